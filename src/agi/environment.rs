@@ -1,0 +1,232 @@
+//! The opening block: what Asterisk tells of the call before the first command.
+
+use super::text;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The largest opening block that is read, in bytes; a real one has about one thousand.
+pub const MAX_BLOCK: usize = 256 * 1024;
+
+/// The environment of a call: the `agi_*` lines Asterisk opened the session with, exactly as sent.
+///
+/// Values are neither escaped nor filtered by Asterisk. A value that holds line breaks forges lines, so a line without
+/// the `agi_` prefix is taken as the rest of the value before it, and of a name sent twice the first value counts.
+/// Never trust it for authorisation.
+///
+/// ```
+/// use agi_rhai::agi::Environment;
+/// let environment = Environment::parse(b"agi_request: game.agi\nagi_callerid: 1:2\nagi_accountcode: \n\n").unwrap();
+/// assert_eq!(environment.get("agi_callerid").unwrap(), "1:2");
+/// assert_eq!(environment.get("agi_accountcode").unwrap(), "");
+/// assert_eq!(environment.get("agi_dnid"), None);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Environment {
+    // One text, looked through when asked: a held call keeps no map.
+    block: Box<[u8]>,
+}
+
+/// Text from Asterisk that is not AGI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The text, shortened.
+    pub text: String,
+    /// What should have been there.
+    pub expected: &'static str,
+}
+
+impl Malformed {
+    pub(crate) fn new(bytes: &[u8], expected: &'static str) -> Self {
+        let text = text(bytes);
+        let mut short: String = text.chars().take(80).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        Self { text: short, expected }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not AGI: got {:?}, expected {}", self.text, self.expected)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl Environment {
+    /// Reads an opening block, with or without the empty line that ends it.
+    ///
+    /// # Errors
+    /// A block that does not begin with an `agi_` line is none.
+    pub fn parse(block: &[u8]) -> Result<Self, Malformed> {
+        let block = block.strip_suffix(b"\n").unwrap_or(block);
+        let block = block.strip_suffix(b"\n").unwrap_or(block);
+        let first = block.split(|&b| b == b'\n').next().unwrap_or_default();
+        if name_of(first).is_none() {
+            return Err(Malformed::new(first, "an environment line such as `agi_request: game.rhai`"));
+        }
+        Ok(Self { block: block.into() })
+    }
+
+    /// Where the opening block at the beginning of `bytes` ends, its empty line included; `None` while it is not whole.
+    ///
+    /// An empty line before `agi_threadid`, which Asterisk has sent as the last of its own lines since 1.6, belongs to
+    /// a value that holds line breaks: reading goes on.
+    #[must_use]
+    pub fn end(bytes: &[u8]) -> Option<usize> {
+        let mut start = 0;
+        let mut versioned = false;
+        let mut threaded = false;
+        while let Some(length) = bytes[start..].iter().position(|&b| b == b'\n') {
+            let line = &bytes[start..start + length];
+            start += length + 1;
+            if line.is_empty() && (threaded || !versioned) {
+                return Some(start);
+            }
+            versioned |= line.starts_with(b"agi_version: ");
+            threaded |= line.starts_with(b"agi_threadid: ");
+        }
+        None
+    }
+
+    /// The value of a name such as `agi_callerid`; `None` if Asterisk sent no such line.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.items().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| text(value))
+    }
+
+    /// All names and values in the order sent, each name once.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let mut seen: Vec<&[u8]> = Vec::new();
+        self.items().filter_map(move |(name, value)| {
+            if seen.contains(&name) {
+                return None;
+            }
+            seen.push(name);
+            Some((text(name), text(value)))
+        })
+    }
+
+    /// The arguments of the dialplan's AGI() after the first: `agi_arg_1` and so on.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        (1..).map_while(|n| self.get(&format!("agi_arg_{n}")).map(Cow::into_owned)).collect()
+    }
+
+    /// The longest line this Asterisk takes, in bytes: short unless its version proves otherwise.
+    #[must_use]
+    pub fn line_limit(&self) -> usize {
+        use super::line::{LONG_LINE, SAFE_LINE};
+        let version = self.get("agi_version").unwrap_or_default();
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+        let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+            return SAFE_LINE;
+        };
+        match (major, minor) {
+            (20, 16..) | (21, 11..) | (22, 6..) | (23.., _) => LONG_LINE,
+            _ => SAFE_LINE,
+        }
+    }
+
+    /// Names and values as bytes; a line without the prefix continues the value before it.
+    fn items(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest: &[u8] = &self.block;
+        std::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let mut end = line_end(rest, 0);
+                let Some(name) = name_of(&rest[..end]) else {
+                    rest = rest.get(end + 1..).unwrap_or_default();
+                    continue;
+                };
+                while end < rest.len() {
+                    let next = line_end(rest, end + 1);
+                    if name_of(&rest[end + 1..next]).is_some() {
+                        break;
+                    }
+                    end = next;
+                }
+                let value = &rest[name.len() + 1..end];
+                rest = rest.get(end + 1..).unwrap_or_default();
+                return Some((name, value.strip_prefix(b" ").unwrap_or(value)));
+            }
+            None
+        })
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+fn line_end(bytes: &[u8], from: usize) -> usize {
+    bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |length| from + length)
+}
+
+/// The name of a line `name: value`, up to the first colon.
+fn name_of(line: &[u8]) -> Option<&[u8]> {
+    let name = &line[..line.iter().position(|&b| b == b':')?];
+    let word = name.strip_prefix(b"agi_")?;
+    word.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_').then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(block: &[u8], expected: &str) {
+        let got = match Environment::parse(block) {
+            Ok(environment) => environment.iter().map(|(n, v)| format!("{n}={v}|")).collect(),
+            Err(malformed) => malformed.to_string(),
+        };
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn values_are_kept_as_sent() {
+        check(b"agi_request: x\n\n", "agi_request=x|");
+        check(b"agi_request: a: b:c\nagi_accountcode: \nagi_dnid:\n\n", "agi_request=a: b:c|agi_accountcode=|agi_dnid=|");
+        check(b"agi_callerid:  two \n", "agi_callerid= two |");
+        check(b"agi_calleridname: caf\xc3\n", "agi_calleridname=caf\u{fffd}|");
+    }
+
+    #[test]
+    fn forged_lines_are_part_of_the_value_they_came_in() {
+        check(b"agi_calleridname: a\nb\n\nc\nagi_dnid: 5\n\n", "agi_calleridname=a\nb\n\nc|agi_dnid=5|");
+        check(b"agi_callerid: 1\nagi_callerid: 2\n\n", "agi_callerid=1|");
+        let block = b"agi_version: 22\nagi_callerid: x\n\n200 result=1\nagi_threadid: 1\n\n";
+        assert_eq!(Environment::end(block), Some(block.len()));
+    }
+
+    #[test]
+    fn what_is_no_environment_says_so() {
+        check(b"GET / HTTP/1.1", "not AGI: got \"GET / HTTP/1.1\", expected an environment line such as `agi_request: game.rhai`");
+        check(b"", "not AGI: got \"\", expected an environment line such as `agi_request: game.rhai`");
+    }
+
+    #[test]
+    fn the_version_decides_how_long_a_line_may_be() {
+        for (version, limit) in [
+            ("22.10.1+dfsg", 8190), ("22.6.0", 8190), ("22.5.9", 2046), ("20.16.0", 8190), ("21.2.0", 2046),
+            ("23.0.0", 8190), ("certified/20.7-cert5", 2046), ("GIT-master", 2046), ("18.9", 2046), ("", 2046),
+        ] {
+            let environment = Environment::parse(format!("agi_version: {version}\n\n").as_bytes()).unwrap();
+            assert_eq!(environment.line_limit(), limit, "{version}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_block_panics(block: Vec<u8>, name in "agi_[a-z:\n]{0,8}") {
+            let _ = Environment::end(&block);
+            let mut with_name = name.into_bytes();
+            with_name.extend(&block);
+            if let Ok(environment) = Environment::parse(&with_name) {
+                let _ = (environment.iter().count(), environment.arguments(), environment.line_limit());
+            }
+        }
+    }
+}

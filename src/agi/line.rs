@@ -1,0 +1,141 @@
+//! Command lines: words to a line and back, by Asterisk's own grammar.
+
+use std::fmt;
+
+/// The most words a line may have: Asterisk checks for 127, but not for quoted words, and would write past its array.
+pub const MAX_WORDS: usize = 126;
+
+/// The longest line, in bytes without the line feed, that every Asterisk takes whole.
+pub const SAFE_LINE: usize = 2046;
+
+/// The longest line, in bytes without the line feed, from Asterisk 20.16, 21.11, 22.6 and 23 on.
+pub const LONG_LINE: usize = 8190;
+
+/// Why a text cannot be put on a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsendable {
+    /// It holds a line feed, which would end the command and begin another.
+    Newline,
+    /// It holds a NUL byte, at which Asterisk would cut the line.
+    Nul,
+    /// The line would be longer than this many bytes; Asterisk would run the rest as further commands.
+    TooLong(usize),
+    /// The line would have more than [`MAX_WORDS`] words.
+    TooManyWords,
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newline => f.write_str("holds a line break, which AGI cannot carry"),
+            Self::Nul => f.write_str("holds a NUL character, which AGI cannot carry"),
+            Self::TooLong(limit) => write!(f, "makes the command line longer than the {limit} bytes Asterisk takes"),
+            Self::TooManyWords => write!(f, "makes the command line longer than the {MAX_WORDS} words Asterisk takes"),
+        }
+    }
+}
+
+impl std::error::Error for Unsendable {}
+
+/// Appends `text` to `line` as one word: in quotes, with a backslash before each quote and backslash.
+///
+/// # Errors
+/// A line feed or a NUL cannot be sent in any form.
+///
+/// ```
+/// let mut line = b"VERBOSE ".to_vec();
+/// agi_rhai::agi::quote(r#"say "hi""#, &mut line).unwrap();
+/// assert_eq!(line, br#"VERBOSE "say \"hi\"""#);
+/// ```
+pub fn quote(text: &str, line: &mut Vec<u8>) -> Result<(), Unsendable> {
+    line.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => return Err(Unsendable::Newline),
+            0 => return Err(Unsendable::Nul),
+            b'"' | b'\\' => line.extend([b'\\', byte]),
+            _ => line.push(byte),
+        }
+    }
+    line.push(b'"');
+    Ok(())
+}
+
+/// The words of a command line, as Asterisk reads them: a backslash makes the next byte literal, inside quotes and
+/// outside; a quote opens or closes a run in which blanks do not split, also in the middle of a word.
+///
+/// ```
+/// assert_eq!(agi_rhai::agi::split(br#"a"b c"d "" e\ f"#), [&b"ab cd"[..], b"", b"e f"]);
+/// ```
+#[must_use]
+pub fn split(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quoted = false;
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            b' ' | b'\t' if !quoted => words.extend(word.take()),
+            // A lone backslash at the end vanishes, but has begun a word.
+            b'\\' => word.get_or_insert_default().extend(bytes.next()),
+            _ => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, words: &[&str]) {
+        let got: Vec<String> = split(line.as_bytes()).into_iter().map(|w| String::from_utf8(w).unwrap()).collect();
+        assert_eq!(got, words, "{line}");
+    }
+
+    #[test]
+    fn words_are_split_as_asterisk_does() {
+        check("", &[]);
+        check("  \t ", &[]);
+        check("NOOP", &["NOOP"]);
+        check("GET  VARIABLE\tX ", &["GET", "VARIABLE", "X"]);
+        check(r#"STREAM FILE beep """#, &["STREAM", "FILE", "beep", ""]);
+        check(r#"a"b c"d"#, &["ab cd"]);
+        check(r#""a""b""#, &["ab"]);
+        check(r#""open to the end"#, &["open to the end"]);
+        check(r"\n \ x", &["n", " x"]);
+        check(r#""\"\\" \"#, &[r#""\"#, ""]);
+        check("'a b'", &["'a", "b'"]);
+        check("NOOP\r", &["NOOP\r"]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let mut line = Vec::new();
+        assert_eq!(quote("a\nHANGUP", &mut line), Err(Unsendable::Newline));
+        assert_eq!(quote("a\0b", &mut line), Err(Unsendable::Nul));
+        assert_eq!(quote("a\rb", &mut line), Ok(()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_quoted_word_comes_back_whole(text in "[^\n\0]*", other in "[^\n\0]*") {
+            let mut line = b"VERB ".to_vec();
+            quote(&text, &mut line).unwrap();
+            line.push(b' ');
+            quote(&other, &mut line).unwrap();
+            proptest::prop_assert_eq!(split(&line), [b"VERB", text.as_bytes(), other.as_bytes()]);
+        }
+
+        #[test]
+        fn splitting_never_fails(line: Vec<u8>) {
+            let _ = split(&line);
+        }
+    }
+}

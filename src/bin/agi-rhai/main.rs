@@ -1,0 +1,118 @@
+//! The program `agi-rhai`: scripts on calls of Asterisk, and on a simulated phone.
+
+mod logging;
+mod memory;
+mod options;
+mod phone;
+
+use agi_rhai::host::stdio::{drain_audio, stdio};
+use agi_rhai::script::{LoadError, Memory};
+use agi_rhai::{Host, Session, Status};
+use anyhow::{Context, Result};
+use options::{Command, Common, Options};
+use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+
+fn main() -> ExitCode {
+    // First thing: Asterisk tells a hangup by SIGHUP, which would end us.
+    let hangup = hangup_notice();
+    let options = match Options::read(std::env::args_os().collect()) {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match options {
+        Options { command: Some(Command::Phone(phone)), .. } => {
+            logging::start(&phone.common, LevelFilter::WARN);
+            on_phone(&phone.common, &phone.script, phone.args, &phone.callerid, phone.fast)
+        }
+        Options { common, script: Some(script), args, .. } if std::io::stdin().is_terminal() => {
+            logging::start(&common, LevelFilter::WARN);
+            on_phone(&common, &script, args, "201", false)
+        }
+        Options { common, script, args, .. } => {
+            logging::start(&common, LevelFilter::INFO);
+            on_call(&common, &script.unwrap_or_default(), args, hangup)
+        }
+    };
+    match result {
+        Ok(Status::Success | Status::Hangup) => ExitCode::SUCCESS,
+        Ok(Status::Failure) => ExitCode::from(1),
+        Ok(Status::NotFound) => ExitCode::from(2),
+        Ok(Status::Lost) => ExitCode::from(3),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// A descriptor that becomes readable at SIGHUP.
+fn hangup_notice() -> Option<OwnedFd> {
+    let (reader, writer) = std::io::pipe().ok()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, writer).ok()?;
+    Some(reader.into())
+}
+
+fn host(options: &Common) -> Host {
+    let mut host = Host::new();
+    host.deny(options.deny_exec.iter().filter(|name| !name.is_empty()).cloned());
+    host.log_digits(options.log_digits);
+    host.set_memory(Memory { used: memory::used });
+    if let Some(seed) = options.seed {
+        host.set_seed(seed);
+    }
+    let limits = host.limits();
+    limits.memory = options.max_memory.saturating_mul(1024 * 1024);
+    limits.computing = Duration::try_from_secs_f64(options.max_computing).unwrap_or(limits.computing);
+    limits.on_hangup = Duration::try_from_secs_f64(options.max_on_hangup).unwrap_or(limits.on_hangup);
+    host
+}
+
+fn on_call(options: &Common, script: &str, args: Vec<String>, hangup: Option<OwnedFd>) -> Result<Status> {
+    let host = host(options);
+    let folders = [options.scripts.clone(), std::env::var_os("AST_AGI_DIR").map(PathBuf::from)];
+    let path = find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+    let script = host.load(&path, options.scripts.as_deref());
+    let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?))?;
+    if session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0") {
+        drain_audio();
+    }
+    Ok(match script {
+        Ok(script) => host.run(session, &script, args).status,
+        Err(error) => host.refuse(session, &error),
+    })
+}
+
+fn on_phone(options: &Common, script: &str, args: Vec<String>, number: &str, fast: bool) -> Result<Status> {
+    let host = host(options);
+    let folders = [Some(PathBuf::from(".")), options.scripts.clone()];
+    let path = find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+    match host.load(&path, options.scripts.as_deref()) {
+        Ok(script) => phone::play(&host, &script, &path, args, number, fast),
+        Err(LoadError::Fault(fault)) => {
+            eprintln!("{}", fault.render(std::io::stderr().is_terminal()));
+            Ok(Status::Failure)
+        }
+        Err(error) => {
+            eprintln!("agi-rhai: {error}");
+            Ok(Status::NotFound)
+        }
+    }
+}
+
+/// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.
+fn find(script: &str, folders: &[PathBuf]) -> PathBuf {
+    let name = Path::new(script);
+    let with_ending = PathBuf::from(format!("{script}.rhai"));
+    let places = if name.is_absolute() { vec![PathBuf::new()] } else { folders.to_vec() };
+    let candidates = places.iter().flat_map(|place| [place.join(name), place.join(&with_ending)]);
+    let found = candidates.into_iter().find(|path| path.is_file());
+    found.unwrap_or_else(|| places.first().map_or_else(|| name.to_owned(), |place| place.join(name)))
+}

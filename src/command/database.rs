@@ -1,0 +1,108 @@
+//! AstDB, the database Asterisk keeps across calls and restarts.
+
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use crate::agi::Reply;
+
+/// `DATABASE GET`
+pub static DATABASE_GET: Command = Command {
+    function: Function {
+        name: "database_get",
+        summary: "Reads an entry of AstDB.",
+        params: &[
+            required("family", Kind::Name, "Family of the key."),
+            required("key", Kind::Name, "The key."),
+        ],
+        returns: Returns::Text { absent: "0" },
+        examples: &[
+            Example { caller: "", script: r#"database_put("scores", "201", 7); database_get("scores", "201")"#, sends: "DATABASE PUT \"scores\" \"201\" \"7\"\nDATABASE GET \"scores\" \"201\"", reply: "200 result=1\n200 result=1 (7)", value: r#""7""# },
+            Example { caller: "", script: r#"database_get("scores", "nobody")"#, sends: r#"DATABASE GET "scores" "nobody""#, reply: "200 result=0", value: "()" },
+        ],
+    },
+    verb: "DATABASE GET",
+    words: 2..=2,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        let value = channel.database().get(words[0], words[1]);
+        Some(value.map_or_else(|| Reply::of(0), |value| Reply::of(1).with_value(value)))
+    },
+};
+
+/// `DATABASE PUT`
+pub static DATABASE_PUT: Command = Command {
+    function: Function {
+        name: "database_put",
+        summary: "Writes an entry of AstDB.",
+        params: &[
+            required("family", Kind::Name, "Family of the key."),
+            required("key", Kind::Name, "The key."),
+            required("value", Kind::Text, "The new value."),
+        ],
+        returns: Returns::Nothing("1"),
+        examples: &[
+            Example { caller: "", script: r#"database_put("scores", "201", 7)"#, sends: "DATABASE PUT \"scores\" \"201\" \"7\"", reply: "200 result=1", value: "()" },
+        ],
+    },
+    verb: "DATABASE PUT",
+    words: 3..=3,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(Reply::of(u8::from(channel.database().put(words[0], words[1], words[2])))),
+};
+
+/// `DATABASE DEL`
+pub static DATABASE_DEL: Command = Command {
+    function: Function {
+        name: "database_del",
+        summary: "Deletes an entry of AstDB; one that is not there is no error.",
+        params: &[
+            required("family", Kind::Name, "Family of the key."),
+            required("key", Kind::Name, "The key."),
+        ],
+        returns: Returns::Nothing("1"),
+        examples: &[
+            Example { caller: "", script: r#"database_del("scores", "201")"#, sends: r#"DATABASE DEL "scores" "201""#, reply: "200 result=1", value: "()" },
+        ],
+    },
+    verb: "DATABASE DEL",
+    words: 2..=2,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        channel.database().del(words[0], words[1]);
+        Some(Reply::of(1))
+    },
+};
+
+/// `DATABASE DELTREE`
+pub static DATABASE_DELTREE: Command = Command {
+    function: Function {
+        name: "database_deltree",
+        summary: "Deletes a family of AstDB or the part of it below a key; tells whether there was anything to delete.",
+        params: &[
+            required("family", Kind::Name, "Family of the key."),
+            optional("tree", Kind::Name, "Key below which to delete; the whole family if left out."),
+        ],
+        returns: Returns::Flag { yes: "0" },
+        examples: &[
+            Example { caller: "", script: r#"database_put("scores", "201", 7); database_deltree("scores")"#, sends: "DATABASE PUT \"scores\" \"201\" \"7\"\nDATABASE DELTREE \"scores\"", reply: "200 result=1\n200 result=0", value: "true" },
+            Example { caller: "", script: r#"database_deltree("")"#, sends: "", reply: "", value: "argument: database_deltree: `family` must not be empty" },
+        ],
+    },
+    verb: "DATABASE DELTREE",
+    words: 1..=2,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        // 0 says that something was deleted, the opposite of Asterisk's own documentation.
+        Some(Reply::of(u8::from(channel.database().deltree(words[0], words.get(1).copied()) == 0)))
+    },
+};

@@ -1,0 +1,229 @@
+//! Commands about the line itself: answer, hangup, state, caller id.
+
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use crate::agi::Reply;
+
+/// `ANSWER`
+pub static ANSWER: Command = Command {
+    function: Function {
+        name: "answer",
+        summary: "Answers the call; does nothing when it is up already.",
+        params: &[],
+        returns: Returns::Nothing("0"),
+        examples: &[Example {
+            caller: "",
+            script: "answer()",
+            sends: "ANSWER",
+            reply: "200 result=0",
+            value: "()",
+        }],
+    },
+    verb: "ANSWER",
+    words: 0..=usize::MAX,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Unbounded,
+    after: After::Nothing,
+    simulate: |channel, _| Some(Reply::of(if channel.answer() { 0 } else { -1 })),
+};
+
+/// `HANGUP`
+pub static HANGUP: Command = Command {
+    function: Function {
+        name: "hangup",
+        summary: "Ends the call and the script; with the name of another channel, hangs that one up and returns.",
+        params: &[optional("channel", Kind::Name, "Name of another channel, such as `PJSIP/alice-00000001`.")],
+        returns: Returns::Nothing("1"),
+        examples: &[
+            Example { caller: "", script: "hangup()", sends: "HANGUP", reply: "200 result=1", value: "hangup" },
+            Example {
+                caller: "",
+                script: r#"hangup("PJSIP/nobody-1")"#,
+                sends: "HANGUP \"PJSIP/nobody-1\"\nCHANNEL STATUS",
+                reply: "200 result=-1\n200 result=4",
+                value: "failed: hangup: Asterisk answered -1: it failed, or there is no such thing",
+            },
+        ],
+    },
+    verb: "HANGUP",
+    words: 0..=1,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::HangsUp,
+    simulate: |channel, words| Some(Reply::of(if channel.hangup(words.first().copied()) { 1 } else { -1 })),
+};
+
+/// `CHANNEL STATUS`
+pub static CHANNEL_STATUS: Command = Command {
+    function: Function {
+        name: "channel_status",
+        summary: "Tells the state of this channel or of another one.",
+        params: &[optional("channel", Kind::Name, "Name of another channel; this one if left out.")],
+        returns: Returns::Word(&[
+            "down", "reserved", "offhook", "dialed", "ring", "ringing", "up", "busy", "dialing-offhook", "prering",
+        ]),
+        examples: &[
+            Example {
+                caller: "",
+                script: "answer(); channel_status()",
+                sends: "ANSWER\nCHANNEL STATUS",
+                reply: "200 result=0\n200 result=6",
+                value: r#""up""#,
+            },
+            Example {
+                caller: "",
+                script: r#"channel_status("PJSIP/nobody-1")"#,
+                sends: "CHANNEL STATUS \"PJSIP/nobody-1\"\nCHANNEL STATUS",
+                reply: "200 result=-1\n200 result=4",
+                value: "()",
+            },
+        ],
+    },
+    verb: "CHANNEL STATUS",
+    words: 0..=1,
+    minus: Minus::Value,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        let state = channel.channel_status(words.first().copied());
+        Some(Reply::of(state.map_or(-1, |state| i64::from(state.number()))))
+    },
+};
+
+/// `SET AUTOHANGUP`
+pub static SET_AUTOHANGUP: Command = Command {
+    function: Function {
+        name: "set_autohangup",
+        summary: "Hangs the call up after a time, whatever happens until then.",
+        params: &[required("seconds", Kind::Seconds, "Seconds from now, whole or fraction; 0 takes it back.")],
+        returns: Returns::Nothing("0"),
+        examples: &[Example {
+            caller: "",
+            script: "set_autohangup(0)",
+            sends: "SET AUTOHANGUP 0",
+            reply: "200 result=0",
+            value: "()",
+        }],
+    },
+    verb: "SET AUTOHANGUP",
+    words: 1..=1,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        channel.set_autohangup(words[0].parse().ok()?);
+        Some(Reply::of(0))
+    },
+};
+
+/// `SET CALLERID`
+pub static SET_CALLERID: Command = Command {
+    function: Function {
+        name: "set_callerid",
+        summary: "Sets the caller id shown to whom this call is connected to.",
+        params: &[required("callerid", Kind::Text, r#"Number, or name and number as in `"Bob" <123>`; 255 bytes at most."#)],
+        returns: Returns::Nothing("1"),
+        examples: &[Example {
+            caller: "",
+            script: r#"set_callerid("\"Bob\" <123>")"#,
+            sends: r#"SET CALLERID "\"Bob\" <123>""#,
+            reply: "200 result=1",
+            value: "()",
+        }],
+    },
+    verb: "SET CALLERID",
+    words: 0..=usize::MAX,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        channel.set_callerid(words.first().copied().unwrap_or_default());
+        Some(Reply::of(1))
+    },
+};
+
+/// `SET MUSIC`
+pub static SET_MUSIC: Command = Command {
+    function: Function {
+        name: "set_music",
+        summary: "Starts or stops music on hold, which the caller hears until something else is played.",
+        params: &[
+            required("on", Kind::OnOff, "`true` starts it, `false` stops it."),
+            optional("class", Kind::Name, "Class of music from musiconhold.conf; the channel's own if left out."),
+        ],
+        returns: Returns::Nothing("0"),
+        examples: &[Example {
+            caller: "",
+            script: r#"set_music(true, "jazz"); set_music(false)"#,
+            sends: "SET MUSIC on \"jazz\"\nSET MUSIC off",
+            reply: "200 result=0\n200 result=0",
+            value: "()",
+        }],
+    },
+    verb: "SET MUSIC",
+    words: 1..=usize::MAX,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        if words[0].eq_ignore_ascii_case("on") {
+            channel.set_music(true, words.get(1).copied());
+        } else if words[0].eq_ignore_ascii_case("off") {
+            channel.set_music(false, None);
+        }
+        Some(Reply::of(0))
+    },
+};
+
+/// `TDD MODE`
+pub static TDD_MODE: Command = Command {
+    function: Function {
+        name: "tdd_mode",
+        summary: "Switches a telecommunications device for the deaf on or off; tells whether the channel could.",
+        params: &[required("mode", Kind::Word(&["on", "off", "mate", "tdd"]), "`on`, `off`, `mate` or `tdd`.")],
+        returns: Returns::Flag { yes: "1" },
+        examples: &[Example {
+            caller: "",
+            script: r#"tdd_mode("on")"#,
+            sends: r#"TDD MODE "on""#,
+            reply: "200 result=0",
+            value: "false",
+        }],
+    },
+    verb: "TDD MODE",
+    words: 1..=1,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(Reply::of(u8::from(channel.tdd_mode(words[0])))),
+};
+
+/// `ASYNCAGI BREAK`
+pub static ASYNCAGI_BREAK: Command = Command {
+    function: Function {
+        name: "asyncagi_break",
+        summary: "Ends an AsyncAGI session and the script; the dialplan goes on.",
+        params: &[],
+        returns: Returns::Nothing("0"),
+        examples: &[Example {
+            caller: "",
+            script: "asyncagi_break()",
+            sends: "ASYNCAGI BREAK",
+            reply: "200 result=0",
+            value: "end",
+        }],
+    },
+    verb: "ASYNCAGI BREAK",
+    words: 0..=0,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Ends,
+    simulate: |_, _| Some(Reply::of(0)),
+};

@@ -1,0 +1,55 @@
+//! `docs/commands.md`, written from the table.
+
+use super::{COMMANDS, Function, Minus, Need, Then};
+use std::fmt::Write;
+
+/// The reference page of these functions and all commands.
+#[must_use]
+pub fn page(builtins: &[&Function]) -> String {
+    let mut page = String::from(
+        "# Commands\n\n<!-- Generated from the tables in src/command and src/script/builtin.rs; refresh it with \
+         AGI_RHAI_BLESS=1 cargo test. -->\n\n\
+         Every AGI command is a function named by its verb. A failure is an error a script can catch:\n\
+         `#{ kind, command, parameter, code, result, message, script, line }`. Numbers and verbs follow Asterisk 22.10.\n\n",
+    );
+    for command in COMMANDS {
+        let function = &command.function;
+        let _ = writeln!(page, "## {}\n\n`{}` sends `{}`. {}\n", function.name, function.signature(), command.verb, function.summary);
+        describe(&mut page, function);
+        if let Minus::Sound { then, .. } = command.minus {
+            let _ = match then {
+                Then::GoOn => writeln!(page, "* A missing sound file is logged; the call goes on without it."),
+                Then::AskWith(_) => writeln!(page, "* A missing sound file is logged; the question is asked without it."),
+            };
+        }
+        let after = if command.dead { "Works" } else { "Does not work" };
+        let _ = writeln!(page, "* {after} after the hangup.");
+        examples(&mut page, function);
+    }
+    page.push_str("# Besides the commands\n\n");
+    for function in builtins {
+        let _ = writeln!(page, "## {}\n\n`{}` {}\n", function.name, function.signature(), function.summary);
+        describe(&mut page, function);
+        examples(&mut page, function);
+    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
+}
+
+fn describe(page: &mut String, function: &Function) {
+    for param in function.params {
+        let optional = if param.need == Need::Optional { ", may be left out" } else { "" };
+        let _ = writeln!(page, "* `{}` ({}{optional}): {}", param.name, param.kind.name(), param.doc);
+    }
+    let _ = writeln!(page, "* Gives {}.", function.returns.doc());
+}
+
+fn examples(page: &mut String, function: &Function) {
+    page.push('\n');
+    for example in function.examples {
+        let caller = if example.caller.is_empty() { String::new() } else { format!("// the caller {}\n", example.caller) };
+        let _ = writeln!(page, "```rhai\n{caller}{}  // {}\n```", example.script, example.value);
+    }
+    page.push('\n');
+}

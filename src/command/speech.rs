@@ -1,0 +1,250 @@
+//! Speech recognition, where Asterisk has an engine for it.
+
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Trouble, Value, Waits, optional, required};
+use crate::agi::Reply;
+use crate::pbx::Recognized;
+
+const NO_ENGINE: &str = "Asterisk has no speech engine or object for this";
+const GRAMMAR: super::Param = required("grammar", Kind::Name, "Name of the grammar.");
+
+fn done(done: bool) -> Reply {
+    Reply::of(u8::from(done))
+}
+
+fn nothing(reply: &Reply) -> Result<Value, Trouble> {
+    match reply.result() {
+        "1" => Ok(Value::Nothing),
+        _ => Err(Trouble::failed(NO_ENGINE)),
+    }
+}
+
+const NOTHING: Returns = Returns::Shape { doc: "nothing", read: nothing };
+
+/// `SPEECH CREATE`
+pub static SPEECH_CREATE: Command = Command {
+    function: Function {
+        name: "speech_create",
+        summary: "Makes the speech object that the other speech commands use.",
+        params: &[
+            required("engine", Kind::Text, "Name of the engine."),
+        ],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_create("lumenvox")"#, sends: r#"SPEECH CREATE "lumenvox""#, reply: "200 result=0", value: "failed: speech_create: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH CREATE",
+    words: 0..=usize::MAX,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(done(channel.speech_create(words.first().copied().unwrap_or_default()))),
+};
+
+/// `SPEECH SET`
+pub static SPEECH_SET: Command = Command {
+    function: Function {
+        name: "speech_set",
+        summary: "Sets a value of the speech engine.",
+        params: &[
+            required("name", Kind::Name, "Name of the setting."),
+            required("value", Kind::Text, "The new value."),
+        ],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_set("name", "value")"#, sends: r#"SPEECH SET "name" "value""#, reply: "200 result=0", value: "failed: speech_set: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH SET",
+    words: 2..=2,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(done(channel.speech_set(words[0], words[1]))),
+};
+
+/// `SPEECH LOAD GRAMMAR`
+pub static SPEECH_LOAD_GRAMMAR: Command = Command {
+    function: Function {
+        name: "speech_load_grammar",
+        summary: "Loads a grammar.",
+        params: &[
+            GRAMMAR,
+            required("path", Kind::Name, "Where the grammar is found."),
+        ],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_load_grammar("digits", "/grammars/digits")"#, sends: r#"SPEECH LOAD GRAMMAR "digits" "/grammars/digits""#, reply: "200 result=0", value: "failed: speech_load_grammar: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH LOAD GRAMMAR",
+    words: 2..=2,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(done(channel.speech_load_grammar(words[0], words[1]))),
+};
+
+/// `SPEECH ACTIVATE GRAMMAR`
+pub static SPEECH_ACTIVATE_GRAMMAR: Command = Command {
+    function: Function {
+        name: "speech_activate_grammar",
+        summary: "Activates a loaded grammar.",
+        params: &[
+            GRAMMAR,
+        ],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_activate_grammar("digits")"#, sends: r#"SPEECH ACTIVATE GRAMMAR "digits""#, reply: "200 result=0", value: "failed: speech_activate_grammar: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH ACTIVATE GRAMMAR",
+    words: 1..=1,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(done(channel.speech_activate_grammar(words[0]))),
+};
+
+/// `SPEECH DEACTIVATE GRAMMAR`
+pub static SPEECH_DEACTIVATE_GRAMMAR: Command = Command {
+    function: Function {
+        name: "speech_deactivate_grammar",
+        summary: "Deactivates a grammar.",
+        params: &[
+            GRAMMAR,
+        ],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_deactivate_grammar("digits")"#, sends: r#"SPEECH DEACTIVATE GRAMMAR "digits""#, reply: "200 result=0", value: "failed: speech_deactivate_grammar: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH DEACTIVATE GRAMMAR",
+    words: 1..=1,
+    minus: Minus::Failed,
+    dead: false,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(done(channel.speech_deactivate_grammar(words[0]))),
+};
+
+/// `SPEECH UNLOAD GRAMMAR`
+pub static SPEECH_UNLOAD_GRAMMAR: Command = Command {
+    function: Function {
+        name: "speech_unload_grammar",
+        summary: "Unloads a grammar.",
+        params: &[
+            GRAMMAR,
+        ],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_unload_grammar("digits")"#, sends: r#"SPEECH UNLOAD GRAMMAR "digits""#, reply: "200 result=0", value: "failed: speech_unload_grammar: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH UNLOAD GRAMMAR",
+    words: 1..=1,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(done(channel.speech_unload_grammar(words[0]))),
+};
+
+/// `SPEECH DESTROY`
+pub static SPEECH_DESTROY: Command = Command {
+    function: Function {
+        name: "speech_destroy",
+        summary: "Gives the speech object up.",
+        params: &[],
+        returns: NOTHING,
+        examples: &[
+            Example { caller: "", script: r#"speech_destroy()"#, sends: "SPEECH DESTROY", reply: "200 result=0", value: "failed: speech_destroy: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH DESTROY",
+    words: 0..=usize::MAX,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, _| Some(done(channel.speech_destroy())),
+};
+
+/// `SPEECH RECOGNIZE`
+pub static SPEECH_RECOGNIZE: Command = Command {
+    function: Function {
+        name: "speech_recognize",
+        summary: "Plays a sound file and listens to what the caller says.",
+        params: &[
+            required("prompt", Kind::Text, "Sound file, without extension."),
+            required("seconds", Kind::INT, "Seconds to wait."),
+            optional("offset", Kind::COUNT, "Sample to start from."),
+        ],
+        returns: Returns::Shape { doc: "`#{ ended_by, digit, results: [#{ text, score, grammar }] }`", read: recognized },
+        examples: &[
+            Example { caller: "", script: r#"speech_recognize("beep", 3)"#, sends: r#"SPEECH RECOGNIZE "beep" 3"#, reply: "200 result=0", value: "failed: speech_recognize: Asterisk has no speech engine or object for this" },
+        ],
+    },
+    verb: "SPEECH RECOGNIZE",
+    words: 2..=usize::MAX,
+    minus: Minus::Value,
+    dead: false,
+    waits: Waits::Unbounded,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        let offset = words.get(2).and_then(|offset| offset.parse().ok()).unwrap_or(0);
+        let one = |word: &str, endpos| Reply::of(1).with_value(word).with("endpos", endpos);
+        Some(match channel.speech_recognize(words[0], words[1].parse().ok()?, offset) {
+            None => Reply::of(0),
+            Some(Recognized::Timeout(endpos)) => one("timeout", endpos),
+            Some(Recognized::HangUp(endpos)) => one("hangup", endpos),
+            Some(Recognized::Digit(digit, endpos)) => {
+                Reply::new(200, format!("result=1 (digit) digit={digit} endpos={endpos}"))
+            }
+            Some(Recognized::Speech { endpos, results }) => {
+                use std::fmt::Write;
+                let mut reply = one("speech", endpos).with("results", i64::try_from(results.len()).unwrap_or(0));
+                for (n, result) in results.iter().enumerate() {
+                    let (score, text, grammar) = (result.score, &result.text, &result.grammar);
+                    let _ = write!(reply.text, " score{n}={score} text{n}=\"{text}\" grammar{n}={grammar}");
+                }
+                reply
+            }
+        })
+    },
+};
+
+fn recognized(reply: &Reply) -> Result<Value, Trouble> {
+    if reply.result() != "1" {
+        return Err(Trouble::failed(NO_ENGINE));
+    }
+    let mut results = Vec::new();
+    let ended_by = match reply.word() {
+        Some("hangup") => return Err(Trouble::Hangup(None)),
+        Some(word @ ("digit" | "timeout")) => word,
+        _ => {
+            // Texts are not escaped: each ends where the next name begins.
+            for n in 0..reply.number("results").unwrap_or(0).clamp(0, 64) {
+                let score = reply.number(&format!("score{n}")).unwrap_or(0);
+                let rest = reply.text.split_once(&format!(" text{n}=\"")).map_or("", |(_, rest)| rest);
+                let (text, rest) = rest.split_once(&format!("\" grammar{n}=")).unwrap_or((rest, ""));
+                let grammar = rest.split(&format!(" score{}=", n + 1)).next().unwrap_or_default();
+                results.push(Value::map([
+                    ("text", Value::from(text)),
+                    ("score", Value::Int(score)),
+                    ("grammar", Value::from(grammar)),
+                ]));
+            }
+            "speech"
+        }
+    };
+    Ok(Value::map([
+        ("ended_by", Value::from(ended_by)),
+        ("digit", Value::from(reply.field("digit").unwrap_or_default())),
+        ("results", Value::List(results)),
+    ]))
+}

@@ -1,0 +1,83 @@
+//! Channel variables.
+
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use crate::agi::Reply;
+
+fn value(value: Option<String>) -> Reply {
+    value.map_or_else(|| Reply::of(0), |value| Reply::of(1).with_value(value))
+}
+
+/// `GET VARIABLE`
+pub static GET_VARIABLE: Command = Command {
+    function: Function {
+        name: "get_variable",
+        summary: "Reads a channel variable or a dialplan function; Asterisk cuts the value at 1023 bytes.",
+        params: &[
+            required("name", Kind::Name, "Name of a variable, or a function such as `CALLERID(num)`."),
+        ],
+        returns: Returns::Text { absent: "0" },
+        examples: &[
+            Example { caller: "", script: r#"set_variable("COLOUR", "a (dark) red"); get_variable("COLOUR")"#, sends: "SET VARIABLE \"COLOUR\" \"a (dark) red\"\nGET VARIABLE \"COLOUR\"", reply: "200 result=1\n200 result=1 (a (dark) red)", value: r#""a (dark) red""# },
+            Example { caller: "", script: r#"get_variable("UNSET")"#, sends: r#"GET VARIABLE "UNSET""#, reply: "200 result=0", value: "()" },
+            Example { caller: "", script: r#"get_variable("a\nb")"#, sends: "", reply: "", value: "argument: get_variable: `name` holds a line break, which AGI cannot carry" },
+        ],
+    },
+    verb: "GET VARIABLE",
+    words: 1..=1,
+    minus: Minus::Value,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(value(channel.get_variable(words[0]))),
+};
+
+/// `GET FULL VARIABLE`
+pub static GET_FULL_VARIABLE: Command = Command {
+    function: Function {
+        name: "get_full_variable",
+        summary: "Evaluates a dialplan expression such as `${CALLERID(num)}`; what is not set is empty.",
+        params: &[
+            required("expression", Kind::Text, "Text with `${...}` in it."),
+            optional("channel", Kind::Name, "Name of another channel; this one if left out."),
+        ],
+        returns: Returns::Text { absent: "0" },
+        examples: &[
+            Example { caller: "", script: r#"set_variable("N", 3); get_full_variable("${N} of ${M}.")"#, sends: "SET VARIABLE \"N\" \"3\"\nGET FULL VARIABLE \"${N} of ${M}.\"", reply: "200 result=1\n200 result=1 (3 of .)", value: r#""3 of .""# },
+            Example { caller: "", script: r#"get_full_variable("${N}", "PJSIP/nobody-1")"#, sends: r#"GET FULL VARIABLE "${N}" "PJSIP/nobody-1""#, reply: "200 result=0", value: "()" },
+        ],
+    },
+    verb: "GET FULL VARIABLE",
+    words: 1..=2,
+    minus: Minus::Value,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| Some(value(channel.get_full_variable(words[0], words.get(1).copied()))),
+};
+
+/// `SET VARIABLE`
+pub static SET_VARIABLE: Command = Command {
+    function: Function {
+        name: "set_variable",
+        summary: "Sets a channel variable or writes to a dialplan function.",
+        params: &[
+            required("name", Kind::Name, "Name of a variable, `_NAME` or `__NAME` to hand it on to called channels, or a function."),
+            required("value", Kind::Text, "The new value."),
+        ],
+        returns: Returns::Nothing("1"),
+        examples: &[
+            Example { caller: "", script: r#"set_variable("CALLERID(name)", "Bob")"#, sends: r#"SET VARIABLE "CALLERID(name)" "Bob""#, reply: "200 result=1", value: "()" },
+            Example { caller: "", script: r#"set_variable("X", ())"#, sends: "", reply: "", value: "argument: set_variable: `value` must be a text, not ()" },
+        ],
+    },
+    verb: "SET VARIABLE",
+    words: 2..=2,
+    minus: Minus::Failed,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |channel, words| {
+        channel.set_variable(words[0], words[1]);
+        Some(Reply::of(1))
+    },
+};

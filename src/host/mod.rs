@@ -1,0 +1,248 @@
+//! Running calls.
+
+#[cfg(unix)]
+pub mod stdio;
+
+use crate::script::{Call, Fault, Language, Limits, LoadError, Memory, Script};
+use crate::session::{Over, Session};
+use crate::transport::Ending;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, info};
+
+/// Channel variable with the call's [`Status`].
+pub const STATUS: &str = "AGI_RHAI_STATUS";
+/// Channel variable with what went wrong.
+pub const ERROR: &str = "AGI_RHAI_ERROR";
+
+/// Runs scripts on sessions: the language, the limits, and what an operator set.
+///
+/// ```
+/// use agi_rhai::{Host, Session, Status};
+/// use agi_rhai::pbx::{Call, Channel, Plan};
+/// use agi_rhai::transport::Simulator;
+///
+/// let host = Host::new();
+/// let script = host.compile("hello.rhai", r#"answer(); set_variable("KEY", wait_for_digit(5000));"#)?;
+/// let caller: Plan = "presses 7 after 1s".parse().unwrap();
+/// let simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+/// let transcript = simulator.transcript();
+/// let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
+/// assert_eq!(outcome.status, Status::Success);
+/// assert!(transcript.lock().unwrap().contains(&r#"C: SET VARIABLE "KEY" "7""#.to_owned()));
+/// # Ok::<(), Box<agi_rhai::Fault>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    language: Language,
+    limits: Limits,
+    memory: Option<Memory>,
+    denied: Option<Arc<[String]>>,
+    seed: Option<u64>,
+    log_digits: bool,
+}
+
+/// How a call ended, in the word of `AGI_RHAI_STATUS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The script came to its end.
+    Success,
+    /// The call ended before the script.
+    Hangup,
+    /// The script has a fault.
+    Failure,
+    /// There is no such script.
+    NotFound,
+    /// The line to Asterisk broke; nobody can be told.
+    Lost,
+}
+
+impl Status {
+    /// The word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::Hangup => "HANGUP",
+            Self::Failure => "FAILURE",
+            Self::NotFound => "NOTFOUND",
+            Self::Lost => "LOST",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The script's fault, where there is one; also one in `on_hangup`.
+    pub fault: Option<Box<Fault>>,
+    /// How many commands were sent.
+    pub commands: u64,
+    /// How many sound files were missing.
+    pub missing_sounds: u64,
+    /// How long it took, on the session's clock.
+    pub length: Duration,
+    /// What its random numbers came from: the same seed draws the same ones.
+    pub seed: u64,
+}
+
+impl Host {
+    /// A host with the usual limits, under which scripts may not run the applications System and TrySystem.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The words of its scripts, to add some.
+    pub fn language(&mut self) -> &mut Language {
+        &mut self.language
+    }
+
+    /// What a script may use.
+    pub fn limits(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
+    /// Tells how much memory a call uses, so that it can be limited.
+    pub fn set_memory(&mut self, memory: Memory) {
+        self.memory = Some(memory);
+    }
+
+    /// The dialplan applications no script may run.
+    pub fn deny(&mut self, applications: impl IntoIterator<Item = String>) {
+        self.denied = Some(applications.into_iter().collect());
+    }
+
+    /// Lets every call draw the same random numbers.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed = Some(seed);
+    }
+
+    /// Shows the keys callers press in the log.
+    pub fn log_digits(&mut self, shown: bool) {
+        self.log_digits = shown;
+    }
+
+    /// Compiles a script that imports nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn compile(&self, name: &str, text: &str) -> Result<Script, Box<Fault>> {
+        Script::compile(name, text, &self.language)
+    }
+
+    /// Reads and compiles a script and what it imports: files beside it and below `folder`.
+    ///
+    /// # Errors
+    /// It is missing, or what is wrong with it, and where.
+    pub fn load(&self, path: &Path, folder: Option<&Path>) -> Result<Script, LoadError> {
+        Script::load(path, folder, &self.language)
+    }
+
+    /// Runs a script on a session and tells Asterisk how it ended. The thread is to have a stack of 8 MiB, as the main
+    /// thread has.
+    pub fn run(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
+        self.run_with(session, script, args, BTreeMap::new())
+    }
+
+    /// The same with the parameters of a `FastAGI` address.
+    pub fn run_with(
+        &self,
+        mut session: Session,
+        script: &Script,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+    ) -> Outcome {
+        let denied = self.denied.clone();
+        session.deny(denied.unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into()));
+        session.log_digits(self.log_digits);
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let began = session.now();
+        let channel = session.environment().get("agi_channel").unwrap_or_default().into_owned();
+        let uniqueid = session.environment().get("agi_uniqueid").unwrap_or_default().into_owned();
+        let call = Call::new(session, args, params, seed, self.limits.clone(), self.memory);
+        let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
+        let (status, fault) = match run {
+            Ok((finished, after)) => {
+                use crate::script::Finished;
+                match finished {
+                    Finished::Well => (Status::Success, None),
+                    Finished::Over(Over::Lost(why)) => {
+                        error!(script = script.name(), channel, "the line to Asterisk broke: {why}");
+                        (Status::Lost, None)
+                    }
+                    Finished::Over(_) => (Status::Hangup, after),
+                    Finished::Fault(fault) => (Status::Failure, Some(fault)),
+                }
+            }
+            Err(panic) => {
+                let what = panic.downcast_ref::<String>().map(String::as_str);
+                let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+                (Status::Failure, Some(Box::new(Fault::new(script.name(), format!("a function panicked: {what}")))))
+            }
+        };
+        if let Some(fault) = &fault {
+            error!(channel, "{}", fault.render(false));
+        }
+        let mut session = call.session();
+        tell(&mut session, status, fault.as_deref().map(ToString::to_string).as_deref());
+        let length = session.now() - began;
+        let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
+        info!(
+            script = script.name(),
+            version = script.version(),
+            channel,
+            uniqueid,
+            %status,
+            seconds = length.as_secs_f64(),
+            commands,
+            seed,
+            "call ended"
+        );
+        session.end(if status == Status::Failure { Ending::Failure } else { Ending::Well });
+        drop(session);
+        Outcome { status, fault, commands, missing_sounds, length, seed }
+    }
+
+    /// Tells Asterisk that there is no such script, or what is wrong with it.
+    pub fn refuse(&self, mut session: Session, error: &LoadError) -> Status {
+        let status = match error {
+            LoadError::Missing(..) => Status::NotFound,
+            LoadError::Fault(_) => Status::Failure,
+        };
+        if let LoadError::Fault(fault) = error {
+            error!("{}", fault.render(false));
+        } else {
+            error!("{error}");
+        }
+        tell(&mut session, status, Some(&error.to_string()));
+        session.end(Ending::Failure);
+        status
+    }
+}
+
+/// One command at a good end; three when there is something to say.
+fn tell(session: &mut Session, status: Status, problem: Option<&str>) {
+    session.tell(STATUS, status.word());
+    if let Some(problem) = problem {
+        // In one line, and short enough for GET VARIABLE and for any Asterisk's line.
+        let mut problem: String = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        while problem.len() > 900 {
+            problem.pop();
+        }
+        session.tell(ERROR, &problem);
+        session.announce(&format!("agi-rhai: {problem}"));
+    }
+}

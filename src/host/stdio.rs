@@ -1,0 +1,31 @@
+//! AGI as Asterisk starts it: a process on two pipes.
+
+use crate::transport::{Polled, Stream};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A session over standard input and output; `hangup` becomes readable at a SIGHUP.
+///
+/// # Errors
+/// Standard input or output is closed.
+pub fn stdio(hangup: Option<OwnedFd>) -> io::Result<Stream<Polled<File, File>>> {
+    // Descriptors of our own: neither `print!` nor a buffer of the standard library may come between.
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(Stream::over(Polled::new(input, output, hangup)))
+}
+
+/// Reads away the audio of an EAGI call: unread, it fills the pipe and Asterisk logs a warning a frame.
+pub fn drain_audio() {
+    let Ok(mut audio) = File::open("/proc/self/fd/3") else {
+        return;
+    };
+    let drain = move || {
+        let mut buffer = [0; 4096];
+        while audio.read(&mut buffer).is_ok_and(|length| length > 0) {}
+    };
+    if let Err(error) = std::thread::Builder::new().name("eagi-audio".to_owned()).stack_size(64 * 1024).spawn(drain) {
+        tracing::warn!(%error, "cannot read the audio away");
+    }
+}

@@ -1,0 +1,114 @@
+//! `AstDB`: families of keys and values that outlive the call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// `AstDB`. Clones are the same database, so that it survives from call to call and a test can look at it.
+///
+/// As in Asterisk 22 a key is the text `/family/key`, of any length; `a/b` with `c` is `a` with `b/c`.
+#[derive(Clone, Debug, Default)]
+pub struct Database(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Database {
+    /// An empty database.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A value, unless there is none.
+    #[must_use]
+    pub fn get(&self, family: &str, key: &str) -> Option<String> {
+        self.lock().get(&full(family, key)).cloned()
+    }
+
+    /// Stores a value; whether it could.
+    #[expect(clippy::must_use_candidate, reason = "it always can here")]
+    pub fn put(&self, family: &str, key: &str, value: &str) -> bool {
+        self.lock().insert(full(family, key), value.to_owned());
+        true
+    }
+
+    /// Deletes a key. True also when it was absent: deleting nothing is no error to Asterisk.
+    #[expect(clippy::must_use_candidate, reason = "it always can here")]
+    pub fn del(&self, family: &str, key: &str) -> bool {
+        self.lock().remove(&full(family, key));
+        true
+    }
+
+    /// Deletes all keys of a family, or those below a part of it, and says how many there were. An empty family
+    /// means the whole database, except together with a key.
+    #[expect(clippy::must_use_candidate, reason = "mostly it is called for what it does")]
+    pub fn deltree(&self, family: &str, tree: Option<&str>) -> usize {
+        let tree = tree.filter(|tree| !tree.is_empty());
+        let prefix = match (family, tree) {
+            ("", Some(_)) => return 0,
+            ("", None) => String::new(),
+            (_, Some(tree)) => full(family, tree),
+            (_, None) => format!("/{family}"),
+        };
+        let mut entries = self.lock();
+        let before = entries.len();
+        // What is named goes, and what is below it: family `fam` is not family `fame`. Case does not count, since
+        // Asterisk asks its database with LIKE (whose `%` and `_` are not simulated).
+        entries.retain(|key, _| match key.as_bytes().split_at_checked(prefix.len()) {
+            Some((start, rest)) => {
+                !(start.eq_ignore_ascii_case(prefix.as_bytes()) && (rest.is_empty() || rest.starts_with(b"/")))
+            }
+            None => true,
+        });
+        before - entries.len()
+    }
+
+    /// Everything in it, as `/family/key` and value, sorted.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(String, String)> {
+        self.lock().iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        // A map is whole after every single change, so a panic elsewhere does not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn full(family: &str, key: &str) -> String {
+    format!("/{family}/{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(family: &str, tree: Option<&str>, left: &str) {
+        let database = Database::new();
+        for (family, key) in [("a", "b"), ("a", "c/d"), ("ab", "c")] {
+            assert!(database.clone().put(family, key, "x"));
+        }
+        let deleted = database.deltree(family, tree);
+        let keys: Vec<_> = database.entries().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.join(" "), left);
+        assert_eq!(deleted, 3 - keys.len());
+    }
+
+    #[test]
+    fn deltree_takes_whole_names() {
+        check("a", None, "/ab/c");
+        check("a", Some("c"), "/a/b /ab/c");
+        check("a/c", Some(""), "/a/b /ab/c");
+        check("", None, "");
+        check("", Some("c"), "/a/b /a/c/d /ab/c");
+        check("A", Some("B"), "/a/c/d /ab/c");
+        check("x", None, "/a/b /a/c/d /ab/c");
+    }
+
+    #[test]
+    fn values_come_back() {
+        let database = Database::new();
+        assert_eq!(database.get("f", "k"), None);
+        assert!(database.put("f", "k", "v") && database.put("f", "k", "w"));
+        assert_eq!(database.get("f", "k").unwrap(), "w");
+        assert!(database.del("f", "k") && database.del("f", "k"));
+        assert_eq!(database.get("f", "k"), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! A make-believe Asterisk: one channel, its caller, variables, `AstDB`, dialplan position and sounds.
+//!
+//! It knows neither the AGI's text nor its replies, nor sockets, nor scripts. Each AGI command is one method of
+//! [`Channel`] that takes parsed arguments and returns a small value holding everything the reply needs. Time is the
+//! caller's: all waiting ends in [`Caller::wait`], so the same channel serves a [`Plan`] on virtual time and a live
+//! phone on real time.
+//!
+//! What it answers is meant to equal Asterisk 22, with a stock installation and the gsm core sounds. Not simulated:
+//! the audio itself, video, bridging, other languages' grammars (every language speaks English), time zones by name
+//! (one UTC offset serves all), `$[...]` expressions, and any application [`Channel::exec`] does not list.
+
+mod applications;
+mod caller;
+mod channel;
+mod database;
+mod plan;
+mod playback;
+mod record;
+mod say;
+mod sounds;
+mod speech;
+mod variables;
+
+pub use caller::{Act, Caller, Digit, Hearing, Sound};
+pub use channel::{Call, Channel, Gosub, Key, State, Voice};
+pub use database::Database;
+pub use plan::{After, Plan, PlanError};
+pub use playback::{Controls, Data, Played};
+pub use record::{Recorded, Recording};
+pub use say::SayCase;
+pub use sounds::{Clip, PromptError, Sounds, prompts};
+pub use speech::{Recognition, Recognized, SpeechResult};

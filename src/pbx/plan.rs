@@ -1,0 +1,496 @@
+//! A caller written down beforehand: `presses 2 after 1s, hangs up after 3.5s`, on virtual time.
+
+use super::caller::{Act, Caller, Digit, Hearing};
+use crate::clock::Time;
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Between the keys of one step, unless the plan says otherwise.
+const BETWEEN_KEYS: Duration = Duration::from_millis(100);
+
+/// A caller as data. Time is virtual: it passes only in [`Caller::wait`], and costs nothing.
+///
+/// When all steps are done the caller stays silent on the line; only a wait without an end makes them hang up.
+///
+/// The words, steps being separated by commas or `then`:
+///
+/// | step | meaning |
+/// |---|---|
+/// | `presses 12 after 1s` | two keys, the first 1 s after the step before (or the start), 100 ms apart |
+/// | `presses 12 every 50ms after 1s` | the same, 50 ms apart |
+/// | `presses 2 when menu after 500ms` | 500 ms from the moment the prompt `menu` begins |
+/// | `presses 2 when "number 42"` | as soon as the number is spoken; `hears` may follow `when` |
+/// | `hangs up after 1.5s`, `hangs up when recording after 2s` | |
+/// | `says "hello" after 1s` | sends a text, for RECEIVE TEXT |
+/// | `says nothing`, or no words at all | stays silent |
+///
+/// A time that comes together with the end of a wait belongs to that wait.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    now: Time,
+    /// When the last act took place: what the next `after` counts from.
+    last: Time,
+    steps: VecDeque<Step>,
+    /// The newest prompt that a `when` has used, so that each playing answers one step only.
+    used: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    acts: VecDeque<Act>,
+    every: Duration,
+    after: After,
+    /// Known once the prompt waited for began.
+    due: Option<Time>,
+}
+
+/// When a step takes place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// So long after the step before, or the start.
+    Step(Duration),
+    /// So long after this prompt begins.
+    Prompt(String, Duration),
+}
+
+impl From<Duration> for After {
+    fn from(length: Duration) -> Self {
+        Self::Step(length)
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::silent()
+    }
+}
+
+impl Plan {
+    /// A caller who stays silent on the line.
+    #[must_use]
+    pub fn silent() -> Self {
+        // Some moment has to be the first: a plain one makes dates in tests easy to read.
+        let now = Time::from_unix(1_700_000_000);
+        Self { now, last: now, steps: VecDeque::new(), used: 0 }
+    }
+
+    /// Reads a plan in words.
+    ///
+    /// # Errors
+    /// Names the step that is not understood, and what would be.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        Parser::new(text)?.plan()
+    }
+
+    /// The same plan, begun at this moment.
+    #[must_use]
+    pub fn starting(mut self, now: Time) -> Self {
+        self.now = now;
+        self.last = now;
+        self
+    }
+
+    /// Adds: presses these keys. Letters that are no keys are left out.
+    #[must_use]
+    pub fn presses(self, keys: &str, after: impl Into<After>) -> Self {
+        self.step(keys.chars().filter_map(Digit::new).map(Act::Key).collect(), after.into())
+    }
+
+    /// Adds: hangs up.
+    #[must_use]
+    pub fn hangs_up(self, after: impl Into<After>) -> Self {
+        self.step([Act::HangUp].into(), after.into())
+    }
+
+    /// Adds: sends a text.
+    #[must_use]
+    pub fn says(self, text: &str, after: impl Into<After>) -> Self {
+        self.step([Act::Says(text.to_owned())].into(), after.into())
+    }
+
+    /// Spaces the keys of the step added last.
+    #[must_use]
+    pub fn every(mut self, length: Duration) -> Self {
+        if let Some(step) = self.steps.back_mut() {
+            step.every = length;
+        }
+        self
+    }
+
+    fn step(mut self, acts: VecDeque<Act>, after: After) -> Self {
+        if !acts.is_empty() {
+            self.steps.push_back(Step { acts, every: BETWEEN_KEYS, after, due: None });
+        }
+        self
+    }
+
+    /// When the next act is due, as far as can be known while this is heard.
+    fn due(&mut self, hears: &Hearing<'_>) -> Option<Time> {
+        let (last, used) = (self.last, self.used);
+        let step = self.steps.front_mut()?;
+        if step.due.is_none() {
+            match &step.after {
+                After::Step(length) => step.due = Some(last + *length),
+                After::Prompt(prompt, length) if hears.prompt > used && hears.sound.is(prompt) => {
+                    self.used = hears.prompt;
+                    step.due = Some(hears.began + *length);
+                }
+                After::Prompt(..) => {}
+            }
+        }
+        step.due
+    }
+
+    /// Takes the next act out of the plan.
+    fn act(&mut self) -> Option<Act> {
+        let step = self.steps.front_mut()?;
+        let act = step.acts.pop_front();
+        self.last = self.now;
+        step.due = Some(self.now + step.every);
+        if step.acts.is_empty() {
+            self.steps.pop_front();
+        }
+        act
+    }
+}
+
+impl Caller for Plan {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+        match self.due(hears) {
+            Some(due) if due <= until => {
+                self.now = self.now.max(due);
+                self.act()
+            }
+            None if until == Time::NEVER => Some(Act::HangUp),
+            _ => {
+                self.now = self.now.max(until);
+                None
+            }
+        }
+    }
+}
+
+impl FromStr for Plan {
+    type Err = PlanError;
+
+    fn from_str(text: &str) -> Result<Self, PlanError> {
+        Self::parse(text)
+    }
+}
+
+/// A plan that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanError {
+    /// Which step, counted from 1.
+    pub step: usize,
+    /// Where the trouble begins, in characters from the start of the plan, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub problem: String,
+    /// What would be right.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}, column {}: {}; expected {}", self.step, self.column, self.problem, self.expected)
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+const A_STEP: &str = "`presses KEYS`, `hangs up`, `says \"text\"` or `says nothing`";
+const A_TIME: &str = "`after` and a time, such as `after 1s`";
+const A_MOMENT: &str = "`after 1s` or `when PROMPT after 1s`";
+const A_LENGTH: &str = "a time such as `500ms`, `1s` or `1.5s`";
+const KEYS: &str = "keys from 0123456789*#ABCD";
+const A_PROMPT: &str = "the name of a sound file, or what is spoken, such as `number 42`";
+const AN_END: &str = "a comma or `then` before the next step";
+
+/// A word of the plan, and where it stands.
+#[derive(Clone, Debug)]
+struct Word {
+    text: String,
+    quoted: bool,
+    column: usize,
+}
+
+struct Parser {
+    words: VecDeque<Word>,
+    step: usize,
+    end: usize,
+}
+
+impl Parser {
+    fn new(text: &str) -> Result<Self, PlanError> {
+        let mut words: VecDeque<Word> = VecDeque::new();
+        let mut letters = text.chars().zip(1..).peekable();
+        while let Some((letter, column)) = letters.next() {
+            if letter == ',' {
+                words.push_back(Word { text: ",".into(), quoted: false, column });
+            } else if letter == '"' {
+                let mut word = String::new();
+                loop {
+                    match letters.next() {
+                        Some(('"', _)) => break,
+                        Some((inside, _)) => word.push(inside),
+                        None => {
+                            let step = 1 + words.iter().filter(|word| is_separator(word)).count();
+                            let problem = "the quoted text has no end".into();
+                            return Err(PlanError { step, column, problem, expected: "a closing `\"`" });
+                        }
+                    }
+                }
+                words.push_back(Word { text: word, quoted: true, column });
+            } else if !letter.is_whitespace() {
+                let mut word = String::from(letter);
+                while let Some((inside, _)) = letters.next_if(|(next, _)| !next.is_whitespace() && *next != ',') {
+                    word.push(inside);
+                }
+                words.push_back(Word { text: word, quoted: false, column });
+            }
+        }
+        Ok(Self { words, step: 1, end: text.chars().count() + 1 })
+    }
+
+    fn plan(mut self) -> Result<Plan, PlanError> {
+        let mut plan = Plan::silent();
+        if self.words.is_empty() {
+            return Ok(plan);
+        }
+        loop {
+            plan = self.one_step(plan)?;
+            match self.words.pop_front() {
+                None => return Ok(plan),
+                Some(word) if is_separator(&word) => {
+                    // `, then` is one separator.
+                    if word.text == "," {
+                        self.take("then");
+                    }
+                    self.step += 1;
+                }
+                Some(word) => return Err(self.not_understood(&word, AN_END)),
+            }
+        }
+    }
+
+    fn one_step(&mut self, plan: Plan) -> Result<Plan, PlanError> {
+        let verb = self.word(A_STEP)?;
+        match verb.text.as_str() {
+            _ if verb.quoted => Err(self.not_understood(&verb, A_STEP)),
+            "presses" => {
+                let keys = self.word(KEYS)?;
+                if let Some(bad) = keys.text.chars().find(|letter| Digit::new(*letter).is_none()) {
+                    return Err(self.error(&keys, format!("`{bad}` is no key"), KEYS));
+                }
+                let mut every = if self.take("every") { Some(self.length()?) } else { None };
+                let after = self.moment()?;
+                if every.is_none() && self.take("every") {
+                    every = Some(self.length()?);
+                }
+                Ok(plan.presses(&keys.text, after).every(every.unwrap_or(BETWEEN_KEYS)))
+            }
+            "hangs" => {
+                if !self.take("up") {
+                    let word = self.word("`hangs up`")?;
+                    return Err(self.not_understood(&word, "`hangs up`"));
+                }
+                Ok(plan.hangs_up(self.moment()?))
+            }
+            "says" => {
+                let text = self.word("a text in quotes, or `nothing`")?;
+                if !text.quoted {
+                    if text.text == "nothing" {
+                        return Ok(plan);
+                    }
+                    return Err(self.not_understood(&text, "a text in quotes, or `nothing`"));
+                }
+                Ok(plan.says(&text.text, self.moment()?))
+            }
+            _ => Err(self.not_understood(&verb, A_STEP)),
+        }
+    }
+
+    /// `after 1s`, `when PROMPT`, `when PROMPT after 1s`.
+    fn moment(&mut self) -> Result<After, PlanError> {
+        if self.take("after") {
+            return Ok(After::Step(self.length()?));
+        }
+        if !self.take("when") {
+            let word = self.word(A_MOMENT)?;
+            return Err(self.not_understood(&word, A_MOMENT));
+        }
+        self.take("hears");
+        let mut prompt = String::new();
+        while let Some(word) = self.words.front() {
+            if !word.quoted && (is_separator(word) || word.text == "after") {
+                break;
+            }
+            if !prompt.is_empty() {
+                prompt.push(' ');
+            }
+            prompt.push_str(&word.text);
+            self.words.pop_front();
+        }
+        if prompt.is_empty() {
+            let (column, problem) = self.words.front().map_or((self.end, "the prompt is missing".into()), |word| {
+                (word.column, format!("the prompt is missing before `{}`", word.text))
+            });
+            return Err(PlanError { step: self.step, column, problem, expected: A_PROMPT });
+        }
+        let length = if self.take("after") { self.length()? } else { Duration::ZERO };
+        Ok(After::Prompt(prompt, length))
+    }
+
+    fn length(&mut self) -> Result<Duration, PlanError> {
+        let word = self.word(A_LENGTH)?;
+        duration(&word.text).ok_or_else(|| self.not_understood(&word, A_LENGTH))
+    }
+
+    fn word(&mut self, expected: &'static str) -> Result<Word, PlanError> {
+        let (step, column) = (self.step, self.end);
+        self.words.pop_front().ok_or_else(|| PlanError { step, column, problem: "the plan ends here".into(), expected })
+    }
+
+    fn take(&mut self, text: &str) -> bool {
+        let found = self.words.front().is_some_and(|word| !word.quoted && word.text == text);
+        if found {
+            self.words.pop_front();
+        }
+        found
+    }
+
+    fn not_understood(&self, word: &Word, expected: &'static str) -> PlanError {
+        // A bare time is the commonest slip.
+        let expected = if expected == A_MOMENT && duration(&word.text).is_some() { A_TIME } else { expected };
+        self.error(word, format!("`{}` is not understood", word.text), expected)
+    }
+
+    fn error(&self, word: &Word, problem: String, expected: &'static str) -> PlanError {
+        PlanError { step: self.step, column: word.column, problem, expected }
+    }
+}
+
+fn is_separator(word: &Word) -> bool {
+    !word.quoted && matches!(word.text.as_str(), "," | "then")
+}
+
+/// `500ms`, `1s`, `1.5s`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1e-3),
+        None => (text.strip_suffix('s')?, 1.0),
+    };
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let seconds = number.parse::<f64>().ok()? * unit;
+    // Rounded to microseconds, or 0.1 s would not be 100 ms.
+    Duration::try_from_secs_f64((seconds * 1e6).round() / 1e6).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::caller::Sound;
+    use super::*;
+
+    /// What the caller does up to 20 s while `prompts` (name, second it begins) are played one after the other.
+    fn check(plan: &str, prompts: &[(&str, u64)], expected: &str) {
+        let mut plan = match Plan::parse(plan) {
+            Ok(plan) => plan,
+            Err(error) => return assert_eq!(error.to_string(), expected),
+        };
+        let start = plan.now();
+        let mut acts = Vec::new();
+        let mut scenes = vec![(Sound::Silence, start)];
+        scenes.extend(prompts.iter().map(|(name, at)| (Sound::File(name), start + Duration::from_secs(*at))));
+        for (number, (sound, began)) in scenes.iter().enumerate() {
+            let until = scenes.get(number + 1).map_or(start + Duration::from_secs(20), |next| next.1);
+            let hears = Hearing { sound: *sound, prompt: number as u64, began: *began, asked: true };
+            while let Some(act) = plan.wait(until, &hears) {
+                let at = (plan.now() - start).as_millis();
+                acts.push(match act {
+                    Act::Key(digit) => format!("{digit} at {at}"),
+                    Act::HangUp => format!("hangup at {at}"),
+                    Act::Says(text) => format!("{text:?} at {at}"),
+                });
+            }
+        }
+        assert_eq!(acts.join(", "), expected);
+    }
+
+    #[test]
+    fn steps_count_from_the_step_before() {
+        check("presses 2 after 1s, hangs up after 3.5s", &[], "2 at 1000, hangup at 4500");
+        check(
+            "presses 12# every 50ms after 500ms then says \"hi, then\" after 1s",
+            &[],
+            "1 at 500, 2 at 550, # at 600, \"hi, then\" at 1600",
+        );
+        check("presses 12 after 0.1s", &[], "1 at 100, 2 at 200");
+        check("", &[], "");
+        check("says nothing", &[], "");
+    }
+
+    #[test]
+    fn steps_may_wait_for_a_prompt() {
+        check("presses 2 when menu after 500ms", &[("menu", 3)], "2 at 3500");
+        check(
+            "presses 1 when hears menu, presses 2 when menu",
+            &[("menu", 3), ("x", 4), ("menu", 5)],
+            "1 at 3000, 2 at 5000",
+        );
+        check(
+            "presses 9 after 1s, then hangs up when menu after 9s",
+            &[("menu", 3), ("x", 4)],
+            "9 at 1000, hangup at 12000",
+        );
+        check("hangs up when other", &[("menu", 3)], "");
+    }
+
+    #[test]
+    fn errors_say_what_would_be_right() {
+        check(
+            "presses 2 after 1",
+            &[],
+            "step 1, column 17: `1` is not understood; expected a time such as `500ms`, `1s` or `1.5s`",
+        );
+        check(
+            "presses 2 1s",
+            &[],
+            "step 1, column 11: `1s` is not understood; expected `after` and a time, such as `after 1s`",
+        );
+        check("presses 2x after 1s", &[], "step 1, column 9: `x` is no key; expected keys from 0123456789*#ABCD");
+        check(
+            "hangs up after 1s,\nwaits",
+            &[],
+            "step 2, column 20: `waits` is not understood; expected `presses KEYS`, `hangs up`, `says \"text\"` or `says nothing`",
+        );
+        check("presses 2", &[], "step 1, column 10: the plan ends here; expected `after 1s` or `when PROMPT after 1s`");
+        check(
+            "hangs up when after 1s",
+            &[],
+            "step 1, column 15: the prompt is missing before `after`; expected the name of a sound file, or what is spoken, such as `number 42`",
+        );
+        check("says \"x", &[], "step 1, column 6: the quoted text has no end; expected a closing `\"`");
+        check(
+            "presses 1 after 1s presses 2 after 1s",
+            &[],
+            "step 1, column 20: `presses` is not understood; expected a comma or `then` before the next step",
+        );
+    }
+
+    #[test]
+    fn a_wait_without_end_ends_in_a_hangup() {
+        let mut plan = Plan::silent().presses("1", Duration::from_secs(1));
+        let hears = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), asked: false };
+        assert_eq!(plan.wait(Time::NEVER, &hears), Some(Act::Key(Digit::new('1').unwrap())));
+        assert_eq!(plan.wait(Time::NEVER, &hears), Some(Act::HangUp));
+    }
+}

@@ -1,0 +1,336 @@
+//! Which sound files there are, how long they last, and what they say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Asterisk's English core sounds: a name and its number of 20 ms frames a line, sorted by bytes.
+const CORE: &str = include_str!("core-sounds-en.txt");
+
+/// Samples a second, of everything here.
+const RATE: u64 = 8000;
+
+/// The sound files a channel can play, by name without extension.
+///
+/// A name is looked up among the lengths given with [`with`](Self::with), then on disk, then among Asterisk's English
+/// core sounds; a prompt of which only the words are known lasts as long as they take to say. A sound that is in none
+/// of them is missing, as on a real Asterisk.
+#[derive(Clone, Debug)]
+pub struct Sounds {
+    core: bool,
+    folders: Vec<PathBuf>,
+    lengths: BTreeMap<String, u64>,
+    words: BTreeMap<String, String>,
+}
+
+/// A sound file: its length, in samples of 8 kHz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// How long it lasts.
+    pub samples: u64,
+    /// Asterisk can begin at multiples of so many samples only: a gsm frame has 160.
+    pub grain: u64,
+}
+
+impl Default for Sounds {
+    fn default() -> Self {
+        Self::stock()
+    }
+}
+
+impl Sounds {
+    /// Asterisk's English core sounds.
+    #[must_use]
+    pub const fn stock() -> Self {
+        Self { core: true, folders: Vec::new(), lengths: BTreeMap::new(), words: BTreeMap::new() }
+    }
+
+    /// No sound file at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { core: false, folders: Vec::new(), lengths: BTreeMap::new(), words: BTreeMap::new() }
+    }
+
+    /// Adds a sound file of so many samples at 8 kHz. The name may begin with a language: `de/welcome`.
+    #[must_use]
+    pub fn with(mut self, name: &str, samples: u64) -> Self {
+        self.lengths.insert(name.to_owned(), samples);
+        self
+    }
+
+    /// Adds a prompt by its words.
+    #[must_use]
+    pub fn with_words(mut self, name: &str, words: &str) -> Self {
+        self.words.insert(name.to_owned(), words.to_owned());
+        self
+    }
+
+    /// Adds all prompts of a text in the format of [`prompts`].
+    ///
+    /// # Errors
+    /// As [`prompts`].
+    pub fn with_prompts(mut self, text: &str) -> Result<Self, PromptError> {
+        self.words.extend(prompts(text)?);
+        Ok(self)
+    }
+
+    /// Adds a folder of sound files. As in Asterisk the language's subfolder comes first: `folder/en/welcome.gsm`,
+    /// then `folder/welcome.gsm`. Of several formats of one file, the first in Asterisk's usual order counts.
+    #[must_use]
+    pub fn with_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.folders.push(path.into());
+        self
+    }
+
+    /// The sound file of this name in this language, else in any.
+    #[must_use]
+    pub fn find(&self, name: &str, language: &str) -> Option<Clip> {
+        if name.is_empty() {
+            return None;
+        }
+        let names = Self::spellings(name, language);
+        names.iter().find_map(|name| self.lengths.get(name).map(|&samples| Clip { samples, grain: 1 })).or_else(|| {
+            names
+                .iter()
+                .find_map(|name| self.on_disk(name))
+                .or_else(|| self.core.then(|| core(name)).flatten())
+                .or_else(|| self.words(name).map(spoken))
+        })
+    }
+
+    /// What a prompt says.
+    #[must_use]
+    pub fn words(&self, name: &str) -> Option<&str> {
+        self.words.get(name).map(String::as_str)
+    }
+
+    /// Where Asterisk looks: `en_GB/name`, `en/name`, `name`, and its default language.
+    fn spellings(name: &str, language: &str) -> Vec<String> {
+        let mut names = Vec::with_capacity(4);
+        if !name.starts_with('/') {
+            let mut language = language;
+            while !language.is_empty() {
+                names.push(format!("{language}/{name}"));
+                language = language.rsplit_once('_').map_or("", |(parent, _)| parent);
+            }
+        }
+        names.push(name.to_owned());
+        if !name.starts_with('/') {
+            names.push(format!("en/{name}"));
+        }
+        names
+    }
+
+    fn on_disk(&self, name: &str) -> Option<Clip> {
+        if name.starts_with('/') {
+            // An absolute name is asked for only where a disk was handed in: a simulation shall not depend on the
+            // machine it runs on unless told to.
+            return if self.folders.is_empty() { None } else { measure(Path::new(name)) };
+        }
+        self.folders.iter().find_map(|folder| measure(&folder.join(name)))
+    }
+}
+
+/// Reads a table of prompts in the format of Asterisk's own `core-sounds-en.txt`: lines `name: words`, comments after
+/// a `;` that begins a line, blank lines.
+///
+/// # Errors
+/// Names the line that is neither.
+pub fn prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
+    let mut prompts = Vec::new();
+    for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let text = text.trim();
+        if text.is_empty() || text.starts_with(';') {
+            continue;
+        }
+        let error = |problem| PromptError { line, problem };
+        let (name, words) = text.split_once(':').ok_or_else(|| error("there is no `:` after the name"))?;
+        let name = name.trim_end();
+        if name.is_empty() {
+            return Err(error("there is no name before the `:`"));
+        }
+        if name.contains(char::is_whitespace) {
+            return Err(error("the name before the `:` has a blank in it"));
+        }
+        prompts.push((name.to_owned(), words.trim_start().to_owned()));
+    }
+    Ok(prompts)
+}
+
+/// A line of a prompt table that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for PromptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}; expected `name: words`", self.line, self.problem)
+    }
+}
+
+impl std::error::Error for PromptError {}
+
+/// Looks a core sound up by halving the text, so that nothing is read or stored before it is asked for.
+fn core(name: &str) -> Option<Clip> {
+    let mut text = CORE;
+    while let Some(comment) = text.strip_prefix(';') {
+        text = comment.split_once('\n')?.1;
+    }
+    while !text.is_empty() {
+        let middle = text.len() / 2;
+        let start = text.as_bytes()[..middle].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let (key, frames) = text[start..end].split_once(' ')?;
+        match name.as_bytes().cmp(key.as_bytes()) {
+            std::cmp::Ordering::Less => text = &text[..start],
+            std::cmp::Ordering::Greater => text = text.get(end + 1..).unwrap_or_default(),
+            std::cmp::Ordering::Equal => return Some(Clip { samples: frames.parse::<u64>().ok()? * 160, grain: 160 }),
+        }
+    }
+    None
+}
+
+/// How long words take to say: two and a half a second, and a breath.
+fn spoken(words: &str) -> Clip {
+    let words = words.split_whitespace().count() as u64;
+    Clip { samples: words * RATE * 2 / 5 + RATE * 3 / 10, grain: 1 }
+}
+
+/// The length of the first of a file's formats that is on disk.
+fn measure(path: &Path) -> Option<Clip> {
+    // Extension, then bytes for so many samples at 8 kHz.
+    const FORMATS: &[(&str, u64, u64)] = &[
+        ("gsm", 33, 160),
+        ("wav", 2, 1),
+        ("WAV", 65, 320),
+        ("wav49", 65, 320),
+        ("ulaw", 1, 1),
+        ("ul", 1, 1),
+        ("mu", 1, 1),
+        ("pcm", 1, 1),
+        ("alaw", 1, 1),
+        ("al", 1, 1),
+        ("sln", 2, 1),
+        ("slin", 2, 1),
+        ("raw", 2, 1),
+        ("g722", 1, 1),
+        ("sln16", 4, 1),
+        ("slin16", 4, 1),
+        ("wav16", 4, 1),
+        ("sln48", 12, 1),
+        ("slin48", 12, 1),
+        ("g729", 10, 80),
+    ];
+    let name = path.file_name()?.to_str()?;
+    FORMATS.iter().find_map(|&(extension, bytes, samples)| {
+        let path = path.with_file_name(format!("{name}.{extension}"));
+        let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?.len();
+        let size = if extension.to_ascii_lowercase().starts_with("wav") { wav_data(&path, size) } else { size };
+        Some(Clip { samples: size / bytes * samples, grain: samples })
+    })
+}
+
+/// The bytes of sound in a wav file of this size: its `data` chunk, or all after a plain header.
+fn wav_data(path: &Path, size: u64) -> u64 {
+    let find = || -> Option<u64> {
+        let mut file = File::open(path).ok()?;
+        let mut head = [0; 12];
+        file.read_exact(&mut head).ok()?;
+        if &head[..4] != b"RIFF" {
+            return None;
+        }
+        let mut at = 12;
+        while at + 8 <= size {
+            let mut chunk = [0; 8];
+            file.seek(SeekFrom::Start(at)).ok()?;
+            file.read_exact(&mut chunk).ok()?;
+            let [.., a, b, c, d] = chunk;
+            let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+            at += 8;
+            if &chunk[..4] == b"data" {
+                return Some(length.min(size - at));
+            }
+            at += length + length % 2;
+        }
+        None
+    };
+    find().unwrap_or_else(|| size.saturating_sub(44))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sounds: &Sounds, name: &str, language: &str, expected: &str) {
+        let found = match sounds.find(name, language) {
+            Some(Clip { samples, grain }) => format!("{samples}/{grain}"),
+            None => "missing".to_owned(),
+        };
+        assert_eq!(found, expected, "{name} in {language}");
+    }
+
+    #[test]
+    fn core_sounds_have_their_lengths() {
+        let stock = Sounds::stock();
+        check(&stock, "beep", "en", "3520/160");
+        check(&stock, "digits/40", "de", "7680/160");
+        for name in ["", "nosuch", "digits", ";", "core", "zzz", "!", "beep 22"] {
+            check(&stock, name, "en", "missing");
+        }
+        check(&Sounds::none(), "beep", "en", "missing");
+    }
+
+    #[test]
+    fn the_core_table_is_sorted_and_whole() {
+        let lines: Vec<_> = CORE.lines().skip_while(|line| line.starts_with(';')).collect();
+        assert_eq!(lines.len(), 568);
+        assert!(lines.windows(2).all(|pair| pair[0].split(' ').next() < pair[1].split(' ').next()));
+        assert!(lines.iter().all(|line| core(line.split(' ').next().unwrap()).is_some()));
+    }
+
+    #[test]
+    fn given_lengths_come_first_and_words_last() {
+        let sounds = Sounds::stock().with("de/beep", 99).with("beep", 7).with_words("beep", "Beep.");
+        check(&sounds, "beep", "en", "7/1");
+        check(&sounds, "beep", "de_CH", "99/1");
+        let sounds = Sounds::stock().with_prompts("; mine\n\ngreet: Hello, who is there?\nbeep:\n").unwrap();
+        check(&sounds, "greet", "en", "15200/1");
+        check(&sounds, "beep", "en", "3520/160");
+        assert_eq!(sounds.words("greet").unwrap(), "Hello, who is there?");
+    }
+
+    #[test]
+    fn prompt_tables_name_the_bad_line() {
+        let fails = |text: &str| prompts(text).unwrap_err().to_string();
+        assert_eq!(fails("a: b\nfoo\n"), "line 2: there is no `:` after the name; expected `name: words`");
+        assert_eq!(fails(": b"), "line 1: there is no name before the `:`; expected `name: words`");
+        assert_eq!(fails("a b: c"), "line 1: the name before the `:` has a blank in it; expected `name: words`");
+        assert_eq!(prompts("a: b: c").unwrap(), [("a".to_owned(), "b: c".to_owned())]);
+    }
+
+    #[test]
+    fn files_on_disk_are_measured() {
+        let folder = std::env::temp_dir().join(format!("agi-rhai-sounds-{}", std::process::id()));
+        fs::create_dir_all(folder.join("de")).unwrap();
+        fs::write(folder.join("a.gsm"), [0; 330]).unwrap();
+        fs::write(folder.join("de/a.ulaw"), [0; 77]).unwrap();
+        let mut wav = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00".to_vec();
+        wav.extend([0; 16]);
+        wav.extend(b"data\x08\x00\x00\x00");
+        wav.extend([0; 20]);
+        fs::write(folder.join("b.wav"), wav).unwrap();
+        let sounds = Sounds::none().with_folder(&folder);
+        check(&sounds, "a", "en", "1600/160");
+        check(&sounds, "a", "de", "77/1");
+        check(&sounds, "b", "en", "4/1");
+        check(&sounds, folder.join("a").to_str().unwrap(), "en", "1600/160");
+        check(&sounds, "..", "en", "missing");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

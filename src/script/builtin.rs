@@ -1,0 +1,314 @@
+//! What a script has besides the commands: time, chance, numbers, the end.
+
+use super::engine::Call;
+use super::functions::{add, add_typed, dynamic, raise, value};
+use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
+use crate::session::Error;
+use rand::RngExt;
+use rhai::{Array, Dynamic, EvalAltResult, FLOAT, INT, ImmutableString, Module, NativeCallContext};
+use std::any::TypeId;
+use std::time::Duration;
+
+type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+
+const fn returns(doc: &'static str) -> Returns {
+    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+}
+
+const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
+    Param { name, kind, need, doc }
+}
+
+const fn example(script: &'static str, value: &'static str) -> Example {
+    Example { caller: "", script, sends: "", reply: "", value }
+}
+
+/// The functions of a script besides the commands, for the reference and the checker.
+pub static BUILTINS: &[&Function] = &[
+    &Function {
+        name: "sleep",
+        summary: "Waits; the end of the call ends it at once, keys pressed meanwhile are lost.",
+        params: &[param("seconds", Kind::Seconds, Need::Required, "Seconds, whole or fraction.")],
+        returns: returns("nothing"),
+        examples: &[example("sleep(0.5)", "()")],
+    },
+    &Function {
+        name: "exit",
+        summary: "Ends the script from anywhere; the dialplan goes on.",
+        params: &[],
+        returns: Returns::Never,
+        examples: &[example("exit()", "end")],
+    },
+    &Function {
+        name: "go_to",
+        summary: "Ends the script; the dialplan goes on at this place.",
+        params: &[
+            param("context", Kind::Name, Need::Required, "Context; whether it exists is not checked."),
+            param("extension", Kind::Name, Need::Default("s"), "Extension."),
+            param("priority", Kind::Name, Need::Default("1"), "Priority or label."),
+        ],
+        returns: Returns::Never,
+        examples: &[Example {
+            caller: "",
+            script: r#"go_to("support")"#,
+            sends: "SET CONTEXT \"support\"\nSET EXTENSION \"s\"\nSET PRIORITY \"1\"",
+            reply: "200 result=0\n200 result=0\n200 result=0",
+            value: "end",
+        }],
+    },
+    &Function {
+        name: "to_number",
+        summary: "Makes a whole number of a text such as the digits a caller entered.",
+        params: &[
+            param("text", Kind::Text, Need::Required, "Text, number or `()`."),
+            param("otherwise", Kind::Text, Need::Optional, "What to give instead of `()`."),
+        ],
+        returns: returns("an integer; `()` for `()`, an empty text, `12*` and more than 18 digits"),
+        examples: &[
+            example(r#"to_number("0412")"#, "412"),
+            example(r#"to_number("12*")"#, "()"),
+            example(r#"to_number("", 0)"#, "0"),
+        ],
+    },
+    &Function {
+        name: "random",
+        summary: "Draws a number: a whole one between two, both included, or one from 0.0 up to 1.0.",
+        params: &[
+            param("least", Kind::INT, Need::Optional, "The least number."),
+            param("most", Kind::INT, Need::Optional, "The largest number."),
+        ],
+        returns: returns("a number"),
+        examples: &[example("random(7, 7)", "7")],
+    },
+    &Function {
+        name: "choose",
+        summary: "Draws one element of an array.",
+        params: &[param("array", Kind::Text, Need::Required, "Array with at least one element.")],
+        returns: returns("the element"),
+        examples: &[example("choose([5])", "5")],
+    },
+    &Function {
+        name: "shuffle",
+        summary: "Puts the elements of an array in random order.",
+        params: &[param("array", Kind::Text, Need::Required, "Array, which is changed.")],
+        returns: returns("the array"),
+        examples: &[example("shuffle([5])", "[5]")],
+    },
+    &Function {
+        name: "elapsed",
+        summary: "Tells the seconds since the script began.",
+        params: &[],
+        returns: returns("a number with a fraction"),
+        examples: &[example("sleep(2); elapsed()", "2.0")],
+    },
+    &Function {
+        name: "now",
+        summary: "Tells the time in seconds since the Unix epoch, as the `say_*` functions take it.",
+        params: &[],
+        returns: returns("an integer"),
+        examples: &[example("let t = now(); sleep(2); now() - t", "2")],
+    },
+    &Function {
+        name: "date",
+        summary: "Splits a time into its parts.",
+        params: &[
+            param("epoch", Kind::INT, Need::Optional, "Seconds since the Unix epoch; now if left out."),
+            param("zone", Kind::Name, Need::Optional, "Time zone, such as `Europe/Berlin`; the server's if left out."),
+        ],
+        returns: returns("`#{ year, month, day, hour, minute, second, weekday }`, with Monday as 1"),
+        examples: &[example(r#"date(1210498014, "UTC").weekday"#, "7")],
+    },
+    &Function {
+        name: "caller",
+        summary: "Tells the caller's number.",
+        params: &[param("otherwise", Kind::Text, Need::Optional, "What to give instead of `()`.")],
+        returns: returns("a text; `()` when it is withheld"),
+        examples: &[example(r#"caller("nobody")"#, r#""nobody""#)],
+    },
+    &Function {
+        name: "app_text",
+        summary: "Quotes a text for an argument of `exec`, so that its commas do not part arguments.",
+        params: &[param("text", Kind::Text, Need::Required, "The text.")],
+        returns: returns("the text in quotes"),
+        examples: &[example(r#"app_text("one, two")"#, r#""\"one, two\"""#)],
+    },
+];
+
+pub(super) fn add_all(module: &mut Module) {
+    let (int, float, text, unit) =
+        (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
+    for kind in [int, float] {
+        add_typed(module, "sleep", &[kind], sleep);
+    }
+    add_typed(module, "sleep", &[text], sleep);
+    for arity in 0..=1 {
+        add(module, "exit", arity, |context, _| {
+            let call = Call::of(context)?;
+            let over = call.session().finish();
+            Err(raise(&call, context, Error::Over(over)))
+        });
+        add(module, "caller", arity, |context, args| {
+            let call = Call::of(context)?;
+            let session = call.session();
+            let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
+            Ok(number.map_or_else(|| otherwise(args, 0), |number| number.into_owned().into()))
+        });
+    }
+    for arity in 1..=3 {
+        add(module, "go_to", arity, go_to);
+    }
+    for arity in 1..=2 {
+        add(module, "to_number", arity, |_, args| Ok(number(args[0]).map_or_else(|| otherwise(args, 1), Dynamic::from)));
+    }
+    add(module, "random", 0, |context, _| Ok(Call::of(context)?.chance().random_range(0.0..1.0).into()));
+    add_typed(module, "random", &[int, int], |context, args| {
+        let (least, most) = (integer(args[0]), integer(args[1]));
+        if least > most {
+            return Err(wrong(context, &format!("random: {least} to {most} holds no number")));
+        }
+        Ok(Call::of(context)?.chance().random_range(least..=most).into())
+    });
+    add_typed(module, "choose", &[TypeId::of::<Array>()], |context, args| {
+        let array = args[0].read_lock::<Array>().map(|array| array.clone()).unwrap_or_default();
+        if array.is_empty() {
+            return Err(wrong(context, "choose: the array is empty"));
+        }
+        let at = Call::of(context)?.chance().random_range(0..array.len());
+        Ok(array[at].clone())
+    });
+    rhai::FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
+    add(module, "elapsed", 0, |context, _| {
+        let call = Call::of(context)?;
+        let session = call.session();
+        Ok((session.now() - session.began()).as_secs_f64().into())
+    });
+    add(module, "now", 0, |context, _| Ok(unix(&*Call::of(context)?).into()));
+    for arity in 0..=2 {
+        add(module, "date", arity, date);
+    }
+    add(module, "app_text", 1, |_, args| {
+        let text = args[0].to_string().replace('\\', "\\\\").replace('"', "\\\"");
+        Ok(format!("\"{text}\"").into())
+    });
+    // Rhai finds "5" == 5 false and () < 5 false without a word; here both are faults.
+    for operator in ["==", "!=", "<", "<=", ">", ">="] {
+        for number in [int, float] {
+            add_typed(module, operator, &[text, number], |context, args| Err(compared(context, args)));
+            add_typed(module, operator, &[number, text], |context, args| Err(compared(context, args)));
+            if operator.starts_with(['<', '>']) {
+                add_typed(module, operator, &[unit, number], |context, args| Err(compared(context, args)));
+                add_typed(module, operator, &[number, unit], |context, args| Err(compared(context, args)));
+            }
+        }
+    }
+}
+
+impl Call {
+    fn chance(&self) -> std::sync::MutexGuard<'_, rand::rngs::StdRng> {
+        self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn wrong(context: &NativeCallContext, message: &str) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into()
+}
+
+fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
+    let shown = |value: &Dynamic| match super::functions::value(value) {
+        Value::Text(text) => format!("the text {text:?}"),
+        Value::Nothing => "()".to_owned(),
+        _ => format!("the number {value}"),
+    };
+    let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
+    wrong(context, &format!("{} compared with {}: {hint}", shown(args[0]), shown(args[1])))
+}
+
+fn integer(value: &Dynamic) -> INT {
+    value.as_int().unwrap_or_default()
+}
+
+fn otherwise(args: &[&mut Dynamic], at: usize) -> Dynamic {
+    args.get(at).map_or(Dynamic::UNIT, |value| (*value).clone())
+}
+
+/// The whole number a caller's digits make.
+fn number(value: &Dynamic) -> Option<INT> {
+    if let Ok(number) = value.as_int() {
+        return Some(number);
+    }
+    let text = value.as_immutable_string_ref().ok()?;
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    (digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn unix(call: &Call) -> INT {
+    INT::try_from(call.session().now().since_epoch().as_secs()).unwrap_or(INT::MAX)
+}
+
+fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let seconds = args[0].as_float().or_else(|_| args[0].as_int().map(seconds));
+    let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let Some(length) = length else {
+        return Err(wrong(context, &format!("sleep: `seconds` must be a number of seconds, not {}", args[0])));
+    };
+    let call = Call::of(context)?;
+    match call.pause(length) {
+        Ok(()) => Ok(Dynamic::UNIT),
+        Err(error) => Err(raise(&call, context, error)),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no call sleeps for so many seconds that it matters")]
+fn seconds(seconds: INT) -> FLOAT {
+    seconds as FLOAT
+}
+
+fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let call = Call::of(context)?;
+    let place = ["set_context", "set_extension", "set_priority"].into_iter().zip([None, Some("s"), Some("1")]);
+    for (n, (name, default)) in place.enumerate() {
+        let Some(command) = Command::of_function(name) else { continue };
+        let given = args.get(n).map_or_else(|| Value::from(default.unwrap_or_default()), |arg| value(arg));
+        call.invoke(context, command, &[given]).map_err(|error| raise(&call, context, error))?;
+    }
+    let over = call.session().finish();
+    Err(raise(&call, context, Error::Over(over)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
+fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<EvalAltResult>> {
+    let call = Call::of(&context)?;
+    let mut chance = call.chance();
+    for last in (1..array.len()).rev() {
+        array.swap(last, chance.random_range(0..=last));
+    }
+    Ok(array.clone())
+}
+
+fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let epoch = match args.first() {
+        Some(epoch) => number(epoch).ok_or_else(|| wrong(context, &format!("date: `epoch` must be an integer, not {epoch}")))?,
+        None => unix(&*Call::of(context)?),
+    };
+    let zone = match args.get(1) {
+        Some(zone) => {
+            let name = zone.to_string();
+            jiff::tz::TimeZone::get(&name).map_err(|_| wrong(context, &format!("date: no time zone {name:?}")))?
+        }
+        None => jiff::tz::TimeZone::system(),
+    };
+    let time = jiff::Timestamp::from_second(epoch)
+        .map_err(|_| wrong(context, &format!("date: {epoch} is no time of this calendar")))?
+        .to_zoned(zone);
+    let part = |number: i64| Value::Int(number);
+    Ok(dynamic(Value::map([
+        ("year", part(time.year().into())),
+        ("month", part(time.month().into())),
+        ("day", part(time.day().into())),
+        ("hour", part(time.hour().into())),
+        ("minute", part(time.minute().into())),
+        ("second", part(time.second().into())),
+        ("weekday", part(time.weekday().to_monday_one_offset().into())),
+    ])))
+}

@@ -1,0 +1,359 @@
+//! One call of a script: an engine of its own over shared packages, with the limits and the sticky end of that call.
+
+use super::fault::Fault;
+use super::functions::{self, Language, VALUES};
+use super::import::Resolver;
+use super::Script;
+use crate::clock::Time;
+use crate::command::{Command, Value};
+use crate::session::{Error, Over, Session};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Scope};
+use rustix::time::{ClockId, clock_gettime};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// What a script may use. Waiting does not count.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Computing between two commands, as time of the processor.
+    pub computing: Duration,
+    /// The time `on_hangup` has, waiting included.
+    pub on_hangup: Duration,
+    /// Functions calling functions.
+    pub calls: usize,
+    /// Bytes of one text.
+    pub text: usize,
+    /// Elements of one array or map, those inside it included.
+    pub elements: usize,
+    /// Bytes of memory of one call; needs a [`Memory`].
+    pub memory: usize,
+    /// Bytes of all that is printed in one call.
+    pub printed: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            computing: Duration::from_secs(1),
+            on_hangup: Duration::from_secs(5),
+            calls: 64,
+            text: 1024 * 1024,
+            elements: 2048,
+            memory: 16 * 1024 * 1024,
+            printed: 1024 * 1024,
+        }
+    }
+}
+
+/// How much memory this thread holds, from whoever owns the allocator: a library does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Bytes held by what this thread allocated.
+    pub used: fn() -> usize,
+}
+
+/// Looked at every so many operations.
+const CHECK_EVERY: u64 = 1024;
+/// And the line at most so often.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The state of one call, behind every function of its script.
+pub struct Call {
+    session: Mutex<Session>,
+    values: Values,
+    pub(super) random: Mutex<StdRng>,
+    limits: Limits,
+    memory: Option<(Memory, usize)>,
+    stopped: AtomicBool,
+    limit: Mutex<Option<String>>,
+    printed: AtomicUsize,
+    /// Processor time at which computing began, in nanoseconds.
+    computing_since: AtomicI64,
+    looked_at: AtomicI64,
+    deadline: Mutex<Time>,
+}
+
+struct Values {
+    env: OnceLock<Dynamic>,
+    args: Dynamic,
+    params: Dynamic,
+    state: Dynamic,
+}
+
+/// A handle that fits an engine's tag.
+#[derive(Clone)]
+struct Handle(Arc<Call>);
+
+/// How a script ended.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    /// At its end, or by `exit`.
+    Well,
+    /// The session was over.
+    Over(Over),
+    /// By a mistake.
+    Fault(Box<Fault>),
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("stopped", &self.stopped).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Processor time of this thread: neither load nor waiting counts against a script.
+fn processor_time() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+impl Call {
+    /// A call of this session.
+    #[must_use]
+    pub fn new(
+        session: Session,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+        seed: u64,
+        limits: Limits,
+        memory: Option<Memory>,
+    ) -> Arc<Self> {
+        let args: rhai::Array = args.into_iter().map(Dynamic::from).collect();
+        let params: Map = params.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+        Arc::new(Self {
+            session: Mutex::new(session),
+            values: Values {
+                env: OnceLock::new(),
+                args: args.into(),
+                params: params.into(),
+                state: Dynamic::from(Map::new()).into_shared(),
+            },
+            random: Mutex::new(StdRng::seed_from_u64(seed)),
+            limits,
+            memory: memory.map(|memory| (memory, (memory.used)())),
+            stopped: AtomicBool::new(false),
+            limit: Mutex::new(None),
+            printed: AtomicUsize::new(0),
+            computing_since: AtomicI64::new(0),
+            looked_at: AtomicI64::new(0),
+            deadline: Mutex::new(Time::NEVER),
+        })
+    }
+
+    /// The call a function was called in.
+    ///
+    /// # Errors
+    /// There is none while a script is being imported.
+    pub fn of(context: &NativeCallContext) -> Result<Arc<Self>, Box<EvalAltResult>> {
+        let handle = context.tag().and_then(|tag| tag.read_lock::<Handle>().map(|handle| Arc::clone(&handle.0)));
+        handle.ok_or_else(|| "there is no call here: an imported script may only define functions and constants".into())
+    }
+
+    /// The session, for the functions of an embedder.
+    pub fn session(&self) -> MutexGuard<'_, Session> {
+        lock(&self.session)
+    }
+
+    /// Carries a command out for a script's function.
+    pub(super) fn invoke(
+        &self,
+        context: &NativeCallContext,
+        command: &'static Command,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let mut session = self.session();
+        session.stands_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+        let result = session.invoke(command, args);
+        self.computing_since.store(processor_time(), Relaxed);
+        result
+    }
+
+    /// Lets time pass for a script's function.
+    pub(super) fn pause(&self, length: Duration) -> Result<(), Error> {
+        let mut session = self.session();
+        let left = *lock(&self.deadline) - session.now();
+        let result = session.pause(length.min(left));
+        self.computing_since.store(processor_time(), Relaxed);
+        result.map_err(Error::from)
+    }
+
+    /// Lets the script do nothing more. An error alone could be caught: Rhai lets `try` around a closure do it.
+    pub(super) fn stop_script(&self) {
+        self.stopped.store(true, Relaxed);
+    }
+
+    fn exceed(&self, what: String) {
+        lock(&self.limit).get_or_insert(what);
+        self.stop_script();
+    }
+
+    /// Called at every operation of the script; whether it may go on.
+    fn may_go_on(&self, operations: u64) -> bool {
+        if self.stopped.load(Relaxed) {
+            return false;
+        }
+        if let Some((memory, before)) = self.memory
+            && (memory.used)().saturating_sub(before) > self.limits.memory
+        {
+            self.exceed(format!("the script uses more than {} MiB of memory", self.limits.memory / (1024 * 1024)));
+            return false;
+        }
+        if operations.is_multiple_of(CHECK_EVERY) {
+            let now = processor_time();
+            let computing = u64::try_from(now - self.computing_since.load(Relaxed)).unwrap_or(0);
+            if Duration::from_nanos(computing) > self.limits.computing {
+                let seconds = self.limits.computing.as_secs_f64();
+                self.exceed(format!("the script computes for more than {seconds} s without a command: an endless loop?"));
+                return false;
+            }
+            let passed = u64::try_from(now - self.looked_at.load(Relaxed)).unwrap_or(0);
+            if Duration::from_nanos(passed) > LOOK_EVERY {
+                self.looked_at.store(now, Relaxed);
+                let mut session = self.session();
+                if session.check().is_err() {
+                    self.stop_script();
+                    return false;
+                }
+                if session.now() > *lock(&self.deadline) {
+                    let seconds = self.limits.on_hangup.as_secs_f64();
+                    self.exceed(format!("on_hangup takes more than {seconds} s"));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn print(&self, text: &str, script: Option<&str>, line: Option<usize>) {
+        let printed = self.printed.fetch_add(text.len(), Relaxed);
+        if printed + text.len() > self.limits.printed {
+            self.exceed(format!("the script prints more than {} KiB", self.limits.printed / 1024));
+            return;
+        }
+        tracing::info!(script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
+    }
+
+    fn value(&self, name: &str) -> Option<Dynamic> {
+        Some(match name {
+            "env" => {
+                let session = self.session();
+                let environment = session.environment();
+                let env = || environment.iter().map(|(n, v)| (n.as_ref().into(), v.into_owned().into())).collect::<Map>();
+                self.values.env.get_or_init(|| env().into()).clone()
+            }
+            "args" => self.values.args.clone(),
+            "params" => self.values.params.clone(),
+            "state" => self.values.state.clone(),
+            _ => return None,
+        })
+    }
+
+    #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
+    fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Engine {
+        let mut engine = language.engine();
+        engine.set_max_call_levels(self.limits.calls);
+        engine.set_max_string_size(self.limits.text);
+        engine.set_max_array_size(self.limits.elements);
+        engine.set_max_map_size(self.limits.elements);
+        engine.set_max_variables(1024);
+        engine.set_default_tag(Dynamic::from(Handle(Arc::clone(self))));
+        engine.set_module_resolver(Resolver(Arc::clone(&script.modules)));
+        let call = Arc::clone(self);
+        engine.on_progress(move |operations| (!call.may_go_on(operations)).then_some(Dynamic::UNIT));
+        let call = Arc::clone(self);
+        engine.on_print(move |text| call.print(text, None, None));
+        let call = Arc::clone(self);
+        engine.on_debug(move |text, source, position| call.print(text, source, position.line()));
+        let call = Arc::clone(self);
+        engine.on_var(move |name, _, context| {
+            // A script's own variable of that name wins.
+            let own = !VALUES.contains(&name) || context.scope().get(name).is_some();
+            Ok(if own { None } else { call.value(name) })
+        });
+        engine
+    }
+
+    /// Runs the script to its end, and `on_hangup` after a hangup.
+    pub(crate) fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
+        let engine = self.engine(script, language);
+        let mut scope = Scope::new();
+        self.computing_since.store(processor_time(), Relaxed);
+        let result = engine.run_ast_with_scope(&mut scope, &script.ast);
+        let finished = self.finished(script, language, result);
+        let mut fault = None;
+        if let (Finished::Over(Over::Hangup), Some(params)) = (&finished, script.on_hangup) {
+            fault = self.on_hangup(&engine, script, language, &mut scope, params);
+        }
+        (finished, fault)
+    }
+
+    fn on_hangup(
+        &self,
+        engine: &Engine,
+        script: &Script,
+        language: &Language,
+        scope: &mut Scope,
+        params: usize,
+    ) -> Option<Box<Fault>> {
+        let last = {
+            let mut session = self.session();
+            session.begin_aftermath();
+            *lock(&self.deadline) = session.now() + self.limits.on_hangup;
+            session.last().clone()
+        };
+        self.stopped.store(false, Relaxed);
+        self.computing_since.store(processor_time(), Relaxed);
+        let mut map = Map::new();
+        map.insert("command".into(), last.command.into());
+        map.insert("script".into(), last.script.into());
+        map.insert("line".into(), i64::try_from(last.line).unwrap_or(0).into());
+        map.insert("result".into(), last.result.map_or(Dynamic::UNIT, functions::dynamic));
+        let args = if params == 0 { vec![] } else { vec![Dynamic::from(map)] };
+        let options = CallFnOptions::new().eval_ast(false);
+        let result: Result<Dynamic, _> = engine.call_fn_with_options(options, scope, &script.ast, "on_hangup", args);
+        match self.finished(script, language, result.map(|_| ())) {
+            Finished::Fault(fault) => Some(fault),
+            Finished::Well | Finished::Over(_) => None,
+        }
+    }
+
+    fn finished(&self, script: &Script, language: &Language, result: Result<(), Box<EvalAltResult>>) -> Finished {
+        let limit = lock(&self.limit).take();
+        let error = match result {
+            Ok(()) if limit.is_none() => {
+                // A script may swallow its end in a `try`, but has done nothing since.
+                return self.session().over().cloned().map_or(Finished::Well, |over| self.ended(over));
+            }
+            Ok(()) => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
+            Err(error) => error,
+        };
+        if let Some(limit) = limit {
+            let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
+            fault.message = limit;
+            fault.hint = None;
+            return Finished::Fault(fault);
+        }
+        if self.stopped.load(Relaxed)
+            && let Some(over) = self.session().over().cloned()
+        {
+            return self.ended(over);
+        }
+        if matches!(error.unwrap_inner(), EvalAltResult::Exit(..)) {
+            return Finished::Well;
+        }
+        Finished::Fault(Fault::of_error(&script.name, &error, language, &script.sources))
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as a step of `finished`")]
+    fn ended(&self, over: Over) -> Finished {
+        if over == Over::Ended { Finished::Well } else { Finished::Over(over) }
+    }
+}

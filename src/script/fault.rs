@@ -1,0 +1,204 @@
+//! Faults: what is wrong in a script, where, and what would be right.
+
+use super::functions::Language;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
+use std::fmt;
+
+/// The text of a script, kept for showing a fault in it.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+/// A mistake in a script, or a limit it ran into.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What is wrong.
+    pub message: String,
+    /// What would be right, where that is known.
+    pub hint: Option<String>,
+    /// The script.
+    pub script: String,
+    /// The line, from 1; 0 where it has none.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where it has none.
+    pub column: usize,
+    /// The text of the line.
+    pub source: String,
+    /// The functions it was called from, innermost first: name, script, line.
+    pub calls: Vec<(String, String, usize)>,
+}
+
+impl Fault {
+    /// A fault without a place in a script.
+    #[must_use]
+    pub fn new(script: &str, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            script: script.to_owned(),
+            line: 0,
+            column: 0,
+            source: String::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    fn at(mut self, position: Position, sources: &[Source]) -> Self {
+        self.line = position.line().unwrap_or(0);
+        self.column = position.position().unwrap_or(usize::from(self.line > 0));
+        if let Some(source) = sources.iter().find(|source| source.name == self.script) {
+            self.source = source.text.lines().nth(self.line.wrapping_sub(1)).unwrap_or_default().to_owned();
+        }
+        self
+    }
+
+    pub(super) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {
+        let (message, hint) = match error.err_type() {
+            rhai::ParseErrorType::VariableUndefined(name) => (
+                format!("unknown variable `{name}`"),
+                Some(language.like(name).map_or_else(
+                    || "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside".to_owned(),
+                    |like| format!("did you mean `{like}`?"),
+                )),
+            ),
+            rhai::ParseErrorType::Reserved(word) | rhai::ParseErrorType::BadInput(rhai::LexError::ImproperSymbol(word, _))
+                if word == "eval" =>
+            {
+                ("`eval` is off".to_owned(), None)
+            }
+            other => (other.to_string(), None),
+        };
+        Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
+    }
+
+    pub(super) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
+        let mut script = script.to_owned();
+        let mut calls = Vec::new();
+        let mut error = error;
+        loop {
+            match error {
+                EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
+                    calls.insert(0, (name.clone(), script.clone(), position.line().unwrap_or(0)));
+                    if !source.is_empty() {
+                        script.clone_from(source);
+                    }
+                    error = inner;
+                }
+                EvalAltResult::ErrorInModule(name, inner, _) => {
+                    if !name.is_empty() {
+                        script.clone_from(name);
+                    }
+                    error = inner;
+                }
+                _ => break,
+            }
+        }
+        if let EvalAltResult::ErrorParsing(kind, position) = error {
+            return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
+        }
+        let (message, hint) = explain(error, language);
+        Box::new(Self { hint, calls, ..Self::new(&script, message).at(error.position(), sources) })
+    }
+
+    /// The fault with its line of source and a caret below it, over several lines.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut report = Level::ERROR.primary_title(self.message.clone()).elements(std::iter::empty::<annotate_snippets::Element<'_>>());
+        if self.line > 0 {
+            let start = self.source.char_indices().nth(self.column.saturating_sub(1)).map_or(self.source.len(), |(at, _)| at);
+            let rest = &self.source[start..];
+            let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let end = start + word.max(rest.chars().next().map_or(0, char::len_utf8));
+            report = report.element(
+                Snippet::source(self.source.as_str())
+                    .line_start(self.line)
+                    .path(self.script.as_str())
+                    .annotation(AnnotationKind::Primary.span(start..end)),
+            );
+        }
+        for (name, script, line) in &self.calls {
+            report = report.element(Level::NOTE.message(format!("in `{name}`, called at {script}:{line}")));
+        }
+        if let Some(hint) = &self.hint {
+            report = report.element(Level::HELP.message(hint.clone()));
+        }
+        renderer.render(&[report])
+    }
+}
+
+/// In one line: `game.rhai:12:5: what is wrong; what would be right`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.script)?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String>) {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
+            let types = types.trim_end_matches(')');
+            if let Some(function) = language.function(name) {
+                return (
+                    format!("`{name}` takes {}, not {}", function.arity(), count(types)),
+                    Some(format!("it is called as {}", function.signature())),
+                );
+            }
+            if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                let hint = language.like(name).map(|like| format!("did you mean `{like}`?"));
+                let types = if types.is_empty() { String::new() } else { format!(" for {types}") };
+                return (format!("no function `{name}`{types}"), hint);
+            }
+            (format!("`{name}` does not go with {types}"), None)
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
+        EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
+        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (token.to_string(), None),
+        EvalAltResult::ErrorStackOverflow(_) => (
+            "functions call each other too deep".to_owned(),
+            Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
+        ),
+        EvalAltResult::ErrorDataTooLarge(what, _) => (format!("{what} is too large"), None),
+        EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
+        other => {
+            let mut text = other.to_string();
+            // The place is told besides.
+            if let Some(at) = text.rfind(" (line ") {
+                text.truncate(at);
+            }
+            (text, None)
+        }
+    }
+}
+
+/// The message of a thrown value: an uncaught refusal is a map that has one.
+fn thrown(token: &Dynamic) -> String {
+    if let Some(map) = token.read_lock::<Map>()
+        && let Some(message) = map.get("message").or_else(|| map.get("error"))
+    {
+        return message.to_string();
+    }
+    if token.is_unit() { "thrown without a value".to_owned() } else { token.to_string() }
+}
+
+fn count(types: &str) -> String {
+    match types.split(", ").filter(|t| !t.is_empty()).count() {
+        0 => "none".to_owned(),
+        n => n.to_string(),
+    }
+}

@@ -1,0 +1,242 @@
+//! The words of a script: the commands, our own functions, and an embedder's.
+
+use super::builtin::{self, BUILTINS};
+use super::engine::Call;
+use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
+use crate::session::Error;
+use rhai::packages::{Package, StandardPackage};
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Scope, Shared,
+};
+use std::any::TypeId;
+use std::borrow::Cow;
+
+/// As many arguments as a function that takes any number of them may get.
+const MOST_ARGUMENTS: usize = 12;
+
+/// The names of a call's own values.
+pub(super) const VALUES: [&str; 4] = ["env", "args", "params", "state"];
+
+/// All a script can say: shared by all calls, made once.
+#[derive(Clone)]
+pub struct Language {
+    standard: Shared<Module>,
+    modules: Vec<Shared<Module>>,
+    functions: Vec<&'static Function>,
+}
+
+impl std::fmt::Debug for Language {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Language").field("functions", &self.functions.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for Language {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Language {
+    /// The commands and what goes with them.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut module = Module::new();
+        for command in COMMANDS {
+            let function = &command.function;
+            for arity in arities(function) {
+                add(&mut module, function.name, arity, |context, args| invoke(command, context, args));
+            }
+        }
+        builtin::add_all(&mut module);
+        Self {
+            standard: StandardPackage::new().as_shared_module(),
+            modules: vec![module.into()],
+            functions: COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().copied()).collect(),
+        }
+    }
+
+    /// Adds functions of an embedder: a Rhai module of any functions. They are seen before those of the language.
+    pub fn add(&mut self, module: impl Into<Shared<Module>>) {
+        self.modules.push(module.into());
+    }
+
+    /// The function of this name.
+    pub(super) fn function(&self, name: &str) -> Option<&'static Function> {
+        self.functions.iter().copied().find(|function| function.name == name)
+    }
+
+    /// The known name most like this one, if one is.
+    pub(super) fn like(&self, name: &str) -> Option<&'static str> {
+        let known = self.functions.iter().map(|function| function.name).chain(VALUES);
+        let near = known.map(|known| (distance(name, known), known)).min()?;
+        (near.0 <= 1 + name.len() / 4).then_some(near.1)
+    }
+
+    /// An engine with all words and no limits of a call.
+    pub(super) fn engine(&self) -> Engine {
+        let mut engine = Engine::new_raw();
+        engine.register_global_module(Shared::clone(&self.standard));
+        for module in &self.modules {
+            engine.register_global_module(Shared::clone(module));
+        }
+        engine.disable_symbol("eval");
+        engine
+    }
+
+    /// An engine to compile with: what is misspelt is found before the call.
+    pub(super) fn compiler(&self) -> Engine {
+        let mut engine = Engine::new_raw();
+        engine.disable_symbol("eval");
+        engine.set_optimization_level(rhai::OptimizationLevel::None);
+        engine.set_strict_variables(true);
+        engine.set_max_expr_depths(64, 48);
+        engine.register_global_module(Shared::clone(&self.standard));
+        for module in &self.modules {
+            engine.register_global_module(Shared::clone(module));
+        }
+        engine
+    }
+
+    /// The variables every script may name.
+    pub(super) fn scope(&self) -> &Scope<'static> {
+        static SCOPE: std::sync::OnceLock<Scope<'static>> = std::sync::OnceLock::new();
+        SCOPE.get_or_init(|| {
+            let mut scope = Scope::new();
+            for name in VALUES {
+                scope.push_dynamic(name, Dynamic::UNIT);
+            }
+            scope
+        })
+    }
+}
+
+fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
+    let least = function.params.iter().filter(|param| param.need == Need::Required).count();
+    let repeats = function.params.last().is_some_and(|param: &Param| param.kind.repeats());
+    least..=if repeats { MOST_ARGUMENTS } else { function.params.len() }
+}
+
+type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+
+/// Registers a function of values of any type.
+pub(super) fn add(
+    module: &mut Module,
+    name: &str,
+    arity: usize,
+    function: impl Fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome + Send + Sync + 'static,
+) {
+    add_typed(module, name, &vec![TypeId::of::<Dynamic>(); arity], function);
+}
+
+/// Registers a function of values of these types.
+pub(super) fn add_typed(
+    module: &mut Module,
+    name: &str,
+    types: &[TypeId],
+    function: impl Fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome + Send + Sync + 'static,
+) {
+    let function = move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| match context {
+        Some(context) => function(&context, args),
+        None => Err("called without a context".into()),
+    };
+    rhai::FuncRegistration::new(name).in_global_namespace().set_into_module_raw(
+        module,
+        types,
+        RhaiFunc::Pure { func: Shared::new(function), has_context: true, is_pure: true, is_volatile: true },
+    );
+}
+
+fn invoke(command: &'static Command, context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let values: Vec<Value> = args.iter().map(|arg| value(arg)).collect();
+    let call = Call::of(context)?;
+    match call.invoke(context, command, &values) {
+        Ok(value) => Ok(dynamic(value)),
+        Err(error) => Err(raise(&call, context, error)),
+    }
+}
+
+/// What a script sees of an error: the end of the call cannot be caught, a refusal is a map.
+pub(super) fn raise(call: &Call, context: &NativeCallContext, error: Error) -> Box<EvalAltResult> {
+    let position = context.call_position();
+    match error {
+        Error::Over(_) => {
+            call.stop_script();
+            EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
+        }
+        Error::Refused(refusal) => EvalAltResult::ErrorRuntime(caught(refusal, context, position), position).into(),
+    }
+}
+
+fn caught(refusal: Refusal, context: &NativeCallContext, position: Position) -> Dynamic {
+    let optional = |text: Option<String>| text.map_or(Dynamic::UNIT, Dynamic::from);
+    let mut map = Map::new();
+    map.insert("kind".into(), refusal.kind.word().into());
+    map.insert("command".into(), refusal.command.into());
+    map.insert("parameter".into(), optional(refusal.parameter.map(str::to_owned)));
+    map.insert("code".into(), refusal.code.map_or(Dynamic::UNIT, |code| Dynamic::from(i64::from(code))));
+    map.insert("result".into(), optional(refusal.result));
+    map.insert("message".into(), refusal.message.into());
+    map.insert("script".into(), context.call_source().unwrap_or_default().into());
+    map.insert("line".into(), i64::try_from(position.line().unwrap_or(0)).unwrap_or(0).into());
+    map.into()
+}
+
+/// A script's value for a command.
+pub(super) fn value(dynamic: &Dynamic) -> Value {
+    if let Ok(number) = dynamic.as_int() {
+        return Value::Int(number);
+    }
+    if let Ok(text) = dynamic.as_immutable_string_ref() {
+        return Value::Text(text.as_str().to_owned());
+    }
+    if dynamic.is_unit() {
+        return Value::Nothing;
+    }
+    if let Ok(flag) = dynamic.as_bool() {
+        return Value::Bool(flag);
+    }
+    if let Ok(number) = dynamic.as_float() {
+        return Value::Float(number);
+    }
+    if let Ok(character) = dynamic.as_char() {
+        return Value::Text(character.to_string());
+    }
+    if let Some(map) = dynamic.read_lock::<Map>() {
+        return Value::Map(map.iter().map(|(name, item)| (Cow::Owned(name.to_string()), value(item))).collect());
+    }
+    if let Some(array) = dynamic.read_lock::<Array>() {
+        return Value::List(array.iter().map(value).collect());
+    }
+    Value::Other(dynamic.type_name().to_owned())
+}
+
+/// A command's value for a script.
+pub(super) fn dynamic(value: Value) -> Dynamic {
+    match value {
+        Value::Nothing | Value::Other(_) => Dynamic::UNIT,
+        Value::Bool(flag) => flag.into(),
+        Value::Int(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::List(items) => items.into_iter().map(dynamic).collect::<Array>().into(),
+        Value::Map(items) => {
+            items.into_iter().map(|(name, item)| (name.as_ref().into(), dynamic(item))).collect::<Map>().into()
+        }
+    }
+}
+
+/// How many letters two names differ by.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let change = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = change.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

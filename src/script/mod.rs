@@ -1,0 +1,113 @@
+//! Scripts: the only folder that knows Rhai.
+
+pub mod builtin;
+mod engine;
+mod fault;
+mod functions;
+mod import;
+
+pub use builtin::BUILTINS;
+pub use engine::{Call, Limits, Memory};
+pub(crate) use engine::Finished;
+pub use fault::Fault;
+pub use functions::Language;
+
+use crate::agi::text;
+use fault::Source;
+use import::Modules;
+use rhai::AST;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A script, compiled and checked, with all it imports. Cheap to share between calls.
+#[derive(Debug)]
+pub struct Script {
+    name: String,
+    version: String,
+    ast: AST,
+    modules: Arc<Modules>,
+    sources: Arc<[Source]>,
+    /// How many parameters its `on_hangup` has; `None` without one.
+    on_hangup: Option<usize>,
+}
+
+/// Why there is no script.
+#[derive(Debug)]
+pub enum LoadError {
+    /// There is no such file, or it cannot be read.
+    Missing(PathBuf, std::io::Error),
+    /// It, or something it imports, is not right.
+    Fault(Box<Fault>),
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing(path, error) if error.kind() == std::io::ErrorKind::NotFound => {
+                write!(f, "no script {}", path.display())
+            }
+            Self::Missing(path, error) => write!(f, "cannot read the script {}: {error}", path.display()),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Script {
+    /// Compiles a script that imports nothing.
+    ///
+    /// # Errors
+    /// The text is no script: what is wrong, and where.
+    pub fn compile(name: &str, text: &str, language: &Language) -> Result<Self, Box<Fault>> {
+        Self::build(name, text, None, language)
+    }
+
+    /// Reads and compiles a script and all it imports: files beside it, and below `folder`.
+    ///
+    /// # Errors
+    /// There is no such file, or the text is no script.
+    pub fn load(path: &Path, folder: Option<&Path>, language: &Language) -> Result<Self, LoadError> {
+        let bytes = std::fs::read(path).map_err(|error| LoadError::Missing(path.to_owned(), error))?;
+        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let places = import::Places::new(beside, folder);
+        Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), language).map_err(LoadError::Fault)
+    }
+
+    fn build(
+        name: &str,
+        text: &str,
+        places: Option<import::Places>,
+        language: &Language,
+    ) -> Result<Self, Box<Fault>> {
+        let mut loader = import::Loader::new(language, places);
+        let ast = loader.compile(name, text)?;
+        let (modules, sources) = loader.finish();
+        let mut hasher = DefaultHasher::new();
+        for source in &sources {
+            source.text.hash(&mut hasher);
+        }
+        let on_hangup = ast.iter_functions().filter(|f| f.name == "on_hangup").map(|f| f.params.len()).max();
+        Ok(Self {
+            name: name.to_owned(),
+            version: format!("{:08x}", hasher.finish() >> 32),
+            ast,
+            modules: Arc::new(modules),
+            sources: sources.into(),
+            on_hangup,
+        })
+    }
+
+    /// The path it was read from, or the name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A short hash of its text and of all it imports.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}

@@ -1,0 +1,485 @@
+//! One channel in conversation: the only door to the wire.
+
+use crate::agi::{Environment, Malformed, Reply, text};
+use crate::clock::Time;
+use crate::command::{
+    After, CHANNEL_STATUS, Command, Encoded, Minus, NOOP, Refusal, RefusalKind, Returns, Rules, SET_VARIABLE, Then, Trouble,
+    VERBOSE, Value, Waits,
+};
+use crate::transport::{Ending, Heard, Peer, Transport};
+use std::fmt;
+use std::time::Duration;
+use tracing::{debug, enabled, warn};
+
+/// What Asterisk may take beyond the time a command itself has.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// Why a session takes no more commands: what a script cannot catch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The call ended: whoever hung up, or Asterisk took the channel away.
+    Hangup,
+    /// The script ended itself.
+    Ended,
+    /// The line to Asterisk broke, or what came was not AGI.
+    Lost(String),
+}
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hangup => f.write_str("the call has ended"),
+            Self::Ended => f.write_str("the script has ended"),
+            Self::Lost(why) => write!(f, "the line to Asterisk broke: {why}"),
+        }
+    }
+}
+
+/// Why a command gave no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The session is over; nothing can catch this.
+    Over(Over),
+    /// The command was refused or failed.
+    Refused(Refusal),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Over(over) => over.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// The last command of a session: where it stood and what it brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Last {
+    /// The function's name; empty before the first.
+    pub command: &'static str,
+    /// The script it stood in.
+    pub script: String,
+    /// The line it stood in, from 1.
+    pub line: usize,
+    /// Its value, where the hangup left one: a recording, for instance.
+    pub result: Option<Value>,
+}
+
+/// One channel in conversation with Asterisk.
+pub struct Session {
+    environment: Environment,
+    transport: Box<dyn Transport>,
+    peer: Peer,
+    began: Time,
+    over: Option<Over>,
+    closed: bool,
+    aftermath: bool,
+    commands: u64,
+    missing: u64,
+    last: Last,
+    rules: Rules,
+    log_digits: bool,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("environment", &self.environment)
+            .field("over", &self.over)
+            .field("commands", &self.commands)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// What came is no environment.
+    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, Malformed> {
+        let block = transport.open().map_err(|error| Malformed {
+            text: error.to_string(),
+            expected: "the environment of an AGI session, up to an empty line",
+        })?;
+        let environment = Environment::parse(&block)?;
+        let (peer, began) = (transport.peer(), transport.now());
+        let rules = Rules { line_limit: environment.line_limit(), denied: Vec::new().into() };
+        debug!(?environment, "session begins");
+        Ok(Self {
+            environment,
+            transport,
+            peer,
+            began,
+            over: None,
+            closed: false,
+            aftermath: false,
+            commands: 0,
+            missing: 0,
+            last: Last::default(),
+            rules,
+            log_digits: false,
+        })
+    }
+
+    /// Lets no script run these dialplan applications.
+    pub fn deny(&mut self, applications: std::sync::Arc<[String]>) {
+        self.rules.denied = applications;
+    }
+
+    /// Shows keys in the log, which masks them otherwise.
+    pub fn log_digits(&mut self, shown: bool) {
+        self.log_digits = shown;
+    }
+
+    /// What Asterisk told at the start.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The time it is.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.transport.now()
+    }
+
+    /// The time at which the session began.
+    #[must_use]
+    pub fn began(&self) -> Time {
+        self.began
+    }
+
+    /// Why it takes no more commands; `None` while it does.
+    #[must_use]
+    pub fn over(&self) -> Option<&Over> {
+        self.over.as_ref()
+    }
+
+    /// How many commands were sent.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands
+    }
+
+    /// How many sound files were missing.
+    #[must_use]
+    pub fn missing_sounds(&self) -> u64 {
+        self.missing
+    }
+
+    /// The last command.
+    #[must_use]
+    pub fn last(&self) -> &Last {
+        &self.last
+    }
+
+    /// Notes where in the script the next command stands.
+    pub fn stands_at(&mut self, script: &str, line: usize) {
+        if self.last.script != script {
+            script.clone_into(&mut self.last.script);
+        }
+        self.last.line = line;
+    }
+
+    /// Carries one command out.
+    ///
+    /// # Errors
+    /// The session is over, or Asterisk did not do it.
+    pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
+        if let Some(over) = &self.over
+            && (!self.aftermath || self.closed)
+        {
+            return Err(Error::Over(over.clone()));
+        }
+        if self.aftermath && !command.dead {
+            let refusal = command.refusal(RefusalKind::Refused, "is not possible after the hangup");
+            return Err(Refusal { code: Some(511), ..refusal }.into());
+        }
+        let line = match command.encode(args, &self.rules)? {
+            Encoded::Line(line) => line,
+            Encoded::Nothing => return Ok(Value::from("")),
+        };
+        self.last.command = command.function.name;
+        self.last.result = None;
+        let mut reply = self.exchange(command, &line, args)?;
+        if let Minus::Sound { param, then } = command.minus
+            && reply.result() == "-1"
+            && self.is_alive()
+        {
+            self.missing += 1;
+            let file = args.get(param).map(|file| if let Value::Text(text) = file { text.as_str() } else { "" });
+            warn!(
+                command = command.verb,
+                file = file.unwrap_or_default(),
+                language = &*self.environment.get("agi_language").unwrap_or_default(),
+                script = self.last.script,
+                line = self.last.line,
+                "sound file missing"
+            );
+            match then {
+                Then::GoOn => return Ok(Value::from("")),
+                Then::AskWith(instead) => {
+                    let mut args = args.to_vec();
+                    args[param] = Value::from(instead);
+                    if let Encoded::Line(line) = command.encode(&args, &self.rules)? {
+                        reply = self.exchange(command, &line, &args)?;
+                    }
+                    if reply.result() == "-1" && self.is_alive() {
+                        return Ok(Value::from(""));
+                    }
+                }
+            }
+        }
+        self.read(command, args, &reply)
+    }
+
+    /// Lets time pass; the end of the call ends it at once.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn pause(&mut self, length: Duration) -> Result<(), Over> {
+        let until = self.transport.now() + length;
+        loop {
+            self.look(until)?;
+            if self.transport.now() >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks whether the call has ended; never waits.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn check(&mut self) -> Result<(), Over> {
+        let now = self.transport.now();
+        self.look(now)
+    }
+
+    /// Ends the script in order: it takes no more commands.
+    pub fn finish(&mut self) -> Over {
+        self.over.get_or_insert(Over::Ended).clone()
+    }
+
+    /// The time after the script: what Asterisk still allows may be sent.
+    pub fn begin_aftermath(&mut self) {
+        self.aftermath = true;
+    }
+
+    /// Sets a channel variable for the dialplan, after the script.
+    pub fn tell(&mut self, name: &str, value: &str) {
+        self.say(&SET_VARIABLE, &[Value::from(name), Value::from(value)]);
+    }
+
+    /// Puts a line on Asterisk's console, after the script.
+    pub fn announce(&mut self, message: &str) {
+        self.say(&VERBOSE, &[Value::from(message)]);
+    }
+
+    /// Says goodbye.
+    pub fn end(&mut self, ending: Ending) {
+        if !self.closed
+            && let Err(error) = self.transport.leave(ending)
+        {
+            debug!(%error, "the line broke at the end");
+        }
+    }
+
+    fn say(&mut self, command: &'static Command, args: &[Value]) {
+        self.aftermath = true;
+        if let Err(error) = self.invoke(command, args) {
+            debug!(%error, "not told to Asterisk");
+        }
+    }
+
+    fn lost(&mut self, why: impl fmt::Display) -> Over {
+        self.closed = true;
+        self.over = Some(Over::Lost(why.to_string()));
+        Over::Lost(why.to_string())
+    }
+
+    fn hung_up(&mut self) -> Over {
+        self.over.get_or_insert(Over::Hangup).clone()
+    }
+
+    fn look(&mut self, until: Time) -> Result<(), Over> {
+        if let Some(over) = &self.over
+            && !self.aftermath
+        {
+            return Err(over.clone());
+        }
+        match self.transport.receive(until) {
+            Ok(Heard::Silence) => Ok(()),
+            Ok(Heard::Hangup) if self.aftermath => Ok(()),
+            Ok(Heard::Hangup) => Err(self.hung_up()),
+            Ok(Heard::Closed) => {
+                self.closed = true;
+                Err(self.hung_up())
+            }
+            Ok(Heard::Reply(_)) => Ok(()),
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// Sends a line and waits for its reply.
+    fn exchange(&mut self, command: &Command, line: &[u8], args: &[Value]) -> Result<Reply, Error> {
+        let length = match command.waits {
+            Waits::Short => Some(Duration::ZERO),
+            Waits::Millis(param) => match args.get(param) {
+                Some(Value::Int(ms)) => u64::try_from(*ms).ok().map(Duration::from_millis),
+                _ => None,
+            },
+            Waits::Unbounded => None,
+        };
+        self.commands += 1;
+        debug!(target: "agi_rhai::dialogue", "> {}", text(line));
+        if let Err(error) = self.transport.send(line) {
+            return Err(Error::Over(self.broke(&error)));
+        }
+        let until = length.map_or(Time::NEVER, |length| self.transport.now() + length + MARGIN);
+        loop {
+            match self.transport.receive(until) {
+                Ok(Heard::Reply(reply)) => {
+                    self.log(command, &reply);
+                    if let After::Fence(result) = command.after
+                        && reply.result() == result
+                    {
+                        // Asterisk sends a stray reply behind it, which the transport skips on the way to this one.
+                        self.exchange(&NOOP, b"NOOP", &[])?;
+                    }
+                    return Ok(reply);
+                }
+                Ok(Heard::Hangup) => {
+                    debug!(target: "agi_rhai::dialogue", "< HANGUP");
+                    self.hung_up();
+                }
+                Ok(Heard::Closed) => {
+                    self.closed = true;
+                    return Err(Error::Over(self.hung_up()));
+                }
+                Ok(Heard::Silence) if until != Time::NEVER && self.transport.now() >= until => {
+                    return Err(Error::Over(self.lost(format_args!("no reply to {} came in time", command.verb))));
+                }
+                Ok(Heard::Silence) => {}
+                Err(error) => return Err(Error::Over(self.lost(error))),
+            }
+        }
+    }
+
+    /// A line that broke while the call was known to be over is no news.
+    fn broke(&mut self, error: &std::io::Error) -> Over {
+        self.closed = true;
+        match &self.over {
+            Some(over) => over.clone(),
+            // Asterisk closes its end when it leaves AGI: with AGIEXITONHANGUP, that is the hangup.
+            None if error.kind() == std::io::ErrorKind::BrokenPipe => self.hung_up(),
+            None => self.lost(error),
+        }
+    }
+
+    /// Whether the channel is up, asked of Asterisk after a -1 that may be a hangup: the notice may come only later.
+    fn is_alive(&mut self) -> bool {
+        if self.over.is_some() || self.closed {
+            return false;
+        }
+        if !self.peer.dead_mode {
+            return true;
+        }
+        match self.exchange(&CHANNEL_STATUS, b"CHANNEL STATUS", &[]) {
+            Ok(reply) if reply.code == 511 => {
+                self.hung_up();
+                false
+            }
+            Ok(_) => self.over.is_none(),
+            Err(_) => false,
+        }
+    }
+
+    /// What a reply means to the script.
+    fn read(&mut self, command: &'static Command, args: &[Value], reply: &Reply) -> Result<Value, Error> {
+        let refused = |kind, message: &str| Refusal {
+            code: Some(reply.code),
+            result: (reply.code == 200).then(|| reply.result().to_owned()),
+            ..command.refusal(kind, message)
+        };
+        let refusal = match reply.code {
+            200 => None,
+            510 => Some("this Asterisk has no such command"),
+            511 if self.aftermath => Some("is not possible after the hangup"),
+            511 => {
+                self.hung_up();
+                None
+            }
+            520 => Some("Asterisk cannot make sense of the arguments"),
+            _ => Some(reply.text.as_str()),
+        };
+        if let Some(message) = refusal {
+            self.still_on()?;
+            return Err(refused(RefusalKind::Refused, message).into());
+        }
+        let value = command.function.returns.read(reply);
+        if reply.result() == "-1" && !self.aftermath && self.is_alive() && command.minus != Minus::Value {
+            let message = "Asterisk answered -1: it failed, or there is no such thing";
+            return Err(refused(RefusalKind::Failed, message).into());
+        }
+        match value {
+            Ok(value) => {
+                if command.after == After::HangsUp && args.is_empty() {
+                    self.hung_up();
+                }
+                if command.after == After::Ends {
+                    self.finish();
+                }
+                if let Err(over) = self.still_on() {
+                    self.last.result = Some(value);
+                    return Err(over.into());
+                }
+                Ok(value)
+            }
+            Err(Trouble::Hangup(value)) => {
+                self.last.result = value;
+                Err(Error::Over(self.hung_up()))
+            }
+            Err(Trouble::Refused(kind, message)) => {
+                self.still_on()?;
+                Err(refused(kind, &message).into())
+            }
+        }
+    }
+
+    fn still_on(&self) -> Result<(), Over> {
+        match &self.over {
+            Some(over) if !self.aftermath => Err(over.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn log(&self, command: &Command, reply: &Reply) {
+        if !enabled!(target: "agi_rhai::dialogue", tracing::Level::DEBUG) {
+            return;
+        }
+        let entered = matches!(command.function.returns, Returns::Key | Returns::Digits);
+        let (result, number) = (reply.result(), reply.result().parse::<i64>());
+        if self.log_digits || !entered || result.is_empty() || matches!(number, Ok(0 | -1)) {
+            debug!(target: "agi_rhai::dialogue", "< {reply}");
+        } else {
+            let masked = reply.text.replacen(result, &"•".repeat(result.len()), 1);
+            debug!(target: "agi_rhai::dialogue", "< {} {masked}", reply.code);
+        }
+    }
+}
+
+impl From<Over> for Error {
+    fn from(over: Over) -> Self {
+        Self::Over(over)
+    }
+}

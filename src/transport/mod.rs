@@ -1,0 +1,73 @@
+//! Who is at the other end of a session, and what time it is there.
+
+mod simulator;
+mod stream;
+
+pub use simulator::Simulator;
+pub use stream::{Blocking, Got, Polled, Stream, Wire};
+
+use crate::agi::Reply;
+use crate::clock::Time;
+use std::io;
+
+/// The other end of one session. One thread uses it, and at most one line is in flight.
+pub trait Transport: Send {
+    /// Reads the opening block, as sent.
+    ///
+    /// # Errors
+    /// The line broke, or what came is no opening block.
+    fn open(&mut self) -> io::Result<Vec<u8>>;
+
+    /// What the peer is like.
+    fn peer(&self) -> Peer;
+
+    /// The time at the peer.
+    fn now(&self) -> Time;
+
+    /// Sends one line, whole; the line feed is added here.
+    ///
+    /// # Errors
+    /// The line broke.
+    fn send(&mut self, line: &[u8]) -> io::Result<()>;
+
+    /// Lets time pass until something is heard or `until` comes. A moment in the past makes it a look.
+    ///
+    /// # Errors
+    /// The line broke, or what came is not AGI.
+    fn receive(&mut self, until: Time) -> io::Result<Heard>;
+
+    /// Says goodbye.
+    ///
+    /// # Errors
+    /// The line broke.
+    fn leave(&mut self, ending: Ending) -> io::Result<()>;
+}
+
+/// What a session has to know of its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// After the hangup the session goes on, and commands that need a live channel get 511.
+    pub dead_mode: bool,
+}
+
+/// What is heard on the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The answer to the line in flight.
+    Reply(Reply),
+    /// The caller is gone; the line may still be used.
+    Hangup,
+    /// The line is closed.
+    Closed,
+    /// Nothing, up to the moment asked for.
+    Silence,
+}
+
+/// How a session ended, as far as the peer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In order, or by a hangup.
+    Well,
+    /// By a fault while the channel was up.
+    Failure,
+}

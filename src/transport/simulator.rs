@@ -1,0 +1,133 @@
+//! A make-believe Asterisk at the other end: the table of commands and [`pbx`](crate::pbx) answer the line.
+
+use super::{Ending, Heard, Peer, Transport};
+use crate::agi::{Frame, Framer, Reply, split, text};
+use crate::clock::Time;
+use crate::command::Command;
+use crate::pbx::Channel;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A simulated Asterisk. It speaks the same text as the real one, so that quoting and parsing are exercised too, and
+/// a real one is its judge.
+///
+/// ```
+/// use agi_rhai::pbx::{Call, Channel, Plan};
+/// use agi_rhai::transport::{Heard, Simulator, Transport};
+/// let caller: Plan = "presses 2 after 1s".parse().unwrap();
+/// let mut simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+/// simulator.send(b"WAIT FOR DIGIT 5000").unwrap();
+/// let Heard::Reply(reply) = simulator.receive(simulator.now()).unwrap() else { panic!() };
+/// assert_eq!(reply.to_string(), "200 result=50");
+/// ```
+pub struct Simulator {
+    channel: Channel,
+    framer: Framer,
+    noticed: bool,
+    transcript: Transcript,
+}
+
+/// The dialogue of a session, for whoever wants to look at it: lines beginning with `C: ` (sent to Asterisk) and `S: `.
+pub type Transcript = Arc<Mutex<Vec<String>>>;
+
+impl Simulator {
+    /// A session on this channel.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self { channel, framer: Framer::default(), noticed: false, transcript: Transcript::default() }
+    }
+
+    /// The dialogue, which grows as the session goes on. The opening block is not in it.
+    #[must_use]
+    pub fn transcript(&self) -> Transcript {
+        Arc::clone(&self.transcript)
+    }
+
+    fn note(&self, line: String) {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn answer(&mut self, line: &[u8]) -> Option<Reply> {
+        let words = split(line);
+        let words: Vec<_> = words.iter().map(|word| text(word)).collect();
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        if words.first().is_some_and(|word| word.len() >= 7 && word[..7].eq_ignore_ascii_case("failure")) {
+            return None;
+        }
+        let Some((command, verb)) = Command::of_words(&words) else {
+            return Some(Reply::unknown());
+        };
+        let words = &words[verb..];
+        let dead = self.channel.is_dead();
+        if dead && !command.dead {
+            return Some(Reply::dead());
+        }
+        let reply = command.words.contains(&words.len()).then(|| (command.simulate)(&mut self.channel, words)).flatten();
+        Some(reply.unwrap_or_else(|| Reply::usage(command.function.summary)))
+    }
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulator").field("noticed", &self.noticed).finish_non_exhaustive()
+    }
+}
+
+impl Transport for Simulator {
+    fn open(&mut self) -> io::Result<Vec<u8>> {
+        let mut block: String = self.channel.environment().iter().map(|(n, v)| format!("{n}: {v}\n")).collect();
+        block.push('\n');
+        Ok(block.into_bytes())
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { dead_mode: true }
+    }
+
+    fn now(&self) -> Time {
+        self.channel.now()
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        self.note(format!("C: {}", text(line)));
+        let dead = self.channel.is_dead();
+        // As on the wire: who is gone is told before the next command is answered.
+        if dead && !self.noticed {
+            self.noticed = true;
+            self.note("S: HANGUP".to_owned());
+            self.framer.push(b"HANGUP\n");
+        }
+        if let Some(reply) = self.answer(line) {
+            let reply = reply.to_string();
+            self.note(format!("S: {reply}"));
+            self.framer.push(reply.as_bytes());
+            self.framer.push(b"\n");
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        loop {
+            let frame = self.framer.next().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+            match frame {
+                Some(Frame::Reply(reply)) => return Ok(Heard::Reply(reply)),
+                Some(Frame::Hangup) => return Ok(Heard::Hangup),
+                Some(Frame::Stray(_)) => {}
+                None => break,
+            }
+        }
+        if self.noticed {
+            return Ok(Heard::Silence);
+        }
+        if !self.channel.is_dead() && self.channel.idle(until) {
+            return Ok(Heard::Silence);
+        }
+        self.noticed = true;
+        self.note("S: HANGUP".to_owned());
+        Ok(Heard::Hangup)
+    }
+
+    fn leave(&mut self, _: Ending) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! AGI over any stream of bytes.
+
+use super::{Ending, Heard, Peer, Transport};
+use crate::agi::{Environment, Frame, Framer, environment::MAX_BLOCK};
+use crate::clock::{self, Stopwatch, Time};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// How long the opening block may take.
+const OPENING: Duration = Duration::from_secs(10);
+
+/// A stream of bytes that can be read with a time limit.
+pub trait Wire: Send {
+    /// Reads what is there, waiting for it as long as `wait` says (`None`: for ever).
+    ///
+    /// # Errors
+    /// The line broke.
+    fn read(&mut self, buffer: &mut [u8], wait: Option<Duration>) -> io::Result<Got>;
+
+    /// Writes all of these bytes at once.
+    ///
+    /// # Errors
+    /// The line broke.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Whether it can wait for a time without a reader's patience; otherwise a pause only sleeps.
+    fn can_wait(&self) -> bool {
+        true
+    }
+}
+
+/// What reading brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// So many bytes; none means the end.
+    Bytes(usize),
+    /// The hangup, told besides the line (SIGHUP).
+    Hangup,
+    /// Nothing in the time given.
+    Nothing,
+}
+
+/// Any `Read` and `Write`. A hangup is heard when the next reply is read, not while the script sleeps or computes:
+/// where the stream has a file descriptor, use [`Polled`].
+#[derive(Debug)]
+pub struct Blocking<R, W> {
+    reader: R,
+    writer: W,
+}
+
+impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
+    fn read(&mut self, buffer: &mut [u8], wait: Option<Duration>) -> io::Result<Got> {
+        if wait == Some(Duration::ZERO) {
+            return Ok(Got::Nothing);
+        }
+        self.reader.read(buffer).map(Got::Bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)?;
+        self.writer.flush()
+    }
+
+    fn can_wait(&self) -> bool {
+        false
+    }
+}
+
+/// A pair of file descriptors, and one more that becomes readable when the hangup is told by a signal.
+#[derive(Debug)]
+pub struct Polled<R, W> {
+    reader: R,
+    writer: W,
+    hangup: Option<OwnedFd>,
+}
+
+impl<R, W> Polled<R, W> {
+    /// A line that is read from and written to these; `hangup` becomes readable when the caller is gone.
+    pub fn new(reader: R, writer: W, hangup: Option<OwnedFd>) -> Self {
+        Self { reader, writer, hangup }
+    }
+}
+
+impl<R: Read + AsFd + Send, W: Write + Send> Wire for Polled<R, W> {
+    fn read(&mut self, buffer: &mut [u8], wait: Option<Duration>) -> io::Result<Got> {
+        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
+        let (readable, signalled) = {
+            let line = PollFd::new(&self.reader, PollFlags::IN);
+            let ready = match &self.hangup {
+                Some(hangup) => {
+                    let mut fds = [line, PollFd::new(hangup, PollFlags::IN)];
+                    poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), !fds[1].revents().is_empty()))
+                }
+                None => {
+                    let mut fds = [line];
+                    poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), false))
+                }
+            };
+            match ready {
+                Ok((line, signalled)) => (!line.is_empty(), signalled),
+                // A signal came in: whoever waits will ask again.
+                Err(rustix::io::Errno::INTR) => (false, false),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if signalled {
+            // One notice is enough, so the descriptor is given up.
+            self.hangup = None;
+            return Ok(Got::Hangup);
+        }
+        if !readable {
+            return Ok(Got::Nothing);
+        }
+        self.reader.read(buffer).map(Got::Bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)?;
+        self.writer.flush()
+    }
+}
+
+/// A session over a [`Wire`].
+#[derive(Debug)]
+pub struct Stream<W> {
+    wire: W,
+    framer: Framer,
+    clock: Stopwatch,
+    line: Vec<u8>,
+    in_flight: bool,
+    closed: bool,
+}
+
+impl<R: Read + Send, W: Write + Send> Stream<Blocking<R, W>> {
+    /// A session over any reader and writer.
+    pub fn new(reader: R, writer: W) -> Self {
+        Self::over(Blocking { reader, writer })
+    }
+}
+
+impl<W: Wire> Stream<W> {
+    /// A session over this wire.
+    pub fn over(wire: W) -> Self {
+        Self {
+            wire,
+            framer: Framer::default(),
+            clock: Stopwatch::start(),
+            line: Vec::new(),
+            in_flight: false,
+            closed: false,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8], until: Time) -> io::Result<Got> {
+        let wait = (until != Time::NEVER).then(|| until - self.clock.now());
+        loop {
+            match self.wire.read(buffer, wait) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+fn broken(text: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text.to_string())
+}
+
+impl<W: Wire> Transport for Stream<W> {
+    fn open(&mut self) -> io::Result<Vec<u8>> {
+        let until = self.clock.now() + OPENING;
+        let mut block = Vec::with_capacity(1024);
+        let mut buffer = [0; 2048];
+        loop {
+            if let Some(end) = Environment::end(&block) {
+                self.framer.push(&block[end..]);
+                block.truncate(end);
+                return Ok(block);
+            }
+            if block.len() > MAX_BLOCK {
+                return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
+            }
+            match self.read(&mut buffer, until)? {
+                Got::Bytes(0) if block.is_empty() => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "no environment came: is this started by Asterisk's AGI()?",
+                    ));
+                }
+                Got::Bytes(0) => {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the environment ends in the middle"));
+                }
+                Got::Bytes(length) => block.extend_from_slice(&buffer[..length]),
+                // Kept for the first command: the opening block still comes.
+                Got::Hangup => self.framer.push(b"HANGUP\n"),
+                Got::Nothing if self.clock.now() >= until => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("the environment did not come whole within {} s", OPENING.as_secs()),
+                    ));
+                }
+                Got::Nothing => {}
+            }
+        }
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { dead_mode: true }
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        // One write for the whole line: Asterisk spins on half a line.
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.line.push(b'\n');
+        self.wire.write(&self.line)?;
+        self.in_flight = true;
+        Ok(())
+    }
+
+    fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        let mut buffer = [0; 1024];
+        loop {
+            while let Some(frame) = self.framer.next().map_err(broken)? {
+                match frame {
+                    // A NOOP is always answered with 200: what comes before that is a stray of the command before.
+                    Frame::Reply(reply) if self.in_flight && (reply.code == 200 || self.line != b"NOOP\n") => {
+                        self.in_flight = false;
+                        return Ok(Heard::Reply(reply));
+                    }
+                    Frame::Hangup => return Ok(Heard::Hangup),
+                    Frame::Stray(line) if line.starts_with("agi_") => {
+                        return Err(broken(format_args!(
+                            "{line:?} where a reply was due: a value of the environment holds line breaks"
+                        )));
+                    }
+                    Frame::Stray(line) => tracing::warn!(?line, "skipped a line that is no reply"),
+                    Frame::Reply(reply) => tracing::warn!(%reply, "skipped a reply to nothing"),
+                }
+            }
+            if self.closed {
+                return Ok(Heard::Closed);
+            }
+            if !self.in_flight && !self.wire.can_wait() {
+                clock::sleep(until - self.clock.now());
+                return Ok(Heard::Silence);
+            }
+            match self.read(&mut buffer, until)? {
+                Got::Bytes(0) => {
+                    self.closed = true;
+                    if self.framer.is_unfinished() {
+                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the line ends in the middle of a reply"));
+                    }
+                }
+                Got::Bytes(length) => self.framer.push(&buffer[..length]),
+                Got::Hangup => return Ok(Heard::Hangup),
+                Got::Nothing if self.clock.now() >= until => return Ok(Heard::Silence),
+                Got::Nothing => {}
+            }
+        }
+    }
+
+    fn leave(&mut self, _: Ending) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+#!/bin/bash
+# run.sh ROOT RUN: runs one Asterisk with the configuration in RUN/etc (RUN as seen from inside ROOT) for as long as
+# stdin stays open, then ends it and removes RUN (unless AGI_RHAI_KEEP is set). The test process holds the other end of
+# that pipe and need do nothing: however it ends, the kernel closes it, and no Asterisk is left behind.
+set -uo pipefail
+
+root=${1:?the folder setup.sh printed}
+run=${2:?the folder of this run}
+asterisk=(asterisk -f -C "$run/etc/asterisk.conf")
+
+if [[ $root != / ]]; then
+    asterisk=(chroot "$root" "${asterisk[@]}")
+    # With namespaces of its own it has a /proc, and the programs it started end with it. A container may forbid that;
+    # then it runs all the same.
+    if unshare --mount --pid --fork true 2>/dev/null; then
+        asterisk=(unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" "${asterisk[@]}")
+    fi
+fi
+# Asterisk's stderr is what scripts inherit for theirs.
+"${asterisk[@]}" </dev/null >"${root%/}$run/log/stdout" 2>"${root%/}$run/log/stderr" &
+pid=$!
+while kill -0 "$pid" 2>/dev/null; do
+    # Over 128: nothing came in this time. Else the other end is closed.
+    read -r -t 0.5
+    (($? > 128)) || break
+done
+kill -0 "$pid" 2>/dev/null || {
+    echo "asterisk/run.sh: Asterisk has ended by itself. The end of what it said:" >&2
+    tail -q -n 20 "${root%/}$run/log/stderr" "${root%/}$run/log/stdout" >&2
+}
+children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+# shellcheck disable=SC2086 # a list of process ids
+if [[ ${asterisk[0]} != unshare ]] || ! kill -KILL $children 2>/dev/null; then
+    kill -KILL "$pid" $children 2>/dev/null
+fi
+wait "$pid" 2>/dev/null
+[[ -n ${AGI_RHAI_KEEP-} ]] || rm -rf "${root%/}${run:?}"

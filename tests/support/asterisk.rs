@@ -1,0 +1,744 @@
+//! A real Asterisk for the tests, and calls into it.
+//!
+//! [`asterisk()`] is the one instance of this test process, made at first use by `tests/asterisk/setup.sh` and
+//! `tests/asterisk/run.sh` with the configuration in `tests/asterisk/etc`. A test places a [`Call`], acts as the person at
+//! the phone through [`Running`], and reads what came of it from [`Ending`] and from the transcript.
+
+#![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
+#![allow(clippy::disallowed_methods, reason = "a real Asterisk keeps real time")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+/// Longer than anything a test waits for: who waits this long waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The Asterisk all tests of this process share.
+pub fn asterisk() -> &'static Asterisk {
+    static SHARED: LazyLock<Asterisk> = LazyLock::new(Asterisk::start);
+    &SHARED
+}
+
+/// A running Asterisk. It ends when this value is dropped or the process ends, in whichever way.
+pub struct Asterisk {
+    /// The run's folder, as this process sees it and as Asterisk sees it.
+    run: PathBuf,
+    inside: String,
+    port: u16,
+    secret: String,
+    /// run.sh ends Asterisk when this pipe closes.
+    leash: Option<ChildStdin>,
+    runner: Child,
+    control: Mutex<Option<Ami>>,
+    /// Where in the console's text the start is over.
+    booted: usize,
+}
+
+impl Asterisk {
+    /// Starts one; panics with what is wrong when that cannot be.
+    pub fn start() -> Asterisk {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let lane = Path::new(PROJECT).join("tests/asterisk");
+        let setup = Command::new(lane.join("setup.sh"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("tests/asterisk/setup.sh cannot be run: is there a bash?");
+        assert!(setup.status.success(), "tests/asterisk/setup.sh found no Asterisk and made none: it says why above");
+        let root = String::from_utf8(setup.stdout).expect("the folder setup.sh printed is not UTF-8");
+        let root = root.trim_end().trim_end_matches('/');
+
+        let inside = format!("/tmp/agi-rhai-{}-{}", process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+        let run = PathBuf::from(format!("{root}{inside}"));
+        let _ = fs::remove_dir_all(&run);
+        for folder in ["etc", "lib", "spool", "run", "log", "agi-bin", "data/sounds/en"] {
+            fs::create_dir_all(run.join(folder)).expect("the folder for this run cannot be made");
+        }
+        let port = free_port();
+        let secret = format!("{:016x}", (u64::from(process::id()) << 32) | u64::from(port));
+        for template in fs::read_dir(lane.join("etc")).expect("tests/asterisk/etc is missing") {
+            let template = template.expect("tests/asterisk/etc cannot be listed").path();
+            let text = fs::read_to_string(&template).expect("a configuration template cannot be read");
+            let text = text.replace("@RUN@", &inside).replace("@PORT@", &port.to_string()).replace("@SECRET@", &secret);
+            let name = template.file_name().expect("a directory entry has a name");
+            fs::write(run.join("etc").join(name), text).expect("a configuration file cannot be written");
+        }
+        link_data(root, &run.join("data"));
+
+        let mut runner = Command::new(lane.join("run.sh"))
+            .arg(if root.is_empty() { "/" } else { root })
+            .arg(&inside)
+            .stdin(Stdio::piped())
+            // Ctrl-C at the terminal goes to a whole process group; run.sh must outlive it to clean up.
+            .process_group(0)
+            .spawn()
+            .expect("tests/asterisk/run.sh cannot be run: is there a bash?");
+        let leash = runner.stdin.take();
+        let mut asterisk = Asterisk { run, inside, port, secret, leash, runner, control: Mutex::new(None), booted: 0 };
+        asterisk.install_project();
+        let begun = Instant::now();
+        let mut ami = loop {
+            match Ami::login(port, &asterisk.secret) {
+                Ok(ami) => break ami,
+                Err(error) => {
+                    let over = asterisk.runner.try_wait().expect("run.sh cannot be waited for").is_some();
+                    assert!(!over, "Asterisk has ended at its start: run.sh says more above");
+                    assert!(begun.elapsed() < PATIENCE, "Asterisk does not come up ({error}):\n{}", asterisk.console());
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        };
+        assert!(
+            ami.event(PATIENCE, |event| event.is("FullyBooted")).is_some(),
+            "Asterisk does not finish its start. Its console:\n{}",
+            asterisk.console()
+        );
+        asterisk.control = Mutex::new(Some(ami));
+        asterisk.booted = fs::metadata(asterisk.run.join("log/console.log")).map_or(0, |file| file.len() as usize);
+        // From now on the console holds every line of every AGI session: what transcripts are made of.
+        asterisk.cli("agi set debug on");
+        asterisk
+    }
+
+    /// The program under test, its scripts and its sounds, where Asterisk looks for such.
+    fn install_project(&self) {
+        if let Some(program) = option_env!("CARGO_BIN_EXE_agi-rhai") {
+            let to = self.agi_dir().join("agi-rhai");
+            // A link costs nothing; over a file system's border it must be a copy.
+            if fs::hard_link(program, &to).is_err() {
+                fs::copy(program, &to).expect("agi-rhai cannot be copied to where Asterisk finds it");
+            }
+        }
+        let scripts = Path::new(PROJECT).join("scripts");
+        if scripts.exists() {
+            copy_tree(&scripts, &self.agi_dir()).expect("scripts/ cannot be copied");
+        }
+        if scripts.join("sounds").exists() {
+            copy_tree(&scripts.join("sounds"), &self.sounds_dir()).expect("scripts/sounds/ cannot be copied");
+        }
+    }
+
+    /// Where Asterisk looks for AGI programs, and agi-rhai for scripts; as this process sees it.
+    pub fn agi_dir(&self) -> PathBuf {
+        self.run.join("agi-bin")
+    }
+
+    /// The sounds folder: prompts are looked for in its `en/`, then in itself, where RECORD FILE writes; as this process
+    /// sees it.
+    pub fn sounds_dir(&self) -> PathBuf {
+        self.run.join("data/sounds")
+    }
+
+    /// The path by which Asterisk, and the programs it starts, know a file of this run.
+    pub fn inside(&self, path: &Path) -> String {
+        let within = path.strip_prefix(&self.run).expect("the path is not within this run's folder");
+        format!("{}/{}", self.inside, within.display())
+    }
+
+    /// Puts a script of the test's own beside the others. Names are shared by all tests of the process.
+    pub fn script(&self, name: &str, text: &str) {
+        let path = self.agi_dir().join(name);
+        fs::create_dir_all(path.parent().expect("the path has a parent")).expect("the script's folder cannot be made");
+        fs::write(path, text).expect("the script cannot be written");
+    }
+
+    /// A program in the AGI directory, for instance `#!/bin/sh`.
+    pub fn program(&self, name: &str, text: &str) {
+        self.script(name, text);
+        let path = self.agi_dir().join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("the program cannot be made executable");
+    }
+
+    /// What a command typed on Asterisk's console prints.
+    pub fn cli(&self, command: &str) -> String {
+        let mut control = self.control.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let ami = control.as_mut().expect("the manager connection is made at the start");
+        let response = ami.action("Command", &[("Command", command)]);
+        response.all("Output").collect::<Vec<_>>().join("\n")
+    }
+
+    /// A value of AstDB; None when there is none.
+    pub fn database_get(&self, family: &str, key: &str) -> Option<String> {
+        let shown = self.cli(&format!("database get {} {}", cli_word(family), cli_word(key)));
+        shown.strip_prefix("Value: ").map(str::to_owned)
+    }
+
+    pub fn database_put(&self, family: &str, key: &str, value: &str) {
+        self.cli(&format!("database put {} {} {}", cli_word(family), cli_word(key), cli_word(value)));
+    }
+
+    /// All that Asterisk has put on its console since it was up, every AGI line included.
+    pub fn console(&self) -> String {
+        let text = fs::read(self.run.join("log/console.log")).unwrap_or_default();
+        String::from_utf8_lossy(&text[self.booted.min(text.len())..]).into_owned()
+    }
+
+    /// What the programs Asterisk started have written to stderr.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.run.join("log/stderr")).unwrap_or_default()).into_owned()
+    }
+
+    /// A manager connection of the caller's own.
+    pub fn ami(&self) -> Ami {
+        Ami::login(self.port, &self.secret).expect("Asterisk refuses a manager connection")
+    }
+
+    /// Where manager connections are made, for a program under test that makes its own: port, user and secret.
+    pub fn manager(&self) -> (u16, &'static str, &str) {
+        (self.port, "rig", &self.secret)
+    }
+
+    /// Places a call.
+    pub fn call(&'static self, call: Call) -> Running {
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        let number = CALLS.fetch_add(1, Ordering::Relaxed);
+        let (caller, game) = (format!("caller-{number}"), format!("game-{number}"));
+        let mut ami = self.ami();
+        let channel = format!("Local/{}@{}/n", call.extension, call.context);
+        let variables: Vec<String> =
+            call.variables.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        let mut headers = vec![
+            ("Channel", channel.as_str()),
+            ("Context", "callers"),
+            ("Exten", call.caller),
+            ("Priority", "1"),
+            ("Timeout", "600000"),
+            ("Async", "true"),
+            // Ids of our own choice: events of either leg are known from the first one on.
+            ("ChannelId", &caller),
+            ("OtherChannelId", &game),
+        ];
+        if let Some(id) = &call.caller_id {
+            headers.push(("CallerID", id));
+        }
+        for variable in &variables {
+            headers.push(("Variable", variable));
+        }
+        let response = ami.action("Originate", &headers);
+        assert!(response.get("Response") == "Success", "Asterisk does not place the call: {response:?}");
+        Running { asterisk: self, ami, caller, game, begun: Instant::now(), seen: Vec::new(), ended: false }
+    }
+}
+
+impl Drop for Asterisk {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        let _ = self.runner.wait();
+    }
+}
+
+/// A call to place: what runs at the game's end, and who calls.
+pub struct Call {
+    context: &'static str,
+    extension: &'static str,
+    caller: &'static str,
+    caller_id: Option<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Call {
+    /// `AGI(agi-rhai,SCRIPT,ARGS...)`. Commas, quotes and what else the dialplan would read in them is escaped.
+    pub fn script(script: &str, args: &[&str]) -> Call {
+        let words: Vec<String> = ["agi-rhai", script].iter().chain(args).map(|word| escape(word)).collect();
+        Call::agi(&words.join(","))
+    }
+
+    /// `AGI(REQUEST)`, as written: a program and its arguments, `agi://...` or `agi:async`.
+    pub fn agi(request: &str) -> Call {
+        let call = Call { context: "game", extension: "agi", caller: "silent", caller_id: None, variables: Vec::new() };
+        call.variable("RIG_AGI", request)
+    }
+
+    /// EAGI instead of AGI.
+    pub fn eagi(self) -> Call {
+        Call { extension: "eagi", ..self }
+    }
+
+    /// AGI twice on the same channel.
+    pub fn twice(self) -> Call {
+        Call { extension: "twice", ..self }
+    }
+
+    /// The script starts in the `h` extension, when the channel is already hung up.
+    pub fn dead(self) -> Call {
+        Call { context: "dead", ..self }
+    }
+
+    /// A channel variable, there when the script starts.
+    pub fn variable(mut self, name: &str, value: &str) -> Call {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// `Name <number>`.
+    pub fn caller_id(self, id: &str) -> Call {
+        Call { caller_id: Some(id.to_owned()), ..self }
+    }
+
+    /// The caller's line carries a steady tone, once the call is answered.
+    pub fn sounding(self) -> Call {
+        Call { caller: "tone", ..self }
+    }
+
+    /// The caller plays this sound file over and over, once the call is answered.
+    pub fn speaking(self, sound: &str) -> Call {
+        Call { caller: "speaks", ..self }.variable("RIG_SOUND", sound)
+    }
+
+    /// The caller presses these keys (`w` waits half a second) so many seconds after the answer.
+    pub fn pressing(self, keys: &str, after: f32) -> Call {
+        Call { caller: "presses", ..self }.variable("RIG_KEYS", keys).variable("RIG_AFTER", &after.to_string())
+    }
+
+    /// The caller hangs up so many seconds after the answer.
+    pub fn hanging_up(self, after: f32) -> Call {
+        Call { caller: "hangs-up", ..self }.variable("RIG_AFTER", &after.to_string())
+    }
+}
+
+/// A call under way, and the person at its phone.
+pub struct Running {
+    asterisk: &'static Asterisk,
+    ami: Ami,
+    /// Unique ids of the two legs of the Local channel: the phone's, and the one AGI runs on.
+    caller: String,
+    game: String,
+    begun: Instant,
+    /// The events of the game's leg so far.
+    seen: Vec<Message>,
+    ended: bool,
+}
+
+impl Running {
+    /// Waits for an event of the game's leg; None when the call ended first.
+    pub fn event(&mut self, wanted: impl Fn(&Message) -> bool) -> Option<Message> {
+        let until = Instant::now() + PATIENCE;
+        while !self.ended {
+            let game = self.game.clone();
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(event) = self.ami.event(left, |event| event.get("Uniqueid") == game) else {
+                panic!("nothing of what the test waits for came of the call in {PATIENCE:?}. {}", self.story());
+            };
+            self.ended = event.is("Hangup");
+            let found = wanted(&event);
+            self.seen.push(event.clone());
+            if found {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// The next AGI command, when Asterisk begins to carry it out; None when the call ended first.
+    pub fn command(&mut self) -> Option<String> {
+        self.event(|event| event.is("AGIExecStart")).map(|event| event.get("Command").to_owned())
+    }
+
+    /// Waits until Asterisk begins to carry out a command that starts so; the call must not end before.
+    pub fn wait_for(&mut self, start: &str) -> String {
+        let found = self.event(|event| event.is("AGIExecStart") && event.get("Command").starts_with(start));
+        let Some(event) = found else {
+            panic!("the call ended without a command {start}. {}", self.story());
+        };
+        event.get("Command").to_owned()
+    }
+
+    /// Presses these keys, 100 ms each and 100 ms apart; returns when the last is released.
+    pub fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            let (channel, key) = (self.channel(), key.to_string());
+            // Receive: as if the key came from the phone, which is at the other end of this channel.
+            let headers = [("Channel", channel.as_str()), ("Digit", &key), ("Duration", "100"), ("Receive", "true")];
+            self.ami.action("PlayDTMF", &headers);
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Sends a text message from the phone.
+    pub fn text(&mut self, text: &str) {
+        let channel = self.caller.clone();
+        self.ami.action("SendText", &[("Channel", &channel), ("Message", text)]);
+    }
+
+    /// The caller hangs up.
+    pub fn hangup(&mut self) {
+        let channel = self.caller.clone();
+        self.ami.action("Hangup", &[("Channel", &channel), ("Cause", "16")]);
+    }
+
+    /// Any other manager action.
+    pub fn action(&mut self, name: &str, headers: &[(&str, &str)]) -> Message {
+        self.ami.action(name, headers)
+    }
+
+    /// The name of the channel AGI runs on.
+    pub fn channel(&mut self) -> String {
+        if self.seen.is_empty() {
+            self.event(|_| true);
+        }
+        self.seen[0].get("Channel").to_owned()
+    }
+
+    /// Waits for the end of the call, after its `h` extension.
+    pub fn wait_end(&mut self) -> Ending {
+        self.event(|_| false);
+        self.settle();
+        let mut variables = BTreeMap::new();
+        let mut steps = Vec::new();
+        for event in &self.seen {
+            if event.is("VarSet") {
+                variables.insert(event.get("Variable").to_owned(), unescape(event.get("Value")));
+            } else if event.is("Newexten") {
+                let word = |name| event.get(name);
+                steps.push(format!(
+                    "{},{},{} {}({})",
+                    word("Context"),
+                    word("Extension"),
+                    word("Priority"),
+                    word("Application"),
+                    word("AppData")
+                ));
+            }
+        }
+        let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
+        Ending {
+            agistatus: variable("AGISTATUS"),
+            status: variable("AGI_RHAI_STATUS"),
+            error: variable("AGI_RHAI_ERROR"),
+            went_on: steps.iter().any(|step| step.contains("NoOp(the dialplan goes on")),
+            lasted: self.begun.elapsed(),
+            variables,
+            steps,
+        }
+    }
+
+    /// The AGI commands so far, as Asterisk carried them out: one without an end yet has no code.
+    pub fn executed(&self) -> Vec<Executed> {
+        let mut executed = Vec::<(String, Executed)>::new();
+        for event in &self.seen {
+            let id = event.get("CommandId");
+            if event.is("AGIExecStart") {
+                let command = event.get("Command").to_owned();
+                executed.push((id.to_owned(), Executed { command, code: None, result: String::new() }));
+            } else if event.is("AGIExecEnd")
+                && let Some((_, command)) = executed.iter_mut().rev().find(|(started, _)| started == id)
+            {
+                command.code = event.get("ResultCode").parse().ok();
+                command.result = event.get("Result").to_owned();
+            }
+        }
+        executed.into_iter().map(|(_, command)| command).collect()
+    }
+
+    /// Every line that went over the wire on this channel so far, in order, the environment included.
+    pub fn transcript(&mut self) -> Vec<Line> {
+        let channel = self.channel();
+        self.settle();
+        transcript(&self.asterisk.console(), &channel)
+    }
+
+    /// For the message of a test that fails.
+    pub fn story(&mut self) -> String {
+        let dialogue = render(&self.transcript());
+        format!("Its dialogue:\n{dialogue}\nstderr of all programs so far:\n{}", self.asterisk.stderr())
+    }
+
+    /// Asterisk's console file lags a little behind its events: waits until it holds what these say.
+    fn settle(&mut self) {
+        let channel = self.channel();
+        let executed = self.executed();
+        let ends = format!("<{channel}>AGI Script ");
+        let count = |wanted: &dyn Fn(&Message) -> bool| self.seen.iter().filter(|event| wanted(event)).count();
+        // A program that was not found leaves no such line.
+        let runs = count(&|event| event.is("Newexten") && matches!(event.get("Application"), "AGI" | "EAGI"))
+            - count(&|event| event.get("Variable") == "AGISTATUS" && event.get("Value") == "NOTFOUND");
+        for _ in 0..200 {
+            let console = self.asterisk.console();
+            let over = console.lines().filter(|line| line.contains(&ends) && line.contains(" completed, ")).count();
+            let lines = transcript(&console, &channel);
+            let asked = lines.iter().filter(|line| matches!(line, Line::Script(_))).count();
+            let answered = executed.last().is_none_or(|last| last.code.is_none())
+                || matches!(lines.last(), Some(Line::Asterisk(_)));
+            if (self.ended && over >= runs) || (!self.ended && asked >= executed.len() && answered) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub struct Ending {
+    pub agistatus: String,
+    /// `AGI_RHAI_STATUS` and `AGI_RHAI_ERROR`; empty when they were never set.
+    pub status: String,
+    pub error: String,
+    /// Whether the extension went on after AGI.
+    pub went_on: bool,
+    pub lasted: Duration,
+    /// Every channel variable set during the call, with its last value.
+    pub variables: BTreeMap<String, String>,
+    /// What the dialplan did: `context,extension,priority Application(data)`.
+    pub steps: Vec<String>,
+}
+
+/// An AGI command as Asterisk reports it. `code` is 200, 510, 511, 520 or -1, `result` a word such as `Success`: the
+/// reply itself is in the transcript only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    pub command: String,
+    pub code: Option<i32>,
+    pub result: String,
+}
+
+/// A line on the wire, without its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// From the script.
+    Script(String),
+    /// From Asterisk.
+    Asterisk(String),
+}
+
+/// As text: `C:` the script's lines, `S:` Asterisk's.
+pub fn render(lines: &[Line]) -> String {
+    let text = |line: &Line| match line {
+        Line::Script(line) => format!("C: {line}\n"),
+        Line::Asterisk(line) => format!("S: {line}\n"),
+    };
+    lines.iter().map(text).collect()
+}
+
+/// The lines of one channel, out of a console with `agi set debug on`.
+fn transcript(console: &str, channel: &str) -> Vec<Line> {
+    let (sent, heard) = (format!("<{channel}>AGI Tx >> "), format!("<{channel}>AGI Rx << "));
+    let mut lines: Vec<Line> = Vec::new();
+    // Whether the last line was Asterisk's on this channel: a value may hold line ends.
+    let mut open = false;
+    for text in console.lines() {
+        if let Some((_, line)) = text.split_once(&sent) {
+            lines.push(Line::Asterisk(line.to_owned()));
+            open = true;
+        } else if let Some((_, line)) = text.split_once(&heard) {
+            lines.push(Line::Script(line.to_owned()));
+            open = false;
+        } else if open && !starts_record(text) {
+            lines.push(Line::Asterisk(text.to_owned()));
+        } else {
+            open = false;
+        }
+    }
+    lines
+}
+
+/// Whether a line of the console starts a message of its own: `[2026-01-31 12:00:00.000] `.
+fn starts_record(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    bytes.len() > 25 && bytes[0] == b'[' && bytes[5] == b'-' && bytes[24] == b']'
+}
+
+/// A message of the manager interface: its headers in order.
+#[derive(Debug, Clone, Default)]
+pub struct Message(Vec<(String, String)>);
+
+impl Message {
+    /// The value of a header, empty when there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is this event.
+    pub fn is(&self, event: &str) -> bool {
+        self.get("Event") == event
+    }
+}
+
+/// A connection to the manager interface. A thread reads it, so an idle test never makes Asterisk wait.
+pub struct Ami {
+    stream: TcpStream,
+    incoming: Receiver<Message>,
+    /// Events that came while a response was awaited.
+    waiting: VecDeque<Message>,
+    actions: u32,
+}
+
+impl Ami {
+    fn login(port: u16, secret: &str) -> io::Result<Ami> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut greeting = Vec::new();
+        reader.read_until(b'\n', &mut greeting)?;
+        let (sender, incoming) = mpsc::channel();
+        thread::spawn(move || {
+            while let Some(message) = read_message(&mut reader) {
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut ami = Ami { stream, incoming, waiting: VecDeque::new(), actions: 0 };
+        let response = ami.try_action("Login", &[("Username", "rig"), ("Secret", secret)])?;
+        if response.get("Response") != "Success" {
+            return Err(io::Error::other(format!("login refused: {}", response.get("Message"))));
+        }
+        Ok(ami)
+    }
+
+    /// Asks for something and waits for the response.
+    pub fn action(&mut self, name: &str, headers: &[(&str, &str)]) -> Message {
+        self.try_action(name, headers).unwrap_or_else(|error| panic!("Asterisk does not answer to {name}: {error}"))
+    }
+
+    fn try_action(&mut self, name: &str, headers: &[(&str, &str)]) -> io::Result<Message> {
+        self.actions += 1;
+        let id = self.actions.to_string();
+        let mut text = format!("Action: {name}\r\nActionID: {id}\r\n");
+        for (header, value) in headers {
+            assert!(!value.contains(['\r', '\n']), "a manager header cannot hold a line end: {value:?}");
+            text.push_str(&format!("{header}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        self.stream.write_all(text.as_bytes())?;
+        loop {
+            let message = self.incoming.recv_timeout(PATIENCE).map_err(io::Error::other)?;
+            if !message.get("Response").is_empty() && message.get("ActionID") == id {
+                return Ok(message);
+            }
+            self.waiting.push_back(message);
+        }
+    }
+
+    /// The next event of this kind within this time. Others before it are dropped.
+    pub fn event(&mut self, within: Duration, wanted: impl Fn(&Message) -> bool) -> Option<Message> {
+        let until = Instant::now() + within;
+        loop {
+            let message = match self.waiting.pop_front() {
+                Some(message) => message,
+                None => match self.incoming.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+                },
+            };
+            if wanted(&message) {
+                return Some(message);
+            }
+        }
+    }
+}
+
+impl Drop for Ami {
+    fn drop(&mut self) {
+        // The reading thread holds the connection too; this ends both.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+fn read_message(reader: &mut impl BufRead) -> Option<Message> {
+    let mut message = Message::default();
+    loop {
+        let mut line = Vec::new();
+        if reader.read_until(b'\n', &mut line).ok()? == 0 {
+            return None;
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end_matches(['\r', '\n']);
+        if line.is_empty() {
+            return Some(message);
+        }
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        message.0.push((name.to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned()));
+    }
+}
+
+/// For the arguments of an application, and for AMI's `Variable:`, which is read alike.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '"' | ',' | '(' | ')' | '[' | ']') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
+/// Undoes what AMI does to the value of a VarSet.
+fn unescape(text: &str) -> String {
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, letter == '\\') {
+            (_, false) => plain.push(letter),
+            (_, true) => match letters.next() {
+                Some('n') => plain.push('\n'),
+                Some('r') => plain.push('\r'),
+                Some('t') => plain.push('\t'),
+                Some(other) => plain.push(other),
+                None => plain.push('\\'),
+            },
+        }
+    }
+    plain
+}
+
+fn cli_word(word: &str) -> String {
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A port free at this moment. Another may take it before Asterisk does; then Asterisk does not come up, and says so.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port on 127.0.0.1");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
+
+/// The package's own prompts and its command reference (520 quotes it), linked from where this build keeps them.
+fn link_data(root: &str, data: &Path) {
+    let outside = |path: &Path| PathBuf::from(format!("{root}{}", path.display()));
+    let package = ["/usr/share/asterisk", "/var/lib/asterisk", "/usr/local/share/asterisk"]
+        .into_iter()
+        .map(Path::new)
+        .find(|package| outside(&package.join("sounds")).join("en").symlink_metadata().is_ok())
+        .expect("this Asterisk has no English sounds: install asterisk-core-sounds-en-gsm or its like");
+    symlink(package.join("documentation"), data.join("documentation")).expect("a link to the reference cannot be made");
+    // A folder of links, not a link to the folder: the project's prompts go beside them.
+    let mut sounds = package.join("sounds/en");
+    while let Ok(target) = fs::read_link(outside(&sounds)) {
+        sounds = sounds.parent().expect("the folder has a parent").join(target);
+    }
+    for sound in fs::read_dir(outside(&sounds)).expect("the English sounds cannot be listed") {
+        let name = sound.expect("the English sounds cannot be listed").file_name();
+        symlink(sounds.join(&name), data.join("sounds/en").join(&name)).expect("a link to a sound cannot be made");
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (entry, target) = (entry?.path(), to);
+        let target = target.join(entry.file_name().expect("a directory entry has a name"));
+        if entry.is_dir() {
+            copy_tree(&entry, &target)?;
+        } else {
+            // What is in the way is a link of the package's: never write through it.
+            let _ = fs::remove_file(&target);
+            fs::copy(&entry, &target)?;
+        }
+    }
+    Ok(())
+}
