@@ -47,11 +47,7 @@ impl Sub for Time {
 
 impl fmt::Debug for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::NEVER {
-            f.write_str("never")
-        } else {
-            write!(f, "{:.3}s", self.0.as_secs_f64())
-        }
+        if *self == Self::NEVER { f.write_str("never") } else { write!(f, "{:.3}s", self.0.as_secs_f64()) }
     }
 }
 

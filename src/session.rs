@@ -3,8 +3,8 @@
 use crate::agi::{Environment, Malformed, Reply, text};
 use crate::clock::Time;
 use crate::command::{
-    After, CHANNEL_STATUS, Command, Encoded, Minus, NOOP, Refusal, RefusalKind, Returns, Rules, SET_VARIABLE, Then, Trouble,
-    VERBOSE, Value, Waits,
+    After, CHANNEL_STATUS, Command, Encoded, Minus, NOOP, Refusal, RefusalKind, Returns, Rules, SET_VARIABLE, Then,
+    Trouble, VERBOSE, Value, Waits,
 };
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::fmt;
@@ -318,14 +318,13 @@ impl Session {
             return Err(over.clone());
         }
         match self.transport.receive(until) {
-            Ok(Heard::Silence) => Ok(()),
+            Ok(Heard::Silence | Heard::Reply(_)) => Ok(()),
             Ok(Heard::Hangup) if self.aftermath => Ok(()),
             Ok(Heard::Hangup) => Err(self.hung_up()),
             Ok(Heard::Closed) => {
                 self.closed = true;
                 Err(self.hung_up())
             }
-            Ok(Heard::Reply(_)) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
     }

@@ -188,7 +188,10 @@ mod tests {
     #[test]
     fn values_are_kept_as_sent() {
         check(b"agi_request: x\n\n", "agi_request=x|");
-        check(b"agi_request: a: b:c\nagi_accountcode: \nagi_dnid:\n\n", "agi_request=a: b:c|agi_accountcode=|agi_dnid=|");
+        check(
+            b"agi_request: a: b:c\nagi_accountcode: \nagi_dnid:\n\n",
+            "agi_request=a: b:c|agi_accountcode=|agi_dnid=|",
+        );
         check(b"agi_callerid:  two \n", "agi_callerid= two |");
         check(b"agi_calleridname: caf\xc3\n", "agi_calleridname=caf\u{fffd}|");
     }
@@ -203,15 +206,26 @@ mod tests {
 
     #[test]
     fn what_is_no_environment_says_so() {
-        check(b"GET / HTTP/1.1", "not AGI: got \"GET / HTTP/1.1\", expected an environment line such as `agi_request: game.rhai`");
+        check(
+            b"GET / HTTP/1.1",
+            "not AGI: got \"GET / HTTP/1.1\", expected an environment line such as `agi_request: game.rhai`",
+        );
         check(b"", "not AGI: got \"\", expected an environment line such as `agi_request: game.rhai`");
     }
 
     #[test]
     fn the_version_decides_how_long_a_line_may_be() {
         for (version, limit) in [
-            ("22.10.1+dfsg", 8190), ("22.6.0", 8190), ("22.5.9", 2046), ("20.16.0", 8190), ("21.2.0", 2046),
-            ("23.0.0", 8190), ("certified/20.7-cert5", 2046), ("GIT-master", 2046), ("18.9", 2046), ("", 2046),
+            ("22.10.1+dfsg", 8190),
+            ("22.6.0", 8190),
+            ("22.5.9", 2046),
+            ("20.16.0", 8190),
+            ("21.2.0", 2046),
+            ("23.0.0", 8190),
+            ("certified/20.7-cert5", 2046),
+            ("GIT-master", 2046),
+            ("18.9", 2046),
+            ("", 2046),
         ] {
             let environment = Environment::parse(format!("agi_version: {version}\n\n").as_bytes()).unwrap();
             assert_eq!(environment.line_limit(), limit, "{version}");

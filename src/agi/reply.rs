@@ -161,7 +161,7 @@ impl Framer {
     /// # Errors
     /// A reply larger than [`MAX_REPLY`].
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Frame>, Malformed> {
+    pub fn take(&mut self) -> Result<Option<Frame>, Malformed> {
         loop {
             let Some(line) = self.bytes.iter().position(|&b| b == b'\n') else {
                 return self.unfinished();
@@ -265,7 +265,7 @@ mod tests {
         let mut said = Vec::new();
         for chunk in chunks {
             framer.push(chunk);
-            while let Some(frame) = framer.next().unwrap() {
+            while let Some(frame) = framer.take().unwrap() {
                 said.push(match frame {
                     Frame::Reply(reply) => format!("{} [{}]", reply.code, reply.text),
                     Frame::Hangup => "HANGUP".to_owned(),
@@ -306,10 +306,14 @@ mod tests {
 
     #[test]
     fn both_forms_of_520_and_the_glued_one() {
-        check("520 Invalid command syntax.  Proper usage not available.\n",
-            &["520 [Invalid command syntax.  Proper usage not available.]"]);
-        check("520-Invalid command syntax.  Proper usage follows:\n Usage (x)\n511 y\n520 End of proper usage.\n200 result=1\n",
-            &["520 [Invalid command syntax.  Proper usage follows:\n Usage (x)\n511 y]", "200 [result=1]"]);
+        check(
+            "520 Invalid command syntax.  Proper usage not available.\n",
+            &["520 [Invalid command syntax.  Proper usage not available.]"],
+        );
+        check(
+            "520-Invalid command syntax.  Proper usage follows:\n Usage (x)\n511 y\n520 End of proper usage.\n200 result=1\n",
+            &["520 [Invalid command syntax.  Proper usage follows:\n Usage (x)\n511 y]", "200 [result=1]"],
+        );
         check("520-Invalid\nUsage520 End of proper usage.\n", &["520 [Invalid\nUsage]"]);
     }
 
@@ -361,7 +365,7 @@ mod tests {
             for reply in [Reply::of(&result), Reply::of(&result).with_value(&value), Reply::of(&result).with("endpos", endpos), Reply::unknown(), Reply::dead(), Reply::usage("Say it.")] {
                 let mut framer = Framer::default();
                 framer.push(format!("{reply}\n").as_bytes());
-                proptest::prop_assert_eq!(framer.next().unwrap(), Some(Frame::Reply(reply)));
+                proptest::prop_assert_eq!(framer.take().unwrap(), Some(Frame::Reply(reply)));
             }
         }
     }

@@ -8,14 +8,23 @@ pub static DATABASE_GET: Command = Command {
     function: Function {
         name: "database_get",
         summary: "Reads an entry of AstDB.",
-        params: &[
-            required("family", Kind::Name, "Family of the key."),
-            required("key", Kind::Name, "The key."),
-        ],
+        params: &[required("family", Kind::Name, "Family of the key."), required("key", Kind::Name, "The key.")],
         returns: Returns::Text { absent: "0" },
         examples: &[
-            Example { caller: "", script: r#"database_put("scores", "201", 7); database_get("scores", "201")"#, sends: "DATABASE PUT \"scores\" \"201\" \"7\"\nDATABASE GET \"scores\" \"201\"", reply: "200 result=1\n200 result=1 (7)", value: r#""7""# },
-            Example { caller: "", script: r#"database_get("scores", "nobody")"#, sends: r#"DATABASE GET "scores" "nobody""#, reply: "200 result=0", value: "()" },
+            Example {
+                caller: "",
+                script: r#"database_put("scores", "201", 7); database_get("scores", "201")"#,
+                sends: "DATABASE PUT \"scores\" \"201\" \"7\"\nDATABASE GET \"scores\" \"201\"",
+                reply: "200 result=1\n200 result=1 (7)",
+                value: r#""7""#,
+            },
+            Example {
+                caller: "",
+                script: r#"database_get("scores", "nobody")"#,
+                sends: r#"DATABASE GET "scores" "nobody""#,
+                reply: "200 result=0",
+                value: "()",
+            },
         ],
     },
     verb: "DATABASE GET",
@@ -41,9 +50,13 @@ pub static DATABASE_PUT: Command = Command {
             required("value", Kind::Text, "The new value."),
         ],
         returns: Returns::Nothing("1"),
-        examples: &[
-            Example { caller: "", script: r#"database_put("scores", "201", 7)"#, sends: "DATABASE PUT \"scores\" \"201\" \"7\"", reply: "200 result=1", value: "()" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"database_put("scores", "201", 7)"#,
+            sends: "DATABASE PUT \"scores\" \"201\" \"7\"",
+            reply: "200 result=1",
+            value: "()",
+        }],
     },
     verb: "DATABASE PUT",
     words: 3..=3,
@@ -59,14 +72,15 @@ pub static DATABASE_DEL: Command = Command {
     function: Function {
         name: "database_del",
         summary: "Deletes an entry of AstDB; one that is not there is no error.",
-        params: &[
-            required("family", Kind::Name, "Family of the key."),
-            required("key", Kind::Name, "The key."),
-        ],
+        params: &[required("family", Kind::Name, "Family of the key."), required("key", Kind::Name, "The key.")],
         returns: Returns::Nothing("1"),
-        examples: &[
-            Example { caller: "", script: r#"database_del("scores", "201")"#, sends: r#"DATABASE DEL "scores" "201""#, reply: "200 result=1", value: "()" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"database_del("scores", "201")"#,
+            sends: r#"DATABASE DEL "scores" "201""#,
+            reply: "200 result=1",
+            value: "()",
+        }],
     },
     verb: "DATABASE DEL",
     words: 2..=2,
@@ -91,8 +105,20 @@ pub static DATABASE_DELTREE: Command = Command {
         ],
         returns: Returns::Flag { yes: "0" },
         examples: &[
-            Example { caller: "", script: r#"database_put("scores", "201", 7); database_deltree("scores")"#, sends: "DATABASE PUT \"scores\" \"201\" \"7\"\nDATABASE DELTREE \"scores\"", reply: "200 result=1\n200 result=0", value: "true" },
-            Example { caller: "", script: r#"database_deltree("")"#, sends: "", reply: "", value: "argument: database_deltree: `family` must not be empty" },
+            Example {
+                caller: "",
+                script: r#"database_put("scores", "201", 7); database_deltree("scores")"#,
+                sends: "DATABASE PUT \"scores\" \"201\" \"7\"\nDATABASE DELTREE \"scores\"",
+                reply: "200 result=1\n200 result=0",
+                value: "true",
+            },
+            Example {
+                caller: "",
+                script: r#"database_deltree("")"#,
+                sends: "",
+                reply: "",
+                value: "argument: database_deltree: `family` must not be empty",
+            },
         ],
     },
     verb: "DATABASE DELTREE",

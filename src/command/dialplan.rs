@@ -13,13 +13,35 @@ pub static EXEC: Command = Command {
         summary: "Runs a dialplan application and gives its value; what the arguments hold is not escaped.",
         params: &[
             required("application", Kind::Application, "Name of the application, such as `Playback`."),
-            optional("arguments", Kind::Joined, "Its arguments, joined with commas; `app_text` quotes one that holds commas."),
+            optional(
+                "arguments",
+                Kind::Joined,
+                "Its arguments, joined with commas; `app_text` quotes one that holds commas.",
+            ),
         ],
         returns: Returns::Shape { doc: "the application's value, an integer; -1 is one too", read: application },
         examples: &[
-            Example { caller: "", script: r#"exec("Set", "GLOBAL(FLEECE)=white as snow")"#, sends: r#"EXEC "Set" "GLOBAL(FLEECE)=white as snow""#, reply: "200 result=0", value: "0" },
-            Example { caller: "", script: r#"exec("NoOp", "a", 2)"#, sends: r#"EXEC "NoOp" "a,2""#, reply: "200 result=0", value: "0" },
-            Example { caller: "", script: r#"exec("NoSuchApp")"#, sends: r#"EXEC "NoSuchApp""#, reply: "200 result=-2", value: "refused: exec: Asterisk has no such application; is its module loaded?" },
+            Example {
+                caller: "",
+                script: r#"exec("Set", "GLOBAL(FLEECE)=white as snow")"#,
+                sends: r#"EXEC "Set" "GLOBAL(FLEECE)=white as snow""#,
+                reply: "200 result=0",
+                value: "0",
+            },
+            Example {
+                caller: "",
+                script: r#"exec("NoOp", "a", 2)"#,
+                sends: r#"EXEC "NoOp" "a,2""#,
+                reply: "200 result=0",
+                value: "0",
+            },
+            Example {
+                caller: "",
+                script: r#"exec("NoSuchApp")"#,
+                sends: r#"EXEC "NoSuchApp""#,
+                reply: "200 result=-2",
+                value: "refused: exec: Asterisk has no such application; is its module loaded?",
+            },
         ],
     },
     verb: "EXEC",
@@ -53,10 +75,17 @@ pub static GOSUB: Command = Command {
             required("priority", Kind::Name, "Priority or label."),
             optional("arguments", Kind::Joined, "Its arguments, joined with commas: `ARG1`, `ARG2`, ..."),
         ],
-        returns: Returns::Shape { doc: "nothing; the subroutine's value is in the variable `GOSUB_RETVAL`", read: subroutine },
-        examples: &[
-            Example { caller: "", script: r#"gosub("no-such-context", "s", 1)"#, sends: "GOSUB \"no-such-context\" \"s\" \"1\"\nCHANNEL STATUS", reply: "200 result=-1 Gosub label not found\n200 result=4", value: "failed: gosub: Gosub label not found" },
-        ],
+        returns: Returns::Shape {
+            doc: "nothing; the subroutine's value is in the variable `GOSUB_RETVAL`",
+            read: subroutine,
+        },
+        examples: &[Example {
+            caller: "",
+            script: r#"gosub("no-such-context", "s", 1)"#,
+            sends: "GOSUB \"no-such-context\" \"s\" \"1\"\nCHANNEL STATUS",
+            reply: "200 result=-1 Gosub label not found\n200 result=4",
+            value: "failed: gosub: Gosub label not found",
+        }],
     },
     verb: "GOSUB",
     words: 3..=4,
@@ -86,13 +115,15 @@ pub static SET_CONTEXT: Command = Command {
     function: Function {
         name: "set_context",
         summary: "Sets the context in which the dialplan goes on; `go_to` sets all three.",
-        params: &[
-            required("context", Kind::Name, "The context; whether it exists is not checked."),
-        ],
+        params: &[required("context", Kind::Name, "The context; whether it exists is not checked.")],
         returns: Returns::Nothing("0"),
-        examples: &[
-            Example { caller: "", script: r#"set_context("default")"#, sends: r#"SET CONTEXT "default""#, reply: "200 result=0", value: "()" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"set_context("default")"#,
+            sends: r#"SET CONTEXT "default""#,
+            reply: "200 result=0",
+            value: "()",
+        }],
     },
     verb: "SET CONTEXT",
     words: 1..=1,
@@ -111,13 +142,15 @@ pub static SET_EXTENSION: Command = Command {
     function: Function {
         name: "set_extension",
         summary: "Sets the extension at which the dialplan goes on; `go_to` sets all three.",
-        params: &[
-            required("extension", Kind::Name, "The extension; whether it exists is not checked."),
-        ],
+        params: &[required("extension", Kind::Name, "The extension; whether it exists is not checked.")],
         returns: Returns::Nothing("0"),
-        examples: &[
-            Example { caller: "", script: r#"set_extension("s")"#, sends: r#"SET EXTENSION "s""#, reply: "200 result=0", value: "()" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"set_extension("s")"#,
+            sends: r#"SET EXTENSION "s""#,
+            reply: "200 result=0",
+            value: "()",
+        }],
     },
     verb: "SET EXTENSION",
     words: 1..=1,
@@ -136,13 +169,23 @@ pub static SET_PRIORITY: Command = Command {
     function: Function {
         name: "set_priority",
         summary: "Sets the priority at which the dialplan goes on; `go_to` sets all three.",
-        params: &[
-            required("priority", Kind::Name, "Number, or label of the extension."),
-        ],
+        params: &[required("priority", Kind::Name, "Number, or label of the extension.")],
         returns: Returns::Nothing("0"),
         examples: &[
-            Example { caller: "", script: "set_priority(1)", sends: r#"SET PRIORITY "1""#, reply: "200 result=0", value: "()" },
-            Example { caller: "", script: r#"set_priority("no-such-label")"#, sends: r#"SET PRIORITY "no-such-label""#, reply: "520-Invalid command syntax.  Proper usage follows:\nSets the priority at which the dialplan goes on; `go_to` sets all three.\n520 End of proper usage.", value: "refused: set_priority: Asterisk cannot make sense of the arguments" },
+            Example {
+                caller: "",
+                script: "set_priority(1)",
+                sends: r#"SET PRIORITY "1""#,
+                reply: "200 result=0",
+                value: "()",
+            },
+            Example {
+                caller: "",
+                script: r#"set_priority("no-such-label")"#,
+                sends: r#"SET PRIORITY "no-such-label""#,
+                reply: "520-Invalid command syntax.  Proper usage follows:\nSets the priority at which the dialplan goes on; `go_to` sets all three.\n520 End of proper usage.",
+                value: "refused: set_priority: Asterisk cannot make sense of the arguments",
+            },
         ],
     },
     verb: "SET PRIORITY",

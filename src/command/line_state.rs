@@ -10,13 +10,7 @@ pub static ANSWER: Command = Command {
         summary: "Answers the call; does nothing when it is up already.",
         params: &[],
         returns: Returns::Nothing("0"),
-        examples: &[Example {
-            caller: "",
-            script: "answer()",
-            sends: "ANSWER",
-            reply: "200 result=0",
-            value: "()",
-        }],
+        examples: &[Example { caller: "", script: "answer()", sends: "ANSWER", reply: "200 result=0", value: "()" }],
     },
     verb: "ANSWER",
     words: 0..=usize::MAX,
@@ -61,7 +55,16 @@ pub static CHANNEL_STATUS: Command = Command {
         summary: "Tells the state of this channel or of another one.",
         params: &[optional("channel", Kind::Name, "Name of another channel; this one if left out.")],
         returns: Returns::Word(&[
-            "down", "reserved", "offhook", "dialed", "ring", "ringing", "up", "busy", "dialing-offhook", "prering",
+            "down",
+            "reserved",
+            "offhook",
+            "dialed",
+            "ring",
+            "ringing",
+            "up",
+            "busy",
+            "dialing-offhook",
+            "prering",
         ]),
         examples: &[
             Example {
@@ -124,7 +127,11 @@ pub static SET_CALLERID: Command = Command {
     function: Function {
         name: "set_callerid",
         summary: "Sets the caller id shown to whom this call is connected to.",
-        params: &[required("callerid", Kind::Text, r#"Number, or name and number as in `"Bob" <123>`; 255 bytes at most."#)],
+        params: &[required(
+            "callerid",
+            Kind::Text,
+            r#"Number, or name and number as in `"Bob" <123>`; 255 bytes at most."#,
+        )],
         returns: Returns::Nothing("1"),
         examples: &[Example {
             caller: "",

@@ -13,9 +13,13 @@ pub static VERBOSE: Command = Command {
             defaulted("level", Kind::Integer(0, 10), "1", "Verbosity from which it is shown."),
         ],
         returns: Returns::Nothing("1"),
-        examples: &[
-            Example { caller: "", script: r#"verbose("score: 7")"#, sends: r#"VERBOSE "score: 7" 1"#, reply: "200 result=1", value: "()" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"verbose("score: 7")"#,
+            sends: r#"VERBOSE "score: 7" 1"#,
+            reply: "200 result=1",
+            value: "()",
+        }],
     },
     verb: "VERBOSE",
     words: 1..=usize::MAX,
@@ -31,13 +35,15 @@ pub static NOOP: Command = Command {
     function: Function {
         name: "noop",
         summary: "Does nothing; what follows can be seen in Asterisk's AGI debugging.",
-        params: &[
-            optional("words", Kind::Rest, "Any texts."),
-        ],
+        params: &[optional("words", Kind::Rest, "Any texts.")],
         returns: Returns::Nothing("0"),
-        examples: &[
-            Example { caller: "", script: r#"noop("here")"#, sends: r#"NOOP "here""#, reply: "200 result=0", value: "()" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"noop("here")"#,
+            sends: r#"NOOP "here""#,
+            reply: "200 result=0",
+            value: "()",
+        }],
     },
     verb: "NOOP",
     words: 0..=usize::MAX,

@@ -10,17 +10,46 @@ pub static RECORD_FILE: Command = Command {
         name: "record_file",
         summary: "Records the caller to a file until a key, a silence or a time; keep what you have by looking at it in `on_hangup(last)`.",
         params: &[
-            required("file", Kind::Name, "File to write, without extension; a relative name is below the sounds folder."),
+            required(
+                "file",
+                Kind::Name,
+                "File to write, without extension; a relative name is below the sounds folder.",
+            ),
             required("format", Kind::Name, "Format, such as `wav` or `gsm`."),
             required("escape_digits", Kind::Keys, "Keys that end it."),
             required("ms", Kind::MILLIS, "Milliseconds at most; -1 without limit."),
-            optional("options", Kind::RecordOptions, "`beep`: whether a beep comes first; `silence`: seconds of silence that end it; `offset`: samples of an existing file to keep."),
+            optional(
+                "options",
+                Kind::RecordOptions,
+                "`beep`: whether a beep comes first; `silence`: seconds of silence that end it; `offset`: samples of an existing file to keep.",
+            ),
         ],
-        returns: Returns::Shape { doc: "`#{ ended_by: \"digit\" or \"timeout\", digit, samples, seconds }`", read: recorded },
+        returns: Returns::Shape {
+            doc: "`#{ ended_by: \"digit\" or \"timeout\", digit, samples, seconds }`",
+            read: recorded,
+        },
         examples: &[
-            Example { caller: "presses # after 2s", script: r##"record_file("greeting", "gsm", "#", 8000).ended_by"##, sends: "RECORD FILE \"greeting\" \"gsm\" \"#\" 8000", reply: "200 result=35 (dtmf) endpos=16000", value: r#""digit""# },
-            Example { caller: "", script: r##"record_file("greeting", "gsm", "#", 700, #{ beep: true, silence: 3 }).ended_by"##, sends: "RECORD FILE \"greeting\" \"gsm\" \"#\" 700 BEEP s=3", reply: "200 result=0 (timeout) endpos=5600", value: r#""timeout""# },
-            Example { caller: "", script: r##"record_file("greeting", "no-format", "#", 700)"##, sends: "RECORD FILE \"greeting\" \"no-format\" \"#\" 700\nCHANNEL STATUS", reply: "200 result=-1 (writefile)\n200 result=4", value: "failed: record_file: Asterisk cannot write the file: is the format known and the folder writable?" },
+            Example {
+                caller: "presses # after 2s",
+                script: r##"record_file("greeting", "gsm", "#", 8000).ended_by"##,
+                sends: "RECORD FILE \"greeting\" \"gsm\" \"#\" 8000",
+                reply: "200 result=35 (dtmf) endpos=14400",
+                value: r#""digit""#,
+            },
+            Example {
+                caller: "",
+                script: r##"record_file("greeting", "gsm", "#", 700, #{ beep: true, silence: 3 }).ended_by"##,
+                sends: "RECORD FILE \"greeting\" \"gsm\" \"#\" 700 BEEP s=3",
+                reply: "200 result=0 (timeout) endpos=5600",
+                value: r#""timeout""#,
+            },
+            Example {
+                caller: "",
+                script: r##"record_file("greeting", "no-format", "#", 700)"##,
+                sends: "RECORD FILE \"greeting\" \"no-format\" \"#\" 700\nCHANNEL STATUS",
+                reply: "200 result=-1 (writefile)\n200 result=4",
+                value: "failed: record_file: Asterisk cannot write the file: is the format known and the folder writable?",
+            },
         ],
     },
     verb: "RECORD FILE",
@@ -31,7 +60,8 @@ pub static RECORD_FILE: Command = Command {
     after: After::Nothing,
     simulate: |channel, words| {
         let beep = words[4..].iter().any(|word| word.eq_ignore_ascii_case("BEEP"));
-        let silence = words[4..].iter().find_map(|word| word.strip_prefix("s=")).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let silence =
+            words[4..].iter().find_map(|word| word.strip_prefix("s=")).and_then(|s| s.parse().ok()).unwrap_or(0);
         let offset = words.get(4).and_then(|offset| offset.parse().ok()).unwrap_or(0);
         let options = Recording { offset, beep, silence };
         let ms = words[3].parse().ok()?;

@@ -14,12 +14,21 @@ pub fn page(builtins: &[&Function]) -> String {
     );
     for command in COMMANDS {
         let function = &command.function;
-        let _ = writeln!(page, "## {}\n\n`{}` sends `{}`. {}\n", function.name, function.signature(), command.verb, function.summary);
+        let _ = writeln!(
+            page,
+            "## {}\n\n`{}` sends `{}`. {}\n",
+            function.name,
+            function.signature(),
+            command.verb,
+            function.summary
+        );
         describe(&mut page, function);
         if let Minus::Sound { then, .. } = command.minus {
             let _ = match then {
                 Then::GoOn => writeln!(page, "* A missing sound file is logged; the call goes on without it."),
-                Then::AskWith(_) => writeln!(page, "* A missing sound file is logged; the question is asked without it."),
+                Then::AskWith(_) => {
+                    writeln!(page, "* A missing sound file is logged; the question is asked without it.")
+                }
             };
         }
         let after = if command.dead { "Works" } else { "Does not work" };
@@ -48,7 +57,8 @@ fn describe(page: &mut String, function: &Function) {
 fn examples(page: &mut String, function: &Function) {
     page.push('\n');
     for example in function.examples {
-        let caller = if example.caller.is_empty() { String::new() } else { format!("// the caller {}\n", example.caller) };
+        let caller =
+            if example.caller.is_empty() { String::new() } else { format!("// the caller {}\n", example.caller) };
         let _ = writeln!(page, "```rhai\n{caller}{}  // {}\n```", example.script, example.value);
     }
     page.push('\n');

@@ -25,13 +25,15 @@ pub static SPEECH_CREATE: Command = Command {
     function: Function {
         name: "speech_create",
         summary: "Makes the speech object that the other speech commands use.",
-        params: &[
-            required("engine", Kind::Text, "Name of the engine."),
-        ],
+        params: &[required("engine", Kind::Text, "Name of the engine.")],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_create("lumenvox")"#, sends: r#"SPEECH CREATE "lumenvox""#, reply: "200 result=0", value: "failed: speech_create: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_create("lumenvox")"#,
+            sends: r#"SPEECH CREATE "lumenvox""#,
+            reply: "200 result=0",
+            value: "failed: speech_create: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH CREATE",
     words: 0..=usize::MAX,
@@ -52,9 +54,13 @@ pub static SPEECH_SET: Command = Command {
             required("value", Kind::Text, "The new value."),
         ],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_set("name", "value")"#, sends: r#"SPEECH SET "name" "value""#, reply: "200 result=0", value: "failed: speech_set: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_set("name", "value")"#,
+            sends: r#"SPEECH SET "name" "value""#,
+            reply: "200 result=0",
+            value: "failed: speech_set: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH SET",
     words: 2..=2,
@@ -70,14 +76,15 @@ pub static SPEECH_LOAD_GRAMMAR: Command = Command {
     function: Function {
         name: "speech_load_grammar",
         summary: "Loads a grammar.",
-        params: &[
-            GRAMMAR,
-            required("path", Kind::Name, "Where the grammar is found."),
-        ],
+        params: &[GRAMMAR, required("path", Kind::Name, "Where the grammar is found.")],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_load_grammar("digits", "/grammars/digits")"#, sends: r#"SPEECH LOAD GRAMMAR "digits" "/grammars/digits""#, reply: "200 result=0", value: "failed: speech_load_grammar: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_load_grammar("digits", "/grammars/digits")"#,
+            sends: r#"SPEECH LOAD GRAMMAR "digits" "/grammars/digits""#,
+            reply: "200 result=0",
+            value: "failed: speech_load_grammar: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH LOAD GRAMMAR",
     words: 2..=2,
@@ -93,13 +100,15 @@ pub static SPEECH_ACTIVATE_GRAMMAR: Command = Command {
     function: Function {
         name: "speech_activate_grammar",
         summary: "Activates a loaded grammar.",
-        params: &[
-            GRAMMAR,
-        ],
+        params: &[GRAMMAR],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_activate_grammar("digits")"#, sends: r#"SPEECH ACTIVATE GRAMMAR "digits""#, reply: "200 result=0", value: "failed: speech_activate_grammar: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_activate_grammar("digits")"#,
+            sends: r#"SPEECH ACTIVATE GRAMMAR "digits""#,
+            reply: "200 result=0",
+            value: "failed: speech_activate_grammar: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH ACTIVATE GRAMMAR",
     words: 1..=1,
@@ -115,13 +124,15 @@ pub static SPEECH_DEACTIVATE_GRAMMAR: Command = Command {
     function: Function {
         name: "speech_deactivate_grammar",
         summary: "Deactivates a grammar.",
-        params: &[
-            GRAMMAR,
-        ],
+        params: &[GRAMMAR],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_deactivate_grammar("digits")"#, sends: r#"SPEECH DEACTIVATE GRAMMAR "digits""#, reply: "200 result=0", value: "failed: speech_deactivate_grammar: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_deactivate_grammar("digits")"#,
+            sends: r#"SPEECH DEACTIVATE GRAMMAR "digits""#,
+            reply: "200 result=0",
+            value: "failed: speech_deactivate_grammar: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH DEACTIVATE GRAMMAR",
     words: 1..=1,
@@ -137,13 +148,15 @@ pub static SPEECH_UNLOAD_GRAMMAR: Command = Command {
     function: Function {
         name: "speech_unload_grammar",
         summary: "Unloads a grammar.",
-        params: &[
-            GRAMMAR,
-        ],
+        params: &[GRAMMAR],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_unload_grammar("digits")"#, sends: r#"SPEECH UNLOAD GRAMMAR "digits""#, reply: "200 result=0", value: "failed: speech_unload_grammar: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_unload_grammar("digits")"#,
+            sends: r#"SPEECH UNLOAD GRAMMAR "digits""#,
+            reply: "200 result=0",
+            value: "failed: speech_unload_grammar: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH UNLOAD GRAMMAR",
     words: 1..=1,
@@ -161,9 +174,13 @@ pub static SPEECH_DESTROY: Command = Command {
         summary: "Gives the speech object up.",
         params: &[],
         returns: NOTHING,
-        examples: &[
-            Example { caller: "", script: r#"speech_destroy()"#, sends: "SPEECH DESTROY", reply: "200 result=0", value: "failed: speech_destroy: Asterisk has no speech engine or object for this" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r"speech_destroy()",
+            sends: "SPEECH DESTROY",
+            reply: "200 result=0",
+            value: "failed: speech_destroy: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH DESTROY",
     words: 0..=usize::MAX,
@@ -184,10 +201,17 @@ pub static SPEECH_RECOGNIZE: Command = Command {
             required("seconds", Kind::INT, "Seconds to wait."),
             optional("offset", Kind::COUNT, "Sample to start from."),
         ],
-        returns: Returns::Shape { doc: "`#{ ended_by, digit, results: [#{ text, score, grammar }] }`", read: recognized },
-        examples: &[
-            Example { caller: "", script: r#"speech_recognize("beep", 3)"#, sends: r#"SPEECH RECOGNIZE "beep" 3"#, reply: "200 result=0", value: "failed: speech_recognize: Asterisk has no speech engine or object for this" },
-        ],
+        returns: Returns::Shape {
+            doc: "`#{ ended_by, digit, results: [#{ text, score, grammar }] }`",
+            read: recognized,
+        },
+        examples: &[Example {
+            caller: "",
+            script: r#"speech_recognize("beep", 3)"#,
+            sends: r#"SPEECH RECOGNIZE "beep" 3"#,
+            reply: "200 result=0",
+            value: "failed: speech_recognize: Asterisk has no speech engine or object for this",
+        }],
     },
     verb: "SPEECH RECOGNIZE",
     words: 2..=usize::MAX,

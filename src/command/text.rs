@@ -10,13 +10,15 @@ pub static SEND_TEXT: Command = Command {
     function: Function {
         name: "send_text",
         summary: "Sends a text to the caller's device; tells whether the channel could take it.",
-        params: &[
-            required("text", Kind::Text, "The text."),
-        ],
+        params: &[required("text", Kind::Text, "The text.")],
         returns: Returns::Flag { yes: "0" },
-        examples: &[
-            Example { caller: "", script: r#"send_text("hello")"#, sends: r#"SEND TEXT "hello""#, reply: "200 result=0", value: "true" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"send_text("hello")"#,
+            sends: r#"SEND TEXT "hello""#,
+            reply: "200 result=0",
+            value: "true",
+        }],
     },
     verb: "SEND TEXT",
     words: 1..=1,
@@ -32,13 +34,15 @@ pub static SEND_IMAGE: Command = Command {
     function: Function {
         name: "send_image",
         summary: "Sends an image; tells whether the channel could take it.",
-        params: &[
-            required("name", Kind::Name, "Image file, without extension."),
-        ],
+        params: &[required("name", Kind::Name, "Image file, without extension.")],
         returns: Returns::Flag { yes: "0" },
-        examples: &[
-            Example { caller: "", script: r#"send_image("hello")"#, sends: r#"SEND IMAGE "hello""#, reply: "200 result=0", value: "true" },
-        ],
+        examples: &[Example {
+            caller: "",
+            script: r#"send_image("hello")"#,
+            sends: r#"SEND IMAGE "hello""#,
+            reply: "200 result=0",
+            value: "true",
+        }],
     },
     verb: "SEND IMAGE",
     words: 1..=1,
@@ -54,13 +58,23 @@ pub static RECEIVE_TEXT: Command = Command {
     function: Function {
         name: "receive_text",
         summary: "Waits for a text from the caller's device.",
-        params: &[
-            MILLIS,
-        ],
+        params: &[MILLIS],
         returns: Returns::Text { absent: "-1" },
         examples: &[
-            Example { caller: r#"says "yes (1)" after 1s"#, script: "receive_text(2000)", sends: "RECEIVE TEXT 2000", reply: "200 result=1 (yes (1))", value: r#""yes (1)""# },
-            Example { caller: "", script: "receive_text(200)", sends: "RECEIVE TEXT 200\nCHANNEL STATUS", reply: "200 result=-1\n200 result=4", value: "()" },
+            Example {
+                caller: r#"says "yes (1)" after 1s"#,
+                script: "receive_text(2000)",
+                sends: "RECEIVE TEXT 2000",
+                reply: "200 result=1 (yes (1))",
+                value: r#""yes (1)""#,
+            },
+            Example {
+                caller: "",
+                script: "receive_text(200)",
+                sends: "RECEIVE TEXT 200\nCHANNEL STATUS",
+                reply: "200 result=-1\n200 result=4",
+                value: "()",
+            },
         ],
     },
     verb: "RECEIVE TEXT",
@@ -80,13 +94,23 @@ pub static RECEIVE_CHAR: Command = Command {
     function: Function {
         name: "receive_char",
         summary: "Waits for a text from the caller's device and gives its first character.",
-        params: &[
-            MILLIS,
-        ],
+        params: &[MILLIS],
         returns: Returns::Shape { doc: "a text of one character; `()` if none came", read: character },
         examples: &[
-            Example { caller: r#"says "yes" after 1s"#, script: "receive_char(2000)", sends: "RECEIVE CHAR 2000", reply: "200 result=121", value: r#""y""# },
-            Example { caller: "", script: "receive_char(200)", sends: "RECEIVE CHAR 200\nCHANNEL STATUS", reply: "200 result=-1 (hangup)\n200 result=4", value: "()" },
+            Example {
+                caller: r#"says "yes" after 1s"#,
+                script: "receive_char(2000)",
+                sends: "RECEIVE CHAR 2000",
+                reply: "200 result=121",
+                value: r#""y""#,
+            },
+            Example {
+                caller: "",
+                script: "receive_char(200)",
+                sends: "RECEIVE CHAR 200\nCHANNEL STATUS",
+                reply: "200 result=-1 (hangup)\n200 result=4",
+                value: "()",
+            },
         ],
     },
     verb: "RECEIVE CHAR",

@@ -158,7 +158,12 @@ pub(super) fn add_all(module: &mut Module) {
         add(module, "go_to", arity, go_to);
     }
     for arity in 1..=2 {
-        add(module, "to_number", arity, |_, args| Ok(number(args[0]).map_or_else(|| otherwise(args, 1), Dynamic::from)));
+        add(
+            module,
+            "to_number",
+            arity,
+            |_, args| Ok(number(args[0]).map_or_else(|| otherwise(args, 1), Dynamic::from)),
+        );
     }
     add(module, "random", 0, |context, _| Ok(Call::of(context)?.chance().random_range(0.0..1.0).into()));
     add_typed(module, "random", &[int, int], |context, args| {
@@ -288,7 +293,9 @@ fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<E
 
 fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let epoch = match args.first() {
-        Some(epoch) => number(epoch).ok_or_else(|| wrong(context, &format!("date: `epoch` must be an integer, not {epoch}")))?,
+        Some(epoch) => {
+            number(epoch).ok_or_else(|| wrong(context, &format!("date: `epoch` must be an integer, not {epoch}")))?
+        }
         None => unix(&*Call::of(context)?),
     };
     let zone = match args.get(1) {

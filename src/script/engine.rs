@@ -1,9 +1,9 @@
 //! One call of a script: an engine of its own over shared packages, with the limits and the sticky end of that call.
 
+use super::Script;
 use super::fault::Fault;
 use super::functions::{self, Language, VALUES};
 use super::import::Resolver;
-use super::Script;
 use crate::clock::Time;
 use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};
@@ -211,7 +211,9 @@ impl Call {
             let computing = u64::try_from(now - self.computing_since.load(Relaxed)).unwrap_or(0);
             if Duration::from_nanos(computing) > self.limits.computing {
                 let seconds = self.limits.computing.as_secs_f64();
-                self.exceed(format!("the script computes for more than {seconds} s without a command: an endless loop?"));
+                self.exceed(format!(
+                    "the script computes for more than {seconds} s without a command: an endless loop?"
+                ));
                 return false;
             }
             let passed = u64::try_from(now - self.looked_at.load(Relaxed)).unwrap_or(0);
@@ -246,7 +248,8 @@ impl Call {
             "env" => {
                 let session = self.session();
                 let environment = session.environment();
-                let env = || environment.iter().map(|(n, v)| (n.as_ref().into(), v.into_owned().into())).collect::<Map>();
+                let env =
+                    || environment.iter().map(|(n, v)| (n.as_ref().into(), v.into_owned().into())).collect::<Map>();
                 self.values.env.get_or_init(|| env().into()).clone()
             }
             "args" => self.values.args.clone(),

@@ -107,9 +107,12 @@ impl Fault {
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut report = Level::ERROR.primary_title(self.message.clone()).elements(std::iter::empty::<annotate_snippets::Element<'_>>());
+        let mut report = Level::ERROR
+            .primary_title(self.message.clone())
+            .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
         if self.line > 0 {
-            let start = self.source.char_indices().nth(self.column.saturating_sub(1)).map_or(self.source.len(), |(at, _)| at);
+            let start =
+                self.source.char_indices().nth(self.column.saturating_sub(1)).map_or(self.source.len(), |(at, _)| at);
             let rest = &self.source[start..];
             let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
             let end = start + word.max(rest.chars().next().map_or(0, char::len_utf8));

@@ -5,9 +5,7 @@ use super::engine::Call;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
 use rhai::packages::{Package, StandardPackage};
-use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Scope, Shared,
-};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Scope, Shared};
 use std::any::TypeId;
 use std::borrow::Cow;
 
@@ -99,7 +97,7 @@ impl Language {
     }
 
     /// The variables every script may name.
-    pub(super) fn scope(&self) -> &Scope<'static> {
+    pub(super) fn scope() -> &'static Scope<'static> {
         static SCOPE: std::sync::OnceLock<Scope<'static>> = std::sync::OnceLock::new();
         SCOPE.get_or_init(|| {
             let mut scope = Scope::new();

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Source};
 use super::functions::Language;
-use rhai::{ASTNode, AST, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
+use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl<'a> Loader<'a> {
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
         let mut ast = self
             .engine
-            .compile_with_scope(self.language.scope(), text)
+            .compile_with_scope(Language::scope(), text)
             .map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))?;
         ast.set_source(name);
         self.open.push(name.to_owned());
@@ -81,7 +81,9 @@ impl<'a> Loader<'a> {
         };
         let Some(file) = self.places.as_ref().and_then(|places| places.find(Path::new(importer), &path)) else {
             return Err(fault(
-                format!("no script {path:?} to import: it is looked for beside the script and below the scripts folder"),
+                format!(
+                    "no script {path:?} to import: it is looked for beside the script and below the scripts folder"
+                ),
                 &self.sources,
             ));
         };
@@ -95,8 +97,8 @@ impl<'a> Loader<'a> {
         if self.modules.contains_key(&key) {
             return Ok(());
         }
-        let text = std::fs::read(&file)
-            .map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
+        let text =
+            std::fs::read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
         let ast = self.compile(&name, &crate::agi::text(&text))?;
         let mut engine = self.language.compiler();
         engine.set_module_resolver(Resolver(Arc::new(self.modules.clone())));

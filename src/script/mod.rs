@@ -7,8 +7,8 @@ mod functions;
 mod import;
 
 pub use builtin::BUILTINS;
-pub use engine::{Call, Limits, Memory};
 pub(crate) use engine::Finished;
+pub use engine::{Call, Limits, Memory};
 pub use fault::Fault;
 pub use functions::Language;
 
@@ -75,12 +75,7 @@ impl Script {
         Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), language).map_err(LoadError::Fault)
     }
 
-    fn build(
-        name: &str,
-        text: &str,
-        places: Option<import::Places>,
-        language: &Language,
-    ) -> Result<Self, Box<Fault>> {
+    fn build(name: &str, text: &str, places: Option<import::Places>, language: &Language) -> Result<Self, Box<Fault>> {
         let mut loader = import::Loader::new(language, places);
         let ast = loader.compile(name, text)?;
         let (modules, sources) = loader.finish();

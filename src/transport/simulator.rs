@@ -62,7 +62,8 @@ impl Simulator {
         if dead && !command.dead {
             return Some(Reply::dead());
         }
-        let reply = command.words.contains(&words.len()).then(|| (command.simulate)(&mut self.channel, words)).flatten();
+        let reply =
+            command.words.contains(&words.len()).then(|| (command.simulate)(&mut self.channel, words)).flatten();
         Some(reply.unwrap_or_else(|| Reply::usage(command.function.summary)))
     }
 }
@@ -108,7 +109,7 @@ impl Transport for Simulator {
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         loop {
-            let frame = self.framer.next().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+            let frame = self.framer.take().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
             match frame {
                 Some(Frame::Reply(reply)) => return Ok(Heard::Reply(reply)),
                 Some(Frame::Hangup) => return Ok(Heard::Hangup),

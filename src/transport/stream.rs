@@ -88,15 +88,12 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Polled<R, W> {
         let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let (readable, signalled) = {
             let line = PollFd::new(&self.reader, PollFlags::IN);
-            let ready = match &self.hangup {
-                Some(hangup) => {
-                    let mut fds = [line, PollFd::new(hangup, PollFlags::IN)];
-                    poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), !fds[1].revents().is_empty()))
-                }
-                None => {
-                    let mut fds = [line];
-                    poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), false))
-                }
+            let ready = if let Some(hangup) = &self.hangup {
+                let mut fds = [line, PollFd::new(hangup, PollFlags::IN)];
+                poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), !fds[1].revents().is_empty()))
+            } else {
+                let mut fds = [line];
+                poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), false))
             };
             match ready {
                 Ok((line, signalled)) => (!line.is_empty(), signalled),
@@ -227,7 +224,7 @@ impl<W: Wire> Transport for Stream<W> {
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         let mut buffer = [0; 1024];
         loop {
-            while let Some(frame) = self.framer.next().map_err(broken)? {
+            while let Some(frame) = self.framer.take().map_err(broken)? {
                 match frame {
                     // A NOOP is always answered with 200: what comes before that is a stray of the command before.
                     Frame::Reply(reply) if self.in_flight && (reply.code == 200 || self.line != b"NOOP\n") => {
@@ -255,7 +252,10 @@ impl<W: Wire> Transport for Stream<W> {
                 Got::Bytes(0) => {
                     self.closed = true;
                     if self.framer.is_unfinished() {
-                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the line ends in the middle of a reply"));
+                        return Err(io::Error::new(
+                            io::ErrorKind::UnexpectedEof,
+                            "the line ends in the middle of a reply",
+                        ));
                     }
                 }
                 Got::Bytes(length) => self.framer.push(&buffer[..length]),

@@ -1,3 +1,4 @@
 //! What the tests are built with.
 
 pub mod asterisk;
+pub mod process;

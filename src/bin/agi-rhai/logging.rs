@@ -18,7 +18,9 @@ pub fn start(options: &Common, usual: LevelFilter) {
         "syslog" => {
             let (flags, facility) = (syslog_tracing::Options::LOG_PID, syslog_tracing::Facility::User);
             syslog_tracing::Syslog::new(c"agi-rhai", flags, facility)
-                .map(|syslog| fmt::layer().with_ansi(false).without_time().with_target(false).with_writer(syslog).boxed())
+                .map(|syslog| {
+                    fmt::layer().with_ansi(false).without_time().with_target(false).with_writer(syslog).boxed()
+                })
                 .ok_or_else(|| "syslog is in use already".to_owned())
         }
         "journald" => tracing_journald::layer().map(Layer::boxed).map_err(|error| error.to_string()),

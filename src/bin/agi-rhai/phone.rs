@@ -17,12 +17,7 @@ pub fn play(host: &Host, script: &Script, path: &Path, args: Vec<String>, number
     let sounds = Arc::new(sounds(path)?);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     show(&format!("Calling {name}. Type keys 0-9 * # and press Enter; h hangs up."));
-    let call = Call {
-        request: name,
-        callerid: Some(number.to_owned()),
-        args: args.clone(),
-        ..Call::default()
-    };
+    let call = Call { request: name, callerid: Some(number.to_owned()), args: args.clone(), ..Call::default() };
     let caller = Keyboard::new(Arc::clone(&sounds), fast);
     let channel = Channel::new(call, Box::new(caller)).with_sounds(sounds);
     let session = Session::begin(Box::new(Simulator::new(channel)))?;
@@ -30,7 +25,13 @@ pub fn play(host: &Host, script: &Script, path: &Path, args: Vec<String>, number
     if let Some(fault) = &outcome.fault {
         show(&fault.render(stdout().is_terminal()));
     }
-    show(&format!("Call ended: {}, {} s, {} commands, seed {}.", outcome.status, outcome.length.as_secs(), outcome.commands, outcome.seed));
+    show(&format!(
+        "Call ended: {}, {} s, {} commands, seed {}.",
+        outcome.status,
+        outcome.length.as_secs(),
+        outcome.commands,
+        outcome.seed
+    ));
     Ok(outcome.status)
 }
 
@@ -56,6 +57,7 @@ fn show(line: &str) {
 }
 
 /// The person at the keyboard, in real time; `fast`, time stands still but for questions.
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Keyboard {
     lines: Receiver<String>,
     keys: VecDeque<char>,
