@@ -303,8 +303,8 @@ impl Session {
 
     fn lost(&mut self, why: impl fmt::Display) -> Over {
         self.closed = true;
-        self.over = Some(Over::Lost(why.to_string()));
-        Over::Lost(why.to_string())
+        // A line that broke after the hangup is no news.
+        self.over.get_or_insert_with(|| Over::Lost(why.to_string())).clone()
     }
 
     fn hung_up(&mut self) -> Over {

@@ -98,6 +98,11 @@ impl Channel {
         if arguments.is_empty() {
             return -1;
         }
+        if self.dead {
+            // Nothing can be played any more, and that counts as played.
+            self.set_variable("PLAYBACKSTATUS", "FAILED");
+            return 0;
+        }
         let options = options.to_ascii_lowercase();
         let (mut result, mut missing) = (true, false);
         let up = self.state == State::Up;

@@ -34,7 +34,9 @@ impl Simulator {
     /// A session on this channel.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        Self { channel, framer: Framer::default(), noticed: false, transcript: Transcript::default() }
+        // Who calls AGI on a dead channel knows, and is not told.
+        let noticed = channel.is_dead();
+        Self { channel, framer: Framer::default(), noticed, transcript: Transcript::default() }
     }
 
     /// The dialogue, which grows as the session goes on. The opening block is not in it.
@@ -100,6 +102,11 @@ impl Transport for Simulator {
         }
         if let Some(reply) = self.answer(line) {
             let reply = reply.to_string();
+            // A subroutine is announced before it runs.
+            if reply.starts_with("200 result=0 Gosub") {
+                self.note("S: 100 result=0 Trying...".to_owned());
+                self.framer.push(b"100 result=0 Trying...\n");
+            }
             self.note(format!("S: {reply}"));
             self.framer.push(reply.as_bytes());
             self.framer.push(b"\n");

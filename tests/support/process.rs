@@ -1,7 +1,6 @@
 //! The real program with a scripted Asterisk at the other end of its pipes.
 #![expect(clippy::disallowed_methods, reason = "processes live in real time")]
 
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -70,9 +69,14 @@ impl Drop for Folder {
     }
 }
 
+/// The program under test.
+pub fn program() -> &'static str {
+    option_env!("CARGO_BIN_EXE_agi-rhai").expect("these tests need the feature `cli`")
+}
+
 /// The program with these arguments, not started yet; nothing of this machine's settings reaches it.
 pub fn agi_rhai<I: IntoIterator<Item: AsRef<std::ffi::OsStr>>>(args: I) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_agi-rhai"));
+    let mut command = Command::new(program());
     command.args(args);
     bare(&mut command);
     command
@@ -168,7 +172,13 @@ impl Process {
 
     /// Tells the hangup as Asterisk does.
     pub fn hang_up(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// How long it has run.
+    pub fn took(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Closes the line to it.

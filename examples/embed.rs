@@ -1,0 +1,94 @@
+//! A program of your own with the host inside: its scripts know two functions more than the language has.
+//!
+//! ```sh
+//! cargo run --example embed          # the script on a simulated call, and the dialogue it had
+//! cargo run --example embed -- agi   # the same over standard input and output, as Asterisk's AGI() starts it
+//! ```
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+use agi_rhai::pbx::{Call as Incoming, Channel, Plan};
+use agi_rhai::script::Call;
+use agi_rhai::transport::{Simulator, Stream};
+use agi_rhai::{Host, Outcome, Session};
+use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{Read, Write};
+
+/// What the shop has, by order number. Yours may come from a database.
+const STOCK: [(&str, i64); 2] = [("12", 40), ("15", 0)];
+
+const SCRIPT: &str = r#"
+answer();
+let number = get_data("agent-newlocation", 5000, 2);
+let pieces = stock(number);
+if pieces == () {
+    stream_file("invalid");
+} else {
+    say_number(pieces);
+    remember("asked", number);
+}
+"#;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().nth(1).as_deref() == Some("agi") {
+        over(std::io::stdin(), std::io::stdout())?;
+        return Ok(());
+    }
+    let (outcome, dialogue) = simulated("presses 12 after 3s")?;
+    for line in dialogue {
+        println!("{line}");
+    }
+    println!("{} after {} s", outcome.status, outcome.length.as_secs());
+    Ok(())
+}
+
+/// A host whose scripts can say `stock(number)` and `remember(key, value)`. Made once, it runs any number of calls.
+pub fn host() -> Host {
+    let stock = BTreeMap::from(STOCK);
+    let mut module = Module::new();
+    // A function of values: it knows nothing of the call.
+    module.set_native_fn("stock", move |number: &str| -> Result<Dynamic, Box<EvalAltResult>> {
+        Ok(stock.get(number).map_or(Dynamic::UNIT, |pieces| Dynamic::from(*pieces)))
+    });
+    // A function of the call it is called in. The channel comes from the session's environment; the command is called
+    // by its name in scripts, so that a hangup or a refusal reaches the script as it does from any command.
+    module.set_native_fn(
+        "remember",
+        |context: NativeCallContext, key: &str, value: &str| -> Result<Dynamic, Box<EvalAltResult>> {
+            let channel = {
+                // The guard must be gone before a command is called: the command needs the session itself.
+                let call = Call::of(&context)?;
+                let session = call.session();
+                session.environment().get("agi_channel").unwrap_or_default().into_owned()
+            };
+            context.call_native_fn("database_put", (channel, key.to_owned(), value.to_owned()))
+        },
+    );
+    let mut host = Host::new();
+    host.language().add(module);
+    host
+}
+
+/// One call over any reader and writer: pipes, a socket, a test. The thread is to have a stack of 8 MiB.
+pub fn over(
+    reader: impl Read + Send + 'static,
+    writer: impl Write + Send + 'static,
+) -> Result<Outcome, Box<dyn Error>> {
+    let host = host();
+    let script = host.compile("stock.rhai", SCRIPT)?;
+    let session = Session::begin(Box::new(Stream::new(reader, writer)))?;
+    Ok(host.run(session, &script, vec![]))
+}
+
+/// One call of a caller who follows a plan, under a virtual clock.
+pub fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn Error>> {
+    let host = host();
+    let script = host.compile("stock.rhai", SCRIPT)?;
+    let plan: Plan = caller.parse()?;
+    let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(plan)));
+    let transcript = simulator.transcript();
+    let outcome = host.run(Session::begin(Box::new(simulator))?, &script, vec![]);
+    let dialogue = transcript.lock().map(|lines| lines.clone()).unwrap_or_default();
+    Ok((outcome, dialogue))
+}
