@@ -1,1 +1,177 @@
-//! tidy
+//! What keeps the house in order, as tests over the source text.
+
+use std::path::{Path, PathBuf};
+
+/// A source file: its path within the package and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines of the program: no comments, and nothing from the file's own tests on.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let program = self.text.split("#[cfg(test)]").next().unwrap_or_default();
+        program.lines().enumerate().map(|(n, line)| (n + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                files(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in folders {
+        if root.join(folder).is_dir() {
+            files(&root.join(folder), &mut found);
+        }
+    }
+    found.sort();
+    assert!(found.len() > 10, "where is the source?");
+    let source = |path: PathBuf| Source {
+        text: std::fs::read_to_string(&path).unwrap(),
+        path: path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(),
+    };
+    found.into_iter().map(source).collect()
+}
+
+/// Where a word stands on its own in a line.
+fn has_word(line: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let starts = !word.starts_with(part) || !line[..at].ends_with(part);
+        let ends = !word.ends_with(part) || !line[at + word.len()..].starts_with(part);
+        starts && ends
+    })
+}
+
+/// These words stand in the program only below these places.
+#[track_caller]
+fn check_only_in(words: &[&str], places: &[&str], because: &str) {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]) {
+        if places.iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        for (number, line) in source.code() {
+            if let Some(word) = words.iter().find(|word| has_word(line, word)) {
+                wrong.push(format!("{}:{number}: `{word}`", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "only in {places:?} ({because}):\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_thing_has_its_place() {
+    check_only_in(&["rhai::", "use rhai"], &["src/script/"], "the language is a detail of the scripts");
+    check_only_in(&["std::net", "TcpStream", "TcpListener"], &["src/transport/", "src/host/"], "the wire");
+    check_only_in(&["Instant", "SystemTime", "thread::sleep"], &["src/clock.rs"], "time belongs to the peer");
+    check_only_in(
+        &["println!", "print!", "stdout()"],
+        &["src/host/stdio.rs", "src/bin/"],
+        "standard output is the protocol",
+    );
+    check_only_in(&["eprintln!", "eprint!", "stderr()"], &["src/bin/"], "a library logs by tracing");
+    check_only_in(&["clap", "anyhow", "signal_hook", "tracing_subscriber"], &["src/bin/"], "the program's business");
+    check_only_in(&["unsafe", "unsafe_code"], &["src/bin/agi-rhai/memory.rs", "src/lib.rs"], "the allocator needs it");
+    check_only_in(&["todo!", "unimplemented!", "dbg!"], &[], "finished work only");
+    check_only_in(&["super::super"], &[], "name the folder, so that its layer shows");
+}
+
+/// The folders of the library, the lowest layer first.
+const LAYERS: [&[&str]; 8] =
+    [&["clock"], &["agi", "pbx"], &["command"], &["transport"], &["session"], &["script"], &["host"], &["bin"]];
+
+fn layer(folder: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&folder))
+}
+
+/// The folder or file below `src/` a source belongs to.
+fn folder(path: &str) -> &str {
+    let within = path.strip_prefix("src/").unwrap();
+    within.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// The names behind `crate::` in a line, also in braces.
+fn imports(line: &str) -> Vec<&str> {
+    let end = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let behind = line.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
+        Some(list) => list.split(',').map(str::trim).collect::<Vec<_>>(),
+        None => vec![rest],
+    });
+    behind.map(|text| &text[..end(text)]).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn a_folder_uses_only_lower_layers() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]).iter().filter(|source| source.path != "src/lib.rs") {
+        let own = folder(&source.path);
+        let Some(height) = layer(own) else {
+            wrong.push(format!("{}: in no layer: name it in {}", source.path, file!()));
+            continue;
+        };
+        if own == "bin" {
+            continue;
+        }
+        for (number, line) in source.code() {
+            for name in imports(line) {
+                let lower = layer(name).is_some_and(|other| other < height);
+                if name != own && !lower {
+                    wrong.push(format!("{}:{number}: uses `{name}`", source.path));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a folder uses only lower layers:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn imports_are_found() {
+    assert_eq!(imports("use crate::{agi::Reply, clock};"), ["agi", "clock"]);
+    assert_eq!(imports("pub fn f(a: crate::agi::Reply, b: crate::pbx::Call)"), ["agi", "pbx"]);
+    assert!(has_word("a rhai::x", "rhai::") && !has_word("agi_rhai::x", "rhai::") && !has_word("println!", "print!"));
+}
+
+/// Lines over 120 columns that no formatter can break: one text.
+fn is_one_text(line: &str) -> bool {
+    line.matches(['"', '`']).count() >= 2
+}
+
+#[test]
+fn every_file_is_tidy() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src", "tests", "benches", "examples", "fuzz"]) {
+        if !source.text.starts_with("//!") && !source.text.starts_with("#!") {
+            wrong.push(format!("{}:1: a file begins with `//!` and what it is for", source.path));
+        }
+        for (number, line) in source.text.lines().enumerate() {
+            let number = number + 1;
+            if line.chars().count() > 120 && !is_one_text(line) {
+                wrong.push(format!("{}:{number}: more than 120 columns", source.path));
+            }
+            if line.ends_with([' ', '\t']) && !source.path.starts_with("tests/") {
+                wrong.push(format!("{}:{number}: a blank at the end", source.path));
+            }
+            // In parts, so that this file does not hold what it forbids.
+            for (one, other) in [("crates", ".io"), ("index.", "crates"), ("pypi", ".org"), ("registry.", "npmjs")] {
+                if line.contains(&format!("{one}{other}")) {
+                    wrong.push(format!("{}:{number}: the name of a registry's host", source.path));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -8,6 +8,7 @@ use crate::session::{Over, Session};
 use crate::transport::Ending;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -168,7 +169,7 @@ impl Host {
         let denied = self.denied.clone();
         session.deny(denied.unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into()));
         session.log_digits(self.log_digits);
-        let seed = self.seed.unwrap_or_else(rand::random);
+        let seed = self.seed.unwrap_or_else(chance);
         let began = session.now();
         let channel = session.environment().get("agi_channel").unwrap_or_default().into_owned();
         let uniqueid = session.environment().get("agi_uniqueid").unwrap_or_default().into_owned();
@@ -231,6 +232,11 @@ impl Host {
         session.end(Ending::Failure);
         status
     }
+}
+
+/// A seed nobody can foresee: the standard library draws its hashers' keys from the system.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// One command at a good end; three when there is something to say.

@@ -56,6 +56,8 @@ pub struct Memory {
     pub used: fn() -> usize,
 }
 
+/// In place of the time at which computing began: from the next look on.
+const COUNT_ANEW: i64 = -1;
 /// Looked at every so many operations.
 const CHECK_EVERY: u64 = 1024;
 /// And the line at most so often.
@@ -142,7 +144,7 @@ impl Call {
             stopped: AtomicBool::new(false),
             limit: Mutex::new(None),
             printed: AtomicUsize::new(0),
-            computing_since: AtomicI64::new(0),
+            computing_since: AtomicI64::new(COUNT_ANEW),
             looked_at: AtomicI64::new(0),
             deadline: Mutex::new(Time::NEVER),
         })
@@ -172,7 +174,7 @@ impl Call {
         let mut session = self.session();
         session.stands_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
         let result = session.invoke(command, args);
-        self.computing_since.store(processor_time(), Relaxed);
+        self.computing_since.store(COUNT_ANEW, Relaxed);
         result
     }
 
@@ -181,7 +183,7 @@ impl Call {
         let mut session = self.session();
         let left = *lock(&self.deadline) - session.now();
         let result = session.pause(length.min(left));
-        self.computing_since.store(processor_time(), Relaxed);
+        self.computing_since.store(COUNT_ANEW, Relaxed);
         result.map_err(Error::from)
     }
 
@@ -208,6 +210,8 @@ impl Call {
         }
         if operations.is_multiple_of(CHECK_EVERY) {
             let now = processor_time();
+            // A command has been since: the count begins anew here, which spares each command a look at the clock.
+            let _ = self.computing_since.compare_exchange(COUNT_ANEW, now, Relaxed, Relaxed);
             let computing = u64::try_from(now - self.computing_since.load(Relaxed)).unwrap_or(0);
             if Duration::from_nanos(computing) > self.limits.computing {
                 let seconds = self.limits.computing.as_secs_f64();
@@ -288,7 +292,7 @@ impl Call {
     pub(crate) fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
         let engine = self.engine(script, language);
         let mut scope = Scope::new();
-        self.computing_since.store(processor_time(), Relaxed);
+        self.computing_since.store(COUNT_ANEW, Relaxed);
         let result = engine.run_ast_with_scope(&mut scope, &script.ast);
         let finished = self.finished(script, language, result);
         let mut fault = None;
@@ -313,7 +317,7 @@ impl Call {
             session.last().clone()
         };
         self.stopped.store(false, Relaxed);
-        self.computing_since.store(processor_time(), Relaxed);
+        self.computing_since.store(COUNT_ANEW, Relaxed);
         let mut map = Map::new();
         map.insert("command".into(), last.command.into());
         map.insert("script".into(), last.script.into());
@@ -341,7 +345,11 @@ impl Call {
         if let Some(limit) = limit {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
             fault.message = limit;
-            fault.hint = None;
+            // Rhai tells no place in an empty loop, and of functions only the outermost call.
+            let session = self.session();
+            let last = session.last();
+            fault.hint = (last.line > 0)
+                .then(|| format!("the last command was `{}` at {}:{}", last.command, last.script, last.line));
             return Finished::Fault(fault);
         }
         if self.stopped.load(Relaxed)

@@ -4,10 +4,19 @@ use super::builtin::{self, BUILTINS};
 use super::engine::Call;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
-use rhai::packages::{Package, StandardPackage};
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
+    BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
+};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Scope, Shared};
 use std::any::TypeId;
 use std::borrow::Cow;
+
+rhai::def_package! {
+    /// Rhai's own functions, without those for blobs and bits: every start of the program pays for each.
+    pub(super) WordsPackage(lib) : LanguageCorePackage, ArithmeticPackage, BasicStringPackage, BasicIteratorPackage,
+        BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage {}
+}
 
 /// As many arguments as a function that takes any number of them may get.
 const MOST_ARGUMENTS: usize = 12;
@@ -48,7 +57,7 @@ impl Language {
         }
         builtin::add_all(&mut module);
         Self {
-            standard: StandardPackage::new().as_shared_module(),
+            standard: WordsPackage::new().as_shared_module(),
             modules: vec![module.into()],
             functions: COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().copied()).collect(),
         }

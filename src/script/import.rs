@@ -12,13 +12,12 @@ pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
 /// Where imports are looked for, and outside of which nothing is read.
 pub(super) struct Places {
-    roots: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
 }
 
 impl Places {
     pub fn new(beside: &Path, folder: Option<&Path>) -> Self {
-        let roots = [Some(beside), folder].into_iter().flatten();
-        Self { roots: roots.filter_map(|root| root.canonicalize().ok()).collect() }
+        Self { folders: [Some(beside), folder].into_iter().flatten().map(Path::to_owned).collect() }
     }
 
     /// The file behind an import: relative to its importer, then to the folders.
@@ -27,10 +26,11 @@ impl Places {
         if name.extension().is_none_or(|extension| extension != "rhai") {
             name.as_mut_os_string().push(".rhai");
         }
+        let roots: Vec<PathBuf> = self.folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
         let beside = importer.parent().map(Path::to_owned);
-        let places = beside.iter().chain(&self.roots);
+        let places = beside.iter().chain(&roots);
         let mut found = places.filter_map(|place| place.join(&name).canonicalize().ok());
-        found.find(|file| self.roots.iter().any(|root| file.starts_with(root)))
+        found.find(|file| roots.iter().any(|root| file.starts_with(root)))
     }
 }
 

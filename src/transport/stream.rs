@@ -127,6 +127,7 @@ pub struct Stream<W> {
     clock: Stopwatch,
     line: Vec<u8>,
     in_flight: bool,
+    hung_up: bool,
     closed: bool,
 }
 
@@ -146,6 +147,7 @@ impl<W: Wire> Stream<W> {
             clock: Stopwatch::start(),
             line: Vec::new(),
             in_flight: false,
+            hung_up: false,
             closed: false,
         }
     }
@@ -159,6 +161,42 @@ impl<W: Wire> Stream<W> {
             }
         }
     }
+}
+
+impl<W: Wire> Stream<W> {
+    /// Takes what was said before a line is sent. It is no answer to that line, whatever it looks like: it is the notice
+    /// of the hangup, or the rest of an environment one of whose values holds line breaks.
+    fn listen_before_sending(&mut self) -> io::Result<()> {
+        if self.line.is_empty() {
+            // The first line: that rest may still lie in the pipe.
+            let mut buffer = [0; 1024];
+            match self.wire.read(&mut buffer, Some(Duration::ZERO))? {
+                Got::Bytes(0) => self.closed = true,
+                Got::Bytes(length) => self.framer.push(&buffer[..length]),
+                Got::Hangup => self.hung_up = true,
+                Got::Nothing => {}
+            }
+        }
+        while let Some(frame) = self.framer.next().map_err(broken)? {
+            match frame {
+                Frame::Hangup => self.hung_up = true,
+                Frame::Stray(line) => stray(&line)?,
+                Frame::Reply(reply) => tracing::warn!(%reply, "skipped a reply to nothing"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line that is no reply.
+fn stray(line: &str) -> io::Result<()> {
+    if line.starts_with("agi_") {
+        return Err(broken(format_args!(
+            "{line:?} where a reply was due: a value of the environment holds line breaks"
+        )));
+    }
+    tracing::warn!(?line, "skipped a line that is no reply");
+    Ok(())
 }
 
 fn broken(text: impl std::fmt::Display) -> io::Error {
@@ -212,6 +250,7 @@ impl<W: Wire> Transport for Stream<W> {
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        self.listen_before_sending()?;
         // One write for the whole line: Asterisk spins on half a line.
         self.line.clear();
         self.line.extend_from_slice(line);
@@ -222,6 +261,9 @@ impl<W: Wire> Transport for Stream<W> {
     }
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        if std::mem::take(&mut self.hung_up) {
+            return Ok(Heard::Hangup);
+        }
         let mut buffer = [0; 1024];
         loop {
             while let Some(frame) = self.framer.take().map_err(broken)? {
@@ -232,12 +274,7 @@ impl<W: Wire> Transport for Stream<W> {
                         return Ok(Heard::Reply(reply));
                     }
                     Frame::Hangup => return Ok(Heard::Hangup),
-                    Frame::Stray(line) if line.starts_with("agi_") => {
-                        return Err(broken(format_args!(
-                            "{line:?} where a reply was due: a value of the environment holds line breaks"
-                        )));
-                    }
-                    Frame::Stray(line) => tracing::warn!(?line, "skipped a line that is no reply"),
+                    Frame::Stray(line) => stray(&line)?,
                     Frame::Reply(reply) => tracing::warn!(%reply, "skipped a reply to nothing"),
                 }
             }
