@@ -93,7 +93,8 @@ fn processes() -> bool {
     if !made.is_ok_and(|status| status.success()) {
         println!("the C program cannot be built here (make, gcc)");
     }
-    let python = if peers.join("build/venv/bin/python").exists() { file("build/venv/bin/python") } else { "python3".to_owned() };
+    let python =
+        if peers.join("build/venv/bin/python").exists() { file("build/venv/bin/python") } else { "python3".to_owned() };
     let mut programs = vec![
         ("agi-rhai", vec![env!("CARGO_BIN_EXE_agi-rhai").to_owned(), file("subtraction10.rhai")], Vec::new()),
         ("C", vec![file("build/subtraction")], Vec::new()),
@@ -129,7 +130,13 @@ fn processes() -> bool {
     let mut missed = false;
     let (_, first, all) = medians[0];
     for (name, other_first, other_all) in &medians[1..] {
-        let most = if *name == "C" { 2.5 } else if name.starts_with("Perl") { 1.0 / 3.0 } else { 1.0 / 20.0 };
+        let most = if *name == "C" {
+            2.5
+        } else if name.starts_with("Perl") {
+            1.0 / 3.0
+        } else {
+            1.0 / 20.0
+        };
         missed |= goal(&format!("first command, as a part of {name}"), ms(first) / ms(*other_first), most);
         missed |= goal(&format!("whole process, as a part of {name}"), ms(all) / ms(*other_all), most);
     }
@@ -201,7 +208,8 @@ fn whole_game() -> bool {
         for _ in 0..15 {
             plan.push_str(", presses 7# after 10s");
         }
-        let channel = Channel::new(Call::default(), Box::new(Plan::parse(&plan).unwrap())).with_sounds(Arc::clone(&sounds));
+        let channel =
+            Channel::new(Call::default(), Box::new(Plan::parse(&plan).unwrap())).with_sounds(Arc::clone(&sounds));
         let session = Session::begin(Box::new(Simulator::new(channel))).unwrap();
         let outcome = host.run(session, &script, vec![]);
         assert_eq!(outcome.status, Status::Success);

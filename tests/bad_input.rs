@@ -143,7 +143,12 @@ fn the_recorded_dialogue_is_one() {
         asterisk.said().gulp = gulp;
         let played = play(SCRIPT, &asterisk);
         let noted = [
-            r#""Anna (5)""#, r#""2""#, r#""012""#, r#""refused""#, r#""first\nHANGUP is a word\nlast""#, r#""on_hangup""#,
+            r#""Anna (5)""#,
+            r#""2""#,
+            r#""012""#,
+            r#""refused""#,
+            r#""first\nHANGUP is a word\nlast""#,
+            r#""on_hangup""#,
         ];
         assert_eq!(played.noted, noted);
         assert_eq!(played.sent.last().unwrap(), r#"DATABASE PUT "test" "last" "wait_for_digit""#);
@@ -189,8 +194,20 @@ fn a_line_cut_after_any_byte_ends_the_call_in_order() {
 fn garbage_before_any_line_ends_the_call_in_order() {
     let long = [vec![b'x'; 2 * 1024 * 1024], b"\n".to_vec()].concat();
     let garbage: [&[u8]; 14] = [
-        b"\x8f\xfe\x00\xa7 200 result=1\n", b"999 what\n", b"200\n", b"200-result=1\n", b"-1\n", &long, b"\0", b"HANGUP\n",
-        b"520 End of proper usage.\n", b"\n", b"200 result=\n", b"200 result=1 (\n", b"100 result=0 Trying...\n", b"\r\n",
+        b"\x8f\xfe\x00\xa7 200 result=1\n",
+        b"999 what\n",
+        b"200\n",
+        b"200-result=1\n",
+        b"-1\n",
+        &long,
+        b"\0",
+        b"HANGUP\n",
+        b"520 End of proper usage.\n",
+        b"\n",
+        b"200 result=\n",
+        b"200 result=1 (\n",
+        b"100 result=0 Trying...\n",
+        b"\r\n",
     ];
     let all: Vec<Vec<u8>> = std::iter::once(ENVIRONMENT.as_bytes().to_vec()).chain(recorded()).collect();
     for (number, piece) in all.iter().enumerate() {
@@ -206,7 +223,8 @@ fn garbage_before_any_line_ends_the_call_in_order() {
                 let environment = all.remove(0);
                 let asterisk = Asterisk::new(&environment, all);
                 asterisk.said().otherwise = Some("200 result=1\n");
-                let place = || format!("{:?} in piece {number} at {at}", String::from_utf8_lossy(&what[..what.len().min(40)]));
+                let place =
+                    || format!("{:?} in piece {number} at {at}", String::from_utf8_lossy(&what[..what.len().min(40)]));
                 let Played { noted, outcome, .. } = play(SCRIPT, &asterisk);
                 match outcome {
                     Ok(Outcome { status, fault, .. }) => {
@@ -235,7 +253,9 @@ fn check_environment(environment: &[u8], script: &str, expected: &str) {
     let played = play(script, &asterisk);
     let got = match played.outcome {
         Ok(outcome) if outcome.status == Status::Success => played.noted.join(" "),
-        Ok(outcome) => format!("{}: {}", outcome.status, outcome.fault.map_or(String::new(), |fault| fault.to_string())),
+        Ok(outcome) => {
+            format!("{}: {}", outcome.status, outcome.fault.map_or(String::new(), |fault| fault.to_string()))
+        }
         Err(problem) => problem,
     };
     assert!(got.contains(expected), "{got}");
@@ -335,11 +355,7 @@ fn values_are_kept_whole() {
     check(variable, &["200 result=1 (a\n\n)"], r#""a\n\n""#);
     check(variable, &["200 result=1 (say \"x\")"], r#""say \"x\"""#);
     let big = "x".repeat(300_000);
-    check(
-        r#"note(get_full_variable("${X}").len())"#,
-        &[&format!("200 result=1 ({big})")],
-        "300000",
-    );
+    check(r#"note(get_full_variable("${X}").len())"#, &[&format!("200 result=1 ({big})")], "300000");
 }
 
 #[test]
@@ -427,7 +443,11 @@ fn an_extra_520_after_exec_is_skipped() {
         r#"1 "v""#,
     );
     // An application that gives 1 and brings none.
-    check(r#"note(exec("X")); note(get_variable("X"))"#, &["200 result=1", "200 result=0", "200 result=1 (v)"], r#"1 "v""#);
+    check(
+        r#"note(exec("X")); note(get_variable("X"))"#,
+        &["200 result=1", "200 result=0", "200 result=1 (v)"],
+        r#"1 "v""#,
+    );
 }
 
 #[test]
@@ -445,8 +465,10 @@ fn check_unsendable(version: &str, call: &str, expected: &str) {
     let environment = ENVIRONMENT.replace("22.10.1", version);
     let asterisk = Asterisk::new(environment.as_bytes(), []);
     asterisk.said().otherwise = Some("200 result=1\n");
-    let script = format!("fn many(n) {{ let s = \"\"; for i in 0..n {{ s += \"x\" }} s }} \
-                          try {{ {call}; note(\"sent\") }} catch (e) {{ note(`${{e.kind}} ${{e.parameter}}: ${{e.message}}`) }}");
+    let script = format!(
+        "fn many(n) {{ let s = \"\"; for i in 0..n {{ s += \"x\" }} s }} \
+                          try {{ {call}; note(\"sent\") }} catch (e) {{ note(`${{e.kind}} ${{e.parameter}}: ${{e.message}}`) }}"
+    );
     let played = play(&script, &asterisk);
     assert_eq!(played.outcome.unwrap().status, Status::Success);
     let got = played.noted.join(" ");
@@ -457,7 +479,11 @@ fn check_unsendable(version: &str, call: &str, expected: &str) {
 #[test]
 fn what_asterisk_cannot_carry_is_not_sent() {
     let new = "22.10.1";
-    check_unsendable(new, r#"set_variable("X", "a\nHANGUP")"#, "argument value: set_variable: `value` holds a line break");
+    check_unsendable(
+        new,
+        r#"set_variable("X", "a\nHANGUP")"#,
+        "argument value: set_variable: `value` holds a line break",
+    );
     check_unsendable(new, r#"set_variable("X\n", "a")"#, "argument name: ");
     check_unsendable(new, r#"verbose("a\x00b")"#, "argument message: verbose: `message` holds a NUL");
     check_unsendable(new, r#"exec("NoOp", "a", "b\nc")"#, "argument arguments: ");
@@ -497,7 +523,10 @@ fn check_stopped_with(options: &[&str], script: &str, line: usize, message: &str
     ended.code(1).says(message).sent(r#"SET VARIABLE "AGI_RHAI_STATUS" "FAILURE""#);
     let place = format!("bad.rhai:{line}:");
     ended.says(&place);
-    let told = ended.lines.iter().any(|l| l.starts_with("SET VARIABLE \"AGI_RHAI_ERROR\"") && l.contains(&place) && l.contains(message));
+    let told = ended
+        .lines
+        .iter()
+        .any(|l| l.starts_with("SET VARIABLE \"AGI_RHAI_ERROR\"") && l.contains(&place) && l.contains(message));
     assert!(told, "{ended:#?}");
     assert!(ended.lines.last().unwrap().starts_with("VERBOSE \"agi-rhai: "), "{ended:#?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:#?}");
@@ -513,7 +542,11 @@ fn an_endless_loop_is_stopped() {
     check_stopped("fn f() {\n loop { }\n}\ntry {\n[1].map(|x| f());\n} catch { }", 5, COMPUTES);
     check_stopped("loop {\ntry { loop { let x = 1; } } catch { } }", 2, COMPUTES);
     // Rhai tells no place in an empty loop.
-    run(&[], "verbose(1);\nloop { }").code(1).says(COMPUTES).says("the last command was `verbose` at").says("bad.rhai:1");
+    run(&[], "verbose(1);\nloop { }")
+        .code(1)
+        .says(COMPUTES)
+        .says("the last command was `verbose` at")
+        .says("bad.rhai:1");
 }
 
 #[test]
@@ -541,7 +574,11 @@ fn a_memory_eater_is_stopped() {
 
 #[test]
 fn a_flood_of_print_is_stopped() {
-    check_stopped("let s = \"x\"; while s.len() < 1000 { s += s; }\nloop {\nprint(s); }", 3, "prints more than 1024 KiB");
+    check_stopped(
+        "let s = \"x\"; while s.len() < 1000 { s += s; }\nloop {\nprint(s); }",
+        3,
+        "prints more than 1024 KiB",
+    );
 }
 
 #[test]
@@ -628,7 +665,9 @@ fn the_real_program_ends_in_order_too() {
     let folder = Folder::new();
     let path = folder.file("bad.rhai", SCRIPT.replace("note(", "debug("));
     let whole = whole();
-    for left in [0, 1, 100, ENVIRONMENT.len() - 1, whole[0], whole[0] + 4, whole[2], whole[4] + 60, whole[5] + 30, whole[6] + 9] {
+    for left in
+        [0, 1, 100, ENVIRONMENT.len() - 1, whole[0], whole[0] + 4, whole[2], whole[4] + 60, whole[5] + 30, whole[6] + 9]
+    {
         let mut process = Process::start(&mut agi_rhai([&path]));
         let environment = left.min(ENVIRONMENT.len());
         process.send(&ENVIRONMENT[..environment]);

@@ -131,7 +131,9 @@ fn every_script_of_the_pages_runs() {
                     }
                 }
                 "rhai" | "rust" | "sh" | "ini" | "text" | "toml" => {}
-                other => panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place),
+                other => {
+                    panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place)
+                }
             }
         }
     }
@@ -182,7 +184,8 @@ fn every_phone_call_of_the_pages_works() {
             let name = file_name(block).unwrap_or_else(|| panic!("{}: it imports, but has no name", block.place));
             let host = Host::new();
             let script = host.load(&folder.join(name), None).unwrap_or_else(|error| panic!("{}: {error}", block.place));
-            let session = Session::begin(Box::new(Simulator::new(Channel::new(Call::default(), Box::new(Plan::silent())))));
+            let session =
+                Session::begin(Box::new(Simulator::new(Channel::new(Call::default(), Box::new(Plan::silent())))));
             let outcome = host.run(session.unwrap(), &script, vec![]);
             assert!(outcome.fault.is_none(), "{}: {:?}", block.place, outcome.fault);
         }
@@ -202,7 +205,8 @@ fn every_dialplan_of_the_pages_is_one() {
                     continue;
                 }
                 let wrong = || panic!("{}: no line of a dialplan: {line}", block.place);
-                let step = line.strip_prefix("exten => ").or_else(|| line.strip_prefix("same => ")).unwrap_or_else(wrong);
+                let step =
+                    line.strip_prefix("exten => ").or_else(|| line.strip_prefix("same => ")).unwrap_or_else(wrong);
                 let called = step.find('(').unwrap_or_else(|| wrong().len());
                 assert!(step.ends_with(')'), "{}: no call of an application: {line}", block.place);
                 let balance = step.chars().map(|c| i32::from(c == '(') - i32::from(c == ')')).sum::<i32>();

@@ -310,7 +310,10 @@ fn steps(plan: &str) -> Vec<Step> {
         let act = match what.split_once(' ').unwrap() {
             ("presses", keys) => {
                 let keys = keys.split(' ').next().unwrap();
-                assert!(keys.len() == 1 || what.contains(" every 200ms"), "several keys are pressed every 200ms: {step}");
+                assert!(
+                    keys.len() == 1 || what.contains(" every 200ms"),
+                    "several keys are pressed every 200ms: {step}"
+                );
                 Act::Press(keys.to_owned())
             }
             ("says", text) => Act::Say(text.trim_matches('"').to_owned()),
@@ -463,7 +466,9 @@ fn equal(live: &str, simulated: &str) -> bool {
     };
     match (split(live), split(simulated)) {
         // -1 is no position.
-        (Some(a), Some(b)) => a.0 == b.0 && a.2 == b.2 && (a.1 == b.1 || a.1.min(b.1) >= 0 && (a.1 - b.1).abs() <= FRAMES),
+        (Some(a), Some(b)) => {
+            a.0 == b.0 && a.2 == b.2 && (a.1 == b.1 || a.1.min(b.1) >= 0 && (a.1 - b.1).abs() <= FRAMES)
+        }
         _ => live == simulated,
     }
 }
@@ -510,15 +515,12 @@ fn live_commands_are_as_simulated() {
                 used.lock().unwrap().extend(verbs(&live));
                 difference(&live, &simulated).map(|at| report(case, &live, &simulated, at))
             };
-            let mut problem = None;
-            for _ in 0..TRIES {
-                problem = catch_unwind(AssertUnwindSafe(once)).unwrap_or_else(|panic| {
-                    Some(format!("=== {}: {}\n", case.name, panic.downcast_ref::<String>().map_or("panicked", String::as_str)))
-                });
-                if problem.is_none() {
-                    break;
-                }
-            }
+            let tried =
+                catch_unwind(AssertUnwindSafe(|| (1..TRIES).fold(once(), |problem, _| problem.and_then(|_| once()))));
+            let problem = tried.unwrap_or_else(|panic| {
+                let why = panic.downcast_ref::<String>().map_or("panicked", String::as_str);
+                Some(format!("=== {}: {why}\n", case.name))
+            });
             problems.lock().unwrap().extend(problem);
         }
     };

@@ -12,7 +12,11 @@ impl Source {
     /// The lines of the program: no comments, and nothing from the file's own tests on.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let program = self.text.split("#[cfg(test)]").next().unwrap_or_default();
-        program.lines().enumerate().map(|(n, line)| (n + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+        program
+            .lines()
+            .enumerate()
+            .map(|(n, line)| (n + 1, line))
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 }
 

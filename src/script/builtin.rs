@@ -5,7 +5,7 @@ use super::functions::{add, add_typed, dynamic, raise, value};
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
 use crate::session::Error;
 use rand::RngExt;
-use rhai::{Array, Dynamic, EvalAltResult, FLOAT, INT, ImmutableString, Module, NativeCallContext};
+use rhai::{Array, Dynamic, EvalAltResult, FLOAT, INT, ImmutableString, Map, Module, NativeCallContext};
 use std::any::TypeId;
 use std::time::Duration;
 
@@ -195,6 +195,16 @@ pub(super) fn add_all(module: &mut Module) {
         let text = args[0].to_string().replace('\\', "\\\\").replace('"', "\\\"");
         Ok(format!("\"{text}\"").into())
     });
+    for kind in
+        [int, float, text, unit, TypeId::of::<bool>(), TypeId::of::<char>(), TypeId::of::<Array>(), TypeId::of::<Map>()]
+    {
+        add_typed(module, "print", &[kind], |context, args| {
+            if let Ok(call) = Call::of(context) {
+                call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+            }
+            Ok(args[0].to_string().into())
+        });
+    }
     // Rhai finds "5" == 5 false and () < 5 false without a word; here both are faults.
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
         for number in [int, float] {

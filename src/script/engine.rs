@@ -73,6 +73,7 @@ pub struct Call {
     stopped: AtomicBool,
     limit: Mutex<Option<String>>,
     printed: AtomicUsize,
+    print: Mutex<(String, usize)>,
     /// Processor time at which computing began, in nanoseconds.
     computing_since: AtomicI64,
     looked_at: AtomicI64,
@@ -144,6 +145,7 @@ impl Call {
             stopped: AtomicBool::new(false),
             limit: Mutex::new(None),
             printed: AtomicUsize::new(0),
+            print: Mutex::default(),
             computing_since: AtomicI64::new(COUNT_ANEW),
             looked_at: AtomicI64::new(0),
             deadline: Mutex::new(Time::NEVER),
@@ -238,6 +240,11 @@ impl Call {
         true
     }
 
+    /// Notes where the next `print` stands, which Rhai does not tell.
+    pub(super) fn prints_at(&self, script: &str, line: usize) {
+        *lock(&self.print) = (script.to_owned(), line);
+    }
+
     fn print(&self, text: &str, script: Option<&str>, line: Option<usize>) {
         let printed = self.printed.fetch_add(text.len(), Relaxed);
         if printed + text.len() > self.limits.printed {
@@ -266,6 +273,8 @@ impl Call {
     #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
     fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Engine {
         let mut engine = language.engine();
+        // Rhai's shortcut for operators would not ask ours whether a text may be compared with a number.
+        engine.set_fast_operators(false);
         engine.set_max_call_levels(self.limits.calls);
         engine.set_max_string_size(self.limits.text);
         engine.set_max_array_size(self.limits.elements);
@@ -276,7 +285,10 @@ impl Call {
         let call = Arc::clone(self);
         engine.on_progress(move |operations| (!call.may_go_on(operations)).then_some(Dynamic::UNIT));
         let call = Arc::clone(self);
-        engine.on_print(move |text| call.print(text, None, None));
+        engine.on_print(move |text| {
+            let (script, line) = lock(&call.print).clone();
+            call.print(text, Some(&script), Some(line));
+        });
         let call = Arc::clone(self);
         engine.on_debug(move |text, source, position| call.print(text, source, position.line()));
         let call = Arc::clone(self);

@@ -124,7 +124,8 @@ impl Fault {
             );
         }
         for (name, script, line) in &self.calls {
-            report = report.element(Level::NOTE.message(format!("in `{name}`, called at {script}:{line}")));
+            let name = if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
+            report = report.element(Level::NOTE.message(format!("in {name}, called at {script}:{line}")));
         }
         if let Some(hint) = &self.hint {
             report = report.element(Level::HELP.message(hint.clone()));
@@ -154,7 +155,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
-            let types = types.trim_end_matches(')');
+            let types = &types.trim_end_matches(')').replace("&str | ImmutableString | String", "string");
             if let Some(function) = language.function(name) {
                 return (
                     format!("`{name}` takes {}, not {}", function.arity(), count(types)),

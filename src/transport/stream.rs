@@ -177,7 +177,7 @@ impl<W: Wire> Stream<W> {
                 Got::Nothing => {}
             }
         }
-        while let Some(frame) = self.framer.next().map_err(broken)? {
+        while let Some(frame) = self.framer.take().map_err(broken)? {
             match frame {
                 Frame::Hangup => self.hung_up = true,
                 Frame::Stray(line) => stray(&line)?,

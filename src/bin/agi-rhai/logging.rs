@@ -4,13 +4,16 @@ use crate::options::Common;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
-pub fn start(options: &Common, usual: LevelFilter) {
+/// On the phone, faults are shown by the phone.
+pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
     let level = options.log_level.unwrap_or(usual);
     let place = options.log.as_deref().unwrap_or("stderr");
     let opened: Result<Box<dyn Layer<Registry> + Send + Sync>, String> = match place {
@@ -35,7 +38,9 @@ pub fn start(options: &Common, usual: LevelFilter) {
         Ok(layer) => (layer, None),
         Err(problem) => (stderr(), Some(problem)),
     };
-    let _ = tracing_subscriber::registry().with(layer.with_filter(level)).try_init();
+    let shown =
+        filter_fn(move |event| !(phone && event.target() == "agi_rhai::host" && *event.level() == Level::ERROR));
+    let _ = tracing_subscriber::registry().with(layer.with_filter(shown).with_filter(level)).try_init();
     if let Some(problem) = problem {
         tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
     }

@@ -29,15 +29,15 @@ fn main() -> ExitCode {
     };
     let result = match options {
         Options { command: Some(Command::Phone(phone)), .. } => {
-            logging::start(&phone.common, LevelFilter::WARN);
+            logging::start(&phone.common, LevelFilter::WARN, true);
             on_phone(&phone.common, &phone.script, phone.args, &phone.callerid, phone.fast)
         }
         Options { common, script: Some(script), args, .. } if std::io::stdin().is_terminal() => {
-            logging::start(&common, LevelFilter::WARN);
+            logging::start(&common, LevelFilter::WARN, true);
             on_phone(&common, &script, args, "201", false)
         }
         Options { common, script, args, .. } => {
-            logging::start(&common, LevelFilter::INFO);
+            logging::start(&common, LevelFilter::INFO, false);
             on_call(&common, &script.unwrap_or_default(), args, hangup)
         }
     };
