@@ -85,6 +85,8 @@ pub struct Session {
     aftermath: bool,
     commands: u64,
     missing: u64,
+    /// The missing sound files told in the log, and when.
+    warned: Vec<(String, Time)>,
     last: Last,
     rules: Rules,
     log_digits: bool,
@@ -124,6 +126,7 @@ impl Session {
             aftermath: false,
             commands: 0,
             missing: 0,
+            warned: Vec::new(),
             last: Last::default(),
             rules,
             log_digits: false,
@@ -215,16 +218,7 @@ impl Session {
             && reply.result() == "-1"
             && self.is_alive()
         {
-            self.missing += 1;
-            let file = args.get(param).map(|file| if let Value::Text(text) = file { text.as_str() } else { "" });
-            warn!(
-                command = command.verb,
-                file = file.unwrap_or_default(),
-                language = &*self.environment.get("agi_language").unwrap_or_default(),
-                script = self.last.script,
-                line = self.last.line,
-                "sound file missing"
-            );
+            self.warn_of_missing(command, args.get(param));
             match then {
                 Then::GoOn => return Ok(Value::from("")),
                 Then::AskWith(instead) => {
@@ -453,6 +447,26 @@ impl Session {
                 Err(refused(kind, &message).into())
             }
         }
+    }
+
+    /// Once a minute each.
+    fn warn_of_missing(&mut self, command: &Command, file: Option<&Value>) {
+        self.missing += 1;
+        let file = if let Some(Value::Text(file)) = file { file.as_str() } else { "" };
+        let now = self.transport.now();
+        match self.warned.iter_mut().find(|(name, _)| name == file) {
+            Some((_, at)) if now - *at < Duration::from_secs(60) => return,
+            Some((_, at)) => *at = now,
+            None => self.warned.push((file.to_owned(), now)),
+        }
+        warn!(
+            command = command.verb,
+            file,
+            language = &*self.environment.get("agi_language").unwrap_or_default(),
+            script = self.last.script,
+            line = self.last.line,
+            "sound file missing"
+        );
     }
 
     fn still_on(&self) -> Result<(), Over> {

@@ -1,1 +1,273 @@
-//! cli
+//! The command line of the real program.
+
+use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, bare, program};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+/// Runs it on a call whose Asterisk answers everything.
+fn call(command: &mut Command) -> Ended {
+    Process::call(command).end()
+}
+
+/// Runs it without a call.
+fn typed(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = agi_rhai(args).stdin(std::process::Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+const STATUS: &str = r#"SET VARIABLE "AGI_RHAI_STATUS""#;
+
+/// A script that sends what it was given.
+const ECHO: &str = r#"verbose(args.len()); for a in args { verbose(`<${a}>`) }"#;
+
+#[test]
+fn help_tells_a_newcomer_how_to_begin() {
+    let (code, help, _) = typed(&["--help"]);
+    assert_eq!(code, Some(0));
+    for word in [
+        "AGI(agi-rhai,game.rhai,a,b)",
+        "Usage: agi-rhai",
+        "phone",
+        "--scripts <DIR>",
+        "--log <WHERE>",
+        "--log-level",
+        "--log-digits",
+        "--seed",
+        "--deny-exec",
+        "--max-computing",
+        "--max-memory",
+        "--max-on-hangup",
+        "Exit codes: 0",
+        "AGI_RHAI_STATUS",
+        "[env: AGI_RHAI_LOG=",
+    ] {
+        assert!(help.contains(word), "no {word:?} in {help}");
+    }
+    assert_eq!(typed(&["phone", "--help"]).0, Some(0));
+    let (code, version, _) = typed(&["--version"]);
+    assert_eq!((code, version.trim()), (Some(0), concat!("agi-rhai ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for args in
+        [&[][..], &["--no-such-option", "x.rhai"], &["--seed", "x", "x.rhai"], &["--log-level", "loud", "x.rhai"]]
+    {
+        let (code, stdout, stderr) = typed(args);
+        assert_eq!(code, Some(2), "{args:?}: {stderr}");
+        assert!(stdout.is_empty(), "{args:?}: standard output is the protocol: {stdout}");
+        assert!(stderr.contains("--help"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn the_exit_code_tells_the_end() {
+    let folder = Folder::new();
+    call(&mut agi_rhai([folder.file("well.rhai", "verbose(1)")])).code(0).sent(&format!("{STATUS} \"SUCCESS\""));
+    call(&mut agi_rhai([folder.file("exit.rhai", "exit();")])).code(0).sent(&format!("{STATUS} \"SUCCESS\""));
+    call(&mut agi_rhai([folder.file("hangup.rhai", "hangup();")])).code(0).sent(&format!("{STATUS} \"HANGUP\""));
+    let fault = call(&mut agi_rhai([folder.file("fault.rhai", "verbose(1);\nno_such();")]));
+    fault.code(1).sent(&format!("{STATUS} \"FAILURE\"")).says("fault.rhai:2:1").says("no function `no_such`");
+    let syntax = call(&mut agi_rhai([folder.file("syntax.rhai", "let = 5;")]));
+    syntax.code(1).sent(&format!("{STATUS} \"FAILURE\"")).says("syntax.rhai:1:5");
+    let binary = call(&mut agi_rhai([folder.file("binary.rhai", b"\x7fELF\x00\xff\xfe")]));
+    binary.code(1).sent(&format!("{STATUS} \"FAILURE\""));
+    let mut lost = Process::call(&mut agi_rhai([folder.file("lost.rhai", "verbose(1)")]));
+    lost.line();
+    lost.send("200 ");
+    lost.close();
+    lost.end().code(3);
+    let mut nobody = Process::start(&mut agi_rhai([folder.file("nobody.rhai", "")]));
+    nobody.close();
+    nobody.end().code(3).says("no environment came: is this started by Asterisk's AGI()?");
+}
+
+#[test]
+fn a_missing_script_is_told_to_the_dialplan() {
+    for script in ["no-such.rhai", "/no/such.rhai", "no-such", "./", ""] {
+        let ended = call(&mut agi_rhai([script]));
+        ended.code(2).sent(&format!("{STATUS} \"NOTFOUND\""));
+        assert!(ended.lines.iter().any(|line| line.starts_with(r#"SET VARIABLE "AGI_RHAI_ERROR""#)), "{ended:#?}");
+    }
+}
+
+#[test]
+fn all_behind_the_script_is_the_scripts() {
+    let folder = Folder::new();
+    let echo = folder.file("echo.rhai", ECHO);
+    let args = ["-x", "", "--help", "--seed", "5", "--", "a b", "phone", "é,\"q\""];
+    for options in [&[][..], &["--log-level=debug"], &["--seed", "3", "--log-digits"]] {
+        let ended = call(&mut agi_rhai(options.iter().copied().chain([echo.as_str()]).chain(args)));
+        ended.code(0);
+        let sent = ended.lines[..ended.lines.len() - 1].join("\n");
+        let expected = "VERBOSE \"9\" 1\nVERBOSE \"<-x>\" 1\nVERBOSE \"<>\" 1\nVERBOSE \"<--help>\" 1\n\
+                        VERBOSE \"<--seed>\" 1\nVERBOSE \"<5>\" 1\nVERBOSE \"<-->\" 1\nVERBOSE \"<a b>\" 1\n\
+                        VERBOSE \"<phone>\" 1\nVERBOSE \"<é,\\\"q\\\">\" 1";
+        assert_eq!(sent, expected, "{options:?}");
+    }
+}
+
+#[test]
+fn a_script_is_found_where_it_belongs() {
+    let folder = Folder::new();
+    let one = folder.file("one/same.rhai", "verbose(\"one\")");
+    folder.file("two/same.rhai", "verbose(\"two\")");
+    folder.file("two/only.rhai", "verbose(\"only\")");
+    let (first, second) = (folder.path("one"), folder.path("two"));
+    let check = |command: &mut Command, expected: &str| {
+        call(command).code(0).sent(&format!("VERBOSE \"{expected}\" 1"));
+    };
+    check(&mut agi_rhai([&one]), "one");
+    check(&mut agi_rhai([one.trim_end_matches(".rhai")]), "one");
+    for name in ["same.rhai", "same"] {
+        check(agi_rhai(["--scripts".as_ref(), second.as_os_str(), name.as_ref()]).env("AST_AGI_DIR", &first), "two");
+        check(agi_rhai([name]).env("AGI_RHAI_SCRIPTS", &first), "one");
+        check(agi_rhai([name]).env("AST_AGI_DIR", &second), "two");
+    }
+    check(agi_rhai(["only"]).env("AGI_RHAI_SCRIPTS", &first).env("AST_AGI_DIR", &second), "only");
+    // A service's working directory is nobody's folder of scripts.
+    call(agi_rhai(["same.rhai"]).current_dir(&first)).code(2);
+}
+
+#[test]
+fn settings_come_by_environment_too() {
+    let folder = Folder::new();
+    let path = folder.file("random.rhai", "verbose(random(1, 1000000))");
+    let (by_option, by_environment) =
+        (call(&mut agi_rhai(["--seed", "42", &path])), call(agi_rhai([&path]).env("AGI_RHAI_SEED", "42")));
+    assert_eq!(by_option.code(0).lines, by_environment.code(0).lines);
+    by_option.says("seed=42");
+    let other = call(&mut agi_rhai(["--seed", "43", &path]));
+    assert_ne!(other.lines, by_option.lines);
+    let path = folder.file("loop.rhai", "loop { let x = 1; }");
+    let ended = call(agi_rhai([&path]).env("AGI_RHAI_MAX_COMPUTING", "0.05"));
+    ended.code(1).says("computes for more than 0.05 s");
+    call(agi_rhai([&path]).env("AGI_RHAI_SEED", "x")).code(2);
+    let quiet = call(agi_rhai([&folder.file("q.rhai", "")]).env("AGI_RHAI_LOG_LEVEL", "off"));
+    assert_eq!(quiet.code(0).stderr, "");
+}
+
+#[test]
+fn the_seed_of_a_call_plays_it_again() {
+    let folder = Folder::new();
+    let path = folder
+        .file("random.rhai", "verbose(random(1, 1000000000)); verbose(choose([1, 2, 3, 4, 5])); verbose(random());");
+    let first = call(&mut agi_rhai([&path]));
+    let seed = first.code(0).stderr.split("seed=").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert_eq!(call(&mut agi_rhai(["--seed", seed, &path])).lines, first.lines);
+}
+
+#[test]
+fn the_log_goes_where_it_is_told() {
+    let folder = Folder::new();
+    let script = folder.file("x.rhai", "print(\"noted\")");
+    let log = folder.path("x.log");
+    for _ in 0..2 {
+        let ended = call(&mut agi_rhai(["--log", log.to_str().unwrap(), &script]));
+        assert_eq!(ended.code(0).stderr, "");
+    }
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(text.matches("call ended").count(), 2, "{text}");
+    assert!(text.contains("noted") && text.contains("status=SUCCESS") && text.contains("1700000000.12"), "{text}");
+    let ended = call(&mut agi_rhai(["--log", "/no/such/folder/x.log", &script]));
+    ended.code(0).says("cannot log to /no/such/folder/x.log").says("call ended");
+    // A log that cannot be written, and nobody who reads stderr.
+    call(&mut agi_rhai(["--log", "/dev/full", &script])).code(0);
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$0\" \"$@\" 2>&-", program(), &script]);
+    bare(&mut closed);
+    call(&mut closed).code(0);
+}
+
+#[test]
+fn the_dialogue_is_logged_with_keys_masked() {
+    let folder = Folder::new();
+    let script = folder.file("x.rhai", r#"let d = get_data("pin", 5000, 4); let v = get_variable("X");"#);
+    let dialogue = |options: &[&str]| {
+        let args = options.iter().copied().chain(["--log-level", "debug", script.as_str()]);
+        Process::call(&mut agi_rhai(args)).end_with(|line| {
+            Some(if line.starts_with("GET DATA") { "200 result=4711" } else { "200 result=1 (v)" }.to_owned())
+        })
+    };
+    let masked = dialogue(&[]);
+    masked.code(0).says(r#"> GET DATA "pin" 5000 4"#).says("< 200 result=••••").says("< 200 result=1 (v)");
+    assert!(!masked.stderr.contains("4711"), "{masked:#?}");
+    dialogue(&["--log-digits"]).code(0).says("< 200 result=4711");
+}
+
+#[test]
+fn a_script_can_be_the_program() {
+    let folder = Folder::new();
+    let script = folder.file("game.rhai", format!("#!{}\nverbose(args.len());\n\nno_such();", program()));
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&script);
+    command.args(["a", "-b", ""]);
+    bare(&mut command);
+    // The line of `#!` counts.
+    call(&mut command).code(1).sent(r#"VERBOSE "3" 1"#).says("game.rhai:4:1");
+}
+
+#[test]
+fn denied_applications_are_not_run() {
+    let folder = Folder::new();
+    let script = folder.file(
+        "x.rhai",
+        r#"
+        for app in ["System", "trysystem", "Playback"] {
+            try { exec(app, "x") } catch (e) { verbose(`${app}: ${e.kind} ${e.parameter}`) }
+        }"#,
+    );
+    let usual = call(&mut agi_rhai([&script]));
+    usual.code(0).sent(r#"VERBOSE "System: argument application" 1"#).sent(r#"EXEC "Playback" "x""#);
+    usual.sent(r#"VERBOSE "trysystem: argument application" 1"#);
+    let other = call(&mut agi_rhai(["--deny-exec", "Playback,Dial", &script]));
+    other.code(0).sent(r#"EXEC "System" "x""#).sent(r#"VERBOSE "Playback: argument application" 1"#);
+    let none = call(&mut agi_rhai(["--deny-exec", "", &script]));
+    none.code(0).sent(r#"EXEC "System" "x""#).sent(r#"EXEC "Playback" "x""#);
+}
+
+#[test]
+fn a_phone_is_simulated_in_the_terminal() {
+    let folder = Folder::new();
+    folder.file("ask.prompts", "what: What is it?\n");
+    let script = folder.file(
+        "ask.rhai",
+        r#"
+        answer();
+        let d = get_data("what", 5000, 2);
+        say_digits(d);
+        if d == "12" { exit() }
+        no_such();"#,
+    );
+    let play = |keys: &str, args: &[&str]| {
+        let mut process = Process::start(&mut agi_rhai(args));
+        process.send(keys);
+        process.close();
+        process.end()
+    };
+    let well = play("12\n", &["phone", "--fast", &script]);
+    well.code(0);
+    let screen = well.lines.join("\n");
+    assert!(screen.contains("Calling ask.rhai") && screen.contains("says digits 12"), "{screen}");
+    assert!(screen.contains("Call ended: SUCCESS"), "{screen}");
+    let fault = play("34\n", &["phone", "--fast", "--callerid", "555", &script, "a"]);
+    fault.code(1);
+    assert!(fault.lines.join("\n").contains("ask.rhai:6:9"), "{fault:#?}");
+    let gone = play("h\n", &["phone", "--fast", &script]);
+    assert!(gone.code(0).lines.join("\n").contains("Call ended: HANGUP"), "{gone:#?}");
+    play("", &["phone", "--fast", "/no/such.rhai"]).code(2).says("no script /no/such.rhai");
+    let syntax = folder.file("syntax.rhai", "let = 5;");
+    play("", &["phone", "--fast", &syntax]).code(1).says("syntax.rhai:1:5");
+}
+
+#[test]
+fn the_environment_may_come_in_pieces() {
+    let folder = Folder::new();
+    let script = folder.file("x.rhai", "verbose(env.agi_callerid)");
+    let mut process = Process::start(&mut agi_rhai([&script]));
+    for line in ENVIRONMENT.split_inclusive('\n') {
+        process.send(line);
+    }
+    process.end().code(0).sent(r#"VERBOSE "201" 1"#);
+}

@@ -1,1 +1,570 @@
-//! live
+//! Whole calls on a real Asterisk: the games played to their end, hangups everywhere, and every way a call can end.
+
+use crate::support::asterisk::{Call, Ending, Line, Running, asterisk, render};
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn pause(ms: u64) {
+    thread::sleep(Duration::from_millis(ms));
+}
+
+/// A script of this name, played by a silent caller to its end.
+fn played(name: &str, script: &str) -> (Running, Ending) {
+    asterisk().script(name, script);
+    let mut call = asterisk().call(Call::script(name, &[]));
+    let ending = call.wait_end();
+    (call, ending)
+}
+
+/// The commands so far.
+fn commands(call: &Running) -> Vec<String> {
+    call.executed().into_iter().map(|executed| executed.command).collect()
+}
+
+fn ends(ending: &Ending, agistatus: &str, status: &str, went_on: bool) {
+    let ended = (ending.agistatus.as_str(), ending.status.as_str(), ending.went_on);
+    assert_eq!(ended, (agistatus, status, went_on), "{ending:?}");
+}
+
+/// A value of AstDB that a script writes after a hangup: the call's end may come before it.
+fn noted(family: &str, key: &str) -> Option<String> {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let value = asterisk().database_get(family, key);
+        if value.is_some() || Instant::now() > until {
+            return value;
+        }
+        pause(50);
+    }
+}
+
+// ---- the subtraction game
+
+/// How its caller answers.
+#[derive(Clone, Copy, PartialEq)]
+enum Player {
+    Right,
+    Wrong,
+    Silent,
+    Star,
+}
+
+/// The game in half a minute instead of three.
+fn short_game() -> &'static str {
+    static WRITTEN: std::sync::Once = std::sync::Once::new();
+    WRITTEN.call_once(|| {
+        let game = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/subtraction.rhai")).unwrap();
+        assert_eq!(game.matches("elapsed() < 180").count(), 1, "the game's length is not where it was");
+        asterisk().script("short-subtraction.rhai", &game.replace("elapsed() < 180", "elapsed() < 22"));
+    });
+    "short-subtraction.rhai"
+}
+
+/// The number in `SAY NUMBER 12 ""`.
+fn spoken(command: &str) -> Option<i64> {
+    command.strip_prefix("SAY NUMBER ")?.split(' ').next()?.parse().ok()
+}
+
+/// Plays it and looks at every command on the way.
+fn subtraction(number: &str, player: Player) {
+    let mut call = asterisk().call(Call::script(short_game(), &[]).caller_id(&format!("Player <{number}>")));
+    let (mut sums, mut right) = (0, 0);
+    let mut expect = |call: &mut Running, wanted: &str| {
+        let command = call.command().unwrap_or_default();
+        assert_eq!(command, wanted, "{}", call.story());
+    };
+    expect(&mut call, "ANSWER");
+    expect(&mut call, r#"STREAM FILE "subtraction-game-welcome" """#);
+    loop {
+        let command = call.command().expect("the game goes on");
+        if command.starts_with("DATABASE PUT") {
+            assert_eq!(command, format!(r#"DATABASE PUT "subtraction" "{number}" "{right}""#));
+            break;
+        }
+        assert_eq!(command, r#"STREAM FILE "subtraction-game-next" """#);
+        let big = spoken(&call.command().unwrap()).expect("the greater number");
+        expect(&mut call, r#"STREAM FILE "subtraction-game-minus" """#);
+        let small = spoken(&call.command().unwrap()).expect("the smaller number");
+        assert!((10..=31).contains(&big) && (0..=big).contains(&small), "{big} - {small}");
+        expect(&mut call, r#"GET DATA "subtraction-game-equals" 5000 2"#);
+        pause(400);
+        match player {
+            Player::Right if big - small < 10 => call.press(&format!("{}#", big - small)),
+            Player::Right => call.press(&(big - small).to_string()),
+            Player::Wrong => call.press(&format!("{:02}", big - small + 1)),
+            Player::Silent => {}
+            Player::Star => call.press("*#"),
+        }
+        sums += 1;
+        if player == Player::Right {
+            right += 1;
+            expect(&mut call, r#"STREAM FILE "subtraction-game-good" """#);
+        } else {
+            expect(&mut call, r#"STREAM FILE "subtraction-game-wrong" """#);
+            expect(&mut call, &format!(r#"SAY NUMBER {} """#, big - small));
+        }
+    }
+    assert!(sums >= 2, "only {sums} sums in 22 seconds");
+    expect(&mut call, r#"STREAM FILE "subtraction-game-timesup" """#);
+    expect(&mut call, &format!(r#"SAY NUMBER {right} """#));
+    expect(&mut call, r#"STREAM FILE "subtraction-game-right" """#);
+    expect(&mut call, &format!(r#"SAY NUMBER {sums} """#));
+    expect(&mut call, r#"STREAM FILE "subtraction-game-pct" """#);
+    expect(&mut call, &format!(r#"SAY NUMBER {} """#, right * 100 / sums));
+    expect(&mut call, r#"STREAM FILE "subtraction-game-percent" """#);
+    expect(&mut call, r#"STREAM FILE "vm-goodbye" """#);
+    expect(&mut call, r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#);
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    assert_eq!(asterisk().database_get("subtraction", number), Some(right.to_string()));
+    // Every prompt is there and is heard.
+    let dialogue = render(&call.transcript());
+    assert!(!dialogue.contains("result=-1") && !dialogue.contains("endpos=0"), "{dialogue}");
+}
+
+#[test]
+fn live_subtraction_answered_right() {
+    subtraction("7001", Player::Right);
+}
+
+#[test]
+fn live_subtraction_answered_wrong() {
+    subtraction("7002", Player::Wrong);
+}
+
+#[test]
+fn live_subtraction_not_answered() {
+    subtraction("7003", Player::Silent);
+}
+
+#[test]
+fn live_subtraction_answered_with_a_star() {
+    subtraction("7004", Player::Star);
+}
+
+/// A caller who hangs up in the middle keeps the score.
+#[test]
+fn live_subtraction_hung_up() {
+    let mut call = asterisk().call(Call::script(short_game(), &[]).caller_id("Gone <7005>"));
+    call.wait_for("GET DATA");
+    call.hangup();
+    ends(&call.wait_end(), "HANGUP", "HANGUP", false);
+    assert_eq!(noted("subtraction", "7005").as_deref(), Some("0"));
+}
+
+// ---- the other games
+
+#[test]
+fn live_guess() {
+    let mut call = asterisk().call(Call::script("guess.rhai", &[]).caller_id("Guesser <7011>"));
+    call.wait_for(r#"STREAM FILE "guess-welcome""#);
+    pause(700);
+    call.press("#");
+    let (mut low, mut high, mut guesses) = (1, 100, 0);
+    loop {
+        call.wait_for("GET DATA");
+        let guess = (low + high) / 2;
+        guesses += 1;
+        pause(100);
+        call.press(&format!("{guess}#"));
+        let answer = call.command().unwrap();
+        match answer.as_str() {
+            r#"STREAM FILE "guess-higher" """# => low = guess + 1,
+            r#"STREAM FILE "guess-lower" """# => high = guess - 1,
+            r#"STREAM FILE "guess-found" """# => break,
+            _ => panic!("{answer}\n{}", call.story()),
+        }
+    }
+    assert!(guesses <= 7);
+    assert_eq!(call.wait_for("SAY NUMBER"), format!(r#"SAY NUMBER {guesses} """#));
+    call.wait_for(r#"STREAM FILE "guess-new-best""#);
+    call.wait_for("GET OPTION");
+    pause(200);
+    call.press("2");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    assert_eq!(asterisk().database_get("guess", "7011"), Some(guesses.to_string()));
+}
+
+#[test]
+fn live_memory() {
+    let mut call = asterisk().call(Call::script("memory.rhai", &["4"]));
+    call.wait_for(r#"STREAM FILE "memory-welcome""#);
+    pause(700);
+    call.press("5");
+    for length in 4.. {
+        let row = call.wait_for("SAY DIGITS");
+        let row = row.split('"').nth(1).unwrap().to_owned();
+        assert_eq!(row.len(), length, "{row}");
+        call.wait_for("GET DATA");
+        pause(600);
+        if length == 5 {
+            // Not the row: as many stars.
+            call.press("*****");
+            break;
+        }
+        call.press(&row);
+        call.wait_for(r#"STREAM FILE "memory-good""#);
+    }
+    assert_eq!(call.wait_for("SAY NUMBER"), r#"SAY NUMBER 4 """#);
+    call.wait_for(r#"GET OPTION "memory-record""#);
+    pause(300);
+    call.press("1");
+    call.wait_for("RECORD FILE");
+    pause(900);
+    call.press("#");
+    call.wait_for(r#"STREAM FILE "auth-thankyou""#);
+    let ending = call.wait_end();
+    ends(&ending, "SUCCESS", "SUCCESS", true);
+    assert_eq!(ending.variables["MEMORY_SCORE"], "4");
+    assert_eq!(asterisk().database_get("memory", "record").as_deref(), Some("4"));
+    let name = asterisk().database_get("memory", "name").expect("the name's file is kept");
+    assert!(name.ends_with("/memory-name"), "{name}");
+}
+
+// ---- hangups
+
+/// Runs a script, hangs up so long after this command begins, and tells what `on_hangup` noted in AstDB.
+fn hung_up(name: &str, script: &str, call: fn(Call) -> Call, command: &str, after: u64) -> (Running, Option<String>) {
+    let file = format!("hangup/{name}.rhai");
+    let note = format!(
+        r#"fn on_hangup(last) {{ database_put("live-hangup", "{name}", `${{last.command}} ${{last.line}} ${{last.result}} ${{state.note}}`); }}"#
+    );
+    asterisk().script(&file, &format!("state.note = \"kept\";\n{script}\n{note}"));
+    let mut running = asterisk().call(call(Call::script(&file, &[])));
+    running.wait_for(command);
+    pause(after);
+    running.hangup();
+    let ending = running.wait_end();
+    ends(&ending, "HANGUP", "HANGUP", false);
+    assert!(!commands(&running).iter().any(|command| command.contains("not reached")), "{}", running.story());
+    // Nobody waits for a script that ended with its call.
+    assert!(ending.lasted < Duration::from_secs(8), "{ending:?}");
+    let noted = noted("live-hangup", name);
+    (running, noted)
+}
+
+#[test]
+fn live_hangup_in_a_prompt() {
+    let script = "answer();\nstream_file(\"demo-congrats\");\nnoop(\"not reached\");";
+    let (_, noted) = hung_up("prompt", script, |call| call, "STREAM FILE", 600);
+    assert_eq!(noted.as_deref(), Some("stream_file 3  kept"));
+}
+
+#[test]
+fn live_hangup_in_get_data() {
+    let script = "answer();\nlet x = get_data(\"beep\", 60000, 4);\nnoop(\"not reached\");";
+    let (_, noted) = hung_up("data", script, |call| call, "GET DATA", 900);
+    assert!(noted.as_deref().is_some_and(|noted| noted.starts_with("get_data 3 ")), "{noted:?}");
+}
+
+#[test]
+fn live_hangup_in_wait_for_digit() {
+    let script = "answer();\ntry { wait_for_digit(60000); } catch { noop(\"not reached\"); }\nnoop(\"not reached\");";
+    let (_, noted) = hung_up("digit", script, |call| call, "WAIT FOR DIGIT", 500);
+    assert_eq!(noted.as_deref(), Some("wait_for_digit 3  kept"));
+}
+
+#[test]
+fn live_hangup_in_sleep() {
+    let script = "answer();\nnoop(\"begin\");\nsleep(60);\nnoop(\"not reached\");";
+    let (_, noted) = hung_up("sleep", script, |call| call, "NOOP", 500);
+    assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+}
+
+#[test]
+fn live_hangup_while_the_script_computes() {
+    // With a command now and then, or the host would stop it for its computing.
+    let script = "answer();\nnoop(\"begin\");\nloop { let n = 0; while n < 20000 { n += 1; } get_variable(\"X\"); }";
+    let (_, noted) = hung_up("computing", script, |call| call, "NOOP", 500);
+    assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+}
+
+#[test]
+fn live_hangup_while_the_script_only_computes() {
+    // 300 ms are less than the second it may compute.
+    let script = "answer();\nnoop(\"begin\");\nloop { }";
+    let (_, noted) = hung_up("spinning", script, |call| call, "NOOP", 300);
+    assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+}
+
+#[test]
+fn live_hangup_in_a_recording() {
+    let script = "answer();\nlet r = record_file(\"live-hangup\", \"gsm\", \"#\", 60000);\nnoop(\"not reached\");";
+    let script = format!(
+        "{script}\nfn on_hangup(last) {{ database_put(\"live-hangup\", \"recording\", last.result.seconds); }}"
+    );
+    asterisk().script("hangup/recording.rhai", &script);
+    let mut call = asterisk().call(Call::script("hangup/recording.rhai", &[]).sounding());
+    call.wait_for("RECORD FILE");
+    pause(1500);
+    call.hangup();
+    ends(&call.wait_end(), "HANGUP", "HANGUP", false);
+    let seconds: f64 = noted("live-hangup", "recording").expect("on_hangup has not run").parse().unwrap();
+    assert!((1.0..2.5).contains(&seconds), "{seconds}");
+    assert!(
+        asterisk().sounds_dir().join("live-hangup.gsm").exists()
+            || asterisk().sounds_dir().join("en/live-hangup.gsm").exists()
+    );
+}
+
+#[test]
+fn live_redirect_looks_like_a_hangup() {
+    let script =
+        "answer();\nwait_for_digit(60000);\nfn on_hangup() { database_put(\"live-hangup\", \"redirect\", 1); }";
+    asterisk().script("hangup/redirect.rhai", script);
+    let mut call = asterisk().call(Call::script("hangup/redirect.rhai", &[]));
+    call.wait_for("WAIT FOR DIGIT");
+    let channel = call.channel();
+    call.action("Redirect", &[("Channel", &channel), ("Context", "landed"), ("Exten", "other"), ("Priority", "2")]);
+    let ending = call.wait_end();
+    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
+    assert!(ending.steps.iter().any(|step| step.starts_with("landed,other,2 ")), "{ending:?}");
+    assert_eq!(noted("live-hangup", "redirect").as_deref(), Some("1"));
+}
+
+#[test]
+fn live_hangup_by_the_script() {
+    let script =
+        "answer(); hangup(); noop(\"not reached\"); fn on_hangup() { database_put(\"live-hangup\", \"own\", 1); }";
+    let (call, ending) = played("hangup/own.rhai", script);
+    ends(&ending, "HANGUP", "HANGUP", false);
+    assert!(!commands(&call).iter().any(|command| command.contains("not reached")));
+    assert_eq!(noted("live-hangup", "own").as_deref(), Some("1"));
+}
+
+#[test]
+fn live_session_left_at_the_hangup() {
+    // With AGIEXITONHANGUP Asterisk is gone before on_hangup can do anything; the script ends all the same.
+    asterisk().script(
+        "hangup/exit.rhai",
+        "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { noop(\"bye\"); }",
+    );
+    let mut call = asterisk().call(Call::script("hangup/exit.rhai", &[]).variable("AGIEXITONHANGUP", "true"));
+    call.wait_for("WAIT FOR DIGIT");
+    call.hangup();
+    let ending = call.wait_end();
+    assert_eq!(ending.agistatus, "HANGUP");
+    assert!(ending.lasted < Duration::from_secs(10), "{ending:?}");
+}
+
+#[test]
+fn live_hangup_without_a_notice() {
+    // AGISIGHUP=false: only the failed command tells.
+    let script = "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { database_put(\"live-hangup\", \"quiet\", 1); }";
+    asterisk().script("hangup/quiet.rhai", script);
+    let mut call = asterisk().call(Call::script("hangup/quiet.rhai", &[]).variable("AGISIGHUP", "false"));
+    call.wait_for("WAIT FOR DIGIT");
+    call.hangup();
+    let ending = call.wait_end();
+    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
+    assert_eq!(noted("live-hangup", "quiet").as_deref(), Some("1"));
+}
+
+// ---- ends
+
+#[test]
+fn live_success() {
+    let (_, ending) = played("ends/success.rhai", "answer();");
+    ends(&ending, "SUCCESS", "SUCCESS", true);
+    assert_eq!(ending.error, "");
+}
+
+#[test]
+fn live_exit() {
+    let (call, ending) =
+        played("ends/exit.rhai", "fn leave() { exit(); } try { leave(); } catch { } noop(\"not reached\");");
+    ends(&ending, "SUCCESS", "SUCCESS", true);
+    assert_eq!(commands(&call), [r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#]);
+}
+
+#[test]
+fn live_fault() {
+    let (call, ending) = played("ends/fault.rhai", "answer();\nlet x = 1;\nx.nonsense();");
+    ends(&ending, "FAILURE", "FAILURE", true);
+    assert!(ending.error.contains("ends/fault.rhai:3:"), "{ending:?}");
+    assert!(ending.error.contains("nonsense"), "{ending:?}");
+    // The operator sees it on Asterisk's console.
+    let console = asterisk().console();
+    let shown = console
+        .lines()
+        .any(|line| line.contains("agi-rhai: ") && line.contains("ends/fault.rhai:3:") && !line.contains("AGI Rx"));
+    assert!(shown, "{}", render(&call.executed().iter().map(|e| Line::Script(e.command.clone())).collect::<Vec<_>>()));
+    // And, with its line of the script, in the log.
+    assert!(asterisk().stderr().contains("x.nonsense()"), "{}", asterisk().stderr());
+}
+
+#[test]
+fn live_fault_in_the_grammar() {
+    let (_, ending) = played("ends/syntax.rhai", "answer();\nlet = 5;\n");
+    ends(&ending, "FAILURE", "FAILURE", true);
+    assert!(ending.error.contains("ends/syntax.rhai:2:"), "{ending:?}");
+}
+
+#[test]
+fn live_refused_command() {
+    let (_, ending) = played("ends/refused.rhai", "\n\nset_priority(\"no-such\");");
+    ends(&ending, "FAILURE", "FAILURE", true);
+    assert!(ending.error.contains("ends/refused.rhai:3:"), "{ending:?}");
+    let (_, ending) =
+        played("ends/caught.rhai", "try { set_priority(\"no-such\"); } catch (e) { set_variable(\"KIND\", e.kind); }");
+    assert_eq!((ending.status.as_str(), ending.variables["KIND"].as_str()), ("SUCCESS", "refused"));
+}
+
+#[test]
+fn live_endless_loop() {
+    let (_, ending) = played("ends/endless.rhai", "answer();\nloop {\n}");
+    ends(&ending, "FAILURE", "FAILURE", true);
+    assert!(ending.error.contains("ends/endless.rhai:"), "{ending:?}");
+}
+
+#[test]
+fn live_missing_script() {
+    let mut call = asterisk().call(Call::script("no-such-script.rhai", &[]));
+    let ending = call.wait_end();
+    ends(&ending, "FAILURE", "NOTFOUND", true);
+    assert!(ending.error.contains("no-such-script.rhai"), "{ending:?}");
+    // Not even the program: that is Asterisk's own to tell.
+    let ending = asterisk().call(Call::agi("no-such-program,x")).wait_end();
+    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("NOTFOUND", ""));
+}
+
+#[test]
+fn live_missing_sound() {
+    asterisk().script(
+        "ends/sound.rhai",
+        "answer(); stream_file(\"no-such-prompt\"); set_variable(\"KEYS\", get_data(\"no-such-question\", 5000, 2)); stream_file(\"beep\");",
+    );
+    let mut call = asterisk().call(Call::script("ends/sound.rhai", &[]));
+    call.wait_for("GET DATA \"no-such-question\"");
+    call.wait_for("GET DATA \"\" 5000 2");
+    pause(200);
+    call.press("42");
+    let ending = call.wait_end();
+    assert_eq!((ending.status.as_str(), ending.went_on, ending.variables["KEYS"].as_str()), ("SUCCESS", true, "42"));
+    // Asterisk's own status counts a missing file as a failure: that is why ours is the one to test.
+    assert_eq!(ending.agistatus, "FAILURE");
+    let stderr = asterisk().stderr();
+    assert!(stderr.contains("no-such-prompt") && stderr.contains("sound file missing"), "{stderr}");
+}
+
+#[test]
+fn live_dead_start() {
+    asterisk().script(
+        "ends/dead.rhai",
+        "database_put(\"live-dead-start\", \"k\", env.agi_extension); noop(\"before\"); stream_file(\"beep\"); noop(\"not reached\");\
+         fn on_hangup() { database_put(\"live-dead-start\", \"bye\", 1); }",
+    );
+    let mut call = asterisk().call(Call::script("ends/dead.rhai", &[]).dead());
+    let ending = call.wait_end();
+    assert_eq!(ending.status, "HANGUP", "{}", call.story());
+    assert!(!commands(&call).iter().any(|command| command.contains("not reached")), "{}", call.story());
+    assert_eq!(noted("live-dead-start", "k").as_deref(), Some("h"));
+    assert_eq!(noted("live-dead-start", "bye").as_deref(), Some("1"));
+    // What Asterisk allows on a dead channel is no hangup.
+    asterisk().script("ends/dead-well.rhai", "set_variable(\"WELL\", get_variable(\"EXTEN\"));");
+    let ending = asterisk().call(Call::script("ends/dead-well.rhai", &[]).dead()).wait_end();
+    assert_eq!((ending.status.as_str(), ending.variables["WELL"].as_str()), ("SUCCESS", "h"));
+    assert_eq!((ending.agistatus.as_str(), ending.went_on), ("SUCCESS", true));
+}
+
+#[test]
+fn live_landing() {
+    let (_, ending) = played("ends/landing.rhai", "answer(); go_to(\"landed\", \"other\", 2); noop(\"not reached\");");
+    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("SUCCESS", "SUCCESS"));
+    let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
+    assert_eq!(landed[0], "landed,other,2 NoOp(landed at 2)");
+    // Without extension and priority: the first line of `s`.
+    let (_, ending) = played("ends/landing-first.rhai", "go_to(\"landed\");");
+    let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
+    assert_eq!(landed[0], "landed,s,1 NoOp(landed at 1)");
+    let (_, ending) = played("ends/landing-label.rhai", "go_to(\"landed\", \"other\", \"label\");");
+    assert!(ending.steps.contains(&"landed,other,3 NoOp(landed at 3)".to_owned()), "{ending:?}");
+}
+
+#[test]
+fn live_uncaught_hangup_of_a_denied_application() {
+    let (call, ending) = played("ends/denied.rhai", "exec(\"System\", \"true\");");
+    ends(&ending, "FAILURE", "FAILURE", true);
+    assert!(ending.error.contains("System") && ending.error.contains("deny-exec"), "{ending:?}");
+    assert!(!commands(&call).iter().any(|command| command.starts_with("EXEC")));
+}
+
+// ---- beginnings
+
+const TELL: &str = "for i in 0..args.len() { set_variable(`ARG_${i}`, args[i]); } set_variable(\"COUNT\", args.len());";
+
+/// What `TELL` told.
+fn told(ending: &Ending) -> Vec<String> {
+    assert_eq!(ending.status, "SUCCESS", "{ending:?}");
+    let count: usize = ending.variables["COUNT"].parse().unwrap();
+    (0..count).map(|i| ending.variables[&format!("ARG_{i}")].clone()).collect()
+}
+
+#[test]
+fn live_arguments() {
+    asterisk().script("args.rhai", TELL);
+    let args = ["-x", "a,b", "say \"hi\"", "", "grüße ☎", "--help", "(x)[y]", "a b"];
+    let ending = asterisk().call(Call::script("args.rhai", &args)).wait_end();
+    assert_eq!(told(&ending), args);
+    // Without its ending, and without arguments.
+    let ending = asterisk().call(Call::script("args", &[])).wait_end();
+    assert_eq!(told(&ending), Vec::<String>::new());
+    // Options stand before the script.
+    let ending = asterisk().call(Call::agi("agi-rhai,--log-level=debug,--seed=1,args.rhai,a")).wait_end();
+    assert_eq!(told(&ending), ["a"]);
+}
+
+#[test]
+fn live_script_started_by_itself() {
+    let program = asterisk().inside(&asterisk().agi_dir().join("agi-rhai"));
+    asterisk().program("itself.rhai", &format!("#!{program}\n{TELL}"));
+    let ending = asterisk().call(Call::agi("itself.rhai,-x,b")).wait_end();
+    assert_eq!(told(&ending), ["-x", "b"]);
+    assert_eq!(ending.agistatus, "SUCCESS");
+}
+
+#[test]
+fn live_eagi() {
+    asterisk().script("eagi.rhai", "answer(); set_variable(\"ENHANCED\", env.agi_enhanced); stream_file(\"demo-congrats\", \"#\", 160000); wait_for_digit(500);");
+    let ending = asterisk().call(Call::script("eagi.rhai", &[]).eagi().sounding()).wait_end();
+    ends(&ending, "SUCCESS", "SUCCESS", true);
+    assert_eq!(ending.variables["ENHANCED"], "1.0");
+}
+
+#[test]
+fn live_twice_on_one_channel() {
+    asterisk().script("twice.rhai", "set_variable(\"RUNS\", to_number(get_variable(\"RUNS\"), 0) + 1);");
+    let ending = asterisk().call(Call::script("twice.rhai", &[]).twice()).wait_end();
+    ends(&ending, "SUCCESS", "SUCCESS", true);
+    assert_eq!(ending.variables["RUNS"], "2");
+}
+
+#[test]
+fn live_values_that_look_like_the_protocol() {
+    // Line ends, parentheses and the protocol's own words in values.
+    let script = "answer(); set_variable(\"AGIEXECFULL\", true); exec(\"Set\", \"V=one${STRFTIME(0,UTC,%n)}HANGUP${STRFTIME(0,UTC,%n)}200 result=1) (x)\"); \
+                  let v = get_variable(\"V\"); set_variable(\"LENGTH\", v.len()); set_variable(\"SAME\", v == \"one\\nHANGUP\\n200 result=1) (x)\"); stream_file(\"beep\");";
+    let (call, ending) = played("values.rhai", script);
+    assert_eq!(ending.status, "SUCCESS");
+    // The notice of a hangup cannot be told from a line of a value; see docs/operating.md.
+    assert!(commands(&call).iter().any(|command| command.starts_with("STREAM FILE")), "{}", render(&[]));
+    assert_eq!(ending.variables["SAME"], "1", "{ending:?}");
+}
+
+#[test]
+fn live_ten_calls_at_once() {
+    asterisk().script("many.rhai", "answer(); for i in 0..20 { set_variable(\"N\", i); } set_variable(\"MINE\", env.agi_uniqueid); wait_for_digit(200);");
+    let mut calls: Vec<Running> = (0..10).map(|_| asterisk().call(Call::script("many.rhai", &[]))).collect();
+    let mut ids: Vec<String> = calls
+        .iter_mut()
+        .map(|call| {
+            let ending = call.wait_end();
+            ends(&ending, "SUCCESS", "SUCCESS", true);
+            ending.variables["MINE"].clone()
+        })
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 10);
+}

@@ -217,7 +217,7 @@ fn cases() -> Vec<Case> {
         case("exec dial", "", r#"answer(); exec("Dial", "Local/answers@callees/n", 5, "g"); get_variable("DIALSTATUS"); exec("Dial", "Local/answers@callees/n", 5); get_variable("DIALSTATUS"); channel_status()"#)
             .simulated(|channel| channel.with_dial_status("ANSWER")),
         case("exec wait hangup", "hangs up after 1s", r#"answer(); exec("Wait", 5); fn on_hangup() { noop("bye"); }"#),
-        case("exec playback hangup", "hangs up when demo-congrats after 700ms", r#"answer(); exec("Playback", "demo-congrats"); fn on_hangup() { get_variable("PLAYBACKSTATUS"); exec("Playback", "beep"); exec("NoOp"); exec("Set", "A=1"); exec("Wait", 1); }"#),
+        case("exec playback hangup", "hangs up when demo-congrats after 700ms", r#"answer(); exec("Playback", "demo-congrats"); fn on_hangup() { get_variable("PLAYBACKSTATUS"); exec("Playback", "beep"); exec("NoOp"); exec("Set", "A=1"); }"#),
         case("exec background hangup", "hangs up when demo-congrats after 700ms", r#"answer(); exec("Background", "demo-congrats"); fn on_hangup() { get_variable("BACKGROUNDSTATUS"); }"#),
         case("exec waitexten hangup", "hangs up after 1s", r#"answer(); exec("WaitExten", 5); fn on_hangup() { noop("bye"); }"#),
         case("exec read hangup", "hangs up when demo-congrats after 700ms", r#"answer(); exec("Read", "X", "demo-congrats"); fn on_hangup() { get_variable("READSTATUS"); }"#),

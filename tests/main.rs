@@ -8,5 +8,6 @@ mod docs;
 mod examples;
 mod live;
 mod live_commands;
+mod scripts;
 mod support;
 mod tidy;

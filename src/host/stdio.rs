@@ -16,11 +16,15 @@ pub fn stdio(hangup: Option<OwnedFd>) -> io::Result<Stream<Polled<File, File>>> 
     Ok(Stream::over(Polled::new(input, output, hangup)))
 }
 
-/// Reads away the audio of an EAGI call: unread, it fills the pipe and Asterisk logs a warning a frame.
-pub fn drain_audio() {
-    let Ok(mut audio) = File::open("/proc/self/fd/3") else {
-        return;
-    };
+/// The audio of an EAGI call, which Asterisk hands over as descriptor 3; to be asked for before anything else is
+/// opened, which would take that number.
+#[must_use]
+pub fn audio() -> Option<File> {
+    File::open("/proc/self/fd/3").ok()
+}
+
+/// Reads the audio away: unread, it fills the pipe and Asterisk logs a warning a frame.
+pub fn drain(mut audio: File) {
     let drain = move || {
         let mut buffer = [0; 4096];
         while audio.read(&mut buffer).is_ok_and(|length| length > 0) {}

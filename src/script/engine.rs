@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Scope};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -336,8 +337,19 @@ impl Call {
         map.insert("line".into(), i64::try_from(last.line).unwrap_or(0).into());
         map.insert("result".into(), last.result.map_or(Dynamic::UNIT, functions::dynamic));
         let args = if params == 0 { vec![] } else { vec![Dynamic::from(map)] };
-        let options = CallFnOptions::new().eval_ast(false);
-        let result: Result<Dynamic, _> = engine.call_fn_with_options(options, scope, &script.ast, "on_hangup", args);
+        // A function sees constants and imports only where they were made in the same run: they are made again, from
+        // the values they had.
+        let mut prelude: String =
+            script.imports.iter().map(|(path, name)| format!("import {path:?} as {name};")).collect();
+        for (name, _, _) in scope.iter_raw().filter(|(_, constant, _)| *constant) {
+            let _ = write!(prelude, "const {name} = {name};");
+        }
+        let result = engine.compile(prelude).map_err(EvalAltResult::from).map_err(Box::new).and_then(|mut prelude| {
+            prelude.set_source(script.name.as_str());
+            let ast = prelude.merge(&script.ast.clone_functions_only());
+            let options = CallFnOptions::new().eval_ast(true);
+            engine.call_fn_with_options::<Dynamic>(options, scope, &ast, "on_hangup", args)
+        });
         match self.finished(script, language, result.map(|_| ())) {
             Finished::Fault(fault) => Some(fault),
             Finished::Well | Finished::Over(_) => None,

@@ -64,7 +64,8 @@ impl Fault {
                     |like| format!("did you mean `{like}`?"),
                 )),
             ),
-            rhai::ParseErrorType::Reserved(word) | rhai::ParseErrorType::BadInput(rhai::LexError::ImproperSymbol(word, _))
+            rhai::ParseErrorType::Reserved(word)
+            | rhai::ParseErrorType::BadInput(rhai::LexError::ImproperSymbol(word, _))
                 if word == "eval" =>
             {
                 ("`eval` is off".to_owned(), None)

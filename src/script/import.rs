@@ -149,3 +149,15 @@ fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
     });
     found
 }
+
+/// What a script imports at its top level: path and name.
+pub(super) fn of_top_level(ast: &AST) -> Vec<(String, String)> {
+    let import = |statement: &Stmt| match statement {
+        Stmt::Import(import, _) => match &import.0 {
+            Expr::StringConstant(path, _) => Some((path.to_string(), import.1.name.to_string())),
+            _ => None,
+        },
+        _ => None,
+    };
+    ast.statements().iter().filter_map(import).collect()
+}

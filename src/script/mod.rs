@@ -28,6 +28,8 @@ pub struct Script {
     ast: AST,
     modules: Arc<Modules>,
     sources: Arc<[Source]>,
+    /// What it imports at its top: path and name.
+    imports: Vec<(String, String)>,
     /// How many parameters its `on_hangup` has; `None` without one.
     on_hangup: Option<usize>,
 }
@@ -87,6 +89,7 @@ impl Script {
         Ok(Self {
             name: name.to_owned(),
             version: format!("{:08x}", hasher.finish() >> 32),
+            imports: import::of_top_level(&ast),
             ast,
             modules: Arc::new(modules),
             sources: sources.into(),

@@ -164,8 +164,8 @@ impl<W: Wire> Stream<W> {
 }
 
 impl<W: Wire> Stream<W> {
-    /// Takes what was said before a line is sent. It is no answer to that line, whatever it looks like: it is the notice
-    /// of the hangup, or the rest of an environment one of whose values holds line breaks.
+    /// Takes what was said before a line is sent. It is no answer to that line, whatever it looks like: it is the
+    /// notice of the hangup, or the rest of an environment one of whose values holds line breaks.
     fn listen_before_sending(&mut self) -> io::Result<()> {
         if self.line.is_empty() {
             // The first line: that rest may still lie in the pipe.

@@ -5,11 +5,12 @@ mod memory;
 mod options;
 mod phone;
 
-use agi_rhai::host::stdio::{drain_audio, stdio};
+use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
 use agi_rhai::{Host, Session, Status};
 use anyhow::{Context, Result};
 use options::{Command, Common, Options};
+use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,9 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
-    // First thing: Asterisk tells a hangup by SIGHUP, which would end us.
+    // First of all, while descriptor 3 can only be Asterisk's.
+    let audio = audio();
+    // Asterisk tells a hangup by SIGHUP, which would end us.
     let hangup = hangup_notice();
     let options = match Options::read(std::env::args_os().collect()) {
         Ok(options) => options,
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
         }
         Options { common, script, args, .. } => {
             logging::start(&common, LevelFilter::INFO, false);
-            on_call(&common, &script.unwrap_or_default(), args, hangup)
+            on_call(&common, &script.unwrap_or_default(), args, hangup, audio)
         }
     };
     match result {
@@ -75,14 +78,24 @@ fn host(options: &Common) -> Host {
     host
 }
 
-fn on_call(options: &Common, script: &str, args: Vec<String>, hangup: Option<OwnedFd>) -> Result<Status> {
+fn on_call(
+    options: &Common,
+    script: &str,
+    args: Vec<String>,
+    hangup: Option<OwnedFd>,
+    audio: Option<File>,
+) -> Result<Status> {
     let host = host(options);
-    let folders = [options.scripts.clone(), std::env::var_os("AST_AGI_DIR").map(PathBuf::from)];
+    // Asterisk names its AGI directory; the working directory is nobody's folder of scripts.
+    let agi = std::env::var_os("AST_AGI_DIR").map_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"), PathBuf::from);
+    let folders = [options.scripts.clone(), Some(agi)];
     let path = find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
     let script = host.load(&path, options.scripts.as_deref());
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?))?;
-    if session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0") {
-        drain_audio();
+    if let Some(audio) = audio
+        && session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0")
+    {
+        drain(audio);
     }
     Ok(match script {
         Ok(script) => host.run(session, &script, args).status,

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
 ///
-/// In the dialplan: AGI(agi-rhai,game.rhai,a,b). Everything after the script belongs to the script. Typed in a terminal,
-/// the same line plays the script on a simulated phone.
+/// In the dialplan: AGI(agi-rhai,game.rhai,a,b). Everything after the script belongs to the script. Typed in a
+/// terminal, the same line plays the script on a simulated phone.
 #[derive(Debug, Parser)]
 #[command(name = "agi-rhai", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 the script or the call ended, 1 fault in the script, 2 wrong usage or no such \
-                        script, 3 the line to Asterisk broke.\nDialplan: ${AGI_RHAI_STATUS} is SUCCESS, HANGUP, FAILURE \
-                        or NOTFOUND afterwards, ${AGI_RHAI_ERROR} says what went wrong.")]
+                        script, 3 the line to Asterisk broke.\nDialplan: ${AGI_RHAI_STATUS} is SUCCESS, HANGUP, \
+                        FAILURE or NOTFOUND afterwards, ${AGI_RHAI_ERROR} says what went wrong.")]
 pub struct Options {
     #[command(flatten)]
     pub common: Common,
@@ -68,7 +68,8 @@ pub struct Common {
     #[arg(long, value_name = "WHERE", env = "AGI_RHAI_LOG")]
     pub log: Option<String>,
 
-    /// How much is logged: `off`, `error`, `warn`, `info` (a line a call), `debug` (the dialogue with Asterisk), `trace`
+    /// How much is logged: `off`, `error`, `warn`, `info` (a line a call), `debug` (also the dialogue with Asterisk) or
+    /// `trace`
     #[arg(long, value_name = "LEVEL", env = "AGI_RHAI_LOG_LEVEL")]
     pub log_level: Option<tracing::level_filters::LevelFilter>,
 
