@@ -231,7 +231,7 @@ impl Call {
                     self.stop_script();
                     return false;
                 }
-                if session.now() > *lock(&self.deadline) {
+                if session.now() >= *lock(&self.deadline) {
                     let seconds = self.limits.on_hangup.as_secs_f64();
                     self.exceed(format!("on_hangup takes more than {seconds} s"));
                     return false;

@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::pbx::Channel;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A simulated Asterisk. It speaks the same text as the real one, so that quoting and parsing are exercised too, and
 /// a real one is its judge.
@@ -24,6 +25,8 @@ pub struct Simulator {
     channel: Channel,
     framer: Framer,
     noticed: bool,
+    /// What has passed since the caller was gone.
+    afterwards: Duration,
     transcript: Transcript,
 }
 
@@ -36,7 +39,13 @@ impl Simulator {
     pub fn new(channel: Channel) -> Self {
         // Who calls AGI on a dead channel knows, and is not told.
         let noticed = channel.is_dead();
-        Self { channel, framer: Framer::default(), noticed, transcript: Transcript::default() }
+        Self {
+            channel,
+            framer: Framer::default(),
+            noticed,
+            afterwards: Duration::ZERO,
+            transcript: Transcript::default(),
+        }
     }
 
     /// The dialogue, which grows as the session goes on. The opening block is not in it.
@@ -88,7 +97,7 @@ impl Transport for Simulator {
     }
 
     fn now(&self) -> Time {
-        self.channel.now()
+        self.channel.now() + self.afterwards
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
@@ -125,6 +134,8 @@ impl Transport for Simulator {
             }
         }
         if self.noticed {
+            // Nobody is there whose time would pass.
+            self.afterwards += until - self.now();
             return Ok(Heard::Silence);
         }
         if !self.channel.is_dead() && self.channel.idle(until) {

@@ -202,7 +202,8 @@ impl Asterisk {
     pub fn call(&'static self, call: Call) -> Running {
         static CALLS: AtomicU32 = AtomicU32::new(0);
         let number = CALLS.fetch_add(1, Ordering::Relaxed);
-        let (caller, game) = (format!("caller-{number}"), format!("game-{number}"));
+        // All of one length: Asterisk takes an id for used when it is the beginning of one that is.
+        let (caller, game) = (format!("caller-{number:06}"), format!("game-{number:06}"));
         let mut ami = self.ami();
         let channel = format!("Local/{}@{}/n", call.extension, call.context);
         let variables: Vec<String> =
@@ -449,6 +450,9 @@ impl Running {
 
     /// For the message of a test that fails.
     pub fn story(&mut self) -> String {
+        if self.seen.is_empty() {
+            return format!("Nothing came of the call. Asterisk's console:\n{}", self.asterisk.console());
+        }
         let dialogue = render(&self.transcript());
         format!("Its dialogue:\n{dialogue}\nstderr of all programs so far:\n{}", self.asterisk.stderr())
     }
