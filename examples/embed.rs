@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A host whose scripts can say `stock(number)` and `remember(key, value)`. Made once, it runs any number of calls.
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     let stock = BTreeMap::from(STOCK);
     let mut module = Module::new();
     // A function of values: it knows nothing of the call.
@@ -71,7 +71,7 @@ pub fn host() -> Host {
 }
 
 /// One call over any reader and writer: pipes, a socket, a test. The thread is to have a stack of 8 MiB.
-pub fn over(
+pub(crate) fn over(
     reader: impl Read + Send + 'static,
     writer: impl Write + Send + 'static,
 ) -> Result<Outcome, Box<dyn Error>> {
@@ -82,7 +82,7 @@ pub fn over(
 }
 
 /// One call of a caller who follows a plan, under a virtual clock.
-pub fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn Error>> {
+pub(crate) fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn Error>> {
     let host = host();
     let script = host.compile("stock.rhai", SCRIPT)?;
     let plan: Plan = caller.parse()?;

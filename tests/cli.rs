@@ -19,7 +19,7 @@ fn typed(args: &[&str]) -> (Option<i32>, String, String) {
 const STATUS: &str = r#"SET VARIABLE "AGI_RHAI_STATUS""#;
 
 /// A script that sends what it was given.
-const ECHO: &str = r#"verbose(args.len()); for a in args { verbose(`<${a}>`) }"#;
+const ECHO: &str = r"verbose(args.len()); for a in args { verbose(`<${a}>`) }";
 
 #[test]
 fn help_tells_a_newcomer_how_to_begin() {

@@ -415,7 +415,7 @@ fn simulated(case: &Case) -> Vec<String> {
 
 /// What is equal on both by nature is left as it is; what cannot be is made so. All of it is listed here.
 fn normal(lines: &[String]) -> Vec<String> {
-    let mut normal = Vec::new();
+    let mut normal: Vec<String> = Vec::new();
     let mut usage = false;
     let folder = format!("{}/", asterisk().inside(&asterisk().agi_dir()));
     for line in lines {
@@ -444,6 +444,13 @@ fn normal(lines: &[String]) -> Vec<String> {
             && let Some((_, rest)) = line.split_once(" (timeout) endpos=")
         {
             line = format!("S: 200 result=N (timeout) endpos={rest}");
+        }
+        // This one is a position too, in milliseconds.
+        if normal.last().is_some_and(|asked| asked == r#"C: GET VARIABLE "CPLAYBACKOFFSET""#)
+            && let Some(ms) =
+                line.strip_prefix("S: 200 result=1 (").and_then(|rest| rest.strip_suffix(')')?.parse::<i64>().ok())
+        {
+            line = format!("S: 200 result=1 (MS) endpos={}", ms * 8);
         }
         normal.push(line);
     }

@@ -142,6 +142,11 @@ pub enum Frame {
 #[derive(Debug, Default)]
 pub struct Framer {
     bytes: Vec<u8>,
+    // What has been looked through is not looked through again, or a large reply would cost its square.
+    /// No line ends before this.
+    no_line: usize,
+    /// No value over several lines ends before this.
+    no_value: usize,
 }
 
 impl Framer {
@@ -163,9 +168,11 @@ impl Framer {
     #[inline]
     pub fn take(&mut self) -> Result<Option<Frame>, Malformed> {
         loop {
-            let Some(line) = self.bytes.iter().position(|&b| b == b'\n') else {
+            let Some(line) = self.bytes[self.no_line..].iter().position(|&b| b == b'\n') else {
+                self.no_line = self.bytes.len();
                 return self.unfinished();
             };
+            let line = self.no_line + line;
             let Some((code, block)) = code(&self.bytes[..line]) else {
                 let frame = match &self.bytes[..line] {
                     b"HANGUP" => Frame::Hangup,
@@ -176,6 +183,7 @@ impl Framer {
             };
             let end = if block { self.usage_end(line) } else { self.value_end(line) };
             let Some(end) = end else {
+                self.no_value = self.bytes.len() - 1;
                 return self.unfinished();
             };
             // 1xx is an interim notice: the reply is still to come.
@@ -201,6 +209,7 @@ impl Framer {
     }
 
     fn consume(&mut self, length: usize) {
+        (self.no_line, self.no_value) = (0, 0);
         if length >= self.bytes.len() {
             self.bytes.clear();
             // A held call keeps no large buffer.
@@ -234,6 +243,9 @@ impl Framer {
             return Some(line);
         }
         let mut end = first.ends_with(b")").then_some(line);
+        if end.is_none() && !self.bytes[self.no_value.max(line)..].windows(2).any(|w| w == b")\n") {
+            return None;
+        }
         let mut start = line + 1;
         while let Some(length) = self.bytes.get(start..).and_then(|rest| rest.iter().position(|&b| b == b'\n')) {
             let next = start + length;

@@ -1,19 +1,19 @@
 //! AGI as Asterisk starts it: a process on two pipes.
 
-use crate::transport::{Polled, Stream};
+use crate::transport::{Notice, Pipes, Stream};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-/// A session over standard input and output; `hangup` becomes readable at a SIGHUP.
+/// A session over standard input and output; `notice` tells of a SIGHUP.
 ///
 /// # Errors
 /// Standard input or output is closed.
-pub fn stdio(hangup: Option<OwnedFd>) -> io::Result<Stream<Polled<File, File>>> {
+pub fn stdio(notice: Option<Notice>) -> io::Result<Stream<Pipes<File, File>>> {
     // Descriptors of our own: neither `print!` nor a buffer of the standard library may come between.
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    Ok(Stream::over(Polled::new(input, output, hangup)))
+    Ok(Stream::over(Pipes::new(input, output, notice)))
 }
 
 /// The audio of an EAGI call, which Asterisk hands over as descriptor 3; to be asked for before anything else is

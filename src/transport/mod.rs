@@ -4,7 +4,7 @@ mod simulator;
 mod stream;
 
 pub use simulator::Simulator;
-pub use stream::{Blocking, Got, Polled, Stream, Wire};
+pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
 
 use crate::agi::Reply;
 use crate::clock::Time;

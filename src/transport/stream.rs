@@ -6,29 +6,37 @@ use crate::clock::{self, Stopwatch, Time};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long the opening block may take.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// A stream of bytes that can be read with a time limit.
+/// A stream of bytes as a session needs it.
 pub trait Wire: Send {
-    /// Reads what is there, waiting for it as long as `wait` says (`None`: for ever).
+    /// Reads what is there, or waits for it.
     ///
     /// # Errors
     /// The line broke.
-    fn read(&mut self, buffer: &mut [u8], wait: Option<Duration>) -> io::Result<Got>;
+    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got>;
 
     /// Writes all of these bytes at once.
     ///
     /// # Errors
     /// The line broke.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
 
-    /// Whether it can wait for a time without a reader's patience; otherwise a pause only sleeps.
-    fn can_wait(&self) -> bool {
-        true
-    }
+/// What a reader waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// More of the environment.
+    Opening(Duration),
+    /// The reply to the line in flight; without a limit where Asterisk may take as long as it likes.
+    Reply(Option<Duration>),
+    /// The time to pass; nothing is due, but the end of the call may be told.
+    Pause(Duration),
 }
 
 /// What reading brought.
@@ -42,8 +50,8 @@ pub enum Got {
     Nothing,
 }
 
-/// Any `Read` and `Write`. A hangup is heard when the next reply is read, not while the script sleeps or computes:
-/// where the stream has a file descriptor, use [`Polled`].
+/// Any `Read` and `Write`. A hangup is heard when the next reply is read, not while the script sleeps or computes, and
+/// no time limit is kept: where the stream has a file descriptor, use a wire that has.
 #[derive(Debug)]
 pub struct Blocking<R, W> {
     reader: R,
@@ -51,66 +59,82 @@ pub struct Blocking<R, W> {
 }
 
 impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
-    fn read(&mut self, buffer: &mut [u8], wait: Option<Duration>) -> io::Result<Got> {
-        if wait == Some(Duration::ZERO) {
-            return Ok(Got::Nothing);
+    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got> {
+        match wait {
+            Wait::Opening(_) | Wait::Reply(_) => self.reader.read(buffer).map(Got::Bytes),
+            Wait::Pause(length) => {
+                clock::sleep(length);
+                Ok(Got::Nothing)
+            }
         }
-        self.reader.read(buffer).map(Got::Bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.writer.write_all(bytes)?;
         self.writer.flush()
     }
-
-    fn can_wait(&self) -> bool {
-        false
-    }
 }
 
-/// A pair of file descriptors, and one more that becomes readable when the hangup is told by a signal.
+/// The two pipes of a process Asterisk started, and the notice of the hangup, which comes as a signal.
 #[derive(Debug)]
-pub struct Polled<R, W> {
+pub struct Pipes<R, W> {
     reader: R,
     writer: W,
-    hangup: Option<OwnedFd>,
+    notice: Option<Notice>,
 }
 
-impl<R, W> Polled<R, W> {
-    /// A line that is read from and written to these; `hangup` becomes readable when the caller is gone.
-    pub fn new(reader: R, writer: W, hangup: Option<OwnedFd>) -> Self {
-        Self { reader, writer, hangup }
+/// How a signal handler tells of the hangup: by a flag that is cheap to look at, and by a descriptor that ends a wait.
+#[derive(Debug)]
+pub struct Notice {
+    /// Set at the hangup.
+    pub flag: Arc<AtomicBool>,
+    /// Readable from the hangup on.
+    pub readable: OwnedFd,
+}
+
+impl<R, W> Pipes<R, W> {
+    /// A line that is read from and written to these.
+    pub fn new(reader: R, writer: W, notice: Option<Notice>) -> Self {
+        Self { reader, writer, notice }
+    }
+
+    /// Whether the hangup has been told. Once is enough, so the notice is given up then.
+    fn is_noticed(&mut self) -> bool {
+        let noticed = self.notice.as_ref().is_some_and(|notice| notice.flag.load(Ordering::Relaxed));
+        if noticed {
+            self.notice = None;
+        }
+        noticed
     }
 }
 
-impl<R: Read + AsFd + Send, W: Write + Send> Wire for Polled<R, W> {
-    fn read(&mut self, buffer: &mut [u8], wait: Option<Duration>) -> io::Result<Got> {
-        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
-        let (readable, signalled) = {
-            let line = PollFd::new(&self.reader, PollFlags::IN);
-            let ready = if let Some(hangup) = &self.hangup {
-                let mut fds = [line, PollFd::new(hangup, PollFlags::IN)];
-                poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), !fds[1].revents().is_empty()))
-            } else {
-                let mut fds = [line];
-                poll(&mut fds, wait.as_ref()).map(|_| (fds[0].revents(), false))
-            };
-            match ready {
-                Ok((line, signalled)) => (!line.is_empty(), signalled),
-                // A signal came in: whoever waits will ask again.
-                Err(rustix::io::Errno::INTR) => (false, false),
-                Err(error) => return Err(error.into()),
-            }
-        };
-        if signalled {
-            // One notice is enough, so the descriptor is given up.
-            self.hangup = None;
+impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
+    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got> {
+        if self.is_noticed() {
             return Ok(Got::Hangup);
         }
-        if !readable {
-            return Ok(Got::Nothing);
+        let wait = match wait {
+            // Asterisk answers or closes the pipe, and tells no hangup before it has answered: so the system is not
+            // asked first whether there is something to read.
+            Wait::Reply(_) => return self.reader.read(buffer).map(Got::Bytes),
+            Wait::Opening(wait) | Wait::Pause(wait) => wait,
+        };
+        let wait = Timespec::try_from(wait).ok();
+        let line = PollFd::new(&self.reader, PollFlags::IN);
+        let readable = match &self.notice {
+            Some(notice) => {
+                let mut fds = [line, PollFd::new(&notice.readable, PollFlags::IN)];
+                poll(&mut fds, wait.as_ref()).map(|_| !fds[0].revents().is_empty())
+            }
+            None => poll(&mut [line], wait.as_ref()).map(|ready| ready > 0),
+        };
+        match readable {
+            _ if self.is_noticed() => Ok(Got::Hangup),
+            Ok(true) => self.reader.read(buffer).map(Got::Bytes),
+            // Another signal: whoever waits will ask again.
+            Ok(false) | Err(rustix::io::Errno::INTR) => Ok(Got::Nothing),
+            Err(error) => Err(error.into()),
         }
-        self.reader.read(buffer).map(Got::Bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -152,8 +176,7 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8], until: Time) -> io::Result<Got> {
-        let wait = (until != Time::NEVER).then(|| until - self.clock.now());
+    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got> {
         loop {
             match self.wire.read(buffer, wait) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -161,16 +184,14 @@ impl<W: Wire> Stream<W> {
             }
         }
     }
-}
 
-impl<W: Wire> Stream<W> {
     /// Takes what was said before a line is sent. It is no answer to that line, whatever it looks like: it is the
     /// notice of the hangup, or the rest of an environment one of whose values holds line breaks.
     fn listen_before_sending(&mut self) -> io::Result<()> {
         if self.line.is_empty() {
             // The first line: that rest may still lie in the pipe.
             let mut buffer = [0; 1024];
-            match self.wire.read(&mut buffer, Some(Duration::ZERO))? {
+            match self.read(&mut buffer, Wait::Pause(Duration::ZERO))? {
                 Got::Bytes(0) => self.closed = true,
                 Got::Bytes(length) => self.framer.push(&buffer[..length]),
                 Got::Hangup => self.hung_up = true,
@@ -217,7 +238,7 @@ impl<W: Wire> Transport for Stream<W> {
             if block.len() > MAX_BLOCK {
                 return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
             }
-            match self.read(&mut buffer, until)? {
+            match self.read(&mut buffer, Wait::Opening(until - self.clock.now()))? {
                 Got::Bytes(0) if block.is_empty() => {
                     return Err(io::Error::new(
                         io::ErrorKind::UnexpectedEof,
@@ -281,11 +302,13 @@ impl<W: Wire> Transport for Stream<W> {
             if self.closed {
                 return Ok(Heard::Closed);
             }
-            if !self.in_flight && !self.wire.can_wait() {
-                clock::sleep(until - self.clock.now());
-                return Ok(Heard::Silence);
-            }
-            match self.read(&mut buffer, until)? {
+            let left = || until - self.clock.now();
+            let wait = match (self.in_flight, until) {
+                (true, Time::NEVER) => Wait::Reply(None),
+                (true, _) => Wait::Reply(Some(left())),
+                (false, _) => Wait::Pause(left()),
+            };
+            match self.read(&mut buffer, wait)? {
                 Got::Bytes(0) => {
                     self.closed = true;
                     if self.framer.is_unfinished() {

@@ -7,14 +7,15 @@ mod phone;
 
 use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
+use agi_rhai::transport::Notice;
 use agi_rhai::{Host, Session, Status};
 use anyhow::{Context, Result};
 use options::{Command, Common, Options};
 use std::fs::File;
 use std::io::IsTerminal;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
@@ -56,11 +57,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// A descriptor that becomes readable at SIGHUP.
-fn hangup_notice() -> Option<OwnedFd> {
+/// Tells of SIGHUP from now on.
+fn hangup_notice() -> Option<Notice> {
     let (reader, writer) = std::io::pipe().ok()?;
+    let flag = Arc::default();
+    // The flag first: whoever is woken by the pipe finds it set.
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&flag)).ok()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, writer).ok()?;
-    Some(reader.into())
+    Some(Notice { flag, readable: reader.into() })
 }
 
 fn host(options: &Common) -> Host {
@@ -82,7 +86,7 @@ fn on_call(
     options: &Common,
     script: &str,
     args: Vec<String>,
-    hangup: Option<OwnedFd>,
+    hangup: Option<Notice>,
     audio: Option<File>,
 ) -> Result<Status> {
     let host = host(options);
@@ -98,7 +102,7 @@ fn on_call(
         drain(audio);
     }
     Ok(match script {
-        Ok(script) => host.run(session, &script, args).status,
+        Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => host.refuse(session, &error),
     })
 }
