@@ -2,6 +2,10 @@
 //!
 //! The programs in benches/peers play the same ten rounds over pipes; one that cannot run here is left out, and said so.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
+#![allow(clippy::pedantic, reason = "as in the tests")]
+
 use agi_rhai::command::{Command as AgiCommand, Value};
 use agi_rhai::pbx::{Call, Channel, Plan, Sounds};
 use agi_rhai::transport::{Simulator, Stream};
@@ -45,7 +49,6 @@ fn goal(name: &str, figure: f64, most: f64) -> bool {
 }
 
 /// One game with a program: the time to its first command, and to its end.
-#[allow(clippy::disallowed_methods, reason = "this measures real time")]
 fn play(program: &[String]) -> io::Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut child = Command::new(&program[0])
@@ -163,7 +166,6 @@ impl Read for Echo {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "this measures real time")]
 fn per_command() -> bool {
     const COMMANDS: u32 = 200_000;
     let echo = Echo(Arc::new(Mutex::new(ENVIRONMENT.bytes().collect())));
@@ -193,7 +195,6 @@ fn per_command() -> bool {
         | goal("microseconds of a command in a script", scripted.as_secs_f64() * 1e6, 3.0)
 }
 
-#[allow(clippy::disallowed_methods, reason = "this measures real time")]
 fn whole_game() -> bool {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let prompts = std::fs::read_to_string(scripts.join("subtraction.prompts")).unwrap();

@@ -433,7 +433,7 @@ impl Session {
                     self.finish();
                 }
                 if let Err(over) = self.still_on() {
-                    self.last.result = Some(value);
+                    self.last.result = (reply.result() != "-1").then_some(value);
                     return Err(over.into());
                 }
                 Ok(value)

@@ -113,6 +113,11 @@ fn cases() -> Vec<Case> {
             "presses 8 when demo-congrats after 700ms, presses 8 after 800ms, presses 5 after 500ms",
             r##"answer(); control_stream_file("demo-congrats", "5", 3000, "#", "*", "8"); get_variable("CPLAYBACKSTATUS")"##,
         ),
+        case(
+            "control stop in a pause",
+            "presses 8 when demo-congrats after 700ms, presses 5 after 500ms",
+            r##"answer(); control_stream_file("demo-congrats", "5", 3000, "#", "*", "8"); get_variable("CPLAYBACKSTATUS")"##,
+        ),
         case("control offset", "presses 5 when vm-intro after 500ms", r##"answer(); control_stream_file("vm-intro", "5", 3000, "#", "*", "0", 4000)"##),
         case("control end", "", r##"answer(); control_stream_file("vm-intro", "", 3000, "#", "*", "0", 4000); get_variable("CPLAYBACKSTATUS"); control_stream_file("beep", "", 3000, "#", "*", "0", 60000)"##),
         case("control missing", "", r#"answer(); control_stream_file("no-such-file"); get_variable("CPLAYBACKSTATUS")"#),
@@ -444,6 +449,13 @@ fn normal(lines: &[String]) -> Vec<String> {
             && let Some((_, rest)) = line.split_once(" (timeout) endpos=")
         {
             line = format!("S: 200 result=N (timeout) endpos={rest}");
+        }
+        // CONTROL STREAM FILE answers with milliseconds: made samples, as the others are.
+        if normal.last().is_some_and(|asked| asked.starts_with("C: CONTROL STREAM FILE"))
+            && let Some((head, ms)) = line.split_once("endpos=")
+            && let Ok(ms @ 0..) = ms.parse::<i64>()
+        {
+            line = format!("{head}endpos={}", ms * 8);
         }
         // This one is a position too, in milliseconds.
         if normal.last().is_some_and(|asked| asked == r#"C: GET VARIABLE "CPLAYBACKOFFSET""#)

@@ -175,6 +175,10 @@ impl Call {
         args: &[Value],
     ) -> Result<Value, Error> {
         let mut session = self.session();
+        if session.now() >= *lock(&self.deadline) {
+            self.exceed_on_hangup();
+            return Err(Over::Ended.into());
+        }
         session.stands_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
         let result = session.invoke(command, args);
         self.computing_since.store(COUNT_ANEW, Relaxed);
@@ -198,6 +202,10 @@ impl Call {
     fn exceed(&self, what: String) {
         lock(&self.limit).get_or_insert(what);
         self.stop_script();
+    }
+
+    fn exceed_on_hangup(&self) {
+        self.exceed(format!("on_hangup takes more than {} s", self.limits.on_hangup.as_secs_f64()));
     }
 
     /// Called at every operation of the script; whether it may go on.
@@ -232,8 +240,7 @@ impl Call {
                     return false;
                 }
                 if session.now() >= *lock(&self.deadline) {
-                    let seconds = self.limits.on_hangup.as_secs_f64();
-                    self.exceed(format!("on_hangup takes more than {seconds} s"));
+                    self.exceed_on_hangup();
                     return false;
                 }
             }

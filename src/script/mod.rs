@@ -11,6 +11,7 @@ pub(crate) use engine::Finished;
 pub use engine::{Call, Limits, Memory};
 pub use fault::Fault;
 pub use functions::Language;
+pub use rhai;
 
 use crate::agi::text;
 use fault::Source;

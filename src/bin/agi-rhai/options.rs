@@ -74,7 +74,7 @@ pub struct Common {
     pub log_level: Option<tracing::level_filters::LevelFilter>,
 
     /// Shows the keys callers press in the log, which masks them otherwise
-    #[arg(long, env = "AGI_RHAI_LOG_DIGITS")]
+    #[arg(long, env = "AGI_RHAI_LOG_DIGITS", value_parser = clap::builder::FalseyValueParser::new())]
     pub log_digits: bool,
 
     /// Draws the random numbers of this seed; the log has the seed of every call
