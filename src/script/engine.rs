@@ -57,6 +57,8 @@ pub struct Memory {
     pub used: fn() -> usize,
 }
 
+/// The target, in the log, of what scripts print.
+pub const PRINTED: &str = "agi_rhai::print";
 /// In place of the time at which computing began: from the next look on.
 const COUNT_ANEW: i64 = -1;
 /// Looked at every so many operations.
@@ -259,7 +261,7 @@ impl Call {
             self.exceed(format!("the script prints more than {} KiB", self.limits.printed / 1024));
             return;
         }
-        tracing::info!(script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
+        tracing::info!(target: PRINTED, script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
     }
 
     fn value(&self, name: &str) -> Option<Dynamic> {

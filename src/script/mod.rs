@@ -8,7 +8,7 @@ mod import;
 
 pub use builtin::BUILTINS;
 pub(crate) use engine::Finished;
-pub use engine::{Call, Limits, Memory};
+pub use engine::{Call, Limits, Memory, PRINTED};
 pub use fault::Fault;
 pub use functions::Language;
 pub use rhai;

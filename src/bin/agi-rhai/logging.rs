@@ -1,6 +1,7 @@
 //! Where the log goes.
 
 use crate::options::Common;
+use agi_rhai::script::PRINTED;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -12,7 +13,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
-/// On the phone, faults are shown by the phone.
 pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
     let level = options.log_level.unwrap_or(usual);
     let place = options.log.as_deref().unwrap_or("stderr");
@@ -38,9 +38,15 @@ pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
         Ok(layer) => (layer, None),
         Err(problem) => (stderr(), Some(problem)),
     };
-    let shown =
-        filter_fn(move |event| !(phone && event.target() == "agi_rhai::host" && *event.level() == Level::ERROR));
-    let _ = tracing_subscriber::registry().with(layer.with_filter(shown).with_filter(level)).try_init();
+    // On the phone a script's own words are shown, and its faults are shown by the phone.
+    let spoken = phone && options.log_level.is_none();
+    let shown = filter_fn(move |event| match event.target() {
+        "agi_rhai::host" if phone && *event.level() == Level::ERROR => false,
+        PRINTED if spoken => true,
+        _ => *event.level() <= level,
+    });
+    let most = if spoken { level.max(LevelFilter::INFO) } else { level };
+    let _ = tracing_subscriber::registry().with(layer.with_filter(shown.with_max_level_hint(most))).try_init();
     if let Some(problem) = problem {
         tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
     }
