@@ -105,7 +105,9 @@ impl Rules {
         };
         match self.denied.iter().find(named) {
             None => Ok(()),
-            Some(name) => Err(format!("may not run {name} here: whoever runs agi-rhai allows it with --deny-exec")),
+            Some(name) => Err(format!(
+                "may not run {name} here: whoever runs agi-rhai can allow it by leaving it out of --deny-exec"
+            )),
         }
     }
 }

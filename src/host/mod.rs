@@ -6,6 +6,7 @@ pub mod stdio;
 use crate::script::{Call, Fault, Language, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::Ending;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -170,9 +171,6 @@ impl Host {
         session.deny(denied.unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into()));
         session.log_digits(self.log_digits);
         let seed = self.seed.unwrap_or_else(chance);
-        let began = session.now();
-        let channel = session.environment().get("agi_channel").unwrap_or_default().into_owned();
-        let uniqueid = session.environment().get("agi_uniqueid").unwrap_or_default().into_owned();
         let call = Call::new(session, args, params, seed, self.limits.clone(), self.memory);
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
         let (status, fault) = match run {
@@ -181,7 +179,7 @@ impl Host {
                 match finished {
                     Finished::Well => (Status::Success, None),
                     Finished::Over(Over::Lost(why)) => {
-                        error!(script = script.name(), channel, "the line to Asterisk broke: {why}");
+                        error!(script = script.name(), "the line to Asterisk broke: {why}");
                         (Status::Lost, None)
                     }
                     Finished::Over(_) => (Status::Hangup, after),
@@ -194,44 +192,66 @@ impl Host {
                 (Status::Failure, Some(Box::new(Fault::new(script.name(), format!("a function panicked: {what}")))))
             }
         };
-        if let Some(fault) = &fault {
-            error!(channel, "{}", fault.render(false));
-        }
         let mut session = call.session();
-        tell(&mut session, status, fault.as_deref().map(ToString::to_string).as_deref());
-        let length = session.now() - began;
+        let problem = fault.as_deref().map(ToString::to_string);
+        if let Some(fault) = &fault {
+            complain(&session, fault);
+        }
+        let length = close(&mut session, script.name(), script.version(), status, problem.as_deref(), seed);
         let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
-        info!(
-            script = script.name(),
-            version = script.version(),
-            channel,
-            uniqueid,
-            %status,
-            seconds = length.as_secs_f64(),
-            commands,
-            seed,
-            "call ended"
-        );
-        session.end(if status == Status::Failure { Ending::Failure } else { Ending::Well });
         drop(session);
         Outcome { status, fault, commands, missing_sounds, length, seed }
     }
 
     /// Tells Asterisk that there is no such script, or what is wrong with it.
     pub fn refuse(&self, mut session: Session, error: &LoadError) -> Status {
-        let status = match error {
-            LoadError::Missing(..) => Status::NotFound,
-            LoadError::Fault(_) => Status::Failure,
+        let (status, script) = match error {
+            LoadError::Missing(path, _) => (Status::NotFound, path.to_string_lossy().into_owned()),
+            LoadError::Fault(fault) => (Status::Failure, fault.script.clone()),
         };
-        if let LoadError::Fault(fault) = error {
-            error!("{}", fault.render(false));
-        } else {
-            error!("{error}");
+        match error {
+            LoadError::Missing(..) => error!(channel = &*channel(&session), "{error}"),
+            LoadError::Fault(fault) => complain(&session, fault),
         }
-        tell(&mut session, status, Some(&error.to_string()));
-        session.end(Ending::Failure);
+        close(&mut session, &script, "", status, Some(&error.to_string()), 0);
         status
     }
+}
+
+fn channel(session: &Session) -> Cow<'_, str> {
+    session.environment().get("agi_channel").unwrap_or_default()
+}
+
+fn complain(session: &Session, fault: &Fault) {
+    let rendered = fault.render(false);
+    // The level says already that it is an error.
+    error!(channel = &*channel(session), "{}", rendered.strip_prefix("error: ").unwrap_or(&rendered));
+}
+
+/// The end of a call: Asterisk is told, and the log has its line.
+fn close(
+    session: &mut Session,
+    script: &str,
+    version: &str,
+    status: Status,
+    problem: Option<&str>,
+    seed: u64,
+) -> Duration {
+    tell(session, status, problem);
+    let length = session.now() - session.began();
+    info!(
+        script,
+        version,
+        channel = &*channel(session),
+        uniqueid = &*session.environment().get("agi_uniqueid").unwrap_or_default(),
+        %status,
+        seconds = length.as_secs_f64(),
+        commands = session.commands(),
+        seed,
+        "call ended"
+    );
+    session.end(if status == Status::Failure { Ending::Failure } else { Ending::Well });
+    length
 }
 
 /// A seed nobody can foresee: the standard library draws its hashers' keys from the system.

@@ -621,7 +621,9 @@ impl Ami {
         self.stream.write_all(text.as_bytes())?;
         loop {
             let message = self.incoming.recv_timeout(PATIENCE).map_err(io::Error::other)?;
-            if !message.get("Response").is_empty() && message.get("ActionID") == id {
+            // An OriginateResponse is an event, and may come first.
+            let answers = !message.get("Response").is_empty() && message.get("Event").is_empty();
+            if answers && message.get("ActionID") == id {
                 return Ok(message);
             }
             self.waiting.push_back(message);
