@@ -86,6 +86,24 @@ fn numbers_and_texts_are_not_mixed_up() {
 }
 
 #[test]
+fn arithmetic_is_rhais() {
+    check(
+        "let x = 5; verbose(-x); verbose(-(1.5)); verbose(+x); verbose((-x).abs()); verbose(sign(-2));",
+        r#""-5" 1; "-1.5" 1; "5" 1; "5" 1; "-1" 1"#,
+    );
+    check(
+        "let x = 7; let y = 2; verbose(x / y); verbose(x % y); verbose(x ** y); verbose(x / 2.0); verbose(2.0 * y); verbose(x - 1 + y * 3); verbose(x & 3); verbose(1 << y);",
+        r#""3" 1; "1" 1; "49" 1; "3.5" 1; "4" 1; "12" 1; "3" 1; "4" 1"#,
+    );
+    check(
+        "let x = 7; x += 1; x -= 2; x *= 3; let f = 1.0; f += 1; verbose(`${x} ${f} ${x > f} ${x.is_even()} ${min(3, 2)} ${x != 18}`);",
+        r#""18 2.0 true true 2 false" 1"#,
+    );
+    check_fault("let x = 9223372036854775807; x + 1", "test.rhai:1:32: Addition overflow: 9223372036854775807 + 1");
+    check_fault("let x = 0; 5 / x", "test.rhai:1:14: Division by zero: 5 / 0");
+}
+
+#[test]
 fn a_refusal_is_a_map_that_can_be_caught() {
     check(
         r#"try { wait_for_digit("5s") } catch (e) { verbose(e.kind + e.parameter + e.command + e.line) }"#,

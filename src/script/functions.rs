@@ -5,21 +5,41 @@ use super::engine::Call;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
 use rhai::packages::{
-    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
-    BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
+    BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
+    LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Array, Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Scope, Shared};
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, Map, Module, NativeCallContext, Position, RhaiFunc, Scope,
+    Shared,
+};
 use std::any::TypeId;
 use std::borrow::Cow;
 
 rhai::def_package! {
-    /// Rhai's own functions, without those for blobs and bits: every start of the program pays for each.
-    pub(super) WordsPackage(lib) : LanguageCorePackage, ArithmeticPackage, BasicStringPackage, BasicIteratorPackage,
-        BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage {}
+    /// Rhai's own functions, without those for blobs and bits, and without operators that are built in besides: every
+    /// start of the program pays for each.
+    pub(super) WordsPackage(lib) : LanguageCorePackage, BasicStringPackage, BasicIteratorPackage,
+        BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage
+    {
+        lib.set_native_fn("-", |x: INT| x.checked_neg().ok_or_else(|| too_large("-", x)));
+        lib.set_native_fn("-", |x: FLOAT| Ok(-x));
+        lib.set_native_fn("+", |x: INT| Ok(x));
+        lib.set_native_fn("+", |x: FLOAT| Ok(x));
+        lib.set_native_fn("abs", |x: INT| x.checked_abs().ok_or_else(|| too_large("abs", x)));
+        lib.set_native_fn("abs", |x: FLOAT| Ok(x.abs()));
+        lib.set_native_fn("sign", |x: INT| Ok(x.signum()));
+        lib.set_native_fn("is_zero", |x: INT| Ok(x == 0));
+        lib.set_native_fn("is_odd", |x: INT| Ok(x % 2 != 0));
+        lib.set_native_fn("is_even", |x: INT| Ok(x % 2 == 0));
+    }
+}
+
+fn too_large(name: &str, x: INT) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorArithmetic(format!("{name}({x}) is too large for an integer"), Position::NONE).into()
 }
 
 /// As many arguments as a function that takes any number of them may get.
-const MOST_ARGUMENTS: usize = 12;
+const MOST_ARGUMENTS: usize = 9;
 
 /// The names of a call's own values.
 pub(super) const VALUES: [&str; 4] = ["env", "args", "params", "state"];
