@@ -368,15 +368,13 @@ impl Session {
         }
     }
 
-    /// A line that broke while the call was known to be over is no news.
+    /// A line that broke while writing. Asterisk closes its end when it leaves AGI, with AGIEXITONHANGUP at the hangup.
     fn broke(&mut self, error: &std::io::Error) -> Over {
-        self.closed = true;
-        match &self.over {
-            Some(over) => over.clone(),
-            // Asterisk closes its end when it leaves AGI: with AGIEXITONHANGUP, that is the hangup.
-            None if error.kind() == std::io::ErrorKind::BrokenPipe => self.hung_up(),
-            None => self.lost(error),
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            self.closed = true;
+            return self.hung_up();
         }
+        self.lost(error)
     }
 
     /// Whether the channel is up, asked of Asterisk after a -1 that may be a hangup: the notice may come only later.
@@ -408,10 +406,7 @@ impl Session {
             200 => None,
             510 => Some("this Asterisk has no such command"),
             511 if self.aftermath => Some("is not possible after the hangup"),
-            511 => {
-                self.hung_up();
-                None
-            }
+            511 => return Err(self.hung_up().into()),
             520 => Some("Asterisk cannot make sense of the arguments"),
             _ => Some(reply.text.as_str()),
         };

@@ -370,7 +370,7 @@ impl Call {
         let error = match result {
             Ok(()) if limit.is_none() => {
                 // A script may swallow its end in a `try`, but has done nothing since.
-                return self.session().over().cloned().map_or(Finished::Well, |over| self.ended(over));
+                return self.session().over().cloned().map_or(Finished::Well, Finished::from);
             }
             Ok(()) => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
             Err(error) => error,
@@ -388,16 +388,17 @@ impl Call {
         if self.stopped.load(Relaxed)
             && let Some(over) = self.session().over().cloned()
         {
-            return self.ended(over);
+            return over.into();
         }
         if matches!(error.unwrap_inner(), EvalAltResult::Exit(..)) {
             return Finished::Well;
         }
         Finished::Fault(Fault::of_error(&script.name, &error, language, &script.sources))
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as a step of `finished`")]
-    fn ended(&self, over: Over) -> Finished {
-        if over == Over::Ended { Finished::Well } else { Finished::Over(over) }
+impl From<Over> for Finished {
+    fn from(over: Over) -> Self {
+        if over == Over::Ended { Self::Well } else { Self::Over(over) }
     }
 }

@@ -113,15 +113,10 @@ impl Language {
 
     /// An engine to compile with: what is misspelt is found before the call.
     pub(super) fn compiler(&self) -> Engine {
-        let mut engine = Engine::new_raw();
-        engine.disable_symbol("eval");
+        let mut engine = self.engine();
         engine.set_optimization_level(rhai::OptimizationLevel::None);
         engine.set_strict_variables(true);
         engine.set_max_expr_depths(64, 48);
-        engine.register_global_module(Shared::clone(&self.standard));
-        for module in &self.modules {
-            engine.register_global_module(Shared::clone(module));
-        }
         engine
     }
 
