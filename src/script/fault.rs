@@ -6,7 +6,7 @@ use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
 use std::fmt;
 
 /// The text of a script, kept for showing a fault in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub name: String,
     pub text: String,
@@ -44,6 +44,13 @@ impl Fault {
             source: String::new(),
             calls: Vec::new(),
         }
+    }
+
+    /// What became of a panic while a script was compiled.
+    pub(super) fn of_panic(script: &str, panic: &(dyn std::any::Any + Send)) -> Box<Self> {
+        let what = panic.downcast_ref::<String>().map(String::as_str);
+        let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Box::new(Self::new(script, format!("compiling it panicked: {what}")))
     }
 
     fn at(mut self, position: Position, sources: &[Source]) -> Self {
@@ -176,6 +183,10 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         EvalAltResult::ErrorStackOverflow(_) => (
             "functions call each other too deep".to_owned(),
             Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
+        ),
+        EvalAltResult::ErrorTooManyOperations(_) => (
+            "the script computes too long while it is imported".to_owned(),
+            Some("an imported script may only define functions and constants".to_owned()),
         ),
         EvalAltResult::ErrorDataTooLarge(what, _) => (format!("{what} is too large"), None),
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),

@@ -1,18 +1,51 @@
 //! Imports: every script a script imports is compiled with it, so that no call sees torn modules.
 
+use super::engine::Limits;
 use super::fault::{Fault, Source};
 use super::functions::Language;
 use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// The modules of a script, by importer and path as written.
 pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
+/// Imports may go this deep; each level takes some of the stack.
+const DEEPEST: usize = 64;
+/// What an imported script may compute while it is imported. It has no call yet whose limits would hold.
+const MOST_OPERATIONS: u64 = 1_000_000;
+
+/// Where scripts are read from.
+pub(super) trait Files {
+    /// The bytes of a file.
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Hears that an import was looked for here, where there is none: if one appears, it is the one to take.
+    fn missed(&mut self, path: &Path);
+}
+
+/// The files as they are.
+pub(super) struct Disk;
+
+impl Files for Disk {
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn missed(&mut self, _: &Path) {}
+}
+
 /// Where imports are looked for, and outside of which nothing is read.
 pub(super) struct Places {
     folders: Vec<PathBuf>,
+}
+
+/// A file to import: the path it is known by, and the one it has without links.
+struct Found {
+    seen: PathBuf,
+    real: PathBuf,
 }
 
 impl Places {
@@ -20,18 +53,41 @@ impl Places {
         Self { folders: [Some(beside), folder].into_iter().flatten().map(Path::to_owned).collect() }
     }
 
-    /// The file behind an import: relative to its importer, then to the folders.
-    fn find(&self, importer: &Path, path: &str) -> Option<PathBuf> {
+    /// The file behind an import: relative to its importer, where that is a link also to what it leads to, then to the
+    /// folders.
+    fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<Found> {
         let mut name = PathBuf::from(path);
         if name.extension().is_none_or(|extension| extension != "rhai") {
             name.as_mut_os_string().push(".rhai");
         }
         let roots: Vec<PathBuf> = self.folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
-        let beside = importer.parent().map(Path::to_owned);
-        let places = beside.iter().chain(&roots);
-        let mut found = places.filter_map(|place| place.join(&name).canonicalize().ok());
-        found.find(|file| roots.iter().any(|root| file.starts_with(root)))
+        let linked = if importer.is_symlink() { importer.canonicalize().ok() } else { None };
+        let beside = [Some(importer), linked.as_deref()].into_iter().flatten().filter_map(Path::parent);
+        for place in beside.chain(self.folders.iter().map(PathBuf::as_path)) {
+            let seen = place.join(&name);
+            // A pipe would be waited on for ever.
+            match seen.canonicalize() {
+                Ok(real) if real.is_file() && roots.iter().any(|root| real.starts_with(root)) => {
+                    return Some(Found { seen: without_detours(seen, &real), real });
+                }
+                _ => files.missed(&seen),
+            }
+        }
+        None
     }
+}
+
+/// `games/../lib/menu.rhai` is `lib/menu.rhai`, unless `games` is a link to somewhere else.
+fn without_detours(seen: PathBuf, real: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for part in seen.components() {
+        if part == Component::ParentDir && short.file_name().is_some() {
+            short.pop();
+        } else {
+            short.push(part);
+        }
+    }
+    if short != seen && short.canonicalize().is_ok_and(|found| found == real) { short } else { seen }
 }
 
 /// Compiles a script and what it imports.
@@ -39,23 +95,40 @@ pub(super) struct Loader<'a> {
     engine: Engine,
     language: &'a Language,
     places: Option<Places>,
+    files: &'a mut dyn Files,
     modules: Modules,
+    /// What has been compiled, by its name: read once, however many import it.
+    made: BTreeMap<String, Shared<Module>>,
     sources: Vec<Source>,
-    /// The scripts being compiled, to notice one that imports itself.
-    open: Vec<String>,
+    /// The scripts being compiled, to notice one that imports itself: name, and path without links.
+    open: Vec<(String, PathBuf)>,
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(language: &'a Language, places: Option<Places>) -> Self {
-        let engine = language.compiler();
-        Self { engine, language, places, modules: Modules::new(), sources: Vec::new(), open: Vec::new() }
+    pub fn new(language: &'a Language, places: Option<Places>, files: &'a mut dyn Files) -> Self {
+        Self {
+            engine: language.compiler(),
+            language,
+            places,
+            files,
+            modules: Modules::new(),
+            made: BTreeMap::new(),
+            sources: Vec::new(),
+            open: Vec::new(),
+        }
     }
 
     pub fn finish(self) -> (Modules, Vec<Source>) {
         (self.modules, self.sources)
     }
 
+    /// Compiles the script of this name, which is the path it was read from if it has one.
     pub fn compile(&mut self, name: &str, text: &str) -> Result<AST, Box<Fault>> {
+        let real = Path::new(name).canonicalize().unwrap_or_else(|_| name.into());
+        self.compile_file(name, real, text)
+    }
+
+    fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<AST, Box<Fault>> {
         let text = plain(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
         let mut ast = self
@@ -63,7 +136,7 @@ impl<'a> Loader<'a> {
             .compile_with_scope(Language::scope(), text)
             .map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))?;
         ast.set_source(name);
-        self.open.push(name.to_owned());
+        self.open.push((name.to_owned(), real));
         for (path, position) in imports(&ast) {
             self.import(name, path, position)?;
         }
@@ -79,7 +152,8 @@ impl<'a> Loader<'a> {
         let Some(path) = path else {
             return Err(fault("what is imported must be a text in quotes".to_owned(), &self.sources));
         };
-        let Some(file) = self.places.as_ref().and_then(|places| places.find(Path::new(importer), &path)) else {
+        let found = self.places.as_ref().and_then(|places| places.find(Path::new(importer), &path, self.files));
+        let Some(Found { seen, real }) = found else {
             return Err(fault(
                 format!(
                     "no script {path:?} to import: it is looked for beside the script and below the scripts folder"
@@ -87,25 +161,41 @@ impl<'a> Loader<'a> {
                 &self.sources,
             ));
         };
-        let name = file.to_string_lossy().into_owned();
-        let open = |known: &String| *known == name || Path::new(known).canonicalize().is_ok_and(|p| p == file);
-        if self.open.iter().any(open) {
-            let chain = [&self.open[..], &[path]].concat().join(" -> ");
+        if self.open.iter().any(|(_, open)| *open == real) {
+            let open: Vec<&str> = self.open.iter().map(|(name, _)| name.as_str()).chain([path.as_str()]).collect();
+            let chain = open.join(" -> ");
             return Err(fault(format!("scripts that import each other in a circle: {chain}"), &self.sources));
         }
+        let name = seen.to_string_lossy().into_owned();
         let key = (importer.to_owned(), path);
-        if self.modules.contains_key(&key) {
+        if let Some(module) = self.made.get(&name) {
+            self.modules.insert(key, Shared::clone(module));
             return Ok(());
         }
+        if self.open.len() > DEEPEST {
+            return Err(fault(format!("imports go more than {DEEPEST} scripts deep"), &self.sources));
+        }
         let text =
-            std::fs::read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
-        let ast = self.compile(&name, &crate::agi::text(&text))?;
-        let mut engine = self.language.compiler();
-        engine.set_module_resolver(Resolver(Arc::new(self.modules.clone())));
-        let module = Module::eval_ast_as_new(Scope::new(), &ast, &engine)
+            self.files.read(&seen).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
+        let ast = self.compile_file(&name, real, &crate::agi::text(&text))?;
+        let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer())
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
-        self.modules.insert(key, module.into());
+        let module = Shared::new(module);
+        self.made.insert(name, Shared::clone(&module));
+        self.modules.insert(key, module);
         Ok(())
+    }
+
+    /// An engine to run the top of an imported script with.
+    fn importer(&self) -> Engine {
+        let mut engine = self.language.compiler();
+        let limits = Limits::default();
+        engine.set_max_operations(MOST_OPERATIONS);
+        engine.set_max_string_size(limits.text);
+        engine.set_max_array_size(limits.elements);
+        engine.set_max_map_size(limits.elements);
+        engine.set_module_resolver(Resolver(Arc::new(self.modules.clone())));
+        engine
     }
 }
 

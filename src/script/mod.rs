@@ -5,17 +5,19 @@ mod engine;
 mod fault;
 mod functions;
 mod import;
+mod library;
 
 pub use builtin::BUILTINS;
 pub(crate) use engine::Finished;
 pub use engine::{Call, Limits, Memory, PRINTED};
 pub use fault::Fault;
 pub use functions::Language;
+pub use library::{Change, Found, Library, Listed};
 pub use rhai;
 
 use crate::agi::text;
 use fault::Source;
-use import::Modules;
+use import::{Disk, Files, Modules, Places};
 use rhai::AST;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -64,7 +66,7 @@ impl Script {
     /// # Errors
     /// The text is no script: what is wrong, and where.
     pub fn compile(name: &str, text: &str, language: &Language) -> Result<Self, Box<Fault>> {
-        Self::build(name, text, None, language)
+        Self::build(name, text, None, &mut Disk, language)
     }
 
     /// Reads and compiles a script and all it imports: files beside it, and below `folder`.
@@ -72,14 +74,29 @@ impl Script {
     /// # Errors
     /// There is no such file, or the text is no script.
     pub fn load(path: &Path, folder: Option<&Path>, language: &Language) -> Result<Self, LoadError> {
-        let bytes = std::fs::read(path).map_err(|error| LoadError::Missing(path.to_owned(), error))?;
-        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let places = import::Places::new(beside, folder);
-        Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), language).map_err(LoadError::Fault)
+        Self::load_from(&mut Disk, path, folder, language)
     }
 
-    fn build(name: &str, text: &str, places: Option<import::Places>, language: &Language) -> Result<Self, Box<Fault>> {
-        let mut loader = import::Loader::new(language, places);
+    fn load_from(
+        files: &mut dyn Files,
+        path: &Path,
+        folder: Option<&Path>,
+        language: &Language,
+    ) -> Result<Self, LoadError> {
+        let bytes = files.read(path).map_err(|error| LoadError::Missing(path.to_owned(), error))?;
+        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let places = Places::new(beside, folder);
+        Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), files, language).map_err(LoadError::Fault)
+    }
+
+    fn build(
+        name: &str,
+        text: &str,
+        places: Option<Places>,
+        files: &mut dyn Files,
+        language: &Language,
+    ) -> Result<Self, Box<Fault>> {
+        let mut loader = import::Loader::new(language, places, files);
         let ast = loader.compile(name, text)?;
         let (modules, sources) = loader.finish();
         let mut hasher = DefaultHasher::new();
