@@ -1,5 +1,7 @@
 //! Running calls.
 
+pub mod http;
+pub mod metrics;
 #[cfg(unix)]
 pub mod stdio;
 
