@@ -134,7 +134,7 @@ fn every_script_of_the_pages_runs() {
                         assert_eq!(next.text.trim_end(), fault.render(false), "{}: the fault", next.place);
                     }
                 }
-                "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "text" | "toml" => {}
+                "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "text" | "toml" | "yaml" => {}
                 other => {
                     panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place)
                 }

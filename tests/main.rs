@@ -10,6 +10,7 @@ mod docs;
 mod examples;
 mod live;
 mod live_commands;
+mod metrics;
 mod scripts;
 mod support;
 mod tidy;

@@ -289,6 +289,9 @@ impl Shard {
     }
 
     /// A command was carried out: how long Asterisk took for the reply, and how long the script took before it.
+    ///
+    /// Some 20 ns, nearly all of it for the four additions. They are locked ones, so that nothing is lost should two
+    /// threads share a shard.
     pub fn command(&self, command: &Command, asterisk: Duration, script: Duration) {
         let times = &self.0[place(command)];
         times.asterisk.add(asterisk);

@@ -1,0 +1,526 @@
+//! The counters, the page Prometheus reads, the server of the page, and what is drawn and watched from it.
+
+use agi_rhai::Status;
+use agi_rhai::command::{After, COMMANDS, Command, Function, Minus, Returns, Waits};
+use agi_rhai::host::http::{self, Answer, Pages};
+use agi_rhai::host::metrics::{CONTENT_TYPE, Gauges, Metrics, Refused};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command as Program, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const DASHBOARD: &str = "docs/grafana-dashboard.json";
+const ALERTS: &str = "docs/alerts.yml";
+const PAGE: &str = "docs/metrics-draft.md";
+
+fn file(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn micros(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+/// A metric as the page tells it.
+#[derive(Debug)]
+struct Family {
+    kind: String,
+    /// By the whole name and the labels.
+    samples: Vec<(String, BTreeMap<String, String>, f64)>,
+}
+
+/// Reads the page as strictly as the format is written, and more: one block a metric, with help and type.
+fn parse(page: &str) -> BTreeMap<String, Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let mut current = String::new();
+    let mut seen = BTreeSet::new();
+    assert!(page.ends_with('\n'));
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, text) = help.split_once(' ').unwrap();
+            assert!(text.ends_with('.'), "{line}");
+            let kind = lines.next().unwrap().strip_prefix(&format!("# TYPE {name} ")).unwrap();
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{kind}");
+            let family = Family { kind: kind.to_owned(), samples: Vec::new() };
+            assert!(families.insert(name.to_owned(), family).is_none(), "{name} comes twice");
+            current = name.to_owned();
+            continue;
+        }
+        let (name, labels, value) = sample(line);
+        assert!(seen.insert((name.clone(), labels.clone())), "twice: {line}");
+        let family = families.get_mut(&current).unwrap();
+        let ending = name.strip_prefix(&current).unwrap_or_else(|| panic!("{line} below {current}"));
+        let endings: &[&str] = if family.kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        assert!(endings.contains(&ending), "{line}");
+        assert_eq!(family.kind == "counter", current.ends_with("_total"), "{line}");
+        family.samples.push((name, labels, value));
+    }
+    families
+}
+
+/// One line: name, labels in braces with their escapes, a blank, a number.
+fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
+    let (head, value) = line.rsplit_once(' ').unwrap();
+    let mut labels = BTreeMap::new();
+    let name = match head.split_once('{') {
+        None => head,
+        Some((name, rest)) => {
+            let mut chars = rest.chars();
+            loop {
+                let label: String = chars.by_ref().take_while(|c| *c != '=').collect();
+                assert!(is_name(&label), "{line}");
+                assert_eq!(chars.next(), Some('"'), "{line}");
+                let mut text = String::new();
+                loop {
+                    match chars.next().unwrap() {
+                        '"' => break,
+                        '\\' => text.push(match chars.next().unwrap() {
+                            'n' => '\n',
+                            c @ ('\\' | '"') => c,
+                            c => panic!("\\{c} in {line}"),
+                        }),
+                        c => text.push(c),
+                    }
+                }
+                assert!(labels.insert(label, text).is_none(), "{line}");
+                match chars.next() {
+                    Some(',') => {}
+                    Some('}') => break,
+                    other => panic!("{other:?} in {line}"),
+                }
+            }
+            assert_eq!(chars.next(), None, "{line}");
+            name
+        }
+    };
+    assert!(is_name(name), "{line}");
+    (name.to_owned(), labels, value.parse().unwrap())
+}
+
+/// The value of one series.
+#[track_caller]
+fn value(page: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let labels: BTreeMap<_, _> = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let families = parse(page);
+    let mut all = families.values().flat_map(|family| &family.samples);
+    all.find(|(n, l, _)| n == name && *l == labels).map(|(_, _, value)| *value)
+}
+
+/// Something of everything.
+fn busy() -> Metrics {
+    let metrics = Metrics::new(2);
+    metrics.know(["guess", "memory"]);
+    for status in [Status::Success, Status::Hangup, Status::Failure, Status::NotFound, Status::Lost] {
+        metrics.started();
+        metrics.ended(if status == Status::NotFound { "" } else { "guess" }, status);
+    }
+    metrics.fault("guess");
+    Refused::ALL.into_iter().for_each(|why| metrics.refused(why));
+    metrics.reload(true);
+    metrics.reload(false);
+    metrics.missing_sounds(3);
+    metrics.shard(0).command(COMMANDS[0], micros(1_500), micros(7));
+    metrics.shard(1).command(COMMANDS[0], micros(90), micros(80_000));
+    metrics
+}
+
+const NOW: Gauges = Gauges { calls: 7, max_calls: 500, scripts: 2, broken_scripts: 1, log_lines_dropped: 4 };
+
+/// Runs promtool where there is one (the Debian package `prometheus`).
+fn promtool(args: &[&str], input: &str) {
+    let program = Program::new("promtool")
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut program) = program else { return };
+    program.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = program.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "promtool {args:?}: {said}");
+}
+
+#[test]
+fn the_page_is_what_prometheus_reads() {
+    let page = busy().render(&NOW);
+    for (name, labels, count) in [
+        ("agi_rhai_build_info", &[("version", env!("CARGO_PKG_VERSION"))][..], 1.0),
+        ("agi_rhai_calls", &[], 7.0),
+        ("agi_rhai_max_calls", &[], 500.0),
+        ("agi_rhai_calls_started_total", &[], 5.0),
+        ("agi_rhai_calls_ended_total", &[("script", "guess"), ("status", "HANGUP")], 1.0),
+        ("agi_rhai_calls_ended_total", &[("script", ""), ("status", "NOTFOUND")], 1.0),
+        ("agi_rhai_calls_refused_total", &[("reason", "max_calls_per_peer")], 1.0),
+        ("agi_rhai_faults_total", &[("script", "guess")], 1.0),
+        ("agi_rhai_faults_total", &[("script", "memory")], 0.0),
+        ("agi_rhai_reloads_total", &[("result", "bad")], 1.0),
+        ("agi_rhai_missing_sounds_total", &[], 3.0),
+        ("agi_rhai_scripts", &[], 2.0),
+        ("agi_rhai_broken_scripts", &[], 1.0),
+        ("agi_rhai_log_lines_dropped_total", &[], 4.0),
+    ] {
+        assert_eq!(value(&page, name, labels), Some(count), "{name}{labels:?}");
+    }
+    promtool(&["check", "metrics"], &page);
+    // One without anything counted is a page too.
+    let page = Metrics::new(0).render(&Gauges::default());
+    assert!(!page.contains("command="), "{page}");
+    parse(&page);
+    promtool(&["check", "metrics"], &page);
+}
+
+#[test]
+fn histograms_are_cumulative() {
+    let metrics = Metrics::new(3);
+    // At a bound, above it, above all of them, and longer than can be counted.
+    let lengths = [0, 10_000, 10_001, 50_000_000, 50_000_001, 61_000_000_000].map(Duration::from_nanos);
+    for (worker, length) in lengths.into_iter().enumerate() {
+        metrics.shard(worker).command(COMMANDS[3], length, Duration::ZERO);
+    }
+    let page = metrics.render(&NOW);
+    let verb = COMMANDS[3].verb;
+    let histogram = &parse(&page)["agi_rhai_command_asterisk_seconds"];
+    let buckets: Vec<(f64, f64)> = histogram
+        .samples
+        .iter()
+        .filter(|(name, ..)| name.ends_with("_bucket"))
+        .map(|(_, labels, count)| {
+            assert_eq!(labels["command"], verb);
+            (labels["le"].parse().unwrap(), *count)
+        })
+        .collect();
+    assert!(buckets.is_sorted_by(|one, next| one.0 < next.0 && one.1 <= next.1), "{buckets:?}");
+    assert_eq!(buckets.last(), Some(&(f64::INFINITY, 6.0)));
+    for (bound, count) in [(0.000_01, 2.0), (0.000_025, 3.0), (0.05, 4.0), (0.1, 5.0), (60.0, 5.0)] {
+        assert!(buckets.contains(&(bound, count)), "{bound}: {count} in {buckets:?}");
+    }
+    let whole = |name| value(&page, name, &[("command", verb)]).unwrap();
+    assert_eq!(whole("agi_rhai_command_asterisk_seconds_count"), 6.0);
+    assert!((whole("agi_rhai_command_asterisk_seconds_sum") - 61.100_020_002).abs() < 1e-9);
+    assert_eq!(whole("agi_rhai_command_script_seconds_count"), 6.0);
+    assert_eq!(whole("agi_rhai_command_script_seconds_sum"), 0.0);
+    metrics.shard(0).command(COMMANDS[3], Duration::MAX, Duration::MAX);
+    parse(&metrics.render(&NOW));
+}
+
+/// One an embedder may have made.
+static OWN: Command = Command {
+    function: Function { name: "own", summary: "Own.", params: &[], returns: Returns::Key, examples: &[] },
+    verb: "OWN",
+    words: 0..=0,
+    minus: Minus::Value,
+    dead: true,
+    waits: Waits::Short,
+    after: After::Nothing,
+    simulate: |_, _| None,
+};
+
+#[test]
+fn each_command_has_its_own_count() {
+    let metrics = Metrics::new(2);
+    for (place, command) in COMMANDS.iter().copied().chain([&OWN]).enumerate() {
+        for time in 0..=place {
+            metrics.shard(time % 2).command(command, micros(1), micros(1));
+        }
+    }
+    let page = metrics.render(&NOW);
+    for (place, verb) in COMMANDS.iter().map(|command| command.verb).chain(["other"]).enumerate() {
+        let count = value(&page, "agi_rhai_command_script_seconds_count", &[("command", verb)]);
+        assert_eq!(count, Some((place + 1) as f64), "{verb}");
+    }
+    promtool(&["check", "metrics"], &page);
+}
+
+#[test]
+fn nothing_is_lost_between_threads() {
+    let metrics = Metrics::new(2);
+    thread::scope(|scope| {
+        for worker in 0..4 {
+            let metrics = &metrics;
+            scope.spawn(move || {
+                for _ in 0..5_000 {
+                    metrics.started();
+                    metrics.shard(worker).command(COMMANDS[1], micros(20), micros(20));
+                    metrics.ended("guess", Status::Success);
+                }
+            });
+        }
+    });
+    let page = metrics.render(&NOW);
+    let verb = COMMANDS[1].verb;
+    let count = Some(20_000.0);
+    assert_eq!(value(&page, "agi_rhai_calls_started_total", &[]), count);
+    assert_eq!(value(&page, "agi_rhai_calls_ended_total", &[("script", "guess"), ("status", "SUCCESS")]), count);
+    assert_eq!(value(&page, "agi_rhai_command_asterisk_seconds_count", &[("command", verb)]), count);
+    assert_eq!(value(&page, "agi_rhai_command_asterisk_seconds_sum", &[("command", verb)]), Some(0.4));
+}
+
+#[test]
+fn labels_are_escaped() {
+    let metrics = Metrics::new(1);
+    for script in ["a\"b", "a\\b", "a\\\"", "a\nb", "ä, {x=\"y\"} 1", "\\n"] {
+        metrics.fault(script);
+        let page = metrics.render(&NOW);
+        assert_eq!(value(&page, "agi_rhai_faults_total", &[("script", script)]), Some(1.0), "{page}");
+    }
+    promtool(&["check", "metrics"], &metrics.render(&NOW));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_process_is_told_of() {
+    let metrics = Metrics::new(1);
+    let page = metrics.render(&NOW);
+    let number = |name| value(&page, name, &[]).unwrap_or_else(|| panic!("no {name} in {page}"));
+    assert!((1e6..1e11).contains(&number("process_resident_memory_bytes")));
+    assert!((0.0..1e5).contains(&number("process_cpu_seconds_total")));
+    assert!(number("process_threads") >= 2.0);
+    assert!(number("process_open_fds") >= 3.0);
+    assert!(number("process_max_fds") >= number("process_open_fds"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    // To a few seconds: the machine's start is told in whole ones, and its clock may have been set.
+    let age = now - number("process_start_time_seconds");
+    assert!((-5.0..100_000.0).contains(&age), "{age}");
+}
+
+/// The words in a text that are the names of metrics.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("agi_rhai_") || word.starts_with("process_")).collect()
+}
+
+/// What `by (...)`, braces and legends name.
+fn labels(expression: &str) -> Vec<&str> {
+    let by = expression.split("by (").skip(1).flat_map(|rest| rest.split(')').next().unwrap().split(','));
+    let within = expression.split('{').skip(1).flat_map(|rest| rest.split('}').next().unwrap().split(','));
+    by.chain(within.filter_map(|matcher| matcher.split(['=', '!']).next())).map(str::trim).collect()
+}
+
+/// Every text of this key, anywhere.
+fn texts<'a>(json: &'a serde_json::Value, key: &str, found: &mut Vec<&'a str>) {
+    match json {
+        serde_json::Value::Array(list) => list.iter().for_each(|json| texts(json, key, found)),
+        serde_json::Value::Object(map) => {
+            found.extend(map.get(key).and_then(serde_json::Value::as_str));
+            map.values().for_each(|json| texts(json, key, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_is_drawn_and_watched_is_there() {
+    let page = busy().render(&NOW);
+    let families = parse(&page);
+    let samples = || families.values().flat_map(|family| &family.samples);
+    let known: BTreeSet<&str> = samples().map(|(name, ..)| name.as_str()).collect();
+    let mut known_labels: BTreeSet<&str> = samples().flat_map(|(_, labels, _)| labels.keys()).map(|l| &**l).collect();
+    known_labels.extend(["instance", "job"]);
+
+    let dashboard: serde_json::Value = serde_json::from_str(&file(DASHBOARD)).unwrap();
+    let mut expressions = Vec::new();
+    texts(&dashboard, "expr", &mut expressions);
+    assert!(expressions.len() > 10);
+    let alerts = file(ALERTS);
+    let from = expressions.len();
+    expressions.extend(alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: ")));
+    assert!(expressions.len() > from + 5);
+    for expression in expressions {
+        assert!(!names(expression).is_empty() || expression.contains("up{"), "{expression}");
+        for name in names(expression) {
+            assert!(known.contains(name), "no {name}: {expression}");
+        }
+        for label in labels(expression) {
+            assert!(known_labels.contains(label), "no label {label}: {expression}");
+        }
+    }
+    for name in names(&alerts) {
+        assert!(known.contains(name), "no {name} in {ALERTS}");
+    }
+    // The page for people names all of them, and no others.
+    let told = file(PAGE);
+    let told: BTreeSet<&str> = names(&told).into_iter().filter(|name| families.contains_key(*name)).collect();
+    assert_eq!(told, families.keys().map(String::as_str).collect::<BTreeSet<_>>());
+
+    // Every panel stands in the grid and has its own number.
+    let panels = dashboard["panels"].as_array().unwrap();
+    let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), panels.len());
+    for panel in panels {
+        let grid = &panel["gridPos"];
+        assert!(grid["x"].as_u64().unwrap() + grid["w"].as_u64().unwrap() <= 24, "{panel}");
+        if panel["type"] != "row" {
+            assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
+        }
+    }
+}
+
+#[test]
+fn the_alerts_are_good_rules() {
+    promtool(&["check", "rules", ALERTS], "");
+    promtool(&["test", "rules", "tests/alerts.test.yml"], "");
+}
+
+/// A server of three pages, and where it is.
+fn server() -> (Pages, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let metrics = busy();
+    let pages = http::serve(listener, move |path| match path {
+        "/metrics" => Some(Answer { status: 200, content_type: CONTENT_TYPE, body: metrics.render(&NOW) }),
+        "/healthz" => Some(Answer::text(200, "well\n")),
+        "/readyz" => Some(Answer::text(503, "draining\n")),
+        "/big" => Some(Answer::text(200, "x".repeat(20_000_000))),
+        "/bad" => panic!("a fault of the page, made by the test"),
+        _ => None,
+    });
+    (pages.unwrap(), address)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+/// All that is answered to these bytes, up to the end of the connection.
+fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
+    let mut stream = connect(address);
+    stream.write_all(request.as_ref()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    ask(address, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+}
+
+#[test]
+fn pages_are_served() {
+    let (_pages, address) = server();
+    let reply = get(address, "/metrics");
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    let length = format!("Content-Length: {}", body.len());
+    let lines: Vec<&str> = head.split("\r\n").collect();
+    assert_eq!(lines, ["HTTP/1.1 200 OK", &format!("Content-Type: {CONTENT_TYPE}"), &length, "Connection: close"]);
+    assert_eq!(value(body, "agi_rhai_calls", &[]), Some(7.0));
+
+    assert!(get(address, "/readyz").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    assert!(get(address, "/healthz?verbose=1").ends_with("\r\n\r\nwell\n"));
+    let head = ask(address, "HEAD /healthz HTTP/1.0\n\n");
+    assert!(head.contains("\r\nContent-Length: 5\r\n") && head.ends_with("close\r\n\r\n"), "{head}");
+    // All of a page too long to be sent at once.
+    assert_eq!(get(address, "/big").split_once("\r\n\r\n").unwrap().1.len(), 20_000_000);
+}
+
+#[test]
+fn bad_requests_are_refused() {
+    let (pages, address) = server();
+    let huge = format!("GET /metrics HTTP/1.1\r\nCookie: {}", "a".repeat(100_000));
+    for (request, status) in [
+        (&b"GET /nothing HTTP/1.1\r\n\r\n"[..], 404),
+        (b"GET /metrics/ HTTP/1.1\r\n\r\n", 404),
+        (b"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405),
+        (b"BREW /metrics HTTP/1.1\r\n\r\n", 405),
+        (b"get /metrics HTTP/1.1\r\n\r\n", 400),
+        (b"GET /metrics HTTP/2.0\r\n\r\n", 400),
+        (b"GET /metrics\r\n\r\n", 400),
+        (b"GET  /metrics HTTP/1.1\r\n\r\n", 400),
+        (b"GET metrics HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a b HTTP/1.1\r\n\r\n", 400),
+        (b"\r\n\r\n", 400),
+        (b"\n\n", 400),
+        (b" \0\xff\xfe\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n", 400),
+        (huge.as_bytes(), 400),
+        (&[0xff; 50_000], 400),
+        (b"GET /bad HTTP/1.1\r\n\r\n", 500),
+    ] {
+        let reply = ask(address, request);
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{:?}: {reply}", request.escape_ascii().to_string());
+        assert_eq!(reply.contains("\r\nAllow: GET, HEAD\r\n"), status == 405);
+    }
+    // Half a request, and one that ends before it began.
+    assert_eq!(half(address, b"GET /metrics HTT"), "");
+    assert_eq!(half(address, b""), "");
+    assert!(half(address, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("well\n"));
+    assert!(get(address, "/healthz").ends_with("well\n"));
+    // Given up, it is gone.
+    drop(pages);
+    let gone = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(gone.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The same by one who says that no more will come.
+fn half(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = connect(address);
+    stream.write_all(request).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+/// Whether the server has hung up on this client, waiting for it.
+fn is_dropped(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn slow_clients_are_in_nobodys_way() {
+    let (_pages, address) = server();
+    let began = Instant::now();
+    let mut silent: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+    // One that reads nothing of a page that does not fit into the system's buffers.
+    let mut deaf = connect(address);
+    deaf.write_all(b"GET /big HTTP/1.1\r\n\r\n").unwrap();
+    // One that needs longer than it may.
+    let mut slow = connect(address);
+    let drip = thread::spawn(move || {
+        for byte in b"GET /metrics HTTP/1.1\r\n\r\n" {
+            if slow.write_all(&[*byte]).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        let mut reply = Vec::new();
+        (slow.read_to_end(&mut reply).is_err() || reply.is_empty(), began.elapsed())
+    });
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert!(get(address, "/metrics").starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    }
+    assert!(silent.iter_mut().all(is_dropped));
+    let dropped = began.elapsed();
+    assert!(dropped < Duration::from_secs(5), "{dropped:?}");
+    assert!(is_dropped(&mut deaf));
+    let (unanswered, took) = drip.join().unwrap();
+    assert!(unanswered && took < Duration::from_secs(6), "{took:?}");
+    // A client that takes its time, but not too much of it, is answered.
+    let mut patient = connect(address);
+    for byte in b"GET /healthz HTTP/1.1\r\n\r\n" {
+        patient.write_all(&[*byte]).unwrap();
+        thread::sleep(Duration::from_millis(10));
+    }
+    let mut reply = String::new();
+    patient.read_to_string(&mut reply).unwrap();
+    assert!(reply.ends_with("well\n"), "{reply}");
+}
