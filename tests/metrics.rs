@@ -379,7 +379,8 @@ fn server() -> (Pages, SocketAddr) {
         "/metrics" => Some(Answer { status: 200, content_type: CONTENT_TYPE, body: metrics.render(&NOW) }),
         "/healthz" => Some(Answer::text(200, "well\n")),
         "/readyz" => Some(Answer::text(503, "draining\n")),
-        "/big" => Some(Answer::text(200, "x".repeat(20_000_000))),
+        "/long" => Some(Answer::text(200, "x".repeat(3_000_000))),
+        "/endless" => Some(Answer::text(200, "x".repeat(20_000_000))),
         "/bad" => panic!("a fault of the page, made by the test"),
         _ => None,
     });
@@ -420,7 +421,7 @@ fn pages_are_served() {
     let head = ask(address, "HEAD /healthz HTTP/1.0\n\n");
     assert!(head.contains("\r\nContent-Length: 5\r\n") && head.ends_with("close\r\n\r\n"), "{head}");
     // All of a page too long to be sent at once.
-    assert_eq!(get(address, "/big").split_once("\r\n\r\n").unwrap().1.len(), 20_000_000);
+    assert_eq!(get(address, "/long").split_once("\r\n\r\n").unwrap().1.len(), 3_000_000);
 }
 
 #[test]
@@ -484,40 +485,42 @@ fn is_dropped(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn slow_clients_are_in_nobodys_way() {
+fn silent_clients_are_in_nobodys_way() {
     let (_pages, address) = server();
-    let began = Instant::now();
-    let mut silent: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
-    // One that reads nothing of a page that does not fit into the system's buffers.
-    let mut deaf = connect(address);
-    deaf.write_all(b"GET /big HTTP/1.1\r\n\r\n").unwrap();
-    // One that needs longer than it may.
-    let mut slow = connect(address);
-    let drip = thread::spawn(move || {
-        for byte in b"GET /metrics HTTP/1.1\r\n\r\n" {
-            if slow.write_all(&[*byte]).is_err() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(200));
-        }
-        let mut reply = Vec::new();
-        (slow.read_to_end(&mut reply).is_err() || reply.is_empty(), began.elapsed())
-    });
+    let mut silent = Vec::new();
+    let mut fastest = Duration::MAX;
+    // More than once, since the machine may be busy.
     for _ in 0..5 {
+        silent.extend((0..20).map(|_| connect(address)));
         let asked = Instant::now();
         assert!(get(address, "/metrics").starts_with("HTTP/1.1 200 OK\r\n"));
-        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+        fastest = fastest.min(asked.elapsed());
     }
+    assert!(fastest < Duration::from_secs(1), "{fastest:?}");
     assert!(silent.iter_mut().all(is_dropped));
-    let dropped = began.elapsed();
-    assert!(dropped < Duration::from_secs(5), "{dropped:?}");
+}
+
+#[test]
+fn slow_clients_are_dropped() {
+    let (_pages, address) = server();
+    // One that reads nothing of a page that does not fit into the system's buffers.
+    let mut deaf = connect(address);
+    deaf.write_all(b"GET /endless HTTP/1.1\r\n\r\n").unwrap();
+    // One that needs five seconds to say what it wants.
+    let mut slow = connect(address);
+    for byte in b"GET /metrics HTTP/1.1\r\n\r\n" {
+        if slow.write_all(&[*byte]).is_err() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    let mut reply = Vec::new();
+    assert!(slow.read_to_end(&mut reply).is_err() || reply.is_empty());
     assert!(is_dropped(&mut deaf));
-    let (unanswered, took) = drip.join().unwrap();
-    assert!(unanswered && took < Duration::from_secs(6), "{took:?}");
-    // A client that takes its time, but not too much of it, is answered.
+    // One that takes its time, but not too much of it, is answered.
     let mut patient = connect(address);
-    for byte in b"GET /healthz HTTP/1.1\r\n\r\n" {
-        patient.write_all(&[*byte]).unwrap();
+    for part in ["GET /hea", "lthz HTTP/1.1\r", "\n\r", "\n"] {
+        patient.write_all(part.as_bytes()).unwrap();
         thread::sleep(Duration::from_millis(10));
     }
     let mut reply = String::new();
