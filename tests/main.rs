@@ -11,6 +11,7 @@ mod examples;
 mod live;
 mod live_commands;
 mod metrics;
+mod reload;
 mod scripts;
 mod support;
 mod tidy;

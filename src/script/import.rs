@@ -14,6 +14,8 @@ pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
 /// Imports may go this deep; each level takes some of the stack.
 const DEEPEST: usize = 64;
+/// So many scripts may be imported, counted once for every way to them: Rhai gives each its own list of all below it.
+const MOST: usize = 1_000;
 /// What an imported script may compute while it is imported. It has no call yet whose limits would hold.
 const MOST_OPERATIONS: u64 = 1_000_000;
 
@@ -90,6 +92,13 @@ fn without_detours(seen: PathBuf, real: &Path) -> PathBuf {
     if short != seen && short.canonicalize().is_ok_and(|found| found == real) { short } else { seen }
 }
 
+/// A script compiled to be imported.
+struct Made {
+    module: Shared<Module>,
+    /// It, and all it imports, by every way.
+    count: usize,
+}
+
 /// Compiles a script and what it imports.
 pub(super) struct Loader<'a> {
     engine: Engine,
@@ -98,7 +107,7 @@ pub(super) struct Loader<'a> {
     files: &'a mut dyn Files,
     modules: Modules,
     /// What has been compiled, by its name: read once, however many import it.
-    made: BTreeMap<String, Shared<Module>>,
+    made: BTreeMap<String, Made>,
     sources: Vec<Source>,
     /// The scripts being compiled, to notice one that imports itself: name, and path without links.
     open: Vec<(String, PathBuf)>,
@@ -125,10 +134,11 @@ impl<'a> Loader<'a> {
     /// Compiles the script of this name, which is the path it was read from if it has one.
     pub fn compile(&mut self, name: &str, text: &str) -> Result<AST, Box<Fault>> {
         let real = Path::new(name).canonicalize().unwrap_or_else(|_| name.into());
-        self.compile_file(name, real, text)
+        Ok(self.compile_file(name, real, text)?.0)
     }
 
-    fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<AST, Box<Fault>> {
+    /// Also tells how many scripts it consists of.
+    fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<(AST, usize), Box<Fault>> {
         let text = plain(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
         let mut ast = self
@@ -137,14 +147,20 @@ impl<'a> Loader<'a> {
             .map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))?;
         ast.set_source(name);
         self.open.push((name.to_owned(), real));
+        let mut count = 1;
         for (path, position) in imports(&ast) {
-            self.import(name, path, position)?;
+            count += self.import(name, path, position)?;
+            if count > MOST {
+                let error =
+                    EvalAltResult::ErrorRuntime(format!("it imports more than {MOST} scripts").into(), position);
+                return Err(Fault::of_error(name, &error, self.language, &self.sources));
+            }
         }
         self.open.pop();
-        Ok(ast)
+        Ok((ast, count))
     }
 
-    fn import(&mut self, importer: &str, path: Option<String>, position: Position) -> Result<(), Box<Fault>> {
+    fn import(&mut self, importer: &str, path: Option<String>, position: Position) -> Result<usize, Box<Fault>> {
         let fault = |message: String, sources: &[Source]| {
             let error = EvalAltResult::ErrorRuntime(message.into(), position);
             Fault::of_error(importer, &error, self.language, sources)
@@ -168,22 +184,22 @@ impl<'a> Loader<'a> {
         }
         let name = seen.to_string_lossy().into_owned();
         let key = (importer.to_owned(), path);
-        if let Some(module) = self.made.get(&name) {
+        if let Some(Made { module, count }) = self.made.get(&name) {
             self.modules.insert(key, Shared::clone(module));
-            return Ok(());
+            return Ok(*count);
         }
         if self.open.len() > DEEPEST {
             return Err(fault(format!("imports go more than {DEEPEST} scripts deep"), &self.sources));
         }
         let text =
             self.files.read(&seen).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
-        let ast = self.compile_file(&name, real, &crate::agi::text(&text))?;
+        let (ast, count) = self.compile_file(&name, real, &crate::agi::text(&text))?;
         let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer())
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
         let module = Shared::new(module);
-        self.made.insert(name, Shared::clone(&module));
-        self.modules.insert(key, module);
-        Ok(())
+        self.modules.insert(key, Shared::clone(&module));
+        self.made.insert(name, Made { module, count });
+        Ok(count)
     }
 
     /// An engine to run the top of an imported script with.

@@ -266,8 +266,7 @@ impl Library {
             let path = self.folder.join(&*name);
             if watch.sights.get(&path).is_none_or(|sight| sight.stamp.is_none()) {
                 watch.books.remove(&name);
-                shelves.remove(&name);
-                changes.push(Change::Removed { name });
+                changes.extend(shelves.remove(&name).map(|_| Change::Removed { name }));
                 continue;
             }
             let mut reader = Reader::new(&mut watch.sights, now, at_once);
