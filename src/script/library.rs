@@ -178,8 +178,8 @@ impl Library {
     /// There is none, or it has never been right.
     pub fn get(&self, name: &str) -> Result<Found, LoadError> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.get_key_value(name).or_else(|| shelves.get_key_value(format!("{name}.rhai").as_str()));
-        match shelf {
+        let place = shelves.get_key_value(name).or_else(|| shelves.get_key_value(format!("{name}.rhai").as_str()));
+        match place {
             Some((name, Shelf { script: Some(script), .. })) => {
                 Ok(Found { name: Arc::clone(name), script: Arc::clone(script) })
             }
@@ -192,10 +192,10 @@ impl Library {
     #[must_use]
     pub fn list(&self) -> Vec<Listed> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let listed = shelves.iter().map(|(name, shelf)| Listed {
+        let listed = shelves.iter().map(|(name, place)| Listed {
             name: Arc::clone(name),
-            version: shelf.version(),
-            fault: shelf.fault.clone(),
+            version: place.version(),
+            fault: place.fault.clone(),
         });
         listed.collect()
     }
@@ -228,7 +228,7 @@ impl Library {
             let what = self.folder.display().to_string();
             let change = Change::Unreadable { what, error: error.to_string() };
             watch.next = now + LOOK_EVERY;
-            watch.tell(vec![change], now, at_once)
+            watch.tell(&[change], now, at_once)
         })
     }
 
@@ -240,9 +240,9 @@ impl Library {
             return Err(io::Error::other("another folder is in its place, an empty one"));
         }
         watch.folder = look.folder;
-        let moved = watch.see(&look, now);
         watch.forget_notices(&look.notices);
-        let mut changes = watch.tell(look.notices, now, at_once);
+        let mut changes = watch.tell(&look.notices, now, at_once);
+        let moved = watch.see(look, now);
         let cost = Duration::from_nanos(u64::try_from(processor_time() - began).unwrap_or(0));
         if moved || watch.restless || at_once {
             self.compile(watch, now, at_once, &mut changes);
@@ -280,20 +280,20 @@ impl Library {
                 }
                 Err(panic) => Err(Fault::of_panic(&shown, &*panic)),
             };
-            let Reader { made_of, texts, fresh, waits, retry, .. } = reader;
+            let Reader { made_of, texts, settled, waits, .. } = reader;
             let Some(book) = watch.books.get_mut(&name) else { continue };
             book.made_of = made_of;
-            book.settled = !fresh && !waits && !retry;
+            book.settled = settled && !waits;
             if waits {
                 continue;
             }
-            let shelf = shelves.entry(Arc::clone(&name)).or_insert(Shelf { script: None, fault: None });
-            changes.extend(book.put(shelf, name, result, texts));
+            let place = shelves.entry(Arc::clone(&name)).or_insert(Shelf { script: None, fault: None });
+            changes.extend(book.put(place, name, result, texts));
         }
-        let mut place = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut *place, &mut shelves);
+        let mut served = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *served, &mut shelves);
         // Before what was there is dropped, which may take a while.
-        drop(place);
+        drop(served);
     }
 }
 
@@ -389,28 +389,28 @@ impl Book {
     /// Puts what was made on the shelf; tells what is new.
     fn put(
         &mut self,
-        shelf: &mut Shelf,
+        place: &mut Shelf,
         name: Arc<str>,
         made: Result<Script, Box<Fault>>,
         mut texts: DefaultHasher,
     ) -> Option<Change> {
-        let before = shelf.version();
+        let before = place.version();
         match made {
             Ok(script) => {
                 self.told = None;
-                let mended = shelf.fault.take().is_some();
-                if shelf.script.as_ref().is_some_and(|old| old.sources == script.sources) {
+                let mended = place.fault.take().is_some();
+                if place.script.as_ref().is_some_and(|old| old.sources == script.sources) {
                     return mended.then(|| Change::Live { name, version: script.version.clone(), before });
                 }
                 let version = script.version.clone();
-                shelf.script = Some(Arc::new(script));
+                place.script = Some(Arc::new(script));
                 Some(Change::Live { name, version, before })
             }
             Err(fault) => {
                 fault.to_string().hash(&mut texts);
                 let text = Some(texts.finish());
                 let fault = Arc::new(*fault);
-                shelf.fault = Some(Arc::clone(&fault));
+                place.fault = Some(Arc::clone(&fault));
                 let news = self.told != text;
                 self.told = text;
                 news.then_some(Change::Broken { name, fault, serving: before })
@@ -421,7 +421,7 @@ impl Book {
 
 impl Watch {
     /// Notes what a look has seen; whether anything is not as it was.
-    fn see(&mut self, look: &Look, now: Time) -> bool {
+    fn see(&mut self, look: Look, now: Time) -> bool {
         self.looks += 1;
         let (looks, mut moved) = (self.looks, false);
         let mut note = |sight: &mut Sight, stamp: Option<Stamp>| {
@@ -431,20 +431,14 @@ impl Watch {
                 moved = true;
             }
         };
-        for (name, path, stamp) in &look.found {
-            match self.sights.get_mut(path) {
-                Some(sight) => note(sight, Some(*stamp)),
-                None => {
-                    let mut sight = Sight { stamp: None, since: now, look: looks };
-                    note(&mut sight, Some(*stamp));
-                    self.sights.insert(path.clone(), sight);
-                }
-            }
+        for (name, path, stamp) in look.found {
             if !self.books.contains_key(name.as_str()) {
                 let book = Book { made_of: vec![(path.clone(), None)], settled: false, told: None };
-                self.books.insert(name.as_str().into(), book);
+                self.books.insert(name.into(), book);
                 self.restless = true;
             }
+            let unknown = Sight { stamp: None, since: now, look: 0 };
+            note(self.sights.entry(path).or_insert(unknown), Some(stamp));
         }
         // Hidden files that are imported, places where an import was looked for, and what is gone.
         for (path, sight) in self.sights.iter_mut().filter(|(_, sight)| sight.look != looks) {
@@ -475,14 +469,13 @@ impl Watch {
     }
 
     /// Picks what has been odd for a while and was not told yet: half way through a swap much is odd.
-    fn tell(&mut self, seen: Vec<Change>, now: Time, at_once: bool) -> Vec<Change> {
-        let mut news = seen;
-        news.retain(|change| {
+    fn tell(&mut self, seen: &[Change], now: Time, at_once: bool) -> Vec<Change> {
+        let news = seen.iter().filter(|change| {
             let text = change.to_string();
             let since = *self.notices.entry(text.clone()).or_insert(now);
             (at_once || now - since >= QUIET) && self.told.insert(text)
         });
-        news
+        news.cloned().collect()
     }
 }
 
@@ -494,23 +487,21 @@ struct Reader<'a> {
     at_once: bool,
     made_of: Vec<(PathBuf, Option<Stamp>)>,
     texts: DefaultHasher,
-    /// Something is not quiet yet.
-    fresh: bool,
-    /// What was made is not to be taken: something is too fresh, or no longer what the look has seen.
+    /// All was quiet and could be read: what was made stays right until something changes.
+    settled: bool,
+    /// What was made is not to be taken: something is not quiet, or no longer what the look has seen.
     waits: bool,
-    /// Something went wrong that may go well the next time.
-    retry: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(sights: &'a mut Sights, now: Time, at_once: bool) -> Self {
         let (made_of, texts) = (Vec::new(), DefaultHasher::new());
-        Self { sights, now, at_once, made_of, texts, fresh: false, waits: false, retry: false }
+        Self { sights, now, at_once, made_of, texts, settled: true, waits: false }
     }
 
     fn note(&mut self, quiet: bool) {
-        self.fresh |= !quiet;
-        self.waits |= self.fresh && !self.at_once;
+        self.settled &= quiet;
+        self.waits |= !quiet && !self.at_once;
     }
 
     fn bytes(&mut self, path: &Path, expected: Option<Stamp>) -> io::Result<Vec<u8>> {
@@ -551,7 +542,8 @@ impl Files for Reader<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.waits = true,
             // What mends these changes the file's stamp.
             Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData) => {}
-            Err(_) => self.retry = true,
+            // Too many open files, say.
+            Err(_) => self.settled = false,
         }
         result
     }
@@ -616,7 +608,7 @@ impl Look {
         let name = entry.file_name();
         // A call asks for a script by text.
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { return };
-        let script = name.ends_with(".rhai") && !name.ends_with(".test.rhai");
+        let script = name.strip_suffix(".rhai").is_some_and(|stem| stem.strip_suffix(".test").is_none());
         let path = entry.path();
         if let Err(error) = self.enter(entry, format!("{prefix}{name}"), &path, script)
             // It has vanished since, or is a link to nothing.
@@ -633,7 +625,8 @@ impl Look {
             return Ok(());
         }
         let metadata = if kind.is_symlink() { fs::metadata(path)? } else { entry.metadata()? };
-        if !metadata.is_dir() && !(script && metadata.is_file()) {
+        let wanted = if metadata.is_file() { script } else { metadata.is_dir() };
+        if !wanted {
             return Ok(());
         }
         if kind.is_symlink() && !path.canonicalize()?.starts_with(&self.root) {
