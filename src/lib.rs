@@ -35,6 +35,7 @@
 //! |---|---|
 //! | [`Host`] | runs scripts on sessions: the language, the limits, what an operator set |
 //! | [`Script`] | a script, compiled with all it imports; shared by any number of calls |
+//! | [`Library`](script::Library) | a folder of scripts, edited while calls run |
 //! | [`Session`] | one channel in conversation with Asterisk; [`Session::invoke`] sends a command |
 //! | [`Outcome`], [`Status`] | how a call ended |
 //! | [`Fault`] | what is wrong in a script, and where |
