@@ -50,7 +50,6 @@
 //!
 //! `cli`, on unless `default-features = false`, builds the program `agi-rhai`; the library does not need it.
 #![warn(missing_docs)]
-#![forbid(unsafe_code)]
 
 pub mod agi;
 pub mod clock;

@@ -8,17 +8,23 @@ use crate::command::{
 };
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
-use tracing::{debug, enabled, warn};
+use tracing::{debug, warn};
 
 /// What Asterisk may take beyond the time a command itself has.
 const MARGIN: Duration = Duration::from_secs(30);
+
+/// What a command may take that is broken off because the operator ends the call.
+const BREAKING_OFF: Duration = Duration::from_secs(3);
 
 /// Why a session takes no more commands: what a script cannot catch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Over {
     /// The call ended: whoever hung up, or Asterisk took the channel away.
     Hangup,
+    /// Whoever runs the host ended the call; the channel is still up.
+    Stopped,
     /// The script ended itself.
     Ended,
     /// The line to Asterisk broke, or what came was not AGI.
@@ -29,6 +35,7 @@ impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hangup => f.write_str("the call has ended"),
+            Self::Stopped => f.write_str("ended by the operator"),
             Self::Ended => f.write_str("the script has ended"),
             Self::Lost(why) => write!(f, "the line to Asterisk broke: {why}"),
         }
@@ -74,6 +81,15 @@ pub struct Last {
     pub result: Option<Value>,
 }
 
+/// Hears what goes over the line of a session: for a list of live calls, for figures, for whoever listens in.
+pub trait Observer: Send + Sync {
+    /// A command was sent, from this place in the script.
+    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, at: Time);
+
+    /// Its reply came; `shown` is the reply with the keys masked.
+    fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
+}
+
 /// One channel in conversation with Asterisk.
 pub struct Session {
     environment: Environment,
@@ -90,6 +106,7 @@ pub struct Session {
     last: Last,
     rules: Rules,
     log_digits: bool,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl fmt::Debug for Session {
@@ -130,12 +147,18 @@ impl Session {
             last: Last::default(),
             rules,
             log_digits: false,
+            observer: None,
         })
     }
 
     /// Lets no script run these dialplan applications.
-    pub fn deny(&mut self, applications: std::sync::Arc<[String]>) {
+    pub fn deny(&mut self, applications: Arc<[String]>) {
         self.rules.denied = applications;
+    }
+
+    /// Lets somebody hear what goes over the line.
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
     }
 
     /// Shows keys in the log, which masks them otherwise.
@@ -301,6 +324,10 @@ impl Session {
         self.over.get_or_insert_with(|| Over::Lost(why.to_string())).clone()
     }
 
+    fn stopped(&mut self) -> Over {
+        self.over.get_or_insert(Over::Stopped).clone()
+    }
+
     fn hung_up(&mut self) -> Over {
         self.over.get_or_insert(Over::Hangup).clone()
     }
@@ -315,6 +342,7 @@ impl Session {
             Ok(Heard::Silence | Heard::Reply(_)) => Ok(()),
             Ok(Heard::Hangup) if self.aftermath => Ok(()),
             Ok(Heard::Hangup) => Err(self.hung_up()),
+            Ok(Heard::Stop) => Err(self.stopped()),
             Ok(Heard::Closed) => {
                 self.closed = true;
                 Err(self.hung_up())
@@ -324,7 +352,7 @@ impl Session {
     }
 
     /// Sends a line and waits for its reply.
-    fn exchange(&mut self, command: &Command, line: &[u8], args: &[Value]) -> Result<Reply, Error> {
+    fn exchange(&mut self, command: &'static Command, line: &[u8], args: &[Value]) -> Result<Reply, Error> {
         let length = match command.waits {
             Waits::Short => Some(Duration::ZERO),
             Waits::Millis(param) => match args.get(param) {
@@ -335,14 +363,25 @@ impl Session {
         };
         self.commands += 1;
         debug!(target: "agi_rhai::dialogue", "> {}", text(line));
+        let now = self.transport.now();
+        if let Some(observer) = &self.observer {
+            observer.sent(command, line, &self.last.script, self.last.line, now);
+        }
         if let Err(error) = self.transport.send(line) {
             return Err(Error::Over(self.broke(&error)));
         }
-        let until = length.map_or(Time::NEVER, |length| self.transport.now() + length + MARGIN);
+        let mut until = length.map_or(Time::NEVER, |length| now + length + MARGIN);
+        let mut broken_off = false;
         loop {
             match self.transport.receive(until) {
+                // The line is in step again; what the command brought is lost.
+                Ok(Heard::Reply(_)) if broken_off => return Err(Error::Over(self.stopped())),
                 Ok(Heard::Reply(reply)) => {
                     self.log(command, &reply);
+                    if let Some(observer) = &self.observer {
+                        let shown = Shown { command, reply: &reply, digits: self.log_digits };
+                        observer.heard(command, &shown, self.transport.now());
+                    }
                     if let After::Fence(result) = command.after
                         && reply.result() == result
                     {
@@ -354,6 +393,14 @@ impl Session {
                 Ok(Heard::Hangup) => {
                     debug!(target: "agi_rhai::dialogue", "< HANGUP");
                     self.hung_up();
+                }
+                Ok(Heard::Stop) => {
+                    self.stopped();
+                    broken_off = true;
+                    until = until.min(self.transport.now() + BREAKING_OFF);
+                    if let Err(error) = self.transport.interrupt() {
+                        return Err(Error::Over(self.broke(&error)));
+                    }
                 }
                 Ok(Heard::Closed) => {
                     self.closed = true;
@@ -471,18 +518,27 @@ impl Session {
         }
     }
 
-    fn log(&self, command: &Command, reply: &Reply) {
-        if !enabled!(target: "agi_rhai::dialogue", tracing::Level::DEBUG) {
-            return;
+    fn log(&self, command: &'static Command, reply: &Reply) {
+        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.log_digits });
+    }
+}
+
+/// A reply as it is shown: the keys a caller pressed are nobody's business.
+struct Shown<'a> {
+    command: &'static Command,
+    reply: &'a Reply,
+    digits: bool,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entered = matches!(self.command.function.returns, Returns::Key | Returns::Digits);
+        let (result, number) = (self.reply.result(), self.reply.result().parse::<i64>());
+        if self.digits || !entered || result.is_empty() || matches!(number, Ok(0 | -1)) {
+            return self.reply.fmt(f);
         }
-        let entered = matches!(command.function.returns, Returns::Key | Returns::Digits);
-        let (result, number) = (reply.result(), reply.result().parse::<i64>());
-        if self.log_digits || !entered || result.is_empty() || matches!(number, Ok(0 | -1)) {
-            debug!(target: "agi_rhai::dialogue", "< {reply}");
-        } else {
-            let masked = reply.text.replacen(result, &"•".repeat(result.len()), 1);
-            debug!(target: "agi_rhai::dialogue", "< {} {masked}", reply.code);
-        }
+        let masked = self.reply.text.replacen(result, &"•".repeat(result.len()), 1);
+        write!(f, "{} {masked}", self.reply.code)
     }
 }
 

@@ -115,6 +115,7 @@ fn subtraction(number: &str, player: Player) {
     expect(&mut call, &format!(r#"SAY NUMBER {} """#, right * 100 / sums));
     expect(&mut call, r#"STREAM FILE "subtraction-game-percent" """#);
     expect(&mut call, r#"STREAM FILE "vm-goodbye" """#);
+    call.wait_for(r#"SET VARIABLE "AGI_RHAI_VERSION""#);
     expect(&mut call, r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#);
     ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
     assert_eq!(asterisk().database_get("subtraction", number), Some(right.to_string()));
@@ -368,7 +369,9 @@ fn live_exit() {
     let (call, ending) =
         played("ends/exit.rhai", "fn leave() { exit(); } try { leave(); } catch { } noop(\"not reached\");");
     ends(&ending, "SUCCESS", "SUCCESS", true);
-    assert_eq!(commands(&call), [r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#]);
+    let commands = commands(&call);
+    assert!(commands[0].starts_with(r#"SET VARIABLE "AGI_RHAI_VERSION""#), "{commands:?}");
+    assert_eq!(commands[1..], [r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#]);
 }
 
 #[test]

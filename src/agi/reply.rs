@@ -155,6 +155,11 @@ impl Framer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Where what arrives is to be put, behind what is there.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
     /// Whether a line or reply has begun and not ended.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {

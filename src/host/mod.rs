@@ -1,11 +1,21 @@
-//! Running calls.
+//! Running calls: one, or thousands at a time.
 
+#[cfg(target_os = "linux")]
+mod connection;
+#[cfg(target_os = "linux")]
+pub mod control;
+#[cfg(target_os = "linux")]
+mod coroutine;
+#[cfg(target_os = "linux")]
+pub mod fastagi;
 pub mod http;
+pub mod live;
 pub mod metrics;
 #[cfg(unix)]
 pub mod stdio;
 
-use crate::script::{Call, Fault, Language, Limits, LoadError, Memory, Script};
+use crate::clock::Stopwatch;
+use crate::script::{Call, Change, Fault, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::Ending;
 use std::borrow::Cow;
@@ -20,6 +30,8 @@ use tracing::{error, info};
 
 /// Channel variable with the call's [`Status`].
 pub const STATUS: &str = "AGI_RHAI_STATUS";
+/// Channel variable with the version of the script that ran.
+pub const VERSION: &str = "AGI_RHAI_VERSION";
 /// Channel variable with what went wrong.
 pub const ERROR: &str = "AGI_RHAI_ERROR";
 
@@ -61,6 +73,8 @@ pub enum Status {
     Failure,
     /// There is no such script.
     NotFound,
+    /// There are too many calls already.
+    Busy,
     /// The line to Asterisk broke; nobody can be told.
     Lost,
 }
@@ -74,6 +88,7 @@ impl Status {
             Self::Hangup => "HANGUP",
             Self::Failure => "FAILURE",
             Self::NotFound => "NOTFOUND",
+            Self::Busy => "BUSY",
             Self::Lost => "LOST",
         }
     }
@@ -129,6 +144,11 @@ impl Host {
         self.denied = Some(applications.into_iter().collect());
     }
 
+    /// How memory is counted, where it is.
+    pub fn memory(&self) -> Option<Memory> {
+        self.memory
+    }
+
     /// Lets every call draw the same random numbers.
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = Some(seed);
@@ -155,6 +175,14 @@ impl Host {
         Script::load(path, folder, &self.language)
     }
 
+    /// Reads and compiles a folder of scripts, to be served; and what there is to tell of it.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn library(&self, folder: &Path) -> std::io::Result<(Library, Vec<Change>)> {
+        Library::open(folder, &self.language, Stopwatch::start().now())
+    }
+
     /// Runs a script on a session and tells Asterisk how it ended. The thread is to have a stack of 8 MiB, as the main
     /// thread has.
     pub fn run(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
@@ -175,6 +203,7 @@ impl Host {
         let seed = self.seed.unwrap_or_else(chance);
         let call = Call::new(session, args, params, seed, self.limits.clone(), self.memory);
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
+        let mut problem = None;
         let (status, fault) = match run {
             Ok((finished, after)) => {
                 use crate::script::Finished;
@@ -183,6 +212,10 @@ impl Host {
                     Finished::Over(Over::Lost(why)) => {
                         error!(script = script.name(), "the line to Asterisk broke: {why}");
                         (Status::Lost, None)
+                    }
+                    Finished::Over(Over::Stopped) => {
+                        problem = Some(Over::Stopped.to_string());
+                        (Status::Hangup, after)
                     }
                     Finished::Over(_) => (Status::Hangup, after),
                     Finished::Fault(fault) => (Status::Failure, Some(fault)),
@@ -195,7 +228,7 @@ impl Host {
             }
         };
         let mut session = call.session();
-        let problem = fault.as_deref().map(ToString::to_string);
+        let problem = fault.as_deref().map(ToString::to_string).or(problem);
         if let Some(fault) = &fault {
             complain(&session, fault);
         }
@@ -205,16 +238,18 @@ impl Host {
         Outcome { status, fault, commands, missing_sounds, length, seed }
     }
 
+    /// Tells Asterisk that there are too many calls already.
+    pub fn turn_away(&self, mut session: Session) {
+        session.tell(STATUS, Status::Busy.word());
+        session.end(Ending::Well);
+    }
+
     /// Tells Asterisk that there is no such script, or what is wrong with it.
     pub fn refuse(&self, mut session: Session, error: &LoadError) -> Status {
         let (status, script) = match error {
             LoadError::Missing(path, _) => (Status::NotFound, path.to_string_lossy().into_owned()),
             LoadError::Fault(fault) => (Status::Failure, fault.script.clone()),
         };
-        match error {
-            LoadError::Missing(..) => error!(channel = &*channel(&session), "{error}"),
-            LoadError::Fault(fault) => complain(&session, fault),
-        }
         close(&mut session, &script, "", status, Some(&error.to_string()), 0);
         status
     }
@@ -239,7 +274,7 @@ fn close(
     problem: Option<&str>,
     seed: u64,
 ) -> Duration {
-    tell(session, status, problem);
+    tell(session, version, status, problem);
     let length = session.now() - session.began();
     info!(
         script,
@@ -252,7 +287,9 @@ fn close(
         seed,
         "call ended"
     );
-    session.end(if status == Status::Failure { Ending::Failure } else { Ending::Well });
+    // A failure told after a hangup would hide it from the dialplan.
+    let failed = status == Status::Failure && session.over() != Some(&Over::Hangup);
+    session.end(if failed { Ending::Failure } else { Ending::Well });
     length
 }
 
@@ -261,8 +298,11 @@ fn chance() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// One command at a good end; three when there is something to say.
-fn tell(session: &mut Session, status: Status, problem: Option<&str>) {
+/// Two commands at a good end; four when there is something to say.
+fn tell(session: &mut Session, version: &str, status: Status, problem: Option<&str>) {
+    if !version.is_empty() {
+        session.tell(VERSION, version);
+    }
     session.tell(STATUS, status.word());
     if let Some(problem) = problem {
         // In one line, and short enough for GET VARIABLE and for any Asterisk's line.
@@ -271,6 +311,7 @@ fn tell(session: &mut Session, status: Status, problem: Option<&str>) {
             problem.pop();
         }
         session.tell(ERROR, &problem);
-        session.announce(&format!("agi-rhai: {problem}"));
+        let version = if version.is_empty() { String::new() } else { format!(" (version {version})") };
+        session.announce(&format!("agi-rhai: {problem}{version}"));
     }
 }

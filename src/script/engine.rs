@@ -53,8 +53,8 @@ impl Default for Limits {
 /// How much memory this thread holds, from whoever owns the allocator: a library does not.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// Bytes held by what this thread allocated.
-    pub used: fn() -> usize,
+    /// Bytes held by what this thread allocated; less than nothing where it freed what others had.
+    pub used: fn() -> isize,
 }
 
 /// The target, in the log, of what scripts print.
@@ -64,7 +64,7 @@ const COUNT_ANEW: i64 = -1;
 /// Looked at every so many operations.
 const CHECK_EVERY: u64 = 1024;
 /// And the line at most so often.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// The state of one call, behind every function of its script.
 pub struct Call {
@@ -72,7 +72,7 @@ pub struct Call {
     values: Values,
     pub(super) random: Mutex<StdRng>,
     limits: Limits,
-    memory: Option<(Memory, usize)>,
+    memory: Option<(Memory, isize)>,
     stopped: AtomicBool,
     limit: Mutex<Option<String>>,
     printed: AtomicUsize,
@@ -216,7 +216,7 @@ impl Call {
             return false;
         }
         if let Some((memory, before)) = self.memory
-            && (memory.used)().saturating_sub(before) > self.limits.memory
+            && (memory.used)().saturating_sub(before) > self.limits.memory.cast_signed()
         {
             self.exceed(format!("the script uses more than {} MiB of memory", self.limits.memory / (1024 * 1024)));
             return false;
@@ -235,9 +235,13 @@ impl Call {
             }
             let passed = u64::try_from(now - self.looked_at.load(Relaxed)).unwrap_or(0);
             if Duration::from_nanos(passed) > LOOK_EVERY {
-                self.looked_at.store(now, Relaxed);
                 let mut session = self.session();
-                if session.check().is_err() {
+                let over = session.check().is_err();
+                // A look may let other calls run on this thread: their computing is not this script's.
+                let others = processor_time() - now;
+                self.computing_since.fetch_add(others, Relaxed);
+                self.looked_at.store(now + others, Relaxed);
+                if over {
                     self.stop_script();
                     return false;
                 }
@@ -318,7 +322,7 @@ impl Call {
         let result = engine.run_ast_with_scope(&mut scope, &script.ast);
         let finished = self.finished(script, language, result);
         let mut fault = None;
-        if let (Finished::Over(Over::Hangup), Some(params)) = (&finished, script.on_hangup) {
+        if let (Finished::Over(Over::Hangup | Over::Stopped), Some(params)) = (&finished, script.on_hangup) {
             fault = self.on_hangup(&engine, script, language, &mut scope, params);
         }
         (finished, fault)

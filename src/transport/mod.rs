@@ -36,6 +36,15 @@ pub trait Transport: Send {
     /// The line broke, or what came is not AGI.
     fn receive(&mut self, until: Time) -> io::Result<Heard>;
 
+    /// Breaks off the command in flight: the next reply heard tells that the line can be used again. Asterisk ends a
+    /// prompt or a question when another line comes; what it cannot break off has to end by itself first.
+    ///
+    /// # Errors
+    /// The line broke.
+    fn interrupt(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Says goodbye.
     ///
     /// # Errors
@@ -57,6 +66,8 @@ pub enum Heard {
     Reply(Reply),
     /// The caller is gone; the line may still be used.
     Hangup,
+    /// Whoever runs the host ends the call.
+    Stop,
     /// The line is closed.
     Closed,
     /// Nothing, up to the moment asked for.

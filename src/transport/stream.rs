@@ -13,41 +13,68 @@ use std::time::Duration;
 /// How long the opening block may take.
 const OPENING: Duration = Duration::from_secs(10);
 
+/// How long the rest of a reply may take once it has begun.
+const REST: Duration = Duration::from_secs(30);
+
+/// So many lines that are no replies, and what is at the other end is no Asterisk.
+const MOST_STRAYS: u32 = 100;
+
+/// Asked for to get back in step: the reply to this can be told from any other.
+const STEP: &str = "agi-rhai: in step";
+
 /// A stream of bytes as a session needs it.
 pub trait Wire: Send {
-    /// Reads what is there, or waits for it.
+    /// The time at the other end.
+    fn now(&self) -> Time;
+
+    /// Puts what is there behind `bytes`, or waits for it.
     ///
     /// # Errors
     /// The line broke.
-    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got>;
+    fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got>;
 
     /// Writes all of these bytes at once.
     ///
     /// # Errors
     /// The line broke.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// More is due behind what was read: over TCP, Asterisk's second write waits until its first is acknowledged.
+    fn more_is_due(&mut self) {}
 }
 
-/// What a reader waits for.
+/// What a reader waits for, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// More of the environment.
-    Opening(Duration),
-    /// The reply to the line in flight; without a limit where Asterisk may take as long as it likes.
-    Reply(Option<Duration>),
+    Opening(Time),
+    /// The reply to the line in flight; without a limit ([`Time::NEVER`]) where Asterisk may take as long as it likes.
+    Reply(Time),
     /// The time to pass; nothing is due, but the end of the call may be told.
-    Pause(Duration),
+    Pause(Time),
 }
 
 /// What reading brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// So many bytes; none means the end.
-    Bytes(usize),
+    /// More bytes.
+    Bytes,
+    /// The end of the line.
+    End,
     /// The hangup, told besides the line (SIGHUP).
     Hangup,
+    /// Whoever runs the host ends the call.
+    Stop,
     /// Nothing in the time given.
     Nothing,
+}
+
+/// Reads once, behind what is there.
+fn read_once(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
+    let mut buffer = [0; 2048];
+    let length = reader.read(&mut buffer)?;
+    bytes.extend_from_slice(&buffer[..length]);
+    Ok(if length == 0 { Got::End } else { Got::Bytes })
 }
 
 /// Any `Read` and `Write`. A hangup is heard when the next reply is read, not while the script sleeps or computes, and
@@ -56,14 +83,19 @@ pub enum Got {
 pub struct Blocking<R, W> {
     reader: R,
     writer: W,
+    clock: Stopwatch,
 }
 
 impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
-    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got> {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         match wait {
-            Wait::Opening(_) | Wait::Reply(_) => self.reader.read(buffer).map(Got::Bytes),
-            Wait::Pause(length) => {
-                clock::sleep(length);
+            Wait::Opening(_) | Wait::Reply(_) => read_once(&mut self.reader, bytes),
+            Wait::Pause(until) => {
+                clock::sleep(until - self.clock.now());
                 Ok(Got::Nothing)
             }
         }
@@ -81,6 +113,7 @@ pub struct Pipes<R, W> {
     reader: R,
     writer: W,
     notice: Option<Notice>,
+    clock: Stopwatch,
 }
 
 /// How a signal handler tells of the hangup: by a flag that is cheap to look at, and by a descriptor that ends a wait.
@@ -95,7 +128,7 @@ pub struct Notice {
 impl<R, W> Pipes<R, W> {
     /// A line that is read from and written to these.
     pub fn new(reader: R, writer: W, notice: Option<Notice>) -> Self {
-        Self { reader, writer, notice }
+        Self { reader, writer, notice, clock: Stopwatch::start() }
     }
 
     /// Whether the hangup has been told. Once is enough, so the notice is given up then.
@@ -109,17 +142,21 @@ impl<R, W> Pipes<R, W> {
 }
 
 impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
-    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got> {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         if self.is_noticed() {
             return Ok(Got::Hangup);
         }
-        let wait = match wait {
+        let until = match wait {
             // Asterisk answers or closes the pipe, and tells no hangup before it has answered: so the system is not
             // asked first whether there is something to read.
-            Wait::Reply(_) => return self.reader.read(buffer).map(Got::Bytes),
-            Wait::Opening(wait) | Wait::Pause(wait) => wait,
+            Wait::Reply(_) => return read_once(&mut self.reader, bytes),
+            Wait::Opening(until) | Wait::Pause(until) => until,
         };
-        let wait = Timespec::try_from(wait).ok();
+        let wait = Timespec::try_from(until - self.clock.now()).ok();
         let line = PollFd::new(&self.reader, PollFlags::IN);
         let readable = match &self.notice {
             Some(notice) => {
@@ -130,7 +167,7 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
         };
         match readable {
             _ if self.is_noticed() => Ok(Got::Hangup),
-            Ok(true) => self.reader.read(buffer).map(Got::Bytes),
+            Ok(true) => read_once(&mut self.reader, bytes),
             // Another signal: whoever waits will ask again.
             Ok(false) | Err(rustix::io::Errno::INTR) => Ok(Got::Nothing),
             Err(error) => Err(error.into()),
@@ -145,20 +182,26 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
 
 /// A session over a [`Wire`].
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the line, independent of the others")]
 pub struct Stream<W> {
     wire: W,
     framer: Framer,
-    clock: Stopwatch,
+    opening: Duration,
     line: Vec<u8>,
     in_flight: bool,
+    /// Only the reply to this counts: what comes before it answers something else.
+    getting_in_step: bool,
     hung_up: bool,
+    stopped: bool,
     closed: bool,
+    strays: u32,
+    fails: bool,
 }
 
 impl<R: Read + Send, W: Write + Send> Stream<Blocking<R, W>> {
     /// A session over any reader and writer.
     pub fn new(reader: R, writer: W) -> Self {
-        Self::over(Blocking { reader, writer })
+        Self::over(Blocking { reader, writer, clock: Stopwatch::start() })
     }
 }
 
@@ -168,17 +211,34 @@ impl<W: Wire> Stream<W> {
         Self {
             wire,
             framer: Framer::default(),
-            clock: Stopwatch::start(),
+            opening: OPENING,
             line: Vec::new(),
             in_flight: false,
+            getting_in_step: false,
             hung_up: false,
+            stopped: false,
             closed: false,
+            strays: 0,
+            fails: false,
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8], wait: Wait) -> io::Result<Got> {
+    /// How long the opening block may take.
+    #[must_use]
+    pub fn opening_within(self, opening: Duration) -> Self {
+        Self { opening, ..self }
+    }
+
+    /// Tells Asterisk of a fault by a line that begins with `failure`, for which it sets AGISTATUS: where no exit code
+    /// can do it.
+    #[must_use]
+    pub fn telling_failure(self) -> Self {
+        Self { fails: true, ..self }
+    }
+
+    fn read(&mut self, wait: Wait) -> io::Result<Got> {
         loop {
-            match self.wire.read(buffer, wait) {
+            match self.wire.read(self.framer.buffer(), wait) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }
@@ -190,34 +250,58 @@ impl<W: Wire> Stream<W> {
     fn listen_before_sending(&mut self) -> io::Result<()> {
         if self.line.is_empty() {
             // The first line: that rest may still lie in the pipe.
-            let mut buffer = [0; 1024];
-            match self.read(&mut buffer, Wait::Pause(Duration::ZERO))? {
-                Got::Bytes(0) => self.closed = true,
-                Got::Bytes(length) => self.framer.push(&buffer[..length]),
+            match self.read(Wait::Pause(self.wire.now()))? {
+                Got::End => self.closed = true,
                 Got::Hangup => self.hung_up = true,
-                Got::Nothing => {}
+                Got::Stop => self.stopped = true,
+                Got::Bytes | Got::Nothing => {}
             }
         }
         while let Some(frame) = self.framer.take().map_err(broken)? {
             match frame {
                 Frame::Hangup => self.hung_up = true,
-                Frame::Stray(line) => stray(&line)?,
-                Frame::Reply(reply) => tracing::warn!(%reply, "skipped a reply to nothing"),
+                Frame::Stray(line) => self.stray(&line)?,
+                Frame::Reply(reply) => self.stray_reply(&reply)?,
             }
         }
         Ok(())
     }
-}
 
-/// A line that is no reply.
-fn stray(line: &str) -> io::Result<()> {
-    if line.starts_with("agi_") {
-        return Err(broken(format_args!(
-            "{line:?} where a reply was due: a value of the environment holds line breaks"
-        )));
+    /// A line that is no reply.
+    fn stray(&mut self, line: &str) -> io::Result<()> {
+        if line.starts_with("agi_") {
+            return Err(broken(format_args!(
+                "{line:?} where a reply was due: a value of the environment holds line breaks"
+            )));
+        }
+        tracing::warn!(?line, "skipped a line that is no reply");
+        self.count_stray()
     }
-    tracing::warn!(?line, "skipped a line that is no reply");
-    Ok(())
+
+    fn stray_reply(&mut self, reply: &crate::agi::Reply) -> io::Result<()> {
+        if !self.getting_in_step {
+            tracing::warn!(%reply, "skipped a reply to nothing");
+        }
+        self.count_stray()
+    }
+
+    /// Whoever says nothing but nonsense would keep the call for ever.
+    fn count_stray(&mut self) -> io::Result<()> {
+        self.strays += 1;
+        if self.strays > MOST_STRAYS {
+            return Err(broken(format_args!("more than {MOST_STRAYS} lines that are no replies")));
+        }
+        Ok(())
+    }
+
+    /// Whether this answers the line in flight.
+    fn answers(&self, reply: &crate::agi::Reply) -> bool {
+        if self.getting_in_step {
+            return reply.value() == Some(STEP);
+        }
+        // A NOOP is always answered with 200: what comes before that is a stray of the command before.
+        self.in_flight && (reply.code == 200 || self.line != b"NOOP\n")
+    }
 }
 
 fn broken(text: impl std::fmt::Display) -> io::Error {
@@ -226,11 +310,12 @@ fn broken(text: impl std::fmt::Display) -> io::Error {
 
 impl<W: Wire> Transport for Stream<W> {
     fn open(&mut self) -> io::Result<Vec<u8>> {
-        let until = self.clock.now() + OPENING;
-        let mut block = Vec::with_capacity(1024);
-        let mut buffer = [0; 2048];
+        let until = self.wire.now() + self.opening;
+        let ends = |text: &str| io::Error::new(io::ErrorKind::UnexpectedEof, text);
         loop {
-            if let Some(end) = Environment::end(&block) {
+            let block = self.framer.buffer();
+            if let Some(end) = Environment::end(block) {
+                let mut block = std::mem::take(block);
                 self.framer.push(&block[end..]);
                 block.truncate(end);
                 return Ok(block);
@@ -238,26 +323,20 @@ impl<W: Wire> Transport for Stream<W> {
             if block.len() > MAX_BLOCK {
                 return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
             }
-            match self.read(&mut buffer, Wait::Opening(until - self.clock.now()))? {
-                Got::Bytes(0) if block.is_empty() => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "no environment came: is this started by Asterisk's AGI()?",
-                    ));
-                }
-                Got::Bytes(0) => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the environment ends in the middle"));
-                }
-                Got::Bytes(length) => block.extend_from_slice(&buffer[..length]),
+            let nothing = block.is_empty();
+            match self.read(Wait::Opening(until))? {
+                Got::End if nothing => return Err(ends("no environment came: is this started by Asterisk's AGI()?")),
+                Got::End => return Err(ends("the environment ends in the middle")),
+                Got::Stop => return Err(ends("stopped before the environment came")),
                 // Kept for the first command: the opening block still comes.
-                Got::Hangup => self.framer.push(b"HANGUP\n"),
-                Got::Nothing if self.clock.now() >= until => {
+                Got::Hangup => self.hung_up = true,
+                Got::Nothing if self.wire.now() >= until => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
-                        format!("the environment did not come whole within {} s", OPENING.as_secs()),
+                        format!("the environment did not come whole within {} s", self.opening.as_secs_f64()),
                     ));
                 }
-                Got::Nothing => {}
+                Got::Bytes | Got::Nothing => {}
             }
         }
     }
@@ -267,7 +346,7 @@ impl<W: Wire> Transport for Stream<W> {
     }
 
     fn now(&self) -> Time {
-        self.clock.now()
+        self.wire.now()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
@@ -281,35 +360,57 @@ impl<W: Wire> Transport for Stream<W> {
         Ok(())
     }
 
+    fn interrupt(&mut self) -> io::Result<()> {
+        self.getting_in_step = true;
+        self.send(format!("GET FULL VARIABLE \"{STEP}\"").as_bytes())
+    }
+
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         if std::mem::take(&mut self.hung_up) {
             return Ok(Heard::Hangup);
         }
-        let mut buffer = [0; 1024];
+        if std::mem::take(&mut self.stopped) {
+            return Ok(Heard::Stop);
+        }
+        let mut begun = false;
+        let mut rest = Time::NEVER;
         loop {
             while let Some(frame) = self.framer.take().map_err(broken)? {
                 match frame {
-                    // A NOOP is always answered with 200: what comes before that is a stray of the command before.
-                    Frame::Reply(reply) if self.in_flight && (reply.code == 200 || self.line != b"NOOP\n") => {
+                    Frame::Reply(reply) if self.answers(&reply) => {
                         self.in_flight = false;
+                        self.getting_in_step = false;
                         return Ok(Heard::Reply(reply));
                     }
-                    Frame::Hangup => return Ok(Heard::Hangup),
-                    Frame::Stray(line) => stray(&line)?,
-                    Frame::Reply(reply) => tracing::warn!(%reply, "skipped a reply to nothing"),
+                    Frame::Hangup => {
+                        if self.in_flight {
+                            self.wire.more_is_due();
+                        }
+                        self.count_stray()?;
+                        return Ok(Heard::Hangup);
+                    }
+                    Frame::Stray(line) => self.stray(&line)?,
+                    Frame::Reply(reply) => self.stray_reply(&reply)?,
                 }
             }
             if self.closed {
                 return Ok(Heard::Closed);
             }
-            let left = || until - self.clock.now();
-            let wait = match (self.in_flight, until) {
-                (true, Time::NEVER) => Wait::Reply(None),
-                (true, _) => Wait::Reply(Some(left())),
-                (false, _) => Wait::Pause(left()),
+            let wait = if self.in_flight {
+                if begun {
+                    self.wire.more_is_due();
+                }
+                if rest == Time::NEVER && self.framer.is_unfinished() {
+                    // Who has begun a reply goes on with it, whatever time the command has.
+                    rest = self.wire.now() + REST;
+                }
+                Wait::Reply(until.min(rest))
+            } else {
+                Wait::Pause(until)
             };
-            match self.read(&mut buffer, wait)? {
-                Got::Bytes(0) => {
+            match self.read(wait)? {
+                Got::Bytes => begun = true,
+                Got::End => {
                     self.closed = true;
                     if self.framer.is_unfinished() {
                         return Err(io::Error::new(
@@ -318,15 +419,28 @@ impl<W: Wire> Transport for Stream<W> {
                         ));
                     }
                 }
-                Got::Bytes(length) => self.framer.push(&buffer[..length]),
                 Got::Hangup => return Ok(Heard::Hangup),
-                Got::Nothing if self.clock.now() >= until => return Ok(Heard::Silence),
-                Got::Nothing => {}
+                Got::Stop => return Ok(Heard::Stop),
+                Got::Nothing => {
+                    let now = self.wire.now();
+                    if now >= rest && self.in_flight {
+                        return Err(io::Error::new(
+                            io::ErrorKind::TimedOut,
+                            format!("the rest of a reply did not come within {} s", REST.as_secs()),
+                        ));
+                    }
+                    if now >= until {
+                        return Ok(Heard::Silence);
+                    }
+                }
             }
         }
     }
 
-    fn leave(&mut self, _: Ending) -> io::Result<()> {
+    fn leave(&mut self, ending: Ending) -> io::Result<()> {
+        if self.fails && ending == Ending::Failure {
+            self.wire.write(b"failure\n")?;
+        }
         Ok(())
     }
 }

@@ -7,10 +7,57 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
+
+/// What keeps the log of a server going; lines still to be written are written when it is dropped.
+pub struct Log {
+    writer: Option<WorkerGuard>,
+    dropped: Option<ErrorCounter>,
+}
+
+impl Log {
+    /// Counts the lines that came faster than they could be written.
+    pub fn dropped(&self) -> impl Fn() -> u64 + Send + 'static {
+        let dropped = self.dropped.clone();
+        move || dropped.as_ref().map_or(0, |dropped| u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX))
+    }
+
+    /// Writes what is still to be written.
+    pub fn close(&mut self) {
+        self.writer = None;
+    }
+}
+
+/// Starts the log of a server: a thread of its own writes it, since whoever writes to a full pipe waits, and all calls
+/// of a thread would wait with it.
+pub fn serve(options: &Common) -> Log {
+    let level = options.log_level.unwrap_or(LevelFilter::INFO);
+    let place = options.log.as_deref().unwrap_or("stderr");
+    let (writer, problem): (Box<dyn Write + Send>, _) = match place {
+        "syslog" | "journald" => {
+            start(options, LevelFilter::INFO, false);
+            return Log { writer: None, dropped: None };
+        }
+        "stderr" => (Box::new(Quiet), None),
+        path => match OpenOptions::new().create(true).append(true).open(path) {
+            Ok(file) => (Box::new(file), None),
+            Err(problem) => (Box::new(Quiet), Some(problem)),
+        },
+    };
+    let colour = place == "stderr" && std::io::stderr().is_terminal();
+    let (lines, guard) = NonBlockingBuilder::default().lossy(true).finish(writer);
+    let dropped = lines.error_counter();
+    let layer = fmt::layer().with_ansi(colour).with_target(false).with_writer(lines);
+    let _ = tracing_subscriber::registry().with(layer.with_filter(level)).try_init();
+    if let Some(problem) = problem {
+        tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
+    }
+    Log { writer: Some(guard), dropped: Some(dropped) }
+}
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
 pub fn start(options: &Common, usual: LevelFilter, phone: bool) {

@@ -1,9 +1,11 @@
 //! The program `agi-rhai`: scripts on calls of Asterisk, and on a simulated phone.
 
+mod calls;
 mod logging;
 mod memory;
 mod options;
 mod phone;
+mod serve;
 
 use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
@@ -36,6 +38,14 @@ fn main() -> ExitCode {
             logging::start(&phone.common, LevelFilter::WARN, true);
             on_phone(&phone.common, &phone.script, phone.args, &phone.callerid, phone.fast)
         }
+        Options { command: Some(Command::Serve(serve)), .. } => return serve::serve(&serve),
+        Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("agi-rhai: {error:#}");
+                return ExitCode::from(2);
+            }
+        },
         Options { common, script: Some(script), args, .. } if std::io::stdin().is_terminal() => {
             logging::start(&common, LevelFilter::WARN, true);
             on_phone(&common, &script, args, "201", false)
@@ -49,7 +59,7 @@ fn main() -> ExitCode {
         Ok(Status::Success | Status::Hangup) => ExitCode::SUCCESS,
         Ok(Status::Failure) => ExitCode::from(1),
         Ok(Status::NotFound) => ExitCode::from(2),
-        Ok(Status::Lost) => ExitCode::from(3),
+        Ok(Status::Busy | Status::Lost) => ExitCode::from(3),
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::from(3)
@@ -104,7 +114,17 @@ fn on_call(
     }
     Ok(match script {
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
-        Err(error) => host.refuse(session, &error),
+        Err(error) => {
+            match &error {
+                LoadError::Fault(fault) => {
+                    let rendered = fault.render(false);
+                    // The level says already that it is an error.
+                    tracing::error!("{}", rendered.strip_prefix("error: ").unwrap_or(&rendered));
+                }
+                LoadError::Missing(..) => tracing::error!("{error}"),
+            }
+            host.refuse(session, &error)
+        }
     })
 }
 

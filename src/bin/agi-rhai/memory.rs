@@ -12,8 +12,8 @@ thread_local! {
 }
 
 /// Bytes this thread holds.
-pub fn used() -> usize {
-    usize::try_from(HELD.get()).unwrap_or(0)
+pub fn used() -> isize {
+    HELD.get()
 }
 
 struct Counting;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
 ///
@@ -33,6 +34,95 @@ pub struct Options {
 pub enum Command {
     /// Plays a script on a simulated phone: keys are typed and sent with Enter
     Phone(Phone),
+    /// Serves a folder of scripts over FastAGI: AGI(agi://host/game.rhai)
+    Serve(Serve),
+    /// Lists the live calls of a server on this machine, shows one as it happens, or ends one
+    Calls(Calls),
+}
+
+#[derive(Debug, Args)]
+pub struct Calls {
+    /// Socket of the server; found by itself where the server has it in its usual place
+    #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL", global = true)]
+    pub control: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub order: Option<CallsOrder>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CallsOrder {
+    /// Lists the calls (this is also what no word does)
+    List,
+    /// Shows the dialogue of a call as it happens, until it ends
+    Show {
+        /// Number of the call, from the list
+        id: u64,
+    },
+    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on
+    End {
+        /// Number of the call, from the list
+        id: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Signals: SIGHUP compiles all scripts anew, SIGTERM ends the server once its calls have ended \
+                        (see --drain), a second one at once.\nDialplan: ${AGI_RHAI_STATUS} is BUSY where a call was \
+                        turned away.")]
+pub struct Serve {
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Address to listen on; may be given more than once
+    #[arg(long, value_name = "ADDR", env = "AGI_RHAI_LISTEN", default_value = "127.0.0.1:4573", value_delimiter = ',')]
+    pub listen: Vec<String>,
+
+    /// Networks an Asterisk may call from, such as 192.0.2.0/24; this machine unless told otherwise
+    #[arg(
+        long, value_name = "CIDR", env = "AGI_RHAI_ALLOW", default_value = "127.0.0.0/8,::1/128",
+        value_delimiter = ',', num_args = 1.., value_parser = network
+    )]
+    pub allow: Vec<ipnet::IpNet>,
+
+    /// Calls at a time; further ones get AGI_RHAI_STATUS=BUSY
+    #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS", default_value_t = 10_000)]
+    pub max_calls: usize,
+
+    /// Calls at a time from one Asterisk
+    #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER")]
+    pub max_calls_per_peer: Option<usize>,
+
+    /// How long calls may go on after SIGTERM before they are ended
+    #[arg(long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", value_parser = length)]
+    pub drain: Duration,
+
+    /// Address for /metrics (Prometheus), /healthz and /readyz
+    #[arg(long, value_name = "ADDR", env = "AGI_RHAI_METRICS")]
+    pub metrics: Option<String>,
+
+    /// Socket for `agi-rhai calls`
+    #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL")]
+    pub control: Option<PathBuf>,
+
+    /// Compiles all scripts, says what is wrong, and ends
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    let whole = if text.contains(':') { 128 } else { 32 };
+    text.parse()
+        .or_else(|_| format!("{text}/{whole}").parse())
+        .map_err(|_| "a network is written as 192.0.2.0/24 or 2001:db8::/32, an address as 192.0.2.7".to_owned())
+}
+
+/// `30s`, `2m`, `1h 30m`; a plain number is seconds.
+fn length(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
+    seconds.or_else(written).ok_or_else(|| "a length of time is written as 30s, 2m or 1h".to_owned())
 }
 
 #[derive(Debug, Args)]

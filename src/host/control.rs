@@ -1,0 +1,153 @@
+//! A local socket by which the calls of a server are looked at and ended: what `agi-rhai calls` talks to.
+//!
+//! A client sends one line and reads lines until the end. `calls` answers a line for each call, its parts in the order
+//! of [`COLUMNS`], parted by tabs. `show ID` answers the dialogue of one as it goes on. `end ID` ends one. What goes
+//! wrong is told in a line that begins with `error: `.
+
+use super::fastagi::Server;
+use super::live::Live;
+use crate::clock::Stopwatch;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+/// What is told of a call, in this order. Times are in seconds.
+pub const COLUMNS: [&str; 11] =
+    ["ID", "CALLER", "SCRIPT", "VERSION", "LINE", "DOING", "SINCE", "AGE", "COMMANDS", "CHANNEL", "PEER"];
+
+/// How long a client may take for its line, and for reading one.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Clients at a time.
+const MOST_CLIENTS: usize = 16;
+/// Lines kept for a client that reads slowly.
+const KEPT_LINES: usize = 1000;
+
+/// The socket; it is removed when this is dropped.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Listens at this path, for the user the server runs as and for root.
+///
+/// # Errors
+/// Another server listens there, or the path cannot be used.
+pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let listener = match UnixListener::bind(path) {
+        // One that nobody listens at is left over from a server that was killed.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        other => other?,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let server = Arc::downgrade(server);
+    let clients = Arc::new(AtomicUsize::new(0));
+    std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let Some(server) = server.upgrade() else { return };
+            let clients = Arc::clone(&clients);
+            if clients.fetch_add(1, Relaxed) >= MOST_CLIENTS {
+                clients.fetch_sub(1, Relaxed);
+                continue;
+            }
+            let counted = Arc::clone(&clients);
+            let client = std::thread::Builder::new().name("control-client".to_owned()).spawn(move || {
+                // Who is gone does not want to know.
+                let _ = answer(&stream, &server);
+                counted.fetch_sub(1, Relaxed);
+            });
+            if client.is_err() {
+                clients.fetch_sub(1, Relaxed);
+            }
+        }
+    })?;
+    Ok(Control { path: path.to_owned() })
+}
+
+fn answer(mut stream: &UnixStream, server: &Server) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(stream.take(256)).read_line(&mut line)?;
+    let mut words = line.split_whitespace();
+    let (order, id) = (words.next(), words.next());
+    let found = |id: Option<&str>| {
+        let id = id.and_then(|id| id.parse::<u64>().ok());
+        server.live().into_iter().find(|live| Some(live.id) == id)
+    };
+    match (order, found(id)) {
+        (Some("calls"), _) => {
+            let clock = Stopwatch::start();
+            let rows: String = server.live().iter().map(|live| row(live, clock)).collect();
+            stream.write_all(rows.as_bytes())
+        }
+        (Some("show"), Some(call)) => show(stream, &call),
+        (Some("end"), Some(call)) if server.end_call(call.id) => {
+            writeln!(stream, "call {} is told to end", call.id)
+        }
+        (Some("show" | "end"), _) => writeln!(stream, "error: there is no call {}", id.unwrap_or_default()),
+        _ => writeln!(stream, "error: no such order: calls, show ID or end ID"),
+    }
+}
+
+/// A line of the list.
+fn row(live: &Live, clock: Stopwatch) -> String {
+    let (about, now, time) = (live.about().cloned().unwrap_or_default(), live.now(), clock.now());
+    let doing = match now.command {
+        None if about.script.is_empty() => "waiting for its environment".to_owned(),
+        Some(command) if !now.answered => command.verb.to_owned(),
+        _ => "script".to_owned(),
+    };
+    let seconds = |since| format!("{:.1}", (time - since).as_secs_f64());
+    let columns = [
+        live.id.to_string(),
+        about.caller,
+        about.script,
+        about.version,
+        now.line.to_string(),
+        doing,
+        seconds(now.since),
+        seconds(live.began),
+        now.commands.to_string(),
+        about.channel,
+        live.peer.to_string(),
+    ];
+    // What a caller sent is not to look like our own signs.
+    let mut row = columns.map(|column| column.replace(|c: char| c.is_control(), "?")).join("\t");
+    row.push('\n');
+    row
+}
+
+/// The dialogue of a call, until it ends or nobody reads any more.
+fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
+    let (sender, lines) = sync_channel(KEPT_LINES);
+    call.listen(sender);
+    let about = call.about().cloned().unwrap_or_default();
+    writeln!(stream, "call {} of {} on {}", call.id, about.script, about.channel)?;
+    stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+    loop {
+        match lines.recv_timeout(Duration::from_millis(500)) {
+            Ok(line) => writeln!(stream, "{}", line.replace(|c: char| c.is_control(), " "))?,
+            // Nothing to tell: is anybody still there?
+            Err(RecvTimeoutError::Timeout) if matches!(stream.read(&mut [0; 16]), Ok(0)) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}

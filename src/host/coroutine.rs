@@ -1,0 +1,512 @@
+//! Calls as coroutines: thousands of them on one thread, each with a stack of its own.
+//!
+//! A script is plain code that stops in the middle to wait for Asterisk. A thread per call would do, but costs a wake
+//! of the system's scheduler per command and 16 KiB of its memory per call. Here a call that waits puts its stack aside
+//! and the thread goes on with the next one. Nothing above this file knows: it sees [`Running::wait`], which takes its
+//! time.
+//!
+//! A coroutine stays on the thread it began on. At each switch the reactor puts down and picks up what belongs to the
+//! running call but lives in the thread: its tracing span and its count of memory.
+
+#![expect(unsafe_code, reason = "a stack is put aside through a pointer, and given back to the system below its top")]
+
+use crate::clock::{Stopwatch, Time};
+use corosensei::stack::{DefaultStack, Stack};
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+use tracing::Span;
+
+/// As large as a main thread's: scripts may nest functions and values. Only what is touched takes memory.
+const STACK: usize = 8 * 1024 * 1024;
+/// So many stacks of ended calls are kept for the next ones.
+const KEPT_STACKS: usize = 128;
+/// So much of a kept stack stays in memory after a while, in bytes.
+const KEPT_WARM: usize = 16 * 1024;
+/// A call that has waited so long gives the memory back that lies below its stack's top.
+const TRIM_AFTER: Duration = Duration::from_secs(1);
+/// Calls looked at in one turn for that.
+const TRIMMED_PER_TURN: usize = 64;
+/// Below the place where a call waits, for what switching stacks itself puts there.
+const SWITCH_ROOM: usize = 1024;
+/// A call that has computed for less does not step aside for others.
+const SLICE: Duration = Duration::from_millis(1);
+/// Events taken from the system in one turn.
+const EVENTS: usize = 256;
+
+type Body = Coroutine<(), (), (), DefaultStack>;
+
+/// What the running coroutine and its reactor tell each other.
+struct Control {
+    yielder: Cell<*const Yielder<(), ()>>,
+    span: OnceCell<Span>,
+    clock: Stopwatch,
+    /// When it is to go on at the latest; a moment in the past lets others run and goes on at once.
+    until: Cell<Time>,
+    /// Its descriptor may have something to read, or may be written to.
+    readable: Cell<bool>,
+    writable: Cell<bool>,
+    /// The end of the line is behind what there is to read.
+    ending: Cell<bool>,
+    stopped: Cell<bool>,
+    /// When it was let run.
+    since: Cell<Time>,
+    /// The address in its stack at which it waits.
+    top: Cell<usize>,
+    /// Bytes of memory it holds, while it waits.
+    held: Cell<isize>,
+}
+
+thread_local! {
+    static RUNNING: RefCell<Option<Rc<Control>>> = const { RefCell::new(None) };
+    /// What the thread's count of memory is ahead of the running coroutine's.
+    static AHEAD: Cell<isize> = const { Cell::new(0) };
+    static USED: Cell<Option<fn() -> isize>> = const { Cell::new(None) };
+}
+
+fn running() -> io::Result<Rc<Control>> {
+    RUNNING
+        .with_borrow(Clone::clone)
+        .ok_or_else(|| io::Error::other("this line can only be used by the call it belongs to"))
+}
+
+/// Bytes of memory the running coroutine holds.
+pub(super) fn used() -> isize {
+    USED.get().map_or(0, |used| used().wrapping_sub(AHEAD.get()))
+}
+
+/// The running coroutine, as its connection sees it.
+pub(super) struct Running(Rc<Control>);
+
+impl Running {
+    /// # Errors
+    /// No coroutine runs on this thread.
+    pub fn get() -> io::Result<Self> {
+        running().map(Self)
+    }
+
+    /// Lets other calls run, unless this one has only just begun to.
+    pub fn step_aside(&self) {
+        if self.now() - self.0.since.get() >= SLICE {
+            self.wait(Time::default());
+        }
+    }
+
+    /// Waits until the descriptor is ready, somebody ends the call, or this moment comes.
+    pub fn wait(&self, until: Time) {
+        let control = &self.0;
+        control.until.set(until);
+        let leave = |span: &Span| span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
+        control.span.get().map(leave);
+        let here = 0_u8;
+        control.top.set((&raw const here).addr());
+        // SAFETY: the pointer was set by the coroutine that runs now, from the reference it lives with: it is alive,
+        // and `RUNNING` holds no other coroutine's control.
+        unsafe { (*control.yielder.get()).suspend(()) };
+        let enter = |span: &Span| span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
+        control.span.get().map(enter);
+    }
+
+    /// Whether there may be something to read; `false` once [`Running::drained`] has said so, until more comes.
+    pub fn is_readable(&self) -> bool {
+        self.0.readable.get()
+    }
+
+    /// All that was there has been read. The end of the line is told once, with what came before it, and is still
+    /// there to be read then.
+    pub fn drained(&self) {
+        self.0.readable.set(self.0.ending.get());
+    }
+
+    /// There was nothing to read.
+    pub fn empty(&self) {
+        self.0.readable.set(false);
+    }
+
+    /// Whether it may be written to since [`Running::full`] was said.
+    pub fn is_writable(&self) -> bool {
+        self.0.writable.get()
+    }
+
+    /// Nothing more can be written for now.
+    pub fn full(&self) {
+        self.0.writable.set(false);
+    }
+
+    /// Whether somebody ends the call; told once.
+    pub fn is_stopped(&self) -> bool {
+        self.0.stopped.replace(false)
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+}
+
+/// Runs the rest of a call within this span, which is left whenever the call waits.
+pub(super) fn within<R>(span: Span, rest: impl FnOnce() -> R) -> R {
+    match running() {
+        Ok(control) => {
+            let span = control.span.get_or_init(|| span);
+            span.in_scope(rest)
+        }
+        Err(_) => span.in_scope(rest),
+    }
+}
+
+/// A call and where it stands.
+struct Task {
+    body: Body,
+    control: Rc<Control>,
+    /// Told apart from the call that had its place before.
+    generation: u32,
+    /// The moment it stands in the list of alarms with.
+    alarm: Time,
+    waiting: bool,
+    /// When it began to wait; `NEVER` once its stack has been trimmed for that.
+    trim_since: Time,
+    stack_limit: usize,
+}
+
+/// A coroutine's place, for those who want to wake it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    index: u32,
+    generation: u32,
+}
+
+impl Place {
+    const fn token(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a token")]
+    const fn of(token: u64) -> Self {
+        Self { index: token as u32, generation: (token >> 32) as u32 }
+    }
+}
+
+/// Tokens of descriptors that belong to no call have this as their generation.
+const NO_CALL: u32 = u32::MAX;
+
+/// One thread's calls.
+pub(super) struct Reactor {
+    epoll: OwnedFd,
+    clock: Stopwatch,
+    tasks: Vec<Option<Task>>,
+    free: Vec<u32>,
+    generation: u32,
+    alarms: BTreeSet<(Time, u32)>,
+    /// Those that have stepped aside while computing.
+    aside: VecDeque<Place>,
+    stacks: Vec<DefaultStack>,
+    /// Some of them may have more in memory than they keep.
+    deep_stacks: bool,
+    events: Vec<Event>,
+    trimmed_to: usize,
+    trim_again: Time,
+    used: Option<fn() -> isize>,
+}
+
+impl Reactor {
+    /// For the calling thread. `used` tells the bytes the thread holds.
+    pub fn new(used: Option<fn() -> isize>) -> io::Result<Self> {
+        USED.set(used);
+        let clock = Stopwatch::start();
+        Ok(Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            clock,
+            tasks: Vec::new(),
+            free: Vec::new(),
+            generation: 0,
+            alarms: BTreeSet::new(),
+            aside: VecDeque::new(),
+            stacks: Vec::new(),
+            deep_stacks: false,
+            events: Vec::with_capacity(EVENTS),
+            trimmed_to: 0,
+            trim_again: Time::default(),
+            used,
+        })
+    }
+
+    /// The clock all calls of this thread share.
+    pub fn clock(&self) -> Stopwatch {
+        self.clock
+    }
+
+    /// Tells by `number` in [`Reactor::turn`] whenever this descriptor is readable; of several threads that wait for
+    /// it, one is woken.
+    pub fn watch(&self, descriptor: impl AsFd, number: u32) -> io::Result<()> {
+        let data = EventData::new_u64(Place { index: number, generation: NO_CALL }.token());
+        Ok(epoll::add(&self.epoll, descriptor, data, EventFlags::IN | EventFlags::EXCLUSIVE)?)
+    }
+
+    /// Tells no more of this descriptor.
+    pub fn forget(&self, descriptor: impl AsFd) {
+        let _ = epoll::delete(&self.epoll, descriptor);
+    }
+
+    /// Begins a call that waits for this descriptor and gets it. It runs at once, up to where it waits.
+    pub fn spawn<D: AsFd + 'static>(&mut self, descriptor: D, body: impl FnOnce(D, Place) + 'static) -> io::Result<()> {
+        let stack = self.stacks.pop().map_or_else(|| DefaultStack::new(STACK), Ok)?;
+        let stack_limit = stack.limit().get();
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.tasks.push(None);
+            u32::try_from(self.tasks.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.generation = if self.generation + 1 == NO_CALL { 0 } else { self.generation + 1 };
+        let place = Place { index, generation: self.generation };
+        let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        if let Err(error) = epoll::add(&self.epoll, &descriptor, EventData::new_u64(place.token()), interest) {
+            self.free.push(index);
+            self.keep(stack);
+            return Err(error.into());
+        }
+        let control = Rc::new(Control {
+            yielder: Cell::new(std::ptr::null()),
+            span: OnceCell::new(),
+            clock: self.clock,
+            until: Cell::new(Time::NEVER),
+            // What came with the connection is told by no event that could be counted on: the first read looks.
+            readable: Cell::new(true),
+            writable: Cell::new(true),
+            ending: Cell::new(false),
+            stopped: Cell::new(false),
+            since: Cell::new(Time::default()),
+            top: Cell::new(0),
+            held: Cell::new(0),
+        });
+        let inner = Rc::clone(&control);
+        let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
+            inner.yielder.set(std::ptr::from_ref(yielder));
+            body(descriptor, place);
+        });
+        self.tasks[index as usize] = Some(Task {
+            body,
+            control,
+            generation: place.generation,
+            alarm: Time::NEVER,
+            waiting: true,
+            trim_since: Time::NEVER,
+            stack_limit,
+        });
+        let now = self.clock.now();
+        self.run(place, now);
+        Ok(())
+    }
+
+    /// Ends a call: it hears of it where it waits.
+    pub fn stop(&mut self, place: Place) {
+        if let Some(task) = self.task(place) {
+            task.control.stopped.set(true);
+            if task.waiting {
+                let now = self.clock.now();
+                self.run(place, now);
+            }
+        }
+    }
+
+    /// Ends all calls.
+    pub fn stop_all(&mut self) {
+        for index in 0..self.tasks.len() {
+            if let Some(Some(task)) = self.tasks.get(index) {
+                let place = Place { index: u32::try_from(index).unwrap_or(u32::MAX), generation: task.generation };
+                self.stop(place);
+            }
+        }
+    }
+
+    /// How many calls there are.
+    pub fn len(&self) -> usize {
+        self.tasks.len() - self.free.len()
+    }
+
+    /// Lets everything run that can, then waits for more, at most so long. Fills in the numbers of the descriptors of
+    /// [`Reactor::watch`] that are readable.
+    pub fn turn(&mut self, longest: Duration, ready: &mut Vec<u32>) -> io::Result<()> {
+        let now = self.clock.now();
+        let mut wait = if self.aside.is_empty() { longest } else { Duration::ZERO };
+        if let Some((alarm, _)) = self.alarms.first() {
+            wait = wait.min(*alarm - now);
+        }
+        if self.trimmed_to > 0 {
+            wait = wait.min(Duration::from_millis(10));
+        }
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        let timeout = Timespec::try_from(wait).ok();
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let now = self.clock.now();
+        for event in &events {
+            let (flags, place) = (event.flags, Place::of(event.data.u64()));
+            if place.generation == NO_CALL {
+                ready.push(place.index);
+                continue;
+            }
+            // A call that has ended meanwhile has no place any more.
+            let Some(task) = self.task(place) else { continue };
+            let reading = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+            let could_write = task.control.writable.get();
+            if flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR) {
+                task.control.writable.set(true);
+            }
+            if flags.intersects(reading) {
+                task.control.readable.set(true);
+                task.control.ending.set(flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR));
+            } else if could_write {
+                // It can still be written to: no news.
+                continue;
+            }
+            if task.waiting {
+                self.run(place, now);
+            }
+        }
+        self.events = events;
+        while let Some((alarm, index)) = self.alarms.first().copied()
+            && alarm <= now
+        {
+            self.alarms.pop_first();
+            let Some(Some(task)) = self.tasks.get_mut(index as usize) else { continue };
+            task.alarm = Time::NEVER;
+            let place = Place { index, generation: task.generation };
+            if !task.waiting {
+                continue;
+            }
+            if task.control.until.get() <= now {
+                self.run(place, now);
+            } else {
+                self.set_alarm(place);
+            }
+        }
+        // One of those that compute, then the line again: they delay nobody by more than a slice.
+        if let Some(place) = self.aside.pop_front()
+            && self.task(place).is_some()
+        {
+            self.run(place, now);
+        }
+        self.trim(now);
+        Ok(())
+    }
+
+    fn task(&mut self, place: Place) -> Option<&mut Task> {
+        self.tasks.get_mut(place.index as usize)?.as_mut().filter(|task| task.generation == place.generation)
+    }
+
+    /// Lets a call run up to where it waits again, or to its end.
+    fn run(&mut self, place: Place, now: Time) {
+        let used = self.used;
+        let Some(task) = self.task(place) else { return };
+        task.waiting = false;
+        let control = Rc::clone(&task.control);
+        let thread = || used.map_or(0, |used| used());
+        AHEAD.set(thread().wrapping_sub(control.held.get()));
+        // The moment the turn began will do where it is the first to run; it is asked anew for those behind it.
+        control.since.set(self.clock.now());
+        RUNNING.set(Some(Rc::clone(&control)));
+        let Some(task) = self.task(place) else { return };
+        let result = task.body.resume(());
+        RUNNING.set(None);
+        control.held.set(thread().wrapping_sub(AHEAD.replace(0)));
+        match result {
+            CoroutineResult::Yield(()) => {
+                if control.until.get() <= now {
+                    self.aside.push_back(place);
+                    return;
+                }
+                let Some(task) = self.task(place) else { return };
+                task.waiting = true;
+                task.trim_since = now;
+                self.set_alarm(place);
+            }
+            CoroutineResult::Return(()) => {
+                let task = self.tasks[place.index as usize].take();
+                self.free.push(place.index);
+                if let Some(task) = task {
+                    if task.alarm != Time::NEVER {
+                        self.alarms.remove(&(task.alarm, place.index));
+                    }
+                    self.keep(task.body.into_stack());
+                }
+            }
+        }
+    }
+
+    /// Sees to it that the call is woken in time. An alarm that rings too early is set again then: most waits end long
+    /// before their time, and would only be entered and taken out.
+    fn set_alarm(&mut self, place: Place) {
+        let Some(task) = self.task(place) else { return };
+        let (before, until) = (task.alarm, task.control.until.get());
+        if until >= before {
+            return;
+        }
+        task.alarm = until;
+        if before != Time::NEVER {
+            self.alarms.remove(&(before, place.index));
+        }
+        self.alarms.insert((until, place.index));
+    }
+
+    /// Keeps the stack of an ended call.
+    fn keep(&mut self, stack: DefaultStack) {
+        if self.stacks.len() < KEPT_STACKS {
+            self.stacks.push(stack);
+            self.deep_stacks = true;
+        }
+    }
+
+    /// Gives the memory back that waiting calls have below their stacks' tops: a call is as large as it is deep now,
+    /// not as it has been.
+    fn trim(&mut self, now: Time) {
+        if self.trimmed_to == 0 {
+            if now < self.trim_again {
+                return;
+            }
+            self.trim_again = now + TRIM_AFTER;
+            if std::mem::take(&mut self.deep_stacks) {
+                for stack in &self.stacks {
+                    give_back(stack.limit().get(), stack.base().get() - KEPT_WARM);
+                }
+            }
+        }
+        let end = self.tasks.len().min(self.trimmed_to + TRIMMED_PER_TURN);
+        for task in self.tasks[self.trimmed_to..end].iter_mut().flatten() {
+            if task.waiting && task.trim_since != Time::NEVER && now - task.trim_since >= TRIM_AFTER {
+                task.trim_since = Time::NEVER;
+                give_back(task.stack_limit, task.control.top.get() - SWITCH_ROOM);
+            }
+        }
+        self.trimmed_to = if end == self.tasks.len() { 0 } else { end };
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        // A call cannot be dropped in the middle: its stack would be unwound from within its wait, through code that
+        // takes a panic for a fault of the script. Who lets a reactor go with calls in it lets the process go.
+        std::mem::forget(std::mem::take(&mut self.tasks));
+    }
+}
+
+/// Gives whole pages of a stack back to the system; they read as zeros when they are touched again.
+fn give_back(from: usize, to: usize) {
+    const PAGE: usize = 4096;
+    // The lowest page of a stack is its guard.
+    let (from, to) = (from.next_multiple_of(PAGE) + PAGE, to & !(PAGE - 1));
+    if from < to {
+        let start = std::ptr::with_exposed_provenance_mut::<std::ffi::c_void>(from);
+        // SAFETY: the range lies within one coroutine's stack, below all that is in use: either nothing runs on it, or
+        // it waits and its frames end above `to`.
+        let _ = unsafe { rustix::mm::madvise(start, to - from, rustix::mm::Advice::LinuxDontNeed) };
+    }
+}

@@ -1,0 +1,686 @@
+//! FastAGI: one server, thousands of calls, scripts edited while they run.
+//!
+//! Each worker thread accepts connections and runs calls as coroutines. A call takes its script from the [`Library`] at
+//! its beginning and keeps it to its end. Between calls the server holds no state, so any number of servers may stand
+//! beside each other.
+
+use super::connection::Connection;
+use super::coroutine::{self, Place, Reactor};
+use super::live::{About, Live};
+use super::metrics::{Gauges, Metrics, Refused};
+use super::{Host, Outcome, Status};
+use crate::clock::{Stopwatch, Time};
+use crate::script::{Change, Library, Memory};
+use crate::session::Session;
+use crate::transport::Stream;
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, acceptfrom_with, bind, listen, socket_with, sockopt};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+use tracing::{error, info, info_span, warn};
+
+/// As Asterisk takes it where the dialplan names none.
+pub const PORT: u16 = 4573;
+/// How long a call that is turned away may take.
+const TURNING_AWAY: Duration = Duration::from_millis(200);
+/// Calls turned away at a time; beyond it they are just closed.
+const MOST_TURNED_AWAY: usize = 1000;
+/// Connections accepted in one turn, so that calls under way get theirs.
+const ACCEPTED_PER_TURN: usize = 64;
+/// When the system has no descriptor left, this passes before the next connection is looked for.
+const BREATHER: Duration = Duration::from_millis(50);
+/// A worker's turn takes no longer, so that its heart can be seen to beat.
+const BEAT: Duration = Duration::from_millis(500);
+/// A peer that says nothing is asked after this whether it is there, so often, and given up after so many times.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+
+/// Who may call, and how many at a time.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Calls at a time.
+    pub max_calls: usize,
+    /// Calls at a time from one address; no limit if `None`.
+    pub max_calls_per_peer: Option<usize>,
+    /// The networks Asterisks may be in.
+    pub allow: Vec<IpNet>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let loopback = [IpAddr::from([127, 0, 0, 0]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+        let allow = loopback.into_iter().zip([8, 128]).filter_map(|(ip, length)| IpNet::new(ip, length).ok()).collect();
+        Self { max_calls: 10_000, max_calls_per_peer: None, allow }
+    }
+}
+
+impl Admission {
+    /// Whether this address may call. One of IPv4 may be written as one of IPv6.
+    #[must_use]
+    pub fn allows(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.allow.iter().any(|net| net.contains(&peer))
+    }
+}
+
+/// Listens on an address, with as many connections waiting as the system lets.
+///
+/// # Errors
+/// The address is taken or not this machine's.
+pub fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        // `[::]` is not to take what `0.0.0.0` is given.
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &address)?;
+    // The system cuts this down to net.core.somaxconn.
+    listen(&socket, i32::MAX)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// What a connection inherits from the listener.
+fn prepare(listener: &TcpListener) -> io::Result<()> {
+    let (idle, between, times) = KEEPALIVE;
+    listener.set_nonblocking(true)?;
+    sockopt::set_socket_keepalive(listener, true)?;
+    sockopt::set_tcp_keepidle(listener, idle)?;
+    sockopt::set_tcp_keepintvl(listener, between)?;
+    sockopt::set_tcp_keepcnt(listener, times)?;
+    sockopt::set_tcp_nodelay(listener, true)?;
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A FastAGI server that runs.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    loader: Option<(Sender<Order>, JoinHandle<()>)>,
+}
+
+/// What the loader is told.
+enum Order {
+    Reload,
+}
+
+/// What all threads of a server share.
+struct Shared {
+    host: Host,
+    library: Library,
+    admission: Admission,
+    metrics: Arc<Metrics>,
+    clock: Stopwatch,
+    live: Mutex<BTreeMap<u64, Seat>>,
+    next: AtomicU64,
+    calls: AtomicUsize,
+    turned_away: AtomicUsize,
+    peers: Mutex<HashMap<IpAddr, usize>>,
+    desks: Vec<Desk>,
+    draining: AtomicBool,
+    complaints: Complaints,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("admission", &self.admission).field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+/// A live call, and where it runs: the worker and the place there.
+type Seat = (Arc<Live>, usize, Place);
+
+/// What is put before a worker.
+struct Desk {
+    orders: Mutex<Vec<Task>>,
+    bell: File,
+    calls: AtomicUsize,
+    beats: AtomicU64,
+}
+
+enum Task {
+    Call(TcpStream, IpAddr, Permit),
+    Stop(Place),
+    StopAll,
+    Close,
+}
+
+impl Desk {
+    fn new() -> io::Result<Self> {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self {
+            orders: Mutex::default(),
+            bell: File::from(bell),
+            calls: AtomicUsize::new(0),
+            beats: AtomicU64::new(0),
+        })
+    }
+
+    fn put(&self, task: Task) {
+        lock(&self.orders).push(task);
+        // A bell that cannot be rung has been rung already.
+        let _ = (&self.bell).write(&1_u64.to_ne_bytes());
+    }
+
+    fn take(&self) -> Vec<Task> {
+        let _ = (&self.bell).read(&mut [0; 8]);
+        std::mem::take(&mut lock(&self.orders))
+    }
+}
+
+/// The right to be one of so many calls, given back when it is dropped.
+struct Permit {
+    shared: Arc<Shared>,
+    peer: IpAddr,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.shared.calls.fetch_sub(1, Relaxed);
+        if self.shared.admission.max_calls_per_peer.is_some() {
+            let mut peers = lock(&self.shared.peers);
+            if let Some(calls) = peers.get_mut(&self.peer) {
+                *calls -= 1;
+                if *calls == 0 {
+                    peers.remove(&self.peer);
+                }
+            }
+        }
+    }
+}
+
+/// Complaints anybody may cause by a connection: one a second of each kind, the others counted.
+#[derive(Default)]
+struct Complaints(Mutex<HashMap<&'static str, (Time, u64)>>);
+
+impl Complaints {
+    fn say(&self, now: Time, kind: &'static str, what: impl FnOnce() -> String) {
+        let mut said = lock(&self.0);
+        let (last, unsaid) = said.entry(kind).or_default();
+        if now - *last < Duration::from_secs(1) {
+            *unsaid += 1;
+            return;
+        }
+        *last = now;
+        let unsaid = std::mem::take(unsaid);
+        drop(said);
+        if unsaid == 0 {
+            warn!("{}", what());
+        } else {
+            warn!("{} ({unsaid} more of the kind since the last line)", what());
+        }
+    }
+}
+
+impl Server {
+    /// Serves the scripts of a library on these listeners, with a worker thread per processor.
+    ///
+    /// # Errors
+    /// The system gives no threads or descriptors.
+    pub fn start(
+        mut host: Host,
+        library: Library,
+        admission: Admission,
+        listeners: Vec<TcpListener>,
+    ) -> io::Result<Self> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let thread_memory = host.memory().map(|memory| memory.used);
+        if thread_memory.is_some() {
+            host.set_memory(Memory { used: coroutine::used });
+        }
+        for listener in &listeners {
+            prepare(listener)?;
+        }
+        let shared = Arc::new(Shared {
+            host,
+            library,
+            admission,
+            metrics: Arc::new(Metrics::new(count)),
+            clock: Stopwatch::start(),
+            live: Mutex::default(),
+            next: AtomicU64::new(1),
+            calls: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
+            peers: Mutex::default(),
+            desks: (0..count).map(|_| Desk::new()).collect::<io::Result<_>>()?,
+            draining: AtomicBool::new(false),
+            complaints: Complaints::default(),
+        });
+        shared.metrics.know(shared.library.list().iter().map(|script| &*script.name));
+        let listeners: Arc<[TcpListener]> = listeners.into();
+        let mut workers = Vec::new();
+        for number in 0..count {
+            let (shared, listeners) = (Arc::clone(&shared), Arc::clone(&listeners));
+            let reactor = move || {
+                let worker = Reactor::new(thread_memory).and_then(|reactor| {
+                    Worker { shared: Arc::clone(&shared), number, reactor, listeners: Some(listeners), resting: None }
+                        .work()
+                });
+                if let Err(error) = worker {
+                    error!(%error, "a worker ended");
+                }
+            };
+            workers.push(Builder::new().name(format!("calls-{number}")).spawn(reactor)?);
+        }
+        let (orders, taken) = channel();
+        let library = Arc::clone(&shared);
+        let loader = Builder::new()
+            .name("loader".to_owned())
+            .stack_size(8 * 1024 * 1024)
+            .spawn(move || library.keep_loading(&taken))?;
+        Ok(Self { shared, workers, loader: Some((orders, loader)) })
+    }
+}
+
+impl Server {
+    /// What it has counted, in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self, log_lines_dropped: u64) -> String {
+        let shared = &self.shared;
+        let listed = shared.library.list();
+        let (scripts, broken_scripts) = (listed.len(), listed.iter().filter(|script| script.fault.is_some()).count());
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        shared.metrics.render(&Gauges {
+            calls: number(self.calls()),
+            max_calls: number(shared.admission.max_calls),
+            scripts: number(scripts),
+            broken_scripts: number(broken_scripts),
+            log_lines_dropped,
+        })
+    }
+
+    /// How many calls there are.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.shared.calls.load(Relaxed)
+    }
+
+    /// The calls, oldest first.
+    #[must_use]
+    pub fn live(&self) -> Vec<Arc<Live>> {
+        lock(&self.shared.live).values().map(|(live, ..)| Arc::clone(live)).collect()
+    }
+
+    /// Whether new calls are taken.
+    #[must_use]
+    pub fn is_taking_calls(&self) -> bool {
+        !self.shared.draining.load(Relaxed)
+    }
+
+    /// How often each worker has looked up from its calls: who does not any more is stuck.
+    #[must_use]
+    pub fn beats(&self) -> Vec<u64> {
+        self.shared.desks.iter().map(|desk| desk.beats.load(Relaxed)).collect()
+    }
+
+    /// Looks at all scripts now and compiles them anew.
+    pub fn reload(&self) {
+        if let Some((orders, _)) = &self.loader {
+            let _ = orders.send(Order::Reload);
+        }
+    }
+
+    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on. Whether there is one of
+    /// this number.
+    #[must_use]
+    pub fn end_call(&self, id: u64) -> bool {
+        let found = lock(&self.shared.live).get(&id).map(|(_, desk, place)| (*desk, *place));
+        if let Some((desk, place)) = found {
+            self.shared.desks[desk].put(Task::Stop(place));
+        }
+        found.is_some()
+    }
+
+    /// Ends all calls.
+    pub fn end_calls(&self) {
+        for desk in &self.shared.desks {
+            desk.put(Task::StopAll);
+        }
+    }
+
+    /// Takes no more calls. Those that wait to be accepted still are; calls under way go on.
+    pub fn close(&self) {
+        self.shared.draining.store(true, Relaxed);
+        for desk in &self.shared.desks {
+            desk.put(Task::Close);
+        }
+    }
+
+    /// Waits for the threads of a server that was closed and has no call left.
+    pub fn join(mut self) {
+        self.close();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+        if let Some((orders, loader)) = self.loader.take() {
+            drop(orders);
+            let _ = loader.join();
+        }
+    }
+}
+
+impl Shared {
+    /// The loader's thread: looks at the folder again and again.
+    fn keep_loading(&self, orders: &Receiver<Order>) {
+        loop {
+            let now = self.clock.now();
+            let wait = self.library.next_look() - now;
+            let changes = match orders.recv_timeout(wait) {
+                Ok(Order::Reload) => self.library.reload(self.clock.now()),
+                Err(RecvTimeoutError::Timeout) => self.library.refresh(self.clock.now()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            self.tell(&changes);
+        }
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.metrics.know(self.library.list().iter().map(|script| &*script.name));
+        }
+        for change in changes {
+            match change {
+                Change::Live { .. } => {
+                    self.metrics.reload(true);
+                    info!("{change}");
+                }
+                Change::Broken { fault, serving, .. } => {
+                    self.metrics.reload(false);
+                    let version = serving.as_deref().unwrap_or("none");
+                    error!("an edit is broken, version that goes on: {version}\n{}", fault.render(false));
+                }
+                Change::Removed { .. } => info!("{change}"),
+                Change::Outside { .. } | Change::Unreadable { .. } => warn!("{change}"),
+            }
+        }
+    }
+
+    /// Counts a call in, if there is room for one.
+    fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Refused> {
+        let Admission { max_calls, max_calls_per_peer, .. } = self.admission;
+        let counted = self.calls.fetch_update(Relaxed, Relaxed, |calls| (calls < max_calls).then_some(calls + 1));
+        counted.map_err(|_| Refused::MaxCalls)?;
+        if let Some(most) = max_calls_per_peer {
+            let mut peers = lock(&self.peers);
+            let calls = peers.entry(peer).or_default();
+            if *calls >= most {
+                self.calls.fetch_sub(1, Relaxed);
+                return Err(Refused::MaxCallsPerPeer);
+            }
+            *calls += 1;
+        }
+        Ok(Permit { shared: Arc::clone(self), peer })
+    }
+}
+
+/// One thread of calls.
+struct Worker {
+    shared: Arc<Shared>,
+    number: usize,
+    reactor: Reactor,
+    /// `None` once no more calls are taken.
+    listeners: Option<Arc<[TcpListener]>>,
+    /// When the listeners are looked at again, after the system had no descriptor left.
+    resting: Option<Time>,
+}
+
+/// The number of a worker's bell among the descriptors its reactor watches; listeners have theirs from 0.
+const BELL: u32 = u32::MAX;
+
+impl Worker {
+    fn work(mut self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let desk = &shared.desks[self.number];
+        self.reactor.watch(&desk.bell, BELL)?;
+        self.watch_listeners()?;
+        let mut ready = Vec::new();
+        while self.listeners.is_some() || self.reactor.len() > 0 {
+            ready.clear();
+            self.reactor.turn(if self.resting.is_some() { BREATHER } else { BEAT }, &mut ready)?;
+            desk.beats.fetch_add(1, Relaxed);
+            for number in &ready {
+                if *number == BELL {
+                    desk.take().into_iter().for_each(|task| self.take(task));
+                } else if let Some(listeners) = self.listeners.clone()
+                    && let Some(listener) = listeners.get(*number as usize)
+                {
+                    self.accept(listener, ACCEPTED_PER_TURN);
+                }
+            }
+            if self.resting.is_some_and(|until| self.reactor.clock().now() >= until) {
+                self.resting = None;
+                self.watch_listeners()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn watch_listeners(&self) -> io::Result<()> {
+        for (number, listener) in self.listeners.iter().flat_map(|listeners| listeners.iter()).enumerate() {
+            self.reactor.watch(listener, u32::try_from(number).unwrap_or(BELL))?;
+        }
+        Ok(())
+    }
+
+    fn forget_listeners(&self) {
+        for listener in self.listeners.iter().flat_map(|listeners| listeners.iter()) {
+            self.reactor.forget(listener);
+        }
+    }
+
+    fn take(&mut self, task: Task) {
+        match task {
+            Task::Call(stream, peer, permit) => self.begin(stream, peer, permit),
+            Task::Stop(place) => self.reactor.stop(place),
+            Task::StopAll => self.reactor.stop_all(),
+            Task::Close => {
+                if let Some(listeners) = self.listeners.clone() {
+                    // Who has come so far is served.
+                    for listener in listeners.iter() {
+                        self.accept(listener, usize::MAX);
+                    }
+                    self.forget_listeners();
+                    self.listeners = None;
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: &TcpListener, most: usize) {
+        for _ in 0..most {
+            let accepted = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
+            let error = match accepted {
+                Ok((socket, address)) => {
+                    let peer = address.and_then(|address| SocketAddr::try_from(address).ok()).map(|peer| peer.ip());
+                    if let Some(peer) = peer {
+                        self.receive(TcpStream::from(socket), peer.to_canonical());
+                    }
+                    continue;
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => return,
+                // It was gone before it was taken.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
+                Err(error) => error,
+            };
+            let now = self.reactor.clock().now();
+            self.shared.complaints.say(now, "accept", || format!("cannot take a connection: {error}"));
+            self.forget_listeners();
+            self.resting = Some(now + BREATHER);
+            return;
+        }
+    }
+
+    /// A connection has come.
+    fn receive(&mut self, stream: TcpStream, peer: IpAddr) {
+        let shared = Arc::clone(&self.shared);
+        let now = self.reactor.clock().now();
+        if !shared.admission.allows(peer) {
+            shared.metrics.refused(Refused::NotAllowed);
+            shared.complaints.say(now, "allow", || {
+                format!("{peer} is not let in: whoever runs agi-rhai can let it in with --allow {peer}")
+            });
+            return;
+        }
+        match shared.admit(peer) {
+            Ok(permit) => {
+                // The thread with the fewest calls; this one where it is as good as another.
+                let calls = |desk: &Desk| desk.calls.load(Relaxed);
+                let own = calls(&shared.desks[self.number]);
+                let least = shared.desks.iter().enumerate().min_by_key(|(_, desk)| calls(desk));
+                match least {
+                    Some((number, desk)) if calls(desk) < own => {
+                        desk.calls.fetch_add(1, Relaxed);
+                        shared.desks[number].put(Task::Call(stream, peer, permit));
+                    }
+                    _ => {
+                        shared.desks[self.number].calls.fetch_add(1, Relaxed);
+                        self.begin(stream, peer, permit);
+                    }
+                }
+            }
+            Err(why) => {
+                shared.metrics.refused(why);
+                shared.complaints.say(now, why.word(), || match why {
+                    Refused::MaxCallsPerPeer => {
+                        format!("{peer} has as many calls as --max-calls-per-peer lets it: turned away with BUSY")
+                    }
+                    _ => format!(
+                        "there are as many calls as --max-calls lets in ({}): turned away with BUSY",
+                        shared.admission.max_calls
+                    ),
+                });
+                if shared.turned_away.fetch_add(1, Relaxed) < MOST_TURNED_AWAY {
+                    self.turn_away(stream);
+                } else {
+                    shared.turned_away.fetch_sub(1, Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Tells a call that there is no room for it.
+    fn turn_away(&mut self, stream: TcpStream) {
+        let shared = Arc::clone(&self.shared);
+        let clock = self.reactor.clock();
+        let connection = Connection::new(stream, clock);
+        let spawned = self.reactor.spawn(connection, move |connection, _| {
+            let line = Stream::over(connection).opening_within(TURNING_AWAY);
+            let refusal = AssertUnwindSafe(|| {
+                if let Ok(session) = Session::begin(Box::new(line)) {
+                    shared.host.turn_away(session);
+                }
+            });
+            let _ = catch_unwind(refusal);
+            shared.turned_away.fetch_sub(1, Relaxed);
+        });
+        if spawned.is_err() {
+            self.shared.turned_away.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Begins a call on this thread.
+    fn begin(&mut self, stream: TcpStream, peer: IpAddr, permit: Permit) {
+        let shared = Arc::clone(&self.shared);
+        let number = self.number;
+        let id = shared.next.fetch_add(1, Relaxed);
+        let connection = Connection::new(stream, self.reactor.clock());
+        let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), number));
+        let begun = self.reactor.spawn(connection, move |connection, place| {
+            lock(&shared.live).insert(id, (Arc::clone(&live), number, place));
+            // A fault in a script is caught where it is run. This is for our own, which are that call's alone too.
+            let run = catch_unwind(AssertUnwindSafe(|| shared.run(connection, &live)));
+            if run.is_err() {
+                error!(call = id, "a call panicked in the host: this is a mistake of agi-rhai, please report it");
+                live.ended("the host panicked");
+            }
+            lock(&shared.live).remove(&id);
+            shared.desks[number].calls.fetch_sub(1, Relaxed);
+            drop(permit);
+        });
+        if let Err(error) = begun {
+            self.shared.desks[number].calls.fetch_sub(1, Relaxed);
+            let now = self.reactor.clock().now();
+            self.shared.complaints.say(now, "spawn", || format!("cannot begin a call: {error}"));
+        }
+    }
+}
+
+/// What the dialplan asked for: `agi://host/NAME?QUERY`.
+fn request(script: &str) -> (String, BTreeMap<String, String>) {
+    let (name, query) = script.split_once('?').unwrap_or((script, ""));
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    // A plus is a plus, as in a telephone number.
+    let params = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    });
+    (decode(name), params.collect())
+}
+
+impl Shared {
+    /// One call, from its environment to its end.
+    fn run(&self, connection: Connection, live: &Arc<Live>) {
+        let stream = Stream::over(connection).telling_failure();
+        let mut session = match Session::begin(Box::new(stream)) {
+            Ok(session) => session,
+            Err(malformed) => {
+                self.metrics.refused(Refused::Malformed);
+                let now = self.clock.now();
+                self.complaints.say(now, "malformed", || format!("no call from {}: {malformed}", live.peer));
+                live.ended("no call");
+                return;
+            }
+        };
+        let get = |name: &str| session.environment().get(name).unwrap_or_default().into_owned();
+        let (name, params) = request(&get("agi_network_script"));
+        let found = self.library.get(&name);
+        let caller = get("agi_callerid");
+        let about = About {
+            script: found.as_ref().map_or_else(|_| name.clone(), |found| found.name.to_string()),
+            version: found.as_ref().map_or_else(|_| String::new(), |found| found.script.version().to_owned()),
+            channel: get("agi_channel"),
+            uniqueid: get("agi_uniqueid"),
+            caller: if caller == "unknown" { String::new() } else { caller },
+        };
+        let span = info_span!("call", id = live.id, channel = about.channel);
+        live.is_about(about);
+        self.metrics.started();
+        coroutine::within(span, || {
+            session.observe(Arc::clone(live) as Arc<_>);
+            let args = session.environment().arguments();
+            match found {
+                Ok(found) => {
+                    let Outcome { status, fault, missing_sounds, .. } =
+                        self.host.run_with(session, &found.script, args, params);
+                    self.metrics.ended(&found.name, status);
+                    self.metrics.missing_sounds(missing_sounds);
+                    if fault.is_some() {
+                        self.metrics.fault(&found.name);
+                    }
+                    live.ended(status.word());
+                }
+                Err(error) => {
+                    let status = self.host.refuse(session, &error);
+                    let script = if status == Status::Failure { name.as_str() } else { "" };
+                    self.metrics.ended(script, status);
+                    live.ended(status.word());
+                }
+            }
+        });
+    }
+}
