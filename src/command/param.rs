@@ -150,7 +150,8 @@ impl Command {
                 format_args!("takes {}, not {}", self.function.arity(), plural(args.len(), "argument")),
             ));
         }
-        let mut line = self.verb.as_bytes().to_vec();
+        let mut line = Vec::with_capacity(128);
+        line.extend_from_slice(self.verb.as_bytes());
         let mut words = self.verb.split(' ').count();
         for (number, param) in params.iter().enumerate() {
             let given = if param.kind.repeats() { args.get(number..).unwrap_or_default() } else { &[] };

@@ -1,56 +1,25 @@
-//! The line to Asterisk over TCP, waited on by the coroutine of its call.
+//! The line to Asterisk over TCP, as the coroutine of its call sees it.
 
 use super::coroutine::Running;
 use crate::clock::{Stopwatch, Time};
 use crate::transport::{Got, Wait, Wire};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use std::io;
-use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// How long what is sent may lie unread at the other end.
 const SENDING: Duration = Duration::from_secs(30);
 
-/// One connection of Asterisk's.
+/// One connection of Asterisk's. It receives and sends by way of its thread's reactor.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    /// The thread's.
     clock: Stopwatch,
 }
 
 impl Connection {
-    /// A connection that does not block, and the clock of its thread.
-    pub fn new(stream: TcpStream, clock: Stopwatch) -> Self {
-        Self { stream, clock }
-    }
-
-    /// Reads what is there. The buffer is gone before anybody waits: a call that waits keeps its stack.
-    #[inline(never)]
-    fn take(&self, running: &Running, bytes: &mut Vec<u8>) -> io::Result<Option<Got>> {
-        let mut buffer = [0; 2048];
-        match recv(&self.stream, &mut buffer, RecvFlags::empty()) {
-            Ok((0, _)) => Ok(Some(Got::End)),
-            Ok((length, _)) => {
-                if length < buffer.len() {
-                    running.drained();
-                }
-                bytes.extend_from_slice(&buffer[..length]);
-                Ok(Some(Got::Bytes))
-            }
-            Err(Errno::WOULDBLOCK) => {
-                running.empty();
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-impl AsFd for Connection {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+    /// The connection of the coroutine that is about to use it.
+    pub fn new(clock: Stopwatch) -> Self {
+        Self { clock }
     }
 }
 
@@ -62,57 +31,51 @@ impl Wire for Connection {
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         let running = Running::get()?;
         let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until)) = wait;
-        let mut looked = false;
-        // Whoever has computed for a while lets others run first.
-        if let Wait::Pause(_) = wait {
+        // What is answered in time is not asked what time it is; a look does not wait.
+        let mut is_look = matches!(wait, Wait::Pause(_));
+        if is_look {
+            // Whoever has computed for a while lets others run first.
             running.step_aside();
         }
         loop {
             if running.is_stopped() {
                 return Ok(Got::Stop);
             }
-            if running.is_readable()
-                && let Some(got) = self.take(&running, bytes)?
-            {
-                return Ok(got);
+            if running.take(bytes)? {
+                return Ok(Got::Bytes);
             }
-            // What is answered in time is not asked what time it is.
-            if (looked || matches!(wait, Wait::Pause(_))) && self.now() >= until {
+            if running.is_at_end() {
+                return Ok(Got::End);
+            }
+            if is_look && self.now() >= until {
                 return Ok(Got::Nothing);
             }
-            looked = true;
+            is_look = true;
             running.wait(until);
         }
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let running = Running::get()?;
         let mut until = None;
-        while !bytes.is_empty() {
-            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
-                Ok(length) => bytes = &bytes[length..],
-                Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) => {
-                    let running = Running::get()?;
-                    let until = *until.get_or_insert_with(|| running.now() + SENDING);
-                    running.full();
-                    while !running.is_writable() {
-                        if running.now() >= until {
-                            return Err(io::Error::new(
-                                io::ErrorKind::TimedOut,
-                                format!("nothing was read at the other end for {} s", SENDING.as_secs()),
-                            ));
-                        }
-                        running.wait(until);
-                    }
-                }
-                Err(error) => return Err(error.into()),
+        // One line is in flight, so this is a line nobody reads, followed by another after its time.
+        while running.is_sending() {
+            let until = *until.get_or_insert_with(|| self.now() + SENDING);
+            if self.now() >= until {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("nothing was read at the other end for {} s", SENDING.as_secs()),
+                ));
             }
+            running.wait(until);
         }
+        running.send(bytes);
         Ok(())
     }
 
     fn more_is_due(&mut self) {
-        // It holds for a while only, so it is said each time.
-        let _ = sockopt::set_tcp_quickack(&self.stream, true);
+        if let Ok(running) = Running::get() {
+            running.acknowledge();
+        }
     }
 }

@@ -15,9 +15,12 @@ use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,20 +43,28 @@ const SLICE: Duration = Duration::from_millis(1);
 /// Events taken from the system in one turn.
 const EVENTS: usize = 256;
 
+/// Bytes kept for a call that does not take them.
+const MOST_KEPT: usize = 64 * 1024;
+
 type Body = Coroutine<(), (), (), DefaultStack>;
 
-/// What the running coroutine and its reactor tell each other.
+/// What a coroutine and its reactor share: all that a call says and hears goes through here.
 struct Control {
     yielder: Cell<*const Yielder<(), ()>>,
+    stream: TcpStream,
     span: OnceCell<Span>,
     clock: Stopwatch,
     /// When it is to go on at the latest; a moment in the past lets others run and goes on at once.
     until: Cell<Time>,
-    /// Its descriptor may have something to read, or may be written to.
-    readable: Cell<bool>,
-    writable: Cell<bool>,
-    /// The end of the line is behind what there is to read.
-    ending: Cell<bool>,
+    /// What has come and was not taken yet.
+    incoming: RefCell<Vec<u8>>,
+    /// What is to be sent.
+    outgoing: RefCell<Vec<u8>>,
+    /// There may be more to receive than was taken.
+    more: Cell<bool>,
+    /// Nothing comes any more.
+    ended: Cell<bool>,
+    error: Cell<Option<Errno>>,
     stopped: Cell<bool>,
     /// When it was let run.
     since: Cell<Time>,
@@ -61,6 +72,53 @@ struct Control {
     top: Cell<usize>,
     /// Bytes of memory it holds, while it waits.
     held: Cell<isize>,
+}
+
+impl Control {
+    /// Takes what has come. The system tells once of what is there, so it is asked until it has no more: less than was
+    /// asked for is all there is, unless the end of the line lies behind it.
+    fn receive(&self, buffer: &mut [u8], up_to_end: bool) {
+        let mut incoming = self.incoming.borrow_mut();
+        self.more.set(false);
+        loop {
+            if incoming.len() >= MOST_KEPT {
+                self.more.set(true);
+                return;
+            }
+            match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((0, _)) => self.ended.set(true),
+                Ok((length, _)) => {
+                    incoming.extend_from_slice(&buffer[..length]);
+                    if length == buffer.len() || up_to_end {
+                        continue;
+                    }
+                }
+                Err(Errno::INTR) => continue,
+                Err(Errno::WOULDBLOCK) => {}
+                Err(error) => self.error.set(Some(error)),
+            }
+            return;
+        }
+    }
+
+    /// Sends what is to be sent, as far as the system takes it; whether it took all.
+    fn send(&self) -> bool {
+        let mut outgoing = self.outgoing.borrow_mut();
+        while !outgoing.is_empty() {
+            match send(&self.stream, &outgoing, SendFlags::NOSIGNAL) {
+                Ok(length) if length == outgoing.len() => outgoing.clear(),
+                Ok(length) => drop(outgoing.drain(..length)),
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => return false,
+                Err(error) => {
+                    // What was said before the line broke is heard first.
+                    self.error.set(Some(error));
+                    outgoing.clear();
+                }
+            }
+        }
+        true
+    }
 }
 
 thread_local! {
@@ -81,7 +139,7 @@ pub(super) fn used() -> isize {
     USED.get().map_or(0, |used| used().wrapping_sub(AHEAD.get()))
 }
 
-/// The running coroutine, as its connection sees it.
+/// The running coroutine, as its call sees it.
 pub(super) struct Running(Rc<Control>);
 
 impl Running {
@@ -93,12 +151,12 @@ impl Running {
 
     /// Lets other calls run, unless this one has only just begun to.
     pub fn step_aside(&self) {
-        if self.now() - self.0.since.get() >= SLICE {
+        if self.0.clock.now() - self.0.since.get() >= SLICE {
             self.wait(Time::default());
         }
     }
 
-    /// Waits until the descriptor is ready, somebody ends the call, or this moment comes.
+    /// Waits until something comes, somebody ends the call, or this moment comes.
     pub fn wait(&self, until: Time) {
         let control = &self.0;
         control.until.set(until);
@@ -113,40 +171,43 @@ impl Running {
         control.span.get().map(enter);
     }
 
-    /// Whether there may be something to read; `false` once [`Running::drained`] has said so, until more comes.
-    pub fn is_readable(&self) -> bool {
-        self.0.readable.get()
+    /// Puts what has come behind `bytes`; `false` if that is nothing.
+    ///
+    /// # Errors
+    /// The line broke, after all that came before.
+    pub fn take(&self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let mut incoming = self.0.incoming.borrow_mut();
+        if !incoming.is_empty() {
+            bytes.append(&mut incoming);
+            return Ok(true);
+        }
+        self.0.error.get().map_or(Ok(false), |error| Err(error.into()))
     }
 
-    /// All that was there has been read. The end of the line is told once, with what came before it, and is still
-    /// there to be read then.
-    pub fn drained(&self) {
-        self.0.readable.set(self.0.ending.get());
+    /// Whether nothing comes any more.
+    pub fn is_at_end(&self) -> bool {
+        self.0.ended.get() && self.0.incoming.borrow().is_empty()
     }
 
-    /// There was nothing to read.
-    pub fn empty(&self) {
-        self.0.readable.set(false);
+    /// Sends this with what all calls have to send in this turn.
+    pub fn send(&self, bytes: &[u8]) {
+        self.0.outgoing.borrow_mut().extend_from_slice(bytes);
     }
 
-    /// Whether it may be written to since [`Running::full`] was said.
-    pub fn is_writable(&self) -> bool {
-        self.0.writable.get()
+    /// Whether what was to be sent is still here.
+    pub fn is_sending(&self) -> bool {
+        !self.0.outgoing.borrow().is_empty()
     }
 
-    /// Nothing more can be written for now.
-    pub fn full(&self) {
-        self.0.writable.set(false);
+    /// Acknowledges at once what has come.
+    pub fn acknowledge(&self) {
+        // It holds for a while only, so it is said each time.
+        let _ = sockopt::set_tcp_quickack(&self.0.stream, true);
     }
 
     /// Whether somebody ends the call; told once.
     pub fn is_stopped(&self) -> bool {
         self.0.stopped.replace(false)
-    }
-
-    /// The time.
-    pub fn now(&self) -> Time {
-        self.0.clock.now()
     }
 }
 
@@ -197,6 +258,10 @@ impl Place {
 const NO_CALL: u32 = u32::MAX;
 
 /// One thread's calls.
+///
+/// A turn has three parts: it receives for all calls for which something has come, lets each of them run up to where it
+/// waits again, and sends what they have to say. Each part runs the same code over and over, which a processor likes
+/// better than a little of everything, and the other end is woken once for many lines.
 pub(super) struct Reactor {
     epoll: OwnedFd,
     clock: Stopwatch,
@@ -204,12 +269,17 @@ pub(super) struct Reactor {
     free: Vec<u32>,
     generation: u32,
     alarms: BTreeSet<(Time, u32)>,
+    /// Those for which something has come in this turn.
+    woken: Vec<Place>,
+    /// Those that have something to send.
+    sending: Vec<Rc<Control>>,
     /// Those that have stepped aside while computing.
     aside: VecDeque<Place>,
     stacks: Vec<DefaultStack>,
     /// Some of them may have more in memory than they keep.
     deep_stacks: bool,
     events: Vec<Event>,
+    buffer: Vec<u8>,
     trimmed_to: usize,
     trim_again: Time,
     used: Option<fn() -> isize>,
@@ -219,18 +289,20 @@ impl Reactor {
     /// For the calling thread. `used` tells the bytes the thread holds.
     pub fn new(used: Option<fn() -> isize>) -> io::Result<Self> {
         USED.set(used);
-        let clock = Stopwatch::start();
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            clock,
+            clock: Stopwatch::start(),
             tasks: Vec::new(),
             free: Vec::new(),
             generation: 0,
             alarms: BTreeSet::new(),
+            woken: Vec::new(),
+            sending: Vec::new(),
             aside: VecDeque::new(),
             stacks: Vec::new(),
             deep_stacks: false,
             events: Vec::with_capacity(EVENTS),
+            buffer: vec![0; 16 * 1024],
             trimmed_to: 0,
             trim_again: Time::default(),
             used,
@@ -254,8 +326,8 @@ impl Reactor {
         let _ = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// Begins a call that waits for this descriptor and gets it. It runs at once, up to where it waits.
-    pub fn spawn<D: AsFd + 'static>(&mut self, descriptor: D, body: impl FnOnce(D, Place) + 'static) -> io::Result<()> {
+    /// Begins a call on this connection, which does not block. It runs at once, up to where it waits.
+    pub fn spawn(&mut self, stream: TcpStream, body: impl FnOnce(Place) + 'static) -> io::Result<()> {
         let stack = self.stacks.pop().map_or_else(|| DefaultStack::new(STACK), Ok)?;
         let stack_limit = stack.limit().get();
         let index = self.free.pop().unwrap_or_else(|| {
@@ -265,29 +337,34 @@ impl Reactor {
         self.generation = if self.generation + 1 == NO_CALL { 0 } else { self.generation + 1 };
         let place = Place { index, generation: self.generation };
         let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        if let Err(error) = epoll::add(&self.epoll, &descriptor, EventData::new_u64(place.token()), interest) {
+        if let Err(error) = epoll::add(&self.epoll, &stream, EventData::new_u64(place.token()), interest) {
             self.free.push(index);
             self.keep(stack);
             return Err(error.into());
         }
         let control = Rc::new(Control {
             yielder: Cell::new(std::ptr::null()),
+            stream,
             span: OnceCell::new(),
             clock: self.clock,
             until: Cell::new(Time::NEVER),
-            // What came with the connection is told by no event that could be counted on: the first read looks.
-            readable: Cell::new(true),
-            writable: Cell::new(true),
-            ending: Cell::new(false),
+            incoming: RefCell::default(),
+            outgoing: RefCell::default(),
+            more: Cell::new(false),
+            ended: Cell::new(false),
+            error: Cell::new(None),
             stopped: Cell::new(false),
             since: Cell::new(Time::default()),
             top: Cell::new(0),
             held: Cell::new(0),
         });
+        // What came with the connection.
+        control.receive(&mut self.buffer, true);
         let inner = Rc::clone(&control);
         let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
             inner.yielder.set(std::ptr::from_ref(yielder));
-            body(descriptor, place);
+            drop(inner);
+            body(place);
         });
         self.tasks[index as usize] = Some(Task {
             body,
@@ -329,50 +406,34 @@ impl Reactor {
         self.tasks.len() - self.free.len()
     }
 
-    /// Lets everything run that can, then waits for more, at most so long. Fills in the numbers of the descriptors of
-    /// [`Reactor::watch`] that are readable.
+    /// Sends what there is to send, waits for more to come, at most so long, and lets everything run that can. Fills in
+    /// the numbers of the descriptors of [`Reactor::watch`] that are readable.
     pub fn turn(&mut self, longest: Duration, ready: &mut Vec<u32>) -> io::Result<()> {
-        let now = self.clock.now();
+        // What the system does not take now it will when it says so.
+        for control in self.sending.drain(..) {
+            let _ = control.send();
+        }
+        let began = self.clock.now();
         let mut wait = if self.aside.is_empty() { longest } else { Duration::ZERO };
         if let Some((alarm, _)) = self.alarms.first() {
-            wait = wait.min(*alarm - now);
+            wait = wait.min(*alarm - began);
         }
         if self.trimmed_to > 0 {
             wait = wait.min(Duration::from_millis(10));
         }
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
+        self.events.clear();
         let timeout = Timespec::try_from(wait).ok();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let now = self.clock.now();
-        for event in &events {
-            let (flags, place) = (event.flags, Place::of(event.data.u64()));
-            if place.generation == NO_CALL {
-                ready.push(place.index);
-                continue;
-            }
-            // A call that has ended meanwhile has no place any more.
-            let Some(task) = self.task(place) else { continue };
-            let reading = EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-            let could_write = task.control.writable.get();
-            if flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR) {
-                task.control.writable.set(true);
-            }
-            if flags.intersects(reading) {
-                task.control.readable.set(true);
-                task.control.ending.set(flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR));
-            } else if could_write {
-                // It can still be written to: no news.
-                continue;
-            }
-            if task.waiting {
-                self.run(place, now);
-            }
+        self.receive(ready);
+        let mut woken = std::mem::take(&mut self.woken);
+        for place in woken.drain(..) {
+            self.run(place, now);
         }
-        self.events = events;
+        self.woken = woken;
         while let Some((alarm, index)) = self.alarms.first().copied()
             && alarm <= now
         {
@@ -393,10 +454,34 @@ impl Reactor {
         if let Some(place) = self.aside.pop_front()
             && self.task(place).is_some()
         {
-            self.run(place, now);
+            self.run(place, self.clock.now());
         }
         self.trim(now);
         Ok(())
+    }
+
+    /// Receives for all calls the system has told of.
+    fn receive(&mut self, ready: &mut Vec<u32>) {
+        for event in &self.events {
+            let (flags, place) = (event.flags, Place::of(event.data.u64()));
+            if place.generation == NO_CALL {
+                ready.push(place.index);
+                continue;
+            }
+            // A call that has ended meanwhile has no place any more.
+            let task = self.tasks.get(place.index as usize).and_then(Option::as_ref);
+            let Some(task) = task.filter(|task| task.generation == place.generation) else { continue };
+            let end = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+            if flags.intersects(end | EventFlags::IN) {
+                task.control.receive(&mut self.buffer, flags.intersects(end));
+            } else if task.control.outgoing.borrow().is_empty() || !task.control.send() {
+                // That it can be written to is no news.
+                continue;
+            }
+            if task.waiting {
+                self.woken.push(place);
+            }
+        }
     }
 
     fn task(&mut self, place: Place) -> Option<&mut Task> {
@@ -411,15 +496,25 @@ impl Reactor {
         let control = Rc::clone(&task.control);
         let thread = || used.map_or(0, |used| used());
         AHEAD.set(thread().wrapping_sub(control.held.get()));
-        // The moment the turn began will do where it is the first to run; it is asked anew for those behind it.
-        control.since.set(self.clock.now());
+        // The moment the turn began will do: who runs late in a turn steps aside the sooner.
+        control.since.set(now);
         RUNNING.set(Some(Rc::clone(&control)));
-        let Some(task) = self.task(place) else { return };
         let result = task.body.resume(());
         RUNNING.set(None);
         control.held.set(thread().wrapping_sub(AHEAD.replace(0)));
         match result {
             CoroutineResult::Yield(()) => {
+                if !control.outgoing.borrow().is_empty() {
+                    self.sending.push(Rc::clone(&control));
+                }
+                if control.incoming.borrow().is_empty() {
+                    // A call that waits keeps no large buffer.
+                    control.incoming.borrow_mut().shrink_to(256);
+                    if control.more.get() {
+                        control.receive(&mut self.buffer, true);
+                        control.until.set(Time::default());
+                    }
+                }
                 if control.until.get() <= now {
                     self.aside.push_back(place);
                     return;
@@ -430,6 +525,8 @@ impl Reactor {
                 self.set_alarm(place);
             }
             CoroutineResult::Return(()) => {
+                // Its last word, before the line is closed.
+                control.send();
                 let task = self.tasks[place.index as usize].take();
                 self.free.push(place.index);
                 if let Some(task) = task {

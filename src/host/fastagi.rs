@@ -43,6 +43,8 @@ const BREATHER: Duration = Duration::from_millis(50);
 const BEAT: Duration = Duration::from_millis(500);
 /// A peer that says nothing is asked after this whether it is there, so often, and given up after so many times.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+/// And so long, in milliseconds, after something was sent to it that it does not acknowledge.
+const UNACKNOWLEDGED: u32 = 60_000;
 
 /// Who may call, and how many at a time.
 #[derive(Clone, Debug)]
@@ -98,6 +100,7 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     sockopt::set_tcp_keepidle(listener, idle)?;
     sockopt::set_tcp_keepintvl(listener, between)?;
     sockopt::set_tcp_keepcnt(listener, times)?;
+    sockopt::set_tcp_user_timeout(listener, UNACKNOWLEDGED)?;
     sockopt::set_tcp_nodelay(listener, true)?;
     Ok(())
 }
@@ -577,9 +580,8 @@ impl Worker {
     fn turn_away(&mut self, stream: TcpStream) {
         let shared = Arc::clone(&self.shared);
         let clock = self.reactor.clock();
-        let connection = Connection::new(stream, clock);
-        let spawned = self.reactor.spawn(connection, move |connection, _| {
-            let line = Stream::over(connection).opening_within(TURNING_AWAY);
+        let spawned = self.reactor.spawn(stream, move |_| {
+            let line = Stream::over(Connection::new(clock)).opening_within(TURNING_AWAY);
             let refusal = AssertUnwindSafe(|| {
                 if let Ok(session) = Session::begin(Box::new(line)) {
                     shared.host.turn_away(session);
@@ -598,9 +600,9 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let number = self.number;
         let id = shared.next.fetch_add(1, Relaxed);
-        let connection = Connection::new(stream, self.reactor.clock());
+        let connection = Connection::new(self.reactor.clock());
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), number));
-        let begun = self.reactor.spawn(connection, move |connection, place| {
+        let begun = self.reactor.spawn(stream, move |place| {
             lock(&shared.live).insert(id, (Arc::clone(&live), number, place));
             // A fault in a script is caught where it is run. This is for our own, which are that call's alone too.
             let run = catch_unwind(AssertUnwindSafe(|| shared.run(connection, &live)));

@@ -177,7 +177,8 @@ impl Call {
         args: &[Value],
     ) -> Result<Value, Error> {
         let mut session = self.session();
-        if session.now() >= *lock(&self.deadline) {
+        let deadline = *lock(&self.deadline);
+        if deadline != Time::NEVER && session.now() >= deadline {
             self.exceed_on_hangup();
             return Err(Over::Ended.into());
         }

@@ -4,43 +4,119 @@ use crate::options::Common;
 use agi_rhai::script::PRINTED;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-/// What keeps the log of a server going; lines still to be written are written when it is dropped.
+/// The log of a server. A thread of its own writes it, since whoever writes to a full pipe waits, and all calls of a
+/// thread would wait with it. It writes what has come every now and then, not each line: being woken for each would cost
+/// more than the line.
 pub struct Log {
-    writer: Option<WorkerGuard>,
-    dropped: Option<ErrorCounter>,
+    lines: Arc<Lines>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Lines on their way into the log.
+#[derive(Default)]
+struct Lines {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    dropped: u64,
+    closed: bool,
+}
+
+/// How long lines wait for others to come with them.
+const GATHERING: Duration = Duration::from_millis(20);
+/// Bytes that wait at most; lines beyond are dropped, and counted.
+const MOST_WAITING: usize = 8 * 1024 * 1024;
+
+impl Lines {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes until there is nothing more to come.
+    fn write_to(&self, mut place: impl Write) {
+        let mut bytes = Vec::new();
+        loop {
+            let waiting = self.lock();
+            let empty = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closed;
+            let waiting = self.more.wait_while(waiting, empty).unwrap_or_else(PoisonError::into_inner);
+            let closed = waiting.closed;
+            drop(waiting);
+            if !closed {
+                agi_rhai::clock::sleep(GATHERING);
+            }
+            std::mem::swap(&mut self.lock().bytes, &mut bytes);
+            // A full disk is no reason to end calls.
+            let _ = place.write_all(&bytes);
+            if closed {
+                return;
+            }
+            bytes.clear();
+            bytes.shrink_to(64 * 1024);
+        }
+    }
+}
+
+/// A line of the log comes in one piece.
+impl Write for &Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let mut waiting = self.lock();
+        if waiting.bytes.len() + line.len() > MOST_WAITING {
+            waiting.dropped += 1;
+        } else {
+            let first = waiting.bytes.is_empty();
+            waiting.bytes.extend_from_slice(line);
+            if first {
+                self.more.notify_one();
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Log {
     /// Counts the lines that came faster than they could be written.
     pub fn dropped(&self) -> impl Fn() -> u64 + Send + 'static {
-        let dropped = self.dropped.clone();
-        move || dropped.as_ref().map_or(0, |dropped| u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX))
+        let lines = Arc::clone(&self.lines);
+        move || lines.lock().dropped
     }
 
     /// Writes what is still to be written.
     pub fn close(&mut self) {
-        self.writer = None;
+        self.lines.lock().closed = true;
+        self.lines.more.notify_one();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
     }
 }
 
-/// Starts the log of a server: a thread of its own writes it, since whoever writes to a full pipe waits, and all calls
-/// of a thread would wait with it.
+/// Starts the log of a server.
 pub fn serve(options: &Common) -> Log {
     let level = options.log_level.unwrap_or(LevelFilter::INFO);
     let place = options.log.as_deref().unwrap_or("stderr");
+    let lines = Arc::<Lines>::default();
     let (writer, problem): (Box<dyn Write + Send>, _) = match place {
         "syslog" | "journald" => {
             start(options, LevelFilter::INFO, false);
-            return Log { writer: None, dropped: None };
+            return Log { lines, writer: None };
         }
         "stderr" => (Box::new(Quiet), None),
         path => match OpenOptions::new().create(true).append(true).open(path) {
@@ -49,14 +125,16 @@ pub fn serve(options: &Common) -> Log {
         },
     };
     let colour = place == "stderr" && std::io::stderr().is_terminal();
-    let (lines, guard) = NonBlockingBuilder::default().lossy(true).finish(writer);
-    let dropped = lines.error_counter();
-    let layer = fmt::layer().with_ansi(colour).with_target(false).with_writer(lines);
-    let _ = tracing_subscriber::registry().with(layer.with_filter(level)).try_init();
+    let written = Arc::clone(&lines);
+    let writer = Builder::new().name("log".to_owned()).spawn(move || written.write_to(writer)).ok();
+    let to = Arc::clone(&lines);
+    let layer = fmt::layer().with_ansi(colour).with_target(false).with_writer(to);
+    // The level holds for all, so that it is asked once, and not by a layer at each turn of a call.
+    let _ = tracing_subscriber::registry().with(level).with(layer).try_init();
     if let Some(problem) = problem {
         tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
     }
-    Log { writer: Some(guard), dropped: Some(dropped) }
+    Log { lines, writer }
 }
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
