@@ -1,0 +1,144 @@
+//! The servers that are measured: started on the loopback interface, looked at through `/proc`, ended.
+
+use super::load::{self, GAME};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Whose {
+    Ours,
+    C,
+    AsteriskRs,
+}
+
+impl Whose {
+    pub const ALL: [Self; 3] = [Self::Ours, Self::C, Self::AsteriskRs];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "agi-rhai",
+            Self::C => "C",
+            Self::AsteriskRs => "asterisk-rs-agi",
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Server {
+    pub whose: Whose,
+    pub address: SocketAddrV4,
+    child: Child,
+}
+
+/// What a server uses, in KiB, and its threads.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub resident: f64,
+    pub page_tables: f64,
+    pub threads: f64,
+    /// What the machine has left.
+    pub available: f64,
+}
+
+pub fn peers() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
+}
+
+/// The program of a server, built if need be.
+pub fn program(whose: Whose) -> io::Result<PathBuf> {
+    match whose {
+        Whose::Ours => Ok(env!("CARGO_BIN_EXE_agi-rhai").into()),
+        Whose::C => {
+            let made =
+                Command::new("make").arg("-C").arg(peers()).arg("build/fastagi").stdout(Stdio::null()).output()?;
+            if !made.status.success() {
+                return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
+            }
+            Ok(peers().join("build/fastagi"))
+        }
+        Whose::AsteriskRs => {
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            // Started in its folder, below ours, where the flags of our own `.cargo/config.toml` apply.
+            let made = Command::new(cargo)
+                .args(["build", "--release", "--locked", "--message-format", "json-render-diagnostics"])
+                .args(["--target-dir", "../build/target"])
+                .current_dir(peers().join("asterisk-rs-agi"))
+                .output()?;
+            let messages = String::from_utf8_lossy(&made.stdout);
+            let file = messages.rsplit_once(r#""executable":""#).and_then(|(_, rest)| rest.split('"').next());
+            match file {
+                Some(file) if made.status.success() => Ok(file.into()),
+                _ => Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned())),
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server, and plays a first game with it.
+    pub fn start(whose: Whose, program: &Path, scripts: &Path, options: &[&str]) -> io::Result<Self> {
+        // A port that is free now; who took it in between shows as a server that does not start.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let mut command = Command::new(program);
+        match whose {
+            Whose::Ours => {
+                command.args(["serve", "--listen", &address.to_string()]).arg("--scripts").arg(scripts).args(options)
+            }
+            Whose::C | Whose::AsteriskRs => command.arg(port.to_string()),
+        };
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut server = Self { whose, address, child };
+        let end = Instant::now() + Duration::from_secs(5);
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(io::Error::other(format!("it ended with {status}")));
+            }
+            if Instant::now() > end {
+                return Err(io::Error::other("it does not listen"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (_, commands) = load::call(address, GAME)?;
+        if commands.len() < GAME.least as usize {
+            return Err(io::Error::other(format!("its first game had only the commands {commands:?}")));
+        }
+        Ok(server)
+    }
+
+    /// Its processor time so far, that of threads that ended included. The kernel takes it from the same nanoseconds as
+    /// schedstat, but `/proc/PID/schedstat` knows the first thread only, and those of a thread end with it; here the
+    /// sum is exact to a tick.
+    pub fn processor_time(&self) -> io::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap_or_default().1.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+    }
+
+    pub fn memory(&self) -> io::Result<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let machine = std::fs::read_to_string("/proc/meminfo")?;
+        let number = |text: &str, name: &str| -> f64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap()
+        };
+        Ok(Memory {
+            resident: number(&status, "VmRSS:"),
+            page_tables: number(&status, "VmPTE:"),
+            threads: number(&status, "Threads:"),
+            available: number(&machine, "MemAvailable:"),
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
