@@ -5,6 +5,8 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
@@ -72,11 +74,8 @@ struct Channel {
     since: Instant,
 }
 
-enum Answer {
-    Reply(&'static str),
-    Number(i64),
-    Never,
-}
+/// What Asterisk says to a command, if it says something.
+type Reply = Option<Cow<'static, str>>;
 
 impl Channel {
     fn new(number: usize, script: Script) -> Self {
@@ -94,33 +93,34 @@ impl Channel {
     }
 
     /// What Asterisk says to a command when all sounds exist and the caller knows the answer.
-    fn answer(&mut self, line: &[u8]) -> Result<Answer, String> {
+    fn answer(&mut self, line: &[u8]) -> Result<Reply, String> {
         let unknown = || format!("unknown command: {}", String::from_utf8_lossy(line));
         let text = str::from_utf8(line).map_err(|_| unknown())?;
         let mut words = text.split_ascii_whitespace().map(|word| word.trim_matches('"'));
         let mut next = || words.next().unwrap_or_default();
         self.commands += 1;
-        Ok(match (next(), next(), next()) {
-            ("ANSWER", ..) => Answer::Reply("200 result=0\n"),
-            ("STREAM", "FILE", _) => Answer::Reply("200 result=0 endpos=8000\n"),
+        let reply = match (next(), next(), next()) {
+            ("ANSWER", ..) => "200 result=0\n",
+            ("STREAM", "FILE", _) => "200 result=0 endpos=8000\n",
             ("SAY", "NUMBER", number) => {
                 self.said = [self.said[1], number.parse().map_err(|_| unknown())?];
-                Answer::Reply("200 result=0\n")
+                "200 result=0\n"
             }
-            ("GET", "DATA", _) if self.script == HOLD => Answer::Never,
-            ("GET", "DATA", _) => Answer::Number(self.said[0] - self.said[1]),
+            ("GET", "DATA", _) if self.script == HOLD => return Ok(None),
+            ("GET", "DATA", _) => return Ok(Some(format!("200 result={}\n", self.said[0] - self.said[1]).into())),
             ("SET", "VARIABLE", "AGI_RHAI_STATUS") => {
                 let status = next();
                 self.status = Some(status == "SUCCESS");
                 if status != "SUCCESS" {
                     return Err(format!("AGI_RHAI_STATUS {status}"));
                 }
-                Answer::Reply("200 result=1\n")
+                "200 result=1\n"
             }
             ("SET", "VARIABLE", "AGI_RHAI_ERROR") => return Err(text.to_owned()),
-            ("SET", "VARIABLE", _) => Answer::Reply("200 result=1\n"),
+            ("SET", "VARIABLE", _) => "200 result=1\n",
             _ => return Err(unknown()),
-        })
+        };
+        Ok(Some(reply.into()))
     }
 
     /// Whether a call that was closed now had come to its end.
@@ -139,6 +139,15 @@ impl Channel {
     }
 }
 
+/// A reply that waits for its time.
+struct Later {
+    due: Instant,
+    at: usize,
+    /// When the command came, by which a later call on the same channel is told apart.
+    asked: Instant,
+    reply: Cow<'static, str>,
+}
+
 /// Calls to one server.
 pub struct Load {
     address: SocketAddrV4,
@@ -151,6 +160,9 @@ pub struct Load {
     environments: Vec<(Script, Vec<u8>)>,
     /// A call that ended is followed by the next one.
     goes_on: bool,
+    /// How long each reply takes.
+    thinks: Duration,
+    later: VecDeque<Later>,
     held: usize,
     heard: Heard,
 }
@@ -166,9 +178,16 @@ impl Load {
             channels: Vec::new(),
             environments: Vec::new(),
             goes_on: true,
+            thinks: Duration::ZERO,
+            later: VecDeque::new(),
             held: 0,
             heard: Heard::default(),
         })
+    }
+
+    /// Lets each reply take so long; without this they come at once.
+    pub fn think(&mut self, time: Duration) {
+        self.thinks = time;
     }
 
     /// Adds so many channels, each of which calls, and calls again when the call ended.
@@ -255,6 +274,9 @@ impl Load {
 
     /// Waits until something happens, and answers it.
     fn turn(&mut self, most: Duration) -> io::Result<()> {
+        self.say_what_is_due();
+        let due = self.later.front().map(|later| later.due.saturating_duration_since(Instant::now()));
+        let most = due.map_or(most, |due| most.min(due));
         let timeout = Timespec::try_from(most).map_err(io::Error::other)?;
         let mut events = std::mem::take(&mut self.events);
         events.clear();
@@ -279,6 +301,18 @@ impl Load {
         }
         self.events = events;
         Ok(())
+    }
+
+    fn say_what_is_due(&mut self) {
+        let now = Instant::now();
+        while self.later.front().is_some_and(|later| later.due <= now) {
+            let Some(later) = self.later.pop_front() else { break };
+            let channel = &mut self.channels[later.at];
+            if let Some(line) = channel.line.as_ref().filter(|_| channel.since == later.asked) {
+                channel.since = Instant::now();
+                let _ = rustix::io::write(line, later.reply.as_bytes());
+            }
+        }
     }
 
     fn failed(&mut self, at: usize, why: String) -> io::Result<()> {
@@ -335,20 +369,14 @@ impl Load {
                 }
                 channel.since = now;
                 self.heard.commands += 1;
-                let number;
-                let reply = match channel.answer(command)? {
-                    Answer::Reply(reply) => reply,
-                    Answer::Number(answer) => {
-                        number = format!("200 result={answer}\n");
-                        &number
+                match channel.answer(command)? {
+                    None => self.held += 1,
+                    // A server that is gone already shows at the next read.
+                    Some(reply) if self.thinks.is_zero() => {
+                        let _ = rustix::io::write(&line, reply.as_bytes());
                     }
-                    Answer::Never => {
-                        self.held += 1;
-                        continue;
-                    }
-                };
-                // A server that is gone already shows at the next read.
-                let _ = rustix::io::write(&line, reply.as_bytes());
+                    Some(reply) => self.later.push_back(Later { due: now + self.thinks, at, asked: now, reply }),
+                }
             }
             channel.part = rest.to_vec();
             if length < self.input.len() && !closing {
@@ -378,12 +406,8 @@ pub fn call(address: SocketAddrV4, script: Script) -> io::Result<(Duration, Vec<
     let (mut first, mut commands, mut command) = (None, Vec::new(), String::new());
     while input.read_line(&mut command)? > 0 {
         first.get_or_insert_with(|| since.elapsed());
-        let reply = match channel.answer(command.trim_end().as_bytes()) {
-            Ok(Answer::Number(answer)) => format!("200 result={answer}\n"),
-            Ok(Answer::Reply(reply)) => reply.to_owned(),
-            // The caller of this judges what it hears.
-            Ok(Answer::Never) | Err(_) => "200 result=1\n".to_owned(),
-        };
+        // Who called this judges what is heard.
+        let reply = channel.answer(command.trim_end().as_bytes()).ok().flatten().unwrap_or("200 result=1\n".into());
         (&line).write_all(reply.as_bytes())?;
         commands.push(std::mem::take(&mut command));
     }

@@ -40,6 +40,9 @@ pub struct Memory {
     pub resident: f64,
     pub page_tables: f64,
     pub threads: f64,
+    /// What the kernel has for itself, in the whole machine: stacks of threads, page tables, and what cannot be given
+    /// back, such as sockets.
+    pub kernel: f64,
     /// What the machine has left.
     pub available: f64,
 }
@@ -131,9 +134,21 @@ impl Server {
             resident: number(&status, "VmRSS:"),
             page_tables: number(&status, "VmPTE:"),
             threads: number(&status, "Threads:"),
+            kernel: ["KernelStack:", "PageTables:", "SUnreclaim:"].map(|name| number(&machine, name)).iter().sum(),
             available: number(&machine, "MemAvailable:"),
         })
     }
+}
+
+/// The processor time of the whole machine in seconds: that in use, also by other guests of its host, and all.
+pub fn machine_time() -> io::Result<[f64; 2]> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+    let seconds: Vec<f64> =
+        ticks.map(|ticks| ticks.parse::<f64>().unwrap() / rustix::param::clock_ticks_per_second() as f64).collect();
+    let all: f64 = seconds.iter().sum();
+    // The fourth and fifth are idle and waiting for disks.
+    Ok([all - seconds[3] - seconds[4], all])
 }
 
 impl Drop for Server {
