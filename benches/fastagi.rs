@@ -14,8 +14,9 @@ use load::{COMPUTE, GAME, HOLD, Heard, Load};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::ClockId;
 use server::{Memory, Server, Whose};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Calls at a time.
@@ -318,22 +319,18 @@ fn edits(program: &Path, scripts: &Path) -> bool {
         for (edited, rates) in rates.iter_mut().enumerate() {
             let mut load = Load::new(server.address, true).unwrap();
             load.add(CALLS, GAME).unwrap();
-            let stop = AtomicBool::new(false);
             let heard = std::thread::scope(|scope| {
                 if edited == 1 {
                     scope.spawn(|| {
-                        // In the middle of each second, so that each turn has as many.
-                        std::thread::sleep(Duration::from_millis(500));
-                        while !stop.load(Ordering::Relaxed) {
-                            let text = std::fs::read_to_string(&script).unwrap();
-                            std::fs::write(&script, text + "// Edited.\n").unwrap();
-                            std::thread::sleep(Duration::from_secs(1));
+                        for _ in 0..LENGTH.as_secs() {
+                            std::thread::sleep(Duration::from_millis(500));
+                            let mut file = File::options().append(true).open(&script).unwrap();
+                            file.write_all(b"// Edited.\n").unwrap();
+                            std::thread::sleep(Duration::from_millis(500));
                         }
                     });
                 }
-                let heard = load.play(LENGTH).unwrap();
-                stop.store(true, Ordering::Relaxed);
-                heard
+                load.play(LENGTH).unwrap()
             });
             let rest = load.finish().unwrap();
             missed |= failures("agi-rhai", &[&heard, &rest]);
