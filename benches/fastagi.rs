@@ -10,9 +10,9 @@ mod load;
 #[path = "fastagi/server.rs"]
 mod server;
 
-use load::{COMPUTE, GAME, HOLD, Heard, Load};
+use load::{COMPUTE, GAME, HOLD, Heard, Load, Script};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::ClockId;
+use rustix::thread::{ClockId, CpuSet, sched_getaffinity, sched_setaffinity};
 use server::{Memory, Server, Whose};
 use std::fs::File;
 use std::io::Write;
@@ -25,6 +25,7 @@ const ROUNDS: usize = 5;
 const HELD: usize = 10_000;
 /// So long a reply takes where no server is to be at its limit.
 const THINKS: Duration = Duration::from_millis(2);
+const PACED: &str = "at a load with pauses of 2 ms";
 
 fn main() {
     // `cargo bench` adds a flag of its own.
@@ -140,110 +141,187 @@ fn must_start(whose: Whose, program: &Path, scripts: &Path, options: &[&str]) ->
     Server::start(whose, program, scripts, options).unwrap_or_else(|error| panic!("{}: {error}", whose.name()))
 }
 
+/// One turn of a server under load.
+struct Turn {
+    /// Commands a second.
+    rate: f64,
+    /// Microseconds of the server's processor time a command, and of the generator's.
+    cost: f64,
+    generator: f64,
+    /// The part of the machine that other programs took.
+    others: f64,
+    /// From `connect` to the first command, in ms, of the calls that began after the first ones.
+    firsts: Vec<f64>,
+    /// From a reply to the next command, in ms.
+    waits: Vec<f64>,
+    failed: bool,
+}
+
+/// Plays with a server, so many calls of each script at a time.
+fn turn(server: &Server, length: Duration, thinks: Duration, scripts: &[(usize, Script)]) -> Turn {
+    let mut load = Load::new(server.address, server.whose == Whose::Ours).unwrap();
+    load.think(thinks);
+    let look = || (server.processor_time().unwrap(), own_time(), server::machine_time().unwrap(), Instant::now());
+    let (used, own, machine, start) = look();
+    for (calls, script) in scripts {
+        load.add(*calls, *script).unwrap();
+    }
+    let heard = load.play(length).unwrap();
+    let (used_then, own_then, machine_then, end) = look();
+    let rest = load.finish().unwrap();
+    let us = |time: Duration| time.as_secs_f64() * 1e6;
+    let (used, own, commands) = (us(used_then - used), us(own_then - own), heard.commands as f64);
+    let [busy, all] = [0, 1].map(|at| (machine_then[at] - machine[at]) * 1e6);
+    Turn {
+        rate: commands / (end - start).as_secs_f64(),
+        cost: used / commands,
+        generator: own / commands,
+        others: (busy - used - own).max(0.0) / all,
+        firsts: ms(heard.first.get(CALLS..).unwrap_or_default()),
+        waits: ms(&heard.waits),
+        failed: failures(server.whose.name(), &[&heard, &rest]),
+    }
+}
+
+/// The turns of each server at one kind of load.
+type Turns = [(Whose, Vec<Turn>)];
+
+fn of(turns: &Turns, whose: Whose) -> Option<&[Turn]> {
+    turns.iter().find(|(other, _)| *other == whose).map(|(_, turns)| &turns[..])
+}
+
+fn median_of(turns: &[Turn], figure: impl Fn(&Turn) -> f64) -> f64 {
+    median(turns.iter().map(figure).collect())
+}
+
 /// Parts a and c: what a command costs, and how long the first one takes.
 fn commands(programs: &[(Whose, PathBuf)], scripts: &Path, costs: bool, firsts: bool) -> bool {
-    #[derive(Default)]
-    struct Round {
-        commands: f64,
-        seconds: f64,
-        per_command: f64,
-        generator: f64,
-        /// The part of the machine that other programs took.
-        others: f64,
-        /// To the first command, in ms: p50 and p99 of calls at full load, at a load with pauses, and of single calls.
-        first: [[f64; 2]; 3],
-    }
-    const LENGTH: Duration = Duration::from_millis(2500);
-    const IDLE_CALLS: usize = 200;
-    let servers: Vec<Server> =
-        programs.iter().map(|(whose, program)| must_start(*whose, program, scripts, &[])).collect();
-    let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
-    let mut missed = false;
+    const LENGTH: Duration = Duration::from_secs(2);
+    let game = [(CALLS, GAME)];
+    let mut free: Vec<(Whose, Vec<Turn>)> = programs.iter().map(|(whose, _)| (*whose, Vec::new())).collect();
+    let [mut parted, mut paced, mut single] =
+        [(); 3].map(|()| free.iter().map(|(whose, _)| (*whose, Vec::new())).collect::<Vec<_>>());
+    let start = || -> Vec<Server> {
+        programs.iter().map(|(whose, program)| must_start(*whose, program, scripts, &[])).collect()
+    };
+    let servers = start();
+    let cores = Cores::new();
+    let on_one_core = costs.then(|| cores.as_ref().map(|cores| cores.others(start))).flatten();
     // In turn, so that a machine whose speed drifts is as unfair to one as to the other.
     for _ in 0..ROUNDS {
-        for (server, rounds) in servers.iter().zip(&mut rounds) {
-            let mut round = Round::default();
-            let parts = |times: &[Duration]| [50, 99].map(|part| percentile(ms(times), part));
+        for (at, server) in servers.iter().enumerate() {
             if firsts {
-                let mut times = Vec::new();
-                for _ in 0..IDLE_CALLS {
-                    times.push(load::call(server.address, GAME).expect("it played before").0);
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                round.first[2] = parts(&times);
-                let mut load = Load::new(server.address, server.whose == Whose::Ours).unwrap();
-                load.think(THINKS);
-                load.add(CALLS, GAME).unwrap();
-                let heard = load.play(LENGTH / 2).unwrap();
-                let rest = load.finish().unwrap();
-                missed |= failures(server.whose.name(), &[&heard, &rest]);
-                // Those that all came at once at the start are no measure.
-                round.first[1] = parts(&heard.first[CALLS.min(heard.first.len())..]);
+                single[at].1.push(single_calls(server));
+                paced[at].1.push(turn(server, LENGTH / 2, THINKS, &game));
             }
-            let mut load = Load::new(server.address, server.whose == Whose::Ours).unwrap();
-            let (before, own, start) = (server.processor_time().unwrap(), own_time(), Instant::now());
-            let machine = server::machine_time().unwrap();
-            load.add(CALLS, GAME).unwrap();
-            let heard = load.play(LENGTH).unwrap();
-            round.seconds = start.elapsed().as_secs_f64();
-            let used = (server.processor_time().unwrap() - before).as_secs_f64() * 1e6;
-            let own = (own_time() - own).as_secs_f64() * 1e6;
-            let [busy, all] = server::machine_time().unwrap();
-            round.others = ((busy - machine[0]) * 1e6 - used - own).max(0.0) / ((all - machine[1]) * 1e6);
-            round.generator = own / heard.commands as f64;
-            let rest = load.finish().unwrap();
-            missed |= failures(server.whose.name(), &[&heard, &rest]);
-            round.commands = heard.commands as f64;
-            round.per_command = used / heard.commands as f64;
-            round.first[0] = parts(&heard.first);
-            rounds.push(round);
+            free[at].1.push(turn(server, LENGTH, Duration::ZERO, &game));
+        }
+        if let (Some(cores), Some(servers)) = (&cores, &on_one_core) {
+            for (at, server) in servers.iter().enumerate() {
+                parted[at].1.push(cores.own(|| turn(server, LENGTH, Duration::ZERO, &game)));
+            }
         }
     }
-    let figure = |rounds: &[Round], figure: &dyn Fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
-    let of = |whose: Whose| servers.iter().position(|server| server.whose == whose).map(|at| &rounds[at]);
+    let mut missed =
+        [&free, &parted, &paced].into_iter().flatten().flat_map(|(_, turns)| turns).any(|turn| turn.failed);
     if costs {
-        println!(
-            "a. {CALLS} calls at a time, ten rounds each; medians of {ROUNDS} turns of {} s",
-            LENGTH.as_secs_f64()
-        );
-        for (server, rounds) in servers.iter().zip(&rounds) {
-            let cost = figure(rounds, &|round| round.per_command);
-            println!(
-                "  {}: {cost:.2} us of processor time a command, {:.0} commands a processor-second; \
-                 {:.0} commands a second; the generator took {:.2} us a command",
-                server.whose.name(),
-                1e6 / cost,
-                figure(rounds, &|round| round.commands / round.seconds),
-                figure(rounds, &|round| round.generator),
-            );
+        let seconds = LENGTH.as_secs();
+        println!("a. {CALLS} calls at a time, ten rounds each; medians of {ROUNDS} turns of {seconds} s");
+        let ratios = print_costs(&free);
+        for (other, ratio) in ratios {
+            missed |= at_least(&format!("commands per processor-second, as a part of {}", other.name()), ratio, 1.0);
         }
-        let others = rounds.iter().flatten().map(|round| round.others * 100.0);
-        println!("  other programs took {:.0} % of the machine meanwhile", median(others.collect()));
-        for (whose, least) in [(Whose::C, 1.0), (Whose::AsteriskRs, 1.0)] {
-            if let (Some(ours), Some(other)) = (of(Whose::Ours), of(whose)) {
-                // Of each turn, then the median: what slows the machine for seconds slows both.
-                let ratios = ours.iter().zip(other).map(|(ours, other)| other.per_command / ours.per_command).collect();
-                let name = format!("commands per processor-second, as a part of {}", whose.name());
-                missed |= at_least(&name, median(ratios), least);
+        if on_one_core.is_some() {
+            println!("   The same, the server on one core and the generator on another");
+            for (other, ratio) in print_costs(&parted) {
+                println!("  commands per processor-second, as a part of {}: {ratio:.3}", other.name());
             }
         }
     }
     if firsts {
-        const WHICH: [&str; 3] = ["at full load", "at a load with pauses of 2 ms", "of single calls"];
         println!("c. From connect() to the first command, in ms: p50 and p99, medians of {ROUNDS} turns");
-        for (which, name) in WHICH.iter().enumerate() {
-            for (server, rounds) in servers.iter().zip(&rounds) {
-                let [p50, p99] = [0, 1].map(|part| figure(rounds, &|round| round.first[which][part]));
-                println!("  {name}, {}: {p50:.3} and {p99:.3}", server.whose.name());
+        for (name, turns) in [("at full load", &free), (PACED, &paced), ("of single calls", &single)] {
+            let part = |turns: &[Turn], part| median_of(turns, |turn| percentile(turn.firsts.clone(), part));
+            for (whose, turns) in turns {
+                println!("  {name}, {}: {:.3} and {:.3}", whose.name(), part(turns, 50), part(turns, 99));
             }
-            if let (Some(ours), Some(other)) = (of(Whose::Ours), of(Whose::AsteriskRs)) {
-                let [ours, other] = [ours, other].map(|rounds| figure(rounds, &|round| round.first[which][1]));
+            if let (Some(ours), Some(other)) = (of(turns, Whose::Ours), of(turns, Whose::AsteriskRs)) {
                 let name = format!("first command {name}, p99, as a part of asterisk-rs-agi");
-                missed |= at_most(&name, ours / other, 1.0);
+                missed |= at_most(&name, part(ours, 99) / part(other, 99), 1.0);
             }
         }
     }
     missed
+}
+
+/// Prints what commands cost, and says how many more ours does in the same processor time than each other.
+fn print_costs(turns: &Turns) -> Vec<(Whose, f64)> {
+    for (whose, turns) in turns {
+        let cost = median_of(turns, |turn| turn.cost);
+        println!(
+            "  {}: {cost:.2} us of processor time a command, {:.0} commands a processor-second; \
+             {:.0} commands a second; the generator took {:.2} us a command",
+            whose.name(),
+            1e6 / cost,
+            median_of(turns, |turn| turn.rate),
+            median_of(turns, |turn| turn.generator),
+        );
+    }
+    let others = turns.iter().flat_map(|(_, turns)| turns).map(|turn| turn.others * 100.0).collect();
+    println!("  other programs took {:.0} % of the machine meanwhile", median(others));
+    let Some(ours) = of(turns, Whose::Ours) else { return Vec::new() };
+    let others = turns.iter().filter(|(whose, _)| *whose != Whose::Ours);
+    // Of each turn, then the median: what slows the machine for seconds slows both.
+    let ratio = |other: &[Turn]| median(ours.iter().zip(other).map(|(ours, other)| other.cost / ours.cost).collect());
+    others.map(|(whose, other)| (*whose, ratio(other))).collect()
+}
+
+/// Calls that come one by one to a server that has nothing else to do.
+fn single_calls(server: &Server) -> Turn {
+    let mut firsts = Vec::new();
+    for _ in 0..200 {
+        firsts.push(load::call(server.address, GAME).expect("it played before").0);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let [rate, cost, generator, others] = [f64::NAN; 4];
+    Turn { rate, cost, generator, others, firsts: ms(&firsts), waits: Vec::new(), failed: false }
+}
+
+/// The cores of this machine: one for the generator, one for a server, where there are two.
+struct Cores {
+    all: CpuSet,
+    own: CpuSet,
+    other: CpuSet,
+}
+
+impl Cores {
+    fn new() -> Option<Self> {
+        let all = sched_getaffinity(None).ok()?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+        let mut one = || {
+            let mut set = CpuSet::new();
+            set.set(cores.next()?);
+            Some(set)
+        };
+        Some(Self { all, own: one()?, other: one()? })
+    }
+
+    /// Does something on this program's core.
+    fn own<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.on(&self.own, work)
+    }
+
+    /// Does something on the other core; a program started by it stays there.
+    fn others<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.on(&self.other, work)
+    }
+
+    fn on<T>(&self, core: &CpuSet, work: impl FnOnce() -> T) -> T {
+        sched_setaffinity(None, core).unwrap();
+        let result = work();
+        sched_setaffinity(None, &self.all).unwrap();
+        result
+    }
 }
 
 /// Processor time of this thread.
@@ -367,40 +445,30 @@ fn edits(program: &Path, scripts: &Path) -> bool {
 fn computing(program: &Path, scripts: &Path) -> bool {
     const TURNS: usize = 3;
     const LENGTH: Duration = Duration::from_millis(1500);
-    const WHICH: [(&str, Duration); 2] = [("at full load", Duration::ZERO), ("at a load with pauses of 2 ms", THINKS)];
     let server = must_start(Whose::Ours, program, scripts, &[]);
-    let mut missed = false;
-    let mut heard = [const { [const { Vec::new() }; 2] }; 2];
-    for _ in 0..TURNS {
-        for ((_, thinks), heard) in WHICH.iter().zip(&mut heard) {
-            for (computing, heard) in heard.iter_mut().enumerate() {
-                let mut load = Load::new(server.address, true).unwrap();
-                load.think(*thinks);
-                load.add(CALLS, GAME).unwrap();
-                load.add(computing, COMPUTE).unwrap();
-                let played = load.play(LENGTH).unwrap();
-                let rest = load.finish().unwrap();
-                missed |= failures("agi-rhai", &[&played, &rest]);
-                let waits = ms(&played.waits);
-                heard.push((waits.iter().copied().fold(0.0, f64::max), percentile(waits, 99)));
-            }
-        }
-    }
     println!(
         "e. From a reply to the next command, in ms, {CALLS} calls at a time, and one more that computes all the time"
     );
-    for ((load, _), heard) in WHICH.iter().zip(&heard) {
-        for (heard, with) in heard.iter().zip(["without", "with"]) {
-            let longest = heard.iter().map(|(longest, _)| *longest);
+    let mut missed = false;
+    for (name, thinks) in [("at full load", Duration::ZERO), (PACED, THINKS)] {
+        let mut turns = [Vec::new(), Vec::new()];
+        for _ in 0..TURNS {
+            for (computing, turns) in turns.iter_mut().enumerate() {
+                turns.push(turn(&server, LENGTH, thinks, &[(CALLS, GAME), (computing, COMPUTE)]));
+            }
+        }
+        let longest = |turn: &Turn| turn.waits.iter().copied().fold(0.0, f64::max);
+        for (turns, with) in turns.iter().zip(["without", "with"]) {
+            missed |= turns.iter().any(|turn| turn.failed);
             println!(
-                "  {load}, {with} it: p99 {:.2}, longest {:.2} (medians of {TURNS} turns; the longest of all {:.2})",
-                median(heard.iter().map(|(_, p99)| *p99).collect()),
-                median(longest.clone().collect()),
-                longest.fold(0.0, f64::max),
+                "  {name}, {with} it: p99 {:.2}, longest {:.2} (medians of {TURNS} turns; the longest of all {:.2})",
+                median_of(turns, |turn| percentile(turn.waits.clone(), 99)),
+                median_of(turns, longest),
+                turns.iter().map(longest).fold(0.0, f64::max),
             );
         }
-        let longest = median(heard[1].iter().map(|(longest, _)| *longest).collect());
-        missed |= at_most(&format!("milliseconds, the longest wait of another call {load}"), longest, 20.0);
+        let longest = median_of(&turns[1], longest);
+        missed |= at_most(&format!("milliseconds, the longest wait of another call {name}"), longest, 20.0);
     }
     missed
 }
