@@ -6,7 +6,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
@@ -141,8 +141,6 @@ impl Channel {
 
 /// A reply that waits for its time.
 struct Later {
-    due: Instant,
-    at: usize,
     /// When the command came, by which a later call on the same channel is told apart.
     asked: Instant,
     reply: Cow<'static, str>,
@@ -160,9 +158,10 @@ pub struct Load {
     environments: Vec<(Script, Vec<u8>)>,
     /// A call that ended is followed by the next one.
     goes_on: bool,
-    /// How long each reply takes.
+    /// How long a reply takes.
     thinks: Duration,
-    later: VecDeque<Later>,
+    /// By the time when they are due, and by channel.
+    later: BTreeMap<(Instant, usize), Later>,
     held: usize,
     heard: Heard,
 }
@@ -179,13 +178,13 @@ impl Load {
             environments: Vec::new(),
             goes_on: true,
             thinks: Duration::ZERO,
-            later: VecDeque::new(),
+            later: BTreeMap::new(),
             held: 0,
             heard: Heard::default(),
         })
     }
 
-    /// Lets each reply take so long; without this they come at once.
+    /// Lets a reply take so long, half of it more or less; without this they come at once.
     pub fn think(&mut self, time: Duration) {
         self.thinks = time;
     }
@@ -275,7 +274,7 @@ impl Load {
     /// Waits until something happens, and answers it.
     fn turn(&mut self, most: Duration) -> io::Result<()> {
         self.say_what_is_due();
-        let due = self.later.front().map(|later| later.due.saturating_duration_since(Instant::now()));
+        let due = self.later.keys().next().map(|(due, _)| due.saturating_duration_since(Instant::now()));
         let most = due.map_or(most, |due| most.min(due));
         let timeout = Timespec::try_from(most).map_err(io::Error::other)?;
         let mut events = std::mem::take(&mut self.events);
@@ -305,9 +304,9 @@ impl Load {
 
     fn say_what_is_due(&mut self) {
         let now = Instant::now();
-        while self.later.front().is_some_and(|later| later.due <= now) {
-            let Some(later) = self.later.pop_front() else { break };
-            let channel = &mut self.channels[later.at];
+        while let Some(next) = self.later.first_entry().filter(|next| next.key().0 <= now) {
+            let ((_, at), later) = next.remove_entry();
+            let channel = &mut self.channels[at];
             if let Some(line) = channel.line.as_ref().filter(|_| channel.since == later.asked) {
                 channel.since = Instant::now();
                 let _ = rustix::io::write(line, later.reply.as_bytes());
@@ -375,7 +374,12 @@ impl Load {
                     Some(reply) if self.thinks.is_zero() => {
                         let _ = rustix::io::write(&line, reply.as_bytes());
                     }
-                    Some(reply) => self.later.push_back(Later { due: now + self.thinks, at, asked: now, reply }),
+                    Some(reply) => {
+                        // Of different lengths, or all calls fall into step; the golden ratio spreads them evenly.
+                        let part = (self.heard.commands as f64 * 0.618_033_988_75).fract();
+                        let due = now + self.thinks.mul_f64(0.5 + part);
+                        self.later.insert((due, at), Later { asked: now, reply });
+                    }
                 }
             }
             channel.part = rest.to_vec();
