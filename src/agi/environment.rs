@@ -93,13 +93,22 @@ impl Environment {
     /// The value of a name such as `agi_callerid`; `None` if Asterisk sent no such line.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.items().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| text(value))
+        let name = name.as_bytes();
+        let mut rest: &[u8] = &self.block;
+        // No line before it needs to be understood.
+        while !rest.is_empty() {
+            if rest.starts_with(name) && name_of(rest) == Some(name) {
+                return items(rest).next().map(|(_, value)| text(value));
+            }
+            rest = rest.get(line_end(rest, 0) + 1..).unwrap_or_default();
+        }
+        None
     }
 
     /// All names and values in the order sent, each name once.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let mut seen: Vec<&[u8]> = Vec::new();
-        self.items().filter_map(move |(name, value)| {
+        items(&self.block).filter_map(move |(name, value)| {
             if seen.contains(&name) {
                 return None;
             }
@@ -128,31 +137,30 @@ impl Environment {
             _ => SAFE_LINE,
         }
     }
+}
 
-    /// Names and values as bytes; a line without the prefix continues the value before it.
-    fn items(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest: &[u8] = &self.block;
-        std::iter::from_fn(move || {
-            while !rest.is_empty() {
-                let mut end = line_end(rest, 0);
-                let Some(name) = name_of(&rest[..end]) else {
-                    rest = rest.get(end + 1..).unwrap_or_default();
-                    continue;
-                };
-                while end < rest.len() {
-                    let next = line_end(rest, end + 1);
-                    if name_of(&rest[end + 1..next]).is_some() {
-                        break;
-                    }
-                    end = next;
-                }
-                let value = &rest[name.len() + 1..end];
+/// Names and values as bytes; a line without the prefix continues the value before it.
+fn items(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let mut end = line_end(rest, 0);
+            let Some(name) = name_of(&rest[..end]) else {
                 rest = rest.get(end + 1..).unwrap_or_default();
-                return Some((name, value.strip_prefix(b" ").unwrap_or(value)));
+                continue;
+            };
+            while end < rest.len() {
+                let next = line_end(rest, end + 1);
+                if name_of(&rest[end + 1..next]).is_some() {
+                    break;
+                }
+                end = next;
             }
-            None
-        })
-    }
+            let value = &rest[name.len() + 1..end];
+            rest = rest.get(end + 1..).unwrap_or_default();
+            return Some((name, value.strip_prefix(b" ").unwrap_or(value)));
+        }
+        None
+    })
 }
 
 impl fmt::Debug for Environment {
@@ -167,9 +175,9 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
 
 /// The name of a line `name: value`, up to the first colon.
 fn name_of(line: &[u8]) -> Option<&[u8]> {
-    let name = &line[..line.iter().position(|&b| b == b':')?];
-    let word = name.strip_prefix(b"agi_")?;
-    word.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_').then_some(name)
+    let word = line.strip_prefix(b"agi_")?;
+    let length = word.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))?;
+    (word[length] == b':').then_some(&line[..b"agi_".len() + length])
 }
 
 #[cfg(test)]

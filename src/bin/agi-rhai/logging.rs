@@ -15,8 +15,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 /// The log of a server. A thread of its own writes it, since whoever writes to a full pipe waits, and all calls of a
-/// thread would wait with it. It writes what has come every now and then, not each line: being woken for each would cost
-/// more than the line.
+/// thread would wait with it. It writes what has come every now and then, not each line: being woken for each would
+/// cost more than the line.
 pub struct Log {
     lines: Arc<Lines>,
     writer: Option<JoinHandle<()>>,
