@@ -110,7 +110,7 @@ fn answer(mut stream: &UnixStream, server: &Server) -> io::Result<()> {
 fn row(live: &Live, clock: Stopwatch) -> String {
     let (about, now, time) = (live.about().cloned().unwrap_or_default(), live.now(), clock.now());
     let doing = match now.command {
-        None if about.script.is_empty() => "waiting for its environment".to_owned(),
+        None if live.about().is_none() => "waiting for its environment".to_owned(),
         Some(command) if !now.answered => command.verb.to_owned(),
         _ => "script".to_owned(),
     };
@@ -118,8 +118,8 @@ fn row(live: &Live, clock: Stopwatch) -> String {
     let columns = [
         live.id.to_string(),
         about.caller,
-        about.script,
-        about.version,
+        live.script().map_or(about.request, |found| found.name.to_string()),
+        live.script().map_or_else(String::new, |found| found.script.version().to_owned()),
         now.line.to_string(),
         doing,
         seconds(now.since),
@@ -139,7 +139,7 @@ fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
     let (sender, lines) = sync_channel(KEPT_LINES);
     call.listen(sender);
     let about = call.about().cloned().unwrap_or_default();
-    writeln!(stream, "call {} of {} on {}", call.id, about.script, about.channel)?;
+    writeln!(stream, "call {} of {} on {}", call.id, about.request, about.channel)?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
         match lines.recv_timeout(Duration::from_millis(500)) {

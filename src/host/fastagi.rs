@@ -10,7 +10,7 @@ use super::live::{About, Live};
 use super::metrics::{Gauges, Metrics, Refused};
 use super::{Host, Outcome, Status};
 use crate::clock::{Stopwatch, Time};
-use crate::script::{Change, Library, Memory};
+use crate::script::{Call, Change, Found, Library, Memory};
 use crate::session::Session;
 use crate::transport::Stream;
 use ipnet::IpNet;
@@ -637,52 +637,71 @@ fn request(script: &str) -> (String, BTreeMap<String, String>) {
 impl Shared {
     /// One call, from its environment to its end.
     fn run(&self, connection: Connection, live: &Arc<Live>) {
+        let Some(session) = self.greet(connection, live) else { return };
+        let span = info_span!("call", id = live.id, channel = live.about().map(|about| &*about.channel));
+        coroutine::within(span, || match self.begin(session, live) {
+            Some((found, call)) => {
+                let outcome = self.host.play(&call, &found.script);
+                self.ended(&found, &outcome, live);
+            }
+            None => live.ended(Status::NotFound.word()),
+        });
+    }
+
+    /// Reads the environment.
+    #[inline(never)]
+    fn greet(&self, connection: Connection, live: &Live) -> Option<Box<Session>> {
         let stream = Stream::over(connection).telling_failure();
-        let mut session = match Session::begin(Box::new(stream)) {
-            Ok(session) => session,
+        match Session::begin(Box::new(stream)) {
+            Ok(session) => {
+                let get = |name: &str| session.environment().get(name).unwrap_or_default().into_owned();
+                let caller = get("agi_callerid");
+                live.is_about(About {
+                    request: get("agi_network_script"),
+                    channel: get("agi_channel"),
+                    uniqueid: get("agi_uniqueid"),
+                    caller: if caller == "unknown" { String::new() } else { caller },
+                });
+                Some(session.into())
+            }
             Err(malformed) => {
                 self.metrics.refused(Refused::Malformed);
                 let now = self.clock.now();
                 self.complaints.say(now, "malformed", || format!("no call from {}: {malformed}", live.peer));
                 live.ended("no call");
-                return;
+                None
             }
-        };
-        let get = |name: &str| session.environment().get(name).unwrap_or_default().into_owned();
-        let (name, params) = request(&get("agi_network_script"));
-        let found = self.library.get(&name);
-        let caller = get("agi_callerid");
-        let about = About {
-            script: found.as_ref().map_or_else(|_| name.clone(), |found| found.name.to_string()),
-            version: found.as_ref().map_or_else(|_| String::new(), |found| found.script.version().to_owned()),
-            channel: get("agi_channel"),
-            uniqueid: get("agi_uniqueid"),
-            caller: if caller == "unknown" { String::new() } else { caller },
-        };
-        let span = info_span!("call", id = live.id, channel = about.channel);
-        live.is_about(about);
+        }
+    }
+
+    /// Finds the script. Where there is none, Asterisk is told.
+    #[inline(never)]
+    fn begin(&self, mut session: Box<Session>, live: &Arc<Live>) -> Option<(Found, Arc<Call>)> {
         self.metrics.started();
-        coroutine::within(span, || {
-            session.observe(Arc::clone(live) as Arc<_>);
-            let args = session.environment().arguments();
-            match found {
-                Ok(found) => {
-                    let Outcome { status, fault, missing_sounds, .. } =
-                        self.host.run_with(session, &found.script, args, params);
-                    self.metrics.ended(&found.name, status);
-                    self.metrics.missing_sounds(missing_sounds);
-                    if fault.is_some() {
-                        self.metrics.fault(&found.name);
-                    }
-                    live.ended(status.word());
-                }
-                Err(error) => {
-                    let status = self.host.refuse(session, &error);
-                    let script = if status == Status::Failure { name.as_str() } else { "" };
-                    self.metrics.ended(script, status);
-                    live.ended(status.word());
-                }
+        session.observe(Arc::clone(live) as Arc<_>);
+        let (name, params) = request(live.about().map_or("", |about| &about.request));
+        match self.library.get(&name) {
+            Ok(found) => {
+                live.plays(found.clone());
+                let args = session.environment().arguments();
+                Some((found, self.host.begin(*session, args, params)))
             }
-        });
+            Err(error) => {
+                let status = self.host.refuse(*session, &error);
+                // What anybody may ask for is no name of a series.
+                self.metrics.ended(if status == Status::Failure { &name } else { "" }, status);
+                None
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn ended(&self, found: &Found, outcome: &Outcome, live: &Live) {
+        self.metrics.ended(&found.name, outcome.status);
+        self.metrics.missing_sounds(outcome.missing_sounds);
+        if outcome.fault.is_some() {
+            self.metrics.fault(&found.name);
+        }
+        live.ended(outcome.status.word());
     }
 }

@@ -3,6 +3,7 @@
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
+use crate::script::Found;
 use crate::session::Observer;
 use std::fmt;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ pub struct Live {
     /// When it came.
     pub began: Time,
     about: OnceLock<About>,
+    script: OnceLock<Found>,
     now: Mutex<Now>,
     heard_by: Mutex<Vec<Listener>>,
     is_heard: AtomicBool,
@@ -30,10 +32,8 @@ pub struct Live {
 /// What is known of a call once its environment has come.
 #[derive(Clone, Debug, Default)]
 pub struct About {
-    /// The script.
-    pub script: String,
-    /// Its version.
-    pub version: String,
+    /// What was asked for, as it stands in the address: a script, and parameters for it.
+    pub request: String,
     /// The channel.
     pub channel: String,
     /// The channel's unique id.
@@ -78,6 +78,7 @@ impl Live {
             peer,
             began,
             about: OnceLock::new(),
+            script: OnceLock::new(),
             now: Mutex::new(Now { since: began, ..Now::default() }),
             heard_by: Mutex::default(),
             is_heard: AtomicBool::new(false),
@@ -88,6 +89,15 @@ impl Live {
 
     pub(super) fn is_about(&self, about: About) {
         let _ = self.about.set(about);
+    }
+
+    pub(super) fn plays(&self, script: Found) {
+        let _ = self.script.set(script);
+    }
+
+    /// The script it plays; `None` before that is found.
+    pub fn script(&self) -> Option<&Found> {
+        self.script.get()
     }
 
     /// What is known of it; `None` before its environment has come.

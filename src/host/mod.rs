@@ -15,7 +15,7 @@ pub mod metrics;
 pub mod stdio;
 
 use crate::clock::Stopwatch;
-use crate::script::{Call, Change, Fault, Language, Library, Limits, LoadError, Memory, Script};
+use crate::script::{Call, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::Ending;
 use std::borrow::Cow;
@@ -61,6 +61,9 @@ pub struct Host {
     seed: Option<u64>,
     log_digits: bool,
 }
+
+/// How a script came to its end, with a fault of its `on_hangup`, or with a panic.
+type Run = std::thread::Result<(Finished, Option<Box<Fault>>)>;
 
 /// How a call ended, in the word of `AGI_RHAI_STATUS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,35 +195,44 @@ impl Host {
     /// The same with the parameters of a `FastAGI` address.
     pub fn run_with(
         &self,
-        mut session: Session,
+        session: Session,
         script: &Script,
         args: Vec<String>,
         params: BTreeMap<String, String>,
     ) -> Outcome {
+        self.play(&self.begin(session, args, params), script)
+    }
+
+    /// A call about to be played. What only the beginning needs is gone from the stack then: a server has thousands of
+    /// calls that wait.
+    #[inline(never)]
+    fn begin(&self, mut session: Session, args: Vec<String>, params: BTreeMap<String, String>) -> Arc<Call> {
         let denied = self.denied.clone();
         session.deny(denied.unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into()));
         session.log_digits(self.log_digits);
         let seed = self.seed.unwrap_or_else(chance);
-        let call = Call::new(session, args, params, seed, self.limits.clone(), self.memory);
+        Call::new(session, args, params, seed, self.limits.clone(), self.memory)
+    }
+
+    fn play(&self, call: &Arc<Call>, script: &Script) -> Outcome {
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
+        Self::end(call, script, run)
+    }
+
+    #[inline(never)]
+    fn end(call: &Call, script: &Script, run: Run) -> Outcome {
         let mut problem = None;
         let (status, fault) = match run {
-            Ok((finished, after)) => {
-                use crate::script::Finished;
-                match finished {
-                    Finished::Well => (Status::Success, None),
-                    Finished::Over(Over::Lost(why)) => {
-                        error!(script = script.name(), "the line to Asterisk broke: {why}");
-                        (Status::Lost, None)
-                    }
-                    Finished::Over(Over::Stopped) => {
-                        problem = Some(Over::Stopped.to_string());
-                        (Status::Hangup, after)
-                    }
-                    Finished::Over(_) => (Status::Hangup, after),
-                    Finished::Fault(fault) => (Status::Failure, Some(fault)),
-                }
+            Ok((Finished::Well, _)) => (Status::Success, None),
+            Ok((Finished::Over(Over::Lost(why)), _)) => {
+                error!(script = script.name(), "the line to Asterisk broke: {why}");
+                (Status::Lost, None)
             }
+            Ok((Finished::Over(over), after)) => {
+                problem = (over == Over::Stopped).then(|| over.to_string());
+                (Status::Hangup, after)
+            }
+            Ok((Finished::Fault(fault), _)) => (Status::Failure, Some(fault)),
             Err(panic) => {
                 let what = panic.downcast_ref::<String>().map(String::as_str);
                 let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
@@ -232,9 +244,9 @@ impl Host {
         if let Some(fault) = &fault {
             complain(&session, fault);
         }
+        let seed = call.seed();
         let length = close(&mut session, script.name(), script.version(), status, problem.as_deref(), seed);
         let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
-        drop(session);
         Outcome { status, fault, commands, missing_sounds, length, seed }
     }
 

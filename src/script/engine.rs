@@ -71,6 +71,7 @@ pub struct Call {
     session: Mutex<Session>,
     values: Values,
     pub(super) random: Mutex<StdRng>,
+    seed: u64,
     limits: Limits,
     memory: Option<(Memory, isize)>,
     stopped: AtomicBool,
@@ -143,6 +144,7 @@ impl Call {
                 state: Dynamic::from(Map::new()).into_shared(),
             },
             random: Mutex::new(StdRng::seed_from_u64(seed)),
+            seed,
             limits,
             memory: memory.map(|memory| (memory, (memory.used)())),
             stopped: AtomicBool::new(false),
@@ -162,6 +164,12 @@ impl Call {
     pub fn of(context: &NativeCallContext) -> Result<Arc<Self>, Box<EvalAltResult>> {
         let handle = context.tag().and_then(|tag| tag.read_lock::<Handle>().map(|handle| Arc::clone(&handle.0)));
         handle.ok_or_else(|| "there is no call here: an imported script may only define functions and constants".into())
+    }
+
+    /// What its random numbers come from.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The session, for the functions of an embedder.
@@ -286,7 +294,8 @@ impl Call {
     }
 
     #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
-    fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Engine {
+    #[inline(never)]
+    fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Box<Engine> {
         let mut engine = language.engine();
         // Rhai's shortcut for operators would not ask ours whether a text may be compared with a number.
         engine.set_fast_operators(false);
@@ -312,13 +321,14 @@ impl Call {
             let own = !VALUES.contains(&name) || context.scope().get(name).is_some();
             Ok(if own { None } else { call.value(name) })
         });
-        engine
+        engine.into()
     }
 
     /// Runs the script to its end, and `on_hangup` after a hangup.
     pub(crate) fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
         let engine = self.engine(script, language);
-        let mut scope = Scope::new();
+        // Both are large, and stay while the call waits: better packed with others than on its stack.
+        let mut scope = Box::new(Scope::new());
         self.computing_since.store(COUNT_ANEW, Relaxed);
         let result = engine.run_ast_with_scope(&mut scope, &script.ast);
         let finished = self.finished(script, language, result);
@@ -329,6 +339,7 @@ impl Call {
         (finished, fault)
     }
 
+    #[inline(never)]
     fn on_hangup(
         &self,
         engine: &Engine,
@@ -370,6 +381,7 @@ impl Call {
         }
     }
 
+    #[inline(never)]
     fn finished(&self, script: &Script, language: &Language, result: Result<(), Box<EvalAltResult>>) -> Finished {
         let limit = lock(&self.limit).take();
         let error = match result {
