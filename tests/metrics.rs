@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 const DASHBOARD: &str = "docs/grafana-dashboard.json";
 const ALERTS: &str = "docs/alerts.yml";
-const PAGE: &str = "docs/metrics-draft.md";
+const PAGE: &str = "docs/operating.md";
 
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
