@@ -5,7 +5,11 @@
 //! * A `rhai,fault` block must fault. The `text` block behind it is what the log then shows.
 //! * A `text` block behind a `rhai` block, starting with `C: `, is the dialogue of that call.
 //! * An `sh` line with ` phone ` is run by bash, in a folder with the scripts of the repository and those of the page.
-//! * A dialplan is an `ini` block.
+//! * The server of a page is the `sh` line that begins with `agi-rhai serve`. It is started, with a call on it, and the
+//!   lines of the page that begin with `agi-rhai calls` are run against it.
+//! * A dialplan is an `ini` block. `ini,settings` are variables, as in a file for systemd, which the program has to
+//!   accept; `ini,unit` is a drop-in of our units.
+//! * A `yaml` block is a configuration of Prometheus.
 //! * `rust` blocks are run by rustdoc: see the end of `src/lib.rs`.
 
 #[path = "../examples/embed.rs"]
@@ -19,10 +23,13 @@ use agi_rhai::transport::Simulator;
 use agi_rhai::{Fault, Host, Outcome, Session, Status};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_agi-rhai");
@@ -134,7 +141,8 @@ fn every_script_of_the_pages_runs() {
                         assert_eq!(next.text.trim_end(), fault.render(false), "{}: the fault", next.place);
                     }
                 }
-                "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "text" | "toml" | "yaml" => {}
+                "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
+                | "yaml" => {}
                 other => {
                     panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place)
                 }
@@ -228,6 +236,12 @@ fn every_dialplan_of_the_pages_is_one() {
                 let words: Vec<&str> = words.collect();
                 let (program, rest) = if words[0] == "agi-rhai" { (true, &words[1..]) } else { (false, &words[..]) };
                 let script = rest.iter().find(|word| !word.starts_with('-')).unwrap();
+                // Over FastAGI: host and port, the name, what the script gets as `params`.
+                let script = match script.strip_prefix("agi://") {
+                    Some(url) => url.split_once('/').unwrap_or_else(|| panic!("{}: {line}", block.place)).1,
+                    None => script,
+                };
+                let script = script.split('?').next().unwrap();
                 for option in rest.iter().take_while(|word| word.starts_with('-')) {
                     assert!(program && help.contains(option.split('=').next().unwrap()), "{}: {option}", block.place);
                 }
@@ -241,7 +255,13 @@ fn every_dialplan_of_the_pages_is_one() {
 }
 
 fn help() -> String {
-    String::from_utf8(Command::new(PROGRAM).arg("--help").output().unwrap().stdout).unwrap()
+    help_of(&[])
+}
+
+fn help_of(command: &[&str]) -> String {
+    let output = Command::new(PROGRAM).args(command).arg("--help").output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The words of a text that begin like this.
@@ -257,14 +277,12 @@ fn words<'a>(text: &'a str, start: &'a str) -> Vec<&'a str> {
 #[test]
 fn operating_tells_every_option_and_no_other() {
     let page = fs::read_to_string(Path::new(PROJECT).join("docs/operating.md")).unwrap();
-    let (help, page) = (help(), page.as_str());
+    let (help, page) = ([help(), help_of(&["serve"]), help_of(&["calls"])].concat(), page.as_str());
+    // `--fast` is the simulated phone's; `---` is a line of a table; the others are other programs'.
+    let others =
+        ["--help", "--version", "--fast", "---", "--path", "--root", "--now", "--inplace", "--reload", "--no-pager"];
     let ours = |words: Vec<&str>| -> Vec<String> {
-        // `--fast` is the simulated phone's; `---` is a line of a table.
-        words
-            .iter()
-            .filter(|w| !["--help", "--version", "--fast", "---"].contains(w))
-            .map(ToString::to_string)
-            .collect()
+        words.iter().filter(|w| !others.contains(w)).map(ToString::to_string).collect()
     };
     assert_eq!(ours(words(page, "--")), ours(words(&help, "--")), "the page, then --help");
     let in_help = words(&help, "AGI_RHAI_");
@@ -274,6 +292,246 @@ fn operating_tells_every_option_and_no_other() {
     for name in in_help {
         assert!(page.contains(name), "docs/operating.md does not tell of {name}");
     }
+}
+
+/// A program of a page that runs; killed when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The server of a page, with a call on it.
+struct Server {
+    program: Running,
+    /// Its `STREAM FILE` waits: somebody has to end the call.
+    call: std::thread::JoinHandle<Vec<String>>,
+}
+
+/// A line of a page, run in the folder of the page with our program in the path and ports nobody else has.
+fn shell(line: &str, folder: &Path) -> Command {
+    let program = Path::new(PROGRAM).parent().unwrap();
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", &format!("exec {}", line.replace(":9150", ":0").replace(":4573", ":0"))])
+        .current_dir(folder)
+        .env("PATH", format!("{}:{}", program.display(), std::env::var("PATH").unwrap()))
+        .env("AGI_RHAI_LISTEN", "127.0.0.1:0")
+        .env("AGI_RHAI_CONTROL", "control.sock")
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a program says, line by line.
+fn lines(said: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(said).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+/// The first line of these with this in it.
+#[track_caller]
+fn wait_for(lines: &Receiver<String>, what: &str) -> String {
+    let next = || lines.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| panic!("no {what:?}: {error}"));
+    std::iter::repeat_with(next).find(|line| line.contains(what)).unwrap()
+}
+
+/// Asterisk, whose first prompt plays until somebody ends the call; all it heard.
+fn call(address: &str, playing: &std::sync::mpsc::Sender<()>) -> Vec<String> {
+    let mut line = TcpStream::connect(address).unwrap();
+    line.write_all(
+        b"agi_network: yes\nagi_network_script: subtraction\nagi_channel: PJSIP/201-7\nagi_version: 22.10.1\nagi_threadid: 1\n\n",
+    )
+    .unwrap();
+    let mut heard = Vec::new();
+    for command in BufReader::new(line.try_clone().unwrap()).lines().map_while(Result::ok) {
+        match command.split(' ').next().unwrap() {
+            "ANSWER" => line.write_all(b"200 result=0\n").unwrap(),
+            "STREAM" => playing.send(()).unwrap(),
+            // How the server gets back in step once the prompt has been broken off.
+            "GET" => line.write_all(b"200 result=1 (agi-rhai: in step)\n").unwrap(),
+            _ => line.write_all(b"200 result=1\n").unwrap(),
+        }
+        heard.push(command);
+    }
+    heard
+}
+
+impl Server {
+    fn start(line: &str, folder: &Path) -> Self {
+        let mut command = shell(line, folder);
+        let mut program = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        let log = lines(program.0.stderr.take().unwrap());
+        let ready = wait_for(&log, " serves ");
+        let address = ready.split(" on ").nth(1).and_then(|rest| rest.split(',').next()).unwrap().to_owned();
+        let (playing, plays) = channel();
+        let call = std::thread::spawn(move || call(&address, &playing));
+        if plays.recv_timeout(Duration::from_secs(60)).is_err() {
+            panic!("no prompt came: {:#?}", log.try_iter().collect::<Vec<_>>());
+        }
+        Self { program, call }
+    }
+
+    /// SIGTERM, once the call has ended.
+    fn end(mut self) {
+        let heard = self.call.join().unwrap();
+        assert!(heard.contains(&r#"SET VARIABLE "AGI_RHAI_STATUS" "HANGUP""#.to_owned()), "{heard:#?}");
+        let killed = Command::new("kill").args(["-TERM", &self.program.0.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        assert_eq!(self.program.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn every_server_of_the_pages_serves() {
+    let mut count = 0;
+    for (page, text) in pages() {
+        let blocks = blocks(&page, &text);
+        let folder = folder(&format!("serving-{page}"), &blocks);
+        let (mut server, mut shown) = (None, None);
+        for block in blocks.iter().filter(|block| block.kind == "sh") {
+            for line in block.text.lines().map(|line| line.split(" #").next().unwrap().trim_end_matches([' ', '&'])) {
+                let line = line.replace("cargo run --release -- ", "agi-rhai ");
+                if line.starts_with("agi-rhai serve") && !line.contains("--check") {
+                    assert!(server.is_none(), "{}: a second server", block.place);
+                    server = Some(Server::start(&line, &folder));
+                    count += 1;
+                } else if line.starts_with("agi-rhai calls show") {
+                    let mut show = Running(shell(&line, &folder).stdout(Stdio::piped()).spawn().unwrap());
+                    let said = lines(show.0.stdout.take().unwrap());
+                    wait_for(&said, "call 1 of subtraction.rhai on PJSIP/201-7");
+                    shown = Some((show, said));
+                } else if line.starts_with("agi-rhai serve") || line.starts_with("agi-rhai calls") {
+                    let output = shell(&line, &folder).output().unwrap();
+                    let said = String::from_utf8_lossy(&output.stdout);
+                    let complaint = String::from_utf8_lossy(&output.stderr);
+                    assert!(output.status.success(), "{}: `{line}`\n{said}{complaint}", block.place);
+                    let expected = match line.as_str() {
+                        "agi-rhai calls" => "subtraction.rhai",
+                        line if line.starts_with("agi-rhai calls end") => "told to end",
+                        _ => " 0 with a fault",
+                    };
+                    assert!(said.contains(expected), "{}: `{line}` says\n{said}{complaint}", block.place);
+                }
+            }
+        }
+        if let Some(server) = server {
+            if shown.is_none() {
+                let ended = shell("agi-rhai calls end 1", &folder).output().unwrap();
+                assert!(ended.status.success(), "{page}: {ended:?}");
+            }
+            server.end();
+        }
+        if let Some((mut show, said)) = shown {
+            wait_for(&said, r#"> SET VARIABLE "AGI_RHAI_STATUS" "HANGUP""#);
+            assert!(show.0.wait().unwrap().success());
+        }
+    }
+    assert!(count > 0);
+}
+
+const SERVICE: &str = "docs/systemd/agi-rhai.service";
+const SOCKET: &str = "docs/systemd/agi-rhai.socket";
+
+fn file(path: &str) -> String {
+    fs::read_to_string(Path::new(PROJECT).join(path)).unwrap()
+}
+
+/// What stands behind a key of a unit, in each of its lines.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+/// The program takes these settings, and these words of a command line.
+#[track_caller]
+fn check_settings(place: &str, settings: &[(&str, &str)], words: &[&str]) {
+    let help = help_of(&["serve"]);
+    let mut command = Command::new(PROGRAM);
+    command.args(words).arg("--check").current_dir(PROJECT);
+    for (name, value) in settings {
+        assert!(help.contains(&format!("[env: {name}=")), "{place}: there is no variable {name}");
+        command.env(name, value);
+    }
+    // The folder is another machine's.
+    let output = command.env("AGI_RHAI_SCRIPTS", "scripts").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{place}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn setting<'a>(place: &str, line: &'a str) -> (&'a str, &'a str) {
+    line.split_once('=').unwrap_or_else(|| panic!("{place}: no setting: {line}"))
+}
+
+#[test]
+fn the_units_start_the_program() {
+    let (service, socket) = (file(SERVICE), file(SOCKET));
+    let start: Vec<&str> = values(&service, "ExecStart")[0].split(' ').collect();
+    assert_eq!(start[..2], ["/usr/local/bin/agi-rhai", "serve"]);
+    let settings: Vec<_> = values(&service, "Environment").iter().map(|line| setting(SERVICE, line)).collect();
+    check_settings(SERVICE, &settings, &start[1..]);
+    // The two ways to name the address agree, and so do the times.
+    let help = help_of(&["serve"]);
+    assert!(help.contains(&format!("[default: {}]", values(&socket, "ListenStream")[0])));
+    let seconds = |text: &str| text.strip_suffix('s').unwrap().parse::<f64>().unwrap();
+    let drain = settings.iter().find(|(name, _)| *name == "AGI_RHAI_DRAIN").unwrap().1;
+    let on_hangup = help.split("[env: AGI_RHAI_MAX_ON_HANGUP=]").nth(1).unwrap();
+    let on_hangup: f64 =
+        on_hangup.split(['[', ']']).nth(1).unwrap().strip_prefix("default: ").unwrap().parse().unwrap();
+    let ending = 5.0;
+    assert!(seconds(values(&service, "TimeoutStopSec")[0]) > seconds(drain) + on_hangup + ending);
+    // systemd has nothing to say against them, where there is one to ask.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("units");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("agi-rhai.service"), service.replace("/usr/local/bin/agi-rhai", PROGRAM)).unwrap();
+    fs::write(folder.join("agi-rhai.socket"), &socket).unwrap();
+    let verify = Command::new("systemd-analyze")
+        .args(["verify", "agi-rhai.service", "agi-rhai.socket"])
+        .current_dir(&folder)
+        .output();
+    if let Ok(verify) = verify {
+        let said = String::from_utf8_lossy(&verify.stderr);
+        assert!(verify.status.success() && !said.contains("agi-rhai"), "{said}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_pages_is_one() {
+    let units = [file(SERVICE), file(SOCKET)].concat();
+    let mut count = 0;
+    for (page, text) in pages() {
+        for block in blocks(&page, &text) {
+            let lines = block.text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+            match block.kind.as_str() {
+                "ini,settings" => {
+                    count += 1;
+                    let settings: Vec<_> = lines.map(|line| setting(&block.place, line)).collect();
+                    check_settings(&block.place, &settings, &["serve"]);
+                }
+                "ini,unit" => {
+                    for line in lines.filter(|line| !line.starts_with('[')) {
+                        let (key, _) = setting(&block.place, line);
+                        assert!(!values(&units, key).is_empty(), "{}: our units have no {key}", block.place);
+                    }
+                }
+                "yaml" => {
+                    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prometheus.yml");
+                    fs::write(&path, &block.text).unwrap();
+                    // Where there is one (the Debian package `prometheus`).
+                    if let Ok(check) = Command::new("promtool").args(["check", "config"]).arg(&path).output() {
+                        assert!(check.status.success(), "{}: {}", block.place, String::from_utf8_lossy(&check.stderr));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(count > 0);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use std::time::Duration;
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
 ///
 /// In the dialplan: AGI(agi-rhai,game.rhai,a,b). Everything after the script belongs to the script. Typed in a
-/// terminal, the same line plays the script on a simulated phone.
+/// terminal, `agi-rhai game.rhai a b` plays the script on a simulated phone. For many calls: `agi-rhai serve`.
 #[derive(Debug, Parser)]
 #[command(name = "agi-rhai", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 the script or the call ended, 1 fault in the script, 2 wrong usage or no such \
                         script, 3 the line to Asterisk broke.\nDialplan: ${AGI_RHAI_STATUS} is SUCCESS, HANGUP, \
-                        FAILURE or NOTFOUND afterwards, ${AGI_RHAI_ERROR} says what went wrong.")]
+                        FAILURE or NOTFOUND afterwards, ${AGI_RHAI_ERROR} says what went wrong, ${AGI_RHAI_VERSION} \
+                        which version of the script ran.")]
 pub struct Options {
     #[command(flatten)]
     pub common: Common,
@@ -34,15 +35,25 @@ pub struct Options {
 pub enum Command {
     /// Plays a script on a simulated phone: keys are typed and sent with Enter
     Phone(Phone),
-    /// Serves a folder of scripts over FastAGI: AGI(agi://host/game.rhai)
+    /// Serves a folder of scripts to any number of calls, in the dialplan: AGI(agi://127.0.0.1/game,a,b)
+    ///
+    /// Scripts are edited while calls run: a saved file is live for the next call 0.2 s later. A broken one is told in
+    /// the log, and the last good version goes on.
     Serve(Serve),
-    /// Lists the live calls of a server on this machine, shows one as it happens, or ends one
+    /// Lists the live calls of a server on this machine, shows one as it goes on, or ends one
     Calls(Calls),
 }
 
 #[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+#[command(
+    after_help = "In the list: LINE is the line of the script the call is at; DOING the command it waits for, or \
+                        `script` while it computes or sleeps; SINCE how long it has done so, AGE how long it is \
+                        there, in seconds.\nOnly root and the user of the server may ask it.\nExit codes: 0 done, 2 no \
+                        server or no such call."
+)]
 pub struct Calls {
-    /// Socket of the server; found by itself where the server has it in its usual place
+    /// Socket of the server; not needed where the server has it in its usual place
     #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL", global = true)]
     pub control: Option<PathBuf>,
 
@@ -52,9 +63,9 @@ pub struct Calls {
 
 #[derive(Debug, Subcommand)]
 pub enum CallsOrder {
-    /// Lists the calls (this is also what no word does)
+    /// Lists the calls, oldest first; the same as naming no command
     List,
-    /// Shows the dialogue of a call as it happens, until it ends
+    /// Shows the dialogue of a call as it goes on, until it ends: `>` to Asterisk, `<` from it
     Show {
         /// Number of the call, from the list
         id: u64,
@@ -67,45 +78,47 @@ pub enum CallsOrder {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Signals: SIGHUP compiles all scripts anew, SIGTERM ends the server once its calls have ended \
-                        (see --drain), a second one at once.\nDialplan: ${AGI_RHAI_STATUS} is BUSY where a call was \
-                        turned away.")]
+#[command(after_help = "Signals: SIGHUP compiles all scripts anew; SIGTERM ends the server once its calls have ended \
+                        (see --drain), a second one at once.\nDialplan: as without `serve`, and ${AGI_RHAI_STATUS} \
+                        is BUSY where a call was turned away.\nExit codes: 0 all calls had ended, 1 calls were cut \
+                        (with --check: a script has a fault), 2 wrong usage, or it could not start.")]
 pub struct Serve {
     #[command(flatten)]
     pub common: Common,
 
-    /// Address to listen on; may be given more than once
+    /// Addresses to listen on, separated by commas; a socket handed over by systemd takes their place
     #[arg(long, value_name = "ADDR", env = "AGI_RHAI_LISTEN", default_value = "127.0.0.1:4573", value_delimiter = ',')]
     pub listen: Vec<String>,
 
-    /// Networks an Asterisk may call from, such as 192.0.2.0/24; this machine unless told otherwise
+    /// Networks an Asterisk may call from, such as 192.0.2.0/24, separated by commas; anybody else is hung up on
     #[arg(
         long, value_name = "CIDR", env = "AGI_RHAI_ALLOW", default_value = "127.0.0.0/8,::1/128",
         value_delimiter = ',', num_args = 1.., value_parser = network
     )]
     pub allow: Vec<ipnet::IpNet>,
 
-    /// Calls at a time; further ones get AGI_RHAI_STATUS=BUSY
+    /// Calls at a time, if the system has room for so many; further ones are turned away
     #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS", default_value_t = 10_000)]
     pub max_calls: usize,
 
-    /// Calls at a time from one Asterisk
+    /// Calls at a time from one address; no limit unless told
     #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER")]
     pub max_calls_per_peer: Option<usize>,
 
-    /// How long calls may go on after SIGTERM before they are ended
+    /// How long calls may go on after SIGTERM before they are ended: 30s, 2m, 1h
     #[arg(long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", value_parser = length)]
     pub drain: Duration,
 
-    /// Address for /metrics (Prometheus), /healthz and /readyz
+    /// Address for the pages /metrics (Prometheus), /healthz and /readyz, such as 127.0.0.1:9150; they have no password
     #[arg(long, value_name = "ADDR", env = "AGI_RHAI_METRICS")]
     pub metrics: Option<String>,
 
-    /// Socket for `agi-rhai calls`
+    /// Socket for `agi-rhai calls`; without it, control.sock in $RUNTIME_DIRECTORY, /run/agi-rhai or
+    /// $XDG_RUNTIME_DIR/agi-rhai
     #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL")]
     pub control: Option<PathBuf>,
 
-    /// Compiles all scripts, says what is wrong, and ends
+    /// Compiles all scripts, says what is wrong, and ends; nothing is served
     #[arg(long)]
     pub check: bool,
 }
@@ -138,7 +151,7 @@ pub struct Phone {
     #[arg(long, value_name = "NUMBER", default_value = "201")]
     pub callerid: String,
 
-    /// The script
+    /// The script: a path, or a name in the scripts folder; `.rhai` may be left out
     pub script: String,
 
     /// Arguments of the script, in its `args`
@@ -148,18 +161,18 @@ pub struct Phone {
 
 #[derive(Debug, Default, Args)]
 pub struct Common {
-    /// Folder in which scripts are looked for
+    /// Folder in which scripts are looked for; `serve` serves it, and the current folder without it
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
     /// Where the log goes: `stderr`, `syslog`, `journald`, or the path of a file
     ///
-    /// Asterisk sends stderr to nowhere when it runs as a daemon.
+    /// An Asterisk that runs as a daemon sends the stderr of its programs to nowhere: name another place there.
     #[arg(long, value_name = "WHERE", env = "AGI_RHAI_LOG")]
     pub log: Option<String>,
 
-    /// How much is logged: `off`, `error`, `warn`, `info` (a line a call), `debug` (also the dialogue with Asterisk) or
-    /// `trace`
+    /// How much is logged: `off`, `error`, `warn`, `info` (a line a call; usual, but `warn` on the simulated phone),
+    /// `debug` (also the dialogue with Asterisk) or `trace`
     #[arg(long, value_name = "LEVEL", env = "AGI_RHAI_LOG_LEVEL")]
     pub log_level: Option<tracing::level_filters::LevelFilter>,
 
@@ -175,7 +188,7 @@ pub struct Common {
     #[arg(long, value_name = "APPS", env = "AGI_RHAI_DENY_EXEC", default_value = DENIED, value_delimiter = ',')]
     pub deny_exec: Vec<String>,
 
-    /// Seconds a script may compute between two commands
+    /// Seconds of processor time a script may compute between two commands
     #[arg(long, value_name = "SECONDS", env = "AGI_RHAI_MAX_COMPUTING", default_value_t = 1.0)]
     pub max_computing: f64,
 
