@@ -105,6 +105,8 @@ pub struct Session {
     warned: Vec<(String, Time)>,
     last: Last,
     rules: Rules,
+    /// The buffer of the last line.
+    line: Vec<u8>,
     log_digits: bool,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -146,6 +148,7 @@ impl Session {
             warned: Vec::new(),
             last: Last::default(),
             rules,
+            line: Vec::new(),
             log_digits: false,
             observer: None,
         })
@@ -230,13 +233,15 @@ impl Session {
             let refusal = command.refusal(RefusalKind::Refused, "is not possible after the hangup");
             return Err(Refusal { code: Some(511), ..refusal }.into());
         }
-        let line = match command.encode(args, &self.rules)? {
+        let line = match command.encode_in(std::mem::take(&mut self.line), args, &self.rules)? {
             Encoded::Line(line) => line,
             Encoded::Nothing => return Ok(Value::from("")),
         };
         self.last.command = command.function.name;
         self.last.result = None;
-        let mut reply = self.exchange(command, &line, args)?;
+        let reply = self.exchange(command, &line, args);
+        self.line = line;
+        let mut reply = reply?;
         if let Minus::Sound { param, then } = command.minus
             && reply.result() == "-1"
             && self.is_alive()

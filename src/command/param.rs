@@ -141,6 +141,11 @@ impl Command {
     /// # Errors
     /// An argument Asterisk could not carry or take, by name; nothing is to be sent then.
     pub fn encode(&self, args: &[Value], rules: &Rules) -> Result<Encoded, Refusal> {
+        self.encode_in(Vec::new(), args, rules)
+    }
+
+    /// The same in a buffer that was used before.
+    pub(crate) fn encode_in(&self, mut line: Vec<u8>, args: &[Value], rules: &Rules) -> Result<Encoded, Refusal> {
         let params = self.function.params;
         let required = params.iter().filter(|p| p.need == Need::Required).count();
         let repeats = params.last().is_some_and(|p| p.kind.repeats());
@@ -150,7 +155,7 @@ impl Command {
                 format_args!("takes {}, not {}", self.function.arity(), plural(args.len(), "argument")),
             ));
         }
-        let mut line = Vec::with_capacity(128);
+        line.clear();
         line.extend_from_slice(self.verb.as_bytes());
         let mut words = self.verb.split(' ').count();
         for (number, param) in params.iter().enumerate() {

@@ -282,6 +282,7 @@ pub(super) struct Reactor {
     buffer: Vec<u8>,
     trimmed_to: usize,
     trim_again: Time,
+    turn_length: Duration,
     used: Option<fn() -> isize>,
 }
 
@@ -305,6 +306,7 @@ impl Reactor {
             buffer: vec![0; 16 * 1024],
             trimmed_to: 0,
             trim_again: Time::default(),
+            turn_length: Duration::ZERO,
             used,
         })
     }
@@ -314,11 +316,15 @@ impl Reactor {
         self.clock
     }
 
-    /// Tells by `number` in [`Reactor::turn`] whenever this descriptor is readable; of several threads that wait for
-    /// it, one is woken.
+    /// How long a turn takes, on average, without the time it waits for something to come.
+    pub fn turn_length(&self) -> Duration {
+        self.turn_length
+    }
+
+    /// Tells by `number` in [`Reactor::turn`] whenever this descriptor is readable.
     pub fn watch(&self, descriptor: impl AsFd, number: u32) -> io::Result<()> {
         let data = EventData::new_u64(Place { index: number, generation: NO_CALL }.token());
-        Ok(epoll::add(&self.epoll, descriptor, data, EventFlags::IN | EventFlags::EXCLUSIVE)?)
+        Ok(epoll::add(&self.epoll, descriptor, data, EventFlags::IN)?)
     }
 
     /// Tells no more of this descriptor.
@@ -457,6 +463,7 @@ impl Reactor {
             self.run(place, self.clock.now());
         }
         self.trim(now);
+        self.turn_length = (self.turn_length * 15 + (self.clock.now() - now)) / 16;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! FastAGI: one server, thousands of calls, scripts edited while they run.
 //!
-//! Each worker thread accepts connections and runs calls as coroutines. A call takes its script from the [`Library`] at
-//! its beginning and keeps it to its end. Between calls the server holds no state, so any number of servers may stand
-//! beside each other.
+//! Worker threads run calls as coroutines; the first of them accepts them, and hands some over to the others. A call
+//! takes its script from the [`Library`] at its beginning and keeps it to its end. Between calls the server holds no
+//! state, so any number of servers may stand beside each other.
 
 use super::connection::Connection;
 use super::coroutine::{self, Place, Reactor};
@@ -37,6 +37,11 @@ const TURNING_AWAY: Duration = Duration::from_millis(200);
 const MOST_TURNED_AWAY: usize = 1000;
 /// Connections accepted in one turn, so that calls under way get theirs.
 const ACCEPTED_PER_TURN: usize = 64;
+/// So many calls more than another thread, and a quarter, the first thread may have: few calls are served with the least
+/// effort by one thread, which then does much at a time.
+const MORE_CALLS: usize = 64;
+/// Unless its turns are longer, on average: then somebody computes, and others had better be elsewhere.
+const LONG_TURN: Duration = Duration::from_millis(1);
 /// When the system has no descriptor left, this passes before the next connection is looked for.
 const BREATHER: Duration = Duration::from_millis(50);
 /// A worker's turn takes no longer, so that its heart can be seen to beat.
@@ -268,7 +273,8 @@ impl Server {
         let listeners: Arc<[TcpListener]> = listeners.into();
         let mut workers = Vec::new();
         for number in 0..count {
-            let (shared, listeners) = (Arc::clone(&shared), Arc::clone(&listeners));
+            let shared = Arc::clone(&shared);
+            let listeners = if number == 0 { Arc::clone(&listeners) } else { Arc::default() };
             let reactor = move || {
                 let worker = Reactor::new(thread_memory).and_then(|reactor| {
                     Worker { shared: Arc::clone(&shared), number, reactor, listeners: Some(listeners), resting: None }
@@ -541,12 +547,12 @@ impl Worker {
         }
         match shared.admit(peer) {
             Ok(permit) => {
-                // The thread with the fewest calls; this one where it is as good as another.
                 let calls = |desk: &Desk| desk.calls.load(Relaxed);
                 let own = calls(&shared.desks[self.number]);
                 let least = shared.desks.iter().enumerate().min_by_key(|(_, desk)| calls(desk));
+                let more = if self.reactor.turn_length() > LONG_TURN { 0 } else { MORE_CALLS };
                 match least {
-                    Some((number, desk)) if calls(desk) < own => {
+                    Some((number, desk)) if calls(desk) + calls(desk) / 4 + more < own => {
                         desk.calls.fetch_add(1, Relaxed);
                         shared.desks[number].put(Task::Call(stream, peer, permit));
                     }

@@ -9,9 +9,10 @@ use rhai::packages::{
     LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, Map, Module, NativeCallContext, Position, RhaiFunc, Scope,
-    Shared,
+    Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map, Module, NativeCallContext, Position,
+    RhaiFunc, Scope, Shared,
 };
+use smallvec::SmallVec;
 use std::any::TypeId;
 use std::borrow::Cow;
 
@@ -170,7 +171,7 @@ pub(super) fn add_typed(
 }
 
 fn invoke(command: &'static Command, context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
-    let values: Vec<Value> = args.iter().map(|arg| value(arg)).collect();
+    let values: SmallVec<[Value; 4]> = args.iter().map(|arg| value(arg)).collect();
     let call = Call::of(context)?;
     match call.invoke(context, command, &values) {
         Ok(value) => Ok(dynamic(value)),
@@ -233,6 +234,11 @@ pub(super) fn value(dynamic: &Dynamic) -> Value {
     Value::Other(dynamic.type_name().to_owned())
 }
 
+thread_local! {
+    /// What most commands bring: no key.
+    static EMPTY: ImmutableString = ImmutableString::new();
+}
+
 /// A command's value for a script.
 pub(super) fn dynamic(value: Value) -> Dynamic {
     match value {
@@ -240,6 +246,7 @@ pub(super) fn dynamic(value: Value) -> Dynamic {
         Value::Bool(flag) => flag.into(),
         Value::Int(number) => number.into(),
         Value::Float(number) => number.into(),
+        Value::Text(text) if text.is_empty() => EMPTY.with(|empty| Dynamic::from(empty.clone())),
         Value::Text(text) => text.into(),
         Value::List(items) => items.into_iter().map(dynamic).collect::<Array>().into(),
         Value::Map(items) => {
