@@ -8,6 +8,7 @@ mod bad_input;
 mod cli;
 mod docs;
 mod examples;
+mod fastagi;
 mod live;
 mod live_commands;
 mod metrics;

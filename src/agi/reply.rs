@@ -188,7 +188,9 @@ impl Framer {
             };
             let end = if block { self.usage_end(line) } else { self.value_end(line) };
             let Some(end) = end else {
-                self.no_value = self.bytes.len() - 1;
+                if !block {
+                    self.no_value = self.bytes.len() - 1;
+                }
                 return self.unfinished();
             };
             // 1xx is an interim notice: the reply is still to come.
@@ -225,8 +227,15 @@ impl Framer {
     }
 
     /// The end of the line that closes a `520-` block; before 13.17 it is glued to the last line of the usage.
-    fn usage_end(&self, line: usize) -> Option<usize> {
-        let at = line + self.bytes[line..].windows(USAGE_END.len()).position(|w| w == USAGE_END)?;
+    fn usage_end(&mut self, line: usize) -> Option<usize> {
+        // What has been looked through is not looked through again: a block may grow to a MiB.
+        let from = line.max(self.no_value);
+        let Some(at) = self.bytes[from..].windows(USAGE_END.len()).position(|w| w == USAGE_END) else {
+            self.no_value = self.bytes.len().saturating_sub(USAGE_END.len());
+            return None;
+        };
+        let at = from + at;
+        self.no_value = at;
         Some(at + self.bytes[at..].iter().position(|&b| b == b'\n')?)
     }
 
@@ -332,6 +341,15 @@ mod tests {
             &["520 [Invalid command syntax.  Proper usage follows:\n Usage (x)\n511 y]", "200 [result=1]"],
         );
         check("520-Invalid\nUsage520 End of proper usage.\n", &["520 [Invalid\nUsage]"]);
+        let whole = "520-Invalid\n Usage: it\n520 End of proper usage. And so on\n200 result=1\n";
+        for one in 0..whole.len() {
+            for other in one..whole.len() {
+                let (first, rest) = whole.as_bytes().split_at(one);
+                let (second, third) = rest.split_at(other - one);
+                let expected = ["520 [Invalid\n Usage: it]", "200 [result=1]"];
+                assert_eq!(frames(&[first, second, third]), expected, "in pieces of {one} and {other}");
+            }
+        }
     }
 
     #[test]

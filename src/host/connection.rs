@@ -60,6 +60,9 @@ impl Wire for Connection {
         let mut until = None;
         // One line is in flight, so this is a line nobody reads, followed by another after its time.
         while running.is_sending() {
+            if running.is_stopped() {
+                return Err(io::Error::other("ended by the operator while nothing was read at the other end"));
+            }
             let until = *until.get_or_insert_with(|| self.now() + SENDING);
             if self.now() >= until {
                 return Err(io::Error::new(

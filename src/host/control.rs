@@ -6,7 +6,7 @@
 
 use super::fastagi::Server;
 use super::live::Live;
-use crate::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -24,6 +24,8 @@ pub const COLUMNS: [&str; 11] =
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Clients at a time.
 const MOST_CLIENTS: usize = 16;
+/// How long nobody is let in after that failed.
+const REST: Duration = Duration::from_millis(100);
 /// Lines kept for a client that reads slowly.
 const KEPT_LINES: usize = 1000;
 
@@ -59,11 +61,18 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
     let server = Arc::downgrade(server);
     let clients = Arc::new(AtomicUsize::new(0));
     std::thread::Builder::new().name("control".to_owned()).spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
+        for stream in listener.incoming() {
             let Some(server) = server.upgrade() else { return };
+            let Ok(stream) = stream else {
+                // For want of a descriptor, say: it may be there again later.
+                clock::sleep(REST);
+                continue;
+            };
             let clients = Arc::clone(&clients);
             if clients.fetch_add(1, Relaxed) >= MOST_CLIENTS {
                 clients.fetch_sub(1, Relaxed);
+                // Nothing at all would say that there are no calls.
+                let _ = (&stream).write_all(b"error: too many ask at a time: try again\n");
                 continue;
             }
             let counted = Arc::clone(&clients);
@@ -139,7 +148,8 @@ fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
     let (sender, lines) = sync_channel(KEPT_LINES);
     call.listen(sender);
     let about = call.about().cloned().unwrap_or_default();
-    writeln!(stream, "call {} of {} on {}", call.id, about.request, about.channel)?;
+    let script = call.script().map_or(&*about.request, |found| &*found.name);
+    writeln!(stream, "call {} of {script} on {}", call.id, about.channel)?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
         match lines.recv_timeout(Duration::from_millis(500)) {

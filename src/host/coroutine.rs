@@ -26,8 +26,9 @@ use std::rc::Rc;
 use std::time::Duration;
 use tracing::Span;
 
-/// As large as a main thread's: scripts may nest functions and values. Only what is touched takes memory.
-const STACK: usize = 8 * 1024 * 1024;
+/// Twice a main thread's: scripts may nest functions, and values within them, which are printed on top of them. Only
+/// what is touched takes memory.
+const STACK: usize = 16 * 1024 * 1024;
 /// So many stacks of ended calls are kept for the next ones.
 const KEPT_STACKS: usize = 128;
 /// So much of a kept stack stays in memory after a while, in bytes.

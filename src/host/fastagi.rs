@@ -12,7 +12,7 @@ use super::{Host, Outcome, Status};
 use crate::clock::{Stopwatch, Time};
 use crate::script::{Call, Change, Found, Library, Memory};
 use crate::session::Session;
-use crate::transport::Stream;
+use crate::transport::{Got, Stream, Wait, Wire};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use rustix::event::{EventfdFlags, eventfd};
@@ -22,7 +22,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -31,17 +32,19 @@ use tracing::{error, info, info_span, warn};
 
 /// As Asterisk takes it where the dialplan names none.
 pub const PORT: u16 = 4573;
-/// How long a call that is turned away may take.
-const TURNING_AWAY: Duration = Duration::from_millis(200);
+/// How long a call that is turned away may take, all in all.
+const TURNING_AWAY: Duration = Duration::from_secs(1);
 /// Calls turned away at a time; beyond it they are just closed.
 const MOST_TURNED_AWAY: usize = 1000;
 /// Connections accepted in one turn, so that calls under way get theirs.
 const ACCEPTED_PER_TURN: usize = 64;
-/// So many calls more than another thread, and a quarter, the first thread may have: few calls are served with the least
-/// effort by one thread, which then does much at a time.
+/// So many calls more than another thread, and a quarter, the first thread may have: few calls are served with the
+/// least effort by one thread, which then does much at a time.
 const MORE_CALLS: usize = 64;
 /// Unless its turns are longer, on average: then somebody computes, and others had better be elsewhere.
 const LONG_TURN: Duration = Duration::from_millis(1);
+/// Connections accepted when no more are to be: as many as the system keeps waiting, but not those that come for ever.
+const ACCEPTED_AT_CLOSE: usize = 4096;
 /// When the system has no descriptor left, this passes before the next connection is looked for.
 const BREATHER: Duration = Duration::from_millis(50);
 /// A worker's turn takes no longer, so that its heart can be seen to beat.
@@ -114,6 +117,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Puts what a look at the folder has brought into the log. A mistake in what several scripts import is told once.
+pub fn log_changes(changes: &[Change]) {
+    let mut mistakes: Vec<(String, String)> = Vec::new();
+    for change in changes {
+        match change {
+            Change::Live { .. } | Change::Removed { .. } => info!("{change}"),
+            Change::Outside { .. } | Change::Unreadable { .. } => warn!("{change}"),
+            Change::Broken { name, fault, serving } => {
+                let script = match serving {
+                    Some(version) => format!("{name} (version {version} goes on)"),
+                    None => format!("{name} (cannot run)"),
+                };
+                let report = fault.render(false);
+                match mistakes.iter_mut().find(|(known, _)| *known == report) {
+                    Some((_, scripts)) => scripts.extend([", ", &script]),
+                    None => mistakes.push((report, script)),
+                }
+            }
+        }
+    }
+    for (report, scripts) in mistakes {
+        error!("broken: {scripts}\n{report}");
+    }
+}
+
 /// A FastAGI server that runs.
 #[derive(Debug)]
 pub struct Server {
@@ -155,8 +183,11 @@ type Seat = (Arc<Live>, usize, Place);
 
 /// What is put before a worker.
 struct Desk {
-    orders: Mutex<Vec<Task>>,
+    /// `None` once the worker has ended.
+    orders: Mutex<Option<Vec<Task>>>,
     bell: File,
+    /// It still takes connections.
+    listens: AtomicBool,
     calls: AtomicUsize,
     beats: AtomicU64,
 }
@@ -172,22 +203,38 @@ impl Desk {
     fn new() -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
-            orders: Mutex::default(),
+            orders: Mutex::new(Some(Vec::new())),
             bell: File::from(bell),
+            listens: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
             beats: AtomicU64::new(0),
         })
     }
 
-    fn put(&self, task: Task) {
-        lock(&self.orders).push(task);
+    /// Gives the task back where the worker has ended.
+    fn put(&self, task: Task) -> Result<(), Task> {
+        match &mut *lock(&self.orders) {
+            Some(orders) => orders.push(task),
+            None => return Err(task),
+        }
         // A bell that cannot be rung has been rung already.
         let _ = (&self.bell).write(&1_u64.to_ne_bytes());
+        Ok(())
     }
 
     fn take(&self) -> Vec<Task> {
         let _ = (&self.bell).read(&mut [0; 8]);
-        std::mem::take(&mut lock(&self.orders))
+        lock(&self.orders).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes nothing more, unless there is something to do still.
+    fn close(&self) -> bool {
+        let mut orders = lock(&self.orders);
+        let idle = orders.as_ref().is_none_or(Vec::is_empty);
+        if idle {
+            *orders = None;
+        }
+        idle
     }
 }
 
@@ -283,6 +330,7 @@ impl Server {
                 if let Err(error) = worker {
                     error!(%error, "a worker ended");
                 }
+                shared.desks[number].listens.store(false, Release);
             };
             workers.push(Builder::new().name(format!("calls-{number}")).spawn(reactor)?);
         }
@@ -325,6 +373,15 @@ impl Server {
         lock(&self.shared.live).values().map(|(live, ..)| Arc::clone(live)).collect()
     }
 
+    /// Whether all is over after [`Server::close`]: those who had connected by then have been taken, and have ended.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let shared = &self.shared;
+        !shared.desks.iter().any(|desk| desk.listens.load(Acquire))
+            && self.calls() == 0
+            && shared.turned_away.load(Relaxed) == 0
+    }
+
     /// Whether new calls are taken.
     #[must_use]
     pub fn is_taking_calls(&self) -> bool {
@@ -350,7 +407,8 @@ impl Server {
     pub fn end_call(&self, id: u64) -> bool {
         let found = lock(&self.shared.live).get(&id).map(|(_, desk, place)| (*desk, *place));
         if let Some((desk, place)) = found {
-            self.shared.desks[desk].put(Task::Stop(place));
+            // A worker that has ended has no call left to end.
+            let _ = self.shared.desks[desk].put(Task::Stop(place));
         }
         found.is_some()
     }
@@ -358,7 +416,7 @@ impl Server {
     /// Ends all calls.
     pub fn end_calls(&self) {
         for desk in &self.shared.desks {
-            desk.put(Task::StopAll);
+            let _ = desk.put(Task::StopAll);
         }
     }
 
@@ -366,7 +424,7 @@ impl Server {
     pub fn close(&self) {
         self.shared.draining.store(true, Relaxed);
         for desk in &self.shared.desks {
-            desk.put(Task::Close);
+            let _ = desk.put(Task::Close);
         }
     }
 
@@ -404,19 +462,12 @@ impl Shared {
         }
         for change in changes {
             match change {
-                Change::Live { .. } => {
-                    self.metrics.reload(true);
-                    info!("{change}");
-                }
-                Change::Broken { fault, serving, .. } => {
-                    self.metrics.reload(false);
-                    let version = serving.as_deref().unwrap_or("none");
-                    error!("an edit is broken, version that goes on: {version}\n{}", fault.render(false));
-                }
-                Change::Removed { .. } => info!("{change}"),
-                Change::Outside { .. } | Change::Unreadable { .. } => warn!("{change}"),
+                Change::Live { .. } => self.metrics.reload(true),
+                Change::Broken { .. } => self.metrics.reload(false),
+                Change::Removed { .. } | Change::Outside { .. } | Change::Unreadable { .. } => {}
             }
         }
+        log_changes(changes);
     }
 
     /// Counts a call in, if there is room for one.
@@ -458,7 +509,8 @@ impl Worker {
         self.reactor.watch(&desk.bell, BELL)?;
         self.watch_listeners()?;
         let mut ready = Vec::new();
-        while self.listeners.is_some() || self.reactor.len() > 0 {
+        // Another worker may hand a call over up to the moment the desk is closed.
+        while self.listeners.is_some() || self.reactor.len() > 0 || !desk.close() {
             ready.clear();
             self.reactor.turn(if self.resting.is_some() { BREATHER } else { BEAT }, &mut ready)?;
             desk.beats.fetch_add(1, Relaxed);
@@ -501,10 +553,11 @@ impl Worker {
                 if let Some(listeners) = self.listeners.clone() {
                     // Who has come so far is served.
                     for listener in listeners.iter() {
-                        self.accept(listener, usize::MAX);
+                        self.accept(listener, ACCEPTED_AT_CLOSE);
                     }
                     self.forget_listeners();
                     self.listeners = None;
+                    self.shared.desks[self.number].listens.store(false, Release);
                 }
             }
         }
@@ -549,18 +602,22 @@ impl Worker {
             Ok(permit) => {
                 let calls = |desk: &Desk| desk.calls.load(Relaxed);
                 let own = calls(&shared.desks[self.number]);
-                let least = shared.desks.iter().enumerate().min_by_key(|(_, desk)| calls(desk));
+                let least = shared.desks.iter().min_by_key(|desk| calls(desk));
                 let more = if self.reactor.turn_length() > LONG_TURN { 0 } else { MORE_CALLS };
-                match least {
-                    Some((number, desk)) if calls(desk) + calls(desk) / 4 + more < own => {
-                        desk.calls.fetch_add(1, Relaxed);
-                        shared.desks[number].put(Task::Call(stream, peer, permit));
-                    }
-                    _ => {
-                        shared.desks[self.number].calls.fetch_add(1, Relaxed);
-                        self.begin(stream, peer, permit);
+                let mut task = Task::Call(stream, peer, permit);
+                if let Some(desk) = least.filter(|desk| calls(desk) + calls(desk) / 4 + more < own) {
+                    desk.calls.fetch_add(1, Relaxed);
+                    match desk.put(task) {
+                        Ok(()) => return,
+                        // It has ended, since the server is about to.
+                        Err(back) => {
+                            desk.calls.fetch_sub(1, Relaxed);
+                            task = back;
+                        }
                     }
                 }
+                shared.desks[self.number].calls.fetch_add(1, Relaxed);
+                self.take(task);
             }
             Err(why) => {
                 shared.metrics.refused(why);
@@ -587,7 +644,9 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let clock = self.reactor.clock();
         let spawned = self.reactor.spawn(stream, move |_| {
-            let line = Stream::over(Connection::new(clock)).opening_within(TURNING_AWAY);
+            let connection = Connection::new(clock);
+            let until = connection.now() + TURNING_AWAY;
+            let line = Stream::over(Hurried { connection, until }).opening_within(TURNING_AWAY);
             let refusal = AssertUnwindSafe(|| {
                 if let Ok(session) = Session::begin(Box::new(line)) {
                     shared.host.turn_away(session);
@@ -618,6 +677,8 @@ impl Worker {
             }
             lock(&shared.live).remove(&id);
             shared.desks[number].calls.fetch_sub(1, Relaxed);
+            // Before the connection is closed, which is when this has returned: an Asterisk that sees one call end may
+            // begin the next.
             drop(permit);
         });
         if let Err(error) = begun {
@@ -625,6 +686,38 @@ impl Worker {
             let now = self.reactor.clock().now();
             self.shared.complaints.say(now, "spawn", || format!("cannot begin a call: {error}"));
         }
+    }
+}
+
+/// A connection all of whose dialogue has an end, whatever the peer says or does not say.
+struct Hurried {
+    connection: Connection,
+    until: Time,
+}
+
+impl Wire for Hurried {
+    fn now(&self) -> Time {
+        self.connection.now()
+    }
+
+    fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
+        let wait = match wait {
+            Wait::Opening(until) => Wait::Opening(until.min(self.until)),
+            Wait::Reply(until) => Wait::Reply(until.min(self.until)),
+            Wait::Pause(until) => Wait::Pause(until.min(self.until)),
+        };
+        match self.connection.read(bytes, wait)? {
+            Got::Nothing if self.now() >= self.until => Err(io::ErrorKind::TimedOut.into()),
+            got => Ok(got),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.connection.write(bytes)
+    }
+
+    fn more_is_due(&mut self) {
+        self.connection.more_is_due();
     }
 }
 
@@ -694,8 +787,13 @@ impl Shared {
             }
             Err(error) => {
                 let status = self.host.refuse(*session, &error);
-                // What anybody may ask for is no name of a series.
-                self.metrics.ended(if status == Status::Failure { &name } else { "" }, status);
+                // It is asked for with `.rhai` or without, and counted under the name it has in the folder. What
+                // anybody may ask for is no name of a series.
+                let script = match status {
+                    Status::Failure => format!("{}.rhai", name.strip_suffix(".rhai").unwrap_or(&name)),
+                    _ => String::new(),
+                };
+                self.metrics.ended(&script, status);
                 None
             }
         }

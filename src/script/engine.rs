@@ -61,6 +61,9 @@ pub struct Memory {
 pub const PRINTED: &str = "agi_rhai::print";
 /// In place of the time at which computing began: from the next look on.
 const COUNT_ANEW: i64 = -1;
+/// A script may use so much of its thread's stack. The rest is left to what is done between two operations: to print
+/// nested values, for instance, takes megabytes.
+const MOST_STACK: usize = 4 * 1024 * 1024;
 /// Looked at every so many operations.
 const CHECK_EVERY: u64 = 1024;
 /// And the line at most so often.
@@ -82,6 +85,8 @@ pub struct Call {
     computing_since: AtomicI64,
     looked_at: AtomicI64,
     deadline: Mutex<Time>,
+    /// The address in the stack at which the script was begun.
+    stack: AtomicUsize,
 }
 
 struct Values {
@@ -122,6 +127,13 @@ pub(super) fn processor_time() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
+/// Where the stack stands.
+#[inline]
+fn address_in_stack() -> usize {
+    let here = 0_u8;
+    (&raw const here).addr()
+}
+
 impl Call {
     /// A call of this session.
     #[must_use]
@@ -154,6 +166,7 @@ impl Call {
             computing_since: AtomicI64::new(COUNT_ANEW),
             looked_at: AtomicI64::new(0),
             deadline: Mutex::new(Time::NEVER),
+            stack: AtomicUsize::new(0),
         })
     }
 
@@ -222,6 +235,12 @@ impl Call {
     /// Called at every operation of the script; whether it may go on.
     fn may_go_on(&self, operations: u64) -> bool {
         if self.stopped.load(Relaxed) {
+            return false;
+        }
+        // A stack that runs over ends the process, with all its calls. How much a function takes depends on what the
+        // calls in it are nested in, so to count the calls is not enough.
+        if self.stack.load(Relaxed).saturating_sub(address_in_stack()) > MOST_STACK {
+            self.exceed("functions, blocks and operators are nested too deep".to_owned());
             return false;
         }
         if let Some((memory, before)) = self.memory
@@ -329,6 +348,7 @@ impl Call {
         let engine = self.engine(script, language);
         // Both are large, and stay while the call waits: better packed with others than on its stack.
         let mut scope = Box::new(Scope::new());
+        self.stack.store(address_in_stack(), Relaxed);
         self.computing_since.store(COUNT_ANEW, Relaxed);
         let result = engine.run_ast_with_scope(&mut scope, &script.ast);
         let finished = self.finished(script, language, result);

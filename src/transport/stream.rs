@@ -312,9 +312,13 @@ impl<W: Wire> Transport for Stream<W> {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         let until = self.wire.now() + self.opening;
         let ends = |text: &str| io::Error::new(io::ErrorKind::UnexpectedEof, text);
+        let mut seen = 0;
         loop {
             let block = self.framer.buffer();
-            if let Some(end) = Environment::end(block) {
+            // It is looked through from its beginning only where what has come since may end it.
+            let may_end = block[seen..].windows(2).any(|pair| pair == b"\n\n") || block.starts_with(b"\n");
+            seen = block.len().saturating_sub(1);
+            if may_end && let Some(end) = Environment::end(block) {
                 let mut block = std::mem::take(block);
                 self.framer.push(&block[end..]);
                 block.truncate(end);

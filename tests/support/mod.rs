@@ -2,3 +2,4 @@
 
 pub mod asterisk;
 pub mod process;
+pub mod server;

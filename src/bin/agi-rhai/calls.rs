@@ -29,10 +29,16 @@ pub fn calls(options: &Calls) -> Result<()> {
         Some(CallsOrder::Show { id }) => format!("show {id}"),
         Some(CallsOrder::End { id }) => format!("end {id}"),
     };
-    writeln!(&stream, "{order}").context("the server does not listen")?;
+    // One that has too many clients says so and closes, before it is asked.
+    let asked = writeln!(&stream, "{order}").context("the server does not listen");
     let lines = BufReader::new(&stream).lines().map_while(Result::ok);
     if order == "calls" {
-        print!("{}", table(lines));
+        let lines: Vec<String> = lines.collect();
+        if let Some(problem) = lines.first().and_then(|line| line.strip_prefix("error: ")) {
+            bail!("{problem}");
+        }
+        asked?;
+        print!("{}", table(lines.into_iter()));
         return Ok(());
     }
     for line in lines {
@@ -44,7 +50,7 @@ pub fn calls(options: &Calls) -> Result<()> {
             break;
         }
     }
-    Ok(())
+    asked
 }
 
 fn connect(places: &[PathBuf]) -> Result<UnixStream> {

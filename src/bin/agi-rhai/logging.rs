@@ -5,7 +5,7 @@ use agi_rhai::script::PRINTED;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 use std::time::Duration;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -19,7 +19,8 @@ use tracing_subscriber::{Layer, Registry, fmt};
 /// cost more than the line.
 pub struct Log {
     lines: Arc<Lines>,
-    writer: Option<JoinHandle<()>>,
+    /// By a thread of ours.
+    is_written: bool,
 }
 
 /// Lines on their way into the log.
@@ -34,10 +35,14 @@ struct Waiting {
     bytes: Vec<u8>,
     dropped: u64,
     closed: bool,
+    /// All is written after that.
+    done: bool,
 }
 
 /// How long lines wait for others to come with them.
 const GATHERING: Duration = Duration::from_millis(20);
+/// How long the end of the program waits for the end of the log.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Bytes that wait at most; lines beyond are dropped, and counted.
 const MOST_WAITING: usize = 8 * 1024 * 1024;
 
@@ -62,6 +67,8 @@ impl Lines {
             // A full disk is no reason to end calls.
             let _ = place.write_all(&bytes);
             if closed {
+                self.lock().done = true;
+                self.more.notify_all();
                 return;
             }
             bytes.clear();
@@ -80,7 +87,7 @@ impl Write for &Lines {
             let first = waiting.bytes.is_empty();
             waiting.bytes.extend_from_slice(line);
             if first {
-                self.more.notify_one();
+                self.more.notify_all();
             }
         }
         Ok(line.len())
@@ -98,13 +105,15 @@ impl Log {
         move || lines.lock().dropped
     }
 
-    /// Writes what is still to be written.
+    /// Writes what is still to be written, unless nobody reads it.
     pub fn close(&mut self) {
-        self.lines.lock().closed = true;
-        self.lines.more.notify_one();
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        if !self.is_written {
+            return;
         }
+        let mut waiting = self.lines.lock();
+        waiting.closed = true;
+        self.lines.more.notify_all();
+        let _ = self.lines.more.wait_timeout_while(waiting, LAST_WORDS, |waiting| !waiting.done);
     }
 }
 
@@ -116,7 +125,7 @@ pub fn serve(options: &Common) -> Log {
     let (writer, problem): (Box<dyn Write + Send>, _) = match place {
         "syslog" | "journald" => {
             start(options, LevelFilter::INFO, false);
-            return Log { lines, writer: None };
+            return Log { lines, is_written: false };
         }
         "stderr" => (Box::new(Quiet), None),
         path => match OpenOptions::new().create(true).append(true).open(path) {
@@ -126,7 +135,7 @@ pub fn serve(options: &Common) -> Log {
     };
     let colour = place == "stderr" && std::io::stderr().is_terminal();
     let written = Arc::clone(&lines);
-    let writer = Builder::new().name("log".to_owned()).spawn(move || written.write_to(writer)).ok();
+    let is_written = Builder::new().name("log".to_owned()).spawn(move || written.write_to(writer)).is_ok();
     let to = Arc::clone(&lines);
     let layer = fmt::layer().with_ansi(colour).with_target(false).with_writer(to);
     // The level holds for all, so that it is asked once, and not by a layer at each turn of a call.
@@ -134,7 +143,7 @@ pub fn serve(options: &Common) -> Log {
     if let Some(problem) = problem {
         tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
     }
-    Log { lines, writer }
+    Log { lines, is_written }
 }
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.

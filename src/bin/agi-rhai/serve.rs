@@ -5,7 +5,7 @@ use crate::logging::{self, Log};
 use crate::options::Serve;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::host::control::{self, Control};
-use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on};
+use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on, log_changes};
 use agi_rhai::host::http::{self, Answer};
 use agi_rhai::host::metrics;
 use agi_rhai::script::{Change, Library};
@@ -133,7 +133,8 @@ fn room(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     // What systemd and shells hand on is low for the sake of old programs; up to the hard limit it is ours to say.
     let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(SPARE_DESCRIPTORS);
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let descriptors = descriptors - SPARE_DESCRIPTORS.min(descriptors / 2);
     // A call's stack is two mappings: itself and its guard.
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
     let mappings = mappings.and_then(|text| text.trim().parse::<u64>().ok()).map_or(u64::MAX, |most| most / 2 - 500);
@@ -164,13 +165,7 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
     let on: Vec<String> = listeners.iter().filter_map(|l| l.local_addr().ok()).map(|a| a.to_string()).collect();
     let (scripts, broken) = counts(&library);
     let most = admission.max_calls;
-    for change in &changes {
-        match change {
-            Change::Broken { .. } => error!("{change}"),
-            Change::Outside { .. } | Change::Unreadable { .. } => warn!("{change}"),
-            Change::Live { .. } | Change::Removed { .. } => {}
-        }
-    }
+    log_changes(&changes.into_iter().filter(|change| !matches!(change, Change::Live { .. })).collect::<Vec<_>>());
     let server = Arc::new(Server::start(crate::host(&options.common), library, admission, listeners)?);
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
@@ -221,7 +216,7 @@ fn attend(options: &Serve, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 
         }
         heart.beat(server);
         let Some(at) = ending else { continue };
-        if server.calls() == 0 {
+        if server.is_done() {
             info!("all calls have ended");
             return 0;
         }

@@ -1,0 +1,381 @@
+//! `agi-rhai serve` as a process, and Asterisk's side of FastAGI against it, to the byte.
+#![expect(clippy::disallowed_methods, reason = "processes live in real time")]
+
+use super::process::{ENVIRONMENT, Folder, agi_rhai};
+use agi_rhai::host::control::COLUMNS;
+use rustix::net::{AddressFamily, SocketType};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Nothing here takes longer, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What Asterisk sends over the network: this script, asked for as it stands in the dialplan.
+pub fn environment(script: &str) -> String {
+    let head = format!("agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\n");
+    ENVIRONMENT.replacen("agi_request: agi-rhai\n", &head, 1)
+}
+
+/// Descriptors enough for thousands of peers.
+pub fn many_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}
+
+/// Waits until this holds. The looks are counted and not the time: a machine may stand still for a while.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..PATIENCE.as_millis() / 2 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{what}: not within {PATIENCE:?}");
+}
+
+/// A server that runs; killed when it is dropped.
+pub struct Server {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    pub control: PathBuf,
+}
+
+impl Server {
+    /// Serves `scripts` in this folder on a free port, with a control socket and pages.
+    pub fn start(folder: &Folder, options: &[&str]) -> Self {
+        let server = Self::launch(folder, options, |_| {});
+        server.wait_ready();
+        server
+    }
+
+    /// The same with something done to the command first; not waited for.
+    pub fn launch(folder: &Folder, options: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
+        let scripts = folder.path("scripts");
+        std::fs::create_dir_all(&scripts).unwrap();
+        let control = folder.path("control.sock");
+        let mut args = vec!["serve", "--scripts", scripts.to_str().unwrap(), "--metrics", "127.0.0.1:0"];
+        if !options.contains(&"--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
+        let named = options.iter().position(|option| *option == "--control").map(|at| PathBuf::from(options[at + 1]));
+        if named.is_none() {
+            args.extend(["--control", control.to_str().unwrap()]);
+        }
+        let mut command = agi_rhai(args.iter().chain(options));
+        prepare(&mut command);
+        Self::run(command, named.unwrap_or(control))
+    }
+
+    /// Starts this command, which serves sooner or later.
+    pub fn run(mut command: Command, control: PathBuf) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (stderr, kept) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let mut log = kept.lock().unwrap();
+                log.push_str(&String::from_utf8_lossy(&line));
+                log.push('\n');
+            }
+        });
+        Self { child, log, control }
+    }
+
+    pub fn wait_ready(&self) {
+        self.wait_for_log(" at most ");
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        let said = || self.log.lock().unwrap().contains(text);
+        for _ in 0..PATIENCE.as_millis() / 2 {
+            if said() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("no {text:?} in the log: {}", self.log());
+    }
+
+    /// How often a text stands in the log.
+    pub fn logged(&self, text: &str) -> usize {
+        self.log.lock().unwrap().matches(text).count()
+    }
+
+    /// The addresses it listens on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains(" at most ")).unwrap();
+        let on = line.rsplit(" on ").next().unwrap().split(", at most").next().unwrap();
+        on.split(", ").map(|address| address.parse().unwrap()).collect()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    /// A peer whose environment is still to be sent.
+    pub fn connect(&self) -> Peer {
+        Peer::connect(self.address())
+    }
+
+    /// A call of this script.
+    pub fn call(&self, script: &str) -> Peer {
+        let mut peer = self.connect();
+        peer.send(environment(script));
+        peer
+    }
+
+    /// What a call of this script comes to: the status told to the dialplan.
+    pub fn status(&self, script: &str) -> String {
+        self.call(script).play().status().to_owned()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Runs `agi-rhai calls` with these words.
+    pub fn calls(&self, words: &[&str]) -> Output {
+        agi_rhai(["calls", "--control", self.control.to_str().unwrap()].iter().chain(words)).output().unwrap()
+    }
+
+    /// The list of calls, without its head.
+    pub fn list(&self) -> Vec<String> {
+        let output = self.calls(&[]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// The list as the control socket tells it: the columns of each call.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let mut stream = UnixStream::connect(&self.control).unwrap();
+        stream.write_all(b"calls\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    }
+
+    /// One column of the only call of this script; `None` if there is no such call.
+    pub fn column(&self, script: &str, column: &str) -> Option<String> {
+        let at = |name: &str| COLUMNS.iter().position(|column| *column == name).unwrap();
+        self.rows().into_iter().find(|row| row[at("SCRIPT")] == script).map(|row| row[at(column)].clone())
+    }
+
+    /// Waits until there is no call.
+    #[track_caller]
+    pub fn wait_idle(&self) {
+        wait_until("no call is left", || self.metric("agi_rhai_calls") == 0.0 && self.list().is_empty());
+    }
+
+    /// A page: its status and its text.
+    pub fn page(&self, path: &str) -> (u16, String) {
+        let log = self.log();
+        let address = log.split("metrics on http://").nth(1).unwrap().split('/').next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let status = text.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, text.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
+    }
+
+    /// One of the metrics, by its name and labels as they are written; 0 where it has not been counted.
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = self.page("/metrics").1;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.pid()))
+    }
+
+    /// Memory it holds, in KiB.
+    pub fn rss(&self) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    pub fn fds(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    pub fn threads(&self) -> usize {
+        std::fs::read_dir(self.proc("task")).unwrap().count()
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end; the exit code.
+    #[track_caller]
+    pub fn wait(&mut self) -> Option<i32> {
+        wait_until("it ends", || !self.is_alive());
+        self.child.wait().unwrap().code()
+    }
+
+    /// It is still there, and nothing in it has panicked.
+    #[track_caller]
+    pub fn check_well(&mut self) {
+        assert!(self.is_alive(), "it is gone: {}", self.log());
+        assert!(!self.log().contains("panicked"), "{}", self.log());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What Asterisk answers when all goes well and the caller presses nothing.
+pub fn reply(line: &str) -> &'static str {
+    let starts = |verb: &str| line.starts_with(verb);
+    match () {
+        () if ["NOOP", "ANSWER", "WAIT FOR DIGIT", "EXEC", "SET CONTEXT"].into_iter().any(starts) => "200 result=0",
+        () if starts("STREAM FILE") => "200 result=0 endpos=8000",
+        () if starts("GET DATA") => "200 result= (timeout)",
+        () if starts("GET VARIABLE") => "200 result=1 (yes)",
+        () if starts("CHANNEL STATUS") => "200 result=6",
+        () => "200 result=1",
+    }
+}
+
+/// An Asterisk on one call.
+pub struct Peer {
+    reader: BufReader<TcpStream>,
+    /// All lines heard so far.
+    pub lines: Vec<String>,
+}
+
+/// A call that is over.
+#[derive(Debug)]
+pub struct Played {
+    pub lines: Vec<String>,
+}
+
+impl Played {
+    /// What a channel variable was set to.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let prefix = format!("SET VARIABLE \"{name}\" \"");
+        self.lines.iter().rev().find_map(|line| line.strip_prefix(&prefix)?.strip_suffix('"'))
+    }
+
+    /// What the dialplan was told; empty if nothing.
+    pub fn status(&self) -> &str {
+        self.variable("AGI_RHAI_STATUS").unwrap_or_default()
+    }
+
+    /// What the script said by `verbose`, without what the host says so.
+    pub fn said(&self) -> Vec<&str> {
+        let said = self.lines.iter().filter_map(|line| line.strip_prefix("VERBOSE \"")?.strip_suffix("\" 1"));
+        said.filter(|text| !text.starts_with("agi-rhai: ")).collect()
+    }
+}
+
+impl Peer {
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// From this address of this machine.
+    pub fn connect_from(from: &str, to: SocketAddr) -> std::io::Result<Self> {
+        let from = SocketAddr::new(from.parse::<IpAddr>().unwrap(), 0);
+        let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket: OwnedFd = rustix::net::socket(family, SocketType::STREAM, None)?;
+        rustix::net::bind(&socket, &from)?;
+        rustix::net::connect(&socket, &to)?;
+        Ok(Self::over(TcpStream::from(socket)))
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(stream), lines: Vec::new() }
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.reader.get_ref()
+    }
+
+    /// Sends bytes; that nobody reads them is no error.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.reader.get_mut().write_all(bytes.as_ref());
+    }
+
+    /// The next line; `None` when the other end has closed.
+    #[track_caller]
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        match self.reader.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                assert_eq!(line.pop(), Some(b'\n'), "half a line, {:?}, after {:#?}", line, self.lines);
+                let line = String::from_utf8_lossy(&line).into_owned();
+                self.lines.push(line.clone());
+                Some(line)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("no line: {error}; so far: {:#?}", self.lines),
+        }
+    }
+
+    /// The next line has to be this one.
+    #[track_caller]
+    pub fn hears(&mut self, line: &str) {
+        assert_eq!(self.line().as_deref(), Some(line), "after {:#?}", self.lines);
+    }
+
+    /// The next line has to be this one; it gets this reply.
+    #[track_caller]
+    pub fn answer(&mut self, line: &str, reply: &str) {
+        self.hears(line);
+        self.send(format!("{reply}\n"));
+    }
+
+    /// Answers every line as an Asterisk whose caller only listens, up to the end.
+    pub fn play(self) -> Played {
+        self.play_with(|line| Some(reply(line).to_owned()))
+    }
+
+    /// Answers every line so up to the end; `None` closes the line.
+    #[track_caller]
+    pub fn play_with(mut self, mut answer: impl FnMut(&str) -> Option<String>) -> Played {
+        while let Some(line) = self.line() {
+            // Asterisk ends the session at such a line, and answers nothing.
+            if line.starts_with("failure") {
+                continue;
+            }
+            match answer(&line) {
+                Some(reply) => self.send(format!("{reply}\n")),
+                None => break,
+            }
+        }
+        Played { lines: self.lines }
+    }
+
+    /// Ends the connection by a reset, as a machine does that has lost it.
+    pub fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(self.stream().as_fd(), Some(Duration::ZERO)).unwrap();
+    }
+}
