@@ -1,35 +1,95 @@
 //! Whole calls on a real Asterisk: the games played to their end, hangups everywhere, and every way a call can end.
 
 use crate::support::asterisk::{Call, Ending, Running, asterisk, render};
+use crate::support::machine::Server;
 use std::fs;
 use std::path::Path;
+use std::sync::{LazyLock, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn pause(ms: u64) {
+/// How a script is reached from the dialplan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Way {
+    /// `AGI(agi-rhai,SCRIPT)`: a process for each call.
+    Agi,
+    /// `AGI(agi://HOST/SCRIPT)`: one server for all.
+    FastAgi,
+}
+
+/// The server all these tests share.
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]));
+
+impl Way {
+    /// Puts a script where this way finds it.
+    fn script(self, name: &str, text: &str) {
+        let text = text.replace("live-WAY", &self.family());
+        match self {
+            Way::Agi => asterisk().script(name, &text),
+            Way::FastAgi => SERVER.script(name, &text),
+        }
+    }
+
+    fn call(self, script: &str, args: &[&str]) -> Call {
+        match self {
+            Way::Agi => Call::script(script, args),
+            Way::FastAgi => Call::request(&SERVER.url(script), args),
+        }
+    }
+
+    /// What the operator sees.
+    fn log(self) -> String {
+        match self {
+            Way::Agi => asterisk().stderr(),
+            Way::FastAgi => SERVER.log(),
+        }
+    }
+
+    /// A caller of this way's own.
+    fn number(self, number: &str) -> String {
+        format!("7{}{number}", self as usize)
+    }
+
+    /// What scripts know as the family `live-WAY` of AstDB, which is common to both ways.
+    fn family(self) -> String {
+        format!("live-{self:?}")
+    }
+}
+
+/// Both ways at the same time; a thread's name tells which of them fails.
+fn both(test: impl Fn(Way) + Sync) {
+    thread::scope(|scope| {
+        for way in [Way::Agi, Way::FastAgi] {
+            let test = &test;
+            thread::Builder::new().name(format!("{way:?}")).spawn_scoped(scope, move || test(way)).unwrap();
+        }
+    });
+}
+
+pub fn pause(ms: u64) {
     thread::sleep(Duration::from_millis(ms));
 }
 
 /// A script of this name, played by a silent caller to its end.
-fn played(name: &str, script: &str) -> (Running, Ending) {
-    asterisk().script(name, script);
-    let mut call = asterisk().call(Call::script(name, &[]));
+fn played(way: Way, name: &str, script: &str) -> (Running, Ending) {
+    way.script(name, script);
+    let mut call = asterisk().call(way.call(name, &[]));
     let ending = call.wait_end();
     (call, ending)
 }
 
 /// The commands so far.
-fn commands(call: &Running) -> Vec<String> {
+pub fn commands(call: &Running) -> Vec<String> {
     call.executed().into_iter().map(|executed| executed.command).collect()
 }
 
-fn ends(ending: &Ending, agistatus: &str, status: &str, went_on: bool) {
+pub fn ends(ending: &Ending, agistatus: &str, status: &str, went_on: bool) {
     let ended = (ending.agistatus.as_str(), ending.status.as_str(), ending.went_on);
     assert_eq!(ended, (agistatus, status, went_on), "{ending:?}");
 }
 
 /// A value of AstDB that a script writes after a hangup: the call's end may come before it.
-fn noted(family: &str, key: &str) -> Option<String> {
+pub fn noted(family: &str, key: &str) -> Option<String> {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let value = asterisk().database_get(family, key);
@@ -52,12 +112,12 @@ enum Player {
 }
 
 /// The game in half a minute instead of three.
-fn short_game() -> &'static str {
-    static WRITTEN: std::sync::Once = std::sync::Once::new();
-    WRITTEN.call_once(|| {
+fn short_game(way: Way) -> &'static str {
+    static WRITTEN: [Once; 2] = [Once::new(), Once::new()];
+    WRITTEN[way as usize].call_once(|| {
         let game = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/subtraction.rhai")).unwrap();
         assert_eq!(game.matches("elapsed() < 180").count(), 1, "the game's length is not where it was");
-        asterisk().script("short-subtraction.rhai", &game.replace("elapsed() < 180", "elapsed() < 22"));
+        way.script("short-subtraction.rhai", &game.replace("elapsed() < 180", "elapsed() < 22"));
     });
     "short-subtraction.rhai"
 }
@@ -68,8 +128,8 @@ fn spoken(command: &str) -> Option<i64> {
 }
 
 /// Plays it and looks at every command on the way.
-fn subtraction(number: &str, player: Player) {
-    let mut call = asterisk().call(Call::script(short_game(), &[]).caller_id(&format!("Player <{number}>")));
+fn subtraction(way: Way, number: &str, player: Player) {
+    let mut call = asterisk().call(way.call(short_game(way), &[]).caller_id(&format!("Player <{number}>")));
     let (mut sums, mut right) = (0, 0);
     let expect = |call: &mut Running, wanted: &str| {
         let command = call.command().unwrap_or_default();
@@ -127,31 +187,37 @@ fn subtraction(number: &str, player: Player) {
 /// All at the same time, for it takes half a minute; its name makes it one of the first.
 #[test]
 fn live_all_games() {
-    let games = [("7001", Player::Right), ("7002", Player::Wrong), ("7003", Player::Silent), ("7004", Player::Star)];
-    thread::scope(|scope| {
-        for (number, player) in games {
-            scope.spawn(move || subtraction(number, player));
-        }
-        scope.spawn(guess);
-        scope.spawn(memory);
+    let games = [("1", Player::Right), ("2", Player::Wrong), ("3", Player::Silent), ("4", Player::Star)];
+    both(|way| {
+        thread::scope(|scope| {
+            for (number, player) in games {
+                scope.spawn(move || subtraction(way, &way.number(number), player));
+            }
+            scope.spawn(move || guess(way));
+            scope.spawn(move || memory(way));
+        });
     });
 }
 
 /// A caller who hangs up in the middle keeps the score.
 #[test]
 fn live_subtraction_hung_up() {
-    let mut call = asterisk().call(Call::script(short_game(), &[]).caller_id("Gone <7005>"));
-    call.wait_for("GET DATA");
-    call.hangup();
-    ends(&call.wait_end(), "HANGUP", "HANGUP", false);
-    assert_eq!(noted("subtraction", "7005").as_deref(), Some("0"));
+    both(|way| {
+        let mut call =
+            asterisk().call(way.call(short_game(way), &[]).caller_id(&format!("Gone <{}>", way.number("5"))));
+        call.wait_for("GET DATA");
+        call.hangup();
+        ends(&call.wait_end(), "HANGUP", "HANGUP", false);
+        assert_eq!(noted("subtraction", &way.number("5")).as_deref(), Some("0"));
+    });
 }
 
 // ---- the other games
 
 /// Found by halves.
-fn guess() {
-    let mut call = asterisk().call(Call::script("guess.rhai", &[]).caller_id("Guesser <7011>"));
+fn guess(way: Way) {
+    let number = way.number("11");
+    let mut call = asterisk().call(way.call("guess.rhai", &[]).caller_id(&format!("Guesser <{number}>")));
     call.wait_for(r#"STREAM FILE "guess-welcome""#);
     pause(700);
     call.press("#");
@@ -177,12 +243,17 @@ fn guess() {
     pause(200);
     call.press("2");
     ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
-    assert_eq!(asterisk().database_get("guess", "7011"), Some(guesses.to_string()));
+    assert_eq!(asterisk().database_get("guess", &number), Some(guesses.to_string()));
 }
 
 /// Two rows right, then a mistake; and the record's name is recorded.
-fn memory() {
-    let mut call = asterisk().call(Call::script("memory.rhai", &["4"]));
+fn memory(way: Way) {
+    // With a record of its way's own, or it would be broken by the other's.
+    let game = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/memory.rhai")).unwrap();
+    let own = game.replace("\"memory\"", "\"live-WAY\"").replace("memory-name", "live-WAY-name");
+    assert_ne!(own, game, "the record is not where it was");
+    way.script("own-memory.rhai", &own);
+    let mut call = asterisk().call(way.call("own-memory.rhai", &["4"]));
     call.wait_for(r#"STREAM FILE "memory-welcome""#);
     pause(700);
     call.press("5");
@@ -211,21 +282,21 @@ fn memory() {
     let ending = call.wait_end();
     ends(&ending, "SUCCESS", "SUCCESS", true);
     assert_eq!(ending.variables["MEMORY_SCORE"], "5");
-    assert_eq!(asterisk().database_get("memory", "record").as_deref(), Some("5"));
-    let name = asterisk().database_get("memory", "name").expect("the name's file is kept");
-    assert!(name.ends_with("/memory-name"), "{name}");
+    assert_eq!(asterisk().database_get(&way.family(), "record").as_deref(), Some("5"));
+    let name = asterisk().database_get(&way.family(), "name").expect("the name's file is kept");
+    assert!(name.ends_with(&format!("/{}-name", way.family())), "{name}");
 }
 
 // ---- hangups
 
 /// Runs a script, hangs up so long after this command begins, and tells what `on_hangup` noted in AstDB.
-fn hung_up(name: &str, script: &str, call: fn(Call) -> Call, command: &str, after: u64) -> (Running, Option<String>) {
+fn hung_up(way: Way, name: &str, script: &str, command: &str, after: u64) -> (Running, Option<String>) {
     let file = format!("hangup/{name}.rhai");
     let note = format!(
-        r#"fn on_hangup(last) {{ database_put("live-hangup", "{name}", `${{last.command}} ${{last.line}} ${{last.result}} ${{state.note}}`); }}"#
+        r#"fn on_hangup(last) {{ database_put("live-WAY", "{name}", `${{last.command}} ${{last.line}} ${{last.result}} ${{state.note}}`); }}"#
     );
-    asterisk().script(&file, &format!("state.note = \"kept\";\n{script}\n{note}"));
-    let mut running = asterisk().call(call(Call::script(&file, &[])));
+    way.script(&file, &format!("state.note = \"kept\";\n{script}\n{note}"));
+    let mut running = asterisk().call(way.call(&file, &[]));
     running.wait_for(command);
     pause(after);
     running.hangup();
@@ -234,192 +305,232 @@ fn hung_up(name: &str, script: &str, call: fn(Call) -> Call, command: &str, afte
     assert!(!commands(&running).iter().any(|command| command.contains("not reached")), "{}", running.story());
     // Nobody waits for a script that ended with its call.
     assert!(ending.lasted < Duration::from_secs(8), "{ending:?}");
-    let noted = noted("live-hangup", name);
+    let noted = noted(&way.family(), name);
     (running, noted)
 }
 
 #[test]
 fn live_hangup_in_a_prompt() {
-    let script = "answer();\nstream_file(\"demo-congrats\");\nnoop(\"not reached\");";
-    let (_, noted) = hung_up("prompt", script, |call| call, "STREAM FILE", 600);
-    assert_eq!(noted.as_deref(), Some("stream_file 3  kept"));
+    both(|way| {
+        let script = "answer();\nstream_file(\"demo-congrats\");\nnoop(\"not reached\");";
+        let (_, noted) = hung_up(way, "prompt", script, "STREAM FILE", 600);
+        assert_eq!(noted.as_deref(), Some("stream_file 3  kept"));
+    });
 }
 
 #[test]
 fn live_hangup_in_get_data() {
-    let script = "answer();\nlet x = get_data(\"beep\", 60000, 4);\nnoop(\"not reached\");";
-    let (_, noted) = hung_up("data", script, |call| call, "GET DATA", 900);
-    assert!(noted.as_deref().is_some_and(|noted| noted.starts_with("get_data 3 ")), "{noted:?}");
+    both(|way| {
+        let script = "answer();\nlet x = get_data(\"beep\", 60000, 4);\nnoop(\"not reached\");";
+        let (_, noted) = hung_up(way, "data", script, "GET DATA", 900);
+        assert!(noted.as_deref().is_some_and(|noted| noted.starts_with("get_data 3 ")), "{noted:?}");
+    });
 }
 
 #[test]
 fn live_hangup_in_wait_for_digit() {
-    let script = "answer();\ntry { wait_for_digit(60000); } catch { noop(\"not reached\"); }\nnoop(\"not reached\");";
-    let (_, noted) = hung_up("digit", script, |call| call, "WAIT FOR DIGIT", 500);
-    assert_eq!(noted.as_deref(), Some("wait_for_digit 3  kept"));
+    both(|way| {
+        let script =
+            "answer();\ntry { wait_for_digit(60000); } catch { noop(\"not reached\"); }\nnoop(\"not reached\");";
+        let (_, noted) = hung_up(way, "digit", script, "WAIT FOR DIGIT", 500);
+        assert_eq!(noted.as_deref(), Some("wait_for_digit 3  kept"));
+    });
 }
 
 #[test]
 fn live_hangup_in_sleep() {
-    let script = "answer();\nnoop(\"begin\");\nsleep(60);\nnoop(\"not reached\");";
-    let (_, noted) = hung_up("sleep", script, |call| call, "NOOP", 500);
-    assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+    both(|way| {
+        let script = "answer();\nnoop(\"begin\");\nsleep(60);\nnoop(\"not reached\");";
+        let (_, noted) = hung_up(way, "sleep", script, "NOOP", 500);
+        assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+    });
 }
 
 #[test]
 fn live_hangup_while_the_script_computes() {
-    // With a command now and then, or the host would stop it for its computing.
-    let script = "answer();\nnoop(\"begin\");\nloop { let n = 0; while n < 20000 { n += 1; } get_variable(\"X\"); }";
-    let (_, noted) = hung_up("computing", script, |call| call, "NOOP", 500);
-    assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+    both(|way| {
+        // With a command now and then, or the host would stop it for its computing.
+        let script =
+            "answer();\nnoop(\"begin\");\nloop { let n = 0; while n < 20000 { n += 1; } get_variable(\"X\"); }";
+        let (_, noted) = hung_up(way, "computing", script, "NOOP", 500);
+        assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+    });
 }
 
 #[test]
 fn live_hangup_while_the_script_only_computes() {
-    // 300 ms are less than the second it may compute.
-    let script = "answer();\nnoop(\"begin\");\nloop { }";
-    let (_, noted) = hung_up("spinning", script, |call| call, "NOOP", 300);
-    assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+    both(|way| {
+        // 300 ms are less than the second it may compute.
+        let script = "answer();\nnoop(\"begin\");\nloop { }";
+        let (_, noted) = hung_up(way, "spinning", script, "NOOP", 300);
+        assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
+    });
 }
 
 #[test]
 fn live_hangup_in_a_recording() {
-    let script = "answer();\nlet r = record_file(\"live-hangup\", \"gsm\", \"#\", 60000);\nnoop(\"not reached\");";
-    let script = format!(
-        "{script}\nfn on_hangup(last) {{ database_put(\"live-hangup\", \"recording\", last.result.seconds); }}"
-    );
-    asterisk().script("hangup/recording.rhai", &script);
-    let mut call = asterisk().call(Call::script("hangup/recording.rhai", &[]).sounding());
-    call.wait_for("RECORD FILE");
-    pause(1500);
-    call.hangup();
-    ends(&call.wait_end(), "HANGUP", "HANGUP", false);
-    let seconds: f64 = noted("live-hangup", "recording").expect("on_hangup has not run").parse().unwrap();
-    assert!((1.0..2.5).contains(&seconds), "{seconds}");
-    assert!(
-        asterisk().sounds_dir().join("live-hangup.gsm").exists()
-            || asterisk().sounds_dir().join("en/live-hangup.gsm").exists()
-    );
+    both(|way| {
+        let script = "answer();\nlet r = record_file(\"live-WAY\", \"gsm\", \"#\", 60000);\nnoop(\"not reached\");";
+        let script = format!(
+            "{script}\nfn on_hangup(last) {{ database_put(\"live-WAY\", \"recording\", last.result.seconds); }}"
+        );
+        way.script("hangup/recording.rhai", &script);
+        let mut call = asterisk().call(way.call("hangup/recording.rhai", &[]).sounding());
+        call.wait_for("RECORD FILE");
+        pause(1500);
+        call.hangup();
+        ends(&call.wait_end(), "HANGUP", "HANGUP", false);
+        let seconds: f64 = noted(&way.family(), "recording").expect("on_hangup has not run").parse().unwrap();
+        assert!((1.0..2.5).contains(&seconds), "{seconds}");
+        let recorded = format!("{}.gsm", way.family());
+        let folders = [asterisk().sounds_dir(), asterisk().sounds_dir().join("en")];
+        assert!(folders.iter().any(|folder| folder.join(&recorded).exists()));
+    });
 }
 
 #[test]
 fn live_redirect_looks_like_a_hangup() {
-    let script =
-        "answer();\nwait_for_digit(60000);\nfn on_hangup() { database_put(\"live-hangup\", \"redirect\", 1); }";
-    asterisk().script("hangup/redirect.rhai", script);
-    let mut call = asterisk().call(Call::script("hangup/redirect.rhai", &[]));
-    call.wait_for("WAIT FOR DIGIT");
-    let channel = call.channel();
-    call.action("Redirect", &[("Channel", &channel), ("Context", "landed"), ("Exten", "other"), ("Priority", "2")]);
-    let ending = call.wait_end();
-    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
-    assert!(ending.steps.iter().any(|step| step.starts_with("landed,other,2 ")), "{ending:?}");
-    assert_eq!(noted("live-hangup", "redirect").as_deref(), Some("1"));
+    both(|way| {
+        let script =
+            "answer();\nwait_for_digit(60000);\nfn on_hangup() { database_put(\"live-WAY\", \"redirect\", 1); }";
+        way.script("hangup/redirect.rhai", script);
+        let mut call = asterisk().call(way.call("hangup/redirect.rhai", &[]));
+        call.wait_for("WAIT FOR DIGIT");
+        let channel = call.channel();
+        call.action("Redirect", &[("Channel", &channel), ("Context", "landed"), ("Exten", "other"), ("Priority", "2")]);
+        let ending = call.wait_end();
+        assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
+        assert!(ending.steps.iter().any(|step| step.starts_with("landed,other,2 ")), "{ending:?}");
+        assert_eq!(noted(&way.family(), "redirect").as_deref(), Some("1"));
+    });
 }
 
 #[test]
 fn live_hangup_by_the_script() {
-    let script =
-        "answer(); hangup(); noop(\"not reached\"); fn on_hangup() { database_put(\"live-hangup\", \"own\", 1); }";
-    let (call, ending) = played("hangup/own.rhai", script);
-    ends(&ending, "HANGUP", "HANGUP", false);
-    assert!(!commands(&call).iter().any(|command| command.contains("not reached")));
-    assert_eq!(noted("live-hangup", "own").as_deref(), Some("1"));
+    both(|way| {
+        let script =
+            "answer(); hangup(); noop(\"not reached\"); fn on_hangup() { database_put(\"live-WAY\", \"own\", 1); }";
+        let (call, ending) = played(way, "hangup/own.rhai", script);
+        ends(&ending, "HANGUP", "HANGUP", false);
+        assert!(!commands(&call).iter().any(|command| command.contains("not reached")));
+        assert_eq!(noted(&way.family(), "own").as_deref(), Some("1"));
+    });
 }
 
 #[test]
 fn live_session_left_at_the_hangup() {
-    // With AGIEXITONHANGUP Asterisk is gone before on_hangup can do anything; the script ends all the same.
-    asterisk().script(
-        "hangup/exit.rhai",
-        "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { noop(\"bye\"); }",
-    );
-    let mut call = asterisk().call(Call::script("hangup/exit.rhai", &[]).variable("AGIEXITONHANGUP", "true"));
-    call.wait_for("WAIT FOR DIGIT");
-    call.hangup();
-    let ending = call.wait_end();
-    assert_eq!(ending.agistatus, "HANGUP");
-    assert!(ending.lasted < Duration::from_secs(10), "{ending:?}");
+    both(|way| {
+        // With AGIEXITONHANGUP Asterisk is gone before on_hangup can do anything; the script ends all the same.
+        way.script(
+            "hangup/exit.rhai",
+            "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { noop(\"bye\"); }",
+        );
+        let mut call = asterisk().call(way.call("hangup/exit.rhai", &[]).variable("AGIEXITONHANGUP", "true"));
+        call.wait_for("WAIT FOR DIGIT");
+        call.hangup();
+        let ending = call.wait_end();
+        assert_eq!(ending.agistatus, "HANGUP");
+        assert!(ending.lasted < Duration::from_secs(10), "{ending:?}");
+    });
 }
 
 #[test]
 fn live_hangup_without_a_notice() {
-    // AGISIGHUP=false: only the failed command tells.
-    let script = "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { database_put(\"live-hangup\", \"quiet\", 1); }";
-    asterisk().script("hangup/quiet.rhai", script);
-    let mut call = asterisk().call(Call::script("hangup/quiet.rhai", &[]).variable("AGISIGHUP", "false"));
-    call.wait_for("WAIT FOR DIGIT");
-    call.hangup();
-    let ending = call.wait_end();
-    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
-    assert_eq!(noted("live-hangup", "quiet").as_deref(), Some("1"));
+    both(|way| {
+        // AGISIGHUP=false: only the failed command tells.
+        let script = "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { database_put(\"live-WAY\", \"quiet\", 1); }";
+        way.script("hangup/quiet.rhai", script);
+        let mut call = asterisk().call(way.call("hangup/quiet.rhai", &[]).variable("AGISIGHUP", "false"));
+        call.wait_for("WAIT FOR DIGIT");
+        call.hangup();
+        let ending = call.wait_end();
+        assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
+        assert_eq!(noted(&way.family(), "quiet").as_deref(), Some("1"));
+    });
 }
 
 // ---- ends
 
 #[test]
 fn live_success() {
-    let (_, ending) = played("ends/success.rhai", "answer();");
-    ends(&ending, "SUCCESS", "SUCCESS", true);
-    assert_eq!(ending.error, "");
+    both(|way| {
+        let (_, ending) = played(way, "ends/success.rhai", "answer();");
+        ends(&ending, "SUCCESS", "SUCCESS", true);
+        assert_eq!(ending.error, "");
+    });
 }
 
 #[test]
 fn live_exit() {
-    let (call, ending) =
-        played("ends/exit.rhai", "fn leave() { exit(); } try { leave(); } catch { } noop(\"not reached\");");
-    ends(&ending, "SUCCESS", "SUCCESS", true);
-    let commands = commands(&call);
-    assert!(commands[0].starts_with(r#"SET VARIABLE "AGI_RHAI_VERSION""#), "{commands:?}");
-    assert_eq!(commands[1..], [r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#]);
+    both(|way| {
+        let (call, ending) =
+            played(way, "ends/exit.rhai", "fn leave() { exit(); } try { leave(); } catch { } noop(\"not reached\");");
+        ends(&ending, "SUCCESS", "SUCCESS", true);
+        let commands = commands(&call);
+        assert!(commands[0].starts_with(r#"SET VARIABLE "AGI_RHAI_VERSION""#), "{commands:?}");
+        assert_eq!(commands[1..], [r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#]);
+    });
 }
 
 #[test]
 fn live_fault() {
-    let (mut call, ending) = played("ends/fault.rhai", "answer();\nlet x = 1;\nx.nonsense();");
-    ends(&ending, "FAILURE", "FAILURE", true);
-    assert!(ending.error.contains("ends/fault.rhai:3:"), "{ending:?}");
-    assert!(ending.error.contains("nonsense"), "{ending:?}");
-    // The operator sees it on Asterisk's console.
-    let console = asterisk().console();
-    let shown = console
-        .lines()
-        .any(|line| line.contains("agi-rhai: ") && line.contains("ends/fault.rhai:3:") && !line.contains("AGI Rx"));
-    assert!(shown, "{}", call.story());
-    // And, with its line of the script, in the log.
-    assert!(asterisk().stderr().contains("x.nonsense()"), "{}", asterisk().stderr());
+    both(|way| {
+        let (mut call, ending) = played(way, "ends/fault.rhai", "answer();\nlet x = 1;\nx.nonsense();");
+        ends(&ending, "FAILURE", "FAILURE", true);
+        assert!(ending.error.contains("ends/fault.rhai:3:"), "{ending:?}");
+        assert!(ending.error.contains("nonsense"), "{ending:?}");
+        // The operator sees it on Asterisk's console.
+        let console = asterisk().console();
+        let shown = console
+            .lines()
+            .any(|line| line.contains("agi-rhai: ") && line.contains("ends/fault.rhai:3:") && !line.contains("AGI Rx"));
+        assert!(shown, "{}", call.story());
+        // And, with its line of the script, in the log.
+        assert!(way.log().contains("x.nonsense()"), "{}", way.log());
+    });
 }
 
 #[test]
 fn live_fault_in_the_grammar() {
-    let (_, ending) = played("ends/syntax.rhai", "answer();\nlet = 5;\n");
-    ends(&ending, "FAILURE", "FAILURE", true);
-    assert!(ending.error.contains("ends/syntax.rhai:2:"), "{ending:?}");
+    both(|way| {
+        let (_, ending) = played(way, "ends/syntax.rhai", "answer();\nlet = 5;\n");
+        ends(&ending, "FAILURE", "FAILURE", true);
+        assert!(ending.error.contains("ends/syntax.rhai:2:"), "{ending:?}");
+    });
 }
 
 #[test]
 fn live_refused_command() {
-    let (_, ending) = played("ends/refused.rhai", "\n\nset_priority(\"no-such\");");
-    ends(&ending, "FAILURE", "FAILURE", true);
-    assert!(ending.error.contains("ends/refused.rhai:3:"), "{ending:?}");
-    let (_, ending) =
-        played("ends/caught.rhai", "try { set_priority(\"no-such\"); } catch (e) { set_variable(\"KIND\", e.kind); }");
-    assert_eq!((ending.status.as_str(), ending.variables["KIND"].as_str()), ("SUCCESS", "refused"));
+    both(|way| {
+        let (_, ending) = played(way, "ends/refused.rhai", "\n\nset_priority(\"no-such\");");
+        ends(&ending, "FAILURE", "FAILURE", true);
+        assert!(ending.error.contains("ends/refused.rhai:3:"), "{ending:?}");
+        let (_, ending) = played(
+            way,
+            "ends/caught.rhai",
+            "try { set_priority(\"no-such\"); } catch (e) { set_variable(\"KIND\", e.kind); }",
+        );
+        assert_eq!((ending.status.as_str(), ending.variables["KIND"].as_str()), ("SUCCESS", "refused"));
+    });
 }
 
 #[test]
 fn live_endless_loop() {
-    let (_, ending) = played("ends/endless.rhai", "answer();\nloop {\n}");
-    ends(&ending, "FAILURE", "FAILURE", true);
-    assert!(ending.error.contains("ends/endless.rhai:"), "{ending:?}");
+    both(|way| {
+        let (_, ending) = played(way, "ends/endless.rhai", "answer();\nloop {\n}");
+        ends(&ending, "FAILURE", "FAILURE", true);
+        assert!(ending.error.contains("ends/endless.rhai:"), "{ending:?}");
+    });
 }
 
 #[test]
 fn live_missing_script() {
-    let mut call = asterisk().call(Call::script("no-such-script.rhai", &[]));
-    let ending = call.wait_end();
-    ends(&ending, "FAILURE", "NOTFOUND", true);
-    assert!(ending.error.contains("no-such-script.rhai"), "{ending:?}");
+    both(|way| {
+        let mut call = asterisk().call(way.call("no-such-script.rhai", &[]));
+        let ending = call.wait_end();
+        ends(&ending, "FAILURE", "NOTFOUND", true);
+        assert!(ending.error.contains("no-such-script.rhai"), "{ending:?}");
+    });
     // Not even the program: that is Asterisk's own to tell.
     let ending = asterisk().call(Call::agi("no-such-program,x")).wait_end();
     assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("NOTFOUND", ""));
@@ -427,63 +538,75 @@ fn live_missing_script() {
 
 #[test]
 fn live_missing_sound() {
-    asterisk().script(
+    both(|way| {
+        way.script(
         "ends/sound.rhai",
         "answer(); stream_file(\"no-such-prompt\"); set_variable(\"KEYS\", get_data(\"no-such-question\", 5000, 2)); stream_file(\"beep\");",
     );
-    let mut call = asterisk().call(Call::script("ends/sound.rhai", &[]));
-    call.wait_for("GET DATA \"no-such-question\"");
-    call.wait_for("GET DATA \"\" 5000 2");
-    pause(200);
-    call.press("42");
-    let ending = call.wait_end();
-    assert_eq!((ending.status.as_str(), ending.went_on, ending.variables["KEYS"].as_str()), ("SUCCESS", true, "42"));
-    // Asterisk's own status counts a missing file as a failure: that is why ours is the one to test.
-    assert_eq!(ending.agistatus, "FAILURE");
-    let stderr = asterisk().stderr();
-    assert!(stderr.contains("no-such-prompt") && stderr.contains("sound file missing"), "{stderr}");
+        let mut call = asterisk().call(way.call("ends/sound.rhai", &[]));
+        call.wait_for("GET DATA \"no-such-question\"");
+        call.wait_for("GET DATA \"\" 5000 2");
+        pause(200);
+        call.press("42");
+        let ending = call.wait_end();
+        assert_eq!(
+            (ending.status.as_str(), ending.went_on, ending.variables["KEYS"].as_str()),
+            ("SUCCESS", true, "42")
+        );
+        // Asterisk's own status counts a missing file as a failure: that is why ours is the one to test.
+        assert_eq!(ending.agistatus, "FAILURE");
+        let log = way.log();
+        assert!(log.contains("no-such-prompt") && log.contains("sound file missing"), "{log}");
+    });
 }
 
 #[test]
 fn live_dead_start() {
-    asterisk().script(
+    both(|way| {
+        way.script(
         "ends/dead.rhai",
-        "database_put(\"live-dead-start\", \"k\", env.agi_extension); noop(\"before\"); stream_file(\"beep\"); noop(\"not reached\");\
-         fn on_hangup() { database_put(\"live-dead-start\", \"bye\", 1); }",
+        "database_put(\"live-WAY\", \"k\", env.agi_extension); noop(\"before\"); stream_file(\"beep\"); noop(\"not reached\");\
+         fn on_hangup() { database_put(\"live-WAY\", \"bye\", 1); }",
     );
-    let mut call = asterisk().call(Call::script("ends/dead.rhai", &[]).dead());
-    let ending = call.wait_end();
-    assert_eq!(ending.status, "HANGUP", "{}", call.story());
-    assert!(!commands(&call).iter().any(|command| command.contains("not reached")), "{}", call.story());
-    assert_eq!(noted("live-dead-start", "k").as_deref(), Some("h"));
-    assert_eq!(noted("live-dead-start", "bye").as_deref(), Some("1"));
-    // What Asterisk allows on a dead channel is no hangup.
-    asterisk().script("ends/dead-well.rhai", "set_variable(\"WELL\", get_variable(\"EXTEN\"));");
-    let ending = asterisk().call(Call::script("ends/dead-well.rhai", &[]).dead()).wait_end();
-    assert_eq!((ending.status.as_str(), ending.variables["WELL"].as_str()), ("SUCCESS", "h"));
-    assert_eq!((ending.agistatus.as_str(), ending.went_on), ("SUCCESS", true));
+        let mut call = asterisk().call(way.call("ends/dead.rhai", &[]).dead());
+        let ending = call.wait_end();
+        assert_eq!(ending.status, "HANGUP", "{}", call.story());
+        assert!(!commands(&call).iter().any(|command| command.contains("not reached")), "{}", call.story());
+        assert_eq!(noted(&way.family(), "k").as_deref(), Some("h"));
+        assert_eq!(noted(&way.family(), "bye").as_deref(), Some("1"));
+        // What Asterisk allows on a dead channel is no hangup.
+        way.script("ends/dead-well.rhai", "set_variable(\"WELL\", get_variable(\"EXTEN\"));");
+        let ending = asterisk().call(way.call("ends/dead-well.rhai", &[]).dead()).wait_end();
+        assert_eq!((ending.status.as_str(), ending.variables["WELL"].as_str()), ("SUCCESS", "h"));
+        assert_eq!((ending.agistatus.as_str(), ending.went_on), ("SUCCESS", true));
+    });
 }
 
 #[test]
 fn live_landing() {
-    let (_, ending) = played("ends/landing.rhai", "answer(); go_to(\"landed\", \"other\", 2); noop(\"not reached\");");
-    assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("SUCCESS", "SUCCESS"));
-    let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
-    assert_eq!(landed[0], "landed,other,2 NoOp(landed at 2)");
-    // Without extension and priority: the first line of `s`.
-    let (_, ending) = played("ends/landing-first.rhai", "go_to(\"landed\");");
-    let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
-    assert_eq!(landed[0], "landed,s,1 NoOp(landed at 1)");
-    let (_, ending) = played("ends/landing-label.rhai", "go_to(\"landed\", \"other\", \"label\");");
-    assert!(ending.steps.contains(&"landed,other,3 NoOp(landed at 3)".to_owned()), "{ending:?}");
+    both(|way| {
+        let (_, ending) =
+            played(way, "ends/landing.rhai", "answer(); go_to(\"landed\", \"other\", 2); noop(\"not reached\");");
+        assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("SUCCESS", "SUCCESS"));
+        let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
+        assert_eq!(landed[0], "landed,other,2 NoOp(landed at 2)");
+        // Without extension and priority: the first line of `s`.
+        let (_, ending) = played(way, "ends/landing-first.rhai", "go_to(\"landed\");");
+        let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
+        assert_eq!(landed[0], "landed,s,1 NoOp(landed at 1)");
+        let (_, ending) = played(way, "ends/landing-label.rhai", "go_to(\"landed\", \"other\", \"label\");");
+        assert!(ending.steps.contains(&"landed,other,3 NoOp(landed at 3)".to_owned()), "{ending:?}");
+    });
 }
 
 #[test]
 fn live_denied_application() {
-    let (call, ending) = played("ends/denied.rhai", "exec(\"System\", \"true\");");
-    ends(&ending, "FAILURE", "FAILURE", true);
-    assert!(ending.error.contains("System") && ending.error.contains("deny-exec"), "{ending:?}");
-    assert!(!commands(&call).iter().any(|command| command.starts_with("EXEC")));
+    both(|way| {
+        let (call, ending) = played(way, "ends/denied.rhai", "exec(\"System\", \"true\");");
+        ends(&ending, "FAILURE", "FAILURE", true);
+        assert!(ending.error.contains("System") && ending.error.contains("deny-exec"), "{ending:?}");
+        assert!(!commands(&call).iter().any(|command| command.starts_with("EXEC")));
+    });
 }
 
 // ---- beginnings
@@ -499,13 +622,15 @@ fn told(ending: &Ending) -> Vec<String> {
 
 #[test]
 fn live_arguments() {
-    asterisk().script("args.rhai", TELL);
-    let args = ["-x", "a,b", "say \"hi\"", "", "grüße ☎", "--help", "(x)[y]", "a b"];
-    let ending = asterisk().call(Call::script("args.rhai", &args)).wait_end();
-    assert_eq!(told(&ending), args);
-    // Without its ending, and without arguments.
-    let ending = asterisk().call(Call::script("args", &[])).wait_end();
-    assert_eq!(told(&ending), Vec::<String>::new());
+    both(|way| {
+        way.script("args.rhai", TELL);
+        let args = ["-x", "a,b", "say \"hi\"", "", "grüße ☎", "--help", "(x)[y]", "a b"];
+        let ending = asterisk().call(way.call("args.rhai", &args)).wait_end();
+        assert_eq!(told(&ending), args);
+        // Without its ending, and without arguments.
+        let ending = asterisk().call(way.call("args", &[])).wait_end();
+        assert_eq!(told(&ending), Vec::<String>::new());
+    });
     // Options stand before the script.
     let ending = asterisk().call(Call::agi("agi-rhai,--log-level=debug,--seed=1,args.rhai,a")).wait_end();
     assert_eq!(told(&ending), ["a"]);
@@ -535,36 +660,42 @@ fn live_eagi() {
 
 #[test]
 fn live_twice_on_one_channel() {
-    asterisk().script("twice.rhai", "set_variable(\"RUNS\", to_number(get_variable(\"RUNS\"), 0) + 1);");
-    let ending = asterisk().call(Call::script("twice.rhai", &[]).twice()).wait_end();
-    ends(&ending, "SUCCESS", "SUCCESS", true);
-    assert_eq!(ending.variables["RUNS"], "2");
+    both(|way| {
+        way.script("twice.rhai", "set_variable(\"RUNS\", to_number(get_variable(\"RUNS\"), 0) + 1);");
+        let ending = asterisk().call(way.call("twice.rhai", &[]).twice()).wait_end();
+        ends(&ending, "SUCCESS", "SUCCESS", true);
+        assert_eq!(ending.variables["RUNS"], "2");
+    });
 }
 
 #[test]
 fn live_values_that_look_like_the_protocol() {
-    // Line ends, parentheses and the protocol's own words in values.
-    let script = "answer(); set_variable(\"AGIEXECFULL\", true); exec(\"Set\", \"V=one${STRFTIME(0,UTC,%n)}HANGUP${STRFTIME(0,UTC,%n)}200 result=1) (x)\"); \
+    both(|way| {
+        // Line ends, parentheses and the protocol's own words in values.
+        let script = "answer(); set_variable(\"AGIEXECFULL\", true); exec(\"Set\", \"V=one${STRFTIME(0,UTC,%n)}HANGUP${STRFTIME(0,UTC,%n)}200 result=1) (x)\"); \
                   let v = get_variable(\"V\"); set_variable(\"LENGTH\", v.len()); set_variable(\"SAME\", v == \"one\\nHANGUP\\n200 result=1) (x)\"); stream_file(\"beep\");";
-    let (mut call, ending) = played("values.rhai", script);
-    assert_eq!(ending.status, "SUCCESS");
-    assert!(commands(&call).iter().any(|command| command.starts_with("STREAM FILE")), "{}", call.story());
-    assert_eq!(ending.variables["SAME"], "1", "{ending:?}");
+        let (mut call, ending) = played(way, "values.rhai", script);
+        assert_eq!(ending.status, "SUCCESS");
+        assert!(commands(&call).iter().any(|command| command.starts_with("STREAM FILE")), "{}", call.story());
+        assert_eq!(ending.variables["SAME"], "1", "{ending:?}");
+    });
 }
 
 #[test]
 fn live_ten_calls_at_once() {
-    asterisk().script("many.rhai", "answer(); for i in 0..20 { set_variable(\"N\", i); } set_variable(\"MINE\", env.agi_uniqueid); wait_for_digit(200);");
-    let mut calls: Vec<Running> = (0..10).map(|_| asterisk().call(Call::script("many.rhai", &[]))).collect();
-    let mut ids: Vec<String> = calls
-        .iter_mut()
-        .map(|call| {
-            let ending = call.wait_end();
-            ends(&ending, "SUCCESS", "SUCCESS", true);
-            ending.variables["MINE"].clone()
-        })
-        .collect();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), 10);
+    both(|way| {
+        way.script("many.rhai", "answer(); for i in 0..20 { set_variable(\"N\", i); } set_variable(\"MINE\", env.agi_uniqueid); wait_for_digit(200);");
+        let mut calls: Vec<Running> = (0..10).map(|_| asterisk().call(way.call("many.rhai", &[]))).collect();
+        let mut ids: Vec<String> = calls
+            .iter_mut()
+            .map(|call| {
+                let ending = call.wait_end();
+                ends(&ending, "SUCCESS", "SUCCESS", true);
+                ending.variables["MINE"].clone()
+            })
+            .collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 10);
+    });
 }

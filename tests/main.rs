@@ -11,6 +11,8 @@ mod examples;
 mod fastagi;
 mod live;
 mod live_commands;
+mod live_fastagi;
+mod live_machines;
 mod metrics;
 mod reload;
 mod scripts;

@@ -550,13 +550,14 @@ impl Worker {
             Task::Stop(place) => self.reactor.stop(place),
             Task::StopAll => self.reactor.stop_all(),
             Task::Close => {
-                if let Some(listeners) = self.listeners.clone() {
-                    // Who has come so far is served.
+                self.forget_listeners();
+                if let Some(listeners) = self.listeners.take() {
+                    // Who has come so far is served. Whoever comes between this and the closing finds the line cut, so
+                    // nothing is done in between.
                     for listener in listeners.iter() {
                         self.accept(listener, ACCEPTED_AT_CLOSE);
                     }
-                    self.forget_listeners();
-                    self.listeners = None;
+                    drop(listeners);
                     self.shared.desks[self.number].listens.store(false, Release);
                 }
             }

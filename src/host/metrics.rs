@@ -78,16 +78,13 @@ pub enum Refused {
     MaxCallsPerPeer,
     /// Its peer is none of those that may call.
     NotAllowed,
-    /// The server is about to stop.
-    Draining,
     /// What it said at the start was not AGI.
     Malformed,
 }
 
 impl Refused {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::MaxCalls, Self::MaxCallsPerPeer, Self::NotAllowed, Self::Draining, Self::Malformed];
+    pub const ALL: [Self; 4] = [Self::MaxCalls, Self::MaxCallsPerPeer, Self::NotAllowed, Self::Malformed];
 
     /// The word in the label `reason`.
     #[must_use]
@@ -96,7 +93,6 @@ impl Refused {
             Self::MaxCalls => "max_calls",
             Self::MaxCallsPerPeer => "max_calls_per_peer",
             Self::NotAllowed => "not_allowed",
-            Self::Draining => "draining",
             Self::Malformed => "malformed",
         }
     }

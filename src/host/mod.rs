@@ -299,8 +299,8 @@ fn close(
         seed,
         "call ended"
     );
-    // A failure told after a hangup would hide it from the dialplan.
-    let failed = status == Status::Failure && session.over() != Some(&Over::Hangup);
+    // As an exit code would tell it. A failure told after a hangup would hide it from the dialplan.
+    let failed = matches!(status, Status::Failure | Status::NotFound) && session.over() != Some(&Over::Hangup);
     session.end(if failed { Ending::Failure } else { Ending::Well });
     length
 }

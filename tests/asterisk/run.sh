@@ -1,20 +1,27 @@
 #!/bin/bash
-# run.sh ROOT RUN: runs one Asterisk with the configuration in RUN/etc (RUN as seen from inside ROOT) for as long as
+# run.sh ROOT RUN [RESOLV]: runs one Asterisk with the configuration in RUN/etc (RUN as seen from inside ROOT) for as long as
 # stdin stays open, then ends it and removes RUN (unless AGI_RHAI_KEEP is set). The test process holds the other end of
-# that pipe and need do nothing: however it ends, the kernel closes it, and no Asterisk is left behind.
+# that pipe and need do nothing: however it ends, the kernel closes it, and no Asterisk is left behind. With RESOLV, a
+# file, that is the /etc/resolv.conf this one Asterisk sees.
 set -uo pipefail
 
 root=${1:?the folder setup.sh printed}
 run=${2:?the folder of this run}
+resolv=${3-}
 asterisk=(asterisk -f -C "$run/etc/asterisk.conf")
 
 if [[ $root != / ]]; then
     asterisk=(chroot "$root" "${asterisk[@]}")
-    # With namespaces of its own it has a /proc, and the programs it started end with it. A container may forbid that;
-    # then it runs all the same.
-    if unshare --mount --pid --fork true 2>/dev/null; then
-        asterisk=(unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" "${asterisk[@]}")
-    fi
+fi
+if [[ -n $resolv ]]; then
+    # shellcheck disable=SC2016 # expanded inside
+    asterisk=(bash -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' - "$resolv" "${root%/}/etc/resolv.conf"
+        "${asterisk[@]}")
+fi
+# With namespaces of its own it has a /proc, and the programs it started end with it. A container may forbid that; then
+# it runs all the same, unless it is to have a resolv.conf that nobody else sees.
+if [[ -n $resolv ]] || { [[ $root != / ]] && unshare --mount --pid --fork true 2>/dev/null; }; then
+    asterisk=(unshare --mount --pid --fork --kill-child --mount-proc="${root%/}/proc" "${asterisk[@]}")
 fi
 # Asterisk's stderr is what scripts inherit for theirs.
 "${asterisk[@]}" </dev/null >"${root%/}$run/log/stdout" 2>"${root%/}$run/log/stderr" &

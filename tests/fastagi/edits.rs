@@ -2,7 +2,7 @@
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::process::{Folder, agi_rhai};
-use crate::support::server::{PATIENCE, Server, wait_until};
+use crate::support::server::{Awake, PATIENCE, Server, wait_until};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ const ALLOWED: Duration = Duration::from_millis(500);
 struct Shelf {
     number: usize,
     before: usize,
-    written: Instant,
+    written: Duration,
 }
 
 /// Every fourth script has its words in a module, and there it is edited.
@@ -37,14 +37,11 @@ fn write(folder: &Folder, script: usize, number: usize, broken: bool) {
     } else {
         (format!("scripts/s{script}.rhai"), format!("\n{wrong}verbose(\"{number}\");\n"))
     };
-    // Every second one as an editor does: a new file takes the place of the old one.
-    if number.is_multiple_of(2) {
-        std::fs::create_dir_all(folder.path("scripts/.words")).unwrap();
-        let aside = folder.file(&format!("scripts/.aside{script}"), text);
-        std::fs::rename(aside, folder.path(&name)).unwrap();
-    } else {
-        folder.file(&name, text);
-    }
+    // As an editor does: a new file takes the place of the old one. A file written in place would be seen half written
+    // if this machine let the test stand still in the middle for long.
+    std::fs::create_dir_all(folder.path("scripts/.words")).unwrap();
+    let aside = folder.file(&format!("scripts/.aside{script}"), text);
+    std::fs::rename(aside, folder.path(&name)).unwrap();
 }
 
 #[test]
@@ -58,34 +55,39 @@ fn a_thousand_edits_under_load_are_each_live_in_time() {
         write(&folder, script, 0, false);
     }
     let mut server = Server::start(&folder, &[]);
-    let shelf = Shelf { number: 0, before: 0, written: Instant::now() };
+    let clock = Awake::start();
+    let shelf = Shelf { number: 0, before: 0, written: clock.now() };
     let shelves = Arc::new(Mutex::new(vec![shelf; SCRIPTS]));
     let over = Arc::new(AtomicBool::new(false));
     let (calls, late, checked) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let mut broken = Vec::new();
     std::thread::scope(|scope| {
         for peer in 0..PEERS {
-            let (shelves, over, server, calls, late, checked) =
-                (Arc::clone(&shelves), Arc::clone(&over), &server, &calls, &late, &checked);
+            let (shelves, over, server, calls, late, checked, clock) =
+                (Arc::clone(&shelves), Arc::clone(&over), &server, &calls, &late, &checked, &clock);
             scope.spawn(move || {
                 let mut script = peer;
                 while !over.load(Relaxed) {
                     script = (script * 31 + 7) % SCRIPTS;
                     let shelf = shelves.lock().unwrap()[script];
-                    let age = shelf.written.elapsed();
+                    let age = clock.now() - shelf.written;
                     let played = server.call(&format!("s{script}")).play();
                     assert_eq!(played.status(), "SUCCESS", "{played:?}");
                     assert!(played.variable("AGI_RHAI_VERSION").is_some_and(|version| version.len() > 5), "{played:?}");
                     let said: usize = played.said()[0].parse().unwrap();
+                    // Another edit may have come meanwhile.
+                    let latest = shelves.lock().unwrap()[script].number;
+                    assert!(said >= shelf.before && said <= latest, "s{script} said {said}, {latest} is the latest");
                     if age >= ALLOWED {
-                        assert_eq!(said, shelf.number, "s{script}, {age:?} after the edit");
+                        assert!(
+                            said >= shelf.number,
+                            "s{script} said {said}, {age:?} after it became {}",
+                            shelf.number
+                        );
                     }
                     if age >= PROMISED {
                         checked.fetch_add(1, Relaxed);
-                        late.fetch_add(usize::from(said != shelf.number), Relaxed);
-                    } else {
-                        // Another edit may have come since.
-                        assert!(said >= shelf.before, "s{script} said {said} of {} and {}", shelf.before, shelf.number);
+                        late.fetch_add(usize::from(said < shelf.number), Relaxed);
                     }
                     calls.fetch_add(1, Relaxed);
                     std::thread::sleep(Duration::from_millis(30));
@@ -102,7 +104,7 @@ fn a_thousand_edits_under_load_are_each_live_in_time() {
                 let Shelf { number: last, .. } = shelves[script];
                 // An edit that is broken changes nothing for the callers.
                 let number_after = if breaks { last } else { number };
-                shelves[script] = Shelf { number: number_after, before: last, written: Instant::now() };
+                shelves[script] = Shelf { number: number_after, before: last, written: clock.now() };
                 if breaks {
                     broken.push(format!("// edit {script}-{number}\n"));
                 }

@@ -7,8 +7,9 @@
 #![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
 #![allow(clippy::disallowed_methods, reason = "a real Asterisk keeps real time")]
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, BufRead, BufReader, Write};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -23,6 +24,9 @@ use std::{env, fs, process, thread};
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 /// Longer than anything a test waits for: who waits this long waits in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Now and then Asterisk goes to sleep over an event it was about to tell, until something else happens on that manager
+/// connection. When nothing has come for so long, it is made to happen.
+const NUDGE: Duration = Duration::from_millis(250);
 
 /// The Asterisk all tests of this process share.
 pub fn asterisk() -> &'static Asterisk {
@@ -42,12 +46,21 @@ pub struct Asterisk {
     runner: Child,
     control: Mutex<Option<Ami>>,
     /// Where in the console's text the start is over.
-    booted: usize,
+    booted: u64,
 }
 
 impl Asterisk {
     /// Starts one; panics with what is wrong when that cannot be.
     pub fn start() -> Asterisk {
+        Asterisk::start_with(None)
+    }
+
+    /// The same, asking this name server and no other. That needs [`may_have_own_names`].
+    pub fn start_asking(name_server: Ipv4Addr) -> Asterisk {
+        Asterisk::start_with(Some(name_server))
+    }
+
+    fn start_with(name_server: Option<Ipv4Addr>) -> Asterisk {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let lane = Path::new(PROJECT).join("tests/asterisk");
         let setup = Command::new(lane.join("setup.sh"))
@@ -73,11 +86,19 @@ impl Asterisk {
             let name = template.file_name().expect("a directory entry has a name");
             fs::write(run.join("etc").join(name), text).expect("a configuration file cannot be written");
         }
+        // The dialplan of the pages is tried as it stands there.
+        let shown = Path::new(PROJECT).join("docs/many-machines/extensions.conf");
+        fs::copy(shown, run.join("etc/many-machines.conf")).expect("the pages have no dialplan");
         link_data(root, &run.join("data"));
 
-        let mut runner = Command::new(lane.join("run.sh"))
-            .arg(if root.is_empty() { "/" } else { root })
-            .arg(&inside)
+        let mut runner = Command::new(lane.join("run.sh"));
+        runner.arg(if root.is_empty() { "/" } else { root }).arg(&inside);
+        if let Some(address) = name_server {
+            let file = run.join("resolv.conf");
+            fs::write(&file, format!("nameserver {address}\n")).expect("the name server cannot be written down");
+            runner.arg(file);
+        }
+        let mut runner = runner
             .stdin(Stdio::piped())
             // Ctrl-C at the terminal goes to a whole process group; run.sh must outlive it to clean up.
             .process_group(0)
@@ -104,7 +125,7 @@ impl Asterisk {
             asterisk.console()
         );
         asterisk.control = Mutex::new(Some(ami));
-        asterisk.booted = fs::metadata(asterisk.run.join("log/console.log")).map_or(0, |file| file.len() as usize);
+        asterisk.booted = asterisk.console_length();
         // From now on the console holds every line of every AGI session: what transcripts are made of.
         asterisk.cli("agi set debug on");
         asterisk
@@ -179,8 +200,21 @@ impl Asterisk {
 
     /// All that Asterisk has put on its console since it was up, every AGI line included.
     pub fn console(&self) -> String {
-        let text = fs::read(self.run.join("log/console.log")).unwrap_or_default();
-        String::from_utf8_lossy(&text[self.booted.min(text.len())..]).into_owned()
+        self.console_from(self.booted)
+    }
+
+    fn console_from(&self, from: u64) -> String {
+        let mut text = Vec::new();
+        let file = File::open(self.run.join("log/console.log")).and_then(|mut file| {
+            file.seek(SeekFrom::Start(from))?;
+            file.read_to_end(&mut text)
+        });
+        file.expect("Asterisk's console cannot be read");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn console_length(&self) -> u64 {
+        fs::metadata(self.run.join("log/console.log")).map_or(0, |file| file.len())
     }
 
     /// What the programs Asterisk started have written to stderr.
@@ -200,35 +234,55 @@ impl Asterisk {
 
     /// Places a call.
     pub fn call(&'static self, call: Call) -> Running {
-        static CALLS: AtomicU32 = AtomicU32::new(0);
-        let number = CALLS.fetch_add(1, Ordering::Relaxed);
-        // All of one length: Asterisk takes an id for used when it is the beginning of one that is.
-        let (caller, game) = (format!("caller-{number:06}"), format!("game-{number:06}"));
         let mut ami = self.ami();
-        let channel = format!("Local/{}@{}/n", call.extension, call.context);
-        let variables: Vec<String> =
-            call.variables.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
-        let mut headers = vec![
-            ("Channel", channel.as_str()),
-            ("Context", "callers"),
-            ("Exten", call.caller),
-            ("Priority", "1"),
-            ("Timeout", "600000"),
-            ("Async", "true"),
-            // Ids of our own choice: events of either leg are known from the first one on.
-            ("ChannelId", &caller),
-            ("OtherChannelId", &game),
-        ];
-        if let Some(id) = &call.caller_id {
-            headers.push(("CallerID", id));
-        }
-        for variable in &variables {
-            headers.push(("Variable", variable));
-        }
-        let response = ami.action("Originate", &headers);
-        assert!(response.get("Response") == "Success", "Asterisk does not place the call: {response:?}");
-        Running { asterisk: self, ami, caller, game, begun: Instant::now(), seen: Vec::new(), ended: false }
+        // The whole console is long after some hundred calls.
+        let console = self.console_length();
+        let (caller, game) = ids();
+        // Or every connection would be told of every call.
+        let told = ami.action("Filter", &[("Operation", "Add"), ("Filter", &format!("Uniqueid: {game}"))]);
+        assert!(told.get("Response") == "Success", "Asterisk takes no filter: {told:?}");
+        place(&mut ami, &call, &caller, &game);
+        Running { asterisk: self, console, ami, caller, game, begun: Instant::now(), seen: Vec::new(), ended: false }
     }
+
+    /// For more calls at a time than can be listened to one by one.
+    pub fn crowd(&self) -> Crowd {
+        Crowd { ami: self.ami(), members: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+/// Unique ids for the two legs of a call: the phone's, and the one AGI runs on.
+fn ids() -> (String, String) {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let number = CALLS.fetch_add(1, Ordering::Relaxed);
+    // All of one length: Asterisk takes an id for used when it is the beginning of one that is.
+    (format!("caller-{number:06}"), format!("game-{number:06}"))
+}
+
+/// Places a call.
+fn place(ami: &mut Ami, call: &Call, caller: &str, game: &str) {
+    let channel = format!("Local/{}@{}/n", call.extension, call.context);
+    let variables: Vec<String> =
+        call.variables.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+    let mut headers = vec![
+        ("Channel", channel.as_str()),
+        ("Context", "callers"),
+        ("Exten", call.caller),
+        ("Priority", "1"),
+        ("Timeout", "600000"),
+        ("Async", "true"),
+        // Ids of our own choice: events of either leg are known from the first one on.
+        ("ChannelId", caller),
+        ("OtherChannelId", game),
+    ];
+    if let Some(id) = &call.caller_id {
+        headers.push(("CallerID", id));
+    }
+    for variable in &variables {
+        headers.push(("Variable", variable));
+    }
+    let response = ami.action("Originate", &headers);
+    assert!(response.get("Response") == "Success", "Asterisk does not place the call: {response:?}");
 }
 
 impl Drop for Asterisk {
@@ -250,7 +304,12 @@ pub struct Call {
 impl Call {
     /// `AGI(agi-rhai,SCRIPT,ARGS...)`. Commas, quotes and what else the dialplan would read in them is escaped.
     pub fn script(script: &str, args: &[&str]) -> Call {
-        let words: Vec<String> = ["agi-rhai", script].iter().chain(args).map(|word| escape(word)).collect();
+        Call::request("agi-rhai", &[&[script], args].concat())
+    }
+
+    /// `AGI(REQUEST,ARGS...)`, escaped in the same way.
+    pub fn request(request: &str, args: &[&str]) -> Call {
+        let words: Vec<String> = [request].iter().chain(args).map(|word| escape(word)).collect();
         Call::agi(&words.join(","))
     }
 
@@ -263,6 +322,12 @@ impl Call {
     /// EAGI instead of AGI.
     pub fn eagi(self) -> Call {
         Call { extension: "eagi", ..self }
+    }
+
+    /// By the dialplan of the pages, for more than one machine: a script with its query, at `agi://` or `hagi://` and a
+    /// host.
+    pub fn shared(script: &str, machines: &str) -> Call {
+        Call { extension: "shared", ..Call::agi(script) }.variable("GAMES", machines)
     }
 
     /// AGI twice on the same channel.
@@ -310,6 +375,8 @@ impl Call {
 /// A call under way, and the person at its phone.
 pub struct Running {
     asterisk: &'static Asterisk,
+    /// Where in the console's text the call begins.
+    console: u64,
     ami: Ami,
     /// Unique ids of the two legs of the Local channel: the phone's, and the one AGI runs on.
     caller: String,
@@ -382,6 +449,11 @@ impl Running {
         self.ami.action(name, headers)
     }
 
+    /// The unique id of the channel AGI runs on.
+    pub fn unique_id(&self) -> &str {
+        &self.game
+    }
+
     /// The name of the channel AGI runs on.
     pub fn channel(&mut self) -> String {
         if self.seen.is_empty() {
@@ -394,33 +466,7 @@ impl Running {
     pub fn wait_end(&mut self) -> Ending {
         self.event(|_| false);
         self.settle();
-        let mut variables = BTreeMap::new();
-        let mut steps = Vec::new();
-        for event in &self.seen {
-            if event.is("VarSet") {
-                variables.insert(event.get("Variable").to_owned(), unescape(event.get("Value")));
-            } else if event.is("Newexten") {
-                let word = |name| event.get(name);
-                steps.push(format!(
-                    "{},{},{} {}({})",
-                    word("Context"),
-                    word("Extension"),
-                    word("Priority"),
-                    word("Application"),
-                    word("AppData")
-                ));
-            }
-        }
-        let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
-        Ending {
-            agistatus: variable("AGISTATUS"),
-            status: variable("AGI_RHAI_STATUS"),
-            error: variable("AGI_RHAI_ERROR"),
-            went_on: steps.iter().any(|step| step.contains("NoOp(the dialplan goes on")),
-            lasted: self.begun.elapsed(),
-            variables,
-            steps,
-        }
+        Ending::read(&self.seen, self.begun.elapsed())
     }
 
     /// The AGI commands so far, as Asterisk carried them out: one without an end yet has no code.
@@ -445,7 +491,7 @@ impl Running {
     pub fn transcript(&mut self) -> Vec<Line> {
         let channel = self.channel();
         self.settle();
-        transcript(&self.asterisk.console(), &channel)
+        transcript(&self.asterisk.console_from(self.console), &channel)
     }
 
     /// For the message of a test that fails.
@@ -463,11 +509,16 @@ impl Running {
         let executed = self.executed();
         let ends = format!("<{channel}>AGI Script ");
         let count = |wanted: &dyn Fn(&Message) -> bool| self.seen.iter().filter(|event| wanted(event)).count();
-        // A program that was not found leaves no such line.
-        let runs = count(&|event| event.is("Newexten") && matches!(event.get("Application"), "AGI" | "EAGI"))
-            - count(&|event| event.get("Variable") == "AGISTATUS" && event.get("Value") == "NOTFOUND");
+        // Such a line is not left by a program that was not found, by a server that nobody answers at, and by a server that
+        // tells of a fault.
+        let (apps, status) = (["AGI", "EAGI"], |word| {
+            count(&|event| event.get("Variable") == "AGISTATUS" && event.get("Value") == word)
+        });
+        let runs = count(&|event| event.is("Newexten") && apps.contains(&event.get("Application")));
+        let served = count(&|event| event.is("Newexten") && event.get("AppData").contains("agi://")) > 0;
+        let runs = runs.saturating_sub(status("NOTFOUND") + if served { status("FAILURE") } else { 0 });
         for _ in 0..200 {
-            let console = self.asterisk.console();
+            let console = self.asterisk.console_from(self.console);
             let over = console.lines().filter(|line| line.contains(&ends) && line.contains(" completed, ")).count();
             let lines = transcript(&console, &channel);
             let asked = lines.iter().filter(|line| matches!(line, Line::Script(_))).count();
@@ -478,6 +529,111 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Many calls at a time, on one manager connection.
+pub struct Crowd {
+    ami: Ami,
+    members: Vec<Member>,
+    /// By the unique id of the game's leg.
+    numbers: HashMap<String, usize>,
+}
+
+/// One of many calls.
+pub struct Member {
+    caller: String,
+    game: String,
+    pub placed: Instant,
+    ended: Option<Instant>,
+    seen: Vec<Message>,
+}
+
+impl Member {
+    /// The AGI commands so far.
+    pub fn commands(&self) -> impl Iterator<Item = &str> {
+        self.seen.iter().filter(|event| event.is("AGIExecStart")).map(|event| event.get("Command"))
+    }
+
+    pub fn channel(&self) -> &str {
+        self.seen.first().map_or("", |event| event.get("Channel"))
+    }
+
+    pub fn unique_id(&self) -> &str {
+        &self.game
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// What it came to, or has come to so far.
+    pub fn ending(&self) -> Ending {
+        Ending::read(&self.seen, self.ended.unwrap_or_else(Instant::now) - self.placed)
+    }
+}
+
+impl Crowd {
+    /// Places a call; its number among the members.
+    pub fn place(&mut self, call: &Call) -> usize {
+        let placed = Instant::now();
+        let (caller, game) = ids();
+        place(&mut self.ami, call, &caller, &game);
+        self.numbers.insert(game.clone(), self.members.len());
+        self.members.push(Member { caller, game, placed, ended: None, seen: Vec::new() });
+        self.members.len() - 1
+    }
+
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Listens for this long.
+    pub fn listen(&mut self, length: Duration) {
+        let until = Instant::now() + length;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(event) = self.ami.event(left, |_| true) else { return };
+            if let Some(member) = self.numbers.get(event.get("Uniqueid")).map(|&number| &mut self.members[number]) {
+                if event.is("Hangup") {
+                    member.ended = Some(Instant::now());
+                }
+                member.seen.push(event);
+            }
+        }
+    }
+
+    /// Listens until this is so.
+    #[track_caller]
+    pub fn listen_until(&mut self, what: &str, so: impl Fn(&[Member]) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !so(&self.members) {
+            let left = || self.members.iter().filter(|member| !member.has_ended()).map(|member| &member.seen);
+            assert!(
+                Instant::now() < until,
+                "{what}: not within {PATIENCE:?}. Calls left: {:#?}",
+                left().collect::<Vec<_>>()
+            );
+            self.listen(Duration::from_millis(20));
+        }
+    }
+
+    /// A key of one caller, which is not waited for.
+    pub fn press(&mut self, number: usize, key: &str) {
+        let channel = self.members[number].channel().to_owned();
+        self.ami.action("PlayDTMF", &[("Channel", &channel), ("Digit", key), ("Duration", "100"), ("Receive", "true")]);
+    }
+
+    /// One caller hangs up.
+    pub fn hang_up(&mut self, number: usize) {
+        self.ami.action("Hangup", &[("Channel", &self.members[number].caller), ("Cause", "16")]);
+    }
+
+    /// All of them, once they have ended.
+    #[track_caller]
+    pub fn endings(&mut self) -> Vec<Ending> {
+        self.listen_until("all calls end", |members| members.iter().all(Member::has_ended));
+        self.members.iter().map(Member::ending).collect()
     }
 }
 
@@ -495,6 +651,39 @@ pub struct Ending {
     pub variables: BTreeMap<String, String>,
     /// What the dialplan did: `context,extension,priority Application(data)`.
     pub steps: Vec<String>,
+}
+
+impl Ending {
+    /// Out of the events of the game's leg.
+    fn read(events: &[Message], lasted: Duration) -> Ending {
+        let mut variables = BTreeMap::new();
+        let mut steps = Vec::new();
+        for event in events {
+            if event.is("VarSet") {
+                variables.insert(event.get("Variable").to_owned(), unescape(event.get("Value")));
+            } else if event.is("Newexten") {
+                let word = |name| event.get(name);
+                steps.push(format!(
+                    "{},{},{} {}({})",
+                    word("Context"),
+                    word("Extension"),
+                    word("Priority"),
+                    word("Application"),
+                    word("AppData")
+                ));
+            }
+        }
+        let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
+        Ending {
+            agistatus: variable("AGISTATUS"),
+            status: variable("AGI_RHAI_STATUS"),
+            error: variable("AGI_RHAI_ERROR"),
+            went_on: steps.iter().any(|step| step.contains("NoOp(the dialplan goes on")),
+            lasted,
+            variables,
+            steps,
+        }
+    }
 }
 
 /// An AGI command as Asterisk reports it. `code` is 200, 510, 511, 520 or -1, `result` a word such as `Success`: the
@@ -578,6 +767,8 @@ pub struct Ami {
     incoming: Receiver<Message>,
     /// Events that came while a response was awaited.
     waiting: VecDeque<Message>,
+    /// When the last message came.
+    heard: Instant,
     actions: u32,
 }
 
@@ -596,7 +787,7 @@ impl Ami {
                 }
             }
         });
-        let mut ami = Ami { stream, incoming, waiting: VecDeque::new(), actions: 0 };
+        let mut ami = Ami { stream, incoming, waiting: VecDeque::new(), heard: Instant::now(), actions: 0 };
         let response = ami.try_action("Login", &[("Username", "rig"), ("Secret", secret)])?;
         if response.get("Response") != "Success" {
             return Err(io::Error::other(format!("login refused: {}", response.get("Message"))));
@@ -634,15 +825,30 @@ impl Ami {
     pub fn event(&mut self, within: Duration, wanted: impl Fn(&Message) -> bool) -> Option<Message> {
         let until = Instant::now() + within;
         loop {
-            let message = match self.waiting.pop_front() {
-                Some(message) => message,
-                None => match self.incoming.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                    Ok(message) => message,
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
-                },
-            };
-            if wanted(&message) {
-                return Some(message);
+            if let Some(message) = self.waiting.pop_front() {
+                if wanted(&message) {
+                    return Some(message);
+                }
+                continue;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            match self.incoming.recv_timeout(left.min(NUDGE)) {
+                Ok(message) => {
+                    self.heard = Instant::now();
+                    if wanted(&message) {
+                        return Some(message);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.heard.elapsed() >= NUDGE {
+                        self.heard = Instant::now();
+                        self.stream.write_all(b"Action: Ping\r\n\r\n").ok()?;
+                    }
+                    if Instant::now() >= until {
+                        return None;
+                    }
+                }
             }
         }
     }
@@ -705,6 +911,18 @@ fn unescape(text: &str) -> String {
 
 fn cli_word(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Whether this process may give an Asterisk a name server of its own; else why not.
+pub fn may_have_own_names() -> Result<(), String> {
+    let tried = Command::new("unshare")
+        .args(["--mount", "--pid", "--fork", "mount", "--bind", "/etc/resolv.conf", "/etc/resolv.conf"])
+        .output();
+    match tried {
+        Ok(tried) if tried.status.success() => Ok(()),
+        Ok(tried) => Err(String::from_utf8_lossy(&tried.stderr).trim().to_owned()),
+        Err(error) => Err(format!("unshare: {error}")),
+    }
 }
 
 /// A port free at this moment. Another may take it before Asterisk does; then Asterisk does not come up, and says so.

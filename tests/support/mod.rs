@@ -1,5 +1,6 @@
 //! What the tests are built with.
 
 pub mod asterisk;
+pub mod machine;
 pub mod process;
 pub mod server;

@@ -11,8 +11,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,16 +30,48 @@ pub fn many_descriptors() {
     let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Waits until this holds. The looks are counted and not the time: a machine may stand still for a while.
+/// Waits until this holds; how long, at least. The looks are counted and not the time: a machine may stand still for a
+/// while, and everything on it.
 #[track_caller]
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..PATIENCE.as_millis() / 2 {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE {
         if holds() {
-            return;
+            return waited;
         }
+        waited += Duration::from_millis(2);
         std::thread::sleep(Duration::from_millis(2));
     }
     panic!("{what}: not within {PATIENCE:?}");
+}
+
+/// A clock that goes on only while the machine does: none of its steps is longer than this.
+pub struct Awake {
+    passed: AtomicU64,
+}
+
+impl Awake {
+    const LONGEST: Duration = Duration::from_millis(100);
+
+    pub fn start() -> Arc<Self> {
+        let clock = Arc::new(Self { passed: AtomicU64::new(0) });
+        let ticking = Arc::downgrade(&clock);
+        std::thread::spawn(move || {
+            let mut last = Instant::now();
+            while let Some(clock) = ticking.upgrade() {
+                let step = last.elapsed().min(Self::LONGEST);
+                last = Instant::now();
+                clock.passed.fetch_add(step.as_micros() as u64, Relaxed);
+                drop(clock);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        clock
+    }
+
+    pub fn now(&self) -> Duration {
+        Duration::from_micros(self.passed.load(Relaxed))
+    }
 }
 
 /// A server that runs; killed when it is dropped.

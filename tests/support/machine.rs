@@ -1,0 +1,225 @@
+//! `agi-rhai serve` as a process of its own, as an operator runs it.
+#![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
+#![allow(clippy::disallowed_methods, reason = "processes live in real time")]
+
+use super::asterisk::free_port;
+use super::process::{Folder, agi_rhai};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+/// Longer than anything a test waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that ends with this value, and with the process of the tests however that ends.
+pub struct Kept {
+    child: Child,
+    /// The watchdog kills the process when this pipe closes without a word.
+    leash: Option<ChildStdin>,
+}
+
+impl Kept {
+    pub fn start(command: &mut Command) -> Kept {
+        let child = command.stdin(Stdio::null()).spawn().expect("the program cannot be started");
+        let mut watchdog = Command::new("sh")
+            .args(["-c", "read -r word || kill -KILL \"$1\"", "sh", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("there is no sh");
+        let leash = watchdog.stdin.take();
+        thread::spawn(move || watchdog.wait());
+        Kept { child, leash }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("there is no kill").success(), "SIG{name} reaches nobody");
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("the process cannot be waited for").is_some()
+    }
+
+    /// Its exit code; None if a signal ended it.
+    pub fn wait(&mut self) -> Option<i32> {
+        let until = Instant::now() + 2 * PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process cannot be waited for") {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "the process does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // The number may be another's by now: the watchdog is told to leave it alone.
+        if let Some(mut leash) = self.leash.take() {
+            let _ = leash.write_all(b"over\n");
+        }
+    }
+}
+
+/// A FastAGI server, its folder of scripts and its log.
+pub struct Server {
+    pub process: Kept,
+    pub port: u16,
+    folder: Folder,
+}
+
+/// What `agi-rhai calls` tells of a call, as far as tests ask.
+#[derive(Clone, Debug)]
+pub struct LiveCall {
+    pub id: String,
+    pub caller: String,
+    pub script: String,
+    pub line: String,
+    pub doing: String,
+    pub channel: String,
+}
+
+impl Server {
+    /// A server of its own folder, which holds the scripts of the repository.
+    pub fn start(options: &[&str]) -> Server {
+        Server::start_on(free_port(), options)
+    }
+
+    /// The same on this port.
+    pub fn start_on(port: u16, options: &[&str]) -> Server {
+        let folder = Folder::new();
+        copy_scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"), &folder.path("scripts"));
+        Server { process: begin(&folder, port, options), port, folder }.ready(0)
+    }
+
+    /// Starts it once more, where it was and with the scripts it had.
+    pub fn start_again(&mut self, options: &[&str]) {
+        let said = self.log().len();
+        self.process = begin(&self.folder, self.port, options);
+        self.wait_ready(said);
+    }
+
+    fn ready(mut self, said: usize) -> Server {
+        self.wait_ready(said);
+        self
+    }
+
+    fn wait_ready(&mut self, said: usize) {
+        let until = Instant::now() + PATIENCE;
+        while !self.log()[said..].contains(" serves ") {
+            assert!(!self.process.is_over() && Instant::now() < until, "the server does not start:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// `agi://` and what AGI() is to be asked for.
+    pub fn url(&self, request: &str) -> String {
+        format!("agi://127.0.0.1:{}/{request}", self.port)
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until the log holds this text behind what it held already.
+    pub fn wait_log(&self, from: usize, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.log()[from..].contains(text) {
+            assert!(Instant::now() < until, "the log does not say {text:?}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Saves a script.
+    pub fn save(&self, name: &str, text: &str) {
+        self.folder.file(&format!("scripts/{}", whole(name)), text);
+    }
+
+    /// Saves a script and waits until it is the one new calls get.
+    pub fn script(&self, name: &str, text: &str) {
+        let said = self.log().len();
+        self.save(name, text);
+        let name = whole(name);
+        let until = Instant::now() + PATIENCE;
+        let told = [format!("{name} is live"), format!("{name} is mended"), format!("/{name}:")];
+        while !told.iter().any(|told| self.log()[said..].contains(told)) {
+            assert!(Instant::now() < until, "{name} does not go live:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn control(&self) -> PathBuf {
+        self.folder.path("control.sock")
+    }
+
+    /// What the program `agi-rhai calls` says, with these words behind it.
+    pub fn calls_program(&self, words: &[&str]) -> Output {
+        let control = self.control();
+        let mut command = agi_rhai(["calls", "--control", control.to_str().expect("a path in UTF-8")]);
+        command.args(words).output().expect("the program cannot be started")
+    }
+
+    /// Its calls, oldest first.
+    pub fn calls(&self) -> Vec<LiveCall> {
+        let mut socket = UnixStream::connect(self.control()).expect("the server has no control socket");
+        socket.write_all(b"calls\n").expect("the control socket takes nothing");
+        let mut rows = String::new();
+        socket.read_to_string(&mut rows).expect("the control socket says nothing");
+        let call = |row: &str| {
+            let cells: Vec<&str> = row.split('\t').collect();
+            let cell = |number: usize| cells[number].to_owned();
+            LiveCall { id: cell(0), caller: cell(1), script: cell(2), line: cell(4), doing: cell(5), channel: cell(9) }
+        };
+        rows.lines().map(call).collect()
+    }
+
+    /// The call on this channel, once it is about this.
+    pub fn wait_call(&self, channel: &str, doing: &str) -> LiveCall {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let calls = self.calls();
+            if let Some(call) = calls.iter().find(|call| call.channel == channel && call.doing == doing) {
+                return call.clone();
+            }
+            assert!(Instant::now() < until, "no call on {channel} is about {doing}: {calls:#?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// `.rhai` may be left out.
+fn whole(name: &str) -> String {
+    if name.contains('.') { name.to_owned() } else { format!("{name}.rhai") }
+}
+
+fn begin(folder: &Folder, port: u16, options: &[&str]) -> Kept {
+    let path = |name: &str| folder.path(name).to_str().expect("a path in UTF-8").to_owned();
+    let mut command = agi_rhai(["serve", "--listen", &format!("127.0.0.1:{port}")]);
+    command.args(["--scripts", &path("scripts"), "--control", &path("control.sock"), "--log", &path("log")]);
+    Kept::start(command.args(options).stdout(Stdio::null()).stderr(Stdio::inherit()))
+}
+
+/// The scripts only: of sounds Asterisk has its own copy.
+fn copy_scripts(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the folder of scripts cannot be made");
+    for entry in fs::read_dir(from).expect("the scripts cannot be listed") {
+        let entry = entry.expect("the scripts cannot be listed").path();
+        let target = to.join(entry.file_name().expect("an entry has a name"));
+        if entry.is_dir() {
+            copy_scripts(&entry, &target);
+        } else if entry.extension().is_some_and(|extension| extension == "rhai") {
+            fs::copy(&entry, &target).expect("a script cannot be copied");
+        }
+    }
+}
