@@ -128,8 +128,19 @@ impl Server {
         format!("agi://127.0.0.1:{}/{request}", self.port)
     }
 
+    /// The log, once nothing more comes: it is written in bunches, a little after what it tells.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder.path("log")).unwrap_or_default()).into_owned()
+        let read = || fs::read(self.folder.path("log")).unwrap_or_default();
+        let mut log = read();
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(60));
+            let longer = read();
+            if longer.len() == log.len() {
+                break;
+            }
+            log = longer;
+        }
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Waits until the log holds this text behind what it held already.
