@@ -40,7 +40,7 @@ const TRIMMED_PER_TURN: usize = 64;
 /// Below the place where a call waits, for what switching stacks itself puts there.
 const SWITCH_ROOM: usize = 1024;
 /// A call that has computed for less does not step aside for others.
-const SLICE: Duration = Duration::from_millis(1);
+const SLICE: Duration = Duration::from_micros(500);
 /// Events taken from the system in one turn.
 const EVENTS: usize = 256;
 

@@ -67,7 +67,7 @@ const MOST_STACK: usize = 4 * 1024 * 1024;
 /// Looked at every so many operations.
 const CHECK_EVERY: u64 = 1024;
 /// And the line at most so often.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// The state of one call, behind every function of its script.
 pub struct Call {
