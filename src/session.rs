@@ -345,7 +345,7 @@ impl Session {
         }
         match self.transport.receive(until) {
             Ok(Heard::Silence | Heard::Reply(_)) => Ok(()),
-            Ok(Heard::Hangup) if self.aftermath => Ok(()),
+            Ok(Heard::Hangup | Heard::Stop) if self.aftermath => Ok(()),
             Ok(Heard::Hangup) => Err(self.hung_up()),
             Ok(Heard::Stop) => Err(self.stopped()),
             Ok(Heard::Closed) => {
@@ -399,6 +399,8 @@ impl Session {
                     debug!(target: "agi_rhai::dialogue", "< HANGUP");
                     self.hung_up();
                 }
+                // It is ending already.
+                Ok(Heard::Stop) if broken_off || self.aftermath => {}
                 Ok(Heard::Stop) => {
                     self.stopped();
                     broken_off = true;

@@ -134,6 +134,8 @@ pub enum Frame {
     Reply(Reply),
     /// The notice that the caller is gone.
     Hangup,
+    /// 1xx: the answer is still to come.
+    Interim,
     /// A line that is neither: the tail of a value with line breaks, or forged.
     Stray(String),
 }
@@ -172,40 +174,37 @@ impl Framer {
     /// A reply larger than [`MAX_REPLY`].
     #[inline]
     pub fn take(&mut self) -> Result<Option<Frame>, Malformed> {
-        loop {
-            let Some(line) = self.bytes[self.no_line..].iter().position(|&b| b == b'\n') else {
-                self.no_line = self.bytes.len();
-                return self.unfinished();
+        let Some(line) = self.bytes[self.no_line..].iter().position(|&b| b == b'\n') else {
+            self.no_line = self.bytes.len();
+            return self.unfinished();
+        };
+        let line = self.no_line + line;
+        let Some((code, block)) = code(&self.bytes[..line]) else {
+            let frame = match &self.bytes[..line] {
+                b"HANGUP" => Frame::Hangup,
+                stray => Frame::Stray(text(stray).into_owned()),
             };
-            let line = self.no_line + line;
-            let Some((code, block)) = code(&self.bytes[..line]) else {
-                let frame = match &self.bytes[..line] {
-                    b"HANGUP" => Frame::Hangup,
-                    stray => Frame::Stray(text(stray).into_owned()),
-                };
-                self.consume(line + 1);
-                return Ok(Some(frame));
-            };
-            let end = if block { self.usage_end(line) } else { self.value_end(line) };
-            let Some(end) = end else {
-                if !block {
-                    self.no_value = self.bytes.len() - 1;
-                }
-                return self.unfinished();
-            };
-            // 1xx is an interim notice: the reply is still to come.
-            if (100..200).contains(&code) {
-                self.consume(end + 1);
-                continue;
+            self.consume(line + 1);
+            return Ok(Some(frame));
+        };
+        let end = if block { self.usage_end(line) } else { self.value_end(line) };
+        let Some(end) = end else {
+            if !block {
+                self.no_value = self.bytes.len() - 1;
             }
-            let mut said = text(self.bytes.get(4..end).unwrap_or_default());
-            if block && let Some(usage) = said.find(&*text(USAGE_END)) {
-                said = Cow::Owned(said[..usage].trim_end().to_owned());
-            }
-            let reply = Reply { code, text: said.into_owned() };
+            return self.unfinished();
+        };
+        if (100..200).contains(&code) {
             self.consume(end + 1);
-            return Ok(Some(Frame::Reply(reply)));
+            return Ok(Some(Frame::Interim));
         }
+        let mut said = text(self.bytes.get(4..end).unwrap_or_default());
+        if block && let Some(usage) = said.find(&*text(USAGE_END)) {
+            said = Cow::Owned(said[..usage].trim_end().to_owned());
+        }
+        let reply = Reply { code, text: said.into_owned() };
+        self.consume(end + 1);
+        Ok(Some(Frame::Reply(reply)))
     }
 
     fn unfinished(&self) -> Result<Option<Frame>, Malformed> {
@@ -295,6 +294,7 @@ mod tests {
                 said.push(match frame {
                     Frame::Reply(reply) => format!("{} [{}]", reply.code, reply.text),
                     Frame::Hangup => "HANGUP".to_owned(),
+                    Frame::Interim => continue,
                     Frame::Stray(line) => format!("stray [{line}]"),
                 });
             }

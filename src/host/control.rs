@@ -8,7 +8,7 @@ use super::fastagi::Server;
 use super::live::Live;
 use crate::clock::{self, Stopwatch};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
     }
     let listener = match UnixListener::bind(path) {
         // One that nobody listens at is left over from a server that was killed.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && UnixStream::connect(path).is_err() => {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
             std::fs::remove_file(path)?;
             UnixListener::bind(path)?
         }
@@ -89,6 +89,13 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
     Ok(Control { path: path.to_owned() })
 }
 
+/// Whether this is a socket nobody listens at any more.
+fn is_left_over(path: &Path) -> bool {
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+        && UnixStream::connect(path).is_err_and(refused)
+}
+
 fn answer(mut stream: &UnixStream, server: &Server) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -102,7 +109,7 @@ fn answer(mut stream: &UnixStream, server: &Server) -> io::Result<()> {
     };
     match (order, found(id)) {
         (Some("calls"), _) => {
-            let clock = Stopwatch::start();
+            let clock = server.clock();
             let rows: String = server.live().iter().map(|live| row(live, clock)).collect();
             stream.write_all(rows.as_bytes())
         }

@@ -140,6 +140,15 @@ pub(super) fn used() -> isize {
     USED.get().map_or(0, |used| used().wrapping_sub(AHEAD.get()))
 }
 
+/// Does something whose memory is not the running coroutine's: it goes to another thread.
+pub(super) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
+    let thread = || USED.get().map_or(0, |used| used());
+    let before = thread();
+    let result = work();
+    AHEAD.set(AHEAD.get().wrapping_add(thread().wrapping_sub(before)));
+    result
+}
+
 /// The running coroutine, as its call sees it.
 pub(super) struct Running(Rc<Control>);
 
@@ -158,6 +167,7 @@ impl Running {
     }
 
     /// Waits until something comes, somebody ends the call, or this moment comes.
+    #[inline(never)]
     pub fn wait(&self, until: Time) {
         let control = &self.0;
         control.until.set(until);
@@ -273,7 +283,7 @@ pub(super) struct Reactor {
     /// Those for which something has come in this turn.
     woken: Vec<Place>,
     /// Those that have something to send.
-    sending: Vec<Rc<Control>>,
+    sending: Vec<(Place, Rc<Control>)>,
     /// Those that have stepped aside while computing.
     aside: VecDeque<Place>,
     stacks: Vec<DefaultStack>,
@@ -288,12 +298,12 @@ pub(super) struct Reactor {
 }
 
 impl Reactor {
-    /// For the calling thread. `used` tells the bytes the thread holds.
-    pub fn new(used: Option<fn() -> isize>) -> io::Result<Self> {
+    /// For the calling thread. `used` tells the bytes the thread holds; the clock is all threads'.
+    pub fn new(used: Option<fn() -> isize>, clock: Stopwatch) -> io::Result<Self> {
         USED.set(used);
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            clock: Stopwatch::start(),
+            clock,
             tasks: Vec::new(),
             free: Vec::new(),
             generation: 0,
@@ -417,11 +427,14 @@ impl Reactor {
     /// the numbers of the descriptors of [`Reactor::watch`] that are readable.
     pub fn turn(&mut self, longest: Duration, ready: &mut Vec<u32>) -> io::Result<()> {
         // What the system does not take now it will when it says so.
-        for control in self.sending.drain(..) {
-            let _ = control.send();
+        for (place, control) in self.sending.drain(..) {
+            // Not every error is told by an event.
+            if control.send() && control.error.get().is_some() {
+                self.woken.push(place);
+            }
         }
         let began = self.clock.now();
-        let mut wait = if self.aside.is_empty() { longest } else { Duration::ZERO };
+        let mut wait = if self.aside.is_empty() && self.woken.is_empty() { longest } else { Duration::ZERO };
         if let Some((alarm, _)) = self.alarms.first() {
             wait = wait.min(*alarm - began);
         }
@@ -513,7 +526,7 @@ impl Reactor {
         match result {
             CoroutineResult::Yield(()) => {
                 if !control.outgoing.borrow().is_empty() {
-                    self.sending.push(Rc::clone(&control));
+                    self.sending.push((place, Rc::clone(&control)));
                 }
                 if control.incoming.borrow().is_empty() {
                     // A call that waits keeps no large buffer.

@@ -169,6 +169,7 @@ struct Shared {
     peers: Mutex<HashMap<IpAddr, usize>>,
     desks: Vec<Desk>,
     draining: AtomicBool,
+    broken: AtomicBool,
     complaints: Complaints,
 }
 
@@ -314,6 +315,7 @@ impl Server {
             peers: Mutex::default(),
             desks: (0..count).map(|_| Desk::new()).collect::<io::Result<_>>()?,
             draining: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             complaints: Complaints::default(),
         });
         shared.metrics.know(shared.library.list().iter().map(|script| &*script.name));
@@ -322,17 +324,20 @@ impl Server {
         for number in 0..count {
             let shared = Arc::clone(&shared);
             let listeners = if number == 0 { Arc::clone(&listeners) } else { Arc::default() };
-            let reactor = move || {
-                let worker = Reactor::new(thread_memory).and_then(|reactor| {
-                    Worker { shared: Arc::clone(&shared), number, reactor, listeners: Some(listeners), resting: None }
-                        .work()
+            let work = move || {
+                let worker = AssertUnwindSafe(|| {
+                    let reactor = Reactor::new(thread_memory, shared.clock)?;
+                    let shared = Arc::clone(&shared);
+                    Worker { shared, number, reactor, listeners: Some(listeners), resting: None }.work()
                 });
-                if let Err(error) = worker {
-                    error!(%error, "a worker ended");
+                match catch_unwind(worker) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => shared.fails(&format!("the system does not let it go on: {error}")),
+                    Err(_) => shared.fails("it panicked: this is a mistake of agi-rhai, please report it"),
                 }
                 shared.desks[number].listens.store(false, Release);
             };
-            workers.push(Builder::new().name(format!("calls-{number}")).spawn(reactor)?);
+            workers.push(Builder::new().name(format!("calls-{number}")).spawn(work)?);
         }
         let (orders, taken) = channel();
         let library = Arc::clone(&shared);
@@ -361,6 +366,12 @@ impl Server {
         })
     }
 
+    /// The clock of its calls.
+    #[must_use]
+    pub fn clock(&self) -> Stopwatch {
+        self.shared.clock
+    }
+
     /// How many calls there are.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -380,6 +391,13 @@ impl Server {
         !shared.desks.iter().any(|desk| desk.listens.load(Acquire))
             && self.calls() == 0
             && shared.turned_away.load(Relaxed) == 0
+    }
+
+    /// Whether a thread of calls has ended in the middle: its calls are lost, and the process had better be started
+    /// anew.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.shared.broken.load(Relaxed)
     }
 
     /// Whether new calls are taken.
@@ -470,6 +488,12 @@ impl Shared {
         log_changes(changes);
     }
 
+    /// A worker has ended in the middle.
+    fn fails(&self, why: &str) {
+        error!("a thread of calls has ended: {why}");
+        self.broken.store(true, Relaxed);
+    }
+
     /// Counts a call in, if there is room for one.
     fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Refused> {
         let Admission { max_calls, max_calls_per_peer, .. } = self.admission;
@@ -523,9 +547,11 @@ impl Worker {
                     self.accept(listener, ACCEPTED_PER_TURN);
                 }
             }
-            if self.resting.is_some_and(|until| self.reactor.clock().now() >= until) {
-                self.resting = None;
-                self.watch_listeners()?;
+            let now = self.reactor.clock().now();
+            if self.resting.is_some_and(|until| now >= until) {
+                self.forget_listeners();
+                // What there was no room for may be there later.
+                self.resting = self.watch_listeners().is_err().then(|| now + BREATHER);
             }
         }
         Ok(())
@@ -707,10 +733,8 @@ impl Wire for Hurried {
             Wait::Reply(until) => Wait::Reply(until.min(self.until)),
             Wait::Pause(until) => Wait::Pause(until.min(self.until)),
         };
-        match self.connection.read(bytes, wait)? {
-            Got::Nothing if self.now() >= self.until => Err(io::ErrorKind::TimedOut.into()),
-            got => Ok(got),
-        }
+        let got = self.connection.read(bytes, wait)?;
+        if self.now() >= self.until { Err(io::ErrorKind::TimedOut.into()) } else { Ok(got) }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! The calls that are live: what each does at the moment, and its dialogue for whoever listens in.
 
+use super::coroutine;
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
@@ -23,7 +24,8 @@ pub struct Live {
     about: OnceLock<About>,
     script: OnceLock<Found>,
     now: Mutex<Now>,
-    heard_by: Mutex<Vec<Listener>>,
+    /// `None` once the call has ended.
+    heard_by: Mutex<Option<Vec<Listener>>>,
     is_heard: AtomicBool,
     metrics: Arc<Metrics>,
     worker: usize,
@@ -67,6 +69,27 @@ struct Listener {
     missed: u64,
 }
 
+impl Listener {
+    /// Whether it still listens.
+    fn tell(&mut self, line: &dyn fmt::Display) -> bool {
+        if self.missed > 0 {
+            match self.lines.try_send(format!("... {} lines left out: too fast", self.missed)) {
+                Ok(()) => self.missed = 0,
+                Err(TrySendError::Full(_)) => {}
+                Err(TrySendError::Disconnected(_)) => return false,
+            }
+        }
+        match self.lines.try_send(line.to_string()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.missed += 1;
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -80,7 +103,7 @@ impl Live {
             about: OnceLock::new(),
             script: OnceLock::new(),
             now: Mutex::new(Now { since: began, ..Now::default() }),
-            heard_by: Mutex::default(),
+            heard_by: Mutex::new(Some(Vec::new())),
             is_heard: AtomicBool::new(false),
             metrics,
             worker,
@@ -113,38 +136,28 @@ impl Live {
     /// Hands every line of its dialogue to this channel from now on, keys masked: `> ` to Asterisk, `< ` from it. The
     /// channel closes when the call ends.
     pub fn listen(&self, lines: SyncSender<String>) {
-        lock(&self.heard_by).push(Listener { lines, missed: 0 });
-        self.is_heard.store(true, Relaxed);
+        if let Some(listeners) = &mut *lock(&self.heard_by) {
+            listeners.push(Listener { lines, missed: 0 });
+            self.is_heard.store(true, Relaxed);
+        }
     }
 
-    fn tell(&self, line: &str) {
-        let mut listeners = lock(&self.heard_by);
-        listeners.retain_mut(|listener| {
-            if listener.missed > 0 {
-                match listener.lines.try_send(format!("... {} lines left out: too fast", listener.missed)) {
-                    Ok(()) => listener.missed = 0,
-                    Err(TrySendError::Full(_)) => {}
-                    Err(TrySendError::Disconnected(_)) => return false,
-                }
-            }
-            match listener.lines.try_send(line.to_owned()) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_)) => {
-                    listener.missed += 1;
-                    true
-                }
-                Err(TrySendError::Disconnected(_)) => false,
-            }
+    /// Tells those who listen in. What they get is theirs, also its memory.
+    fn tell(&self, line: &dyn fmt::Display) {
+        coroutine::uncounted(|| {
+            let mut heard_by = lock(&self.heard_by);
+            let Some(listeners) = &mut *heard_by else { return };
+            listeners.retain_mut(|listener| listener.tell(line));
+            self.is_heard.store(!listeners.is_empty(), Relaxed);
         });
-        self.is_heard.store(!listeners.is_empty(), Relaxed);
     }
 
     /// The call has ended: those who listen in learn how.
     pub(super) fn ended(&self, how: &str) {
         if self.is_heard.load(Relaxed) {
-            self.tell(how);
+            self.tell(&how);
         }
-        lock(&self.heard_by).clear();
+        lock(&self.heard_by).take();
     }
 }
 
@@ -163,7 +176,7 @@ impl Observer for Live {
             }
         }
         if self.is_heard.load(Relaxed) {
-            self.tell(&format!("> {}    [{script}:{place}]", crate::agi::text(line)));
+            self.tell(&format_args!("> {}    [{script}:{place}]", crate::agi::text(line)));
         }
     }
 
@@ -177,7 +190,7 @@ impl Observer for Live {
         };
         self.metrics.shard(self.worker).command(command, asterisk, script);
         if self.is_heard.load(Relaxed) {
-            self.tell(&format!("< {shown}"));
+            self.tell(&format_args!("< {shown}"));
         }
     }
 }

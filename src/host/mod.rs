@@ -9,6 +9,7 @@ mod coroutine;
 #[cfg(target_os = "linux")]
 pub mod fastagi;
 pub mod http;
+#[cfg(target_os = "linux")]
 pub mod live;
 pub mod metrics;
 #[cfg(unix)]

@@ -129,7 +129,7 @@ impl Transport for Simulator {
             match frame {
                 Some(Frame::Reply(reply)) => return Ok(Heard::Reply(reply)),
                 Some(Frame::Hangup) => return Ok(Heard::Hangup),
-                Some(Frame::Stray(_)) => {}
+                Some(Frame::Stray(_) | Frame::Interim) => {}
                 None => break,
             }
         }

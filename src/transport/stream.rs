@@ -260,6 +260,7 @@ impl<W: Wire> Stream<W> {
         while let Some(frame) = self.framer.take().map_err(broken)? {
             match frame {
                 Frame::Hangup => self.hung_up = true,
+                Frame::Interim => self.count_stray()?,
                 Frame::Stray(line) => self.stray(&line)?,
                 Frame::Reply(reply) => self.stray_reply(&reply)?,
             }
@@ -294,10 +295,23 @@ impl<W: Wire> Stream<W> {
         Ok(())
     }
 
+    /// A reply that has begun is to be whole by this moment.
+    fn ensure_in_time(&self, rest: Time) -> io::Result<()> {
+        if self.in_flight && rest != Time::NEVER && self.wire.now() >= rest {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the rest of a reply did not come within {} s", REST.as_secs()),
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether this answers the line in flight.
     fn answers(&self, reply: &crate::agi::Reply) -> bool {
         if self.getting_in_step {
-            return reply.value() == Some(STEP);
+            // A value that came right before it is taken for its beginning: values may hold line ends.
+            let value = reply.value().unwrap_or_default();
+            return value == STEP || value.ends_with(&format!("\n200 result=1 ({STEP}"));
         }
         // A NOOP is always answered with 200: what comes before that is a stray of the command before.
         self.in_flight && (reply.code == 200 || self.line != b"NOOP\n")
@@ -384,6 +398,7 @@ impl<W: Wire> Transport for Stream<W> {
                     Frame::Reply(reply) if self.answers(&reply) => {
                         self.in_flight = false;
                         self.getting_in_step = false;
+                        self.strays = 0;
                         return Ok(Heard::Reply(reply));
                     }
                     Frame::Hangup => {
@@ -393,12 +408,20 @@ impl<W: Wire> Transport for Stream<W> {
                         self.count_stray()?;
                         return Ok(Heard::Hangup);
                     }
+                    Frame::Interim => self.count_stray()?,
                     Frame::Stray(line) => self.stray(&line)?,
                     Frame::Reply(reply) => self.stray_reply(&reply)?,
                 }
             }
             if self.closed {
                 return Ok(Heard::Closed);
+            }
+            // Who talks all the time gets no more of it than who is silent.
+            if begun {
+                self.ensure_in_time(rest)?;
+                if self.wire.now() >= until {
+                    return Ok(Heard::Silence);
+                }
             }
             let wait = if self.in_flight {
                 if begun {
@@ -426,14 +449,8 @@ impl<W: Wire> Transport for Stream<W> {
                 Got::Hangup => return Ok(Heard::Hangup),
                 Got::Stop => return Ok(Heard::Stop),
                 Got::Nothing => {
-                    let now = self.wire.now();
-                    if now >= rest && self.in_flight {
-                        return Err(io::Error::new(
-                            io::ErrorKind::TimedOut,
-                            format!("the rest of a reply did not come within {} s", REST.as_secs()),
-                        ));
-                    }
-                    if now >= until {
+                    self.ensure_in_time(rest)?;
+                    if self.wire.now() >= until {
                         return Ok(Heard::Silence);
                     }
                 }

@@ -133,6 +133,55 @@ fn calls_that_do_not_end_are_cut() {
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
+/// What is broken off may answer in one piece with what brings the line back in step, and end with a parenthesis as
+/// that does; and the operator may say it twice.
+#[test]
+fn a_value_that_is_broken_off_and_a_second_order_leave_the_line_in_step() {
+    let fence = "GET FULL VARIABLE \"agi-rhai: in step\"";
+    let script =
+        "get_variable(\"SLOW\"); fn on_hangup() { verbose(get_variable(\"A\")); sleep(0.3); verbose(\"saved\"); }";
+    let folder = scripts([("slow.rhai", script)]);
+    let mut server = Server::start(&folder, &[]);
+    let mut peer = server.call("slow");
+    peer.hears("GET VARIABLE \"SLOW\"");
+    let id = server.column("slow.rhai", "ID").unwrap();
+    for _ in 0..2 {
+        assert!(server.calls(&["end", &id]).status.success());
+    }
+    peer.hears(fence);
+    std::thread::sleep(Duration::from_millis(200));
+    peer.send("200 result=1 (body)\n200 result=1 (agi-rhai: in step)\n");
+    peer.answer("GET VARIABLE \"A\"", "200 result=1 (it)");
+    peer.answer("VERBOSE \"it\" 1", "200 result=1");
+    // It is ending already: nothing is cut.
+    let _ = server.calls(&["end", &id]);
+    let played = peer.play();
+    assert_eq!((played.said().last(), played.status()), (Some(&"saved"), "HANGUP"), "{played:?}");
+    server.check_well();
+}
+
+#[test]
+fn an_application_may_return_one_any_number_of_times() {
+    let folder = scripts([("often.rhai", "for i in 0..150 { exec(\"Foo\", \"1\"); }")]);
+    let server = Server::start(&folder, &[]);
+    let peer = server.call("often");
+    let played = peer.play_with(|line| {
+        let stray = if line.starts_with("EXEC") { "520-Invalid\nUsage\n520 End of proper usage.\n" } else { "" };
+        Some(format!("200 result=1\n{stray}").trim_end().to_owned())
+    });
+    assert_eq!(played.status(), "SUCCESS", "{:?}", server.log());
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let folder = scripts([("a.rhai", "noop();")]);
+    let path = folder.file("precious.txt", "keep me");
+    let mut command = agi_rhai(["serve", "--listen", "127.0.0.1:0", "--control", &path]);
+    let output = command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "keep me");
+}
+
 #[test]
 fn many_calls_are_ended_together() {
     const CALLS: usize = 300;

@@ -308,6 +308,16 @@ fn a_bad_peer_keeps_no_place_for_ever() {
             peer.answer("NOOP", "200 result=0");
             endless(peer, b"200 result=1\n");
         });
+        bads("interim replies without end while waiting", |peer| {
+            peer.send(environment("hold"));
+            peer.line();
+            endless(peer, b"100 Trying\n");
+        });
+        bads("interim replies without end while sleeping", |peer| {
+            peer.send(environment("sleep"));
+            peer.answer("NOOP", "200 result=0");
+            endless(peer, b"100 Trying\n");
+        });
         bads("a line without end while computing", |peer| {
             peer.send(environment("loop"));
             peer.answer("NOOP", "200 result=0");

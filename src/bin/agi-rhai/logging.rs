@@ -53,7 +53,9 @@ impl Lines {
 
     /// Writes until there is nothing more to come.
     fn write_to(&self, mut place: impl Write) {
-        let mut bytes = Vec::new();
+        // As large as they ever get, so that they never grow at the cost of a call's memory; untouched pages cost
+        // nothing.
+        let mut bytes = Vec::with_capacity(MOST_WAITING);
         loop {
             let waiting = self.lock();
             let empty = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closed;
@@ -72,7 +74,6 @@ impl Lines {
                 return;
             }
             bytes.clear();
-            bytes.shrink_to(64 * 1024);
         }
     }
 }
@@ -122,6 +123,7 @@ pub fn serve(options: &Common) -> Log {
     let level = options.log_level.unwrap_or(LevelFilter::INFO);
     let place = options.log.as_deref().unwrap_or("stderr");
     let lines = Arc::<Lines>::default();
+    lines.lock().bytes.reserve_exact(MOST_WAITING);
     let (writer, problem): (Box<dyn Write + Send>, _) = match place {
         "syslog" | "journald" => {
             start(options, LevelFilter::INFO, false);

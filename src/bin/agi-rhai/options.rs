@@ -103,7 +103,7 @@ pub struct Serve {
 
     /// Calls at a time from one address; no limit unless told
     #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER")]
-    pub max_calls_per_peer: Option<usize>,
+    pub max_calls_per_peer: Option<std::num::NonZeroUsize>,
 
     /// How long calls may go on after SIGTERM before they are ended: 30s, 2m, 1h
     #[arg(long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", value_parser = length)]

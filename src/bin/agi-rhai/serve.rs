@@ -27,6 +27,8 @@ use tracing::{error, info, warn};
 const TICK: Duration = Duration::from_millis(100);
 /// What ending the calls may take beyond the time `on_hangup` has.
 const ENDING: Duration = Duration::from_secs(5);
+/// Stacks besides those of calls: of refusals, and kept ones.
+const SPARE_MAPPINGS: u64 = 2000;
 /// Descriptors the server needs besides its calls: the log, listeners, refusals, scripts being read.
 const SPARE_DESCRIPTORS: u64 = 1200;
 
@@ -137,7 +139,9 @@ fn room(wanted: usize) -> usize {
     let descriptors = descriptors - SPARE_DESCRIPTORS.min(descriptors / 2);
     // A call's stack is two mappings: itself and its guard.
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
-    let mappings = mappings.and_then(|text| text.trim().parse::<u64>().ok()).map_or(u64::MAX, |most| most / 2 - 500);
+    let mappings = mappings
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .map_or(u64::MAX, |most| (most / 2).saturating_sub(SPARE_MAPPINGS));
     let room = usize::try_from(descriptors.min(mappings)).unwrap_or(usize::MAX);
     if room < wanted {
         let lack = if descriptors < mappings {
@@ -159,7 +163,7 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
     let listeners = listeners(options)?;
     let admission = Admission {
         max_calls: room(options.max_calls),
-        max_calls_per_peer: options.max_calls_per_peer,
+        max_calls_per_peer: options.max_calls_per_peer.map(usize::from),
         allow: options.allow.clone(),
     };
     let on: Vec<String> = listeners.iter().filter_map(|l| l.local_addr().ok()).map(|a| a.to_string()).collect();
@@ -213,6 +217,10 @@ fn attend(options: &Serve, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 
                 ending = Some(clock.now() + options.drain);
             }
             Err(_) => {}
+        }
+        if server.is_broken() {
+            error!("{} calls are cut: this process cannot go on", server.calls());
+            return 1;
         }
         heart.beat(server);
         let Some(at) = ending else { continue };
