@@ -294,6 +294,7 @@ pub(super) struct Reactor {
     trimmed_to: usize,
     trim_again: Time,
     turn_length: Duration,
+    postponed: bool,
     used: Option<fn() -> isize>,
 }
 
@@ -318,6 +319,7 @@ impl Reactor {
             trimmed_to: 0,
             trim_again: Time::default(),
             turn_length: Duration::ZERO,
+            postponed: false,
             used,
         })
     }
@@ -449,6 +451,11 @@ impl Reactor {
         }
         let now = self.clock.now();
         self.receive(ready);
+        // Who has just come gets the first word before all others go on, but not at every turn.
+        self.postponed = !ready.is_empty() && !self.postponed;
+        if self.postponed {
+            return Ok(());
+        }
         let mut woken = std::mem::take(&mut self.woken);
         for place in woken.drain(..) {
             self.run(place, now);
