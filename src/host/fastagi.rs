@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::coroutine::{self, Place, Reactor};
 use super::live::{About, Live};
 use super::metrics::{Gauges, Metrics, Refused};
-use super::{Host, Outcome, Status};
+use super::{Host, Outcome, Status, lock};
 use crate::clock::{Stopwatch, Time};
 use crate::script::{Call, Change, Found, Library, Memory};
 use crate::session::Session;
@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use tracing::{error, info, info_span, warn};
@@ -111,10 +111,6 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     sockopt::set_tcp_user_timeout(listener, UNACKNOWLEDGED)?;
     sockopt::set_tcp_nodelay(listener, true)?;
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts what a look at the folder has brought into the log. A mistake in what several scripts import is told once.

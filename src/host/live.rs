@@ -1,6 +1,7 @@
 //! The calls that are live: what each does at the moment, and its dialogue for whoever listens in.
 
 use super::coroutine;
+use super::lock;
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
@@ -10,7 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// A call that is live.
@@ -88,10 +89,6 @@ impl Listener {
             Err(TrySendError::Disconnected(_)) => false,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Live {

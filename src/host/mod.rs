@@ -25,7 +25,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::{error, info};
 
@@ -234,11 +234,7 @@ impl Host {
                 (Status::Hangup, after)
             }
             Ok((Finished::Fault(fault), _)) => (Status::Failure, Some(fault)),
-            Err(panic) => {
-                let what = panic.downcast_ref::<String>().map(String::as_str);
-                let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-                (Status::Failure, Some(Box::new(Fault::new(script.name(), format!("a function panicked: {what}")))))
-            }
+            Err(panic) => (Status::Failure, Some(Fault::of_panic(script.name(), "a function", &*panic))),
         };
         let mut session = call.session();
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
@@ -268,14 +264,16 @@ impl Host {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn channel(session: &Session) -> Cow<'_, str> {
     session.environment().get("agi_channel").unwrap_or_default()
 }
 
 fn complain(session: &Session, fault: &Fault) {
-    let rendered = fault.render(false);
-    // The level says already that it is an error.
-    error!(channel = &*channel(session), "{}", rendered.strip_prefix("error: ").unwrap_or(&rendered));
+    error!(channel = &*channel(session), "{}", fault.report());
 }
 
 /// The end of a call: Asterisk is told, and the log has its line.

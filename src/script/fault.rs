@@ -46,11 +46,11 @@ impl Fault {
         }
     }
 
-    /// What became of a panic while a script was compiled.
-    pub(super) fn of_panic(script: &str, panic: &(dyn std::any::Any + Send)) -> Box<Self> {
+    /// What became of a panic: who panicked, and with which words.
+    pub(crate) fn of_panic(script: &str, who: &str, panic: &(dyn std::any::Any + Send)) -> Box<Self> {
         let what = panic.downcast_ref::<String>().map(String::as_str);
         let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Box::new(Self::new(script, format!("compiling it panicked: {what}")))
+        Box::new(Self::new(script, format!("{who} panicked: {what}")))
     }
 
     fn at(mut self, position: Position, sources: &[Source]) -> Self {
@@ -109,6 +109,13 @@ impl Fault {
         }
         let (message, hint) = explain(error, language);
         Box::new(Self { hint, calls, ..Self::new(&script, message).at(error.position(), sources) })
+    }
+
+    /// As [`render`](Self::render), for a log whose level says already that it is an error.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let rendered = self.render(false);
+        rendered.strip_prefix("error: ").map(str::to_owned).unwrap_or(rendered)
     }
 
     /// The fault with its line of source and a caret below it, over several lines.

@@ -278,7 +278,7 @@ impl Library {
                 Ok(Err(LoadError::Missing(_, error))) => {
                     Err(Box::new(Fault::new(&shown, format!("cannot read it: {error}"))))
                 }
-                Err(panic) => Err(Fault::of_panic(&shown, &*panic)),
+                Err(panic) => Err(Fault::of_panic(&shown, "compiling it", &*panic)),
             };
             let Reader { made_of, texts, settled, waits, .. } = reader;
             let Some(book) = watch.books.get_mut(&name) else { continue };

@@ -116,11 +116,7 @@ fn on_call(
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => {
             match &error {
-                LoadError::Fault(fault) => {
-                    let rendered = fault.render(false);
-                    // The level says already that it is an error.
-                    tracing::error!("{}", rendered.strip_prefix("error: ").unwrap_or(&rendered));
-                }
+                LoadError::Fault(fault) => tracing::error!("{}", fault.report()),
                 LoadError::Missing(..) => tracing::error!("{error}"),
             }
             host.refuse(session, &error)
