@@ -5,16 +5,24 @@
 #![allow(clippy::pedantic, reason = "tests are read one at a time")]
 
 mod bad_input;
+mod checker;
 mod cli;
 mod docs;
 mod examples;
 mod fastagi;
+mod ivr;
 mod live;
 mod live_commands;
 mod live_fastagi;
+mod live_ivr;
 mod live_machines;
+mod lsp;
 mod metrics;
+mod phone;
+mod record;
 mod reload;
 mod scripts;
+mod storm;
 mod support;
+mod test_runner;
 mod tidy;

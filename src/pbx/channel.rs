@@ -4,6 +4,7 @@ use super::caller::{Act, Caller, Digit, Hearing, Sound};
 use super::database::Database;
 use super::sounds::Sounds;
 use super::speech::Speech;
+use super::variables::Variables;
 use crate::clock::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -219,7 +220,7 @@ pub struct Channel {
     pub(super) began: Time,
     pub(super) sounds: Arc<Sounds>,
     pub(super) database: Database,
-    pub(super) variables: BTreeMap<String, String>,
+    pub(super) variables: Variables,
     pub(super) globals: BTreeMap<String, String>,
     pub(super) context: String,
     pub(super) extension: String,
@@ -262,7 +263,7 @@ impl Channel {
             began,
             sounds: Arc::default(),
             database: Database::new(),
-            variables: BTreeMap::new(),
+            variables: Variables::default(),
             globals: BTreeMap::new(),
             context,
             extension,
@@ -502,7 +503,7 @@ impl Channel {
 
     /// The channel's variables, without leading underscores.
     #[must_use]
-    pub fn variables(&self) -> &BTreeMap<String, String> {
+    pub fn variables(&self) -> &Variables {
         &self.variables
     }
 
@@ -749,7 +750,7 @@ impl Channel {
             |label: &&Label| label.context == context && label.extension == extension && Some(label.priority) == number;
         let Some(label) = self.labels.iter().find(here) else { return Gosub::NotFound };
         let value = label.returns.clone().unwrap_or_default();
-        self.variables.insert("GOSUB_RETVAL".into(), value);
+        self.variables.set("GOSUB_RETVAL", &value);
         Gosub::Complete
     }
 }

@@ -30,3 +30,4 @@ pub use record::{Recorded, Recording};
 pub use say::SayCase;
 pub use sounds::{Clip, PromptError, Sounds, prompts};
 pub use speech::{Recognition, Recognized, SpeechResult};
+pub use variables::Variables;

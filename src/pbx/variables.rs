@@ -1,12 +1,41 @@
 //! Channel variables, dialplan functions and the templates that hold them.
 
 use super::channel::Channel;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// GET VARIABLE reads into a buffer of 1024 bytes, one of which ends it.
 const LONGEST: usize = 1023;
 /// Templates inside templates: Asterisk would overflow its stack some day, this stops.
 const DEEPEST: usize = 32;
+
+/// Channel variables. Clones are the same variables, so that a test or a phone can look at them during the call and
+/// after it.
+#[derive(Clone, Debug, Default)]
+pub struct Variables(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Variables {
+    /// A value, unless there is none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.lock().get(name).cloned()
+    }
+
+    /// All of them, by name.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, String> {
+        self.lock().clone()
+    }
+
+    pub(super) fn set(&self, name: &str, value: &str) {
+        self.lock().insert(name.to_owned(), value.to_owned());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Functions that can be read: CALLERID, CHANNEL, `DB`, `DB_EXISTS`, `DB_DELETE`, EXISTS, GLOBAL, ISNULL, LEN, TOLOWER,
 /// TOUPPER, URIDECODE, URIENCODE. Written: CALLERID, CHANNEL, DB, GLOBAL. Any other one is unset, and swallows what is
@@ -44,7 +73,7 @@ impl Channel {
             return;
         }
         let name = name.strip_prefix('_').map_or(name, |name| name.strip_prefix('_').unwrap_or(name));
-        self.variables.insert(name.to_owned(), value.to_owned());
+        self.variables.set(name, value);
     }
 
     /// SET CALLERID: `"Name" <number>`, a number, or a name.
@@ -82,7 +111,7 @@ impl Channel {
             "CALLINGTON" => call.callington.to_string(),
             "CALLINGTNS" => call.callingtns.to_string(),
             "EPOCH" => self.now().since_epoch().as_secs().to_string(),
-            _ => return self.variables.get(name).or_else(|| self.globals.get(name)).cloned(),
+            _ => return self.variables.get(name).or_else(|| self.globals.get(name).cloned()),
         })
     }
 

@@ -325,6 +325,9 @@ impl Call {
         engine.set_max_variables(1024);
         engine.set_default_tag(Dynamic::from(Handle(Arc::clone(self))));
         engine.set_module_resolver(Resolver(Arc::clone(&script.modules)));
+        if let Some(coverage) = &script.coverage {
+            coverage.watch(&mut engine);
+        }
         let call = Arc::clone(self);
         engine.on_progress(move |operations| (!call.may_go_on(operations)).then_some(Dynamic::UNIT));
         let call = Arc::clone(self);

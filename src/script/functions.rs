@@ -89,13 +89,18 @@ impl Language {
         self.modules.push(module.into());
     }
 
+    /// All functions that are declared: the commands and what goes with them.
+    pub fn functions(&self) -> &[&'static Function] {
+        &self.functions
+    }
+
     /// The function of this name.
-    pub(super) fn function(&self, name: &str) -> Option<&'static Function> {
+    pub fn function(&self, name: &str) -> Option<&'static Function> {
         self.functions.iter().copied().find(|function| function.name == name)
     }
 
     /// The known name most like this one, if one is.
-    pub(super) fn like(&self, name: &str) -> Option<&'static str> {
+    pub fn like(&self, name: &str) -> Option<&'static str> {
         let known = self.functions.iter().map(|function| function.name).chain(VALUES);
         let near = known.map(|known| (distance(name, known), known)).min()?;
         (near.0 <= 1 + name.len() / 4).then_some(near.1)

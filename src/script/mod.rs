@@ -1,13 +1,18 @@
 //! Scripts: the only folder that knows Rhai.
 
 pub mod builtin;
+pub mod check;
+mod coverage;
 mod engine;
 mod fault;
 mod functions;
 mod import;
 mod library;
+pub mod rehearse;
+pub mod storm;
 
 pub use builtin::BUILTINS;
+pub use coverage::Coverage;
 pub(crate) use engine::Finished;
 pub use engine::{Call, Limits, Memory, PRINTED};
 pub use fault::Fault;
@@ -34,6 +39,7 @@ pub struct Script {
     imports: Vec<(String, String)>,
     /// How many parameters its `on_hangup` has; `None` without one.
     on_hangup: Option<usize>,
+    coverage: Option<Arc<Coverage>>,
 }
 
 /// Why there is no script.
@@ -107,7 +113,13 @@ impl Script {
             modules: Arc::new(modules),
             sources: sources.into(),
             on_hangup,
+            coverage: None,
         })
+    }
+
+    /// Notes which of its lines run, from now on.
+    pub fn cover(&mut self, language: &Language) -> Arc<Coverage> {
+        Arc::clone(self.coverage.insert(Coverage::new(&self.sources, language)))
     }
 
     /// The path it was read from, or the name it was given.

@@ -1,11 +1,17 @@
 //! The program `agi-rhai`: scripts on calls of Asterisk, and on a simulated phone.
 
 mod calls;
+mod check;
+mod commands;
 mod logging;
+mod lsp;
 mod memory;
+mod new;
 mod options;
 mod phone;
+mod replay;
 mod serve;
+mod test;
 
 use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
@@ -39,6 +45,12 @@ fn main() -> ExitCode {
             on_phone(&phone.common, &phone.script, phone.args, &phone.callerid, phone.fast)
         }
         Options { command: Some(Command::Serve(serve)), .. } => return serve::serve(&serve),
+        Options { command: Some(Command::Test(test)), .. } => return test::test(&test),
+        Options { command: Some(Command::Check(check)), .. } => return check::check(&check),
+        Options { command: Some(Command::Replay(replay)), .. } => return replay::replay(&replay),
+        Options { command: Some(Command::New(new)), .. } => return new::new(&new),
+        Options { command: Some(Command::Commands(commands)), .. } => return commands::commands(&commands),
+        Options { command: Some(Command::Lsp(lsp)), .. } => return lsp::lsp(&lsp),
         Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {

@@ -42,6 +42,12 @@ pub enum Command {
     Serve(Serve),
     /// Lists the live calls of a server on this machine, shows one as it goes on, or ends one
     Calls(Calls),
+    Test(crate::test::Test),
+    Check(crate::check::Check),
+    Replay(crate::replay::Replay),
+    New(crate::new::New),
+    Commands(crate::commands::Commands),
+    Lsp(crate::lsp::Lsp),
 }
 
 #[derive(Debug, Args)]

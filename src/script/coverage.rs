@@ -1,0 +1,101 @@
+//! Which lines of a script ran: for its tests.
+
+use super::fault::Source;
+use super::functions::Language;
+use rhai::{ASTNode, Engine, Stmt};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Which lines of a script, and of all it imports, ran in calls of it. Counts over all calls and threads.
+#[derive(Debug)]
+pub struct Coverage {
+    sources: Vec<Covered>,
+}
+
+#[derive(Debug)]
+struct Covered {
+    name: String,
+    /// The lines a statement begins in.
+    lines: BTreeSet<usize>,
+    /// A bit for each line that ran.
+    ran: Box<[AtomicU64]>,
+}
+
+impl Coverage {
+    pub(super) fn new(sources: &[Source], language: &Language) -> Arc<Self> {
+        let compiler = language.compiler();
+        let covered = |source: &Source| {
+            let size = source.text.lines().count() / 64 + 1;
+            Covered {
+                name: source.name.clone(),
+                lines: lines(&compiler, &source.text),
+                ran: (0..size).map(|_| AtomicU64::new(0)).collect(),
+            }
+        };
+        Arc::new(Self { sources: sources.iter().map(covered).collect() })
+    }
+
+    /// The scripts: the one called first, then what it imports.
+    pub fn scripts(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.name.as_str())
+    }
+
+    /// The lines of a script that can run, from 1, and whether each did.
+    pub fn lines(&self, script: &str) -> Vec<(usize, bool)> {
+        let source = self.sources.iter().find(|source| source.name == script);
+        source.map_or_else(Vec::new, |source| source.lines.iter().map(|&line| (line, source.has_run(line))).collect())
+    }
+
+    /// How many lines ran. It grows only when a line runs for the first time.
+    pub fn count(&self) -> usize {
+        let ran = self.sources.iter().flat_map(|source| source.ran.iter());
+        ran.map(|bits| bits.load(Relaxed).count_ones() as usize).sum()
+    }
+
+    /// Lets an engine tell of the lines it runs.
+    #[expect(deprecated, reason = "`register_debugger` is marked volatile, not deprecated")]
+    pub(super) fn watch(self: &Arc<Self>, engine: &mut Engine) {
+        let coverage = Arc::clone(self);
+        engine.register_debugger(
+            |_, debugger| debugger,
+            move |_, _, node, script, position| {
+                if let (ASTNode::Stmt(_), Some(line)) = (node, position.line()) {
+                    coverage.runs(script.unwrap_or_default(), line);
+                }
+                Ok(rhai::debugger::DebuggerCommand::StepInto)
+            },
+        );
+    }
+
+    fn runs(&self, script: &str, line: usize) {
+        let Some(source) = self.sources.iter().find(|source| source.name == script) else { return };
+        if let Some(bits) = source.ran.get(line / 64) {
+            let bit = 1 << (line % 64);
+            if bits.load(Relaxed) & bit == 0 {
+                bits.fetch_or(bit, Relaxed);
+            }
+        }
+    }
+}
+
+impl Covered {
+    fn has_run(&self, line: usize) -> bool {
+        self.ran.get(line / 64).is_some_and(|bits| bits.load(Relaxed) & (1 << (line % 64)) != 0)
+    }
+}
+
+/// The lines of a script in which a statement begins.
+fn lines(compiler: &Engine, text: &str) -> BTreeSet<usize> {
+    let mut lines = BTreeSet::new();
+    let Ok(ast) = compiler.compile_with_scope(Language::scope(), text) else { return lines };
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(statement)) = nodes.last()
+            && !matches!(statement, Stmt::Noop(_) | Stmt::Block(_))
+        {
+            lines.extend(statement.position().line());
+        }
+        true
+    });
+    lines
+}

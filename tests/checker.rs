@@ -1,0 +1,1 @@
+//! The checker, and the program that runs it.

@@ -1,0 +1,1 @@
+//! Questions, menus and phrases, on the simulator.
