@@ -4,6 +4,11 @@
 //!   does; without one, the caller stays silent. A first line `// NAME.rhai` is the file it is saved as.
 //! * A `rhai,fault` block must fault. The `text` block behind it is what the log then shows.
 //! * A `text` block behind a `rhai` block, starting with `C: `, is the dialogue of that call.
+//! * A `console` block is a terminal: each line that begins with `$ ` is run, and what stands below it is what it says, with
+//!   `[..]` for any rest of a line and `...` for any lines. All of a page run in one folder, in their order; the scripts
+//!   and tables of the page are saved there as they come. Of a `console,fails` block the last command has to fail.
+//! * A script whose name ends in `.test.rhai` is run by `agi-rhai test` in such a terminal. A `prompts` or `phrases` block
+//!   is a table; its first line is `; NAME`.
 //! * An `sh` line with ` phone ` is run by bash, in a folder with the scripts of the repository and those of the page.
 //! * The server of a page is the `sh` line that begins with `agi-rhai serve`. It is started, with a call on it, and the
 //!   lines of the page that begin with `agi-rhai calls` are run against it.
@@ -81,8 +86,10 @@ fn blocks(page: &str, text: &str) -> Vec<Block> {
 
 /// The name a block is saved under, from its first line.
 fn file_name(block: &Block) -> Option<&str> {
-    let name = block.text.lines().next()?.strip_prefix("// ")?.split_whitespace().next()?.trim_end_matches(':');
-    has_ending(name, "rhai").then_some(name)
+    let line = block.text.lines().next()?;
+    let name = line.strip_prefix("// ").or_else(|| line.strip_prefix("; "))?;
+    let name = name.split_whitespace().next()?.trim_end_matches(':');
+    ["rhai", "prompts", "phrases"].iter().any(|ending| has_ending(name, ending)).then_some(name)
 }
 
 /// What a block does on a simulated call, and the dialogue.
@@ -121,8 +128,8 @@ fn every_script_of_the_pages_runs() {
         for (at, block) in blocks.iter().enumerate() {
             let next = blocks.get(at + 1).filter(|next| next.kind == "text");
             match block.kind.as_str() {
-                // One that imports its neighbours is run in its folder, below.
-                "rhai" if !block.text.contains("import \"") => {
+                // One that imports its neighbours is run in its folder, below; a test, in its terminal.
+                "rhai" if !block.text.contains("import \"") && !is_test(block) => {
                     count += 1;
                     let (outcome, dialogue) = run(block);
                     if let Some(fault) = outcome.fault {
@@ -142,7 +149,7 @@ fn every_script_of_the_pages_runs() {
                     }
                 }
                 "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
-                | "yaml" => {}
+                | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua" => {}
                 other => {
                     panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place)
                 }
@@ -152,13 +159,64 @@ fn every_script_of_the_pages_runs() {
     assert!(count > 10, "only {count} scripts found in the pages");
 }
 
+/// Whether it is a test of a script.
+fn is_test(block: &Block) -> bool {
+    file_name(block).is_some_and(|name| name.ends_with(".test.rhai"))
+}
+
+#[test]
+fn every_terminal_of_the_pages_is_true() {
+    let program = Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut count = 0;
+    for (page, text) in pages() {
+        let blocks = blocks(&page, &text);
+        let folder = folder(&format!("terminal-{page}"), &[]);
+        for block in &blocks {
+            if let Some(name) = file_name(block) {
+                fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+                fs::write(folder.join(name), &block.text).unwrap();
+            }
+            if !block.kind.starts_with("console") {
+                continue;
+            }
+            let text = format!("\n{}", block.text);
+            let commands: Vec<&str> = text.split("\n$ ").skip(1).collect();
+            for (at, command) in commands.iter().enumerate() {
+                count += 1;
+                let (line, expected) = command.split_once('\n').unwrap_or((command, ""));
+                let output = Command::new("bash")
+                    .args(["-c", &format!("exec 2>&1; set -o pipefail; {line}")])
+                    .current_dir(&folder)
+                    .env("PATH", &path)
+                    .stdin(Stdio::null())
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                let fails = block.kind == "console,fails" && at + 1 == commands.len();
+                assert_eq!(output.status.success(), !fails, "{}: `{line}` says\n{said}", block.place);
+                let tidy = |text: &str| text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+                let assert = snapbox::Assert::new().redact_with(snapbox::Redactions::new());
+                if let Err(difference) = assert.try_eq(
+                    Some(&format!("{}: `{line}`", block.place)),
+                    tidy(&said).into(),
+                    tidy(expected).into(),
+                ) {
+                    panic!("{difference}");
+                }
+            }
+        }
+    }
+    let _ = count;
+}
+
 /// A folder with the scripts of the repository and those a page tells to save.
 fn folder(page: &str, blocks: &[Block]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("docs-{}", page.replace('/', "-")));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("lib")).unwrap();
     symlink(Path::new(PROJECT).join("scripts"), folder.join("scripts")).unwrap();
-    for block in blocks.iter().filter(|block| block.kind == "rhai") {
+    for block in blocks.iter().filter(|block| block.kind == "rhai" && !is_test(block)) {
         if let Some(name) = file_name(block) {
             fs::write(folder.join(name), &block.text).unwrap();
         }
