@@ -6,8 +6,10 @@ use crate::command::{
     After, CHANNEL_STATUS, Command, Encoded, Minus, NOOP, Refusal, RefusalKind, Returns, Rules, SET_VARIABLE, Then,
     Trouble, VERBOSE, Value, Waits,
 };
-use crate::transport::{Ending, Heard, Peer, Transport};
+use crate::transport::recording::{self, Bytes, Header};
+use crate::transport::{Ending, Heard, Note, Peer, Recording, Transport};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
@@ -169,6 +171,16 @@ impl Session {
         self.log_digits = shown;
     }
 
+    /// Keeps what goes over the line from now on, in lines of JSON.
+    #[must_use]
+    pub fn record(mut self, mut header: Header, out: Box<dyn io::Write + Send>) -> Self {
+        self.began = recording::written(self.began);
+        header.started = self.began.since_epoch();
+        header.dead_mode = self.peer.dead_mode;
+        header.environment = self.environment.lines().map(|line| Bytes(line.to_vec())).collect();
+        Self { transport: Box::new(Recording::new(self.transport, self.began, header, out)), ..self }
+    }
+
     /// What Asterisk told at the start.
     #[must_use]
     pub fn environment(&self) -> &Environment {
@@ -179,6 +191,16 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> Time {
         self.transport.now()
+    }
+
+    /// The time it is, for the script.
+    pub fn asked(&mut self) -> Time {
+        self.transport.asked()
+    }
+
+    /// Keeps what belongs to the call besides its dialogue, where the call is recorded.
+    pub fn keep(&mut self, note: Note<'_>) {
+        self.transport.keep(note);
     }
 
     /// The time at which the session began.

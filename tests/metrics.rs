@@ -131,7 +131,7 @@ fn busy() -> Metrics {
     metrics
 }
 
-const NOW: Gauges = Gauges { calls: 7, max_calls: 500, scripts: 2, broken_scripts: 1, log_lines_dropped: 4 };
+const NOW: Gauges = Gauges { calls: 7, max_calls: 500, scripts: 2, broken_scripts: 1, log_lines_dropped: 4, recordings_lost: 3 };
 
 /// Runs promtool where there is one (the Debian package `prometheus`).
 fn promtool(args: &[&str], input: &str) {
@@ -167,6 +167,7 @@ fn the_page_is_what_prometheus_reads() {
         ("agi_rhai_scripts", &[], 2.0),
         ("agi_rhai_broken_scripts", &[], 1.0),
         ("agi_rhai_log_lines_dropped_total", &[], 4.0),
+        ("agi_rhai_recordings_lost_total", &[], 3.0),
     ] {
         assert_eq!(value(&page, name, labels), Some(count), "{name}{labels:?}");
     }

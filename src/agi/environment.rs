@@ -90,6 +90,11 @@ impl Environment {
         None
     }
 
+    /// The lines as sent, without the empty one that ended them.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.block.split(|byte| *byte == b'\n')
+    }
+
     /// The value of a name such as `agi_callerid`; `None` if Asterisk sent no such line.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {

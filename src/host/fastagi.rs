@@ -295,6 +295,9 @@ impl Server {
         if thread_memory.is_some() {
             host.set_memory(Memory { used: coroutine::used });
         }
+        if let Some(recorder) = &host.recorder {
+            recorder.write_behind()?;
+        }
         for listener in &listeners {
             prepare(listener)?;
         }
@@ -359,7 +362,15 @@ impl Server {
             scripts: number(scripts),
             broken_scripts: number(broken_scripts),
             log_lines_dropped,
+            recordings_lost: shared.host.recorder.as_ref().map_or(0, |recorder| recorder.lost()),
         })
+    }
+
+    /// Writes what is recorded and not written yet. The end of the process would lose it.
+    pub fn flush_recordings(&self) {
+        if let Some(recorder) = &self.shared.host.recorder {
+            recorder.flush();
+        }
     }
 
     /// The clock of its calls.
@@ -452,6 +463,7 @@ impl Server {
             drop(orders);
             let _ = loader.join();
         }
+        self.flush_recordings();
     }
 }
 
@@ -804,7 +816,8 @@ impl Shared {
             Ok(found) => {
                 live.plays(found.clone());
                 let args = session.environment().arguments();
-                Some((found, self.host.begin(*session, args, params)))
+                let call = self.host.begin(*session, &found.script, args, params);
+                Some((found, call))
             }
             Err(error) => {
                 let status = self.host.refuse(*session, &error);

@@ -111,6 +111,8 @@ pub struct Gauges {
     pub broken_scripts: u64,
     /// Lines that never got into the log, since the start.
     pub log_lines_dropped: u64,
+    /// Calls without a recording, or with one that breaks off, since the start.
+    pub recordings_lost: u64,
 }
 
 impl Metrics {
@@ -196,6 +198,11 @@ impl Metrics {
         page.gauge("agi_rhai_scripts", "Scripts that can be called.", now.scripts);
         page.gauge("agi_rhai_broken_scripts", "Scripts whose file has a fault.", now.broken_scripts);
         page.counter("agi_rhai_log_lines_dropped_total", "Lines that never got into the log.", now.log_lines_dropped);
+        page.counter(
+            "agi_rhai_recordings_lost_total",
+            "Calls whose recording (--record) could not be written to its end.",
+            now.recordings_lost,
+        );
         let help = "From sending a command to its reply.";
         self.render_histogram(&mut page, "agi_rhai_command_asterisk_seconds", help, |times| &times.asterisk);
         let help = "What the script itself took before a command.";

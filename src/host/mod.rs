@@ -12,13 +12,16 @@ pub mod http;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod metrics;
+mod recorder;
 #[cfg(unix)]
 pub mod stdio;
+
+pub use recorder::Recorder;
 
 use crate::clock::Stopwatch;
 use crate::script::{Call, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
-use crate::transport::Ending;
+use crate::transport::{Ending, Note};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,6 +64,7 @@ pub struct Host {
     denied: Option<Arc<[String]>>,
     seed: Option<u64>,
     log_digits: bool,
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// How a script came to its end, with a fault of its `on_hangup`, or with a panic.
@@ -163,6 +167,11 @@ impl Host {
         self.log_digits = shown;
     }
 
+    /// Keeps the dialogue of every call in a folder.
+    pub fn record(&mut self, recorder: Arc<Recorder>) {
+        self.recorder = Some(recorder);
+    }
+
     /// Compiles a script that imports nothing.
     ///
     /// # Errors
@@ -201,17 +210,26 @@ impl Host {
         args: Vec<String>,
         params: BTreeMap<String, String>,
     ) -> Outcome {
-        self.play(&self.begin(session, args, params), script)
+        self.play(&self.begin(session, script, args, params), script)
     }
 
     /// A call about to be played. What only the beginning needs is gone from the stack then: a server has thousands of
     /// calls that wait.
     #[inline(never)]
-    fn begin(&self, mut session: Session, args: Vec<String>, params: BTreeMap<String, String>) -> Arc<Call> {
-        let denied = self.denied.clone();
-        session.deny(denied.unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into()));
-        session.log_digits(self.log_digits);
+    fn begin(
+        &self,
+        mut session: Session,
+        script: &Script,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+    ) -> Arc<Call> {
+        let denied = self.denied.clone().unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into());
         let seed = self.seed.unwrap_or_else(chance);
+        if let Some(recorder) = &self.recorder {
+            session = recorder.record(session, script, seed, (&args, &params), &denied);
+        }
+        session.deny(denied);
+        session.log_digits(self.log_digits);
         Call::new(session, args, params, seed, self.limits.clone(), self.memory)
     }
 
@@ -242,7 +260,8 @@ impl Host {
             complain(&session, fault);
         }
         let seed = call.seed();
-        let length = close(&mut session, script.name(), script.version(), status, problem.as_deref(), seed);
+        let about = About { script: script.name(), version: script.version(), fault: fault.as_deref(), seed };
+        let length = close(&mut session, &about, status, problem.as_deref());
         let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
         Outcome { status, fault, commands, missing_sounds, length, seed }
     }
@@ -259,7 +278,8 @@ impl Host {
             LoadError::Missing(path, _) => (Status::NotFound, path.to_string_lossy().into_owned()),
             LoadError::Fault(fault) => (Status::Failure, fault.script.clone()),
         };
-        close(&mut session, &script, "", status, Some(&error.to_string()), 0);
+        let about = About { script: &script, version: "", fault: None, seed: 0 };
+        close(&mut session, &about, status, Some(&error.to_string()));
         status
     }
 }
@@ -276,16 +296,19 @@ fn complain(session: &Session, fault: &Fault) {
     error!(channel = &*channel(session), "{}", fault.report());
 }
 
-/// The end of a call: Asterisk is told, and the log has its line.
-fn close(
-    session: &mut Session,
-    script: &str,
-    version: &str,
-    status: Status,
-    problem: Option<&str>,
+/// What a call was about.
+struct About<'a> {
+    script: &'a str,
+    version: &'a str,
+    fault: Option<&'a Fault>,
     seed: u64,
-) -> Duration {
+}
+
+/// The end of a call: Asterisk is told, and the log has its line.
+fn close(session: &mut Session, about: &About, status: Status, problem: Option<&str>) -> Duration {
+    let About { script, version, fault, seed } = *about;
     tell(session, version, status, problem);
+    session.keep(Note::Ended(&recorder::ended(status.word(), session.commands(), fault)));
     let length = session.now() - session.began();
     info!(
         script,

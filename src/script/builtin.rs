@@ -184,8 +184,8 @@ pub(super) fn add_all(module: &mut Module) {
     rhai::FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
     add(module, "elapsed", 0, |context, _| {
         let call = Call::of(context)?;
-        let session = call.session();
-        Ok((session.now() - session.began()).as_secs_f64().into())
+        let mut session = call.session();
+        Ok((session.asked() - session.began()).as_secs_f64().into())
     });
     add(module, "now", 0, |context, _| Ok(unix(&*Call::of(context)?).into()));
     for arity in 0..=2 {
@@ -258,7 +258,7 @@ fn number(value: &Dynamic) -> Option<INT> {
 }
 
 fn unix(call: &Call) -> INT {
-    INT::try_from(call.session().now().since_epoch().as_secs()).unwrap_or(INT::MAX)
+    INT::try_from(call.session().asked().since_epoch().as_secs()).unwrap_or(INT::MAX)
 }
 
 fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {

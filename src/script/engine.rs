@@ -7,6 +7,7 @@ use super::import::Resolver;
 use crate::clock::Time;
 use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};
+use crate::transport::Note;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Scope};
@@ -293,6 +294,8 @@ impl Call {
             self.exceed(format!("the script prints more than {} KiB", self.limits.printed / 1024));
             return;
         }
+        let note = Note::Printed { script: script.unwrap_or_default(), line: line.unwrap_or(0), text };
+        self.session().keep(note);
         tracing::info!(target: PRINTED, script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
     }
 

@@ -1,8 +1,13 @@
 //! Who is at the other end of a session, and what time it is there.
 
+pub mod recording;
+mod redaction;
+pub mod replay;
 mod simulator;
 mod stream;
 
+pub use recording::Recording;
+pub use replay::Replay;
 pub use simulator::Simulator;
 pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
 
@@ -50,6 +55,32 @@ pub trait Transport: Send {
     /// # Errors
     /// The line broke.
     fn leave(&mut self, ending: Ending) -> io::Result<()>;
+
+    /// The time, asked for by the script: it may decide what happens next.
+    fn asked(&mut self) -> Time {
+        self.now()
+    }
+
+    /// Hears what does not go over the line, but belongs to the call.
+    fn keep(&mut self, note: Note<'_>) {
+        let _ = note;
+    }
+}
+
+/// What belongs to a call besides its dialogue.
+#[derive(Clone, Copy, Debug)]
+pub enum Note<'a> {
+    /// The script printed this into the log.
+    Printed {
+        /// The script it stood in.
+        script: &'a str,
+        /// The line it stood in.
+        line: usize,
+        /// What was printed.
+        text: &'a str,
+    },
+    /// The call has ended so.
+    Ended(&'a recording::Ended),
 }
 
 /// What a session has to know of its peer.

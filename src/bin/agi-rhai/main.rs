@@ -13,6 +13,7 @@ mod replay;
 mod serve;
 mod test;
 
+use agi_rhai::host::Recorder;
 use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
 use agi_rhai::transport::Notice;
@@ -96,6 +97,10 @@ fn host(options: &Common) -> Host {
     host.set_memory(Memory { used: memory::used });
     if let Some(seed) = options.seed {
         host.set_seed(seed);
+    }
+    if let Some(folder) = &options.record {
+        let recorder = Recorder::new(folder);
+        host.record(Arc::new(if options.redact { recorder.redacting() } else { recorder }));
     }
     let limits = host.limits();
     limits.memory = options.max_memory.saturating_mul(1024 * 1024);

@@ -186,6 +186,14 @@ pub struct Common {
     #[arg(long, env = "AGI_RHAI_LOG_DIGITS", value_parser = clap::builder::FalseyValueParser::new())]
     pub log_digits: bool,
 
+    /// Keeps the dialogue of every call in a file of this folder, for `agi-rhai replay`
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_RECORD")]
+    pub record: Option<PathBuf>,
+
+    /// Leaves what callers enter, and who they are, out of what --record keeps
+    #[arg(long, env = "AGI_RHAI_REDACT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub redact: bool,
+
     /// Draws the random numbers of this seed; the log has the seed of every call
     #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED")]
     pub seed: Option<u64>,

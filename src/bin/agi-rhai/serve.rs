@@ -180,7 +180,9 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
         on.join(", ")
     );
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    Ok(attend(options, &server, &signals))
+    let code = attend(options, &server, &signals);
+    server.flush_recordings();
+    Ok(code)
 }
 
 /// Signals, as they come.

@@ -1,0 +1,373 @@
+//! A recorded call without what its caller entered, and without who called.
+//!
+//! What is taken out is replaced by a stand-in of the same length and kind: digits by digits, letters by `x`. The same
+//! digits have the same stand-in throughout a call, so that a value that comes back can be seen to come back, and so
+//! that a script compares what was equal as equal. Stand-ins are drawn anew for each call, and not from its seed.
+//!
+//! | where | what is replaced |
+//! |---|---|
+//! | keys and digits entered, recognised and received text | all digits and letters; `*`, `#` and A to D stay |
+//! | `agi_callerid`, `agi_calleridname`, `agi_rdnis` | all digits and letters |
+//! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
+//! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
+
+use super::recording::{Bytes, Event, Header, Line, reply};
+use crate::agi::{Reply, split, text};
+use crate::command::{Command, Kind, Param, Returns};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// So many digits in a row are no coincidence.
+const TELLING: usize = 3;
+
+/// Lines of the environment that tell who calls.
+const WHO: [&str; 3] = ["agi_callerid", "agi_calleridname", "agi_rdnis"];
+
+/// Lines of the environment that do not depend on the caller, whatever digits they have.
+const TECHNICAL: [&str; 4] = ["agi_uniqueid", "agi_version", "agi_threadid", "agi_priority"];
+
+/// What is to be replaced in one call.
+pub(super) struct Redaction {
+    /// All digits entered, and the caller's numbers.
+    digits: Vec<Vec<u8>>,
+    /// The words of what was entered and of the caller's name, in lower case.
+    words: HashSet<String>,
+    stand_ins: HashMap<Vec<u8>, Vec<u8>>,
+    used: HashSet<Vec<u8>>,
+    chance: StdRng,
+}
+
+/// How much of a text is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Nothing.
+    None,
+    /// What is known to be the caller's.
+    Known,
+    /// All digits, and the words that are known.
+    Digits,
+    /// All digits and letters.
+    All,
+}
+
+impl Redaction {
+    /// What is to be replaced in this call.
+    pub fn of(header: &Header, lines: &[Line]) -> Self {
+        let chance = StdRng::seed_from_u64(RandomState::new().build_hasher().finish());
+        let mut redaction = Self {
+            digits: vec![Vec::new()],
+            words: HashSet::new(),
+            stand_ins: HashMap::new(),
+            used: HashSet::new(),
+            chance,
+        };
+        for line in &header.environment {
+            let (name, value) = item(&line.0);
+            if WHO.contains(&name) && value != b"unknown" {
+                redaction.know(value);
+            }
+        }
+        let mut command = None;
+        for line in lines {
+            match &line.event {
+                Event::Sent(sent) => command = Sent::of(&sent.0),
+                Event::Heard(heard) => {
+                    if let (Some(command), Some(reply)) = (&command, reply(heard)) {
+                        redaction.learn(command, &reply);
+                    }
+                }
+                _ => {}
+            }
+        }
+        redaction
+    }
+
+    /// Learns a text of the caller's.
+    fn know(&mut self, value: &[u8]) {
+        for run in value.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty()) {
+            self.digits.push(run.to_vec());
+        }
+        let words = text(value).to_lowercase();
+        let words = words.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= TELLING);
+        self.words.extend(words.map(str::to_owned));
+    }
+
+    /// Learns what the caller entered.
+    fn learn(&mut self, command: &Sent, reply: &Reply) {
+        let key = || reply.result().parse().ok();
+        match entered(command, reply) {
+            Entered::Nothing => {}
+            // One key after the other may be one number.
+            Entered::Key => {
+                if let (Some(key), Some(keys)) = (key(), self.digits.first_mut()) {
+                    keys.push(key);
+                }
+            }
+            Entered::Result => self.know(reply.result().as_bytes()),
+            Entered::Value => self.know(reply.value().unwrap_or_default().as_bytes()),
+            Entered::Text => self.know(quoted(&reply.text).as_bytes()),
+        }
+    }
+
+    /// Replaces all of it.
+    pub fn apply(mut self, header: &mut Header, lines: &mut [Line]) {
+        for line in &mut header.environment {
+            let (name, value) = item(&line.0);
+            let part = match name {
+                name if TECHNICAL.contains(&name) => Part::None,
+                name if WHO.contains(&name) && value != b"unknown" => Part::All,
+                _ => Part::Known,
+            };
+            let at = line.0.len() - value.len();
+            let replaced = self.replace(&line.0[at..], part);
+            line.0.splice(at.., replaced);
+        }
+        for arg in &mut header.args {
+            *arg = self.text(arg, Part::Known);
+        }
+        for value in header.params.values_mut() {
+            *value = self.text(value, Part::Known);
+        }
+        let mut command = None;
+        for line in lines {
+            match &mut line.event {
+                Event::Sent(sent) => {
+                    command = Sent::of(&sent.0);
+                    *sent = Bytes(self.sent(&sent.0, command.as_ref()));
+                }
+                Event::Heard(heard) => {
+                    if let (Some(command), Some(said)) = (&command, reply(heard)) {
+                        *heard = self.heard(command, &said);
+                    }
+                }
+                Event::Printed(printed) => printed.text = self.text(&printed.text, Part::Digits),
+                Event::Ended(ended) => {
+                    if let Some(fault) = &mut ended.fault {
+                        fault.message = self.text(&fault.message, Part::Digits);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A line to Asterisk, word by word.
+    fn sent(&mut self, line: &[u8], command: Option<&Sent>) -> Vec<u8> {
+        let Some(Sent { command, words, verb }) = command else { return self.replace(line, Part::Digits) };
+        let ours = words.get(*verb).is_some_and(|name| name == "AGI_RHAI_STATUS" || name == "AGI_RHAI_VERSION");
+        let mut replaced = Vec::with_capacity(line.len());
+        for (number, word) in tokens(line).into_iter().enumerate() {
+            let blank = word.iter().take_while(|byte| **byte == b' ').count();
+            replaced.extend_from_slice(&word[..blank]);
+            let part = match number.checked_sub(*verb) {
+                None => Part::None,
+                _ if ours => Part::None,
+                Some(number) => {
+                    let params = command.function.params;
+                    params.get(number).or(params.last()).map_or(Part::Digits, |param| part(command, param))
+                }
+            };
+            replaced.extend(self.replace(&word[blank..], part));
+        }
+        replaced
+    }
+
+    /// A reply, by what it means.
+    fn heard(&mut self, command: &Sent, reply: &Reply) -> String {
+        let mut said = reply.text.clone();
+        let entered = entered(command, reply);
+        // From the end, so that places stay where they are.
+        if let Some(value) = reply.value()
+            && let Some(at) = said.find(" (")
+        {
+            let part = if entered == Entered::Value { Part::All } else { Part::Digits };
+            let replaced = self.text(value, part);
+            said.replace_range(at + 2..at + 2 + value.len(), &replaced);
+        }
+        if entered == Entered::Text {
+            let known = quoted(&said);
+            let replaced = self.text(&known, Part::All);
+            for (one, other) in known.split('\n').zip(replaced.split('\n')).filter(|(one, _)| !one.is_empty()) {
+                said = said.replace(&format!("\"{one}\""), &format!("\"{other}\""));
+                said = said.replace(&format!("digit={one} "), &format!("digit={other} "));
+            }
+        }
+        let result = reply.result();
+        let at = "result=".len();
+        match entered {
+            Entered::Key => {
+                let key = result.parse().unwrap_or_default();
+                let key = self.replace(&[key], Part::All);
+                said.replace_range(at..at + result.len(), &key.first().copied().unwrap_or_default().to_string());
+            }
+            Entered::Result => said.replace_range(at..at + result.len(), &self.text(result, Part::All)),
+            _ => {}
+        }
+        format!("{} {said}", reply.code)
+    }
+
+    fn text(&mut self, value: &str, part: Part) -> String {
+        String::from_utf8_lossy(&self.replace(value.as_bytes(), part)).into_owned()
+    }
+
+    /// A text with stand-ins.
+    fn replace(&mut self, value: &[u8], part: Part) -> Vec<u8> {
+        if part == Part::None {
+            return value.to_vec();
+        }
+        let mut replaced = Vec::with_capacity(value.len());
+        let kind = |byte: u8| match byte {
+            b'0'..=b'9' => 0,
+            byte if byte.is_ascii_alphabetic() || byte >= 0x80 => 1,
+            _ => 2,
+        };
+        for run in value.chunk_by(|one, other| kind(*one) == kind(*other)) {
+            match (kind(run[0]), part) {
+                (0, Part::Digits | Part::All) => replaced.extend(self.stand_in(run)),
+                (0, _) if self.is_known(run) => replaced.extend(self.stand_in(run)),
+                (1, Part::All) => replaced.extend(crossed_out(run)),
+                (1, Part::Digits) if self.words.contains(&text(run).to_lowercase()) => {
+                    replaced.extend(crossed_out(run));
+                }
+                _ => replaced.extend_from_slice(run),
+            }
+        }
+        replaced
+    }
+
+    /// Whether this number shares digits with one of the caller's.
+    fn is_known(&self, run: &[u8]) -> bool {
+        let shares = |digits: &Vec<u8>| run.windows(TELLING).any(|part| digits.windows(TELLING).any(|own| own == part));
+        self.digits.iter().any(shares)
+    }
+
+    /// What stands for these digits: as many others, and no leading zero where there was none.
+    fn stand_in(&mut self, run: &[u8]) -> Vec<u8> {
+        if let Some(known) = self.stand_ins.get(run) {
+            return known.clone();
+        }
+        let mut drawn = Vec::new();
+        // Among single digits there may be none left.
+        for _ in 0..100 {
+            drawn = (0..run.len()).map(|_| b'0' + self.chance.random_range(0..10_u8)).collect();
+            let leads = run.len() > 1 && drawn[0] == b'0' && run[0] != b'0';
+            if !leads && drawn != run && !self.used.contains(&drawn) {
+                break;
+            }
+        }
+        self.used.insert(drawn.clone());
+        self.stand_ins.insert(run.to_vec(), drawn.clone());
+        drawn
+    }
+}
+
+/// As many characters, none of which says anything. Keys of the telephone that are no digits stay.
+fn crossed_out(run: &[u8]) -> Vec<u8> {
+    if run.len() == 1 && matches!(run[0], b'A'..=b'D') {
+        return run.to_vec();
+    }
+    vec![b'x'; text(run).chars().count()]
+}
+
+/// A line that was sent, understood.
+struct Sent {
+    command: &'static Command,
+    words: Vec<String>,
+    /// How many of the words are the verb.
+    verb: usize,
+}
+
+impl Sent {
+    fn of(line: &[u8]) -> Option<Self> {
+        let words: Vec<String> = split(line).iter().map(|word| text(word).into_owned()).collect();
+        let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (command, verb) = Command::of_words(&borrowed)?;
+        Some(Self { command, words, verb })
+    }
+}
+
+/// Where in a reply there is what the caller entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entered {
+    Nothing,
+    /// The result is the code of a key or character.
+    Key,
+    /// The result.
+    Result,
+    /// The value in parentheses.
+    Value,
+    /// What stands in quotes, and the digit that has a name.
+    Text,
+}
+
+fn entered(sent: &Sent, reply: &Reply) -> Entered {
+    let argument = sent.words.get(sent.verb).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+    let is_who = ["CALLERID(", "CONNECTEDLINE(", "REDIRECTING("].iter().any(|who| argument.contains(who));
+    let is_key = matches!(reply.result().parse(), Ok(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'));
+    match sent.command.function.returns {
+        Returns::Key if is_key => Entered::Key,
+        Returns::Digits if reply.result() != "-1" => Entered::Result,
+        _ if reply.code != 200 => Entered::Nothing,
+        _ => match sent.command.function.name {
+            "record_file" | "receive_char" if is_key && reply.word() != Some("timeout") => Entered::Key,
+            "receive_text" => Entered::Value,
+            "speech_recognize" => Entered::Text,
+            "get_variable" | "get_full_variable" if is_who => Entered::Value,
+            _ => Entered::Nothing,
+        },
+    }
+}
+
+/// The texts in quotes, and a digit, each on a line.
+fn quoted(said: &str) -> String {
+    let mut texts: Vec<&str> = said.split('"').skip(1).step_by(2).collect();
+    let digit = said.split(" digit=").nth(1).and_then(|rest| rest.split(' ').next());
+    texts.extend(digit);
+    texts.join("\n")
+}
+
+/// How much of an argument is replaced.
+fn part(command: &Command, param: &Param) -> Part {
+    match (param.name, param.kind) {
+        ("number" | "epoch", _) if command.verb.starts_with("SAY ") => Part::Digits,
+        (
+            "file" | "format" | "name" | "expression" | "application" | "channel" | "context" | "extension"
+            | "priority" | "prompt" | "path" | "grammar" | "engine" | "class" | "zone" | "gender" | "family",
+            _,
+        ) => Part::Known,
+        (_, Kind::Text | Kind::Name | Kind::Digits | Kind::Joined | Kind::Rest) => Part::Digits,
+        _ => Part::None,
+    }
+}
+
+/// The words of a line as they stand in it, each with the blanks before it.
+fn tokens(line: &[u8]) -> Vec<&[u8]> {
+    let mut tokens = Vec::new();
+    let (mut start, mut quoted, mut escaped, mut begun) = (0, false, false, false);
+    for (at, byte) in line.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b' ' if !quoted && begun => {
+                tokens.push(&line[start..at]);
+                start = at;
+                begun = false;
+            }
+            _ => {}
+        }
+        begun |= *byte != b' ';
+    }
+    tokens.push(&line[start..]);
+    tokens
+}
+
+/// A line of the environment: its name and value.
+fn item(line: &[u8]) -> (&str, &[u8]) {
+    let at = line.iter().position(|byte| *byte == b':');
+    let name = at.and_then(|at| str::from_utf8(&line[..at]).ok()).unwrap_or_default();
+    let value = at.map_or(line, |at| &line[at + 1..]);
+    (name, value.strip_prefix(b" ").unwrap_or(value))
+}

@@ -1,0 +1,230 @@
+//! A recorded call played again: it answers as Asterisk did then, as long as the script sends what it sent then.
+
+use super::recording::{During, Event, Line, Tape, reply};
+use super::{Ending, Heard, Peer, Transport};
+use crate::agi::Reply;
+use crate::clock::Time;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// So long a script may sleep beyond what happened next then. Time costs nothing here: one that sleeps for ever would
+/// never end.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// A recorded call played again. Its time is that of the recording.
+///
+/// What comes after the first line that was not sent then has no answer: the line breaks there.
+#[derive(Debug)]
+pub struct Replay {
+    tape: Arc<Tape>,
+    began: Time,
+    now: Time,
+    next: usize,
+    in_flight: InFlight,
+    progress: Arc<Mutex<Progress>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InFlight {
+    Nothing,
+    /// The line was sent then.
+    Known,
+    /// The line was not sent then, since the end of the call was noticed before, while the script computed.
+    Late,
+}
+
+/// How far a recorded call has been played again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many events have been played.
+    pub played: usize,
+    /// Where the script does something else than it did then.
+    pub departure: Option<Departure>,
+    /// The recording breaks off, and the script goes on.
+    pub broke_off: bool,
+}
+
+/// What a script does that it did not do then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It sends this line.
+    Sends(Vec<u8>),
+    /// It sleeps on and on.
+    Sleeps,
+}
+
+impl Replay {
+    /// Plays this call again.
+    #[must_use]
+    pub fn new(tape: Arc<Tape>) -> Self {
+        let began = Time::default() + tape.header.started;
+        Self { tape, began, now: began, next: 0, in_flight: InFlight::Nothing, progress: Arc::default() }
+    }
+
+    /// How far it has come, which goes on while it is played.
+    #[must_use]
+    pub fn watch(&self) -> Arc<Mutex<Progress>> {
+        Arc::clone(&self.progress)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened next on the line, and when. What the script printed and asked for is passed over.
+    fn upcoming(&self) -> Option<(Time, Event)> {
+        let mut lines = self.tape.lines.iter().skip(self.next);
+        let line = lines.find(|line| !matches!(line.event, Event::Asked(_) | Event::Printed(_)))?;
+        Some((self.began + line.at, line.event.clone()))
+    }
+
+    /// What happened next has happened again, at this time.
+    fn play(&mut self, at: Time) {
+        self.now = self.now.max(at);
+        let passed_over = |line: &Line| matches!(line.event, Event::Asked(_) | Event::Printed(_));
+        while self.tape.lines.get(self.next).is_some_and(passed_over) {
+            self.next += 1;
+        }
+        self.next += 1;
+        self.progress().played = self.next;
+    }
+
+    fn depart(&mut self, departure: Departure) -> io::Error {
+        // What happened then has happened, as far as it is not a line the script should have sent.
+        let mut progress = self.progress();
+        progress.played = self.next;
+        progress.departure.get_or_insert(departure);
+        io::Error::other("the script departs from the recording")
+    }
+
+    fn break_off(&mut self) -> io::Error {
+        let mut progress = self.progress();
+        progress.played = self.next;
+        progress.broke_off = true;
+        io::Error::other("the recording breaks off")
+    }
+
+    /// A line that was not sent then, where nothing happens on the line any more.
+    fn beyond(&mut self, departure: Departure) -> io::Error {
+        if self.tape.ended().is_some() { self.depart(departure) } else { self.break_off() }
+    }
+}
+
+/// Whether a line that is sent now is the one that was sent then. What the host tells of the version and of a fault
+/// holds places in the script, which move; and in a redacted recording digits are others.
+fn same(then: &[u8], now: &[u8], redacted: bool) -> bool {
+    let ours: [&[u8]; 3] =
+        [b"SET VARIABLE \"AGI_RHAI_VERSION\" ", b"SET VARIABLE \"AGI_RHAI_ERROR\" ", b"VERBOSE \"agi-rhai: "];
+    let blind = |line: &[u8]| -> Vec<u8> {
+        let mut blind = line.to_vec();
+        blind.iter_mut().filter(|byte| byte.is_ascii_digit()).for_each(|byte| *byte = b'0');
+        // A number may be longer than it was.
+        blind.dedup_by(|next, before| *next == b'0' && *before == b'0');
+        blind
+    };
+    then == now
+        || ours.iter().any(|ours| then.starts_with(ours) && now.starts_with(ours))
+        || (redacted && blind(then) == blind(now))
+}
+
+impl Transport for Replay {
+    fn open(&mut self) -> io::Result<Vec<u8>> {
+        Ok(self.tape.environment())
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { dead_mode: self.tape.header.dead_mode }
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        let departure = || Departure::Sends(line.to_vec());
+        match self.upcoming() {
+            Some((at, Event::Sent(then))) if same(&then.0, line, self.tape.header.redacted) => {
+                self.play(at);
+                self.in_flight = InFlight::Known;
+                Ok(())
+            }
+            // To compute takes no time here, so that it may be heard of only now.
+            Some((_, Event::Hangup(During::Computing) | Event::Stop(During::Computing)))
+            | Some((_, Event::Closed(During::Computing) | Event::Broken(_))) => {
+                self.in_flight = InFlight::Late;
+                Ok(())
+            }
+            None => Err(self.beyond(departure())),
+            Some(_) => Err(self.depart(departure())),
+        }
+    }
+
+    fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        let upcoming = self.upcoming();
+        // Whether what happened then happens now.
+        let due = |at: Time, during: During| {
+            self.in_flight != InFlight::Nothing || at <= until || during == During::Computing
+        };
+        match upcoming {
+            Some((at, Event::Heard(heard))) if self.in_flight != InFlight::Late => {
+                self.play(at);
+                self.in_flight = InFlight::Nothing;
+                let reply = reply(&heard);
+                reply.map(Heard::Reply).ok_or_else(|| io::Error::other(format!("no reply: {heard}")))
+            }
+            Some((at, Event::Hangup(during))) if due(at, during) => {
+                self.play(at);
+                Ok(Heard::Hangup)
+            }
+            Some((at, Event::Stop(during))) if due(at, during) => {
+                self.play(at);
+                Ok(Heard::Stop)
+            }
+            Some((at, Event::Closed(during))) if due(at, during) => {
+                self.play(at);
+                Ok(Heard::Closed)
+            }
+            Some((at, Event::Broken(why))) if due(at, During::Sleeping) => {
+                self.play(at);
+                Err(io::Error::other(why))
+            }
+            _ if self.in_flight == InFlight::Late => {
+                self.in_flight = InFlight::Nothing;
+                Ok(Heard::Reply(Reply::dead()))
+            }
+            // The reply never came, or is not in the file any more.
+            None if self.in_flight == InFlight::Known => Err(self.break_off()),
+            _ if self.in_flight == InFlight::Known && until == Time::NEVER => Ok(Heard::Closed),
+            upcoming => {
+                let next = upcoming.map_or(self.now, |(at, _)| at.max(self.now));
+                if until > next + PATIENCE {
+                    return Err(self.beyond(Departure::Sleeps));
+                }
+                self.now = self.now.max(until);
+                Ok(Heard::Silence)
+            }
+        }
+    }
+
+    fn leave(&mut self, _: Ending) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn asked(&mut self) -> Time {
+        // The next time asked for, unless something else happened before it.
+        let mut at = self.next;
+        while let Some(line) = self.tape.lines.get(at) {
+            match line.event {
+                Event::Printed(_) => at += 1,
+                Event::Asked(_) => {
+                    self.now = self.now.max(self.began + line.at);
+                    self.next = at + 1;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        self.now
+    }
+}
