@@ -148,7 +148,7 @@ impl Recorder {
         }
         let header = Header {
             format: FORMAT,
-            script: script.name().to_owned(),
+            script: absolute(script.name()),
             version: script.version().to_owned(),
             seed,
             started: Duration::ZERO,
@@ -253,4 +253,12 @@ pub(super) fn ended(status: &str, commands: u64, fault: Option<&Fault>) -> Ended
     let wrong =
         |fault: &Fault| Wrong { message: fault.message.clone(), script: fault.script.clone(), line: fault.line };
     Ended { status: status.to_owned(), commands, fault: fault.map(wrong) }
+}
+
+/// Where a script is, seen from anywhere. One that was read from no file keeps its name.
+fn absolute(script: &str) -> String {
+    match std::path::absolute(script) {
+        Ok(path) if path.is_file() => path.to_string_lossy().into_owned(),
+        _ => script.to_owned(),
+    }
 }

@@ -36,7 +36,7 @@ pub fn play(host: &Host, script: &Script, path: &Path, args: Vec<String>, number
 }
 
 /// Asterisk's own sounds, those beside the script, and the words of its prompts.
-fn sounds(script: &Path) -> Result<Sounds> {
+pub fn sounds(script: &Path) -> Result<Sounds> {
     let mut sounds = Sounds::stock();
     let beside = script.with_file_name("sounds");
     if beside.is_dir() {

@@ -1,12 +1,344 @@
 //! `agi-rhai replay`: a recorded call, run against the script of today.
 
+mod as_test;
+
+use agi_rhai::clock::Time;
+use agi_rhai::command::Command;
+use agi_rhai::script::LoadError;
+use agi_rhai::session::Observer;
+use agi_rhai::transport::recording::{Event, Tape};
+use agi_rhai::transport::replay::Departure;
+use agi_rhai::transport;
+use agi_rhai::{Fault, Host, Outcome, Script, Session};
+use anyhow::{Context, Result, bail};
+use std::fmt::{Display, Write as _};
+use std::io::{IsTerminal, Write, stdout};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Runs a script against a recorded call, and shows where it departs
+/// So many lines of the dialogue are shown before the first difference.
+const SHOWN_BEFORE: usize = 8;
+
+/// Runs today's script against recorded calls, and shows where it departs from what happened then
+///
+/// The script is given what the call gave it: environment, arguments, random numbers, times, and Asterisk's replies, as
+/// long as it sends what it sent then. At the first line it did not send then, the replay stops: nobody knows what
+/// Asterisk would have answered. Calls are recorded with `--record DIR`.
 #[derive(Debug, clap::Args)]
-pub struct Replay {}
+#[command(after_help = "Exit codes: 0 all calls go as they went then, 1 one departs, 2 a file cannot be read, there is \
+                        no such script, or wrong usage.")]
+pub struct Replay {
+    /// Recorded calls, or folders of them (files named *.jsonl)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 
-pub fn replay(_: &Replay) -> ExitCode {
-    eprintln!("agi-rhai: not built yet");
-    ExitCode::from(2)
+    /// The script to run; without it, the one of the recording
+    #[arg(long, value_name = "PATH")]
+    pub script: Option<PathBuf>,
+
+    /// Folder in which scripts are looked for, if they are not where they were
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
+    pub scripts: Option<PathBuf>,
+
+    /// Prints the calls as tests, ready to paste into NAME.test.rhai; nothing is run
+    #[arg(long)]
+    pub as_test: bool,
+}
+
+/// What became of one recording.
+enum Verdict {
+    Same(String),
+    Departs(String),
+}
+
+pub fn replay(options: &Replay) -> ExitCode {
+    let files = match files(&options.files) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("agi-rhai: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    let (mut same, mut departed, mut unreadable) = (0, 0, 0);
+    for (number, file) in files.iter().enumerate() {
+        let result = read(file).and_then(|tape| {
+            if options.as_test {
+                let name = as_test::name(&tape, (files.len() > 1).then_some(number));
+                let path = script(&tape, options).unwrap_or_else(|_| PathBuf::from(&tape.header.script));
+                say(format_args!("{}{}", as_test::test(&tape, &path, &name), if number + 1 < files.len() { "\n" } else { "" }));
+                return Ok(None);
+            }
+            play(Arc::new(tape), options).map(Some)
+        });
+        match result {
+            Ok(None) => {}
+            Ok(Some(Verdict::Same(how))) => {
+                same += 1;
+                say(format_args!("{}: same: {how}", shown(file)));
+            }
+            Ok(Some(Verdict::Departs(report))) => {
+                departed += 1;
+                say(format_args!("{}: departs\n\n{report}\n", shown(file)));
+            }
+            Err(error) => {
+                unreadable += 1;
+                eprintln!("agi-rhai: {}: {error:#}", file.display());
+            }
+        }
+    }
+    if files.len() > 1 && !options.as_test {
+        let not_read = if unreadable > 0 { format!(", {unreadable} not played") } else { String::new() };
+        say(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
+    }
+    ExitCode::from(if unreadable > 0 { 2 } else { u8::from(departed > 0) })
+}
+
+fn say(text: impl Display) {
+    // Whoever reads from a pipe may have had enough.
+    let _ = writeln!(stdout(), "{text}");
+}
+
+fn shown(file: &Path) -> impl Display {
+    Path::new(file.file_name().unwrap_or(file.as_os_str())).display().to_string()
+}
+
+/// The files named, and those in folders named; in the order of the calls.
+fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut inside: Vec<PathBuf> = entries.map_while(Result::ok).map(|entry| entry.path()).collect();
+        inside.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
+        if inside.is_empty() {
+            bail!("no recorded calls (*.jsonl) in {}", path.display());
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<Tape> {
+    let bytes = std::fs::read(file).context("cannot read it")?;
+    Tape::read(&bytes).map_err(|wrong| {
+        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(lines.join("\n  "))
+    })
+}
+
+/// The script to run: as told, or where it was, or of this name in the scripts folder.
+fn script(tape: &Tape, options: &Replay) -> Result<PathBuf> {
+    if let Some(script) = &options.script {
+        return Ok(script.clone());
+    }
+    let recorded = Path::new(&tape.header.script);
+    let mut places = vec![recorded.to_owned()];
+    if let Some(scripts) = &options.scripts {
+        // In the same folder below it, as far as the paths agree.
+        let parts: Vec<_> = recorded.components().collect();
+        places.extend((0..parts.len()).map(|from| scripts.join(parts[from..].iter().collect::<PathBuf>())));
+    }
+    let found = places.into_iter().find(|place| place.is_file());
+    found.with_context(|| {
+        format!("its script, {}, is not there: name it by --script PATH or --scripts DIR", recorded.display())
+    })
+}
+
+/// Where the script stands.
+#[derive(Default)]
+struct Place(Mutex<(String, usize, &'static str)>);
+
+impl Place {
+    fn get(&self) -> (String, usize, &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Observer for Place {
+    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, _: Time) {
+        // What the host says at the end stands nowhere in the script.
+        if status(line).is_some() {
+            return;
+        }
+        let here = (script.to_owned(), place, command.function.name);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = here;
+    }
+
+    fn heard(&self, _: &'static Command, _: &dyn Display, _: Time) {}
+}
+
+/// Runs the script against the recording.
+fn play(tape: Arc<Tape>, options: &Replay) -> Result<Verdict> {
+    let path = script(&tape, options)?;
+    let header = &tape.header;
+    let mut host = Host::new();
+    host.deny(header.denied.iter().cloned());
+    host.set_memory(agi_rhai::script::Memory { used: crate::memory::used });
+    host.set_seed(header.seed);
+    let script = match host.load(&path, options.scripts.as_deref()) {
+        Ok(script) => script,
+        Err(LoadError::Fault(fault)) => return Ok(Verdict::Departs(fault.render(stdout().is_terminal()))),
+        Err(error) => return Err(error.into()),
+    };
+    let replay = transport::Replay::new(Arc::clone(&tape));
+    let progress = replay.watch();
+    let place = Arc::new(Place::default());
+    let mut session = Session::begin(Box::new(replay))?;
+    session.observe(Arc::clone(&place) as Arc<_>);
+    let outcome = host.run_with(session, &script, header.args.clone(), header.params.clone());
+    let progress = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let report = Report { tape: &tape, script: &script, outcome: &outcome, played: progress.played, place: place.get() };
+    Ok(match progress.departure {
+        Some(Departure::Sends(line)) => Verdict::Departs(report.sends(&line)),
+        Some(Departure::Sleeps) => Verdict::Departs(report.differs("(sleeps for more than an hour)", false)),
+        None if progress.broke_off => Verdict::Same(format!("{}, where the recording breaks off", report.so_far())),
+        None => report.at_the_end(),
+    })
+}
+
+struct Report<'a> {
+    tape: &'a Tape,
+    script: &'a Script,
+    outcome: &'a Outcome,
+    played: usize,
+    place: (String, usize, &'static str),
+}
+
+/// The host's own last words.
+fn status(line: &[u8]) -> Option<String> {
+    let words = agi_rhai::agi::split(line);
+    let name = words.get(2).filter(|_| words[0] == b"SET" && words[1] == b"VARIABLE")?;
+    match name.as_slice() {
+        b"AGI_RHAI_VERSION" => Some(String::new()),
+        b"AGI_RHAI_STATUS" => Some(String::from_utf8_lossy(words.get(3)?).into_owned()),
+        _ => None,
+    }
+}
+
+fn seconds(length: Duration) -> String {
+    format!("{:.2} s", length.as_secs_f64())
+}
+
+impl Report<'_> {
+    fn sends(&self, line: &[u8]) -> String {
+        match status(line) {
+            None => self.differs(&format!("> {}", String::from_utf8_lossy(line)), true),
+            Some(_) => self.differs(&format!("(the script ends{})", self.how_it_ends(line)), false),
+        }
+    }
+
+    fn how_it_ends(&self, line: &[u8]) -> String {
+        let status = status(line).unwrap_or_default();
+        match (&self.outcome.fault, status.as_str()) {
+            (Some(_), _) => " with a fault".to_owned(),
+            (None, "") => String::new(),
+            (None, status) => format!(": {status}"),
+        }
+    }
+
+    /// What went over the line before, what was sent then, what is sent now, and where.
+    fn differs(&self, now: &str, at_a_command: bool) -> String {
+        let mut report = String::new();
+        let on_the_line = |event: &Event| !matches!(event, Event::Asked(_) | Event::Printed(_));
+        let before: Vec<_> = self.tape.lines[..self.played].iter().filter(|line| on_the_line(&line.event)).collect();
+        for line in &before[before.len().saturating_sub(SHOWN_BEFORE)..] {
+            let _ = writeln!(report, "{:>11}  {}", seconds(line.at), event(&line.event));
+        }
+        let then = self.tape.lines[self.played..].iter().find(|line| on_the_line(&line.event));
+        let then = then.map_or_else(
+            || "(the call ended)".to_owned(),
+            |line| match &line.event {
+                Event::Sent(sent) if status(&sent.0).is_some() => {
+                    let ended = self.tape.ended().map_or("", |ended| &ended.status);
+                    format!("(the script ended: {ended})")
+                }
+                other => event(other),
+            },
+        );
+        let _ = writeln!(report, "{:>11}  {then}\n{:>11}  {now}\n", "then:", "now:");
+        report.push_str(&self.whereabouts(at_a_command));
+        report
+    }
+
+    /// The place in the script, with its line and a caret.
+    fn whereabouts(&self, at_a_command: bool) -> String {
+        let colour = stdout().is_terminal();
+        if let Some(fault) = &self.outcome.fault {
+            return fault.render(colour);
+        }
+        let (script, line, command) = &self.place;
+        if *line == 0 {
+            return format!("in {}, before its first command", self.script.name());
+        }
+        if !at_a_command {
+            return format!("the last command before was `{command}` at {script}:{line}");
+        }
+        let mut fault = Fault::new(script, "the script does something else here than it did in the recorded call");
+        let text = std::fs::read_to_string(script).unwrap_or_default();
+        fault.line = *line;
+        fault.source = text.lines().nth(line - 1).unwrap_or_default().to_owned();
+        let at = fault.source.find(command).or_else(|| fault.source.find(|c: char| !c.is_whitespace())).unwrap_or(0);
+        fault.column = fault.source[..at].chars().count() + 1;
+        fault.hint = (self.tape.header.version == self.script.version())
+            .then(|| "the script is the one of the recording: what differs comes from elsewhere".to_owned());
+        fault.render(colour)
+    }
+
+    fn so_far(&self) -> String {
+        let played = &self.tape.lines[..self.played];
+        let commands = played.iter().filter(|line| matches!(line.event, Event::Sent(_))).count();
+        let at = played.last().map_or(Duration::ZERO, |line| line.at);
+        format!("{commands} commands, {}", seconds(at))
+    }
+
+    /// All lines were the same; so is the end?
+    fn at_the_end(&self) -> Verdict {
+        if self.tape.lines[self.played..].iter().any(|line| matches!(line.event, Event::Sent(_))) {
+            return Verdict::Departs(self.differs("(the script ends)", false));
+        }
+        let Some(ended) = self.tape.ended() else {
+            return Verdict::Same(format!("{}, where the recording breaks off", self.so_far()));
+        };
+        let blind = |text: &str| -> String {
+            let digits = |c: char| if c.is_ascii_digit() && self.tape.header.redacted { '0' } else { c };
+            text.chars().map(digits).collect()
+        };
+        let then = ended.fault.as_ref().map(|fault| blind(&fault.message));
+        let now = self.outcome.fault.as_ref().map(|fault| blind(&fault.message));
+        if then != now {
+            let then = ended.fault.as_ref().map_or("no fault".to_owned(), |fault| fault.message.clone());
+            let now = self.outcome.fault.as_ref().map_or("no fault".to_owned(), |fault| fault.message.clone());
+            return Verdict::Departs(format!(
+                "{:>11}  {then}\n{:>11}  {now}\n\n{}",
+                "then:",
+                "now:",
+                self.whereabouts(false)
+            ));
+        }
+        let status = self.outcome.status.word();
+        if status != ended.status {
+            return Verdict::Departs(format!("{:>11}  {}\n{:>11}  {status}", "then:", ended.status, "now:"));
+        }
+        let changed = if self.tape.header.version == self.script.version() { "" } else { " (the script has changed)" };
+        Verdict::Same(format!("{}, {status}{changed}", self.so_far()))
+    }
+}
+
+fn event(event: &Event) -> String {
+    match event {
+        Event::Sent(line) => format!("> {}", String::from_utf8_lossy(&line.0)),
+        Event::Heard(reply) => format!("< {reply}"),
+        Event::Hangup(_) => "(the caller was gone)".to_owned(),
+        Event::Stop(_) => "(the operator ended the call)".to_owned(),
+        Event::Closed(_) => "(the line was closed)".to_owned(),
+        Event::Broken(why) => format!("(the line broke: {why})"),
+        Event::Ended(ended) => format!("(the script ended: {})", ended.status),
+        Event::Asked(_) | Event::Printed(_) => String::new(),
+    }
 }
