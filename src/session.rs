@@ -110,6 +110,9 @@ pub struct Session {
     /// The buffer of the last line.
     line: Vec<u8>,
     log_digits: bool,
+    secret: bool,
+    /// Whether the last question to the caller ended because the time was up.
+    timed_out: bool,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -152,6 +155,8 @@ impl Session {
             rules,
             line: Vec::new(),
             log_digits: false,
+            secret: false,
+            timed_out: false,
             observer: None,
         })
     }
@@ -179,6 +184,18 @@ impl Session {
         header.dead_mode = self.peer.dead_mode;
         header.environment = self.environment.lines().map(|line| Bytes(line.to_vec())).collect();
         Self { transport: Box::new(Recording::new(self.transport, self.began, header, out)), ..self }
+    }
+
+    /// From now on, keys are masked even where [`log_digits`](Self::log_digits) shows them; or no longer.
+    pub fn keep_secret(&mut self, secret: bool) {
+        self.secret = secret;
+    }
+
+    /// Whether the last command that asked the caller for digits ended because the time was up: not by `#`, and not
+    /// because there were enough.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.timed_out
     }
 
     /// What Asterisk told at the start.
@@ -278,6 +295,7 @@ impl Session {
                         reply = self.exchange(command, &line, &args)?;
                     }
                     if reply.result() == "-1" && self.is_alive() {
+                        self.timed_out = true;
                         return Ok(Value::from(""));
                     }
                 }
@@ -406,7 +424,7 @@ impl Session {
                 Ok(Heard::Reply(reply)) => {
                     self.log(command, &reply);
                     if let Some(observer) = &self.observer {
-                        let shown = Shown { command, reply: &reply, digits: self.log_digits };
+                        let shown = Shown { command, reply: &reply, digits: self.log_digits && !self.secret };
                         observer.heard(command, &shown, self.transport.now());
                     }
                     if let After::Fence(result) = command.after
@@ -490,6 +508,7 @@ impl Session {
             self.still_on()?;
             return Err(refused(RefusalKind::Refused, message).into());
         }
+        self.timed_out = reply.value() == Some("timeout");
         let value = command.function.returns.read(reply);
         if reply.result() == "-1" && !self.aftermath && self.is_alive() && command.minus != Minus::Value {
             let message = "Asterisk answered -1: it failed, or there is no such thing";
@@ -548,7 +567,7 @@ impl Session {
     }
 
     fn log(&self, command: &'static Command, reply: &Reply) {
-        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.log_digits });
+        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.log_digits && !self.secret });
     }
 }
 

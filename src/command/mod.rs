@@ -21,12 +21,16 @@ mod text;
 mod value;
 mod variable;
 
+pub use dialplan::EXEC;
+pub use digits::{GET_DATA, WAIT_FOR_DIGIT};
 pub use line_state::CHANNEL_STATUS;
 pub use log::{NOOP, VERBOSE};
 pub use param::{Encoded, Kind, Need, Param, Rules};
+pub use playback::STREAM_FILE;
 pub use returns::{Returns, Trouble};
+pub use say::{SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC};
 pub use value::Value;
-pub use variable::SET_VARIABLE;
+pub use variable::{GET_VARIABLE, SET_VARIABLE};
 
 use crate::agi::Reply;
 use crate::pbx::Channel;

@@ -5,8 +5,8 @@ use crate::agi::{Unsendable, line, quote};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// One parameter of a function.
-#[derive(Clone, Copy, Debug)]
+/// One parameter of a function, or one option in a map of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Param {
     /// Its name in the reference and in errors.
     pub name: &'static str,
@@ -57,6 +57,14 @@ pub enum Kind {
     Rest,
     /// `#{ beep, silence, offset }` of RECORD FILE.
     RecordOptions,
+    /// What is said: a sound file, a number, a map such as `#{ digits: "0412" }`, or an array of such.
+    Parts,
+    /// A map from keys, or patterns of keys, to what each of them means.
+    Choices,
+    /// A function, as a closure or by `Fn("name")`.
+    Function,
+    /// A map that may hold these.
+    Options(&'static [Param]),
 }
 
 impl Kind {
@@ -77,7 +85,9 @@ impl Kind {
             Self::OnOff => "bool",
             Self::Word(_) => "word",
             Self::Digits => "digits",
-            Self::RecordOptions => "map",
+            Self::RecordOptions | Self::Choices | Self::Options(_) => "map",
+            Self::Parts => "parts",
+            Self::Function => "function",
         }
     }
 }

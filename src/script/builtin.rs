@@ -2,6 +2,7 @@
 
 use super::engine::Call;
 use super::functions::{add, add_typed, dynamic, raise, value};
+use super::ivr;
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
 use crate::session::Error;
 use rand::RngExt;
@@ -132,9 +133,16 @@ pub static BUILTINS: &[&Function] = &[
         returns: returns("the text in quotes"),
         examples: &[example(r#"app_text("one, two")"#, r#""\"one, two\"""#)],
     },
+    &ivr::SAY,
+    &ivr::COLLECT,
+    &ivr::ASK,
+    &ivr::CONFIRM,
+    &ivr::MENU,
+    &ivr::DIAL,
 ];
 
 pub(super) fn add_all(module: &mut Module) {
+    ivr::add_all(module);
     let (int, float, text, unit) =
         (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
     for kind in [int, float] {

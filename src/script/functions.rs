@@ -261,7 +261,7 @@ pub(super) fn dynamic(value: Value) -> Dynamic {
 }
 
 /// How many letters two names differ by.
-fn distance(one: &str, other: &str) -> usize {
+pub(super) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.chars().enumerate() {

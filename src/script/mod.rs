@@ -7,6 +7,7 @@ mod engine;
 mod fault;
 mod functions;
 mod import;
+mod ivr;
 mod library;
 pub mod rehearse;
 pub mod storm;

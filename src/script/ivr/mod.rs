@@ -1,0 +1,241 @@
+//! Questions and menus: what a script would otherwise make of several commands each time, and get wrong.
+
+mod choices;
+mod options;
+mod parts;
+mod question;
+
+use super::engine::Call;
+use super::functions::{add, dynamic, raise, value};
+use crate::command::{
+    Command, EXEC, Function, GET_VARIABLE, Kind, Need, Param, Refusal, RefusalKind, Returns, Trouble, Value,
+};
+use crate::session::Error;
+use choices::Choices;
+use options::{OF_ASK, OF_COLLECT, OF_CONFIRM, OF_MENU, Options};
+use question::Question;
+use rhai::{Dynamic, EvalAltResult, FnPtr, Module, NativeCallContext};
+use std::fmt::Display;
+
+type Failure = Box<EvalAltResult>;
+type Outcome = Result<Dynamic, Failure>;
+
+const fn returns(doc: &'static str) -> Returns {
+    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+}
+
+const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
+    Param { name, kind, need, doc }
+}
+
+const PARTS: Param = param("parts", Kind::Parts, Need::Required, "What is said: one part, or an array of parts.");
+
+/// `say`
+pub(super) static SAY: Function = Function {
+    name: "say",
+    summary: "Says one part or several; the caller may end it with a key.",
+    params: &[PARTS, param("keys", Kind::Keys, Need::Default(""), "Keys that end it early; none if left out.")],
+    returns: Returns::Key,
+    examples: &[],
+};
+
+/// `collect`
+pub(super) static COLLECT: Function = Function {
+    name: "collect",
+    summary: "Asks once for keys, and tells how they ended.",
+    params: &[PARTS, param("options", Kind::Options(OF_COLLECT), Need::Optional, "A map of options.")],
+    returns: returns(
+        "`#{ digits, ended_by }`; it was ended by `\"max\"`, `\"end\"`, `\"timeout\"` (after some keys), `\"none\"` or \
+         `\"cancel\"`",
+    ),
+    examples: &[],
+};
+
+/// `ask`
+pub(super) static ASK: Function = Function {
+    name: "ask",
+    summary: "Asks for keys until there is an answer.",
+    params: &[PARTS, param("options", Kind::Options(OF_ASK), Need::Optional, "A map of options.")],
+    returns: returns("the keys as text; `()` when all tries are used up, or the caller gave up by a `cancel` key"),
+    examples: &[],
+};
+
+/// `confirm`
+pub(super) static CONFIRM: Function = Function {
+    name: "confirm",
+    summary: "Asks for yes, which is 1, or no, which is 2.",
+    params: &[PARTS, param("options", Kind::Options(OF_CONFIRM), Need::Optional, "A map of options.")],
+    returns: returns("`true` or `false`; `()` when all tries are used up, or the caller gave up by a `cancel` key"),
+    examples: &[],
+};
+
+/// `menu`
+pub(super) static MENU: Function = Function {
+    name: "menu",
+    summary: "Lets the caller choose by keys, matched as Asterisk matches extensions.",
+    params: &[
+        PARTS,
+        param(
+            "choices",
+            Kind::Choices,
+            Need::Required,
+            "A map from keys, or patterns such as `_1XX`, to a value, or to a function that is called with the keys.",
+        ),
+        param("options", Kind::Options(OF_MENU), Need::Optional, "A map of options."),
+    ],
+    returns: returns(
+        "the value of the choice, or what its function gives; `()` when all tries are used up, or the caller gave up \
+         by a `cancel` key",
+    ),
+    examples: &[],
+};
+
+/// `dial`
+pub(super) static DIAL: Function = Function {
+    name: "dial",
+    summary: "Calls somebody and connects the caller; the script goes on when they have hung up.",
+    params: &[
+        param("target", Kind::Name, Need::Required, "Whom to call, such as `PJSIP/200`; several are joined by `&`."),
+        param("seconds", Kind::Seconds, Need::Default("30"), "Seconds to let it ring; parts of one are rounded up."),
+        param("options", Kind::Text, Need::Default(""), "Options of Dial; `g` is always among them."),
+    ],
+    returns: returns(
+        "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
+    ),
+    examples: &[],
+};
+
+pub(super) fn add_all(module: &mut Module) {
+    let functions: [(&'static Function, fn(&Asker, &[&mut Dynamic]) -> Outcome); 6] =
+        [(&SAY, say), (&COLLECT, collect), (&ASK, ask), (&CONFIRM, confirm), (&MENU, menu), (&DIAL, dial)];
+    for (function, run) in functions {
+        let required = function.params.iter().filter(|param| param.need == Need::Required).count();
+        for arity in required..=function.params.len() {
+            add(module, function.name, arity, move |context, args| {
+                let call = Call::of(context)?;
+                run(&Asker { function: function.name, call: &call, context }, args)
+            });
+        }
+    }
+}
+
+/// Who says and asks: one function of a script, at one place of a call.
+struct Asker<'a> {
+    function: &'static str,
+    call: &'a Call,
+    context: &'a NativeCallContext<'a>,
+}
+
+impl Asker<'_> {
+    /// Carries a command out.
+    fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, Failure> {
+        self.call.invoke(self.context, command, args).map_err(|error| raise(self.call, self.context, error))
+    }
+
+    /// The error of an argument that is not right.
+    fn wrong(&self, parameter: &'static str, problem: impl Display) -> Failure {
+        let refusal = Refusal {
+            kind: RefusalKind::Argument,
+            command: self.function,
+            parameter: Some(parameter),
+            code: None,
+            result: None,
+            message: format!("{}: {problem}", self.function),
+        };
+        raise(self.call, self.context, Error::Refused(refusal))
+    }
+}
+
+fn say(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
+    let keys = match args.get(1) {
+        Some(keys) => {
+            options::keys(&value(keys)).map_err(|problem| asker.wrong("keys", format!("`keys` {problem}")))?
+        }
+        None => String::new(),
+    };
+    let key = asker.say(&parts::plays(asker, "parts", args[0])?, &keys)?;
+    Ok(dynamic(Value::Text(key.map(String::from).unwrap_or_default())))
+}
+
+fn collect(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
+    let options = Options::read(asker, args.get(1).map(|given| &**given), OF_COLLECT)?;
+    let parts = parts::plays(asker, "parts", args[0])?;
+    let round = Question::new(asker, options, None).round(&parts)?;
+    let ended_by = Value::from(round.ended.word());
+    Ok(dynamic(Value::map([("digits", Value::Text(round.keys)), ("ended_by", ended_by)])))
+}
+
+fn ask(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
+    let options = Options::read(asker, args.get(1).map(|given| &**given), OF_ASK)?;
+    let keys = Question::new(asker, options, None).ask(args[0])?;
+    Ok(keys.map_or(Dynamic::UNIT, |keys| dynamic(Value::Text(keys))))
+}
+
+fn confirm(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
+    let options = Options::read(asker, args.get(1).map(|given| &**given), OF_CONFIRM)?;
+    choose(asker, args[0], options, Choices::yes_or_no())
+}
+
+fn menu(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
+    let choices = Choices::read(asker, args[1])?;
+    let options = Options::read(asker, args.get(2).map(|given| &**given), OF_MENU)?;
+    choose(asker, args[0], options, choices)
+}
+
+fn choose(asker: &Asker, parts: &Dynamic, options: Options, choices: Choices) -> Outcome {
+    let question = Question::new(asker, options, Some(choices));
+    let Some(keys) = question.ask(parts)? else { return Ok(Dynamic::UNIT) };
+    let chosen = question.choices.as_ref().and_then(|choices| choices.find(&keys)).cloned().unwrap_or_default();
+    let function = chosen.read_lock::<FnPtr>().map(|function| function.clone());
+    match function {
+        Some(function) => asker.call_back(&function, &keys),
+        None => Ok(chosen),
+    }
+}
+
+fn dial(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
+    let text = |at: usize, name: &'static str, usual: &str| match args.get(at).map(|given| value(given)) {
+        None => Ok(usual.to_owned()),
+        Some(Value::Text(text)) => Ok(text),
+        Some(other) => Err(asker.wrong(name, format_args!("`{name}` must be a text, not {}", other.type_name()))),
+    };
+    let target = text(0, "target", "")?;
+    if target.trim().is_empty() {
+        return Err(asker.wrong("target", "`target` must not be empty: \"PJSIP/200\", for instance"));
+    }
+    let seconds = match args.get(1).map(|given| value(given)) {
+        None => Some(30),
+        Some(Value::Int(seconds)) => Some(seconds),
+        Some(Value::Float(seconds)) => whole_seconds(seconds),
+        Some(Value::Text(text)) => text.trim().parse().ok().and_then(whole_seconds),
+        Some(_) => None,
+    };
+    let Some(seconds) = seconds.filter(|seconds| *seconds >= 1) else {
+        return Err(asker.wrong("seconds", "`seconds` must be a number of seconds, 1 or more"));
+    };
+    let mut options = text(2, "options", "")?;
+    if !has_option(&options, 'g') {
+        options.push('g');
+    }
+    let args = [Value::from("Dial"), Value::Text(target), Value::Int(seconds), Value::Text(options)];
+    asker.invoke(&EXEC, &args)?;
+    Ok(dynamic(asker.invoke(&GET_VARIABLE, &[Value::from("DIALSTATUS")])?))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "within the bounds of what Dial takes")]
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    (seconds > 0.0).then(|| seconds.ceil().min(f64::from(i32::MAX)) as i64)
+}
+
+/// Whether Dial's options hold this letter, outside the parentheses of another.
+fn has_option(options: &str, letter: char) -> bool {
+    let mut depth = 0_usize;
+    options.chars().any(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && c == letter
+    })
+}

@@ -1,0 +1,214 @@
+//! Parts: what a script gives to be said, and the commands that say it.
+
+use super::{Asker, Failure};
+use crate::command::{
+    Command, GET_DATA, SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC, STREAM_FILE, Value,
+};
+use crate::script::functions::{distance, value};
+use rhai::{Array, Dynamic, Map};
+use smallvec::{SmallVec, smallvec};
+
+/// Any key of the telephone.
+pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
+/// How SAY DATETIME says a time unless told otherwise; in German it has another way.
+const DATE_FORMAT: &str = "ABdY 'digits/at' IMp";
+const GERMAN_DATE_FORMAT: &str = "A dBY HMS";
+/// The maps that are parts, by the name that says which, and what may stand beside it.
+const MAPS: &[(&str, &[&str])] =
+    &[("digits", &[]), ("spell", &[]), ("phonetic", &[]), ("number", &["gender"]), ("date", &["format", "zone"])];
+const A_PART: &str = "a part is a sound file's name, a whole number, or a map such as #{ digits: \"0412\" }";
+
+/// One thing to be said: one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Play {
+    /// A sound file.
+    File(String),
+    /// A number, in the gender of what is counted where the language has such.
+    Number { number: i64, gender: Option<String> },
+    /// Digits, one by one.
+    Digits(String),
+    /// Letters, one by one.
+    Spell(String),
+    /// Letters, in the phonetic alphabet.
+    Phonetic(String),
+    /// A date or time.
+    Date { epoch: i64, format: Option<String>, zone: Option<String> },
+}
+
+impl Play {
+    /// The command that says it while it listens to these keys.
+    pub(super) fn command(&self, keys: &str) -> (&'static Command, SmallVec<[Value; 4]>) {
+        let optional = |text: &Option<String>| text.as_deref().map(Value::from);
+        let text = |text: &str| smallvec![Value::from(text), Value::from(keys)];
+        match self {
+            Self::File(file) => (&STREAM_FILE, text(file)),
+            Self::Number { number, gender } => {
+                let mut args = smallvec![Value::Int(*number), Value::from(keys)];
+                args.extend(optional(gender));
+                (&SAY_NUMBER, args)
+            }
+            Self::Digits(digits) => (&SAY_DIGITS, text(digits)),
+            Self::Spell(letters) => (&SAY_ALPHA, text(letters)),
+            Self::Phonetic(letters) => (&SAY_PHONETIC, text(letters)),
+            Self::Date { epoch, format, zone } => {
+                let mut args = smallvec![Value::Int(*epoch), Value::from(keys)];
+                args.extend(optional(format));
+                args.extend(optional(zone));
+                (&SAY_DATETIME, args)
+            }
+        }
+    }
+}
+
+/// What these parts are to be played as; `parameter` is what they were given for.
+pub(super) fn plays(asker: &Asker, parameter: &'static str, parts: &Dynamic) -> Result<Vec<Play>, Failure> {
+    let mut plays = Vec::new();
+    let mut number = 0;
+    add(asker, parameter, parts, &mut number, &mut plays)?;
+    Ok(plays)
+}
+
+/// Adds one part, or those of an array, however deep; `number` counts them for the errors.
+fn add(
+    asker: &Asker,
+    parameter: &'static str,
+    part: &Dynamic,
+    number: &mut usize,
+    plays: &mut Vec<Play>,
+) -> Result<(), Failure> {
+    if let Some(array) = part.read_lock::<Array>() {
+        return array.iter().try_for_each(|part| add(asker, parameter, part, number, plays));
+    }
+    *number += 1;
+    let wrong = |problem: String| {
+        let which = if *number == 1 { String::new() } else { format!("part {number} of ") };
+        asker.wrong(parameter, format_args!("{which}`{parameter}` {problem}"))
+    };
+    let play = if let Some(map) = part.read_lock::<Map>() {
+        from_map(asker, &map).map_err(wrong)?
+    } else {
+        match value(part) {
+            Value::Text(file) if file.is_empty() => return Ok(()),
+            Value::Text(file) => Play::File(sayable(file).map_err(wrong)?),
+            Value::Int(number) => Play::Number { number: in_range(number).map_err(wrong)?, gender: None },
+            Value::Nothing => return Err(wrong(format!("is (): {A_PART}"))),
+            other => return Err(wrong(format!("is {} {part}: {A_PART}", other.type_name()))),
+        }
+    };
+    plays.push(play);
+    Ok(())
+}
+
+/// The part a map is.
+fn from_map(asker: &Asker, map: &Map) -> Result<Play, String> {
+    let named = MAPS.iter().find(|(name, _)| map.contains_key(*name));
+    let Some((kind, beside)) = named else {
+        let first = map.keys().next().map(|name| (name.as_str(), like(name, MAPS.iter().map(|(name, _)| *name))));
+        return Err(match first {
+            Some((name, Some(like))) => format!("has no kind `{name}`: did you mean `{like}`?"),
+            Some((name, None)) => {
+                format!("is a map with `{name}`: it takes `digits`, `spell`, `phonetic`, `number` or `date`")
+            }
+            None => "is an empty map".to_owned(),
+        });
+    };
+    if let Some(name) = map.keys().find(|name| name.as_str() != *kind && !beside.contains(&name.as_str())) {
+        let takes = match beside {
+            [] => "nothing beside it".to_owned(),
+            names => format!("`{}` beside it", names.join("` and `")),
+        };
+        return Err(format!("has `{name}`, but `{kind}` takes {takes}"));
+    }
+    let text = |name: &str| match map.get(name).map(value) {
+        Some(Value::Text(text)) => Ok(text),
+        Some(Value::Int(number)) => Ok(number.to_string()),
+        other => Err(format!("takes `{name}` as a text, not {}", other.unwrap_or(Value::Nothing).type_name())),
+    };
+    let optional = |name: &str| if map.contains_key(name) { text(name).and_then(sayable).map(Some) } else { Ok(None) };
+    let integer = |name: &str| {
+        let given = map.get(name).map(value);
+        match &given {
+            Some(Value::Int(number)) => Some(*number),
+            Some(Value::Text(text)) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| match given {
+            Some(Value::Text(text)) => format!("takes `{name}` as a whole number, not the text {text:?}"),
+            other => format!("takes `{name}` as a whole number, not {}", other.unwrap_or(Value::Nothing).type_name()),
+        })
+    };
+    Ok(match *kind {
+        "digits" => {
+            let digits = text("digits")?;
+            if let Some(wrong) = digits.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | '-' | ' ')) {
+                return Err(format!("takes `digits` as digits, `*` and `#`, not {wrong:?} in {digits:?}"));
+            }
+            Play::Digits(digits)
+        }
+        "spell" => Play::Spell(text("spell").and_then(sayable)?),
+        "phonetic" => Play::Phonetic(text("phonetic").and_then(sayable)?),
+        "number" => Play::Number { number: in_range(integer("number")?)?, gender: optional("gender")? },
+        _ => {
+            let (epoch, zone) = (integer("date")?, optional("zone")?);
+            if epoch < 0 {
+                return Err(format!("takes `date` as seconds since 1970, not {epoch}"));
+            }
+            let mut format = optional("format")?.filter(|format| !format.is_empty());
+            if zone.is_some() && format.is_none() {
+                // The words of the command go by their place.
+                let german =
+                    asker.call.session().environment().get("agi_language").is_some_and(|l| l.starts_with("de"));
+                format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
+            }
+            Play::Date { epoch, format, zone }
+        }
+    })
+}
+
+/// What Asterisk says as a number is an `int`.
+fn in_range(number: i64) -> Result<i64, String> {
+    match i32::try_from(number) {
+        Ok(_) => Ok(number),
+        Err(_) => Err(format!("is {number}: Asterisk says numbers up to {}; `digits` says more", i32::MAX)),
+    }
+}
+
+/// What a command line can carry, found out before the first part is heard.
+fn sayable(text: String) -> Result<String, String> {
+    if text.contains(['\n', '\0']) { Err(format!("holds a line break or NUL: {text:?}")) } else { Ok(text) }
+}
+
+/// The name most like this one, if one is.
+pub(super) fn like<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|known| (distance(name, known), known)).min()?;
+    (near.0 <= 1 + name.len() / 4).then_some(near.1)
+}
+
+impl Asker<'_> {
+    /// Plays one thing while it listens to these keys: the key that ended it.
+    pub(super) fn play(&self, play: &Play, keys: &str) -> Result<Option<char>, Failure> {
+        let (command, args) = play.command(keys);
+        Ok(key(&self.invoke(command, &args)?))
+    }
+
+    /// Plays one thing of a question, with more to come: the key that ended it. A sound file is played by GET DATA,
+    /// which makes less of a missing one than STREAM FILE: that would set AGISTATUS to FAILURE, and end AsyncAGI.
+    pub(super) fn play_asking(&self, play: &Play) -> Result<Option<char>, Failure> {
+        match play {
+            Play::File(file) => {
+                let pressed = self.invoke(&GET_DATA, &[Value::from(file.as_str()), Value::Int(1), Value::Int(1)])?;
+                // `#` ends it, and is left out.
+                Ok(key(&pressed).or_else(|| (!self.call.session().timed_out()).then_some('#')))
+            }
+            play => self.play(play, ANY_KEY),
+        }
+    }
+}
+
+/// The key in a command's value.
+pub(super) fn key(value: &Value) -> Option<char> {
+    match value {
+        Value::Text(text) => text.chars().next(),
+        _ => None,
+    }
+}
