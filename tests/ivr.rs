@@ -1,1 +1,239 @@
-//! Questions, menus and phrases, on the simulator.
+//! Questions and menus on the simulator. The cases of [`CASES`] are played on a real Asterisk too, by `live_ivr.rs`, with
+//! the same callers and the same results.
+
+use agi_rhai::agi;
+use agi_rhai::pbx::{self, Channel, Plan, State, Voice};
+use agi_rhai::transport::Simulator;
+use agi_rhai::{Host, Outcome, Session};
+use std::time::Duration;
+
+/// A caller, who follows a plan in the words of [`Plan`], a script, and what it says with `verbose`.
+pub struct Case {
+    pub name: &'static str,
+    pub plan: &'static str,
+    pub script: &'static str,
+    pub says: &'static [&'static str],
+}
+
+const fn case(name: &'static str, plan: &'static str, script: &'static str, says: &'static [&'static str]) -> Case {
+    Case { name, plan, script, says }
+}
+
+/// Every option and every way a caller can be.
+pub const CASES: &[Case] = &[
+    // Saying.
+    case(
+        "say",
+        "",
+        r##"say("beep"); say(["beep", 42, #{ digits: "07#" }, #{ spell: "ab" }, [#{ phonetic: "a" }, "beep"]]); say([]); say("");
+            say(#{ number: 2, gender: "f" }); say([-5, #{ number: "7" }, #{ digits: 12 }]); verbose(to_debug(say("beep", "12")));
+            say(#{ date: 1210498014, format: "IMp", zone: "UTC" }); say(#{ date: 1210498014, zone: "UTC" }); say(#{ digits: "" })"##,
+        &[r#""""#],
+    ),
+    case(
+        "say key",
+        "presses 9 when beep after 200ms, presses 2 when \"number 123456\" after 500ms, presses 1 when vm-intro after 500ms",
+        r#"verbose(say(["beep", 123456, "vm-intro"], "12")); verbose(say(["vm-intro"], 1))"#,
+        &["2", "1"],
+    ),
+    case("say missing", "", r#"say(["no-such-file", "beep"]); verbose("on")"#, &["on"]),
+    // One round.
+    case("collect max", "presses 1234 every 200ms when vm-intro after 500ms", r#"verbose(to_debug(collect("vm-intro", #{ max: 4 })))"#, &[r##"#{"digits": "1234", "ended_by": "max"}"##]),
+    case("collect end", "presses 12# every 200ms when vm-intro after 500ms", r#"verbose(to_debug(collect("vm-intro")))"#, &[r##"#{"digits": "12", "ended_by": "end"}"##]),
+    case("collect end alone", "presses # when vm-intro after 500ms", r#"verbose(to_debug(collect("vm-intro")))"#, &[r##"#{"digits": "", "ended_by": "end"}"##]),
+    case("collect end at max", "presses 12 every 200ms when beep after 700ms", r#"verbose(to_debug(collect("beep", #{ max: 2 }))); verbose(to_debug(collect("beep", #{ first: 1 })))"#, &[r##"#{"digits": "12", "ended_by": "max"}"##, r##"#{"digits": "", "ended_by": "none"}"##]),
+    case("collect timeout", "presses 12 every 200ms when vm-intro after 500ms", r#"verbose(to_debug(collect("vm-intro", #{ between: 1 })))"#, &[r##"#{"digits": "12", "ended_by": "timeout"}"##]),
+    case("collect none", "", r#"verbose(to_debug(collect("beep", #{ first: 0.5 }))); verbose(to_debug(collect([], #{ first: 0 })))"#, &[r##"#{"digits": "", "ended_by": "none"}"##, r##"#{"digits": "", "ended_by": "none"}"##]),
+    case("collect cancel", "presses 1* every 200ms when vm-intro after 500ms", r#"verbose(to_debug(collect("vm-intro", #{ cancel: "*" })))"#, &[r##"#{"digits": "1", "ended_by": "cancel"}"##]),
+    case("collect cancel first", "presses * when vm-intro after 500ms", r#"verbose(to_debug(collect(["vm-intro", "beep"], #{ cancel: "*", max: 5 })))"#, &[r##"#{"digits": "", "ended_by": "cancel"}"##]),
+    // What ends an answer.
+    case("end is a star", "presses 1#2* every 200ms when vm-intro after 500ms", r#"verbose(ask("vm-intro", #{ end: "*" }))"#, &["1#2"]),
+    case("ends are two", "presses 12* every 200ms when vm-intro after 500ms, presses 34# every 200ms when beep after 700ms", r##"verbose(ask("vm-intro", #{ end: "#*" })); verbose(ask("beep", #{ end: "*#" }))"##, &["12", "34"]),
+    case("pound is a key like any other", "presses #1##2 every 200ms when vm-intro after 500ms", r#"verbose(ask("vm-intro", #{ end: "", max: 5 }))"#, &["#1##2"]),
+    case("pound in the last place", "presses 12# every 200ms when vm-intro after 500ms", r#"verbose(ask("vm-intro", #{ end: "", max: 3 })); verbose(to_debug(collect("beep", #{ first: 1 })))"#, &["12#", r##"#{"digits": "", "ended_by": "none"}"##]),
+    case("pound and a silence", "presses 1# every 200ms when vm-intro after 500ms", r#"verbose(to_debug(collect("vm-intro", #{ end: "", between: 1 })))"#, &[r##"#{"digits": "1#", "ended_by": "timeout"}"##]),
+    case("one wait for all", "presses 123 every 200ms when beep after 1200ms", r#"verbose(ask("beep", #{ first: 2, between: 2, max: 3 }))"#, &["123"]),
+    // Typing ahead.
+    case(
+        "two questions at once",
+        "presses 123456 every 200ms when vm-intro after 500ms",
+        r#"verbose(ask("vm-intro", #{ max: 4 })); verbose(ask("demo-congrats", #{ max: 2 }))"#,
+        &["1234", "56"],
+    ),
+    case(
+        "three questions at once",
+        "presses 12#3#4567 every 200ms when vm-intro after 500ms",
+        r#"verbose(ask(["vm-intro", "beep"])); verbose(ask(["demo-congrats", 7])); verbose(ask([8, "demo-congrats"], #{ max: 4 }))"#,
+        &["12", "3", "4567"],
+    ),
+    case(
+        "the second of three prompts",
+        "presses 12 every 200ms when \"number 123456\" after 500ms",
+        r#"verbose(ask(["beep", 123456, "vm-intro"], #{ max: 2 }))"#,
+        &["12"],
+    ),
+    case(
+        "the first of three prompts",
+        "presses 12 every 200ms when vm-intro after 500ms",
+        r#"verbose(ask(["vm-intro", "beep", "demo-congrats"], #{ max: 2 }))"#,
+        &["12"],
+    ),
+    case(
+        "pound in the first of two prompts",
+        "presses # when vm-intro after 500ms",
+        r#"verbose(to_debug(collect(["vm-intro", "demo-congrats"])))"#,
+        &[r##"#{"digits": "", "ended_by": "end"}"##],
+    ),
+    case("a number comes last", "presses 12 every 200ms after 4s", r#"verbose(ask(["beep", 5], #{ max: 2, first: 8 }))"#, &["12"]),
+    case("a number comes last, interrupted", "presses 12 every 200ms when \"number 123456\" after 500ms", r#"verbose(ask(["beep", 123456], #{ max: 2 }))"#, &["12"]),
+    case("digits and letters interrupted", "presses 1 when \"digits 123456\" after 500ms, presses 2 when \"alpha abcdef\" after 500ms", r#"verbose(ask([#{ digits: "123456" }, "demo-congrats"], #{ max: 1 })); verbose(ask([#{ spell: "abcdef" }, "beep"], #{ max: 1 }))"#, &["1", "2"]),
+    // Keys that are not wanted.
+    case("prompts play out", "presses 9 when beep after 200ms, presses 12 every 200ms after 3s", r#"verbose(ask(["beep", 5, "beep"], #{ barge_in: false, max: 2, first: 8 }))"#, &["12"]),
+    case(
+        "flush",
+        "presses 123456 every 200ms when vm-intro after 500ms, presses 78 every 200ms when demo-congrats after 500ms",
+        r#"verbose(ask("vm-intro", #{ max: 4 })); verbose(ask("demo-congrats", #{ max: 2, flush: true }))"#,
+        &["1234", "78"],
+    ),
+    // Tries.
+    case(
+        "three silences",
+        "",
+        r#"verbose(to_debug(ask("beep", #{ first: 0.3, no_input: [["digits/1"], ["digits/2", "beep"]], give_up: "digits/9" })))"#,
+        &["()"],
+    ),
+    case(
+        "wrong, nothing, right",
+        "presses 9# every 200ms when beep after 700ms, presses 123# every 200ms when digits/2 after 1500ms",
+        r#"verbose(ask("beep", #{ min: 3, first: 1, no_input: "digits/2", no_match: "digits/1", give_up: "digits/9" }))"#,
+        &["123"],
+    ),
+    case(
+        "a key in what is said before the second try",
+        "presses 9# every 200ms when beep after 700ms, presses 12 every 200ms when vm-intro after 500ms",
+        r#"verbose(ask("beep", #{ min: 2, max: 2, no_match: ["vm-intro", 7] }))"#,
+        &["12"],
+    ),
+    case("once only", "", r#"verbose(to_debug(ask("beep", #{ first: 0.3, tries: 1, no_input: "digits/1", give_up: ["digits/9", 3] })))"#, &["()"]),
+    case("cancelled", "presses 1* every 200ms when vm-intro after 500ms", r#"verbose(to_debug(ask("vm-intro", #{ cancel: "*", give_up: "digits/9" })))"#, &["()"]),
+    case("an empty answer is one", "presses # when vm-intro after 500ms", r#"verbose(to_debug(ask("vm-intro", #{ min: 0 }))); verbose(to_debug(ask("beep", #{ min: 0, first: 0.3 })))"#, &[r#""""#, r#""""#]),
+    case(
+        "valid",
+        "presses 11 every 200ms when vm-intro after 500ms, presses 22 every 200ms when digits/1 after 200ms, presses 33 every 200ms when \"number 22\" after 200ms",
+        r#"verbose(ask("vm-intro", #{ max: 2, tries: 4, no_match: "digits/1", valid: |digits| switch digits { "11" => false, "22" => [22, "beep"], _ => true } }))"#,
+        &["33"],
+    ),
+    case(
+        "valid is a function of the script",
+        "presses 1 when vm-intro after 500ms, presses 7 when digits/1 after 200ms",
+        r#"verbose(ask("vm-intro", #{ max: 1, no_match: ["digits/1"], valid: Fn("lucky") })); fn lucky(digits) { get_variable("X"); digits == "7" }"#,
+        &["7"],
+    ),
+    // Yes or no.
+    case("yes", "presses 1 when vm-intro after 500ms", r#"verbose(to_debug(confirm("vm-intro")))"#, &["true"]),
+    case("no, after all", "presses 3 when vm-intro after 500ms, presses 2 when beep after 200ms", r#"verbose(to_debug(confirm("vm-intro", #{ no_match: "beep" })))"#, &["false"]),
+    case("neither", "presses # when vm-intro after 500ms", r#"verbose(to_debug(confirm("vm-intro", #{ first: 0.3, tries: 2 })))"#, &["()"]),
+    // Menus.
+    case(
+        "a menu of one key",
+        "presses 2 when vm-intro after 500ms, presses 1 when demo-congrats after 500ms, presses # when beep after 200ms",
+        r##"let choices = #{ "1": "sales", "2": || "help" + 1, "#": 3, "*": |key| key };
+            verbose(menu("vm-intro", choices)); verbose(menu("demo-congrats", choices)); verbose(menu("beep", choices)); verbose(elapsed() < 3.5)"##,
+        &["help1", "sales", "3", "1"],
+    ),
+    case("a menu nobody uses", "presses 5 when beep after 700ms", r#"verbose(to_debug(menu("beep", #{ "1": 1, "2": 2 }, #{ first: 1, tries: 2, no_match: "digits/5", no_input: "digits/0" })))"#, &["()"]),
+    case(
+        "patterns",
+        "presses 123 every 200ms when vm-intro after 500ms, presses 1 when demo-congrats after 500ms, presses 12 every 200ms when demo-thanks after 500ms",
+        r#"let choices = #{ "1": "one", "12": "twelve", "_1XX": |ext| "extension " + ext };
+           verbose(menu("vm-intro", choices)); verbose(menu("demo-congrats", choices)); verbose(menu("demo-thanks", choices))"#,
+        &["extension 123", "one", "twelve"],
+    ),
+    case(
+        "patterns without an end",
+        "presses 4455# every 200ms when vm-intro after 500ms, presses 123 every 200ms when demo-congrats after 500ms, presses 0 when demo-thanks after 500ms",
+        r#"let choices = #{ "_X.": |n| n, "0": "operator", "_[1-3]XX": "short" };
+           verbose(menu("vm-intro", choices)); verbose(menu("demo-congrats", choices, #{ between: 1 })); verbose(menu("demo-thanks", choices, #{ between: 1 }))"#,
+        &["4455", "short", "operator"],
+    ),
+    case("a pattern that decides at once", "presses 9 when vm-intro after 500ms", r#"verbose(menu("vm-intro", #{ "_9!": |keys| "out " + keys, "100": 1 })); verbose(elapsed() < 2.5)"#, &["out 9", "1"]),
+    case("choices of one length", "presses 12 every 200ms when vm-intro after 500ms", r#"verbose(menu(["beep", "vm-intro"], #{ "11": "a", "12": "b", "_2X": "c" }))"#, &["b"]),
+    case(
+        "what is no choice is heard out",
+        "presses 345 every 200ms when vm-intro after 500ms, presses 0 when demo-nogo after 700ms",
+        r#"verbose(menu("vm-intro", #{ "0": "operator", "_1XX": 1 }, #{ no_match: ["demo-nogo"] }))"#,
+        &["operator"],
+    ),
+    case("a key too few", "presses 12 every 200ms when vm-intro after 500ms, presses 0 when demo-nogo after 700ms", r#"verbose(menu("vm-intro", #{ "0": "operator", "_1XX": 1 }, #{ between: 1, no_match: ["demo-nogo"] }))"#, &["operator"]),
+    case("cancelled menu", "presses * when vm-intro after 500ms", r#"verbose(to_debug(menu("vm-intro", #{ "1": 1, "2": 2 }, #{ cancel: "*" })))"#, &["()"]),
+    case("a choice that asks", "presses 1 when vm-intro after 500ms, presses 2 when demo-thanks after 500ms", r#"verbose(menu("vm-intro", #{ "1": || menu("demo-thanks", #{ "1": "in", "2": "deep" }), "2": 2 }))"#, &["deep"]),
+    case("a choice that is checked", "presses 123 every 200ms when vm-intro after 500ms, presses 145 every 200ms when \"number 123\" after 200ms", r#"verbose(menu("vm-intro", #{ "_1XX": |ext| ext }, #{ valid: |ext| if ext == "123" { [123, "beep"] } else { true } }))"#, &["145"]),
+    case("a choice that ends the script", "presses 1 when vm-intro after 500ms", r#"menu("vm-intro", #{ "1": || exit() }); verbose("not reached")"#, &[]),
+    // Missing prompts.
+    case("the first prompt is missing", "presses 12 every 200ms when vm-intro after 500ms", r#"verbose(ask(["no-such-file", "vm-intro"], #{ max: 2 }))"#, &["12"]),
+    case("the last prompt is missing", "presses 12 every 200ms when vm-intro after 500ms", r#"verbose(ask(["vm-intro", "no-such-file"], #{ max: 2 }))"#, &["12"]),
+    case("the only prompt is missing", "presses 12 every 200ms after 2s", r#"verbose(ask("no-such-file", #{ max: 2 }))"#, &["12"]),
+    case("all others are missing", "", r#"verbose(to_debug(ask("beep", #{ first: 0.3, tries: 2, no_input: "no-such-file", give_up: ["no-such-file", "beep"] })))"#, &["()"]),
+    case("missing and played out", "", r#"verbose(to_debug(collect(["no-such-file", "beep"], #{ barge_in: false, first: 0.3 })))"#, &[r##"#{"digits": "", "ended_by": "none"}"##]),
+    // Hanging up.
+    case("hangup in a prompt", "hangs up when demo-congrats after 500ms", r#"try { ask(["beep", "demo-congrats", 5]) } catch {} verbose("not reached"); fn on_hangup(last) { database_put("ivr", last.command, last.line); }"#, &[]),
+    case("hangup after a key", "presses 1 when vm-intro after 500ms, hangs up after 700ms", r#"ask("vm-intro"); verbose("not reached")"#, &[]),
+    case("hangup in a number", "hangs up when \"number 123456\" after 500ms", r#"ask([123456, "beep"]); verbose("not reached")"#, &[]),
+    case("hangup in a choice", "presses 1 when vm-intro after 500ms, hangs up when demo-congrats after 500ms", r#"menu("vm-intro", #{ "1": || { try { say("demo-congrats") } catch {} say("beep") } }); verbose("not reached")"#, &[]),
+    // Dialing.
+    case("dial nobody", "", r#"verbose(dial("Local/nobody@nowhere", 5))"#, &["CHANUNAVAIL"]),
+];
+
+/// What was played.
+pub struct Played {
+    pub outcome: Outcome,
+    pub lines: Vec<String>,
+}
+
+impl Played {
+    /// The lines sent, without our own last words.
+    fn sent(&self) -> Vec<&str> {
+        let sent = self.lines.iter().filter_map(|line| line.strip_prefix("C: "));
+        sent.filter(|line| !line.contains("AGI_RHAI_")).collect()
+    }
+}
+
+/// What a transcript holds of `verbose`.
+pub fn says(lines: &[String]) -> Vec<String> {
+    let said = lines.iter().filter_map(|line| line.strip_prefix("C: VERBOSE "));
+    said.map(|words| String::from_utf8_lossy(&agi::split(words.as_bytes())[0]).into_owned()).collect()
+}
+
+/// A channel like that of a call of the rig.
+pub fn channel(plan: &str) -> Channel {
+    let plan: Plan = plan.parse().unwrap_or_else(|error| panic!("{plan}: {error}"));
+    let call = pbx::Call { kind: "Local".into(), callerid: None, ..pbx::Call::default() };
+    Channel::new(call, Box::new(plan))
+        .with_state(State::Ring)
+        .with_voice(Voice::Absent)
+        .with_answer_delay(Duration::from_millis(500))
+}
+
+pub fn play(channel: Channel, text: &str) -> Played {
+    let simulator = Simulator::new(channel);
+    let transcript = simulator.transcript();
+    let host = Host::new();
+    let script = host.compile("ivr.rhai", text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
+    let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
+    let lines = transcript.lock().unwrap().clone();
+    Played { outcome, lines }
+}
+
+#[test]
+fn callers_and_results() {
+    let mut problems = Vec::new();
+    for case in CASES {
+        let played = play(channel(case.plan), &format!("answer(); {}", case.script));
+        let said = says(&played.lines);
+        if said != case.says || played.outcome.fault.is_some() {
+            let fault = played.outcome.fault.map(|fault| fault.to_string());
+            problems.push(format!("=== {}: {said:?}, {fault:?}\n{}\n", case.name, played.lines.join("\n")));
+        }
+    }
+    assert!(problems.is_empty(), "{} of {} cases:\n{}", problems.len(), CASES.len(), problems.join("\n"));
+}

@@ -22,12 +22,12 @@ const TRIES: usize = 3;
 const FRAMES: i64 = 320;
 
 /// A script and its caller, who follows a plan in the words of [`Plan`]; keys of one step are 200 ms apart.
-struct Case {
-    name: &'static str,
-    plan: &'static str,
-    script: &'static str,
-    simulated: fn(Channel) -> Channel,
-    live: fn(Call) -> Call,
+pub struct Case {
+    pub name: &'static str,
+    pub plan: &'static str,
+    pub script: &'static str,
+    pub simulated: fn(Channel) -> Channel,
+    pub live: fn(Call) -> Call,
 }
 
 const fn case(name: &'static str, plan: &'static str, script: &'static str) -> Case {

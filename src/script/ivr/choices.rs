@@ -182,9 +182,11 @@ impl Choices {
         decided.unwrap_or(false)
     }
 
-    /// Whether these keys are a choice, or the beginning of one.
-    pub(super) fn holds(&self, keys: &str) -> bool {
-        self.0.iter().any(|(pattern, _)| pattern.fit(keys) != Fit::No)
+    /// Whether the last of these keys is asked for by a choice: neither `.` nor `!` asks for a key.
+    pub(super) fn ask_for(&self, keys: &str) -> bool {
+        let last = keys.chars().count().saturating_sub(1);
+        let asks = |pattern: &Pattern| matches!(pattern.places.get(last), Some(Place::Key(_)));
+        self.0.iter().any(|(pattern, _)| asks(pattern) && pattern.fit(keys) != Fit::No)
     }
 
     /// The keys of the longest choice; `None` where one has no end.

@@ -225,7 +225,7 @@ impl Typed<'_> {
         let Question { options, choices, max, .. } = self.question;
         self.keys.push(key);
         // A key that is part of a choice is nothing else.
-        if !choices.as_ref().is_some_and(|choices| choices.holds(&self.keys)) {
+        if !choices.as_ref().is_some_and(|choices| choices.ask_for(&self.keys)) {
             let ends = if options.cancel.contains(key) {
                 Some(Ended::Cancel)
             } else {
