@@ -56,13 +56,13 @@ pub const CASES: &[Case] = &[
     // Typing ahead.
     case(
         "two questions at once",
-        "presses 123456 every 200ms when vm-intro after 500ms",
+        "presses 123456 every 80ms when vm-intro after 500ms",
         r#"verbose(ask("vm-intro", #{ max: 4 })); verbose(ask("demo-congrats", #{ max: 2 }))"#,
         &["1234", "56"],
     ),
     case(
         "three questions at once",
-        "presses 12#3#4567 every 200ms when vm-intro after 500ms",
+        "presses 12#3#4567 every 80ms when vm-intro after 500ms",
         r#"verbose(ask(["vm-intro", "beep"])); verbose(ask(["demo-congrats", 7])); verbose(ask([8, "demo-congrats"], #{ max: 4 }))"#,
         &["12", "3", "4567"],
     ),

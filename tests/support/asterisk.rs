@@ -432,6 +432,18 @@ impl Running {
         }
     }
 
+    /// Presses these keys, so far apart; returns when the last has been pressed.
+    pub fn type_keys(&mut self, keys: &str, every: Duration) {
+        let channel = self.channel();
+        let begun = Instant::now();
+        for (number, key) in (0..).zip(keys.chars()) {
+            thread::sleep((begun + every * number).saturating_duration_since(Instant::now()));
+            let (key, length) = (key.to_string(), if every < Duration::from_millis(150) { "50" } else { "100" });
+            let headers = [("Channel", channel.as_str()), ("Digit", &key), ("Duration", length), ("Receive", "true")];
+            self.ami.action("PlayDTMF", &headers);
+        }
+    }
+
     /// Sends a text message from the phone.
     pub fn text(&mut self, text: &str) {
         let channel = self.caller.clone();
