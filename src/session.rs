@@ -92,6 +92,17 @@ pub trait Observer: Send + Sync {
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
 }
 
+/// What is known of the caller's keys.
+#[derive(Default)]
+struct Keys {
+    /// Whether the log shows them.
+    shown: bool,
+    /// Whether it does not for the moment.
+    secret: bool,
+    /// Whether the last question ended because the time was up.
+    timed_out: bool,
+}
+
 /// One channel in conversation with Asterisk.
 pub struct Session {
     environment: Environment,
@@ -109,10 +120,7 @@ pub struct Session {
     rules: Rules,
     /// The buffer of the last line.
     line: Vec<u8>,
-    log_digits: bool,
-    secret: bool,
-    /// Whether the last question to the caller ended because the time was up.
-    timed_out: bool,
+    keys: Keys,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -154,9 +162,7 @@ impl Session {
             last: Last::default(),
             rules,
             line: Vec::new(),
-            log_digits: false,
-            secret: false,
-            timed_out: false,
+            keys: Keys::default(),
             observer: None,
         })
     }
@@ -173,7 +179,7 @@ impl Session {
 
     /// Shows keys in the log, which masks them otherwise.
     pub fn log_digits(&mut self, shown: bool) {
-        self.log_digits = shown;
+        self.keys.shown = shown;
     }
 
     /// Keeps what goes over the line from now on, in lines of JSON.
@@ -188,14 +194,14 @@ impl Session {
 
     /// From now on, keys are masked even where [`log_digits`](Self::log_digits) shows them; or no longer.
     pub fn keep_secret(&mut self, secret: bool) {
-        self.secret = secret;
+        self.keys.secret = secret;
     }
 
     /// Whether the last command that asked the caller for digits ended because the time was up: not by `#`, and not
     /// because there were enough.
     #[must_use]
     pub fn timed_out(&self) -> bool {
-        self.timed_out
+        self.keys.timed_out
     }
 
     /// What Asterisk told at the start.
@@ -295,7 +301,7 @@ impl Session {
                         reply = self.exchange(command, &line, &args)?;
                     }
                     if reply.result() == "-1" && self.is_alive() {
-                        self.timed_out = true;
+                        self.keys.timed_out = true;
                         return Ok(Value::from(""));
                     }
                 }
@@ -424,7 +430,7 @@ impl Session {
                 Ok(Heard::Reply(reply)) => {
                     self.log(command, &reply);
                     if let Some(observer) = &self.observer {
-                        let shown = Shown { command, reply: &reply, digits: self.log_digits && !self.secret };
+                        let shown = Shown { command, reply: &reply, digits: self.keys.shown && !self.keys.secret };
                         observer.heard(command, &shown, self.transport.now());
                     }
                     if let After::Fence(result) = command.after
@@ -508,7 +514,7 @@ impl Session {
             self.still_on()?;
             return Err(refused(RefusalKind::Refused, message).into());
         }
-        self.timed_out = reply.value() == Some("timeout");
+        self.keys.timed_out = reply.value() == Some("timeout");
         let value = command.function.returns.read(reply);
         if reply.result() == "-1" && !self.aftermath && self.is_alive() && command.minus != Minus::Value {
             let message = "Asterisk answered -1: it failed, or there is no such thing";
@@ -567,7 +573,7 @@ impl Session {
     }
 
     fn log(&self, command: &'static Command, reply: &Reply) {
-        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.log_digits && !self.secret });
+        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.keys.shown && !self.keys.secret });
     }
 }
 

@@ -1,13 +1,13 @@
 //! `docs/commands.md`, written from the table.
 
-use super::{COMMANDS, Function, Minus, Need, Then};
+use super::{COMMANDS, Function, Kind, Minus, Need, Then};
 use std::fmt::Write;
 
 /// The reference page of these functions and all commands.
 #[must_use]
 pub fn page(builtins: &[&Function]) -> String {
     let mut page = String::from(
-        "# Commands\n\n<!-- Generated from the tables in src/command and src/script/builtin.rs; refresh it with \
+        "# Commands\n\n<!-- Generated from the tables in src/command and src/script; refresh it with \
          AGI_RHAI_BLESS=1 cargo test. -->\n\n\
          Every AGI command is a function named by its verb. A failure is an error a script can catch:\n\
          `#{ kind, command, parameter, code, result, message, script, line }`. Numbers and verbs follow Asterisk 22.10.\n\n",
@@ -50,6 +50,16 @@ fn describe(page: &mut String, function: &Function) {
     for param in function.params {
         let optional = if param.need == Need::Optional { ", may be left out" } else { "" };
         let _ = writeln!(page, "* `{}` ({}{optional}): {}", param.name, param.kind.name(), param.doc);
+        if let Kind::Options(options) = param.kind {
+            for option in options {
+                let usual = match option.need {
+                    Need::Default(usual) if option.kind == Kind::Keys => format!(", `{usual:?}` if left out"),
+                    Need::Default(usual) => format!(", {usual} if left out"),
+                    Need::Required | Need::Optional => String::new(),
+                };
+                let _ = writeln!(page, "  * `{}` ({}{usual}): {}", option.name, option.kind.name(), option.doc);
+            }
+        }
     }
     let _ = writeln!(page, "* Gives {}.", function.returns.doc());
 }

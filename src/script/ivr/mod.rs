@@ -8,7 +8,7 @@ mod question;
 use super::engine::Call;
 use super::functions::{add, dynamic, raise, value};
 use crate::command::{
-    Command, EXEC, Function, GET_VARIABLE, Kind, Need, Param, Refusal, RefusalKind, Returns, Trouble, Value,
+    Command, EXEC, Example, Function, GET_VARIABLE, Kind, Need, Param, Refusal, RefusalKind, Returns, Trouble, Value,
 };
 use crate::session::Error;
 use choices::Choices;
@@ -19,6 +19,7 @@ use std::fmt::Display;
 
 type Failure = Box<EvalAltResult>;
 type Outcome = Result<Dynamic, Failure>;
+type Run = fn(&Asker, &[&mut Dynamic]) -> Outcome;
 
 const fn returns(doc: &'static str) -> Returns {
     Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
@@ -28,15 +29,58 @@ const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) ->
     Param { name, kind, need, doc }
 }
 
-const PARTS: Param = param("parts", Kind::Parts, Need::Required, "What is said: one part, or an array of parts.");
+const PARTS: Param =
+    param("parts", Kind::Parts, Need::Required, "What is said: one part or an array of them, as in `say`.");
+
+const fn example(
+    caller: &'static str,
+    script: &'static str,
+    sends: &'static str,
+    reply: &'static str,
+    value: &'static str,
+) -> Example {
+    Example { caller, script, sends, reply, value }
+}
 
 /// `say`
 pub(super) static SAY: Function = Function {
     name: "say",
     summary: "Says one part or several; the caller may end it with a key.",
-    params: &[PARTS, param("keys", Kind::Keys, Need::Default(""), "Keys that end it early; none if left out.")],
+    params: &[
+        param(
+            "parts",
+            Kind::Parts,
+            Need::Required,
+            "One part or an array of them: a text is a sound file, an integer a number; besides there are \
+             `#{ digits: \"0412\" }`, `#{ spell: \"abc\" }`, `#{ phonetic: \"abc\" }`, `#{ number: 2, gender: \"f\" }` and \
+             `#{ date: now() }`, which may have a `format` and a `zone` as in `say_datetime`.",
+        ),
+        param("keys", Kind::Keys, Need::Default(""), "Keys that end it early; none if left out."),
+    ],
     returns: Returns::Key,
-    examples: &[],
+    examples: &[
+        example(
+            "",
+            r#"say(["vm-youhave", 2, "vm-messages"])"#,
+            "STREAM FILE \"vm-youhave\" \"\"\nSAY NUMBER 2 \"\"\nSTREAM FILE \"vm-messages\" \"\"",
+            "200 result=0 endpos=7360\n200 result=0\n200 result=0 endpos=8640",
+            r#""""#,
+        ),
+        example(
+            "presses 1 after 1s",
+            r#"say(["vm-intro", "beep"], "12")"#,
+            r#"STREAM FILE "vm-intro" "12""#,
+            "200 result=49 endpos=8000",
+            r#""1""#,
+        ),
+        example(
+            "",
+            r#"say(["beep", ()])"#,
+            "",
+            "",
+            "argument: say: part 2 of `parts` is (): a part is a sound file, a whole number, or a map such as #{ digits: 12 }",
+        ),
+    ],
 };
 
 /// `collect`
@@ -48,7 +92,22 @@ pub(super) static COLLECT: Function = Function {
         "`#{ digits, ended_by }`; it was ended by `\"max\"`, `\"end\"`, `\"timeout\"` (after some keys), `\"none\"` or \
          `\"cancel\"`",
     ),
-    examples: &[],
+    examples: &[
+        example(
+            "presses 12# after 1s",
+            r#"collect("vm-intro", #{ max: 4 })"#,
+            "GET DATA \"vm-intro\" 5000 1\nGET DATA \"\" 2000 3",
+            "200 result=1\n200 result=2",
+            r#"#{"digits": "12", "ended_by": "end"}"#,
+        ),
+        example(
+            "",
+            r#"collect("vm-intro", #{ first: 3 }).ended_by"#,
+            r#"GET DATA "vm-intro" 3000 1"#,
+            "200 result= (timeout)",
+            r#""none""#,
+        ),
+    ],
 };
 
 /// `ask`
@@ -57,7 +116,32 @@ pub(super) static ASK: Function = Function {
     summary: "Asks for keys until there is an answer.",
     params: &[PARTS, param("options", Kind::Options(OF_ASK), Need::Optional, "A map of options.")],
     returns: returns("the keys as text; `()` when all tries are used up, or the caller gave up by a `cancel` key"),
-    examples: &[],
+    examples: &[
+        example(
+            "presses 0412 after 1s",
+            r#"ask("vm-enter-num-to-call", #{ max: 4 })"#,
+            "GET DATA \"vm-enter-num-to-call\" 5000 1\nGET DATA \"\" 2000 3",
+            "200 result=0\n200 result=412",
+            r#""0412""#,
+        ),
+        example(
+            "",
+            r#"ask(["vm-youhave", 2], #{ tries: 2, first: 1, give_up: "vm-goodbye" })"#,
+            "GET DATA \"vm-youhave\" 1 1\nSAY NUMBER 2 \"0123456789*#ABCD\"\nGET DATA \"\" 1000 1\n\
+             GET DATA \"vm-youhave\" 1 1\nSAY NUMBER 2 \"0123456789*#ABCD\"\nGET DATA \"\" 1000 1\n\
+             STREAM FILE \"vm-goodbye\" \"\"",
+            "200 result= (timeout)\n200 result=0\n200 result= (timeout)\n200 result= (timeout)\n200 result=0\n\
+             200 result= (timeout)\n200 result=0 endpos=7040",
+            "()",
+        ),
+        example(
+            "",
+            r#"ask("vm-intro", #{ trys: 2 })"#,
+            "",
+            "",
+            "argument: ask: `options` has no `trys`: did you mean `tries`?",
+        ),
+    ],
 };
 
 /// `confirm`
@@ -66,7 +150,13 @@ pub(super) static CONFIRM: Function = Function {
     summary: "Asks for yes, which is 1, or no, which is 2.",
     params: &[PARTS, param("options", Kind::Options(OF_CONFIRM), Need::Optional, "A map of options.")],
     returns: returns("`true` or `false`; `()` when all tries are used up, or the caller gave up by a `cancel` key"),
-    examples: &[],
+    examples: &[example(
+        "presses 1 after 1s",
+        r#"confirm("vm-intro")"#,
+        r#"GET DATA "vm-intro" 5000 1"#,
+        "200 result=1",
+        "true",
+    )],
 };
 
 /// `menu`
@@ -87,7 +177,22 @@ pub(super) static MENU: Function = Function {
         "the value of the choice, or what its function gives; `()` when all tries are used up, or the caller gave up \
          by a `cancel` key",
     ),
-    examples: &[],
+    examples: &[
+        example(
+            "presses 2 after 1s",
+            r#"menu("vm-intro", #{ "1": "sales", "2": || caller("nobody") })"#,
+            r#"GET DATA "vm-intro" 5000 1"#,
+            "200 result=2",
+            r#""nobody""#,
+        ),
+        example(
+            "presses 123 after 1s",
+            r#"menu("vm-intro", #{ "0": "operator", "_1XX": |extension| extension })"#,
+            "GET DATA \"vm-intro\" 5000 1\nWAIT FOR DIGIT 2000\nWAIT FOR DIGIT 2000",
+            "200 result=1\n200 result=50\n200 result=51",
+            r#""123""#,
+        ),
+    ],
 };
 
 /// `dial`
@@ -102,11 +207,17 @@ pub(super) static DIAL: Function = Function {
     returns: returns(
         "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
     ),
-    examples: &[],
+    examples: &[example(
+        "",
+        r#"dial("PJSIP/200", 20)"#,
+        "EXEC \"Dial\" \"PJSIP/200,20,g\"\nGET VARIABLE \"DIALSTATUS\"",
+        "200 result=0\n200 result=1 (CHANUNAVAIL)",
+        r#""CHANUNAVAIL""#,
+    )],
 };
 
 pub(super) fn add_all(module: &mut Module) {
-    let functions: [(&'static Function, fn(&Asker, &[&mut Dynamic]) -> Outcome); 6] =
+    let functions: [(&'static Function, Run); 6] =
         [(&SAY, say), (&COLLECT, collect), (&ASK, ask), (&CONFIRM, confirm), (&MENU, menu), (&DIAL, dial)];
     for (function, run) in functions {
         let required = function.params.iter().filter(|param| param.need == Need::Required).count();

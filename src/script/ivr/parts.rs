@@ -16,7 +16,7 @@ const GERMAN_DATE_FORMAT: &str = "A dBY HMS";
 /// The maps that are parts, by the name that says which, and what may stand beside it.
 const MAPS: &[(&str, &[&str])] =
     &[("digits", &[]), ("spell", &[]), ("phonetic", &[]), ("number", &["gender"]), ("date", &["format", "zone"])];
-const A_PART: &str = "a part is a sound file's name, a whole number, or a map such as #{ digits: \"0412\" }";
+const A_PART: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
 
 /// One thing to be said: one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn from_map(asker: &Asker, map: &Map) -> Result<Play, String> {
     if let Some(name) = map.keys().find(|name| name.as_str() != *kind && !beside.contains(&name.as_str())) {
         let takes = match beside {
             [] => "nothing beside it".to_owned(),
-            names => format!("`{}` beside it", names.join("` and `")),
+            others => format!("`{}` beside it", others.join("` and `")),
         };
         return Err(format!("has `{name}`, but `{kind}` takes {takes}"));
     }

@@ -1,9 +1,9 @@
 //! Questions: one round of keys, and rounds until there is an answer.
 //!
 //! A part but the last is `GET DATA part 1 1`, the last one `GET DATA part FIRST 1`, and the rest of the keys
-//! `GET DATA "" BETWEEN max-1`: two commands for an answer, of which each ends with a key, so that Asterisk is listening
-//! again long before the next key can come. Only what GET DATA cannot do is read key by key with WAIT FOR DIGIT: another
-//! `end` than `#`, `cancel`, and the choices of a menu that differ in length.
+//! `GET DATA "" BETWEEN max-1`: two commands for an answer. Each ends with a key, so Asterisk listens again long before
+//! the next key can come. Only what GET DATA cannot do is read key by key with WAIT FOR DIGIT: another `end` than `#`,
+//! `cancel`, and the choices of a menu that differ in length.
 
 use super::choices::Choices;
 use super::options::Options;
