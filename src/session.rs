@@ -3,8 +3,8 @@
 use crate::agi::{Environment, Malformed, Reply, text};
 use crate::clock::Time;
 use crate::command::{
-    After, CHANNEL_STATUS, Command, Encoded, Minus, NOOP, Refusal, RefusalKind, Returns, Rules, SET_VARIABLE, Then,
-    Trouble, VERBOSE, Value, Waits,
+    After, CHANNEL_STATUS, Command, EXEC, Encoded, GET_VARIABLE, GOSUB, Minus, NOOP, Refusal, RefusalKind, Returns,
+    Rules, SET_VARIABLE, Then, Trouble, VERBOSE, Value, Waits,
 };
 use crate::transport::recording::{self, Bytes, Header};
 use crate::transport::{Ending, Heard, Note, Peer, Recording, Transport};
@@ -16,6 +16,9 @@ use tracing::{debug, warn};
 
 /// What Asterisk may take beyond the time a command itself has.
 const MARGIN: Duration = Duration::from_secs(30);
+
+/// The channel's language, as a variable.
+const LANGUAGE: &str = "CHANNEL(language)";
 
 /// What a command may take that is broken off because the operator ends the call.
 const BREAKING_OFF: Duration = Duration::from_secs(3);
@@ -121,6 +124,8 @@ pub struct Session {
     /// The buffer of the last line.
     line: Vec<u8>,
     keys: Keys,
+    /// The channel's language; `None` when it is not known any more.
+    language: Option<String>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -147,6 +152,7 @@ impl Session {
         let environment = Environment::parse(&block)?;
         let (peer, began) = (transport.peer(), transport.now());
         let rules = Rules { line_limit: environment.line_limit(), denied: Vec::new().into() };
+        let language = environment.get("agi_language").map(std::borrow::Cow::into_owned);
         debug!(?environment, "session begins");
         Ok(Self {
             environment,
@@ -163,6 +169,7 @@ impl Session {
             rules,
             line: Vec::new(),
             keys: Keys::default(),
+            language,
             observer: None,
         })
     }
@@ -264,6 +271,32 @@ impl Session {
         self.last.line = line;
     }
 
+    /// The channel's language, as sound files have it: `en`, `de_AT`. It costs a command only after an application of
+    /// the dialplan has run, which may have changed it.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn language(&mut self) -> Result<String, Error> {
+        if let Some(language) = &self.language {
+            return Ok(language.clone());
+        }
+        let language = self.invoke(&GET_VARIABLE, &[Value::from(LANGUAGE)])?;
+        let language = if let Value::Text(language) = language { language } else { String::new() };
+        Ok(self.language.insert(language).clone())
+    }
+
+    /// Notes what a command does to the channel's language.
+    fn follow_language(&mut self, command: &'static Command, args: &[Value]) {
+        if std::ptr::eq(command, &raw const EXEC) || std::ptr::eq(command, &raw const GOSUB) {
+            self.language = None;
+        } else if std::ptr::eq(command, &raw const SET_VARIABLE)
+            && let [Value::Text(name), value, ..] = args
+            && name.eq_ignore_ascii_case(LANGUAGE)
+        {
+            self.language = if let Value::Text(language) = value { Some(language.clone()) } else { None };
+        }
+    }
+
     /// Carries one command out.
     ///
     /// # Errors
@@ -284,6 +317,7 @@ impl Session {
         };
         self.last.command = command.function.name;
         self.last.result = None;
+        self.follow_language(command, args);
         let reply = self.exchange(command, &line, args);
         self.line = line;
         let mut reply = reply?;

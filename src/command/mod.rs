@@ -21,7 +21,7 @@ mod text;
 mod value;
 mod variable;
 
-pub use dialplan::EXEC;
+pub use dialplan::{EXEC, GOSUB};
 pub use digits::{GET_DATA, WAIT_FOR_DIGIT};
 pub use line_state::CHANNEL_STATUS;
 pub use log::{NOOP, VERBOSE};

@@ -4,6 +4,7 @@ use super::Script;
 use super::fault::Fault;
 use super::functions::{self, Language, VALUES};
 use super::import::Resolver;
+use super::phrases::Phrases;
 use crate::clock::Time;
 use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};
@@ -75,6 +76,8 @@ pub struct Call {
     session: Mutex<Session>,
     values: Values,
     pub(super) random: Mutex<StdRng>,
+    /// The script's table of phrases.
+    phrases: OnceLock<Arc<Phrases>>,
     seed: u64,
     limits: Limits,
     memory: Option<(Memory, isize)>,
@@ -157,6 +160,7 @@ impl Call {
                 state: Dynamic::from(Map::new()).into_shared(),
             },
             random: Mutex::new(StdRng::seed_from_u64(seed)),
+            phrases: OnceLock::new(),
             seed,
             limits,
             memory: memory.map(|memory| (memory, (memory.used)())),
@@ -189,6 +193,11 @@ impl Call {
     /// The session, for the functions of an embedder.
     pub fn session(&self) -> MutexGuard<'_, Session> {
         lock(&self.session)
+    }
+
+    /// The script's table of phrases, if it has one.
+    pub(super) fn phrases(&self) -> Option<&Phrases> {
+        self.phrases.get().map(Arc::as_ref)
     }
 
     /// Carries a command out for a script's function.
@@ -351,6 +360,9 @@ impl Call {
 
     /// Runs the script to its end, and `on_hangup` after a hangup.
     pub(crate) fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
+        if let Some(phrases) = &script.phrases {
+            let _ = self.phrases.set(Arc::clone(phrases));
+        }
         let engine = self.engine(script, language);
         // Both are large, and stay while the call waits: better packed with others than on its stack.
         let mut scope = Box::new(Scope::new());

@@ -79,6 +79,27 @@ impl Places {
     }
 }
 
+/// The table of phrases beside a script: where that is a link, also beside what it leads to.
+pub(super) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
+    let linked = if script.is_symlink() { script.canonicalize().ok() } else { None };
+    for script in [Some(script), linked.as_deref()].into_iter().flatten() {
+        let seen = script.with_extension("phrases");
+        // As for imports, a link leads to nothing outside.
+        let within = |real: &Path| {
+            let beside = seen.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            [Some(beside), folder]
+                .into_iter()
+                .flatten()
+                .any(|root| root.canonicalize().is_ok_and(|root| real.starts_with(root)))
+        };
+        match seen.canonicalize() {
+            Ok(real) if real.is_file() && within(&real) => return Some(seen),
+            _ => files.missed(&seen),
+        }
+    }
+    None
+}
+
 /// `games/../lib/menu.rhai` is `lib/menu.rhai`, unless `games` is a link to somewhere else.
 fn without_detours(seen: PathBuf, real: &Path) -> PathBuf {
     let mut short = PathBuf::new();

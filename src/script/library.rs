@@ -399,7 +399,7 @@ impl Book {
             Ok(script) => {
                 self.told = None;
                 let mended = place.fault.take().is_some();
-                if place.script.as_ref().is_some_and(|old| old.sources == script.sources) {
+                if place.script.as_ref().is_some_and(|old| old.is_same_as(&script)) {
                     return mended.then(|| Change::Live { name, version: script.version.clone(), before });
                 }
                 let version = script.version.clone();

@@ -9,6 +9,7 @@ mod functions;
 mod import;
 mod ivr;
 mod library;
+mod phrases;
 pub mod rehearse;
 pub mod storm;
 
@@ -19,6 +20,7 @@ pub use engine::{Call, Limits, Memory, PRINTED};
 pub use fault::Fault;
 pub use functions::Language;
 pub use library::{Change, Found, Library, Listed};
+pub use phrases::{Flaw, Phrases};
 pub use rhai;
 
 use crate::agi::text;
@@ -41,6 +43,8 @@ pub struct Script {
     /// How many parameters its `on_hangup` has; `None` without one.
     on_hangup: Option<usize>,
     coverage: Option<Arc<Coverage>>,
+    /// The table of phrases beside it.
+    phrases: Option<Arc<Phrases>>,
 }
 
 /// Why there is no script.
@@ -92,7 +96,12 @@ impl Script {
         let bytes = files.read(path).map_err(|error| LoadError::Missing(path.to_owned(), error))?;
         let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let places = Places::new(beside, folder);
-        Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), files, language).map_err(LoadError::Fault)
+        let mut script = Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), files, language)
+            .map_err(LoadError::Fault)?;
+        if let Some(path) = import::phrases_of(path, folder, files) {
+            script.add_phrases(&path, files).map_err(LoadError::Fault)?;
+        }
+        Ok(script)
     }
 
     fn build(
@@ -108,14 +117,30 @@ impl Script {
         let on_hangup = ast.iter_functions().filter(|f| f.name == "on_hangup").map(|f| f.params.len()).max();
         Ok(Self {
             name: name.to_owned(),
-            version: version(&sources),
+            version: version(sources.iter().map(|source| source.text.as_str())),
             imports: import::of_top_level(&ast),
             ast,
             modules: Arc::new(modules),
             sources: sources.into(),
             on_hangup,
             coverage: None,
+            phrases: None,
         })
+    }
+
+    fn add_phrases(&mut self, path: &Path, files: &mut dyn Files) -> Result<(), Box<Fault>> {
+        let name = path.to_string_lossy();
+        let bytes = files.read(path).map_err(|error| Fault::new(&name, format!("cannot read it: {error}")))?;
+        let phrases = Phrases::compile(&name, &text(&bytes))?;
+        let texts = self.sources.iter().map(|source| source.text.as_str());
+        self.version = version(texts.chain([phrases.text()]));
+        self.phrases = Some(Arc::new(phrases));
+        Ok(())
+    }
+
+    /// Whether it is made of the same texts.
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.sources == other.sources && self.phrases == other.phrases
     }
 
     /// Notes which of its lines run, from now on.
@@ -129,7 +154,7 @@ impl Script {
         &self.name
     }
 
-    /// A short hash of its text and of all it imports.
+    /// A short hash of its text, of all it imports and of its phrases.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -138,11 +163,11 @@ impl Script {
 
 /// A short hash of these texts: FNV-1a, the same on every machine and in every build. It tells versions apart, and is
 /// no seal.
-fn version(sources: &[Source]) -> String {
+fn version<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for source in sources {
+    for text in texts {
         // No text holds this byte, so that what moves from one text to the next counts.
-        for byte in source.text.bytes().chain([0xff]) {
+        for byte in text.bytes().chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }

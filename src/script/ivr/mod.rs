@@ -3,6 +3,7 @@
 mod choices;
 mod options;
 mod parts;
+mod phrases;
 mod question;
 
 use super::engine::Call;
@@ -241,6 +242,11 @@ impl Asker<'_> {
     /// Carries a command out.
     fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, Failure> {
         self.call.invoke(self.context, command, args).map_err(|error| raise(self.call, self.context, error))
+    }
+
+    /// The channel's language.
+    fn language(&self) -> Result<String, Failure> {
+        self.call.session().language().map_err(|error| raise(self.call, self.context, error))
     }
 
     /// The error of an argument that is not right.

@@ -1,10 +1,12 @@
 //! Parts: what a script gives to be said, and the commands that say it.
 
+use super::phrases::{self, Around};
 use super::{Asker, Failure};
 use crate::command::{
     Command, GET_DATA, SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC, STREAM_FILE, Value,
 };
 use crate::script::functions::{distance, value};
+use crate::script::phrases::Phrases;
 use rhai::{Array, Dynamic, Map};
 use smallvec::{SmallVec, smallvec};
 
@@ -16,6 +18,8 @@ const GERMAN_DATE_FORMAT: &str = "A dBY HMS";
 /// The maps that are parts, by the name that says which, and what may stand beside it.
 const MAPS: &[(&str, &[&str])] =
     &[("digits", &[]), ("spell", &[]), ("phonetic", &[]), ("number", &["gender"]), ("date", &["format", "zone"])];
+/// Parts go this deep in parts; each takes some of the stack.
+const DEEPEST: usize = 16;
 const A_PART: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
 
 /// One thing to be said: one command.
@@ -64,7 +68,7 @@ impl Play {
 pub(super) fn plays(asker: &Asker, parameter: &'static str, parts: &Dynamic) -> Result<Vec<Play>, Failure> {
     let mut plays = Vec::new();
     let mut number = 0;
-    add(asker, parameter, parts, &mut number, &mut plays)?;
+    add(asker, parameter, parts, &mut number, 0, &mut plays)?;
     Ok(plays)
 }
 
@@ -74,18 +78,22 @@ fn add(
     parameter: &'static str,
     part: &Dynamic,
     number: &mut usize,
+    depth: usize,
     plays: &mut Vec<Play>,
 ) -> Result<(), Failure> {
     if let Some(array) = part.read_lock::<Array>() {
-        return array.iter().try_for_each(|part| add(asker, parameter, part, number, plays));
+        return array.iter().try_for_each(|part| add(asker, parameter, part, number, depth, plays));
     }
     *number += 1;
-    let wrong = |problem: String| {
-        let which = if *number == 1 { String::new() } else { format!("part {number} of ") };
-        asker.wrong(parameter, format_args!("{which}`{parameter}` {problem}"))
-    };
-    let play = if let Some(map) = part.read_lock::<Map>() {
-        from_map(asker, &map).map_err(wrong)?
+    if let Some(map) = part.read_lock::<Map>()
+        && let Some(said) = phrases::expand(&map, &Place { asker, parameter, number: *number, depth })
+    {
+        plays.extend(said?);
+        return Ok(());
+    }
+    let wrong = |problem: String| Place { asker, parameter, number: *number, depth }.wrong(problem);
+    let mut play = if let Some(map) = part.read_lock::<Map>() {
+        from_map(&map).map_err(wrong)?
     } else {
         match value(part) {
             Value::Text(file) if file.is_empty() => return Ok(()),
@@ -95,19 +103,64 @@ fn add(
             other => return Err(wrong(format!("is {} {part}: {A_PART}", other.type_name()))),
         }
     };
+    if let Play::Date { format: format @ None, zone: Some(_), .. } = &mut play {
+        // The words of the command go by their place.
+        let german = asker.language()?.starts_with("de");
+        *format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
+    }
     plays.push(play);
     Ok(())
 }
 
+/// Where a part stands.
+struct Place<'a> {
+    asker: &'a Asker<'a>,
+    parameter: &'static str,
+    number: usize,
+    /// So many parts it is inside of.
+    depth: usize,
+}
+
+impl Around for Place<'_> {
+    type Error = Failure;
+
+    fn phrases(&self) -> Option<&Phrases> {
+        self.asker.call.phrases()
+    }
+
+    fn language(&self) -> Result<String, Failure> {
+        self.asker.language()
+    }
+
+    fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, Failure> {
+        if self.depth == DEEPEST {
+            return Err(
+                self.wrong(format!("has parts in parts more than {DEEPEST} deep: phrases that say each other?"))
+            );
+        }
+        let mut plays = Vec::new();
+        add(self.asker, self.parameter, part, &mut (self.number - 1), self.depth + 1, &mut plays)?;
+        Ok(plays)
+    }
+
+    fn wrong(&self, problem: String) -> Failure {
+        let Self { asker, parameter, number, .. } = self;
+        let which = if *number == 1 { String::new() } else { format!("part {number} of ") };
+        asker.wrong(parameter, format_args!("{which}`{parameter}` {problem}"))
+    }
+}
+
 /// The part a map is.
-fn from_map(asker: &Asker, map: &Map) -> Result<Play, String> {
+fn from_map(map: &Map) -> Result<Play, String> {
+    let kinds = || MAPS.iter().chain(phrases::MAPS).map(|(name, _)| *name);
     let named = MAPS.iter().find(|(name, _)| map.contains_key(*name));
     let Some((kind, beside)) = named else {
-        let first = map.keys().next().map(|name| (name.as_str(), like(name, MAPS.iter().map(|(name, _)| *name))));
+        let first = map.keys().next().map(|name| (name.as_str(), like(name, kinds())));
         return Err(match first {
             Some((name, Some(like))) => format!("has no kind `{name}`: did you mean `{like}`?"),
             Some((name, None)) => {
-                format!("is a map with `{name}`: it takes `digits`, `spell`, `phonetic`, `number` or `date`")
+                let kinds: Vec<&str> = kinds().collect();
+                format!("is a map with `{name}`: a part is one of `{}`", kinds.join("`, `"))
             }
             None => "is an empty map".to_owned(),
         });
@@ -153,14 +206,7 @@ fn from_map(asker: &Asker, map: &Map) -> Result<Play, String> {
             if epoch < 0 {
                 return Err(format!("takes `date` as seconds since 1970, not {epoch}"));
             }
-            let mut format = optional("format")?.filter(|format| !format.is_empty());
-            if zone.is_some() && format.is_none() {
-                // The words of the command go by their place.
-                let german =
-                    asker.call.session().environment().get("agi_language").is_some_and(|l| l.starts_with("de"));
-                format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
-            }
-            Play::Date { epoch, format, zone }
+            Play::Date { epoch, format: optional("format")?.filter(|format| !format.is_empty()), zone }
         }
     })
 }

@@ -1,0 +1,708 @@
+//! Tables of phrases: what is said around numbers, for each language and each form its numbers have.
+//!
+//! `game.phrases` stands beside `game.rhai`, in the style of the prompts' table `game.prompts`:
+//! ```text
+//! ; One line a phrase: its name, a colon, and what is played: sound files, and values in braces.
+//! [en]
+//! messages 0: vm-youhave vm-no vm-messages
+//! messages one: vm-youhave {n} vm-message
+//! messages other: vm-youhave {n} vm-messages
+//! ```
+
+use super::fault::{Fault, Source};
+use super::functions::distance;
+use icu_locale_core::Locale;
+use icu_plurals::{PluralCategory, PluralRules};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// What can be said with Asterisk's own recordings.
+const CORE: &str = include_str!("ivr/core.phrases");
+/// What a line without a heading above it is in, and what is taken where a table does not have the caller's language:
+/// Asterisk's own recordings are in English too.
+const ENGLISH: &str = "en";
+/// The genders Asterisk has for numbers. `w` and `m`, `n` are those of Czech.
+const GENDERS: [&str; 6] = ["m", "f", "n", "c", "w", "p"];
+const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
+
+/// A table of phrases.
+#[derive(Debug)]
+pub struct Phrases {
+    source: Source,
+    languages: Vec<Language>,
+}
+
+/// What a table has for one language.
+#[derive(Debug)]
+struct Language {
+    name: String,
+    phrases: BTreeMap<String, Phrase>,
+}
+
+/// One phrase in one language.
+#[derive(Debug, Default)]
+pub(super) struct Phrase {
+    forms: Vec<(Form, Vec<Item>)>,
+    /// Where its first form stands.
+    line: usize,
+}
+
+/// The numbers a form is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// This number and no other.
+    Exactly(i64),
+    /// The numbers of which the language speaks alike.
+    Like(PluralCategory),
+}
+
+/// One thing that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// A sound file.
+    Sound(String),
+    /// A value the script gives.
+    Value {
+        /// By this name.
+        name: String,
+        /// Said in this way.
+        way: Way,
+    },
+}
+
+/// How a value is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As the part it is: a number, a sound file, a map.
+    Part,
+    /// As a number of this gender.
+    Gender(String),
+    /// As the map with this name for it: `{code digits}` is `#{ digits: code }`.
+    Map(&'static str),
+    /// As a date, in this format.
+    Date(String),
+    /// As money, of this currency.
+    Money(String),
+}
+
+/// Why a phrase has no form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoNumber;
+
+/// A line of a table that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl PartialEq for Phrases {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Phrases {
+    /// Reads a table, which is kept in the file of this name. All flaws are told; what is not flawed can be used.
+    pub fn parse(name: &str, text: &str) -> (Self, Vec<Flaw>) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = Reader { languages: Vec::new(), flaws: Vec::new(), line: 0 };
+        for (line, text) in (1..).zip(text.lines()) {
+            reader.line = line;
+            reader.read(text);
+        }
+        reader.flaws.extend(reader.languages.iter().flat_map(Language::gaps));
+        reader.flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+        let source = Source { name: name.to_owned(), text: text.to_owned() };
+        (Self { source, languages: reader.languages }, reader.flaws)
+    }
+
+    /// Reads a table that is to have no flaw.
+    pub(super) fn compile(name: &str, text: &str) -> Result<Self, Box<Fault>> {
+        let (phrases, flaws) = Self::parse(name, text);
+        let Some(flaw) = flaws.into_iter().next() else { return Ok(phrases) };
+        let source = phrases.source.text.lines().nth(flaw.line - 1).unwrap_or_default().to_owned();
+        let place = Fault { line: flaw.line, column: flaw.column, source, ..Fault::new(name, flaw.message) };
+        Err(Box::new(Fault { hint: flaw.hint, ..place }))
+    }
+
+    /// The phrases that can be said with Asterisk's own English recordings.
+    pub(super) fn core() -> &'static Self {
+        static TABLE: OnceLock<Phrases> = OnceLock::new();
+        TABLE.get_or_init(|| Self::parse("core.phrases", CORE).0)
+    }
+
+    /// The file.
+    pub fn name(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Its text, without a byte order mark.
+    pub(super) fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    /// The phrases of all languages: language, name, and the line of the first form.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        self.languages.iter().flat_map(|language| {
+            language.phrases.iter().map(|(name, phrase)| (language.name.as_str(), name.as_str(), phrase.line))
+        })
+    }
+
+    /// The sound files it plays: language and name.
+    pub fn sounds(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.languages.iter().flat_map(|language| {
+            let items = language.phrases.values().flat_map(|phrase| &phrase.forms).flat_map(|(_, items)| items);
+            items.filter_map(|item| match item {
+                Item::Sound(name) => Some((language.name.as_str(), name.as_str())),
+                Item::Value { .. } => None,
+            })
+        })
+    }
+
+    /// The values a phrase asks for, in whichever language.
+    pub(super) fn values(&self, phrase: &str) -> impl Iterator<Item = &str> {
+        let phrases = self.languages.iter().filter_map(move |language| language.phrases.get(phrase));
+        phrases.flat_map(|phrase| &phrase.forms).flat_map(|(_, items)| items).filter_map(|item| match item {
+            Item::Sound(_) => None,
+            Item::Value { name, .. } => Some(name.as_str()),
+        })
+    }
+
+    /// What there is of a phrase: language and phrase, in the order of the table.
+    pub(super) fn variants(&self, phrase: &str) -> impl Iterator<Item = (&str, &Phrase)> {
+        self.languages
+            .iter()
+            .filter_map(move |language| language.phrases.get(phrase).map(|phrase| (language.name.as_str(), phrase)))
+    }
+
+    /// The known phrase most like this one, if one is.
+    pub(super) fn like(&self, name: &str) -> Option<&str> {
+        let near = self.entries().map(|(_, known, _)| (distance(name, known), known)).min()?;
+        (near.0 <= 1 + name.len() / 4).then_some(near.1)
+    }
+}
+
+/// Of these variants the one for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
+pub(super) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
+    let mut wanted = Some(language);
+    let chain = std::iter::from_fn(|| {
+        let this = wanted?;
+        wanted = this.rsplit_once('_').map(|(parent, _)| parent);
+        Some(this)
+    });
+    chain
+        .chain([ENGLISH])
+        .find_map(|wanted| variants.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)))
+        .or(variants.first())
+        .copied()
+}
+
+impl Phrase {
+    /// What is said for this number, in this language.
+    pub(super) fn form(&self, language: &str, number: Option<i64>) -> Result<&[Item], NoNumber> {
+        let other = || self.find(Form::Like(PluralCategory::Other)).unwrap_or_default();
+        if self.forms.iter().all(|(form, _)| *form == Form::Like(PluralCategory::Other)) {
+            return Ok(other());
+        }
+        let number = number.ok_or(NoNumber)?;
+        let exactly = self.find(Form::Exactly(number));
+        Ok(exactly.or_else(|| self.find(Form::Like(category(language, number)?))).unwrap_or_else(other))
+    }
+
+    fn find(&self, form: Form) -> Option<&[Item]> {
+        self.forms.iter().find(|(known, _)| *known == form).map(|(_, items)| items.as_slice())
+    }
+}
+
+/// Asterisk's name of a language as the rest of the world writes it.
+fn locale(language: &str) -> Option<Locale> {
+    let (name, rest) = language.split_once(['_', '-']).unwrap_or((language, ""));
+    let name = match name.to_ascii_lowercase().as_str() {
+        // Asterisk speaks Swedish, Greek, ... under these names.
+        "se" => "sv".to_owned(),
+        "gr" => "el".to_owned(),
+        "cz" => "cs".to_owned(),
+        "ge" => "ka".to_owned(),
+        "mx" => "es".to_owned(),
+        "tw" => "zh".to_owned(),
+        name => name.to_owned(),
+    };
+    // Portuguese of Portugal counts in another way than that of Brazil; more than a country matters to none.
+    let country = rest.split(['_', '-']).next().filter(|country| country.len() == 2);
+    let both = country.and_then(|country| format!("{name}-{country}").parse().ok());
+    both.or_else(|| name.parse().ok())
+}
+
+fn rules(language: &str) -> Option<PluralRules> {
+    PluralRules::try_new_cardinal(locale(language)?.into()).ok()
+}
+
+/// What this number is to this language; `None` for a language nobody knows.
+fn category(language: &str, number: i64) -> Option<PluralCategory> {
+    Some(rules(language)?.category_for(number))
+}
+
+/// What a language calls its whole numbers, each with the first of them.
+fn categories(language: &str) -> Vec<(PluralCategory, Vec<i64>)> {
+    let Some(rules) = rules(language) else { return Vec::new() };
+    let mut found: Vec<(PluralCategory, Vec<i64>)> = Vec::new();
+    for number in (0..=200_i64).chain([1_000, 1_000_000]) {
+        let category = rules.category_for(number);
+        match found.iter_mut().find(|(known, _)| *known == category) {
+            Some((_, numbers)) if numbers.len() < 4 => numbers.push(number),
+            Some(_) => {}
+            None => found.push((category, vec![number])),
+        }
+    }
+    found.sort_by_key(|(category, _)| *category);
+    found
+}
+
+const fn word(category: PluralCategory) -> &'static str {
+    match category {
+        PluralCategory::Zero => "zero",
+        PluralCategory::One => "one",
+        PluralCategory::Two => "two",
+        PluralCategory::Few => "few",
+        PluralCategory::Many => "many",
+        PluralCategory::Other => "other",
+    }
+}
+
+/// `one (1, 21, 31), few (2, 3, 4)`
+fn shown(categories: &[(PluralCategory, Vec<i64>)]) -> String {
+    let shown = categories.iter().map(|(category, numbers)| {
+        let numbers: Vec<String> = numbers.iter().take(3).map(ToString::to_string).collect();
+        let more = if numbers.len() == 3 { ", ..." } else { "" };
+        format!("`{}` ({}{more})", word(*category), numbers.join(", "))
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+impl Language {
+    /// Numbers a phrase has nothing for.
+    fn gaps(&self) -> Vec<Flaw> {
+        let has = |phrase: &Phrase, category| phrase.find(Form::Like(category)).is_some();
+        let mut flaws = Vec::new();
+        let mut known: Option<Vec<_>> = None;
+        for (name, phrase) in &self.phrases {
+            if has(phrase, PluralCategory::Other) {
+                continue;
+            }
+            let known = known.get_or_insert_with(|| categories(&self.name));
+            let missing: Vec<_> = known.iter().filter(|(category, _)| !has(phrase, *category)).cloned().collect();
+            if known.is_empty() || !missing.is_empty() {
+                let missing = if missing.is_empty() { "`other`".to_owned() } else { shown(&missing) };
+                flaws.push(Flaw {
+                    line: phrase.line,
+                    column: 1,
+                    message: format!("the phrase `{name}` has nothing for {missing} in [{}]", self.name),
+                    hint: Some(format!("`{name} other: ...` is for all numbers that have no line of their own")),
+                });
+            }
+        }
+        flaws
+    }
+}
+
+/// Reads a table line by line.
+struct Reader {
+    languages: Vec<Language>,
+    flaws: Vec<Flaw>,
+    line: usize,
+}
+
+type Told = (usize, String, Option<String>);
+
+impl Reader {
+    fn read(&mut self, text: &str) {
+        let start = text.len() - text.trim_start().len();
+        let line = text.trim();
+        if line.is_empty() || line.starts_with(';') {
+            return;
+        }
+        let read = if line.starts_with('[') { self.heading(line) } else { self.phrase(line) };
+        if let Err((at, message, hint)) = read {
+            let column = text[..start + at].chars().count() + 1;
+            self.flaws.push(Flaw { line: self.line, column, message, hint });
+        }
+    }
+
+    fn heading(&mut self, line: &str) -> Result<(), Told> {
+        let like = || Some("a heading is a language in brackets, such as [de] or [pt_BR]".to_owned());
+        let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let name = name.ok_or_else(|| (0, "the heading does not end with `]`".to_owned(), like()))?.trim();
+        let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if !fits {
+            return Err((1, format!("{name:?} is no name of a language"), like()));
+        }
+        if self.languages.iter().any(|language| language.name.eq_ignore_ascii_case(name)) {
+            let hint = Some("all phrases of a language stand together".to_owned());
+            return Err((0, format!("[{name}] is there already"), hint));
+        }
+        self.languages.push(Language { name: name.to_owned(), phrases: BTreeMap::new() });
+        Ok(())
+    }
+
+    fn phrase(&mut self, line: &str) -> Result<(), Told> {
+        let hint = || Some(A_LINE.to_owned());
+        let Some((left, right)) = line.split_once(':') else {
+            return Err((0, "there is no `:` after the name".to_owned(), hint()));
+        };
+        let mut words = left.split_whitespace();
+        let name = words.next().ok_or_else(|| (0, "there is no name before the `:`".to_owned(), hint()))?;
+        let form = words.next();
+        let at = |word: &str| word.as_ptr() as usize - line.as_ptr() as usize;
+        if let Some(word) = words.next() {
+            let hint = Some("before the `:` stand a name and, where it matters, a form such as `one`".to_owned());
+            return Err((at(word), format!("`{word}` is one word too many before the `:`"), hint));
+        }
+        if let Some(odd) = name.find(['{', '}', '[', ']', '"', '#', ';']) {
+            return Err((odd, format!("{name:?} is no name of a phrase"), hint()));
+        }
+        if self.languages.is_empty() {
+            self.languages.push(Language { name: ENGLISH.to_owned(), phrases: BTreeMap::new() });
+        }
+        // It has just been given one.
+        let Some(language) = self.languages.last_mut() else { return Ok(()) };
+        let form = match form {
+            Some(word) => form_of(word, &language.name).map_err(|(message, hint)| (at(word), message, hint))?,
+            None => Form::Like(PluralCategory::Other),
+        };
+        let items =
+            items(right).map_err(|(column, message, hint)| (line.len() - right.len() + column, message, hint))?;
+        let phrase = language.phrases.entry(name.to_owned()).or_default();
+        if phrase.find(form).is_some() {
+            return Err((0, format!("`{}` is there already in [{}]", left.trim(), language.name), None));
+        }
+        if phrase.line == 0 {
+            phrase.line = self.line;
+        }
+        phrase.forms.push((form, items));
+        Ok(())
+    }
+}
+
+fn form_of(word: &str, language: &str) -> Result<Form, (String, Option<String>)> {
+    if word.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(number) = word.parse()
+    {
+        return Ok(Form::Exactly(number));
+    }
+    let category = PluralCategory::get_for_cldr_string(word);
+    if category == Some(PluralCategory::Other) {
+        return Ok(Form::Like(PluralCategory::Other));
+    }
+    let known = categories(language);
+    let all = known.iter().map(|(category, _)| *category).chain([PluralCategory::Other]);
+    if let Some(category) = category
+        && all.clone().any(|known| known == category)
+    {
+        return Ok(Form::Like(category));
+    }
+    let near = all.map(|category| (distance(word, self::word(category)), self::word(category))).min();
+    let hint = match near {
+        Some((..=1, like)) if category.is_none() => format!("did you mean `{like}`?"),
+        _ if known.is_empty() => {
+            format!("[{language}] is no language whose forms are known: only `other` and numbers are taken")
+        }
+        _ => format!("its forms are {}, and a number such as `0` for that number alone", shown(&known)),
+    };
+    Err((format!("[{language}] has no form `{word}`"), Some(hint)))
+}
+
+/// What stands after the `:`.
+fn items(text: &str) -> Result<Vec<Item>, Told> {
+    let mut items = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        let at = text.len() - rest.len();
+        let Some(first) = rest.chars().next() else { return Ok(items) };
+        if let Some(inner) = rest.strip_prefix('{') {
+            let hint = || Some("a value is its name in braces, such as {n}".to_owned());
+            let end = inner.find(['{', '}']).filter(|end| inner[*end..].starts_with('}'));
+            let end = end.ok_or_else(|| (at, "this `{` has no `}`".to_owned(), hint()))?;
+            items.push(value(&inner[..end]).map_err(|(message, hint)| (at + 1, message, hint))?);
+            rest = &inner[end + 1..];
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_whitespace() || c == '{').unwrap_or(rest.len());
+        let name = &rest[..end];
+        if first == ';' {
+            return Err((at, "a comment must have a line of its own".to_owned(), None));
+        }
+        if let Some(odd) = name.find(['}', '"', ',', ';']) {
+            let hint = if name[odd..].starts_with('}') {
+                "a value is its name in braces, such as {n}"
+            } else {
+                "sound files are written one after the other, without quotes or commas"
+            };
+            return Err((at + odd, format!("{name:?} is no name of a sound file"), Some(hint.to_owned())));
+        }
+        items.push(Item::Sound(name.to_owned()));
+        rest = &rest[end..];
+    }
+}
+
+/// What stands in braces: `n`, `n f`, `code digits`, `when date ABdY`.
+fn value(text: &str) -> Result<Item, (String, Option<String>)> {
+    let text = text.trim();
+    let (name, how) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (how, more) = how.trim().split_once(char::is_whitespace).unwrap_or((how.trim(), ""));
+    let more = more.trim();
+    let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !fits {
+        return Err((
+            format!("{name:?} is no name of a value"),
+            Some("a value is its name in braces, such as {n}".to_owned()),
+        ));
+    }
+    if name == "phrase" {
+        return Err(("a value cannot be called `phrase`".to_owned(), Some("that names the phrase itself".to_owned())));
+    }
+    let way = match how {
+        "" => Way::Part,
+        "date" => Way::Date(more.to_owned()),
+        "money" if !more.is_empty() && !more.contains(char::is_whitespace) => Way::Money(more.to_owned()),
+        "money" => {
+            let hint = format!("{{{name} money EUR}} is an amount of that currency");
+            return Err(("money of which currency?".to_owned(), Some(hint)));
+        }
+        "digits" => Way::Map("digits"),
+        "spell" => Way::Map("spell"),
+        "ordinal" => Way::Map("ordinal"),
+        "duration" => Way::Map("duration"),
+        gender if GENDERS.contains(&gender) => Way::Gender(gender.to_owned()),
+        _ => {
+            let hint = "after the name may stand a gender (`m`, `f`, `n`, `c`, `w`, `p`), `digits`, `spell`, \
+                        `ordinal`, \
+                        `duration`, `money EUR`, `date` or `date FORMAT`";
+            return Err((format!("`{how}` is no way to say a value"), Some(hint.to_owned())));
+        }
+    };
+    if !more.is_empty() && !matches!(way, Way::Date(_) | Way::Money(_)) {
+        return Err((format!("`{more}` is too much after `{how}`"), None));
+    }
+    Ok(Item::Value { name: name.to_owned(), way })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Phrases {
+        let (phrases, flaws) = Phrases::parse("game.phrases", text);
+        assert_eq!(flaws, [], "in {text:?}");
+        phrases
+    }
+
+    /// Which form is said for each of these numbers: forms play a sound of their own name.
+    fn check(language: &str, forms: &str, expected: &str) {
+        let lines: String = forms.split_whitespace().map(|form| format!("x {form}: {form}\n")).collect();
+        let table = table(&format!("[{language}]\n{lines}"));
+        let (_, phrase) = table.variants("x").next().unwrap();
+        for pair in expected.split_whitespace() {
+            let (number, form) = pair.split_once(':').unwrap();
+            let items = phrase.form(language, Some(number.parse().unwrap())).unwrap();
+            assert_eq!(items, [Item::Sound(form.to_owned())], "{number} in {language}");
+        }
+    }
+
+    #[test]
+    fn every_language_has_its_own_forms() {
+        check("en", "one other", "0:other 1:one 2:other 11:other 21:other 101:other");
+        check("de_AT", "one other", "0:other 1:one 2:other 21:other");
+        check("pl", "one few many", "0:many 1:one 2:few 4:few 5:many 12:many 21:many 22:few 112:many 1000:many");
+        check("fr", "one other", "0:one 1:one 2:other 1000000:other");
+        let arabic = "0:zero 1:one 2:two 3:few 10:few 11:many 99:many 100:other 102:other 103:few";
+        check("ar", "zero one two few many other", arabic);
+        check("ru_RU", "one few many", "1:one 2:few 5:many 11:many 21:one 111:many");
+        check("ja", "other", "0:other 1:other 100:other");
+        check("pt_BR", "one other", "0:one 1:one 2:other");
+        check("pt_PT", "one other", "0:other 1:one 2:other");
+        check("no", "one other", "0:other 1:one 2:other");
+    }
+
+    #[test]
+    fn names_of_asterisk_s_own_are_the_languages_they_are() {
+        check("se", "one other", "1:one 2:other");
+        check("cz", "one few other", "1:one 3:few 5:other");
+        check("gr", "one other", "1:one 2:other");
+        check("tw", "other", "1:other");
+        check("en_US_f_Allison", "one other", "1:one 2:other");
+    }
+
+    #[test]
+    fn a_number_of_its_own_goes_before_its_kind() {
+        check("en", "0 1 one other", "0:0 1:1 2:other");
+        check("en", "one 12 other", "1:one 12:12 -1:one -2:other");
+    }
+
+    #[test]
+    fn a_line_without_a_form_is_for_all_others() {
+        let table = table("x: a {n} b\nx 0: c\ny: d");
+        let phrase = |name| table.variants(name).next().unwrap().1;
+        assert_eq!(phrase("x").form("en", Some(5)).unwrap().len(), 3);
+        assert_eq!(phrase("x").form("en", None), Err(NoNumber));
+        assert_eq!(phrase("y").form("en", None), Ok([Item::Sound("d".to_owned())].as_slice()));
+    }
+
+    #[test]
+    fn values_are_said_in_many_ways() {
+        let table = table(
+            "x: a{n}b {n f} {code digits}{ name spell } {t date} {t date ABdY 'digits/at' IMp} \
+             {sum money EUR} {n ordinal}",
+        );
+        let (_, phrase) = table.variants("x").next().unwrap();
+        let items: Vec<String> = phrase.form("en", None).unwrap().iter().map(|item| format!("{item:?}")).collect();
+        let value = |name: &str, way: &str| format!("Value {{ name: {name:?}, way: {way} }}");
+        assert_eq!(
+            items,
+            [
+                "Sound(\"a\")".to_owned(),
+                value("n", "Part"),
+                "Sound(\"b\")".to_owned(),
+                value("n", "Gender(\"f\")"),
+                value("code", "Map(\"digits\")"),
+                value("name", "Map(\"spell\")"),
+                value("t", "Date(\"\")"),
+                value("t", "Date(\"ABdY 'digits/at' IMp\")"),
+                value("sum", "Money(\"EUR\")"),
+                value("n", "Map(\"ordinal\")"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_caller_s_language_is_found_by_steps() {
+        let all = table("[de]\nx: d\ny: d\n[en]\nx: e\n[de_AT]\nx: a\n[fr]\ny: f");
+        let found = |phrase, language| {
+            let variants: Vec<_> = all.variants(phrase).collect();
+            best(&variants, language).unwrap().0
+        };
+        assert_eq!(found("x", "de_AT"), "de_AT");
+        assert_eq!(found("x", "de_AT_female"), "de_AT");
+        assert_eq!(found("x", "de_CH"), "de");
+        assert_eq!(found("x", "it"), "en");
+        assert_eq!(found("x", ""), "en");
+        assert_eq!(found("y", "en"), "de");
+        assert_eq!(found("y", "FR"), "fr");
+    }
+
+    fn flaws(text: &str, expected: &[&str]) {
+        let (_, flaws) = Phrases::parse("game.phrases", text);
+        let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+        assert_eq!(flaws, expected, "in {text:?}");
+    }
+
+    #[test]
+    fn flaws_say_where_and_what_would_be_right() {
+        const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
+        const A_VALUE: &str = "a value is its name in braces, such as {n}";
+        flaws("; fine\n\n  [de]\nx: a\n", &[]);
+        flaws("\u{feff}x: a\n", &[]);
+        flaws("x a", &[&format!("1:1: there is no `:` after the name; {A_LINE}")]);
+        flaws(" : a", &[&format!("1:2: there is no name before the `:`; {A_LINE}")]);
+        flaws("# x: a", &[&format!("1:1: \"#\" is no name of a phrase; {A_LINE}")]);
+        flaws(
+            "x one two: a",
+            &["1:7: `two` is one word too many before the `:`; before the `:` stand a name and, where it \
+                 matters, a form such as `one`"],
+        );
+        flaws(
+            "[de\nx: a",
+            &["1:1: the heading does not end with `]`; a heading is a language in brackets, such as [de] or [pt_BR]"],
+        );
+        flaws(
+            "[de 2]",
+            &["1:2: \"de 2\" is no name of a language; a heading is a language in brackets, such as [de] or [pt_BR]"],
+        );
+        flaws("x: a\n[de]\n[EN]", &["3:1: [EN] is there already; all phrases of a language stand together"]);
+        flaws("ü: a {n", &[&format!("1:6: this `{{` has no `}}`; {A_VALUE}")]);
+        flaws("x: {a {n}", &[&format!("1:4: this `{{` has no `}}`; {A_VALUE}")]);
+        flaws("x: a}", &[&format!("1:5: \"a}}\" is no name of a sound file; {A_VALUE}")]);
+        flaws("x: {}", &[&format!("1:5: \"\" is no name of a value; {A_VALUE}")]);
+        flaws("x: {phrase}", &["1:5: a value cannot be called `phrase`; that names the phrase itself"]);
+        flaws(
+            "x: \"a\", b",
+            &["1:4: \"\\\"a\\\",\" is no name of a sound file; sound files are written one after the \
+                 other, without quotes or commas"],
+        );
+        flaws("x: a ; hello", &["1:6: a comment must have a line of its own"]);
+        flaws("x: {n money}", &["1:5: money of which currency?; {n money EUR} is an amount of that currency"]);
+        flaws("x: {n f f}", &["1:5: `f` is too much after `f`"]);
+        flaws(
+            "x: {n female}",
+            &["1:5: `female` is no way to say a value; after the name may stand a gender (`m`, `f`, `n`, `c`, `w`, \
+                 `p`), \
+               `digits`, `spell`, `ordinal`, `duration`, `money EUR`, `date` or `date FORMAT`"],
+        );
+        flaws("x one: a\nx other: b\nx  one: c", &["3:1: `x  one` is there already in [en]"]);
+        flaws("x: a\nx other: b", &["2:1: `x other` is there already in [en]"]);
+    }
+
+    #[test]
+    fn forms_a_language_lacks_are_told() {
+        flaws(
+            "x one: a\nx few: b\nx other: c",
+            &[
+                "2:3: [en] has no form `few`; its forms are `one` (1), `other` (0, 2, 3, ...), and a number such as `0` \
+                 for that number alone",
+            ],
+        );
+        flaws(
+            "x oen: a\nx: b",
+            &[
+                "1:3: [en] has no form `oen`; its forms are `one` (1), `other` (0, 2, 3, ...), and a number such as `0` \
+                 for that number alone",
+            ],
+        );
+        flaws("x ones: a\nx: b", &["1:3: [en] has no form `ones`; did you mean `one`?"]);
+        flaws(
+            "[pl]\nx one: a\nx few: b",
+            &["2:1: the phrase `x` has nothing for `many` (0, 5, 6, ...) in [pl]; `x other: ...` is for all numbers \
+                 that have no line of their own"],
+        );
+        flaws(
+            "[pl]\nx 0: a",
+            &["2:1: the phrase `x` has nothing for `one` (1), `few` (2, 3, 4, ...), `many` (0, 5, 6, ...) in [pl]; \
+               `x other: ...` is for all numbers that have no line of their own"],
+        );
+        flaws(
+            "[kids]\nx one: a\nx other: b",
+            &["2:3: [kids] has no form `one`; [kids] is no language whose forms are known: only `other` and \
+                 numbers are taken"],
+        );
+    }
+
+    #[test]
+    fn the_core_table_is_right_and_has_its_recordings() {
+        let (core, flaws) = Phrases::parse("core.phrases", CORE);
+        assert_eq!(flaws, []);
+        let sounds = crate::pbx::Sounds::stock();
+        for (language, name) in core.sounds() {
+            assert!(sounds.find(name, language).is_some(), "{name}");
+        }
+    }
+}
