@@ -11,6 +11,7 @@ mod docs;
 mod examples;
 mod fastagi;
 mod ivr;
+mod ivr_phrases;
 mod live;
 mod live_commands;
 mod live_fastagi;
