@@ -65,6 +65,10 @@ pub enum Kind {
     Function,
     /// A map that may hold these.
     Options(&'static [Param]),
+    /// Any value; no command has such a parameter.
+    Any,
+    /// A map; no command has such a parameter.
+    Map,
 }
 
 impl Kind {
@@ -85,9 +89,10 @@ impl Kind {
             Self::OnOff => "bool",
             Self::Word(_) => "word",
             Self::Digits => "digits",
-            Self::RecordOptions | Self::Choices | Self::Options(_) => "map",
+            Self::RecordOptions | Self::Choices | Self::Options(_) | Self::Map => "map",
             Self::Parts => "parts",
             Self::Function => "function",
+            Self::Any => "value",
         }
     }
 }

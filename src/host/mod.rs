@@ -19,6 +19,7 @@ pub mod stdio;
 pub use recorder::Recorder;
 
 use crate::clock::Stopwatch;
+use crate::script::rehearse::{Ended, Stage};
 use crate::script::{Call, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
@@ -281,6 +282,27 @@ impl Host {
         let about = About { script: &script, version: "", fault: None, seed: 0 };
         close(&mut session, &about, status, Some(&error.to_string()));
         status
+    }
+}
+
+/// Tests call scripts as calls do.
+impl Stage for Host {
+    fn terms(&self) -> (&Language, &Limits, Option<Memory>) {
+        (&self.language, &self.limits, self.memory)
+    }
+
+    fn play(
+        &self,
+        session: Session,
+        script: &Script,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+        seed: u64,
+    ) -> Ended {
+        let mut host = self.clone();
+        host.set_seed(seed);
+        let outcome = host.run_with(session, script, args, params);
+        Ended { status: outcome.status.word(), fault: outcome.fault }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which sound files there are, how long they last, and what they say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -23,6 +23,7 @@ pub struct Sounds {
     folders: Vec<PathBuf>,
     lengths: BTreeMap<String, u64>,
     words: BTreeMap<String, String>,
+    missing: BTreeSet<String>,
 }
 
 /// A sound file: its length, in samples of 8 kHz.
@@ -44,19 +45,32 @@ impl Sounds {
     /// Asterisk's English core sounds.
     #[must_use]
     pub const fn stock() -> Self {
-        Self { core: true, folders: Vec::new(), lengths: BTreeMap::new(), words: BTreeMap::new() }
+        Self {
+            core: true,
+            folders: Vec::new(),
+            lengths: BTreeMap::new(),
+            words: BTreeMap::new(),
+            missing: BTreeSet::new(),
+        }
     }
 
     /// No sound file at all.
     #[must_use]
-    pub const fn none() -> Self {
-        Self { core: false, folders: Vec::new(), lengths: BTreeMap::new(), words: BTreeMap::new() }
+    pub fn none() -> Self {
+        Self { core: false, ..Self::stock() }
     }
 
     /// Adds a sound file of so many samples at 8 kHz. The name may begin with a language: `de/welcome`.
     #[must_use]
     pub fn with(mut self, name: &str, samples: u64) -> Self {
         self.lengths.insert(name.to_owned(), samples);
+        self
+    }
+
+    /// Takes a sound file away, in every language.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.missing.insert(name.to_owned());
         self
     }
 
@@ -87,7 +101,7 @@ impl Sounds {
     /// The sound file of this name in this language, else in any.
     #[must_use]
     pub fn find(&self, name: &str, language: &str) -> Option<Clip> {
-        if name.is_empty() {
+        if name.is_empty() || self.missing.contains(name) {
             return None;
         }
         let names = Self::spellings(name, language);
@@ -301,6 +315,7 @@ mod tests {
         check(&sounds, "beep", "de_CH", "99/1");
         let sounds = Sounds::stock().with_prompts("; mine\n\ngreet: Hello, who is there?\nbeep:\n").unwrap();
         check(&sounds, "greet", "en", "15200/1");
+        check(&sounds.clone().without("greet").without("digits/1"), "greet", "en", "missing");
         check(&sounds, "beep", "en", "3520/160");
         assert_eq!(sounds.words("greet").unwrap(), "Hello, who is there?");
     }

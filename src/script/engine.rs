@@ -3,6 +3,7 @@
 use super::Script;
 use super::fault::Fault;
 use super::functions::{self, Language, VALUES};
+use super::rehearse::Test;
 use super::import::Resolver;
 use super::phrases::Phrases;
 use crate::clock::Time;
@@ -91,6 +92,8 @@ pub struct Call {
     deadline: Mutex<Time>,
     /// The address in the stack at which the script was begun.
     stack: AtomicUsize,
+    /// The test that runs, where this is one.
+    pub(super) test: OnceLock<Arc<Test>>,
 }
 
 struct Values {
@@ -172,6 +175,7 @@ impl Call {
             looked_at: AtomicI64::new(0),
             deadline: Mutex::new(Time::NEVER),
             stack: AtomicUsize::new(0),
+            test: OnceLock::new(),
         })
     }
 
@@ -226,6 +230,11 @@ impl Call {
         let result = session.pause(length.min(left));
         self.computing_since.store(COUNT_ANEW, Relaxed);
         result.map_err(Error::from)
+    }
+
+    /// Counts what is computed anew, after something that took its time.
+    pub(super) fn computes_anew(&self) {
+        self.computing_since.store(COUNT_ANEW, Relaxed);
     }
 
     /// Lets the script do nothing more. An error alone could be caught: Rhai lets `try` around a closure do it.
@@ -375,6 +384,17 @@ impl Call {
             fault = self.on_hangup(&engine, script, language, &mut scope, params);
         }
         (finished, fault)
+    }
+
+    /// Runs one function of a test, after the top of its script.
+    pub(super) fn run_function(self: &Arc<Self>, script: &Script, language: &Language, name: &str) -> Finished {
+        let engine = self.engine(script, language);
+        let mut scope = Scope::new();
+        self.stack.store(address_in_stack(), Relaxed);
+        self.computes_anew();
+        let options = CallFnOptions::new().eval_ast(true);
+        let result = engine.call_fn_with_options::<Dynamic>(options, &mut scope, &script.ast, name, ());
+        self.finished(script, language, result.map(|_| ()))
     }
 
     #[inline(never)]

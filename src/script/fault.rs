@@ -121,8 +121,17 @@ impl Fault {
     /// The fault with its line of source and a caret below it, over several lines.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
+        self.render_as(Level::ERROR, colour)
+    }
+
+    /// The same for a place that is worth a look, and no fault.
+    pub(super) fn render_note(&self, colour: bool) -> String {
+        self.render_as(Level::NOTE, colour)
+    }
+
+    fn render_as(&self, level: Level<'static>, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut report = Level::ERROR
+        let mut report = level
             .primary_title(self.message.clone())
             .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
         if self.line > 0 {
@@ -171,6 +180,9 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
             let types = &types.trim_end_matches(')').replace("&str | ImmutableString | String", "string");
+            if let Some((message, hint)) = language.stranger(name) {
+                return (message, Some(hint));
+            }
             if let Some(function) = language.function(name) {
                 return (
                     format!("`{name}` takes {}, not {}", function.arity(), count(types)),

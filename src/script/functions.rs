@@ -1,6 +1,7 @@
 //! The words of a script: the commands, our own functions, and an embedder's.
 
 use super::builtin::{self, BUILTINS};
+use super::rehearse;
 use super::engine::Call;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
@@ -51,6 +52,8 @@ pub struct Language {
     standard: Shared<Module>,
     modules: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
+    /// What to say of a function of another language.
+    stranger: fn(&str) -> Option<(String, String)>,
 }
 
 impl std::fmt::Debug for Language {
@@ -81,7 +84,28 @@ impl Language {
             standard: WordsPackage::new().as_shared_module(),
             modules: vec![module.into()],
             functions: COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().copied()).collect(),
+            stranger: |_| None,
         }
+    }
+
+    /// What the tests of scripts, `*.test.rhai`, can say: the caller's part, and no commands.
+    #[must_use]
+    pub fn of_tests() -> Self {
+        let (mut ours, mut module) = (Module::new(), Module::new());
+        builtin::add_all(&mut ours);
+        rehearse::add_all(&mut module);
+        let kept = |function: &&'static Function| rehearse::stranger(function.name).is_none();
+        Self {
+            standard: WordsPackage::new().as_shared_module(),
+            modules: vec![ours.into(), module.into()],
+            functions: rehearse::VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect(),
+            stranger: rehearse::stranger,
+        }
+    }
+
+    /// What is wrong with a function that only another language has, and what is right here.
+    pub(super) fn stranger(&self, name: &str) -> Option<(String, String)> {
+        (self.stranger)(name)
     }
 
     /// Adds functions of an embedder: a Rhai module of any functions. They are seen before those of the language.
@@ -102,8 +126,7 @@ impl Language {
     /// The known name most like this one, if one is.
     pub fn like(&self, name: &str) -> Option<&'static str> {
         let known = self.functions.iter().map(|function| function.name).chain(VALUES);
-        let near = known.map(|known| (distance(name, known), known)).min()?;
-        (near.0 <= 1 + name.len() / 4).then_some(near.1)
+        nearest(name, known)
     }
 
     /// An engine with all words and no limits of a call.
@@ -139,7 +162,13 @@ impl Language {
     }
 }
 
-fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
+/// The name most like this one, if one is.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|known| (distance(name, known), known)).min()?;
+    (near.0 <= 1 + name.len() / 4).then_some(near.1)
+}
+
+pub(super) fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
     let least = function.params.iter().filter(|param| param.need == Need::Required).count();
     let repeats = function.params.last().is_some_and(|param: &Param| param.kind.repeats());
     least..=if repeats { MOST_ARGUMENTS } else { function.params.len() }

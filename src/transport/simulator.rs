@@ -54,6 +54,12 @@ impl Simulator {
         Arc::clone(&self.transcript)
     }
 
+    /// The channel, to look at.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
     fn note(&self, line: String) {
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }

@@ -216,7 +216,7 @@ pub struct Common {
 }
 
 /// The applications denied unless somebody says otherwise.
-const DENIED: &str = "System,TrySystem";
+pub const DENIED: &str = "System,TrySystem";
 
 impl Options {
     /// The command line, or what clap has to say about it.

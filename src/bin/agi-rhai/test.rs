@@ -1,12 +1,489 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
+use crate::options::{Common, DENIED};
+use agi_rhai::clock::Stopwatch;
+use agi_rhai::script::LoadError;
+use agi_rhai::script::rehearse::{Failure, Rehearsal, Suite};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{IsTerminal, Write, stdout};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Runs the tests beside scripts: `*.test.rhai`
-#[derive(Debug, clap::Args)]
-pub struct Test {}
+/// Runs the tests of scripts: every `fn test_NAME()` of every file `*.test.rhai`
+///
+/// Time is virtual: a call of three minutes takes milliseconds. Each test has an AstDB of its own, empty at first.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 all tests passed, 1 some failed (or --coverage-min was missed), 2 wrong usage, \
+                        or no tests.\nThe random numbers of every test come from the seed and the test's name: a \
+                        failure shows the command that repeats it.")]
+pub struct Test {
+    /// Files `*.test.rhai`, folders, or FILE::NAME for one test; else a part of the names of the tests to run [default:
+    /// the current folder]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
 
-pub fn test(_: &Test) -> ExitCode {
-    eprintln!("agi-rhai: not built yet");
-    ExitCode::from(2)
+    /// Runs only tests with this in their name, such as `guess` or `guess::three_silences`
+    #[arg(short = 'k', long, value_name = "TEXT")]
+    pub filter: Option<String>,
+
+    /// Takes a filter for a whole name
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Lists the tests and runs none
+    #[arg(long)]
+    pub list: bool,
+
+    /// Draws the random numbers of this seed; another one at every run unless told
+    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED")]
+    pub seed: Option<u64>,
+
+    /// Tells which lines of the scripts no test reached
+    #[arg(long)]
+    pub coverage: bool,
+
+    /// Fails when a script has fewer percent of its lines reached; with `--coverage`
+    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub coverage_min: Option<u8>,
+
+    /// Writes the results into this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Folder in which scripts and what they import are looked for, besides the one of each test
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
+    pub scripts: Option<PathBuf>,
+
+    /// Dialplan applications no script may run, separated by commas; empty allows all
+    #[arg(long, value_name = "APPS", env = "AGI_RHAI_DENY_EXEC", default_value = DENIED, value_delimiter = ',')]
+    pub deny_exec: Vec<String>,
+}
+
+pub fn test(options: &Test) -> ExitCode {
+    match run(options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("agi-rhai: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A file of tests, and which of them to run.
+struct Chosen {
+    /// As its tests are called: the path below the folder named, without `.test.rhai`.
+    name: String,
+    path: PathBuf,
+    /// One test of it; all without.
+    test: Option<String>,
+}
+
+/// What is to be run.
+#[derive(Default)]
+struct Plan {
+    files: Vec<Chosen>,
+    filters: Vec<String>,
+    /// Scripts in the folders named, for the coverage.
+    scripts: BTreeSet<PathBuf>,
+}
+
+const ENDING: &str = ".test.rhai";
+
+impl Plan {
+    fn new(options: &Test) -> Result<Self> {
+        let mut plan = Self::default();
+        plan.filters.extend(options.filter.clone());
+        for argument in &options.paths {
+            plan.take(argument)?;
+        }
+        // Only filters, or nothing at all: everything here.
+        if plan.files.is_empty() && options.paths.len() == plan.filters.len() - usize::from(options.filter.is_some()) {
+            plan.folder(Path::new("."), Path::new("."), 0)?;
+        }
+        plan.files.sort_by(|one, other| one.path.cmp(&other.path));
+        // The same below two folders goes by its path.
+        for at in 0..plan.files.len() {
+            let twice = plan.files.iter().filter(|file| file.name == plan.files[at].name).count() > 1;
+            let whole = plan.files[at].path.to_string_lossy().into_owned();
+            if twice && plan.files[at].test.is_none() {
+                plan.files[at].name = whole.trim_end_matches(ENDING).to_owned();
+            }
+        }
+        Ok(plan)
+    }
+
+    fn take(&mut self, argument: &str) -> Result<()> {
+        let (file, test) = match argument.split_once("::") {
+            Some((file, test)) if file.ends_with(".rhai") => (file, Some(test.trim_start_matches("test_").to_owned())),
+            _ => (argument, None),
+        };
+        let path = Path::new(file);
+        if path.is_dir() {
+            return self.folder(path, path, 0);
+        }
+        if path.is_file() {
+            // The tests of a script stand beside it.
+            let path = match file.strip_suffix(".rhai") {
+                Some(_) if file.ends_with(ENDING) => path.to_owned(),
+                Some(stem) if Path::new(&format!("{stem}{ENDING}")).is_file() => PathBuf::from(format!("{stem}{ENDING}")),
+                Some(stem) => bail!("there are no tests beside {file}: they would be in {stem}{ENDING}"),
+                None => bail!("{file} is no file of tests: those end in {ENDING}"),
+            };
+            self.scripts.extend(Some(path.to_string_lossy().replace(ENDING, ".rhai").into()).filter(|p: &PathBuf| p.is_file()));
+            let name = path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches(ENDING).to_owned();
+            self.files.push(Chosen { name, path, test });
+            return Ok(());
+        }
+        if file.contains('/') || Path::new(file).extension().is_some_and(|extension| extension == "rhai") {
+            bail!("there is no {file}");
+        }
+        self.filters.push(argument.to_owned());
+        Ok(())
+    }
+
+    /// All below a folder; what is hidden is left out.
+    fn folder(&mut self, top: &Path, folder: &Path, depth: usize) -> Result<()> {
+        let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = entry.path();
+            // As one would write it: not `./game.test.rhai`.
+            let path = path.strip_prefix("./").map(Path::to_owned).unwrap_or(path);
+            if path.is_dir() {
+                // A folder linked into itself has no end.
+                if depth < 32 && !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                    self.folder(top, &path, depth + 1)?;
+                }
+            } else if name.ends_with(ENDING) {
+                let below = path.strip_prefix(top).unwrap_or(&path);
+                let name = below.to_string_lossy().trim_end_matches(ENDING).to_owned();
+                self.files.push(Chosen { name, path, test: None });
+            } else if name.ends_with(".rhai") {
+                self.scripts.insert(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn wants(&self, name: &str, exact: bool) -> bool {
+        let fits = |filter: &String| if exact { name == filter } else { name.contains(filter.as_str()) };
+        self.filters.is_empty() || self.filters.iter().any(fits)
+    }
+}
+
+/// A file that was read, and the tests in it to run.
+struct Loaded {
+    chosen: Chosen,
+    suite: Result<Suite, LoadError>,
+    tests: Vec<String>,
+}
+
+/// What was not as it should be.
+struct Wrong {
+    name: String,
+    told: String,
+    /// How to see it again.
+    again: String,
+}
+
+struct Show {
+    colour: bool,
+}
+
+impl Show {
+    fn line(text: &str) {
+        // Whoever reads from a pipe may have had enough.
+        let _ = writeln!(stdout(), "{text}");
+    }
+
+    fn part(text: &str) {
+        let _ = write!(stdout(), "{text}").and_then(|()| stdout().flush());
+    }
+
+    fn in_colour(&self, code: u8, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn good(&self, text: &str) -> String {
+        self.in_colour(32, text)
+    }
+
+    fn bad(&self, text: &str) -> String {
+        self.in_colour(31, text)
+    }
+}
+
+fn run(options: &Test) -> Result<bool> {
+    let plan = Plan::new(options)?;
+    let common = Common {
+        deny_exec: options.deny_exec.clone(),
+        max_computing: 1.0,
+        max_memory: 16,
+        max_on_hangup: 5.0,
+        ..Common::default()
+    };
+    let rehearsal = Rehearsal::new(Arc::new(crate::host(&common)), options.scripts.clone());
+    let mut left_out = 0;
+    let mut files: Vec<Loaded> = Vec::new();
+    let Plan { files: chosen, filters, scripts } = plan;
+    let plan = Plan { files: Vec::new(), filters, scripts };
+    for chosen in chosen {
+        let suite = rehearsal.suite(&chosen.path);
+        let mut tests = suite.as_ref().map_or_else(|_| Vec::new(), |suite| suite.tests().to_vec());
+        if let Some(wanted) = &chosen.test {
+            if suite.is_ok() && !tests.contains(wanted) {
+                let there = tests.join(", ");
+                bail!("{} has no test {wanted}; it has {there}", chosen.path.display());
+            }
+            tests.retain(|test| test == wanted);
+        }
+        let before = tests.len();
+        tests.retain(|test| plan.wants(&format!("{}::{test}", chosen.name), options.exact));
+        left_out += before - tests.len();
+        files.push(Loaded { chosen, suite, tests });
+    }
+    let count: usize = files.iter().map(|file| file.tests.len()).sum();
+    let broken = files.iter().filter(|file| file.suite.is_err()).count();
+    if count + broken == 0 {
+        if left_out > 0 || !plan.filters.is_empty() {
+            bail!("no test has {} in its name", plan.filters.join(" or "));
+        }
+        bail!("no tests here: a test is a function `fn test_NAME()` in a file whose name ends in {ENDING}");
+    }
+    if options.list {
+        return Ok(list(&files));
+    }
+    let seed = options.seed.unwrap_or_else(chance);
+    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut results = Results {
+        show: Show { colour },
+        seed,
+        wrong: Vec::new(),
+        passed: 0,
+        failed: 0,
+        called: Duration::ZERO,
+        junit: quick_junit::Report::new("agi-rhai"),
+    };
+    Show::line(&format!("running {} with seed {seed}", counted(count, "test")));
+    let clock = Stopwatch::start();
+    let began = clock.now();
+    for file in &files {
+        results.run(&rehearsal, file, &clock);
+    }
+    let took = clock.now() - began;
+    results.tell(took, left_out);
+    let mut good = results.failed == 0;
+    if options.coverage {
+        good &= coverage(&results.show, &rehearsal, &plan.scripts, options.coverage_min);
+    }
+    if let Some(path) = &options.junit {
+        let mut report = results.junit;
+        report.set_time(took);
+        let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        report.serialize(file).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(good)
+}
+
+/// A seed nobody can foresee, short enough to be typed again.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish() % 1_000_000
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `2 ms`, `1.4 s`
+fn short(length: Duration) -> String {
+    match length.as_millis() {
+        0 => "less than 1 ms".to_owned(),
+        ms @ 1..1000 => format!("{ms} ms"),
+        _ => format!("{:.1} s", length.as_secs_f64()),
+    }
+}
+
+/// `0.4 s`, `3 min 2 s`
+fn long(length: Duration) -> String {
+    match length.as_secs() {
+        0..60 => format!("{:.1} s", length.as_secs_f64()),
+        seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A seed for a test: the same whichever tests run besides.
+fn seed_of(seed: u64, file: &Path, test: &str) -> u64 {
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
+    let bytes = file.bytes().chain("::".bytes()).chain(test.bytes());
+    let name = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // Short, since a failure shows it; and no test's next call is another test's first.
+    (name ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 34
+}
+
+fn list(files: &[Loaded]) -> bool {
+    let mut count = 0;
+    let mut good = true;
+    for file in files {
+        if let Err(error) = &file.suite {
+            good = false;
+            eprintln!("{}", told(error, std::io::stderr().is_terminal()));
+        }
+        for test in &file.tests {
+            count += 1;
+            Show::line(&format!("{}::{test}", file.chosen.name));
+        }
+    }
+    Show::line(&format!("\n{}", counted(count, "test")));
+    good
+}
+
+fn told(error: &LoadError, colour: bool) -> String {
+    match error {
+        LoadError::Fault(fault) => fault.render(colour),
+        LoadError::Missing(..) => error.to_string(),
+    }
+}
+
+struct Results {
+    show: Show,
+    seed: u64,
+    wrong: Vec<Wrong>,
+    passed: usize,
+    failed: usize,
+    called: Duration,
+    junit: quick_junit::Report,
+}
+
+impl Results {
+    fn run(&mut self, rehearsal: &Rehearsal, file: &Loaded, clock: &Stopwatch) {
+        let name = &file.chosen.name;
+        let path = file.chosen.path.display();
+        let mut junit = TestSuite::new(name.as_str());
+        match &file.suite {
+            Err(error) => {
+                let told = told(error, self.show.colour);
+                Show::line(&format!("test {name} ... {}", self.show.bad("FAILED")));
+                self.failed += 1;
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+                status.set_message(error.to_string()).set_description(self::told(error, false));
+                junit.add_test_case(TestCase::new("(the file)", status));
+                self.wrong.push(Wrong { name: name.clone(), told, again: format!("agi-rhai test {path}") });
+            }
+            Ok(suite) => {
+                for test in &file.tests {
+                    let whole = format!("{name}::{test}");
+                    Show::part(&format!("test {whole} ... "));
+                    let began = clock.now();
+                    let report = rehearsal.run(suite, test, seed_of(self.seed, suite.path(), test));
+                    let took = clock.now() - began;
+                    self.called += report.length;
+                    let mut case = TestCase::new(test.as_str(), status(report.failure.as_deref()));
+                    case.set_classname(name.as_str()).set_time(took);
+                    case.add_property(("seed", self.seed.to_string().as_str()));
+                    junit.add_test_case(case);
+                    match report.failure {
+                        None => {
+                            self.passed += 1;
+                            let calls = match report.calls {
+                                0 => "no call".to_owned(),
+                                1 => format!("{} of call", long(report.length)),
+                                calls => format!("{} of {calls} calls", long(report.length)),
+                            };
+                            Show::line(&format!("{} ({calls} in {})", self.show.good("ok"), short(took)));
+                        }
+                        Some(failure) => {
+                            self.failed += 1;
+                            Show::line(&self.show.bad("FAILED"));
+                            let again = format!("agi-rhai test {path}::{test} --seed {}", self.seed);
+                            self.wrong.push(Wrong { name: whole, told: failure.render(self.show.colour), again });
+                        }
+                    }
+                }
+            }
+        }
+        self.junit.add_test_suite(junit);
+    }
+
+    fn tell(&self, took: Duration, left_out: usize) {
+        if !self.wrong.is_empty() {
+            Show::line("\nfailures:");
+        }
+        for Wrong { name, told, again } in &self.wrong {
+            Show::line(&format!("\n---- {name} ----\n{told}\n\nto see it again: {again}"));
+        }
+        if self.wrong.len() > 1 {
+            Show::line("\nfailed:");
+            for wrong in &self.wrong {
+                Show::line(&format!("    {}", wrong.name));
+            }
+        }
+        let verdict = if self.failed == 0 { self.show.good("ok") } else { self.show.bad("FAILED") };
+        let left_out = if left_out > 0 { format!("; {left_out} left out") } else { String::new() };
+        let (passed, failed) = (self.passed, self.failed);
+        let called = long(self.called);
+        Show::line(&format!(
+            "\ntest result: {verdict}. {passed} passed; {failed} failed{left_out}; {called} of calls in {}",
+            short(took)
+        ));
+    }
+}
+
+fn status(failure: Option<&Failure>) -> TestCaseStatus {
+    let Some(failure) = failure else { return TestCaseStatus::success() };
+    let kind = if failure.is_fault { NonSuccessKind::Error } else { NonSuccessKind::Failure };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(failure.message.as_str()).set_description(failure.render(false));
+    status
+}
+
+/// Tells which lines ran; whether it was enough.
+fn coverage(show: &Show, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
+    let mut covered = rehearsal.coverage();
+    let same = |one: &str, other: &Path| match (Path::new(one).canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    };
+    let uncalled: Vec<&PathBuf> =
+        scripts.iter().filter(|path| !covered.iter().any(|covered| same(&covered.script, path))).collect();
+    covered.sort_by(|one, other| one.script.cmp(&other.script));
+    let width = covered.iter().map(|covered| covered.script.chars().count());
+    let width = width.chain(uncalled.iter().map(|path| path.to_string_lossy().chars().count())).max().unwrap_or(0);
+    let mut enough = true;
+    Show::line("\ncoverage:");
+    for covered in &covered {
+        let all = covered.lines.len();
+        let ran = covered.lines.iter().filter(|(_, ran)| *ran).count();
+        let percent = (ran * 100).checked_div(all).unwrap_or(100);
+        let few = least.is_some_and(|least| percent < least.into());
+        enough &= !few;
+        let shown = format!("{percent:>3} %");
+        let shown = if few { show.bad(&shown) } else { shown };
+        Show::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", covered.script));
+        for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
+            let text = rehearsal.line(&covered.script, *line).unwrap_or_default();
+            Show::line(&format!("    {line:>8} | {text}"));
+        }
+    }
+    for path in uncalled {
+        enough &= least.is_none_or(|least| least == 0);
+        Show::line(&format!("    {:<width$}    0 %  no test calls it", path.display().to_string()));
+    }
+    if let (Some(least), false) = (least, enough) {
+        Show::line(&format!("\n{}: not every script has {least} % of its lines reached", show.bad("too little")));
+    }
+    enough
 }

@@ -1,0 +1,271 @@
+//! Tests of scripts, in the language of scripts: `*.test.rhai`.
+//!
+//! A test plays the caller: it places calls, presses keys, hears prompts and says what it expects. Host, session and
+//! simulator are the ones of the real thing. Time is virtual, so a game of three minutes takes milliseconds.
+
+mod line;
+mod part;
+mod report;
+mod test;
+mod vocabulary;
+
+pub use report::Failure;
+pub(super) use test::Test;
+pub use vocabulary::VOCABULARY;
+pub(super) use vocabulary::{add_all, stranger};
+
+use super::engine::{Call, Finished};
+use super::{Fault, Language, Limits, LoadError, Memory, Script};
+use crate::pbx::{Sounds, prompts};
+use crate::session::Session;
+use report::Scene;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::Duration;
+use test::{Desk, Prepared};
+
+/// What runs the calls of tests: the host, with its limits and an embedder's functions.
+pub trait Stage: Send + Sync {
+    /// What scripts can say, and what calls may use.
+    fn terms(&self) -> (&Language, &Limits, Option<Memory>);
+
+    /// Runs one call to its end, with the random numbers of this seed.
+    fn play(
+        &self,
+        session: Session,
+        script: &Script,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+        seed: u64,
+    ) -> Ended;
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The word of `AGI_RHAI_STATUS`.
+    pub status: &'static str,
+    /// The script's fault, where there is one; also one in `on_hangup`.
+    pub fault: Option<Box<Fault>>,
+}
+
+/// Runs tests, and keeps what they share: the scripts they call, compiled once, and which of their lines ran.
+#[derive(Clone, Debug)]
+pub struct Rehearsal(Arc<Rehearsing>);
+
+pub(super) struct Rehearsing {
+    stage: Arc<dyn Stage>,
+    /// Of the tests themselves.
+    language: Language,
+    /// Where scripts are looked for, besides the folder of each test.
+    folder: Option<PathBuf>,
+    scripts: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
+}
+
+impl fmt::Debug for Rehearsing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rehearsing").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// A file of tests, compiled.
+#[derive(Debug)]
+pub struct Suite {
+    script: Script,
+    path: PathBuf,
+    tests: Vec<String>,
+}
+
+/// What came of a test.
+#[derive(Debug)]
+pub struct Report {
+    /// What its random numbers came from.
+    pub seed: u64,
+    /// How long its calls took, on their own clock.
+    pub length: Duration,
+    /// How many calls it placed.
+    pub calls: usize,
+    /// What went wrong.
+    pub failure: Option<Box<Failure>>,
+}
+
+/// Which lines of a script ran in the tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// The script's path.
+    pub script: String,
+    /// Its lines that can run, from 1, and whether each did.
+    pub lines: Vec<(usize, bool)>,
+}
+
+impl Suite {
+    /// The names of its tests, without `test_`, in the order they stand in.
+    pub fn tests(&self) -> &[String] {
+        &self.tests
+    }
+
+    /// The path it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn new(path: PathBuf, script: Script) -> Self {
+        let text = script.sources.first().map_or("", |source| source.text.as_str());
+        let place = |name: &str| {
+            let begins = |line: &str| {
+                let line = line.trim_start();
+                let line = line.strip_prefix("private ").map_or(line, str::trim_start);
+                let rest = line.strip_prefix("fn ").and_then(|line| line.trim_start().strip_prefix(name));
+                rest.is_some_and(|rest| rest.trim_start().starts_with('('))
+            };
+            text.lines().position(begins).unwrap_or(usize::MAX)
+        };
+        let functions = script.ast.iter_functions().filter(|function| function.params.is_empty());
+        let mut tests: Vec<(usize, String)> = functions
+            .filter_map(|function| Some((place(function.name), function.name.strip_prefix("test_")?.to_owned())))
+            .collect();
+        tests.sort();
+        Self { tests: tests.into_iter().map(|(_, name)| name).collect(), path, script }
+    }
+}
+
+impl Rehearsal {
+    /// Runs tests on this stage; scripts are looked for beside each test, and in this folder.
+    pub fn new(stage: Arc<dyn Stage>, folder: Option<PathBuf>) -> Self {
+        let scripts = Mutex::default();
+        Self(Arc::new(Rehearsing { stage, language: Language::of_tests(), folder, scripts }))
+    }
+
+    /// Reads and compiles a file of tests.
+    ///
+    /// # Errors
+    /// There is no such file, or what is wrong with it.
+    pub fn suite(&self, path: &Path) -> Result<Suite, LoadError> {
+        let script = Script::load(path, self.0.folder.as_deref(), &self.0.language)?;
+        Ok(Suite::new(path.to_owned(), script))
+    }
+
+    /// Compiles the text of a file of tests, which need not be there: only its folder counts.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn suite_of(&self, path: &Path, text: &str) -> Result<Suite, Box<Fault>> {
+        let script = Script::compile(&path.to_string_lossy(), text, &self.0.language)?;
+        Ok(Suite::new(path.to_owned(), script))
+    }
+
+    /// Runs one test. The same seed draws the same random numbers, in the test and in its calls.
+    pub fn run(&self, suite: &Suite, test: &str, seed: u64) -> Report {
+        let running = Test::new(&self.0, &suite.path, seed);
+        // With a stack as a call has, whatever this thread's is.
+        let finished = std::thread::scope(|scope| {
+            let play = || self.play(suite, test, seed, &running);
+            let thread = Builder::new().name("test".to_owned()).stack_size(line::STACK).spawn_scoped(scope, play);
+            thread.map_or_else(|error| Err(Box::new(error.to_string()) as _), |thread| thread.join().unwrap_or_else(Err))
+        });
+        let mut live = running.live();
+        let mut failed = live.failed.take();
+        let mut fault = None;
+        match finished {
+            Ok(Finished::Fault(what)) => fault = Some(what),
+            Ok(Finished::Well | Finished::Over(_)) => {}
+            Err(panic) => fault = Some(Fault::of_panic(suite.script.name(), "a function", &*panic)),
+        }
+        if fault.is_none() && failed.is_none() {
+            drop(live);
+            failed = running.close();
+            live = running.live();
+        }
+        let wrong = fault.is_some() || failed.is_some();
+        let failure = wrong.then(|| {
+            let scene = live.call.as_ref().map(|call| Scene::of(call, live.calls));
+            Box::new(Failure::new(suite, test, fault, failed, scene, std::mem::take(&mut live.printed)))
+        });
+        live.put_away();
+        Report { seed, length: live.length, calls: live.calls, failure }
+    }
+
+    fn play(&self, suite: &Suite, test: &str, seed: u64, running: &Arc<Test>) -> std::thread::Result<Finished> {
+        let (_, limits, memory) = self.0.stage.terms();
+        let session = match Session::begin(Box::new(Desk(Arc::clone(running)))) {
+            Ok(session) => session,
+            Err(error) => return Ok(Finished::Fault(Box::new(Fault::new(suite.script.name(), error.to_string())))),
+        };
+        let call = Call::new(session, Vec::new(), BTreeMap::new(), seed, limits.clone(), memory);
+        let _ = call.test.set(Arc::clone(running));
+        let name = format!("test_{test}");
+        let printed = Arc::clone(running);
+        let log = line::Log(Box::new(move |line| printed.live().printed.push(line)));
+        let run = || tracing::subscriber::with_default(log, || call.run_function(&suite.script, &self.0.language, &name));
+        catch_unwind(AssertUnwindSafe(run))
+    }
+
+    /// Which lines of the scripts that were called ran, and of those they import, by path.
+    pub fn coverage(&self) -> Vec<Covered> {
+        let mut covered: BTreeMap<String, BTreeMap<usize, bool>> = BTreeMap::new();
+        for prepared in self.0.scripts().values() {
+            for script in prepared.coverage.scripts() {
+                let lines = covered.entry(script.to_owned()).or_default();
+                for (line, ran) in prepared.coverage.lines(script) {
+                    *lines.entry(line).or_default() |= ran;
+                }
+            }
+        }
+        let covered = covered.into_iter();
+        covered.map(|(script, lines)| Covered { script, lines: lines.into_iter().collect() }).collect()
+    }
+
+    /// The text of a line of a script that was called, or is imported by one.
+    pub fn line(&self, script: &str, line: usize) -> Option<String> {
+        let scripts = self.0.scripts();
+        let mut sources = scripts.values().flat_map(|prepared| prepared.script.sources.iter());
+        let source = sources.find(|source| source.name == script)?;
+        source.text.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+    }
+}
+
+impl Rehearsing {
+    fn scripts(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Arc<Prepared>>> {
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A script to be called, and what belongs to it.
+    fn prepare(&self, path: &Path) -> Result<Arc<Prepared>, LoadError> {
+        if let Some(prepared) = self.scripts().get(path) {
+            return Ok(Arc::clone(prepared));
+        }
+        let (language, ..) = self.stage.terms();
+        let mut script = Script::load(path, self.folder.as_deref(), language)?;
+        let coverage = script.cover(language);
+        let (sounds, prompts) = sounds(path)?;
+        let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds: Arc::new(sounds), prompts });
+        self.scripts().insert(path.to_owned(), Arc::clone(&prepared));
+        Ok(prepared)
+    }
+}
+
+/// Asterisk's own sounds, those beside the script, and the words of its prompts; and the names of these.
+fn sounds(script: &Path) -> Result<(Sounds, Vec<String>), LoadError> {
+    let mut sounds = Sounds::stock();
+    let beside = script.with_file_name("sounds");
+    if beside.is_dir() {
+        sounds = sounds.with_folder(beside);
+    }
+    let path = script.with_extension("prompts");
+    if !path.is_file() {
+        return Ok((sounds, Vec::new()));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| LoadError::Missing(path.clone(), error))?;
+    let wrong = |line: usize, message: String| {
+        let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+        LoadError::Fault(Box::new(Fault { line, column: 1, source, ..Fault::new(&path.to_string_lossy(), message) }))
+    };
+    let table = prompts(&text).map_err(|error| wrong(error.line, error.to_string()))?;
+    let names = table.iter().map(|(name, _)| name.clone()).collect();
+    let sounds = table.iter().fold(sounds, |sounds, (name, words)| sounds.with_words(name, words));
+    Ok((sounds, names))
+}
