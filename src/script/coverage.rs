@@ -60,7 +60,8 @@ impl Coverage {
         engine.register_debugger(
             |_, debugger| debugger,
             move |_, _, node, script, position| {
-                if let (ASTNode::Stmt(_), Some(line)) = (node, position.line()) {
+                // A call that is a statement may come as an expression.
+                if let (ASTNode::Stmt(_) | ASTNode::Expr(_), Some(line)) = (node, position.line()) {
                     coverage.runs(script.unwrap_or_default(), line);
                 }
                 Ok(rhai::debugger::DebuggerCommand::StepInto)

@@ -29,10 +29,12 @@ pub(super) struct Failed {
     pub hint: Option<String>,
     /// The fault of the script that is called, where it could not be called for one.
     pub fault: Option<Box<Fault>>,
+    /// Where in the test: script, line and column.
+    pub at: (String, usize, usize),
 }
 
 fn failed(message: impl Into<String>, hint: Option<String>) -> Trouble {
-    Trouble::Failed(Box::new(Failed { message: message.into(), hint, fault: None }))
+    Trouble::Failed(Box::new(Failed { message: message.into(), hint, ..Failed::default() }))
 }
 
 type Outcome = Result<Dynamic, Trouble>;
@@ -372,8 +374,8 @@ pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let what = test.rehearsal.prepare(&path).map_err(|error| match error {
         LoadError::Fault(fault) => Trouble::Failed(Box::new(Failed {
             message: format!("{name} cannot be called: {}", fault.message),
-            hint: None,
             fault: Some(fault),
+            ..Failed::default()
         })),
         error @ LoadError::Missing(..) => Trouble::Misuse(format!("place_call: {error}")),
     })?;

@@ -130,6 +130,14 @@ impl Failure {
         // Who called the test is no news.
         place.calls.retain(|(_, _, line)| *line > 0);
         if !is_fault {
+            let (script, line, column) = &failed.at;
+            // A `try` around it has lost the place.
+            if *line > 0 && place.line != *line {
+                place = Fault { line: *line, column: *column, ..Fault::new(script, String::new()) };
+                let source = suite.script.sources.iter().find(|source| source.name == *script);
+                let text = source.and_then(|source| source.text.lines().nth(line - 1));
+                place.source = text.unwrap_or_default().to_owned();
+            }
             place.message.clone_from(&failed.message);
             place.hint = failed.hint;
         }

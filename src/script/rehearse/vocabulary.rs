@@ -1,6 +1,6 @@
 //! The words of tests, declared: for the reference, the checker and editors, and what stands behind each.
 
-use super::part;
+use super::part::{self, Failed};
 use super::test::Test;
 use crate::command::{COMMANDS, Example, Function, Kind, Need, Param, Returns, Trouble};
 use crate::script::engine::Call;
@@ -367,10 +367,12 @@ fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, trouble: pa
     match trouble {
         part::Trouble::Misuse(message) => EvalAltResult::ErrorRuntime(message.into(), position).into(),
         part::Trouble::Failed(failed) => {
+            let (script, line) = (context.call_source().unwrap_or_default(), position.line().unwrap_or(0));
             let message = failed.message.clone();
-            test.fail(*failed);
+            test.fail(Failed { at: (script.to_owned(), line, position.position().unwrap_or(0)), ..*failed });
             call.stop_script();
-            EvalAltResult::ErrorTerminated(message.into(), position).into()
+            // Of errors that end a call at once Rhai forgets the place.
+            EvalAltResult::ErrorRuntime(message.into(), position).into()
         }
     }
 }
