@@ -163,8 +163,9 @@ impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) => Written::Hex { hex: self.0.iter().map(|byte| format!("{byte:02x}")).collect() }
-                .serialize(serializer),
+            Err(_) => {
+                Written::Hex { hex: self.0.iter().map(|byte| format!("{byte:02x}")).collect() }.serialize(serializer)
+            }
         }
     }
 }
@@ -346,15 +347,7 @@ impl Recording {
     /// Keeps what goes over this line in `out`, a line at a time; a header that says `redacted`, at the end and without
     /// what the caller entered. What cannot be written is lost: a call never fails for it.
     pub fn new(inner: Box<dyn Transport>, began: Time, header: Header, out: Box<dyn Write + Send>) -> Self {
-        let mut recording = Self {
-            inner,
-            out,
-            began,
-            in_flight: false,
-            asked: 0,
-            kept: None,
-            scratch: Vec::new(),
-        };
+        let mut recording = Self { inner, out, began, in_flight: false, asked: 0, kept: None, scratch: Vec::new() };
         if header.redacted {
             recording.kept = Some((header, Vec::new()));
         } else {

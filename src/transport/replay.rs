@@ -150,8 +150,13 @@ impl Transport for Replay {
                 Ok(())
             }
             // To compute takes no time here, so that it may be heard of only now.
-            Some((_, Event::Hangup(During::Computing) | Event::Stop(During::Computing)))
-            | Some((_, Event::Closed(During::Computing) | Event::Broken(_))) => {
+            Some((
+                _,
+                Event::Hangup(During::Computing)
+                | Event::Stop(During::Computing)
+                | Event::Closed(During::Computing)
+                | Event::Broken(_),
+            )) => {
                 self.in_flight = InFlight::Late;
                 Ok(())
             }

@@ -6,9 +6,9 @@ use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
+use agi_rhai::transport;
 use agi_rhai::transport::recording::{Event, Tape};
 use agi_rhai::transport::replay::Departure;
-use agi_rhai::transport;
 use agi_rhai::{Fault, Host, Outcome, Script, Session};
 use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Write as _};
@@ -27,8 +27,10 @@ const SHOWN_BEFORE: usize = 8;
 /// long as it sends what it sent then. At the first line it did not send then, the replay stops: nobody knows what
 /// Asterisk would have answered. Calls are recorded with `--record DIR`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all calls go as they went then, 1 one departs, 2 a file cannot be read, there is \
-                        no such script, or wrong usage.")]
+#[command(
+    after_help = "Exit codes: 0 all calls go as they went then, 1 one departs, 2 a file cannot be read, there is \
+                        no such script, or wrong usage."
+)]
 pub struct Replay {
     /// Recorded calls, or folders of them (files named *.jsonl)
     #[arg(required = true, value_name = "FILE")]
@@ -67,10 +69,14 @@ pub fn replay(options: &Replay) -> ExitCode {
             if options.as_test {
                 let name = as_test::name(&tape, (files.len() > 1).then_some(number));
                 let path = script(&tape, options).unwrap_or_else(|_| PathBuf::from(&tape.header.script));
-                say(format_args!("{}{}", as_test::test(&tape, &path, &name), if number + 1 < files.len() { "\n" } else { "" }));
+                say(format_args!(
+                    "{}{}",
+                    as_test::test(&tape, &path, &name),
+                    if number + 1 < files.len() { "\n" } else { "" }
+                ));
                 return Ok(None);
             }
-            play(Arc::new(tape), options).map(Some)
+            play(&Arc::new(tape), options).map(Some)
         });
         match result {
             Ok(None) => {}
@@ -174,8 +180,8 @@ impl Observer for Place {
 }
 
 /// Runs the script against the recording.
-fn play(tape: Arc<Tape>, options: &Replay) -> Result<Verdict> {
-    let path = script(&tape, options)?;
+fn play(tape: &Arc<Tape>, options: &Replay) -> Result<Verdict> {
+    let path = script(tape, options)?;
     let header = &tape.header;
     let mut host = Host::new();
     host.deny(header.denied.iter().cloned());
@@ -186,14 +192,14 @@ fn play(tape: Arc<Tape>, options: &Replay) -> Result<Verdict> {
         Err(LoadError::Fault(fault)) => return Ok(Verdict::Departs(fault.render(stdout().is_terminal()))),
         Err(error) => return Err(error.into()),
     };
-    let replay = transport::Replay::new(Arc::clone(&tape));
+    let replay = transport::Replay::new(Arc::clone(tape));
     let progress = replay.watch();
     let place = Arc::new(Place::default());
     let mut session = Session::begin(Box::new(replay))?;
     session.observe(Arc::clone(&place) as Arc<_>);
     let outcome = host.run_with(session, &script, header.args.clone(), header.params.clone());
     let progress = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let report = Report { tape: &tape, script: &script, outcome: &outcome, played: progress.played, place: place.get() };
+    let report = Report { tape, script: &script, outcome: &outcome, played: progress.played, place: place.get() };
     Ok(match progress.departure {
         Some(Departure::Sends(line)) => Verdict::Departs(report.sends(&line)),
         Some(Departure::Sleeps) => Verdict::Departs(report.differs("(sleeps for more than an hour)", false)),
@@ -282,7 +288,7 @@ impl Report<'_> {
         let mut fault = Fault::new(script, "the script does something else here than it did in the recorded call");
         let text = std::fs::read_to_string(script).unwrap_or_default();
         fault.line = *line;
-        fault.source = text.lines().nth(line - 1).unwrap_or_default().to_owned();
+        text.lines().nth(line - 1).unwrap_or_default().clone_into(&mut fault.source);
         let at = fault.source.find(command).or_else(|| fault.source.find(|c: char| !c.is_whitespace())).unwrap_or(0);
         fault.column = fault.source[..at].chars().count() + 1;
         fault.hint = (self.tape.header.version == self.script.version())

@@ -197,7 +197,10 @@ impl<'a> Writer<'a> {
     /// What the caller heard, and did while this went on.
     fn hears(&mut self, done: &Done) {
         let hung_up = done.reply.code == 0 || self.hung_up_in(done);
-        if !hung_up && done.reply.result() == "-1" && matches!(done.command.function.name, "stream_file" | "control_stream_file" | "get_data" | "get_option") {
+        if !hung_up
+            && done.reply.result() == "-1"
+            && matches!(done.command.function.name, "stream_file" | "control_stream_file" | "get_data" | "get_option")
+        {
             self.missing.push(done.arg(0).to_owned());
             return;
         }
@@ -258,7 +261,11 @@ impl<'a> Writer<'a> {
                 return;
             }
             "receive_text" | "receive_char" => {
-                let said = if name == "receive_text" { done.reply.value().map(str::to_owned) } else { done.key().map(String::from) };
+                let said = if name == "receive_text" {
+                    done.reply.value().map(str::to_owned)
+                } else {
+                    done.key().map(String::from)
+                };
                 if let Some(said) = said {
                     self.wait(done.sent.saturating_sub(self.synced), None);
                     self.say(format!("send_text({});", quoted(&said)));
@@ -282,7 +289,8 @@ impl<'a> Writer<'a> {
             return;
         }
         // The last key is what was answered, unless a silence was.
-        let silence = if done.reply.value() == Some("timeout") && name == "get_data" { listens } else { Duration::ZERO };
+        let silence =
+            if done.reply.value() == Some("timeout") && name == "get_data" { listens } else { Duration::ZERO };
         let before = BETWEEN_KEYS * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
         self.wait(done.took().saturating_sub(before), Some(most));
         self.say(format!("press({});", quoted(&keys)));
@@ -330,7 +338,9 @@ impl<'a> Writer<'a> {
         } else if let Some(key) = done.key().filter(|_| application == "background") {
             self.wait(done.took(), Some(lasts.saturating_sub(IN_TIME)));
             self.say(format!("press({});", quoted(&key.to_string())));
-        } else if !["playback", "background", "dial", "set", "noop", "verbose", "wait", "answer"].contains(&&*application) {
+        } else if !["playback", "background", "dial", "set", "noop", "verbose", "wait", "answer"]
+            .contains(&&*application)
+        {
             self.say(format!("// Here {} ran, which answered {}.", done.arg(0), done.reply.result()));
         }
     }
@@ -351,12 +361,7 @@ impl<'a> Writer<'a> {
         let value = || done.reply.value().unwrap_or_default().to_owned();
         match name {
             "get_variable" if one == "DIALSTATUS" => self.dial_status = Some(value()),
-            // What the simulator has by itself is what the environment told.
-            "get_variable" if one.contains('(') => {
-                if done.reply.result() == "1" && !one.starts_with("CALLERID(") && !one.starts_with("CHANNEL(") {
-                    self.say(format!("// {one} was {}; the simulator does not know it.", quoted(&value())));
-                }
-            }
+            "get_variable" if one.contains('(') => self.function_was(&one, done),
             "get_variable" if done.reply.result() == "1" && !self.set.contains_key(&one) => {
                 self.variables.entry(one).or_insert_with(value);
             }
@@ -381,6 +386,15 @@ impl<'a> Writer<'a> {
             "hangup" if done.args.is_empty() => self.gone = true,
             _ if !self.gone => self.hears(done),
             _ => {}
+        }
+    }
+
+    /// A dialplan function was read. Some of them the simulator has, by what the environment tells.
+    fn function_was(&mut self, function: &str, done: &Done) {
+        let known = function.starts_with("CALLERID(") || function.starts_with("CHANNEL(");
+        if done.reply.result() == "1" && !known {
+            let value = quoted(done.reply.value().unwrap_or_default());
+            self.say(format!("// {function} was {value}; the simulator does not know it."));
         }
     }
 
@@ -464,7 +478,8 @@ impl<'a> Writer<'a> {
         }
         let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
         let map = |items: Vec<(String, &String)>| {
-            let items: Vec<_> = items.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
+            let items: Vec<_> =
+                items.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
             format!("#{{ {} }}", items.join(", "))
         };
         if !header.args.is_empty() {
@@ -511,8 +526,7 @@ fn keys(done: &Done) -> String {
 
 /// A line to Asterisk: its command and the words behind the verb.
 fn understood(line: &[u8]) -> Option<(&'static Command, Vec<String>)> {
-    let words: Vec<String> =
-        agi::split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let words: Vec<String> = agi::split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
     let (command, verb) = Command::of_words(&borrowed)?;
     Some((command, words[verb..].to_vec()))
