@@ -1,6 +1,6 @@
 //! AstDB, the database Asterisk keeps across calls and restarts.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
 use crate::agi::Reply;
 
 /// `DATABASE GET`
@@ -28,6 +28,7 @@ pub static DATABASE_GET: Command = Command {
         ],
     },
     verb: "DATABASE GET",
+    since: Since::version("1.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: true,
@@ -59,6 +60,7 @@ pub static DATABASE_PUT: Command = Command {
         }],
     },
     verb: "DATABASE PUT",
+    since: Since::version("1.0"),
     words: 3..=3,
     minus: Minus::Failed,
     dead: true,
@@ -83,6 +85,7 @@ pub static DATABASE_DEL: Command = Command {
         }],
     },
     verb: "DATABASE DEL",
+    since: Since::version("1.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: true,
@@ -122,6 +125,7 @@ pub static DATABASE_DELTREE: Command = Command {
         ],
     },
     verb: "DATABASE DELTREE",
+    since: Since::version("1.0"),
     words: 1..=2,
     minus: Minus::Failed,
     dead: true,

@@ -1,7 +1,7 @@
 //! The dialplan: applications, subroutines, and where the call goes on.
 
 use super::{
-    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Trouble, Value, Waits, optional, required,
+    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Since, Trouble, Value, Waits, optional, required,
 };
 use crate::agi::Reply;
 use crate::pbx::Gosub;
@@ -45,6 +45,7 @@ pub static EXEC: Command = Command {
         ],
     },
     verb: "EXEC",
+    since: Since::version("1.0"),
     words: 1..=usize::MAX,
     minus: Minus::Value,
     dead: true,
@@ -88,6 +89,7 @@ pub static GOSUB: Command = Command {
         }],
     },
     verb: "GOSUB",
+    since: Since::version("1.6.0"),
     words: 3..=4,
     minus: Minus::Value,
     dead: false,
@@ -126,6 +128,7 @@ pub static SET_CONTEXT: Command = Command {
         }],
     },
     verb: "SET CONTEXT",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,
@@ -153,6 +156,7 @@ pub static SET_EXTENSION: Command = Command {
         }],
     },
     verb: "SET EXTENSION",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,
@@ -189,6 +193,7 @@ pub static SET_PRIORITY: Command = Command {
         ],
     },
     verb: "SET PRIORITY",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,

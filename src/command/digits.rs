@@ -1,7 +1,7 @@
 //! Asking the caller for keys.
 
 use super::playback::played;
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Then, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Then, Waits, optional, required};
 use crate::agi::Reply;
 use crate::pbx::Data;
 
@@ -45,6 +45,7 @@ pub static GET_DATA: Command = Command {
         ],
     },
     verb: "GET DATA",
+    since: Since::version("1.0"),
     words: 1..=usize::MAX,
     minus: Minus::Sound { param: 0, then: Then::AskWith("") },
     dead: false,
@@ -91,6 +92,7 @@ pub static GET_OPTION: Command = Command {
         ],
     },
     verb: "GET OPTION",
+    since: Since::version("1.2"),
     words: 2..=3,
     minus: Minus::Sound { param: 0, then: Then::AskWith("silence/1") },
     dead: false,
@@ -130,6 +132,7 @@ pub static WAIT_FOR_DIGIT: Command = Command {
         ],
     },
     verb: "WAIT FOR DIGIT",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,

@@ -1,6 +1,6 @@
 //! Commands about the line itself: answer, hangup, state, caller id.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
 use crate::agi::Reply;
 
 /// `ANSWER`
@@ -13,6 +13,7 @@ pub static ANSWER: Command = Command {
         examples: &[Example { caller: "", script: "answer()", sends: "ANSWER", reply: "200 result=0", value: "()" }],
     },
     verb: "ANSWER",
+    since: Since::version("1.0"),
     words: 0..=usize::MAX,
     minus: Minus::Failed,
     dead: false,
@@ -40,6 +41,7 @@ pub static HANGUP: Command = Command {
         ],
     },
     verb: "HANGUP",
+    since: Since::version("1.0"),
     words: 0..=1,
     minus: Minus::Failed,
     dead: false,
@@ -84,6 +86,7 @@ pub static CHANNEL_STATUS: Command = Command {
         ],
     },
     verb: "CHANNEL STATUS",
+    since: Since::version("1.0"),
     words: 0..=1,
     minus: Minus::Value,
     dead: false,
@@ -111,6 +114,7 @@ pub static SET_AUTOHANGUP: Command = Command {
         }],
     },
     verb: "SET AUTOHANGUP",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,
@@ -142,6 +146,7 @@ pub static SET_CALLERID: Command = Command {
         }],
     },
     verb: "SET CALLERID",
+    since: Since::version("1.0"),
     words: 0..=usize::MAX,
     minus: Minus::Failed,
     dead: false,
@@ -172,6 +177,7 @@ pub static SET_MUSIC: Command = Command {
         }],
     },
     verb: "SET MUSIC",
+    since: Since::version("1.0"),
     words: 1..=usize::MAX,
     minus: Minus::Failed,
     dead: false,
@@ -203,6 +209,7 @@ pub static TDD_MODE: Command = Command {
         }],
     },
     verb: "TDD MODE",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,
@@ -227,6 +234,7 @@ pub static ASYNCAGI_BREAK: Command = Command {
         }],
     },
     verb: "ASYNCAGI BREAK",
+    since: Since::version("1.6.0"),
     words: 0..=0,
     minus: Minus::Failed,
     dead: true,

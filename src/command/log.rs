@@ -1,6 +1,6 @@
 //! Words for Asterisk's own console.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, defaulted, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, defaulted, optional, required};
 use crate::agi::Reply;
 
 /// `VERBOSE`
@@ -22,6 +22,7 @@ pub static VERBOSE: Command = Command {
         }],
     },
     verb: "VERBOSE",
+    since: Since::version("1.0"),
     words: 1..=usize::MAX,
     minus: Minus::Failed,
     dead: true,
@@ -46,6 +47,7 @@ pub static NOOP: Command = Command {
         }],
     },
     verb: "NOOP",
+    since: Since::version("1.0"),
     words: 0..=usize::MAX,
     minus: Minus::Failed,
     dead: true,

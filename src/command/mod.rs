@@ -59,6 +59,8 @@ pub struct Command {
     pub function: Function,
     /// The words of the command as Asterisk lists them, such as `STREAM FILE`.
     pub verb: &'static str,
+    /// From which version of Asterisk on it is there.
+    pub since: Since,
     /// How many words Asterisk takes behind the verb; others are answered with 520.
     pub words: RangeInclusive<usize>,
     /// What the result -1 means once a hangup is ruled out.
@@ -71,6 +73,28 @@ pub struct Command {
     pub after: After,
     /// The answer of the simulated Asterisk to the words behind the verb; `None` is a 520.
     pub simulate: fn(&mut Channel, &[&str]) -> Option<Reply>,
+}
+
+/// From which version of Asterisk on a command is there, and those of its parameters that came later. Source: the
+/// commands listed in `res/res_agi.c` and `apps/app_stack.c` at the end of each branch from 1.0 to 23.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The version that brought the command.
+    pub version: &'static str,
+    /// The numbers of parameters that came later, from 0, and the major version that brought each.
+    pub params: &'static [(usize, u32)],
+}
+
+impl Since {
+    const fn version(version: &'static str) -> Self {
+        Self { version, params: &[] }
+    }
+
+    /// The major version that brought the command.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+    }
 }
 
 /// What the result -1 means once a hangup is ruled out.

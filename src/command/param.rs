@@ -78,6 +78,15 @@ impl Kind {
         matches!(self, Self::Joined | Self::Rest)
     }
 
+    /// The names a map of options may have; `None` where it takes none.
+    #[must_use]
+    pub const fn options(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::RecordOptions => Some(&["beep", "silence", "offset"]),
+            _ => None,
+        }
+    }
+
     /// The name of the type in the reference.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -94,6 +103,21 @@ impl Kind {
             Self::Function => "function",
             Self::Any => "value",
         }
+    }
+}
+
+impl Param {
+    /// Why no command could take this value here, whatever the session; `None` if one could.
+    #[must_use]
+    pub fn refuses(&self, value: &Value) -> Option<String> {
+        let mut line = Vec::new();
+        match self.kind {
+            Kind::Joined | Kind::Rest => text(value).and_then(|text| push(&mut line, &text).map_err(|e| e.to_string())),
+            Kind::Digits => text(value).and_then(|text| digits(&text)),
+            Kind::RecordOptions => record_options(value, &mut line).map(|_| ()),
+            kind => one(kind, value, &mut line),
+        }
+        .err()
     }
 }
 
@@ -193,16 +217,14 @@ impl Command {
                     }
                 }
                 (Kind::Digits, Some(value), _) => {
-                    let digits = text(value).map_err(refused)?;
-                    if !digits.bytes().all(|b| b.is_ascii_digit() || b"*#- ".contains(&b)) {
-                        return Err(refused(format!("must be digits, `*` or `#`, not {digits:?}")));
-                    }
-                    match digits.bytes().next() {
+                    let given = text(value).map_err(refused)?;
+                    digits(&given).map_err(refused)?;
+                    match given.bytes().next() {
                         None => return Ok(Encoded::Nothing),
                         Some(b'0'..=b'9') => {}
                         Some(_) => line = b"SAY ALPHA".to_vec(),
                     }
-                    push(&mut line, &digits).map_err(|e| refused(e.to_string()))?;
+                    push(&mut line, &given).map_err(|e| refused(e.to_string()))?;
                     words += 1;
                 }
                 (Kind::RecordOptions, Some(value), _) => {
@@ -289,6 +311,13 @@ fn text(value: &Value) -> Result<String, String> {
         Value::Bool(flag) => Ok(u8::from(*flag).to_string()),
         other => Err(format!("must be a text, not {}", other.type_name())),
     }
+}
+
+fn digits(text: &str) -> Result<(), String> {
+    if text.bytes().all(|b| b.is_ascii_digit() || b"*#- ".contains(&b)) {
+        return Ok(());
+    }
+    Err(format!("must be digits, `*` or `#`, not {text:?}"))
 }
 
 fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {

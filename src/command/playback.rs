@@ -1,6 +1,6 @@
 //! Playing sound files.
 
-use super::{After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Then, Waits, optional, required};
+use super::{After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Since, Then, Waits, optional, required};
 use crate::agi::Reply;
 use crate::pbx::{Controls, Played};
 
@@ -44,6 +44,7 @@ pub static STREAM_FILE: Command = Command {
         ],
     },
     verb: "STREAM FILE",
+    since: Since::version("1.0"),
     words: 2..=3,
     minus: Minus::Sound { param: 0, then: Then::GoOn },
     dead: false,
@@ -79,6 +80,7 @@ pub static CONTROL_STREAM_FILE: Command = Command {
         }],
     },
     verb: "CONTROL STREAM FILE",
+    since: Since { version: "1.2", params: &[(6, 12)] },
     words: 2..=7,
     minus: Minus::Sound { param: 0, then: Then::GoOn },
     dead: false,

@@ -1,6 +1,6 @@
 //! Recording the caller.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Trouble, Value, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required};
 use crate::agi::Reply;
 use crate::pbx::{Recorded, Recording};
 
@@ -53,6 +53,7 @@ pub static RECORD_FILE: Command = Command {
         ],
     },
     verb: "RECORD FILE",
+    since: Since::version("1.0"),
     words: 4..=usize::MAX,
     minus: Minus::Value,
     dead: false,

@@ -1,6 +1,6 @@
 //! Saying numbers, letters and dates with the recordings Asterisk has for them.
 
-use super::{After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use super::{After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
 use crate::agi::Reply;
 use crate::pbx::{Key, SayCase};
 
@@ -47,6 +47,7 @@ pub static SAY_NUMBER: Command = Command {
         ],
     },
     verb: "SAY NUMBER",
+    since: Since::version("1.0"),
     words: 2..=3,
     minus: Minus::Failed,
     dead: false,
@@ -81,6 +82,7 @@ pub static SAY_DIGITS: Command = Command {
         ],
     },
     verb: "SAY DIGITS",
+    since: Since::version("1.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: false,
@@ -116,6 +118,7 @@ pub static SAY_ALPHA: Command = Command {
         }],
     },
     verb: "SAY ALPHA",
+    since: Since { version: "1.2", params: &[(2, 12)] },
     words: 2..=3,
     minus: Minus::Failed,
     dead: false,
@@ -143,6 +146,7 @@ pub static SAY_PHONETIC: Command = Command {
         }],
     },
     verb: "SAY PHONETIC",
+    since: Since::version("1.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: false,
@@ -174,6 +178,7 @@ pub static SAY_DATE: Command = Command {
         }],
     },
     verb: "SAY DATE",
+    since: Since::version("1.2"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: false,
@@ -205,6 +210,7 @@ pub static SAY_TIME: Command = Command {
         }],
     },
     verb: "SAY TIME",
+    since: Since::version("1.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: false,
@@ -243,6 +249,7 @@ pub static SAY_DATETIME: Command = Command {
         ],
     },
     verb: "SAY DATETIME",
+    since: Since::version("1.2"),
     words: 2..=usize::MAX,
     minus: Minus::Failed,
     dead: false,

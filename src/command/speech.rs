@@ -1,6 +1,6 @@
 //! Speech recognition, where Asterisk has an engine for it.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Trouble, Value, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required};
 use crate::agi::Reply;
 use crate::pbx::Recognized;
 
@@ -36,6 +36,7 @@ pub static SPEECH_CREATE: Command = Command {
         }],
     },
     verb: "SPEECH CREATE",
+    since: Since::version("1.6.0"),
     words: 0..=usize::MAX,
     minus: Minus::Failed,
     dead: false,
@@ -63,6 +64,7 @@ pub static SPEECH_SET: Command = Command {
         }],
     },
     verb: "SPEECH SET",
+    since: Since::version("1.6.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: false,
@@ -87,6 +89,7 @@ pub static SPEECH_LOAD_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH LOAD GRAMMAR",
+    since: Since::version("1.6.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: false,
@@ -111,6 +114,7 @@ pub static SPEECH_ACTIVATE_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH ACTIVATE GRAMMAR",
+    since: Since::version("1.6.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,
@@ -135,6 +139,7 @@ pub static SPEECH_DEACTIVATE_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH DEACTIVATE GRAMMAR",
+    since: Since::version("1.6.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: false,
@@ -159,6 +164,7 @@ pub static SPEECH_UNLOAD_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH UNLOAD GRAMMAR",
+    since: Since::version("1.6.0"),
     words: 1..=1,
     minus: Minus::Failed,
     dead: true,
@@ -183,6 +189,7 @@ pub static SPEECH_DESTROY: Command = Command {
         }],
     },
     verb: "SPEECH DESTROY",
+    since: Since::version("1.6.0"),
     words: 0..=usize::MAX,
     minus: Minus::Failed,
     dead: true,
@@ -214,6 +221,7 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         }],
     },
     verb: "SPEECH RECOGNIZE",
+    since: Since::version("1.6.0"),
     words: 2..=usize::MAX,
     minus: Minus::Value,
     dead: false,

@@ -1,6 +1,6 @@
 //! Text and pictures on channels that carry them.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Trouble, Value, Waits, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, required};
 use crate::agi::Reply;
 
 const MILLIS: super::Param = required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever, 0 not at all.");
@@ -21,6 +21,7 @@ pub static SEND_TEXT: Command = Command {
         }],
     },
     verb: "SEND TEXT",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Value,
     dead: false,
@@ -45,6 +46,7 @@ pub static SEND_IMAGE: Command = Command {
         }],
     },
     verb: "SEND IMAGE",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Value,
     dead: false,
@@ -78,6 +80,7 @@ pub static RECEIVE_TEXT: Command = Command {
         ],
     },
     verb: "RECEIVE TEXT",
+    since: Since::version("1.2"),
     words: 1..=1,
     minus: Minus::Value,
     dead: false,
@@ -114,6 +117,7 @@ pub static RECEIVE_CHAR: Command = Command {
         ],
     },
     verb: "RECEIVE CHAR",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Value,
     dead: false,

@@ -1,6 +1,6 @@
 //! Channel variables.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
 use crate::agi::Reply;
 
 fn value(value: Option<String>) -> Reply {
@@ -39,6 +39,7 @@ pub static GET_VARIABLE: Command = Command {
         ],
     },
     verb: "GET VARIABLE",
+    since: Since::version("1.0"),
     words: 1..=1,
     minus: Minus::Value,
     dead: true,
@@ -75,6 +76,7 @@ pub static GET_FULL_VARIABLE: Command = Command {
         ],
     },
     verb: "GET FULL VARIABLE",
+    since: Since::version("1.2"),
     words: 1..=2,
     minus: Minus::Value,
     dead: true,
@@ -115,6 +117,7 @@ pub static SET_VARIABLE: Command = Command {
         ],
     },
     verb: "SET VARIABLE",
+    since: Since::version("1.0"),
     words: 2..=2,
     minus: Minus::Failed,
     dead: true,

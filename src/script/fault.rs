@@ -130,32 +130,51 @@ impl Fault {
     }
 
     fn render_as(&self, level: Level<'static>, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut report = level
-            .primary_title(self.message.clone())
-            .elements(std::iter::empty::<annotate_snippets::Element<'_>>());
-        if self.line > 0 {
-            let start =
-                self.source.char_indices().nth(self.column.saturating_sub(1)).map_or(self.source.len(), |(at, _)| at);
-            let rest = &self.source[start..];
-            let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-            let end = start + word.max(rest.chars().next().map_or(0, char::len_utf8));
-            report = report.element(
-                Snippet::source(self.source.as_str())
-                    .line_start(self.line)
-                    .path(self.script.as_str())
-                    .annotation(AnnotationKind::Primary.span(start..end)),
-            );
-        }
-        for (name, script, line) in &self.calls {
-            let name = if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
-            report = report.element(Level::NOTE.message(format!("in {name}, called at {script}:{line}")));
-        }
-        if let Some(hint) = &self.hint {
-            report = report.element(Level::HELP.message(hint.clone()));
-        }
-        renderer.render(&[report])
+        let marked = (self.line > 0).then(|| {
+            let rest = self.source.chars().skip(self.column.saturating_sub(1));
+            let word = rest.take_while(|c| c.is_alphanumeric() || *c == '_').count();
+            (self.line, self.column, word.max(1))
+        });
+        let title = (level, None, self.message.as_str());
+        render(title, &self.script, marked, &self.source, &self.calls, self.hint.as_deref(), colour)
     }
+}
+
+/// What is wrong, as rustc would show it: the title (how bad it is, the rule, the message), the script, what
+/// is marked in its line (line, column, width in characters), the functions it was called from, and what would be right.
+pub(super) fn render(
+    (level, rule, message): (Level<'static>, Option<&str>, &str),
+    script: &str,
+    marked: Option<(usize, usize, usize)>,
+    source: &str,
+    calls: &[(String, String, usize)],
+    hint: Option<&str>,
+    colour: bool,
+) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut title = level.primary_title(message);
+    if let Some(rule) = rule {
+        title = title.id(rule);
+    }
+    let mut report = title.elements(std::iter::empty::<annotate_snippets::Element<'_>>());
+    if let Some((line, column, width)) = marked {
+        let byte = |at: usize| source.char_indices().nth(at).map_or(source.len(), |(at, _)| at);
+        let start = column.saturating_sub(1);
+        report = report.element(
+            Snippet::source(source)
+                .line_start(line)
+                .path(script)
+                .annotation(AnnotationKind::Primary.span(byte(start)..byte(start + width))),
+        );
+    }
+    for (name, script, line) in calls {
+        let name = if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
+        report = report.element(Level::NOTE.message(format!("in {name}, called at {script}:{line}")));
+    }
+    if let Some(hint) = hint {
+        report = report.element(Level::HELP.message(hint.to_owned()));
+    }
+    renderer.render(&[report])
 }
 
 /// In one line: `game.rhai:12:5: what is wrong; what would be right`.

@@ -168,6 +168,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     (near.0 <= 1 + name.len() / 4).then_some(near.1)
 }
 
+/// With how many arguments a function can be called.
 pub(super) fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
     let least = function.params.iter().filter(|param| param.need == Need::Required).count();
     let repeats = function.params.last().is_some_and(|param: &Param| param.kind.repeats());

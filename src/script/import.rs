@@ -45,9 +45,9 @@ pub(super) struct Places {
 }
 
 /// A file to import: the path it is known by, and the one it has without links.
-struct Found {
-    seen: PathBuf,
-    real: PathBuf,
+pub(super) struct Found {
+    pub seen: PathBuf,
+    pub real: PathBuf,
 }
 
 impl Places {
@@ -57,7 +57,7 @@ impl Places {
 
     /// The file behind an import: relative to its importer, where that is a link also to what it leads to, then to the
     /// folders.
-    fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<Found> {
+    pub fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<Found> {
         let mut name = PathBuf::from(path);
         if name.extension().is_none_or(|extension| extension != "rhai") {
             name.as_mut_os_string().push(".rhai");
@@ -253,7 +253,7 @@ impl ModuleResolver for Resolver {
 }
 
 /// Rhai takes neither a byte order mark nor `#!`; the line stays, so that lines keep their numbers.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {
         Some(rest) => rest[rest.find('\n').unwrap_or(rest.len())..].to_owned(),

@@ -1,12 +1,276 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
+use agi_rhai::script::Language;
+use agi_rhai::script::check::{Checker, Finding, RULES, Severity};
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Finds mistakes in scripts without running them
+///
+/// Misspelt names, wrong arguments, variables that are not there, prompts without words or sound files, code that never
+/// runs, and more. A comment `// agi-rhai: allow(RULE)` on a line, or on the line above it, silences a rule there.
 #[derive(Debug, clap::Args)]
-pub struct Check {}
+#[command(
+    after_help = "Rules: `agi-rhai check --rules` lists them.\nExit codes: 0 nothing found, or warnings only; 1 errors \
+                  (with --strict: warnings, too); 2 wrong usage, or a file that cannot be read."
+)]
+pub struct Check {
+    /// Scripts, and folders of scripts, which are gone through with all below them but what is hidden; the scripts
+    /// folder or the current one if left out
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
 
-pub fn check(_: &Check) -> ExitCode {
-    eprintln!("agi-rhai: not built yet");
-    ExitCode::from(2)
+    /// Folder below which imports are found, besides the folder of each script
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
+    scripts: Option<PathBuf>,
+
+    /// Folder of sound files, to tell which prompts have none, in each language; may be given several times
+    #[arg(long, value_name = "DIR")]
+    sounds: Vec<PathBuf>,
+
+    /// Version of Asterisk the scripts are for, such as 16 or 22.10: commands and applications it lacks are told
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    asterisk: Option<u32>,
+
+    /// How findings are written: for people, one JSON object a line, SARIF 2.1.0, or as annotations of GitHub Actions
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+
+    /// Warnings fail as errors do
+    #[arg(long)]
+    strict: bool,
+
+    /// Lists the rules, and checks nothing
+    #[arg(long)]
+    rules: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Human,
+    Json,
+    Sarif,
+    Github,
+}
+
+/// The major version in `22`, `22.10.1`, `certified/22.8` or `Asterisk 22`.
+fn version(text: &str) -> Result<u32, String> {
+    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let major = digits.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok());
+    match major {
+        Some(major) if major >= 11 => Ok(major),
+        Some(_) => Err("versions before 11 are not known to the checker".to_owned()),
+        None => Err("a version is written as 22, 22.10 or certified/22.8".to_owned()),
+    }
+}
+
+pub fn check(options: &Check) -> ExitCode {
+    let outcome = if options.rules { rules(&mut io::stdout().lock()).map(|()| 0) } else { run(options) };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        // Who reads no further, as `head`, has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("agi-rhai: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn rules(out: &mut impl Write) -> io::Result<()> {
+    for rule in RULES {
+        writeln!(out, "{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary)?;
+    }
+    Ok(())
+}
+
+fn run(options: &Check) -> io::Result<u8> {
+    let mut checker = Checker::new(&Language::new());
+    checker.folder.clone_from(&options.scripts);
+    checker.sounds.clone_from(&options.sounds);
+    checker.asterisk = options.asterisk;
+    for folder in options.sounds.iter().chain(&options.scripts).filter(|folder| !folder.is_dir()) {
+        return Err(io::Error::other(format!("no folder {}", folder.display())));
+    }
+    let mut files = Vec::new();
+    let usual = [options.scripts.clone().unwrap_or_else(|| PathBuf::from("."))];
+    for path in if options.paths.is_empty() { &usual[..] } else { &options.paths } {
+        if path.is_dir() {
+            collect(path, &mut files, 0)?;
+        } else if path.is_file() {
+            files.push(path.clone());
+        } else {
+            return Err(io::Error::other(format!("no script or folder {}", path.display())));
+        }
+    }
+    let mut findings = Vec::new();
+    for path in &files {
+        let bytes = std::fs::read(path)
+            .map_err(|error| io::Error::other(format!("cannot read {}: {error}", path.display())))?;
+        let text = String::from_utf8_lossy(&bytes);
+        findings.extend(checker.check(path, &text));
+        findings.extend(checker.check_table(path, &text));
+    }
+    let mut out = io::stdout().lock();
+    match options.format {
+        Format::Human => human(&findings, files.len(), &mut out)?,
+        Format::Json => {
+            for finding in &findings {
+                writeln!(out, "{}", object(finding))?;
+            }
+        }
+        Format::Sarif => writeln!(out, "{:#}", sarif(&findings))?,
+        Format::Github => {
+            for finding in &findings {
+                writeln!(out, "{}", annotation(finding))?;
+            }
+        }
+    }
+    let failed = findings.iter().any(|finding| options.strict || finding.severity == Severity::Error);
+    Ok(u8::from(failed))
+}
+
+/// The scripts of a folder and of all folders below it, in order; links to folders are not followed.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
+    let cannot = |error| io::Error::other(format!("cannot read {}: {error}", folder.display()));
+    let mut entries = std::fs::read_dir(folder).map_err(cannot)?.collect::<io::Result<Vec<_>>>().map_err(cannot)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth < 64 {
+                collect(&path, files, depth + 1)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rhai") && path.is_file() {
+            // `./game.rhai` is what people call `game.rhai`.
+            files.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
+        }
+    }
+    Ok(())
+}
+
+const fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn human(findings: &[Finding], files: usize, out: &mut (impl Write + IsTerminal)) -> io::Result<()> {
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    for finding in findings {
+        writeln!(out, "{}\n", finding.render(colour))?;
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let found = match (errors, warnings) {
+        (0, 0) => "nothing found".to_owned(),
+        (0, warnings) => plural(warnings, "warning"),
+        (errors, 0) => plural(errors, "error"),
+        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    };
+    writeln!(out, "{} checked: {found}", plural(files, "script"))
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+/// A finding as JSON.
+fn object(finding: &Finding) -> Value {
+    json!({
+        "file": finding.script,
+        "line": finding.line,
+        "column": finding.column,
+        "width": finding.width,
+        "severity": word(finding.severity),
+        "rule": finding.rule,
+        "message": finding.message,
+        "hint": finding.hint,
+        "source": finding.source,
+    })
+}
+
+fn with_hint(finding: &Finding) -> String {
+    match &finding.hint {
+        Some(hint) => format!("{}; {hint}", finding.message),
+        None => finding.message.clone(),
+    }
+}
+
+/// All findings as one SARIF 2.1.0 log.
+fn sarif(findings: &[Finding]) -> Value {
+    let rules: Vec<Value> = RULES
+        .iter()
+        .map(|rule| {
+            json!({
+                "id": rule.name,
+                "shortDescription": { "text": rule.summary },
+                "help": { "text": rule.help },
+                "defaultConfiguration": { "level": word(rule.severity) },
+            })
+        })
+        .collect();
+    let results: Vec<Value> = findings
+        .iter()
+        .map(|finding| {
+            let mut location = json!({ "artifactLocation": { "uri": uri(&finding.script) } });
+            if finding.line > 0 {
+                location["region"] = json!({
+                    "startLine": finding.line,
+                    "startColumn": finding.column.max(1),
+                    "endColumn": finding.column.max(1) + finding.width,
+                    "snippet": { "text": finding.source },
+                });
+            }
+            json!({
+                "ruleId": finding.rule,
+                "ruleIndex": RULES.iter().position(|rule| rule.name == finding.rule),
+                "level": word(finding.severity),
+                "message": { "text": with_hint(finding) },
+                "locations": [{ "physicalLocation": location }],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "agi-rhai",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            } },
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+}
+
+/// A path as the reference of a URI: relative as it is, absolute as `file:`.
+fn uri(path: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let encoded = utf8_percent_encode(path, KEPT);
+    if path.starts_with('/') { format!("file://{encoded}") } else { encoded.to_string() }
+}
+
+/// A finding as a command of GitHub Actions.
+fn annotation(finding: &Finding) -> String {
+    let text = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |value: &str| text(value).replace(':', "%3A").replace(',', "%2C");
+    let mut place = format!("file={}", property(&finding.script));
+    if finding.line > 0 {
+        let column = finding.column.max(1);
+        let end = column + finding.width.max(1) - 1;
+        place += &format!(",line={},col={column},endColumn={end}", finding.line);
+    }
+    format!("::{} {place},title={}::{}", word(finding.severity), property(finding.rule), text(&with_hint(finding)))
 }
