@@ -86,7 +86,9 @@ pub struct Since {
 }
 
 impl Since {
-    const fn version(version: &'static str) -> Self {
+    /// A command this version of Asterisk brought, with all its parameters.
+    #[must_use]
+    pub const fn version(version: &'static str) -> Self {
         Self { version, params: &[] }
     }
 

@@ -290,17 +290,24 @@ pub(super) fn dynamic(value: Value) -> Dynamic {
     }
 }
 
-/// How many letters two names differ by.
+/// How many letters two names differ by; two letters that changed places count as one.
 pub(super) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();
+    let mut last = None;
     for (i, a) in one.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        let mut next = vec![i + 1];
         for (j, b) in other.iter().enumerate() {
-            let change = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = change.min(corner + 1).min(row[j] + 1);
+            let change = row[j] + usize::from(a != *b);
+            let mut least = change.min(next[j] + 1).min(row[j + 1] + 1);
+            if j > 0 && last == Some(*b) && other[j - 1] == a {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
+        last = Some(a);
     }
     row.last().copied().unwrap_or(0)
 }

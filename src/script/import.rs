@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
 /// Imports may go this deep; each level takes some of the stack.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 /// So many scripts may be imported, counted once for every way to them: Rhai gives each its own list of all below it.
 const MOST: usize = 1_000;
 /// What an imported script may compute while it is imported. It has no call yet whose limits would hold.

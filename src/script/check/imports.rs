@@ -1,9 +1,9 @@
 //! What a script imports, as far as the checker wants to know it; files an editor has newer texts of.
 
 use super::Checker;
-use crate::script::import::{Files, Places, plain};
+use crate::script::import::{DEEPEST, Files, Places, plain};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -126,6 +126,7 @@ pub(super) struct Reader<'a> {
     files: Edited<'a>,
     places: Places,
     read: RefCell<BTreeMap<PathBuf, Rc<Imported>>>,
+    depth: Cell<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -135,6 +136,7 @@ impl<'a> Reader<'a> {
             files: Edited(&checker.texts),
             places: checker.places(script),
             read: RefCell::default(),
+            depth: Cell::new(0),
         }
     }
 
@@ -146,12 +148,18 @@ impl<'a> Reader<'a> {
         }
         // Scripts that import each other in a circle are a fault of its own.
         self.read.borrow_mut().insert(found.real.clone(), Rc::default());
+        // Deeper ones are a fault of their own, too.
+        if self.depth.get() > DEEPEST {
+            return None;
+        }
         let text = self.files.text(&found.seen)?;
         let name = found.seen.to_string_lossy().into_owned();
+        self.depth.set(self.depth.get() + 1);
         let imported = match self.engine.compile(plain(&text)) {
             Ok(ast) => self.describe(name, &found.seen, &ast),
             Err(_) => Imported { name, path: found.seen.clone(), ..Imported::default() },
         };
+        self.depth.set(self.depth.get() - 1);
         let imported = Rc::new(imported);
         self.read.borrow_mut().insert(found.real, Rc::clone(&imported));
         Some(imported)

@@ -16,10 +16,11 @@ use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
 use super::rehearse::VOCABULARY;
-use imports::Edited;
+use imports::{Edited, Imported};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use text::{Place, Text};
 use words::Words;
@@ -118,7 +119,7 @@ impl Checker {
         let mut engine = self.language.compiler();
         engine.set_strict_variables(false);
         let parts = Text::new(&engine, &text);
-        let mut report = Report { script: path.to_string_lossy().into_owned(), text: &parts, findings: Vec::new() };
+        let mut report = Report { script: path.to_string_lossy().into_owned(), text: &parts, findings: Vec::new(), imports: Vec::new() };
         match engine.compile_with_scope(Language::scope(), &text) {
             Err(error) => {
                 let fault = Fault::of_parse(&report.script, &error, &self.language, &[]);
@@ -175,18 +176,29 @@ impl Checker {
         let mut files = self.files();
         let mut loader = Loader::new(&self.language, Some(self.places(path)), &mut files);
         let Err(fault) = loader.compile(&report.script, text) else { return };
+        let broken = report.has(&rules::BROKEN_IMPORT) || report.has(&rules::MISSING_IMPORT);
         if fault.script != report.script {
-            // Told at the import already, if it is the import of a file that is broken.
-            if !report.has(&rules::BROKEN_IMPORT) && !report.has(&rules::MISSING_IMPORT) {
+            let below = |imported: &Rc<Imported>| {
+                imports::all(std::slice::from_ref(imported)).iter().any(|imported| imported.name == fault.script)
+            };
+            let way = report.imports.iter().find(|(_, imported)| below(imported)).or(report.imports.first());
+            if let (Some((place, _)), false) = (way, broken) {
                 let message = format!("the script it imports has a fault: {fault}");
-                report.add(&rules::BROKEN_IMPORT, (1, 1), message, None);
+                report.add(&rules::BROKEN_IMPORT, *place, message, None);
+            }
+            return;
+        }
+        let place = (fault.line, fault.column);
+        if let Some((place, _)) = report.imports.iter().find(|((line, _), _)| *line == fault.line) {
+            if !broken {
+                report.add(&rules::BROKEN_IMPORT, *place, fault.message.clone(), fault.hint.clone());
             }
             return;
         }
         // Tests may name their constants in functions.
-        let told = report.findings.iter().any(|f| f.severity == Severity::Error && f.line == fault.line);
-        if !told && !Self::is_test(path) && !(report.has(&rules::UNDEFINED_VARIABLE)) {
-            report.add(&rules::SYNTAX, (fault.line, fault.column), fault.message.clone(), fault.hint.clone());
+        let told = [&rules::UNDEFINED_VARIABLE, &rules::UNDEFINED_IMPORT].iter().any(|rule| report.has(rule));
+        if !told && !broken && !Self::is_test(path) {
+            report.add(&rules::UNDEFINED_VARIABLE, place, fault.message.clone(), fault.hint.clone());
         }
     }
 }
@@ -196,6 +208,8 @@ struct Report<'a, 'b> {
     script: String,
     text: &'b Text<'a>,
     findings: Vec<Finding>,
+    /// What the script imports, and where.
+    imports: Vec<(Place, Rc<Imported>)>,
 }
 
 impl Report<'_, '_> {

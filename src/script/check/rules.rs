@@ -78,6 +78,12 @@ pub(super) static TEXT_AS_NUMBER: Rule = error(
     "Keys, digits, variables and entries of AstDB are text, and \"5\" is not 5. `to_number(text)` makes a number of it, \
      or `()` where there is none.",
 );
+pub(super) static READ_ONLY: Rule = error(
+    "read-only",
+    "A value is changed that belongs to the call.",
+    "`env`, `args` and `params` say how the call began and stay so. What the script wants to keep goes into `state` or \
+     into variables of its own.",
+);
 pub(super) static CONDITION: Rule = error(
     "condition-not-bool",
     "A condition is neither true nor false.",
@@ -131,6 +137,12 @@ pub(super) static UNUSED_VALUE: Rule = warning(
     "unused-value",
     "A value is calculated and dropped.",
     "`count == 5;` compares and does nothing with the answer: `=` sets a variable, `==` compares.",
+);
+pub(super) static NEVER_EQUAL: Rule = warning(
+    "never-equal",
+    "Two values are compared that are never equal.",
+    "What is of another type is never equal. No key and no digits are `\"\"`, while a variable, an entry of AstDB or a \
+     number that is not there is `()`.",
 );
 pub(super) static SHADOWED_NAME: Rule = warning(
     "shadowed-name",
@@ -188,6 +200,7 @@ pub static RULES: &[&Rule] = &[
     &BROKEN_IMPORT,
     &TEXT_AS_NUMBER,
     &CONDITION,
+    &READ_ONLY,
     &AFTER_HANGUP,
     &ASTERISK_VERSION,
     &BAD_PROMPTS,
@@ -198,6 +211,7 @@ pub static RULES: &[&Rule] = &[
     &UNUSED_FUNCTION,
     &UNUSED_IMPORT,
     &UNUSED_VALUE,
+    &NEVER_EQUAL,
     &SHADOWED_NAME,
     &UNKNOWN_ENVIRONMENT,
     &MISSING_SOUND,

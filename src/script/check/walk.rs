@@ -516,6 +516,13 @@ impl Walk<'_, '_, '_> {
         let value = self.expr(&sides.rhs);
         let Expr::Variable(variable, _, position) = &sides.lhs else {
             self.expr(&sides.lhs);
+            if let Expr::Dot(x, ..) | Expr::Index(x, ..) = &sides.lhs
+                && let Expr::Variable(root, _, position) = &x.lhs
+                && root.2.is_empty()
+                && self.find(&root.1).is_none()
+            {
+                self.read_only(&root.1, place(*position));
+            }
             return;
         };
         if let Some(id) = self.find(&variable.1) {
@@ -531,10 +538,18 @@ impl Walk<'_, '_, '_> {
         }
         let at = place(*position);
         if is_value(&variable.1) {
-            // Telling it is the compiler's business; a map may be changed, not replaced.
+            self.read_only(&variable.1, at);
             return;
         }
         self.undefined(&variable.1, at, !operator.is_op_assignment());
+    }
+
+    /// A value of the call is changed.
+    fn read_only(&mut self, name: &str, at: Place) {
+        if matches!(name, "env" | "args" | "params") {
+            let hint = "keep it in a variable of your own, or in `state`".to_owned();
+            self.add(&rules::READ_ONLY, at, format!("`{name}` cannot be changed"), Some(hint));
+        }
     }
 
     fn condition(&mut self, expr: &Expr) {
@@ -592,6 +607,9 @@ impl Walk<'_, '_, '_> {
                 self.add(&rules::BROKEN_IMPORT, at, message, None);
             }
             Some(_) => {}
+        }
+        if let Some(imported) = &imported {
+            self.report.imports.push((at, Rc::clone(imported)));
         }
         if !alias.name.is_empty() {
             let place = place(alias.pos);
@@ -927,8 +945,9 @@ impl Walk<'_, '_, '_> {
         Some(format!("it is written as `{name}({})` in line {}", params.join(", "), head.start.0))
     }
 
-    fn unknown_hint(&self, name: &str, count: usize) -> Option<String> {
-        if self.find(name).is_some() {
+    fn unknown_hint(&mut self, name: &str, count: usize) -> Option<String> {
+        if let Some(id) = self.find(name) {
+            self.variables[id].read = true;
             return Some(format!("a function in a variable is called as `{name}.call(...)`"));
         }
         let module = self.modules.iter().find(|module| {
@@ -1032,7 +1051,7 @@ impl Walk<'_, '_, '_> {
                 && !unknown
                 && let Some(problem) = param.refuses(&value)
             {
-                let hint = wanted(param.kind, &value).or_else(|| Some(param.doc.to_owned()));
+                let hint = wanted(param.kind, &value).or_else(|| explained(param));
                 self.add(&rules::BAD_ARGUMENT, start(arg), format!("{}: `{}` {problem}", function.name, param.name), hint);
             }
         }
@@ -1127,6 +1146,11 @@ impl Walk<'_, '_, '_> {
 
     fn endless(&mut self, statements: &[Stmt], at: Place) {
         let Does { effect, leaves } = self.flow.does(statements, false);
+        if self.function.as_deref() == Some("on_hangup") && !leaves && effect != Effect::Asks {
+            let message = "nothing ends this loop: the host stops `on_hangup` after 5 seconds".to_owned();
+            self.add(&rules::ENDLESS_LOOP, at, message, None);
+            return;
+        }
         let (message, hint) = match (leaves, effect) {
             (true, _) | (_, Effect::Asks) => return,
             (_, Effect::None) => (
@@ -1176,6 +1200,11 @@ impl Walk<'_, '_, '_> {
                         let message = format!("{} is compared with {} by `{operator}`", left.name(), right.name());
                         let hint = "make a number of the text first: `to_number(...)`".to_owned();
                         self.add(&rules::TEXT_AS_NUMBER, place, message, Some(hint));
+                    } else if matches!(operator.as_str(), "==" | "!=") && left.differs(right) {
+                        let message = format!("{} is never equal to {}", left.name(), right.name());
+                        let text_and_unit = [left, right].contains(&Type::Text) && [left, right].contains(&Type::Unit);
+                        let hint = text_and_unit.then(|| format!("write `{operator} \"\"`"));
+                        self.add(&rules::NEVER_EQUAL, place, message, hint);
                     }
                 }
                 Later::Calculated { operator, left, right, place } => {
@@ -1266,6 +1295,8 @@ impl Walk<'_, '_, '_> {
         let unused: Vec<(String, Place)> = self
             .modules
             .iter()
+            // One that is not there or broken is told already.
+            .filter(|module| module.imported.as_ref().is_some_and(|imported| imported.known))
             .filter(|module| !module.used && !module.alias.starts_with('_'))
             .map(|module| (module.alias.clone(), module.place))
             .collect();
@@ -1359,6 +1390,12 @@ fn never_alike(one: Type, other: Type) -> bool {
         (one, other),
         (Type::Text, Type::Number | Type::NumberOrUnit) | (Type::TextOrUnit, Type::Number)
     )
+}
+
+/// What a parameter means, where its kind alone does not say it.
+fn explained(param: &crate::command::Param) -> Option<String> {
+    let says_all = matches!(param.kind, Kind::Text | Kind::Name | Kind::Joined | Kind::Rest | Kind::Application);
+    (!says_all).then(|| format!("`{}`: {}", param.name, param.doc))
 }
 
 /// What would be right in place of an argument, where that can be guessed.

@@ -25,6 +25,26 @@ pub(super) enum Type {
 }
 
 impl Type {
+    /// Whether `()` may be among the values.
+    const fn may_be_unit(self) -> bool {
+        matches!(self, Self::Unit | Self::NumberOrUnit | Self::TextOrUnit | Self::Unknown)
+    }
+
+    /// What the values are besides `()`.
+    const fn besides(self) -> Self {
+        match self {
+            Self::NumberOrUnit => Self::Number,
+            Self::TextOrUnit => Self::Text,
+            other => other,
+        }
+    }
+
+    /// Whether no value of one can be one of the other.
+    pub fn differs(self, other: Self) -> bool {
+        let unknown = self == Self::Unknown || other == Self::Unknown;
+        !unknown && !(self.may_be_unit() && other.may_be_unit()) && self.besides() != other.besides()
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unknown => "anything",
@@ -189,15 +209,17 @@ impl Words {
         if let Some(same) = known().filter(|known| plain(known) == wanted).min() {
             return Some(same.to_owned());
         }
-        let elsewhere = ELSEWHERE.iter().find(|(other, here)| plain(other) == wanted && self.exists(here));
+        let elsewhere = || ELSEWHERE.iter().filter(|(_, here)| self.exists(here));
+        let same = elsewhere().find(|(other, _)| plain(other) == wanted);
+        let misspelt = || elsewhere().find(|(other, _)| other.len() > 4 && distance(name, other) == 1);
         // A name of ours a letter away is nearer than one that only means the same.
         let near = known().map(|known| (distance(name, known), !own.contains(&known), known)).min();
         let near = near.filter(|(far, ..)| *far <= nearness(name));
-        match (near, elsewhere) {
+        match (near, same) {
             (Some((1, _, near)), _) => Some(near.to_owned()),
             (_, Some((_, here))) => Some((*here).to_owned()),
             (Some((.., near)), _) => Some(near.to_owned()),
-            _ => None,
+            _ => misspelt().map(|(_, here)| (*here).to_owned()),
         }
     }
 
