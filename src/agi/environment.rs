@@ -7,6 +7,32 @@ use std::fmt;
 /// The largest opening block that is read, in bytes; a real one has about one thousand.
 pub const MAX_BLOCK: usize = 256 * 1024;
 
+/// The names Asterisk 22 sends, without the arguments `agi_arg_1` and so on, and what each holds.
+pub const NAMES: &[(&str, &str)] = &[
+    ("agi_network", "`yes` over FastAGI; not sent otherwise."),
+    ("agi_network_script", "What stands behind the host in the URL of FastAGI; not sent otherwise."),
+    ("agi_request", "What the dialplan names in `AGI(...)`."),
+    ("agi_channel", "The channel's name, such as `PJSIP/alice-00000001`."),
+    ("agi_language", "The channel's language, such as `en`."),
+    ("agi_type", "The channel's technology, such as `PJSIP`."),
+    ("agi_uniqueid", "The channel's unique id, such as `1700000000.12`."),
+    ("agi_version", "Asterisk's version."),
+    ("agi_callerid", "The caller's number; `unknown` when there is none. `caller()` gives `()` then."),
+    ("agi_calleridname", "The caller's name; `unknown` when there is none."),
+    ("agi_callingpres", "Whether the number may be shown: a number, 0 for yes."),
+    ("agi_callingani2", "The kind of line the call comes from (ANI II): a number."),
+    ("agi_callington", "The type of number of the caller: a number."),
+    ("agi_callingtns", "The transit network: a number."),
+    ("agi_dnid", "The number that was dialled; `unknown` when there is none."),
+    ("agi_rdnis", "The number the call was forwarded from; `unknown` when there is none."),
+    ("agi_context", "The dialplan's context."),
+    ("agi_extension", "The dialplan's extension."),
+    ("agi_priority", "The dialplan's priority: a number."),
+    ("agi_enhanced", "`1.0` with EAGI, which brings the sound; `0.0` otherwise."),
+    ("agi_accountcode", "The channel's account code; often empty."),
+    ("agi_threadid", "The number of Asterisk's thread."),
+];
+
 /// The environment of a call: the `agi_*` lines Asterisk opened the session with, exactly as sent.
 ///
 /// Values are neither escaped nor filtered by Asterisk. A value that holds line breaks forges lines, so a line without

@@ -1,6 +1,6 @@
 //! `docs/commands.md`, written from the table.
 
-use super::{COMMANDS, Function, Kind, Minus, Need, Then};
+use super::{COMMANDS, Command, Function, Kind, Minus, Need, Then};
 use std::fmt::Write;
 
 /// The reference page of these functions and all commands.
@@ -14,36 +14,57 @@ pub fn page(builtins: &[&Function]) -> String {
     );
     for command in COMMANDS {
         let function = &command.function;
-        let _ = writeln!(
+        let _ = write!(
             page,
-            "## {}\n\n`{}` sends `{}`. {}\n",
+            "## {}\n\n`{}` sends `{}`. {}\n\n{}",
             function.name,
             function.signature(),
             command.verb,
-            function.summary
+            function.summary,
+            article(function)
         );
-        describe(&mut page, function);
-        if let Minus::Sound { then, .. } = command.minus {
-            let _ = match then {
-                Then::GoOn => writeln!(page, "* A missing sound file is logged; the call goes on without it."),
-                Then::AskWith(_) => {
-                    writeln!(page, "* A missing sound file is logged; the question is asked without it.")
-                }
-            };
-        }
-        let after = if command.dead { "Works" } else { "Does not work" };
-        let _ = writeln!(page, "* {after} after the hangup.");
-        examples(&mut page, function);
     }
     page.push_str("# Besides the commands\n\n");
     for function in builtins {
-        let _ = writeln!(page, "## {}\n\n`{}` {}\n", function.name, function.signature(), function.summary);
-        describe(&mut page, function);
-        examples(&mut page, function);
+        let _ = write!(
+            page,
+            "## {}\n\n`{}` {}\n\n{}",
+            function.name,
+            function.signature(),
+            function.summary,
+            article(function)
+        );
     }
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+/// What there is to say of a function besides its summary: parameters, value, examples.
+#[must_use]
+pub fn article(function: &Function) -> String {
+    let mut page = String::new();
+    describe(&mut page, function);
+    for note in notes(function) {
+        let _ = writeln!(page, "* {note}");
+    }
+    examples(&mut page, function);
+    page
+}
+
+/// What an author has to know of a command besides its parameters and its value; nothing of other functions.
+#[must_use]
+pub fn notes(function: &Function) -> Vec<&'static str> {
+    let Some(command) = Command::of_function(function.name) else { return Vec::new() };
+    let missing = match command.minus {
+        Minus::Sound { then: Then::GoOn, .. } => Some("A missing sound file is logged; the call goes on without it."),
+        Minus::Sound { then: Then::AskWith(_), .. } => {
+            Some("A missing sound file is logged; the question is asked without it.")
+        }
+        _ => None,
+    };
+    let dead = if command.dead { "Works after the hangup." } else { "Does not work after the hangup." };
+    missing.into_iter().chain([dead]).collect()
 }
 
 fn describe(page: &mut String, function: &Function) {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Asterisk's English core sounds: a name and its number of 20 ms frames a line, sorted by bytes.
 const CORE: &str = include_str!("core-sounds-en.txt");
@@ -58,6 +59,15 @@ impl Sounds {
     #[must_use]
     pub fn none() -> Self {
         Self { core: false, ..Self::stock() }
+    }
+
+    /// The names of Asterisk's English core sounds, and how long each lasts.
+    pub fn core() -> impl Iterator<Item = (&'static str, Duration)> {
+        let entry = |line: &'static str| {
+            let (name, frames) = line.split_once(' ')?;
+            Some((name, Duration::from_millis(frames.parse::<u64>().ok()? * 20)))
+        };
+        CORE.lines().filter(|line| !line.starts_with(';')).filter_map(entry)
     }
 
     /// Adds a sound file of so many samples at 8 kHz. The name may begin with a language: `de/welcome`.
@@ -304,6 +314,8 @@ mod tests {
     fn the_core_table_is_sorted_and_whole() {
         let lines: Vec<_> = CORE.lines().skip_while(|line| line.starts_with(';')).collect();
         assert_eq!(lines.len(), 568);
+        assert_eq!(Sounds::core().count(), 568);
+        assert_eq!(Sounds::core().find(|(name, _)| *name == "beep"), Some(("beep", Duration::from_millis(440))));
         assert!(lines.windows(2).all(|pair| pair[0].split(' ').next() < pair[1].split(' ').next()));
         assert!(lines.iter().all(|line| core(line.split(' ').next().unwrap()).is_some()));
     }

@@ -55,6 +55,11 @@ impl Places {
         Self { folders: [Some(beside), folder].into_iter().flatten().map(Path::to_owned).collect() }
     }
 
+    /// The file an import means.
+    pub fn file(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<PathBuf> {
+        self.find(importer, path, files).map(|found| found.seen)
+    }
+
     /// The file behind an import: relative to its importer, where that is a link also to what it leads to, then to the
     /// folders.
     pub fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<Found> {

@@ -9,9 +9,11 @@ mod functions;
 mod import;
 mod ivr;
 mod library;
+pub mod outline;
 mod phrases;
 pub mod rehearse;
 pub mod storm;
+pub mod words;
 
 pub use builtin::BUILTINS;
 pub use coverage::Coverage;

@@ -1,0 +1,360 @@
+//! `agi-rhai lsp`: scripts in an editor, over the Language Server Protocol.
+//!
+//! One thread reads, one answers. Requests are answered in their order; the checker runs when none waits, so that typing
+//! is never behind it.
+
+mod answers;
+mod places;
+mod workspace;
+
+use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response, ResponseError};
+use lsp_types::notification::Notification as _;
+use lsp_types::request::{RegisterCapability, Request as _};
+use lsp_types::{
+    CompletionOptions, DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, GlobPattern,
+    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
+    PublishDiagnosticsParams, Registration, RegistrationParams, RenameOptions, ServerCapabilities, ServerInfo,
+    SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, notification,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::io::{BufReader, Write, stdin, stdout};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use workspace::Workspace;
+
+/// Serves an editor over stdin and stdout (Language Server Protocol)
+///
+/// Editors start it by themselves: see docs/editors.md for how to tell yours. It finds mistakes as you type, completes
+/// and explains commands and prompts, goes to definitions and renames.
+#[derive(Debug, clap::Args)]
+pub struct Lsp {
+    /// Folder below which imports are found, besides the one of each script
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
+    scripts: Option<PathBuf>,
+
+    /// Folder of sound files, to tell which prompts have none; may be given several times
+    #[arg(long, value_name = "DIR")]
+    sounds: Vec<PathBuf>,
+
+    /// Version of Asterisk the scripts are for: commands it does not have are told
+    #[arg(long, value_name = "VERSION")]
+    asterisk: Option<u32>,
+
+    /// What some editors add to say how they speak; it is the only way
+    #[arg(long, hide = true)]
+    stdio: bool,
+}
+
+/// What comes from the editor.
+enum Incoming {
+    Message(Message),
+    /// A message of the right length that is none.
+    Malformed(String),
+    /// What cannot be read on after.
+    Broken(String),
+}
+
+/// Serves until the editor says `exit`, or is gone. The exit code is the protocol's.
+pub fn lsp(options: &Lsp) -> ExitCode {
+    let (sender, incoming) = channel();
+    // The only way to notice that a request was taken back; it ends with the process.
+    std::thread::spawn(move || {
+        let mut input = BufReader::new(stdin());
+        loop {
+            let next = match Message::read(&mut input) {
+                Ok(Some(message)) => Incoming::Message(message),
+                Ok(None) => return,
+                Err(error) if error.to_string().starts_with("malformed LSP payload") => {
+                    Incoming::Malformed(error.to_string())
+                }
+                Err(error) => Incoming::Broken(error.to_string()),
+            };
+            let last = matches!(next, Incoming::Broken(_));
+            if sender.send(next).is_err() || last {
+                return;
+            }
+        }
+    });
+    let server = Server {
+        workspace: Workspace::new(options.scripts.clone(), &options.sounds, options.asterisk),
+        phase: Phase::New,
+        watches: false,
+        requests: 0,
+    };
+    ExitCode::from(server.serve(&incoming))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Running,
+    ShutDown,
+}
+
+struct Server {
+    workspace: Workspace,
+    phase: Phase,
+    /// Whether the editor can be asked to tell of changed files.
+    watches: bool,
+    requests: i32,
+}
+
+impl Server {
+    fn serve(mut self, incoming: &Receiver<Incoming>) -> u8 {
+        let mut queue = VecDeque::new();
+        loop {
+            // All that has come so far, to know what was taken back, and whether there is time for the checker.
+            loop {
+                match incoming.try_recv() {
+                    Ok(next) => queue.push_back(next),
+                    Err(TryRecvError::Disconnected) if queue.is_empty() => return gone(),
+                    Err(_) => break,
+                }
+            }
+            let next = match queue.pop_front() {
+                Some(next) => next,
+                None if self.publish_next() => continue,
+                None => match incoming.recv() {
+                    Ok(next) => next,
+                    Err(_) => return gone(),
+                },
+            };
+            match next {
+                Incoming::Message(Message::Request(request)) if is_cancelled(&request.id, &queue) => {
+                    refuse(request.id, ErrorCode::RequestCanceled, "cancelled");
+                }
+                Incoming::Message(Message::Request(request)) => self.request(request),
+                Incoming::Message(Message::Notification(notice)) if notice.method == notification::Exit::METHOD => {
+                    return u8::from(self.phase != Phase::ShutDown);
+                }
+                Incoming::Message(Message::Notification(notice)) => self.notice(notice),
+                Incoming::Message(Message::Response(_)) => {}
+                Incoming::Malformed(problem) => {
+                    // There is no id to answer to.
+                    let error = serde_json::json!({
+                        "jsonrpc": "2.0", "id": null, "error": { "code": ErrorCode::ParseError as i32, "message": problem },
+                    });
+                    send_raw(&error.to_string());
+                }
+                Incoming::Broken(problem) => {
+                    eprintln!("agi-rhai: what the editor sends is not the protocol: {problem}");
+                    return 1;
+                }
+            }
+        }
+    }
+
+    /// Checks one script that has changed, if there is one.
+    fn publish_next(&mut self) -> bool {
+        let workspace = &mut self.workspace;
+        let Some(uri) = workspace.next_due() else { return false };
+        let found = catch_unwind(AssertUnwindSafe(|| workspace.diagnostics(&uri)));
+        match found {
+            Ok(Some((diagnostics, version))) => {
+                tell::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
+                    uri,
+                    diagnostics,
+                    version: Some(version),
+                });
+            }
+            Ok(None) => {}
+            Err(panic) => log(&format!("checking {} failed: {}", uri.as_str(), said(&*panic))),
+        }
+        true
+    }
+
+    fn request(&mut self, request: Request) {
+        let id = request.id.clone();
+        match (self.phase, request.method.as_str()) {
+            (Phase::New, "initialize") => self.initialize(request),
+            (Phase::New, _) => refuse(id, ErrorCode::ServerNotInitialized, "the first request is `initialize`"),
+            (_, "initialize") => refuse(id, ErrorCode::InvalidRequest, "`initialize` was sent before"),
+            (Phase::ShutDown, _) => refuse(id, ErrorCode::InvalidRequest, "after `shutdown` comes `exit`"),
+            (Phase::Running, "shutdown") => {
+                self.phase = Phase::ShutDown;
+                send(&Response::new_ok(id, Value::Null).into());
+            }
+            (Phase::Running, _) => {
+                let workspace = &mut self.workspace;
+                send(&guarded(id, || answers::answer(workspace, request)).into());
+            }
+        }
+    }
+
+    fn initialize(&mut self, request: Request) {
+        let params: InitializeParams = match serde_json::from_value(request.params) {
+            Ok(params) => params,
+            Err(error) => return refuse(request.id, ErrorCode::InvalidParams, &error.to_string()),
+        };
+        self.workspace.meet(&params);
+        let files = params.capabilities.workspace.and_then(|workspace| workspace.did_change_watched_files);
+        self.watches = files.and_then(|files| files.dynamic_registration).unwrap_or(false);
+        let result = InitializeResult {
+            capabilities: ServerCapabilities {
+                position_encoding: Some(self.workspace.encoding.kind()),
+                text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+                    open_close: Some(true),
+                    change: Some(TextDocumentSyncKind::INCREMENTAL),
+                    ..TextDocumentSyncOptions::default()
+                })),
+                hover_provider: Some(HoverProviderCapability::Simple(true)),
+                completion_provider: Some(CompletionOptions {
+                    trigger_characters: Some([".", ":", "\"", "`", "/"].map(str::to_owned).to_vec()),
+                    ..CompletionOptions::default()
+                }),
+                signature_help_provider: Some(SignatureHelpOptions {
+                    trigger_characters: Some(["(", ","].map(str::to_owned).to_vec()),
+                    retrigger_characters: Some(vec![")".to_owned()]),
+                    ..SignatureHelpOptions::default()
+                }),
+                definition_provider: Some(OneOf::Left(true)),
+                references_provider: Some(OneOf::Left(true)),
+                document_highlight_provider: Some(OneOf::Left(true)),
+                document_symbol_provider: Some(OneOf::Left(true)),
+                rename_provider: Some(OneOf::Right(RenameOptions {
+                    prepare_provider: Some(true),
+                    work_done_progress_options: lsp_types::WorkDoneProgressOptions::default(),
+                })),
+                ..ServerCapabilities::default()
+            },
+            server_info: Some(ServerInfo {
+                name: "agi-rhai".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+        };
+        self.phase = Phase::Running;
+        send(&Response::new_ok(request.id, result).into());
+    }
+
+    fn notice(&mut self, notice: Notification) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        if notice.method == notification::Initialized::METHOD {
+            self.watch();
+            return;
+        }
+        let workspace = &mut self.workspace;
+        let method = notice.method.clone();
+        match catch_unwind(AssertUnwindSafe(|| workspace.hear(notice))) {
+            Ok(Ok(closed)) => {
+                for uri in closed {
+                    tell::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
+                        uri,
+                        diagnostics: Vec::new(),
+                        version: None,
+                    });
+                }
+            }
+            Ok(Err(problem)) => log(&format!("{method}: {problem}")),
+            Err(panic) => log(&format!("{method} failed: {}", said(&*panic))),
+        }
+    }
+
+    /// Asks to be told when a script or a table of prompts changes that is not open.
+    fn watch(&mut self) {
+        if !self.watches {
+            return;
+        }
+        let watcher =
+            |pattern: &str| FileSystemWatcher { glob_pattern: GlobPattern::String(pattern.to_owned()), kind: None };
+        let options =
+            DidChangeWatchedFilesRegistrationOptions { watchers: vec![watcher("**/*.rhai"), watcher("**/*.prompts")] };
+        let registration = Registration {
+            id: "files".to_owned(),
+            method: notification::DidChangeWatchedFiles::METHOD.to_owned(),
+            register_options: serde_json::to_value(options).ok(),
+        };
+        self.requests += 1;
+        let params = RegistrationParams { registrations: vec![registration] };
+        let request = Request::new(self.requests.into(), RegisterCapability::METHOD.to_owned(), params);
+        send(&request.into());
+    }
+}
+
+/// The exit code where `exit` was never said.
+fn gone() -> u8 {
+    eprintln!("agi-rhai: the editor is gone without a word");
+    1
+}
+
+/// Whether a request that waits was taken back meanwhile.
+fn is_cancelled(id: &RequestId, queue: &VecDeque<Incoming>) -> bool {
+    let cancels = |notice: &Notification| {
+        let cancelled = notice.params.get("id").cloned().and_then(|id| serde_json::from_value::<RequestId>(id).ok());
+        notice.method == notification::Cancel::METHOD && cancelled.as_ref() == Some(id)
+    };
+    queue.iter().any(|next| matches!(next, Incoming::Message(Message::Notification(notice)) if cancels(notice)))
+}
+
+/// What a request that cannot be carried out is answered with.
+type Answer = Result<Value, ResponseError>;
+
+/// One request that panics is answered with an error, and the next one is answered as ever.
+fn guarded(id: RequestId, answer: impl FnOnce() -> Answer) -> Response {
+    let response_result = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
+        Err(error(ErrorCode::InternalError, &format!("this is a mistake in agi-rhai: {}", said(&*panic))))
+    });
+    Response { id, response_result }
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
+}
+
+fn error(code: ErrorCode, message: &str) -> ResponseError {
+    ResponseError { code: code as i32, message: message.to_owned(), data: None }
+}
+
+/// The parameters of a request, or the answer that they are none.
+fn params<T: DeserializeOwned>(params: Value) -> Result<T, ResponseError> {
+    serde_json::from_value(params).map_err(|problem| error(ErrorCode::InvalidParams, &problem.to_string()))
+}
+
+/// A result for the wire.
+fn value(result: impl Serialize) -> Answer {
+    serde_json::to_value(result).map_err(|problem| error(ErrorCode::InternalError, &problem.to_string()))
+}
+
+fn refuse(id: RequestId, code: ErrorCode, message: &str) {
+    send(&Response { id, response_result: Err(error(code, message)) }.into());
+}
+
+fn tell<N: lsp_types::notification::Notification>(params: N::Params) {
+    send(&Notification::new(N::METHOD.to_owned(), params).into());
+}
+
+/// For the editor's log.
+fn log(message: &str) {
+    tell::<notification::LogMessage>(LogMessageParams { typ: MessageType::ERROR, message: message.to_owned() });
+}
+
+/// An editor that has gone is noticed by the end of what it sends.
+fn send(message: &Message) {
+    let mut out = stdout().lock();
+    let _ = message.write(&mut out);
+}
+
+fn send_raw(text: &str) {
+    let mut out = stdout().lock();
+    let _ = write!(out, "Content-Length: {}\r\n\r\n{text}", text.len()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_the_answer_to_one_request() {
+        let response = guarded(1.into(), || panic!("oh"));
+        let error = response.response_result.unwrap_err();
+        assert_eq!((error.code, error.message.as_str()), (-32603, "this is a mistake in agi-rhai: oh"));
+        assert_eq!(guarded(2.into(), || Ok(Value::Null)).response_result.unwrap(), Value::Null);
+    }
+}

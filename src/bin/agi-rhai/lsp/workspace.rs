@@ -1,0 +1,346 @@
+//! What the editor has open, and what lies beside it on the disk.
+
+use super::places::{self, Encoding};
+use agi_rhai::command::Function;
+use agi_rhai::pbx::prompts;
+use agi_rhai::script::Language;
+use agi_rhai::script::check::{Checker, Finding, Severity};
+use agi_rhai::script::outline::{Outline, imported};
+use agi_rhai::script::rehearse::VOCABULARY;
+use lsp_server::Notification;
+use lsp_types::notification::{
+    DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,
+    Notification as _,
+};
+use lsp_types::{
+    Diagnostic, DiagnosticSeverity, DiagnosticTag, DidChangeTextDocumentParams, DidCloseTextDocumentParams,
+    DidOpenTextDocumentParams, InitializeParams, NumberOrString, Position, Range, Uri,
+};
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where names are searched everywhere, folders in folders are looked through so deep, and so many of them: somebody may
+/// have opened a home folder.
+const DEEPEST: usize = 12;
+const MOST_FOLDERS: usize = 2_000;
+
+/// A text that is open in the editor; it counts, not the file.
+pub struct Document {
+    pub uri: Uri,
+    /// None of a text that was never saved.
+    pub path: Option<PathBuf>,
+    pub version: i32,
+    pub outline: Arc<Outline>,
+}
+
+impl Document {
+    pub fn text(&self) -> &str {
+        self.outline.text()
+    }
+
+    /// Whether it is a test of a script.
+    pub fn is_test(&self) -> bool {
+        self.uri.as_str().ends_with(".test.rhai")
+    }
+
+    fn is_prompts(&self) -> bool {
+        self.uri.as_str().ends_with(".prompts")
+    }
+}
+
+/// A prompt of a table: its words, and where they stand.
+pub struct Prompt {
+    pub name: String,
+    pub words: String,
+    pub table: PathBuf,
+    pub line: u32,
+}
+
+pub struct Workspace {
+    pub encoding: Encoding,
+    /// Whether the editor fills in snippets, and shows symbols within symbols.
+    pub snippets: bool,
+    pub nested: bool,
+    pub language: Language,
+    checker: Checker,
+    folder: Option<PathBuf>,
+    roots: Vec<PathBuf>,
+    documents: Vec<Document>,
+    /// To be checked, the most urgent last.
+    due: Vec<Uri>,
+}
+
+impl Workspace {
+    pub fn new(folder: Option<PathBuf>, sounds: &[PathBuf], asterisk: Option<u32>) -> Self {
+        let language = Language::new();
+        let mut checker = Checker::new(&language);
+        checker.folder.clone_from(&folder);
+        checker.sounds = sounds.to_vec();
+        checker.asterisk = asterisk;
+        Self {
+            encoding: Encoding::default(),
+            snippets: false,
+            nested: false,
+            language,
+            checker,
+            folder,
+            roots: Vec::new(),
+            documents: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Takes what the editor says of itself.
+    pub fn meet(&mut self, params: &InitializeParams) {
+        let offered = params.capabilities.general.as_ref().and_then(|general| general.position_encodings.clone());
+        self.encoding = Encoding::of(&offered.unwrap_or_default());
+        if let Some(text) = &params.capabilities.text_document {
+            let item = text.completion.as_ref().and_then(|completion| completion.completion_item.as_ref());
+            self.snippets = item.and_then(|item| item.snippet_support).unwrap_or(false);
+            let symbols = text.document_symbol.as_ref();
+            self.nested = symbols.and_then(|symbols| symbols.hierarchical_document_symbol_support).unwrap_or(false);
+        }
+        let folders = params.workspace_folders.iter().flatten().map(|folder| &folder.uri);
+        self.roots = folders.filter_map(places::path).collect();
+        #[expect(deprecated, reason = "older editors say nothing else")]
+        if self.roots.is_empty() {
+            self.roots.extend(params.root_uri.as_ref().and_then(places::path));
+        }
+    }
+
+    /// Takes a notice; tells which texts were closed.
+    pub fn hear(&mut self, notice: Notification) -> Result<Vec<Uri>, String> {
+        match notice.method.as_str() {
+            DidOpenTextDocument::METHOD => {
+                let DidOpenTextDocumentParams { text_document: item } = params(notice)?;
+                self.documents.retain(|document| document.uri != item.uri);
+                self.documents.push(Document {
+                    path: places::path(&item.uri),
+                    version: item.version,
+                    outline: Arc::new(Outline::new(&item.text)),
+                    uri: item.uri.clone(),
+                });
+                self.changed(Some(&item.uri));
+            }
+            DidChangeTextDocument::METHOD => {
+                let change: DidChangeTextDocumentParams = params(notice)?;
+                let (encoding, uri) = (self.encoding, change.text_document.uri);
+                let document = self.documents.iter_mut().find(|document| document.uri == uri);
+                let document = document.ok_or_else(|| format!("{} is not open", uri.as_str()))?;
+                let mut text = document.text().to_owned();
+                for part in change.content_changes {
+                    match part.range {
+                        Some(Range { start, end }) => {
+                            let (start, end) = (encoding.offset(&text, start), encoding.offset(&text, end));
+                            text.replace_range(start.min(end)..end.max(start), &part.text);
+                        }
+                        None => text = part.text,
+                    }
+                }
+                document.version = change.text_document.version;
+                document.outline = Arc::new(Outline::new(&text));
+                self.changed(Some(&uri));
+            }
+            DidCloseTextDocument::METHOD => {
+                let DidCloseTextDocumentParams { text_document: closed } = params(notice)?;
+                self.documents.retain(|document| document.uri != closed.uri);
+                self.due.retain(|uri| *uri != closed.uri);
+                self.changed(None);
+                return Ok(vec![closed.uri]);
+            }
+            DidSaveTextDocument::METHOD | DidChangeWatchedFiles::METHOD => self.changed(None),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+
+    /// This text is to be checked, and after it those that may depend on it.
+    fn changed(&mut self, first: Option<&Uri>) {
+        let depends = |document: &&Document| {
+            document.is_test() || document.outline.symbols().iter().any(|symbol| symbol.path.is_some())
+        };
+        let all = first.is_none_or(|uri| uri.as_str().ends_with(".prompts"));
+        let others = self.documents.iter().filter(|document| all || depends(document));
+        let mut due: Vec<Uri> = others.map(|document| document.uri.clone()).chain(first.cloned()).collect();
+        self.due.retain(|uri| !due.contains(uri));
+        self.due.append(&mut due);
+    }
+
+    pub fn next_due(&mut self) -> Option<Uri> {
+        let uri = self.due.pop()?;
+        self.due.retain(|other| *other != uri);
+        Some(uri)
+    }
+
+    /// What is wrong with an open text, and of which version of it that is told.
+    pub fn diagnostics(&mut self, uri: &Uri) -> Option<(Vec<Diagnostic>, i32)> {
+        let document = self.document(uri)?;
+        let (text, version) = (document.text(), document.version);
+        let found = if document.is_prompts() {
+            prompts(text).err().map(|error| self.of_table(text, &error)).into_iter().collect()
+        } else {
+            let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
+            let name = path.to_string_lossy().into_owned();
+            let findings = self.checker.check(&path, text);
+            findings.iter().filter(|finding| finding.script == name).map(|one| self.of_finding(text, one)).collect()
+        };
+        Some((found, version))
+    }
+
+    fn of_table(&self, text: &str, error: &agi_rhai::pbx::PromptError) -> Diagnostic {
+        Diagnostic {
+            range: self.encoding.range(text, &places::span(text, error.line, 0, 0)),
+            severity: Some(DiagnosticSeverity::ERROR),
+            source: Some("agi-rhai".to_owned()),
+            message: format!("{}; expected `name: words`", error.problem),
+            ..Diagnostic::default()
+        }
+    }
+
+    fn of_finding(&self, text: &str, finding: &Finding) -> Diagnostic {
+        let hint = finding.hint.as_ref().map_or(String::new(), |hint| format!("\n{hint}"));
+        let idle = finding.rule.starts_with("unused") || finding.rule.starts_with("unreachable");
+        Diagnostic {
+            range: self.encoding.range(text, &places::span(text, finding.line, finding.column, finding.width)),
+            severity: Some(match finding.severity {
+                Severity::Error => DiagnosticSeverity::ERROR,
+                Severity::Warning => DiagnosticSeverity::WARNING,
+            }),
+            code: Some(NumberOrString::String(finding.rule.to_owned())),
+            source: Some("agi-rhai".to_owned()),
+            message: format!("{}{hint}", finding.message),
+            tags: idle.then(|| vec![DiagnosticTag::UNNECESSARY]),
+            ..Diagnostic::default()
+        }
+    }
+
+    pub fn document(&self, uri: &Uri) -> Option<&Document> {
+        self.documents.iter().find(|document| document.uri == *uri)
+    }
+
+    pub fn offset(&self, document: &Document, position: Position) -> usize {
+        self.encoding.offset(document.text(), position)
+    }
+
+    /// The functions a script may call: those of every script, and in a test those of tests.
+    pub fn functions(&self, document: &Document) -> impl Iterator<Item = &'static Function> {
+        let tests: &[&Function] = if document.is_test() { VOCABULARY } else { &[] };
+        let mut all: Vec<&'static Function> = self.language.functions().to_vec();
+        all.extend(tests);
+        all.into_iter()
+    }
+
+    pub fn function(&self, document: &Document, name: &str) -> Option<&'static Function> {
+        self.functions(document).find(|function| function.name == name)
+    }
+
+    /// The text of a file, as it stands in the editor if it is open there.
+    fn read(&self, path: &Path) -> Option<String> {
+        let open = self.open(path).map(|document| document.text().to_owned());
+        open.or_else(|| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn open(&self, path: &Path) -> Option<&Document> {
+        self.documents.iter().find(|document| document.path.as_deref().is_some_and(|open| same_file(open, path)))
+    }
+
+    /// How the editor names a file.
+    pub fn uri(&self, path: &Path) -> Option<Uri> {
+        self.open(path).map(|document| document.uri.clone()).or_else(|| places::uri(path))
+    }
+
+    /// The outline of a script, as it stands in the editor if it is open there.
+    pub fn outline(&self, path: &Path) -> Option<Arc<Outline>> {
+        match self.open(path) {
+            Some(document) => Some(Arc::clone(&document.outline)),
+            None => Some(Arc::new(Outline::new(&self.read(path)?))),
+        }
+    }
+
+    /// The file an import means.
+    pub fn imported(&self, importer: Option<&Path>, path: &str) -> Option<PathBuf> {
+        imported(importer?, path, self.folder.as_deref())
+    }
+
+    /// The prompts a script has words for: of the table beside it, or of all that are there if it has none of its own,
+    /// as what several scripts import has.
+    pub fn prompts(&self, document: &Document) -> Vec<Prompt> {
+        let Some(path) = &document.path else { return Vec::new() };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = name.trim_end_matches(".rhai").trim_end_matches(".test");
+        let own = path.with_file_name(format!("{stem}.prompts"));
+        if let Some(text) = self.read(&own) {
+            return table(&own, &text);
+        }
+        let beside = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+        let files = beside.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        let mut tables: Vec<PathBuf> =
+            files.filter(|path| path.extension().is_some_and(|ending| ending == "prompts")).collect();
+        tables.sort();
+        tables.iter().flat_map(|path| self.read(path).map(|text| table(path, &text)).unwrap_or_default()).collect()
+    }
+
+    /// All scripts of the folders that are open in the editor, and of those beside this file.
+    pub fn scripts(&self, beside: Option<&Path>) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders: Vec<&Path> = self.roots.iter().map(PathBuf::as_path).collect();
+        folders.extend(self.folder.as_deref());
+        if let Some(folder) = beside.and_then(Path::parent)
+            && !folders.iter().any(|root| folder.starts_with(root))
+        {
+            folders.push(folder);
+        }
+        let mut left = MOST_FOLDERS;
+        for folder in folders {
+            scripts_below(folder, DEEPEST, &mut left, &mut found);
+        }
+        found.extend(self.documents.iter().filter_map(|document| document.path.clone()));
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+fn params<T: DeserializeOwned>(notice: Notification) -> Result<T, String> {
+    serde_json::from_value(notice.params).map_err(|error| error.to_string())
+}
+
+/// Whether two paths lead to one file.
+pub fn same_file(one: &Path, other: &Path) -> bool {
+    one == other
+        || (one.file_name() == other.file_name()
+            && matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other))
+}
+
+/// The prompts of a table. A line that is wrong hides no other.
+fn table(path: &Path, text: &str) -> Vec<Prompt> {
+    let lines = (0..).zip(text.trim_start_matches('\u{feff}').lines());
+    let prompt = |(line, text)| {
+        let (name, words) = prompts(text).ok()?.pop()?;
+        Some(Prompt { name, words, table: path.to_owned(), line })
+    };
+    lines.filter_map(prompt).collect()
+}
+
+fn scripts_below(folder: &Path, deep: usize, left: &mut usize, found: &mut Vec<PathBuf>) {
+    if *left == 0 {
+        return;
+    }
+    *left -= 1;
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if name.starts_with('.') {
+            continue;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && deep > 0 && name != "target" && name != "node_modules" => {
+                scripts_below(&path, deep - 1, left, found);
+            }
+            Ok(_) if name.ends_with(".rhai") => found.push(path),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Rhai's own functions that scripts need most, with a line each, for editors. Rhai keeps no such text in the program.
+
+/// A function of the language itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// How it is called behind a dot: `sub_string(start, length?)`.
+    pub signature: &'static str,
+    /// What it is for: `text`, `array`, `map`, `number`, `closure` or `any`.
+    pub of: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+impl Word {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.signature.split('(').next().unwrap_or_default()
+    }
+
+    /// Its parameters as they are written.
+    pub fn params(&self) -> impl Iterator<Item = &'static str> {
+        let inside = self.signature.split_once('(').map_or("", |(_, inside)| inside.trim_end_matches(')'));
+        inside.split(", ").filter(|param| !param.is_empty())
+    }
+}
+
+/// The word of this name.
+pub fn words(name: &str) -> impl Iterator<Item = &'static Word> {
+    WORDS.iter().filter(move |word| word.name() == name)
+}
+
+const fn word(of: &'static str, signature: &'static str, summary: &'static str) -> Word {
+    Word { signature, of, summary }
+}
+
+/// The words, by what they are for.
+pub static WORDS: &[Word] = &[
+    word("text", "len()", "How many characters it has."),
+    word("text", "is_empty()", "Whether it has none."),
+    word("text", "contains(text)", "Whether the text is in it."),
+    word("text", "starts_with(text)", "Whether it begins so."),
+    word("text", "ends_with(text)", "Whether it ends so."),
+    word("text", "index_of(text, start?)", "Where the text is in it, from 0; -1 if it is not."),
+    word("text", "sub_string(start, length?)", "A part of it, from a position on; -1 is the last character."),
+    word("text", "split(separator)", "The parts between separators, as an array."),
+    word("text", "to_upper()", "The same in capitals."),
+    word("text", "to_lower()", "The same in small letters."),
+    word("text", "trim()", "Takes blanks at both ends away, in place."),
+    word("text", "replace(what, by)", "Replaces all there are, in place."),
+    word("text", "pad(length, by)", "Makes it so long by adding at its end, in place."),
+    word("text", "crop(start, length?)", "Keeps only a part, in place."),
+    word("text", "truncate(length)", "Keeps only the beginning, in place."),
+    word("text", "chars()", "Its characters, for a `for`."),
+    word("text", "to_chars()", "Its characters, as an array."),
+    word("array", "len()", "How many elements it has."),
+    word("array", "is_empty()", "Whether it has none."),
+    word("array", "push(element)", "Adds an element at its end."),
+    word("array", "pop()", "Takes the last element away, and gives it."),
+    word("array", "shift()", "Takes the first element away, and gives it."),
+    word("array", "insert(position, element)", "Puts an element in before a position."),
+    word("array", "remove(position)", "Takes an element away, and gives it."),
+    word("array", "clear()", "Takes all elements away."),
+    word("array", "contains(element)", "Whether the element is in it."),
+    word("array", "index_of(element, start?)", "Where the element is, from 0; -1 if it is not there."),
+    word("array", "map(closure)", "What the closure gives for each element: `[1, 2].map(|x| x * 2)`."),
+    word("array", "filter(closure)", "The elements for which the closure gives `true`."),
+    word("array", "for_each(closure)", "Runs the closure for each element, which is `this` there."),
+    word("array", "find(closure)", "The first element for which the closure gives `true`, or `()`."),
+    word("array", "some(closure)", "Whether the closure gives `true` for an element."),
+    word("array", "all(closure)", "Whether the closure gives `true` for all elements."),
+    word("array", "reduce(closure, initial?)", "Puts all elements together: `[1, 2].reduce(|sum, x| sum + x, 0)`."),
+    word("array", "sort()", "Sorts it, in place."),
+    word("array", "reverse()", "Turns its order round, in place."),
+    word("array", "extract(start, length?)", "A part of it, from a position on."),
+    word("array", "truncate(length)", "Keeps only the first elements, in place."),
+    word("map", "len()", "How many keys it has."),
+    word("map", "is_empty()", "Whether it has none."),
+    word("map", "contains(key)", "Whether it has the key."),
+    word("map", "get(key)", "The value of the key; `()` without it."),
+    word("map", "set(key, value)", "Sets the value of the key."),
+    word("map", "remove(key)", "Takes the key away, and gives its value."),
+    word("map", "keys()", "All keys, as an array."),
+    word("map", "values()", "All values, as an array."),
+    word("map", "clear()", "Takes all keys away."),
+    word("number", "abs()", "The same without its sign."),
+    word("number", "to_int()", "The whole part."),
+    word("number", "to_float()", "The same with a fraction."),
+    word("number", "round()", "The whole number nearest, as one with a fraction."),
+    word("number", "floor()", "The whole number below, as one with a fraction."),
+    word("number", "ceiling()", "The whole number above, as one with a fraction."),
+    word("number", "min(number)", "The lesser of the two."),
+    word("number", "max(number)", "The larger of the two."),
+    word("number", "is_even()", "Whether two divides it."),
+    word("number", "is_odd()", "Whether two does not divide it."),
+    word("any", "to_string()", "The same as a text."),
+    word("any", "type_of()", "The name of its type."),
+    word("closure", "call(arguments...)", "Runs the closure."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Language;
+
+    #[test]
+    fn every_word_is_one_of_rhai_with_these_parameters() {
+        let engine = Language::new().engine();
+        let tried = |word: &Word, with: usize| {
+            let value = match word.of {
+                "text" => "\"a\"",
+                "array" => "[2, 1]",
+                "map" => "#{ a: 1 }",
+                "number" if ["round", "floor", "ceiling", "to_int"].contains(&word.name()) => "1.5",
+                "closure" => "|| 1",
+                _ => "1",
+            };
+            let args = word.params().take(with).map(|param| match param.trim_end_matches('?') {
+                "text" | "separator" | "what" | "by" | "key" => "\"a\"",
+                "closure" if word.name() == "reduce" => "|a, b| 1",
+                "closure" => "|x| true",
+                _ => "1",
+            });
+            let args: Vec<&str> = args.filter(|arg| !arg.is_empty()).collect();
+            let args = if word.name() == "call" { String::new() } else { args.join(", ") };
+            let text = format!("let value = {value}; value.{}({args})", word.name());
+            engine.eval::<rhai::Dynamic>(&text).map_err(|error| format!("{text}: {error}"))
+        };
+        for word in WORDS {
+            let most = word.params().count();
+            let least = word.params().filter(|param| !param.ends_with('?')).count();
+            for with in least..=most {
+                drop(tried(word, with).unwrap());
+            }
+        }
+    }
+}
