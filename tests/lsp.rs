@@ -3,8 +3,7 @@
 use crate::support::process::{Folder, agi_rhai};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -19,7 +18,6 @@ struct Editor {
     output: Receiver<Value>,
     kept: VecDeque<Value>,
     requests: i64,
-    version: i64,
     folder: Folder,
 }
 
@@ -43,7 +41,7 @@ impl Editor {
             }
         });
         let input = child.stdin.take();
-        Self { child, input, output, kept: VecDeque::new(), requests: 0, version: 1, folder }
+        Self { child, input, output, kept: VecDeque::new(), requests: 0, folder }
     }
 
     /// Starts the server as an editor does that can do these things.
@@ -318,4 +316,353 @@ fn a_request_taken_back_is_not_carried_out() {
     // It may have been answered already when it was taken back: then there is the answer.
     assert!(answer["error"]["code"] == -32800 || answer["result"].is_object(), "{answer}");
     assert!(editor.wait(|message| message["id"] == "s")["result"].is_object());
+}
+
+#[test]
+fn completion_offers_what_may_stand_there() {
+    let folder = Folder::new();
+    folder.file("game.prompts", "; Words.\ngame-welcome: Willkommen im Spiel 🙂!\n\ngame-bye: Tschüß.\nbroken line\n");
+    folder.file(
+        "lib/menu.rhai",
+        "// Plays it.\nfn play(file, keys) { }\nprivate fn hidden() { }\nexport const LOUD = 1;\nconst OWN = 2;",
+    );
+    let snippets = json!({ "textDocument": { "completion": { "completionItem": { "snippetSupport": true } } } });
+    let mut editor = Editor::in_folder(folder, snippets);
+    let mut offers = |name: &str, marked: &str| editor.at("textDocument/completion", name, marked).unwrap();
+
+    let code = offers("game.rhai", "let score = 0;\n// Asks.\nfn ask(level) { let deep = 1; st^ }\nlet below = 1;");
+    let stream = item(&code, "stream_file");
+    assert_eq!(stream["detail"], r#"stream_file(file, escape_digits = "", offset?)"#);
+    assert_eq!(stream["textEdit"]["newText"], "stream_file($1)$0");
+    assert_eq!(range(&stream["textEdit"]["range"]), "2:30-2:32");
+    assert_eq!(item(&code, "answer")["textEdit"]["newText"], "answer()$0");
+    item(&code, "deep");
+    assert_eq!(item(&code, "ask")["detail"], "fn ask(level)");
+    assert_eq!(item(&code, "ask")["documentation"]["value"], "Asks.");
+    for name in ["level", "state", "env", "while", "random"] {
+        item(&code, name);
+    }
+    // A function sees none of the script's variables, nor any that comes later; a test's words are a test's.
+    for name in ["score", "below", "expect_prompt"] {
+        assert!(!labels(&code).contains(&name), "{name}");
+    }
+    // What it says at length is asked for with the entry the editor shows.
+    let resolved = editor.ask("completionItem/resolve", stream.clone()).unwrap();
+    let explained = resolved["documentation"]["value"].as_str().unwrap();
+    assert!(explained.starts_with("Plays a sound file; the caller may end it with a key."), "{explained}");
+    assert!(explained.contains("// the caller presses 2 after 1s"), "{explained}");
+    let mut offers = |name: &str, marked: &str| editor.at("textDocument/completion", name, marked).unwrap();
+    // The brackets are there already.
+    let called = offers("game.rhai", "str^(\"a\")");
+    assert_eq!(item(&called, "stream_file")["textEdit"]["newText"], "stream_file");
+
+    let env = offers("game.rhai", "if env.agi^ {");
+    assert_eq!(item(&env, "agi_callerid")["kind"], 5);
+    assert!(labels(&env).iter().all(|name| name.starts_with("agi_")));
+    let state = offers("game.rhai", "state.score = 1; let m = #{ key: 1 }; state.sc^");
+    assert!(labels(&state).contains(&"score") && !labels(&state).contains(&"key") && !labels(&state).contains(&"sc"));
+    assert_eq!(item(&state, "sub_string")["detail"], "sub_string(start, length?)");
+    let caught = offers("game.rhai", "try { } catch (e) { print(e.^) }");
+    assert_eq!(labels(&caught), ["kind", "command", "parameter", "code", "result", "message", "script", "line"]);
+
+    let module = offers("game.rhai", "import \"lib/menu\" as menu;\nfn f() { menu::^ }");
+    assert_eq!(labels(&module), ["play", "LOUD"]);
+    assert_eq!(item(&module, "play")["documentation"]["value"], "Plays it.");
+    let files = offers("game.rhai", "import \"l^\" as menu;");
+    assert_eq!(labels(&files), ["lib/menu"]);
+    assert_eq!(range(&item(&files, "lib/menu")["textEdit"]["range"]), "0:8-0:9");
+    let constants = offers("game.rhai", "const K = 1; fn f() { global::^ }");
+    assert_eq!(labels(&constants), ["K"]);
+
+    // In a prompt the whole text is the word, with its dashes; the table's come first, with their words.
+    for marked in [
+        "stream_file(\"ga^me-w\")",
+        "stream_file(\"^",
+        "let d = get_data(\"ga^",
+        "control_stream_file(\"^\", \"1\")",
+        "get_option(  \"^\", \"1\", 5000)",
+    ] {
+        let prompts = offers("game.rhai", marked);
+        assert_eq!(&labels(&prompts)[..2], ["game-welcome", "game-bye"], "{marked}");
+        assert_eq!(item(&prompts, "game-welcome")["detail"], "Willkommen im Spiel 🙂!");
+        assert_eq!(item(&prompts, "vm-goodbye")["detail"], "Asterisk's own sound, 0.9 s");
+        assert_eq!(prompts.as_array().unwrap().len(), 2 + 568);
+    }
+    let prompts = offers("game.rhai", "stream_file(\"game-w^elc\", \"#\")");
+    assert_eq!(range(&item(&prompts, "game-bye")["textEdit"]["range"]), "0:13-0:22");
+    assert_eq!(item(&prompts, "game-bye")["textEdit"]["newText"], "game-bye");
+    for marked in
+        ["stream_file(\"a\", \"^\")", "let x = \"^\"", "database_get(\"^\")", "// stream_file(\"^\")", "let ^", "fn ^"]
+    {
+        assert_eq!(offers("game.rhai", marked), json!([]), "{marked}");
+    }
+}
+
+#[test]
+fn hovering_explains_the_word() {
+    let folder = Folder::new();
+    folder.file("game.prompts", "welcome: Hello, who is there?\nsilent:\n");
+    folder.file("lib/menu.rhai", "// Plays it.\nfn play(file) { }");
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let mut shows = |marked: &str| hover(&mut editor, marked);
+    let text = shows("let d = get_^data(\"welcome\", 5000, 4);");
+    for part in [
+        "```rhai\nget_data(file, ",
+        "Sends `GET DATA`.",
+        "* `ms` (integer, may be left out): Milliseconds to wait from the end of the prompt",
+        "* Gives the digits entered, as text; `\"\"` if none.",
+        "the question is asked without it",
+        "// the caller presses",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert_eq!(shows("// Two\n// lines.\nfn play(a, b) { }\npl^ay(1, 2)"), "```rhai\nfn play(a, b)\n```\nTwo\nlines.");
+    assert_eq!(shows("let best = 1;  // so far\nbes^t"), "```rhai\nlet best\n```\nso far");
+    assert_eq!(shows("fn f(le^vel) { }"), "```rhai\nparameter level\n```");
+    assert_eq!(shows("stream_file(\"wel^come\")"), "`welcome`: “Hello, who is there?”");
+    assert_eq!(shows("let p = \"wel^come\";"), "`welcome`: “Hello, who is there?”");
+    assert_eq!(shows("stream_file(\"sil^ent\")"), "`silent`: its words are not in the table");
+    assert_eq!(shows("stream_file(\"vm-good^bye\")"), "`vm-goodbye`: Asterisk's own sound, 0.9 s");
+    assert!(shows("env.agi_caller^id").contains("The caller's number"));
+    assert!(shows("sta^te.x = 1").contains("The notebook of this call"));
+    assert!(shows("x.sub_str^ing(1)").contains("text.sub_string(start, length?)"));
+    assert_eq!(
+        shows("import \"lib/menu\" as menu; menu::pl^ay(1)"),
+        "```rhai\nfn play(file)\n```\nPlays it.\n\n*from menu.rhai*"
+    );
+    assert_eq!(shows("import \"lib/menu\" as m; m^::play(1)"), "```rhai\nimport \"lib/menu\" as m\n```");
+    for marked in ["let x = \"vm-good^bye\";", "// answ^er", "1^2", "no_such^()", "x.odd^"] {
+        assert_eq!(editor.at("textDocument/hover", "game.rhai", marked).unwrap(), Value::Null, "{marked}");
+    }
+}
+
+#[test]
+fn a_call_shows_its_parameters_while_it_is_typed() {
+    let folder = Folder::new();
+    folder.file("menu.rhai", "fn play(file, keys) { }");
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let mut check = |marked: &str, label: &str, active: Option<&str>| {
+        let help = editor.at("textDocument/signatureHelp", "game.rhai", marked).unwrap();
+        let signature = &help["signatures"][help["activeSignature"].as_u64().unwrap_or(0) as usize];
+        assert_eq!(signature["label"], label, "{marked}");
+        let number = help["activeParameter"].as_u64().unwrap() as usize;
+        let offsets = signature["parameters"].get(number).map(|parameter| &parameter["label"]);
+        let shown = offsets.map(|at| &label[at[0].as_u64().unwrap() as usize..at[1].as_u64().unwrap() as usize]);
+        assert_eq!(shown, active, "{marked}");
+    };
+    let stream_file = r#"stream_file(file, escape_digits = "", offset?)"#;
+    check("stream_file(^", stream_file, Some("file"));
+    check("if x { stream_file(\"a, (\", ^", stream_file, Some("escape_digits"));
+    check("stream_file(f(1, 2), \"\", 3^); g()", stream_file, Some("offset"));
+    check("stream_file(1, 2, 3, ^", stream_file, None);
+    check("exec(\"Dial\", \"a\", \"b\", ^)", "exec(application, arguments...)", Some("arguments..."));
+    check("fn f(a) {}\nfn f(a, b) {}\nf(1, ^", "f(a, b)", Some("b"));
+    check("import \"menu\" as menu; menu::play(\"a\", ^", "play(file, keys)", Some("keys"));
+    check("x.sub_string(1, ^", "sub_string(start, length?)", Some("length?"));
+    for marked in ["stream_file(1); ^", "if (^", "fn f(^", "no_such(^", "^"] {
+        assert_eq!(editor.at("textDocument/signatureHelp", "game.rhai", marked).unwrap(), Value::Null, "{marked}");
+    }
+}
+
+#[test]
+fn definitions_are_found_in_scripts_and_tables() {
+    let folder = Folder::new();
+    folder.file("game.prompts", "; Words.\nwelcome: Hello.\n");
+    folder.file("lib/menu.rhai", "// Über.\nfn play(file) { }\nfn play(file, keys) { }");
+    folder.file("other.rhai", "answer();");
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let mut check = |name: &str, marked: &str, file: &str, place: &str| {
+        let found = editor.at("textDocument/definition", name, marked).unwrap();
+        assert_eq!(found["uri"], editor.uri(file), "{marked}");
+        assert_eq!(range(&found["range"]), place, "{marked}");
+    };
+    check("game.rhai", "fn ü() {}\nlet sc = 1; { let sc = 2; s^c }", "game.rhai", "1:18-1:20");
+    check("game.rhai", "pl^ay(1);\nfn play(x) { }", "game.rhai", "1:3-1:7");
+    check("game.rhai", "fn play(level) { `🙂 ${lev^el}` }", "game.rhai", "0:8-0:13");
+    check("game.rhai", "import \"lib/me^nu\" as menu;", "lib/menu.rhai", "0:0-0:0");
+    check("game.rhai", "import \"lib/menu\" as menu; men^u::play(1);", "lib/menu.rhai", "0:0-0:0");
+    check("game.rhai", "import \"lib/menu\" as menu; menu::pl^ay(1, 2);", "lib/menu.rhai", "2:3-2:7");
+    check("game.rhai", "stream_file(\"wel^come\");", "game.prompts", "1:0-1:0");
+    check("game.rhai", "[1].map(Fn(\"dou^ble\")); fn double(x) { x }", "game.rhai", "0:26-0:32");
+    check("game.test.rhai", "fn test_a() { place_call(\"ot^her\"); }", "other.rhai", "0:0-0:0");
+    check("game.test.rhai", "fn test_a() { expect_prompt(\"wel^come\"); }", "game.prompts", "1:0-1:0");
+    // The text in the editor counts, not the file.
+    editor.open("lib/menu.rhai", "\n\n\nfn play(file, keys) { }");
+    let marked = "import \"lib/menu\" as menu; menu::pl^ay(1, 2);";
+    let found = editor.at("textDocument/definition", "game.rhai", marked).unwrap();
+    assert_eq!(range(&found["range"]), "3:3-3:7");
+    for marked in ["answ^er();", "no_such^();", "stream_file(\"no-su^ch\")", "import \"no/su^ch\" as x;", "^"] {
+        assert_eq!(editor.at("textDocument/definition", "game.rhai", marked).unwrap(), Value::Null, "{marked}");
+    }
+}
+
+#[test]
+fn renaming_changes_every_place_and_no_other() {
+    let folder = Folder::new();
+    let menu = "fn play(file) { again(file) }\nfn again(file) { play(file) }\n";
+    let game = "import \"lib/menu\" as menu;\nmenu::play(1); menu::play(1, 2);\nfn play(x) { menu::play(x) }\nplay(3)";
+    let stranger = "import \"other\" as menu;\nmenu::play(1);";
+    folder.file("lib/menu.rhai", menu);
+    folder.file("game.rhai", game);
+    folder.file("stranger.rhai", stranger);
+    folder.file("other.rhai", "fn play(a) { }");
+    let mut alone = Editor::usual();
+    alone.folder.file("lib/menu.rhai", menu);
+    let one = |editor: &mut Editor, marked: &str, new: &str| {
+        let edit = editor.at_with("textDocument/rename", "a.rhai", marked, json!({ "newName": new })).unwrap();
+        renamed(editor, &edit, &[("a.rhai", &marked.replacen('^', "", 1))]).remove(0)
+    };
+    assert_eq!(
+        one(&mut alone, "let ^a = 1; // a\nfn f(a) { a }\nlet b = `🙂ä ${a} a`; f(a); { let a = a; a }", "score"),
+        "let score = 1; // a\nfn f(a) { a }\nlet b = `🙂ä ${score} a`; f(score); { let a = score; a }"
+    );
+    assert_eq!(
+        one(&mut alone, "fn f(^a) { a }\nlet a = 1; f(a); Fn(\"f\")", "b"),
+        "fn f(b) { b }\nlet a = 1; f(a); Fn(\"f\")"
+    );
+    assert_eq!(
+        one(&mut alone, "f(1); f(1, 2); x.f(); Fn(\"f\");\nfn ^f(a) { }\nfn f(a, b) { }", "g"),
+        "g(1); f(1, 2); x.f(); Fn(\"g\");\nfn g(a) { }\nfn f(a, b) { }"
+    );
+    assert_eq!(
+        one(&mut alone, "import \"lib/menu\" as ^menu; menu::play(1); fn f() { menu::play(1) }", "lib"),
+        "import \"lib/menu\" as lib; lib::play(1); fn f() { lib::play(1) }"
+    );
+    let mut editor = Editor::in_folder(folder, json!({}));
+    // Across files, from either end.
+    let change = json!({ "newName": "start" });
+    let from_menu =
+        editor.at_with("textDocument/rename", "lib/menu.rhai", &format!("fn ^{}", &menu[3..]), change.clone()).unwrap();
+    let expected = [
+        "fn start(file) { again(file) }\nfn again(file) { start(file) }\n",
+        "import \"lib/menu\" as menu;\nmenu::start(1); menu::start(1, 2);\nfn play(x) { menu::start(x) }\nplay(3)",
+    ];
+    let before = [("lib/menu.rhai", menu), ("game.rhai", game)];
+    assert_eq!(renamed(&editor, &from_menu, &before), expected);
+    let marked = game.replacen("menu::play(1);", "menu::pl^ay(1);", 1);
+    let from_game = editor.at_with("textDocument/rename", "game.rhai", &marked, change).unwrap();
+    assert_eq!(renamed(&editor, &from_game, &before), expected);
+    let references = editor.at_with(
+        "textDocument/references",
+        "game.rhai",
+        &marked,
+        json!({ "context": { "includeDeclaration": false } }),
+    );
+    assert_eq!(references.unwrap().as_array().unwrap().len(), 4);
+
+    let prepared = editor.at("textDocument/prepareRename", "a.rhai", "let score = 1; sc^ore").unwrap();
+    assert_eq!((range(&prepared["range"]), &prepared["placeholder"]), ("0:15-0:20".to_owned(), &json!("score")));
+    let highlights = editor.at("textDocument/documentHighlight", "a.rhai", "let score = 1; sc^ore; score").unwrap();
+    let places: Vec<String> = highlights.as_array().unwrap().iter().map(|place| range(&place["range"])).collect();
+    assert_eq!(places, ["0:4-0:9", "0:15-0:20", "0:22-0:27"]);
+}
+
+#[test]
+fn renaming_that_would_break_something_is_refused() {
+    let mut editor = Editor::usual();
+    let mut check = |marked: &str, new: &str, because: &str| {
+        let refused = editor.at_with("textDocument/rename", "a.rhai", marked, json!({ "newName": new })).unwrap_err();
+        assert_eq!(refused, (-32803, because.to_owned()), "{marked}");
+    };
+    check("let ^a = 1;", "1st", "`1st` is no name: letters a to z, digits and `_`, no digit first");
+    check("let ^a = 1;", "größe", "`größe` is no name: letters a to z, digits and `_`, no digit first");
+    check("let ^a = 1;", "goto", "`goto` is a word of the language");
+    check("let ^a = 1;", "if", "`if` is a word of the language");
+    check("let ^a = 1;", "state", "`state` is a value every script has");
+    check("fn ^a() { }", "answer", "there is a function `answer` already, which every script has");
+    check("let ^a = 1; let b = 2; a + b", "b", "`b` means something else here already");
+    check("fn ^f() { } fn g() { }", "g", "there is a function `g` with as many parameters");
+    check("answ^er();", "reply", "`answer` is no name this script gives, so it cannot be renamed");
+    check("fn on_^hangup() { }", "gone", "`on_hangup` is the name by which it is found after the hangup");
+    check("let a = 1; ^ ", "b", "there is no name to rename here");
+    let prepared = editor.at("textDocument/prepareRename", "a.rhai", "answ^er();").unwrap_err();
+    assert_eq!(prepared.1, "`answer` is no name this script gives, so it cannot be renamed");
+}
+
+#[test]
+fn the_names_of_a_script_are_listed() {
+    let text = "import \"x\" as x;\nlet score = 1;\nfn play(a) {\n    let inner = a;\n}\nconst K = 2;";
+    let asked = |editor: &mut Editor| {
+        editor.open("game.rhai", text);
+        let uri = editor.uri("game.rhai");
+        editor.ask("textDocument/documentSymbol", json!({ "textDocument": { "uri": uri } })).unwrap()
+    };
+    let nested = json!({ "textDocument": { "documentSymbol": { "hierarchicalDocumentSymbolSupport": true } } });
+    let symbols = asked(&mut Editor::new(nested));
+    let shown = |symbol: &Value| {
+        let (whole, name) = (range(&symbol["range"]), range(&symbol["selectionRange"]));
+        format!("{} {} {whole} {name}", symbol["name"].as_str().unwrap(), symbol["kind"])
+    };
+    let list: Vec<String> = symbols.as_array().unwrap().iter().map(shown).collect();
+    assert_eq!(
+        list,
+        ["x 2 0:0-0:16 0:14-0:15", "score 13 1:0-1:14 1:4-1:9", "play 12 2:0-4:1 2:3-2:7", "K 14 5:0-5:12 5:6-5:7"]
+    );
+    let flat = asked(&mut Editor::usual());
+    assert_eq!(range(&flat[2]["location"]["range"]), "2:0-4:1");
+}
+
+#[test]
+fn columns_are_counted_as_agreed() {
+    let marked = "let a = `ü🙂`; stream_file(\"x\", ^";
+    for (encodings, expected) in [
+        (json!(["utf-8", "utf-16"]), "utf-8"),
+        (json!(["utf-16"]), "utf-16"),
+        (json!(["utf-32"]), "utf-32"),
+        (json!([]), "utf-16"),
+    ] {
+        let mut editor = Editor::silent();
+        let capabilities = json!({ "general": { "positionEncodings": encodings } });
+        let params = json!({ "processId": null, "rootUri": null, "capabilities": capabilities });
+        let result = editor.ask("initialize", params).unwrap();
+        assert_eq!(result["capabilities"]["positionEncoding"], expected);
+        let text = marked.replacen('^', "", 1);
+        editor.open("a.rhai", &text);
+        let length = match expected {
+            "utf-8" => text.len(),
+            "utf-16" => text.encode_utf16().count(),
+            _ => text.chars().count(),
+        };
+        // Typed behind the emoji, at the end of the line.
+        let uri = editor.uri("a.rhai");
+        let end = json!({ "line": 0, "character": length });
+        let change = json!({ "range": { "start": end, "end": end }, "text": "y" });
+        let changed = json!({ "textDocument": { "uri": uri, "version": 2 }, "contentChanges": [change] });
+        editor.tell("textDocument/didChange", changed);
+        let place = json!({ "textDocument": { "uri": uri }, "position": { "line": 0, "character": length + 1 } });
+        let help = editor.ask("textDocument/signatureHelp", place).unwrap();
+        assert_eq!(help["activeParameter"], 1, "{expected}");
+    }
+}
+
+#[test]
+fn a_script_typed_key_by_key_is_answered_at_every_key() {
+    let text = std::fs::read_to_string("scripts/memory.rhai").unwrap() + "\nlet x = `ü ${1 + 2} 🙂`; /* ä */\n";
+    let mut editor = Editor::usual();
+    editor.open("typed.rhai", "");
+    let uri = editor.uri("typed.rhai");
+    let (mut line, mut column) = (0, 0);
+    for (version, key) in (2..).zip(text.chars()) {
+        let place = json!({ "line": line, "character": column });
+        let change = json!({ "range": { "start": place, "end": place }, "text": key.to_string() });
+        let changed = json!({ "textDocument": { "uri": uri, "version": version }, "contentChanges": [change] });
+        editor.tell("textDocument/didChange", changed);
+        if key == '\n' {
+            (line, column) = (line + 1, 0);
+        } else {
+            column += key.len_utf16();
+        }
+        let asked = json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": column } });
+        let methods = ["completion", "signatureHelp", "hover", "definition", "documentHighlight"];
+        for method in methods.iter().filter(|_| version % 5 == 0 || "\"`(.:".contains(key)) {
+            if let Err(error) = editor.ask(&format!("textDocument/{method}"), asked.clone()) {
+                panic!("{method} at {line}:{column}: {error:?}");
+            }
+        }
+    }
+    // All of it has arrived: the last function is known from above.
+    let asked = json!({ "textDocument": { "uri": uri } });
+    let symbols = editor.ask("textDocument/documentSymbol", asked).unwrap();
+    let names: Vec<&str> = symbols.as_array().unwrap().iter().map(|symbol| symbol["name"].as_str().unwrap()).collect();
+    assert_eq!(&names[names.len() - 3..], ["record_name", "on_hangup", "x"]);
 }

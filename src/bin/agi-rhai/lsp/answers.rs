@@ -7,11 +7,12 @@ use agi_rhai::command::reference::article;
 use agi_rhai::command::{Command, Function, Kind, Need};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::outline::{Calling, KEYWORDS, Outline, Place, Symbol, SymbolKind, TokenKind, Use, may_be_named};
+use agi_rhai::script::rehearse::VOCABULARY;
 use agi_rhai::script::words::{WORDS, Word, words};
 use lsp_server::{ErrorCode, Request, ResponseError};
 use lsp_types::request::{
     Completion, DocumentHighlightRequest, DocumentSymbolRequest, GotoDefinition, HoverRequest, PrepareRenameRequest,
-    References, Rename, Request as _, SignatureHelpRequest,
+    References, Rename, Request as _, ResolveCompletionItem, SignatureHelpRequest,
 };
 use lsp_types::{
     CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentHighlight, DocumentSymbol, DocumentSymbolParams,
@@ -50,6 +51,7 @@ pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
     let asked = request.params;
     match request.method.as_str() {
         Completion::METHOD => value(view(workspace, &params(asked)?)?.completion()),
+        ResolveCompletionItem::METHOD => resolve(workspace, params(asked)?),
         HoverRequest::METHOD => value(view(workspace, &params(asked)?)?.hover()),
         SignatureHelpRequest::METHOD => value(view(workspace, &params(asked)?)?.signature_help()),
         GotoDefinition::METHOD => value(view(workspace, &params(asked)?)?.definition()),
@@ -70,6 +72,16 @@ pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
         }
         other => Err(error(ErrorCode::MethodNotFound, &format!("{other} is nothing this server does"))),
     }
+}
+
+/// An entry of a completion with all there is to say of it.
+fn resolve(workspace: &Workspace, mut item: CompletionItem) -> Answer {
+    let name = item.data.as_ref().and_then(serde_json::Value::as_str);
+    let mut functions = workspace.language.functions().iter().chain(VOCABULARY);
+    if let Some(function) = name.and_then(|name| functions.find(|function| function.name == name)) {
+        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article(function).trim_end())));
+    }
+    value(item)
 }
 
 fn document<'a>(workspace: &'a Workspace, uri: &Uri) -> Result<&'a Document, ResponseError> {
@@ -249,7 +261,8 @@ impl View<'_> {
         for function in self.workspace.functions(self.document).filter(|function| !own.contains(function.name)) {
             let takes = !function.params.is_empty();
             let mut item = self.function_item(start, function.name, &function.signature(), takes);
-            item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article(function))));
+            // Told at length when the editor shows it.
+            item.data = Some(function.name.into());
             items.push(item);
         }
         for (name, doc) in VALUES.into_iter().filter(|(name, _)| !own.contains(*name)) {

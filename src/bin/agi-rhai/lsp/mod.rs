@@ -205,6 +205,7 @@ impl Server {
                 hover_provider: Some(HoverProviderCapability::Simple(true)),
                 completion_provider: Some(CompletionOptions {
                     trigger_characters: Some([".", ":", "\"", "`", "/"].map(str::to_owned).to_vec()),
+                    resolve_provider: Some(true),
                     ..CompletionOptions::default()
                 }),
                 signature_help_provider: Some(SignatureHelpOptions {
