@@ -1,5 +1,6 @@
 //! The person at the other end of the line, as the channel sees them.
 
+use super::say;
 use crate::clock::Time;
 use std::fmt;
 
@@ -106,6 +107,18 @@ pub enum Sound<'a> {
 }
 
 impl Sound<'_> {
+    /// The names of the sound files it consists of. None are known of a date in a format of the script's own, nor of
+    /// music.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        match self {
+            Self::File(name) => vec![(*name).to_owned()],
+            Self::Spoken { kind, text } => say::files(kind, text),
+            Self::Beep => vec!["beep".to_owned()],
+            Self::Silence | Self::Recording(_) | Self::Music(_) => Vec::new(),
+        }
+    }
+
     /// Whether a plan's `when PROMPT` means this sound: a file's name, `number 42` or `42`, `beep`, `recording`,
     /// `music`.
     #[must_use]
@@ -143,5 +156,14 @@ mod tests {
         assert!(spoken.is("number 42") && spoken.is("42") && !spoken.is("digits 42"));
         assert!(Sound::Recording("msg").is("recording") && Sound::Recording("msg").is("recording msg"));
         assert!(!Sound::Silence.is(""));
+    }
+
+    #[test]
+    fn a_sound_consists_of_files() {
+        assert_eq!(Sound::File("welcome").files(), ["welcome"]);
+        assert_eq!(Sound::Spoken { kind: "number", text: "42" }.files(), ["digits/40", "digits/2"]);
+        assert_eq!(Sound::Spoken { kind: "digits", text: "4*" }.files(), ["digits/4", "digits/star"]);
+        assert!(Sound::Spoken { kind: "datetime", text: "0" }.files().is_empty());
+        assert!(Sound::Silence.files().is_empty());
     }
 }

@@ -32,6 +32,21 @@ impl SayCase {
 /// Whether there is a sound file of this name: spelling leaves out what has none.
 pub(super) type Exists<'a> = &'a dyn Fn(&str) -> bool;
 
+/// The files of what is spoken, as far as its kind and text tell.
+pub(super) fn files(kind: &str, text: &str) -> Vec<String> {
+    let exists: Exists<'_> = &|_| true;
+    let epoch = || text.parse::<i64>();
+    match kind {
+        "number" => text.parse().map(number).unwrap_or_default(),
+        "digits" => digits(text, exists),
+        "alpha" => alpha(text, SayCase::None, exists),
+        "phonetic" => phonetic(text, exists),
+        "date" => epoch().map(|epoch| date(epoch, 0)).unwrap_or_default(),
+        "time" => epoch().map(|epoch| time(epoch, 0)).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
 /// A cardinal number. `i32::MAX` is too big for Asterisk, which then says nothing of it.
 pub(super) fn number(number: i32) -> Vec<String> {
     let mut names = Vec::new();

@@ -100,6 +100,25 @@ impl Sounds {
         Ok(self)
     }
 
+    /// What a script at this path plays: Asterisk's core sounds, those in the folder `sounds` beside the script, and the
+    /// prompts of the table beside it.
+    ///
+    /// # Errors
+    /// The table cannot be read, or is none.
+    pub fn beside(script: &Path) -> std::io::Result<Self> {
+        let mut sounds = Self::stock();
+        let beside = script.with_file_name("sounds");
+        if beside.is_dir() {
+            sounds = sounds.with_folder(beside);
+        }
+        let table = script.with_extension("prompts");
+        if !table.is_file() {
+            return Ok(sounds);
+        }
+        let wrong = |error| std::io::Error::other(format!("{}: {error}", table.display()));
+        sounds.with_prompts(&fs::read_to_string(&table)?).map_err(wrong)
+    }
+
     /// Adds a folder of sound files. As in Asterisk the language's subfolder comes first: `folder/en/welcome.gsm`,
     /// then `folder/welcome.gsm`. Of several formats of one file, the first in Asterisk's usual order counts.
     #[must_use]

@@ -156,6 +156,11 @@ impl Script {
         &self.name
     }
 
+    /// The scripts it consists of, path and text as they were compiled: the one called first, then what it imports.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources.iter().map(|source| (source.name.as_str(), source.text.as_str()))
+    }
+
     /// A short hash of its text, of all it imports and of its phrases.
     #[must_use]
     pub fn version(&self) -> &str {

@@ -4,13 +4,15 @@ use crate::options::Common;
 use agi_rhai::script::PRINTED;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
-use tracing::Level;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level};
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
@@ -150,9 +152,39 @@ pub fn serve(options: &Common) -> Log {
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
 pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
-    let level = options.log_level.unwrap_or(usual);
     let place = options.log.as_deref().unwrap_or("stderr");
-    let opened: Result<Box<dyn Layer<Registry> + Send + Sync>, String> = match place {
+    let (layer, problem) = match open(place) {
+        Ok(layer) => (layer, None),
+        Err(problem) => (stderr(), Some(problem)),
+    };
+    let _ = tracing_subscriber::registry().with(filtered(layer, options, usual, phone)).try_init();
+    if let Some(problem) = problem {
+        tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
+    }
+}
+
+/// Starts the log of a phone on the whole screen: `show` gets whether a line is a warning, its script and line where it
+/// has them, and its text. It goes to another place too, where one is named that is not this screen.
+pub fn start_on_screen(options: &Common, show: impl Fn(bool, Option<String>, String) + Send + Sync + 'static) {
+    let screen: Opened = Box::new(OnScreen { show });
+    let mut layers = vec![filtered(screen, options, LevelFilter::WARN, true)];
+    let place = options.log.as_deref().filter(|place| *place != "stderr" || !std::io::stderr().is_terminal());
+    let mut problem = None;
+    match place.map(open) {
+        Some(Ok(layer)) => layers.push(filtered(layer, options, LevelFilter::WARN, true)),
+        Some(Err(error)) => problem = Some(error),
+        None => {}
+    }
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+    if let (Some(place), Some(problem)) = (place, problem) {
+        tracing::warn!("cannot log to {place}: {problem}; it is shown here only");
+    }
+}
+
+type Opened = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn open(place: &str) -> Result<Opened, String> {
+    match place {
         "stderr" => Ok(stderr()),
         "syslog" => {
             let (flags, facility) = (syslog_tracing::Options::LOG_PID, syslog_tracing::Facility::User);
@@ -169,11 +201,12 @@ pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
             .open(path)
             .map(|file| fmt::layer().with_ansi(false).with_target(false).with_writer(Mutex::new(file)).boxed())
             .map_err(|error| error.to_string()),
-    };
-    let (layer, problem) = match opened {
-        Ok(layer) => (layer, None),
-        Err(problem) => (stderr(), Some(problem)),
-    };
+    }
+}
+
+/// Lets through what is asked for.
+fn filtered(layer: Opened, options: &Common, usual: LevelFilter, phone: bool) -> Opened {
+    let level = options.log_level.unwrap_or(usual);
     // On the phone a script's own words are shown, and its faults are shown by the phone.
     let spoken = phone && options.log_level.is_none();
     let shown = filter_fn(move |event| match event.target() {
@@ -182,9 +215,56 @@ pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
         _ => *event.level() <= level,
     });
     let most = if spoken { level.max(LevelFilter::INFO) } else { level };
-    let _ = tracing_subscriber::registry().with(layer.with_filter(shown.with_max_level_hint(most))).try_init();
-    if let Some(problem) = problem {
-        tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
+    layer.with_filter(shown.with_max_level_hint(most)).boxed()
+}
+
+/// Hands lines of the log to a screen.
+struct OnScreen<F> {
+    show: F,
+}
+
+impl<F: Fn(bool, Option<String>, String) + Send + Sync + 'static> Layer<Registry> for OnScreen<F> {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, Registry>) {
+        let mut line = Told::default();
+        event.record(&mut line);
+        let script = line.script.filter(|script| !script.is_empty());
+        let place = script.map(|script| {
+            let name = Path::new(&script).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if line.line > 0 { format!("{name}:{}", line.line) } else { name }
+        });
+        (self.show)(*event.metadata().level() <= Level::WARN, place, format!("{}{}", line.text, line.more));
+    }
+}
+
+/// What an event tells.
+#[derive(Default)]
+struct Told {
+    text: String,
+    /// ` name=value` of all that has no place of its own.
+    more: String,
+    script: Option<String>,
+    line: u64,
+}
+
+impl Visit for Told {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "script" => self.script = Some(value.to_owned()),
+            "message" => value.clone_into(&mut self.text),
+            name => self.more.extend([" ", name, "=", value]),
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "line" {
+            self.line = value;
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
     }
 }
 

@@ -41,10 +41,7 @@ fn main() -> ExitCode {
         }
     };
     let result = match options {
-        Options { command: Some(Command::Phone(phone)), .. } => {
-            logging::start(&phone.common, LevelFilter::WARN, true);
-            on_phone(&phone.common, &phone.script, phone.args, &phone.callerid, phone.fast)
-        }
+        Options { command: Some(Command::Phone(phone)), .. } => phone::phone(phone),
         Options { command: Some(Command::Serve(serve)), .. } => return serve::serve(&serve),
         Options { command: Some(Command::Test(test)), .. } => return test::test(&test),
         Options { command: Some(Command::Check(check)), .. } => return check::check(&check),
@@ -60,8 +57,7 @@ fn main() -> ExitCode {
             }
         },
         Options { common, script: Some(script), args, .. } if std::io::stdin().is_terminal() => {
-            logging::start(&common, LevelFilter::WARN, true);
-            on_phone(&common, &script, args, "201", false)
+            phone::phone(phone::Phone { common, script, args, setting: phone::Setting::default() })
         }
         Options { common, script, args, .. } => {
             logging::start(&common, LevelFilter::INFO, false);
@@ -139,23 +135,6 @@ fn on_call(
             host.refuse(session, &error)
         }
     })
-}
-
-fn on_phone(options: &Common, script: &str, args: Vec<String>, number: &str, fast: bool) -> Result<Status> {
-    let host = host(options);
-    let folders = [Some(PathBuf::from(".")), options.scripts.clone()];
-    let path = find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
-    match host.load(&path, options.scripts.as_deref()) {
-        Ok(script) => phone::play(&host, &script, &path, args, number, fast),
-        Err(LoadError::Fault(fault)) => {
-            eprintln!("{}", fault.render(std::io::stderr().is_terminal()));
-            Ok(Status::Failure)
-        }
-        Err(error) => {
-            eprintln!("agi-rhai: {error}");
-            Ok(Status::NotFound)
-        }
-    }
 }
 
 /// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.

@@ -33,8 +33,7 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Plays a script on a simulated phone: keys are typed and sent with Enter
-    Phone(Phone),
+    Phone(crate::phone::Phone),
     /// Serves a folder of scripts to any number of calls, in the dialplan: AGI(agi://127.0.0.1/game,a,b)
     ///
     /// Scripts are edited while calls run: a saved file is live for the next call 0.2 s later. A broken one is told in
@@ -142,27 +141,6 @@ fn length(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
     seconds.or_else(written).ok_or_else(|| "a length of time is written as 30s, 2m or 1h".to_owned())
-}
-
-#[derive(Debug, Args)]
-pub struct Phone {
-    #[command(flatten)]
-    pub common: Common,
-
-    /// Does not wait while prompts play; only questions wait for keys
-    #[arg(long)]
-    pub fast: bool,
-
-    /// Number of the caller
-    #[arg(long, value_name = "NUMBER", default_value = "201")]
-    pub callerid: String,
-
-    /// The script: a path, or a name in the scripts folder; `.rhai` may be left out
-    pub script: String,
-
-    /// Arguments of the script, in its `args`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<String>,
 }
 
 #[derive(Debug, Default, Args)]

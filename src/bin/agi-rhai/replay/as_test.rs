@@ -31,7 +31,7 @@ fn moment(tape: &Tape) -> Option<jiff::Timestamp> {
 
 /// The test.
 pub fn test(tape: &Tape, script: &Path, name: &str) -> String {
-    let sounds = crate::phone::sounds(script).unwrap_or_default();
+    let sounds = Sounds::beside(script).unwrap_or_default();
     let mut writer = Writer { tape, sounds, ..Writer::new(tape) };
     writer.walk();
     writer.finish(script, name)

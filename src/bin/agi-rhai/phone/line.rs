@@ -1,53 +1,38 @@
 //! A simulated phone in lines of text: what is played is written, keys are typed.
 
+use super::audio::Audio;
+use super::call::{Line, Setup, Version};
+use super::keypad::{is_question, length};
+use super::stamp;
+use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
-use agi_rhai::pbx::{Act, Call, Caller, Channel, Digit, Hearing, Sound, Sounds};
-use agi_rhai::transport::Simulator;
-use agi_rhai::{Host, Script, Session, Status};
-use anyhow::{Context, Result};
+use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Sound, Sounds};
+use anyhow::Result;
 use std::collections::VecDeque;
 use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// Plays a script to whoever sits at the keyboard.
-pub fn play(host: &Host, script: &Script, path: &Path, args: Vec<String>, number: &str, fast: bool) -> Result<Status> {
-    let sounds = Arc::new(sounds(path)?);
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    show(&format!("Calling {name}. Type keys 0-9 * # and press Enter; h hangs up."));
-    let call = Call { request: name, callerid: Some(number.to_owned()), args: args.clone(), ..Call::default() };
-    let caller = Keyboard::new(Arc::clone(&sounds), fast);
-    let channel = Channel::new(call, Box::new(caller)).with_sounds(sounds);
-    let session = Session::begin(Box::new(Simulator::new(channel)))?;
-    let outcome = host.run(session, script, args);
-    if let Some(fault) = &outcome.fault {
+pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
+    show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", setup.name()));
+    let tell = Box::new(|what: String| show(&format!("  {what}")));
+    let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
+    let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone());
+    let mut line = Line::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
+    if let Some(audio) = &audio {
+        line.observe(Arc::new(audio.clone()));
+    }
+    let end = line.run(setup, version);
+    if let Some(audio) = audio {
+        audio.close();
+    }
+    if let Some(fault) = end.fault() {
         show(&fault.render(stdout().is_terminal()));
     }
-    show(&format!(
-        "Call ended: {}, {} s, {} commands, seed {}.",
-        outcome.status,
-        outcome.length.as_secs(),
-        outcome.commands,
-        outcome.seed
-    ));
-    Ok(outcome.status)
-}
-
-/// Asterisk's own sounds, those beside the script, and the words of its prompts.
-pub fn sounds(script: &Path) -> Result<Sounds> {
-    let mut sounds = Sounds::stock();
-    let beside = script.with_file_name("sounds");
-    if beside.is_dir() {
-        sounds = sounds.with_folder(beside);
-    }
-    let table = script.with_extension("prompts");
-    if table.is_file() {
-        let text = std::fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
-        sounds = sounds.with_prompts(&text).with_context(|| format!("in {}", table.display()))?;
-    }
-    Ok(sounds)
+    end.summary().iter().for_each(|line| show(line));
+    Ok(end.outcome.status)
 }
 
 fn show(line: &str) {
@@ -63,18 +48,22 @@ struct Keyboard {
     gone: bool,
     patient: bool,
     sounds: Arc<Sounds>,
+    language: String,
+    audio: Option<Audio>,
     shown: u64,
     asked: bool,
     clock: Stopwatch,
+    began: Time,
     skipped: Duration,
     fast: bool,
 }
 
 impl Keyboard {
-    fn new(sounds: Arc<Sounds>, fast: bool) -> Self {
+    fn new(setup: &Setup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Self {
         let (sender, lines) = channel();
         // The only way to read lines and let time pass at once; it ends with the process.
         std::thread::spawn(move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let clock = Stopwatch::start();
         Self {
             lines,
             keys: VecDeque::new(),
@@ -82,33 +71,41 @@ impl Keyboard {
             // Keys from a pipe come all at once and wait until they are asked for.
             patient: !stdin().is_terminal(),
             sounds,
+            language: setup.setting.language.clone(),
+            audio,
             shown: 0,
             asked: false,
-            clock: Stopwatch::start(),
+            clock,
+            began: clock.now(),
             skipped: Duration::ZERO,
-            fast,
+            fast: setup.setting.fast,
         }
     }
 
-    fn show(&mut self, hears: &Hearing<'_>) {
+    fn show(&mut self, until: Time, hears: &Hearing<'_>) {
+        let at = stamp(self.now() - self.began);
+        let say = |what: &str| show(&format!("{at:>7}  {what}"));
         if hears.prompt != self.shown {
             self.shown = hears.prompt;
             self.asked = false;
             match &hears.sound {
                 Sound::Silence => {}
                 Sound::File(name) => match self.sounds.words(name) {
-                    Some(words) => show(&format!("  plays {name}: \"{words}\"")),
-                    None => show(&format!("  plays {name}")),
+                    Some(words) => say(&format!("plays {name}: \"{words}\"")),
+                    None => say(&format!("plays {name}")),
                 },
-                Sound::Spoken { kind, text } => show(&format!("  says {kind} {text}")),
-                Sound::Beep => show("  beep"),
-                Sound::Recording(name) => show(&format!("  records {name}: speak, if you like")),
-                Sound::Music(class) => show(&format!("  plays music on hold ({class})")),
+                Sound::Spoken { kind, text } => say(&format!("says {kind} {text}")),
+                Sound::Beep => say("beep"),
+                Sound::Recording(name) => say(&format!("records {name}: speak, if you like")),
+                Sound::Music(class) => say(&format!("plays music on hold ({class})")),
+            }
+            if let Some(audio) = &self.audio {
+                audio.play(hears, &self.language, length(&hears.sound, &self.sounds, &self.language), until);
             }
         }
-        if hears.asked && matches!(hears.sound, Sound::Silence) && !self.asked {
+        if is_question(hears) && !self.asked {
             self.asked = true;
-            show("  waits for keys");
+            say("waits for keys");
         }
     }
 }
@@ -119,7 +116,7 @@ impl Caller for Keyboard {
     }
 
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        self.show(hears);
+        self.show(until, hears);
         loop {
             if hears.asked || !self.patient {
                 while let Some(key) = self.keys.pop_front() {
@@ -141,7 +138,7 @@ impl Caller for Keyboard {
             if left.is_zero() {
                 return None;
             }
-            if self.gone || (self.fast && !hears.asked) {
+            if self.gone || (self.fast && !is_question(hears)) {
                 self.skipped += left;
                 return None;
             }

@@ -1,0 +1,255 @@
+//! One call after the other: what stays the same, the version of the script, the line, and the end.
+
+use super::Setting;
+use agi_rhai::clock::Time;
+use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
+use agi_rhai::script::LoadError;
+use agi_rhai::session::Observer;
+use agi_rhai::transport::{Ending, Heard, Peer, Simulator, Transport};
+use agi_rhai::{Fault, Host, Outcome, Script, Session, Status};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What every call of this phone has in common.
+pub struct Setup {
+    pub host: Host,
+    pub path: PathBuf,
+    /// The scripts folder, for imports.
+    pub folder: Option<PathBuf>,
+    pub args: Vec<String>,
+    pub seed: Option<u64>,
+    pub setting: Setting,
+    /// AstDB, which outlives the calls.
+    pub database: Database,
+}
+
+impl Setup {
+    /// The script's name as it is shown.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The table of its prompts.
+    pub fn table(&self) -> PathBuf {
+        self.path.with_extension("prompts")
+    }
+
+    /// The folders of sound files: those given, and the one beside the script.
+    pub fn sounds(&self) -> Vec<PathBuf> {
+        let beside = self.path.with_file_name("sounds");
+        self.setting.sounds.iter().cloned().chain(beside.is_dir().then_some(beside)).collect()
+    }
+}
+
+/// The script as it was when it was read, with the words of its prompts.
+#[derive(Debug)]
+pub struct Version {
+    pub script: Script,
+    pub sounds: Arc<Sounds>,
+}
+
+/// Why there is no version to call.
+#[derive(Debug)]
+pub enum Problem {
+    Script(LoadError),
+    /// The table of prompts is not right.
+    Table(String),
+}
+
+impl Version {
+    pub fn load(setup: &Setup) -> Result<Self, Problem> {
+        let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(Problem::Script)?;
+        let sounds = setup.sounds().into_iter().fold(Sounds::stock(), Sounds::with_folder);
+        let table = setup.table();
+        let wrong = |error: &dyn std::fmt::Display| Problem::Table(format!("{}: {error}", table.display()));
+        let sounds = match std::fs::read_to_string(&table) {
+            Ok(text) => sounds.with_prompts(&text).map_err(|error| wrong(&error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => sounds,
+            Err(error) => return Err(wrong(&error)),
+        };
+        Ok(Self { script, sounds: Arc::new(sounds) })
+    }
+}
+
+impl Problem {
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Self::Script(LoadError::Fault(fault)) => fault.render(colour),
+            Self::Script(missing) => format!("agi-rhai: {missing}"),
+            Self::Table(text) => format!("agi-rhai: {text}"),
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Script(LoadError::Missing(..)) => Status::NotFound,
+            Self::Script(LoadError::Fault(_)) | Self::Table(_) => Status::Failure,
+        }
+    }
+}
+
+/// A call about to begin.
+pub struct Line {
+    session: Session,
+    pub variables: Variables,
+    position: Arc<Mutex<Option<String>>>,
+    pub seed: u64,
+    before: BTreeMap<String, String>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct End {
+    pub outcome: Outcome,
+    /// Context, extension and priority with which the dialplan goes on; `None` after a hangup.
+    pub goes_on: Option<String>,
+    pub variables: BTreeMap<String, String>,
+    /// What is another value in AstDB than before; `None` was deleted.
+    pub stored: Vec<(String, Option<String>)>,
+}
+
+impl Line {
+    /// A line with this person at its end; `note` gets its dialogue.
+    pub fn new(setup: &Setup, version: &Version, caller: Box<dyn Caller>, note: Note) -> Result<Self> {
+        let setting = &setup.setting;
+        let call = pbx::Call {
+            request: setup.name(),
+            callerid: Some(setting.callerid.clone()),
+            calleridname: setting.name.clone(),
+            extension: setting.extension.clone(),
+            context: setting.context.clone(),
+            dnid: setting.dnid.clone(),
+            language: setting.language.clone(),
+            args: setup.args.clone(),
+            ..pbx::Call::default()
+        };
+        let mut channel =
+            Channel::new(call, caller).with_sounds(Arc::clone(&version.sounds)).with_database(setup.database.clone());
+        for (name, value) in &setting.var {
+            channel.set_variable(name, value);
+        }
+        let variables = channel.variables().clone();
+        let position = Arc::default();
+        let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position) };
+        // Few digits, to be typed again with --seed.
+        let seed = setup.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() % 1_000_000);
+        let before = setup.database.entries().into_iter().collect();
+        Ok(Self { session: Session::begin(Box::new(tap))?, variables, position, seed, before })
+    }
+
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.session.observe(observer);
+    }
+
+    /// Runs the script to its end.
+    pub fn run(self, setup: &Setup, version: &Version) -> End {
+        let mut host = setup.host.clone();
+        host.set_seed(self.seed);
+        let outcome = host.run(self.session, &version.script, setup.args.clone());
+        let goes_on = self.position.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let after: BTreeMap<String, String> = setup.database.entries().into_iter().collect();
+        let gone = self.before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
+        let new = after.iter().filter(|(key, value)| self.before.get(*key) != Some(value));
+        let stored = gone.chain(new.map(|(key, value)| (key.clone(), Some(value.clone())))).collect();
+        End {
+            goes_on: goes_on.filter(|_| outcome.status != Status::Hangup),
+            outcome,
+            variables: self.variables.all(),
+            stored,
+        }
+    }
+}
+
+impl End {
+    pub fn fault(&self) -> Option<&Fault> {
+        self.outcome.fault.as_deref()
+    }
+
+    /// What there is to say of it, besides a fault.
+    pub fn summary(&self) -> Vec<String> {
+        let Outcome { status, length, commands, seed, .. } = &self.outcome;
+        let mut lines =
+            vec![format!("Call ended: {status}, {} s, {commands} commands, seed {seed}.", length.as_secs())];
+        lines.push(match &self.goes_on {
+            Some(place) => format!("The dialplan goes on at {place}."),
+            None => "Hung up: the dialplan goes on at extension h, if any.".to_owned(),
+        });
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        lines.push(format!("Variables: {}", variables.collect::<Vec<_>>().join(", ")));
+        let stored = self.stored.iter().map(|(key, value)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => format!("{key} deleted"),
+        });
+        let stored: Vec<String> = stored.collect();
+        if !stored.is_empty() {
+            lines.push(format!("Stored in AstDB: {}", stored.join(", ")));
+        }
+        lines
+    }
+}
+
+/// Hears a line of the dialogue: `> ` went to Asterisk, `< ` came from it.
+pub type Note = Box<dyn FnMut(String, Time) + Send>;
+
+/// The simulated line, listened in on.
+struct Tap {
+    line: Simulator,
+    note: Note,
+    position: Arc<Mutex<Option<String>>>,
+}
+
+impl Transport for Tap {
+    fn open(&mut self) -> io::Result<Vec<u8>> {
+        self.line.open()
+    }
+
+    fn peer(&self) -> Peer {
+        self.line.peer()
+    }
+
+    fn now(&self) -> Time {
+        self.line.now()
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        (self.note)(format!("> {}", String::from_utf8_lossy(line)), self.line.now());
+        self.line.send(line)
+    }
+
+    fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        let heard = self.line.receive(until)?;
+        match &heard {
+            Heard::Reply(reply) => (self.note)(format!("< {reply}"), self.line.now()),
+            Heard::Hangup => (self.note)("< HANGUP".to_owned(), self.line.now()),
+            Heard::Stop | Heard::Closed | Heard::Silence => {}
+        }
+        Ok(heard)
+    }
+
+    fn leave(&mut self, ending: Ending) -> io::Result<()> {
+        // Where the dialplan goes on is asked in Asterisk's own words, when the script has none any more.
+        let (context, extension, priority) = (self.ask("CONTEXT")?, self.ask("EXTEN")?, self.ask("PRIORITY")?);
+        let next = priority.parse::<i64>().map_or(priority, |running| (running + 1).to_string());
+        let place = format!("{context},{extension},{next}");
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        self.line.leave(ending)
+    }
+}
+
+impl Tap {
+    /// A variable of the channel; empty when it is unset.
+    fn ask(&mut self, name: &str) -> io::Result<String> {
+        self.line.send(format!("GET VARIABLE {name}").as_bytes())?;
+        loop {
+            match self.line.receive(self.line.now())? {
+                Heard::Reply(reply) => return Ok(reply.value().unwrap_or_default().to_owned()),
+                Heard::Hangup => {}
+                Heard::Stop | Heard::Closed | Heard::Silence => return Ok(String::new()),
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The person at the screen's phone: keys as they are pressed, in real time.
+
+use super::audio::Audio;
+use super::call::Version;
+use super::live::{Fate, Live, What};
+use agi_rhai::clock::Time;
+use agi_rhai::pbx::{Act, Caller, Hearing, Sound, Sounds};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// A question nobody answered is worth a line of the history when it lasted so long.
+const WORTH_TELLING: Duration = Duration::from_millis(500);
+/// To wait longer at a time would be more than a channel can.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The caller at the keys of the screen.
+pub struct Keypad {
+    pub live: Arc<Live>,
+    pub version: Arc<Version>,
+    pub language: String,
+    pub acts: Receiver<Act>,
+    pub audio: Option<Audio>,
+    /// Waits for nothing but the answers to questions.
+    pub fast: bool,
+    /// The prompt and its end at the last key that was heard: if they are the same afterwards, it meant nothing.
+    pub last: Option<(u64, Time)>,
+}
+
+/// How long a sound lasts as a whole.
+pub fn length(sound: &Sound<'_>, sounds: &Sounds, language: &str) -> Option<Duration> {
+    if matches!(sound, Sound::Beep) {
+        return None;
+    }
+    let files = sound.files();
+    let samples = files.iter().map(|name| sounds.find(name, language).map(|clip| clip.samples));
+    let samples: u64 = samples.collect::<Option<Vec<_>>>().filter(|clips| !clips.is_empty())?.iter().sum();
+    Some(Duration::from_micros(samples.saturating_mul(125)))
+}
+
+/// Whether the script waits for an answer, and nothing else goes on.
+pub fn is_question(hears: &Hearing<'_>) -> bool {
+    hears.asked && matches!(hears.sound, Sound::Silence | Sound::Music(_))
+}
+
+impl Keypad {
+    fn begins(&mut self, until: Time, hears: &Hearing<'_>) {
+        if let Some((prompt, end)) = self.last.take()
+            && (prompt, end) == (hears.prompt, until)
+        {
+            self.live.meant_nothing();
+        }
+        if until <= self.now() && !hears.asked {
+            // Only a look, while the script computes.
+            return;
+        }
+        let length = length(&hears.sound, &self.version.sounds, &self.language);
+        let new = self.live.hears(until, hears, length);
+        if new && let Some(audio) = &self.audio {
+            audio.play(hears, &self.language, length, until);
+        }
+    }
+
+    fn acts(&mut self, act: Act, until: Time, hears: &Hearing<'_>) -> Act {
+        match &act {
+            Act::Key(key) => {
+                self.live.presses(*key, if hears.asked { Fate::Heard } else { Fate::Dropped });
+                if hears.asked {
+                    self.last = Some((hears.prompt, until));
+                }
+            }
+            Act::HangUp => {
+                self.live.note(What::Told("you hang up".to_owned()));
+            }
+            Act::Says(_) => {}
+        }
+        act
+    }
+}
+
+impl Caller for Keypad {
+    fn now(&self) -> Time {
+        self.live.now()
+    }
+
+    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+        self.begins(until, hears);
+        let began = self.now();
+        if let Ok(act) = self.acts.try_recv() {
+            return Some(self.acts(act, until, hears));
+        }
+        loop {
+            let left = until - self.now();
+            if left.is_zero() {
+                if is_question(hears) && until - began >= WORTH_TELLING {
+                    self.live.note(What::Told(format!("no key within {:.1} s", (until - began).as_secs_f64())));
+                }
+                return None;
+            }
+            if self.fast && !is_question(hears) {
+                if until == Time::NEVER {
+                    // It would be waited for for ever.
+                    return Some(Act::HangUp);
+                }
+                self.live.skip(left);
+                return None;
+            }
+            match self.acts.recv_timeout(left.min(LONGEST)) {
+                Ok(act) => return Some(self.acts(act, until, hears)),
+                Err(RecvTimeoutError::Timeout) => {}
+                // The screen is gone.
+                Err(RecvTimeoutError::Disconnected) => return Some(Act::HangUp),
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What there is to see: written by the call, the watch and the log, shown by the screen.
+
+use super::audio::Audio;
+use super::call::{End, Line, Version};
+use agi_rhai::Status;
+use agi_rhai::clock::{Stopwatch, Time};
+use agi_rhai::command::Command;
+use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
+use agi_rhai::session::Observer;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// So many lines of each kind are kept.
+const MOST_LINES: usize = 5_000;
+
+/// What is shared between the call, the watch over the files, the log and the screen.
+#[derive(Default)]
+pub struct Live {
+    view: Mutex<View>,
+    /// The player, which hears when a prompt is broken off.
+    pub audio: OnceLock<Audio>,
+}
+
+/// What there is to see.
+#[derive(Default)]
+pub struct View {
+    /// What was said and pressed, over all calls.
+    pub history: Lines<Entry>,
+    /// What the script printed, and warnings.
+    pub log: Lines<Logged>,
+    /// The dialogue with Asterisk.
+    pub dialogue: Lines<Spoken>,
+    /// The call that is on, or the last one.
+    pub call: Option<Current>,
+    /// What the next call runs, and what is wrong with the last edit.
+    pub version: Option<Arc<Version>>,
+    pub broken: Option<String>,
+    /// AstDB.
+    pub database: Database,
+    /// What to tell until something else happens: `game.rhai saved: the next call runs it`.
+    pub news: Option<String>,
+}
+
+/// The last lines of something.
+pub struct Lines<T>(VecDeque<T>);
+
+impl<T> Default for Lines<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T> Lines<T> {
+    pub fn push(&mut self, line: T) {
+        if self.0.len() == MOST_LINES {
+            self.0.pop_front();
+        }
+        self.0.push_back(line);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+        self.0.iter()
+    }
+}
+
+/// A line of the history.
+pub struct Entry {
+    /// Since the call began; `None` between calls.
+    pub at: Option<Duration>,
+    pub what: What,
+}
+
+/// What happened.
+pub enum What {
+    /// A prompt began.
+    Prompt(OnLine),
+    /// Keys one after the other that met the same fate.
+    Keys(String, Fate),
+    /// What the script printed, or a warning.
+    Printed(String),
+    /// Anything else worth a line.
+    Told(String),
+    /// A call began.
+    Began(String),
+    /// A call ended.
+    Ended(Status),
+}
+
+/// What became of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Heard,
+    /// The script listens, but not to this key.
+    Ignored,
+    /// Nobody listened.
+    Dropped,
+}
+
+/// A line of the log.
+pub struct Logged {
+    pub at: Option<Duration>,
+    pub warning: bool,
+    /// Script and line.
+    pub place: Option<String>,
+    pub text: String,
+}
+
+/// A line of the dialogue.
+pub struct Spoken {
+    pub at: Duration,
+    pub text: String,
+}
+
+/// A sound on the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnLine {
+    Silence,
+    File { name: String, words: Option<String> },
+    Spoken { kind: String, text: String },
+    Beep,
+    Recording(String),
+    Music(String),
+}
+
+impl OnLine {
+    fn of(sound: &Sound<'_>, version: &Version) -> Self {
+        match *sound {
+            Sound::Silence => Self::Silence,
+            Sound::File(name) => {
+                Self::File { name: name.to_owned(), words: version.sounds.words(name).map(str::to_owned) }
+            }
+            Sound::Spoken { kind, text } => Self::Spoken { kind: kind.to_owned(), text: text.to_owned() },
+            Sound::Beep => Self::Beep,
+            Sound::Recording(name) => Self::Recording(name.to_owned()),
+            Sound::Music(class) => Self::Music(class.to_owned()),
+        }
+    }
+}
+
+/// A call that is on, or was.
+pub struct Current {
+    /// Which one it is, from 1.
+    pub number: usize,
+    pub version: Arc<Version>,
+    pub variables: Variables,
+    pub seed: u64,
+    clock: Stopwatch,
+    /// What `--fast` has not waited for.
+    skipped: Duration,
+    began: Time,
+    pub sound: OnLine,
+    /// When it began, when it is over, and how long all of it takes where that is known.
+    pub since: Time,
+    pub until: Time,
+    pub length: Option<Duration>,
+    /// Whether keys are listened to.
+    pub asked: bool,
+    prompt: u64,
+    /// The keys heard in this command.
+    pub entered: String,
+    /// The key pressed last, and when.
+    pub key: Option<(char, Time)>,
+    /// The command that has not been answered yet.
+    pub command: Option<&'static str>,
+    pub commands: u64,
+    /// Script and line of the last command.
+    pub place: Option<(String, usize)>,
+    pub end: Option<Ended>,
+}
+
+/// The end of a call as it is shown.
+pub struct Ended {
+    pub status: Option<Status>,
+    pub length: Duration,
+    pub goes_on: Option<String>,
+    /// A fault, over several lines.
+    pub fault: Option<String>,
+}
+
+impl Current {
+    pub fn now(&self) -> Time {
+        self.clock.now() + self.skipped
+    }
+
+    /// How long it is on, or was.
+    pub fn age(&self) -> Duration {
+        self.end.as_ref().map_or_else(|| self.now() - self.began, |end| end.length)
+    }
+}
+
+impl View {
+    /// Whether a call is on.
+    pub fn on_call(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.end.is_none())
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.call.as_ref().filter(|call| call.end.is_none()).map(Current::age)
+    }
+
+    /// Puts a line into the history.
+    pub fn note(&mut self, what: What) {
+        let at = self.age();
+        self.history.push(Entry { at, what });
+    }
+
+    /// A key, which joins those just before it.
+    fn note_key(&mut self, key: char, fate: Fate) {
+        if let Some(Entry { what: What::Keys(keys, same), .. }) = self.history.0.back_mut()
+            && *same == fate
+        {
+            keys.push(key);
+            return;
+        }
+        self.note(What::Keys(key.to_string(), fate));
+    }
+}
+
+impl Live {
+    pub fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call begins.
+    pub fn begin(&self, version: Arc<Version>) {
+        let mut view = self.view();
+        let number = view.call.as_ref().map_or(1, |call| call.number + 1);
+        let clock = Stopwatch::start();
+        let now = clock.now();
+        view.call = Some(Current {
+            number,
+            version,
+            variables: Variables::default(),
+            seed: 0,
+            clock,
+            skipped: Duration::ZERO,
+            began: now,
+            sound: OnLine::Silence,
+            since: now,
+            until: now,
+            length: None,
+            asked: false,
+            prompt: 0,
+            entered: String::new(),
+            key: None,
+            command: None,
+            commands: 0,
+            place: None,
+            end: None,
+        });
+        view.news = None;
+        view.note(What::Began(format!("call {number}")));
+    }
+
+    /// The line of the call that has begun.
+    pub fn is_line(&self, line: &Line) {
+        if let Some(call) = &mut self.view().call {
+            call.variables = line.variables.clone();
+            call.seed = line.seed;
+        }
+    }
+
+    /// The call is over.
+    pub fn end(&self, end: &anyhow::Result<End>) {
+        let mut view = self.view();
+        let age = view.age().unwrap_or_default();
+        let ended = match end {
+            Ok(end) => Ended {
+                status: Some(end.outcome.status),
+                length: age,
+                goes_on: end.goes_on.clone(),
+                fault: end.fault().map(|fault| fault.render(false)),
+            },
+            Err(error) => Ended { status: None, length: age, goes_on: None, fault: Some(format!("error: {error:#}")) },
+        };
+        if let Ok(End { outcome: agi_rhai::Outcome { status, .. }, .. }) = end {
+            view.note(What::Ended(*status));
+        }
+        if let Some(call) = &mut view.call {
+            call.sound = OnLine::Silence;
+            call.asked = false;
+            call.end = Some(ended);
+        }
+    }
+
+    /// The time of the call.
+    pub fn now(&self) -> Time {
+        self.view().call.as_ref().map(Current::now).unwrap_or_default()
+    }
+
+    /// Time nobody waits for.
+    pub fn skip(&self, length: Duration) {
+        if let Some(call) = &mut self.view().call {
+            call.skipped = call.skipped.saturating_add(length);
+        }
+    }
+
+    /// What the caller hears up to some moment; true when a prompt has just begun.
+    pub fn hears(&self, until: Time, hears: &Hearing<'_>, length: Option<Duration>) -> bool {
+        let mut view = self.view();
+        let Some(call) = &mut view.call else { return false };
+        let new = call.prompt != hears.prompt;
+        if new || !same(&call.sound, &hears.sound) {
+            call.sound = OnLine::of(&hears.sound, &call.version);
+        }
+        call.prompt = hears.prompt;
+        call.since = hears.began;
+        call.until = until;
+        call.length = length;
+        call.asked = hears.asked;
+        let sound = call.sound.clone();
+        let new = new && sound != OnLine::Silence;
+        if new {
+            view.note(What::Prompt(sound));
+        }
+        new
+    }
+
+    /// A key is pressed.
+    pub fn presses(&self, key: Digit, fate: Fate) {
+        let mut view = self.view();
+        view.note_key(key.letter(), fate);
+        if let Some(call) = &mut view.call {
+            call.key = Some((key.letter(), call.now()));
+            if fate == Fate::Heard {
+                call.entered.push(key.letter());
+            }
+        }
+    }
+
+    /// The last key heard meant nothing after all.
+    pub fn meant_nothing(&self) {
+        let mut view = self.view();
+        let Some(Entry { what: What::Keys(keys, Fate::Heard), .. }) = view.history.0.back_mut() else { return };
+        let Some(key) = keys.pop() else { return };
+        if keys.is_empty() {
+            view.history.0.pop_back();
+        }
+        view.note_key(key, Fate::Ignored);
+        if let Some(call) = &mut view.call {
+            call.entered.pop();
+        }
+    }
+
+    /// Puts a line into the history.
+    pub fn note(&self, what: What) {
+        self.view().note(what);
+    }
+
+    /// A line of the dialogue.
+    pub fn dialogue(&self, text: String, at: Time) {
+        let mut view = self.view();
+        let Some(call) = &view.call else { return };
+        let at = at - call.began;
+        view.dialogue.push(Spoken { at, text });
+    }
+
+    /// A line of the log.
+    pub fn log(&self, warning: bool, place: Option<String>, text: String) {
+        let mut view = self.view();
+        let at = view.age();
+        view.note(What::Printed(text.clone()));
+        view.log.push(Logged { at, warning, place, text });
+    }
+}
+
+/// Whether it is the same sound still, told without making a copy.
+fn same(known: &OnLine, sound: &Sound<'_>) -> bool {
+    match (known, *sound) {
+        (OnLine::Silence, Sound::Silence) | (OnLine::Beep, Sound::Beep) => true,
+        (OnLine::File { name, .. } | OnLine::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
+            name == other
+        }
+        (OnLine::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
+        (OnLine::Music(class), Sound::Music(other)) => class == other,
+        _ => false,
+    }
+}
+
+impl Observer for Live {
+    fn sent(&self, command: &'static Command, _: &[u8], script: &str, line: usize, _: Time) {
+        let mut view = self.view();
+        let Some(call) = &mut view.call else { return };
+        call.command = Some(command.function.name);
+        call.commands += 1;
+        call.entered.clear();
+        if line > 0 {
+            call.place = Some((script.to_owned(), line));
+        }
+    }
+
+    fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time) {
+        if let Some(audio) = self.audio.get() {
+            audio.heard(command, shown, at);
+        }
+        let mut view = self.view();
+        let Some(call) = &mut view.call else { return };
+        call.command = None;
+        call.sound = OnLine::Silence;
+        call.asked = false;
+        call.until = call.now();
+    }
+}
