@@ -1,1 +1,604 @@
 //! The phone in the terminal: keys in, screen out.
+
+use crate::support::process::{Folder, Process, agi_rhai, program};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Nothing here takes longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program on a pseudo-terminal, and whoever sits before it.
+struct Terminal {
+    child: Child,
+    keys: File,
+    /// Our own handle of the terminal's side, to see its settings.
+    line: File,
+    before: Termios,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+impl Terminal {
+    /// Starts `agi-rhai ARGS` on 80 columns and 24 rows.
+    fn start(args: &[&str]) -> Self {
+        Self::start_on(80, 24, &mut agi_rhai(args))
+    }
+
+    fn start_on(columns: u16, rows: u16, command: &mut Command) -> Self {
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&near).unwrap();
+        unlockpt(&near).unwrap();
+        let name = ptsname(&near, Vec::new()).unwrap();
+        let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        let line = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        tcsetwinsize(&line, size(columns, rows)).unwrap();
+        let before = tcgetattr(&line).unwrap();
+        // In a session of its own, whose terminal it is.
+        let mut session = Command::new("/usr/bin/setsid");
+        session.arg("--ctty").arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => session.env(name, value),
+                None => session.env_remove(name),
+            };
+        }
+        if command.get_envs().all(|(name, _)| name != "NO_COLOR") {
+            session.env_remove("NO_COLOR");
+        }
+        session.env("TERM", "xterm-256color");
+        if let Some(folder) = command.get_current_dir() {
+            session.current_dir(folder);
+        }
+        let end = || line.try_clone().unwrap();
+        let child = session.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let keys = File::from(near);
+        let mut output = keys.try_clone().unwrap();
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), 0)));
+        let shown = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut bytes) {
+                shown.lock().unwrap().process(&bytes[..length]);
+            }
+        });
+        Self { child, keys, line, before, screen }
+    }
+
+    fn press(&mut self, keys: &str) -> &mut Self {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// Waits until the screen is so.
+    #[track_caller]
+    fn until(&mut self, what: &str, is: impl Fn(&vt100::Screen) -> bool) -> &mut Self {
+        let began = Instant::now();
+        while !is(self.screen.lock().unwrap().screen()) {
+            if began.elapsed() > PATIENCE {
+                panic!("{what} is not to be seen:\n{}", self.text());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self
+    }
+
+    /// Waits until this text is on the screen.
+    #[track_caller]
+    fn sees(&mut self, text: &str) -> &mut Self {
+        self.until(text, |screen| screen.contents().contains(text))
+    }
+
+    /// Waits until this text is no longer on the screen.
+    #[track_caller]
+    fn sees_no(&mut self, text: &str) -> &mut Self {
+        self.until(&format!("no {text}"), |screen| !screen.contents().contains(text))
+    }
+
+    fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
+        self.screen.lock().unwrap().screen_mut().set_size(some(rows), some(columns));
+        tcsetwinsize(&self.line, size(columns, rows)).unwrap();
+        self
+    }
+
+    fn signal(&mut self, name: &str) -> &mut Self {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+        self
+    }
+
+    /// Waits for the end of the program, which has to leave the terminal as it was.
+    #[track_caller]
+    fn ends(&mut self) -> Option<i32> {
+        let began = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if began.elapsed() > PATIENCE => panic!("it does not end:\n{}", self.text()),
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        self.until("the usual screen with its cursor", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        let after = tcgetattr(&self.line).unwrap();
+        assert_eq!(format!("{after:?}"), format!("{:?}", self.before), "the terminal's settings");
+        status.code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(columns: u16, rows: u16) -> Winsize {
+    Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+fn some(length: u16) -> std::num::NonZero<u16> {
+    length.try_into().unwrap()
+}
+
+/// A game with a question that can be answered at once, one that listens to some keys, and what is stored.
+const QUIZ: &str = r##"
+answer();
+stream_file("welcome", "#");
+let played = to_number(database_get("quiz", "played"), 0);
+database_put("quiz", "played", played + 1);
+stream_file("rules");
+let keys = get_data("ask", 6000, 2);
+print(`keys: ${keys}`);
+set_variable("KEYS", keys);
+say_number(to_number(keys, 0));
+stream_file("bye");
+"##;
+
+const PROMPTS: &str = "welcome: Welcome to the quiz, which is a game of many many words, so that it lasts\n\
+    rules: There are no rules\nask: What is it\nbye: Bye\n";
+
+/// A folder with the quiz, and the path of it.
+fn quiz() -> (Folder, String) {
+    let folder = Folder::new();
+    folder.file("quiz.prompts", PROMPTS);
+    let script = folder.file("quiz.rhai", QUIZ);
+    (folder, script)
+}
+
+#[test]
+fn a_game_is_played_through() {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/guess.rhai");
+    let mut terminal = Terminal::start_on(100, 50, &mut agi_rhai(["phone", "--fast", "--db", "guess/201=9", scripts]));
+    let (mut low, mut high) = (1, 100);
+    let said = |screen: &vt100::Screen| {
+        let text = screen.contents();
+        text.rsplit_once("◂").map(|(_, tail)| tail.to_owned()).unwrap_or(text)
+    };
+    terminal.sees("waits for a key");
+    for round in 0.. {
+        assert!(round < 8, "{}", terminal.text());
+        let guess = (low + high) / 2;
+        terminal.press(&format!("{guess}#"));
+        let typed: String = guess.to_string().chars().map(|key| format!("{key} ")).collect();
+        // A question after the answer, or the question for another game.
+        terminal.until("the answer", |screen| {
+            let tail = said(screen);
+            let tail = tail.split("Variables").next().unwrap();
+            tail.trim_start().starts_with(&format!("{typed}#"))
+                && ["guess-enter", "guess-again"].iter().any(|prompt| tail.contains(prompt))
+        });
+        let tail = said(terminal.screen.lock().unwrap().screen());
+        match () {
+            () if tail.contains("guess-higher") => low = guess + 1,
+            () if tail.contains("guess-lower") => high = guess - 1,
+            () => break,
+        }
+    }
+    // The best game of this caller so far, with its words.
+    terminal.sees("guess-new-best").sees("This is your best game so far.");
+    terminal.press("9").sees("ended: SUCCESS").sees("The dialplan goes on at default,s,2.");
+    let best = terminal.text();
+    let best = best.split("/guess/201 = ").nth(1).unwrap().chars().next().unwrap();
+    assert!(('1'..'9').contains(&best), "{best}");
+    terminal.press("q");
+    assert_eq!(terminal.ends(), Some(0));
+    // What is left on the usual screen.
+    terminal.sees("Call ended: SUCCESS").sees("Stored in AstDB: /guess/201=");
+}
+
+#[test]
+fn a_key_ends_a_prompt_early_where_it_is_listened_to() {
+    let (_folder, script) = quiz();
+    let mut terminal = Terminal::start(&["phone", &script]);
+    terminal.sees("welcome").sees("Welcome to the quiz").sees("keys are heard").sees("quiz.rhai:3");
+    // Another key than the one that ends it.
+    terminal.press("5").sees("◂ 5  means nothing here");
+    let began = Instant::now();
+    terminal.press("#").sees("▸ rules").sees("◂ #");
+    assert!(began.elapsed() < Duration::from_secs(4), "the welcome takes 6 s");
+    terminal.sees("keys are not heard now").press("7").sees("◂ 7  nobody listens");
+    // A key in the prompt of a question is its first one.
+    terminal.sees("▸ ask").press("4").sees("waits for a key").sees("keys are heard  ◂ 4").press("d");
+    terminal.sees("· keys: 4D").sees("KEYS = 4D").sees("▸ number 0").sees("▸ bye").sees("ended: SUCCESS");
+    terminal.press("q").ends();
+}
+
+#[test]
+fn a_question_counts_down_and_tells_that_nobody_answered() {
+    let folder = Folder::new();
+    let script = folder.file("ask.rhai", "wait_for_digit(1200);\nwait_for_digit(-1);");
+    let mut terminal = Terminal::start(&["phone", &script]);
+    terminal.sees("1.0 s left").sees("0.5 s left").sees("no key within 1.2 s").sees("as long as it takes");
+    terminal.press("1").sees("ended: SUCCESS").press("q").ends();
+}
+
+#[test]
+fn who_hangs_up_can_call_again_and_astdb_survives() {
+    let (_folder, script) = quiz();
+    let mut terminal = Terminal::start(&["phone", "--seed", "77", &script]);
+    terminal.sees("call 1").sees("▸ welcome").sees("seed 77").press("#").sees("/quiz/played = 1").press("h");
+    terminal.sees("you hang up").sees("Call ended: HANGUP").sees("AGI_RHAI_STATUS = HANGUP").sees("Enter calls again");
+    // Nobody is there to press keys to.
+    terminal.press("1\r").sees("● call 2").press("#").sees("/quiz/played = 2").press("h").sees("Call ended: HANGUP");
+    terminal.press("q");
+    assert_eq!(terminal.ends(), Some(0));
+}
+
+#[test]
+fn a_script_that_computes_neither_stops_the_screen_nor_the_hangup() {
+    let folder = Folder::new();
+    let script =
+        folder.file("busy.rhai", "answer();\nlet n = 0;\nloop { n += 1; }\nfn on_hangup() { print(\"gone\"); }");
+    let mut terminal = Terminal::start(&["phone", "--max-computing", "50", &script]);
+    terminal.sees("computes").sees("0:01").press("l").press("h").sees("ended: HANGUP").sees("· gone");
+    terminal.press("\r").sees("call 2").sees("computes").press("q");
+    assert_eq!(terminal.ends(), Some(0));
+}
+
+#[test]
+fn what_is_saved_during_a_call_is_run_by_the_next() {
+    let folder = Folder::new();
+    let library = |text: &str| folder.file("words.rhai", format!("fn text() {{ \"{text}\" }}"));
+    library("one");
+    let script = folder.file("main.rhai", "import \"words\" as words;\nprint(words::text());\nwait_for_digit(-1);");
+    let mut terminal = Terminal::start(&["phone", &script]);
+    terminal.sees("· one").sees("waits for a key");
+    // Also what it imports, and the table of its prompts.
+    library("two");
+    terminal.sees("main.rhai was saved: the next call runs it").press("1").sees("ended: SUCCESS");
+    terminal.press("\r").sees("· two").press("1").sees("Enter calls again");
+    folder.file("main.prompts", "beep: What a beep\n");
+    terminal.sees("main.rhai was saved: Enter calls it");
+    folder.file("main.rhai", "stream_file(\"beep\");");
+    terminal.sees_no("import").press("\r").sees("What a beep").sees("ended: SUCCESS").press("q").ends();
+}
+
+#[test]
+fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_the_mend() {
+    let folder = Folder::new();
+    let script = folder.file("a.rhai", "answer();\n  no_such(5);\n");
+    let mut terminal = Terminal::start(&["phone", &script]);
+    // One that shows only when it runs.
+    terminal.sees("no function `no_such`").sees("2 |   no_such(5);").sees("^^^^^^^").sees("Call ended: FAILURE");
+    // One that keeps it from being compiled.
+    folder.file("a.rhai", "answer();\nlet = 5;\n");
+    terminal.sees("a.rhai was saved, and is broken: mend it and save it").sees("2 | let = 5;").sees("    ^");
+    terminal.sees("waits for the mend").press("\r").sees_no("call 2");
+    folder.file("a.rhai", "answer();\nwait_for_digit(-1);\n");
+    terminal.sees("a.rhai is mended: Enter calls it").sees_no("let = 5").press("\r").sees("● call 2");
+    // Broken during a call, which goes on; then what it imports appears.
+    folder.file("a.rhai", "import \"b\" as b;\nprint(b::text());\nwait_for_digit(-1);");
+    terminal.sees("this call goes on as it began").sees("no script \"b\" to import").press("1").sees("ended: SUCCESS");
+    folder.file("b.rhai", "fn text() { \"from b\" }");
+    terminal.sees_no("no script \"b\"").press("\r").sees("· from b");
+    // A table of prompts that is none.
+    folder.file("a.prompts", "no colon here\n");
+    terminal.sees("a.prompts: line 1").press("q");
+    assert_eq!(terminal.ends(), Some(0));
+}
+
+#[test]
+fn a_script_broken_from_the_start_is_waited_for() {
+    let folder = Folder::new();
+    let script = folder.file("a.rhai", "let = 5;");
+    let mut terminal = Terminal::start(&[&script]);
+    terminal.sees("waits for the mend").sees("1 | let = 5;").sees("There is no call yet");
+    folder.file("a.rhai", "wait_for_digit(-1);");
+    terminal.sees("is mended: Enter calls it").press("\r").sees("call 1").press("q").ends();
+}
+
+#[test]
+fn panels_show_the_dialogue_the_log_and_the_script() {
+    let (_folder, script) = quiz();
+    let mut terminal = Terminal::start(&["phone", "--var", "LEVEL=3", &script]);
+    terminal.sees("─ Script  quiz.rhai:3").sees("→   3  stream_file(\"welcome\", \"#\");").sees("LEVEL = 3");
+    terminal.press("t").sees("Dialogue with Asterisk").sees("> STREAM FILE \"welcome\" \"#\"").sees_no("─ Script");
+    terminal
+        .press("#")
+        .sees("> DATABASE PUT \"quiz\" \"played\" \"1\"")
+        .press("t")
+        .sees_no("Dialogue")
+        .sees("─ Script");
+    terminal.press("l").sees("nothing printed yet").sees("▸ ask").press("12").sees("quiz.rhai:8  keys: 12");
+    terminal.press("v").sees_no("LEVEL = 3").press("v").sees("LEVEL = 3");
+    terminal.press("?").sees("sends a text, for receive_text").press("?").sees_no("sends a text");
+    terminal.press("q").ends();
+}
+
+#[test]
+fn the_screen_follows_its_size() {
+    let folder = Folder::new();
+    folder.file(
+        "wide.prompts",
+        "wide: 欢迎来到这个游戏 — ὦ ξεῖν᾽ 🎲🎲🎲 \u{1b}[31m\ttab 欢迎来到这个游戏欢迎来到这个游戏欢迎来到这个游戏欢\n",
+    );
+    let script = folder.file(
+        "wide.rhai",
+        "\tprint(\"欢迎来到这个游戏欢迎来到这个游戏欢迎来到这个游戏欢迎来到这个游戏\");\nstream_file(\"wide\");\nset_variable(\"变量变量变量变量变量变量变量变量\", \"值值值值值值值值值\");\nwait_for_digit(-1);",
+    );
+    let mut terminal = Terminal::start(&["phone", "--fast", &script]);
+    terminal.sees("waits for a key").sees("值");
+    for (columns, rows) in
+        [(120, 40), (79, 23), (61, 16), (40, 12), (33, 7), (20, 5), (9, 3), (1, 1), (200, 60), (80, 24)]
+    {
+        // A screen that is whole has its last line in the last row.
+        terminal.resize(columns, rows).press("t");
+        if columns > 20 && rows > 3 {
+            terminal.until("the line of help in the last row", |screen| {
+                let lines: Vec<String> = screen.rows(0, columns).collect();
+                lines.last().unwrap().contains("0-9 * # A-D") && lines[0].contains("wide.rhai")
+            });
+        }
+    }
+    terminal.press("1").sees("ended: SUCCESS").press("q");
+    assert_eq!(terminal.ends(), Some(0));
+}
+
+#[test]
+fn the_terminal_is_as_before_whatever_ends_the_phone() {
+    let (_folder, script) = quiz();
+    for end in ["q", "\u{3}", "TERM", "INT", "HUP"] {
+        let mut terminal = Terminal::start(&[&script]);
+        terminal.until("a screen of its own", |screen| screen.alternate_screen() && screen.hide_cursor());
+        terminal.sees("▸ welcome");
+        if end.len() == 1 {
+            terminal.press(end);
+        } else {
+            terminal.signal(end);
+        }
+        assert_eq!(terminal.ends(), Some(0), "{end:?}");
+        terminal.sees("Call ended: HANGUP");
+    }
+}
+
+#[test]
+fn the_shell_gets_the_terminal_in_between() {
+    let (_folder, script) = quiz();
+    let program = program();
+    let mut shell = Command::new("bash");
+    shell.args(["--norc", "-i"]).env("PS1", "shell> ").env("HISTFILE", "/dev/null");
+    let mut terminal = Terminal::start_on(80, 24, &mut shell);
+    terminal.sees("shell>").press(&format!("{program} phone {script}\r")).sees("▸ welcome");
+    terminal.press("\u{1a}").until("the shell", |screen| !screen.alternate_screen()).sees("Stopped");
+    terminal.press("fg\r").until("the phone", |screen| screen.alternate_screen()).sees("Said and pressed");
+    terminal.press("q").sees("Call ended: HANGUP").until("the shell", |screen| !screen.alternate_screen());
+    terminal.press("exit\r");
+    let began = Instant::now();
+    while terminal.child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < PATIENCE, "{}", terminal.text());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn without_colour_there_is_none() {
+    let (_folder, script) = quiz();
+    let coloured = |terminal: &mut Terminal| {
+        terminal.sees("▸ welcome").sees("keys are heard");
+        let screen = terminal.screen.lock().unwrap();
+        let screen = screen.screen();
+        let cells = (0..24).flat_map(|row| (0..80).filter_map(move |column| screen.cell(row, column)));
+        cells.filter(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default).count()
+    };
+    assert!(coloured(&mut Terminal::start(&["phone", &script])) > 0);
+    assert_eq!(coloured(&mut Terminal::start_on(80, 24, agi_rhai(["phone", &script]).env("NO_COLOR", "1"))), 0);
+}
+
+#[test]
+fn fast_waits_for_nothing_but_answers() {
+    let (_folder, script) = quiz();
+    let began = Instant::now();
+    let mut terminal = Terminal::start(&["phone", "--fast", &script]);
+    terminal.sees("waits for a key").press("4").sees("◂ 4").press("2").sees("▸ number 42").sees("ended: SUCCESS");
+    // Its prompts take 13 s, and the call was so long.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    terminal.until("the length of the call", |screen| screen.contents().contains("no call  0:1"));
+    terminal.press("q").ends();
+}
+
+#[test]
+fn a_text_is_sent_where_one_is_waited_for() {
+    let folder = Folder::new();
+    let script = folder.file("text.rhai", "print(`got ${receive_text(-1)}`);");
+    let mut terminal = Terminal::start(&["phone", &script]);
+    terminal.sees("receive_text").press("m").sees("text to send").press("hi 5#q").sees("hi 5#q").press("\r");
+    terminal.sees("· got hi 5#q").sees("ended: SUCCESS").press("q").ends();
+}
+
+/// A script that tells all it is given.
+const GIVEN: &str = r##"
+verbose(`${caller()}|${env.agi_calleridname}|${env.agi_extension}|${env.agi_context}|${env.agi_dnid}`);
+verbose(`${env.agi_language}|${get_variable("A")}|${get_variable("B")}|${database_get("f", "k/l")}|${args}`);
+print(`${caller()}|${env.agi_calleridname}|${env.agi_extension}|${env.agi_context}|${env.agi_dnid}`);
+print(`${env.agi_language}|${get_variable("A")}|${get_variable("B")}|${database_get("f", "k/l")}|${args}`);
+"##;
+
+#[test]
+fn the_call_is_as_the_options_say() {
+    let folder = Folder::new();
+    let script = folder.file("given.rhai", GIVEN);
+    let options = [
+        "phone",
+        "--callerid",
+        "555",
+        "--name",
+        "Ada Lovelace",
+        "--extension",
+        "42",
+        "--context",
+        "games",
+        "--dnid",
+        "800",
+        "--language",
+        "de",
+        "--var",
+        "A=1=2",
+        "--var",
+        "B=",
+        "--db",
+        "f/k/l=v",
+        "--arg",
+        "-x",
+        &script,
+        "y",
+        "--fast",
+    ];
+    let said = ["555|Ada Lovelace|42|games|800", r#"de|1=2||v|["-x", "y", "--fast"]"#];
+    let mut process = Process::start(&mut agi_rhai(options));
+    process.close();
+    let ended = process.end();
+    ended.code(0).says(said[0]).says(said[1]);
+    let mut terminal = Terminal::start_on(120, 30, &mut agi_rhai(options));
+    terminal.sees(said[0]).sees(said[1]).sees("ended: SUCCESS").sees("goes on at games,42,2").press("q").ends();
+    // A number that is withheld, as `()`.
+    let mut process = Process::start(&mut agi_rhai(["phone", "--callerid", "", &script]));
+    process.close();
+    process.end().code(0).says("|unknown|s|default|unknown");
+    for (option, value, right) in [
+        ("--var", "X", "NAME=VALUE"),
+        ("--db", "x=1", "FAMILY/KEY=VALUE"),
+        ("--name", "a\nb", "one line"),
+        ("--sounds", "/no/such", "no such folder"),
+    ] {
+        let mut process = Process::start(&mut agi_rhai(["phone", option, value, &script]));
+        process.close();
+        process.end().code(2).says(right);
+    }
+}
+
+#[test]
+fn through_a_pipe_the_phone_is_lines() {
+    let (folder, script) = quiz();
+    let mut process = Process::start(&mut agi_rhai(["phone", "--fast", &script]));
+    process.send("#\n42");
+    process.close();
+    let ended = process.end();
+    ended.code(0).says("keys: 42");
+    let lines = ended.lines.join("\n");
+    let expected = [
+        "Calling quiz.rhai. Type keys 0-9 * # and press Enter; h hangs up.",
+        "plays welcome: \"Welcome to the quiz",
+        "key #",
+        "plays rules: \"There are no rules\"",
+        "plays ask",
+        "key 4",
+        "key 2",
+        "says number 42",
+        "plays bye: \"Bye\"",
+        "Call ended: SUCCESS, ",
+        "The dialplan goes on at default,s,2.",
+        "KEYS=42",
+        "Stored in AstDB: /quiz/played=1",
+    ];
+    let mut rest = lines.as_str();
+    for text in expected {
+        rest = rest.split_once(text).unwrap_or_else(|| panic!("no {text:?} in its place in\n{lines}")).1;
+    }
+    assert!(!lines.contains('\u{1b}'), "{lines}");
+    // And on a terminal, for whoever reads it aloud.
+    let mut terminal = Terminal::start(&["phone", "--plain", &script]);
+    terminal
+        .sees("plays welcome")
+        .press("#\n")
+        .sees("key #")
+        .sees("plays ask")
+        .press("1\n2\n")
+        .sees("Call ended: SUCCESS");
+    assert!(!terminal.screen.lock().unwrap().screen().alternate_screen());
+    assert_eq!(terminal.ends(), Some(0));
+    drop(folder);
+}
+
+/// A player that notes what it is to play, and plays until it is ended, unless it is to fail.
+fn player(folder: &Folder, name: &str, text: &str) {
+    let path = folder.file(&format!("bin/{name}"), format!("#!/bin/sh\n{text}\n"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn prompts_are_played_aloud_and_a_key_ends_them() {
+    let (folder, script) = quiz();
+    let notes = folder.path("played");
+    for name in
+        ["sounds/en/welcome.gsm", "sounds/rules.wav", "extra/digits/40.ulaw", "extra/digits/2.ulaw", "extra/ask.g722"]
+    {
+        folder.file(name, [0; 16000]);
+    }
+    let note =
+        |ends: &str| format!("echo \"start $0 $*\" >>{0}; trap 'echo end >>{0}; exit' TERM; {ends}", notes.display());
+    player(&folder, "play", &note("exec /bin/sleep 30"));
+    let path = folder.path("bin");
+    let extra = folder.path("extra");
+    let extra = extra.to_str().unwrap();
+    let mut terminal = Terminal::start_on(
+        100,
+        30,
+        agi_rhai(["phone", "--audio", "--sounds", extra, &script]).env("PATH", &path).env("AST_DATA_DIR", "/nowhere"),
+    );
+    let played = || std::fs::read_to_string(&notes).unwrap_or_default();
+    let wait = |text: &str| {
+        let began = Instant::now();
+        while !played().contains(text) {
+            assert!(began.elapsed() < PATIENCE, "{text} is not in {}", played());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait("play -q ");
+    wait("/sounds/en/welcome.gsm\n");
+    terminal.press("#").sees("▸ rules");
+    wait("/sounds/rules.wav\n");
+    terminal.sees("▸ ask").sees("cannot play .g722").press("42");
+    // Both words of a number at once, in the format they are in.
+    wait(&format!("-q -t ul -r 8000 -c 1 {extra}/digits/40.ulaw -t ul -r 8000 -c 1 {extra}/digits/2.ulaw\n"));
+    terminal.sees("no sound file of bye").sees("ended: SUCCESS").press("q");
+    assert_eq!(terminal.ends(), Some(0));
+    // No player is left behind.
+    let running = Command::new("ps").args(["-eo", "args"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&running.stdout).contains(path.to_str().unwrap()), "{running:?}");
+    // Players that fail, and none at all.
+    player(&folder, "play", "echo 'no default device' >&2; exit 2");
+    let mut command = agi_rhai(["phone", "--audio", "--fast", &script]);
+    let mut process = Process::start(command.env("PATH", &path));
+    process.send("#12\n");
+    process.close();
+    let ended = process.end();
+    ended.code(0);
+    std::fs::remove_file(path.join("play")).unwrap();
+    let mut process = Process::start(agi_rhai(["phone", "--audio", "--fast", &script]).env("PATH", &path));
+    process.close();
+    let lines = process.end().lines.join("\n");
+    assert!(
+        lines.contains("no sound: none of play (of sox)") && lines.contains("aplay and paplay is installed"),
+        "{lines}"
+    );
+}

@@ -65,7 +65,8 @@ impl Version {
         let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(Problem::Script)?;
         let sounds = setup.sounds().into_iter().fold(Sounds::stock(), Sounds::with_folder);
         let table = setup.table();
-        let wrong = |error: &dyn std::fmt::Display| Problem::Table(format!("{}: {error}", table.display()));
+        let name = table.file_name().unwrap_or_default().to_string_lossy();
+        let wrong = |error: &dyn std::fmt::Display| Problem::Table(format!("{name}: {error}"));
         let sounds = match std::fs::read_to_string(&table) {
             Ok(text) => sounds.with_prompts(&text).map_err(|error| wrong(&error))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => sounds,
@@ -79,8 +80,8 @@ impl Problem {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Script(LoadError::Fault(fault)) => fault.render(colour),
-            Self::Script(missing) => format!("agi-rhai: {missing}"),
-            Self::Table(text) => format!("agi-rhai: {text}"),
+            Self::Script(missing) => format!("error: {missing}"),
+            Self::Table(text) => format!("error: in the table of prompts {text}"),
         }
     }
 

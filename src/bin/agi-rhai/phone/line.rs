@@ -82,22 +82,25 @@ impl Keyboard {
         }
     }
 
+    /// A line with the time of the call.
+    fn say(&self, what: &str) {
+        show(&format!("{:>7}  {what}", stamp(self.now() - self.began)));
+    }
+
     fn show(&mut self, until: Time, hears: &Hearing<'_>) {
-        let at = stamp(self.now() - self.began);
-        let say = |what: &str| show(&format!("{at:>7}  {what}"));
         if hears.prompt != self.shown {
             self.shown = hears.prompt;
-            self.asked = false;
+            self.asked &= is_question(hears);
             match &hears.sound {
                 Sound::Silence => {}
                 Sound::File(name) => match self.sounds.words(name) {
-                    Some(words) => say(&format!("plays {name}: \"{words}\"")),
-                    None => say(&format!("plays {name}")),
+                    Some(words) => self.say(&format!("plays {name}: \"{words}\"")),
+                    None => self.say(&format!("plays {name}")),
                 },
-                Sound::Spoken { kind, text } => say(&format!("says {kind} {text}")),
-                Sound::Beep => say("beep"),
-                Sound::Recording(name) => say(&format!("records {name}: speak, if you like")),
-                Sound::Music(class) => say(&format!("plays music on hold ({class})")),
+                Sound::Spoken { kind, text } => self.say(&format!("says {kind} {text}")),
+                Sound::Beep => self.say("beep"),
+                Sound::Recording(name) => self.say(&format!("records {name}: speak, if you like")),
+                Sound::Music(class) => self.say(&format!("plays music on hold ({class})")),
             }
             if let Some(audio) = &self.audio {
                 audio.play(hears, &self.language, length(&hears.sound, &self.sounds, &self.language), until);
@@ -105,8 +108,30 @@ impl Keyboard {
         }
         if is_question(hears) && !self.asked {
             self.asked = true;
-            say("waits for keys");
+            self.say("waits for keys");
         }
+    }
+
+    /// What is typed next, when it is time for it.
+    fn next(&mut self, hears: &Hearing<'_>) -> Option<Act> {
+        if self.patient && !hears.asked {
+            return None;
+        }
+        while let Some(key) = self.keys.pop_front() {
+            if key.eq_ignore_ascii_case(&'h') {
+                self.say("you hang up");
+                return Some(Act::HangUp);
+            }
+            if let Some(digit) = Digit::new(key.to_ascii_uppercase()) {
+                self.say(&format!("key {digit}{}", if hears.asked { "" } else { ", but nobody listens" }));
+                return Some(Act::Key(digit));
+            }
+        }
+        if self.gone && hears.asked {
+            self.say("nobody is there any more");
+            return Some(Act::HangUp);
+        }
+        None
     }
 }
 
@@ -118,27 +143,24 @@ impl Caller for Keyboard {
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
         self.show(until, hears);
         loop {
-            if hears.asked || !self.patient {
-                while let Some(key) = self.keys.pop_front() {
-                    match key {
-                        'h' | 'H' => return Some(Act::HangUp),
-                        key => {
-                            if let Some(digit) = Digit::new(key.to_ascii_uppercase()) {
-                                return Some(Act::Key(digit));
-                            }
-                        }
-                    }
-                }
-            }
-            if self.gone && self.keys.is_empty() && hears.asked {
-                // Nobody is there any more.
-                return Some(Act::HangUp);
+            if let Some(act) = self.next(hears) {
+                return Some(act);
             }
             let left = until - self.now();
             if left.is_zero() {
+                if is_question(hears) {
+                    self.asked = false;
+                    self.say("no key came");
+                }
                 return None;
             }
-            if self.gone || (self.fast && !is_question(hears)) {
+            // What comes through a pipe may interrupt a prompt, so it is waited for there too.
+            let waits = is_question(hears) || (self.patient && hears.asked);
+            if self.gone || (self.fast && !waits) {
+                if until == Time::NEVER {
+                    // It would be waited for for ever.
+                    return Some(Act::HangUp);
+                }
                 self.skipped += left;
                 return None;
             }

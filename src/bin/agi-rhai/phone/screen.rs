@@ -20,8 +20,9 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, is_raw_mode_enabled,
 };
+use ratatui::layout::Rect;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io::{Stdout, Write, stdout};
+use std::io::{ErrorKind, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,7 +59,12 @@ pub fn play(setup: Setup, common: &Common) -> Result<Status> {
     let result = phone.serve(&mut screen, &ended);
     drop(screen);
     phone.put_away();
-    result.map(|()| Status::Success)
+    if let Err(error) = result {
+        // The log was on the screen, which is gone.
+        eprintln!("agi-rhai: the terminal failed: {error:#}");
+        return Ok(Status::Lost);
+    }
+    Ok(Status::Success)
 }
 
 /// The terminal as the phone needs it; put back when it is dropped.
@@ -79,7 +85,13 @@ impl Screen {
         leave();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
         enter()?;
-        self.0.clear()
+        self.redraw()
+    }
+
+    /// Lets all of it be drawn anew. (`Terminal::clear` would ask the terminal where its cursor is.)
+    fn redraw(&mut self) -> std::io::Result<()> {
+        let size = self.0.size()?;
+        self.0.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 
@@ -138,8 +150,12 @@ impl Phone {
                 screen.0.draw(|frame| view::draw(frame, &view, &self.setup, &mut self.ui))?;
                 view.on_call()
             };
-            if !event::poll(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 })? {
-                continue;
+            match event::poll(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 }) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                // By a signal, after a stop for instance.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
             }
             // All that is there, before the screen is drawn again.
             loop {
@@ -163,7 +179,7 @@ impl Phone {
             match key.code {
                 KeyCode::Char('c' | 'd' | 'q') => return Ok(true),
                 KeyCode::Char('z') => screen.suspend()?,
-                KeyCode::Char('l') => screen.0.clear()?,
+                KeyCode::Char('l') => screen.redraw()?,
                 _ => {}
             }
             return Ok(false);

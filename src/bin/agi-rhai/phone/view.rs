@@ -10,6 +10,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the person at the screen has chosen to see.
@@ -362,7 +363,8 @@ fn draw_rest(frame: &mut Frame<'_>, view: &View, ui: &mut Ui, area: Rect) {
     let fault = view.broken.as_deref().or_else(|| ended.and_then(|end| end.fault.as_deref()));
     let mut left = area.height;
     // A fault is shown whole, if it is not larger than the screen.
-    let fault_rows = fault.map_or(0, |text| u16::try_from(text.lines().count() + 1).unwrap_or(u16::MAX));
+    let fault = fault.map(|text| fault_lines(text, &ui.theme, usize::from(area.width).saturating_sub(2)));
+    let fault_rows = fault.as_ref().map_or(0, |lines| u16::try_from(lines.len() + 1).unwrap_or(u16::MAX));
     let fault_rows = fault_rows.min(left.saturating_sub(3));
     left -= fault_rows;
     // As many panels as there is room for, when the history keeps some lines.
@@ -395,7 +397,8 @@ fn draw_rest(frame: &mut Frame<'_>, view: &View, ui: &mut Ui, area: Rect) {
     }
     ui.shown = shown;
     if let Some(fault) = fault {
-        draw_fault(frame, fault, &ui.theme, areas[areas.len() - 1]);
+        let inner = panel(frame, "Fault", &ui.theme, areas[areas.len() - 1]);
+        frame.render_widget(Paragraph::new(fault), inner);
     }
 }
 
@@ -539,8 +542,11 @@ fn draw_dialogue(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) 
 /// The script, around the line that runs.
 fn draw_script(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) {
     let call = view.call.as_ref();
-    let version = call.map(|call| &call.version).or(view.version.as_ref());
-    let place = call.and_then(|call| call.place.as_ref());
+    // What runs; between calls, what the next one will run.
+    let running = call.filter(|call| call.end.is_none());
+    let version = running.map(|call| &call.version).or(view.version.as_ref());
+    let is_same = |call: &&Current| version.is_some_and(|version| Arc::ptr_eq(version, &call.version));
+    let place = call.filter(is_same).and_then(|call| call.place.as_ref());
     let found = version.and_then(|version| {
         let wanted = |(name, _): &(&str, &str)| place.is_none_or(|(place, _)| place == name);
         version.script.sources().find(wanted)
@@ -555,14 +561,13 @@ fn draw_script(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) {
     let inner = panel(frame, &title, theme, area);
     let high = usize::from(inner.height);
     let wide = usize::from(inner.width).saturating_sub(8);
-    let running = call.is_some_and(|call| call.end.is_none());
     let count = source.lines().count();
     let first = line.saturating_sub(1 + high / 2).min(count.saturating_sub(high));
     let lines = source.lines().enumerate().skip(first).take(high).map(|(number, text)| {
         let number = number + 1;
         let text = fit(&text.replace('\t', "    "), wide);
         if number == line {
-            let style = if running { theme.strong } else { Style::new() };
+            let style = if running.is_some() { theme.strong } else { Style::new() };
             Line::from(vec![Span::styled(format!(" →{number:>4}  "), theme.accent), Span::styled(text, style)])
         } else {
             Line::from(vec![Span::styled(format!("  {number:>4}  "), theme.faint), Span::styled(text, theme.faint)])
@@ -572,30 +577,33 @@ fn draw_script(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) {
 }
 
 /// A fault with its source; the caret stays in sight on a narrow screen.
-fn draw_fault(frame: &mut Frame<'_>, fault: &str, theme: &Theme, area: Rect) {
-    let inner = panel(frame, "Fault", theme, area);
-    let wide = usize::from(inner.width).saturating_sub(2);
+fn fault_lines<'a>(fault: &str, theme: &Theme, wide: usize) -> Vec<Line<'a>> {
     let is_caret = |line: &&str| line.trim_start().starts_with('|') && line.contains('^');
     let caret = fault.lines().find(is_caret).map_or(0, |line| line.trim_end().chars().count());
     let gutter = fault.lines().find_map(|line| line.find('|')).unwrap_or(0) + 2;
     let cut = caret.saturating_sub(wide);
-    let lines = fault.lines().enumerate().map(|(at, line)| {
-        let in_source = line.chars().nth(gutter.saturating_sub(2)) == Some('|');
-        let shown: String = if cut > 0 && in_source {
-            line.chars().take(gutter).chain(line.chars().skip(gutter + cut)).collect()
+    let mut lines = Vec::new();
+    for (at, line) in fault.lines().enumerate() {
+        if line.chars().nth(gutter.saturating_sub(2)) == Some('|') {
+            let shown: String = if cut > 0 {
+                line.chars().take(gutter).chain(line.chars().skip(gutter + cut)).collect()
+            } else {
+                line.to_owned()
+            };
+            let style = if is_caret(&line) { theme.bad } else { Style::new() };
+            lines.push(Line::styled(format!(" {}", fit(&shown, wide)), style));
+        } else if let Some((arrow, place)) = line.split_once("--> ") {
+            // Of a long path the end counts.
+            let place: Vec<char> = place.chars().collect();
+            let skipped = place.len().saturating_sub(wide.saturating_sub(width(arrow) + 4));
+            let place: String = place[skipped..].iter().collect();
+            lines.push(Line::styled(format!(" {arrow}--> {place}"), theme.faint));
         } else {
-            line.to_owned()
-        };
-        let style = if at == 0 || is_caret(&line) {
-            theme.bad
-        } else if in_source || line.trim_start().starts_with("-->") {
-            Style::new()
-        } else {
-            theme.accent
-        };
-        Line::styled(format!(" {}", fit(&shown, wide)), style)
-    });
-    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
+            let style = if at == 0 { theme.bad } else { theme.accent };
+            lines.extend(wrap(line, wide, 6).into_iter().map(|line| Line::styled(format!(" {line}"), style)));
+        }
+    }
+    lines
 }
 
 /// The keys in one line, as many as there is room for.
