@@ -1,7 +1,8 @@
 //! The dialplan: applications, subroutines, and where the call goes on.
 
 use super::{
-    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Since, Trouble, Value, Waits, optional, required,
+    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Since, Trouble, Value, Waits, optional,
+    required,
 };
 use crate::agi::Reply;
 use crate::pbx::Gosub;

@@ -1,6 +1,8 @@
 //! Playing sound files.
 
-use super::{After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Since, Then, Waits, optional, required};
+use super::{
+    After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Since, Then, Waits, optional, required,
+};
 use crate::agi::Reply;
 use crate::pbx::{Controls, Played};
 

@@ -1,6 +1,8 @@
 //! Recording the caller.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required};
+use super::{
+    After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required,
+};
 use crate::agi::Reply;
 use crate::pbx::{Recorded, Recording};
 

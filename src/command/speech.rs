@@ -1,6 +1,8 @@
 //! Speech recognition, where Asterisk has an engine for it.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required};
+use super::{
+    After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required,
+};
 use crate::agi::Reply;
 use crate::pbx::Recognized;
 

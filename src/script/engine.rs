@@ -3,9 +3,9 @@
 use super::Script;
 use super::fault::Fault;
 use super::functions::{self, Language, VALUES};
-use super::rehearse::Test;
 use super::import::Resolver;
 use super::phrases::Phrases;
+use super::rehearse::Test;
 use crate::clock::Time;
 use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};

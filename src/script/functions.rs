@@ -1,8 +1,8 @@
 //! The words of a script: the commands, our own functions, and an embedder's.
 
 use super::builtin::{self, BUILTINS};
-use super::rehearse;
 use super::engine::Call;
+use super::rehearse;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
 use rhai::packages::{

@@ -132,11 +132,14 @@ impl Plan {
             // The tests of a script stand beside it.
             let path = match file.strip_suffix(".rhai") {
                 Some(_) if file.ends_with(ENDING) => path.to_owned(),
-                Some(stem) if Path::new(&format!("{stem}{ENDING}")).is_file() => PathBuf::from(format!("{stem}{ENDING}")),
+                Some(stem) if Path::new(&format!("{stem}{ENDING}")).is_file() => {
+                    PathBuf::from(format!("{stem}{ENDING}"))
+                }
                 Some(stem) => bail!("there are no tests beside {file}: they would be in {stem}{ENDING}"),
                 None => bail!("{file} is no file of tests: those end in {ENDING}"),
             };
-            self.scripts.extend(Some(path.to_string_lossy().replace(ENDING, ".rhai").into()).filter(|p: &PathBuf| p.is_file()));
+            self.scripts
+                .extend(Some(path.to_string_lossy().replace(ENDING, ".rhai").into()).filter(|p: &PathBuf| p.is_file()));
             let name = path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches(ENDING).to_owned();
             self.files.push(Chosen { name, path, test });
             return Ok(());
@@ -327,9 +330,8 @@ fn long(length: Duration) -> String {
 fn seed_of(seed: u64, file: &Path, test: &str) -> u64 {
     let file = file.file_name().unwrap_or_default().to_string_lossy();
     let bytes = file.bytes().chain("::".bytes()).chain(test.bytes());
-    let name = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let name =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     // Short, since a failure shows it; and no test's next call is another test's first.
     (name ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 34
 }

@@ -32,7 +32,9 @@ pub(super) fn lacks(application: &str, version: u32) -> Option<(String, Option<&
 
 fn instead(application: &str) -> Option<&'static str> {
     Some(match application {
-        "Macro" | "MacroExclusive" => "write a subroutine of the dialplan and call it with `gosub(context, extension, 1)`",
+        "Macro" | "MacroExclusive" => {
+            "write a subroutine of the dialplan and call it with `gosub(context, extension, 1)`"
+        }
         "MacroExit" => "a subroutine ends with Return in the dialplan",
         "MacroIf" => "decide in the script, and call `gosub`",
         "Monitor" => "record with MixMonitor",

@@ -1,8 +1,8 @@
 //! Where a script goes on, and where it does not.
 
+use super::text::{Place, place};
 use super::words::{Effect, Words, effect};
 use crate::command::{After, Command, Returns};
-use super::text::{Place, place};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -288,7 +288,9 @@ fn throws_or_ends(flow: &Flow<'_>, statements: &[Stmt]) -> bool {
     for statement in statements {
         statement.walk(&mut Vec::new(), &mut |nodes: &[rhai::ASTNode]| {
             match nodes.last() {
-                Some(rhai::ASTNode::Stmt(Stmt::Return(_, flags, _))) if flags.intersects(ASTFlags::BREAK) => found = true,
+                Some(rhai::ASTNode::Stmt(Stmt::Return(_, flags, _))) if flags.intersects(ASTFlags::BREAK) => {
+                    found = true
+                }
                 Some(rhai::ASTNode::Stmt(Stmt::FnCall(call, _))) => found |= flow.call(call).leaves,
                 Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) => found |= flow.call(call).leaves,
                 Some(rhai::ASTNode::Expr(Expr::MethodCall(call, _))) => found |= flow.method(call).leaves,

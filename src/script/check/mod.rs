@@ -11,11 +11,11 @@ mod words;
 
 pub use rules::{RULES, Rule};
 
-use annotate_snippets::Level;
 use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
 use super::rehearse::VOCABULARY;
+use annotate_snippets::Level;
 use imports::{Edited, Imported};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -119,7 +119,12 @@ impl Checker {
         let mut engine = self.language.compiler();
         engine.set_strict_variables(false);
         let parts = Text::new(&engine, &text);
-        let mut report = Report { script: path.to_string_lossy().into_owned(), text: &parts, findings: Vec::new(), imports: Vec::new() };
+        let mut report = Report {
+            script: path.to_string_lossy().into_owned(),
+            text: &parts,
+            findings: Vec::new(),
+            imports: Vec::new(),
+        };
         match engine.compile_with_scope(Language::scope(), &text) {
             Err(error) => {
                 let fault = Fault::of_parse(&report.script, &error, &self.language, &[]);
@@ -140,10 +145,9 @@ impl Checker {
         let text = plain(text);
         let mut engine = self.language.compiler();
         engine.set_strict_variables(false);
-        engine.compile_with_scope(Language::scope(), &text).map_or_else(
-            |_| Vec::new(),
-            |ast| prompts::table(self, path, &engine, &ast),
-        )
+        engine
+            .compile_with_scope(Language::scope(), &text)
+            .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
     }
 
     fn is_test(path: &Path) -> bool {
@@ -302,14 +306,14 @@ fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'_>) -> (Str
             };
             (format!("`{name}` cannot be used here"), hint, here)
         }
-        (E::BadInput(LexError::MalformedChar(_)), _, _) => (
-            "a text stands in double quotes; single quotes hold one character".to_owned(),
-            hint("write \"...\""),
+        (E::BadInput(LexError::MalformedChar(_)), _, _) => {
+            ("a text stands in double quotes; single quotes hold one character".to_owned(), hint("write \"...\""), here)
+        }
+        (E::BadInput(LexError::UnterminatedString), _, _) => (
+            "a text has no end: the closing quote is missing".to_owned(),
+            hint("a text in \"...\" ends on its line"),
             here,
         ),
-        (E::BadInput(LexError::UnterminatedString), _, _) => {
-            ("a text has no end: the closing quote is missing".to_owned(), hint("a text in \"...\" ends on its line"), here)
-        }
         (E::BadInput(LexError::ImproperSymbol(symbol, _)), _, _) if symbol == "=" => {
             ("`=` sets a variable and does not compare".to_owned(), hint("write `==`"), here)
         }
@@ -321,7 +325,9 @@ fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'_>) -> (Str
         (E::BadInput(LexError::UnexpectedInput(input)), _, _) if input == "++" || input == "--" => {
             (format!("there is no `{input}`"), Some(format!("write `x {}= 1`", &input[..1])), here)
         }
-        (E::BadInput(LexError::UnexpectedInput(input)), _, _) => (format!("`{input}` does not belong here"), None, here),
+        (E::BadInput(LexError::UnexpectedInput(input)), _, _) => {
+            (format!("`{input}` does not belong here"), None, here)
+        }
         (E::UnexpectedEOF, _, _) => ("the script ends in the middle of something".to_owned(), None, behind),
         _ => (fault.message.clone(), fault.hint.clone(), here),
     }

@@ -15,7 +15,8 @@ const ENDINGS: &[&str] =
     &["wav", "gsm", "ulaw", "alaw", "sln", "sln16", "g722", "mp3", "ogg", "g729", "wav49", "WAV", "raw", "slin"];
 
 /// What tests name besides prompts.
-const HEARD: &[&str] = &["beep", "recording", "music", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
+const HEARD: &[&str] =
+    &["beep", "recording", "music", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
 
 /// A prompt that is named in a script.
 struct Named {
@@ -116,7 +117,12 @@ impl Prompts {
                 let near = super::words::near(name, words.keys().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean \"{near}\"?"));
                 let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
-                report.add(&rules::MISSING_WORDS, *place, format!("no words for \"{name}\" in {}", self.table), Some(hint));
+                report.add(
+                    &rules::MISSING_WORDS,
+                    *place,
+                    format!("no words for \"{name}\" in {}", self.table),
+                    Some(hint),
+                );
             }
         }
     }

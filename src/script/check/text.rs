@@ -183,7 +183,8 @@ fn allowed(words: &[Word], comments: &Comments) -> Vec<Allowed> {
         let other = next.filter(|_| alone).unwrap_or(*line);
         let mut before = at + ALLOW.len();
         for name in names[..end].split(',') {
-            let place = (*line, column + comment[..before].chars().count() + name.chars().take_while(|c| *c == ' ').count());
+            let place =
+                (*line, column + comment[..before].chars().count() + name.chars().take_while(|c| *c == ' ').count());
             before += name.len() + 1;
             found.push(Allowed { rule: name.trim().to_owned(), place, lines: [*line, other] });
         }

@@ -210,7 +210,8 @@ fn literal(expr: &Expr) -> Option<Value> {
         Expr::Unit(_) => Value::Nothing,
         Expr::Array(items, _) => Value::List(items.iter().filter_map(literal).collect()),
         Expr::Map(map, _) => {
-            let known = |(name, value): &(rhai::Ident, Expr)| Some((Cow::Owned(name.as_str().to_owned()), literal(value)?));
+            let known =
+                |(name, value): &(rhai::Ident, Expr)| Some((Cow::Owned(name.as_str().to_owned()), literal(value)?));
             Value::Map(map.0.iter().filter_map(known).collect())
         }
         _ => return None,
@@ -378,7 +379,9 @@ impl Walk<'_, '_, '_> {
             return Some(later(declared[1].start.0));
         }
         if self.is_function(name) {
-            return Some(format!("`{name}` is a function: call it as `{name}(...)`, or hand it on as `Fn(\"{name}\")`"));
+            return Some(format!(
+                "`{name}` is a function: call it as `{name}(...)`, or hand it on as `Fn(\"{name}\")`"
+            ));
         }
         if self.words.exists(name) {
             return Some(format!("`{name}` is a function: call it as `{name}(...)`"));
@@ -392,7 +395,8 @@ impl Walk<'_, '_, '_> {
         if let Some(name) = ENVIRONMENT.iter().find(|known| **known == name) {
             return Some(format!("write `env.{name}`"));
         }
-        let visible = self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::functions::VALUES);
+        let visible =
+            self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::functions::VALUES);
         if let Some(near) = words::near(name, visible) {
             return Some(format!("did you mean `{near}`?"));
         }
@@ -400,7 +404,8 @@ impl Walk<'_, '_, '_> {
             return Some(format!("a new variable begins with `let`: `let {name} = ...`"));
         }
         if self.function.is_some() {
-            let sees = "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside";
+            let sees =
+                "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside";
             return Some(sees.to_owned());
         }
         None
@@ -573,7 +578,9 @@ impl Walk<'_, '_, '_> {
                         return None;
                     }
                 }
-                Token::IntegerConstant(_) if depth == 1 && matches!(pair[1].token, Token::DoubleArrow | Token::Pipe) => {
+                Token::IntegerConstant(_)
+                    if depth == 1 && matches!(pair[1].token, Token::DoubleArrow | Token::Pipe) =>
+                {
                     return Some(pair[0].start);
                 }
                 _ => {}
@@ -601,9 +608,10 @@ impl Walk<'_, '_, '_> {
             Some(imported) if !imported.known => {
                 let name = &imported.name;
                 let fault = self.checker.fault_of(&imported.path);
-                let message = fault.map_or_else(|| format!("{name} is imported in a circle"), |fault| {
-                    format!("the script it imports has a fault: {fault}")
-                });
+                let message = fault.map_or_else(
+                    || format!("{name} is imported in a circle"),
+                    |fault| format!("the script it imports has a fault: {fault}"),
+                );
                 self.add(&rules::BROKEN_IMPORT, at, message, None);
             }
             Some(_) => {}
@@ -721,7 +729,8 @@ impl Walk<'_, '_, '_> {
         };
         let Expr::Property(property, position) = property else { return };
         let name = property.2.as_str();
-        let argument = name.strip_prefix("agi_arg_").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let argument =
+            name.strip_prefix("agi_arg_").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         if ENVIRONMENT.contains(&name) || argument {
             return;
         }
@@ -988,7 +997,12 @@ impl Walk<'_, '_, '_> {
         if known.is_empty() {
             let near = words::near(name, imported.functions.iter().map(|(name, _)| name.as_str()));
             let hint = near.map(|near| format!("did you mean `{alias}::{near}`?"));
-            self.add(&rules::UNKNOWN_FUNCTION, at, format!("{} has no function `{name}` for others", imported.name), hint);
+            self.add(
+                &rules::UNKNOWN_FUNCTION,
+                at,
+                format!("{} has no function `{name}` for others", imported.name),
+                hint,
+            );
         } else {
             let counts: Vec<String> = known.iter().map(usize::to_string).collect();
             let word = if counts == ["1"] { "argument" } else { "arguments" };
@@ -1052,7 +1066,12 @@ impl Walk<'_, '_, '_> {
                 && let Some(problem) = param.refuses(&value)
             {
                 let hint = wanted(param.kind, &value).or_else(|| explained(param));
-                self.add(&rules::BAD_ARGUMENT, start(arg), format!("{}: `{}` {problem}", function.name, param.name), hint);
+                self.add(
+                    &rules::BAD_ARGUMENT,
+                    start(arg),
+                    format!("{}: `{}` {problem}", function.name, param.name),
+                    hint,
+                );
             }
         }
     }
@@ -1065,13 +1084,20 @@ impl Walk<'_, '_, '_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it takes `{}`", options.join("`, `")),
             };
-            self.add(&rules::UNKNOWN_OPTION, place(name.pos), format!("`{function}` has no option `{}`", name.as_str()), Some(hint));
+            self.add(
+                &rules::UNKNOWN_OPTION,
+                place(name.pos),
+                format!("`{function}` has no option `{}`", name.as_str()),
+                Some(hint),
+            );
         }
         unknown
     }
 
     fn available(&mut self, function: &'static Function, call: &FnCallExpr, at: Place) {
-        let (Some(version), Some(command)) = (self.checker.asterisk, Command::of_function(function.name)) else { return };
+        let (Some(version), Some(command)) = (self.checker.asterisk, Command::of_function(function.name)) else {
+            return;
+        };
         if command.since.major() > version {
             let message = format!("Asterisk {version} has no {}: it came with {}", command.verb, command.since.version);
             self.add(&rules::ASTERISK_VERSION, at, message, None);
@@ -1103,7 +1129,8 @@ impl Walk<'_, '_, '_> {
         };
         if needs_caller {
             let message = format!("`{}` is not possible after the hangup", function.name);
-            let hint = "after the hangup only the database, variables, `verbose`, `noop` and `exec` are left".to_owned();
+            let hint =
+                "after the hangup only the database, variables, `verbose`, `noop` and `exec` are left".to_owned();
             self.add(&rules::AFTER_HANGUP, at, message, Some(hint));
         }
     }
@@ -1224,7 +1251,8 @@ impl Walk<'_, '_, '_> {
                 Later::Condition { value, place } => self.decide_condition(value, place),
                 Later::Switched { value, place } => {
                     if self.resolve(value, true) == Type::Text {
-                        let message = "a text is compared with the number of this case: they are never the same".to_owned();
+                        let message =
+                            "a text is compared with the number of this case: they are never the same".to_owned();
                         let hint = "write the case as a text: `\"1\" => ...`".to_owned();
                         self.add(&rules::TEXT_AS_NUMBER, place, message, Some(hint));
                     }
@@ -1261,7 +1289,11 @@ impl Walk<'_, '_, '_> {
             let takes: Vec<&str> = takes.iter().map(|kind| kind.name()).collect();
             let message = format!("`{name}` takes {} here, not {}", takes.join(" or "), kinds[wrong].name());
             let hint = matches!(kinds[wrong], Type::Text | Type::TextOrUnit)
-                .then(|| takes.contains(&Type::Number.name()).then(|| "make a number of it first: `to_number(...)`".to_owned()))
+                .then(|| {
+                    takes
+                        .contains(&Type::Number.name())
+                        .then(|| "make a number of it first: `to_number(...)`".to_owned())
+                })
                 .flatten();
             self.add(&rules::BAD_ARGUMENT, place, message, hint);
         }
@@ -1356,7 +1388,9 @@ impl Walk<'_, '_, '_> {
             let unused: Vec<(String, Place)> = variables
                 .iter()
                 .filter(|v| v.sort == Sort::Param && !v.read && !v.name.starts_with('_') && !is_value(&v.name))
-                .filter(|v| self.report.text.head(name, params.len()).is_some_and(|h| h.params.iter().any(|p| p.1 == v.place)))
+                .filter(|v| {
+                    self.report.text.head(name, params.len()).is_some_and(|h| h.params.iter().any(|p| p.1 == v.place))
+                })
                 .map(|v| (v.name.clone(), v.place))
                 .collect();
             for (param, place) in unused {
@@ -1386,10 +1420,7 @@ fn first(statement: &Stmt) -> Place {
 
 /// Whether comparing these is always a mistake.
 fn never_alike(one: Type, other: Type) -> bool {
-    matches!(
-        (one, other),
-        (Type::Text, Type::Number | Type::NumberOrUnit) | (Type::TextOrUnit, Type::Number)
-    )
+    matches!((one, other), (Type::Text, Type::Number | Type::NumberOrUnit) | (Type::TextOrUnit, Type::Number))
 }
 
 /// What a parameter means, where its kind alone does not say it.

@@ -333,7 +333,9 @@ pub(super) fn effect(function: &Function, args: usize) -> Effect {
         };
     }
     match function.name {
-        "to_number" | "random" | "choose" | "shuffle" | "elapsed" | "now" | "date" | "caller" | "app_text" => Effect::None,
+        "to_number" | "random" | "choose" | "shuffle" | "elapsed" | "now" | "date" | "caller" | "app_text" => {
+            Effect::None
+        }
         "sleep" => Effect::Plays,
         // Functions that ask, and those that may do so.
         _ if matches!(function.returns, Returns::Never) => Effect::Asks,

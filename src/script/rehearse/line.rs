@@ -459,9 +459,10 @@ impl Observer for Ear {
         let words = split(line);
         let verb = command.verb.split(' ').count();
         let params = command.function.params;
-        let keys = params.iter().position(|param| param.kind == Kind::Keys).map(|at| {
-            words.get(verb + at).map_or_else(String::new, |word| text(word).into_owned())
-        });
+        let keys = params
+            .iter()
+            .position(|param| param.kind == Kind::Keys)
+            .map(|at| words.get(verb + at).map_or_else(String::new, |word| text(word).into_owned()));
         let script = script.to_owned();
         self.0.state().standing = Standing { function: command.function.name, script, line: place, open: true, keys };
     }

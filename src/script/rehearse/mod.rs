@@ -165,7 +165,8 @@ impl Rehearsal {
         let finished = std::thread::scope(|scope| {
             let play = || self.play(suite, test, seed, &running);
             let thread = Builder::new().name("test".to_owned()).stack_size(line::STACK).spawn_scoped(scope, play);
-            thread.map_or_else(|error| Err(Box::new(error.to_string()) as _), |thread| thread.join().unwrap_or_else(Err))
+            thread
+                .map_or_else(|error| Err(Box::new(error.to_string()) as _), |thread| thread.join().unwrap_or_else(Err))
         });
         let mut live = running.live();
         let mut failed = live.failed.take();
@@ -200,7 +201,8 @@ impl Rehearsal {
         let name = format!("test_{test}");
         let printed = Arc::clone(running);
         let log = line::Log(Box::new(move |line| printed.live().printed.push(line)));
-        let run = || tracing::subscriber::with_default(log, || call.run_function(&suite.script, &self.0.language, &name));
+        let run =
+            || tracing::subscriber::with_default(log, || call.run_function(&suite.script, &self.0.language, &name));
         catch_unwind(AssertUnwindSafe(run))
     }
 

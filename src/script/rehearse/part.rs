@@ -242,8 +242,22 @@ impl Test {
 
 /// The options of `place_call`.
 const OPTIONS: [&str; 16] = [
-    "callerid", "name", "extension", "context", "dnid", "language", "seed", "args", "params", "variables", "database",
-    "missing", "voice", "dial_status", "time", "state",
+    "callerid",
+    "name",
+    "extension",
+    "context",
+    "dnid",
+    "language",
+    "seed",
+    "args",
+    "params",
+    "variables",
+    "database",
+    "missing",
+    "voice",
+    "dial_status",
+    "time",
+    "state",
 ];
 
 struct Options {
@@ -276,7 +290,9 @@ impl Options {
         let options: &[(Cow<'_, str>, Value)] = match options {
             Value::Map(options) => options,
             Value::Nothing => &[],
-            other => return Err(format!("`options` must be a map such as #{{ callerid: \"200\" }}, not {}", shown(other))),
+            other => {
+                return Err(format!("`options` must be a map such as #{{ callerid: \"200\" }}, not {}", shown(other)));
+            }
         };
         for (name, given) in options {
             read.take(name, given)?;
@@ -299,14 +315,16 @@ impl Options {
             _ => Err(wrong(wanted)),
         };
         let map = |wanted: &str| match given {
-            Value::Map(items) => {
-                Ok(items.iter().map(|(name, item)| (name.to_string(), plain(item).unwrap_or_default())).collect::<Vec<_>>())
-            }
+            Value::Map(items) => Ok(items
+                .iter()
+                .map(|(name, item)| (name.to_string(), plain(item).unwrap_or_default()))
+                .collect::<Vec<_>>()),
             _ => Err(wrong(wanted)),
         };
         match name {
             "callerid" => {
-                self.call.callerid = if *given == Value::Nothing { None } else { Some(text()?).filter(|id| !id.is_empty()) }
+                self.call.callerid =
+                    if *given == Value::Nothing { None } else { Some(text()?).filter(|id| !id.is_empty()) }
             }
             "name" => self.call.calleridname = Some(text()?),
             "extension" => self.call.extension = text()?,
@@ -415,8 +433,7 @@ pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
         variables = channel.variables().clone();
         channel
     };
-    let run =
-        Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
+    let run = Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
     let placed = Placed::new(&test.rehearsal.stage, now, channel, run);
     let placed = placed.map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
     live.call = Some(OnLine { placed, what, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });

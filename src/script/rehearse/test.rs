@@ -101,7 +101,8 @@ impl Test {
     /// The file of a script, by the name a test has for it.
     pub fn find(&self, name: &str) -> Result<PathBuf, String> {
         let places = [Some(self.beside.as_path()), self.rehearsal.folder.as_deref()];
-        let files = places.into_iter().flatten().flat_map(|place| [place.join(name), place.join(format!("{name}.rhai"))]);
+        let files =
+            places.into_iter().flatten().flat_map(|place| [place.join(name), place.join(format!("{name}.rhai"))]);
         if let Some(path) = { files }.find(|path| path.is_file()) {
             return Ok(path);
         }

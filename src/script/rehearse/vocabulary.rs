@@ -223,10 +223,7 @@ pub static VOCABULARY: &[&Function] = &[
         summary: "Fails the test unless AstDB has this value.",
         params: &[FAMILY, KEY, param("value", Kind::Any, "The value; `()` for a key that is not there.")],
         returns: NOTHING,
-        examples: &[example(
-            r#"place_call("subtraction"); hang_up(); expect_database("subtraction", "100", 0)"#,
-            "()",
-        )],
+        examples: &[example(r#"place_call("subtraction"); hang_up(); expect_database("subtraction", "100", 0)"#, "()")],
     },
     &Function {
         name: "expect_log",
