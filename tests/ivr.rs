@@ -2,9 +2,14 @@
 //! the same callers and the same results.
 
 use agi_rhai::agi;
-use agi_rhai::pbx::{self, Channel, Plan, State, Voice};
+use agi_rhai::clock::Time;
+use agi_rhai::command::Command;
+use agi_rhai::pbx::{self, Act, Caller, Channel, Hearing, Plan, State, Voice};
+use agi_rhai::session::Observer;
 use agi_rhai::transport::Simulator;
-use agi_rhai::{Host, Outcome, Session};
+use agi_rhai::{Host, Outcome, Session, Status};
+use std::fmt::Display;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A caller, who follows a plan in the words of [`Plan`], a script, and what it says with `verbose`.
@@ -171,6 +176,20 @@ pub const CASES: &[Case] = &[
         "presses 1 when \"digits 123456\" after 500ms, presses 2 when \"alpha abcdef\" after 500ms",
         r#"verbose(ask([#{ digits: "123456" }, "demo-congrats"], #{ max: 1 })); verbose(ask([#{ spell: "abcdef" }, "beep"], #{ max: 1 }))"#,
         &["1", "2"],
+    ),
+    // Who is used to `#` presses it though the last digit was enough.
+    case(
+        "an end that comes late",
+        "presses 1234# every 200ms when vm-intro after 500ms, presses 56# every 200ms when demo-thanks after 700ms, presses 7 when beep after 700ms",
+        r#"verbose(ask("vm-intro", #{ max: 4 })); verbose(ask(["demo-congrats", "demo-thanks"], #{ max: 2 })); verbose(menu("beep", #{ "7": 7 }, #{ tries: 1, first: 3 }))"#,
+        &["1234", "56", "7"],
+    ),
+    case(
+        "an end that is an answer",
+        "presses 12# every 200ms when vm-intro after 500ms, presses 34# every 200ms when demo-congrats after 500ms, presses 56# every 200ms when demo-thanks after 500ms",
+        r##"ask("vm-intro", #{ max: 2 }); verbose(menu("demo-congrats", #{ "#": "pound" })); ask("demo-congrats", #{ max: 2 });
+            verbose(to_debug(ask("demo-thanks", #{ min: 0 }))); ask("demo-thanks", #{ max: 2 }); verbose(collect("beep").ended_by)"##,
+        &["pound", r#""""#, "end"],
     ),
     // Keys that are not wanted.
     case(
@@ -436,4 +455,215 @@ fn callers_and_results() {
         }
     }
     assert!(problems.is_empty(), "{} of {} cases:\n{}", problems.len(), CASES.len(), problems.join("\n"));
+}
+
+#[track_caller]
+fn check_sent(plan: &str, text: &str, expected: &[&str]) {
+    let played = play(channel(plan), text);
+    assert_eq!(played.sent(), expected, "{text} when the caller {plan}: {:?}", played.outcome.fault);
+}
+
+#[test]
+fn a_question_is_two_commands_at_most() {
+    let plan = "presses 0412 every 80ms when vm-intro after 500ms";
+    check_sent(plan, r#"ask("vm-intro", #{ max: 4 })"#, &[r#"GET DATA "vm-intro" 5000 1"#, r#"GET DATA "" 2000 3"#]);
+    check_sent(plan, r#"ask("vm-intro", #{ max: 4, first: 3, between: 3 })"#, &[r#"GET DATA "vm-intro" 3000 4"#]);
+    check_sent(plan, r#"confirm("vm-intro", #{ tries: 1 })"#, &[r#"GET DATA "vm-intro" 5000 1"#]);
+    check_sent("", r#"ask([], #{ tries: 1, first: 0, max: 1 })"#, &[r#"GET DATA "" 1 1"#]);
+    check_sent(
+        plan,
+        r##"ask(["vm-intro", 5, "beep"], #{ max: 4, first: 0.25, end: "#" })"##,
+        &[r#"GET DATA "vm-intro" 1 1"#, r#"GET DATA "" 2000 3"#],
+    );
+    check_sent(
+        "",
+        r#"collect(["beep", 5], #{ max: 4, first: 0.25 })"#,
+        &[r#"GET DATA "beep" 1 1"#, r#"SAY NUMBER 5 "0123456789*#ABCD""#, r#"GET DATA "" 250 1"#],
+    );
+    check_sent(
+        "",
+        r#"collect(["beep", "digits/1"], #{ barge_in: false, first: 1, flush: true })"#,
+        &["WAIT FOR DIGIT 250", r#"STREAM FILE "beep" """#, r#"STREAM FILE "digits/1" """#, r#"GET DATA "" 1000 1"#],
+    );
+}
+
+/// What a script catches when it calls this.
+fn caught(call: &str) -> (String, Vec<String>) {
+    let text = format!(
+        "try {{ {call}; verbose(\"no error\"); }} catch (e) {{ verbose(`${{e.kind}} ${{e.parameter}}: ${{e.message}}`); }}"
+    );
+    let played = play(channel("presses 1 when vm-intro"), &text);
+    let sent =
+        played.sent().iter().filter(|line| !line.starts_with("VERBOSE")).map(|line| (*line).to_owned()).collect();
+    (says(&played.lines).join("; "), sent)
+}
+
+#[test]
+fn what_is_wrong_is_told_and_nothing_is_sent() {
+    let a_part = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
+    let table: &[(&str, &str)] = &[
+        ("ask(\"beep\", #{ trys: 2 })", "options: ask: `options` has no `trys`: did you mean `tries`?"),
+        ("ask(\"beep\", #{ Max: 2 })", "options: ask: `options` has no `Max`: did you mean `max`?"),
+        (
+            "collect(\"beep\", #{ colour: 2 })",
+            "options: collect: `options` has no `colour`: it takes `max`, `first`, `between`, `end`, `cancel`, `barge_in`, \
+             `flush`, `secret`",
+        ),
+        ("collect(\"beep\", #{ tries: 2 })", "options: collect: `options` has no `tries`: it asks once; `ask` has it"),
+        (
+            "menu(\"beep\", #{ \"1\": 1 }, #{ min: 2 })",
+            "options: menu: `options` has no `min`: `menu` knows by itself which keys are an answer",
+        ),
+        (
+            "confirm(\"beep\", #{ valid: |k| true })",
+            "options: confirm: `options` has no `valid`: `confirm` knows by itself which keys are an answer",
+        ),
+        ("ask(\"beep\", 5)", "options: ask: `options` must be a map such as #{ tries: 2 }, not integer"),
+        ("ask(\"beep\", #{ tries: 0 })", "tries: ask: `tries` must be a whole number from 1 to 1000, not 0"),
+        ("ask(\"beep\", #{ max: 2.5 })", "max: ask: `max` must be a whole number from 1 to 1023, not 2.5"),
+        (
+            "ask(\"beep\", #{ max: \"many\" })",
+            "max: ask: `max` must be a whole number from 1 to 1023, not the text \"many\"",
+        ),
+        ("ask(\"beep\", #{ min: 5, max: 4 })", "options: ask: `options` has `min` 5 above `max` 4"),
+        ("ask(\"beep\", #{ min: 21 })", "options: ask: `options` has `min` 21 above `max` 20"),
+        ("ask(\"beep\", #{ first: -1 })", "first: ask: `first` must be a number of seconds, not -1"),
+        ("ask(\"beep\", #{ between: true })", "between: ask: `between` must be a number of seconds, not bool"),
+        ("ask(\"beep\", #{ end: \"x\" })", "end: ask: `end` may hold the keys 0-9, *, # and A-D, not 'x'"),
+        ("ask(\"beep\", #{ cancel: () })", "cancel: ask: `cancel` must be keys as a text, not ()"),
+        ("ask(\"beep\", #{ secret: 1 })", "secret: ask: `secret` must be true or false, not 1"),
+        (
+            "ask(\"beep\", #{ valid: true })",
+            "valid: ask: `valid` must be a function such as |digits| digits.len() == 4, not bool",
+        ),
+        ("ask(\"beep\", #{ no_input: () })", "no_input: ask: `no_input` is (): {a_part}"),
+        (
+            "ask(\"beep\", #{ no_match: [[\"beep\"], [1, 2.5]] })",
+            "no_match: ask: part 2 of `no_match` is float 2.5: {a_part}",
+        ),
+        ("ask((), #{})", "parts: ask: `parts` is (): {a_part}"),
+        ("say([\"beep\", [1, [()]]])", "parts: say: part 3 of `parts` is (): {a_part}"),
+        ("say(#{})", "parts: say: `parts` is an empty map"),
+        ("say(#{ digit: 1 })", "parts: say: `parts` has no kind `digit`: did you mean `digits`?"),
+        ("say(#{ number: 1, sex: \"f\" })", "parts: say: `parts` has `sex`, but `number` takes `gender` beside it"),
+        ("say(#{ spell: \"a\", digits: 1 })", "parts: say: `parts` has `spell`, but `digits` takes nothing beside it"),
+        ("say(#{ digits: \"1a\" })", "parts: say: `parts` takes `digits` as digits, `*` and `#`, not 'a' in \"1a\""),
+        ("say(#{ number: \"x\" })", "parts: say: `parts` takes `number` as a whole number, not the text \"x\""),
+        ("say(#{ date: -1 })", "parts: say: `parts` takes `date` as seconds since 1970, not -1"),
+        (
+            "say(3000000000)",
+            "parts: say: `parts` is 3000000000: Asterisk says numbers up to 2147483647; `digits` says more",
+        ),
+        ("say([\"beep\", \"a\\nb\"])", "parts: say: part 2 of `parts` holds a line break or NUL: \"a\\nb\""),
+        ("say(\"beep\", \"x\")", "keys: say: `keys` may hold the keys 0-9, *, # and A-D, not 'x'"),
+        ("menu(\"beep\", #{})", "choices: menu: `choices` is an empty map: there is nothing to choose"),
+        ("menu(\"beep\", [1])", "choices: menu: `choices` must be a map such as #{ \"1\": \"sales\" }, not array"),
+        (
+            "menu(\"beep\", #{ \"1XX\": 1 })",
+            "choices: menu: `choices` has the choice \"1XX\": a pattern begins with an underscore, \"_1XX\"",
+        ),
+        (
+            "menu(\"beep\", #{ one: 1 })",
+            "choices: menu: `choices` has the choice \"one\", but 'o' is no key: 0-9, *, # and A-D are",
+        ),
+        ("dial(\"\")", "target: dial: `target` must not be empty: \"PJSIP/200\", for instance"),
+        ("dial(\"PJSIP/1\", 0)", "seconds: dial: `seconds` must be a number of seconds, 1 or more"),
+        ("dial(\"PJSIP/1\", 5, 7)", "options: dial: `options` must be a text, not integer"),
+    ];
+    for (call, told) in table {
+        let (said, sent) = caught(call);
+        assert_eq!(said, format!("argument {}", told.replace("{a_part}", a_part)), "{call}");
+        assert_eq!(sent, Vec::<String>::new(), "{call}");
+    }
+    // This is only known once the caller has answered.
+    let (said, _) = caught(r#"ask("vm-intro", #{ max: 1, valid: |k| 5 })"#);
+    assert_eq!(said, "argument valid: ask: `valid` must give true, false or parts, not i64");
+    let (said, _) = caught(r#"try { ask("vm-intro", #{ max: 1, valid: |k| throw "mine" }) } catch (e) { verbose(e) }"#);
+    assert_eq!(said, "mine; no error");
+}
+
+/// A caller who follows a plan, and hangs up at a moment whatever the plan says.
+struct Cut {
+    plan: Plan,
+    at: Time,
+    done: bool,
+}
+
+impl Caller for Cut {
+    fn now(&self) -> Time {
+        self.plan.now()
+    }
+
+    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+        let act = self.plan.wait(until.min(self.at), hears);
+        if act.is_none() && !self.done && self.plan.now() >= self.at {
+            self.done = true;
+            return Some(Act::HangUp);
+        }
+        act
+    }
+}
+
+#[test]
+fn whoever_hangs_up_ends_the_script_there() {
+    let allowed = ["CHANNEL STATUS", "SET VARIABLE \"AGI_RHAI_", "DATABASE PUT"];
+    for case in CASES {
+        let uncut = play(
+            Channel::new(pbx::Call::default(), Box::new(case.plan.parse::<Plan>().unwrap())).with_voice(Voice::Absent),
+            case.script,
+        );
+        // At every quarter of a second of the call, until it ends by itself.
+        for quarter in 0.. {
+            let plan: Plan = case.plan.parse().unwrap();
+            let at = plan.now() + Duration::from_millis(250 * quarter + 3);
+            let cut = Cut { plan, at, done: false };
+            let channel = Channel::new(pbx::Call::default(), Box::new(cut)).with_voice(Voice::Absent);
+            let played = play(channel, case.script);
+            let fault = played.outcome.fault.map(|fault| fault.to_string());
+            assert_eq!(fault, None, "{}, hung up after {quarter} quarters:\n{}", case.name, played.lines.join("\n"));
+            if played.lines == uncut.lines {
+                break;
+            }
+            assert_eq!(played.outcome.status, Status::Hangup, "{}", case.name);
+            let hung_up = played.lines.iter().position(|line| line == "S: HANGUP" || line.starts_with("S: 511"));
+            for line in played.lines[hung_up.unwrap_or(0)..].iter().filter_map(|line| line.strip_prefix("C: ")) {
+                let last_words = allowed.iter().any(|begin| line.starts_with(begin));
+                assert!(last_words, "{}: {line} after the hangup:\n{}", case.name, played.lines.join("\n"));
+            }
+            assert!(quarter < 400, "{} does not end", case.name);
+        }
+    }
+}
+
+/// The replies as whoever listens in is shown them.
+#[derive(Default)]
+struct Listener(Mutex<Vec<String>>);
+
+impl Observer for Listener {
+    fn sent(&self, _: &'static Command, _: &[u8], _: &str, _: usize, _: Time) {}
+
+    fn heard(&self, _: &'static Command, shown: &dyn Display, _: Time) {
+        self.0.lock().unwrap().push(shown.to_string());
+    }
+}
+
+#[test]
+fn what_is_secret_is_masked_where_other_keys_are_shown() {
+    let text = r#"
+        ask("vm-intro", #{ max: 2 });
+        ask("demo-thanks", #{ max: 2, secret: true });
+        collect("beep", #{ end: "*", secret: true });
+        menu("demo-nogo", #{ "1": || ask("demo-abouttotry", #{ max: 1 }) }, #{ secret: true });"#;
+    let plan = "presses 12 when vm-intro, presses 34 when demo-thanks, presses 56* when beep, presses 1 when demo-nogo, \
+                presses 7 when demo-abouttotry";
+    let mut session = Session::begin(Box::new(Simulator::new(channel(plan)))).unwrap();
+    let listener = Arc::new(Listener::default());
+    session.observe(Arc::clone(&listener) as Arc<dyn Observer>);
+    let mut host = Host::new();
+    host.log_digits(true);
+    let script = host.compile("ivr.rhai", text).unwrap();
+    assert_eq!(host.run(session, &script, vec![]).status, Status::Success);
+    let heard = listener.0.lock().unwrap().clone();
+    let expected = ["1", "2", "•", "•", "•", "••", "••", "•", "7"].map(|result| format!("200 result={result}"));
+    assert_eq!(heard[..expected.len()], expected);
 }

@@ -79,6 +79,8 @@ pub struct Call {
     pub(super) random: Mutex<StdRng>,
     /// The script's table of phrases.
     phrases: OnceLock<Arc<Phrases>>,
+    /// The keys that would have ended the last answer, which needed none, and up to when they belong to it.
+    pub(super) late_end: Mutex<Option<(String, Time)>>,
     seed: u64,
     limits: Limits,
     memory: Option<(Memory, isize)>,
@@ -124,7 +126,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -164,6 +166,7 @@ impl Call {
             },
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             phrases: OnceLock::new(),
+            late_end: Mutex::new(None),
             seed,
             limits,
             memory: memory.map(|memory| (memory, (memory.used)())),

@@ -41,7 +41,7 @@ impl Pattern {
         let Some(pattern) = text.strip_prefix('_') else {
             return match text.chars().find(|key| !ANY_KEY.contains(*key)) {
                 _ if text.is_empty() => Err("has an empty choice".to_owned()),
-                Some(_) if text.len() > 1 && text.contains(['X', 'x', 'Z', 'z', 'N', 'n', '.', '!', '[']) => {
+                Some(_) if Self::parse(&format!("_{text}")).is_ok() => {
                     Err(format!("has the choice {text:?}: a pattern begins with an underscore, \"_{text}\""))
                 }
                 Some(wrong) => Err(format!("has the choice {text:?}, but {wrong:?} is no key: 0-9, *, # and A-D are")),

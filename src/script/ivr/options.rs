@@ -14,6 +14,8 @@ const fn without(name: &'static str, kind: Kind, doc: &'static str) -> Param {
     Param { name, kind, need: Need::Optional, doc }
 }
 
+/// As many keys as an answer has if nothing else is said.
+pub(super) const USUAL_MAX: usize = 20;
 /// The most digits GET DATA takes.
 const MOST_DIGITS: usize = 1023;
 /// The longest wait, in milliseconds: eleven days.
@@ -138,8 +140,9 @@ impl Options {
             };
             options.take(asker, param, given)?;
         }
-        if options.max.is_some_and(|max| options.min > max) {
-            let problem = format!("has `min` {} above `max` {}", options.min, options.max.unwrap_or_default());
+        let max = options.max.unwrap_or(USUAL_MAX);
+        if options.min > max {
+            let problem = format!("has `min` {} above `max` {max}", options.min);
             return Err(asker.wrong("options", format_args!("`options` {problem}")));
         }
         Ok(options)

@@ -6,14 +6,14 @@
 //! `cancel`, and the choices of a menu that differ in length.
 
 use super::choices::Choices;
-use super::options::Options;
+use super::options::{Options, USUAL_MAX};
 use super::parts::{Play, key, plays};
 use super::{Asker, Failure};
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
+use crate::script::engine::lock;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
+use std::time::Duration;
 
-/// As many keys as an answer has if nothing else is said.
-const USUAL_MAX: usize = 20;
 /// Who types ahead is done when no key has come for so long, in milliseconds: Asterisk makes a key of a fast typist
 /// last 80 ms and puts 45 ms between two.
 const QUIET: i64 = 250;
@@ -56,6 +56,8 @@ pub(super) struct Question<'a> {
     max: usize,
     /// Whether one key is read at a time.
     stepwise: bool,
+    /// Whether the key that ends an answer is none by itself.
+    needs_keys: bool,
 }
 
 /// The keys of one read, and whether the time was up before there were enough.
@@ -71,7 +73,8 @@ impl<'a> Question<'a> {
         let usual_end = options.end.chars().all(|key| key == '#');
         let unequal = choices.as_ref().is_some_and(|choices| !choices.all_have(max));
         let stepwise = !usual_end || !options.cancel.is_empty() || unequal;
-        Self { asker, options, choices, max, stepwise }
+        let needs_keys = choices.is_some() || options.min > 0 && asker.function != "collect";
+        Self { asker, options, choices, max, stepwise, needs_keys }
     }
 
     /// Asks until there is an answer: its keys, or nothing.
@@ -84,7 +87,7 @@ impl<'a> Question<'a> {
             let instead;
             if round.ended == Ended::Cancel {
                 return Ok(None);
-            } else if round.keys.is_empty() && round.ended == Ended::None && self.least() > 0 {
+            } else if round.ended == Ended::None && self.needs_keys {
                 again = self.options.no_input.after(failures);
             } else {
                 match self.judge(&round.keys)? {
@@ -101,10 +104,6 @@ impl<'a> Question<'a> {
         }
         self.asker.say(&self.options.give_up, "")?;
         Ok(None)
-    }
-
-    fn least(&self) -> usize {
-        if self.choices.is_some() { 1 } else { self.options.min }
     }
 
     /// Whether these keys are an answer.
@@ -132,13 +131,27 @@ impl<'a> Question<'a> {
     /// Asks once.
     pub(super) fn round(&self, parts: &[Play]) -> Result<Round, Failure> {
         let call = self.asker.call;
-        if !self.options.secret {
-            return self.read_round(parts);
+        if self.options.secret {
+            call.session().keep_secret(true);
         }
-        call.session().keep_secret(true);
         let round = self.read_round(parts);
-        call.session().keep_secret(false);
+        if self.options.secret {
+            call.session().keep_secret(false);
+        }
+        let full = self.max > 1 && matches!(&round, Ok(Round { ended: Ended::Max, .. }));
+        *lock(&call.late_end) = full.then(|| {
+            let wait = Duration::from_millis(self.options.between.unsigned_abs());
+            (self.options.end.clone(), call.session().now() + wait)
+        });
         round
+    }
+
+    /// Whether this first key is the end of the answer before: many press `#` though the last digit has been enough.
+    /// It would be the answer to a question that has just begun.
+    fn is_late_end(&self, key: char) -> bool {
+        let Some((keys, until)) = lock(&self.asker.call.late_end).take() else { return false };
+        let asked_for = self.choices.as_ref().is_some_and(|choices| choices.ask_for(key.encode_utf8(&mut [0; 4])));
+        self.needs_keys && !asked_for && keys.contains(key) && self.asker.call.session().now() <= until
     }
 
     fn read_round(&self, parts: &[Play]) -> Result<Round, Failure> {
@@ -166,6 +179,9 @@ impl<'a> Question<'a> {
                 }
                 false => self.data("", self.options.between, left)?,
             };
+            if waiting && read.keys.chars().next().is_some_and(|key| self.is_late_end(key)) {
+                continue;
+            }
             waiting = false;
             for key in read.keys.chars() {
                 if let Some(ended) = typed.add(key) {
@@ -193,8 +209,10 @@ impl<'a> Question<'a> {
             _ => ("", parts),
         };
         for part in before {
-            if let Some(key) = self.asker.play_asking(part)? {
-                return Ok(("", Some(key)));
+            while let Some(key) = self.asker.play_asking(part)? {
+                if !self.is_late_end(key) {
+                    return Ok(("", Some(key)));
+                }
             }
         }
         Ok((prompt, None))
