@@ -3,6 +3,8 @@
 
 use crate::ivr::CASES;
 use crate::live_commands::{Case, differing};
+use crate::support::typing::type_ahead;
+use std::time::Duration;
 
 #[test]
 fn live_questions_are_as_simulated() {
@@ -20,4 +22,11 @@ fn live_questions_are_as_simulated() {
         .collect();
     let (problems, _) = differing(&cases);
     assert!(problems.is_empty(), "{} of {} cases differ:\n{}", problems.len(), cases.len(), problems.join("\n"));
+}
+
+#[test]
+fn live_keys_typed_ahead_are_not_lost() {
+    // A thousand tries are in benches/ivr.rs.
+    let lost = type_ahead(4, 5, Duration::from_millis(80));
+    assert!(lost.is_empty(), "typed and heard: {lost:#?}");
 }

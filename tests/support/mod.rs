@@ -4,3 +4,4 @@ pub mod asterisk;
 pub mod machine;
 pub mod process;
 pub mod server;
+pub mod typing;
