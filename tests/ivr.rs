@@ -4,7 +4,7 @@
 use agi_rhai::agi;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
-use agi_rhai::pbx::{self, Act, Caller, Channel, Hearing, Plan, State, Voice};
+use agi_rhai::pbx::{self, Act, Caller, Channel, Digit, Hearing, Plan, State, Voice};
 use agi_rhai::session::Observer;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Session, Status};
@@ -666,4 +666,53 @@ fn what_is_secret_is_masked_where_other_keys_are_shown() {
     let heard = listener.0.lock().unwrap().clone();
     let expected = ["1", "2", "•", "•", "•", "••", "••", "•", "7"].map(|result| format!("200 result={result}"));
     assert_eq!(heard[..expected.len()], expected);
+}
+
+/// A caller who presses 1 every second.
+struct Eager(Time);
+
+impl Caller for Eager {
+    fn now(&self) -> Time {
+        self.0
+    }
+
+    fn wait(&mut self, until: Time, _: &Hearing<'_>) -> Option<Act> {
+        let next = self.0 + Duration::from_secs(1);
+        self.0 = next.min(until);
+        (next <= until).then_some(Act::Key(Digit::new('1').unwrap()))
+    }
+}
+
+#[test]
+fn a_menu_that_calls_itself_ends_as_any_function_does() {
+    let eager = Channel::new(pbx::Call::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
+    let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
+    let fault = played.outcome.fault.expect("it goes on for ever").to_string();
+    assert!(fault.contains("functions call each other too deep"), "{fault}");
+    // As a loop it may go on for as long as the caller likes.
+    let eager = Channel::new(pbx::Call::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
+    let text = r#"let n = 0; while n < 300 { menu("vm-intro", #{ "1": || n += 1 }); } verbose(n)"#;
+    assert_eq!(says(&play(eager, text).lines), ["300"]);
+}
+
+#[test]
+fn mistakes_in_functions_are_told_where_they_are() {
+    let fault = |text: &str| {
+        let played = play(channel("presses 1 when vm-intro"), text);
+        played.outcome.fault.expect("there is a mistake").to_string()
+    };
+    let told = fault("ask(\"vm-intro\", #{ max: 1,\n    valid: |keys| keys.lenn() == 4 })");
+    assert!(told.starts_with("ivr.rhai:2:24: no function `lenn` for string"), "{told}");
+    let told = fault("menu(\"vm-intro\", #{ \"1\": Fn(\"missing\") })");
+    assert_eq!(
+        told,
+        "ivr.rhai:1:1: menu: `choices` names `missing`: there is no function of that name with one parameter or none"
+    );
+    let told = fault("ask(\"vm-intro\", #{ max: 1, valid: |one, two| one })");
+    assert_eq!(
+        told,
+        "ivr.rhai:1:1: ask: `valid` holds a function of several parameters: it is called with the keys, or without anything"
+    );
+    let told = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
+    assert!(told.ends_with("#{ \"1\": 5 }"), "{told}");
 }

@@ -77,7 +77,11 @@ impl Fault {
             {
                 ("`eval` is off".to_owned(), None)
             }
-            other => (other.to_string(), None),
+            other => {
+                let map = matches!(other, rhai::ParseErrorType::MissingToken(_, why) if why.contains("object map literal"));
+                let hint = "names in a map that are no words stand in quotes, and commas between its entries: #{ \"1\": 5 }";
+                (other.to_string(), map.then(|| hint.to_owned()))
+            }
         };
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }

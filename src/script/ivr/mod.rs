@@ -305,7 +305,7 @@ fn choose(asker: &Asker, parts: &Dynamic, options: Options, choices: Choices) ->
     let chosen = question.choices.as_ref().and_then(|choices| choices.find(&keys)).cloned().unwrap_or_default();
     let function = chosen.read_lock::<FnPtr>().map(|function| function.clone());
     match function {
-        Some(function) => asker.call_back(&function, &keys),
+        Some(function) => asker.call_back("choices", &function, &keys),
         None => Ok(chosen),
     }
 }

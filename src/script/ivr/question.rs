@@ -8,7 +8,7 @@
 use super::choices::Choices;
 use super::options::{Options, USUAL_MAX};
 use super::parts::{Play, key, plays};
-use super::{Asker, Failure};
+use super::{Asker, Failure, Outcome};
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
 use crate::script::engine::lock;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
@@ -115,7 +115,7 @@ impl<'a> Question<'a> {
         let Some(valid) = self.options.valid.as_ref().filter(|_| fits) else {
             return Ok(if fits { Judged::Good } else { Judged::Bad });
         };
-        let said = self.asker.call_back(valid, keys)?;
+        let said = self.asker.call_back("valid", valid, keys)?;
         match said.as_bool() {
             Ok(true) => Ok(Judged::Good),
             Ok(false) => Ok(Judged::Bad),
@@ -286,16 +286,22 @@ impl Asker<'_> {
         Ok(None)
     }
 
-    /// Calls a script's function with these keys, or without if it takes none.
-    pub(super) fn call_back(&self, function: &FnPtr, keys: &str) -> Result<Dynamic, Failure> {
-        let called = function.call_raw(self.context, None, [Dynamic::from(keys.to_owned())]);
-        match called {
-            Err(error) if is_arity(&error, function) => {
-                let none: [Dynamic; 0] = [];
-                function.call_raw(self.context, None, none)
-            }
-            called => called,
+    /// Calls a script's function with these keys, or without if it takes none; `parameter` is what it was given for.
+    pub(super) fn call_back(&self, parameter: &'static str, function: &FnPtr, keys: &str) -> Result<Dynamic, Failure> {
+        let is_arity = |called: &Outcome| called.as_ref().is_err_and(|error| is_arity(error, function));
+        let mut called = function.call_raw(self.context, None, [Dynamic::from(keys.to_owned())]);
+        if is_arity(&called) {
+            called = function.call_raw(self.context, None, [(); 0].map(Dynamic::from));
         }
+        if is_arity(&called) {
+            let what = if function.is_anonymous() {
+                "holds a function of several parameters: it is called with the keys, or without anything".to_owned()
+            } else {
+                format!("names `{}`: there is no function of that name with one parameter or none", function.fn_name())
+            };
+            return Err(self.wrong(parameter, format_args!("`{parameter}` {what}")));
+        }
+        called
     }
 }
 
