@@ -96,6 +96,15 @@ struct Plan {
 
 const ENDING: &str = ".test.rhai";
 
+fn is_script(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rhai")
+}
+
+/// A path of tests without its ending.
+fn stem(path: &str) -> &str {
+    path.strip_suffix(ENDING).unwrap_or(path)
+}
+
 impl Plan {
     fn new(options: &Test) -> Result<Self> {
         let mut plan = Self::default();
@@ -109,11 +118,11 @@ impl Plan {
         }
         plan.files.sort_by(|one, other| one.path.cmp(&other.path));
         // The same below two folders goes by its path.
-        for at in 0..plan.files.len() {
-            let twice = plan.files.iter().filter(|file| file.name == plan.files[at].name).count() > 1;
-            let whole = plan.files[at].path.to_string_lossy().into_owned();
-            if twice && plan.files[at].test.is_none() {
-                plan.files[at].name = whole.trim_end_matches(ENDING).to_owned();
+        let names: Vec<(String, PathBuf)> =
+            plan.files.iter().map(|file| (file.name.clone(), file.path.clone())).collect();
+        for file in &mut plan.files {
+            if names.iter().any(|(name, path)| *name == file.name && *path != file.path) {
+                file.name = stem(&file.path.to_string_lossy()).to_owned();
             }
         }
         Ok(plan)
@@ -121,7 +130,7 @@ impl Plan {
 
     fn take(&mut self, argument: &str) -> Result<()> {
         let (file, test) = match argument.split_once("::") {
-            Some((file, test)) if file.ends_with(".rhai") => (file, Some(test.trim_start_matches("test_").to_owned())),
+            Some((file, test)) if is_script(file) => (file, Some(test.strip_prefix("test_").unwrap_or(test).to_owned())),
             _ => (argument, None),
         };
         let path = Path::new(file);
@@ -138,13 +147,13 @@ impl Plan {
                 Some(stem) => bail!("there are no tests beside {file}: they would be in {stem}{ENDING}"),
                 None => bail!("{file} is no file of tests: those end in {ENDING}"),
             };
-            self.scripts
-                .extend(Some(path.to_string_lossy().replace(ENDING, ".rhai").into()).filter(|p: &PathBuf| p.is_file()));
-            let name = path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches(ENDING).to_owned();
+            let script = PathBuf::from(format!("{}.rhai", stem(&path.to_string_lossy())));
+            self.scripts.extend(Some(script).filter(|script| script.is_file()));
+            let name = stem(&path.file_name().unwrap_or_default().to_string_lossy()).to_owned();
             self.files.push(Chosen { name, path, test });
             return Ok(());
         }
-        if file.contains('/') || Path::new(file).extension().is_some_and(|extension| extension == "rhai") {
+        if file.contains('/') || is_script(file) {
             bail!("there is no {file}");
         }
         self.filters.push(argument.to_owned());
@@ -170,9 +179,9 @@ impl Plan {
                 }
             } else if name.ends_with(ENDING) {
                 let below = path.strip_prefix(top).unwrap_or(&path);
-                let name = below.to_string_lossy().trim_end_matches(ENDING).to_owned();
+                let name = stem(&below.to_string_lossy()).to_owned();
                 self.files.push(Chosen { name, path, test: None });
-            } else if name.ends_with(".rhai") {
+            } else if is_script(&name) {
                 self.scripts.insert(path);
             }
         }

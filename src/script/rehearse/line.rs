@@ -83,6 +83,7 @@ pub(super) struct Standing {
 
 /// What goes on in a call.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct State {
     test_has_a_say: bool,
     abandoned: bool,

@@ -181,17 +181,9 @@ impl OnLine {
             self.line().go(Goal::Prompt { after, like: like.map(str::to_owned) });
             found = find(&self.line().state(), after);
         }
-        match found {
-            Some((at, prompt)) => {
-                self.seen = at + 1;
-                Some(prompt)
-            }
-            None => {
-                let seen = self.line().state().heard.len();
-                self.seen = seen;
-                None
-            }
-        }
+        let all = self.line().state().heard.len();
+        self.seen = found.as_ref().map_or(all, |(at, _)| at + 1);
+        found.map(|(_, prompt)| prompt)
     }
 
     /// Where a test waits for a prompt that is none: what it may have meant.
@@ -377,9 +369,9 @@ impl Options {
     }
 }
 
-pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let name = args.word(0)?;
-    let mut live = test.live();
+    let mut live = run.live();
     let live = &mut *live;
     if let Some(call) = &mut live.call {
         call.finish();
@@ -388,8 +380,8 @@ pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
         }
     }
     live.put_away();
-    let path = test.find(&name).map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
-    let what = test.rehearsal.prepare(&path).map_err(|error| match error {
+    let path = run.find(&name).map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
+    let what = run.rehearsal.prepare(&path).map_err(|error| match error {
         LoadError::Fault(fault) => Trouble::Failed(Box::new(Failed {
             message: format!("{name} cannot be called: {}", fault.message),
             fault: Some(fault),
@@ -403,12 +395,12 @@ pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let uniqueid = format!("1700000000.{number}");
     let call = Call { request, uniqueid, ..Call::default() };
     // Each call of a test draws other numbers, as calls do.
-    let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
+    let seed = run.seed.wrapping_add(number.cast_unsigned() - 1);
     let options = Options::read(&args.value(1), call, seed);
     let options = options.map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
     let now = options.time.unwrap_or(live.now);
     for (family, key, item) in &options.database {
-        test.database.put(family, key, item);
+        run.database.put(family, key, item);
     }
     let mut sounds = Arc::clone(&what.sounds);
     if !options.missing.is_empty() || !live.recordings.is_empty() {
@@ -421,7 +413,7 @@ pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let channel = |caller| {
         let mut channel = Channel::new(options.call, caller)
             .with_sounds(Arc::clone(&sounds))
-            .with_database(test.database.clone())
+            .with_database(run.database.clone())
             .with_state(options.state)
             .with_voice(options.voice);
         if let Some(status) = &options.dial_status {
@@ -433,61 +425,60 @@ pub(super) fn place_call(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
         variables = channel.variables().clone();
         channel
     };
-    let run = Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
-    let placed = Placed::new(&test.rehearsal.stage, now, channel, run);
+    let how =
+        Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
+    let placed = Placed::new(&run.rehearsal.stage, now, channel, how);
     let placed = placed.map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
     live.call = Some(OnLine { placed, what, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });
     Ok(Dynamic::UNIT)
 }
 
-pub(super) fn press(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn press(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let keys = args.word(0)?;
     let apart = if args.has(1) { args.length(1)? } else { Duration::from_millis(100) };
     let keys = line::keys(&keys).map_err(|letter| {
         Trouble::Misuse(format!("press: `{letter}` is no key of a telephone; the keys are 0-9, *, # and A-D"))
     })?;
-    test.live().live("press")?.line().act(keys.into_iter(), apart);
+    run.live().live("press")?.line().act(keys.into_iter(), apart);
     Ok(Dynamic::UNIT)
 }
 
-pub(super) fn send_text(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn send_text(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let text = args.text(0)?;
-    test.live().live("send_text")?.line().act([Act::Says(text)].into_iter(), Duration::ZERO);
+    run.live().live("send_text")?.line().act([Act::Says(text)].into_iter(), Duration::ZERO);
     Ok(Dynamic::UNIT)
 }
 
-pub(super) fn hang_up(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    test.live().live("hang_up")?.finish();
+pub(super) fn hang_up(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    run.live().live("hang_up")?.finish();
     Ok(Dynamic::UNIT)
 }
 
-pub(super) fn wait(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn wait(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let length = args.length(0)?;
-    let mut live = test.live();
-    let line = live.call("wait")?.line();
-    let until = line.state().now + length;
-    line.go(Goal::Moment(until));
+    let mut live = run.live();
+    let call = live.call("wait")?;
+    let until = call.line().state().now + length;
+    call.line().go(Goal::Moment(until));
     // After the end time passes as well, before the next call.
-    let mut state = line.state();
+    let mut state = call.line().state();
     state.now = state.now.max(until);
     Ok(Dynamic::UNIT)
 }
 
-pub(super) fn wait_for(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
-    let like = args.word(0)?;
-    let mut live = test.live();
+pub(super) fn wait_for(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
+    let wanted = args.word(0)?;
+    let mut live = run.live();
     let call = live.call("wait_for")?;
-    match call.next(Some(&like)) {
-        Some(prompt) => Ok(prompt.text.into()),
-        None => {
-            let why = standstill(&call.line().state());
-            Err(failed(format!("waited for the prompt `{like}`, but {why}"), call.meant(&like)))
-        }
+    if let Some(prompt) = call.next(Some(&wanted)) {
+        return Ok(prompt.text.into());
     }
+    let why = standstill(&call.line().state());
+    Err(failed(format!("waited for the prompt `{wanted}`, but {why}"), call.meant(&wanted)))
 }
 
-pub(super) fn wait_for_question(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    let mut live = test.live();
+pub(super) fn wait_for_question(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    let mut live = run.live();
     let call = live.call("wait_for_question")?;
     call.line().go(Goal::Question);
     let state = call.line().state();
@@ -500,8 +491,8 @@ pub(super) fn wait_for_question(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
     Ok(Dynamic::UNIT)
 }
 
-pub(super) fn next_prompt(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    let mut live = test.live();
+pub(super) fn next_prompt(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    let mut live = run.live();
     let call = live.call("next_prompt")?;
     match call.next(None) {
         Some(prompt) => Ok(prompt.text.into()),
@@ -511,8 +502,8 @@ pub(super) fn next_prompt(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
 }
 
 /// The next digits spoken that a test can make something of.
-fn next_spoken<T>(test: &Test, word: &str, read: fn(&str) -> Option<T>) -> Result<T, Trouble> {
-    let mut live = test.live();
+fn next_spoken<T>(run: &Test, word: &str, read: fn(&str) -> Option<T>) -> Result<T, Trouble> {
+    let mut live = run.live();
     let call = live.call(word)?;
     loop {
         let Some(prompt) = call.next(None) else {
@@ -530,22 +521,22 @@ fn spoken(prompt: &str) -> Option<&str> {
     prompt.strip_prefix("number ").or_else(|| prompt.strip_prefix("digits "))
 }
 
-pub(super) fn next_number(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    next_spoken(test, "next_number", |text| text.parse::<INT>().ok()).map(Dynamic::from)
+pub(super) fn next_number(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    next_spoken(run, "next_number", |text| text.parse::<INT>().ok()).map(Dynamic::from)
 }
 
-pub(super) fn next_digits(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    next_spoken(test, "next_digits", |text| Some(text.to_owned())).map(Dynamic::from)
+pub(super) fn next_digits(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    next_spoken(run, "next_digits", |text| Some(text.to_owned())).map(Dynamic::from)
 }
 
-pub(super) fn heard(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    let mut live = test.live();
+pub(super) fn heard(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    let mut live = run.live();
     let state = live.call("heard")?.line().state();
     Ok(texts(state.heard.iter().map(|prompt| &prompt.text)))
 }
 
-pub(super) fn log(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    let mut live = test.live();
+pub(super) fn log(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    let mut live = run.live();
     let state = live.call("log")?.line().state();
     Ok(texts(state.log.iter().map(|line| &line.text)))
 }
@@ -560,23 +551,23 @@ fn value_of(call: &OnLine, name: &str) -> Option<String> {
     }
 }
 
-pub(super) fn variable(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn variable(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let name = args.word(0)?;
-    Ok(optional(value_of(test.live().call("variable")?, &name)))
+    Ok(optional(value_of(run.live().call("variable")?, &name)))
 }
 
-pub(super) fn database(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
-    Ok(optional(test.database.get(&args.word(0)?, &args.word(1)?)))
+pub(super) fn database(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
+    Ok(optional(run.database.get(&args.word(0)?, &args.word(1)?)))
 }
 
-pub(super) fn ending(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    let mut live = test.live();
+pub(super) fn ending(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    let mut live = run.live();
     let state = live.call("ending")?.line().state();
     Ok(optional(state.ended.as_ref().map(|ended| ended.status.to_owned())))
 }
 
-pub(super) fn seconds(test: &Test, _: &mut Args<'_, '_>) -> Outcome {
-    let mut live = test.live();
+pub(super) fn seconds(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
+    let mut live = run.live();
     let state = live.call("seconds")?.line().state();
     Ok((state.now - state.began).as_secs_f64().into())
 }
@@ -622,8 +613,8 @@ pub(super) fn expect_equal(_: &Test, args: &mut Args<'_, '_>) -> Outcome {
 }
 
 /// The next prompt, for an expectation in these words.
-fn expect_next(test: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bool) -> Outcome {
-    let mut live = test.live();
+fn expect_next(run: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bool) -> Outcome {
+    let mut live = run.live();
     let call = live.call(word)?;
     let message = match call.next(None) {
         Some(prompt) if is_it(&prompt.text) => return Ok(Dynamic::UNIT),
@@ -634,15 +625,15 @@ fn expect_next(test: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bo
     Err(failed(message, hint))
 }
 
-pub(super) fn expect_prompt(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_prompt(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let like = args.word(0)?;
-    expect_next(test, "expect_prompt", &format!("the prompt `{like}`"), |text| line::is(text, &like))
+    expect_next(run, "expect_prompt", &format!("the prompt `{like}`"), |text| line::is(text, &like))
 }
 
-pub(super) fn expect_number(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_number(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let Value::Int(number) = args.value(0) else { return Err(args.misuse(0, "a whole number")) };
     let is_it = |text: &str| spoken(text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
-    expect_next(test, "expect_number", &format!("the number {number}"), is_it)
+    expect_next(run, "expect_number", &format!("the number {number}"), is_it)
 }
 
 /// Compares what there is with what a test expects; Asterisk knows only texts.
@@ -656,20 +647,20 @@ fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> Outcome 
     Err(failed(format!("expected {what} to be {expected}, but it is {actual}"), None))
 }
 
-pub(super) fn expect_variable(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_variable(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let name = args.word(0)?;
-    let actual = value_of(test.live().call("expect_variable")?, &name);
+    let actual = value_of(run.live().call("expect_variable")?, &name);
     expect_text(&format!("the variable {name}"), actual, &args.value(1))
 }
 
-pub(super) fn expect_database(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_database(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let (family, key) = (args.word(0)?, args.word(1)?);
-    expect_text(&format!("{family}/{key} in AstDB"), test.database.get(&family, &key), &args.value(2))
+    expect_text(&format!("{family}/{key} in AstDB"), run.database.get(&family, &key), &args.value(2))
 }
 
-pub(super) fn expect_log(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_log(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let text = args.word(0)?;
-    let mut live = test.live();
+    let mut live = run.live();
     let state = live.call("expect_log")?.line().state();
     if state.log.iter().any(|line| line.text.contains(&text)) {
         return Ok(Dynamic::UNIT);
@@ -682,12 +673,12 @@ pub(super) fn expect_log(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
     Err(failed(format!("expected {text:?} in the script's log, but {lines}"), None))
 }
 
-pub(super) fn expect_end(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_end(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let wanted = if args.has(0) { args.text(0)? } else { "SUCCESS".to_owned() };
     if !["SUCCESS", "HANGUP", "FAILURE"].contains(&wanted.as_str()) {
         return Err(args.misuse(0, r#""SUCCESS", "HANGUP" or "FAILURE""#));
     }
-    let mut live = test.live();
+    let mut live = run.live();
     let call = live.call("expect_end")?;
     call.line().go(Goal::End);
     let seen = call.line().state().heard.len();
@@ -700,9 +691,9 @@ pub(super) fn expect_end(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
     }
 }
 
-pub(super) fn expect_fault(test: &Test, args: &mut Args<'_, '_>) -> Outcome {
+pub(super) fn expect_fault(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let text = args.text(0)?;
-    let mut live = test.live();
+    let mut live = run.live();
     let call = live.call("expect_fault")?;
     call.line().go(Goal::End);
     call.fault_is_expected = true;

@@ -127,6 +127,11 @@ impl Failure {
         let failed = failed.unwrap_or_default();
         // What went wrong after the end of the test stands at its name.
         let mut place = fault.map_or_else(|| at_name(suite, test), |fault| *fault);
+        // Rhai tells no place of an empty loop.
+        if place.line == 0 {
+            let Fault { line, column, source, .. } = at_name(suite, test);
+            (place.line, place.column, place.source) = (line, column, source);
+        }
         // Who called the test is no news.
         place.calls.retain(|(_, _, line)| *line > 0);
         if !is_fault {
@@ -135,8 +140,8 @@ impl Failure {
             if *line > 0 && place.line != *line {
                 place = Fault { line: *line, column: *column, ..Fault::new(script, String::new()) };
                 let source = suite.script.sources.iter().find(|source| source.name == *script);
-                let text = source.and_then(|source| source.text.lines().nth(line - 1));
-                place.source = text.unwrap_or_default().to_owned();
+                let shown = source.and_then(|source| source.text.lines().nth(line - 1));
+                place.source = shown.unwrap_or_default().to_owned();
             }
             place.message.clone_from(&failed.message);
             place.hint = failed.hint;
@@ -188,8 +193,8 @@ impl Failure {
 fn at_name(suite: &Suite, test: &str) -> Fault {
     let mut fault = Fault::new(suite.script.name(), String::new());
     let name = format!("test_{test}");
-    let text = suite.script.sources.first().map_or("", |source| source.text.as_str());
-    for (number, line) in (1..).zip(text.lines()) {
+    let source = suite.script.sources.first();
+    for (number, line) in (1..).zip(source.iter().flat_map(|source| source.text.lines())) {
         if let Some(at) = line.find(&name).filter(|_| line.trim_start().starts_with("fn ")) {
             (fault.line, fault.column) = (number, line[..at].chars().count() + 1);
             line.clone_into(&mut fault.source);

@@ -110,7 +110,7 @@ impl Test {
         let entries = std::fs::read_dir(beside).into_iter().flatten().flatten();
         let names: Vec<String> = entries
             .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rhai").map(str::to_owned))
-            .filter(|name| !name.ends_with(".test"))
+            .filter(|name| name.strip_suffix(".test").is_none())
             .collect();
         let near = nearest(name.trim_end_matches(".rhai"), names.iter().map(String::as_str));
         let near = near.map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
