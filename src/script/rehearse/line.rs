@@ -107,6 +107,8 @@ pub(super) struct State {
     pub ended_at: Time,
     /// Context, extension and priority with which the dialplan goes on.
     pub position: (String, String, i32),
+    /// The state of the channel, in Asterisk's word.
+    pub channel: &'static str,
     pub recordings: BTreeMap<String, u64>,
     /// The number of the last prompt, and whether it was music.
     prompt: (u64, bool),
@@ -143,6 +145,7 @@ impl Line {
             ended: None,
             ended_at: now,
             position: (String::new(), String::new(), 0),
+            channel: "",
             recordings: BTreeMap::new(),
             prompt: (0, false),
             open: None,
@@ -391,6 +394,7 @@ impl Watched {
     fn look(&self) {
         let channel = self.simulator.channel();
         let mut state = self.line.state();
+        state.channel = channel.state().word();
         let (context, extension, priority) = channel.position();
         if (state.position.0.as_str(), state.position.1.as_str(), state.position.2) != (context, extension, priority) {
             state.position = (context.to_owned(), extension.to_owned(), priority);

@@ -172,7 +172,14 @@ impl Rehearsal {
         let mut failed = live.failed.take();
         let mut fault = None;
         match finished {
-            Ok(Finished::Fault(what)) => fault = Some(what),
+            Ok(Finished::Fault(mut what)) => {
+                // The limit speaks of scripts.
+                if what.message.starts_with("the script computes") {
+                    "the test computes on while no time passes on the line: an endless loop?".clone_into(&mut what.message);
+                    what.hint = None;
+                }
+                fault = Some(what);
+            }
             Ok(Finished::Well | Finished::Over(_)) => {}
             Err(panic) => fault = Some(Fault::of_panic(suite.script.name(), "a function", &*panic)),
         }

@@ -542,8 +542,10 @@ pub(super) fn log(run: &Test, _: &mut Args<'_, '_>) -> Outcome {
 }
 
 fn value_of(call: &OnLine, name: &str) -> Option<String> {
-    let position = &call.line().state().position;
+    let state = call.line().state();
+    let position = &state.position;
     match name {
+        "CHANNEL(state)" => Some(state.channel.to_owned()),
         "CONTEXT" => Some(position.0.clone()),
         "EXTEN" => Some(position.1.clone()),
         "PRIORITY" => Some(position.2.to_string()),

@@ -117,7 +117,7 @@ impl Test {
         Err(format!("there is no script `{name}` beside the test{near}"))
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         let live = self.live();
         live.call.as_ref().map_or(live.now, |call| call.line().state().now)
     }
