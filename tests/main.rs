@@ -16,6 +16,7 @@ mod live;
 mod live_commands;
 mod live_fastagi;
 mod live_ivr;
+mod live_ivr_examples;
 mod live_machines;
 mod lsp;
 mod metrics;

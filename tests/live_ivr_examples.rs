@@ -1,0 +1,189 @@
+//! The examples on the real Asterisk: the account that locks, the survey that survives a hangup, the caller who is
+//! screened. And phrases in the languages Asterisk speaks.
+
+use crate::live::{commands, ends, noted, pause};
+use crate::support::asterisk::{Call, Running, asterisk};
+use std::time::Duration;
+
+const TYPIST: Duration = Duration::from_millis(120);
+
+/// Types these keys a moment after a command has begun.
+fn type_at(call: &mut Running, command: &str, keys: &str) {
+    call.wait_for(command);
+    pause(300);
+    call.type_keys(keys, TYPIST);
+}
+
+/// The commands since the last one that starts so.
+fn since(call: &Running, start: &str) -> Vec<String> {
+    let all = commands(call);
+    let from = all.iter().rposition(|command| command.starts_with(start)).map_or(0, |at| at + 1);
+    all[from..].iter().filter(|command| !command.contains("AGI_RHAI_")).cloned().collect()
+}
+
+/// No recording was missing.
+fn all_heard(name: &str) {
+    let log = asterisk().stderr();
+    let missing = log.lines().find(|line| line.contains("missing") && line.contains(name));
+    assert_eq!(missing, None);
+}
+
+#[test]
+fn live_example_pin_is_locked_after_three_wrong_ones() {
+    asterisk().cli("database put pin 7311 4711");
+    asterisk().cli("database del pin-locked 7311");
+    let call = |keys: &[&str]| {
+        let mut call = asterisk().call(Call::script("pin.rhai", &[]));
+        type_at(&mut call, "GET DATA \"pin-account\"", "7311");
+        for keys in keys {
+            type_at(&mut call, "GET DATA \"pin-enter\"", keys);
+        }
+        let ending = call.wait_end();
+        ends(&ending, "SUCCESS", "SUCCESS", true);
+        call
+    };
+    let opened = call(&["99#", "4711#"]);
+    let said = commands(&opened).join("\n");
+    assert!(
+        said.contains("GET DATA \"pin-wrong\" 1 1\nSAY NUMBER 2 \"0123456789*#ABCD\"\nGET DATA \"pin-more-tries\" 1 1"),
+        "{said}"
+    );
+    assert!(said.contains("SET VARIABLE \"PIN_ACCOUNT\" \"7311\"\nSTREAM FILE \"pin-welcome\" \"\""), "{said}");
+
+    let locked = call(&["1#", "2#", "3#"]);
+    let end = [
+        "STREAM FILE \"pin-locked\" \"\"",
+        "SAY NUMBER 15 \"\"",
+        "STREAM FILE \"minutes\" \"\"",
+        "STREAM FILE \"vm-goodbye\" \"\"",
+    ];
+    assert_eq!(since(&locked, "DATABASE PUT")[1..], end, "{:?}", commands(&locked));
+    assert!(asterisk().database_get("pin-locked", "7311").is_some());
+
+    // The next call hears how long, and is not asked for a PIN.
+    let refused = call(&[]);
+    assert!(commands(&refused).iter().any(|command| command == "STREAM FILE \"pin-locked\" \"\""));
+    // The operator unlocks.
+    asterisk().cli("database del pin-locked 7311");
+    // Who knows the way types everything at once.
+    let mut ahead = asterisk().call(Call::script("pin.rhai", &[]));
+    type_at(&mut ahead, "GET DATA \"pin-account\"", "73114711#");
+    ends(&ahead.wait_end(), "SUCCESS", "SUCCESS", true);
+    assert!(commands(&ahead).iter().any(|command| command == "STREAM FILE \"pin-welcome\" \"\""));
+    // The PIN is in no log.
+    assert!(!asterisk().stderr().contains("4711"));
+    all_heard("pin-");
+}
+
+#[test]
+fn live_example_survey_goes_on_after_a_hangup() {
+    asterisk().cli("database deltree survey 7312");
+    asterisk().cli("database put survey-finished callers 4");
+    let place = || asterisk().call(Call::script("survey.rhai", &[]).caller_id("Guest <7312>"));
+    let mut call = place();
+    type_at(&mut call, "STREAM FILE \"survey-welcome\"", "#");
+    type_at(&mut call, "GET DATA \"survey-friendly\"", "5");
+    call.wait_for("GET DATA \"survey-quick\"");
+    call.hangup();
+    ends(&call.wait_end(), "HANGUP", "HANGUP", false);
+    assert_eq!(noted("survey", "7312").as_deref(), Some("5"));
+
+    let mut call = place();
+    // Back, and ahead of the question.
+    type_at(&mut call, "STREAM FILE \"survey-questions-left\"", "#");
+    type_at(&mut call, "GET DATA \"survey-quick\"", "72");
+    type_at(&mut call, "GET DATA \"survey-again\"", "3");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    let said = commands(&call).join("\n");
+    assert!(
+        said.contains(
+            "STREAM FILE \"survey-back\" \"#\"\nSAY NUMBER 2 \"#\"\nSTREAM FILE \"survey-questions-left\" \"#\""
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("STREAM FILE \"survey-so-far\" \"\"\nSAY NUMBER 5 \"\"\nSTREAM FILE \"survey-callers\" \"\""),
+        "{said}"
+    );
+    assert!(said.contains("STREAM FILE \"survey-took\" \"\"\nSAY NUMBER "), "{said}");
+    assert_eq!(asterisk().database_get("survey", "7312").as_deref(), Some("523"));
+    all_heard("survey-");
+}
+
+#[test]
+fn live_example_screening_leaves_a_message() {
+    let place = |callee: &str| {
+        let call = Call::script("screening.rhai", &[&format!("Local/{callee}@callees")]);
+        let mut call = asterisk().call(call.sounding().caller_id("Friend <7313>"));
+        call.wait_for("RECORD FILE");
+        pause(1500);
+        call.press("#");
+        call
+    };
+    let mut answered = place("answers");
+    ends(&answered.wait_end(), "SUCCESS", "SUCCESS", true);
+    let name = format!("screening-name-{}", answered.unique_id());
+    let dialed = commands(&answered).into_iter().find(|command| command.starts_with("EXEC ")).unwrap();
+    assert!(dialed.starts_with("EXEC \"Dial\" \"Local/answers@callees,20,A("), "{dialed}");
+    assert!(dialed.ends_with(&format!("/{name})mg\"")), "{dialed}");
+    assert_eq!(since(&answered, "GET VARIABLE \"DIALSTATUS\""), [""; 0]);
+
+    let mut busy = place("busy");
+    type_at(&mut busy, "GET DATA \"screening-menu\"", "2");
+    busy.wait_for("RECORD FILE");
+    pause(2000);
+    busy.hangup();
+    ends(&busy.wait_end(), "HANGUP", "HANGUP", false);
+    let key = format!("7313-{}", busy.unique_id());
+    let message = noted("screening", &key).expect("the message is not kept");
+    assert!(message.ends_with(&format!("screening-message-{}", busy.unique_id())), "{message}");
+    assert!(commands(&busy).iter().any(|command| command == "STREAM FILE \"screening-busy\" \"\""));
+    all_heard("screening-");
+}
+
+#[test]
+fn live_phrases_speak_the_channel_s_language() {
+    asterisk().script(
+        "phrases/tell.rhai",
+        r#"
+        answer();
+        let messages = #{ phrase: "messages", n: 1 };
+        say(messages);
+        set_variable("CHANNEL(language)", "de");
+        say(messages);
+        exec("Set", "CHANNEL(language)=pl");
+        say([messages, #{ phrase: "messages", n: 3 }]);
+        noop(get_variable("CHANNEL(language)"));
+    "#,
+    );
+    asterisk().script(
+        "phrases/tell.phrases",
+        "messages one: vm-youhave {n} vm-message\nmessages other: vm-youhave {n} vm-messages
+        [de]\nmessages one: vm-youhave {n f} vm-message\nmessages: vm-youhave {n} vm-messages
+        [pl]\nmessages one: {n f} vm-message\nmessages few: {n f} vm-INBOX\nmessages many: {n} vm-messages\n",
+    );
+    let mut call = asterisk().call(Call::script("phrases/tell.rhai", &[]));
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    let said: Vec<String> = commands(&call).into_iter().filter(|command| !command.contains("AGI_RHAI_")).collect();
+    assert_eq!(
+        said,
+        [
+            "ANSWER",
+            "STREAM FILE \"vm-youhave\" \"\"",
+            "SAY NUMBER 1 \"\"",
+            "STREAM FILE \"vm-message\" \"\"",
+            "SET VARIABLE \"CHANNEL(language)\" \"de\"",
+            "STREAM FILE \"vm-youhave\" \"\"",
+            "SAY NUMBER 1 \"\" \"f\"",
+            "STREAM FILE \"vm-message\" \"\"",
+            "EXEC \"Set\" \"CHANNEL(language)=pl\"",
+            "GET VARIABLE \"CHANNEL(language)\"",
+            "SAY NUMBER 1 \"\" \"f\"",
+            "STREAM FILE \"vm-message\" \"\"",
+            "SAY NUMBER 3 \"\" \"f\"",
+            "STREAM FILE \"vm-INBOX\" \"\"",
+            "GET VARIABLE \"CHANNEL(language)\"",
+            "NOOP \"pl\"",
+        ]
+    );
+}
