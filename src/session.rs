@@ -592,7 +592,7 @@ impl Session {
         warn!(
             command = command.verb,
             file,
-            language = &*self.environment.get("agi_language").unwrap_or_default(),
+            language = self.language.as_deref().unwrap_or_default(),
             script = self.last.script,
             line = self.last.line,
             "sound file missing"

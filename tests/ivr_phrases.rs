@@ -273,3 +273,47 @@ fn the_server_says_phrases_too() {
     peer.answer("STREAM FILE \"vm-messages\" \"\"", "200 result=0 endpos=1");
     assert_eq!(peer.play().status(), "SUCCESS");
 }
+
+#[test]
+fn the_checker_reads_the_table() {
+    let folder = Folder::new();
+    folder.file("game.rhai", "say([\"hello\", #{ phrase: \"mesages\", n: 1 }, #{ phrase: \"hours\", n: 2 }]);\n");
+    folder.file("game.prompts", "hello: Hello.\nmine: Mine.\nunheard: Nobody says this.\n");
+    folder.file("game.phrases", "[pl]\nmessages one: {n} mine\nmessages few: vm-messages mien\n");
+    let output = agi_rhai(["check", "game.rhai"]).current_dir(folder.path("")).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        r#"warning[unknown-phrase]: no phrase "mesages" in game.phrases
+ --> game.rhai:1:26
+  |
+1 | say(["hello", #{ phrase: "mesages", n: 1 }, #{ phrase: "hours", n: 2 }]);
+  |                          ^^^^^^^^^
+  |
+  = help: did you mean "messages"?
+
+error[bad-phrases]: the phrase `messages` has nothing for `many` (0, 5, 6, ...) in [pl]
+ --> game.phrases:2:1
+  |
+2 | messages one: {n} mine
+  | ^^^^^^^^
+  |
+  = help: `messages other: ...` is for all numbers that have no line of their own
+
+warning[missing-words]: no words for "mien" in game.prompts
+ --> game.phrases:3:27
+  |
+3 | messages few: vm-messages mien
+  |                           ^^^^
+  |
+  = help: did you mean "mine"?
+
+warning[unused-prompt]: nobody plays "unheard"
+ --> game.prompts:3:1
+  |
+3 | unheard: Nobody says this.
+  | ^^^^^^^
+
+1 script checked: 1 error, 3 warnings
+"#
+    );
+}

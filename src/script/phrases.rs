@@ -43,8 +43,14 @@ struct Language {
 /// One phrase in one language.
 #[derive(Debug, Default)]
 pub(super) struct Phrase {
-    forms: Vec<(Form, Vec<Item>)>,
-    /// Where its first form stands.
+    forms: Vec<Line>,
+}
+
+/// One line: what is said for some numbers.
+#[derive(Debug)]
+struct Line {
+    form: Form,
+    items: Vec<Item>,
     line: usize,
 }
 
@@ -162,16 +168,17 @@ impl Phrases {
     /// The phrases of all languages: language, name, and the line of the first form.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &str, usize)> {
         self.languages.iter().flat_map(|language| {
-            language.phrases.iter().map(|(name, phrase)| (language.name.as_str(), name.as_str(), phrase.line))
+            language.phrases.iter().map(|(name, phrase)| (language.name.as_str(), name.as_str(), phrase.line()))
         })
     }
 
-    /// The sound files it plays: language and name.
-    pub fn sounds(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The sound files it plays: language, name, and the line.
+    pub fn sounds(&self) -> impl Iterator<Item = (&str, &str, usize)> {
         self.languages.iter().flat_map(|language| {
-            let items = language.phrases.values().flat_map(|phrase| &phrase.forms).flat_map(|(_, items)| items);
-            items.filter_map(|item| match item {
-                Item::Sound(name) => Some((language.name.as_str(), name.as_str())),
+            let forms = language.phrases.values().flat_map(|phrase| &phrase.forms);
+            let items = forms.flat_map(|form| form.items.iter().map(|item| (item, form.line)));
+            items.filter_map(|(item, line)| match item {
+                Item::Sound(name) => Some((language.name.as_str(), name.as_str(), line)),
                 Item::Value { .. } => None,
             })
         })
@@ -180,7 +187,7 @@ impl Phrases {
     /// The values a phrase asks for, in whichever language.
     pub(super) fn values(&self, phrase: &str) -> impl Iterator<Item = &str> {
         let phrases = self.languages.iter().filter_map(move |language| language.phrases.get(phrase));
-        phrases.flat_map(|phrase| &phrase.forms).flat_map(|(_, items)| items).filter_map(|item| match item {
+        phrases.flat_map(|phrase| &phrase.forms).flat_map(|form| &form.items).filter_map(|item| match item {
             Item::Sound(_) => None,
             Item::Value { name, .. } => Some(name.as_str()),
         })
@@ -219,7 +226,7 @@ impl Phrase {
     /// What is said for this number, in this language.
     pub(super) fn form(&self, language: &str, number: Option<i64>) -> Result<&[Item], NoNumber> {
         let other = || self.find(Form::Like(PluralCategory::Other)).unwrap_or_default();
-        if self.forms.iter().all(|(form, _)| *form == Form::Like(PluralCategory::Other)) {
+        if self.forms.iter().all(|line| line.form == Form::Like(PluralCategory::Other)) {
             return Ok(other());
         }
         let number = number.ok_or(NoNumber)?;
@@ -228,7 +235,12 @@ impl Phrase {
     }
 
     fn find(&self, form: Form) -> Option<&[Item]> {
-        self.forms.iter().find(|(known, _)| *known == form).map(|(_, items)| items.as_slice())
+        self.forms.iter().find(|line| line.form == form).map(|line| line.items.as_slice())
+    }
+
+    /// Where its first form stands.
+    fn line(&self) -> usize {
+        self.forms.first().map_or(0, |form| form.line)
     }
 }
 
@@ -312,7 +324,7 @@ impl Language {
             if known.is_empty() || !missing.is_empty() {
                 let missing = if missing.is_empty() { "`other`".to_owned() } else { shown(&missing) };
                 flaws.push(Flaw {
-                    line: phrase.line,
+                    line: phrase.line(),
                     column: 1,
                     message: format!("the phrase `{name}` has nothing for {missing} in [{}]", self.name),
                     hint: Some(format!("`{name} other: ...` is for all numbers that have no line of their own")),
@@ -394,10 +406,7 @@ impl Reader {
         if phrase.find(form).is_some() {
             return Err((0, format!("`{}` is there already in [{}]", left.trim(), language.name), None));
         }
-        if phrase.line == 0 {
-            phrase.line = self.line;
-        }
-        phrase.forms.push((form, items));
+        phrase.forms.push(Line { form, items, line: self.line });
         Ok(())
     }
 }
@@ -701,7 +710,7 @@ mod tests {
         let (core, flaws) = Phrases::parse("core.phrases", CORE);
         assert_eq!(flaws, []);
         let sounds = crate::pbx::Sounds::stock();
-        for (language, name) in core.sounds() {
+        for (language, name, _) in core.sounds() {
             assert!(sounds.find(name, language).is_some(), "{name}");
         }
     }

@@ -132,6 +132,7 @@ impl Checker {
             }
             Ok(ast) => {
                 walk::walk(self, path, &engine, &ast, &mut report);
+                prompts::unknown_phrases(self, path, &ast, &mut report);
                 self.load(path, &text, &mut report);
             }
         }
@@ -139,7 +140,8 @@ impl Checker {
         report.finish()
     }
 
-    /// What is wrong with the table of prompts beside the script of this path; the findings are in the table.
+    /// What is wrong with the tables of prompts and phrases beside the script of this path; the findings are in the
+    /// tables.
     #[must_use]
     pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
         let text = plain(text);

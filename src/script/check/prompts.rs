@@ -2,10 +2,11 @@
 
 use super::imports::{self, Imported, Reader, Said, paths};
 use super::text::{Place, place};
-use super::{Checker, Finding, Report, rules};
+use super::{Checker, Finding, Report, Rule, rules};
 use crate::command::{Command, Function, Kind, Minus};
 use crate::pbx::{Sounds, prompts};
-use rhai::{AST, Engine, Expr, FnCallExpr};
+use crate::script::phrases::Phrases;
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -133,16 +134,104 @@ fn lenient(text: &str) -> BTreeMap<String, String> {
     text.lines().flat_map(|line| prompts(line).unwrap_or_default()).collect()
 }
 
-/// What is wrong with the table beside a script.
+/// The table of phrases beside a script.
+fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, String)> {
+    let path = beside(script).with_extension("phrases");
+    let text = checker.files().text(&path)?;
+    Some((path, text))
+}
+
+/// Tells of phrases a script names that its table does not have. Without one, it may be imported by who has.
+pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, report: &mut Report<'_, '_>) {
+    let Some((path, text)) = phrases_beside(checker, script) else { return };
+    let (own, core) = (Phrases::parse("", &text).0, Phrases::core());
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::Map(map, _))) = nodes.last() {
+            for (key, value) in &map.0 {
+                if key.as_str() == "phrase"
+                    && let Expr::StringConstant(name, position) = value
+                    && own.variants(name).chain(core.variants(name)).next().is_none()
+                {
+                    let table = path.file_name().unwrap_or_default().to_string_lossy();
+                    let near = super::words::near(name, own.entries().map(|(_, name, _)| name));
+                    let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+                    let message = format!("no phrase \"{name}\" in {table}");
+                    report.add(&rules::UNKNOWN_PHRASE, place(*position), message, hint);
+                }
+            }
+        }
+        true
+    });
+}
+
+/// What is wrong with the table of phrases beside a script; the sound files it plays are added to these.
+fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> Vec<Finding> {
+    let Some((path, text)) = phrases_beside(checker, script) else { return Vec::new() };
+    let (phrases, flaws) = Phrases::parse(&path.to_string_lossy(), &text);
+    played.extend(phrases.sounds().map(|(_, name, _)| name.to_owned()));
+    if Checker::is_test(script) {
+        // Told with the script itself.
+        return Vec::new();
+    }
+    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+    let mut findings = Vec::new();
+    let mut add = |rule: &'static Rule, line: usize, column: usize, width: usize, message: String, hint| {
+        findings.push(Finding {
+            rule: rule.name,
+            severity: rule.severity,
+            message,
+            hint,
+            script: path.to_string_lossy().into_owned(),
+            line,
+            column,
+            width: width.max(1),
+            source: lines.get(line - 1).copied().unwrap_or_default().to_owned(),
+        });
+    };
+    for flaw in flaws {
+        let rest = lines.get(flaw.line - 1).into_iter().flat_map(|line| line.chars().skip(flaw.column - 1));
+        let width = rest.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).count();
+        add(&rules::BAD_PHRASES, flaw.line, flaw.column, width, flaw.message, flaw.hint);
+    }
+    let (core, folders) = (Sounds::stock(), Folders::new(&checker.sounds));
+    let words = checker.files().text(&beside(script)).map(|text| lenient(&text));
+    for (_, name, line) in phrases.sounds() {
+        if name.starts_with('/') || core.find(name, "").is_some() {
+            continue;
+        }
+        let source = lines.get(line - 1).copied().unwrap_or_default();
+        let column = source.find(name).map_or(1, |at| source[..at].chars().count() + 1);
+        let width = name.chars().count();
+        if !checker.sounds.is_empty()
+            && let Some(message) = folders.lack(name)
+        {
+            add(&rules::MISSING_SOUND, line, column, width, message, folders.near(name));
+        }
+        if let Some(words) = &words
+            && !words.contains_key(name)
+        {
+            let near = super::words::near(name, words.keys().map(String::as_str));
+            let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+            let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
+            let table = beside(script);
+            let table = table.file_name().unwrap_or_default().to_string_lossy();
+            add(&rules::MISSING_WORDS, line, column, width, format!("no words for \"{name}\" in {table}"), Some(hint));
+        }
+    }
+    findings
+}
+
+/// What is wrong with the tables beside a script.
 pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST) -> Vec<Finding> {
+    let mut played = Vec::new();
+    let mut findings = phrases_table(checker, script, &mut played);
     let path = beside(script);
-    let Some(text) = checker.files().text(&path) else { return Vec::new() };
+    let Some(text) = checker.files().text(&path) else { return findings };
     let reader = Reader::new(checker, engine, script);
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);
     let said = Said::of(ast);
-    let mut findings = Vec::new();
-    let mut add = |rule: &'static super::Rule, line: usize, source: &str, width: usize, message: String, hint| {
+    let mut add = |rule: &'static Rule, line: usize, source: &str, width: usize, message: String, hint| {
         findings.push(Finding {
             rule: rule.name,
             severity: rule.severity,
@@ -164,7 +253,8 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
                 add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);
             }
             Ok(named) => {
-                let may = |name: &str| said.may_say(name) || imported.iter().any(|i| i.said.may_say(name));
+                let plays = |name: &str| played.iter().any(|played| played == name);
+                let may = |name: &str| plays(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name));
                 for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
                     let near = super::words::near(name, said.texts.iter().map(String::as_str));
                     let hint = near.map(|near| format!("the script plays \"{near}\""));

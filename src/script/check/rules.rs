@@ -181,6 +181,17 @@ pub(super) static BAD_PROMPTS: Rule = error(
     "A line of the table of prompts is not understood.",
     "Each line is `name: words`, a comment after `;`, or blank.",
 );
+pub(super) static BAD_PHRASES: Rule = error(
+    "bad-phrases",
+    "A line of the table of phrases is not understood, or a phrase has nothing for some numbers of a language.",
+    "Each line of `game.phrases` is `name: sounds`, or `name form: sounds`; the forms are those of the language in the \
+     heading above, such as `[en]`.",
+);
+pub(super) static UNKNOWN_PHRASE: Rule = warning(
+    "unknown-phrase",
+    "A phrase is not in the table of phrases beside the script.",
+    "It may be misspelt here or there. Told only where there is a table (`game.phrases` beside `game.rhai`).",
+);
 pub(super) static UNKNOWN_RULE: Rule = warning(
     "unknown-rule",
     "A comment allows a rule that does not exist.",
@@ -204,6 +215,7 @@ pub static RULES: &[&Rule] = &[
     &AFTER_HANGUP,
     &ASTERISK_VERSION,
     &BAD_PROMPTS,
+    &BAD_PHRASES,
     &ENDLESS_LOOP,
     &UNREACHABLE,
     &UNUSED_VARIABLE,
@@ -218,5 +230,6 @@ pub static RULES: &[&Rule] = &[
     &MISSING_WORDS,
     &SOUND_EXTENSION,
     &UNUSED_PROMPT,
+    &UNKNOWN_PHRASE,
     &UNKNOWN_RULE,
 ];
