@@ -1,1 +1,587 @@
-//! Calls recorded, and replayed.
+//! Calls recorded, played again, printed as tests; and games made by `agi-rhai new`.
+
+use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
+use crate::support::server::{Peer, Server, environment, reply, wait_until};
+use agi_rhai::agi::Reply;
+use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::transport::recording::{Bytes, During, Event, FORMAT, Header, Line, Tape};
+use agi_rhai::transport::{Replay, Simulator};
+use agi_rhai::{Host, Session, Status, host::Recorder};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a run of the program came to.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(args: &[&str], keys: &str) -> Ran {
+    let mut command = agi_rhai(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Nobody may be there to read the keys.
+    let _ = child.stdin.take().unwrap().write_all(keys.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+impl Ran {
+    #[track_caller]
+    fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn tells(&self, text: &str) -> &Self {
+        assert!(self.stdout.contains(text), "no {text:?} in {}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn complains(&self, text: &str) -> &Self {
+        assert!(self.stderr.contains(text), "no {text:?} in {}", self.stderr);
+        self
+    }
+}
+
+/// The recordings in a folder.
+fn recordings(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The only recording in a folder.
+#[track_caller]
+fn recording(folder: &Path) -> PathBuf {
+    let files = recordings(folder);
+    assert_eq!(files.len(), 1, "{files:?}");
+    files[0].clone()
+}
+
+#[track_caller]
+fn tape(file: &Path) -> Tape {
+    Tape::read(&fs::read(file).unwrap()).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A call recorded on the phone in its line mode.
+struct Recorded {
+    folder: Folder,
+    file: PathBuf,
+}
+
+fn recorded(script: &str, keys: &str, options: &[&str]) -> Recorded {
+    let folder = Folder::new();
+    let script = folder.file("game.rhai", script);
+    let records = folder.path("records");
+    let mut args = vec!["phone", "--fast", "--record", text(&records)];
+    args.extend(options);
+    args.push(&script);
+    run(&args, keys);
+    let file = recording(&records);
+    Recorded { folder, file }
+}
+
+impl Recorded {
+    fn replay(&self) -> Ran {
+        run(&["replay", text(&self.file)], "")
+    }
+
+    /// Played against another text of the script.
+    fn against(&self, script: &str) -> Ran {
+        self.folder.file("game.rhai", script);
+        self.replay()
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(&self.file).unwrap()
+    }
+}
+
+/// Every source of difference there is: keys, chance, the time, a variable, the database, a missing file, a sleep.
+const GAME: &str = r##"
+answer();
+stream_file("vm-intro");
+stream_file("no-such-file");
+verbose(`${random(1, 1000)} ${now()} ${elapsed()}`);
+let first = get_data("vm-enter-num-to-call", 3000, 4);
+sleep(0.7);
+let second = wait_for_digit(2000);
+if elapsed() > 0.5 { say_number(to_number(first, 0) + random(0, 9)); }
+verbose(`${elapsed()} ${date(now(), "UTC").hour} ${get_variable("NONE")} ${caller()}`);
+database_put("game", caller(), first + second);
+print(`${first} and ${second}`);
+try { exec("System", "true") } catch (problem) { verbose(problem.kind) }
+stream_file("vm-goodbye");
+fn on_hangup() { verbose(`gone after ${elapsed()}`); }
+"##;
+
+#[test]
+fn a_recorded_call_goes_the_same_way_again() {
+    for keys in ["12#\n5\n", "1234\n", "", "77\n#\n", "h\n", "12#\nh\n"] {
+        let call = recorded(GAME, keys, &[]);
+        call.replay().code(0).tells(": same: ");
+        let tape = tape(&call.file);
+        assert!(tape.ended().is_some(), "{}", call.text());
+        let mode = fs::metadata(&call.file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "what callers enter is nobody else's business");
+    }
+}
+
+#[test]
+fn a_changed_script_departs_where_it_sends_something_else() {
+    let call = recorded(GAME, "12#\n5\n", &[]);
+    // What does not go over the line is no difference.
+    let same = GAME.replace("${first} and ${second}", "").replace("sleep(0.7)", "sleep(0.3)");
+    call.against(&same).code(0).tells("(the script has changed)");
+    let other = call.against(&GAME.replace("2000)", "3000)")).code(1);
+    other.tells("then:  > WAIT FOR DIGIT 2000\n").tells("now:  > WAIT FOR DIGIT 3000\n").tells("game.rhai:8:14");
+    other.tells("8 | let second = wait_for_digit(3000);\n  |              ^^^^^^^^^^^^^^");
+    // The lines before it, the last of them right above.
+    let lines: Vec<&str> = other.stdout.lines().collect();
+    let then = lines.iter().position(|line| line.contains("then:")).unwrap();
+    assert!(lines[then - 1].ends_with("< 200 result=12"), "{}", other.stdout);
+    assert!(lines[then - 2].ends_with("> GET DATA \"vm-enter-num-to-call\" 3000 4"), "{}", other.stdout);
+    // It ends where it went on then, or goes on where it ended.
+    let ends = call.against(&GAME.replace("let second =", "exit(); let second =")).code(1);
+    ends.tells("then:  > WAIT FOR DIGIT 2000\n").tells("now:  (the script ends)\n");
+    ends.tells("the last command before was `get_data` at").tells("game.rhai:6");
+    let goes_on = call.against(&GAME.replace("fn on_hangup", "noop(1); fn on_hangup")).code(1);
+    goes_on.tells("then:  (the script ended: SUCCESS)\n").tells("now:  > NOOP \"1\"\n");
+    // With a fault, at run time or before.
+    let fault = call.against(&GAME.replace("let second =", "let x = [][3]; let second =")).code(1);
+    fault.tells("now:  (the script ends with a fault)").tells("game.rhai:8:");
+    call.against("let = 5;").code(1).tells("game.rhai:1:5");
+    // For ever, with nothing on the line.
+    let sleeps = call.against(&GAME.replace("sleep(0.7)", "loop { sleep(1); }")).code(1);
+    sleeps.tells("now:  (sleeps for more than an hour)");
+    let spins = call.against(&GAME.replace("sleep(0.7)", "loop { }")).code(1);
+    spins.tells("an endless loop?");
+    call.against(GAME).code(0);
+}
+
+#[test]
+fn several_calls_are_a_suite() {
+    let folder = Folder::new();
+    let script = folder.file("game.rhai", GAME);
+    let records = folder.path("records");
+    for keys in ["1#\n", "2#\n", "h\n"] {
+        run(&["phone", "--fast", "--record", text(&records), &script], keys);
+    }
+    let all = run(&["replay", text(&records)], "").code(0);
+    assert_eq!(all.stdout.matches(": same: ").count(), 3, "{}", all.stdout);
+    all.tells("3 calls: 3 the same, 0 departed\n");
+    folder.file("game.rhai", GAME.replace("2000)", "1000)"));
+    let some = run(&["replay", text(&records)], "").code(1);
+    some.tells("3 calls: 1 the same, 2 departed\n").tells(": departs\n");
+    folder.file("records/broken.jsonl", "nonsense\n");
+    let broken = run(&["replay", text(&records)], "").code(2);
+    broken.tells("4 calls: 1 the same, 2 departed, 1 not played\n").complains("broken.jsonl: line 1: no recording");
+    // A script that is somewhere else today.
+    folder.file("new/game.rhai", GAME);
+    fs::remove_file(&script).unwrap();
+    fs::remove_file(records.join("broken.jsonl")).unwrap();
+    run(&["replay", text(&records)], "").code(2).complains("is not there: name it by --script PATH or --scripts DIR");
+    run(&["replay", text(&records), "--scripts", text(&folder.path("new"))], "").code(0);
+    run(&["replay", text(&records), "--script", text(&folder.path("new/game.rhai"))], "").code(0);
+}
+
+#[test]
+fn a_call_that_failed_fails_the_same_again() {
+    let script = "answer();\nlet key = get_data(\"beep\", 1000, 1);\nif key == 5 { noop() }\n";
+    let call = recorded(script, "5\n", &[]);
+    call.replay().code(0).tells("FAILURE");
+    call.against(&format!("// moved down\n{script}")).code(0).tells("(the script has changed)");
+    let other = call.against(&script.replace("key == 5", "key.foo == 5")).code(1);
+    other.tells("then:  the text \"5\" compared with the number 5: use to_number()\n");
+    let mended = call.against(&script.replace("key == 5", "key == \"7\"")).code(1);
+    mended.tells("then:  (the script ended: FAILURE)\n").tells("now:  (the script ends: SUCCESS)\n");
+}
+
+/// What a script of one-shot AGI says to an Asterisk that hangs up while it sleeps or computes.
+#[test]
+fn a_hangup_in_a_sleep_or_while_computing_comes_at_its_place_again() {
+    let sleeping =
+        "verbose(1); sleep(30); verbose(2); fn on_hangup() { verbose(elapsed()); database_put(\"a\", \"b\", 1) }";
+    let computing = "verbose(1); for n in 0..100000000 { if n == 1000 { print(\"begun\") } } verbose(2);
+                     fn on_hangup() { verbose(elapsed()); }";
+    for (script, what) in [(sleeping, "sleeping"), (computing, "computing")] {
+        let folder = Folder::new();
+        let path = folder.file("game.rhai", script);
+        let records = folder.path("records");
+        let options = ["--max-computing", "60", "--record", text(&records)];
+        let mut process = Process::call(&mut agi_rhai(options.iter().copied().chain([path.as_str()])));
+        process.answer("VERBOSE \"1\" 1", "200 result=1");
+        std::thread::sleep(Duration::from_millis(300));
+        process.hang_up();
+        process.end().code(0);
+        let file = recording(&records);
+        let lines = fs::read_to_string(&file).unwrap();
+        assert!(lines.contains(&format!("\"hangup\":\"{what}\"")), "{lines}");
+        run(&["replay", text(&file)], "").code(0).tells("HANGUP");
+        // It had not come to the second line then.
+        folder.file("game.rhai", script.replace("sleep(30)", "sleep(0.01)"));
+        let shorter = run(&["replay", text(&file)], "");
+        assert_eq!(shorter.code, Some(i32::from(what == "sleeping")), "{}", shorter.stdout);
+        if what == "computing" {
+            // To compute takes no time in a replay: the command after it is where the hangup is noticed.
+            folder.file("game.rhai", script.replace("100000000", "10"));
+            run(&["replay", text(&file)], "").code(0);
+        }
+    }
+}
+
+#[test]
+fn a_line_that_breaks_and_a_reply_that_never_comes_are_played_again() {
+    let folder = Folder::new();
+    let script = folder.file("game.rhai", "verbose(1); verbose(2); fn on_hangup() { verbose(3); }");
+    let records = folder.path("records");
+    let mut lost = Process::call(&mut agi_rhai(["--record", text(&records), &script]));
+    lost.answer("VERBOSE \"1\" 1", "200 result=1");
+    lost.line();
+    lost.close();
+    lost.end();
+    run(&["replay", text(&recording(&records))], "").code(0).tells(": same: 2 commands");
+    fs::remove_file(recording(&records)).unwrap();
+    let mut half = Process::call(&mut agi_rhai(["--record", text(&records), &script]));
+    half.line();
+    half.send("200 ");
+    half.close();
+    half.end().code(3);
+    run(&["replay", text(&recording(&records))], "").code(0).tells("LOST");
+}
+
+#[test]
+fn a_server_keeps_every_call_in_a_file_of_its_own() {
+    const CALLS: usize = 200;
+    let folder = Folder::new();
+    folder.file("scripts/game.rhai", "verbose(params.n); let key = wait_for_digit(60000); verbose(`${args} ${key}`);");
+    let records = folder.path("records");
+    let mut server = Server::start(&folder, &["--record", text(&records)]);
+    let mut peers: Vec<Peer> = (0..CALLS)
+        .map(|n| {
+            let mut peer = server.connect();
+            peer.send(environment(&format!("game?n={n}")));
+            peer
+        })
+        .collect();
+    for (n, peer) in peers.iter_mut().enumerate() {
+        peer.answer(&format!("VERBOSE \"{n}\" 1"), "200 result=1");
+        peer.hears("WAIT FOR DIGIT 60000");
+    }
+    // What has happened is written while the calls go on.
+    let written =
+        || recordings(&records).iter().all(|file| fs::read_to_string(file).unwrap().contains("WAIT FOR DIGIT"));
+    wait_until("all are there", || recordings(&records).len() == CALLS && written());
+    for (n, mut peer) in peers.into_iter().enumerate() {
+        peer.send(if n % 2 == 0 { "200 result=53\n" } else { "HANGUP\n200 result=-1\n" });
+        peer.play();
+    }
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait(), Some(0));
+    let files = recordings(&records);
+    assert_eq!(files.len(), CALLS);
+    let mut seen: Vec<String> = files.iter().map(|file| tape(file).header.params["n"].clone()).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), CALLS, "each has its own");
+    let all = run(&["replay", text(&records)], "").code(0);
+    all.tells(&format!("{CALLS} calls: {CALLS} the same, 0 departed\n"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_costs_no_call() {
+    let folder = Folder::new();
+    folder.file("scripts/game.rhai", "verbose(1);");
+    let file = folder.file("a-file", "");
+    for records in [format!("{file}/records"), "/proc/records".to_owned(), "/dev/null".to_owned()] {
+        let ended = Process::call(&mut agi_rhai(["--record", &records, text(&folder.path("scripts/game.rhai"))])).end();
+        ended.code(0).says("calls are not recorded").says("(--record)");
+        assert_eq!(ended.stderr.matches("(--record)").count(), 1, "{}", ended.stderr);
+        let server = Server::start(&folder, &["--record", &records]);
+        for _ in 0..3 {
+            assert_eq!(server.status("game"), "SUCCESS");
+        }
+        wait_until("it is counted", || server.metric("agi_rhai_recordings_lost_total") == 3.0);
+        assert_eq!(server.logged("(--record)"), 1, "{}", server.log());
+    }
+}
+
+#[test]
+fn a_file_has_a_harmless_name_whatever_the_call_is_named() {
+    let folder = Folder::new();
+    let records = folder.path("records");
+    for uniqueid in ["../../../etc/passwd", "a\x01b;rm -rf /", "", "ü.1", &"9".repeat(300), "-.."] {
+        let script = folder.file("a b;c'.rhai", "verbose(1);");
+        let mut process = Process::start(&mut agi_rhai(["--record", text(&records), &script]));
+        process.send(ENVIRONMENT.replace("1700000000.12", uniqueid));
+        process.end().code(0);
+        let file = recording(&records);
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{name}");
+        assert!(name.len() < 150 && name.starts_with("20") && name.ends_with(".jsonl"), "{name}");
+        let environment = tape(&file).environment();
+        assert!(String::from_utf8_lossy(&environment).contains(uniqueid), "as sent: {environment:?}");
+        run(&["replay", text(&file)], "").code(0);
+        fs::remove_file(file).unwrap();
+    }
+    assert_eq!(fs::metadata(&records).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn what_is_no_text_survives() {
+    let folder = Folder::new();
+    let script = folder.file("game.rhai", "verbose(env.agi_calleridname); verbose(get_variable(\"X\").len());");
+    let records = folder.path("records");
+    let mut process = Process::start(&mut agi_rhai(["--record", text(&records), &script]));
+    let (before, after) = ENVIRONMENT.split_once("agi_calleridname: unknown\n").unwrap();
+    process.send([before.as_bytes(), b"agi_calleridname: caf\xc3\xff\x01\n", after.as_bytes()].concat());
+    process.line();
+    process.send("200 result=1\n");
+    process.line();
+    process.send(b"200 result=1 (\xff\xfe and\n two lines)\n");
+    process.end().code(0);
+    let file = recording(&records);
+    let environment = tape(&file).environment();
+    assert!(environment.windows(7).any(|bytes| bytes == b"caf\xc3\xff\x01\n"), "{environment:?}");
+    run(&["replay", text(&file)], "").code(0).tells(": same: 5 commands");
+}
+
+#[test]
+fn nothing_is_written_over_and_a_crash_leaves_what_happened() {
+    let folder = Folder::new();
+    let script = folder.file("game.rhai", "verbose(1); wait_for_digit(-1);");
+    let records = folder.path("records");
+    // One process a call: each line is there as it happens.
+    let mut process = Process::call(&mut agi_rhai(["--record", text(&records), &script]));
+    process.answer("VERBOSE \"1\" 1", "200 result=1");
+    process.line();
+    let file = recording(&records);
+    let mut cut = fs::read(&file).unwrap();
+    assert!(String::from_utf8_lossy(&cut).ends_with("\"sent\":\"WAIT FOR DIGIT -1\"}\n"));
+    process.send("200 result=0\n");
+    process.end().code(0);
+    // The machine went down in the middle of a line.
+    cut.truncate(cut.len() - 5);
+    let broken = folder.path("broken.jsonl");
+    fs::write(&broken, &cut).unwrap();
+    run(&["replay", text(&broken)], "").code(0).tells("1 commands").tells("where the recording breaks off");
+    // With a script that has changed before that.
+    folder.file("game.rhai", "verbose(2);");
+    run(&["replay", text(&broken)], "").code(1).tells("now:  > VERBOSE \"2\" 1");
+}
+
+#[test]
+fn a_broken_file_is_told_line_by_line() {
+    let call = recorded("answer(); verbose(1);", "", &[]);
+    let whole = call.text();
+    let broken = call.folder.path("broken.jsonl");
+    let play = |text: &str| {
+        fs::write(&broken, text).unwrap();
+        run(&["replay", broken.to_str().unwrap()], "")
+    };
+    play(&whole).code(0);
+    let header = whole.lines().next().unwrap();
+    for (text, told) in [
+        (String::new(), "line 1: no recording of agi-rhai"),
+        ("\n\n".to_owned(), "line 1: no recording of agi-rhai"),
+        ("{\"at\":1}\n".to_owned(), "line 1: no recording of agi-rhai"),
+        (
+            whole.replacen("\"agi-rhai\":1", "\"agi-rhai\":2", 1),
+            "a recording of format 2, and this agi-rhai reads format 1",
+        ),
+        (whole.replacen("\"seed\":", "\"sead\":", 1), "line 1: the header of a recording: missing field `seed`"),
+        (whole.replacen("\"sent\":\"ANSWER\"", "\"sung\":\"ANSWER\"", 1), "line 2: "),
+        (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":5", 1), "line 2: "),
+        (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":{\"hex\":\"abc\"}", 1), "line 2: no pairs of hex digits"),
+        (whole.replacen("{\"at\":", "{\"at\":-", 2), "line 2: -"),
+        (
+            format!("{header}\n{{\"at\":5,\"sent\":\"A\"}}\n{{\"at\":4,\"heard\":\"200 result=0\"}}\n"),
+            "line 3: it happens before",
+        ),
+        (format!("{header}\n\u{0}\u{1}\n]\n"), "line 3: "),
+    ] {
+        let ran = play(&text).code(2);
+        ran.complains(told);
+    }
+    // Not read, not there, no folder of recordings, nothing named.
+    run(&["replay", "/no/such.jsonl"], "").code(2).complains("/no/such.jsonl: cannot read it");
+    run(&["replay", "/proc/self/fdinfo"], "").code(2).complains("no recorded calls (*.jsonl) in /proc/self/fdinfo");
+    run(&["replay"], "").code(2);
+}
+
+/// A PIN asked for in every way there is, said back, stored, compared, and put into names.
+const PIN: &str = r#"
+answer();
+let stored = database_get("pin", caller());
+let pin = get_data("vm-password", 3000, 4);
+let again = "";
+while again.len() < 4 { again += wait_for_digit(3000); }
+say_digits(pin);
+say_number(to_number(pin));
+database_put("pin", caller(), pin);
+database_put("pin/" + pin, "x", again);
+set_variable("PIN", again);
+verbose(`${pin} of ${env.agi_calleridname} ${again}`);
+noop(pin, again);
+exec("NoOp", pin);
+stream_file(`/tmp/pins/${pin}`);
+print(pin + again);
+if pin == again { stream_file("auth-thankyou"); } else { stream_file("auth-incorrect"); }
+send_text(pin);
+get_variable(`DB(pin/${pin})`);
+pin == 5;
+"#;
+
+#[test]
+fn a_redacted_file_has_nothing_the_caller_entered() {
+    let folder = Folder::new();
+    let script = folder.file("pin.rhai", PIN);
+    let records = folder.path("records");
+    let args = ["--record", text(&records), "--redact", &script, "4711", "+49301234567"];
+    let mut process = Process::start(&mut agi_rhai(args));
+    let environment = ENVIRONMENT
+        .replace("agi_callerid: 201", "agi_callerid: +49301234567")
+        .replace("agi_calleridname: unknown", "agi_calleridname: Ada Lovelace")
+        .replace("Local/s@", "SIP/49301234567@");
+    process.send(environment);
+    let mut keys = "4711".bytes();
+    let ended = process.end_with(|line| {
+        let reply = match () {
+            () if line.starts_with("DATABASE GET") => "200 result=1 (4711)".to_owned(),
+            () if line.starts_with("GET DATA") => "200 result=4711".to_owned(),
+            () if line.starts_with("WAIT FOR") => format!("200 result={}", keys.next().unwrap()),
+            () if line.starts_with("GET VARIABLE") => "200 result=1 (4711)".to_owned(),
+            () => reply(line).to_owned(),
+        };
+        Some(reply)
+    });
+    ended.code(1).says("the text \"4711\" compared with the number 5");
+    let file = recording(&records);
+    let all = fs::read_to_string(&file).unwrap();
+    for secret in ["4711", "9301234567", "Ada", "Lovelace"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+    // What is no secret is still there.
+    for plain in
+        ["vm-password", "auth-thankyou", "1700000000.12", "22.10.1", "DATABASE PUT \\\"pin\\\"", "\"redacted\":true"]
+    {
+        assert!(all.contains(plain), "no {plain} in {all}");
+    }
+    // And it goes the same way: what was equal is still equal.
+    run(&["replay", text(&file)], "").code(0).tells("FAILURE");
+    folder.file("pin.rhai", PIN.replace("auth-thankyou", "auth-incorrect"));
+    run(&["replay", text(&file)], "").code(1).tells("then:  > STREAM FILE \"auth-thankyou\"");
+    // Another call has other stand-ins, and the seed does not tell them.
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(!name.contains("4711") && !name.contains("4930"), "{name}");
+}
+
+#[test]
+fn stand_ins_are_of_the_same_length_and_kind() {
+    let header = |environment: &[&str]| Header {
+        format: FORMAT,
+        script: "x.rhai".to_owned(),
+        version: "0".to_owned(),
+        seed: 1,
+        started: Duration::from_secs(1_700_000_000),
+        args: vec!["keep 12".to_owned(), "00471100".to_owned()],
+        params: [("level".to_owned(), "3".to_owned())].into(),
+        denied: vec![],
+        dead_mode: true,
+        redacted: true,
+        environment: environment.iter().map(|line| Bytes(line.as_bytes().to_vec())).collect(),
+    };
+    let caller: Plan = "presses 4711# after 1s then says \"Grüße 12\" after 3s".parse().unwrap();
+    let folder = Folder::new();
+    let mut host = Host::new();
+    host.record(Arc::new(Recorder::new(&folder.path("records")).redacting()));
+    let script = host
+        .compile("x.rhai", r#"let a = get_data("beep", 2000, 9); verbose(a); let t = receive_text(9000); verbose(t); verbose("Grüße, Otto");"#)
+        .unwrap();
+    let call = Call { callerid: Some("0301".into()), calleridname: Some("Otto".into()), ..Call::default() };
+    let simulator = Simulator::new(Channel::new(call, Box::new(caller)));
+    let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, header(&[]).args);
+    assert_eq!(outcome.status, Status::Success);
+    let tape = tape(&recording(&folder.path("records")));
+    let sent: Vec<String> = tape
+        .lines
+        .iter()
+        .filter_map(
+            |line| if let Event::Sent(sent) = &line.event { String::from_utf8(sent.0.clone()).ok() } else { None },
+        )
+        .collect();
+    let heard: Vec<&str> = tape
+        .lines
+        .iter()
+        .filter_map(|line| if let Event::Heard(heard) = &line.event { Some(heard.as_str()) } else { None })
+        .collect();
+    let digits = heard[0].strip_prefix("200 result=").unwrap();
+    assert!(digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()) && digits != "4711", "{digits}");
+    assert!(!digits.starts_with('0'), "a number of four digits stays one: {digits}");
+    assert_eq!(sent[1], format!("VERBOSE \"{digits}\" 1"), "the same value has the same stand-in");
+    let said = heard[2];
+    assert!(said.starts_with("200 result=1 (xxxxx ") && said.len() == "200 result=1 (xxxxx 12)".len(), "{said}");
+    assert_eq!(sent[4], "VERBOSE \"xxxxx, xxxx\" 1", "words of the caller's come back too");
+    assert_eq!(tape.header.args[0], "keep 12");
+    assert!(tape.header.args[1].len() == 8 && !tape.header.args[1].contains("4711"), "{:?}", tape.header.args);
+    assert_eq!(tape.header.params, header(&[]).params.into_iter().filter(|_| false).collect());
+}
+
+#[test]
+fn a_replay_may_be_had_by_a_program_of_ones_own() {
+    let lines = [
+        (0, Event::Sent(Bytes(b"ANSWER".to_vec()))),
+        (20, Event::Heard("200 result=0".to_owned())),
+        (700, Event::Hangup(During::Sleeping)),
+        (700, Event::Sent(Bytes(b"VERBOSE \"0.7\" 1".to_vec()))),
+        (701, Event::Heard("200 result=1".to_owned())),
+    ];
+    let line = |(at, event): (u64, Event)| Line { at: Duration::from_millis(at), event };
+    let tape = Arc::new(Tape {
+        header: Header {
+            format: FORMAT,
+            script: "x".to_owned(),
+            version: String::new(),
+            seed: 1,
+            started: Duration::from_secs(1_700_000_000),
+            args: vec![],
+            params: [].into(),
+            denied: vec![],
+            dead_mode: true,
+            redacted: false,
+            environment: vec![Bytes(b"agi_request: x".to_vec())],
+        },
+        lines: lines.into_iter().map(line).collect(),
+    });
+    let replay = Replay::new(Arc::clone(&tape));
+    let progress = replay.watch();
+    let host = Host::new();
+    let script = host.compile("x", "answer(); sleep(1); verbose(1); fn on_hangup() { verbose(elapsed()) }").unwrap();
+    host.run(Session::begin(Box::new(replay)).unwrap(), &script, vec![]);
+    let progress = progress.lock().unwrap().clone();
+    assert_eq!((progress.played, progress.departure, progress.broke_off), (5, None, true));
+    // Written and read again it is the same.
+    let mut text = serde_json::to_string(&tape.header).unwrap();
+    for line in &tape.lines {
+        text.push('\n');
+        text.push_str(&serde_json::to_string(line).unwrap());
+    }
+    text.push('\n');
+    assert_eq!(Tape::read(text.as_bytes()).unwrap(), *tape);
+    assert_eq!(Reply::of(0).to_string(), "200 result=0");
+}

@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 use tracing::warn;
 
@@ -36,6 +36,7 @@ const MOST_OF_A_NAME: usize = 40;
 pub struct Recorder {
     folder: PathBuf,
     redacts: bool,
+    made: Once,
     /// Where a thread writes, the calls it writes for.
     tapes: Mutex<Option<Vec<Arc<Tape>>>>,
     /// Held while they are written, so that what was said first stands first.
@@ -61,19 +62,24 @@ impl Recorder {
     /// recordings only.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        let recorder = Self {
+        Self {
             folder: folder.to_owned(),
             redacts: false,
+            made: Once::new(),
             tapes: Mutex::new(None),
             turn: Mutex::new(()),
             lost: AtomicU64::new(0),
             warned: AtomicBool::new(false),
-        };
-        // What callers enter is nobody else's business.
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {
-            recorder.warn(&error);
         }
-        recorder
+    }
+
+    fn make_folder(&self) {
+        self.made.call_once(|| {
+            // What callers enter is nobody else's business.
+            if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder) {
+                self.warn(&error);
+            }
+        });
     }
 
     /// Leaves out what callers enter, and who calls. A file is written when its call has ended: what is entered late
@@ -90,6 +96,7 @@ impl Recorder {
 
     /// Writes from a thread of its own from now on.
     pub(super) fn write_behind(self: &Arc<Self>) -> io::Result<()> {
+        self.make_folder();
         *lock(&self.tapes) = Some(Vec::new());
         let recorder = Arc::downgrade(self);
         let write = move || {
@@ -136,6 +143,7 @@ impl Recorder {
         (args, params): (&[String], &BTreeMap<String, String>),
         denied: &[String],
     ) -> Session {
+        self.make_folder();
         let tape = Arc::new(Tape {
             path: self.folder.join(name(&session, script)),
             waiting: Mutex::default(),

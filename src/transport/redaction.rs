@@ -1,8 +1,9 @@
 //! A recorded call without what its caller entered, and without who called.
 //!
 //! What is taken out is replaced by a stand-in of the same length and kind: digits by digits, letters by `x`. The same
-//! digits have the same stand-in throughout a call, so that a value that comes back can be seen to come back, and so
-//! that a script compares what was equal as equal. Stand-ins are drawn anew for each call, and not from its seed.
+//! digits have the same stand-in throughout a call, also where they were entered key by key, so that a value that comes
+//! back can be seen to come back, and so that a script finds equal what was equal. Stand-ins are drawn anew for each
+//! call, and not from its seed; what a single digit became tells nothing of the same digit within a longer number.
 //!
 //! | where | what is replaced |
 //! |---|---|
@@ -32,6 +33,8 @@ const TECHNICAL: [&str; 4] = ["agi_uniqueid", "agi_version", "agi_threadid", "ag
 pub(super) struct Redaction {
     /// All digits entered, and the caller's numbers.
     digits: Vec<Vec<u8>>,
+    /// What stands for the digits entered, by the number of the reply's line.
+    entries: HashMap<usize, Vec<u8>>,
     /// The words of what was entered and of the caller's name, in lower case.
     words: HashSet<String>,
     stand_ins: HashMap<Vec<u8>, Vec<u8>>,
@@ -57,7 +60,8 @@ impl Redaction {
     pub fn of(header: &Header, lines: &[Line]) -> Self {
         let chance = StdRng::seed_from_u64(RandomState::new().build_hasher().finish());
         let mut redaction = Self {
-            digits: vec![Vec::new()],
+            digits: Vec::new(),
+            entries: HashMap::new(),
             words: HashSet::new(),
             stand_ins: HashMap::new(),
             used: HashSet::new(),
@@ -70,17 +74,19 @@ impl Redaction {
             }
         }
         let mut command = None;
-        for line in lines {
+        let mut pieces = Vec::new();
+        for (number, line) in lines.iter().enumerate() {
             match &line.event {
                 Event::Sent(sent) => command = Sent::of(&sent.0),
                 Event::Heard(heard) => {
                     if let (Some(command), Some(reply)) = (&command, reply(heard)) {
-                        redaction.learn(command, &reply);
+                        redaction.learn(command, &reply, number, &mut pieces);
                     }
                 }
                 _ => {}
             }
         }
+        redaction.join(&mut pieces);
         redaction
     }
 
@@ -94,20 +100,47 @@ impl Redaction {
         self.words.extend(words.map(str::to_owned));
     }
 
-    /// Learns what the caller entered.
-    fn learn(&mut self, command: &Sent, reply: &Reply) {
-        let key = || reply.result().parse().ok();
-        match entered(command, reply) {
-            Entered::Nothing => {}
-            // One key after the other may be one number.
-            Entered::Key => {
-                if let (Some(key), Some(keys)) = (key(), self.digits.first_mut()) {
-                    keys.push(key);
-                }
-            }
-            Entered::Result => self.know(reply.result().as_bytes()),
+    /// Learns what the caller entered. Digits asked for one by one, without a prompt between them, are pieces of one
+    /// number; so is what was asked for behind the first.
+    fn learn(&mut self, command: &Sent, reply: &Reply, line: usize, pieces: &mut Vec<(usize, Vec<u8>)>) {
+        let entered = entered(command, reply);
+        let digits = match entered {
+            Entered::Key => reply.result().parse().map_or(Vec::new(), |key| vec![key]),
+            Entered::Result => reply.result().as_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        let goes_on = match command.command.function.name {
+            "wait_for_digit" => true,
+            "get_data" => command.words.get(command.verb).is_some_and(String::is_empty),
+            _ => false,
+        };
+        if !goes_on || digits.is_empty() || pieces.iter().any(|(_, digits)| digits.len() > 1) {
+            self.join(pieces);
+        }
+        if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+            pieces.push((line, digits));
+            return;
+        }
+        self.join(pieces);
+        match entered {
+            Entered::Key | Entered::Result => self.know(&digits),
             Entered::Value => self.know(reply.value().unwrap_or_default().as_bytes()),
             Entered::Text => self.know(quoted(&reply.text).as_bytes()),
+            Entered::Nothing => {}
+        }
+    }
+
+    /// The pieces are one number, and so is its stand-in.
+    fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>) {
+        let whole: Vec<u8> = pieces.iter().flat_map(|(_, digits)| digits.iter().copied()).collect();
+        if whole.is_empty() {
+            return;
+        }
+        self.know(&whole);
+        let mut stand_in = self.stand_in(&whole);
+        for (line, digits) in pieces.drain(..) {
+            let rest = stand_in.split_off(digits.len());
+            self.entries.insert(line, std::mem::replace(&mut stand_in, rest));
         }
     }
 
@@ -131,7 +164,7 @@ impl Redaction {
             *value = self.text(value, Part::Known);
         }
         let mut command = None;
-        for line in lines {
+        for (number, line) in lines.iter_mut().enumerate() {
             match &mut line.event {
                 Event::Sent(sent) => {
                     command = Sent::of(&sent.0);
@@ -139,7 +172,7 @@ impl Redaction {
                 }
                 Event::Heard(heard) => {
                     if let (Some(command), Some(said)) = (&command, reply(heard)) {
-                        *heard = self.heard(command, &said);
+                        *heard = self.heard(command, &said, number);
                     }
                 }
                 Event::Printed(printed) => printed.text = self.text(&printed.text, Part::Digits),
@@ -175,7 +208,7 @@ impl Redaction {
     }
 
     /// A reply, by what it means.
-    fn heard(&mut self, command: &Sent, reply: &Reply) -> String {
+    fn heard(&mut self, command: &Sent, reply: &Reply, line: usize) -> String {
         let mut said = reply.text.clone();
         let entered = entered(command, reply);
         // From the end, so that places stay where they are.
@@ -199,10 +232,14 @@ impl Redaction {
         match entered {
             Entered::Key => {
                 let key = result.parse().unwrap_or_default();
-                let key = self.replace(&[key], Part::All);
+                let key = self.entries.get(&line).cloned().unwrap_or_else(|| self.replace(&[key], Part::All));
                 said.replace_range(at..at + result.len(), &key.first().copied().unwrap_or_default().to_string());
             }
-            Entered::Result => said.replace_range(at..at + result.len(), &self.text(result, Part::All)),
+            Entered::Result => {
+                let digits = self.entries.get(&line).map(|digits| text(digits).into_owned());
+                let digits = digits.unwrap_or_else(|| self.text(result, Part::All));
+                said.replace_range(at..at + result.len(), &digits);
+            }
             _ => {}
         }
         format!("{} {said}", reply.code)

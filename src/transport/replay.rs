@@ -20,6 +20,8 @@ pub struct Replay {
     tape: Arc<Tape>,
     began: Time,
     now: Time,
+    /// When something happened last.
+    last: Time,
     next: usize,
     in_flight: InFlight,
     progress: Arc<Mutex<Progress>>,
@@ -59,7 +61,7 @@ impl Replay {
     #[must_use]
     pub fn new(tape: Arc<Tape>) -> Self {
         let began = Time::default() + tape.header.started;
-        Self { tape, began, now: began, next: 0, in_flight: InFlight::Nothing, progress: Arc::default() }
+        Self { tape, began, now: began, last: began, next: 0, in_flight: InFlight::Nothing, progress: Arc::default() }
     }
 
     /// How far it has come, which goes on while it is played.
@@ -82,6 +84,7 @@ impl Replay {
     /// What happened next has happened again, at this time.
     fn play(&mut self, at: Time) {
         self.now = self.now.max(at);
+        self.last = self.now;
         let passed_over = |line: &Line| matches!(line.event, Event::Asked(_) | Event::Printed(_));
         while self.tape.lines.get(self.next).is_some_and(passed_over) {
             self.next += 1;
@@ -202,7 +205,7 @@ impl Transport for Replay {
             None if self.in_flight == InFlight::Known => Err(self.break_off()),
             _ if self.in_flight == InFlight::Known && until == Time::NEVER => Ok(Heard::Closed),
             upcoming => {
-                let next = upcoming.map_or(self.now, |(at, _)| at.max(self.now));
+                let next = upcoming.map_or(self.last, |(at, _)| at.max(self.last));
                 if until > next + PATIENCE {
                     return Err(self.beyond(Departure::Sleeps));
                 }
