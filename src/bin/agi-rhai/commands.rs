@@ -1,12 +1,324 @@
-//! `agi-rhai commands`: the reference in the terminal.
+//! `agi-rhai commands`: the reference in the terminal, from the same tables as docs/commands.md.
 
+use agi_rhai::command::reference::notes;
+use agi_rhai::command::{COMMANDS, Command, Example, Function, Kind, Need, Param};
+use agi_rhai::script::rehearse::VOCABULARY;
+use agi_rhai::script::words::{WORDS, Word};
+use agi_rhai::script::{BUILTINS, Language};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _, stdout};
 use std::process::ExitCode;
 
 /// Shows what a script can say: all functions, or one of them with its examples
 #[derive(Debug, clap::Args)]
-pub struct Commands {}
+#[command(
+    after_help = "Examples:\n  agi-rhai commands                 all functions, a line each\n  agi-rhai commands stream_file     \
+                        one of them\n  agi-rhai commands STREAM FILE     the same by Asterisk's name\n  agi-rhai commands \
+                        say             all with `say` in their names, unless one is named so\nExit codes: 0 shown, 2 there is no such \
+                        function."
+)]
+pub struct Commands {
+    /// A function, an AGI command as Asterisk writes it, or a part of their names
+    #[arg(value_name = "NAME")]
+    name: Vec<String>,
+}
 
-pub fn commands(_: &Commands) -> ExitCode {
-    eprintln!("agi-rhai: not built yet");
+/// What functions are about: the one each subject begins with, in the order of the tables.
+const SUBJECTS: &[(&str, &str)] = &[
+    ("answer", "The call"),
+    ("stream_file", "Playing sound files"),
+    ("get_data", "Keys"),
+    ("say_number", "Saying numbers, letters and times"),
+    ("record_file", "Recording"),
+    ("get_variable", "Channel variables"),
+    ("database_get", "Asterisk's database"),
+    ("exec", "The dialplan"),
+    ("send_text", "Text and pictures"),
+    ("verbose", "Log"),
+    ("speech_create", "Recognising speech"),
+    ("sleep", "Besides the commands"),
+    ("say", "Questions and menus"),
+    ("place_call", "In tests, which end in .test.rhai"),
+];
+
+/// Everything fits so many columns.
+const COLUMNS: usize = 80;
+/// The column at which summaries begin in the list, and descriptions of parameters.
+const SUMMARIES: usize = 28;
+
+pub fn commands(options: &Commands) -> ExitCode {
+    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut page = Page { text: String::new(), colour };
+    let wanted = options.name.join(" ");
+    if wanted.is_empty() {
+        page.list(|_| true, |_| false);
+        page.text.push_str("\n`agi-rhai commands NAME` tells all of one of them, with examples.\n");
+        return page.print();
+    }
+    if let Some(function) = find(&wanted) {
+        page.entry(function);
+        return page.print();
+    }
+    let words: Vec<&Word> = WORDS.iter().filter(|word| word.name().eq_ignore_ascii_case(&wanted)).collect();
+    if !words.is_empty() {
+        page.words(&words);
+        return page.print();
+    }
+    let part = wanted.to_lowercase().replace(' ', "_");
+    let named = |name: &str| part.len() > 1 && name.contains(&part);
+    page.list(|function| named(function.name), |word| named(word.name()));
+    if !page.text.is_empty() {
+        return page.print();
+    }
+    let like = Language::new().like(&part).filter(|like| find(like).is_some());
+    let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
+    eprintln!("agi-rhai: there is no function `{wanted}`; {hint}");
     ExitCode::from(2)
+}
+
+/// The function of this name, or the one that sends this command.
+fn find(wanted: &str) -> Option<&'static Function> {
+    let name = wanted.to_lowercase().replace(' ', "_");
+    let sends = |function: &Function| {
+        Command::of_function(function.name).is_some_and(|command| command.verb.eq_ignore_ascii_case(wanted))
+    };
+    all().find(|function| function.name == name).or_else(|| all().find(|function| sends(function)))
+}
+
+fn all() -> impl Iterator<Item = &'static Function> {
+    let commands = COMMANDS.iter().map(|command| &command.function);
+    commands.chain(BUILTINS.iter().copied()).chain(VOCABULARY.iter().copied())
+}
+
+/// The functions by subject.
+fn groups() -> Vec<(&'static str, Vec<&'static Function>)> {
+    let mut groups: Vec<(&'static str, Vec<&'static Function>)> = Vec::new();
+    for function in all() {
+        if let Some((_, subject)) = SUBJECTS.iter().find(|(first, _)| *first == function.name) {
+            groups.push((subject, Vec::new()));
+        }
+        if let Some((_, functions)) = groups.last_mut() {
+            functions.push(function);
+        }
+    }
+    groups
+}
+
+struct Page {
+    text: String,
+    colour: bool,
+}
+
+impl Page {
+    fn print(&self) -> ExitCode {
+        // Whoever reads from a pipe may have had enough.
+        let _ = stdout().write_all(self.text.as_bytes()).and_then(|()| stdout().flush());
+        ExitCode::SUCCESS
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let text = self.paint("1", text);
+        self.line(&text);
+    }
+
+    fn paint(&self, how: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{how}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// What stands between backticks is in colour where there is any, and keeps them where there is none.
+    fn code(&self, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let parts = text.split('`').enumerate();
+        parts.map(|(number, part)| if number % 2 == 1 { self.paint("36", part) } else { part.to_owned() }).collect()
+    }
+
+    /// A text in lines that fit, each indented; the first one goes on after what stands there already.
+    fn wrapped(&mut self, before: &str, indent: usize, text: &str) {
+        let mut line = format!("{before:indent$}");
+        let mut lines = Vec::new();
+        for word in text.split_whitespace() {
+            if line.trim_end().chars().count() + 1 + word.chars().count() > COLUMNS && !line.trim().is_empty() {
+                lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            }
+            if line.chars().count() > indent {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+        // As a whole, since what is in backticks may go over the end of a line.
+        let lines = self.code(&lines.join("\n"));
+        for line in lines.lines() {
+            self.line(line);
+        }
+    }
+
+    fn list(&mut self, wanted: impl Fn(&Function) -> bool, word: impl Fn(&Word) -> bool) {
+        for (subject, functions) in groups() {
+            let functions: Vec<&Function> = functions.into_iter().filter(|function| wanted(function)).collect();
+            if functions.is_empty() {
+                continue;
+            }
+            self.heading(subject);
+            for function in functions {
+                self.listed(function.name, &brief(function.summary));
+            }
+        }
+        let words: Vec<&Word> = WORDS.iter().filter(|one| word(one)).collect();
+        if !words.is_empty() {
+            self.heading("Of the language itself");
+            for word in words {
+                self.listed(&format!("{}.{}", word.of, word.name()), &brief(word.summary));
+            }
+        }
+    }
+
+    fn listed(&mut self, name: &str, summary: &str) {
+        let gap = " ".repeat(SUMMARIES.saturating_sub(2 + name.chars().count()).max(1));
+        let line = format!("  {}{gap}{}", self.paint("36", name), self.code(summary));
+        self.line(&line);
+    }
+
+    fn words(&mut self, words: &[&Word]) {
+        for word in words {
+            self.heading(&format!("{}.{}", word.of, word.signature));
+            self.wrapped("", 4, word.summary);
+        }
+    }
+
+    fn entry(&mut self, function: &Function) {
+        self.heading(&function.signature());
+        if let Some(command) = Command::of_function(function.name) {
+            let line = format!("    sends {}", command.verb);
+            let line = self.paint("2", &line);
+            self.line(&line);
+        }
+        self.line("");
+        self.wrapped("", 0, function.summary);
+        if !function.params.is_empty() {
+            self.heading("Parameters");
+            for param in function.params {
+                self.param(param, 4);
+            }
+        }
+        self.heading("Gives");
+        self.wrapped("", 4, &format!("{}.", function.returns.doc()));
+        for note in notes(function) {
+            self.wrapped("", 4, note);
+        }
+        self.heading(if function.examples.len() == 1 { "Example" } else { "Examples" });
+        for (number, example) in function.examples.iter().enumerate() {
+            if number > 0 {
+                self.text.push('\n');
+            }
+            self.example(example);
+        }
+    }
+
+    fn param(&mut self, param: &Param, indent: usize) {
+        let kind = match param.kind {
+            Kind::Word(words) => format!("one of `{}`", words.join("`, `")),
+            Kind::Integer(least, most) => range(least, most),
+            kind => kind.name().to_owned(),
+        };
+        let need = match param.need {
+            Need::Required => String::new(),
+            Need::Default("") => ", `\"\"` if left out".to_owned(),
+            Need::Default(default) => format!(", `{default}` if left out"),
+            Need::Optional => ", may be left out".to_owned(),
+        };
+        let name = format!("{}{}", " ".repeat(indent), param.name);
+        let name = if name.len() + 2 > SUMMARIES { name + "  " } else { name };
+        self.wrapped(&name, SUMMARIES, &format!("({kind}{need}) {}", param.doc));
+        if let Kind::Options(options) = param.kind {
+            for option in options {
+                self.param(option, indent + 4);
+            }
+        }
+    }
+
+    fn example(&mut self, example: &Example) {
+        if !example.caller.is_empty() {
+            let line = self.paint("2", &format!("    // the caller {}", example.caller));
+            self.line(&line);
+        }
+        for line in example.script.lines() {
+            let line = self.paint("36", line);
+            self.line(&format!("    {line}"));
+        }
+        let mut rows: Vec<(&str, &str)> = Vec::new();
+        let sends = example.sends.lines().map(|line| ("to Asterisk", line));
+        let replies = example.reply.lines().map(|line| ("its reply", line));
+        // Each line with its reply, as they go over the wire.
+        let (sends, replies): (Vec<_>, Vec<_>) = (sends.collect(), replies.collect());
+        for number in 0..sends.len().max(replies.len()) {
+            rows.extend(sends.get(number));
+            rows.extend(replies.get(number));
+        }
+        rows.push(("value", example.value));
+        for (what, line) in rows {
+            let what = self.paint("2", &format!("{what:<13}"));
+            let _ = writeln!(self.text, "        {what}{line}");
+        }
+    }
+}
+
+fn range(least: i64, most: i64) -> String {
+    match (least, most) {
+        (i64::MIN..=-2_000_000_000, 2_000_000_000..) => "integer".to_owned(),
+        (_, 2_000_000_000..) => format!("integer from {least}"),
+        _ => format!("integer from {least} to {most}"),
+    }
+}
+
+/// A summary that fits its place in the list: without its last parts if it is long.
+fn brief(summary: &str) -> String {
+    let room = COLUMNS - SUMMARIES;
+    if summary.chars().count() <= room {
+        return summary.to_owned();
+    }
+    let fits = |at: &usize| summary[..*at].chars().count() < room;
+    let stops = summary.match_indices(['.', ';', ':', ',']).map(|(at, _)| at).filter(fits);
+    let whole =
+        |part: &str| part.matches('`').count() % 2 == 0 && part.matches('(').count() == part.matches(')').count();
+    match stops.filter(|&at| whole(&summary[..at])).last() {
+        Some(at) if summary[..at].chars().count() > 15 => format!("{}.", &summary[..at]),
+        _ => {
+            let cut = summary.match_indices(' ').map(|(at, _)| at).filter(fits).last().unwrap_or(0);
+            format!("{}…", &summary[..cut])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_belongs_to_a_subject() {
+        let groups = groups();
+        assert_eq!(groups.iter().map(|(_, functions)| functions.len()).sum::<usize>(), all().count());
+        let first = |functions: &[&Function]| functions.first().map(|function| function.name);
+        for ((subject, functions), (name, expected)) in groups.iter().zip(SUBJECTS) {
+            assert_eq!((subject, first(functions)), (expected, Some(*name)));
+        }
+    }
+
+    #[test]
+    fn every_summary_fits_its_line() {
+        for function in all() {
+            assert!(brief(function.summary).chars().count() <= COLUMNS - SUMMARIES, "{}", function.name);
+            assert!(function.name.len() + 3 <= SUMMARIES, "{}", function.name);
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod lsp;
 mod memory;
 mod new;
 mod options;
+mod pages;
 mod phone;
 mod replay;
 mod serve;
@@ -49,6 +50,8 @@ fn main() -> ExitCode {
         Options { command: Some(Command::New(new)), .. } => return new::new(&new),
         Options { command: Some(Command::Commands(commands)), .. } => return commands::commands(&commands),
         Options { command: Some(Command::Lsp(lsp)), .. } => return lsp::lsp(&lsp),
+        Options { command: Some(Command::Completions(shell)), .. } => return pages::completions(&shell),
+        Options { command: Some(Command::Man(man)), .. } => return pages::man(&man),
         Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {

@@ -47,6 +47,8 @@ pub enum Command {
     New(crate::new::New),
     Commands(crate::commands::Commands),
     Lsp(crate::lsp::Lsp),
+    Completions(crate::pages::Completions),
+    Man(crate::pages::Man),
 }
 
 #[derive(Debug, Args)]
