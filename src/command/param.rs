@@ -80,9 +80,10 @@ impl Kind {
 
     /// The names a map of options may have; `None` where it takes none.
     #[must_use]
-    pub const fn options(self) -> Option<&'static [&'static str]> {
+    pub fn options(self) -> Option<Vec<&'static str>> {
         match self {
-            Self::RecordOptions => Some(&["beep", "silence", "offset"]),
+            Self::RecordOptions => Some(vec!["beep", "silence", "offset"]),
+            Self::Options(params) => Some(params.iter().map(|param| param.name).collect()),
             _ => None,
         }
     }
@@ -115,6 +116,7 @@ impl Param {
             Kind::Joined | Kind::Rest => text(value).and_then(|text| push(&mut line, &text).map_err(|e| e.to_string())),
             Kind::Digits => text(value).and_then(|text| digits(&text)),
             Kind::RecordOptions => record_options(value, &mut line).map(|_| ()),
+            Kind::Parts | Kind::Choices | Kind::Function | Kind::Options(_) => Ok(()),
             kind => one(kind, value, &mut line),
         }
         .err()

@@ -295,19 +295,19 @@ pub(super) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();
-    let mut last = None;
+    let mut previous = None;
     for (i, a) in one.chars().enumerate() {
         let mut next = vec![i + 1];
         for (j, b) in other.iter().enumerate() {
             let change = row[j] + usize::from(a != *b);
             let mut least = change.min(next[j] + 1).min(row[j + 1] + 1);
-            if j > 0 && last == Some(*b) && other[j - 1] == a {
+            if j > 0 && previous == Some(*b) && other[j - 1] == a {
                 least = least.min(before[j - 1] + 1);
             }
             next.push(least);
         }
         before = std::mem::replace(&mut row, next);
-        last = Some(a);
+        previous = Some(a);
     }
     row.last().copied().unwrap_or(0)
 }

@@ -1,7 +1,7 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
 use agi_rhai::script::Language;
-use agi_rhai::script::check::{Checker, Finding, RULES, Severity};
+use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -61,8 +61,8 @@ fn version(text: &str) -> Result<u32, String> {
     let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let major = digits.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok());
     match major {
-        Some(major) if major >= 11 => Ok(major),
-        Some(_) => Err("versions before 11 are not known to the checker".to_owned()),
+        Some(major) if major >= OLDEST_ASTERISK => Ok(major),
+        Some(_) => Err(format!("versions before {OLDEST_ASTERISK} are not known to the checker")),
         None => Err("a version is written as 22, 22.10 or certified/22.8".to_owned()),
     }
 }

@@ -3,8 +3,8 @@
 /// Name, first and last major version of each application.
 const APPLICATIONS: &str = include_str!("applications.txt");
 
-/// The oldest version anything is known of.
-pub(super) const OLDEST: u32 = 11;
+/// The oldest major version of Asterisk of which the checker knows what it has.
+pub const OLDEST_ASTERISK: u32 = 11;
 
 fn rows() -> impl Iterator<Item = (&'static str, u32, Option<u32>)> {
     let lines = APPLICATIONS.lines().filter(|line| !line.starts_with(';'));
@@ -37,9 +37,8 @@ fn instead(application: &str) -> Option<&'static str> {
         }
         "MacroExit" => "a subroutine ends with Return in the dialplan",
         "MacroIf" => "decide in the script, and call `gosub`",
-        "Monitor" => "record with MixMonitor",
+        "Monitor" | "ChangeMonitor" | "PauseMonitor" | "UnpauseMonitor" => "record with MixMonitor",
         "StopMonitor" => "record with MixMonitor, and end it with StopMixMonitor",
-        "ChangeMonitor" | "PauseMonitor" | "UnpauseMonitor" => "record with MixMonitor",
         "DeadAGI" => "AGI works after the hangup, too",
         "SIPAddHeader" | "SIPRemoveHeader" => {
             "set the function PJSIP_HEADER: `set_variable(\"PJSIP_HEADER(add,X-Name)\", value)`"

@@ -243,11 +243,11 @@ impl<'a> Flow<'a> {
         if !call.namespace.is_empty() || self.ends_script(call) {
             return args.and(Does::ANYTHING);
         }
-        args.and(self.handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len()))
+        args.and(Self::handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len()))
     }
 
     /// Whoever gets a closure may call it.
-    fn handed(&self, args: &[Expr]) -> Does {
+    fn handed(args: &[Expr]) -> Does {
         let is_closure = |arg: &Expr| match arg {
             Expr::Stmt(block) => super::walk::closure(block).is_some(),
             other => super::walk::pointer(other).is_some(),
@@ -257,7 +257,7 @@ impl<'a> Flow<'a> {
 
     fn method(&self, call: &FnCallExpr) -> Does {
         let args = call.args.iter().map(|arg| self.expr(arg)).fold(Does::NOTHING, Does::and);
-        args.and(self.handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len() + 1))
+        args.and(Self::handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len() + 1))
     }
 
     /// What a function does, of the script or of the host.
@@ -286,14 +286,15 @@ impl<'a> Flow<'a> {
 fn throws_or_ends(flow: &Flow<'_>, statements: &[Stmt]) -> bool {
     let mut found = false;
     for statement in statements {
-        statement.walk(&mut Vec::new(), &mut |nodes: &[rhai::ASTNode]| {
+        statement.walk(&mut Vec::new(), &mut |nodes: &[ASTNode]| {
             match nodes.last() {
-                Some(rhai::ASTNode::Stmt(Stmt::Return(_, flags, _))) if flags.intersects(ASTFlags::BREAK) => {
-                    found = true
+                Some(ASTNode::Stmt(Stmt::Return(_, flags, _))) if flags.intersects(ASTFlags::BREAK) => {
+                    found = true;
                 }
-                Some(rhai::ASTNode::Stmt(Stmt::FnCall(call, _))) => found |= flow.call(call).leaves,
-                Some(rhai::ASTNode::Expr(Expr::FnCall(call, _))) => found |= flow.call(call).leaves,
-                Some(rhai::ASTNode::Expr(Expr::MethodCall(call, _))) => found |= flow.method(call).leaves,
+                Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _))) => {
+                    found |= flow.call(call).leaves;
+                }
+                Some(ASTNode::Expr(Expr::MethodCall(call, _))) => found |= flow.method(call).leaves,
                 _ => {}
             }
             !found
@@ -312,8 +313,7 @@ fn breaks(block: &StmtBlock) -> bool {
     fn statement(statement: &Stmt) -> bool {
         match statement {
             Stmt::BreakLoop(_, flags, _) => flags.intersects(ASTFlags::BREAK),
-            Stmt::If(x, _) => breaks(&x.body) || breaks(&x.branch),
-            Stmt::TryCatch(x, _) => breaks(&x.body) || breaks(&x.branch),
+            Stmt::If(x, _) | Stmt::TryCatch(x, _) => breaks(&x.body) || breaks(&x.branch),
             Stmt::Block(block) => breaks(block),
             Stmt::Switch(x, _) => x.1.expressions.iter().any(|case| expr(&case.rhs)),
             Stmt::Expr(x) => expr(x),

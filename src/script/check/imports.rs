@@ -155,14 +155,14 @@ impl<'a> Reader<'a> {
         let text = self.files.text(&found.seen)?;
         let name = found.seen.to_string_lossy().into_owned();
         self.depth.set(self.depth.get() + 1);
-        let imported = match self.engine.compile(plain(&text)) {
+        let made = match self.engine.compile(plain(&text)) {
             Ok(ast) => self.describe(name, &found.seen, &ast),
             Err(_) => Imported { name, path: found.seen.clone(), ..Imported::default() },
         };
         self.depth.set(self.depth.get() - 1);
-        let imported = Rc::new(imported);
-        self.read.borrow_mut().insert(found.real, Rc::clone(&imported));
-        Some(imported)
+        let made = Rc::new(made);
+        self.read.borrow_mut().insert(found.real, Rc::clone(&made));
+        Some(made)
     }
 
     fn describe(&self, name: String, path: &Path, ast: &AST) -> Imported {

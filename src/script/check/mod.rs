@@ -9,6 +9,7 @@ mod text;
 mod walk;
 mod words;
 
+pub use asterisk::OLDEST_ASTERISK;
 pub use rules::{RULES, Rule};
 
 use super::fault::{self, Fault};
@@ -332,5 +333,145 @@ fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'_>) -> (Str
         }
         (E::UnexpectedEOF, _, _) => ("the script ends in the middle of something".to_owned(), None, behind),
         _ => (fault.message.clone(), fault.hint.clone(), here),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Whether Rhai finds all names of a text defined, and what the walk alone finds of them.
+    fn names(text: &str) -> Option<(Option<rhai::ParseError>, Vec<Finding>)> {
+        let checker = Checker::new(&Language::new());
+        let mut engine = checker.language.compiler();
+        let strict = engine.compile_with_scope(Language::scope(), text).err();
+        engine.set_strict_variables(false);
+        let ast = engine.compile_with_scope(Language::scope(), text).ok()?;
+        let parts = Text::new(&engine, text);
+        let mut report =
+            Report { script: "test.rhai".to_owned(), text: &parts, findings: Vec::new(), imports: Vec::new() };
+        walk::walk(&checker, Path::new("test.rhai"), &engine, &ast, &mut report);
+        let names = [rules::UNDEFINED_VARIABLE.name, rules::UNDEFINED_IMPORT.name];
+        Some((strict, report.finish().into_iter().filter(|finding| names.contains(&finding.rule)).collect()))
+    }
+
+    #[track_caller]
+    fn agree(text: &str) {
+        let Some((strict, found)) = names(text) else { return };
+        match strict {
+            None => assert!(found.is_empty(), "a false alarm: {found:#?}\n{text}"),
+            Some(error) => {
+                let first = found.iter().any(|f| (f.line, f.column) == text::place(error.position()));
+                assert!(first, "{error} is not among {found:#?}\n{text}");
+            }
+        }
+    }
+
+    /// Expressions and statements over few names, so that many are defined, and many are not.
+    fn scripts() -> impl Strategy<Value = String> {
+        let name = || prop::sample::select(vec!["a", "b", "c", "f", "g", "state", "env", "m"]);
+        let leaf = prop_oneof![
+            4 => name().prop_map(str::to_owned),
+            1 => Just("1".to_owned()),
+            1 => Just("global::K".to_owned()),
+            1 => name().prop_map(|n| format!("m::{n}")),
+            1 => Just("this".to_owned()),
+        ];
+        let expr = leaf.prop_recursive(3, 12, 3, move |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} + {b})")),
+                (inner.clone(), name()).prop_map(|(a, p)| format!("{a}.{p}")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
+                (inner.clone(), name(), inner.clone()).prop_map(|(a, f, b)| format!("{a}.{f}({b})")),
+                (name(), inner.clone()).prop_map(|(f, a)| format!("{f}({a})")),
+                (name(), inner.clone()).prop_map(|(f, a)| format!("m::{f}({a})")),
+                (name(), inner.clone()).prop_map(|(p, a)| format!("|{p}| {a}")),
+                (name(), inner.clone()).prop_map(|(p, a)| format!("|{p}| {{ let c = {a}; || c + {p} }}")),
+                inner.clone().prop_map(|a| format!("`x${{{a}}}y`")),
+                inner.clone().prop_map(|a| format!("#{{ a: {a} }}")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("if {a} == 1 {{ {b} }} else {{ 2 }}")),
+                (name(), inner.clone(), inner).prop_map(|(n, a, b)| format!("{{ let {n} = {a}; {b} }}")),
+            ]
+        });
+        let statement = prop_oneof![
+            (name(), expr.clone()).prop_map(|(n, e)| format!("let {n} = {e};")),
+            Just("const K = 1;".to_owned()),
+            (name(), expr.clone()).prop_map(|(n, e)| format!("{n} = {e};")),
+            (name(), expr.clone()).prop_map(|(n, e)| format!("{n} += {e};")),
+            (name(), expr.clone()).prop_map(|(n, e)| format!("{n}.x = {e};")),
+            expr.clone().prop_map(|e| format!("{e};")),
+            (expr.clone(), expr.clone()).prop_map(|(a, b)| format!("switch {a} {{ 1 => {b}, _ => {{ {a} }} }}")),
+            Just("import \"m\" as m;".to_owned()),
+            name().prop_map(|n| format!("export {n};")),
+        ];
+        let statement = statement.prop_recursive(3, 16, 4, move |inner| {
+            let block = prop::collection::vec(inner, 0..4).prop_map(|all| all.join(" "));
+            let (one, other) = (block.clone(), block.clone());
+            prop_oneof![
+                block.clone().prop_map(|b| format!("{{ {b} }}")),
+                (expr.clone(), one, block.clone())
+                    .prop_map(|(e, a, b)| format!("if {e} == 1 {{ {a} }} else {{ {b} }}")),
+                (expr.clone(), block.clone()).prop_map(|(e, b)| format!("while {e} == 1 {{ {b} }}")),
+                (name(), expr.clone(), block.clone()).prop_map(|(n, e, b)| format!("for {n} in {e} {{ {b} }}")),
+                (block.clone(), expr.clone()).prop_map(|(b, e)| format!("do {{ {b} }} while {e} == 1;")),
+                (name(), block.clone(), other).prop_map(|(n, a, b)| format!("try {{ {a} }} catch ({n}) {{ {b} }}")),
+            ]
+        });
+        let body = prop::collection::vec(statement.clone(), 0..4).prop_map(|all| all.join(" "));
+        let functions = prop::collection::vec((name(), body), 0..3).prop_map(|all| {
+            let mut names: BTreeSet<&'static str> = BTreeSet::new();
+            let one = |(name, body): (&'static str, String)| match names.insert(name) {
+                true => format!("fn {name}(a) {{ {body} }}\n"),
+                false => String::new(),
+            };
+            all.into_iter().map(one).collect::<Vec<_>>()
+        });
+        (prop::collection::vec(statement, 0..6), functions).prop_map(|(mut all, functions)| {
+            for (at, function) in functions.into_iter().enumerate() {
+                all.insert((at * 2).min(all.len()), function);
+            }
+            all.join("\n")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// What Rhai takes has no undefined name, and what it does not take is found where Rhai stops.
+        #[test]
+        fn names_are_what_rhai_takes_them_for(script in scripts()) {
+            agree(&script);
+        }
+
+        #[test]
+        fn nothing_panics(text in "[a-z0-9 {}()\"`$.,;|=:#/*\\n-]{0,60}") {
+            let _ = Checker::new(&Language::new()).check(Path::new("test.rhai"), &text);
+        }
+    }
+
+    #[test]
+    fn names_that_need_care() {
+        for text in [
+            "fn g() { 1 } let h = g; h",
+            "let h = g; fn g() { 1 }",
+            "let x = 1; let f = |y| || x + y + z;",
+            "let x = 1; { let x = 2; } x",
+            "for (i, n) in [1] { i + n } n",
+            "try { throw 1 } catch (e) { e } e",
+            "let a = [1]; a[a[0]].b[c] = 1;",
+            "let t = `a ${ `b ${t}` }`;",
+            "let x = 1; export x as y; export z;",
+            "fn f() { this.x + x }",
+            "let x = 1; fn f() { || x }",
+            "const K = 1; fn f() { global::K + global::L }",
+            "import \"m\" as m; fn f() { m::g() } m::X",
+            "fn f() { m::g() } import \"m\" as m;",
+            "{ import \"m\" as m; m::g(); } m::g();",
+            "switch x { 1 if y => z, 2..4 => w, _ => v }",
+            "do { let inside = 1; } while inside == 1;",
+        ] {
+            agree(text);
+        }
     }
 }

@@ -77,6 +77,18 @@ impl Prompts {
         {
             self.named.push(Named { name: name.to_string(), place: place(*position), played });
         }
+        for (param, arg) in function.params.iter().zip(&call.args) {
+            match (param.kind, arg) {
+                (Kind::Parts, parts) => self.parts(parts),
+                (Kind::Options(options), Expr::Map(map, _)) => {
+                    let is_parts = |name: &str| options.iter().any(|o| o.name == name && o.kind == Kind::Parts);
+                    for (_, parts) in map.0.iter().filter(|(name, _)| is_parts(name.as_str())) {
+                        self.parts(parts);
+                    }
+                }
+                _ => {}
+            }
+        }
         // Playback and Background take several, joined with `&`.
         if function.params.first().is_some_and(|param| param.kind == Kind::Application)
             && let [Expr::StringConstant(application, _), Expr::StringConstant(files, position), ..] = &call.args[..]
@@ -85,6 +97,17 @@ impl Prompts {
             let files = files.split(',').next().unwrap_or_default();
             let names = files.split('&').filter(|name| !name.is_empty() && !name.contains(['$', ':']));
             self.named.extend(names.map(|name| Named { name: name.to_owned(), place: place(*position), played: true }));
+        }
+    }
+
+    /// The sound files among the parts that are said.
+    fn parts(&mut self, parts: &Expr) {
+        match parts {
+            Expr::StringConstant(name, position) if !name.is_empty() => {
+                self.named.push(Named { name: name.to_string(), place: place(*position), played: true });
+            }
+            Expr::Array(parts, _) => parts.iter().for_each(|part| self.parts(part)),
+            _ => {}
         }
     }
 
@@ -106,10 +129,11 @@ impl Prompts {
             if !*played && (name.contains(' ') || HEARD.contains(&name.as_str())) {
                 continue;
             }
-            if *played && !checker.sounds.is_empty() {
-                if let Some(message) = folders.lack(name) {
-                    report.add(&rules::MISSING_SOUND, *place, message, folders.near(name));
-                }
+            if *played
+                && !checker.sounds.is_empty()
+                && let Some(message) = folders.lack(name)
+            {
+                report.add(&rules::MISSING_SOUND, *place, message, folders.near(name));
             }
             if let Some(words) = &self.words
                 && !words.contains_key(name)

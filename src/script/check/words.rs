@@ -13,6 +13,8 @@ pub(super) enum Type {
     Unknown,
     Unit,
     Bool,
+    /// `true`, `false` or `()`.
+    BoolOrUnit,
     Number,
     /// A number or `()`.
     NumberOrUnit,
@@ -27,12 +29,13 @@ pub(super) enum Type {
 impl Type {
     /// Whether `()` may be among the values.
     const fn may_be_unit(self) -> bool {
-        matches!(self, Self::Unit | Self::NumberOrUnit | Self::TextOrUnit | Self::Unknown)
+        matches!(self, Self::Unit | Self::BoolOrUnit | Self::NumberOrUnit | Self::TextOrUnit | Self::Unknown)
     }
 
     /// What the values are besides `()`.
     const fn besides(self) -> Self {
         match self {
+            Self::BoolOrUnit => Self::Bool,
             Self::NumberOrUnit => Self::Number,
             Self::TextOrUnit => Self::Text,
             other => other,
@@ -41,8 +44,10 @@ impl Type {
 
     /// Whether no value of one can be one of the other.
     pub fn differs(self, other: Self) -> bool {
-        let unknown = self == Self::Unknown || other == Self::Unknown;
-        !unknown && !(self.may_be_unit() && other.may_be_unit()) && self.besides() != other.besides()
+        if self == Self::Unknown || other == Self::Unknown || (self.may_be_unit() && other.may_be_unit()) {
+            return false;
+        }
+        self.besides() != other.besides()
     }
 
     pub const fn name(self) -> &'static str {
@@ -50,6 +55,7 @@ impl Type {
             Self::Unknown => "anything",
             Self::Unit => "()",
             Self::Bool => "true or false",
+            Self::BoolOrUnit => "true, false or ()",
             Self::Number => "a number",
             Self::NumberOrUnit => "a number or ()",
             Self::Text => "a text",
@@ -248,7 +254,9 @@ pub(super) fn near<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> Opti
     let wanted = plain(name);
     let far = |known: &&str| if plain(known) == wanted { 0 } else { distance(name, known) };
     let near = among.filter(|known| *known != name).map(|known| (far(&known), known)).min()?;
-    (near.0 <= nearness(name)).then_some(near.1)
+    // Among few names one that is less like it is still the likeliest.
+    let most = nearness(name).max(name.chars().count() / 2).min(3);
+    (near.0 <= most).then_some(near.1)
 }
 
 /// Without case and underscores, in which names of other languages differ.
@@ -284,6 +292,7 @@ fn known(id: TypeId) -> Option<Type> {
 fn fits(param: Type, arg: Type) -> bool {
     match arg {
         Type::Unknown => true,
+        Type::BoolOrUnit => matches!(param, Type::Bool | Type::Unit),
         Type::NumberOrUnit => matches!(param, Type::Number | Type::Unit),
         Type::TextOrUnit => matches!(param, Type::Text | Type::Unit),
         other => other == param,
@@ -301,6 +310,9 @@ pub(super) fn gives(function: &Function, args: &[Type]) -> Type {
         (_, "random" | "elapsed" | "now" | "exec") => Type::Number,
         (_, "to_number") if args.len() == 1 => Type::NumberOrUnit,
         (_, "to_number") if args.get(1) == Some(&Type::Number) => Type::Number,
+        (_, "ask" | "dial") => Type::TextOrUnit,
+        (_, "confirm") => Type::BoolOrUnit,
+        (_, "collect") => Type::Map,
         (_, "caller") if args.is_empty() => Type::TextOrUnit,
         (_, "caller") if args == [Type::Text] => Type::Text,
         _ => Type::Unknown,
@@ -322,7 +334,7 @@ pub(super) enum Effect {
 
 /// What a function of the table does to a loop, called with so many arguments.
 pub(super) fn effect(function: &Function, args: usize) -> Effect {
-    use crate::command::{Kind, Need, Returns, Waits};
+    use crate::command::{Kind, Need, Waits};
     let keys = function.params.iter().position(|param| param.kind == Kind::Keys);
     if let Some(command) = Command::of_function(function.name) {
         return match (command.waits, keys) {
@@ -337,8 +349,8 @@ pub(super) fn effect(function: &Function, args: usize) -> Effect {
             Effect::None
         }
         "sleep" => Effect::Plays,
-        // Functions that ask, and those that may do so.
-        _ if matches!(function.returns, Returns::Never) => Effect::Asks,
+        "say" if args < 2 => Effect::Plays,
+        // The others ask, or may do so.
         _ => Effect::Asks,
     }
 }
