@@ -1,1 +1,456 @@
-//! The checker, and the program that runs it.
+//! `agi-rhai check`: each rule finds what it is for, and nothing where nothing is wrong.
+
+use crate::support::process::{Folder, agi_rhai};
+use agi_rhai::script::Language;
+use agi_rhai::script::check::{Checker, Finding, RULES, Severity};
+use agi_rhai::script::rhai::Module;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn shown(findings: &[Finding]) -> String {
+    let one = |f: &Finding| format!("{}:{} {}: {}\n", f.line, f.column, f.rule, f.message);
+    findings.iter().map(one).collect()
+}
+
+/// What is found in a script: `line:column rule: message` a line.
+#[track_caller]
+fn check(script: &str, expected: &str) {
+    check_as("test.rhai", script, expected);
+}
+
+#[track_caller]
+fn check_as(name: &str, script: &str, expected: &str) {
+    let found = shown(&Checker::new(&Language::new()).check(Path::new(name), script));
+    assert_eq!(found.trim_end(), expected, "in {script}");
+}
+
+/// The hint of the first finding.
+#[track_caller]
+fn hint(script: &str, expected: &str) {
+    let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
+    let found = findings.first().unwrap_or_else(|| panic!("nothing found in {script}"));
+    assert_eq!(found.hint.as_deref().unwrap_or_default(), expected, "{found}");
+}
+
+/// A script for each rule: what shows it, and what is found.
+const SHOWN: &[(&str, &str)] = &[
+    ("let x = ;", "1:9 syntax: `;` does not belong here"),
+    ("strem_file(\"beep\");", "1:1 unknown-function: no function `strem_file`"),
+    ("get_data();", "1:1 argument-count: `get_data` takes 1 to 3 arguments, not 0"),
+    ("wait_for_digit(\"5s\");", "1:16 bad-argument: wait_for_digit: `ms` must be an integer, not the text \"5s\""),
+    (
+        "record_file(\"a\", \"gsm\", \"#\", 5000, #{ bep: true });",
+        "1:39 unknown-option: `record_file` has no option `bep`",
+    ),
+    ("print(x);", "1:7 undefined-variable: unknown variable `x`"),
+    ("menu::play();", "1:1 undefined-import: `menu` is no import"),
+    ("import \"no-such-script\" as menu;", "1:8 missing-import: no script \"no-such-script\" to import"),
+    (
+        "if get_data(\"beep\", 5000, 1) == 5 { hangup(); }",
+        "1:30 text-as-number: a text is compared with a number by `==`",
+    ),
+    (
+        "if get_data(\"beep\") { hangup(); }",
+        "1:4 condition-not-bool: a condition must be true or false, and this is a text",
+    ),
+    ("params.level = 3;", "1:1 read-only: `params` cannot be changed"),
+    ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` is not possible after the hangup"),
+    (
+        "loop { stream_file(\"beep\"); }",
+        "1:1 endless-loop: nothing ends this loop but a hangup: it asks the caller for nothing",
+    ),
+    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it stands behind `hangup`"),
+    ("let x = 1; answer();", "1:5 unused-variable: `x` is never read"),
+    ("f(1); fn f(a) { answer(); }", "1:12 unused-parameter: `f` does not use its parameter `a`"),
+    ("answer(); fn f() { answer(); }", "1:14 unused-function: the function `f` is never called"),
+    ("state.x == 5; answer();", "1:9 unused-value: this compares, and does nothing with the answer"),
+    ("if stream_file(\"beep\") == () { answer(); }", "1:24 never-equal: a text is never equal to ()"),
+    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk told of the call"),
+    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: that is always ()"),
+    ("stream_file(\"beep.wav\");", "1:13 sound-extension: a sound file is named without its ending `.wav`"),
+    ("answer(); // agi-rhai: allow(unused-varable)", "1:30 unknown-rule: no rule `unused-varable`"),
+];
+
+#[test]
+fn each_rule_finds_what_it_is_for() {
+    for (script, expected) in SHOWN {
+        check(script, expected);
+    }
+    // Those that need files beside the script have tests of their own.
+    let apart = [
+        "broken-import",
+        "asterisk-version",
+        "bad-prompts",
+        "unused-import",
+        "missing-sound",
+        "missing-words",
+        "unused-prompt",
+    ];
+    let shown: BTreeSet<&str> =
+        SHOWN.iter().map(|(_, found)| found.split(' ').nth(1).unwrap().trim_end_matches(':')).chain(apart).collect();
+    let all: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
+    assert_eq!(shown, all);
+}
+
+#[test]
+fn rules_are_well_told() {
+    for rule in RULES {
+        assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.name);
+        assert!(rule.summary.ends_with('.') && rule.help.ends_with('.'), "{}", rule.name);
+    }
+}
+
+/// What is right, however odd it looks.
+#[test]
+fn nothing_is_found_where_nothing_is_wrong() {
+    for script in [
+        "",
+        "#!/usr/bin/env agi-rhai\nanswer();",
+        "let digits = to_number(get_data(\"beep\")); if digits == 5 { hangup(); }",
+        "let key = \"\"; while key == \"\" { key = wait_for_digit(1000); } print(key);",
+        "let n = 0; while n < 3 { n += 1; }",
+        "let f = |x| x + 1; print(f.call(1));",
+        "let m = #{ play: |x| x }; print(m.play(1));",
+        "fn twice(x) { x * 2 } print([1, 2].map(Fn(\"twice\")));",
+        "fn twice(x) { x * 2 } print([1, 2].map(twice));",
+        "fn add(x) { this += x; } let n = 1; n.add(2); print(n);",
+        "let a = []; a.push(1); a[0] = 2; print(a);",
+        "const MOST = 3; fn f() { global::MOST } print(f());",
+        "for i in 0..3 { answer(); }",
+        "try { stream_file(\"beep\"); } catch (e) { print(1); }",
+        "loop { let key = wait_for_digit(5000); print(key); }",
+        "loop { if elapsed() > 5.0 { break; } stream_file(\"beep\"); }",
+        "loop { stop(); } fn stop() { if elapsed() > 5.0 { exit(); } sleep(1); }",
+        "fn on_hangup() { try { stream_file(\"beep\"); } catch { } database_put(\"a\", \"b\", 1); }",
+        "fn on_hangup(last) { print(last.command); }",
+        "switch wait_for_digit(5000) { \"1\" => answer(), _ => hangup() }",
+        "switch random(1, 2) { 1 => answer(), _ => hangup() }",
+        "if args.len() > 0 && args[0] == \"5\" { print(params.level); }",
+        "print(`${env.agi_arg_12} ${env.agi_network_script}`);",
+        "state = #{ score: 1 }; print(state.score);",
+        "let x = 5; let show = || print(x); show.call();",
+        "exec(\"NoOp\", 1, 2, 3, 4, 5, 6, 7, 8);",
+        "let x = \"abc\"; x -= \"b\"; print(x);",
+        "let x = 1; { let x = 2; print(x); } print(x);",
+        "if caller() == () { print(get_variable(\"X\") == ()); }",
+        "let _unused = 1;",
+        "let x = get_variable(\"X\"); if x == () { x = 5; } if x == 5 { answer(); }",
+        "say_number(\"5\"); stream_file(5); set_variable(\"a\", true);",
+        "let t = `${if args.len() > 0 { \"a\" } else { \"b\" }}`; print(t);",
+        "print(type_of(1)); print(is_def_fn(\"f\", 0)); fn f() { }",
+        "\"beep\".stream_file();",
+    ] {
+        check(script, "");
+    }
+}
+
+#[test]
+fn hints_say_what_would_be_right() {
+    hint(
+        "let s = 1; print(s); f(); fn f() { s += 1; }",
+        "a function sees none of the script's variables: hand it to `f` as a parameter, or write `state.s` everywhere",
+    );
+    hint("const K = 1; f(); fn f() { print(K); }", "a function sees the script's constants as `global::K`");
+    hint(
+        "if elapsed() > 1.0 { let x = 1; print(x); } print(x);",
+        "`x` of line 1 ends with the block it began in: write `let x` before that block",
+    );
+    hint("print(x); let x = 1; print(x);", "`x` begins only in line 1: move its `let` up");
+    hint("total = 5;", "a new variable begins with `let`: `let total = ...`");
+    hint("print(None);", "what is absent is written as `()`");
+    hint("print(agi_callerid);", "write `env.agi_callerid`");
+    hint("streamFile(\"beep\");", "did you mean `stream_file`?");
+    hint("println(1);", "did you mean `print`?");
+    hint("wait(1);", "did you mean `sleep`?");
+    hint("Congestion();", "an application of the dialplan is run as `exec(\"Congestion\")`");
+    hint("\"abc\".lenght();", "did you mean `.len()`?");
+    hint("let f = |x| x; f(1);", "a function in a variable is called as `f.call(...)`");
+    hint("wait_for_digit(\"5s\");", "write 5000");
+    hint("let x = 1\nanswer();", "each statement ends with `;`, unless it ends with a block in braces");
+    hint("if args.len() = 1 { }", "write `==`");
+    hint("let x = null;", "what is absent is written as `()`");
+    hint("var x = 1;", "a variable begins with `let`: `let x = 5;`");
+    hint("function f() { }", "a function begins with `fn`: `fn play() { ... }`");
+    hint("answer(); fn onhangup() { print(1); }", "did you mean `on_hangup`?");
+    hint("exit(); fn play(a) { a } play();", "it is written as `play(a)` in line 1");
+}
+
+#[test]
+fn all_findings_come_at_once_and_in_order() {
+    check(
+        "print(a);\nfn f() { b }\nstrem_file(c);",
+        "1:7 undefined-variable: unknown variable `a`\n\
+         2:4 unused-function: the function `f` is never called\n\
+         2:10 undefined-variable: unknown variable `b`\n\
+         3:1 unknown-function: no function `strem_file`\n\
+         3:12 undefined-variable: unknown variable `c`",
+    );
+}
+
+#[test]
+fn a_comment_allows_a_rule() {
+    check("let x = 1; // agi-rhai: allow(unused-variable)", "");
+    check("// agi-rhai: allow(unused-variable): for later\n\nlet x = 1;", "");
+    check("// agi-rhai: allow(unused-function, unused-variable)\nlet x = 1;", "");
+    check("let x = 1; // agi-rhai: allow(unused-function)", "1:5 unused-variable: `x` is never read");
+    // On a line of code it speaks of that line only, and in a text it is none.
+    check("answer(); // agi-rhai: allow(unused-variable)\nlet x = 1;", "2:5 unused-variable: `x` is never read");
+    check("print(\"// agi-rhai: allow(unused-variable)\"); let x = 1;", "1:51 unused-variable: `x` is never read");
+}
+
+#[test]
+fn places_are_characters() {
+    check(
+        "print(`äöü ${strem(1)} 🎲`, \"ß\"); print(y);",
+        "1:1 argument-count: `print` takes 0 or 1 arguments, not 2\n1:14 unknown-function: no function `strem`\n1:40 undefined-variable: unknown variable `y`",
+    );
+    let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), "stream_file(\"🎲.wav\");");
+    assert_eq!((findings[0].column, findings[0].width), (13, 7));
+}
+
+#[test]
+fn what_a_version_of_asterisk_lacks_is_told() {
+    let found = |version: u32, script: &str| {
+        let mut checker = Checker::new(&Language::new());
+        checker.asterisk = Some(version);
+        shown(&checker.check(Path::new("test.rhai"), script))
+    };
+    let macros = "exec(\"Macro\", \"x\");";
+    assert_eq!(found(20, macros), "");
+    assert_eq!(
+        found(21, macros),
+        "1:6 asterisk-version: Asterisk 21 has no application Macro any more: 20 was the last\n"
+    );
+    let case = "say_alpha(\"aB\", \"\", \"a\");";
+    assert_eq!(found(11, case), "1:21 asterisk-version: SAY ALPHA takes no `case` in Asterisk 11: it came with 12\n");
+    assert_eq!(found(12, case), "");
+}
+
+#[test]
+fn imports_are_looked_into() {
+    let folder = Folder::new();
+    folder
+        .file("lib/menu.rhai", "fn play(file) { stream_file(file); }\nprivate fn own() { }\nexport const MOST = 3;\n");
+    folder.file("bad.rhai", "fn f( {");
+    folder.file("calls.rhai", "answer();");
+    let mut checker = Checker::new(&Language::new());
+    let path = folder.path("game.rhai");
+    let check = |checker: &Checker, script: &str| shown(&checker.check(&path, script));
+    let found = check(
+        &checker,
+        "import \"lib/menu\" as menu;\nmenu::play(\"beep\"); print(menu::MOST);\nmenu::plai(\"beep\");\nmenu::play();\nmenu::own();\nprint(menu::LEAST);\nimport \"lib/menu\" as other;\n",
+    );
+    let name = folder.path("lib/menu.rhai");
+    let name = name.display();
+    assert_eq!(
+        found,
+        format!(
+            "3:7 unknown-function: {name} has no function `plai` for others\n\
+             4:7 argument-count: `menu::play` takes 1 argument, not 0\n\
+             5:7 unknown-function: {name} has no function `own` for others\n\
+             6:13 undefined-variable: {name} has no constant `LEAST` for others\n\
+             7:22 unused-import: the import `other` is never used\n"
+        )
+    );
+    let found = check(&checker, "import \"bad\" as bad; bad::f();");
+    assert!(found.starts_with("1:8 broken-import: the script it imports has a fault:"), "{found}");
+    let found = check(&checker, "answer();\nimport \"calls\" as c; c::f();");
+    assert!(found.contains("2:8 broken-import") && found.contains("calls.rhai:1:1: there is no call here"), "{found}");
+    let found = check(&checker, "import \"game\" as c; c::f();");
+    assert_eq!(found, "1:8 missing-import: no script \"game\" to import\n");
+    folder.file("game.rhai", "import \"game\" as c; c::f();");
+    let found = check(&checker, "import \"game\" as c; c::f();");
+    assert!(found.contains("1:8 broken-import: scripts that import each other in a circle"), "{found}");
+    // What an editor has not saved yet counts.
+    checker.texts.insert(folder.path("bad.rhai"), "fn f() { 1 }".to_owned());
+    assert_eq!(check(&checker, "import \"bad\" as bad; print(bad::f());"), "");
+}
+
+#[test]
+fn prompts_are_held_against_table_and_sounds() {
+    let folder = Folder::new();
+    folder.file("game.prompts", "; The prompts.\nwelcome: Hello.\nwelcome-back: Hello again.\nscore-low: Low.\nspare: Nobody plays it.\nbroken\n");
+    for sound in ["en/welcome.gsm", "de/welcome.wav", "en/score-low.gsm", "all.gsm"] {
+        folder.file(&format!("sounds/{sound}"), "x");
+    }
+    let mut checker = Checker::new(&Language::new());
+    let path = folder.path("game.rhai");
+    let script = "stream_file(\"welcome\");\nlet which = \"low\"; stream_file(\"score-\" + which);\nask([\"welcom\", \"beep\"], #{ no_input: \"welcome-back\" });\n";
+    assert_eq!(shown(&checker.check(&path, script)), "3:6 missing-words: no words for \"welcom\" in game.prompts\n");
+    assert_eq!(
+        shown(&checker.check_table(&path, script)),
+        "5:1 unused-prompt: nobody plays \"spare\"\n6:1 bad-prompts: there is no `:` after the name\n"
+    );
+    checker.sounds.push(folder.path("sounds"));
+    let script = "stream_file(\"welcome\"); stream_file(\"all\"); stream_file(\"score-low\"); stream_file(\"vm-goodbye\"); exec(\"Playback\", \"beep&score-lwo\");";
+    assert_eq!(
+        shown(&checker.check(Path::new("other.rhai"), script)),
+        "1:57 missing-sound: no sound file \"score-low\" in de, only in en\n\
+         1:115 missing-sound: no sound file \"score-lwo\"\n"
+    );
+}
+
+/// An embedder's functions are known, and may do anything.
+#[test]
+fn functions_of_an_embedder_are_known() {
+    let mut module = Module::new();
+    module.set_native_fn("lookup", |name: &str| Ok(name.len() as i64));
+    let mut language = Language::new();
+    language.add(module);
+    let checker = Checker::new(&language);
+    let found = |script: &str| shown(&checker.check(Path::new("test.rhai"), script));
+    assert_eq!(found("loop { print(lookup(\"bob\")); }"), "");
+    assert_eq!(found("lookup(\"a\", 1);"), "1:1 argument-count: `lookup` takes 1 argument, not 2\n");
+    assert_eq!(found("lookup(5);"), "1:8 bad-argument: `lookup` takes a text here, not a number\n");
+    assert_eq!(found("lokup(\"a\");"), "1:1 unknown-function: no function `lokup`\n");
+}
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The project's own scripts, with their sounds and prompts.
+#[test]
+fn the_scripts_of_the_project_are_clean() {
+    let ended =
+        run(agi_rhai(["check", "--strict", "--asterisk", "16", "--sounds", "scripts/sounds", "scripts", "benches"])
+            .current_dir(project()));
+    assert_eq!(ended.0, Some(0), "{}", ended.1);
+    assert!(ended.1.ends_with("checked: nothing found\n"), "{}", ended.1);
+}
+
+/// Every script of the pages that does not mean to be wrong.
+#[test]
+fn the_scripts_of_the_pages_are_clean() {
+    let docs = std::fs::read_dir(project().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.chain([project().join("README.md")]).filter(|path| path.extension().is_some_and(|e| e == "md"));
+    let checker = Checker::new(&Language::new());
+    let mut count = 0;
+    for page in pages {
+        let folder = Folder::new();
+        let text = std::fs::read_to_string(&page).unwrap();
+        let mut scripts = Vec::new();
+        for block in text.split("\n```rhai\n").skip(1) {
+            let block = &block[..block.find("\n```").unwrap() + 1];
+            let first = block.lines().next().unwrap_or_default();
+            let name = first
+                .strip_prefix("// ")
+                .and_then(|name| name.split([' ', ':']).next())
+                .filter(|n| n.ends_with(".rhai"));
+            let name = name.map_or_else(|| format!("block-{count}.rhai"), str::to_owned);
+            folder.file(&name, block);
+            scripts.push((name, block.to_owned()));
+            count += 1;
+        }
+        for (name, block) in scripts {
+            // The reference shows what is refused, too, and says so; a test is of another language.
+            let refused = block.contains("// argument:") || block.contains("// refused:");
+            if refused || name.ends_with(".test.rhai") || block.contains("place_call") {
+                continue;
+            }
+            let findings = checker.check(&folder.path(&name), &block);
+            assert!(findings.is_empty(), "{}: {}{block}", page.display(), shown(&findings));
+        }
+    }
+    assert!(count > 50, "{count}");
+}
+
+fn run(command: &mut std::process::Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_program_shows_what_is_wrong() {
+    let folder = Folder::new();
+    folder.file("games/a.rhai", "let x = 1;\nanswer();\n");
+    folder.file("games/.hidden/b.rhai", "nosuch();");
+    folder.file("games/sub/c.rhai", "strem_file(\"beep\");\n");
+    folder.file("games/notes.txt", "nosuch();");
+    let check = |args: &[&str]| run(agi_rhai(["check"].iter().chain(args)).current_dir(folder.path("games")));
+    let (code, out, _) = check(&[]);
+    assert_eq!(
+        out,
+        "warning[unused-variable]: `x` is never read\n \
+         --> a.rhai:1:5\n  |\n1 | let x = 1;\n  |     ^\n  |\n  \
+         = help: leave it out, or call it `_x` if that is meant\n\n\
+         error[unknown-function]: no function `strem_file`\n \
+         --> sub/c.rhai:1:1\n  |\n1 | strem_file(\"beep\");\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `stream_file`?\n\n\
+         2 scripts checked: 1 error, 1 warning\n"
+    );
+    assert_eq!(code, Some(1));
+    assert_eq!(check(&["a.rhai"]).0, Some(0), "warnings alone are no failure");
+    assert_eq!(check(&["--strict", "a.rhai"]).0, Some(1));
+    for (args, says) in [
+        (&["nosuch.rhai"][..], "no script or folder nosuch.rhai"),
+        (&["--sounds", "nosuch", "a.rhai"], "no folder nosuch"),
+        (&["--asterisk", "1.8", "a.rhai"], "versions before 11 are not known to the checker"),
+        (&["--asterisk", "x", "a.rhai"], "a version is written as 22, 22.10 or certified/22.8"),
+        (&["--format", "xml", "a.rhai"], "possible values: human, json, sarif, github"),
+    ] {
+        let (code, _, err) = check(args);
+        assert_eq!(code, Some(2), "{args:?}");
+        assert!(err.contains(says), "{args:?}: {err}");
+    }
+    let (code, out, _) = check(&["--rules"]);
+    assert_eq!((code, out.lines().count()), (Some(0), RULES.len()));
+}
+
+#[test]
+fn findings_are_written_for_machines() {
+    let folder = Folder::new();
+    folder.file("a,b.rhai", "let x = 1; // 100%\nstrem_file(\"ä\", y);\n");
+    let check = |format: &str| run(agi_rhai(["check", "--format", format, "a,b.rhai"]).current_dir(folder.path(".")));
+    let (code, out, _) = check("json");
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((code, lines.len()), (Some(1), 3));
+    assert_eq!(
+        lines[1],
+        serde_json::json!({
+            "file": "a,b.rhai", "line": 2, "column": 1, "width": 10, "severity": "error", "rule": "unknown-function",
+            "message": "no function `strem_file`", "hint": "did you mean `stream_file`?", "source": "strem_file(\"ä\", y);",
+        })
+    );
+    assert_eq!(lines[0]["severity"], "warning");
+
+    let (_, out, _) = check("github");
+    let first = out.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; leave it out, or call it `_x` if that is meant"
+    );
+
+    let (_, out, _) = check("sarif");
+    let log: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), RULES.len());
+    for result in run["results"].as_array().unwrap() {
+        let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        assert_eq!(rule["id"], result["ruleId"]);
+        assert!(["error", "warning"].contains(&result["level"].as_str().unwrap()));
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "a%2Cb.rhai");
+        assert!(place["region"]["startLine"].as_u64().unwrap() >= 1);
+        assert!(place["region"]["endColumn"].as_u64() > place["region"]["startColumn"].as_u64());
+    }
+    let (code, out, _) = run_clean(&folder);
+    assert_eq!(code, Some(0));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["runs"][0]["results"], serde_json::json!([]));
+}
+
+fn run_clean(folder: &Folder) -> (Option<i32>, String, String) {
+    let clean = folder.file("clean.rhai", "answer();");
+    run(&mut agi_rhai(["check", "--format", "sarif", &clean]))
+}
+
+/// Errors go wrong when the line runs; what is only a warning runs.
+#[test]
+fn errors_and_warnings_are_told_apart() {
+    let severity = |script: &str| Checker::new(&Language::new()).check(Path::new("test.rhai"), script)[0].severity;
+    assert_eq!(severity("nosuch();"), Severity::Error);
+    assert_eq!(severity("let x = 1;"), Severity::Warning);
+}

@@ -117,7 +117,8 @@ impl Walk<'_, '_, '_> {
         let variables = std::mem::take(&mut self.variables);
         for variable in variables.iter().filter(|variable| !variable.read && !variable.name.starts_with('_')) {
             let name = &variable.name;
-            if self.open || is_value(name) {
+            // One that is looked for elsewhere, where it is not seen, is told there.
+            if self.open || is_value(name) || self.undefined.contains(name) {
                 continue;
             }
             match variable.sort {

@@ -142,6 +142,8 @@ struct Walk<'a, 'r, 't> {
     modules: Vec<Module>,
     later: Vec<Later>,
     uses: Uses,
+    /// The names of variables that are not there.
+    undefined: BTreeSet<String>,
     /// The name of the function we are in; none at the top.
     function: Option<String>,
     /// Its number.
@@ -176,6 +178,7 @@ pub(super) fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, r
         modules: Vec::new(),
         later: Vec::new(),
         uses: Uses::default(),
+        undefined: BTreeSet::new(),
         function: None,
         number: 0,
         after_hangup: false,

@@ -71,6 +71,7 @@ impl Walk<'_, '_, '_> {
     pub(super) fn undefined(&mut self, name: &str, at: Place, set: bool) {
         let hint = self.undefined_hint(name, at, set);
         self.add(&rules::UNDEFINED_VARIABLE, at, format!("unknown variable `{name}`"), hint);
+        self.undefined.insert(name.to_owned());
         if self.is_function(name) {
             self.uses.named.insert(name.to_owned());
         }
