@@ -221,7 +221,12 @@ impl Command {
     /// The command a line's words begin with, and how many of them are its verb. Asterisk ignores case here.
     #[must_use]
     pub fn of_words(words: &[&str]) -> Option<(&'static Self, usize)> {
+        let first = words.first()?.as_bytes();
         let matched = |command: &&'static Self| {
+            // Most are told apart by a letter.
+            if !command.verb.as_bytes().first()?.eq_ignore_ascii_case(first.first()?) {
+                return None;
+            }
             let mut verb = 0;
             command
                 .verb

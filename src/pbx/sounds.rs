@@ -1,10 +1,11 @@
 //! Which sound files there are, how long they last, and what they say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Asterisk's English core sounds: a name and its number of 20 ms frames a line, sorted by bytes.
@@ -17,7 +18,8 @@ const RATE: u64 = 8000;
 ///
 /// A name is looked up among the lengths given with [`with`](Self::with), then on disk, then among Asterisk's English
 /// core sounds; a prompt of which only the words are known lasts as long as they take to say. A sound that is in none
-/// of them is missing, as on a real Asterisk.
+/// of them is missing, as on a real Asterisk. What was found is remembered, also that nothing was: the disk is asked
+/// once for each name, and clones share what they know.
 #[derive(Clone, Debug)]
 pub struct Sounds {
     core: bool,
@@ -25,7 +27,14 @@ pub struct Sounds {
     lengths: BTreeMap<String, u64>,
     words: BTreeMap<String, String>,
     missing: BTreeSet<String>,
+    known: Arc<Known>,
 }
+
+/// What was found in a language, by name.
+type Known = RwLock<HashMap<String, HashMap<String, Option<Clip>>>>;
+
+/// No more names are remembered: who makes them up shall not fill the memory.
+const MOST_KNOWN: usize = 4096;
 
 /// A sound file: its length, in samples of 8 kHz.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,20 +54,21 @@ impl Default for Sounds {
 impl Sounds {
     /// Asterisk's English core sounds.
     #[must_use]
-    pub const fn stock() -> Self {
-        Self {
-            core: true,
-            folders: Vec::new(),
-            lengths: BTreeMap::new(),
-            words: BTreeMap::new(),
-            missing: BTreeSet::new(),
-        }
+    pub fn stock() -> Self {
+        Self { core: true, ..Self::none() }
     }
 
     /// No sound file at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { core: false, ..Self::stock() }
+        Self {
+            core: false,
+            folders: Vec::new(),
+            lengths: BTreeMap::new(),
+            words: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            known: Arc::default(),
+        }
     }
 
     /// The names of Asterisk's English core sounds, and how long each lasts.
@@ -74,7 +84,7 @@ impl Sounds {
     #[must_use]
     pub fn with(mut self, name: &str, samples: u64) -> Self {
         self.lengths.insert(name.to_owned(), samples);
-        self
+        self.changed()
     }
 
     /// Takes a sound file away, in every language.
@@ -88,7 +98,7 @@ impl Sounds {
     #[must_use]
     pub fn with_words(mut self, name: &str, words: &str) -> Self {
         self.words.insert(name.to_owned(), words.to_owned());
-        self
+        self.changed()
     }
 
     /// Adds all prompts of a text in the format of [`prompts`].
@@ -97,7 +107,7 @@ impl Sounds {
     /// As [`prompts`].
     pub fn with_prompts(mut self, text: &str) -> Result<Self, PromptError> {
         self.words.extend(prompts(text)?);
-        Ok(self)
+        Ok(self.changed())
     }
 
     /// What a script at this path plays: Asterisk's core sounds, those in the folder `sounds` beside the script, and the
@@ -124,6 +134,12 @@ impl Sounds {
     #[must_use]
     pub fn with_folder(mut self, path: impl Into<PathBuf>) -> Self {
         self.folders.push(path.into());
+        self.changed()
+    }
+
+    /// What was known need not hold any more.
+    fn changed(mut self) -> Self {
+        self.known = Arc::default();
         self
     }
 
@@ -133,6 +149,21 @@ impl Sounds {
         if name.is_empty() || self.missing.contains(name) {
             return None;
         }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clip) = known.get(language).and_then(|names| names.get(name)) {
+            return *clip;
+        }
+        drop(known);
+        let clip = self.look_up(name, language);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let names = known.entry(language.to_owned()).or_default();
+        if names.len() < MOST_KNOWN {
+            names.insert(name.to_owned(), clip);
+        }
+        clip
+    }
+
+    fn look_up(&self, name: &str, language: &str) -> Option<Clip> {
         let names = Self::spellings(name, language);
         names.iter().find_map(|name| self.lengths.get(name).map(|&samples| Clip { samples, grain: 1 })).or_else(|| {
             names

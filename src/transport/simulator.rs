@@ -5,6 +5,7 @@ use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::clock::Time;
 use crate::command::Command;
 use crate::pbx::Channel;
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl Simulator {
         }
     }
 
-    /// The dialogue, which grows as the session goes on. The opening block is not in it.
+    /// The dialogue from now on, which grows as the session goes on. The opening block is not in it.
     #[must_use]
     pub fn transcript(&self) -> Transcript {
         Arc::clone(&self.transcript)
@@ -60,8 +61,11 @@ impl Simulator {
         &self.channel
     }
 
-    fn note(&self, line: String) {
-        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    fn note(&self, line: fmt::Arguments<'_>) {
+        // Written down for nobody it would only cost time.
+        if Arc::strong_count(&self.transcript) > 1 {
+            self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
+        }
     }
 
     fn answer(&mut self, line: &[u8]) -> Option<Reply> {
@@ -85,8 +89,8 @@ impl Simulator {
     }
 }
 
-impl std::fmt::Debug for Simulator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator").field("noticed", &self.noticed).finish_non_exhaustive()
     }
 }
@@ -107,22 +111,22 @@ impl Transport for Simulator {
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        self.note(format!("C: {}", text(line)));
+        self.note(format_args!("C: {}", text(line)));
         let dead = self.channel.is_dead();
         // As on the wire: who is gone is told before the next command is answered.
         if dead && !self.noticed {
             self.noticed = true;
-            self.note("S: HANGUP".to_owned());
+            self.note(format_args!("S: HANGUP"));
             self.framer.push(b"HANGUP\n");
         }
         if let Some(reply) = self.answer(line) {
             let reply = reply.to_string();
             // A subroutine is announced before it runs.
             if reply.starts_with("200 result=0 Gosub") {
-                self.note("S: 100 result=0 Trying...".to_owned());
+                self.note(format_args!("S: 100 result=0 Trying..."));
                 self.framer.push(b"100 result=0 Trying...\n");
             }
-            self.note(format!("S: {reply}"));
+            self.note(format_args!("S: {reply}"));
             self.framer.push(reply.as_bytes());
             self.framer.push(b"\n");
         }
@@ -148,7 +152,7 @@ impl Transport for Simulator {
             return Ok(Heard::Silence);
         }
         self.noticed = true;
-        self.note("S: HANGUP".to_owned());
+        self.note(format_args!("S: HANGUP"));
         Ok(Heard::Hangup)
     }
 
