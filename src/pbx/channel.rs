@@ -242,6 +242,9 @@ pub struct Channel {
     has_tdd: bool,
     answer_delay: Duration,
     pub(super) zone_offset: i32,
+    /// The caller is gone when the script sends this command, counted from 1.
+    gone_at: Option<u64>,
+    commands: u64,
 }
 
 /// Setting up.
@@ -284,6 +287,8 @@ impl Channel {
             has_tdd: false,
             answer_delay: Duration::ZERO,
             zone_offset: 0,
+            gone_at: None,
+            commands: 0,
         }
     }
 
@@ -383,6 +388,14 @@ impl Channel {
     #[must_use]
     pub fn with_zone_offset(mut self, seconds: i32) -> Self {
         self.zone_offset = seconds;
+        self
+    }
+
+    /// With a caller who is gone when the script sends this command, counted from 1: no moment of a virtual clock lies
+    /// between two commands that take no time, and a real caller may hang up there.
+    #[must_use]
+    pub fn with_gone_at(mut self, command: u64) -> Self {
+        self.gone_at = Some(command);
         self
     }
 
@@ -543,6 +556,14 @@ impl Channel {
                 Event::TimeUp => return true,
                 Event::Key(_) | Event::Text(_) => {}
             }
+        }
+    }
+
+    /// A command comes: the caller may be gone.
+    pub fn begin_command(&mut self) {
+        self.commands += 1;
+        if self.gone_at == Some(self.commands) {
+            self.die();
         }
     }
 

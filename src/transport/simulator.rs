@@ -112,6 +112,7 @@ impl Transport for Simulator {
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         self.note(format_args!("C: {}", text(line)));
+        self.channel.begin_command();
         let dead = self.channel.is_dead();
         // As on the wire: who is gone is told before the next command is answered.
         if dead && !self.noticed {

@@ -233,7 +233,7 @@ impl Test {
 }
 
 /// The options of `place_call`.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 17] = [
     "callerid",
     "name",
     "extension",
@@ -250,6 +250,7 @@ const OPTIONS: [&str; 16] = [
     "dial_status",
     "time",
     "state",
+    "gone_at",
 ];
 
 struct Options {
@@ -263,6 +264,7 @@ struct Options {
     dial_status: Option<String>,
     time: Option<Time>,
     state: ChannelState,
+    gone_at: Option<u64>,
 }
 
 impl Options {
@@ -278,6 +280,7 @@ impl Options {
             dial_status: None,
             time: None,
             state: ChannelState::Ring,
+            gone_at: None,
         };
         let options: &[(Cow<'_, str>, Value)] = match options {
             Value::Map(options) => options,
@@ -350,6 +353,7 @@ impl Options {
                 }
             }
             "dial_status" => self.dial_status = Some(text()?),
+            "gone_at" => self.gone_at = Some(whole()?),
             "time" => self.time = Some(Time::from_unix(whole()?)),
             "state" => {
                 self.state = match given {
@@ -418,6 +422,9 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
             .with_voice(options.voice);
         if let Some(status) = &options.dial_status {
             channel = channel.with_dial_status(status);
+        }
+        if let Some(command) = options.gone_at {
+            channel = channel.with_gone_at(command);
         }
         for (name, item) in &options.variables {
             channel.set_variable(name, item);
