@@ -337,6 +337,7 @@ fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {
             })?;
             if !(least..=most).contains(&given) {
                 return Err(match (least, most) {
+                    (_, most) if most >= INT.1 && given > most => format!("must be at most {most}, not {given}"),
                     (least, most) if most >= INT.1 => format!("must be at least {least}, not {given}"),
                     (least, most) => format!("must be from {least} to {most}, not {given}"),
                 });

@@ -202,7 +202,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
-            let types = &types.trim_end_matches(')').replace("&str | ImmutableString | String", "string");
+            let types = &types.strip_suffix(')').unwrap_or(types).replace("&str | ImmutableString | String", "string");
             if let Some((message, hint)) = language.stranger(name) {
                 return (message, Some(hint));
             }
