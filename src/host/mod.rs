@@ -19,7 +19,9 @@ pub mod stdio;
 pub use recorder::Recorder;
 
 use crate::clock::Stopwatch;
+use crate::pbx::Sounds;
 use crate::script::rehearse::{Ended, Stage};
+use crate::script::storm::{Storm, Terms};
 use crate::script::{Call, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
@@ -197,6 +199,24 @@ impl Host {
         Library::open(folder, &self.language, Stopwatch::start().now())
     }
 
+    /// A storm of calls on a script with these sounds, under the limits and with the words of this host.
+    pub fn storm(&self, script: Script, sounds: Sounds) -> Storm {
+        Storm::new(
+            script,
+            sounds,
+            Terms {
+                language: self.language.clone(),
+                limits: self.limits.clone(),
+                memory: self.memory,
+                denied: self.denied(),
+            },
+        )
+    }
+
+    fn denied(&self) -> Arc<[String]> {
+        self.denied.clone().unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into())
+    }
+
     /// Runs a script on a session and tells Asterisk how it ended. The thread is to have a stack of 8 MiB, as the main
     /// thread has.
     pub fn run(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
@@ -224,7 +244,7 @@ impl Host {
         args: Vec<String>,
         params: BTreeMap<String, String>,
     ) -> Arc<Call> {
-        let denied = self.denied.clone().unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into());
+        let denied = self.denied();
         let seed = self.seed.unwrap_or_else(chance);
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &denied);

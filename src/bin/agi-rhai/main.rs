@@ -12,6 +12,7 @@ mod pages;
 mod phone;
 mod replay;
 mod serve;
+mod storm;
 mod test;
 
 use agi_rhai::host::Recorder;

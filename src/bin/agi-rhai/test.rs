@@ -1,6 +1,7 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
 use crate::options::{Common, DENIED};
+use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::script::LoadError;
 use agi_rhai::script::rehearse::{Failure, Rehearsal, Suite};
@@ -56,6 +57,9 @@ pub struct Test {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub storm: crate::storm::Storm,
+
     /// Folder in which scripts and what they import are looked for, besides the one of each test
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
@@ -66,7 +70,11 @@ pub struct Test {
 }
 
 pub fn test(options: &Test) -> ExitCode {
-    match run(options) {
+    let result = match &options.storm.storm {
+        Some(script) => crate::storm::storm(options, script),
+        None => run(options),
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -236,16 +244,20 @@ impl Show {
     }
 }
 
-fn run(options: &Test) -> Result<bool> {
-    let plan = Plan::new(options)?;
-    let common = Common {
+/// The host of calls that are placed here.
+pub fn host(options: &Test) -> Host {
+    crate::host(&Common {
         deny_exec: options.deny_exec.clone(),
         max_computing: 1.0,
         max_memory: 16,
         max_on_hangup: 5.0,
         ..Common::default()
-    };
-    let rehearsal = Rehearsal::new(Arc::new(crate::host(&common)), options.scripts.clone());
+    })
+}
+
+fn run(options: &Test) -> Result<bool> {
+    let plan = Plan::new(options)?;
+    let rehearsal = Rehearsal::new(Arc::new(host(options)), options.scripts.clone());
     let mut left_out = 0;
     let mut files: Vec<Loaded> = Vec::new();
     let Plan { files: chosen, filters, scripts } = plan;

@@ -1,0 +1,45 @@
+//! How many calls a storm makes a second: `cargo bench --bench storm`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
+#![allow(clippy::pedantic, reason = "as in the tests")]
+
+use agi_rhai::Host;
+use agi_rhai::pbx::Sounds;
+use agi_rhai::script::storm::Length;
+use std::path::Path;
+use std::time::Instant;
+
+const GOAL: f64 = 5000.0;
+const CALLS: u64 = 10_000;
+
+fn main() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut rates = Vec::new();
+    for name in ["guess", "memory", "subtraction"] {
+        let prompts = std::fs::read_to_string(scripts.join(format!("{name}.prompts"))).unwrap();
+        rates = (1..=5)
+            .map(|seed| {
+                let sounds = Sounds::stock().with_folder(scripts.join("sounds")).with_prompts(&prompts).unwrap();
+                let host = Host::new();
+                let script = host.load(&scripts.join(format!("{name}.rhai")), None).unwrap();
+                let storm = host.storm(script, sounds);
+                let start = Instant::now();
+                let report = storm.run(seed, Length::Calls(CALLS));
+                assert!(report.problems.is_empty(), "{}", report.problems[0].fault);
+                CALLS as f64 / start.elapsed().as_secs_f64()
+            })
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        println!("A storm of {CALLS} calls on {name}.rhai, on one core, median of 5: {:.0} calls a second", rates[2]);
+    }
+    let met = rates[2] >= GOAL;
+    println!(
+        "  calls a second on the subtraction game: {:.0} (goal: at least {GOAL:.0}) {}",
+        rates[2],
+        if met { "met" } else { "MISSED" }
+    );
+    if !met {
+        std::process::exit(1);
+    }
+}

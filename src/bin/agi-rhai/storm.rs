@@ -1,0 +1,116 @@
+//! `agi-rhai test --storm`: calls nobody has to write.
+
+use crate::test::{Test, chance, host};
+use agi_rhai::pbx::Sounds;
+use agi_rhai::script::LoadError;
+use agi_rhai::script::storm::{Length, Report};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _, stdout};
+use std::path::{Path, PathBuf};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// What a storm is given unless told otherwise.
+const USUAL_WORK: Duration = Duration::from_secs(2);
+/// As the main thread has it, whatever the shell's limits are.
+const STACK: usize = 8 * 1024 * 1024;
+/// So many lines that were never reached are shown.
+const MOST_LINES: usize = 30;
+
+#[derive(Debug, Args)]
+pub struct Storm {
+    /// Runs no tests, but a storm of calls on this script: callers hang up at every step, press keys at all times or
+    /// none, prompts are missing, values are garbage; what goes wrong is told, with the shortest call as a test
+    #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["paths", "filter", "list", "coverage", "junit"])]
+    pub storm: Option<PathBuf>,
+
+    /// Makes so many calls in a storm; without it, as many as 2 s of work allow
+    #[arg(long, value_name = "N", requires = "storm")]
+    pub calls: Option<u64>,
+}
+
+/// Lets a storm loose on a script and tells what it found; whether that is nothing.
+pub fn storm(options: &Test, script: &Path) -> Result<bool> {
+    let path = find(script, options.scripts.as_deref());
+    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let host = host(options);
+    let script = match host.load(&path, options.scripts.as_deref()) {
+        Ok(script) => script,
+        Err(LoadError::Fault(fault)) => {
+            let colour = std::io::stderr().is_terminal();
+            bail!("{} cannot be called\n{}", path.display(), fault.render(colour));
+        }
+        Err(error) => bail!("{error}"),
+    };
+    let seed = options.seed.unwrap_or_else(chance);
+    let length = options.storm.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
+    let storm = host.storm(script, Sounds::beside(&path)?);
+    let thread = Builder::new().name("storm".to_owned()).stack_size(STACK).spawn(move || storm.run(seed, length));
+    let report = match thread.context("no thread for the storm")?.join() {
+        Ok(report) => report,
+        Err(_) => bail!("the storm broke down, which is a mistake in agi-rhai and not in {}", path.display()),
+    };
+    // Whoever reads from a pipe may have had enough.
+    let _ = stdout().write_all(told(&report, &path, seed, colour).as_bytes());
+    Ok(report.problems.is_empty())
+}
+
+/// The file of a script; `.rhai` may be left out.
+fn find(script: &Path, folder: Option<&Path>) -> PathBuf {
+    let mut named = script.to_owned().into_os_string();
+    named.push(".rhai");
+    let names = [script.to_owned(), PathBuf::from(named)];
+    let beside = names.iter().cloned();
+    let below = folder.into_iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    beside.chain(below).find(|path| path.is_file()).unwrap_or_else(|| script.to_owned())
+}
+
+fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
+    let mut text = String::new();
+    let test = path.with_extension("test.rhai");
+    for problem in &report.problems {
+        let _ = writeln!(text, "{}", problem.fault.render(colour));
+        let calls = if problem.seen == 1 { "1 call".to_owned() } else { format!("{} calls", problem.seen) };
+        let _ = writeln!(
+            text,
+            "seen in {calls}; as a test for {}, which fails until the script is mended:\n",
+            test.display()
+        );
+        let _ = writeln!(text, "{}", problem.test);
+    }
+    if !report.unreached.is_empty() {
+        let _ = writeln!(text, "Lines that no call reached:");
+        for (script, line, source) in report.unreached.iter().take(MOST_LINES) {
+            let _ = writeln!(text, "  {script}:{line}: {}", source.trim());
+        }
+        if report.unreached.len() > MOST_LINES {
+            let _ = writeln!(text, "  and {} more", report.unreached.len() - MOST_LINES);
+        }
+        text.push('\n');
+    }
+    let seconds = report.work.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let rate = if seconds > 0.0 { report.calls as f64 / seconds } else { 0.0 };
+    let problems = match report.problems.len() {
+        0 => "no problem".to_owned(),
+        1 => "1 problem".to_owned(),
+        problems => format!("{problems} problems"),
+    };
+    let _ = writeln!(
+        text,
+        "{}: {problems}; {} calls in {seconds:.1} s ({rate:.0} a second), {} of {} lines reached",
+        path.display(),
+        report.calls,
+        report.lines - report.unreached.len(),
+        report.lines,
+    );
+    let _ = writeln!(
+        text,
+        "The same again: agi-rhai test --storm {} --seed {seed} --calls {}",
+        path.display(),
+        report.calls
+    );
+    text
+}

@@ -1,1 +1,0 @@
-//! Runs nobody has to write: a script is called by every caller that could trouble it.
