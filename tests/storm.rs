@@ -1,7 +1,7 @@
 //! Storms, by the real program: each script has one thing wrong with it, the storm finds it, and the test it prints
 //! shows it when run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A folder of scripts, which goes with it.

@@ -321,7 +321,7 @@ fn run(options: &Test) -> Result<bool> {
 }
 
 /// A seed nobody can foresee, short enough to be typed again.
-fn chance() -> u64 {
+pub fn chance() -> u64 {
     RandomState::new().build_hasher().finish() % 1_000_000
 }
 
