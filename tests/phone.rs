@@ -207,9 +207,11 @@ fn a_game_is_played_through() {
     // The best game of this caller so far, with its words.
     terminal.sees("guess-new-best").sees("This is your best game so far.");
     terminal.press("9").sees("ended: SUCCESS").sees("The dialplan goes on at default,s,2.");
-    let best = terminal.text();
-    let best = best.split("/guess/201 = ").nth(1).unwrap().chars().next().unwrap();
-    assert!(('1'..'9').contains(&best), "{best}");
+    terminal.until("fewer guesses than 9", |screen| {
+        let text = screen.contents();
+        let best = text.split("/guess/201 = ").nth(1).and_then(|rest| rest.chars().next());
+        best.is_some_and(|best| ('1'..'9').contains(&best))
+    });
     terminal.press("q");
     assert_eq!(terminal.ends(), Some(0));
     // What is left on the usual screen.
@@ -220,7 +222,7 @@ fn a_game_is_played_through() {
 fn a_key_ends_a_prompt_early_where_it_is_listened_to() {
     let (_folder, script) = quiz();
     let mut terminal = Terminal::start(&["phone", &script]);
-    terminal.sees("welcome").sees("Welcome to the quiz").sees("keys are heard").sees("quiz.rhai:3");
+    terminal.sees("welcome").sees("Welcome to the quiz").sees("keys are heard: #").sees("quiz.rhai:3");
     // Another key than the one that ends it.
     terminal.press("5").sees("◂ 5  means nothing here");
     let began = Instant::now();
@@ -401,6 +403,19 @@ fn the_shell_gets_the_terminal_in_between() {
 }
 
 #[test]
+fn the_log_is_on_the_screen_and_where_it_is_told() {
+    let (folder, script) = quiz();
+    let log = folder.path("phone.log");
+    let mut terminal =
+        Terminal::start(&["phone", "--fast", "--log", log.to_str().unwrap(), "--log-level", "debug", &script]);
+    terminal.press("l").sees("─ Log").sees("> GET DATA \"ask\"").sees("waits for a key").press("12");
+    terminal.sees("ended: SUCCESS").press("q");
+    assert_eq!(terminal.ends(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("keys: 12") && log.contains("> GET DATA \"ask\""), "{log}");
+}
+
+#[test]
 fn without_colour_there_is_none() {
     let (_folder, script) = quiz();
     let coloured = |terminal: &mut Terminal| {
@@ -554,9 +569,8 @@ fn prompts_are_played_aloud_and_a_key_ends_them() {
     {
         folder.file(name, [0; 16000]);
     }
-    let note =
-        |ends: &str| format!("echo \"start $0 $*\" >>{0}; trap 'echo end >>{0}; exit' TERM; {ends}", notes.display());
-    player(&folder, "play", &note("exec /bin/sleep 30"));
+    let text = format!("echo \"$$ $*\" >>{}; while :; do /bin/sleep 0.02; done", notes.display());
+    player(&folder, "play", &text);
     let path = folder.path("bin");
     let extra = folder.path("extra");
     let extra = extra.to_str().unwrap();
@@ -573,26 +587,43 @@ fn prompts_are_played_aloud_and_a_key_ends_them() {
             std::thread::sleep(Duration::from_millis(5));
         }
     };
-    wait("play -q ");
     wait("/sounds/en/welcome.gsm\n");
+    let plays = |file: &str| {
+        let played = played();
+        let line = played.lines().rfind(|line| line.ends_with(file)).unwrap();
+        Path::new("/proc").join(line.split(' ').next().unwrap()).exists()
+    };
+    assert!(plays("welcome.gsm") && played().contains(" -q /"), "{}", played());
     terminal.press("#").sees("▸ rules");
     wait("/sounds/rules.wav\n");
+    assert!(!plays("welcome.gsm"), "two at a time");
     terminal.sees("▸ ask").sees("cannot play .g722").press("42");
     // Both words of a number at once, in the format they are in.
     wait(&format!("-q -t ul -r 8000 -c 1 {extra}/digits/40.ulaw -t ul -r 8000 -c 1 {extra}/digits/2.ulaw\n"));
-    terminal.sees("no sound file of bye").sees("ended: SUCCESS").press("q");
+    terminal.sees("no sound file bye").sees("ended: SUCCESS");
+    // The hangup ends them too, and so does the end of the phone.
+    for keys in ["h", "q"] {
+        terminal.press("\r");
+        let began = Instant::now();
+        while !plays("welcome.gsm") {
+            assert!(began.elapsed() < PATIENCE, "{}", played());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        terminal.press(keys);
+        while plays("welcome.gsm") {
+            assert!(began.elapsed() < PATIENCE, "{}", played());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
     assert_eq!(terminal.ends(), Some(0));
     // No player is left behind.
-    let running = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-    assert!(!String::from_utf8_lossy(&running.stdout).contains(path.to_str().unwrap()), "{running:?}");
+    for file in ["welcome.gsm", "rules.wav", "2.ulaw"] {
+        assert!(!plays(file), "{file}");
+    }
     // Players that fail, and none at all.
     player(&folder, "play", "echo 'no default device' >&2; exit 2");
-    let mut command = agi_rhai(["phone", "--audio", "--fast", &script]);
-    let mut process = Process::start(command.env("PATH", &path));
-    process.send("#12\n");
-    process.close();
-    let ended = process.end();
-    ended.code(0);
+    let mut terminal = Terminal::start_on(100, 30, agi_rhai(["phone", "--audio", &script]).env("PATH", &path));
+    terminal.sees("no sound: the player failed: no default device").press("q").ends();
     std::fs::remove_file(path.join("play")).unwrap();
     let mut process = Process::start(agi_rhai(["phone", "--audio", "--fast", &script]).env("PATH", &path));
     process.close();

@@ -250,6 +250,8 @@ impl Visit for Told {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "script" => self.script = Some(value.to_owned()),
+            // The script's line tells it.
+            "command" => {}
             "message" => value.clone_into(&mut self.text),
             name => self.more.extend([" ", name, "=", value]),
         }

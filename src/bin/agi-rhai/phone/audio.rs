@@ -337,7 +337,13 @@ impl Desk {
             }
         }
         match files.first() {
-            None => self.tell_once(format!("no sound file of {name} here: its words are shown")),
+            None => match name.split_once('/') {
+                // Asterisk's own are many.
+                Some((folder, _)) if !folder.is_empty() => self.tell_once(format!(
+                    "no sound file {name}: if Asterisk's sounds are on this machine, name their folder with --sounds"
+                )),
+                _ => self.tell_once(format!("no sound file {name}")),
+            },
             Some((path, _)) => {
                 let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
                 let have: Vec<_> = self.players.iter().map(|player| player.command()).collect();
@@ -349,7 +355,9 @@ impl Desk {
     }
 
     fn tell_once(&mut self, what: String) {
-        if self.told.insert(what.clone()) {
+        // A whole folder that is missing is told once.
+        let key = what.split_once('/').map_or(what.as_str(), |(folder, _)| folder).to_owned();
+        if self.told.insert(key) {
             (self.tell)(what);
         }
     }

@@ -33,15 +33,15 @@ impl Setup {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The table of its prompts.
-    pub fn table(&self) -> PathBuf {
-        self.path.with_extension("prompts")
+    /// The tables beside it: of its prompts, and of its phrases.
+    pub fn tables(&self) -> [PathBuf; 2] {
+        ["prompts", "phrases"].map(|ending| self.path.with_extension(ending))
     }
 
-    /// The folders of sound files: those given, and the one beside the script.
+    /// The folders of sound files: the one beside the script, and those given.
     pub fn sounds(&self) -> Vec<PathBuf> {
         let beside = self.path.with_file_name("sounds");
-        self.setting.sounds.iter().cloned().chain(beside.is_dir().then_some(beside)).collect()
+        beside.is_dir().then_some(beside).into_iter().chain(self.setting.sounds.iter().cloned()).collect()
     }
 }
 
@@ -63,15 +63,11 @@ pub enum Problem {
 impl Version {
     pub fn load(setup: &Setup) -> Result<Self, Problem> {
         let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(Problem::Script)?;
-        let sounds = setup.sounds().into_iter().fold(Sounds::stock(), Sounds::with_folder);
-        let table = setup.table();
-        let name = table.file_name().unwrap_or_default().to_string_lossy();
-        let wrong = |error: &dyn std::fmt::Display| Problem::Table(format!("{name}: {error}"));
-        let sounds = match std::fs::read_to_string(&table) {
-            Ok(text) => sounds.with_prompts(&text).map_err(|error| wrong(&error))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => sounds,
-            Err(error) => return Err(wrong(&error)),
-        };
+        // Its path is the script's, and long.
+        let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
+        let sounds = Sounds::beside(&setup.path)
+            .map_err(|error| Problem::Table(error.to_string().replacen(&beside, "", 1)))?;
+        let sounds = setup.setting.sounds.iter().fold(sounds, Sounds::with_folder);
         Ok(Self { script, sounds: Arc::new(sounds) })
     }
 }
@@ -81,7 +77,7 @@ impl Problem {
         match self {
             Self::Script(LoadError::Fault(fault)) => fault.render(colour),
             Self::Script(missing) => format!("error: {missing}"),
-            Self::Table(text) => format!("error: in the table of prompts {text}"),
+            Self::Table(text) => format!("error: {text}"),
         }
     }
 

@@ -3,8 +3,9 @@
 use super::audio::Audio;
 use super::call::{End, Line, Version};
 use agi_rhai::Status;
+use agi_rhai::agi::split;
 use agi_rhai::clock::{Stopwatch, Time};
-use agi_rhai::command::Command;
+use agi_rhai::command::{Command, Kind};
 use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
 use agi_rhai::session::Observer;
 use std::collections::VecDeque;
@@ -122,7 +123,7 @@ pub struct Spoken {
 pub enum OnLine {
     Silence,
     File { name: String, words: Option<String> },
-    Spoken { kind: String, text: String },
+    Spoken { kind: String, text: String, words: Option<String> },
     Beep,
     Recording(String),
     Music(String),
@@ -135,12 +136,26 @@ impl OnLine {
             Sound::File(name) => {
                 Self::File { name: name.to_owned(), words: version.sounds.words(name).map(str::to_owned) }
             }
-            Sound::Spoken { kind, text } => Self::Spoken { kind: kind.to_owned(), text: text.to_owned() },
+            Sound::Spoken { kind, text } => {
+                Self::Spoken { kind: kind.to_owned(), text: text.to_owned(), words: moment(kind, text) }
+            }
             Sound::Beep => Self::Beep,
             Sound::Recording(name) => Self::Recording(name.to_owned()),
             Sound::Music(class) => Self::Music(class.to_owned()),
         }
     }
+}
+
+/// A date as a person reads it.
+fn moment(kind: &str, text: &str) -> Option<String> {
+    let form = match kind {
+        "date" => "%A, %-d %B %Y",
+        "time" => "%H:%M UTC",
+        "datetime" => "%A, %-d %B %Y, %H:%M UTC",
+        _ => return None,
+    };
+    let moment = jiff::Timestamp::from_second(text.parse().ok()?).ok()?;
+    jiff::fmt::strtime::format(form, moment).ok()
 }
 
 /// A call that is on, or was.
@@ -162,6 +177,8 @@ pub struct Current {
     /// Whether keys are listened to.
     pub asked: bool,
     prompt: u64,
+    /// The keys the command listens to, where it names them.
+    pub listened: Option<String>,
     /// The keys heard in this command.
     pub entered: String,
     /// The key pressed last, and when.
@@ -202,6 +219,12 @@ impl View {
 
     fn age(&self) -> Option<Duration> {
         self.call.as_ref().filter(|call| call.end.is_none()).map(Current::age)
+    }
+
+    fn log(&mut self, warning: bool, place: Option<String>, text: String) {
+        let at = self.age();
+        self.note(What::Printed(text.clone()));
+        self.log.push(Logged { at, warning, place, text });
     }
 
     /// Puts a line into the history.
@@ -247,6 +270,7 @@ impl Live {
             length: None,
             asked: false,
             prompt: 0,
+            listened: None,
             entered: String::new(),
             key: None,
             command: None,
@@ -363,10 +387,14 @@ impl Live {
 
     /// A line of the log.
     pub fn log(&self, warning: bool, place: Option<String>, text: String) {
-        let mut view = self.view();
-        let at = view.age();
-        view.note(What::Printed(text.clone()));
-        view.log.push(Logged { at, warning, place, text });
+        self.view().log(warning, place, text);
+    }
+
+    /// A panic, in the log. Whoever panics may be looking at this just now.
+    pub fn report(&self, panic: &str) {
+        if let Ok(mut view) = self.view.try_lock() {
+            view.log(true, None, panic.to_owned());
+        }
     }
 }
 
@@ -383,13 +411,23 @@ fn same(known: &OnLine, sound: &Sound<'_>) -> bool {
     }
 }
 
+/// The keys a line of this command names as those it listens to.
+fn keys(command: &Command, line: &[u8]) -> Option<String> {
+    let words = split(line);
+    let arguments = words.get(command.verb.split(' ').count()..)?;
+    let params = command.function.params.iter().zip(arguments).filter(|(param, _)| param.kind == Kind::Keys);
+    let keys: String = params.map(|(_, word)| String::from_utf8_lossy(word)).collect();
+    Some(keys).filter(|keys| !keys.is_empty())
+}
+
 impl Observer for Live {
-    fn sent(&self, command: &'static Command, _: &[u8], script: &str, line: usize, _: Time) {
+    fn sent(&self, command: &'static Command, sent: &[u8], script: &str, line: usize, _: Time) {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return };
         call.command = Some(command.function.name);
         call.commands += 1;
         call.entered.clear();
+        call.listened = keys(command, sent);
         if line > 0 {
             call.place = Some((script.to_owned(), line));
         }

@@ -149,7 +149,9 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 /// Plays a script to whoever sits at the keyboard.
 pub fn phone(phone: Phone) -> Result<Status> {
     let Phone { setting, script, args, common } = phone;
-    let whole_screen = !setting.plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal.is_empty() || terminal == "dumb");
+    let plain = setting.plain || dumb;
+    let whole_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let folders = [Some(PathBuf::from(".")), common.scripts.clone()];
     let path = crate::find(&script, &folders.into_iter().flatten().collect::<Vec<_>>());
     let database = Database::new();

@@ -124,7 +124,7 @@ fn report_panics(live: &Arc<Live>) {
             }
             usual(panic);
         } else if let Some(live) = live.upgrade() {
-            live.log(true, None, panic.to_string());
+            live.report(&panic.to_string());
         }
     }));
 }
@@ -145,11 +145,13 @@ impl Phone {
     /// Draws, and does what the keys say, until the phone is put away.
     fn serve(&mut self, screen: &mut Screen, ended: &AtomicBool) -> Result<()> {
         while !ended.load(Relaxed) {
-            let on_call = {
+            let mut on_call = false;
+            screen.0.draw(|frame| {
+                // Held while the picture is made, not while the terminal takes it: a slow one does not stop the call.
                 let view = self.live.view();
-                screen.0.draw(|frame| view::draw(frame, &view, &self.setup, &mut self.ui))?;
-                view.on_call()
-            };
+                view::draw(frame, &view, &self.setup, &mut self.ui);
+                on_call = view.on_call();
+            })?;
             match event::poll(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 }) {
                 Ok(true) => {}
                 Ok(false) => continue,
@@ -177,7 +179,7 @@ impl Phone {
     fn pressed(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<bool> {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
-                KeyCode::Char('c' | 'd' | 'q') => return Ok(true),
+                KeyCode::Char('c' | 'd') => return Ok(true),
                 KeyCode::Char('z') => screen.suspend()?,
                 KeyCode::Char('l') => screen.redraw()?,
                 _ => {}
@@ -202,7 +204,7 @@ impl Phone {
             KeyCode::Char('l') => self.ui.toggle(Panel::Log),
             KeyCode::Char('t') => self.ui.toggle(Panel::Dialogue),
             KeyCode::Char('s') => self.ui.toggle(Panel::Script),
-            KeyCode::Char('v') => self.ui.values = !self.ui.values,
+            KeyCode::Char('v') => self.ui.toggle_values(),
             KeyCode::Char('m') if self.live.view().on_call() => self.ui.text = Some(String::new()),
             KeyCode::Up => self.ui.scroll_by(1),
             KeyCode::Down => self.ui.scroll_by(-1),

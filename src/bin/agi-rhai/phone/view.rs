@@ -23,12 +23,23 @@ pub struct Ui {
     /// Those there was room for.
     shown: Vec<Panel>,
     /// Variables and AstDB.
-    pub values: bool,
+    values: Values,
+    shows_values: bool,
     pub help: bool,
     /// How many lines of the history are below the screen.
     pub scroll: usize,
     /// A text being typed.
     pub text: Option<String>,
+}
+
+/// Where variables and AstDB are shown.
+#[derive(Clone, Copy)]
+enum Values {
+    Hidden,
+    /// Beside the history, if there is room.
+    Beside,
+    /// Beside the history, or in its place.
+    Asked,
 }
 
 /// What is shown below the history.
@@ -46,7 +57,8 @@ impl Ui {
             panels: vec![Panel::Log, Panel::Script],
             insists: false,
             shown: Vec::new(),
-            values: true,
+            values: Values::Beside,
+            shows_values: false,
             help: false,
             scroll: 0,
             text: None,
@@ -61,6 +73,10 @@ impl Ui {
             self.panels.push(panel);
         }
         self.insists = !open;
+    }
+
+    pub fn toggle_values(&mut self) {
+        self.values = if self.shows_values { Values::Hidden } else { Values::Asked };
     }
 
     pub fn scroll_by(&mut self, lines: isize) {
@@ -204,7 +220,12 @@ fn title_line<'a>(view: &View, setup: &Setup, theme: &Theme, wide: usize) -> Lin
     };
     let mut details = format!("{from}, {},{}", setup.setting.context, setup.setting.extension);
     if let Some(call) = &view.call {
-        details = format!("{details} · {} commands · seed {}", call.commands, call.seed);
+        details = format!(
+            "{details} · {} command{} · seed {}",
+            call.commands,
+            if call.commands == 1 { "" } else { "s" },
+            call.seed
+        );
     }
     let right = width(&state.1) + 1;
     let name = fit(&setup.name(), wide.saturating_sub(right + 2));
@@ -245,7 +266,7 @@ fn on_call<'a>(call: &Current, setup: &Setup, theme: &Theme, wide: usize, high: 
     let computing = left.is_zero() && call.command.is_none();
     let (title, words) = match &call.sound {
         OnLine::File { name, words } => (format!("▸ {name}"), words.clone()),
-        OnLine::Spoken { kind, text } => (format!("▸ {kind} {text}"), None),
+        OnLine::Spoken { kind, text, words } => (format!("▸ {kind} {text}"), words.clone()),
         OnLine::Beep => ("▸ beep".to_owned(), None),
         OnLine::Recording(name) => (format!("● records {name}"), Some("Speak, if you like.".to_owned())),
         OnLine::Music(class) => (format!("♪ music on hold, {class}"), None),
@@ -263,7 +284,8 @@ fn on_call<'a>(call: &Current, setup: &Setup, theme: &Theme, wide: usize, high: 
     }
     lines.push(progress(call, now, left, setup, theme, wide));
     let mut keys = vec![if call.asked {
-        Span::styled("  keys are heard", theme.accent)
+        let which = call.listened.as_ref().map(|keys| format!(": {keys}")).unwrap_or_default();
+        Span::styled(format!("  keys are heard{which}"), theme.accent)
     } else {
         Span::styled("  keys are not heard now", theme.faint)
     }];
@@ -359,13 +381,16 @@ fn keypad<'a>(call: Option<&Current>, theme: &Theme) -> Vec<Line<'a>> {
 
 /// The history, the values beside it, and the panels below.
 fn draw_rest(frame: &mut Frame<'_>, view: &View, ui: &mut Ui, area: Rect) {
-    let ended = view.call.as_ref().and_then(|call| call.end.as_ref());
+    // A fault of the last call is shown until another version is there.
+    let is_same = |call: &&Current| view.version.as_ref().is_some_and(|version| Arc::ptr_eq(version, &call.version));
+    let ended = view.call.as_ref().filter(is_same).and_then(|call| call.end.as_ref());
     let fault = view.broken.as_deref().or_else(|| ended.and_then(|end| end.fault.as_deref()));
     let mut left = area.height;
     // A fault is shown whole, if it is not larger than the screen.
     let fault = fault.map(|text| fault_lines(text, &ui.theme, usize::from(area.width).saturating_sub(2)));
     let fault_rows = fault.as_ref().map_or(0, |lines| u16::try_from(lines.len() + 1).unwrap_or(u16::MAX));
-    let fault_rows = fault_rows.min(left.saturating_sub(3));
+    let fault = fault.map(|lines| if fault_rows > left { shortened(lines) } else { lines });
+    let fault_rows = fault_rows.min(left);
     left -= fault_rows;
     // As many panels as there is room for, when the history keeps some lines.
     let mut count = ui.panels.len();
@@ -382,9 +407,16 @@ fn draw_rest(frame: &mut Frame<'_>, view: &View, ui: &mut Ui, area: Rect) {
     constraints.extend(shown.iter().map(|_| Constraint::Length(rows)));
     constraints.push(Constraint::Length(fault_rows));
     let areas = Layout::vertical(constraints).split(area);
-    let side = if ui.values && area.width >= 64 { (area.width * 3 / 8).min(48) } else { 0 };
+    let side = match ui.values {
+        Values::Beside | Values::Asked if area.width >= 64 => (area.width * 3 / 8).min(48),
+        Values::Asked => area.width,
+        Values::Beside | Values::Hidden => 0,
+    };
+    ui.shows_values = side > 0;
     let [history, values] = Layout::horizontal([Constraint::Min(0), Constraint::Length(side)]).areas(areas[0]);
-    draw_history(frame, view, ui, history);
+    if history.width > 0 {
+        draw_history(frame, view, ui, history);
+    }
     if side > 0 {
         draw_values(frame, view, &ui.theme, values);
     }
@@ -437,7 +469,9 @@ fn history_line<'a>(entry: &Entry, theme: &Theme, wide: usize) -> Line<'a> {
         What::Prompt(OnLine::File { name, words }) => {
             (Style::new(), format!("▸ {name}"), words.clone().unwrap_or_default())
         }
-        What::Prompt(OnLine::Spoken { kind, text }) => (Style::new(), format!("▸ {kind} {text}"), String::new()),
+        What::Prompt(OnLine::Spoken { kind, text, words }) => {
+            (Style::new(), format!("▸ {kind} {text}"), words.clone().unwrap_or_default())
+        }
         What::Prompt(OnLine::Beep) => (Style::new(), "▸ beep".to_owned(), String::new()),
         What::Prompt(OnLine::Recording(name)) => (Style::new(), format!("● records {name}"), String::new()),
         What::Prompt(OnLine::Music(class)) => (Style::new(), format!("♪ music on hold, {class}"), String::new()),
@@ -576,6 +610,11 @@ fn draw_script(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) {
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
 }
 
+/// Without the lines that only keep a distance.
+fn shortened(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
+    lines.into_iter().filter(|line| line.spans.iter().any(|span| !matches!(span.content.trim(), "" | "|"))).collect()
+}
+
 /// A fault with its source; the caret stays in sight on a narrow screen.
 fn fault_lines<'a>(fault: &str, theme: &Theme, wide: usize) -> Vec<Line<'a>> {
     let is_caret = |line: &&str| line.trim_start().starts_with('|') && line.contains('^');
@@ -600,7 +639,7 @@ fn fault_lines<'a>(fault: &str, theme: &Theme, wide: usize) -> Vec<Line<'a>> {
             lines.push(Line::styled(format!(" {arrow}--> {place}"), theme.faint));
         } else {
             let style = if at == 0 { theme.bad } else { theme.accent };
-            lines.extend(wrap(line, wide, 6).into_iter().map(|line| Line::styled(format!(" {line}"), style)));
+            lines.extend(wrap(line, wide, 3).into_iter().map(|line| Line::styled(format!(" {line}"), style)));
         }
     }
     lines

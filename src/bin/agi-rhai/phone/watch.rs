@@ -67,7 +67,8 @@ impl Watch {
     }
 
     fn take(&mut self, first: bool) {
-        let mut files = vec![self.setup.path.clone(), self.setup.table()];
+        let mut files = vec![self.setup.path.clone()];
+        files.extend(self.setup.tables());
         // As they are before they are read: what changes meanwhile is seen at the next look.
         let before: HashMap<PathBuf, Stamp> =
             self.files.iter().chain(&files).map(|file| (file.clone(), stamp(file))).collect();
