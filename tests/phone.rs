@@ -515,7 +515,7 @@ fn the_call_is_as_the_options_say() {
 fn through_a_pipe_the_phone_is_lines() {
     let (folder, script) = quiz();
     let mut process = Process::start(&mut agi_rhai(["phone", "--fast", &script]));
-    process.send("#\n42");
+    process.send("5#\n42");
     process.close();
     let ended = process.end();
     ended.code(0).says("keys: 42");
@@ -523,6 +523,8 @@ fn through_a_pipe_the_phone_is_lines() {
     let expected = [
         "Calling quiz.rhai. Type keys 0-9 * # and press Enter; h hangs up.",
         "plays welcome: \"Welcome to the quiz",
+        "key 5",
+        "key 5 means nothing here",
         "key #",
         "plays rules: \"There are no rules\"",
         "plays ask",

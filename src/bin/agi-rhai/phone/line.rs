@@ -52,6 +52,8 @@ struct Keyboard {
     audio: Option<Audio>,
     shown: u64,
     asked: bool,
+    /// The key heard last, with the prompt and its end: if they are the same afterwards, it meant nothing.
+    last: Option<(Digit, u64, Time)>,
     clock: Stopwatch,
     began: Time,
     skipped: Duration,
@@ -75,6 +77,7 @@ impl Keyboard {
             audio,
             shown: 0,
             asked: false,
+            last: None,
             clock,
             began: clock.now(),
             skipped: Duration::ZERO,
@@ -88,6 +91,11 @@ impl Keyboard {
     }
 
     fn show(&mut self, until: Time, hears: &Hearing<'_>) {
+        if let Some((key, prompt, end)) = self.last.take()
+            && (prompt, end) == (hears.prompt, until)
+        {
+            self.say(&format!("key {key} means nothing here"));
+        }
         if hears.prompt != self.shown {
             self.shown = hears.prompt;
             self.asked &= is_question(hears);
@@ -113,7 +121,7 @@ impl Keyboard {
     }
 
     /// What is typed next, when it is time for it.
-    fn next(&mut self, hears: &Hearing<'_>) -> Option<Act> {
+    fn next(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
         if self.patient && !hears.asked {
             return None;
         }
@@ -124,6 +132,7 @@ impl Keyboard {
             }
             if let Some(digit) = Digit::new(key.to_ascii_uppercase()) {
                 self.say(&format!("key {digit}{}", if hears.asked { "" } else { ", but nobody listens" }));
+                self.last = hears.asked.then_some((digit, hears.prompt, until));
                 return Some(Act::Key(digit));
             }
         }
@@ -143,7 +152,7 @@ impl Caller for Keyboard {
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
         self.show(until, hears);
         loop {
-            if let Some(act) = self.next(hears) {
+            if let Some(act) = self.next(until, hears) {
                 return Some(act);
             }
             let left = until - self.now();
