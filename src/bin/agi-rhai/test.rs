@@ -138,7 +138,9 @@ impl Plan {
 
     fn take(&mut self, argument: &str) -> Result<()> {
         let (file, test) = match argument.split_once("::") {
-            Some((file, test)) if is_script(file) => (file, Some(test.strip_prefix("test_").unwrap_or(test).to_owned())),
+            Some((file, test)) if is_script(file) => {
+                (file, Some(test.strip_prefix("test_").unwrap_or(test).to_owned()))
+            }
             _ => (argument, None),
         };
         let path = Path::new(file);

@@ -278,7 +278,8 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
             }
             Ok(named) => {
                 let plays = |name: &str| played.iter().any(|played| played == name);
-                let may = |name: &str| plays(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name));
+                let may =
+                    |name: &str| plays(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name));
                 for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
                     let near = super::words::near(name, said.texts.iter().map(String::as_str));
                     let hint = near.map(|near| format!("the script plays \"{near}\""));

@@ -175,7 +175,8 @@ impl Rehearsal {
             Ok(Finished::Fault(mut what)) => {
                 // The limit speaks of scripts.
                 if what.message.starts_with("the script computes") {
-                    "the test computes on while no time passes on the line: an endless loop?".clone_into(&mut what.message);
+                    "the test computes on while no time passes on the line: an endless loop?"
+                        .clone_into(&mut what.message);
                     what.hint = None;
                 }
                 fault = Some(what);

@@ -432,8 +432,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
         variables = channel.variables().clone();
         channel
     };
-    let how =
-        Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
+    let how = Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
     let placed = Placed::new(&run.rehearsal.stage, now, channel, how);
     let placed = placed.map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
     live.call = Some(OnLine { placed, what, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });

@@ -65,8 +65,8 @@ impl Version {
         let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(Problem::Script)?;
         // Its path is the script's, and long.
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
-        let sounds = Sounds::beside(&setup.path)
-            .map_err(|error| Problem::Table(error.to_string().replacen(&beside, "", 1)))?;
+        let sounds =
+            Sounds::beside(&setup.path).map_err(|error| Problem::Table(error.to_string().replacen(&beside, "", 1)))?;
         let sounds = setup.setting.sounds.iter().fold(sounds, Sounds::with_folder);
         Ok(Self { script, sounds: Arc::new(sounds) })
     }
