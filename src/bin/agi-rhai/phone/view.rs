@@ -218,15 +218,13 @@ fn title_line<'a>(view: &View, setup: &Setup, theme: &Theme, wide: usize) -> Lin
         "" => "number withheld".to_owned(),
         number => format!("from {number}"),
     };
-    let mut details = format!("{from}, {},{}", setup.setting.context, setup.setting.extension);
+    // What may be cut on a narrow screen comes last.
+    let mut details = from;
     if let Some(call) = &view.call {
-        details = format!(
-            "{details} · {} command{} · seed {}",
-            call.commands,
-            if call.commands == 1 { "" } else { "s" },
-            call.seed
-        );
+        let plural = if call.commands == 1 { "" } else { "s" };
+        details = format!("{details} · seed {} · {} command{plural}", call.seed, call.commands);
     }
+    details = format!("{details} · {},{}", setup.setting.context, setup.setting.extension);
     let right = width(&state.1) + 1;
     let name = fit(&setup.name(), wide.saturating_sub(right + 2));
     let left = 1 + width(&name);
