@@ -666,3 +666,121 @@ fn a_script_typed_key_by_key_is_answered_at_every_key() {
     let names: Vec<&str> = symbols.as_array().unwrap().iter().map(|symbol| symbol["name"].as_str().unwrap()).collect();
     assert_eq!(&names[names.len() - 3..], ["record_name", "on_hangup", "x"]);
 }
+
+/// `line:column-line:column rule message`, from 0.
+fn findings(diagnostics: &[Value]) -> Vec<String> {
+    let one = |found: &Value| {
+        let message = found["message"].as_str().unwrap().replace('\n', " / ");
+        format!("{} {} {message}", range(&found["range"]), found["code"].as_str().unwrap())
+    };
+    diagnostics.iter().map(one).collect()
+}
+
+#[test]
+fn mistakes_are_told_as_one_types() {
+    let folder = Folder::new();
+    folder.file("lib/menu.rhai", "fn play(file) { stream_file(file) }");
+    let mut editor = Editor::in_folder(folder, json!({}));
+    editor.open("game.rhai", "answer();\nlet x = \"ü🙂\"; strem_file(x);\n");
+    let found = editor.diagnostics("game.rhai");
+    assert_eq!(
+        findings(&found),
+        ["1:15-1:25 unknown-function no function `strem_file` / did you mean `stream_file`?"]
+    );
+    assert_eq!((&found[0]["severity"], &found[0]["source"]), (&json!(1), &json!("agi-rhai")));
+    let change = |editor: &mut Editor, name: &str, version: i64, text: &str| {
+        let document = json!({ "uri": editor.uri(name), "version": version });
+        editor
+            .tell("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [{ "text": text }] }));
+    };
+    change(&mut editor, "game.rhai", 2, "answer();");
+    assert_eq!(editor.diagnostics("game.rhai").len(), 0);
+    change(&mut editor, "game.rhai", 3, "answer(");
+    assert_eq!(editor.diagnostics("game.rhai")[0]["code"], "syntax");
+
+    // What is imported counts as it stands in the editor, saved or not.
+    let importer = "import \"lib/menu\" as menu;\nmenu::play(\"beep\");\n";
+    editor.open("importer.rhai", importer);
+    assert_eq!(editor.diagnostics("importer.rhai").len(), 0);
+    editor.open("lib/menu.rhai", "fn play(file) { stream_file(file) }");
+    assert_eq!(editor.diagnostics("importer.rhai").len(), 0);
+    change(&mut editor, "lib/menu.rhai", 2, "fn start(file) { stream_file(file) }");
+    let found = findings(&editor.diagnostics("importer.rhai"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("1:6-1:10 unknown-function"), "{found:?}");
+    // Closed, its file counts again, and nothing is told of it any more.
+    let menu = editor.uri("lib/menu.rhai");
+    while editor.kept.iter().any(|message| message["params"]["uri"] == menu.as_str()) {
+        editor.diagnostics("lib/menu.rhai");
+    }
+    editor.tell("textDocument/didClose", json!({ "textDocument": { "uri": menu } }));
+    while !editor.diagnostics("lib/menu.rhai").is_empty() {}
+    assert_eq!(editor.diagnostics("importer.rhai").len(), 0);
+
+    // A test knows the words of tests, a script does not.
+    editor.open("game.test.rhai", "fn test_it() { place_call(\"game\"); expect_end(); }");
+    assert_eq!(findings(&editor.diagnostics("game.test.rhai")), [""; 0]);
+    editor.open("no.rhai", "place_call(\"game\");");
+    assert_eq!(editor.diagnostics("no.rhai")[0]["code"], "unknown-function");
+    // A table of prompts is checked as well.
+    editor.open("other.prompts", "welcome: Hello.\nwrong\n");
+    let found = editor.diagnostics("other.prompts");
+    assert_eq!((range(&found[0]["range"]), found.len()), ("1:0-1:5".to_owned(), 1));
+}
+
+#[test]
+fn the_words_of_tests_and_options_are_offered() {
+    let folder = Folder::new();
+    folder.file("game.rhai", "");
+    folder.file("game.prompts", "welcome: Hello.\n");
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let mut offers = |name: &str, marked: &str| editor.at("textDocument/completion", name, marked).unwrap();
+    item(&offers("game.test.rhai", "fn test_a() { ex^ }"), "expect_prompt");
+    assert_eq!(labels(&offers("game.test.rhai", "fn test_a() { place_call(\"^\") }")), ["game"]);
+    assert_eq!(labels(&offers("game.test.rhai", "fn test_a() { wait_for(\"^\") }"))[0], "welcome");
+    let options = offers("game.rhai", "ask(\"welcome\", #{ t^");
+    assert_eq!(item(&options, "tries")["detail"], "integer = 3");
+    assert_eq!(item(&options, "tries")["textEdit"]["newText"], "tries: ");
+    assert!(!labels(&options).contains(&"answer"));
+    let value = offers("game.rhai", "ask(\"welcome\", #{ tries: ^");
+    assert!(labels(&value).contains(&"random") && !labels(&value).contains(&"tries"));
+    for marked in ["ask(\"^\")", "say([\"a\", \"^\"])", "ask(\"welcome\", #{ no_input: [\"^\"] })", "menu(\"^\", #{})"]
+    {
+        assert_eq!(labels(&offers("game.rhai", marked))[0], "welcome", "{marked}");
+    }
+    for marked in
+        ["say(#{ digits: \"^\" })", "ask(\"welcome\", #{ end: \"^\" })", "menu(\"welcome\", #{ \"1\": \"^\" })"]
+    {
+        assert_eq!(offers("game.rhai", marked), json!([]), "{marked}");
+    }
+}
+
+/// Half a second of typing at its fastest is 5 keys; nobody sees less than 50 ms.
+#[test]
+fn typing_in_a_long_script_is_checked_at_once() {
+    let game = std::fs::read_to_string("scripts/memory.rhai").unwrap();
+    let functions = (0..30).map(|number| {
+        format!("\nfn more_{number}(a) {{\n    let key = stream_file(\"beep\", \"#\");\n    if key == \"\" {{\n        say_number(a);\n    }}\n    a + 1\n}}\nmore_{number}({number});\n")
+    });
+    let text = format!("{game}{}", functions.collect::<String>());
+    let lines = text.lines().count();
+    assert!(lines >= 300, "{lines} lines");
+    let mut editor = Editor::usual();
+    editor.open("long.rhai", &text);
+    editor.diagnostics("long.rhai");
+    let uri = editor.uri("long.rhai");
+    let mut times = Vec::new();
+    for version in 2..42 {
+        let place = json!({ "line": lines - 1, "character": version - 2 });
+        let change = json!({ "range": { "start": place, "end": place }, "text": " " });
+        let begun = Instant::now();
+        let changed = json!({ "textDocument": { "uri": uri, "version": version }, "contentChanges": [change] });
+        editor.tell("textDocument/didChange", changed);
+        editor.diagnostics("long.rhai");
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    println!("from a key to what is wrong, {lines} lines: {:?}, at most {:?}", times[20], times[39]);
+    // The tests' own build, on a machine that has other things to do, is ten times slower than what people run.
+    assert!(times[20] < Duration::from_millis(500), "{times:?}");
+}

@@ -4,7 +4,7 @@ use super::workspace::{Document, Prompt, Workspace, same_file};
 use super::{Answer, error, params, value};
 use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::reference::article;
-use agi_rhai::command::{Command, Function, Kind, Need};
+use agi_rhai::command::{Command, Function, Kind, Need, Param};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::outline::{Calling, KEYWORDS, Outline, Place, Symbol, SymbolKind, TokenKind, Use, may_be_named};
 use agi_rhai::script::rehearse::VOCABULARY;
@@ -252,7 +252,35 @@ impl View<'_> {
         item
     }
 
+    /// The options that may be given here, where a key of a map of options may stand.
+    fn complete_option(&self, start: usize) -> Option<Vec<CompletionItem>> {
+        let before = self.outline.text()[..start].trim_end();
+        if !before.ends_with("#{") && !before.ends_with(',') {
+            return None;
+        }
+        let calling = self.outline.calling(start).filter(|calling| calling.key.is_none())?;
+        let Kind::Options(options) = self.called(&calling)?.params.get(calling.argument)?.kind else { return None };
+        let item = |option: &Param| {
+            let mut item = self.item(start, option.name, CompletionItemKind::FIELD);
+            let followed = self.document.text()[self.offset..].trim_start().starts_with(':');
+            if let (Some(CompletionTextEdit::Edit(edit)), false) = (&mut item.text_edit, followed) {
+                edit.new_text.push_str(": ");
+            }
+            let default = match option.need {
+                Need::Default(default) => format!(" = {default}"),
+                _ => String::new(),
+            };
+            item.detail = Some(format!("{}{default}", option.kind.name()));
+            item.documentation = Some(markdown(option.doc.to_owned()));
+            item
+        };
+        Some(options.iter().map(item).collect())
+    }
+
     fn complete_code(&self, start: usize) -> Vec<CompletionItem> {
+        if let Some(options) = self.complete_option(start) {
+            return options;
+        }
         let mut items = Vec::new();
         for id in self.outline.visible(self.offset) {
             items.push(self.own_item(start, &self.outline.symbols()[id]));

@@ -175,16 +175,27 @@ impl Workspace {
 
     /// What is wrong with an open text, and of which version of it that is told.
     pub fn diagnostics(&mut self, uri: &Uri) -> Option<(Vec<Diagnostic>, i32)> {
+        // What is imported counts as it stands in the editor.
+        let text_of = |document: &Document| Some((document.path.clone()?, document.text().to_owned()));
+        self.checker.texts = self.documents.iter().filter_map(text_of).collect();
         let document = self.document(uri)?;
         let (text, version) = (document.text(), document.version);
-        let found = if document.is_prompts() {
-            prompts(text).err().map(|error| self.of_table(text, &error)).into_iter().collect()
+        let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
+        let (name, findings) = if document.is_prompts() {
+            let script = path.with_extension("rhai");
+            // A table none of the scripts is named after is checked by itself.
+            let Some(said) = self.read(&script) else {
+                let wrong = prompts(text).err().map(|error| self.of_table(text, &error));
+                return Some((wrong.into_iter().collect(), version));
+            };
+            (path, self.checker.check_table(&script, &said))
         } else {
-            let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
-            let name = path.to_string_lossy().into_owned();
             let findings = self.checker.check(&path, text);
-            findings.iter().filter(|finding| finding.script == name).map(|one| self.of_finding(text, one)).collect()
+            (path, findings)
         };
+        // Each text is told what is wrong in it; what it imports is told of that when it is open.
+        let own = findings.iter().filter(|finding| Path::new(&finding.script) == name);
+        let found = own.map(|finding| self.of_finding(text, finding)).collect();
         Some((found, version))
     }
 
