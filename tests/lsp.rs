@@ -683,10 +683,7 @@ fn mistakes_are_told_as_one_types() {
     let mut editor = Editor::in_folder(folder, json!({}));
     editor.open("game.rhai", "answer();\nlet x = \"ü🙂\"; strem_file(x);\n");
     let found = editor.diagnostics("game.rhai");
-    assert_eq!(
-        findings(&found),
-        ["1:15-1:25 unknown-function no function `strem_file` / did you mean `stream_file`?"]
-    );
+    assert_eq!(findings(&found), ["1:15-1:25 unknown-function no function `strem_file` / did you mean `stream_file`?"]);
     assert_eq!((&found[0]["severity"], &found[0]["source"]), (&json!(1), &json!("agi-rhai")));
     let change = |editor: &mut Editor, name: &str, version: i64, text: &str| {
         let document = json!({ "uri": editor.uri(name), "version": version });
@@ -783,4 +780,40 @@ fn typing_in_a_long_script_is_checked_at_once() {
     println!("from a key to what is wrong, {lines} lines: {:?}, at most {:?}", times[20], times[39]);
     // The tests' own build, on a machine that has other things to do, is ten times slower than what people run.
     assert!(times[20] < Duration::from_millis(500), "{times:?}");
+}
+
+#[test]
+fn a_mistake_can_be_mended_where_the_right_word_is_guessed() {
+    let literals = json!({ "codeActionKind": { "valueSet": ["quickfix"] } });
+    let capabilities = json!({ "textDocument": { "codeAction": { "codeActionLiteralSupport": literals } } });
+    let folder = Folder::new();
+    folder.file("game.prompts", "game-welcome: Hello.\n");
+    let mut editor = Editor::in_folder(folder, capabilities);
+    let mut check = |text: &str, title: &str, after: &str| {
+        editor.open("game.rhai", text);
+        let found = editor.diagnostics("game.rhai");
+        assert!(!found.is_empty(), "{text}");
+        let uri = editor.uri("game.rhai");
+        let asked =
+            json!({ "textDocument": { "uri": uri }, "range": found[0]["range"], "context": { "diagnostics": found } });
+        let mends = editor.ask("textDocument/codeAction", asked).unwrap();
+        let mend = mends.as_array().unwrap().iter().find(|mend| mend["title"] == title);
+        let mend = mend.unwrap_or_else(|| panic!("no {title} in {mends}"));
+        assert_eq!(renamed(&editor, &mend["edit"], &[("game.rhai", text)]), [after], "{text}");
+    };
+    check(
+        "let ü = 1;".replace('ü', "x").as_str(),
+        "Allow it here (unused-variable)",
+        "// agi-rhai: allow(unused-variable)\nlet x = 1;",
+    );
+    check("print(`🙂`); strem_file(\"beep\");", "Change to stream_file", "print(`🙂`); stream_file(\"beep\");");
+    check("print(env.agi_calerid);", "Change to agi_callerid", "print(env.agi_callerid);");
+    check(
+        "fn f() {\n    strem_file(\"beep\");\n}\nf();",
+        "Allow it here (unknown-function)",
+        "fn f() {\n    // agi-rhai: allow(unknown-function)\n    strem_file(\"beep\");\n}\nf();",
+    );
+    check("stream_file(\"game-welcom\");", "Change to \"game-welcome\"", "stream_file(\"game-welcome\");");
+    // In a table of prompts nothing of scripts is offered.
+    assert_eq!(editor.at("textDocument/completion", "game.prompts", "st^").unwrap(), Value::Null);
 }

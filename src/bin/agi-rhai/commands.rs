@@ -9,14 +9,17 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _, stdout};
 use std::process::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+  agi-rhai commands                 all functions, a line each
+  agi-rhai commands stream_file     one of them
+  agi-rhai commands STREAM FILE     the same by Asterisk's name
+  agi-rhai commands grammar         all with `grammar` in their names
+Exit codes: 0 shown, 2 there is no such function.";
+
 /// Shows what a script can say: all functions, or one of them with its examples
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  agi-rhai commands                 all functions, a line each\n  agi-rhai commands stream_file     \
-                        one of them\n  agi-rhai commands STREAM FILE     the same by Asterisk's name\n  agi-rhai commands \
-                        say             all with `say` in their names, unless one is named so\nExit codes: 0 shown, 2 there is no such \
-                        function."
-)]
+#[command(after_help = EXAMPLES)]
 pub struct Commands {
     /// A function, an AGI command as Asterisk writes it, or a part of their names
     #[arg(value_name = "NAME")]
@@ -288,13 +291,13 @@ fn brief(summary: &str) -> String {
         return summary.to_owned();
     }
     let fits = |at: &usize| summary[..*at].chars().count() < room;
-    let stops = summary.match_indices(['.', ';', ':', ',']).map(|(at, _)| at).filter(fits);
-    let whole =
-        |part: &str| part.matches('`').count() % 2 == 0 && part.matches('(').count() == part.matches(')').count();
-    match stops.filter(|&at| whole(&summary[..at])).last() {
+    let mut stops = summary.match_indices(['.', ';', ':', ',']).map(|(at, _)| at).filter(fits);
+    let ends = |part: &str, sign: char| part.matches(sign).count();
+    let whole = |part: &str| ends(part, '`').is_multiple_of(2) && ends(part, '(') == ends(part, ')');
+    match stops.rfind(|&at| whole(&summary[..at])) {
         Some(at) if summary[..at].chars().count() > 15 => format!("{}.", &summary[..at]),
         _ => {
-            let cut = summary.match_indices(' ').map(|(at, _)| at).filter(fits).last().unwrap_or(0);
+            let cut = summary.match_indices(' ').map(|(at, _)| at).rfind(fits).unwrap_or(0);
             format!("{}…", &summary[..cut])
         }
     }

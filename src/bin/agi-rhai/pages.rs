@@ -46,7 +46,7 @@ pub fn completions(options: &Completions) -> ExitCode {
     clap_complete::generate(options.shell, &mut shown, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let script = match options.shell {
-        Shell::Bash => with_files_in_bash(script, &program),
+        Shell::Bash => with_files_in_bash(&script, &program),
         // Where a subcommand may stand, a script may.
         Shell::Zsh => script.replace(
             "_describe -t commands 'agi-rhai commands' commands \"$@\"",
@@ -59,7 +59,7 @@ pub fn completions(options: &Completions) -> ExitCode {
 
 /// Bash completes files where nothing else is offered: options are offered behind a `-` only, unless there is a choice
 /// of words.
-fn with_files_in_bash(script: String, program: &clap::Command) -> String {
+fn with_files_in_bash(script: &str, program: &clap::Command) -> String {
     let mut script = script.replace("-o default agi_rhai", "-o default agi-rhai");
     let has_words = |command: &clap::Command| {
         command.has_subcommands() || command.get_positionals().any(|one| !one.get_possible_values().is_empty())

@@ -11,14 +11,15 @@ use agi_rhai::script::rehearse::VOCABULARY;
 use agi_rhai::script::words::{WORDS, Word, words};
 use lsp_server::{ErrorCode, Request, ResponseError};
 use lsp_types::request::{
-    Completion, DocumentHighlightRequest, DocumentSymbolRequest, GotoDefinition, HoverRequest, PrepareRenameRequest,
-    References, Rename, Request as _, ResolveCompletionItem, SignatureHelpRequest,
+    CodeActionRequest, Completion, DocumentHighlightRequest, DocumentSymbolRequest, GotoDefinition, HoverRequest,
+    PrepareRenameRequest, References, Rename, Request as _, ResolveCompletionItem, SignatureHelpRequest,
 };
 use lsp_types::{
-    CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentHighlight, DocumentSymbol, DocumentSymbolParams,
-    Documentation, Hover, HoverContents, InsertTextFormat, Location, MarkupContent, MarkupKind, ParameterInformation,
-    ParameterLabel, PrepareRenameResponse, Range, ReferenceParams, RenameParams, SignatureHelp, SignatureInformation,
-    SymbolInformation, TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit,
+    CodeAction, CodeActionKind, CodeActionParams, CompletionItem, CompletionItemKind, CompletionTextEdit, Diagnostic,
+    DocumentHighlight, DocumentSymbol, DocumentSymbolParams, Documentation, Hover, HoverContents, InsertTextFormat,
+    Location, MarkupContent, MarkupKind, NumberOrString, ParameterInformation, ParameterLabel, PrepareRenameResponse,
+    Range, ReferenceParams, RenameParams, SignatureHelp, SignatureInformation, SymbolInformation,
+    TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -49,7 +50,16 @@ const PROMPT_KEYS: [&str; 4] = ["no_input", "no_match", "give_up", "missing"];
 
 pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
     let asked = request.params;
+    let name = asked.pointer("/textDocument/uri").and_then(serde_json::Value::as_str);
+    if name.is_some_and(|name| name.ends_with(".prompts")) {
+        // A table of prompts is only checked.
+        return Ok(serde_json::Value::Null);
+    }
     match request.method.as_str() {
+        CodeActionRequest::METHOD => {
+            let asked: CodeActionParams = params(asked)?;
+            value(mends(workspace, document(workspace, &asked.text_document.uri)?, &asked.context.diagnostics))
+        }
         Completion::METHOD => value(view(workspace, &params(asked)?)?.completion()),
         ResolveCompletionItem::METHOD => resolve(workspace, params(asked)?),
         HoverRequest::METHOD => value(view(workspace, &params(asked)?)?.hover()),
@@ -637,6 +647,50 @@ impl View<'_> {
         }
         value(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() })
     }
+}
+
+/// What would mend these mistakes: what was meant, where that can be guessed; or a comment that allows it.
+fn mends(workspace: &Workspace, document: &Document, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
+    let mut mends = Vec::new();
+    for found in diagnostics.iter().filter(|found| found.source.as_deref() == Some("agi-rhai")) {
+        let mend = |title: String, edit: TextEdit, preferred: bool| CodeAction {
+            title,
+            kind: Some(CodeActionKind::QUICKFIX),
+            diagnostics: Some(vec![found.clone()]),
+            edit: Some(WorkspaceEdit {
+                changes: Some(HashMap::from([(document.uri.clone(), vec![edit])])),
+                ..WorkspaceEdit::default()
+            }),
+            is_preferred: Some(preferred),
+            ..CodeAction::default()
+        };
+        let [start, end] = [found.range.start, found.range.end].map(|place| workspace.offset(document, place));
+        let wrong = &document.text()[start.min(end)..end.max(start)];
+        if let Some(meant) = meant(&found.message, wrong) {
+            let edit = TextEdit { range: found.range, new_text: meant.clone() };
+            mends.push(mend(format!("Change to {meant}"), edit, true));
+        }
+        if let Some(NumberOrString::String(rule)) = found.code.as_ref().filter(|_| !document.text().is_empty()) {
+            let before = document.text()[..start].rsplit('\n').next().unwrap_or_default();
+            let line = &before[..before.len() - before.trim_start().len()];
+            let place = lsp_types::Position { line: found.range.start.line, character: 0 };
+            let range = Range { start: place, end: place };
+            let edit = TextEdit { range, new_text: format!("{line}// agi-rhai: allow({rule})\n") };
+            if rule != "syntax" {
+                mends.push(mend(format!("Allow it here ({rule})"), edit, false));
+            }
+        }
+    }
+    mends
+}
+
+/// The name a mistake's message guesses, written as the wrong one is.
+fn meant(message: &str, wrong: &str) -> Option<String> {
+    let guess = message.lines().find_map(|line| line.strip_prefix("did you mean ")?.strip_suffix('?'))?;
+    let guess = guess.trim_matches(['`', '"']).trim_end_matches("::");
+    let name = if wrong.contains(['.', ':']) { guess } else { guess.rsplit(['.', ':']).next().unwrap_or(guess) };
+    let quote = wrong.chars().next().filter(|first| matches!(first, '"' | '`')).map_or(String::new(), String::from);
+    (!name.is_empty() && !wrong.is_empty()).then(|| format!("{quote}{name}{quote}"))
 }
 
 /// A symbol and the script that gives it.

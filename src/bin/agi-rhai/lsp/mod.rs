@@ -1,7 +1,7 @@
 //! `agi-rhai lsp`: scripts in an editor, over the Language Server Protocol.
 //!
-//! One thread reads, one answers. Requests are answered in their order; the checker runs when none waits, so that typing
-//! is never behind it.
+//! One thread reads, one answers. Requests are answered in their order; the checker runs when none waits, so that
+//! typing is never behind it.
 
 mod answers;
 mod places;
@@ -11,10 +11,11 @@ use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response,
 use lsp_types::notification::Notification as _;
 use lsp_types::request::{RegisterCapability, Request as _};
 use lsp_types::{
-    CompletionOptions, DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, GlobPattern,
-    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
-    PublishDiagnosticsParams, Registration, RegistrationParams, RenameOptions, ServerCapabilities, ServerInfo,
-    SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, notification,
+    CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
+    DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, GlobPattern, HoverProviderCapability,
+    InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf, PublishDiagnosticsParams, Registration,
+    RegistrationParams, RenameOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, notification,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -212,6 +213,12 @@ impl Server {
                     trigger_characters: Some(["(", ","].map(str::to_owned).to_vec()),
                     retrigger_characters: Some(vec![")".to_owned()]),
                     ..SignatureHelpOptions::default()
+                }),
+                code_action_provider: self.workspace.mends.then(|| {
+                    CodeActionProviderCapability::Options(CodeActionOptions {
+                        code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+                        ..CodeActionOptions::default()
+                    })
                 }),
                 definition_provider: Some(OneOf::Left(true)),
                 references_provider: Some(OneOf::Left(true)),

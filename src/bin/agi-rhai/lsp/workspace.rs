@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where names are searched everywhere, folders in folders are looked through so deep, and so many of them: somebody may
-/// have opened a home folder.
+/// Where names are searched everywhere, folders in folders are looked through so deep, and so many of them: somebody
+/// may have opened a home folder.
 const DEEPEST: usize = 12;
 const MOST_FOLDERS: usize = 2_000;
 
@@ -59,8 +59,9 @@ pub struct Prompt {
 
 pub struct Workspace {
     pub encoding: Encoding,
-    /// Whether the editor fills in snippets, and shows symbols within symbols.
+    /// Whether the editor fills in snippets, takes edits that mend something, and shows symbols within symbols.
     pub snippets: bool,
+    pub mends: bool,
     pub nested: bool,
     pub language: Language,
     checker: Checker,
@@ -81,6 +82,7 @@ impl Workspace {
         Self {
             encoding: Encoding::default(),
             snippets: false,
+            mends: false,
             nested: false,
             language,
             checker,
@@ -98,6 +100,8 @@ impl Workspace {
         if let Some(text) = &params.capabilities.text_document {
             let item = text.completion.as_ref().and_then(|completion| completion.completion_item.as_ref());
             self.snippets = item.and_then(|item| item.snippet_support).unwrap_or(false);
+            let actions = text.code_action.as_ref();
+            self.mends = actions.is_some_and(|actions| actions.code_action_literal_support.is_some());
             let symbols = text.document_symbol.as_ref();
             self.nested = symbols.and_then(|symbols| symbols.hierarchical_document_symbol_support).unwrap_or(false);
         }
