@@ -1161,6 +1161,41 @@ mod tests {
         check("answer", SymbolKind::Function, "every script has");
     }
 
+    /// Every name of the project's own scripts, renamed, leaves a script in which the checker finds what it found before.
+    #[test]
+    fn renaming_leaves_a_script_whole() {
+        let checker = crate::script::check::Checker::new(&Language::new());
+        let mut renamed = 0;
+        for entry in std::fs::read_dir("scripts").unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if !name.ends_with(".rhai") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let found = |text: &str| {
+                let rules = checker.check(&path, text).into_iter().map(|finding| (finding.rule, finding.line));
+                rules.collect::<Vec<_>>()
+            };
+            let before = found(&text);
+            let outline = Outline::new(&text);
+            for (id, symbol) in outline.symbols().iter().enumerate() {
+                if symbol.name == "on_hangup" || symbol.name.starts_with("test_") {
+                    continue;
+                }
+                let mut changed = text.clone();
+                let mut places = outline.places_of(id);
+                places.sort_by_key(|place| std::cmp::Reverse(place.start));
+                for place in places {
+                    changed.replace_range(place, "renamed_by_a_test");
+                }
+                assert_eq!(found(&changed), before, "{name}: {} at {}", symbol.name, symbol.span.start);
+                renamed += 1;
+            }
+        }
+        assert!(renamed > 30, "{renamed} names");
+    }
+
     #[test]
     fn a_name_in_the_way_is_told() {
         let (outline, offset) = cursor("let ^a = 1; let b = 2; a + b; { let c = a; } fn f(d) { d }");
