@@ -202,6 +202,7 @@ impl Session {
     /// From now on, keys are masked even where [`log_digits`](Self::log_digits) shows them; or no longer.
     pub fn keep_secret(&mut self, secret: bool) {
         self.keys.secret = secret;
+        self.transport.keep(Note::Secret(secret));
     }
 
     /// Whether the last command that asked the caller for digits ended because the time was up: not by `#`, and not

@@ -1,5 +1,6 @@
 //! Calls recorded, played again, printed as tests; and games made by `agi-rhai new`.
 
+use crate::support::asterisk::{Call as LiveCall, asterisk};
 use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, reply, wait_until};
 use agi_rhai::agi::Reply;
@@ -584,4 +585,187 @@ fn a_replay_may_be_had_by_a_program_of_ones_own() {
     text.push('\n');
     assert_eq!(Tape::read(text.as_bytes()).unwrap(), *tape);
     assert_eq!(Reply::of(0).to_string(), "200 result=0");
+}
+
+/// What a question calls secret stays out of the file, even where the rest is not redacted.
+#[test]
+fn what_a_question_calls_secret_is_not_recorded() {
+    let folder = Folder::new();
+    let script = folder.file(
+        "pin.rhai",
+        r#"
+        let pin = ask("vm-password", #{ min: 4, max: 4, secret: true });
+        let again = ask("vm-reenterpassword", #{ min: 4, max: 4, secret: true });
+        database_put("pin", caller(), pin);
+        if pin == again { stream_file("auth-thankyou"); }
+        print(`${pin} 12`);
+        get_data("vm-enter-num-to-call", 3000, 4);
+        "#,
+    );
+    let records = folder.path("records");
+    run(&["phone", "--fast", "--plain", "--record", text(&records), &script], "4711\n4711\n1234\n");
+    let file = recording(&records);
+    let all = fs::read_to_string(&file).unwrap();
+    assert!(all.contains("\"secret\":true"), "{all}");
+    let lines = all.lines().skip(1);
+    // Times are no digits of a PIN.
+    let said: Vec<&str> = lines.map(|line| line.split_once(',').unwrap().1).collect();
+    assert!(!said.iter().any(|line| line.contains("4711") || line.contains("711")), "{all}");
+    assert!(
+        all.contains("auth-thankyou")
+            && all.contains("result=1234")
+            && all.contains("DATABASE PUT \\\"pin\\\" \\\"201\\\""),
+        "{all}"
+    );
+    run(&["replay", text(&file)], "").code(0);
+}
+
+/// The call as a test, which passes.
+#[track_caller]
+fn passes_as_a_test(file: &Path, script: &Path) -> String {
+    let test = run(&["replay", "--as-test", "--script", text(script), text(file)], "").code(0).stdout;
+    let path = script.with_extension("test.rhai");
+    fs::write(&path, &test).unwrap();
+    let ran = run(&["test", text(&path)], "");
+    assert_eq!(ran.code, Some(0), "{test}\n{}\n{}", ran.stdout, ran.stderr);
+    ran.tells("1 passed");
+    test
+}
+
+#[test]
+fn a_recorded_call_becomes_a_test_that_passes() {
+    for keys in ["12#\n5\n", "1234\n", "77#\n#\n", "h\n", "12#\nh\n"] {
+        let call = recorded(GAME, keys, &["--seed", "9"]);
+        let test = passes_as_a_test(&call.file, &call.folder.path("game.rhai"));
+        assert!(test.contains("place_call(\"game\", #{") && test.contains("seed: 9"), "{test}");
+        assert!(test.contains("missing: [\"no-such-file\"]"), "{test}");
+    }
+    // The test fails where the script goes another way.
+    let call = recorded(GAME, "12#\n5\n", &[]);
+    passes_as_a_test(&call.file, &call.folder.path("game.rhai"));
+    call.folder.file("game.rhai", GAME.replace("stream_file(\"vm-goodbye\")", "stream_file(\"goodbye\")"));
+    let fails = run(&["test", text(&call.folder.path("game.test.rhai"))], "").code(1);
+    fails.tells("vm-goodbye");
+    // A fault, what the script read, what it left, and what needs quoting.
+    let script = "answer();\nlet level = get_variable(\"LEVEL\");\nif database_get(\"f\", \"k\") == \"a \\\"b\\\"\" \
+                  { set_variable(\"X\", level + args[0]); }\nno_such();\n";
+    let folder = Folder::new();
+    let path = folder.file("fault.rhai", script);
+    let records = folder.path("records");
+    let mut process = Process::call(&mut agi_rhai(["--record", text(&records), &path, "\\x"]));
+    process.answer("ANSWER", "200 result=0");
+    process.answer("GET VARIABLE \"LEVEL\"", "200 result=1 (3)");
+    process.answer("DATABASE GET \"f\" \"k\"", "200 result=1 (a \"b\")");
+    process.end().code(1);
+    let test = passes_as_a_test(&recording(&records), Path::new(&path));
+    for line in [
+        r#"args: ["\\x"]"#,
+        r#"variables: #{ "LEVEL": "3" }"#,
+        r#"database: #{ "f/k": "a \"b\"" }"#,
+        r#"expect_fault("no function `no_such`");"#,
+        r#"expect_variable("X", "3\\x");"#,
+    ] {
+        assert!(test.contains(line), "no {line} in {test}");
+    }
+}
+
+#[test]
+fn a_new_game_passes_its_tests_at_once() {
+    let folder = Folder::new();
+    let name = folder.path("games/weasels-2");
+    let made = run(&["new", text(&name)], "").code(0);
+    let file = |ending: &str| folder.path(&format!("games/weasels-2.{ending}"));
+    for (ending, mode) in [("rhai", 0o111), ("prompts", 0), ("test.rhai", 0)] {
+        let path = file(ending);
+        made.tells(text(&path));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o111, mode, "{ending}");
+        assert!(!fs::read_to_string(&path).unwrap().contains("NAME"), "{ending}");
+    }
+    let script = file("rhai");
+    for next in ["agi-rhai phone ", "agi-rhai check "] {
+        made.tells(&format!("{next}{}", script.display()));
+    }
+    made.tells(&format!("agi-rhai test {}", file("test.rhai").display()));
+    made.tells(&format!("exten => 500,1,AGI(agi-rhai,{})", script.display()));
+    run(&["test", "--coverage", text(&folder.path("games"))], "").code(0).tells("4 passed").tells("100 %");
+    run(&["check", text(&folder.path("games"))], "").code(0).tells("nothing found");
+    // In the phone.
+    run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).tells("tt-monkeys");
+    // Nothing is overwritten, not even one of the three, nor is half a game left.
+    fs::remove_file(file("rhai")).unwrap();
+    run(&["new", text(&name)], "").code(2).complains("weasels-2.prompts is there already");
+    assert!(!file("rhai").exists());
+    for (bad, told) in [
+        ("a b", "no good name"),
+        ("..", "no good name"),
+        ("", "NAME"),
+        ("x/", "no good name"),
+        ("-x", "'-x'"),
+        ("a.b", "no good name"),
+        ("a,b", "no good name"),
+        ("/proc/x", "cannot write /proc/x.rhai"),
+    ] {
+        run(&["new", bad], "").code(2).complains(told);
+    }
+    // The ending may be named, and nothing else happens to it.
+    run(&["new", text(&folder.path("fox.rhai"))], "").code(0);
+    assert!(folder.path("fox.rhai").is_file() && folder.path("fox.test.rhai").is_file());
+}
+
+/// On a real Asterisk: one call to its end, one whose caller is gone while the script sleeps.
+#[test]
+fn live_a_real_call_is_recorded_and_played_again() {
+    let script = r#"
+        answer();
+        stream_file("beep");
+        stream_file("no-such-file-here");
+        let digits = get_data("vm-enter-num-to-call", 5000, 4);
+        verbose(`${elapsed()} ${now()} ${random(1, 1000000)} ${get_variable("LEVEL")}`);
+        let key = wait_for_digit(5000);
+        say_number(to_number(digits, 0) + 1);
+        database_put("recorded", caller(), digits + key);
+        if args.len() > 0 { sleep(60); }
+        stream_file("vm-goodbye");
+        fn on_hangup() { database_put("recorded", caller(), "gone"); }
+    "#;
+    let rig = asterisk();
+    rig.script("recorded.rhai", script);
+    for (number, args, status) in [("7301", &[][..], "SUCCESS"), ("7302", &["sleep"][..], "HANGUP")] {
+        let records = rig.agi_dir().join(format!("records-{number}"));
+        let inside = rig.inside(&records);
+        let words = [&["--record", &inside, "recorded.rhai"], args].concat();
+        let call = LiveCall::request("agi-rhai", &words).caller_id(&format!("Ada <{number}>")).variable("LEVEL", "3");
+        let mut call = rig.call(call);
+        call.wait_for("GET DATA");
+        std::thread::sleep(Duration::from_millis(700));
+        call.press("42#");
+        call.wait_for("WAIT FOR DIGIT");
+        std::thread::sleep(Duration::from_millis(700));
+        call.press("7");
+        call.wait_for("DATABASE PUT");
+        if status == "HANGUP" {
+            std::thread::sleep(Duration::from_millis(500));
+            call.hangup();
+        }
+        assert_eq!(call.wait_end().status, status);
+        let file = recording(&records);
+        wait_until("its end is written", || tape(&file).ended().is_some());
+        let played = run(&["replay", text(&file), "--scripts", text(&rig.agi_dir())], "").code(0);
+        played.tells(status);
+        // The same script, beside the test.
+        let folder = Folder::new();
+        let copy = folder.file("recorded.rhai", script);
+        let test = passes_as_a_test(&file, Path::new(&copy));
+        for line in [
+            "callerid: \"",
+            "name: \"Ada\"",
+            "\"LEVEL\": \"3\"",
+            "press(\"42#\");",
+            "wait_for_question();",
+            "press(\"7\");",
+        ] {
+            assert!(test.contains(line), "no {line} in {test}");
+        }
+        eprintln!("{test}");
+    }
 }

@@ -79,6 +79,8 @@ pub enum Note<'a> {
         /// What was printed.
         text: &'a str,
     },
+    /// What the caller enters is secret from now on, or is not any more.
+    Secret(bool),
     /// The call has ended so.
     Ended(&'a recording::Ended),
 }

@@ -84,8 +84,19 @@ pub enum Event {
     Asked(Asked),
     /// The script printed something into the log.
     Printed(Printed),
+    /// The script begins to ask for something secret, or ends to: what is entered between is replaced here and from here
+    /// on, also where the rest of the call is not redacted.
+    Secret(bool),
     /// The end.
     Ended(Ended),
+}
+
+impl Event {
+    /// Whether it went over the line, or ended the call: what a script can be held against.
+    #[must_use]
+    pub const fn is_on_the_line(&self) -> bool {
+        !matches!(self, Self::Asked(_) | Self::Printed(_) | Self::Secret(_))
+    }
 }
 
 /// What the script did when something was heard.
@@ -286,6 +297,12 @@ impl Tape {
         self.lines.iter().rev().find_map(|line| if let Event::Ended(ended) = &line.event { Some(ended) } else { None })
     }
 
+    /// Whether digits in it are not what they were.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.header.redacted || self.lines.iter().any(|line| matches!(line.event, Event::Secret(_)))
+    }
+
     /// The opening block.
     #[must_use]
     pub fn environment(&self) -> Vec<u8> {
@@ -327,6 +344,9 @@ pub struct Recording {
     asked: u32,
     /// What is to be redacted, which is known only at the end.
     kept: Option<(Header, Vec<Line>)>,
+    /// From the first secret on.
+    secrets: Option<Redaction>,
+    is_secret: bool,
     scratch: Vec<u8>,
 }
 
@@ -347,7 +367,17 @@ impl Recording {
     /// Keeps what goes over this line in `out`, a line at a time; a header that says `redacted`, at the end and without
     /// what the caller entered. What cannot be written is lost: a call never fails for it.
     pub fn new(inner: Box<dyn Transport>, began: Time, header: Header, out: Box<dyn Write + Send>) -> Self {
-        let mut recording = Self { inner, out, began, in_flight: false, asked: 0, kept: None, scratch: Vec::new() };
+        let mut recording = Self {
+            inner,
+            out,
+            began,
+            in_flight: false,
+            asked: 0,
+            kept: None,
+            secrets: None,
+            is_secret: false,
+            scratch: Vec::new(),
+        };
         if header.redacted {
             recording.kept = Some((header, Vec::new()));
         } else {
@@ -369,7 +399,10 @@ impl Recording {
         self.event_at(self.now(), event);
     }
 
-    fn event_at(&mut self, now: Time, event: Event) {
+    fn event_at(&mut self, now: Time, mut event: Event) {
+        if let Some(secrets) = &mut self.secrets {
+            secrets.hide(&mut event, self.is_secret);
+        }
         let line = Line { at: now - self.began, event };
         match &mut self.kept {
             None => self.write(&line),
@@ -381,7 +414,7 @@ impl Recording {
     /// Writes what was kept until the end.
     fn close(&mut self) {
         if let Some((mut header, mut lines)) = self.kept.take() {
-            Redaction::of(&header, &lines).apply(&mut header, &mut lines);
+            Redaction::apply(&mut header, &mut lines);
             self.write(&header);
             for line in &lines {
                 self.write(line);
@@ -466,6 +499,14 @@ impl Transport for Recording {
         match note {
             Note::Printed { script, line, text } => {
                 self.event(Event::Printed(Printed { text: text.to_owned(), script: script.to_owned(), line }));
+            }
+            Note::Secret(secret) => {
+                // A redacted call is so from its beginning.
+                if self.kept.is_none() {
+                    self.secrets.get_or_insert_with(Redaction::of_secrets);
+                    self.is_secret = secret;
+                    self.event(Event::Secret(secret));
+                }
             }
             Note::Ended(ended) => {
                 self.event(Event::Ended(ended.clone()));

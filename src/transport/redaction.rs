@@ -33,8 +33,12 @@ const TECHNICAL: [&str; 4] = ["agi_uniqueid", "agi_version", "agi_threadid", "ag
 pub(super) struct Redaction {
     /// All digits entered, and the caller's numbers.
     digits: Vec<Vec<u8>>,
-    /// What stands for the digits entered, by the number of the reply's line.
-    entries: HashMap<usize, Vec<u8>>,
+    /// The most that is replaced where nothing was entered.
+    most: Part,
+    /// The number that is being entered, piece by piece, and its stand-in.
+    entering: (Vec<u8>, Vec<u8>),
+    /// The command that was sent last, where a call is hidden as it goes on.
+    command: Option<Sent>,
     /// The words of what was entered and of the caller's name, in lower case.
     words: HashSet<String>,
     stand_ins: HashMap<Vec<u8>, Vec<u8>>,
@@ -43,7 +47,7 @@ pub(super) struct Redaction {
 }
 
 /// How much of a text is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     /// Nothing.
     None,
@@ -56,17 +60,27 @@ enum Part {
 }
 
 impl Redaction {
-    /// What is to be replaced in this call.
-    pub fn of(header: &Header, lines: &[Line]) -> Self {
-        let chance = StdRng::seed_from_u64(RandomState::new().build_hasher().finish());
-        let mut redaction = Self {
+    fn new(most: Part) -> Self {
+        Self {
             digits: Vec::new(),
-            entries: HashMap::new(),
+            most,
+            entering: (Vec::new(), Vec::new()),
+            command: None,
             words: HashSet::new(),
             stand_ins: HashMap::new(),
             used: HashSet::new(),
-            chance,
-        };
+            chance: StdRng::seed_from_u64(RandomState::new().build_hasher().finish()),
+        }
+    }
+
+    /// For a call in which only what a script calls secret is replaced, from then on.
+    pub fn of_secrets() -> Self {
+        Self::new(Part::Known)
+    }
+
+    /// Replaces all that is the caller's in a call that has ended.
+    pub fn apply(header: &mut Header, lines: &mut [Line]) {
+        let mut redaction = Self::new(Part::Digits);
         for line in &header.environment {
             let (name, value) = item(&line.0);
             if WHO.contains(&name) && value != b"unknown" {
@@ -74,20 +88,68 @@ impl Redaction {
             }
         }
         let mut command = None;
+        // What was entered, first: it may stand in lines before.
+        let mut entries = HashMap::new();
         let mut pieces = Vec::new();
         for (number, line) in lines.iter().enumerate() {
             match &line.event {
                 Event::Sent(sent) => command = Sent::of(&sent.0),
                 Event::Heard(heard) => {
                     if let (Some(command), Some(reply)) = (&command, reply(heard)) {
-                        redaction.learn(command, &reply, number, &mut pieces);
+                        let learnt = redaction.learn(command, &reply);
+                        // Digits asked for one by one, without a prompt between them, are pieces of one number; so is
+                        // what was asked for behind the first.
+                        if !learnt.goes_on || pieces.iter().any(|(_, digits): &(_, Vec<u8>)| digits.len() > 1) {
+                            redaction.join(&mut pieces, &mut entries);
+                        }
+                        entries.insert(number, (learnt.entered, Vec::new()));
+                        pieces.extend((!learnt.digits.is_empty()).then_some((number, learnt.digits)));
                     }
                 }
                 _ => {}
             }
         }
-        redaction.join(&mut pieces);
-        redaction
+        redaction.join(&mut pieces, &mut entries);
+        redaction.head(header);
+        for (number, line) in lines.iter_mut().enumerate() {
+            redaction.event(&mut line.event, |_, _, _| entries.remove(&number).unwrap_or_default());
+        }
+    }
+
+    /// Replaces in what happens now what is known; where the script asks for something secret, also what is entered.
+    pub fn hide(&mut self, event: &mut Event, secret: bool) {
+        self.event(event, |redaction, command, reply| {
+            if !secret {
+                return (Entered::Nothing, Vec::new());
+            }
+            let learnt = redaction.learn(command, reply);
+            (learnt.entered, redaction.enter(&learnt))
+        });
+    }
+
+    fn event(&mut self, event: &mut Event, learn: impl FnOnce(&mut Self, &Sent, &Reply) -> (Entered, Vec<u8>)) {
+        match event {
+            Event::Sent(sent) => {
+                self.command = Sent::of(&sent.0);
+                let command = self.command.take();
+                *sent = Bytes(self.sent(&sent.0, command.as_ref()));
+                self.command = command;
+            }
+            Event::Heard(heard) => {
+                if let (Some(command), Some(reply)) = (self.command.take(), reply(heard)) {
+                    let (entered, digits) = learn(self, &command, &reply);
+                    *heard = self.heard(entered, &digits, &reply);
+                    self.command = Some(command);
+                }
+            }
+            Event::Printed(printed) => printed.text = self.text(&printed.text, self.most),
+            Event::Ended(ended) => {
+                if let Some(fault) = &mut ended.fault {
+                    fault.message = self.text(&fault.message, self.most);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Learns a text of the caller's.
@@ -100,9 +162,8 @@ impl Redaction {
         self.words.extend(words.map(str::to_owned));
     }
 
-    /// Learns what the caller entered. Digits asked for one by one, without a prompt between them, are pieces of one
-    /// number; so is what was asked for behind the first.
-    fn learn(&mut self, command: &Sent, reply: &Reply, line: usize, pieces: &mut Vec<(usize, Vec<u8>)>) {
+    /// Learns what the caller entered; a number is learnt when it is given its stand-in.
+    fn learn(&mut self, command: &Sent, reply: &Reply) -> Learnt {
         let entered = entered(command, reply);
         let digits = match entered {
             Entered::Key => reply.result().parse().map_or(Vec::new(), |key| vec![key]),
@@ -114,38 +175,64 @@ impl Redaction {
             "get_data" => command.words.get(command.verb).is_some_and(String::is_empty),
             _ => false,
         };
-        if !goes_on || digits.is_empty() || pieces.iter().any(|(_, digits)| digits.len() > 1) {
-            self.join(pieces);
-        }
         if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
-            pieces.push((line, digits));
-            return;
+            return Learnt { entered, digits, goes_on };
         }
-        self.join(pieces);
         match entered {
             Entered::Key | Entered::Result => self.know(&digits),
             Entered::Value => self.know(reply.value().unwrap_or_default().as_bytes()),
             Entered::Text => self.know(quoted(&reply.text).as_bytes()),
             Entered::Nothing => {}
         }
+        Learnt { entered, digits: Vec::new(), goes_on: false }
     }
 
-    /// The pieces are one number, and so is its stand-in.
-    fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>) {
-        let whole: Vec<u8> = pieces.iter().flat_map(|(_, digits)| digits.iter().copied()).collect();
+    /// The stand-ins of a number that came in these pieces, all of which are known.
+    fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>, entries: &mut HashMap<usize, (Entered, Vec<u8>)>) {
+        let whole = pieces.iter().flat_map(|(_, digits)| digits.iter().copied()).collect::<Vec<u8>>();
         if whole.is_empty() {
             return;
         }
-        self.know(&whole);
+        self.digits.push(whole.clone());
         let mut stand_in = self.stand_in(&whole);
         for (line, digits) in pieces.drain(..) {
             let rest = stand_in.split_off(digits.len());
-            self.entries.insert(line, std::mem::replace(&mut stand_in, rest));
+            if let Some((_, entry)) = entries.get_mut(&line) {
+                *entry = std::mem::replace(&mut stand_in, rest);
+            }
         }
     }
 
-    /// Replaces all of it.
-    pub fn apply(mut self, header: &mut Header, lines: &mut [Line]) {
+    /// The stand-in of one piece of a number whose further pieces are not known yet: the whole one's begins with those of
+    /// its pieces.
+    fn enter(&mut self, learnt: &Learnt) -> Vec<u8> {
+        let entering = std::mem::take(&mut self.entering);
+        let (mut whole, before) = if learnt.goes_on { entering } else { Default::default() };
+        if learnt.digits.is_empty() {
+            return Vec::new();
+        }
+        whole.extend_from_slice(&learnt.digits);
+        // A number that was entered before, it may be in other pieces.
+        let again =
+            |(known, stand_in): &(&Vec<u8>, &Vec<u8>)| known.starts_with(&whole) && stand_in.starts_with(&before);
+        let known = self.stand_ins.iter().filter(again).max().map(|(_, stand_in)| stand_in[..whole.len()].to_vec());
+        let stand_in = match known {
+            Some(known) => known,
+            None if before.is_empty() => self.stand_in(&whole),
+            None => {
+                let rest = learnt.digits.iter().map(|_| b'0' + self.chance.random_range(0..10_u8));
+                before.iter().copied().chain(rest).collect()
+            }
+        };
+        self.stand_ins.insert(whole.clone(), stand_in.clone());
+        self.digits.push(whole.clone());
+        let piece = stand_in[before.len()..].to_vec();
+        self.entering = (whole, stand_in);
+        piece
+    }
+
+    /// Replaces in what the call began with.
+    fn head(&mut self, header: &mut Header) {
         for line in &mut header.environment {
             let (name, value) = item(&line.0);
             let part = match name {
@@ -163,32 +250,11 @@ impl Redaction {
         for value in header.params.values_mut() {
             *value = self.text(value, Part::Known);
         }
-        let mut command = None;
-        for (number, line) in lines.iter_mut().enumerate() {
-            match &mut line.event {
-                Event::Sent(sent) => {
-                    command = Sent::of(&sent.0);
-                    *sent = Bytes(self.sent(&sent.0, command.as_ref()));
-                }
-                Event::Heard(heard) => {
-                    if let (Some(command), Some(said)) = (&command, reply(heard)) {
-                        *heard = self.heard(command, &said, number);
-                    }
-                }
-                Event::Printed(printed) => printed.text = self.text(&printed.text, Part::Digits),
-                Event::Ended(ended) => {
-                    if let Some(fault) = &mut ended.fault {
-                        fault.message = self.text(&fault.message, Part::Digits);
-                    }
-                }
-                _ => {}
-            }
-        }
     }
 
     /// A line to Asterisk, word by word.
     fn sent(&mut self, line: &[u8], command: Option<&Sent>) -> Vec<u8> {
-        let Some(Sent { command, words, verb }) = command else { return self.replace(line, Part::Digits) };
+        let Some(Sent { command, words, verb }) = command else { return self.replace(line, self.most) };
         let ours = words.get(*verb).is_some_and(|name| name == "AGI_RHAI_STATUS" || name == "AGI_RHAI_VERSION");
         let mut replaced = Vec::with_capacity(line.len());
         for (number, word) in tokens(line).into_iter().enumerate() {
@@ -202,20 +268,19 @@ impl Redaction {
                     params.get(number).or(params.last()).map_or(Part::Digits, |param| part(command, param))
                 }
             };
-            replaced.extend(self.replace(&word[blank..], part));
+            replaced.extend(self.replace(&word[blank..], part.min(self.most)));
         }
         replaced
     }
 
-    /// A reply, by what it means.
-    fn heard(&mut self, command: &Sent, reply: &Reply, line: usize) -> String {
+    /// A reply, by what it means; `digits` stands for those that were entered.
+    fn heard(&mut self, entered: Entered, digits: &[u8], reply: &Reply) -> String {
         let mut said = reply.text.clone();
-        let entered = entered(command, reply);
         // From the end, so that places stay where they are.
         if let Some(value) = reply.value()
             && let Some(at) = said.find(" (")
         {
-            let part = if entered == Entered::Value { Part::All } else { Part::Digits };
+            let part = if entered == Entered::Value { Part::All } else { self.most };
             let replaced = self.text(value, part);
             said.replace_range(at + 2..at + 2 + value.len(), &replaced);
         }
@@ -232,14 +297,11 @@ impl Redaction {
         match entered {
             Entered::Key => {
                 let key = result.parse().unwrap_or_default();
-                let key = self.entries.get(&line).cloned().unwrap_or_else(|| self.replace(&[key], Part::All));
-                said.replace_range(at..at + result.len(), &key.first().copied().unwrap_or_default().to_string());
+                let key = digits.first().copied().or_else(|| self.replace(&[key], Part::All).first().copied());
+                said.replace_range(at..at + result.len(), &key.unwrap_or_default().to_string());
             }
-            Entered::Result => {
-                let digits = self.entries.get(&line).map(|digits| text(digits).into_owned());
-                let digits = digits.unwrap_or_else(|| self.text(result, Part::All));
-                said.replace_range(at..at + result.len(), &digits);
-            }
+            Entered::Result if !digits.is_empty() => said.replace_range(at..at + result.len(), &text(digits)),
+            Entered::Result => said.replace_range(at..at + result.len(), &self.text(result, Part::All)),
             _ => {}
         }
         format!("{} {said}", reply.code)
@@ -325,9 +387,19 @@ impl Sent {
     }
 }
 
+/// What was learnt of a reply.
+struct Learnt {
+    entered: Entered,
+    /// The digits entered, if they are a number.
+    digits: Vec<u8>,
+    /// They may be a further piece of the number before.
+    goes_on: bool,
+}
+
 /// Where in a reply there is what the caller entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Entered {
+    #[default]
     Nothing,
     /// The result is the code of a key or character.
     Key,

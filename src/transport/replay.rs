@@ -23,6 +23,7 @@ pub struct Replay {
     /// When something happened last.
     last: Time,
     next: usize,
+    redacted: bool,
     in_flight: InFlight,
     progress: Arc<Mutex<Progress>>,
 }
@@ -61,7 +62,16 @@ impl Replay {
     #[must_use]
     pub fn new(tape: Arc<Tape>) -> Self {
         let began = Time::default() + tape.header.started;
-        Self { tape, began, now: began, last: began, next: 0, in_flight: InFlight::Nothing, progress: Arc::default() }
+        Self {
+            redacted: tape.is_redacted(),
+            tape,
+            began,
+            now: began,
+            last: began,
+            next: 0,
+            in_flight: InFlight::Nothing,
+            progress: Arc::default(),
+        }
     }
 
     /// How far it has come, which goes on while it is played.
@@ -77,7 +87,7 @@ impl Replay {
     /// What happened next on the line, and when. What the script printed and asked for is passed over.
     fn upcoming(&self) -> Option<(Time, Event)> {
         let mut lines = self.tape.lines.iter().skip(self.next);
-        let line = lines.find(|line| !matches!(line.event, Event::Asked(_) | Event::Printed(_)))?;
+        let line = lines.find(|line| line.event.is_on_the_line())?;
         Some((self.began + line.at, line.event.clone()))
     }
 
@@ -85,7 +95,7 @@ impl Replay {
     fn play(&mut self, at: Time) {
         self.now = self.now.max(at);
         self.last = self.now;
-        let passed_over = |line: &Line| matches!(line.event, Event::Asked(_) | Event::Printed(_));
+        let passed_over = |line: &Line| !line.event.is_on_the_line();
         while self.tape.lines.get(self.next).is_some_and(passed_over) {
             self.next += 1;
         }
@@ -147,7 +157,7 @@ impl Transport for Replay {
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         let departure = || Departure::Sends(line.to_vec());
         match self.upcoming() {
-            Some((at, Event::Sent(then))) if same(&then.0, line, self.tape.header.redacted) => {
+            Some((at, Event::Sent(then))) if same(&then.0, line, self.redacted) => {
                 self.play(at);
                 self.in_flight = InFlight::Known;
                 Ok(())
@@ -224,7 +234,7 @@ impl Transport for Replay {
         let mut at = self.next;
         while let Some(line) = self.tape.lines.get(at) {
             match line.event {
-                Event::Printed(_) => at += 1,
+                Event::Printed(_) | Event::Secret(_) => at += 1,
                 Event::Asked(_) => {
                     self.now = self.now.max(self.began + line.at);
                     self.next = at + 1;

@@ -251,7 +251,7 @@ impl Report<'_> {
     /// What went over the line before, what was sent then, what is sent now, and where.
     fn differs(&self, now: &str, at_a_command: bool) -> String {
         let mut report = String::new();
-        let on_the_line = |event: &Event| !matches!(event, Event::Asked(_) | Event::Printed(_));
+        let on_the_line = Event::is_on_the_line;
         let before: Vec<_> = self.tape.lines[..self.played].iter().filter(|line| on_the_line(&line.event)).collect();
         for line in &before[before.len().saturating_sub(SHOWN_BEFORE)..] {
             let _ = writeln!(report, "{:>11}  {}", seconds(line.at), event(&line.event));
@@ -312,7 +312,7 @@ impl Report<'_> {
             return Verdict::Same(format!("{}, where the recording breaks off", self.so_far()));
         };
         let blind = |text: &str| -> String {
-            let digits = |c: char| if c.is_ascii_digit() && self.tape.header.redacted { '0' } else { c };
+            let digits = |c: char| if c.is_ascii_digit() && self.tape.is_redacted() { '0' } else { c };
             text.chars().map(digits).collect()
         };
         let then = ended.fault.as_ref().map(|fault| blind(&fault.message));
@@ -345,6 +345,6 @@ fn event(event: &Event) -> String {
         Event::Closed(_) => "(the line was closed)".to_owned(),
         Event::Broken(why) => format!("(the line broke: {why})"),
         Event::Ended(ended) => format!("(the script ended: {})", ended.status),
-        Event::Asked(_) | Event::Printed(_) => String::new(),
+        Event::Asked(_) | Event::Printed(_) | Event::Secret(_) => String::new(),
     }
 }

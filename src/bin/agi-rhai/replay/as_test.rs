@@ -165,7 +165,7 @@ impl<'a> Writer<'a> {
         }
         for line in &self.tape.lines[done.at + 1..] {
             match &line.event {
-                Event::Asked(_) | Event::Printed(_) => {}
+                event if !event.is_on_the_line() => {}
                 Event::Sent(sent) if sent.0 == b"CHANNEL STATUS" => {}
                 Event::Hangup(_) => return true,
                 Event::Heard(reply) => return reply.starts_with("511"),
@@ -425,7 +425,7 @@ impl<'a> Writer<'a> {
             }
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
-        let redacted = if header.redacted { "; redacted: digits are stand-ins" } else { "" };
+        let redacted = if self.tape.is_redacted() { "; redacted: digits are stand-ins" } else { "" };
         let mut test = format!("// Recorded{when}, version {} of the script{redacted}.\n", header.version);
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
