@@ -203,8 +203,8 @@ impl Redaction {
         }
     }
 
-    /// The stand-in of one piece of a number whose further pieces are not known yet: the whole one's begins with those of
-    /// its pieces.
+    /// The stand-in of one piece of a number whose further pieces are not known yet: the stand-in of the whole begins with
+    /// those of its pieces.
     fn enter(&mut self, learnt: &Learnt) -> Vec<u8> {
         let entering = std::mem::take(&mut self.entering);
         let (mut whole, before) = if learnt.goes_on { entering } else { Default::default() };
