@@ -84,7 +84,7 @@ pub enum Event {
     Asked(Asked),
     /// The script printed something into the log.
     Printed(Printed),
-    /// The script begins to ask for something secret, or ends to: what is entered between is replaced here, and where it
+    /// The script begins to ask for something secret, or ends to: what is entered between is replaced, and where it
     /// comes back later, also where the rest of the call is not redacted.
     Secret(bool),
     /// The end.

@@ -203,7 +203,7 @@ impl Redaction {
         }
     }
 
-    /// The stand-in of one piece of a number whose further pieces are not known yet: the stand-in of the whole begins with
+    /// The stand-in of one piece of a number whose further pieces are not known yet: that of the whole begins with
     /// those of its pieces.
     fn enter(&mut self, learnt: &Learnt) -> Vec<u8> {
         let entering = std::mem::take(&mut self.entering);
