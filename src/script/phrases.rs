@@ -43,12 +43,12 @@ struct Language {
 /// One phrase in one language.
 #[derive(Debug, Default)]
 pub(super) struct Phrase {
-    forms: Vec<Line>,
+    forms: Vec<Wording>,
 }
 
 /// One line: what is said for some numbers.
 #[derive(Debug)]
-struct Line {
+struct Wording {
     form: Form,
     items: Vec<Item>,
     line: usize,
@@ -359,13 +359,13 @@ impl Reader {
     }
 
     fn heading(&mut self, line: &str) -> Result<(), Told> {
-        let like = || Some("a heading is a language in brackets, such as [de] or [pt_BR]".to_owned());
+        let usual = || Some("a heading is a language in brackets, such as [de] or [pt_BR]".to_owned());
         let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let name = name.ok_or_else(|| (0, "the heading does not end with `]`".to_owned(), like()))?.trim();
+        let name = name.ok_or_else(|| (0, "the heading does not end with `]`".to_owned(), usual()))?.trim();
         let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if !fits {
-            return Err((1, format!("{name:?} is no name of a language"), like()));
+            return Err((1, format!("{name:?} is no name of a language"), usual()));
         }
         if self.languages.iter().any(|language| language.name.eq_ignore_ascii_case(name)) {
             let hint = Some("all phrases of a language stand together".to_owned());
@@ -406,7 +406,7 @@ impl Reader {
         if phrase.find(form).is_some() {
             return Err((0, format!("`{}` is there already in [{}]", left.trim(), language.name), None));
         }
-        phrase.forms.push(Line { form, items, line: self.line });
+        phrase.forms.push(Wording { form, items, line: self.line });
         Ok(())
     }
 }
