@@ -84,25 +84,26 @@ impl Places {
     }
 }
 
-/// The table of phrases beside a script: where that is a link, also beside what it leads to.
+/// The table of phrases beside a script: where that is a link, also beside what it leads to. Most have none, and pay for
+/// two looks at the disk.
 pub(super) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
-    let linked = if script.is_symlink() { script.canonicalize().ok() } else { None };
-    for script in [Some(script), linked.as_deref()].into_iter().flatten() {
+    let find = |script: &Path, files: &mut dyn Files| {
         let seen = script.with_extension("phrases");
+        let beside = seen.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // As for imports, a link leads to nothing outside.
-        let within = |real: &Path| {
-            let beside = seen.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            [Some(beside), folder]
-                .into_iter()
-                .flatten()
-                .any(|root| root.canonicalize().is_ok_and(|root| real.starts_with(root)))
-        };
-        match seen.canonicalize() {
-            Ok(real) if real.is_file() && within(&real) => return Some(seen),
-            _ => files.missed(&seen),
+        let roots = || [Some(beside), folder].into_iter().flatten().filter_map(|root| root.canonicalize().ok());
+        let within = || seen.canonicalize().is_ok_and(|real| roots().any(|root| real.starts_with(root)));
+        if seen.is_file() && within() {
+            return Some(seen);
         }
-    }
-    None
+        files.missed(&seen);
+        None
+    };
+    let linked = |files: &mut dyn Files| {
+        let real = if script.is_symlink() { script.canonicalize().ok() } else { None };
+        find(&real?, files)
+    };
+    find(script, files).or_else(|| linked(files))
 }
 
 /// `games/../lib/menu.rhai` is `lib/menu.rhai`, unless `games` is a link to somewhere else.
