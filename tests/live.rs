@@ -254,7 +254,7 @@ fn memory(way: Way) {
     assert_ne!(own, game, "the record is not where it was");
     way.script("own-memory.rhai", &own);
     let mut call = asterisk().call(way.call("own-memory.rhai", &["4"]));
-    call.wait_for(r#"STREAM FILE "memory-welcome""#);
+    call.wait_for(r#"GET DATA "memory-welcome""#);
     pause(700);
     call.press("5");
     for length in 4.. {
@@ -272,7 +272,7 @@ fn memory(way: Way) {
         call.wait_for(r#"STREAM FILE "memory-good""#);
     }
     assert_eq!(call.wait_for("SAY NUMBER"), r#"SAY NUMBER 5 """#);
-    call.wait_for(r#"GET OPTION "memory-record""#);
+    call.wait_for(r#"GET DATA "memory-record""#);
     pause(300);
     call.press("1");
     call.wait_for("RECORD FILE");
