@@ -239,7 +239,7 @@ fn guess(way: Way) {
     assert!(guesses <= 7);
     assert_eq!(call.wait_for("SAY NUMBER"), format!(r#"SAY NUMBER {guesses} """#));
     call.wait_for(r#"STREAM FILE "guess-new-best""#);
-    call.wait_for("GET OPTION");
+    call.wait_for(r#"GET DATA "guess-again""#);
     pause(200);
     call.press("2");
     ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
