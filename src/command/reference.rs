@@ -3,9 +3,9 @@
 use super::{COMMANDS, Command, Function, Kind, Minus, Need, Then};
 use std::fmt::Write;
 
-/// The reference page of these functions and all commands.
+/// The reference page of all commands, of these functions besides, and of those that only tests have.
 #[must_use]
-pub fn page(builtins: &[&Function]) -> String {
+pub fn page(builtins: &[&Function], of_tests: &[&Function]) -> String {
     let mut page = String::from(
         "# Commands\n\n<!-- Generated from the tables in src/command and src/script; refresh it with \
          AGI_RHAI_BLESS=1 cargo test. -->\n\n\
@@ -24,16 +24,19 @@ pub fn page(builtins: &[&Function]) -> String {
             article(function)
         );
     }
-    page.push_str("# Besides the commands\n\n");
-    for function in builtins {
-        let _ = write!(
-            page,
-            "## {}\n\n`{}` {}\n\n{}",
-            function.name,
-            function.signature(),
-            function.summary,
-            article(function)
-        );
+    let tests = "# In tests\n\nWhat only tests can say, `*.test.rhai`; see [testing.md](testing.md).\n\n";
+    for (title, functions) in [("# Besides the commands\n\n", builtins), (tests, of_tests)] {
+        page.push_str(title);
+        for function in functions {
+            let _ = write!(
+                page,
+                "## {}\n\n`{}` {}\n\n{}",
+                function.name,
+                function.signature(),
+                function.summary,
+                article(function)
+            );
+        }
     }
     page.truncate(page.trim_end().len());
     page.push('\n');

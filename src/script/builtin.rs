@@ -143,8 +143,13 @@ pub static BUILTINS: &[&Function] = &[
 
 pub(super) fn add_all(module: &mut Module) {
     ivr::add_all(module);
-    let (int, float, text, unit) =
-        (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
+    add_to_calls(module);
+    add_to_tests_too(module);
+}
+
+/// What only a call has.
+fn add_to_calls(module: &mut Module) {
+    let (int, float, text) = (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>());
     for kind in [int, float] {
         add_typed(module, "sleep", &[kind], sleep);
     }
@@ -165,6 +170,17 @@ pub(super) fn add_all(module: &mut Module) {
     for arity in 1..=3 {
         add(module, "go_to", arity, go_to);
     }
+    add(module, "elapsed", 0, |context, _| {
+        let call = Call::of(context)?;
+        let mut session = call.session();
+        Ok((session.asked() - session.began()).as_secs_f64().into())
+    });
+}
+
+/// What the tests of scripts have as well.
+pub(super) fn add_to_tests_too(module: &mut Module) {
+    let (int, float, text, unit) =
+        (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
     for arity in 1..=2 {
         add(
             module,
@@ -190,11 +206,6 @@ pub(super) fn add_all(module: &mut Module) {
         Ok(array[at].clone())
     });
     rhai::FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
-    add(module, "elapsed", 0, |context, _| {
-        let call = Call::of(context)?;
-        let mut session = call.session();
-        Ok((session.asked() - session.began()).as_secs_f64().into())
-    });
     add(module, "now", 0, |context, _| Ok(unix(&*Call::of(context)?).into()));
     for arity in 0..=2 {
         add(module, "date", arity, date);

@@ -91,13 +91,13 @@ impl Language {
     /// What the tests of scripts, `*.test.rhai`, can say: the caller's part, and no commands.
     #[must_use]
     pub fn of_tests() -> Self {
-        let (mut ours, mut module) = (Module::new(), Module::new());
-        builtin::add_all(&mut ours);
+        let mut module = Module::new();
+        builtin::add_to_tests_too(&mut module);
         rehearse::add_all(&mut module);
         let kept = |function: &&'static Function| rehearse::stranger(function.name).is_none();
         Self {
             standard: WordsPackage::new().as_shared_module(),
-            modules: vec![ours.into(), module.into()],
+            modules: vec![module.into()],
             functions: rehearse::VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect(),
             stranger: rehearse::stranger,
         }

@@ -283,7 +283,11 @@ fn run(options: &Test) -> Result<bool> {
     let broken = files.iter().filter(|file| file.suite.is_err()).count();
     if count + broken == 0 {
         if left_out > 0 || !plan.filters.is_empty() {
-            bail!("no test has {} in its name", plan.filters.join(" or "));
+            let wanted = plan.filters.join(" or ");
+            if options.exact {
+                bail!("no test has the name {wanted}");
+            }
+            bail!("no test has {wanted} in its name");
         }
         bail!("no tests here: a test is a function `fn test_NAME()` in a file whose name ends in {ENDING}");
     }

@@ -258,24 +258,12 @@ impl Rehearsing {
     }
 }
 
-/// Asterisk's own sounds, those beside the script, and the words of its prompts; and the names of these.
+/// What a script plays, and the names in its table of prompts.
 fn sounds(script: &Path) -> Result<(Sounds, Vec<String>), LoadError> {
-    let mut sounds = Sounds::stock();
-    let beside = script.with_file_name("sounds");
-    if beside.is_dir() {
-        sounds = sounds.with_folder(beside);
-    }
     let path = script.with_extension("prompts");
-    if !path.is_file() {
-        return Ok((sounds, Vec::new()));
-    }
-    let text = std::fs::read_to_string(&path).map_err(|error| LoadError::Missing(path.clone(), error))?;
-    let wrong = |line: usize, message: String| {
-        let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
-        LoadError::Fault(Box::new(Fault { line, column: 1, source, ..Fault::new(&path.to_string_lossy(), message) }))
-    };
-    let table = prompts(&text).map_err(|error| wrong(error.line, error.to_string()))?;
-    let names = table.iter().map(|(name, _)| name.clone()).collect();
-    let sounds = table.iter().fold(sounds, |sounds, (name, words)| sounds.with_words(name, words));
-    Ok((sounds, names))
+    let sounds = Sounds::beside(script).map_err(|error| {
+        LoadError::Fault(Box::new(Fault::new(&script.to_string_lossy(), format!("its prompts cannot be used: {error}"))))
+    })?;
+    let table = std::fs::read_to_string(path).ok().and_then(|text| prompts(&text).ok()).unwrap_or_default();
+    Ok((sounds, table.into_iter().map(|(name, _)| name).collect()))
 }

@@ -3,10 +3,10 @@
 use super::part::{self, Failed};
 use super::test::Test;
 use crate::command::{COMMANDS, Example, Function, Kind, Need, Param, Returns, Trouble};
+use crate::script::BUILTINS;
 use crate::script::engine::Call;
-use crate::script::functions::{add, add_typed, arities};
-use rhai::{Dynamic, EvalAltResult, FLOAT, INT, ImmutableString, Module, NativeCallContext};
-use std::any::TypeId;
+use crate::script::functions::{add, arities};
+use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
 const fn returns(doc: &'static str) -> Returns {
@@ -294,6 +294,9 @@ fn body(name: &str) -> Option<Body> {
     })
 }
 
+/// The functions of calls that tests have as well.
+const SHARED: [&str; 7] = ["to_number", "random", "choose", "shuffle", "now", "date", "app_text"];
+
 /// Functions of calls that tests do not have, and what they have instead.
 const INSTEAD: &[(&str, &str)] = &[
     ("answer", "`place_call` places a call; whether the script answers it is the script's business"),
@@ -303,6 +306,12 @@ const INSTEAD: &[(&str, &str)] = &[
     ("caller", "who calls is said in `place_call(script, #{ callerid: \"200\" })`"),
     ("elapsed", "`seconds()` tells the seconds since the call began"),
     ("go_to", "where the dialplan goes on is told by `variable(\"CONTEXT\")`, `variable(\"EXTEN\")`"),
+    ("say", "what the script says is heard by `expect_prompt` and `wait_for`"),
+    ("ask", "the caller answers by `press(keys)`"),
+    ("collect", "the caller answers by `press(keys)`"),
+    ("confirm", "the caller answers by `press(keys)`"),
+    ("menu", "the caller answers by `press(keys)`"),
+    ("dial", "what a `dial` comes to is said in `place_call(script, #{ dial_status: \"BUSY\" })`"),
     ("stream_file", "what the script plays is heard by `expect_prompt` and `wait_for`"),
     ("control_stream_file", "what the script plays is heard by `expect_prompt` and `wait_for`"),
     ("get_data", "the caller answers by `press(keys)`"),
@@ -327,8 +336,11 @@ const INSTEAD: &[(&str, &str)] = &[
 /// What to say of a function that scripts have and tests have not, and of what tests have instead.
 pub(in crate::script) fn stranger(name: &str) -> Option<(String, String)> {
     let instead = INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let command = || COMMANDS.iter().any(|command| command.function.name == name);
-    let instead = instead.or_else(|| command().then_some("a test is the caller: it presses keys and hears prompts"))?;
+    let known = || {
+        COMMANDS.iter().any(|command| command.function.name == name)
+            || BUILTINS.iter().any(|function| function.name == name && !SHARED.contains(&name))
+    };
+    let instead = instead.or_else(|| known().then_some("a test is the caller: it presses keys and hears prompts"))?;
     Some((format!("`{name}` is for scripts that are called, not for their tests"), instead.to_owned()))
 }
 
@@ -349,20 +361,6 @@ pub(in crate::script) fn add_all(module: &mut Module) {
                 result.map_err(|trouble| raise(&call, test, context, trouble))
             });
         }
-    }
-    // What only calls have comes after `builtin`, and is seen before it.
-    let foreign = |context: &NativeCallContext, _: &mut [&mut Dynamic]| {
-        let (message, instead) = stranger(context.fn_name()).unwrap_or_default();
-        Err(EvalAltResult::ErrorRuntime(format!("{message}: {instead}").into(), context.call_position()).into())
-    };
-    for (name, arity) in [("exit", 0), ("exit", 1), ("caller", 0), ("caller", 1), ("elapsed", 0)] {
-        add(module, name, arity, foreign);
-    }
-    for arity in 1..=3 {
-        add(module, "go_to", arity, foreign);
-    }
-    for kind in [TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>()] {
-        add_typed(module, "sleep", &[kind], foreign);
     }
 }
 
@@ -394,7 +392,7 @@ mod tests {
         }
         for (name, _) in INSTEAD {
             let known = COMMANDS.iter().any(|command| command.function.name == *name);
-            assert!(known || crate::script::BUILTINS.iter().any(|function| function.name == *name), "{name}");
+            assert!(known || BUILTINS.iter().any(|function| function.name == *name), "{name}");
         }
     }
 }
