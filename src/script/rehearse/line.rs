@@ -337,6 +337,10 @@ impl Caller for Puppet {
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
         let mut state = self.0.state();
         state.hears(until, hears);
+        // A look, taken whenever a script computes for long: what it met would depend on the machine.
+        if until <= state.now && !state.abandoned {
+            return None;
+        }
         loop {
             if state.abandoned {
                 return Some(Act::HangUp);
@@ -349,7 +353,10 @@ impl Caller for Puppet {
                 }
                 state.advance(at);
                 let (_, act) = state.acts.pop_front()?;
-                let why = state.deafness(hears);
+                let why = match &act {
+                    Act::Says(_) => "nobody waited for a text".to_owned(),
+                    _ => state.deafness(hears),
+                };
                 state.open = Some((state.deeds.len(), hears.prompt, until, why));
                 state.does(act.clone(), None);
                 return Some(act);

@@ -109,7 +109,7 @@ fn stands(state: &State, script: &Script) -> Option<Fault> {
     let message = match (&state.ended, standing.open) {
         (Some(_), _) => format!("its last command was `{}`", standing.function),
         (None, true) => format!("the script stands in `{}`", standing.function),
-        (None, false) => format!("the script is behind `{}`, asleep", standing.function),
+        (None, false) => format!("the script sleeps; its last command was `{}`", standing.function),
     };
     Some(Fault { line: standing.line, column, source: text, ..Fault::new(&standing.script, message) })
 }

@@ -67,7 +67,7 @@ pub static VOCABULARY: &[&Function] = &[
         returns: NOTHING,
         examples: &[example(
             r#"place_call("guess", #{ seed: 1 }); wait_for("guess-enter"); press("50"); next_prompt()"#,
-            r#""guess-lower""#,
+            r#""guess-higher""#,
         )],
     },
     &Function {
