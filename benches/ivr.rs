@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::typing::type_ahead;
+use support::typing::{press_any_time, type_ahead};
 
 const ENVIRONMENT: &str =
     "agi_request: ivr\nagi_channel: PJSIP/alice-00000001\nagi_language: en\nagi_version: 22.10.1\n\n";
@@ -127,5 +127,9 @@ fn tries() -> bool {
         println!("  typed {typed}, heard {heard}");
     }
     println!("  {:.0} s, {CALLS} calls at a time", start.elapsed().as_secs_f64());
-    goal("tries in which a key was lost", lost.len() as f64, 0.0)
+    let missed = goal("tries in which a key was lost", lost.len() as f64, 0.0);
+    // A key whose end falls between two commands is dropped by Asterisk. There is no goal: this is what it comes to.
+    let unheard = press_any_time(2 * CALLS, TRIES / CALLS / 2);
+    println!("One key at any moment of a question of twelve parts, {TRIES} tries: {unheard} unheard");
+    missed
 }

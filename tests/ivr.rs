@@ -191,6 +191,13 @@ pub const CASES: &[Case] = &[
             verbose(to_debug(ask("demo-thanks", #{ min: 0 }))); ask("demo-thanks", #{ max: 2 }); verbose(collect("beep").ended_by)"##,
         &["pound", r#""""#, "end"],
     ),
+    case(
+        "an end that is a key, and one that cancels",
+        "presses 12# every 200ms when vm-intro after 500ms, presses 34# every 200ms when demo-congrats after 500ms",
+        r##"ask("vm-intro", #{ max: 2 }); verbose(ask("beep", #{ end: "", max: 1 })); ask("demo-congrats", #{ max: 2 });
+            verbose(to_debug(ask("demo-thanks", #{ cancel: "#" })))"##,
+        &["#", "()"],
+    ),
     // Keys that are not wanted.
     case(
         "prompts play out",

@@ -147,11 +147,13 @@ impl<'a> Question<'a> {
     }
 
     /// Whether this first key is the end of the answer before: many press `#` though the last digit has been enough.
-    /// It would be the answer to a question that has just begun.
+    /// To a question that has just begun it would be an answer of no keys. Where it would be more, it is.
     fn is_late_end(&self, key: char) -> bool {
         let Some((keys, until)) = lock(&self.asker.call.late_end).take() else { return false };
+        let Options { end, cancel, .. } = &self.options;
         let asked_for = self.choices.as_ref().is_some_and(|choices| choices.ask_for(key.encode_utf8(&mut [0; 4])));
-        self.needs_keys && !asked_for && keys.contains(key) && self.asker.call.session().now() <= until
+        let ends_nothing = self.needs_keys && !asked_for && end.contains(key) && !cancel.contains(key);
+        ends_nothing && keys.contains(key) && self.asker.call.session().now() <= until
     }
 
     fn read_round(&self, parts: &[Play]) -> Result<Round, Failure> {
