@@ -116,7 +116,7 @@ impl Param {
             Kind::Joined | Kind::Rest => text(value).and_then(|text| push(&mut line, &text).map_err(|e| e.to_string())),
             Kind::Digits => text(value).and_then(|text| digits(&text)),
             Kind::RecordOptions => record_options(value, &mut line).map(|_| ()),
-            Kind::Parts | Kind::Choices | Kind::Function | Kind::Options(_) => Ok(()),
+            Kind::Parts | Kind::Choices | Kind::Function | Kind::Options(_) | Kind::Map | Kind::Any => Ok(()),
             kind => one(kind, value, &mut line),
         }
         .err()

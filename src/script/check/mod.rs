@@ -15,7 +15,6 @@ pub use rules::{RULES, Rule};
 use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
-use super::rehearse::VOCABULARY;
 use annotate_snippets::Level;
 use imports::{Edited, Imported};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +84,8 @@ impl fmt::Display for Finding {
 #[derive(Clone, Debug)]
 pub struct Checker {
     language: Language,
+    /// The language of scripts that are tests.
+    tests: Language,
     words: Arc<Words>,
     /// The words of scripts that are tests.
     test_words: Arc<Words>,
@@ -104,8 +105,9 @@ impl Checker {
     pub fn new(language: &Language) -> Self {
         Self {
             language: language.clone(),
-            words: Arc::new(Words::new(language, &[])),
-            test_words: Arc::new(Words::new(language, VOCABULARY)),
+            tests: Language::of_tests(),
+            words: Arc::new(Words::new(language)),
+            test_words: Arc::new(Words::new(&Language::of_tests())),
             folder: None,
             sounds: Vec::new(),
             asterisk: None,
@@ -117,7 +119,7 @@ impl Checker {
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
         let text = plain(text);
-        let mut engine = self.language.compiler();
+        let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
         let parts = Text::new(&engine, &text);
         let mut report = Report {
@@ -128,7 +130,7 @@ impl Checker {
         };
         match engine.compile_with_scope(Language::scope(), &text) {
             Err(error) => {
-                let fault = Fault::of_parse(&report.script, &error, &self.language, &[]);
+                let fault = Fault::of_parse(&report.script, &error, self.language(path), &[]);
                 report.syntax(&fault, error.err_type());
             }
             Ok(ast) => {
@@ -146,7 +148,7 @@ impl Checker {
     #[must_use]
     pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
         let text = plain(text);
-        let mut engine = self.language.compiler();
+        let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
         engine
             .compile_with_scope(Language::scope(), &text)
@@ -157,6 +159,10 @@ impl Checker {
         path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".test.rhai"))
     }
 
+    fn language(&self, path: &Path) -> &Language {
+        if Self::is_test(path) { &self.tests } else { &self.language }
+    }
+
     fn words(&self, path: &Path) -> &Words {
         if Self::is_test(path) { &self.test_words } else { &self.words }
     }
@@ -165,8 +171,8 @@ impl Checker {
     fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
         let text = plain(&self.files().text(path)?);
         let name = path.to_string_lossy();
-        let error = self.language.compiler().compile_with_scope(Language::scope(), &text).err()?;
-        Some(Fault::of_parse(&name, &error, &self.language, &[]))
+        let error = self.language(path).compiler().compile_with_scope(Language::scope(), &text).err()?;
+        Some(Fault::of_parse(&name, &error, self.language(path), &[]))
     }
 
     fn files(&self) -> Edited<'_> {
@@ -181,7 +187,7 @@ impl Checker {
     /// Compiles the script as a call would, with all it imports: what the walk did not find is told here.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
-        let mut loader = Loader::new(&self.language, Some(self.places(path)), &mut files);
+        let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
         let Err(fault) = loader.compile(&report.script, text) else { return };
         let broken = report.has(&rules::BROKEN_IMPORT) || report.has(&rules::MISSING_IMPORT);
         if fault.script != report.script {
@@ -202,9 +208,8 @@ impl Checker {
             }
             return;
         }
-        // Tests may name their constants in functions.
         let told = [&rules::UNDEFINED_VARIABLE, &rules::UNDEFINED_IMPORT].iter().any(|rule| report.has(rule));
-        if !told && !broken && !Self::is_test(path) {
+        if !told && !broken {
             report.add(&rules::UNDEFINED_VARIABLE, place, fault.message.clone(), fault.hint.clone());
         }
     }

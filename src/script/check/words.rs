@@ -1,7 +1,7 @@
 //! The functions a script can call, as the engine knows them: an embedder's are among them.
 
 use crate::command::{Command, Function};
-use crate::script::functions::{Language, VALUES, WordsPackage, arities, distance};
+use crate::script::functions::{Language, VALUES, WordsPackage, distance};
 use rhai::packages::Package;
 use rhai::{Array, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
@@ -143,8 +143,8 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// The words of this language, and of these functions besides.
-    pub fn new(language: &Language, besides: &[&'static Function]) -> Self {
+    /// The words of this language.
+    pub fn new(language: &Language) -> Self {
         let engine = language.engine();
         let mut native: HashMap<String, Vec<Signature>> = HashMap::new();
         let all = engine.collect_fn_metadata(
@@ -156,13 +156,7 @@ impl Words {
             types.resize(params, TypeId::of::<rhai::Dynamic>());
             native.entry(name).or_default().push(types);
         }
-        for function in besides {
-            for arity in arities(function) {
-                let any = vec![TypeId::of::<rhai::Dynamic>(); arity];
-                native.entry(function.name.to_owned()).or_default().push(any);
-            }
-        }
-        let declared = language.functions().iter().chain(besides).map(|function| (function.name, *function)).collect();
+        let declared = language.functions().iter().map(|function| (function.name, *function)).collect();
         let applications = super::asterisk::names().map(plain).collect();
         let mut bare = Engine::new_raw();
         bare.register_global_module(WordsPackage::new().as_shared_module());

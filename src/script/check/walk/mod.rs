@@ -232,11 +232,11 @@ impl Walk<'_, '_, '_> {
         }
         self.unreachable(ast.statements());
         self.unused_values(ast.statements());
-        let top: Vec<usize> = std::mem::take(&mut self.scope);
+        self.scope.clear();
         let mut functions: Vec<_> = self.functions.values().cloned().collect();
         functions.sort_by_key(|function| function.start);
         for (number, function) in functions.iter().enumerate() {
-            self.enter(function, number + 1, &top);
+            self.enter(function, number + 1);
         }
         self.decide();
         self.unused(ast);
@@ -248,7 +248,7 @@ impl Walk<'_, '_, '_> {
         self.report.add(rule, at, message, hint);
     }
 
-    fn enter(&mut self, function: &ScriptFunction, number: usize, top: &[usize]) {
+    fn enter(&mut self, function: &ScriptFunction, number: usize) {
         let name = function.name.clone();
         let start = function.start;
         self.number = number;
@@ -256,10 +256,6 @@ impl Walk<'_, '_, '_> {
         self.after_hangup = name == "on_hangup" && function.params.len() < 2;
         for module in &mut self.modules {
             module.in_scope = module.place < start;
-        }
-        if Checker::is_test(self.path) {
-            let constants = top.iter().copied().filter(|id| self.variables[*id].sort == Sort::Const);
-            self.scope.extend(constants.collect::<Vec<_>>());
         }
         let places: Vec<Place> = self
             .report
