@@ -81,12 +81,221 @@ fn check_in(folder: &Folder, problem: &str, expected_test: &str) {
 #[test]
 fn a_fault_on_hangup() {
     let script = r#"
-        state.count = 0;
-        answer();
-        stream_file("demo-congrats");
-        state.count += 1;
-        get_data("vm-enter-num-to-call", 5000, 2);
-        fn on_hangup() { verbose(100 / state.count); }
-    "#;
-    check("hangup", script, "Division by zero", "");
+state.count = 0;
+answer();
+stream_file("demo-congrats");
+state.count += 1;
+get_data("vm-enter-num-to-call", 5000, 2);
+fn on_hangup() { verbose(100 / state.count); }
+"#;
+    check("hangup", script, "Division by zero", "place_call(\"game\");\nhang_up();");
+}
+
+#[test]
+fn a_caller_who_is_gone_before_anything_was_set() {
+    let script = r#"
+answer();
+state.score = 0;
+stream_file("demo-congrats");
+fn on_hangup() { database_put("score", caller("nobody"), state.score); }
+"#;
+    let problem = "database_put: `value` must be a text, not ()";
+    check("gone", script, problem, "place_call(\"game\", #{ gone_at: 1 });\nexpect_end(\"HANGUP\");");
+}
+
+#[test]
+fn a_missing_prompt() {
+    let script = r#"
+answer();
+stream_file("demo-congrats");
+let began = elapsed();
+stream_file("demo-thanks");
+if elapsed() == began { throw "nothing was heard"; }
+stream_file("vm-goodbye");
+"#;
+    let test = "place_call(\"game\", #{ missing: [\"demo-thanks\"] });\nexpect_end();";
+    check("missing", script, "nothing was heard", test);
+}
+
+#[test]
+fn the_star_key() {
+    let script = r##"
+answer();
+let key = stream_file("vm-enter-num-to-call", "0123456789*#");
+if key == "" { key = wait_for_digit(4000); }
+if key == "" { exit(); }
+if key != "#" { say_number(10 + to_number(key)); }
+"##;
+    check("star", script, "`+` does not go with i64, ()", "place_call(\"game\");\npress(\"*\");\nexpect_end();");
+}
+
+#[test]
+fn an_unanswered_question() {
+    let script = r#"
+answer();
+let digits = get_data("vm-enter-num-to-call", 5000, 4);
+if digits == "" { say_alpha(()); }
+"#;
+    let problem = "say_alpha: `text` must be a text, not ()";
+    check("unanswered", script, problem, "place_call(\"game\");\nexpect_end();");
+}
+
+#[test]
+fn a_right_answer() {
+    let script = r#"
+answer();
+let big = random(10, 31);
+let small = random(0, 9);
+say_number(big);
+say_number(small);
+let keys = get_data("beep", 5000, 2);
+if to_number(keys) == big - small {
+    let prizes = ["car", "house"];
+    verbose(prizes[2]);
+}
+"#;
+    let folder = Folder::new("right");
+    folder.write("game.rhai", script);
+    let (code, report) = folder.storm("game.rhai", 1500);
+    assert!(code == 1 && report.contains("Array index 2 out of bounds"), "{report}");
+    let tests = tests(&report);
+    assert!(tests.len() == 1 && tests[0].contains("seed: ") && tests[0].contains("wait_for(\"beep\");"), "{report}");
+    folder.write("game.test.rhai", &tests[0]);
+    // The seed of the run is another one: the test has its own.
+    let (code, shown) = folder.run(&["test", "game.test.rhai", "--seed", "77"]);
+    assert!(code == 1 && shown.contains("Array index 2 out of bounds"), "{}\n{shown}", tests[0]);
+    // The test passes once the script is mended.
+    folder.write("game.rhai", &script.replace("prizes[2]", "prizes[1]"));
+    let (code, shown) = folder.run(&["test", "game.test.rhai"]);
+    assert_eq!(code, 0, "{shown}");
+}
+
+#[test]
+fn a_withheld_caller_in_an_imported_script() {
+    let folder = Folder::new("withheld");
+    folder.write("lib/greet.rhai", "fn greet() {\n    say_digits(caller().len());\n}\n");
+    folder.write("game.rhai", "import \"lib/greet\" as greeting;\nanswer();\ngreeting::greet();\n");
+    check_in(&folder, "no function `len` for ()", "place_call(\"game\", #{ callerid: \"\" });\nexpect_end();");
+    let (_, report) = folder.storm("game.rhai", 200);
+    assert!(report.contains("lib/greet.rhai:2:"), "{report}");
+}
+
+#[test]
+fn values_that_were_read() {
+    let script = r#"
+answer();
+if database_get("door", "code") == "open" {
+    let speed = to_number(get_variable("SPEED"), 1);
+    say_number(100 / (speed - 7));
+}
+"#;
+    let test = "place_call(\"game\", #{ variables: #{ \"SPEED\": \"7\" }, database: #{ \"door/code\": \"open\" } });\nexpect_end();";
+    check("values", script, "Division by zero", test);
+}
+
+#[test]
+fn loops_without_end() {
+    let menu = r#"
+answer();
+let key = "";
+while key != "1" {
+    stream_file("demo-instruct");
+    key = wait_for_digit(3000);
+}
+"#;
+    let folder = Folder::new("loops");
+    for (name, script, problem) in [
+        ("menu", menu, "the script never ends: its caller has been silent for an hour"),
+        (
+            "poll",
+            "answer();\nloop { if database_get(\"a\", \"b\") != () { break; } }\n",
+            "the script never ends: 10000",
+        ),
+        ("spin", "answer();\nlet n = 0;\nloop { n += 1; }\n", "computes for more than 1 s"),
+        ("sleeps", "answer();\nloop { sleep(0); }\n", "the script never ends: 10000"),
+        ("after", "answer();\nsleep(9);\nfn on_hangup() { loop { noop(); } }\n", "the script never ends: 10000"),
+    ] {
+        let file = format!("{name}.rhai");
+        folder.write(&file, script);
+        let (code, report) = folder.storm(&file, 60);
+        assert!(code == 1 && report.contains(problem), "{name}: {report}");
+        assert_eq!(tests(&report).len(), 1, "{report}");
+        folder.write("loop.test.rhai", &tests(&report)[0]);
+        let (code, shown) = folder.run(&["test", "loop.test.rhai"]);
+        assert!(code == 1 && !shown.contains("Misuse"), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn a_line_that_is_never_reached_is_told_and_is_no_failure() {
+    let folder = Folder::new("unreached");
+    let script =
+        "answer();\nlet key = wait_for_digit(3000);\nif key.len() > 1 {\n    verbose(\"two\");\n}\nexit();\nnoop();\n";
+    folder.write("game.rhai", script);
+    let (code, report) = folder.storm("game.rhai", 500);
+    assert_eq!(code, 0, "{report}");
+    let unreached: Vec<&str> = report.lines().filter(|line| line.starts_with("  game.rhai:")).collect();
+    assert_eq!(unreached, ["  game.rhai:4: verbose(\"two\");", "  game.rhai:7: noop();"], "{report}");
+    assert!(report.contains("game.rhai: no problem; 500 calls in "), "{report}");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_storm() {
+    let folder = Folder::new("seed");
+    folder.write("game.rhai", include_str!("../scripts/guess.rhai"));
+    folder.write("game.prompts", include_str!("../scripts/guess.prompts"));
+    // How long it took is another matter.
+    let storm = |seed: &str| {
+        let (_, report) = folder.run(&["test", "--storm", "game", "--seed", seed, "--calls", "700"]);
+        report.lines().filter(|line| !line.contains(" calls in ")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(storm("5"), storm("5"));
+}
+
+#[test]
+fn a_good_script_has_no_problem() {
+    let folder = Folder::new("good");
+    folder.write("game.rhai", include_str!("../scripts/subtraction.rhai"));
+    folder.write("game.prompts", include_str!("../scripts/subtraction.prompts"));
+    let (code, report) = folder.storm("game.rhai", 2000);
+    assert!(code == 0 && report.contains("31 of 31 lines reached") && tests(&report).is_empty(), "{report}");
+}
+
+#[test]
+fn the_storm_survives_what_scripts_do() {
+    let folder = Folder::new("survives");
+    for (name, script, problem) in [
+        (
+            "memory",
+            "answer();\nlet all = [];\nlet text = \"x\";\nloop { text += text; all.push(text); }\n",
+            "too large",
+        ),
+        ("deep", "fn down(n) { down(n + 1) }\nanswer();\ndown(1);\n", "too deep"),
+        ("throws", "answer();\nthrow #{ message: \"no\\nway \\\"out\\\"\" };\n", "way"),
+    ] {
+        let file = format!("{name}.rhai");
+        folder.write(&file, script);
+        let (code, report) = folder.storm(&file, 50);
+        assert!(code == 1 && report.contains(problem), "{name}: {report}");
+        folder.write("all.test.rhai", &tests(&report).concat());
+        let (code, shown) = folder.run(&["test", "all.test.rhai"]);
+        assert!(code == 1 && shown.contains(problem), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let folder = Folder::new("usage");
+    folder.write("broken.rhai", "answer(;\n");
+    let wrong = [
+        (vec!["test", "--storm", "nothing.rhai"], "no script nothing.rhai"),
+        (vec!["test", "--storm", "broken.rhai"], "broken.rhai"),
+        (vec!["test", "--calls", "5"], "--storm"),
+        (vec!["test", "--storm", "broken.rhai", "--calls", "many"], "many"),
+        (vec!["test", "--storm", "broken.rhai", "--list"], "--list"),
+    ];
+    for (arguments, told) in wrong {
+        let (code, shown) = folder.run(&arguments);
+        assert!(code == 2 && shown.contains(told), "{arguments:?}: {shown}");
+    }
 }

@@ -162,10 +162,7 @@ fn tests_are_chosen_as_people_expect() {
     bad(&["no/such"], "there is no no/such");
     bad(&["no.test.rhai"], "there is no no.test.rhai");
     bad(&["door.prompts"], "door.prompts is no file of tests: those end in .test.rhai");
-    bad(
-        &["door.test.rhai::nope"],
-        "door.test.rhai has no test nope; it has open, nobody, two_calls_share_a_database",
-    );
+    bad(&["door.test.rhai::nope"], "door.test.rhai has no test nope; it has open, nobody, two_calls_share_a_database");
     folder.file("other.rhai", "");
     bad(&["other.rhai"], "there are no tests beside other.rhai: they would be in other.test.rhai");
     let (code, _, _) = run(&folder, &["--no-such-option"]);
@@ -269,20 +266,26 @@ fn every_expectation_says_what_it_found() {
     for (body, expected) in [
         ("expect_number(3);", "expected the number 3, but heard `digits 1234`"),
         ("wait_for(\"number\");", "waited for the prompt `number`, but the call ended with SUCCESS after 9.6 s"),
-        ("next_prompt(); next_number();", "waited for a number to be spoken, but the call ended with SUCCESS after 9.6 s"),
+        (
+            "next_prompt(); next_number();",
+            "waited for a number to be spoken, but the call ended with SUCCESS after 9.6 s",
+        ),
         ("expect_variable(\"DOOR\", \"shut\");", "expected the variable DOOR to be \"shut\", but it is \"open\""),
         ("expect_variable(\"NONE\", 1);", "expected the variable NONE to be \"1\", but it is not set"),
         ("expect_database(\"door\", \"100\", ());", "expected door/100 in AstDB to be not set, but it is \"1234\""),
         ("expect_log(\"x\");", "expected \"x\" in the script's log, but it is empty"),
-        ("expect_end(\"HANGUP\");", "expected the call to end with HANGUP, but the call ended with SUCCESS after 9.6 s"),
+        (
+            "expect_end(\"HANGUP\");",
+            "expected the call to end with HANGUP, but the call ended with SUCCESS after 9.6 s",
+        ),
         ("expect_end(\"BUSY\");", "expect_end: `status` must be \"SUCCESS\", \"HANGUP\" or \"FAILURE\", not \"BUSY\""),
         ("expect_fault(\"zero\");", "expected a fault with \"zero\", but the call ended with SUCCESS after 9.6 s"),
         ("expect_equal(heard().len(), \"3\");", "expected \"3\", but it is 3"),
-        ("expect(heard());", "expect: `condition` must be true or false, not [\"door-welcome\", \"door-code\", \"digits 1234\"]"),
         (
-            "expect_end(); press(\"1\");",
-            "nobody is on the line for press: the call ended with SUCCESS after 9.6 s",
+            "expect(heard());",
+            "expect: `condition` must be true or false, not [\"door-welcome\", \"door-code\", \"digits 1234\"]",
         ),
+        ("expect_end(); press(\"1\");", "nobody is on the line for press: the call ended with SUCCESS after 9.6 s"),
         ("press(\"1x\");", "press: `x` is no key of a telephone; the keys are 0-9, *, # and A-D"),
         ("wait(-1);", "wait: `seconds` must be a number of seconds, not -1"),
         (
@@ -400,7 +403,8 @@ fn files_that_are_no_tests_yet() {
 
 #[test]
 fn junit_has_it_all() {
-    let folder = door(&format!("{GOOD}\nfn test_bad() {{ expect(1 > 2, \"a < b & c\"); }}\nfn test_worse() {{ nope(); }}"));
+    let folder =
+        door(&format!("{GOOD}\nfn test_bad() {{ expect(1 > 2, \"a < b & c\"); }}\nfn test_worse() {{ nope(); }}"));
     folder.file("broken.test.rhai", "fn {");
     let (code, _, _) = run(&folder, &["--junit", "out.xml", "--seed", "1"]);
     assert_eq!(code, Some(1));

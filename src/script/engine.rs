@@ -231,7 +231,10 @@ impl Call {
         let mut session = self.session();
         let left = *lock(&self.deadline) - session.now();
         let result = session.pause(length.min(left));
-        self.computing_since.store(COUNT_ANEW, Relaxed);
+        // Who sleeps for no time at all has not waited.
+        if !length.is_zero() {
+            self.computing_since.store(COUNT_ANEW, Relaxed);
+        }
         result.map_err(Error::from)
     }
 

@@ -262,7 +262,10 @@ impl Rehearsing {
 fn sounds(script: &Path) -> Result<(Sounds, Vec<String>), LoadError> {
     let path = script.with_extension("prompts");
     let sounds = Sounds::beside(script).map_err(|error| {
-        LoadError::Fault(Box::new(Fault::new(&script.to_string_lossy(), format!("its prompts cannot be used: {error}"))))
+        LoadError::Fault(Box::new(Fault::new(
+            &script.to_string_lossy(),
+            format!("its prompts cannot be used: {error}"),
+        )))
     })?;
     let table = std::fs::read_to_string(path).ok().and_then(|text| prompts(&text).ok()).unwrap_or_default();
     Ok((sounds, table.into_iter().map(|(name, _)| name).collect()))

@@ -32,6 +32,9 @@ impl Patience {
 /// So many things a caller does in one call.
 const MOST_ACTS: usize = 80;
 
+/// A script, by its number, and a line of it.
+pub(super) type Place = (usize, usize);
+
 /// What a caller does, one thing after the other: the words of a test, with the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -101,12 +104,12 @@ pub(super) struct Desk {
     /// How often the script waited: the places at which a caller can hang up.
     pub waits: usize,
     /// Where the script stood at each of them, and where each command stood, if anybody wants to know.
-    pub places: Option<Vec<(usize, usize)>>,
-    pub commands: Vec<(usize, usize)>,
+    pub places: Option<Vec<Place>>,
+    pub commands: Vec<Place>,
     /// The script and line of the command in flight.
-    place: (usize, usize),
+    place: Place,
     /// Those of all commands since the call has gone on for long.
-    recent: BTreeSet<(usize, usize)>,
+    recent: BTreeSet<Place>,
     patience: Patience,
     /// What is left of the lines it may send.
     pub lines: u32,
@@ -158,7 +161,7 @@ impl Desk {
     }
 
     /// A command was sent from this place.
-    pub fn stands_at(&mut self, place: (usize, usize)) {
+    pub fn stands_at(&mut self, place: Place) {
         self.place = place;
         if self.places.is_some() {
             self.commands.push(place);
@@ -169,10 +172,13 @@ impl Desk {
         }
     }
 
-    /// The first and the last place of what is done again and again in a call that goes on for long.
-    pub fn recent(&self) -> ((usize, usize), (usize, usize)) {
-        let (first, last) = (self.recent.first(), self.recent.last());
-        (first.copied().unwrap_or(self.place), last.copied().unwrap_or(self.place))
+    /// The first and the last place of what is done again and again in a call that goes on for long; twice the place of
+    /// the last command where there is nothing such.
+    pub fn recent(&self) -> (Place, Place, bool) {
+        match (self.recent.first(), self.recent.last()) {
+            (Some(first), Some(last)) => (*first, *last, true),
+            _ => (self.place, self.place, false),
+        }
     }
 
     /// One more line was sent, or looked at; whether the script may go on.

@@ -211,7 +211,7 @@ impl Storm {
         let silent = Job { scene: Scene { seed: 1, ..Scene::default() }, traced: true, ..Job::default() };
         self.queue.push_back(silent);
         let words = Arc::clone(&self.words);
-        for scene in Scene::callers().chain(Scene::arguments(&words.keys)) {
+        for scene in Scene::callers().chain(Scene::arguments(&words.values)) {
             self.plan(&scene, 4);
         }
         if self.names.contains("now") || self.names.contains("date") {
@@ -262,7 +262,7 @@ impl Storm {
             }
         };
         if self.chance.random_range(0..4) == 0 {
-            job.scene.vary(&mut self.chance, &self.prompts, &lock(&self.facts), &self.words.keys);
+            job.scene.vary(&mut self.chance, &self.prompts, &lock(&self.facts), &self.words.values);
         }
         job
     }
@@ -329,7 +329,7 @@ impl Storm {
             self.prompts.clone_from(&facts.prompts);
             self.plan(&Scene { missing: facts.prompts.clone(), ..Scene::default() }, 6);
         }
-        for scene in Scene::values(&facts, &self.tried, &self.words.keys) {
+        for scene in Scene::values(&facts, &self.tried, &self.words.values) {
             self.plan(&scene, 2);
         }
         if facts.texts && !self.words.texts {
@@ -350,29 +350,34 @@ impl Storm {
         }
         let job = Job { scene: job.scene.clone(), steps: tape.to_vec(), ..Job::default() };
         let is_long = endless || is_of_computing(&fault);
-        let Some(fault) = self.confirm(&job, &key, fault, is_long) else {
+        // Given all the time there is, a script may come to another end than in a hurry.
+        let confirmed = if is_long { self.play(&job, Patience::WHOLE).fault } else { Some(fault) };
+        let Some(fault) = confirmed else {
             self.slow.insert(key);
             // It was cut short before.
             self.patience = Patience::USUAL;
             return;
         };
+        let keys = [key, self::key(&fault)];
+        if let Some(&problem) = self.keys.get(&keys[1]) {
+            let [key, _] = keys;
+            self.keys.insert(key, problem);
+            self.problems[problem].seen += 1;
+            return;
+        }
         if is_long && self.slow.is_empty() {
             self.patience = Patience::LITTLE;
         }
-        let shorter = self.shrink(job.clone(), &key, is_long);
-        let job = if is_long && self.confirm(&shorter, &key, fault.clone(), true).is_none() { job } else { shorter };
+        let shorter = self.shrink(job.clone(), &keys, is_long);
+        let shows = |fault: &Fault| keys.contains(&self::key(fault));
+        let holds = !is_long || self.play(&shorter, Patience::WHOLE).fault.as_ref().is_some_and(shows);
+        let job = if holds { shorter } else { job };
         let random = ["random", "choose", "shuffle"].iter().any(|name| self.names.contains(*name));
         let test = scene::test(&self.script.name, &job.scene, &job.steps, &fault, random);
-        self.keys.insert(key, self.problems.len());
-        self.problems.push(Problem { fault, seen: 1, test });
-    }
-
-    /// The fault that shows once the call is given all the time there is.
-    fn confirm(&mut self, job: &Job, key_of: &Key, fault: Fault, is_long: bool) -> Option<Fault> {
-        if !is_long {
-            return Some(fault);
+        for key in keys {
+            self.keys.insert(key, self.problems.len());
         }
-        self.play(job, Patience::WHOLE).fault.filter(|fault| key(fault) == *key_of)
+        self.problems.push(Problem { fault, seen: 1, test });
     }
 
     /// Makes one call.
@@ -434,8 +439,8 @@ impl Storm {
     }
 
     /// What is wrong with a script that goes on for ever, at the first line of what it does again and again.
-    fn endless(&self, endless: Endless, recent: ((usize, usize), (usize, usize))) -> Fault {
-        let ((script, line), last) = recent;
+    fn endless(&self, endless: Endless, recent: (caller::Place, caller::Place, bool)) -> Fault {
+        let ((script, line), last, is_known) = recent;
         let last = if last.0 == script { last.1 } else { line };
         let name = self.script.sources.get(script).map_or(self.script.name.as_str(), |source| source.name.as_str());
         let lines = if last > line { format!("lines {line} to {last} are") } else { format!("line {line} is") };
@@ -444,13 +449,19 @@ impl Storm {
                 "the script never ends: its caller has been silent for an hour, and it goes on".to_owned()
             }
             Endless::Lines => {
-                format!("the script never ends: {} commands, and its caller has done nothing", Patience::WHOLE.lines)
+                format!(
+                    "the script never ends: {} commands or sleeps, and its caller has done nothing",
+                    Patience::WHOLE.lines
+                )
             }
         };
         let source = self.source(name, line);
         let column = source.chars().take_while(|letter| letter.is_whitespace()).count() + 1;
-        let hint =
-            Some(format!("{lines} done again and again: a caller who does nothing has to get out of there some time"));
+        let hint = Some(if is_known {
+            format!("{lines} done again and again: a caller who does nothing has to get out of there some time")
+        } else {
+            "this was its last command; since then it only sleeps".to_owned()
+        });
         Fault { line, column, source, hint, ..Fault::new(name, message) }
     }
 
@@ -490,13 +501,14 @@ fn key(fault: &Fault) -> Key {
 /// What a script and its imports may want to hear, and all names in them.
 fn words(script: &Script, language: &Language) -> (Words, BTreeSet<String>) {
     let compiler = language.compiler();
-    let (mut keys, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let (mut keys, mut values, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for source in script.sources.iter() {
         let Ok(ast) = compiler.compile_with_scope(Language::scope(), &source.text) else { continue };
         ast.walk(&mut |nodes: &[ASTNode]| {
             if let Some(ASTNode::Expr(expr)) = nodes.last() {
                 match expr {
                     Expr::StringConstant(text, _) if (1..=16).contains(&text.len()) => {
+                        values.insert(text.to_string());
                         if text.chars().all(|letter| crate::pbx::Digit::new(letter).is_some()) {
                             keys.insert(text.to_string());
                             // A list of keys is each of them.
@@ -505,6 +517,7 @@ fn words(script: &Script, language: &Language) -> (Words, BTreeSet<String>) {
                     }
                     Expr::IntegerConstant(number, _) if (0..=999_999).contains(number) => {
                         keys.insert(number.to_string());
+                        values.insert(number.to_string());
                     }
                     Expr::FnCall(call, _) | Expr::MethodCall(call, _) => {
                         names.insert(call.name.to_string());
@@ -515,7 +528,8 @@ fn words(script: &Script, language: &Language) -> (Words, BTreeSet<String>) {
             true
         });
     }
-    (Words { keys: keys.into_iter().collect(), texts: false }, names)
+    let (keys, values) = (keys.into_iter().collect(), values.into_iter().collect());
+    (Words { keys, values, texts: false }, names)
 }
 
 /// The name by which a test beside the script calls it.

@@ -22,6 +22,8 @@ pub(super) struct Burst {
 pub(super) struct Words {
     /// Keys and numbers that stand in it.
     pub keys: Vec<String>,
+    /// Short texts and numbers that stand in it: what it may compare values with.
+    pub values: Vec<String>,
     /// It asks for texts.
     pub texts: bool,
 }

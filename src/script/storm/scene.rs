@@ -48,7 +48,7 @@ impl Scene {
 
     /// Other arguments than none, and a line that is up already.
     pub fn arguments(words: &[String]) -> impl Iterator<Item = Self> {
-        let args = VALUES.into_iter().map(str::to_owned).chain(words.iter().take(8).cloned());
+        let args = VALUES.into_iter().map(str::to_owned).chain(words.iter().take(20).cloned());
         let lists = args.map(|arg| vec![arg.clone(), arg]);
         let up = Self { up: true, ..Self::default() };
         lists.map(|args| Self { args, ..Self::default() }).chain([up])
@@ -56,7 +56,7 @@ impl Scene {
 
     /// Values for what a script was seen to read and that was not varied yet.
     pub fn values(facts: &Facts, tried: &Facts, words: &[String]) -> Vec<Self> {
-        let values = || VALUES.into_iter().map(str::to_owned).chain(words.iter().take(4).cloned());
+        let values = || VALUES.into_iter().map(str::to_owned).chain(words.iter().take(20).cloned());
         let mut scenes = Vec::new();
         for key in facts.database.difference(&tried.database) {
             scenes.extend(values().map(|value| Self { database: [(key.clone(), value)].into(), ..Self::default() }));

@@ -12,7 +12,7 @@ const FEW_TRIES: usize = 150;
 
 struct Shrinking<'a> {
     storm: &'a mut Storm,
-    key: &'a Key,
+    keys: &'a [Key],
     best: Job,
     tries: usize,
     patience: Patience,
@@ -20,9 +20,9 @@ struct Shrinking<'a> {
 
 impl Storm {
     /// The shortest call found that shows the same as this one.
-    pub(super) fn shrink(&mut self, job: Job, key: &Key, costly: bool) -> Job {
+    pub(super) fn shrink(&mut self, job: Job, keys: &[Key], costly: bool) -> Job {
         let (tries, patience) = if costly { (FEW_TRIES, Patience::LITTLE) } else { (MOST_TRIES, Patience::USUAL) };
-        let mut shrinking = Shrinking { storm: self, key, best: job, tries, patience };
+        let mut shrinking = Shrinking { storm: self, keys, best: job, tries, patience };
         shrinking.shrink();
         shrinking.best
     }
@@ -48,7 +48,7 @@ impl Shrinking<'_> {
         let Some(tries) = self.tries.checked_sub(1) else { return false };
         self.tries = tries;
         let run = self.storm.play(&job, self.patience);
-        let shows = run.fault.is_some_and(|fault| key(&fault) == *self.key);
+        let shows = run.fault.is_some_and(|fault| self.keys.contains(&key(&fault)));
         if shows {
             // What was not done before the problem showed is not needed.
             self.best = Job { scene: job.scene, steps: run.tape, ..Job::default() };
