@@ -1041,6 +1041,7 @@ mod tests {
         check_places("let a = 1;\nlet b = a + 1;\n{ let ^a = a; ~a }\na");
         check_places("let ^a = 1;\nfn f(a) { a }\nf(~a)");
         check_places("let a = 1;\nfn f(a) { ^a }\nf(a)".replace("f(a) {", "f(~a) {").as_str());
+        check_places("let ^a = 1;\nfn f() { a }\nlet g = || ~a; ~a");
         check_places("for ^x in [x, 2] { ~x }\nx");
         check_places("for (x, ^i) in a { ~i; { x } }");
         check_places("try { e } catch (^e) { ~e }\ne");
