@@ -1162,7 +1162,7 @@ mod tests {
         check("answer", SymbolKind::Function, "every script has");
     }
 
-    /// Every name of the project's own scripts, renamed, leaves a script in which the checker finds what it found before.
+    /// Every name of the project's own scripts, renamed, leaves a script in which the checker finds the same.
     #[test]
     fn renaming_leaves_a_script_whole() {
         let checker = crate::script::check::Checker::new(&Language::new());
