@@ -63,9 +63,17 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), 0)));
         let shown = Arc::clone(&screen);
         std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
+            let (mut bytes, mut waiting) = ([0; 4096], Vec::new());
             while let Ok(length @ 1..) = output.read(&mut bytes) {
-                shown.lock().unwrap().process(&bytes[..length]);
+                waiting.extend_from_slice(&bytes[..length]);
+                // A picture is shown when all of it is there.
+                let last = |mark: &[u8]| waiting.windows(mark.len()).rposition(|bytes| bytes == mark);
+                let whole = match (last(b"\x1b[?2026h"), last(b"\x1b[?2026l")) {
+                    (Some(begins), ends) if ends.is_none_or(|ends| ends < begins) => begins,
+                    _ => waiting.len(),
+                };
+                shown.lock().unwrap().process(&waiting[..whole]);
+                waiting.drain(..whole);
             }
         });
         Self { child, keys, line, before, screen }

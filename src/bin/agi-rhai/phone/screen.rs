@@ -16,10 +16,11 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, is_raw_mode_enabled,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode, is_raw_mode_enabled,
 };
+use ratatui::crossterm::{execute, queue};
 use ratatui::layout::Rect;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{ErrorKind, Stdout, Write, stdout};
@@ -108,7 +109,7 @@ fn enter() -> std::io::Result<()> {
 
 fn leave() {
     // The terminal may be gone.
-    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = execute!(stdout(), EndSynchronizedUpdate, LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
 
@@ -146,12 +147,15 @@ impl Phone {
     fn serve(&mut self, screen: &mut Screen, ended: &AtomicBool) -> Result<()> {
         while !ended.load(Relaxed) {
             let mut on_call = false;
+            // A terminal that knows how shows each picture as a whole.
+            queue!(stdout(), BeginSynchronizedUpdate)?;
             screen.0.draw(|frame| {
                 // Held while the picture is made, not while the terminal takes it: a slow one does not stop the call.
                 let view = self.live.view();
                 view::draw(frame, &view, &self.setup, &mut self.ui);
                 on_call = view.on_call();
             })?;
+            execute!(stdout(), EndSynchronizedUpdate)?;
             match event::poll(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 }) {
                 Ok(true) => {}
                 Ok(false) => continue,
