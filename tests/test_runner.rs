@@ -448,17 +448,13 @@ fn coverage_tells_what_no_test_reached() {
 }
 
 #[test]
-fn the_games_are_reached_in_every_line() {
+fn every_script_of_the_project_is_reached_in_every_line() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let games = ["guess", "memory", "subtraction"].map(|game| format!("scripts/{game}.test.rhai"));
-    let mut command = agi_rhai(["test", "--coverage", "--coverage-min", "100"]);
-    let output = command.args(&games).current_dir(project).output().unwrap();
+    let mut command = agi_rhai(["test", "scripts", "--coverage", "--coverage-min", "100"]);
+    let output = command.current_dir(project).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for game in ["guess", "memory", "subtraction"] {
-        let told = format!("scripts/{game}.rhai");
-        assert!(said.lines().any(|line| line.contains(&told) && line.contains("100 %")), "{said}");
-    }
+    assert!(said.matches(" 100 % ").count() >= 6, "{said}");
 }
 
 #[test]
@@ -470,7 +466,7 @@ fn wrong_games_are_caught() {
         ("subtraction", "stream_file(\"subtraction-game-good\")", "stream_file(\"subtraction-game-wrong\")"),
         ("guess", "guess < secret", "guess <= secret"),
         ("guess", "best <= guesses", "best < guesses"),
-        ("guess", "misses == 3", "misses == 4"),
+        ("guess", "first: 8", "first: 9"),
         ("guess", "return ();", "return 1;"),
         ("memory", "state.score <= record()", "state.score < record()"),
         ("memory", "row.len() < 20", "row.len() <= 20"),

@@ -1,5 +1,7 @@
-//! The line between a test and the call it placed. Each has a thread of its own, and one of them runs at a time: the
-//! test says how far the call is to go, and the call goes there. So a test is as repeatable as a script without threads.
+//! The line between a test and the call it placed.
+//!
+//! Each has a thread of its own, and one of them runs at a time: the test says how far the call is to go, and the call
+//! goes there. So a test is as repeatable as a script without threads.
 
 use super::{Ended, Stage};
 use crate::agi::{split, text};

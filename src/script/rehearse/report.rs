@@ -105,7 +105,9 @@ fn stands(state: &State, script: &Script) -> Option<Fault> {
     }
     let source = script.sources.iter().find(|source| source.name == standing.script)?;
     let text = source.text.lines().nth(standing.line - 1)?.to_owned();
-    let column = text.find(standing.function).map_or(1, |at| text[..at].chars().count() + 1);
+    // `say` and `ask` send commands of other names.
+    let at = text.find(standing.function).or_else(|| text.find(|c: char| !c.is_whitespace())).unwrap_or(0);
+    let column = text[..at].chars().count() + 1;
     let message = match (&state.ended, standing.open) {
         (Some(_), _) => format!("its last command was `{}`", standing.function),
         (None, true) => format!("the script stands in `{}`", standing.function),

@@ -45,7 +45,7 @@ pub static VOCABULARY: &[&Function] = &[
                 "options",
                 Kind::Map,
                 "Who calls, and what there is: `callerid`, `name`, `extension`, `context`, `dnid`, `language`, `seed`, \
-                 `args`, `params`, `variables`, `database`, `missing`, `voice`, `dial_status`, `time`, `state`.",
+                 `args`, `params`, `variables`, `database`, `missing`, `voice`, `dial_status`, `time`, `state`, `gone_at`.",
             ),
         ],
         returns: NOTHING,
