@@ -723,3 +723,22 @@ fn mistakes_in_functions_are_told_where_they_are() {
     let told = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
     assert!(told.ends_with("#{ \"1\": 5 }"), "{told}");
 }
+
+#[test]
+fn each_try_says_what_belongs_to_it() {
+    check_sent(
+        "presses 1# when beep after 3s",
+        r#"ask("beep", #{ min: 2, first: 1, tries: 4, no_input: [["digits/1"], ["digits/2"]], no_match: "digits/9", give_up: 0 })"#,
+        &[
+            r#"GET DATA "beep" 1000 1"#,
+            r#"GET DATA "digits/1" 1 1"#,
+            r#"GET DATA "beep" 1000 1"#,
+            r#"GET DATA "" 2000 19"#,
+            r#"GET DATA "digits/9" 1 1"#,
+            r#"GET DATA "beep" 1000 1"#,
+            r#"GET DATA "digits/2" 1 1"#,
+            r#"GET DATA "beep" 1000 1"#,
+            r#"SAY NUMBER 0 """#,
+        ],
+    );
+}
