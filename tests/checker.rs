@@ -85,6 +85,8 @@ fn each_rule_finds_what_it_is_for() {
         "missing-sound",
         "missing-words",
         "unused-prompt",
+        "bad-phrases",
+        "unknown-phrase",
     ];
     let shown: BTreeSet<&str> =
         SHOWN.iter().map(|(_, found)| found.split(' ').nth(1).unwrap().trim_end_matches(':')).chain(apart).collect();

@@ -73,6 +73,10 @@ impl Said {
         ast.walk(&mut |nodes: &[ASTNode]| {
             match nodes.last() {
                 Some(ASTNode::Expr(expr)) => said.hear(expr),
+                // `name += "-end"` puts together, too.
+                Some(ASTNode::Stmt(Stmt::Assignment(x))) if x.0.is_op_assignment() => {
+                    said.parts(std::slice::from_ref(&x.1.rhs));
+                }
                 Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => said.put_together(&call.name, &call.args),
                 _ => {}
             }

@@ -471,6 +471,8 @@ mod tests {
         for text in [
             "fn g() { 1 } let h = g; h",
             "let h = g; fn g() { 1 }",
+            "fn g() { g + 1 }",
+            "fn g() { 1 } fn g(x) { [x].map(g) }",
             "let x = 1; let f = |y| || x + y + z;",
             "let x = 1; { let x = 2; } x",
             "for (i, n) in [1] { i + n } n",

@@ -58,10 +58,10 @@ impl Walk<'_, '_, '_> {
             "state" => return Known::As(Type::Map),
             _ => {}
         }
-        // The name of a function that stands above is the function itself.
-        if let Some(head) = self.report.text.heads.iter().find(|head| head.name == name && head.start < at) {
-            let name = head.name.clone();
-            self.uses.named.insert(name);
+        // The name of a function that stands above is the function itself; in its own body it is not there yet.
+        let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
+        if above > usize::from(self.function.as_deref() == Some(name)) {
+            self.uses.named.insert(name.to_owned());
             return Known::As(Type::Function);
         }
         self.undefined(name, at, false);
