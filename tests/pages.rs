@@ -181,7 +181,7 @@ fn the_manual_pages_are_written_and_rendered() {
             let mut command = Command::new(formatter);
             command.args(args).arg(pages.join(name));
             let Ok(output) = command.stdin(Stdio::null()).output() else {
-                println!("{formatter} is not installed here");
+                eprintln!("{formatter} is not installed here");
                 break;
             };
             let said = if formatter == "groff" { output.stderr } else { [output.stdout, output.stderr].concat() };

@@ -1170,7 +1170,7 @@ mod tests {
         for entry in std::fs::read_dir("scripts").unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if !name.ends_with(".rhai") {
+            if path.extension().is_none_or(|ending| ending != "rhai") {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();

@@ -3,6 +3,7 @@
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,7 +93,7 @@ fn run(options: &Check) -> io::Result<u8> {
     checker.folder.clone_from(&options.scripts);
     checker.sounds.clone_from(&options.sounds);
     checker.asterisk = options.asterisk;
-    for folder in options.sounds.iter().chain(&options.scripts).filter(|folder| !folder.is_dir()) {
+    if let Some(folder) = options.sounds.iter().chain(&options.scripts).find(|folder| !folder.is_dir()) {
         return Err(io::Error::other(format!("no folder {}", folder.display())));
     }
     let mut files = Vec::new();
@@ -270,7 +271,7 @@ fn annotation(finding: &Finding) -> String {
     if finding.line > 0 {
         let column = finding.column.max(1);
         let end = column + finding.width.max(1) - 1;
-        place += &format!(",line={},col={column},endColumn={end}", finding.line);
+        let _ = write!(place, ",line={},col={column},endColumn={end}", finding.line);
     }
     format!("::{} {place},title={}::{}", word(finding.severity), property(finding.rule), text(&with_hint(finding)))
 }

@@ -437,9 +437,8 @@ mod tests {
         let body = prop::collection::vec(statement.clone(), 0..4).prop_map(|all| all.join(" "));
         let functions = prop::collection::vec((name(), body), 0..3).prop_map(|all| {
             let mut names: BTreeSet<&'static str> = BTreeSet::new();
-            let one = |(name, body): (&'static str, String)| match names.insert(name) {
-                true => format!("fn {name}(a) {{ {body} }}\n"),
-                false => String::new(),
+            let one = |(name, body): (&'static str, String)| {
+                if names.insert(name) { format!("fn {name}(a) {{ {body} }}\n") } else { String::new() }
             };
             all.into_iter().map(one).collect::<Vec<_>>()
         });

@@ -522,7 +522,7 @@ mod tests {
     #[test]
     fn phrases_follow_number_and_language() {
         let messages = |language, n: i64, expected| {
-            check(MESSAGES, language, &format!("#{{ phrase: \"messages\", n: {n} }}"), expected)
+            check(MESSAGES, language, &format!("#{{ phrase: \"messages\", n: {n} }}"), expected);
         };
         messages("en", 0, "none");
         messages("en", 1, "have 1 message");
@@ -550,7 +550,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_phrase_is_told() {
         let wrong = |part, expected: &str| check(MESSAGES, "en", part, &format!("error: {expected}"));
-        wrong(r#"#{ phrase: 5 }"#, "takes `phrase` as the name of a phrase, not 5");
+        wrong("#{ phrase: 5 }", "takes `phrase` as the name of a phrase, not 5");
         wrong(
             r#"#{ phrase: "mesages", n: 1 }"#,
             "names the phrase `mesages`, which is not in game.phrases: did you mean `messages`?",
