@@ -48,9 +48,8 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
     let length = options.storm.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
     let storm = host.storm(script, Sounds::beside(&path)?);
     let thread = Builder::new().name("storm".to_owned()).stack_size(STACK).spawn(move || storm.run(seed, length));
-    let report = match thread.context("no thread for the storm")?.join() {
-        Ok(report) => report,
-        Err(_) => bail!("the storm broke down, which is a mistake in agi-rhai and not in {}", path.display()),
+    let Ok(report) = thread.context("no thread for the storm")?.join() else {
+        bail!("the storm broke down, which is a mistake in agi-rhai and not in {}", path.display());
     };
     // Whoever reads from a pipe may have had enough.
     let _ = stdout().write_all(told(&report, &path, seed, colour).as_bytes());
@@ -59,9 +58,9 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
 
 /// The file of a script; `.rhai` may be left out.
 fn find(script: &Path, folder: Option<&Path>) -> PathBuf {
-    let mut named = script.to_owned().into_os_string();
-    named.push(".rhai");
-    let names = [script.to_owned(), PathBuf::from(named)];
+    let mut whole = script.to_owned().into_os_string();
+    whole.push(".rhai");
+    let names = [script.to_owned(), PathBuf::from(whole)];
     let beside = names.iter().cloned();
     let below = folder.into_iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
     beside.chain(below).find(|path| path.is_file()).unwrap_or_else(|| script.to_owned())
@@ -69,14 +68,14 @@ fn find(script: &Path, folder: Option<&Path>) -> PathBuf {
 
 fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     let mut text = String::new();
-    let test = path.with_extension("test.rhai");
+    let tests = path.with_extension("test.rhai");
     for problem in &report.problems {
         let _ = writeln!(text, "{}", problem.fault.render(colour));
         let calls = if problem.seen == 1 { "1 call".to_owned() } else { format!("{} calls", problem.seen) };
         let _ = writeln!(
             text,
             "seen in {calls}; as a test for {}, which fails until the script is mended:\n",
-            test.display()
+            tests.display()
         );
         let _ = writeln!(text, "{}", problem.test);
     }

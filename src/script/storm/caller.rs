@@ -129,7 +129,7 @@ impl Handle {
 }
 
 impl Desk {
-    pub fn new(now: Time, job: &Job, noise: Option<Noise>, patience: Patience) -> Handle {
+    pub fn open(now: Time, job: &Job, noise: Option<Noise>, patience: Patience) -> Handle {
         Handle(Arc::new(Mutex::new(Self {
             now,
             steps: job.steps.clone(),
@@ -265,8 +265,8 @@ impl Desk {
         self.lines = self.patience.lines;
     }
 
-    /// Takes the next step, if its time has come by this moment; something is done, or a wait is over.
-    fn step(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Option<Act>> {
+    /// Takes the next step, if its time has come by this moment.
+    fn step(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Step> {
         let step = self.steps.get(self.next)?.clone();
         match &step {
             Step::WaitFor(name) => {
@@ -290,13 +290,12 @@ impl Desk {
             }
             Step::Press(_) | Step::HangUp | Step::Says(_) => {}
         }
-        let act = step.act();
         self.next += 1;
-        self.tape.push(step);
-        if act.is_some() {
+        self.tape.push(step.clone());
+        if step.act().is_some() {
             self.acted();
         }
-        Some(act)
+        Some(step)
     }
 
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
@@ -313,10 +312,9 @@ impl Desk {
             return Some(Act::HangUp);
         }
         while self.next < self.steps.len() {
-            match self.step(until, hears) {
-                Some(Some(act)) => return Some(act),
-                Some(None) => {}
-                None => return self.pass(until),
+            let Some(step) = self.step(until, hears) else { return self.pass(until) };
+            if let Some(act) = step.act() {
+                return Some(act);
             }
         }
         if self.burst_due <= until

@@ -385,7 +385,7 @@ impl Storm {
         let scene = &job.scene;
         let now = Time::from_unix(scene.time.unwrap_or(scene::USUAL_TIME));
         let noise = job.noise.map(|seed| Noise::new(seed, &self.words));
-        let handle = Desk::new(now, job, noise, patience);
+        let handle = Desk::open(now, job, noise, patience);
         let mut channel = Channel::new(scene.call(), Box::new(handle.clone()))
             .with_sounds(self.sounds(&scene.missing))
             .with_database(scene.database(Database::new()))
@@ -462,7 +462,7 @@ impl Storm {
         } else {
             "this was its last command; since then it only sleeps".to_owned()
         });
-        Fault { line, column, source, hint, ..Fault::new(name, message) }
+        Fault { hint, line, column, source, ..Fault::new(name, message) }
     }
 
     fn sounds(&mut self, missing: &BTreeSet<String>) -> Arc<Sounds> {
