@@ -97,7 +97,8 @@ fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
     let mut comments = Vec::new();
     // How many braces are open in each interpolation we are in: the lexer is to be told where its text goes on.
     let mut braces: Vec<usize> = Vec::new();
-    // The lexer gives the same for ever behind a comment or a text without end, but no word is shorter than a character.
+    // Behind a comment or a text without end the lexer gives the same for ever. But no word is shorter than a
+    // character.
     for _ in 0..=text.len() {
         let Some((token, position)) = tokens.next() else { break };
         let start = place(position);
