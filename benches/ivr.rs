@@ -17,8 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::typing::{press_any_time, type_ahead};
 
-const ENVIRONMENT: &str =
-    "agi_request: ivr\nagi_channel: PJSIP/alice-00000001\nagi_language: en\nagi_version: 22.10.1\n\n";
+const ENVIRONMENT: &str = "agi_request: game\nagi_channel: PJSIP/alice-00000001\nagi_language: en\nagi_type: PJSIP\n\
+    agi_uniqueid: 1700000000.12\nagi_version: 22.10.1\nagi_callerid: 201\nagi_calleridname: Alice\nagi_callingpres: 0\n\
+    agi_callingani2: 0\nagi_callington: 0\nagi_callingtns: 0\nagi_dnid: 500\nagi_rdnis: unknown\nagi_context: game\n\
+    agi_extension: 500\nagi_priority: 1\nagi_enhanced: 0.0\nagi_accountcode: \nagi_threadid: 140112990996160\n\n";
 /// Questions of one measurement.
 const QUESTIONS: u32 = 20_000;
 const PASSES: usize = 9;
