@@ -156,7 +156,8 @@ fn every_script_of_the_pages_runs() {
                     }
                 }
                 "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
-                | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua" | "rhai,mistake" => {}
+                | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua" | "lisp"
+                | "yaml,workflow" | "rhai,mistake" => {}
                 other => {
                     panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place)
                 }

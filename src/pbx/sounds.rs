@@ -110,8 +110,8 @@ impl Sounds {
         Ok(self.changed())
     }
 
-    /// What a script at this path plays: Asterisk's core sounds, those in the folder `sounds` beside the script, and the
-    /// prompts of the table beside it.
+    /// What a script at this path plays: Asterisk's core sounds, those in the folder `sounds` beside the script, and
+    /// the prompts of the table beside it.
     ///
     /// # Errors
     /// The table cannot be read, or is none.
