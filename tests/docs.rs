@@ -185,10 +185,13 @@ fn is_test(block: &Block) -> bool {
 fn steady(line: &str) -> String {
     let line = line.trim_end().replace("less than 1 ms", "1 ms");
     let words: Vec<&str> = line.split(' ').collect();
-    let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let number = |word: &str| word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
     let changes = |at: usize| {
-        let (before, after) = (at.checked_sub(1).map(|at| words[at]), words.get(at + 1));
-        before.is_some_and(|word| word.ends_with("seed")) || after.is_some_and(|word| word.starts_with("ms"))
+        let (before, after) = (&words[..at], &words[at + 1..]);
+        before.last().is_some_and(|word| word.ends_with("seed"))
+            || before.ends_with(&["calls", "in"])
+            || after.first().is_some_and(|word| word.starts_with("ms"))
+            || after.starts_with(&["a", "second),"])
     };
     let steady = words.iter().enumerate().map(|(at, word)| if number(word) && changes(at) { "N" } else { word });
     steady.collect::<Vec<_>>().join(" ")

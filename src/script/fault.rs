@@ -144,8 +144,8 @@ impl Fault {
     }
 }
 
-/// What is wrong, as rustc would show it: the title (how bad it is, the rule, the message), the script, what is marked in
-/// its line (line, column, width in characters), the functions it was called from, and what would be right.
+/// What is wrong, as rustc would show it: the title (how bad it is, the rule, the message), the script, what is marked
+/// in its line (line, column, width in characters), the functions it was called from, and what would be right.
 pub(super) fn render(
     (level, rule, message): (Level<'static>, Option<&str>, &str),
     script: &str,

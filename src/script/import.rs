@@ -84,8 +84,8 @@ impl Places {
     }
 }
 
-/// The table of phrases beside a script: where that is a link, also beside what it leads to. Most have none, and pay for
-/// two looks at the disk.
+/// The table of phrases beside a script: where that is a link, also beside what it leads to. Most have none, and pay
+/// for two looks at the disk.
 pub(super) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
     let find = |script: &Path, files: &mut dyn Files| {
         let seen = script.with_extension("phrases");
