@@ -34,8 +34,10 @@ pub use variable::{GET_VARIABLE, SET_VARIABLE};
 
 use crate::agi::Reply;
 use crate::pbx::Channel;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 /// A function a script can call, as the reference and the checker know it.
 #[derive(Debug)]
@@ -221,12 +223,7 @@ impl Command {
     /// The command a line's words begin with, and how many of them are its verb. Asterisk ignores case here.
     #[must_use]
     pub fn of_words(words: &[&str]) -> Option<(&'static Self, usize)> {
-        let first = words.first()?.as_bytes();
         let matched = |command: &&'static Self| {
-            // Most are told apart by a letter.
-            if !command.verb.as_bytes().first()?.eq_ignore_ascii_case(first.first()?) {
-                return None;
-            }
             let mut verb = 0;
             command
                 .verb
@@ -237,7 +234,10 @@ impl Command {
                 })
                 .then_some((*command, verb))
         };
-        COMMANDS.iter().filter_map(matched).max_by_key(|(_, verb)| *verb)
+        let first = words.first()?;
+        let by_word = by_first_word();
+        let commands = by_word.get(*first).or_else(|| by_word.get(&*first.to_ascii_uppercase()))?;
+        commands.iter().filter_map(matched).max_by_key(|(_, verb)| *verb)
     }
 
     pub(crate) fn refusal(&self, kind: RefusalKind, message: impl fmt::Display) -> Refusal {
@@ -250,6 +250,18 @@ impl Command {
             message: format!("{}: {message}", self.function.name),
         }
     }
+}
+
+/// The commands by the first word of their verb: a simulator looks one up for every line.
+fn by_first_word() -> &'static HashMap<&'static str, Vec<&'static Command>> {
+    static BY_WORD: OnceLock<HashMap<&'static str, Vec<&'static Command>>> = OnceLock::new();
+    BY_WORD.get_or_init(|| {
+        let mut by_word: HashMap<&str, Vec<&Command>> = HashMap::new();
+        for &command in COMMANDS {
+            by_word.entry(command.verb.split(' ').next().unwrap_or_default()).or_default().push(command);
+        }
+        by_word
+    })
 }
 
 const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Param {

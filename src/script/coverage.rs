@@ -53,6 +53,11 @@ impl Coverage {
         ran.map(|bits| bits.load(Relaxed).count_ones() as usize).sum()
     }
 
+    /// Whether every line that can run did.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sources.iter().all(|source| source.lines.iter().all(|&line| source.has_run(line)))
+    }
+
     /// Lets an engine tell of the lines it runs.
     #[expect(deprecated, reason = "`register_debugger` is marked volatile, not deprecated")]
     pub(super) fn watch(self: &Arc<Self>, engine: &mut Engine) {
@@ -70,7 +75,13 @@ impl Coverage {
     }
 
     fn runs(&self, script: &str, line: usize) {
-        let Some(source) = self.sources.iter().find(|source| source.name == script) else { return };
+        let source = match &*self.sources {
+            [only] => only,
+            sources => match sources.iter().find(|source| source.name == script) {
+                Some(source) => source,
+                None => return,
+            },
+        };
         if let Some(bits) = source.ran.get(line / 64) {
             let bit = 1 << (line % 64);
             if bits.load(Relaxed) & bit == 0 {
