@@ -284,6 +284,10 @@ impl Storm {
             self.queue.push_back(Job { traced: true, ..kept.clone() });
             self.kept.push(kept);
         }
+        if self.coverage.count() > known && self.coverage.is_whole() {
+            // Nothing is left to be learnt.
+            self.script.coverage = None;
+        }
         self.plan_facts();
     }
 
@@ -302,13 +306,17 @@ impl Storm {
             first
         };
         let again = Job { scene: job.scene.clone(), steps: run.tape.clone(), ..Job::default() };
-        for at in first_times(&run.places) {
-            self.queue.push_back(Job { hangs_up_at: Some(at), ..again.clone() });
-        }
-        for at in first_times(&run.commands) {
+        let waits = first_times(&run.places).into_iter();
+        let waits = waits.map(|at| Job { hangs_up_at: Some(at), ..again.clone() });
+        let commands = first_times(&run.commands).into_iter().map(|at| {
             let mut job = again.clone();
             job.scene.gone_at = Some(at as u64 + 1);
-            self.queue.push_back(job);
+            job
+        });
+        // Before all else: every caller hangs up some time.
+        let jobs: Vec<Job> = waits.chain(commands).collect();
+        for job in jobs.into_iter().rev() {
+            self.queue.push_front(job);
         }
     }
 
