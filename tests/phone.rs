@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer, however busy the machine is.
@@ -23,6 +25,9 @@ struct Terminal {
     line: File,
     before: Termios,
     screen: Arc<Mutex<vt100::Parser>>,
+    reader: Option<JoinHandle<()>>,
+    /// Tells the reader to stop.
+    gone: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -62,9 +67,14 @@ impl Terminal {
         let mut output = keys.try_clone().unwrap();
         let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), 0)));
         let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
+        let gone = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&gone);
+        let reader = std::thread::spawn(move || {
             let (mut bytes, mut waiting) = ([0; 4096], Vec::new());
             while let Ok(length @ 1..) = output.read(&mut bytes) {
+                if stop.load(Relaxed) {
+                    break;
+                }
                 waiting.extend_from_slice(&bytes[..length]);
                 // A picture is shown when all of it is there.
                 let last = |mark: &[u8]| waiting.windows(mark.len()).rposition(|bytes| bytes == mark);
@@ -76,7 +86,7 @@ impl Terminal {
                 waiting.drain(..whole);
             }
         });
-        Self { child, keys, line, before, screen }
+        Self { child, keys, line, before, screen, reader: Some(reader), gone }
     }
 
     fn press(&mut self, keys: &str) -> &mut Self {
@@ -122,6 +132,15 @@ impl Terminal {
     fn signal(&mut self, name: &str) -> &mut Self {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
+        self
+    }
+
+    /// Closes the window.
+    fn goes_away(&mut self) -> &mut Self {
+        self.gone.store(true, Relaxed);
+        self.reader.take().unwrap().join().unwrap();
+        let nothing = || OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+        (self.keys, self.line) = (nothing(), nothing());
         self
     }
 
@@ -391,6 +410,19 @@ fn the_terminal_is_as_before_whatever_ends_the_phone() {
         }
         assert_eq!(terminal.ends(), Some(0), "{end:?}");
         terminal.sees("Call ended: HANGUP");
+    }
+}
+
+/// Nobody is there any more to hang up, and nothing may be left running.
+#[test]
+fn a_window_that_is_closed_ends_the_phone() {
+    let (_folder, script) = quiz();
+    let mut terminal = Terminal::start(&[&script]);
+    terminal.sees("▸ welcome").goes_away();
+    let began = Instant::now();
+    while terminal.child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < PATIENCE, "it goes on without a terminal");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -22,8 +22,10 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{execute, queue};
 use ratatui::layout::Rect;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io::{ErrorKind, Stdout, Write, stdout};
+use std::io::{ErrorKind, Stdout, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -142,6 +144,26 @@ struct Phone {
     ui: Ui,
 }
 
+/// Waits for a key, so long at most; whether the terminal is no longer there. Crossterm would read its end over and over.
+fn is_gone(patience: Duration) -> Result<bool> {
+    let input = stdin();
+    let mut polled = [PollFd::new(&input, PollFlags::IN)];
+    match poll(&mut polled, Some(&patience.try_into()?)) {
+        Ok(_) => Ok(polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)),
+        // By a signal, after a stop for instance.
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether there is a key, or another size of the screen.
+fn has_event() -> Result<bool> {
+    match event::poll(Duration::ZERO) {
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(false),
+        found => Ok(found?),
+    }
+}
+
 impl Phone {
     /// Draws, and does what the keys say, until the phone is put away.
     fn serve(&mut self, screen: &mut Screen, ended: &AtomicBool) -> Result<()> {
@@ -156,23 +178,16 @@ impl Phone {
                 on_call = view.on_call();
             })?;
             execute!(stdout(), EndSynchronizedUpdate)?;
-            match event::poll(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 }) {
-                Ok(true) => {}
-                Ok(false) => continue,
-                // By a signal, after a stop for instance.
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.into()),
+            if is_gone(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 })? {
+                return Ok(());
             }
             // All that is there, before the screen is drawn again.
-            loop {
+            while has_event()? {
                 if let Event::Key(key) = event::read()?
                     && key.kind != KeyEventKind::Release
                     && self.pressed(key, screen)?
                 {
                     return Ok(());
-                }
-                if !event::poll(Duration::ZERO)? {
-                    break;
                 }
             }
         }
