@@ -1,17 +1,23 @@
 //! How many calls a storm makes a second: `cargo bench --bench storm`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
-#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
 #![allow(clippy::pedantic, reason = "as in the tests")]
 
 use agi_rhai::Host;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::storm::Length;
+use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
-use std::time::Instant;
 
 const GOAL: f64 = 5000.0;
 const CALLS: u64 = 10_000;
+
+/// Seconds of the processor's time this thread has used: who else is on the machine does not count.
+fn processor_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
 
 fn main() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
@@ -24,14 +30,14 @@ fn main() {
                 let host = Host::new();
                 let script = host.load(&scripts.join(format!("{name}.rhai")), None).unwrap();
                 let storm = host.storm(script, sounds);
-                let start = Instant::now();
+                let start = processor_time();
                 let report = storm.run(seed, Length::Calls(CALLS));
                 assert_eq!(report.calls, CALLS);
-                CALLS as f64 / start.elapsed().as_secs_f64()
+                CALLS as f64 / (processor_time() - start)
             })
             .collect();
         rates.sort_by(f64::total_cmp);
-        println!("A storm of {CALLS} calls on {name}.rhai, on one core, median of 5: {:.0} calls a second", rates[2]);
+        println!("A storm of {CALLS} calls on {name}.rhai, median of 5: {:.0} calls a second of one core", rates[2]);
     }
     let met = rates[2] >= GOAL;
     println!(
