@@ -9,6 +9,7 @@ mod report;
 mod test;
 mod vocabulary;
 
+pub(super) use part::OPTIONS as CALL_OPTIONS;
 pub use report::Failure;
 pub(super) use test::Test;
 pub use vocabulary::VOCABULARY;

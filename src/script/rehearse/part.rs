@@ -233,7 +233,7 @@ impl Test {
 }
 
 /// The options of `place_call`.
-const OPTIONS: [&str; 17] = [
+pub(in crate::script) const OPTIONS: [&str; 17] = [
     "callerid",
     "name",
     "extension",

@@ -1,11 +1,12 @@
 //! Calls: whether there is such a function, and whether it takes what it is given.
 
-use super::{CALL_OPTIONS, Known, Later, Walk, literal, start};
+use super::{Known, Later, Walk, literal, start};
 use crate::command::{Command, Function, Kind, Param, Value};
 use crate::script::check::imports::Said;
 use crate::script::check::text::{Place, place};
 use crate::script::check::words::{self, Type, gives};
 use crate::script::check::{asterisk, rules};
+use crate::script::rehearse;
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::BTreeSet;
 
@@ -244,7 +245,7 @@ impl Walk<'_, '_, '_> {
 
     fn argument(&mut self, function: &'static Function, param: &'static Param, arg: &Expr) {
         let options = match (function.name, param.name) {
-            ("place_call", "options") => Some(CALL_OPTIONS.to_vec()),
+            ("place_call", "options") => Some(rehearse::CALL_OPTIONS.to_vec()),
             _ => param.kind.options(),
         };
         if let (Expr::Map(map, _), Some(options)) = (arg, options) {

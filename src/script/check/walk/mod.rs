@@ -17,52 +17,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
-/// The names of what Asterisk tells at the start of a call.
-const ENVIRONMENT: &[&str] = &[
-    "agi_network",
-    "agi_network_script",
-    "agi_request",
-    "agi_channel",
-    "agi_language",
-    "agi_type",
-    "agi_uniqueid",
-    "agi_version",
-    "agi_callerid",
-    "agi_calleridname",
-    "agi_callingpres",
-    "agi_callingani2",
-    "agi_callington",
-    "agi_callingtns",
-    "agi_dnid",
-    "agi_rdnis",
-    "agi_context",
-    "agi_extension",
-    "agi_priority",
-    "agi_enhanced",
-    "agi_accountcode",
-    "agi_threadid",
-];
-
-/// The options of `place_call` in tests.
-const CALL_OPTIONS: &[&str] = &[
-    "callerid",
-    "name",
-    "extension",
-    "context",
-    "dnid",
-    "language",
-    "seed",
-    "args",
-    "params",
-    "variables",
-    "database",
-    "missing",
-    "voice",
-    "dial_status",
-    "time",
-    "state",
-];
-
 /// What is known of a value where it stands.
 #[derive(Clone, Copy, Debug)]
 enum Known {
@@ -408,6 +362,11 @@ impl Walk<'_, '_, '_> {
         let at = place(*position);
         if is_value(&variable.1) {
             self.read_only(&variable.1, at);
+            return;
+        }
+        if self.is_function_above(&variable.1, at) {
+            self.uses.named.insert(variable.1.to_string());
+            self.add(&rules::READ_ONLY, at, format!("`{}` is a function: it cannot be changed", variable.1), None);
             return;
         }
         self.undefined(&variable.1, at, !operator.is_op_assignment());

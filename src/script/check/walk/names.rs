@@ -1,6 +1,7 @@
 //! What a name means where it stands.
 
-use super::{ENVIRONMENT, Known, Sort, Variable, Walk};
+use super::{Known, Sort, Variable, Walk};
+use crate::agi::environment::NAMES;
 use crate::script::check::rules;
 use crate::script::check::text::{Place, place};
 use crate::script::check::words::{self, Type, is_value};
@@ -58,14 +59,18 @@ impl Walk<'_, '_, '_> {
             "state" => return Known::As(Type::Map),
             _ => {}
         }
-        // The name of a function that stands above is the function itself; in its own body it is not there yet.
-        let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
-        if above > usize::from(self.function.as_deref() == Some(name)) {
+        if self.is_function_above(name, at) {
             self.uses.named.insert(name.to_owned());
             return Known::As(Type::Function);
         }
         self.undefined(name, at, false);
         Known::NOTHING
+    }
+
+    /// The name of a function that stands above is the function itself; in its own body it is not there yet.
+    pub(super) fn is_function_above(&self, name: &str, at: Place) -> bool {
+        let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
+        above > usize::from(self.function.as_deref() == Some(name))
     }
 
     pub(super) fn undefined(&mut self, name: &str, at: Place, set: bool) {
@@ -122,7 +127,7 @@ impl Walk<'_, '_, '_> {
             "False" | "FALSE" => return Some("write `false`".to_owned()),
             _ => {}
         }
-        if let Some(name) = ENVIRONMENT.iter().find(|known| **known == name) {
+        if let Some(name) = names().find(|known| *known == name) {
             return Some(format!("write `env.{name}`"));
         }
         let visible =
@@ -205,14 +210,19 @@ impl Walk<'_, '_, '_> {
         let name = property.2.as_str();
         let argument =
             name.strip_prefix("agi_arg_").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if ENVIRONMENT.contains(&name) || argument {
+        if names().any(|known| known == name) || argument {
             return;
         }
-        let known = ENVIRONMENT.iter().copied();
-        let with_prefix = ENVIRONMENT.iter().copied().find(|known| known.strip_prefix("agi_") == Some(name));
+        let known = names();
+        let with_prefix = names().find(|known| known.strip_prefix("agi_") == Some(name));
         let near = with_prefix.or_else(|| words::near(name, known));
         let hint = near.map(|near| format!("did you mean `env.{near}`?"));
         let message = format!("`env` has no `{name}`: that is always ()");
         self.add(&rules::UNKNOWN_ENVIRONMENT, place(*position), message, hint);
     }
+}
+
+/// The names of what Asterisk tells at the start of a call.
+fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
 }
