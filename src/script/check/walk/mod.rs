@@ -60,6 +60,8 @@ struct Module {
     imported: Option<Rc<Imported>>,
     used: bool,
     in_scope: bool,
+    /// In no block and no function: functions below it see it.
+    top: bool,
 }
 
 /// What can be told only when all has been seen.
@@ -187,6 +189,9 @@ impl Walk<'_, '_, '_> {
         self.unreachable(ast.statements());
         self.unused_values(ast.statements());
         self.scope.clear();
+        for module in &mut self.modules {
+            module.top = module.in_scope;
+        }
         let mut functions: Vec<_> = self.functions.values().cloned().collect();
         functions.sort_by_key(|function| function.start);
         for (number, function) in functions.iter().enumerate() {
@@ -209,7 +214,7 @@ impl Walk<'_, '_, '_> {
         self.function = Some(name.clone());
         self.after_hangup = name == "on_hangup" && function.params.len() < 2;
         for module in &mut self.modules {
-            module.in_scope = module.place < start;
+            module.in_scope = module.top && module.place < start;
         }
         let places: Vec<Place> = self
             .report
@@ -445,7 +450,7 @@ impl Walk<'_, '_, '_> {
         if !alias.name.is_empty() {
             let place = place(alias.pos);
             let alias = alias.name.to_string();
-            self.modules.push(Module { alias, place, imported, used: false, in_scope: true });
+            self.modules.push(Module { alias, place, imported, used: false, in_scope: true, top: false });
         }
     }
 
