@@ -463,7 +463,7 @@ fn wrong_games_are_caught() {
     for (game, right, wrong) in [
         ("subtraction", "elapsed() < 180", "elapsed() <= 180"),
         ("subtraction", "state.score * 100", "state.score * 10"),
-        ("subtraction", "stream_file(\"subtraction-game-good\")", "stream_file(\"subtraction-game-wrong\")"),
+        ("subtraction", "say(\"subtraction-game-good\")", "say(\"subtraction-game-wrong\")"),
         ("guess", "guess < secret", "guess <= secret"),
         ("guess", "best <= guesses", "best < guesses"),
         ("guess", "first: 8", "first: 9"),

@@ -144,7 +144,8 @@ struct Phone {
     ui: Ui,
 }
 
-/// Waits for a key, so long at most; whether the terminal is no longer there. Crossterm would read its end over and over.
+/// Waits for a key, so long at most; whether the terminal is no longer there. Crossterm would read its end over and
+/// over.
 fn is_gone(patience: Duration) -> Result<bool> {
     let input = stdin();
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
