@@ -30,7 +30,7 @@ fn all_heard(name: &str) {
 
 #[test]
 fn live_example_pin_is_locked_after_three_wrong_ones() {
-    asterisk().cli("database put pin 7311 4711");
+    asterisk().cli("database put pin 7311 4711081");
     asterisk().cli("database del pin-locked 7311");
     let call = |keys: &[&str]| {
         let mut call = asterisk().call(Call::script("pin.rhai", &[]));
@@ -42,7 +42,7 @@ fn live_example_pin_is_locked_after_three_wrong_ones() {
         ends(&ending, "SUCCESS", "SUCCESS", true);
         call
     };
-    let opened = call(&["99#", "4711#"]);
+    let opened = call(&["99#", "4711081#"]);
     let said = commands(&opened).join("\n");
     assert!(
         said.contains("GET DATA \"pin-wrong\" 1 1\nSAY NUMBER 2 \"0123456789*#ABCD\"\nGET DATA \"pin-more-tries\" 1 1"),
@@ -67,11 +67,11 @@ fn live_example_pin_is_locked_after_three_wrong_ones() {
     asterisk().cli("database del pin-locked 7311");
     // Who knows the way types everything at once.
     let mut ahead = asterisk().call(Call::script("pin.rhai", &[]));
-    type_at(&mut ahead, "GET DATA \"pin-account\"", "73114711#");
+    type_at(&mut ahead, "GET DATA \"pin-account\"", "73114711081#");
     ends(&ahead.wait_end(), "SUCCESS", "SUCCESS", true);
     assert!(commands(&ahead).iter().any(|command| command == "STREAM FILE \"pin-welcome\" \"\""));
     // The PIN is in no log.
-    assert!(!asterisk().stderr().contains("4711"));
+    assert!(!asterisk().stderr().contains("4711081"));
     all_heard("pin-");
 }
 
