@@ -1,7 +1,7 @@
 //! A storm of calls on one script: runs nobody has to write. Callers hang up at every step, press keys at all times or
 //! none, prompts are missing, values are garbage; what goes wrong is told with the shortest call that shows it.
 //!
-//! A call is data: a [`Scene`] and a [`Step`] after the other. Callers make up what they do and write it down, so every
+//! A call is data: a `Scene` and a `Step` after the other. Callers make up what they do and write it down, so every
 //! call can be made again; what reached a new line is kept and varied.
 
 mod caller;
