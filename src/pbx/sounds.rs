@@ -180,6 +180,11 @@ impl Sounds {
         self.words.get(name).map(String::as_str)
     }
 
+    /// The prompts whose words are known, by name.
+    pub fn prompts(&self) -> impl Iterator<Item = &str> {
+        self.words.keys().map(String::as_str)
+    }
+
     /// Where Asterisk looks: `en_GB/name`, `en/name`, `name`, and its default language.
     fn spellings(name: &str, language: &str) -> Vec<String> {
         let mut names = Vec::with_capacity(4);

@@ -10,7 +10,7 @@
 //! ```
 
 use super::fault::{Fault, Source};
-use super::functions::distance;
+use super::functions::{distance, nearest};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
 use std::collections::BTreeMap;
@@ -202,8 +202,7 @@ impl Phrases {
 
     /// The known phrase most like this one, if one is.
     pub(super) fn like(&self, name: &str) -> Option<&str> {
-        let near = self.entries().map(|(_, known, _)| (distance(name, known), known)).min()?;
-        (near.0 <= 1 + name.len() / 4).then_some(near.1)
+        nearest(name, self.entries().map(|(_, known, _)| known))
     }
 }
 

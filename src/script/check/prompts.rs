@@ -199,18 +199,9 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
     }
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     let mut findings = Vec::new();
-    let mut add = |rule: &'static Rule, line: usize, column: usize, width: usize, message: String, hint| {
-        findings.push(Finding {
-            rule: rule.name,
-            severity: rule.severity,
-            message,
-            hint,
-            script: path.to_string_lossy().into_owned(),
-            line,
-            column,
-            width: width.max(1),
-            source: lines.get(line - 1).copied().unwrap_or_default().to_owned(),
-        });
+    let mut add = |rule, line: usize, column, width, message, hint| {
+        let source = lines.get(line - 1).copied().unwrap_or_default();
+        findings.push(in_table(rule, &path, (line, column, width), source, message, hint));
     };
     for flaw in flaws {
         let rest = lines.get(flaw.line - 1).into_iter().flat_map(|line| line.chars().skip(flaw.column - 1));
@@ -245,6 +236,28 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
     findings
 }
 
+/// A finding in a table: at this line, from this column on, so many characters wide.
+fn in_table(
+    rule: &'static Rule,
+    table: &Path,
+    (line, column, width): (usize, usize, usize),
+    source: &str,
+    message: String,
+    hint: Option<String>,
+) -> Finding {
+    Finding {
+        rule: rule.name,
+        severity: rule.severity,
+        message,
+        hint,
+        script: table.to_string_lossy().into_owned(),
+        line,
+        column,
+        width: width.max(1),
+        source: source.to_owned(),
+    }
+}
+
 /// What is wrong with the tables beside a script.
 pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST) -> Vec<Finding> {
     let mut played = Vec::new();
@@ -255,18 +268,8 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);
     let said = Said::of(ast);
-    let mut add = |rule: &'static Rule, line: usize, source: &str, width: usize, message: String, hint| {
-        findings.push(Finding {
-            rule: rule.name,
-            severity: rule.severity,
-            message,
-            hint,
-            script: path.to_string_lossy().into_owned(),
-            line,
-            column: 1,
-            width: width.max(1),
-            source: source.to_owned(),
-        });
+    let mut add = |rule, line, source: &str, width, message, hint| {
+        findings.push(in_table(rule, &path, (line, 1, width), source, message, hint));
     };
     let mut allowed = false;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {

@@ -1,8 +1,9 @@
 //! The options of questions: one table for the reference, the checker and the reading of them.
 
-use super::parts::{Play, like, plays};
+use super::parts::{Play, plays};
 use super::{Asker, Failure};
 use crate::command::{Kind, Need, Param, Value};
+use crate::script::functions::nearest;
 use crate::script::functions::value;
 use rhai::{Array, Dynamic, FnPtr, Map};
 
@@ -200,7 +201,7 @@ impl Options {
 
 fn unknown(asker: &Asker, name: &str, known: &'static [Param]) -> Failure {
     let elsewhere = OF_ASK.iter().any(|param| param.name == name);
-    let hint = match like(name, known.iter().map(|param| param.name)) {
+    let hint = match nearest(name, known.iter().map(|param| param.name)) {
         _ if elsewhere => match asker.function {
             "collect" => "it asks once; `ask` has it".to_owned(),
             function => format!("`{function}` knows by itself which keys are an answer"),

@@ -5,7 +5,7 @@ use super::{Asker, Failure};
 use crate::command::{
     Command, GET_DATA, SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC, STREAM_FILE, Value,
 };
-use crate::script::functions::{distance, value};
+use crate::script::functions::{nearest, value};
 use crate::script::phrases::Phrases;
 use rhai::{Array, Dynamic, Map};
 use smallvec::{SmallVec, smallvec};
@@ -155,7 +155,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
     let kinds = || MAPS.iter().chain(phrases::MAPS).map(|(name, _)| *name);
     let named = MAPS.iter().find(|(name, _)| map.contains_key(*name));
     let Some((kind, beside)) = named else {
-        let first = map.keys().next().map(|name| (name.as_str(), like(name, kinds())));
+        let first = map.keys().next().map(|name| (name.as_str(), nearest(name, kinds())));
         return Err(match first {
             Some((name, Some(like))) => format!("has no kind `{name}`: did you mean `{like}`?"),
             Some((name, None)) => {
@@ -222,12 +222,6 @@ fn in_range(number: i64) -> Result<i64, String> {
 /// What a command line can carry, found out before the first part is heard.
 fn sayable(text: String) -> Result<String, String> {
     if text.contains(['\n', '\0']) { Err(format!("holds a line break or NUL: {text:?}")) } else { Ok(text) }
-}
-
-/// The name most like this one, if one is.
-pub(super) fn like<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = names.map(|known| (distance(name, known), known)).min()?;
-    (near.0 <= 1 + name.len() / 4).then_some(near.1)
 }
 
 impl Asker<'_> {

@@ -2,7 +2,7 @@
 
 use super::parts::Play;
 use crate::command::Value;
-use crate::script::functions::{distance, value};
+use crate::script::functions::{nearest, value};
 use crate::script::phrases::{Item, NoNumber, Phrase, Phrases, Way, best};
 use rhai::{Array, Dynamic, Map};
 
@@ -66,11 +66,10 @@ fn unknown<'a>(odd: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> S
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
     known.dedup();
-    let near = known.iter().map(|known| (distance(odd, known), *known)).min();
-    let what = match near {
-        None => format!("{kind} stands alone"),
-        Some((near, like)) if near <= 1 + odd.len() / 4 => format!("did you mean `{like}`?"),
-        _ => format!("it takes `{}`", known.join("`, `")),
+    let what = match nearest(odd, known.iter().copied()) {
+        Some(like) => format!("did you mean `{like}`?"),
+        None if known.is_empty() => format!("{kind} stands alone"),
+        None => format!("it takes `{}`", known.join("`, `")),
     };
     format!("has `{odd}`, which {kind} does not take: {what}")
 }

@@ -17,7 +17,7 @@ pub(super) use vocabulary::{add_all, stranger};
 
 use super::engine::{Call, Finished};
 use super::{Fault, Language, Limits, LoadError, Memory, Script};
-use crate::pbx::{Sounds, prompts};
+use crate::pbx::Sounds;
 use crate::session::Session;
 use report::Scene;
 use std::collections::BTreeMap;
@@ -252,22 +252,18 @@ impl Rehearsing {
         let (language, ..) = self.stage.terms();
         let mut script = Script::load(path, self.folder.as_deref(), language)?;
         let coverage = script.cover(language);
-        let (sounds, prompts) = sounds(path)?;
-        let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds: Arc::new(sounds), prompts });
+        let sounds = Arc::new(sounds(path)?);
+        let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds });
         self.scripts().insert(path.to_owned(), Arc::clone(&prepared));
         Ok(prepared)
     }
 }
 
-/// What a script plays, and the names in its table of prompts.
-fn sounds(script: &Path) -> Result<(Sounds, Vec<String>), LoadError> {
-    let path = script.with_extension("prompts");
-    let sounds = Sounds::beside(script).map_err(|error| {
-        LoadError::Fault(Box::new(Fault::new(
-            &script.to_string_lossy(),
-            format!("its prompts cannot be used: {error}"),
-        )))
-    })?;
-    let table = std::fs::read_to_string(path).ok().and_then(|text| prompts(&text).ok()).unwrap_or_default();
-    Ok((sounds, table.into_iter().map(|(name, _)| name).collect()))
+/// What a script plays.
+fn sounds(script: &Path) -> Result<Sounds, LoadError> {
+    let wrong = |error| {
+        let message = format!("its prompts cannot be used: {error}");
+        LoadError::Fault(Box::new(Fault::new(&script.to_string_lossy(), message)))
+    };
+    Sounds::beside(script).map_err(wrong)
 }

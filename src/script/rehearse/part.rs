@@ -192,7 +192,7 @@ impl OnLine {
             return None;
         }
         let state = self.line().state();
-        let known = self.what.prompts.iter().map(String::as_str);
+        let known = self.what.sounds.prompts();
         let known: Vec<&str> = known.chain(state.heard.iter().map(|prompt| prompt.text.as_str())).collect();
         Some(match nearest(like, known.into_iter()) {
             Some(near) => format!("there is no sound file `{like}`: did you mean `{near}`?"),

@@ -20,8 +20,6 @@ pub(super) struct Prepared {
     pub script: Arc<Script>,
     pub coverage: Arc<Coverage>,
     pub sounds: Arc<Sounds>,
-    /// The names in its table of prompts.
-    pub prompts: Vec<String>,
 }
 
 /// A test that runs.
