@@ -1,11 +1,12 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
+use crate::files::below;
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Finds mistakes in scripts without running them
@@ -100,7 +101,8 @@ fn run(options: &Check) -> io::Result<u8> {
     let usual = [options.scripts.clone().unwrap_or_else(|| PathBuf::from("."))];
     for path in if options.paths.is_empty() { &usual[..] } else { &options.paths } {
         if path.is_dir() {
-            collect(path, &mut files, 0)?;
+            // A pipe would be waited on for ever.
+            files.extend(below(path)?.into_iter().filter(|path| path.is_file()));
         } else if path.is_file() {
             files.push(path.clone());
         } else {
@@ -134,28 +136,6 @@ fn run(options: &Check) -> io::Result<u8> {
     Ok(u8::from(failed))
 }
 
-/// The scripts of a folder and of all folders below it, in order; links to folders are not followed.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
-    let cannot = |error| io::Error::other(format!("cannot read {}: {error}", folder.display()));
-    let mut entries = std::fs::read_dir(folder).map_err(cannot)?.collect::<io::Result<Vec<_>>>().map_err(cannot)?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if depth < 64 {
-                collect(&path, files, depth + 1)?;
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rhai") && path.is_file() {
-            // `./game.rhai` is what people call `game.rhai`.
-            files.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
-        }
-    }
-    Ok(())
-}
-
 const fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -164,7 +144,7 @@ const fn word(severity: Severity) -> &'static str {
 }
 
 fn human(findings: &[Finding], files: usize, out: &mut (impl Write + IsTerminal)) -> io::Result<()> {
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = crate::in_colours(out);
     for finding in findings {
         writeln!(out, "{}\n", finding.render(colour))?;
     }

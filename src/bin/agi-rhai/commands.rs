@@ -6,7 +6,7 @@ use agi_rhai::script::rehearse::VOCABULARY;
 use agi_rhai::script::words::{WORDS, Word};
 use agi_rhai::script::{BUILTINS, Language};
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _, stdout};
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -50,7 +50,7 @@ const COLUMNS: usize = 80;
 const SUMMARIES: usize = 28;
 
 pub fn commands(options: &Commands) -> ExitCode {
-    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = crate::in_colours(&stdout());
     let mut page = Page { text: String::new(), colour };
     let wanted = options.name.join(" ");
     if wanted.is_empty() {

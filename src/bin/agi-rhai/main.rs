@@ -3,6 +3,7 @@
 mod calls;
 mod check;
 mod commands;
+mod files;
 mod logging;
 mod lsp;
 mod memory;
@@ -23,6 +24,7 @@ use agi_rhai::{Host, Session, Status};
 use anyhow::{Context, Result};
 use options::{Command, Common, Options};
 use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -121,7 +123,7 @@ fn on_call(
     // Asterisk names its AGI directory; the working directory is nobody's folder of scripts.
     let agi = std::env::var_os("AST_AGI_DIR").map_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"), PathBuf::from);
     let folders = [options.scripts.clone(), Some(agi)];
-    let path = find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+    let path = files::find(Path::new(script), &folders.into_iter().flatten().collect::<Vec<_>>());
     let script = host.load(&path, options.scripts.as_deref());
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?))?;
     if let Some(audio) = audio
@@ -141,12 +143,16 @@ fn on_call(
     })
 }
 
-/// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.
-fn find(script: &str, folders: &[PathBuf]) -> PathBuf {
-    let name = Path::new(script);
-    let with_ending = PathBuf::from(format!("{script}.rhai"));
-    let places = if name.is_absolute() { vec![PathBuf::new()] } else { folders.to_vec() };
-    let candidates = places.iter().flat_map(|place| [place.join(name), place.join(&with_ending)]);
-    let found = candidates.into_iter().find(|path| path.is_file());
-    found.unwrap_or_else(|| places.first().map_or_else(|| name.to_owned(), |place| place.join(name)))
+/// Whether this is shown in colours: on a terminal, unless NO_COLOR is set to anything.
+fn in_colours(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && wants_colours()
+}
+
+fn wants_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A seed nobody can foresee, of few digits, to be typed again with `--seed`.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish() % 1_000_000
 }

@@ -1,6 +1,7 @@
 //! `agi-rhai test --storm`: calls nobody has to write.
 
-use crate::test::{Test, chance, host};
+use crate::chance;
+use crate::test::{Test, host};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
 use agi_rhai::script::storm::{Length, Report};
@@ -33,8 +34,9 @@ pub struct Storm {
 
 /// Lets a storm loose on a script and tells what it found; whether that is nothing.
 pub fn storm(options: &Test, script: &Path) -> Result<bool> {
-    let path = find(script, options.scripts.as_deref());
-    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let folders = [Some(PathBuf::new()), options.scripts.clone()];
+    let path = crate::files::find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+    let colour = crate::in_colours(&stdout());
     let host = host(options);
     let script = match host.load(&path, options.scripts.as_deref()) {
         Ok(script) => script,
@@ -54,16 +56,6 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
     // Whoever reads from a pipe may have had enough.
     let _ = stdout().write_all(told(&report, &path, seed, colour).as_bytes());
     Ok(report.problems.is_empty())
-}
-
-/// The file of a script; `.rhai` may be left out.
-fn find(script: &Path, folder: Option<&Path>) -> PathBuf {
-    let mut whole = script.to_owned().into_os_string();
-    whole.push(".rhai");
-    let names = [script.to_owned(), PathBuf::from(whole)];
-    let beside = names.iter().cloned();
-    let below = folder.into_iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
-    beside.chain(below).find(|path| path.is_file()).unwrap_or_else(|| script.to_owned())
 }
 
 fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {

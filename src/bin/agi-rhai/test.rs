@@ -1,5 +1,7 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
+use crate::chance;
+use crate::files::{below, is_script};
 use crate::options::{Common, DENIED};
 use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
@@ -9,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -104,10 +105,6 @@ struct Plan {
 
 const ENDING: &str = ".test.rhai";
 
-fn is_script(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|extension| extension == "rhai")
-}
-
 /// A path of tests without its ending.
 fn stem(path: &str) -> &str {
     path.strip_suffix(ENDING).unwrap_or(path)
@@ -122,7 +119,7 @@ impl Plan {
         }
         // Only filters, or nothing at all: everything here.
         if plan.files.is_empty() && options.paths.len() == plan.filters.len() - usize::from(options.filter.is_some()) {
-            plan.folder(Path::new("."), Path::new("."), 0)?;
+            plan.folder(Path::new("."))?;
         }
         plan.files.sort_by(|one, other| one.path.cmp(&other.path));
         // The same below two folders goes by its path.
@@ -138,14 +135,14 @@ impl Plan {
 
     fn take(&mut self, argument: &str) -> Result<()> {
         let (file, test) = match argument.split_once("::") {
-            Some((file, test)) if is_script(file) => {
+            Some((file, test)) if is_script(Path::new(file)) => {
                 (file, Some(test.strip_prefix("test_").unwrap_or(test).to_owned()))
             }
             _ => (argument, None),
         };
         let path = Path::new(file);
         if path.is_dir() {
-            return self.folder(path, path, 0);
+            return self.folder(path);
         }
         if path.is_file() {
             // The tests of a script stand beside it.
@@ -163,7 +160,7 @@ impl Plan {
             self.files.push(Chosen { name, path, test });
             return Ok(());
         }
-        if file.contains('/') || is_script(file) {
+        if file.contains('/') || is_script(Path::new(file)) {
             bail!("there is no {file}");
         }
         self.filters.push(argument.to_owned());
@@ -171,27 +168,13 @@ impl Plan {
     }
 
     /// All below a folder; what is hidden is left out.
-    fn folder(&mut self, top: &Path, folder: &Path, depth: usize) -> Result<()> {
-        let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-        for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') {
-                continue;
-            }
-            let path = entry.path();
-            // As one would write it: not `./game.test.rhai`.
-            let path = path.strip_prefix("./").map(Path::to_owned).unwrap_or(path);
-            if path.is_dir() {
-                // A folder linked into itself has no end.
-                if depth < 32 && !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                    self.folder(top, &path, depth + 1)?;
-                }
-            } else if name.ends_with(ENDING) {
-                let below = path.strip_prefix(top).unwrap_or(&path);
-                let name = stem(&below.to_string_lossy()).to_owned();
+    fn folder(&mut self, folder: &Path) -> Result<()> {
+        for path in below(folder)? {
+            if path.to_string_lossy().ends_with(ENDING) {
+                let within = path.strip_prefix(folder).unwrap_or(&path);
+                let name = stem(&within.to_string_lossy()).to_owned();
                 self.files.push(Chosen { name, path, test: None });
-            } else if is_script(&name) {
+            } else {
                 self.scripts.insert(path);
             }
         }
@@ -295,7 +278,7 @@ fn run(options: &Test) -> Result<bool> {
         return Ok(list(&files));
     }
     let seed = options.seed.unwrap_or_else(chance);
-    let colour = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = crate::in_colours(&stdout());
     let mut results = Results {
         show: Show { colour },
         seed,
@@ -324,11 +307,6 @@ fn run(options: &Test) -> Result<bool> {
         report.serialize(file).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(good)
-}
-
-/// A seed nobody can foresee, short enough to be typed again.
-pub fn chance() -> u64 {
-    RandomState::new().build_hasher().finish() % 1_000_000
 }
 
 fn counted(count: usize, what: &str) -> String {

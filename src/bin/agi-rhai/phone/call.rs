@@ -9,7 +9,6 @@ use agi_rhai::transport::{Ending, Heard, Peer, Simulator, Transport};
 use agi_rhai::{Fault, Host, Outcome, Script, Session, Status};
 use anyhow::Result;
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -132,8 +131,7 @@ impl Line {
         let variables = channel.variables().clone();
         let position = Arc::default();
         let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position) };
-        // Few digits, to be typed again with --seed.
-        let seed = setup.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() % 1_000_000);
+        let seed = setup.seed.unwrap_or_else(crate::chance);
         let before = setup.database.entries().into_iter().collect();
         Ok(Self { session: Session::begin(Box::new(tap))?, variables, position, seed, before })
     }

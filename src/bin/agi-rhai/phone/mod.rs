@@ -16,7 +16,7 @@ use agi_rhai::pbx::Database;
 use anyhow::Result;
 use call::{Setup, Version};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
@@ -153,7 +153,7 @@ pub fn phone(phone: Phone) -> Result<Status> {
     let plain = setting.plain || dumb;
     let whole_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let folders = [Some(PathBuf::from(".")), common.scripts.clone()];
-    let path = crate::find(&script, &folders.into_iter().flatten().collect::<Vec<_>>());
+    let path = crate::files::find(Path::new(&script), &folders.into_iter().flatten().collect::<Vec<_>>());
     let database = Database::new();
     for (family, key, value) in &setting.db {
         database.put(family, key, value);

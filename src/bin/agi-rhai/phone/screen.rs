@@ -329,7 +329,7 @@ impl Phone {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         let lines = match last {
             Some(Ok(end)) => {
-                let fault = end.fault().map(|fault| fault.render(view::has_colour()));
+                let fault = end.fault().map(|fault| fault.render(crate::wants_colours()));
                 fault.into_iter().chain(end.summary()).collect()
             }
             Some(Err(error)) => vec![format!("{error:#}")],

@@ -95,17 +95,12 @@ struct Theme {
     pressed: Style,
 }
 
-/// Whether colours are wanted: not when NO_COLOR is set to anything.
-pub fn has_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
 impl Theme {
     fn new() -> Self {
         let plain = Style::new();
-        let colour = |colour| if has_colour() { plain.fg(colour) } else { plain };
+        let colour = |colour| if crate::wants_colours() { plain.fg(colour) } else { plain };
         Self {
-            faint: if has_colour() { plain.fg(Color::DarkGray) } else { plain.add_modifier(Modifier::DIM) },
+            faint: if crate::wants_colours() { plain.fg(Color::DarkGray) } else { plain.add_modifier(Modifier::DIM) },
             strong: plain.add_modifier(Modifier::BOLD),
             accent: colour(Color::Cyan),
             good: colour(Color::Green).add_modifier(Modifier::BOLD),

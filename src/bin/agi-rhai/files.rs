@@ -1,0 +1,50 @@
+//! The files of scripts: one by its name, and all of a folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Folders are looked into so deep.
+const DEEPEST: usize = 64;
+
+/// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.
+pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
+    let mut with_ending = script.to_owned();
+    with_ending.as_mut_os_string().push(".rhai");
+    let places = if script.is_absolute() { vec![PathBuf::new()] } else { folders.to_vec() };
+    let candidates = places.iter().flat_map(|place| [place.join(script), place.join(&with_ending)]);
+    let found = candidates.into_iter().find(|path| path.is_file());
+    found.unwrap_or_else(|| places.first().map_or_else(|| script.to_owned(), |place| place.join(script)))
+}
+
+/// The scripts of a folder and of all folders below it, in order; what is hidden is left out, and links to folders are
+/// not followed.
+pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    collect(folder, &mut found, 0)?;
+    Ok(found)
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
+    let cannot = |error| io::Error::other(format!("cannot read {}: {error}", folder.display()));
+    let mut entries = std::fs::read_dir(folder).map_err(cannot)?.collect::<io::Result<Vec<_>>>().map_err(cannot)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth < DEEPEST {
+                collect(&path, found, depth + 1)?;
+            }
+        } else if is_script(&path) && !path.is_dir() {
+            // `./game.rhai` is what people call `game.rhai`.
+            found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
+        }
+    }
+    Ok(())
+}
+
+pub fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rhai")
+}
