@@ -3,11 +3,12 @@
 use crate::agi::{Environment, Malformed, Reply, text};
 use crate::clock::Time;
 use crate::command::{
-    After, CHANNEL_STATUS, Command, EXEC, Encoded, GET_VARIABLE, GOSUB, Minus, NOOP, Refusal, RefusalKind, Returns,
-    Rules, SET_VARIABLE, Then, Trouble, VERBOSE, Value, Waits,
+    After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Minus, NOOP, Refusal, RefusalKind, Returns, Rules,
+    SET_VARIABLE, Sets, Then, Trouble, VERBOSE, Value, Waits,
 };
 use crate::transport::recording::{self, Bytes, Header};
 use crate::transport::{Ending, Heard, Note, Peer, Recording, Transport};
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -106,6 +107,22 @@ struct Keys {
     timed_out: bool,
 }
 
+impl Keys {
+    fn in_log(&self) -> bool {
+        self.shown && !self.secret
+    }
+}
+
+/// What is known of the channel's language.
+enum Language {
+    /// It is what the environment says.
+    AsTold,
+    /// It is this.
+    Is(String),
+    /// It may have changed.
+    Unknown,
+}
+
 /// One channel in conversation with Asterisk.
 pub struct Session {
     environment: Environment,
@@ -124,8 +141,7 @@ pub struct Session {
     /// The buffer of the last line.
     line: Vec<u8>,
     keys: Keys,
-    /// The channel's language; `None` when it is not known any more.
-    language: Option<String>,
+    language: Language,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -152,7 +168,6 @@ impl Session {
         let environment = Environment::parse(&block)?;
         let (peer, began) = (transport.peer(), transport.now());
         let rules = Rules { line_limit: environment.line_limit(), denied: Vec::new().into() };
-        let language = environment.get("agi_language").map(std::borrow::Cow::into_owned);
         debug!(?environment, "session begins");
         Ok(Self {
             environment,
@@ -169,7 +184,7 @@ impl Session {
             rules,
             line: Vec::new(),
             keys: Keys::default(),
-            language,
+            language: Language::AsTold,
             observer: None,
         })
     }
@@ -278,24 +293,33 @@ impl Session {
     /// # Errors
     /// The session is over.
     pub fn language(&mut self) -> Result<String, Error> {
-        if let Some(language) = &self.language {
-            return Ok(language.clone());
+        if let Some(language) = self.known_language() {
+            return Ok(language.into_owned());
         }
         let language = self.invoke(&GET_VARIABLE, &[Value::from(LANGUAGE)])?;
         let language = if let Value::Text(language) = language { language } else { String::new() };
-        Ok(self.language.insert(language).clone())
+        self.language = Language::Is(language.clone());
+        Ok(language)
+    }
+
+    fn known_language(&self) -> Option<Cow<'_, str>> {
+        match &self.language {
+            Language::AsTold => self.environment.get("agi_language"),
+            Language::Is(language) => Some(language.into()),
+            Language::Unknown => None,
+        }
     }
 
     /// Notes what a command does to the channel's language.
     fn follow_language(&mut self, command: &'static Command, args: &[Value]) {
-        if std::ptr::eq(command, &raw const EXEC) || std::ptr::eq(command, &raw const GOSUB) {
-            self.language = None;
-        } else if std::ptr::eq(command, &raw const SET_VARIABLE)
-            && let [Value::Text(name), value, ..] = args
-            && name.eq_ignore_ascii_case(LANGUAGE)
-        {
-            self.language = if let Value::Text(language) = value { Some(language.clone()) } else { None };
-        }
+        self.language = match (command.sets, args) {
+            (Sets::Anything, _) => Language::Unknown,
+            (Sets::Variable, [Value::Text(name), value, ..]) if name.eq_ignore_ascii_case(LANGUAGE) => match value {
+                Value::Text(language) => Language::Is(language.clone()),
+                _ => Language::Unknown,
+            },
+            _ => return,
+        };
     }
 
     /// Carries one command out.
@@ -465,7 +489,7 @@ impl Session {
                 Ok(Heard::Reply(reply)) => {
                     self.log(command, &reply);
                     if let Some(observer) = &self.observer {
-                        let shown = Shown { command, reply: &reply, digits: self.keys.shown && !self.keys.secret };
+                        let shown = Shown { command, reply: &reply, digits: self.keys.in_log() };
                         observer.heard(command, &shown, self.transport.now());
                     }
                     if let After::Fence(result) = command.after
@@ -593,7 +617,7 @@ impl Session {
         warn!(
             command = command.verb,
             file,
-            language = self.language.as_deref().unwrap_or_default(),
+            language = &*self.known_language().unwrap_or_default(),
             script = self.last.script,
             line = self.last.line,
             "sound file missing"
@@ -608,7 +632,7 @@ impl Session {
     }
 
     fn log(&self, command: &'static Command, reply: &Reply) {
-        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.keys.shown && !self.keys.secret });
+        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.keys.in_log() });
     }
 }
 

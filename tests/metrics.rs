@@ -224,6 +224,7 @@ static OWN: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: agi_rhai::command::Sets::Nothing,
     simulate: |_, _| None,
 };
 

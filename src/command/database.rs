@@ -1,6 +1,6 @@
 //! AstDB, the database Asterisk keeps across calls and restarts.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required};
 use crate::agi::Reply;
 
 /// `DATABASE GET`
@@ -34,6 +34,7 @@ pub static DATABASE_GET: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let value = channel.database().get(words[0], words[1]);
         Some(value.map_or_else(|| Reply::of(0), |value| Reply::of(1).with_value(value)))
@@ -66,6 +67,7 @@ pub static DATABASE_PUT: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(Reply::of(u8::from(channel.database().put(words[0], words[1], words[2])))),
 };
 
@@ -91,6 +93,7 @@ pub static DATABASE_DEL: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         channel.database().del(words[0], words[1]);
         Some(Reply::of(1))
@@ -131,6 +134,7 @@ pub static DATABASE_DELTREE: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         // 0 says that something was deleted, the opposite of Asterisk's own documentation.
         Some(Reply::of(u8::from(channel.database().deltree(words[0], words.get(1).copied()) == 0)))

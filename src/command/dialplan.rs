@@ -1,7 +1,7 @@
 //! The dialplan: applications, subroutines, and where the call goes on.
 
 use super::{
-    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Since, Trouble, Value, Waits, optional,
+    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Sets, Since, Trouble, Value, Waits, optional,
     required,
 };
 use crate::agi::Reply;
@@ -52,6 +52,7 @@ pub static EXEC: Command = Command {
     dead: true,
     waits: Waits::Unbounded,
     after: After::Fence("1"),
+    sets: Sets::Anything,
     simulate: |channel, words| Some(Reply::of(channel.exec(words[0], words.get(1).copied().unwrap_or_default()))),
 };
 
@@ -96,6 +97,7 @@ pub static GOSUB: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Anything,
     simulate: |channel, words| {
         Some(match channel.gosub(words[0], words[1], words[2], words.get(3).copied()) {
             Gosub::NotFound => Reply::new(200, "result=-1 Gosub label not found"),
@@ -135,6 +137,7 @@ pub static SET_CONTEXT: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         channel.set_context(words[0]);
         Some(Reply::of(0))
@@ -163,6 +166,7 @@ pub static SET_EXTENSION: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         channel.set_extension(words[0]);
         Some(Reply::of(0))
@@ -200,5 +204,6 @@ pub static SET_PRIORITY: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| channel.set_priority(words[0]).then(|| Reply::of(0)),
 };

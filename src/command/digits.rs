@@ -1,7 +1,7 @@
 //! Asking the caller for keys.
 
 use super::playback::played;
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Then, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Then, Waits, optional, required};
 use crate::agi::Reply;
 use crate::pbx::Data;
 
@@ -51,6 +51,7 @@ pub static GET_DATA: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         // A text that is no number counts as left out.
         let ms = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
@@ -98,6 +99,7 @@ pub static GET_OPTION: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let ms = match words.get(2) {
             Some(ms) => Some(ms.parse().ok()?),
@@ -138,5 +140,6 @@ pub static WAIT_FOR_DIGIT: Command = Command {
     dead: false,
     waits: Waits::Millis(0),
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(Reply::of(channel.wait_for_digit(words[0].parse().ok()?).code())),
 };

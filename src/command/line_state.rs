@@ -1,6 +1,6 @@
 //! Commands about the line itself: answer, hangup, state, caller id.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required};
 use crate::agi::Reply;
 
 /// `ANSWER`
@@ -19,6 +19,7 @@ pub static ANSWER: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, _| Some(Reply::of(if channel.answer() { 0 } else { -1 })),
 };
 
@@ -47,6 +48,7 @@ pub static HANGUP: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::HangsUp,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(Reply::of(if channel.hangup(words.first().copied()) { 1 } else { -1 })),
 };
 
@@ -92,6 +94,7 @@ pub static CHANNEL_STATUS: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let state = channel.channel_status(words.first().copied());
         Some(Reply::of(state.map_or(-1, |state| i64::from(state.number()))))
@@ -120,6 +123,7 @@ pub static SET_AUTOHANGUP: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         channel.set_autohangup(words[0].parse().ok()?);
         Some(Reply::of(0))
@@ -152,6 +156,7 @@ pub static SET_CALLERID: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         channel.set_callerid(words.first().copied().unwrap_or_default());
         Some(Reply::of(1))
@@ -183,6 +188,7 @@ pub static SET_MUSIC: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         if words[0].eq_ignore_ascii_case("on") {
             channel.set_music(true, words.get(1).copied());
@@ -215,6 +221,7 @@ pub static TDD_MODE: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(Reply::of(u8::from(channel.tdd_mode(words[0])))),
 };
 
@@ -240,5 +247,6 @@ pub static ASYNCAGI_BREAK: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Ends,
+    sets: Sets::Nothing,
     simulate: |_, _| Some(Reply::of(0)),
 };

@@ -1,6 +1,8 @@
 //! Words for Asterisk's own console.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, defaulted, optional, required};
+use super::{
+    After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, defaulted, optional, required,
+};
 use crate::agi::Reply;
 
 /// `VERBOSE`
@@ -28,6 +30,7 @@ pub static VERBOSE: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |_, _| Some(Reply::of(1)),
 };
 
@@ -53,5 +56,6 @@ pub static NOOP: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |_, _| Some(Reply::of(0)),
 };

@@ -21,7 +21,7 @@ mod text;
 mod value;
 mod variable;
 
-pub use dialplan::{EXEC, GOSUB};
+pub use dialplan::EXEC;
 pub use digits::{GET_DATA, WAIT_FOR_DIGIT};
 pub use line_state::CHANNEL_STATUS;
 pub use log::{NOOP, VERBOSE};
@@ -73,6 +73,8 @@ pub struct Command {
     pub waits: Waits,
     /// What has to happen once it has been answered.
     pub after: After,
+    /// What it may change of the channel.
+    pub sets: Sets,
     /// The answer of the simulated Asterisk to the words behind the verb; `None` is a 520.
     pub simulate: fn(&mut Channel, &[&str]) -> Option<Reply>,
 }
@@ -135,6 +137,17 @@ pub enum Waits {
     Millis(usize),
     /// As long as it takes: a prompt, an application, a caller.
     Unbounded,
+}
+
+/// What a command may change of the channel, for whoever keeps some of it in mind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sets {
+    /// Nothing that can be read as a variable or function.
+    Nothing,
+    /// The variable or function its first argument names, to its second.
+    Variable,
+    /// Anything: the dialplan runs.
+    Anything,
 }
 
 /// What has to happen once a command has been answered.

@@ -1,7 +1,8 @@
 //! Playing sound files.
 
 use super::{
-    After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Since, Then, Waits, optional, required,
+    After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Sets, Since, Then, Waits, optional,
+    required,
 };
 use crate::agi::Reply;
 use crate::pbx::{Controls, Played};
@@ -52,6 +53,7 @@ pub static STREAM_FILE: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let offset = words.get(2).map_or(Some(0), |offset| offset.parse().ok())?;
         Some(played(&channel.play(words[0], words[1], offset)))
@@ -88,6 +90,7 @@ pub static CONTROL_STREAM_FILE: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let usual = Controls::default();
         let number = |at: usize, usual: i64| words.get(at).map_or(Some(usual), |word| word.parse().ok());

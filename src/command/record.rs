@@ -1,7 +1,7 @@
 //! Recording the caller.
 
 use super::{
-    After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required,
+    After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, optional, required,
 };
 use crate::agi::Reply;
 use crate::pbx::{Recorded, Recording};
@@ -61,6 +61,7 @@ pub static RECORD_FILE: Command = Command {
     dead: false,
     waits: Waits::Millis(3),
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let beep = words[4..].iter().any(|word| word.eq_ignore_ascii_case("BEEP"));
         let silence =

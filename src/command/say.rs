@@ -1,6 +1,8 @@
 //! Saying numbers, letters and dates with the recordings Asterisk has for them.
 
-use super::{After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
+use super::{
+    After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required,
+};
 use crate::agi::Reply;
 use crate::pbx::{Key, SayCase};
 
@@ -53,6 +55,7 @@ pub static SAY_NUMBER: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(said(channel.say_number(leading_number(words[0])?, words[1]))),
 };
 
@@ -88,6 +91,7 @@ pub static SAY_DIGITS: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         leading_number(words[0])?;
         Some(said(channel.say_digits(words[0], words[1])))
@@ -124,6 +128,7 @@ pub static SAY_ALPHA: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let case = words.get(2).map_or(Some(SayCase::None), |word| SayCase::parse(word))?;
         Some(said(channel.say_alpha(words[0], words[1], case)))
@@ -152,6 +157,7 @@ pub static SAY_PHONETIC: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(said(channel.say_phonetic(words[0], words[1]))),
 };
 
@@ -184,6 +190,7 @@ pub static SAY_DATE: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(said(channel.say_date(words[0].parse().ok()?, words[1]))),
 };
 
@@ -216,6 +223,7 @@ pub static SAY_TIME: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(said(channel.say_time(words[0].parse().ok()?, words[1]))),
 };
 
@@ -255,6 +263,7 @@ pub static SAY_DATETIME: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let (format, zone) = (words.get(2).copied(), words.get(3).copied());
         Some(said(channel.say_datetime(words[0].parse().ok()?, words[1], format, zone)))

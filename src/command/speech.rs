@@ -1,7 +1,7 @@
 //! Speech recognition, where Asterisk has an engine for it.
 
 use super::{
-    After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, optional, required,
+    After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, optional, required,
 };
 use crate::agi::Reply;
 use crate::pbx::Recognized;
@@ -44,6 +44,7 @@ pub static SPEECH_CREATE: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(done(channel.speech_create(words.first().copied().unwrap_or_default()))),
 };
 
@@ -72,6 +73,7 @@ pub static SPEECH_SET: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(done(channel.speech_set(words[0], words[1]))),
 };
 
@@ -97,6 +99,7 @@ pub static SPEECH_LOAD_GRAMMAR: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(done(channel.speech_load_grammar(words[0], words[1]))),
 };
 
@@ -122,6 +125,7 @@ pub static SPEECH_ACTIVATE_GRAMMAR: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(done(channel.speech_activate_grammar(words[0]))),
 };
 
@@ -147,6 +151,7 @@ pub static SPEECH_DEACTIVATE_GRAMMAR: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(done(channel.speech_deactivate_grammar(words[0]))),
 };
 
@@ -172,6 +177,7 @@ pub static SPEECH_UNLOAD_GRAMMAR: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(done(channel.speech_unload_grammar(words[0]))),
 };
 
@@ -197,6 +203,7 @@ pub static SPEECH_DESTROY: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, _| Some(done(channel.speech_destroy())),
 };
 
@@ -229,6 +236,7 @@ pub static SPEECH_RECOGNIZE: Command = Command {
     dead: false,
     waits: Waits::Unbounded,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let offset = words.get(2).and_then(|offset| offset.parse().ok()).unwrap_or(0);
         let one = |word: &str, endpos| Reply::of(1).with_value(word).with("endpos", endpos);

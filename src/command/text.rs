@@ -1,6 +1,6 @@
 //! Text and pictures on channels that carry them.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Trouble, Value, Waits, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, required};
 use crate::agi::Reply;
 
 const MILLIS: super::Param = required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever, 0 not at all.");
@@ -27,6 +27,7 @@ pub static SEND_TEXT: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(Reply::of(if channel.send_text(words[0]) { 0 } else { -1 })),
 };
 
@@ -52,6 +53,7 @@ pub static SEND_IMAGE: Command = Command {
     dead: false,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(Reply::of(if channel.send_image(words[0]) { 0 } else { -1 })),
 };
 
@@ -86,6 +88,7 @@ pub static RECEIVE_TEXT: Command = Command {
     dead: false,
     waits: Waits::Millis(0),
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         let text = channel.receive_text(words[0].parse().ok()?);
         Some(text.map_or_else(|| Reply::of(-1), |text| Reply::of(1).with_value(text)))
@@ -123,6 +126,7 @@ pub static RECEIVE_CHAR: Command = Command {
     dead: false,
     waits: Waits::Millis(0),
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| {
         Some(match channel.receive_char(words[0].parse().ok()?) {
             None => Reply::of(-1).with_value("hangup"),

@@ -1,6 +1,6 @@
 //! Channel variables.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Since, Waits, optional, required};
+use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required};
 use crate::agi::Reply;
 
 fn value(value: Option<String>) -> Reply {
@@ -45,6 +45,7 @@ pub static GET_VARIABLE: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(value(channel.get_variable(words[0]))),
 };
 
@@ -82,6 +83,7 @@ pub static GET_FULL_VARIABLE: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Nothing,
     simulate: |channel, words| Some(value(channel.get_full_variable(words[0], words.get(1).copied()))),
 };
 
@@ -123,6 +125,7 @@ pub static SET_VARIABLE: Command = Command {
     dead: true,
     waits: Waits::Short,
     after: After::Nothing,
+    sets: Sets::Variable,
     simulate: |channel, words| {
         channel.set_variable(words[0], words[1]);
         Some(Reply::of(1))
