@@ -21,7 +21,7 @@ use crate::pbx::Sounds;
 use crate::session::Session;
 use report::Scene;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -266,4 +266,27 @@ fn sounds(script: &Path) -> Result<Sounds, LoadError> {
         LoadError::Fault(Box::new(Fault::new(&script.to_string_lossy(), message)))
     };
     Sounds::beside(script).map_err(wrong)
+}
+
+/// A text as a script writes it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(letter);
+            }
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            letter if letter.is_control() => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
 }

@@ -12,7 +12,7 @@ mod wire;
 
 use super::Script;
 use super::coverage::Coverage;
-use super::engine::{Call, Finished, Limits, Memory, processor_time};
+use super::engine::{Call, Finished, Limits, Memory, lock, processor_time};
 use super::fault::Fault;
 use super::functions::Language;
 use crate::clock::Time;
@@ -28,7 +28,7 @@ use scene::Scene;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wire::{Facts, Line, Watch};
 
@@ -139,10 +139,6 @@ impl std::fmt::Debug for Storm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Storm").field("script", &self.script.name).field("calls", &self.calls).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Storm {

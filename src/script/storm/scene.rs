@@ -5,6 +5,7 @@ use super::noise::pick;
 use super::wire::Facts;
 use super::{Fault, called};
 use crate::pbx::{Call, Database, State, Voice};
+use crate::script::rehearse::quoted;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -292,28 +293,6 @@ fn burst<'a>(first: char, steps: &mut (impl Iterator<Item = &'a Step> + Clone)) 
 /// A time as a script writes it.
 fn seconds(length: Duration) -> String {
     length.as_secs_f64().to_string()
-}
-
-/// A text as a script writes it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => {
-                quoted.push('\\');
-                quoted.push(letter);
-            }
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            letter if letter.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
-            }
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// A message as part of a function's name.

@@ -6,6 +6,7 @@
 use agi_rhai::agi::{self, Reply};
 use agi_rhai::command::Command;
 use agi_rhai::pbx::Sounds;
+use agi_rhai::script::rehearse::quoted;
 use agi_rhai::transport::recording::{Ended, Event, Tape};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -80,24 +81,6 @@ impl Done {
         let key = self.reply.result().parse().ok().map(u8::into)?;
         matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(key)
     }
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            c if c.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 impl<'a> Writer<'a> {
