@@ -68,6 +68,12 @@ impl Stopwatch {
         Self { wall, started: Instant::now() }
     }
 
+    /// The time passed since the start.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The moment it is now.
     #[must_use]
     pub fn now(&self) -> Time {

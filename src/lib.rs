@@ -58,6 +58,7 @@ pub mod host;
 pub mod pbx;
 pub mod script;
 pub mod session;
+mod stack;
 pub mod transport;
 
 pub use host::{Host, Outcome, Status};

@@ -131,8 +131,15 @@ fn busy() -> Metrics {
     metrics
 }
 
-const NOW: Gauges =
-    Gauges { calls: 7, max_calls: 500, scripts: 2, broken_scripts: 1, log_lines_dropped: 4, recordings_lost: 3 };
+const NOW: Gauges = Gauges {
+    calls: 7,
+    max_calls: 500,
+    scripts: 2,
+    broken_scripts: 1,
+    log_lines_dropped: 4,
+    stuck_calls: 1,
+    recordings_lost: 3,
+};
 
 /// Runs promtool where there is one (the Debian package `prometheus`).
 fn promtool(args: &[&str], input: &str) {

@@ -105,8 +105,16 @@ fn every_thing_has_its_place() {
 }
 
 /// The folders of the library, the lowest layer first.
-const LAYERS: [&[&str]; 8] =
-    [&["clock"], &["agi", "pbx"], &["command"], &["transport"], &["session"], &["script"], &["host"], &["bin"]];
+const LAYERS: [&[&str]; 8] = [
+    &["clock", "stack"],
+    &["agi", "pbx"],
+    &["command"],
+    &["transport"],
+    &["session"],
+    &["script"],
+    &["host"],
+    &["bin"],
+];
 
 fn layer(folder: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&folder))

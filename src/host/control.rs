@@ -4,7 +4,7 @@
 //! of [`COLUMNS`], parted by tabs. `show ID` answers the dialogue of one as it goes on. `end ID` ends one. What goes
 //! wrong is told in a line that begins with `error: `.
 
-use super::fastagi::Server;
+use super::fastagi::{Ending, Server};
 use super::live::Live;
 use crate::clock::{self, Stopwatch};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -114,9 +114,13 @@ fn answer(mut stream: &UnixStream, server: &Server) -> io::Result<()> {
             stream.write_all(rows.as_bytes())
         }
         (Some("show"), Some(call)) => show(stream, &call),
-        (Some("end"), Some(call)) if server.end_call(call.id) => {
-            writeln!(stream, "call {} is told to end", call.id)
-        }
+        (Some("end"), Some(call)) => match server.end_call(call.id) {
+            Ending::Told => writeln!(stream, "call {} is told to end", call.id),
+            Ending::Stuck => {
+                writeln!(stream, "call {} is told to end, and does so after the step of its script it is in", call.id)
+            }
+            Ending::Unknown => writeln!(stream, "error: there is no call {}", call.id),
+        },
         (Some("show" | "end"), _) => writeln!(stream, "error: there is no call {}", id.unwrap_or_default()),
         _ => writeln!(stream, "error: no such order: calls, show ID or end ID"),
     }

@@ -5,12 +5,18 @@
 //! and the thread goes on with the next one. Nothing above this file knows: it sees [`Running::wait`], which takes its
 //! time.
 //!
-//! A coroutine stays on the thread it began on. At each switch the reactor puts down and picks up what belongs to the
-//! running call but lives in the thread: its tracing span and its count of memory.
+//! At each switch the reactor puts down and picks up what belongs to the running call but lives in the thread: its
+//! tracing span and its count of memory. So a call is bound to no thread while it waits, and while one call keeps its
+//! thread busy, another thread can go on with the reactor and all the other calls: see [`Reactor::next`].
 
-#![expect(unsafe_code, reason = "a stack is put aside through a pointer, and given back to the system below its top")]
+#![expect(
+    unsafe_code,
+    reason = "stacks are put aside through a pointer, go on in other threads, and are given back \
+                                 to the system below their tops"
+)]
 
 use crate::clock::{Stopwatch, Time};
+use crate::stack;
 use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use rustix::event::Timespec;
@@ -22,13 +28,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tracing::Span;
 
-/// Twice a main thread's: scripts may nest functions, and values within them, which are printed on top of them. Only
-/// what is touched takes memory.
-const STACK: usize = 16 * 1024 * 1024;
 /// So many stacks of ended calls are kept for the next ones.
 const KEPT_STACKS: usize = 128;
 /// So much of a kept stack stays in memory after a while, in bytes.
@@ -66,7 +70,7 @@ struct Control {
     /// Nothing comes any more.
     ended: Cell<bool>,
     error: Cell<Option<Errno>>,
-    stopped: Cell<bool>,
+    stopped: AtomicBool,
     /// When it was let run.
     since: Cell<Time>,
     /// The address in its stack at which it waits.
@@ -74,6 +78,12 @@ struct Control {
     /// Bytes of memory it holds, while it waits.
     held: Cell<isize>,
 }
+
+// SAFETY: everything but `stopped`, which is atomic, is touched by one thread at a time: by the one that has the
+// reactor while the call waits, and by the one that runs the call while its body is away from the reactor
+// (`Task::body`). The lock through which a body and a reactor change hands orders the two.
+unsafe impl Send for Control {}
+unsafe impl Sync for Control {}
 
 impl Control {
     /// Takes what has come. The system tells once of what is there, so it is asked until it has no more: less than was
@@ -123,13 +133,13 @@ impl Control {
 }
 
 thread_local! {
-    static RUNNING: RefCell<Option<Rc<Control>>> = const { RefCell::new(None) };
+    static RUNNING: RefCell<Option<Arc<Control>>> = const { RefCell::new(None) };
     /// What the thread's count of memory is ahead of the running coroutine's.
     static AHEAD: Cell<isize> = const { Cell::new(0) };
     static USED: Cell<Option<fn() -> isize>> = const { Cell::new(None) };
 }
 
-fn running() -> io::Result<Rc<Control>> {
+fn running() -> io::Result<Arc<Control>> {
     RUNNING
         .with_borrow(Clone::clone)
         .ok_or_else(|| io::Error::other("this line can only be used by the call it belongs to"))
@@ -138,6 +148,11 @@ fn running() -> io::Result<Rc<Control>> {
 /// Bytes of memory the running coroutine holds.
 pub(super) fn used() -> isize {
     USED.get().map_or(0, |used| used().wrapping_sub(AHEAD.get()))
+}
+
+/// From now on, [`used`] counts on this thread, by what the thread holds.
+pub(super) fn count_with(thread: Option<fn() -> isize>) {
+    USED.set(thread);
 }
 
 /// Does something whose memory is not the running coroutine's: it goes to another thread.
@@ -150,7 +165,7 @@ pub(super) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// The running coroutine, as its call sees it.
-pub(super) struct Running(Rc<Control>);
+pub(super) struct Running(Arc<Control>);
 
 impl Running {
     /// # Errors
@@ -218,7 +233,7 @@ impl Running {
 
     /// Whether somebody ends the call; told once.
     pub fn is_stopped(&self) -> bool {
-        self.0.stopped.replace(false)
+        self.0.stopped.swap(false, Relaxed)
     }
 }
 
@@ -235,8 +250,11 @@ pub(super) fn within<R>(span: Span, rest: impl FnOnce() -> R) -> R {
 
 /// A call and where it stands.
 struct Task {
-    body: Body,
-    control: Rc<Control>,
+    /// Not here while it runs. Then its control is not to be touched either.
+    body: Option<Suspended>,
+    control: Arc<Control>,
+    /// Something came for it while it was away.
+    missed: bool,
     /// Told apart from the call that had its place before.
     generation: u32,
     /// The moment it stands in the list of alarms with.
@@ -247,8 +265,61 @@ struct Task {
     stack_limit: usize,
 }
 
+/// A coroutine that is not running.
+struct Suspended(Body);
+
+// SAFETY: a stack that waits in `Running::wait` holds nothing of its thread. What lives in threads is looked up anew
+// after each wait (`RUNNING`, `AHEAD`, the span, which is left before and entered after it), and locks held across a
+// wait are futexes, which any thread may release. What the body has captured is `Send` (`Reactor::spawn`).
+unsafe impl Send for Suspended {}
+
+/// A call that is to run now, taken out of its reactor.
+pub(super) struct Run {
+    place: Place,
+    body: Suspended,
+    control: Arc<Control>,
+    now: Time,
+}
+
+/// A call that has run, to be put back.
+pub(super) struct Ran {
+    place: Place,
+    body: Suspended,
+    control: Arc<Control>,
+    ended: bool,
+}
+
+impl Run {
+    /// The call's place.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Lets the call run on this thread, up to where it waits or to its end.
+    pub fn go(self) -> Ran {
+        let Self { place, mut body, control, now } = self;
+        let thread = || USED.get().map_or(0, |used| used());
+        AHEAD.set(thread().wrapping_sub(control.held.get()));
+        // The moment the turn began will do: who runs late in a turn steps aside the sooner.
+        control.since.set(now);
+        RUNNING.set(Some(Arc::clone(&control)));
+        let result = body.0.resume(());
+        RUNNING.set(None);
+        control.held.set(thread().wrapping_sub(AHEAD.replace(0)));
+        Ran { place, body, control, ended: matches!(result, CoroutineResult::Return(())) }
+    }
+}
+
+impl Ran {
+    /// Lets go of a call that no reactor takes back.
+    pub fn abandon(self) {
+        // It cannot be dropped in the middle, see `Reactor::drop`.
+        std::mem::forget(self);
+    }
+}
+
 /// A coroutine's place, for those who want to wake it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     index: u32,
     generation: u32,
@@ -268,6 +339,12 @@ impl Place {
 /// Tokens of descriptors that belong to no call have this as their generation.
 const NO_CALL: u32 = u32::MAX;
 
+/// What the system has told.
+struct Events(Vec<Event>);
+
+// SAFETY: an event may carry a pointer; ours carry numbers (`Place::token`).
+unsafe impl Send for Events {}
+
 /// One thread's calls.
 ///
 /// A turn has three parts: it receives for all calls for which something has come, lets each of them run up to where it
@@ -280,28 +357,33 @@ pub(super) struct Reactor {
     free: Vec<u32>,
     generation: u32,
     alarms: BTreeSet<(Time, u32)>,
+    /// Those that have just come, or are to end: they run before all others.
+    fresh: VecDeque<Place>,
     /// Those for which something has come in this turn.
-    woken: Vec<Place>,
+    woken: VecDeque<Place>,
     /// Those that have something to send.
-    sending: Vec<(Place, Rc<Control>)>,
+    sending: Vec<(Place, Arc<Control>)>,
     /// Those that have stepped aside while computing.
     aside: VecDeque<Place>,
     stacks: Vec<DefaultStack>,
     /// Some of them may have more in memory than they keep.
     deep_stacks: bool,
-    events: Vec<Event>,
+    events: Events,
     buffer: Vec<u8>,
     trimmed_to: usize,
     trim_again: Time,
     turn_length: Duration,
+    /// The moment this turn began.
+    now: Time,
+    /// In this turn only those run that have just come.
     postponed: bool,
-    used: Option<fn() -> isize>,
+    /// One of those that compute has had its slice in this turn.
+    sliced: bool,
 }
 
 impl Reactor {
-    /// For the calling thread. `used` tells the bytes the thread holds; the clock is all threads'.
-    pub fn new(used: Option<fn() -> isize>, clock: Stopwatch) -> io::Result<Self> {
-        USED.set(used);
+    /// The clock is all threads'.
+    pub fn new(clock: Stopwatch) -> io::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             clock,
@@ -309,18 +391,20 @@ impl Reactor {
             free: Vec::new(),
             generation: 0,
             alarms: BTreeSet::new(),
-            woken: Vec::new(),
+            fresh: VecDeque::new(),
+            woken: VecDeque::new(),
             sending: Vec::new(),
             aside: VecDeque::new(),
             stacks: Vec::new(),
             deep_stacks: false,
-            events: Vec::with_capacity(EVENTS),
+            events: Events(Vec::with_capacity(EVENTS)),
             buffer: vec![0; 16 * 1024],
             trimmed_to: 0,
             trim_again: Time::default(),
             turn_length: Duration::ZERO,
+            now: Time::default(),
             postponed: false,
-            used,
+            sliced: false,
         })
     }
 
@@ -345,9 +429,9 @@ impl Reactor {
         let _ = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// Begins a call on this connection, which does not block. It runs at once, up to where it waits.
-    pub fn spawn(&mut self, stream: TcpStream, body: impl FnOnce(Place) + 'static) -> io::Result<()> {
-        let stack = self.stacks.pop().map_or_else(|| DefaultStack::new(STACK), Ok)?;
+    /// Begins a call on this connection, which does not block. It runs before all others.
+    pub fn spawn(&mut self, stream: TcpStream, body: impl FnOnce(Place) + Send + 'static) -> io::Result<()> {
+        let stack = self.stacks.pop().map_or_else(|| DefaultStack::new(stack::SIZE), Ok)?;
         let stack_limit = stack.limit().get();
         let index = self.free.pop().unwrap_or_else(|| {
             self.tasks.push(None);
@@ -361,7 +445,7 @@ impl Reactor {
             self.keep(stack);
             return Err(error.into());
         }
-        let control = Rc::new(Control {
+        let control = Arc::new(Control {
             yielder: Cell::new(std::ptr::null()),
             stream,
             span: OnceCell::new(),
@@ -372,40 +456,40 @@ impl Reactor {
             more: Cell::new(false),
             ended: Cell::new(false),
             error: Cell::new(None),
-            stopped: Cell::new(false),
+            stopped: AtomicBool::new(false),
             since: Cell::new(Time::default()),
             top: Cell::new(0),
             held: Cell::new(0),
         });
         // What came with the connection.
         control.receive(&mut self.buffer, true);
-        let inner = Rc::clone(&control);
+        let inner = Arc::clone(&control);
         let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
             inner.yielder.set(std::ptr::from_ref(yielder));
             drop(inner);
             body(place);
         });
         self.tasks[index as usize] = Some(Task {
-            body,
+            body: Some(Suspended(body)),
             control,
+            missed: false,
             generation: place.generation,
             alarm: Time::NEVER,
             waiting: true,
             trim_since: Time::NEVER,
             stack_limit,
         });
-        let now = self.clock.now();
-        self.run(place, now);
+        self.fresh.push_back(place);
         Ok(())
     }
 
     /// Ends a call: it hears of it where it waits.
     pub fn stop(&mut self, place: Place) {
         if let Some(task) = self.task(place) {
-            task.control.stopped.set(true);
+            task.control.stopped.store(true, Relaxed);
+            task.missed = true;
             if task.waiting {
-                let now = self.clock.now();
-                self.run(place, now);
+                self.fresh.push_back(place);
             }
         }
     }
@@ -425,44 +509,75 @@ impl Reactor {
         self.tasks.len() - self.free.len()
     }
 
-    /// Sends what there is to send, waits for more to come, at most so long, and lets everything run that can. Fills in
-    /// the numbers of the descriptors of [`Reactor::watch`] that are readable.
+    /// Begins a turn: sends what there is to send, and waits for more to come, at most so long. Fills in the numbers of
+    /// the descriptors of [`Reactor::watch`] that are readable. Then everything that can run is to, one call after the
+    /// other: [`Reactor::next`].
     pub fn turn(&mut self, longest: Duration, ready: &mut Vec<u32>) -> io::Result<()> {
-        // What the system does not take now it will when it says so.
-        for (place, control) in self.sending.drain(..) {
-            // Not every error is told by an event.
+        let mut sending = std::mem::take(&mut self.sending);
+        for (place, control) in sending.drain(..) {
+            // What one that is away has to say is sent when it is back.
+            if self.is_away(place) {
+                continue;
+            }
+            // What the system does not take now it will when it says so. Not every error is told by an event.
             if control.send() && control.error.get().is_some() {
-                self.woken.push(place);
+                self.woken.push_back(place);
             }
         }
+        self.sending = sending;
         let began = self.clock.now();
-        let mut wait = if self.aside.is_empty() && self.woken.is_empty() { longest } else { Duration::ZERO };
+        let idle = self.aside.is_empty() && self.woken.is_empty() && self.fresh.is_empty();
+        let mut wait = if idle { longest } else { Duration::ZERO };
         if let Some((alarm, _)) = self.alarms.first() {
             wait = wait.min(*alarm - began);
         }
         if self.trimmed_to > 0 {
             wait = wait.min(Duration::from_millis(10));
         }
-        self.events.clear();
+        self.events.0.clear();
         let timeout = Timespec::try_from(wait).ok();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events.0), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let now = self.clock.now();
+        self.now = self.clock.now();
+        self.sliced = false;
         self.receive(ready);
         // Who has just come gets the first word before all others go on, but not at every turn.
         self.postponed = !ready.is_empty() && !self.postponed;
+        Ok(())
+    }
+
+    /// The next call that is to run in this turn; `None` once all have.
+    ///
+    /// It is taken out, so that it may run ([`Run::go`]) while another thread has the reactor: then it comes back later
+    /// ([`Reactor::put_back`]).
+    pub fn next(&mut self) -> Option<Run> {
+        loop {
+            let place = self.pick()?;
+            let now = self.now;
+            let Some(task) = self.task(place) else { continue };
+            if let Some(body) = task.body.take() {
+                task.waiting = false;
+                task.missed = false;
+                let control = Arc::clone(&task.control);
+                return Some(Run { place, body, control, now });
+            }
+        }
+    }
+
+    fn pick(&mut self) -> Option<Place> {
+        if let Some(place) = self.fresh.pop_front() {
+            return Some(place);
+        }
         if self.postponed {
-            return Ok(());
+            return None;
         }
-        let mut woken = std::mem::take(&mut self.woken);
-        for place in woken.drain(..) {
-            self.run(place, now);
+        if let Some(place) = self.woken.pop_front() {
+            return Some(place);
         }
-        self.woken = woken;
         while let Some((alarm, index)) = self.alarms.first().copied()
-            && alarm <= now
+            && alarm <= self.now
         {
             self.alarms.pop_first();
             let Some(Some(task)) = self.tasks.get_mut(index as usize) else { continue };
@@ -471,34 +586,47 @@ impl Reactor {
             if !task.waiting {
                 continue;
             }
-            if task.control.until.get() <= now {
-                self.run(place, now);
-            } else {
-                self.set_alarm(place);
+            if task.control.until.get() <= self.now {
+                return Some(place);
             }
+            self.set_alarm(place);
         }
         // One of those that compute, then the line again: they delay nobody by more than a slice.
-        if let Some(place) = self.aside.pop_front()
-            && self.task(place).is_some()
+        if !std::mem::replace(&mut self.sliced, true)
+            && let Some(place) = self.aside.pop_front()
         {
-            self.run(place, self.clock.now());
+            self.now = self.clock.now();
+            return Some(place);
         }
-        self.trim(now);
-        self.turn_length = (self.turn_length * 15 + (self.clock.now() - now)) / 16;
-        Ok(())
+        self.trim(self.now);
+        None
+    }
+
+    /// Ends a turn that `began` when its calls began to run.
+    pub fn end_turn(&mut self, began: Time) {
+        self.turn_length = (self.turn_length * 15 + (self.clock.now() - began)) / 16;
+    }
+
+    /// The moment the turn began.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     /// Receives for all calls the system has told of.
     fn receive(&mut self, ready: &mut Vec<u32>) {
-        for event in &self.events {
+        for event in &self.events.0 {
             let (flags, place) = (event.flags, Place::of(event.data.u64()));
             if place.generation == NO_CALL {
                 ready.push(place.index);
                 continue;
             }
             // A call that has ended meanwhile has no place any more.
-            let task = self.tasks.get(place.index as usize).and_then(Option::as_ref);
+            let task = self.tasks.get_mut(place.index as usize).and_then(Option::as_mut);
             let Some(task) = task.filter(|task| task.generation == place.generation) else { continue };
+            if task.body.is_none() {
+                task.missed = true;
+                continue;
+            }
             let end = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
             if flags.intersects(end | EventFlags::IN) {
                 task.control.receive(&mut self.buffer, flags.intersects(end));
@@ -507,64 +635,61 @@ impl Reactor {
                 continue;
             }
             if task.waiting {
-                self.woken.push(place);
+                self.woken.push_back(place);
             }
         }
+    }
+
+    /// Whether this call runs on a thread that has lost its reactor.
+    fn is_away(&mut self, place: Place) -> bool {
+        self.task(place).is_some_and(|task| task.body.is_none())
     }
 
     fn task(&mut self, place: Place) -> Option<&mut Task> {
         self.tasks.get_mut(place.index as usize)?.as_mut().filter(|task| task.generation == place.generation)
     }
 
-    /// Lets a call run up to where it waits again, or to its end.
-    fn run(&mut self, place: Place, now: Time) {
-        let used = self.used;
-        let Some(task) = self.task(place) else { return };
-        task.waiting = false;
-        let control = Rc::clone(&task.control);
-        let thread = || used.map_or(0, |used| used());
-        AHEAD.set(thread().wrapping_sub(control.held.get()));
-        // The moment the turn began will do: who runs late in a turn steps aside the sooner.
-        control.since.set(now);
-        RUNNING.set(Some(Rc::clone(&control)));
-        let result = task.body.resume(());
-        RUNNING.set(None);
-        control.held.set(thread().wrapping_sub(AHEAD.replace(0)));
-        match result {
-            CoroutineResult::Yield(()) => {
-                if !control.outgoing.borrow().is_empty() {
-                    self.sending.push((place, Rc::clone(&control)));
-                }
-                if control.incoming.borrow().is_empty() {
-                    // A call that waits keeps no large buffer.
-                    control.incoming.borrow_mut().shrink_to(256);
-                    if control.more.get() {
-                        control.receive(&mut self.buffer, true);
-                        control.until.set(Time::default());
-                    }
-                }
-                if control.until.get() <= now {
-                    self.aside.push_back(place);
-                    return;
-                }
-                let Some(task) = self.task(place) else { return };
-                task.waiting = true;
-                task.trim_since = now;
-                self.set_alarm(place);
+    /// Takes a call back that has run.
+    pub fn put_back(&mut self, ran: Ran) {
+        let Ran { place, body, control, ended } = ran;
+        if ended {
+            // Its last word, before the line is closed.
+            control.send();
+            let task = self.tasks[place.index as usize].take();
+            self.free.push(place.index);
+            if let Some(task) = task
+                && task.alarm != Time::NEVER
+            {
+                self.alarms.remove(&(task.alarm, place.index));
             }
-            CoroutineResult::Return(()) => {
-                // Its last word, before the line is closed.
-                control.send();
-                let task = self.tasks[place.index as usize].take();
-                self.free.push(place.index);
-                if let Some(task) = task {
-                    if task.alarm != Time::NEVER {
-                        self.alarms.remove(&(task.alarm, place.index));
-                    }
-                    self.keep(task.body.into_stack());
-                }
+            self.keep(body.0.into_stack());
+            return;
+        }
+        if !control.outgoing.borrow().is_empty() {
+            self.sending.push((place, Arc::clone(&control)));
+        }
+        let now = self.now;
+        let Some(Some(task)) = self.tasks.get_mut(place.index as usize) else { return };
+        task.body = Some(body);
+        if std::mem::take(&mut task.missed) {
+            control.receive(&mut self.buffer, true);
+            control.until.set(Time::default());
+        }
+        if control.incoming.borrow().is_empty() {
+            // A call that waits keeps no large buffer.
+            control.incoming.borrow_mut().shrink_to(256);
+            if control.more.get() {
+                control.receive(&mut self.buffer, true);
+                control.until.set(Time::default());
             }
         }
+        if control.until.get() <= now {
+            self.aside.push_back(place);
+            return;
+        }
+        task.waiting = true;
+        task.trim_since = now;
+        self.set_alarm(place);
     }
 
     /// Sees to it that the call is woken in time. An alarm that rings too early is set again then: most waits end long

@@ -5,13 +5,15 @@
 //! state, so any number of servers may stand beside each other.
 
 use super::connection::Connection;
-use super::coroutine::{self, Place, Reactor};
+use super::coroutine::{self, Place, Ran, Reactor};
 use super::live::{About, Live};
 use super::metrics::{Gauges, Metrics, Refused};
+use super::watch::{self, Stuck};
 use super::{Host, Outcome, Status, lock};
 use crate::clock::{Stopwatch, Time};
 use crate::script::{Call, Change, Found, Library, Memory};
 use crate::session::Session;
+use crate::stack;
 use crate::transport::{Got, Stream, Wait, Wire};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
@@ -142,8 +144,19 @@ pub fn log_changes(changes: &[Change]) {
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+    watch: Option<JoinHandle<()>>,
     loader: Option<(Sender<Order>, JoinHandle<()>)>,
+}
+
+/// What became of an order to end a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The call is told to end.
+    Told,
+    /// The call is told to end, but is in the middle of a slow step of its script: it ends after that step.
+    Stuck,
+    /// There is no call of this number.
+    Unknown,
 }
 
 /// What the loader is told.
@@ -152,20 +165,27 @@ enum Order {
 }
 
 /// What all threads of a server share.
-struct Shared {
+pub(super) struct Shared {
     host: Host,
     library: Library,
     admission: Admission,
     metrics: Arc<Metrics>,
-    clock: Stopwatch,
+    pub clock: Stopwatch,
     live: Mutex<BTreeMap<u64, Seat>>,
     next: AtomicU64,
     calls: AtomicUsize,
     turned_away: AtomicUsize,
     peers: Mutex<HashMap<IpAddr, usize>>,
-    desks: Vec<Desk>,
+    pub desks: Vec<Desk>,
+    /// The threads that run calls, also those that ended.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Calls that keep a thread to themselves.
+    pub stuck: Mutex<Vec<Stuck>>,
     draining: AtomicBool,
+    /// Nothing is to be watched any more.
+    pub ended: AtomicBool,
     broken: AtomicBool,
+    thread_memory: Option<fn() -> isize>,
     complaints: Complaints,
 }
 
@@ -179,7 +199,7 @@ impl std::fmt::Debug for Shared {
 type Seat = (Arc<Live>, usize, Place);
 
 /// What is put before a worker.
-struct Desk {
+pub(super) struct Desk {
     /// `None` once the worker has ended.
     orders: Mutex<Option<Vec<Task>>>,
     bell: File,
@@ -187,10 +207,25 @@ struct Desk {
     listens: AtomicBool,
     calls: AtomicUsize,
     beats: AtomicU64,
+    /// The worker, while its thread runs a call: another thread may take it, if that takes too long.
+    pub lent: Mutex<Lent>,
+}
+
+/// What a thread leaves behind while it runs a call.
+#[derive(Default)]
+pub(super) struct Lent {
+    pub worker: Option<Box<Worker>>,
+    /// The call, told apart from every other that has run or will.
+    pub run: u64,
+    pub place: Place,
+    /// The thread, as the system numbers it.
+    pub thread: i32,
 }
 
 enum Task {
     Call(TcpStream, IpAddr, Permit),
+    /// A call whose thread had lost its worker: it waits now.
+    Back(Ran),
     Stop(Place),
     StopAll,
     Close,
@@ -205,6 +240,7 @@ impl Desk {
             listens: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
             beats: AtomicU64::new(0),
+            lent: Mutex::default(),
         })
     }
 
@@ -313,38 +349,37 @@ impl Server {
             turned_away: AtomicUsize::new(0),
             peers: Mutex::default(),
             desks: (0..count).map(|_| Desk::new()).collect::<io::Result<_>>()?,
+            threads: Mutex::default(),
+            stuck: Mutex::default(),
             draining: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            thread_memory,
             broken: AtomicBool::new(false),
             complaints: Complaints::default(),
         });
         shared.metrics.know(shared.library.list().iter().map(|script| &*script.name));
         let listeners: Arc<[TcpListener]> = listeners.into();
-        let mut workers = Vec::new();
         for number in 0..count {
-            let shared = Arc::clone(&shared);
+            let reactor = Reactor::new(shared.clock)?;
             let listeners = if number == 0 { Arc::clone(&listeners) } else { Arc::default() };
-            let work = move || {
-                let worker = AssertUnwindSafe(|| {
-                    let reactor = Reactor::new(thread_memory, shared.clock)?;
-                    let shared = Arc::clone(&shared);
-                    Worker { shared, number, reactor, listeners: Some(listeners), resting: None }.work()
-                });
-                match catch_unwind(worker) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => shared.fails(&format!("the system does not let it go on: {error}")),
-                    Err(_) => shared.fails("it panicked: this is a mistake of agi-rhai, please report it"),
-                }
-                shared.desks[number].listens.store(false, Release);
-            };
-            workers.push(Builder::new().name(format!("calls-{number}")).spawn(work)?);
+            let worker = Box::new(Worker { number, reactor, listeners: Some(listeners), resting: None });
+            worker.reactor.watch(&shared.desks[number].bell, BELL)?;
+            worker.watch_listeners()?;
+            let (hand, take) = channel();
+            Shared::spare(&shared, take)?;
+            // It waits for nothing else.
+            let _ = hand.send(worker);
         }
+        let watched = Arc::clone(&shared);
+        let watch = Builder::new().name("watch".to_owned()).spawn(move || watch::keep_watching(&watched))?;
         let (orders, taken) = channel();
         let library = Arc::clone(&shared);
-        let loader = Builder::new()
-            .name("loader".to_owned())
-            .stack_size(8 * 1024 * 1024)
-            .spawn(move || library.keep_loading(&taken))?;
-        Ok(Self { shared, workers, loader: Some((orders, loader)) })
+        let loader = Builder::new().name("loader".to_owned()).stack_size(stack::SIZE).spawn(move || {
+            stack::is_roomy();
+            coroutine::count_with(thread_memory);
+            library.keep_loading(&taken);
+        })?;
+        Ok(Self { shared, watch: Some(watch), loader: Some((orders, loader)) })
     }
 }
 
@@ -362,6 +397,7 @@ impl Server {
             scripts: number(scripts),
             broken_scripts: number(broken_scripts),
             log_lines_dropped,
+            stuck_calls: number(self.stuck_calls()),
             recordings_lost: shared.host.recorder.as_ref().map_or(0, |recorder| recorder.lost()),
         })
     }
@@ -407,6 +443,12 @@ impl Server {
         self.shared.broken.load(Relaxed)
     }
 
+    /// How many calls have been in one step of their script for longer than a second. Each has a thread to itself.
+    #[must_use]
+    pub fn stuck_calls(&self) -> usize {
+        watch::stuck_calls(&self.shared)
+    }
+
     /// Whether new calls are taken.
     #[must_use]
     pub fn is_taking_calls(&self) -> bool {
@@ -426,16 +468,14 @@ impl Server {
         }
     }
 
-    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on. Whether there is one of
-    /// this number.
+    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on.
     #[must_use]
-    pub fn end_call(&self, id: u64) -> bool {
+    pub fn end_call(&self, id: u64) -> Ending {
         let found = lock(&self.shared.live).get(&id).map(|(_, desk, place)| (*desk, *place));
-        if let Some((desk, place)) = found {
-            // A worker that has ended has no call left to end.
-            let _ = self.shared.desks[desk].put(Task::Stop(place));
-        }
-        found.is_some()
+        let Some((desk, place)) = found else { return Ending::Unknown };
+        // A worker that has ended has no call left to end.
+        let _ = self.shared.desks[desk].put(Task::Stop(place));
+        if watch::is_stuck(&self.shared, desk, place) { Ending::Stuck } else { Ending::Told }
     }
 
     /// Ends all calls.
@@ -456,8 +496,12 @@ impl Server {
     /// Waits for the threads of a server that was closed and has no call left.
     pub fn join(mut self) {
         self.close();
-        for worker in self.workers.drain(..) {
-            let _ = worker.join();
+        self.shared.ended.store(true, Relaxed);
+        if let Some(watch) = self.watch.take() {
+            let _ = watch.join();
+        }
+        while let Some(thread) = lock(&self.shared.threads).pop() {
+            let _ = thread.join();
         }
         if let Some((orders, loader)) = self.loader.take() {
             drop(orders);
@@ -497,9 +541,32 @@ impl Shared {
     }
 
     /// A worker has ended in the middle.
-    fn fails(&self, why: &str) {
+    fn fails(&self, worker: usize, why: &str) {
         error!("a thread of calls has ended: {why}");
         self.broken.store(true, Relaxed);
+        self.desks[worker].listens.store(false, Release);
+    }
+
+    /// Whether there are calls, or refusals.
+    pub fn has_calls(&self) -> bool {
+        self.calls.load(Relaxed) > 0 || self.turned_away.load(Relaxed) > 0
+    }
+
+    /// Says what may happen again and again.
+    pub fn complain(&self, now: Time, kind: &'static str, what: impl FnOnce() -> String) {
+        self.complaints.say(now, kind, what);
+    }
+
+    /// A worker was taken over from a thread that is busy with one call.
+    pub fn took_over(&self) {
+        self.metrics.took_over();
+    }
+
+    /// The call at this place, as the log names it.
+    pub fn name_of(&self, worker: usize, place: Place) -> String {
+        let live = lock(&self.live);
+        let found = live.values().find(|(_, on, at)| (*on, *at) == (worker, place));
+        found.map_or_else(|| "a call".to_owned(), |(live, ..)| live.name())
     }
 
     /// Counts a call in, if there is room for one.
@@ -520,10 +587,10 @@ impl Shared {
     }
 }
 
-/// One thread of calls.
-struct Worker {
-    shared: Arc<Shared>,
-    number: usize,
+/// A reactor's calls and all that comes to them. It belongs to the thread that runs it, but while that thread runs a
+/// call it is lent to its [`Desk`], where another thread may take it.
+pub(super) struct Worker {
+    pub number: usize,
     reactor: Reactor,
     /// `None` once no more calls are taken.
     listeners: Option<Arc<[TcpListener]>>,
@@ -534,35 +601,88 @@ struct Worker {
 /// The number of a worker's bell among the descriptors its reactor watches; listeners have theirs from 0.
 const BELL: u32 = u32::MAX;
 
-impl Worker {
-    fn work(mut self) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let desk = &shared.desks[self.number];
-        self.reactor.watch(&desk.bell, BELL)?;
-        self.watch_listeners()?;
-        let mut ready = Vec::new();
-        // Another worker may hand a call over up to the moment the desk is closed.
-        while self.listeners.is_some() || self.reactor.len() > 0 || !desk.close() {
-            ready.clear();
-            self.reactor.turn(if self.resting.is_some() { BREATHER } else { BEAT }, &mut ready)?;
-            desk.beats.fetch_add(1, Relaxed);
-            for number in &ready {
-                if *number == BELL {
-                    desk.take().into_iter().for_each(|task| self.take(task));
-                } else if let Some(listeners) = self.listeners.clone()
-                    && let Some(listener) = listeners.get(*number as usize)
-                {
-                    self.accept(listener, ACCEPTED_PER_TURN);
-                }
+impl Shared {
+    /// A thread that takes a worker as soon as there is one to take.
+    pub fn spare(shared: &Arc<Self>, workers: Receiver<Box<Worker>>) -> io::Result<()> {
+        let own = Arc::clone(shared);
+        let work = move || {
+            let Ok(worker) = workers.recv() else { return };
+            stack::is_roomy();
+            coroutine::count_with(own.thread_memory);
+            let number = worker.number;
+            match catch_unwind(AssertUnwindSafe(|| worker.work(&own))) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => own.fails(number, &format!("the system does not let it go on: {error}")),
+                Err(_) => own.fails(number, "it panicked: this is a mistake of agi-rhai, please report it"),
             }
+        };
+        let thread = Builder::new().name("calls".to_owned()).spawn(work)?;
+        let mut threads = lock(&shared.threads);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Worker {
+    fn work(mut self: Box<Self>, shared: &Arc<Shared>) -> io::Result<()> {
+        let own = self.number;
+        let desk = &shared.desks[own];
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        let mut ready = Vec::new();
+        // A worker that was taken over is in the middle of a turn.
+        let mut began = self.reactor.now();
+        loop {
+            while let Some(run) = self.reactor.next() {
+                let number = {
+                    let mut lent = lock(&desk.lent);
+                    lent.run += 1;
+                    lent.place = run.place();
+                    lent.thread = thread;
+                    lent.worker = Some(self);
+                    lent.run
+                };
+                let ran = run.go();
+                let back = {
+                    let mut lent = lock(&desk.lent);
+                    if lent.run == number { lent.worker.take() } else { None }
+                };
+                let Some(back) = back else {
+                    watch::came_back(shared, own, number);
+                    if let Err(Task::Back(ran)) = desk.put(Task::Back(ran)) {
+                        ran.abandon();
+                    }
+                    return Ok(());
+                };
+                self = back;
+                self.reactor.put_back(ran);
+            }
+            self.reactor.end_turn(began);
             let now = self.reactor.clock().now();
             if self.resting.is_some_and(|until| now >= until) {
                 self.forget_listeners();
-                // What there was no room for may be there later.
+                // What there is no room for may be there later.
                 self.resting = self.watch_listeners().is_err().then(|| now + BREATHER);
             }
+            // Another worker may hand a call over up to the moment the desk is closed.
+            if self.listeners.is_none() && self.reactor.len() == 0 && desk.close() {
+                desk.listens.store(false, Release);
+                return Ok(());
+            }
+            ready.clear();
+            self.reactor.turn(if self.resting.is_some() { BREATHER } else { BEAT }, &mut ready)?;
+            began = self.reactor.now();
+            desk.beats.fetch_add(1, Relaxed);
+            for number in &ready {
+                if *number == BELL {
+                    desk.take().into_iter().for_each(|task| self.take(shared, task));
+                } else if let Some(listeners) = self.listeners.clone()
+                    && let Some(listener) = listeners.get(*number as usize)
+                {
+                    self.accept(shared, listener, ACCEPTED_PER_TURN);
+                }
+            }
         }
-        Ok(())
     }
 
     fn watch_listeners(&self) -> io::Result<()> {
@@ -578,9 +698,10 @@ impl Worker {
         }
     }
 
-    fn take(&mut self, task: Task) {
+    fn take(&mut self, shared: &Arc<Shared>, task: Task) {
         match task {
-            Task::Call(stream, peer, permit) => self.begin(stream, peer, permit),
+            Task::Call(stream, peer, permit) => self.begin(shared, stream, peer, permit),
+            Task::Back(ran) => self.reactor.put_back(ran),
             Task::Stop(place) => self.reactor.stop(place),
             Task::StopAll => self.reactor.stop_all(),
             Task::Close => {
@@ -589,23 +710,23 @@ impl Worker {
                     // Who has come so far is served. Whoever comes between this and the closing finds the line cut, so
                     // nothing is done in between.
                     for listener in listeners.iter() {
-                        self.accept(listener, ACCEPTED_AT_CLOSE);
+                        self.accept(shared, listener, ACCEPTED_AT_CLOSE);
                     }
                     drop(listeners);
-                    self.shared.desks[self.number].listens.store(false, Release);
+                    shared.desks[self.number].listens.store(false, Release);
                 }
             }
         }
     }
 
-    fn accept(&mut self, listener: &TcpListener, most: usize) {
+    fn accept(&mut self, shared: &Arc<Shared>, listener: &TcpListener, most: usize) {
         for _ in 0..most {
             let accepted = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
             let error = match accepted {
                 Ok((socket, address)) => {
                     let peer = address.and_then(|address| SocketAddr::try_from(address).ok()).map(|peer| peer.ip());
                     if let Some(peer) = peer {
-                        self.receive(TcpStream::from(socket), peer.to_canonical());
+                        self.receive(shared, TcpStream::from(socket), peer.to_canonical());
                     }
                     continue;
                 }
@@ -615,7 +736,7 @@ impl Worker {
                 Err(error) => error,
             };
             let now = self.reactor.clock().now();
-            self.shared.complaints.say(now, "accept", || format!("cannot take a connection: {error}"));
+            shared.complaints.say(now, "accept", || format!("cannot take a connection: {error}"));
             self.forget_listeners();
             self.resting = Some(now + BREATHER);
             return;
@@ -623,8 +744,7 @@ impl Worker {
     }
 
     /// A connection has come.
-    fn receive(&mut self, stream: TcpStream, peer: IpAddr) {
-        let shared = Arc::clone(&self.shared);
+    fn receive(&mut self, shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
         let now = self.reactor.clock().now();
         if !shared.admission.allows(peer) {
             shared.metrics.refused(Refused::NotAllowed);
@@ -652,7 +772,7 @@ impl Worker {
                     }
                 }
                 shared.desks[self.number].calls.fetch_add(1, Relaxed);
-                self.take(task);
+                self.take(shared, task);
             }
             Err(why) => {
                 shared.metrics.refused(why);
@@ -666,7 +786,7 @@ impl Worker {
                     ),
                 });
                 if shared.turned_away.fetch_add(1, Relaxed) < MOST_TURNED_AWAY {
-                    self.turn_away(stream);
+                    self.turn_away(shared, stream);
                 } else {
                     shared.turned_away.fetch_sub(1, Relaxed);
                 }
@@ -675,8 +795,8 @@ impl Worker {
     }
 
     /// Tells a call that there is no room for it.
-    fn turn_away(&mut self, stream: TcpStream) {
-        let shared = Arc::clone(&self.shared);
+    fn turn_away(&mut self, shared: &Arc<Shared>, stream: TcpStream) {
+        let own = Arc::clone(shared);
         let clock = self.reactor.clock();
         let spawned = self.reactor.spawn(stream, move |_| {
             let connection = Connection::new(clock);
@@ -684,42 +804,42 @@ impl Worker {
             let line = Stream::over(Hurried { connection, until }).opening_within(TURNING_AWAY);
             let refusal = AssertUnwindSafe(|| {
                 if let Ok(session) = Session::begin(Box::new(line)) {
-                    shared.host.turn_away(session);
+                    own.host.turn_away(session);
                 }
             });
             let _ = catch_unwind(refusal);
-            shared.turned_away.fetch_sub(1, Relaxed);
+            own.turned_away.fetch_sub(1, Relaxed);
         });
         if spawned.is_err() {
-            self.shared.turned_away.fetch_sub(1, Relaxed);
+            shared.turned_away.fetch_sub(1, Relaxed);
         }
     }
 
     /// Begins a call on this thread.
-    fn begin(&mut self, stream: TcpStream, peer: IpAddr, permit: Permit) {
-        let shared = Arc::clone(&self.shared);
+    fn begin(&mut self, shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr, permit: Permit) {
+        let own = Arc::clone(shared);
         let number = self.number;
         let id = shared.next.fetch_add(1, Relaxed);
         let connection = Connection::new(self.reactor.clock());
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), number));
         let begun = self.reactor.spawn(stream, move |place| {
-            lock(&shared.live).insert(id, (Arc::clone(&live), number, place));
+            lock(&own.live).insert(id, (Arc::clone(&live), number, place));
             // A fault in a script is caught where it is run. This is for our own, which are that call's alone too.
-            let run = catch_unwind(AssertUnwindSafe(|| shared.run(connection, &live)));
+            let run = catch_unwind(AssertUnwindSafe(|| own.run(connection, &live)));
             if run.is_err() {
                 error!(call = id, "a call panicked in the host: this is a mistake of agi-rhai, please report it");
                 live.ended("the host panicked");
             }
-            lock(&shared.live).remove(&id);
-            shared.desks[number].calls.fetch_sub(1, Relaxed);
+            lock(&own.live).remove(&id);
+            own.desks[number].calls.fetch_sub(1, Relaxed);
             // Before the connection is closed, which is when this has returned: an Asterisk that sees one call end may
             // begin the next.
             drop(permit);
         });
         if let Err(error) = begun {
-            self.shared.desks[number].calls.fetch_sub(1, Relaxed);
+            shared.desks[number].calls.fetch_sub(1, Relaxed);
             let now = self.reactor.clock().now();
-            self.shared.complaints.say(now, "spawn", || format!("cannot begin a call: {error}"));
+            shared.complaints.say(now, "spawn", || format!("cannot begin a call: {error}"));
         }
     }
 }

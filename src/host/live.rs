@@ -130,6 +130,14 @@ impl Live {
         lock(&self.now).clone()
     }
 
+    /// As the log names it.
+    pub(super) fn name(&self) -> String {
+        let script = self.script().map_or("no script yet", |found| &found.name);
+        let now = lock(&self.now);
+        let channel = self.about().map_or("", |about| &about.channel);
+        format!("call {} of {script} on {channel}, after {}:{},", self.id, now.file, now.line)
+    }
+
     /// Hands every line of its dialogue to this channel from now on, keys masked: `> ` to Asterisk, `< ` from it. The
     /// channel closes when the call ends.
     pub fn listen(&self, lines: SyncSender<String>) {

@@ -57,6 +57,7 @@ pub struct Metrics {
     good_reloads: AtomicU64,
     bad_reloads: AtomicU64,
     missing_sounds: AtomicU64,
+    takeovers: AtomicU64,
     scripts: Mutex<BTreeMap<String, Tally>>,
     /// When the process started, in seconds since the Unix epoch.
     born: Option<f64>,
@@ -111,6 +112,8 @@ pub struct Gauges {
     pub broken_scripts: u64,
     /// Lines that never got into the log, since the start.
     pub log_lines_dropped: u64,
+    /// Calls that have been in one step of their script for longer than a second.
+    pub stuck_calls: u64,
     /// Calls without a recording, or with one that breaks off, since the start.
     pub recordings_lost: u64,
 }
@@ -126,6 +129,7 @@ impl Metrics {
             good_reloads: AtomicU64::default(),
             bad_reloads: AtomicU64::default(),
             missing_sounds: AtomicU64::default(),
+            takeovers: AtomicU64::default(),
             scripts: Mutex::default(),
             born: born(),
         }
@@ -176,6 +180,11 @@ impl Metrics {
         add(&self.missing_sounds, files);
     }
 
+    /// A thread took over the calls of another one, which was busy with one call.
+    pub fn took_over(&self) {
+        add(&self.takeovers, 1);
+    }
+
     /// The page.
     #[must_use]
     pub fn render(&self, now: &Gauges) -> String {
@@ -195,6 +204,16 @@ impl Metrics {
             page.sample("agi_rhai_reloads_total", &[("result", result)], read(count));
         }
         page.counter("agi_rhai_missing_sounds_total", "Sound files missing.", read(&self.missing_sounds));
+        page.gauge(
+            "agi_rhai_stuck_calls",
+            "Calls that have been in one step of their script for longer than a second.",
+            now.stuck_calls,
+        );
+        page.counter(
+            "agi_rhai_takeovers_total",
+            "Times another thread took over the calls of one that was busy with a slow step.",
+            read(&self.takeovers),
+        );
         page.gauge("agi_rhai_scripts", "Scripts that can be called.", now.scripts);
         page.gauge("agi_rhai_broken_scripts", "Scripts whose file has a fault.", now.broken_scripts);
         page.counter("agi_rhai_log_lines_dropped_total", "Lines that never got into the log.", now.log_lines_dropped);

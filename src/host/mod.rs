@@ -15,6 +15,8 @@ pub mod metrics;
 mod recorder;
 #[cfg(unix)]
 pub mod stdio;
+#[cfg(target_os = "linux")]
+mod watch;
 
 pub use recorder::Recorder;
 
@@ -148,6 +150,7 @@ impl Host {
     /// Tells how much memory a call uses, so that it can be limited.
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = Some(memory);
+        self.language.set_memory(memory);
     }
 
     /// The dialplan applications no script may run.

@@ -1,12 +1,13 @@
 //! What a script has besides the commands: time, chance, numbers, the end.
 
+use super::bounded;
 use super::engine::Call;
 use super::functions::{add, add_typed, dynamic, raise, value};
 use super::ivr;
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
 use crate::session::Error;
 use rand::RngExt;
-use rhai::{Array, Dynamic, EvalAltResult, FLOAT, INT, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Array, Dynamic, EvalAltResult, FLOAT, FnPtr, INT, ImmutableString, Map, Module, NativeCallContext};
 use std::any::TypeId;
 use std::time::Duration;
 
@@ -179,6 +180,7 @@ fn add_to_calls(module: &mut Module) {
 
 /// What the tests of scripts have as well.
 pub(super) fn add_to_tests_too(module: &mut Module) {
+    bounded::add_all(module);
     let (int, float, text, unit) =
         (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
     for arity in 1..=2 {
@@ -214,14 +216,14 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
         let text = args[0].to_string().replace('\\', "\\\\").replace('"', "\\\"");
         Ok(format!("\"{text}\"").into())
     });
-    for kind in
-        [int, float, text, unit, TypeId::of::<bool>(), TypeId::of::<char>(), TypeId::of::<Array>(), TypeId::of::<Map>()]
-    {
+    let containers = [TypeId::of::<Array>(), TypeId::of::<Map>(), TypeId::of::<FnPtr>()];
+    let plain = [int, float, text, unit, TypeId::of::<bool>(), TypeId::of::<char>()];
+    for kind in plain.into_iter().chain(containers) {
         add_typed(module, "print", &[kind], |context, args| {
             if let Ok(call) = Call::of(context) {
                 call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
             }
-            Ok(args[0].to_string().into())
+            Ok(bounded::form(context, args[0].clone()).into())
         });
     }
     // Rhai finds "5" == 5 false and () < 5 false without a word; here both are faults.

@@ -6,9 +6,10 @@ use super::functions::{self, Language, VALUES};
 use super::import::Resolver;
 use super::phrases::Phrases;
 use super::rehearse::Test;
-use crate::clock::Time;
+use crate::clock::{Stopwatch, Time};
 use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};
+use crate::stack;
 use crate::transport::Note;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -23,7 +24,7 @@ use std::time::Duration;
 /// What a script may use. Waiting does not count.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Computing between two commands, as time of the processor.
+    /// Computing between two commands, as time of the processor. In real time a script may be busy ten times as long.
     pub computing: Duration,
     /// The time `on_hangup` has, waiting included.
     pub on_hangup: Duration,
@@ -33,9 +34,11 @@ pub struct Limits {
     pub text: usize,
     /// Elements of one array or map, those inside it included.
     pub elements: usize,
-    /// Bytes of memory of one call; needs a [`Memory`].
+    /// Variables that are there at a time.
+    pub variables: usize,
+    /// Bytes of memory of one call, as its [`Memory`] counts them; without one there is no limit.
     pub memory: usize,
-    /// Bytes of all that is printed in one call.
+    /// Bytes of all that is printed in one call, with 128 for each line.
     pub printed: usize,
 }
 
@@ -47,6 +50,7 @@ impl Default for Limits {
             calls: 64,
             text: 1024 * 1024,
             elements: 2048,
+            variables: 1024,
             memory: 16 * 1024 * 1024,
             printed: 1024 * 1024,
         }
@@ -64,13 +68,20 @@ pub struct Memory {
 pub const PRINTED: &str = "agi_rhai::print";
 /// In place of the time at which computing began: from the next look on.
 const COUNT_ANEW: i64 = -1;
-/// A script may use so much of its thread's stack. The rest is left to what is done between two operations: to print
-/// nested values, for instance, takes megabytes.
-const MOST_STACK: usize = 4 * 1024 * 1024;
-/// Looked at every so many operations.
-const CHECK_EVERY: u64 = 1024;
-/// And the line at most so often.
+/// A script may use so much of its stack. The rest of [`stack::SIZE`] is left to what is done between two operations:
+/// to drop nested values, for instance, takes megabytes.
+pub(super) const MOST_STACK: usize = 4 * 1024 * 1024;
+/// The clock is looked at every so many operations: some of them take as long as a thousand others.
+const CHECK_EVERY: u64 = 64;
+/// And what is used, and the line, at most so often.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// A script may be busy for so many times as long as it may compute: what takes time, but not the processor's, is to
+/// wait for a lock inside Rhai.
+const BUSY_SHARE: u32 = 10;
+/// What a line of the log takes besides what is printed in it, in bytes.
+const LINE_OVERHEAD: usize = 128;
+/// Who sleeps for less than this has not waited.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 /// The state of one call, behind every function of its script.
 pub struct Call {
@@ -90,7 +101,11 @@ pub struct Call {
     print: Mutex<(String, usize)>,
     /// Processor time at which computing began, in nanoseconds.
     computing_since: AtomicI64,
+    /// When the script began to be busy, in nanoseconds of `clock`.
+    busy_since: AtomicI64,
     looked_at: AtomicI64,
+    /// Real time, also where the call lives in simulated time.
+    clock: Stopwatch,
     deadline: Mutex<Time>,
     /// The address in the stack at which the script was begun.
     stack: AtomicUsize,
@@ -138,7 +153,7 @@ pub(super) fn processor_time() -> i64 {
 
 /// Where the stack stands.
 #[inline]
-fn address_in_stack() -> usize {
+pub(super) fn address_in_stack() -> usize {
     let here = 0_u8;
     (&raw const here).addr()
 }
@@ -175,7 +190,9 @@ impl Call {
             printed: AtomicUsize::new(0),
             print: Mutex::default(),
             computing_since: AtomicI64::new(COUNT_ANEW),
+            busy_since: AtomicI64::new(0),
             looked_at: AtomicI64::new(0),
+            clock: Stopwatch::start(),
             deadline: Mutex::new(Time::NEVER),
             stack: AtomicUsize::new(0),
             test: OnceLock::new(),
@@ -221,8 +238,12 @@ impl Call {
             return Err(Over::Ended.into());
         }
         session.stands_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+        let before = session.commands();
         let result = session.invoke(command, args);
-        self.computing_since.store(COUNT_ANEW, Relaxed);
+        // A command that was refused before it was sent is the script's own work.
+        if session.commands() != before {
+            self.computes_anew();
+        }
         result
     }
 
@@ -231,9 +252,8 @@ impl Call {
         let mut session = self.session();
         let left = *lock(&self.deadline) - session.now();
         let result = session.pause(length.min(left));
-        // Who sleeps for no time at all has not waited.
-        if !length.is_zero() {
-            self.computing_since.store(COUNT_ANEW, Relaxed);
+        if length >= LEAST_WAIT {
+            self.computes_anew();
         }
         result.map_err(Error::from)
     }
@@ -274,35 +294,47 @@ impl Call {
             self.exceed(format!("the script uses more than {} MiB of memory", self.limits.memory / (1024 * 1024)));
             return false;
         }
-        if operations.is_multiple_of(CHECK_EVERY) {
-            let now = processor_time();
-            // A command has been since: the count begins anew here, which spares each command a look at the clock.
-            let _ = self.computing_since.compare_exchange(COUNT_ANEW, now, Relaxed, Relaxed);
-            let computing = u64::try_from(now - self.computing_since.load(Relaxed)).unwrap_or(0);
-            if Duration::from_nanos(computing) > self.limits.computing {
-                let seconds = self.limits.computing.as_secs_f64();
-                self.exceed(format!(
-                    "the script computes for more than {seconds} s without a command: an endless loop?"
-                ));
-                return false;
-            }
-            let passed = u64::try_from(now - self.looked_at.load(Relaxed)).unwrap_or(0);
-            if Duration::from_nanos(passed) > LOOK_EVERY {
-                let mut session = self.session();
-                let over = session.check().is_err();
-                // A look may let other calls run on this thread: their computing is not this script's.
-                let others = processor_time() - now;
-                self.computing_since.fetch_add(others, Relaxed);
-                self.looked_at.store(now + others, Relaxed);
-                if over {
-                    self.stop_script();
-                    return false;
-                }
-                if session.now() >= *lock(&self.deadline) {
-                    self.exceed_on_hangup();
-                    return false;
-                }
-            }
+        !operations.is_multiple_of(CHECK_EVERY) || self.look()
+    }
+
+    /// Called every so many operations; whether the script may go on.
+    fn look(&self) -> bool {
+        let nanos = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
+        let clock = || nanos(self.clock.running());
+        let (before, real) = (self.looked_at.load(Relaxed), clock());
+        if real - before < nanos(LOOK_EVERY) {
+            return true;
+        }
+        let now = processor_time();
+        // A command has been since: the count begins anew here, which spares each command a look at the clock.
+        if self.computing_since.compare_exchange(COUNT_ANEW, now, Relaxed, Relaxed).is_ok() {
+            self.busy_since.store(real, Relaxed);
+        }
+        let limit = nanos(self.limits.computing);
+        let seconds = self.limits.computing.as_secs_f64();
+        if now - self.computing_since.load(Relaxed) > limit {
+            self.exceed(format!("the script computes for more than {seconds} s without a command: an endless loop?"));
+            return false;
+        }
+        if real - self.busy_since.load(Relaxed) > limit.saturating_mul(BUSY_SHARE.into()) {
+            let seconds = seconds * f64::from(BUSY_SHARE);
+            self.exceed(format!("the script is busy for more than {seconds} s without a command: an endless loop?"));
+            return false;
+        }
+        let mut session = self.session();
+        let over = session.check().is_err();
+        // A look may let other calls run on this thread: their time is not this script's.
+        self.computing_since.fetch_add(processor_time() - now, Relaxed);
+        let after = clock();
+        self.busy_since.fetch_add(after - real, Relaxed);
+        self.looked_at.store(after, Relaxed);
+        if over {
+            self.stop_script();
+            return false;
+        }
+        if session.now() >= *lock(&self.deadline) {
+            self.exceed_on_hangup();
+            return false;
         }
         true
     }
@@ -313,8 +345,9 @@ impl Call {
     }
 
     fn print(&self, text: &str, script: Option<&str>, line: Option<usize>) {
-        let printed = self.printed.fetch_add(text.len(), Relaxed);
-        if printed + text.len() > self.limits.printed {
+        let length = text.len() + LINE_OVERHEAD;
+        let printed = self.printed.fetch_add(length, Relaxed);
+        if printed + length > self.limits.printed {
             self.exceed(format!("the script prints more than {} KiB", self.limits.printed / 1024));
             return;
         }
@@ -349,7 +382,7 @@ impl Call {
         engine.set_max_string_size(self.limits.text);
         engine.set_max_array_size(self.limits.elements);
         engine.set_max_map_size(self.limits.elements);
-        engine.set_max_variables(1024);
+        engine.set_max_variables(self.limits.variables);
         engine.set_default_tag(Dynamic::from(Handle(Arc::clone(self))));
         engine.set_module_resolver(Resolver(Arc::clone(&script.modules)));
         if let Some(coverage) = &script.coverage {
@@ -375,6 +408,10 @@ impl Call {
 
     /// Runs the script to its end, and `on_hangup` after a hangup.
     pub(crate) fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
+        stack::with_room(|| self.run_here(script, language))
+    }
+
+    fn run_here(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
         if let Some(phrases) = &script.phrases {
             let _ = self.phrases.set(Arc::clone(phrases));
         }
@@ -394,13 +431,15 @@ impl Call {
 
     /// Runs one function of a test, after the top of its script.
     pub(super) fn run_function(self: &Arc<Self>, script: &Script, language: &Language, name: &str) -> Finished {
-        let engine = self.engine(script, language);
-        let mut scope = Scope::new();
-        self.stack.store(address_in_stack(), Relaxed);
-        self.computes_anew();
-        let options = CallFnOptions::new().eval_ast(true);
-        let result = engine.call_fn_with_options::<Dynamic>(options, &mut scope, &script.ast, name, ());
-        self.finished(script, language, result.map(|_| ()))
+        stack::with_room(|| {
+            let engine = self.engine(script, language);
+            let mut scope = Scope::new();
+            self.stack.store(address_in_stack(), Relaxed);
+            self.computes_anew();
+            let options = CallFnOptions::new().eval_ast(true);
+            let result = engine.call_fn_with_options::<Dynamic>(options, &mut scope, &script.ast, name, ());
+            self.finished(script, language, result.map(|_| ()))
+        })
     }
 
     #[inline(never)]
@@ -419,7 +458,7 @@ impl Call {
             session.last().clone()
         };
         self.stopped.store(false, Relaxed);
-        self.computing_since.store(COUNT_ANEW, Relaxed);
+        self.computes_anew();
         let mut map = Map::new();
         map.insert("command".into(), last.command.into());
         map.insert("script".into(), last.script.into());
@@ -475,6 +514,18 @@ impl Call {
             return Finished::Well;
         }
         Finished::Fault(Fault::of_error(&script.name, &error, language, &script.sources))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // What a script has put there may be nested deep, and whoever drops the call may have little room.
+        if let Some(mut state) = self.values.state.write_lock::<Map>()
+            && !state.is_empty()
+        {
+            let state = std::mem::take(&mut *state);
+            stack::with_room(|| drop(state));
+        }
     }
 }
 

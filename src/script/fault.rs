@@ -90,9 +90,14 @@ impl Fault {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
+        // Rhai tells no place of some errors: then it is that of the call they came out of.
+        let mut called = (script.clone(), Position::NONE);
         loop {
             match error {
                 EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
+                    if !position.is_none() {
+                        called = (script.clone(), *position);
+                    }
                     calls.insert(0, (name.clone(), script.clone(), position.line().unwrap_or(0)));
                     if !source.is_empty() {
                         script.clone_from(source);
@@ -112,7 +117,11 @@ impl Fault {
             return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
         }
         let (message, hint) = explain(error, language);
-        Box::new(Self { hint, calls, ..Self::new(&script, message).at(error.position(), sources) })
+        let (script, position) = match error.position() {
+            place if place.is_none() => called,
+            place => (script, place),
+        };
+        Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
     }
 
     /// As [`render`](Self::render), for a log whose level says already that it is an error.
@@ -226,9 +235,11 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
             "functions call each other too deep".to_owned(),
             Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
         ),
-        EvalAltResult::ErrorTooManyOperations(_) => (
-            "the script computes too long while it is imported".to_owned(),
-            Some("an imported script may only define functions and constants".to_owned()),
+        EvalAltResult::ErrorDataRace(what, _) => (
+            format!("{what} is in use: the function that runs this closure is about to change it"),
+            Some(
+                "a copy first: `let list = state.list; list.for_each(..)` may change `state` in the closure".to_owned(),
+            ),
         ),
         EvalAltResult::ErrorDataTooLarge(what, _) => (format!("{what} is too large"), None),
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),

@@ -1,7 +1,7 @@
 //! The words of a script: the commands, our own functions, and an embedder's.
 
 use super::builtin::{self, BUILTINS};
-use super::engine::Call;
+use super::engine::{Call, Memory};
 use super::rehearse;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
@@ -52,6 +52,8 @@ pub struct Language {
     standard: Shared<Module>,
     modules: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
+    /// How memory is counted while scripts are compiled.
+    pub(super) memory: Option<Memory>,
     /// What to say of a function of another language.
     stranger: fn(&str) -> Option<(String, String)>,
 }
@@ -84,6 +86,7 @@ impl Language {
             standard: WordsPackage::new().as_shared_module(),
             modules: vec![module.into()],
             functions: COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().copied()).collect(),
+            memory: None,
             stranger: |_| None,
         }
     }
@@ -99,6 +102,7 @@ impl Language {
             standard: WordsPackage::new().as_shared_module(),
             modules: vec![module.into()],
             functions: rehearse::VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect(),
+            memory: None,
             stranger: rehearse::stranger,
         }
     }
@@ -111,6 +115,11 @@ impl Language {
     /// Adds functions of an embedder: a Rhai module of any functions. They are seen before those of the language.
     pub fn add(&mut self, module: impl Into<Shared<Module>>) {
         self.modules.push(module.into());
+    }
+
+    /// Tells how much memory the thread holds that compiles a script, so that what an imported script makes is limited.
+    pub fn set_memory(&mut self, memory: Memory) {
+        self.memory = Some(memory);
     }
 
     /// All functions that are declared: the commands and what goes with them.

@@ -1,6 +1,6 @@
 //! Imports: every script a script imports is compiled with it, so that no call sees torn modules.
 
-use super::engine::Limits;
+use super::engine::{Limits, MOST_STACK, address_in_stack, processor_time};
 use super::fault::{Fault, Source};
 use super::functions::Language;
 use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The modules of a script, by importer and path as written.
 pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
@@ -16,8 +17,11 @@ pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
 pub(super) const DEEPEST: usize = 64;
 /// So many scripts may be imported, counted once for every way to them: Rhai gives each its own list of all below it.
 const MOST: usize = 1_000;
-/// What an imported script may compute while it is imported. It has no call yet whose limits would hold.
-const MOST_OPERATIONS: u64 = 1_000_000;
+/// How long the top of an imported script may compute, as time of the processor. It has no call yet whose limits would
+/// hold, and an edit of it runs it once for each script that imports it.
+const COMPUTING: Duration = Duration::from_millis(100);
+/// The clock is looked at every so many operations.
+const CHECK_EVERY: u64 = 64;
 
 /// Where scripts are read from.
 pub(super) trait Files {
@@ -233,11 +237,27 @@ impl<'a> Loader<'a> {
     fn importer(&self) -> Engine {
         let mut engine = self.language.compiler();
         let limits = Limits::default();
-        engine.set_max_operations(MOST_OPERATIONS);
+        engine.set_max_call_levels(limits.calls);
+        engine.set_max_variables(limits.variables);
         engine.set_max_string_size(limits.text);
         engine.set_max_array_size(limits.elements);
         engine.set_max_map_size(limits.elements);
         engine.set_module_resolver(Resolver(Arc::new(self.modules.clone())));
+        let stack = address_in_stack();
+        let memory = self.language.memory.map(|memory| (memory.used, (memory.used)()));
+        let until = processor_time() + i64::try_from(COMPUTING.as_nanos()).unwrap_or(i64::MAX);
+        engine.on_progress(move |operations| {
+            let wrong = if stack.saturating_sub(address_in_stack()) > MOST_STACK {
+                "functions, blocks and operators are nested too deep".to_owned()
+            } else if memory.is_some_and(|(used, before)| used().saturating_sub(before) > limits.memory.cast_signed()) {
+                format!("it uses more than {} MiB of memory while it is imported", limits.memory / (1024 * 1024))
+            } else if operations.is_multiple_of(CHECK_EVERY) && processor_time() > until {
+                format!("it computes for more than {} s while it is imported", COMPUTING.as_secs_f64())
+            } else {
+                return None;
+            };
+            Some(format!("{wrong}: an imported script may only define functions and constants").into())
+        });
         engine
     }
 }

@@ -1,5 +1,6 @@
 //! Scripts: the only folder that knows Rhai.
 
+mod bounded;
 pub mod builtin;
 pub mod check;
 mod coverage;
@@ -12,6 +13,7 @@ mod library;
 pub mod outline;
 mod phrases;
 pub mod rehearse;
+mod shown;
 pub mod storm;
 pub mod words;
 
@@ -26,6 +28,7 @@ pub use phrases::{Flaw, Phrases};
 pub use rhai;
 
 use crate::agi::text;
+use crate::stack;
 use fault::Source;
 use import::{Disk, Files, Modules, Places};
 use rhai::AST;
@@ -113,9 +116,12 @@ impl Script {
         files: &mut dyn Files,
         language: &Language,
     ) -> Result<Self, Box<Fault>> {
-        let mut loader = import::Loader::new(language, places, files);
-        let ast = loader.compile(name, text)?;
-        let (modules, sources) = loader.finish();
+        let (ast, modules, sources) = stack::with_room(|| {
+            let mut loader = import::Loader::new(language, places, files);
+            let ast = loader.compile(name, text)?;
+            let (modules, sources) = loader.finish();
+            Ok::<_, Box<Fault>>((ast, modules, sources))
+        })?;
         let on_hangup = ast.iter_functions().filter(|f| f.name == "on_hangup").map(|f| f.params.len()).max();
         Ok(Self {
             name: name.to_owned(),
@@ -165,6 +171,16 @@ impl Script {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        // The values of imported scripts may be nested deep, and whoever drops the script may have little room.
+        let modules = std::mem::take(&mut self.modules);
+        if !modules.is_empty() {
+            stack::with_room(|| drop(modules));
+        }
     }
 }
 

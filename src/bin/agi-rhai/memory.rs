@@ -1,5 +1,6 @@
 //! The allocator of the program: the system's, with a count of what each thread holds, so that one script cannot take
-//! the memory of all.
+//! the memory of all. Each block counts more than it holds, so that small parts count as well, and with them how deep
+//! values can be nested: to drop them takes some of the stack for each level.
 
 #![expect(unsafe_code, reason = "an allocator cannot be written without; every call is handed on unchanged")]
 
@@ -18,6 +19,9 @@ pub fn used() -> isize {
 
 struct Counting;
 
+/// What a block counts besides what it holds, in bytes.
+const BLOCK: isize = 128;
+
 fn count(change: isize) {
     // A thread that is ending has no count any more, and nobody to ask for it.
     let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(change)));
@@ -26,17 +30,17 @@ fn count(change: isize) {
 // SAFETY: every request goes to the system's allocator with the arguments it came with.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed());
+        count(layout.size().cast_signed() + BLOCK);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(-layout.size().cast_signed());
+        count(-layout.size().cast_signed() - BLOCK);
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed());
+        count(layout.size().cast_signed() + BLOCK);
         unsafe { System.alloc_zeroed(layout) }
     }
 

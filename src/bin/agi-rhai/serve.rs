@@ -306,7 +306,11 @@ fn pages(address: &str, server: &Arc<Server>, log: &Log) -> Result<http::Pages> 
             Some(Answer { content_type: metrics::CONTENT_TYPE, ..Answer::text(200, server.metrics(dropped())) })
         }
         "/healthz" => Some(Answer::text(200, "alive\n")),
-        "/readyz" if server.is_taking_calls() => Some(Answer::text(200, "ready\n")),
+        "/readyz" if server.is_taking_calls() && server.stuck_calls() == 0 => Some(Answer::text(200, "ready\n")),
+        "/readyz" if server.is_taking_calls() => Some(Answer::text(
+            503,
+            format!("{} calls have been in one step of their scripts for over a second\n", server.stuck_calls()),
+        )),
         "/readyz" => Some(Answer::text(503, "ending: no new calls\n")),
         _ => None,
     });

@@ -15,6 +15,7 @@ pub use rules::{RULES, Rule};
 use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
+use crate::stack;
 use annotate_snippets::Level;
 use imports::{Edited, Imported};
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,8 +188,11 @@ impl Checker {
     /// Compiles the script as a call would, with all it imports: what the walk did not find is told here.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
-        let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
-        let Err(fault) = loader.compile(&report.script, text) else { return };
+        let compiled = stack::with_room(|| {
+            let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
+            loader.compile(&report.script, text).map(|_| ())
+        });
+        let Err(fault) = compiled else { return };
         let broken = report.has(&rules::BROKEN_IMPORT) || report.has(&rules::MISSING_IMPORT);
         if fault.script != report.script {
             let below = |imported: &Rc<Imported>| {

@@ -138,7 +138,11 @@ impl Rehearsal {
     /// Runs tests on this stage; scripts are looked for beside each test, and in this folder.
     pub fn new(stage: Arc<dyn Stage>, folder: Option<PathBuf>) -> Self {
         let scripts = Mutex::default();
-        Self(Arc::new(Rehearsing { stage, language: Language::of_tests(), folder, scripts }))
+        let mut language = Language::of_tests();
+        if let Some(memory) = stage.terms().2 {
+            language.set_memory(memory);
+        }
+        Self(Arc::new(Rehearsing { stage, language, folder, scripts }))
     }
 
     /// Reads and compiles a file of tests.

@@ -1,0 +1,204 @@
+//! Functions of Rhai that could take any time or memory in one step, with their bounds kept before the work and not
+//! after it. They do what Rhai's do, and raise the error Rhai would raise after the work.
+//!
+//! Rhai looks at the sizes of a value only once it is made. That is right for what grows by a constant; what is here
+//! grows by more, or does not end. `tests/walls.rs` finds such functions, also new ones.
+
+use super::shown::shown;
+use rhai::{
+    Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
+    Position,
+};
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// Registers them. They are found before Rhai's own.
+pub(super) fn add_all(module: &mut Module) {
+    add_texts(module);
+    add_parts(module);
+    add_forms(module);
+    function("parse_json").set_into_module(module, parse_json);
+}
+
+fn function(name: &str) -> FuncRegistration {
+    FuncRegistration::new(name).in_global_namespace()
+}
+
+fn text_is_too_large<T>() -> Result<T> {
+    Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
+}
+
+fn array_is_too_large<T>() -> Result<T> {
+    Err(EvalAltResult::ErrorDataTooLarge("Size of array/BLOB".to_owned(), Position::NONE).into())
+}
+
+/// What 0 stands for in Rhai's limits.
+fn unless_zero(limit: usize) -> usize {
+    if limit == 0 { usize::MAX } else { limit }
+}
+
+fn room_for_text(context: &NativeCallContext) -> usize {
+    unless_zero(context.engine().max_string_size())
+}
+
+fn room_for_elements(context: &NativeCallContext) -> usize {
+    unless_zero(context.engine().max_array_size())
+}
+
+fn add_texts(module: &mut Module) {
+    function("replace").set_into_module(
+        module,
+        |context: NativeCallContext, text: &mut ImmutableString, find: &str, by: &str| {
+            let times = text.matches(find).count();
+            // As many bytes come as go, or more.
+            let length = text.len().saturating_sub(times * find.len()).saturating_add(times.saturating_mul(by.len()));
+            if length > room_for_text(&context) {
+                return text_is_too_large();
+            }
+            *text = text.replace(find, by).into();
+            Ok(())
+        },
+    );
+    function("replace").set_into_module(
+        module,
+        |context: NativeCallContext, text: &mut ImmutableString, find: char, by: &str| {
+            let times = text.matches(find).count();
+            let length = text.len() - times * find.len_utf8();
+            if length.saturating_add(times.saturating_mul(by.len())) > room_for_text(&context) {
+                return text_is_too_large();
+            }
+            *text = text.replace(find, by).into();
+            Ok(())
+        },
+    );
+    function("pad").set_into_module(
+        module,
+        |context: NativeCallContext, text: &mut ImmutableString, length: INT, by: &str| {
+            let wanted = usize::try_from(length.max(0)).unwrap_or(usize::MAX);
+            if wanted > room_for_text(&context) {
+                return text_is_too_large();
+            }
+            let lacking = wanted.saturating_sub(text.chars().count());
+            // With nothing to pad it with, it stays as it is.
+            if lacking > 0 && !by.is_empty() {
+                let longer: String = text.chars().chain(by.chars().cycle().take(lacking)).collect();
+                *text = longer.into();
+            }
+            Ok(())
+        },
+    );
+}
+
+/// The parts of a text as an array, unless there are too many.
+fn parts<'a>(context: &NativeCallContext, parts: impl Iterator<Item = &'a str>) -> Result<Array> {
+    let room = room_for_elements(context);
+    let parts: Array = parts.take(room.saturating_add(1)).map(|part| Dynamic::from(part.to_owned())).collect();
+    if parts.len() > room { array_is_too_large() } else { Ok(parts) }
+}
+
+fn segments(segments: INT) -> usize {
+    usize::try_from(segments).unwrap_or(1).max(1)
+}
+
+fn add_parts(module: &mut Module) {
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str| {
+        if text.is_empty() { parts(&context, [text].into_iter()) } else { parts(&context, text.split_whitespace()) }
+    });
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: &str| {
+        if text.is_empty() { parts(&context, [text].into_iter()) } else { parts(&context, text.split(at)) }
+    });
+    function("split")
+        .set_into_module(module, |context: NativeCallContext, text: &str, at: char| parts(&context, text.split(at)));
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, most: INT| {
+        if text.is_empty() {
+            parts(&context, [text].into_iter())
+        } else {
+            parts(&context, text.splitn(segments(most), at))
+        }
+    });
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: char, most: INT| {
+        parts(&context, text.splitn(segments(most), at))
+    });
+    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str| {
+        if text.is_empty() { parts(&context, [text].into_iter()) } else { parts(&context, text.rsplit(at)) }
+    });
+    function("split_rev")
+        .set_into_module(module, |context: NativeCallContext, text: &str, at: char| parts(&context, text.rsplit(at)));
+    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, most: INT| {
+        if text.is_empty() {
+            parts(&context, [text].into_iter())
+        } else {
+            parts(&context, text.rsplitn(segments(most), at))
+        }
+    });
+    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: char, most: INT| {
+        parts(&context, text.rsplitn(segments(most), at))
+    });
+    function("to_chars").set_into_module(module, |context: NativeCallContext, text: &str| {
+        let room = room_for_elements(&context);
+        let letters: Array = text.chars().take(room.saturating_add(1)).map(Dynamic::from).collect();
+        if letters.len() > room { array_is_too_large() } else { Ok(letters) }
+    });
+}
+
+/// What values look like as text, but for `print`, which notes its place besides. It is cut where it gets too long: an
+/// error would not do, since Rhai takes one to mean that it is to write the value itself.
+fn add_forms(module: &mut Module) {
+    for name in ["to_string", "to_debug", "debug"] {
+        function(name)
+            .set_into_module(module, |context: NativeCallContext, value: &mut Array| form(&context, value.clone()));
+        function(name)
+            .set_into_module(module, |context: NativeCallContext, value: &mut Map| form(&context, value.clone()));
+        function(name)
+            .set_into_module(module, |context: NativeCallContext, value: &mut FnPtr| form(&context, value.clone()));
+    }
+    function("to_json").set_into_module(module, |context: NativeCallContext, map: &mut Map| {
+        let map = Dynamic::from(map.clone());
+        context.engine().ensure_data_size_within_limits(&map)?;
+        Ok::<_, Box<EvalAltResult>>(json(&map).to_string())
+    });
+}
+
+pub(super) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {
+    shown(&value.into(), room_for_text(context)).into()
+}
+
+/// A value as JSON. What JSON has no word for, such as a function, is its text; what it captures is left out, and may
+/// be itself.
+fn json(value: &Dynamic) -> serde_json::Value {
+    use serde_json::Value;
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.iter().map(|(name, part)| (name.to_string(), json(part))).collect();
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return array.iter().map(json).collect();
+    }
+    if value.is_unit() {
+        return Value::Null;
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return text.as_str().into();
+    }
+    let number = value.as_int().map(Value::from).or_else(|_| value.as_float().map(Value::from));
+    number.or_else(|_| value.as_bool().map(Value::from)).unwrap_or_else(|_| value.to_string().into())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
+/// JSON, if it has no more elements than an array may have.
+fn parse_json(context: NativeCallContext, json: &str) -> Result<Dynamic> {
+    let (mut elements, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => elements += 1,
+            _ => {}
+        }
+    }
+    if elements > room_for_elements(&context) {
+        return array_is_too_large();
+    }
+    let value = context.engine().parse_json(json, true)?;
+    Ok(value.into())
+}
