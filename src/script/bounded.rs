@@ -7,8 +7,9 @@
 use super::shown::shown;
 use rhai::{
     Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
-    Position,
+    Position, RhaiFunc, Shared,
 };
+use std::any::TypeId;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -17,6 +18,7 @@ pub(super) fn add_all(module: &mut Module) {
     add_texts(module);
     add_parts(module);
     add_forms(module);
+    add_named(module);
     function("parse_json").set_into_module(module, parse_json);
 }
 
@@ -184,10 +186,10 @@ fn json(value: &Dynamic) -> serde_json::Value {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
-/// JSON, if it has no more elements than an array may have.
-fn parse_json(context: NativeCallContext, json: &str) -> Result<Dynamic> {
+/// The value of a JSON text, if it has no more elements than an array may have.
+fn parse_json(context: NativeCallContext, text: &str) -> Result<Dynamic> {
     let (mut elements, mut in_text, mut escaped) = (0_usize, false, false);
-    for byte in json.bytes() {
+    for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_text => escaped = true,
@@ -199,6 +201,60 @@ fn parse_json(context: NativeCallContext, json: &str) -> Result<Dynamic> {
     if elements > room_for_elements(&context) {
         return array_is_too_large();
     }
-    let value = context.engine().parse_json(json, true)?;
-    Ok(value.into())
+    serde_json::from_str(text).map(of_json).map_err(|error| format!("parse_json: {error}").into())
+}
+
+fn of_json(value: serde_json::Value) -> Dynamic {
+    use serde_json::Value;
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(flag) => flag.into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64().unwrap_or_default().into(),
+        },
+        Value::String(text) => text.into(),
+        Value::Array(parts) => parts.into_iter().map(of_json).collect::<Array>().into(),
+        Value::Object(parts) => {
+            parts.into_iter().map(|(name, part)| (name.into(), of_json(part))).collect::<Map>().into()
+        }
+    }
+}
+
+/// No function has a longer name, in bytes.
+const LONGEST_NAME: usize = 128;
+
+/// Functions of arrays that take the name of another function. With a name of a megabyte, Rhai would hash it for each
+/// element, and write an error of a megabyte.
+fn add_named(module: &mut Module) {
+    let (array, text, any) = (TypeId::of::<Array>(), TypeId::of::<ImmutableString>(), TypeId::of::<Dynamic>());
+    let of_one =
+        ["all", "dedup", "drain", "filter", "index_of", "map", "reduce", "reduce_rev", "retain", "some", "sort"];
+    let with_more = [("index_of", TypeId::of::<INT>()), ("reduce", any), ("reduce_rev", any)];
+    for name in of_one {
+        add_with_name(module, name, &[array, text]);
+    }
+    for (name, more) in with_more {
+        add_with_name(module, name, &[array, text, more]);
+    }
+}
+
+fn add_with_name(module: &mut Module, name: &'static str, types: &[TypeId]) {
+    let call = move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
+        let (Some(context), [_, called, ..]) = (context, &mut *args) else {
+            return Err("called without a context".into());
+        };
+        let text = called.take().into_immutable_string().unwrap_or_default();
+        if text.len() > LONGEST_NAME {
+            return Err(format!("{name}: no function has a name of {} bytes", text.len()).into());
+        }
+        **called = FnPtr::new(text)?.into();
+        context.call_native_fn_raw(name, true, args)
+    };
+    let func = Shared::new(call);
+    function(name).set_into_module_raw(
+        module,
+        types,
+        RhaiFunc::Method { func, has_context: true, is_pure: true, is_volatile: true },
+    );
 }

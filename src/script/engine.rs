@@ -13,7 +13,7 @@ use crate::stack;
 use crate::transport::Note;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Scope};
+use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Position, Scope};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -143,6 +143,19 @@ impl std::fmt::Debug for Call {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at a variable before it is used. Rhai looks at no size where an element gets a value by its index, so that a value
+/// could grow beyond its limits, and then whatever writes or compares it takes any memory and time.
+fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box<EvalAltResult>> {
+    if value.is_shared() {
+        let Some(value) = value.read_lock::<Dynamic>() else {
+            return Err(EvalAltResult::ErrorDataRace(format!("`{name}`"), Position::NONE).into());
+        };
+        engine.ensure_data_size_within_limits(&value)
+    } else {
+        engine.ensure_data_size_within_limits(value)
+    }
 }
 
 /// Processor time of this thread: neither load nor waiting counts against a script.
@@ -399,9 +412,19 @@ impl Call {
         engine.on_debug(move |text, source, position| call.print(text, source, position.line()));
         let call = Arc::clone(self);
         engine.on_var(move |name, _, context| {
+            if let Some(this) = context.this_ptr() {
+                within_limits("this", this, context.engine())?;
+            }
             // A script's own variable of that name wins.
-            let own = !VALUES.contains(&name) || context.scope().get(name).is_some();
-            Ok(if own { None } else { call.value(name) })
+            if let Some(own) = context.scope().get(name) {
+                within_limits(name, own, context.engine())?;
+                return Ok(None);
+            }
+            let value = if VALUES.contains(&name) { call.value(name) } else { None };
+            if let Some(value) = &value {
+                within_limits(name, value, context.engine())?;
+            }
+            Ok(value)
         });
         engine.into()
     }

@@ -10,8 +10,8 @@ use rhai::packages::{
     LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map, Module, NativeCallContext, Position,
-    RhaiFunc, Scope, Shared,
+    Array, Dynamic, Engine, EvalAltResult, FLOAT, FnPtr, INT, ImmutableString, Map, Module, NativeCallContext,
+    Position, RhaiFunc, Scope, Shared,
 };
 use smallvec::SmallVec;
 use std::any::TypeId;
@@ -130,6 +130,37 @@ impl Language {
     /// The function of this name.
     pub fn function(&self, name: &str) -> Option<&'static Function> {
         self.functions.iter().copied().find(|function| function.name == name)
+    }
+
+    /// Every function a script can reach, operators and properties included, with the types of its parameters: as the
+    /// engine knows them, so that a new version of Rhai is covered too.
+    pub fn reachable(&self) -> Vec<(String, Vec<&'static str>)> {
+        let types: [(TypeId, &str); 11] = [
+            (TypeId::of::<INT>(), "int"),
+            (TypeId::of::<FLOAT>(), "float"),
+            (TypeId::of::<bool>(), "bool"),
+            (TypeId::of::<char>(), "char"),
+            (TypeId::of::<ImmutableString>(), "text"),
+            (TypeId::of::<Array>(), "array"),
+            (TypeId::of::<Map>(), "map"),
+            (TypeId::of::<FnPtr>(), "function"),
+            (TypeId::of::<()>(), "nothing"),
+            (TypeId::of::<std::ops::Range<INT>>(), "range"),
+            (TypeId::of::<std::ops::RangeInclusive<INT>>(), "inclusive range"),
+        ];
+        let name = |id: &TypeId| types.iter().find(|(known, _)| known == id).map_or("any", |(_, name)| *name);
+        let mut all = self.engine().collect_fn_metadata(
+            None,
+            |f| {
+                let mut types: Vec<_> = f.metadata.param_types.iter().map(name).collect();
+                types.resize(f.metadata.num_params, "any");
+                Some((f.metadata.name.to_string(), types))
+            },
+            true,
+        );
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// The known name most like this one, if one is.

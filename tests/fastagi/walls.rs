@@ -1,0 +1,291 @@
+//! Every function and operator a script can reach, with extreme values: the process lives, its memory stays small, each
+//! script ends within its limits, and a call beside it notices nothing.
+//!
+//! The functions come from the engine, so that those of a new version of Rhai are covered on the day it comes. What does
+//! not end here, or takes gigabytes, belongs into `src/script/bounded.rs`.
+
+use super::{NEIGHBOUR, Neighbour, scripts};
+use crate::support::server::{Peer, Server, wait_until};
+use agi_rhai::script::Language;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Values to call functions with: the first of each type is the worst.
+const VALUES: &[(&str, &[&str])] = &[
+    ("int", &["9223372036854775807", "-9223372036854775807", "1000000", "2000", "0", "-1"]),
+    ("float", &["1.0e308", "-1.0e308", "0.0", "0.0 / 0.0"]),
+    ("bool", &["true"]),
+    ("char", &["'x'", "'\\u{10FFFF}'"]),
+    ("text", &["large", "\"\"", "lines", "\"x\"", "json", "\"%s\""]),
+    ("array", &["texts", "nested", "many", "[]", "functions"]),
+    ("map", &["huge", "wide", "#{}"]),
+    ("function", &["|a| large", "|a, b| a == b", "chain", "Fn(\"no_such\")"]),
+    ("nothing", &["()"]),
+    ("range", &["0..9223372036854775807", "-9223372036854775807..0"]),
+    ("inclusive range", &["0..=9223372036854775807", "-9223372036854775807..=0"]),
+    (
+        "any",
+        &[
+            "huge",
+            "large",
+            "texts",
+            "nested",
+            "chain",
+            "9223372036854775807",
+            "()",
+            "functions",
+            "|a| texts",
+            "1.0e308",
+        ],
+    ),
+];
+
+/// What makes the values with names, as large as the limits let them be and larger: Rhai looks at no size where a map gets
+/// an element by its index.
+const MADE: &[(&str, &str)] = &[
+    ("large", "let large = \"x\"; while large.len < 500000 { large += large; }"),
+    ("lines", "let lines = \"a b\\n\"; while lines.len < 500000 { lines += lines; }"),
+    ("json", "let json = \"[1,\"; while json.len < 250000 { json += json; } json = \"{\\\"a\\\":\" + json;"),
+    ("many", "let many = []; many.pad(2000, 7);"),
+    ("texts", "let row = \"x\"; while row.len < 500 { row += row; } let texts = []; texts.pad(1900, row);"),
+    ("nested", "let nested = []; for i in 0..1000 { nested = [nested]; } for i in 0..900 { nested = #{ n: nested }; }"),
+    ("wide", "let wide = #{}; for i in 0..1900 { wide[`k${i}`] = i; }"),
+    (
+        "huge",
+        "let part = \"x\"; while part.len < 500000 { part += part; } let huge = #{}; for i in 0..3000 { huge[`k${i}`] = part; }",
+    ),
+    ("chain", "let chain = || 1; for i in 0..2000 { let next = chain; chain = || next; }"),
+    (
+        "functions",
+        "let functions = []; let big = \"x\"; while big.len < 500000 { big += big; } for i in 0..500 { functions.push(|| big); }",
+    ),
+];
+
+/// An operator of the language, of which an engine has no list.
+const OPERATORS: &[&str] = &[
+    "+", "-", "*", "/", "%", "**", "<<", ">>", "&", "|", "^", "==", "!=", "<", "<=", ">", ">=", "in", "!in", "&&",
+    "||", "??", "..", "..=", "+=", "-=", "*=", "/=", "%=", "**=", "<<=", ">>=", "&=", "|=", "^=",
+];
+
+/// What else evaluates values without a function: to choose, to walk, to write, to take apart, to throw.
+const STATEMENTS: &[&str] = &[
+    "switch A { 1 => 2, _ => 3 }",
+    "for x in A { }",
+    "`${A}${B}`",
+    "A[B]",
+    "A[0][0]",
+    "A?.b",
+    "[A, B, A, B]",
+    "#{ a: A, b: B }",
+    "throw A",
+    "state.a = A; state.b = state",
+    "print(A)",
+    "debug(A)",
+    "say(A)",
+    "ask(A, #{ max: B })",
+    "verbose(A)",
+    "set_variable(A, B)",
+    "type_of(A) == B",
+    "return A",
+    "if A { }",
+    "A.call(B)",
+    "call(A, B)",
+    "curry(A, B)",
+    "is_def_fn(A, B)",
+    "Fn(A)",
+    "let f = A; f = || f; f",
+    "let s = A; s.pad(10, B)",
+    "let s = A; s[0] = B",
+    "let s = A; s.x = B",
+    "state.list = A; state.list.for_each(|x| state.sum = x)",
+    "let l = A; let f = |x| l.push(x); l.for_each(f)",
+];
+
+/// One step of a script, as it stands there.
+struct Step {
+    /// The values it needs.
+    made: String,
+    text: String,
+}
+
+impl Step {
+    fn new(text: String) -> Self {
+        let needed = |name: &str| {
+            text.match_indices(name).any(|(at, _)| {
+                let part = |c: char| c.is_alphanumeric() || c == '_';
+                !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part)
+            })
+        };
+        let made = MADE.iter().filter(|(name, _)| needed(name)).map(|(_, text)| *text).collect::<Vec<_>>().join(" ");
+        Self { made, text }
+    }
+
+    fn call(name: &str, values: &[&str]) -> Self {
+        let operator = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        Self::new(match (name, values) {
+            ("index$get$", [of, at]) => format!("let v = {of}; v[{at}]"),
+            ("index$set$", [of, at, to]) => format!("let v = {of}; v[{at}] = {to}"),
+            (name, [of]) if name.starts_with("get$") => format!("let v = {of}; v.{}", &name[4..]),
+            (name, [of, to]) if name.starts_with("set$") => format!("let v = {of}; v.{} = {to}", &name[4..]),
+            (name, [of]) if operator => format!("{name}({of})"),
+            (name, [one, other]) if operator && name.ends_with('=') && !["==", "!=", "<=", ">="].contains(&name) => {
+                format!("let v = {one}; v {name} {other}")
+            }
+            (name, [one, other]) if operator || name == "in" => format!("({one}) {name} ({other})"),
+            (name, values) => match values.split_first() {
+                Some((first, rest)) => format!("let v = {first}; v.{name}({})", rest.join(", ")),
+                None => format!("{name}()"),
+            },
+        })
+    }
+
+    /// How it stands in a script.
+    fn script(&self, way: Way) -> String {
+        let Self { made, text } = self;
+        match way {
+            Way::Once => format!("{made}\n{text};\nverbose(\"past\");"),
+            Way::Caught => format!("{made}\nloop {{ try {{ {text}; }} catch {{ }} }}"),
+            Way::Closure => format!("{made}\nloop {{ try {{ [1].for_each(|it| {{ {text}; }}); }} catch {{ }} }}"),
+            Way::Hangup => format!("hangup();\nfn on_hangup() {{ {made}\n loop {{ try {{ {text}; }} catch {{ }} }} }}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Once,
+    Caught,
+    Closure,
+    Hangup,
+}
+
+const WAYS: [Way; 4] = [Way::Caught, Way::Once, Way::Closure, Way::Hangup];
+
+fn values(kind: &str) -> &'static [&'static str] {
+    VALUES.iter().find(|(name, _)| *name == kind).map_or(&["()"], |(_, values)| values)
+}
+
+/// Each function once with the worst values and `more` times with others, each in one of the ways.
+fn steps(more: usize) -> Vec<(Step, Way)> {
+    let mut chance = StdRng::seed_from_u64(10);
+    let mut steps = Vec::new();
+    let mut add = |name: &str, types: &[&str], chance: &mut StdRng| {
+        for n in 0..=more {
+            let choose = |kind: &&str| match n {
+                0 => values(kind)[0],
+                _ => values(kind)[chance.random_range(0..values(kind).len())],
+            };
+            let chosen: Vec<&str> = types.iter().map(choose).collect();
+            steps.push((Step::call(name, &chosen), WAYS[n % WAYS.len()]));
+            if types.is_empty() {
+                break;
+            }
+        }
+    };
+    for (name, types) in Language::new().reachable() {
+        add(&name, &types, &mut chance);
+    }
+    for name in OPERATORS {
+        for kind in ["text", "array", "map", "int", "any"] {
+            add(name, &[kind, kind], &mut chance);
+        }
+        add(name, &["text", "any"], &mut chance);
+    }
+    let any = values("any");
+    for statement in STATEMENTS {
+        for (n, one) in any.iter().enumerate() {
+            let other = any[chance.random_range(0..any.len())];
+            let whole = |text: &str| format!("({text})");
+            let text = statement.replace('A', "\u{1}").replace('B', "\u{2}");
+            let text = text.replace('\u{1}', &whole(one)).replace('\u{2}', &whole(other));
+            steps.push((Step::new(text), WAYS[n % WAYS.len()]));
+        }
+    }
+    steps
+}
+
+/// How long Asterisk plays along. A script that goes on and on with commands is right to do so.
+const COMMANDS: usize = 40;
+
+/// Plays a call as an Asterisk that hangs up after a while; what the dialplan was told.
+fn play(mut peer: Peer) -> Vec<String> {
+    let mut commands = 0;
+    while let Some(line) = peer.line() {
+        if line.starts_with("failure") {
+            continue;
+        }
+        commands += 1;
+        if commands > COMMANDS {
+            peer.send("HANGUP\n");
+            break;
+        }
+        peer.send(format!("{}\n", crate::support::server::reply(&line)));
+    }
+    peer.lines
+}
+
+#[test]
+fn no_step_of_a_script_is_felt_by_another_call() {
+    // All of them take minutes: `AGI_RHAI_WALLS=8 cargo test --release no_step`.
+    let more = std::env::var("AGI_RHAI_WALLS").ok().and_then(|more| more.parse().ok()).unwrap_or(0);
+    let steps = steps(more);
+    let mut files: Vec<(String, String)> =
+        steps.iter().enumerate().map(|(n, (step, way))| (format!("s{n}.rhai"), step.script(*way))).collect();
+    files.push((NEIGHBOUR.0.to_owned(), NEIGHBOUR.1.to_owned()));
+    let folder = scripts(files.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    let options = ["--max-computing", "0.05", "--max-on-hangup", "1", "--max-memory", "16"];
+    let mut server = Server::start(&folder, &options);
+    let rss = server.rss();
+    let neighbour = Neighbour::of(&server);
+    let next = AtomicUsize::new(0);
+    let slow = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Relaxed);
+                    let Some((step, way)) = steps.get(n) else { return };
+                    let began = Instant::now();
+                    if std::env::var_os("AGI_RHAI_WALLS_TALK").is_some() {
+                        eprintln!("{n} {way:?} {}", step.text);
+                    }
+                    let mut peer = server.connect();
+                    peer.send(crate::support::server::environment(&format!("s{n}")));
+                    // A script that sleeps has a caller who has enough of it.
+                    let quit = peer.stream().try_clone().unwrap();
+                    let waits = step.text.contains("sleep");
+                    let timer = waits.then(|| {
+                        std::thread::spawn(move || {
+                            std::thread::sleep(Duration::from_secs(1));
+                            let _ = quit.shutdown(std::net::Shutdown::Both);
+                        })
+                    });
+                    let lines = play(peer);
+                    timer.map(std::thread::JoinHandle::join);
+                    let took = began.elapsed();
+                    slow.lock().unwrap().push((took, format!("{way:?} {}", step.text)));
+                    if std::env::var_os("AGI_RHAI_WALLS_TALK").is_some() {
+                        eprintln!("{n} {took:?} {way:?} {} -> {:?}", step.text, lines.last());
+                    }
+                }
+            });
+        }
+    });
+    assert!(server.is_alive(), "{}", server.log());
+    let mut slow = slow.into_inner().unwrap();
+    slow.sort();
+    let mut list = String::new();
+    for (took, what) in slow.iter().rev().take(15) {
+        let _ = writeln!(list, "  {took:?} {what}");
+    }
+    eprintln!("{} steps; the slowest calls:\n{list}", steps.len());
+    eprintln!("takeovers: {}", server.metric("agi_rhai_takeovers_total"));
+    wait_until("all calls have ended", || server.metric("agi_rhai_calls") <= 1.0);
+    eprintln!("resident: {} KiB before, {} after, {} at most", rss, server.rss(), server.peak_rss());
+    neighbour.check("every step", Duration::from_millis(20));
+    server.check_well();
+}
