@@ -17,7 +17,7 @@ use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -83,6 +83,12 @@ const LINE_OVERHEAD: usize = 128;
 /// Who sleeps for less than this has not waited.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 
+/// A script beyond a limit is stopped at the next variable it names, where Rhai tells the place, or after so many
+/// operations.
+const GRACE: u64 = 256;
+/// The same where each operation may take more memory.
+const GRACE_OF_MEMORY: u64 = 16;
+
 /// The state of one call, behind every function of its script.
 pub struct Call {
     session: Mutex<Session>,
@@ -97,6 +103,8 @@ pub struct Call {
     memory: Option<(Memory, isize)>,
     stopped: AtomicBool,
     limit: Mutex<Option<String>>,
+    /// The operation after which the script is stopped; 0 while it keeps to its limits.
+    last_operation: AtomicU64,
     printed: AtomicUsize,
     print: Mutex<(String, usize)>,
     /// Processor time at which computing began, in nanoseconds.
@@ -200,6 +208,7 @@ impl Call {
             memory: memory.map(|memory| (memory, (memory.used)())),
             stopped: AtomicBool::new(false),
             limit: Mutex::new(None),
+            last_operation: AtomicU64::new(0),
             printed: AtomicUsize::new(0),
             print: Mutex::default(),
             computing_since: AtomicI64::new(COUNT_ANEW),
@@ -286,6 +295,12 @@ impl Call {
         self.stop_script();
     }
 
+    /// Lets the script come to a place Rhai tells.
+    fn exceed_soon(&self, operations: u64, grace: u64, what: String) {
+        lock(&self.limit).get_or_insert(what);
+        self.last_operation.store(operations.saturating_add(grace), Relaxed);
+    }
+
     fn exceed_on_hangup(&self) {
         self.exceed(format!("on_hangup takes more than {} s", self.limits.on_hangup.as_secs_f64()));
     }
@@ -293,6 +308,14 @@ impl Call {
     /// Called at every operation of the script; whether it may go on.
     fn may_go_on(&self, operations: u64) -> bool {
         if self.stopped.load(Relaxed) {
+            return false;
+        }
+        let last = self.last_operation.load(Relaxed);
+        if last != 0 {
+            if operations < last {
+                return true;
+            }
+            self.stop_script();
             return false;
         }
         // A stack that runs over ends the process, with all its calls. How much a function takes depends on what the
@@ -304,14 +327,15 @@ impl Call {
         if let Some((memory, before)) = self.memory
             && (memory.used)().saturating_sub(before) > self.limits.memory.cast_signed()
         {
-            self.exceed(format!("the script uses more than {} MiB of memory", self.limits.memory / (1024 * 1024)));
-            return false;
+            let limit = self.limits.memory / (1024 * 1024);
+            self.exceed_soon(operations, GRACE_OF_MEMORY, format!("the script uses more than {limit} MiB of memory"));
+            return true;
         }
-        !operations.is_multiple_of(CHECK_EVERY) || self.look()
+        !operations.is_multiple_of(CHECK_EVERY) || self.look(operations)
     }
 
     /// Called every so many operations; whether the script may go on.
-    fn look(&self) -> bool {
+    fn look(&self, operations: u64) -> bool {
         let nanos = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
         let clock = || nanos(self.clock.running());
         let (before, real) = (self.looked_at.load(Relaxed), clock());
@@ -326,13 +350,15 @@ impl Call {
         let limit = nanos(self.limits.computing);
         let seconds = self.limits.computing.as_secs_f64();
         if now - self.computing_since.load(Relaxed) > limit {
-            self.exceed(format!("the script computes for more than {seconds} s without a command: an endless loop?"));
-            return false;
+            let what = format!("the script computes for more than {seconds} s without a command: an endless loop?");
+            self.exceed_soon(operations, GRACE, what);
+            return true;
         }
         if real - self.busy_since.load(Relaxed) > limit.saturating_mul(BUSY_SHARE.into()) {
             let seconds = seconds * f64::from(BUSY_SHARE);
-            self.exceed(format!("the script is busy for more than {seconds} s without a command: an endless loop?"));
-            return false;
+            let what = format!("the script is busy for more than {seconds} s without a command: an endless loop?");
+            self.exceed_soon(operations, GRACE, what);
+            return true;
         }
         let mut session = self.session();
         let over = session.check().is_err();
@@ -412,6 +438,9 @@ impl Call {
         engine.on_debug(move |text, source, position| call.print(text, source, position.line()));
         let call = Arc::clone(self);
         engine.on_var(move |name, _, context| {
+            if call.last_operation.load(Relaxed) != 0 {
+                return Err(EvalAltResult::ErrorRuntime(Dynamic::UNIT, Position::NONE).into());
+            }
             if let Some(this) = context.this_ptr() {
                 within_limits("this", this, context.engine())?;
             }
@@ -481,6 +510,7 @@ impl Call {
             session.last().clone()
         };
         self.stopped.store(false, Relaxed);
+        self.last_operation.store(0, Relaxed);
         self.computes_anew();
         let mut map = Map::new();
         map.insert("command".into(), last.command.into());
@@ -502,7 +532,10 @@ impl Call {
             engine.call_fn_with_options::<Dynamic>(options, scope, &ast, "on_hangup", args)
         });
         match self.finished(script, language, result.map(|_| ())) {
-            Finished::Fault(fault) => Some(fault),
+            Finished::Fault(mut fault) => {
+                fault.stands_at_least_in("on_hangup", &script.sources);
+                Some(fault)
+            }
             Finished::Well | Finished::Over(_) => None,
         }
     }
@@ -521,6 +554,11 @@ impl Call {
         if let Some(limit) = limit {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
             fault.message = limit;
+            if fault.line == 0 {
+                // It may be what is printed that is too much.
+                let (printed, line) = lock(&self.print).clone();
+                fault.stands_at(printed, line, &script.sources);
+            }
             // Rhai tells no place in an empty loop, and of functions only the outermost call.
             let session = self.session();
             let last = session.last();
@@ -536,7 +574,13 @@ impl Call {
         if matches!(error.unwrap_inner(), EvalAltResult::Exit(..)) {
             return Finished::Well;
         }
-        Finished::Fault(Fault::of_error(&script.name, &error, language, &script.sources))
+        let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
+        if fault.line == 0
+            && let EvalAltResult::ErrorDataRace(what, _) = error.unwrap_inner()
+        {
+            fault.stands_at_call(&script.ast, what, &script.sources);
+        }
+        Finished::Fault(fault)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::functions::Language;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
+use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
 use std::fmt;
 
 /// The text of a script, kept for showing a fault in it.
@@ -60,6 +60,52 @@ impl Fault {
             self.source = source.text.lines().nth(self.line.wrapping_sub(1)).unwrap_or_default().to_owned();
         }
         self
+    }
+
+    /// Places a fault that has no place: in this line of this script, or nowhere if that is line 0.
+    pub(super) fn stands_at(&mut self, script: String, line: usize, sources: &[Source]) {
+        if self.line == 0 && line > 0 {
+            let source = sources.iter().find(|source| source.name == script);
+            source
+                .and_then(|source| source.text.lines().nth(line - 1))
+                .unwrap_or_default()
+                .clone_into(&mut self.source);
+            self.column = 1 + self.source.chars().take_while(|c| c.is_whitespace()).count();
+            (self.script, self.line) = (script, line);
+        }
+    }
+
+    /// Places a fault that has no place where this function of the script begins.
+    pub(super) fn stands_at_least_in(&mut self, function: &str, sources: &[Source]) {
+        let begins =
+            |line: &str| line.split_once("fn ").is_some_and(|(_, rest)| rest.trim_start().starts_with(function));
+        if let Some(source) = sources.first()
+            && let Some(line) = source.text.lines().position(begins)
+        {
+            self.stands_at(source.name.clone(), line + 1, sources);
+        }
+    }
+
+    /// Places a data race Rhai tells no place of: `argument #1 of function 'for_each'`. Without doubt where the script
+    /// calls that function once, else at the first call, and the others are named.
+    pub(super) fn stands_at_call(&mut self, ast: &AST, what: &str, sources: &[Source]) {
+        let Some(name) = what.split('\'').nth(1) else { return };
+        let mut lines = Vec::new();
+        ast.walk(&mut |nodes| {
+            if let Some(ASTNode::Expr(Expr::FnCall(call, place) | Expr::MethodCall(call, place))) = nodes.last()
+                && call.name == name
+            {
+                lines.extend(place.line());
+            }
+            true
+        });
+        lines.dedup();
+        let Some((first, others)) = lines.split_first() else { return };
+        self.stands_at(self.script.clone(), *first, sources);
+        if !others.is_empty() {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            self.message = format!("{} (or in line {})", self.message, others.join(", "));
+        }
     }
 
     pub(super) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {

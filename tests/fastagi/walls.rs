@@ -5,11 +5,14 @@
 //! not end here, or takes gigabytes, belongs into `src/script/bounded.rs`.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
+use crate::support::process::{ENVIRONMENT, agi_rhai};
 use crate::support::server::{Peer, Server, wait_until};
 use agi_rhai::script::Language;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -61,7 +64,7 @@ const MADE: &[(&str, &str)] = &[
     ("chain", "let chain = || 1; for i in 0..2000 { let next = chain; chain = || next; }"),
     (
         "functions",
-        "let functions = []; let big = \"x\"; while big.len < 500000 { big += big; } for i in 0..500 { functions.push(|| big); }",
+        "let functions = []; let big = \"x\"; while big.len < 500000 { big += big; } for i in 0..100 { functions.push(|| big); }",
     ),
 ];
 
@@ -243,6 +246,7 @@ fn no_step_of_a_script_is_felt_by_another_call() {
     let neighbour = Neighbour::of(&server);
     let next = AtomicUsize::new(0);
     let slow = Mutex::new(Vec::new());
+    let placeless = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -267,6 +271,11 @@ fn no_step_of_a_script_is_felt_by_another_call() {
                     let lines = play(peer);
                     timer.map(std::thread::JoinHandle::join);
                     let took = began.elapsed();
+                    if let Some(error) = error_of(&lines)
+                        && !has_line(error, n)
+                    {
+                        placeless.lock().unwrap().push(format!("{way:?} {}: {error}", step.text));
+                    }
                     slow.lock().unwrap().push((took, format!("{way:?} {}", step.text)));
                     if std::env::var_os("AGI_RHAI_WALLS_TALK").is_some() {
                         eprintln!("{n} {took:?} {way:?} {} -> {:?}", step.text, lines.last());
@@ -286,6 +295,170 @@ fn no_step_of_a_script_is_felt_by_another_call() {
     eprintln!("takeovers: {}", server.metric("agi_rhai_takeovers_total"));
     wait_until("all calls have ended", || server.metric("agi_rhai_calls") <= 1.0);
     eprintln!("resident: {} KiB before, {} after, {} at most", rss, server.rss(), server.peak_rss());
+    assert!(server.peak_rss() < rss + 96 * 1024, "its memory stays near the limit of a few calls");
+    let placeless = placeless.into_inner().unwrap();
+    assert!(placeless.is_empty(), "faults without a line: {placeless:#?}");
     neighbour.check("every step", Duration::from_millis(20));
     server.check_well();
+}
+
+/// What the dialplan was told of a fault.
+fn error_of(lines: &[String]) -> Option<&str> {
+    lines.iter().find_map(|line| line.strip_prefix("SET VARIABLE \"AGI_RHAI_ERROR\" \""))
+}
+
+/// Whether a fault of script `n` names a line in it.
+fn has_line(error: &str, n: usize) -> bool {
+    let place = error.split(&format!("s{n}.rhai:")).nth(1);
+    place.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// What once ended or froze every call, each with what its fault says. Where that is left open, it depends on the machine
+/// which limit is met first: that of memory or that of computing.
+const BOMBS: &[(&str, &str, &str)] = &[
+    ("nest", "fn nest(x) { let y = x; || y }\nlet f = 0;\nfor i in 0..70000 { f = nest(f); }", ""),
+    (
+        "cells",
+        "let set = |v| 0;\nfor i in 0..70000 { let n = 0; let get = || n; set.call(get); set = |v| { n = v; }; }",
+        "",
+    ),
+    ("curry", "let f = |a| 0;\nloop { f = f.curry(f); }", ""),
+    ("state", "fn nest(x) { let y = x; || y }\nstate.f = 0;\nloop { state.f = nest(state.f); }", ""),
+    ("pad", "let s = \"x\";\ns.pad(10, \"\");\nthrow \"past\";", "past"),
+    (
+        "replace",
+        "let s = \"a\"; while s.len < 32768 { s += s; }\ns.replace(\"a\", s);\nthrow \"past\";",
+        "Length of string is too large",
+    ),
+    (
+        "race",
+        "state.sum = 0; state.list = [1, 2];\nstate.list.for_each(|x| state.sum += x);",
+        "race.rhai:2:1: argument #1 of function 'for_each' is in use",
+    ),
+    (
+        "races",
+        "state.sum = 0; state.list = [1, 2];\nloop { try { state.list.for_each(|x| state.sum += x); } catch { } }",
+        "without a command: an endless loop?",
+    ),
+    (
+        "crop",
+        "let t = \"x\"; while t.len < 500000 { t += t; }\nloop { let s = t; s.crop(1, 499999); }",
+        "computes for more than 0.2 s",
+    ),
+    (
+        "unknown",
+        "let t = \"x\"; while t.len < 500000 { t += t; }\nloop { try { call(t); } catch { } }",
+        "computes for more than 0.2 s",
+    ),
+    ("print", "for i in 0..500 { state[`k${i}`] = \"a longer text\"; }\nloop { print(state); }", ""),
+    ("nothing", "loop { print(\"\"); }", ""),
+    ("refused", "loop { try { verbose(\"a\\nb\"); } catch { } }", "computes for more than 0.2 s"),
+    ("empty", "loop { say_digits(\"\"); }", "computes for more than 0.2 s"),
+    ("naps", "loop { sleep(0.0000001); }", "without a command: an endless loop?"),
+    (
+        "map",
+        "let m = #{};\nlet t = \"x\"; while t.len < 500000 { t += t; }\nfor i in 0..3000 { m[`${i}`] = t; }",
+        "too large",
+    ),
+    (
+        "hash",
+        "let f = [];\nfor i in 0..40 { let t = [i, f]; f.push(|| t); }\nswitch f { 1 => 2 }\nthrow \"past\";",
+        "past",
+    ),
+];
+
+/// The same, where nobody's call is: at the top of an imported script.
+const IMPORTED: &[(&str, &str, &str)] = &[
+    ("nest", "fn nest(x) { let y = x; || y } let f = 0; for i in 0..70000 { f = nest(f); }", "while it is imported"),
+    ("loop", "loop { }", "computes for more than 0.1 s while it is imported"),
+    (
+        "caught",
+        "loop { try { [1].for_each(|x| loop { }); } catch { } }",
+        "computes for more than 0.1 s while it is imported",
+    ),
+    ("memory", "let m = #{}; let i = 0; loop { i += 1; m[`${i}`] = `a text ${i}`; }", "while it is imported"),
+    ("deep", "fn f(n) { f(n + 1) + 1 } const A = f(1);", "too deep"),
+    ("pad", "let s = \"x\"; s.pad(10, \"\"); throw \"past\";", "past"),
+];
+
+fn bombs() -> crate::support::process::Folder {
+    let bombs = BOMBS.iter().map(|(name, text, _)| (format!("{name}.rhai"), (*text).to_owned()));
+    let files: Vec<_> = bombs.chain([(NEIGHBOUR.0.to_owned(), NEIGHBOUR.1.to_owned())]).collect();
+    scripts(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+}
+
+#[test]
+fn bombs_end_in_their_own_calls() {
+    let folder = bombs();
+    let mut server = Server::start(&folder, &["--max-computing", "0.2"]);
+    let rss = server.rss();
+    let neighbour = Neighbour::of(&server);
+    std::thread::scope(|scope| {
+        for (name, _, expected) in BOMBS {
+            let server = &server;
+            scope.spawn(move || {
+                let played = server.call(name).play();
+                let error = played.variable("AGI_RHAI_ERROR").unwrap_or_default();
+                assert!(error.contains(expected) && error.contains(&format!("{name}.rhai:")), "{name}: {played:?}");
+            });
+        }
+    });
+    eprintln!("resident: {rss} KiB before, {} at most", server.peak_rss());
+    neighbour.check("bombs", Duration::from_millis(50));
+    server.check_well();
+}
+
+#[test]
+fn bombs_end_in_a_call_of_their_own_process() {
+    let folder = bombs();
+    for (name, _, expected) in BOMBS {
+        let script = folder.path(&format!("scripts/{name}.rhai"));
+        let mut program = agi_rhai(["--max-computing", "0.2", script.to_str().unwrap()]);
+        let mut child = program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let replies = "200 result=0\n".repeat(20);
+        let _ = child.stdin.take().unwrap().write_all(format!("{ENVIRONMENT}{replies}").as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && log.contains(expected), "{name}: {output:?}");
+    }
+}
+
+#[test]
+fn bombs_in_imported_scripts_reach_nobody() {
+    let folder = scripts([NEIGHBOUR]);
+    let mut server = Server::start(&folder, &[]);
+    let neighbour = Neighbour::of(&server);
+    for (name, text, expected) in IMPORTED {
+        folder.file(&format!("scripts/{name}.rhai"), text);
+        folder.file("scripts/main.rhai", &format!("import \"{name}\" as it;\nverbose(\"well\");"));
+        server.wait_for_log(&format!("{name}.rhai"));
+        wait_until(name, || server.log().contains(expected));
+        for command in [vec!["check"], vec!["serve", "--check", "--scripts"]] {
+            let what = if command.len() == 1 { "scripts/main.rhai" } else { "scripts" };
+            let output = agi_rhai(command.iter()).arg(folder.path(what)).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(1) && said.contains(expected), "{command:?} {name}: {output:?}");
+        }
+        std::fs::remove_file(folder.path(&format!("scripts/{name}.rhai"))).unwrap();
+    }
+    // The loader goes on.
+    folder.file("scripts/main.rhai", "verbose(\"at last\");");
+    wait_until("the edit is live", || server.call("main").play().said() == ["at last"]);
+    neighbour.check("edits with bombs", Duration::from_millis(50));
+    server.check_well();
+}
+
+#[test]
+fn a_server_that_compiles_for_long_can_be_ended() {
+    let folder = scripts([NEIGHBOUR]);
+    folder.file("scripts/slow.rhai", "loop { }");
+    for n in 0..300 {
+        folder.file(&format!("scripts/s{n}.rhai"), "import \"slow\" as slow;");
+    }
+    let mut server = Server::launch(&folder, &[], |_| {});
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(server.is_alive() && !server.log().contains(" at most "), "{}", server.log());
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait(), Some(0), "{}", server.log());
+    server.wait_for_log("told to end while the scripts were being compiled");
 }

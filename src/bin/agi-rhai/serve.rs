@@ -3,13 +3,14 @@
 use crate::calls::usual_places;
 use crate::logging::{self, Log};
 use crate::options::Serve;
+use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::host::control::{self, Control};
 use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on, log_changes};
 use agi_rhai::host::http::{self, Answer};
 use agi_rhai::host::metrics;
 use agi_rhai::script::{Change, Library};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -19,12 +20,16 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tracing::{error, info, warn};
 
 /// Between two looks at the workers and at the calls still there.
 const TICK: Duration = Duration::from_millis(100);
+/// In place of a signal: the scripts are compiled.
+const LOADED: i32 = 0;
+/// So long after the start, and again and again, the log says that scripts are still being compiled.
+const SLOW_START: Duration = Duration::from_secs(5);
 /// What ending the calls may take beyond the time `on_hangup` has.
 const ENDING: Duration = Duration::from_secs(5);
 /// Stacks besides those of calls: of refusals, and kept ones.
@@ -91,8 +96,41 @@ fn folder(options: &Serve) -> Result<PathBuf> {
 }
 
 fn load(options: &Serve, folder: &Path) -> Result<(Library, Vec<Change>)> {
-    let host = crate::host(&options.common);
+    load_with(&crate::host(&options.common), folder)
+}
+
+fn load_with(host: &Host, folder: &Path) -> Result<(Library, Vec<Change>)> {
     host.library(folder).with_context(|| format!("cannot read the folder of scripts {}", folder.display()))
+}
+
+/// Compiles the scripts, which may take a while; `None` if the process is told to end meanwhile.
+fn load_unless_told(
+    options: &Serve,
+    folder: &Path,
+    (told, signals): &(Sender<i32>, Receiver<i32>),
+) -> Result<Option<(Library, Vec<Change>)>> {
+    let (host, folder, done) = (crate::host(&options.common), folder.to_owned(), told.clone());
+    let work = move || {
+        let loaded = load_with(&host, &folder);
+        let _ = done.send(LOADED);
+        loaded
+    };
+    let loading = std::thread::Builder::new().name("loader".to_owned()).spawn(work)?;
+    loop {
+        match signals.recv_timeout(SLOW_START) {
+            Ok(LOADED) => {
+                let loaded = loading.join().map_err(|_| anyhow!("compiling the scripts panicked"))?;
+                return loaded.map(Some);
+            }
+            // They are compiled anyway.
+            Ok(SIGHUP) => {}
+            Ok(_) => {
+                info!("told to end while the scripts were being compiled");
+                return Ok(None);
+            }
+            Err(_) => info!("still compiling the scripts"),
+        }
+    }
 }
 
 /// An address to listen on; the port of FastAGI where it names none.
@@ -159,7 +197,8 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
     let signals = signals()?;
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let folder = folder(options)?;
-    let (library, changes) = load(options, &folder)?;
+    let Some((library, changes)) = load_unless_told(options, &folder, &signals)? else { return Ok(0) };
+    let signals = signals.1;
     let listeners = listeners(options)?;
     let admission = Admission {
         max_calls: room(options.max_calls),
@@ -186,13 +225,14 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
 }
 
 /// Signals, as they come.
-fn signals() -> Result<Receiver<i32>> {
+fn signals() -> Result<(Sender<i32>, Receiver<i32>)> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen to signals")?;
     let (sender, receiver) = channel();
+    let told = sender.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || signals.forever().try_for_each(|signal| sender.send(signal)))?;
-    Ok(receiver)
+    Ok((told, receiver))
 }
 
 /// Looks after a server until it is to end; the exit code.
