@@ -5,16 +5,17 @@
 //! not end here, or takes gigabytes, belongs into `src/script/bounded.rs`.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
-use crate::support::process::{ENVIRONMENT, agi_rhai};
-use crate::support::server::{Peer, Server, wait_until};
+use crate::support::process::{ENVIRONMENT, Folder, agi_rhai};
+use crate::support::server::{Peer, Server, environment, wait_until};
+use agi_rhai::host::fastagi::{self, Admission, Ending, listen_on};
 use agi_rhai::script::Language;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Values to call functions with: the first of each type is the worst.
@@ -258,7 +259,7 @@ fn no_step_of_a_script_is_felt_by_another_call() {
                         eprintln!("{n} {way:?} {}", step.text);
                     }
                     let mut peer = server.connect();
-                    peer.send(crate::support::server::environment(&format!("s{n}")));
+                    peer.send(environment(&format!("s{n}")));
                     // A script that sleeps has a caller who has enough of it.
                     let quit = peer.stream().try_clone().unwrap();
                     let waits = step.text.contains("sleep");
@@ -381,7 +382,7 @@ const IMPORTED: &[(&str, &str, &str)] = &[
     ("pad", "let s = \"x\"; s.pad(10, \"\"); throw \"past\";", "past"),
 ];
 
-fn bombs() -> crate::support::process::Folder {
+fn bombs() -> Folder {
     let bombs = BOMBS.iter().map(|(name, text, _)| (format!("{name}.rhai"), (*text).to_owned()));
     let files: Vec<_> = bombs.chain([(NEIGHBOUR.0.to_owned(), NEIGHBOUR.1.to_owned())]).collect();
     scripts(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
@@ -461,4 +462,53 @@ fn a_server_that_compiles_for_long_can_be_ended() {
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.wait(), Some(0), "{}", server.log());
     server.wait_for_log("told to end while the scripts were being compiled");
+}
+
+/// The second wall: a function that does not come back, of an embedder or of a Rhai to come.
+#[test]
+fn a_step_that_does_not_end_is_reported_and_keeps_nobody_waiting() {
+    let folder = Folder::new();
+    folder.file("scripts/stuck.rhai", "noop();\nblock();\nverbose(\"past\");");
+    folder.file("scripts/quick.rhai", "verbose(\"well\");");
+    let gate = Arc::new(Mutex::new(()));
+    let mut module = rhai::Module::new();
+    let behind = Arc::clone(&gate);
+    rhai::FuncRegistration::new("block").in_global_namespace().set_into_module(&mut module, move || {
+        drop(behind.lock());
+    });
+    let mut host = agi_rhai::Host::new();
+    host.language().add(module);
+    let (library, _) = host.library(&folder.path("scripts")).unwrap();
+    let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = fastagi::Server::start(host, library, Admission::default(), vec![listener]).unwrap();
+    let call = |script: &str| {
+        let mut peer = Peer::connect(address);
+        peer.send(environment(script));
+        peer
+    };
+    let closed = gate.lock().unwrap();
+    // More than there are threads.
+    let mut stuck: Vec<Peer> = (0..6).map(|_| call("stuck")).collect();
+    for peer in &mut stuck {
+        peer.answer("NOOP", "200 result=0");
+    }
+    // Who is accepted now finds a thread, again and again.
+    for _ in 0..20 {
+        assert_eq!(call("quick").play().said(), ["well"]);
+    }
+    assert_eq!(server.stuck_calls(), 0, "a second has not passed");
+    wait_until("they are reported", || server.stuck_calls() == 6);
+    assert!(server.metrics(0).contains("agi_rhai_stuck_calls 6"));
+    assert_eq!(call("quick").play().said(), ["well"]);
+    let first = server.live().iter().map(|live| live.id).min().unwrap();
+    assert_eq!(server.end_call(first), Ending::Stuck);
+    assert_eq!(server.end_call(u64::MAX), Ending::Unknown);
+    // They go on where they were, but for the one that was told to end.
+    drop(closed);
+    let mut ends: Vec<String> = stuck.into_iter().map(|peer| peer.play().status().to_owned()).collect();
+    ends.sort();
+    assert_eq!(ends, ["HANGUP", "SUCCESS", "SUCCESS", "SUCCESS", "SUCCESS", "SUCCESS"]);
+    wait_until("no call is left", || server.calls() == 0 && server.stuck_calls() == 0);
+    server.join();
 }

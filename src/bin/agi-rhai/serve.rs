@@ -239,6 +239,7 @@ fn signals() -> Result<(Sender<i32>, Receiver<i32>)> {
 fn attend(options: &Serve, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 {
     let clock = Stopwatch::start();
     let mut heart = Heart::new();
+    let mut stuck = 0;
     // When the calls are ended, and when the process ends with those that are left.
     let mut ending = None;
     let mut ended = false;
@@ -265,6 +266,13 @@ fn attend(options: &Serve, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 
             return 1;
         }
         heart.beat(server);
+        if std::mem::replace(&mut stuck, server.stuck_calls()) != stuck {
+            let status = match stuck {
+                0 => String::new(),
+                _ => format!("{stuck} calls have been in one step of their scripts for over a second"),
+            };
+            let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
+        }
         let Some(at) = ending else { continue };
         if server.is_done() {
             info!("all calls have ended");
