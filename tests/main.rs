@@ -25,6 +25,7 @@ mod phone;
 mod record;
 mod reload;
 mod scripts;
+mod secrets;
 mod storm;
 mod support;
 mod test_runner;

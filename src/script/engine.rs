@@ -1,7 +1,7 @@
 //! One call of a script: an engine of its own over shared packages, with the limits and the sticky end of that call.
 
 use super::Script;
-use super::fault::Fault;
+use super::fault::{Fault, Raised};
 use super::functions::{self, Language, VALUES};
 use super::import::Resolver;
 use super::phrases::Phrases;
@@ -86,6 +86,8 @@ pub struct Call {
     memory: Option<(Memory, isize)>,
     stopped: AtomicBool,
     limit: Mutex<Option<String>>,
+    /// The last error of a function of ours.
+    raised: Mutex<Option<Raised>>,
     printed: AtomicUsize,
     print: Mutex<(String, usize)>,
     /// Processor time at which computing began, in nanoseconds.
@@ -172,6 +174,7 @@ impl Call {
             memory: memory.map(|memory| (memory, (memory.used)())),
             stopped: AtomicBool::new(false),
             limit: Mutex::new(None),
+            raised: Mutex::new(None),
             printed: AtomicUsize::new(0),
             print: Mutex::default(),
             computing_since: AtomicI64::new(COUNT_ANEW),
@@ -305,6 +308,20 @@ impl Call {
             }
         }
         true
+    }
+
+    /// Notes the text of an error, and what may be told of it once the caller has answered a secret question.
+    pub(super) fn raises(&self, text: String, discreet: String) {
+        *lock(&self.raised) = Some(Raised { text, discreet });
+    }
+
+    /// The fault of an error; without values once the caller has answered a secret question.
+    fn fault(&self, script: &Script, error: &EvalAltResult, language: &Language) -> Box<Fault> {
+        if self.session().knows_a_secret() {
+            let raised = lock(&self.raised).take();
+            return Fault::of_discreet_error(&script.name, error, language, &script.sources, raised.as_ref());
+        }
+        Fault::of_error(&script.name, error, language, &script.sources)
     }
 
     /// Notes where the next `print` stands, which Rhai does not tell.
@@ -474,7 +491,7 @@ impl Call {
         if matches!(error.unwrap_inner(), EvalAltResult::Exit(..)) {
             return Finished::Well;
         }
-        Finished::Fault(Fault::of_error(&script.name, &error, language, &script.sources))
+        Finished::Fault(self.fault(script, &error, language))
     }
 }
 

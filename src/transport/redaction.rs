@@ -11,6 +11,7 @@
 //! | `agi_callerid`, `agi_calleridname`, `agi_rdnis` | all digits and letters |
 //! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
 //! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
+//! | arguments of all kinds, once something secret was entered in a call that is redacted | all digits |
 
 use super::recording::{Bytes, Event, Header, Line, reply};
 use crate::agi::{Reply, split, text};
@@ -35,6 +36,8 @@ pub(super) struct Redaction {
     digits: Vec<Vec<u8>>,
     /// The most that is replaced where nothing was entered.
     most: Part,
+    /// The least that is replaced in arguments: something secret was asked for, and a script may say it in any form.
+    least: Part,
     /// The number that is being entered, piece by piece, and its stand-in.
     entering: (Vec<u8>, Vec<u8>),
     /// The command that was sent last, where a call is hidden as it goes on.
@@ -64,6 +67,7 @@ impl Redaction {
         Self {
             digits: Vec::new(),
             most,
+            least: Part::None,
             entering: (Vec::new(), Vec::new()),
             command: None,
             words: HashSet::new(),
@@ -142,6 +146,7 @@ impl Redaction {
                     self.command = Some(command);
                 }
             }
+            Event::Secret(false) => self.least = Part::Digits,
             Event::Printed(printed) => printed.text = self.text(&printed.text, self.most),
             Event::Ended(ended) => {
                 if let Some(fault) = &mut ended.fault {
@@ -268,7 +273,8 @@ impl Redaction {
                     params.get(number).or(params.last()).map_or(Part::Digits, |param| part(command, param))
                 }
             };
-            replaced.extend(self.replace(&word[blank..], part.min(self.most)));
+            let least = if number < *verb || ours { Part::None } else { self.least };
+            replaced.extend(self.replace(&word[blank..], part.max(least).min(self.most)));
         }
         replaced
     }
@@ -293,16 +299,23 @@ impl Redaction {
             }
         }
         let result = reply.result();
-        let at = "result=".len();
-        match entered {
+        let replaced = match entered {
             Entered::Key => {
                 let key = result.parse().unwrap_or_default();
                 let key = digits.first().copied().or_else(|| self.replace(&[key], Part::All).first().copied());
-                said.replace_range(at..at + result.len(), &key.unwrap_or_default().to_string());
+                key.unwrap_or_default().to_string()
             }
-            Entered::Result if !digits.is_empty() => said.replace_range(at..at + result.len(), &text(digits)),
-            Entered::Result => said.replace_range(at..at + result.len(), &self.text(result, Part::All)),
-            _ => {}
+            Entered::Result if !digits.is_empty() => text(digits).into_owned(),
+            Entered::Result => self.text(result, Part::All),
+            Entered::Nothing | Entered::Value | Entered::Text => result.to_owned(),
+        };
+        // A refusal has no result.
+        let place = "result=".len()..;
+        if let Some(rest) = said.get(place.clone()).and_then(|rest| rest.strip_prefix(result)).map(str::to_owned) {
+            // Where a sound file was left, say, which the script told.
+            let behind = rest.rfind(')').map_or(0, |at| at + 1);
+            let fields = self.text(&rest[behind..], self.least.min(self.most));
+            said.replace_range(place, &format!("{replaced}{}{fields}", &rest[..behind]));
         }
         format!("{} {said}", reply.code)
     }

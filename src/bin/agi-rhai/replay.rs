@@ -5,7 +5,7 @@ mod as_test;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
 use agi_rhai::script::LoadError;
-use agi_rhai::session::Observer;
+use agi_rhai::session::{Observer, Sent};
 use agi_rhai::transport;
 use agi_rhai::transport::recording::{Event, Tape};
 use agi_rhai::transport::replay::Departure;
@@ -167,9 +167,9 @@ impl Place {
 }
 
 impl Observer for Place {
-    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, _: Time) {
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
         // What the host says at the end stands nowhere in the script.
-        if status(line).is_some() {
+        if status(line.line()).is_some() {
             return;
         }
         let here = (script.to_owned(), place, command.function.name);

@@ -144,7 +144,9 @@ impl Line {
     pub fn run(self, setup: &Setup, version: &Version) -> End {
         let mut host = setup.host.clone();
         host.set_seed(self.seed);
-        let outcome = host.run(self.session, &version.script, setup.args.clone());
+        let mut outcome = host.run(self.session, &version.script, setup.args.clone());
+        // Whoever sits at this phone has typed the secret.
+        outcome.fault = outcome.fault.map(Fault::in_full);
         let goes_on = self.position.lock().unwrap_or_else(PoisonError::into_inner).take();
         let after: BTreeMap<String, String> = setup.database.entries().into_iter().collect();
         let gone = self.before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
