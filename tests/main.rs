@@ -10,6 +10,7 @@ mod cli;
 mod docs;
 mod examples;
 mod fastagi;
+mod foreign;
 mod ivr;
 mod ivr_phrases;
 mod live;

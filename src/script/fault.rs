@@ -1,6 +1,7 @@
 //! Faults: what is wrong in a script, where, and what would be right.
 
 use super::functions::Language;
+use crate::agi::{is_hidden, printable};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
 use std::fmt;
@@ -225,8 +226,12 @@ pub(super) fn render(
     hint: Option<&str>,
     colour: bool,
 ) -> String {
+    let (message, script) = (printable(message), printable(script));
+    // One for one, so that what is marked stays where it is.
+    let source: String = source.chars().map(|c| if c != '\t' && is_hidden(c) { '\u{fffd}' } else { c }).collect();
+    let source = source.as_str();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut title = level.primary_title(message);
+    let mut title = level.primary_title(&*message);
     if let Some(rule) = rule {
         title = title.id(rule);
     }
@@ -237,16 +242,20 @@ pub(super) fn render(
         report = report.element(
             Snippet::source(source)
                 .line_start(line)
-                .path(script)
+                .path(&*script)
                 .annotation(AnnotationKind::Primary.span(byte(start)..byte(start + width))),
         );
     }
     for (name, script, line) in calls {
         let name = if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
-        report = report.element(Level::NOTE.message(format!("in {name}, called at {script}:{line}")));
+        report = report.element(Level::NOTE.message(format!(
+            "in {}, called at {}:{line}",
+            printable(&name),
+            printable(script)
+        )));
     }
     if let Some(hint) = hint {
-        report = report.element(Level::HELP.message(hint.to_owned()));
+        report = report.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[report])
 }
@@ -254,13 +263,13 @@ pub(super) fn render(
 /// In one line: `game.rhai:12:5: what is wrong; what would be right`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.script)?;
+        f.write_str(&printable(&self.script))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
-        write!(f, ": {}", self.message)?;
+        write!(f, ": {}", printable(&self.message))?;
         match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
+            Some(hint) => write!(f, "; {}", printable(hint)),
             None => Ok(()),
         }
     }

@@ -493,3 +493,108 @@ fn item(line: &[u8]) -> (&str, &[u8]) {
     let value = at.map_or(line, |at| &line[at + 1..]);
     (name, value.strip_prefix(b" ").unwrap_or(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::COMMANDS;
+    use crate::transport::recording::{FORMAT, Printed};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn header(environment: Vec<Bytes>, args: Vec<String>) -> Header {
+        Header {
+            format: FORMAT,
+            script: String::new(),
+            version: String::new(),
+            seed: 0,
+            started: Duration::ZERO,
+            args,
+            params: BTreeMap::new(),
+            denied: Vec::new(),
+            dead_mode: true,
+            redacted: true,
+            environment,
+        }
+    }
+
+    /// Lines of commands with arguments of any kind, and any bytes at all.
+    fn sent() -> impl Strategy<Value = Event> {
+        let verb = (0..COMMANDS.len()).prop_map(|at| COMMANDS[at].verb.to_owned());
+        let word = prop_oneof![r#"[ -~]{0,12}"#, "[0-9]{1,12}", "\"[^\"\n]{0,12}\"", "\\PC{0,6}"];
+        let command =
+            (verb, vec(word, 0..5)).prop_map(|(verb, words)| format!("{verb} {}", words.join(" ")).into_bytes());
+        prop_oneof![4 => command, 1 => vec(any::<u8>(), 0..40)].prop_map(|line| Event::Sent(Bytes(line)))
+    }
+
+    /// Replies as Asterisk gives them, cut off, longer, and none at all.
+    fn heard() -> impl Strategy<Value = Event> {
+        let code = prop_oneof!["200", "510", "511", "520", "[0-9]{0,6}"];
+        let result = prop_oneof!["", "-1", "-", "[0-9*#]{1,9}", "[0-9]{1,25}", "\\PC{0,5}"];
+        let rest = prop_oneof![
+            "",
+            "[ ()a-z0-9=\"]{0,20}",
+            r#" \(speech\) endpos=[0-9]{1,3} results=1 score0=[0-9]{1,3} text0="[a-zé0-9 ]{0,6}" grammar0="x""#,
+            r#" \((digit|timeout|dtmf|[0-9a-zß]{0,6})\)( endpos=[0-9]{1,5})?( digit=[0-9*])?"#,
+            "\\PC{0,10}",
+        ];
+        let whole = (code, result, rest).prop_map(|(code, result, rest)| format!("{code} result={result}{rest}"));
+        let cut = (whole, 0..60_usize).prop_map(|(text, at)| text.chars().take(at).collect());
+        prop_oneof![4 => cut, 1 => "\\PC{0,12}", 1 => "[0-9]{3} [a-z]{0,8}"].prop_map(Event::Heard)
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let printed = |text| Event::Printed(Printed { text, script: String::new(), line: 0 });
+        prop_oneof![
+            8 => sent(),
+            8 => heard(),
+            1 => any::<bool>().prop_map(Event::Secret),
+            1 => "\\PC{0,12}".prop_map(printed),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is said, it is redacted, line by line, and a reply stays one of its code.
+        #[test]
+        fn nothing_that_is_said_ends_a_call(
+            events in vec(event(), 0..30),
+            environment in vec("(agi_callerid|agi_x)?(:| |: )?\\PC{0,12}", 0..4),
+            args in vec("\\PC{0,8}", 0..3),
+        ) {
+            let mut head = header(environment.into_iter().map(|line| Bytes(line.into_bytes())).collect(), args);
+            let lines: Vec<Line> = events.into_iter().map(|event| Line { at: Duration::ZERO, event }).collect();
+            let mut whole = lines.clone();
+            Redaction::apply(&mut head, &mut whole);
+            let mut secrets = Redaction::of_secrets();
+            let mut is_secret = false;
+            for (before, after) in lines.iter().zip(&whole) {
+                let mut hidden = before.event.clone();
+                if let Event::Secret(secret) = hidden {
+                    is_secret = secret;
+                }
+                secrets.hide(&mut hidden, is_secret);
+                if let Event::Heard(said) = &before.event {
+                    for after in [&after.event, &hidden] {
+                        let Event::Heard(now) = after else { panic!("{said:?} became {after:?}") };
+                        prop_assert_eq!(reply(said).map(|reply| reply.code), reply(now).map(|reply| reply.code));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_nothing_to_redact() {
+        for said in ["510", "510 no", "200", "200 result", "200 result=", "511 result"] {
+            for secret in [false, true] {
+                let mut redaction = Redaction::of_secrets();
+                redaction.hide(&mut Event::Sent(Bytes(b"GET DATA \"beep\" 5000 4".to_vec())), secret);
+                let mut event = Event::Heard(said.to_owned());
+                redaction.hide(&mut event, secret);
+                assert_eq!(event, Event::Heard(format!("{said}{}", if said.len() == 3 { " " } else { "" })));
+            }
+        }
+    }
+}

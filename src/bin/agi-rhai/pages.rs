@@ -87,7 +87,7 @@ pub fn man(options: &Man) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("agi-rhai: cannot write to {}: {error}", folder.display());
+            crate::out::complain(format_args!("cannot write to {}: {error}", folder.display()));
             ExitCode::from(2)
         }
     }

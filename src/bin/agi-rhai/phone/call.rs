@@ -1,6 +1,7 @@
 //! One call after the other: what stays the same, the version of the script, the line, and the end.
 
 use super::Setting;
+use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
@@ -172,14 +173,14 @@ impl End {
         let mut lines =
             vec![format!("Call ended: {status}, {} s, {commands} commands, seed {seed}.", length.as_secs())];
         lines.push(match &self.goes_on {
-            Some(place) => format!("The dialplan goes on at {place}."),
+            Some(place) => format!("The dialplan goes on at {}.", printable(place)),
             None => "Hung up: the dialplan goes on at extension h, if any.".to_owned(),
         });
-        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        let variables = self.variables.iter().map(|(name, value)| format!("{}={}", printable(name), printable(value)));
         lines.push(format!("Variables: {}", variables.collect::<Vec<_>>().join(", ")));
         let stored = self.stored.iter().map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => format!("{key} deleted"),
+            Some(value) => format!("{}={}", printable(key), printable(value)),
+            None => format!("{} deleted", printable(key)),
         });
         let stored: Vec<String> = stored.collect();
         if !stored.is_empty() {
