@@ -92,7 +92,7 @@ pub trait Observer: Send + Sync {
     /// A command was sent, from this place in the script.
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, at: Time);
 
-    /// Its reply came; `shown` is the reply with the keys masked, and with everything masked that may be made of a secret.
+    /// Its reply came; `shown` is the reply with the keys masked, and all that may be made of a secret.
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
 }
 
@@ -251,8 +251,8 @@ impl Session {
         self.transport.keep(Note::Secret(secret));
     }
 
-    /// Whether the caller has entered something [secret](Self::keep_secret). From then on log and observers are told the
-    /// verbs of commands alone, since what a script says may be made of the secret.
+    /// Whether the caller has entered something [secret](Self::keep_secret). From then on log and observers are told
+    /// the verbs of commands alone, since what a script says may be made of the secret.
     #[must_use]
     pub fn knows_a_secret(&self) -> bool {
         self.keys.known

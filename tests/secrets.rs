@@ -1,6 +1,7 @@
 //! No text of an error, nor anything else that leaves a call, holds what a caller typed at a secret question.
 
-use crate::support::process::Folder;
+use crate::support::process::{Folder, agi_rhai};
+use crate::support::server::{Server, reply, wait_until};
 use agi_rhai::command::Command;
 use agi_rhai::host::Recorder;
 use agi_rhai::pbx::{Call, Channel, Plan};
@@ -12,6 +13,8 @@ use agi_rhai::{Host, Session};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write as _};
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -255,4 +258,48 @@ fn no_function_and_no_operator_lets_a_secret_out() {
     println!("{} cases, {} ran, {} faults", cases.len(), told.0, told.1);
     assert!(told.0 * 10 > cases.len() * 9, "most cases are to run: {told:?} of {}", cases.len());
     assert!(told.1 * 3 > cases.len(), "many are to be faults: {told:?} of {}", cases.len());
+}
+
+/// The same with the program itself: what stands in the log, in the list of calls and in the metrics, and what Asterisk
+/// is told.
+#[test]
+fn a_server_tells_nobody_a_secret() {
+    let folder = Folder::new();
+    folder.file(
+        "scripts/pin.rhai",
+        "let pin = ask(\"vm-password\", #{ max: 8, secret: true });\nsay_digits(pin);\nset_variable(\"PIN\", pin);\n\
+         database_put(\"pin\", \"1\", pin);\nstream_file(pin);\nif pin < 5 { }\n",
+    );
+    let server = Server::start(&folder, &["--log-level", "trace", "--log-digits"]);
+    let mut peer = server.call("pin");
+    peer.hears("GET DATA \"vm-password\" 5000 1");
+    let mut show = agi_rhai(["calls", "show", "1", "--control", server.control.to_str().unwrap()]);
+    let mut show = show.stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(show.stdout.take().unwrap());
+    shown.read_line(&mut String::new()).unwrap();
+    peer.send("200 result=4\n");
+    let said = peer.play_with(|line| match line {
+        "GET DATA \"\" 2000 7" => Some("200 result=7119358".to_owned()),
+        line if line.starts_with("STREAM FILE") => Some("200 result=-1".to_owned()),
+        line => Some(reply(line).to_owned()),
+    });
+    let mut told = String::new();
+    shown.read_to_string(&mut told).unwrap();
+    show.wait().unwrap();
+    assert!(told.contains("> SAY DIGITS •••") && told.contains("> DATABASE PUT •••"), "{told}");
+    let error = said.variable("AGI_RHAI_ERROR").unwrap();
+    assert!(error.contains("pin.rhai:6:8: a text compared with a number: use to_number()"), "{error}");
+    told.push_str(error);
+    wait_until("it is logged", || server.log().contains("call ended"));
+    let log = server.log();
+    assert!(log.contains("sound file missing") && log.contains("6 | if pin < 5 { }"), "{log}");
+    told.push_str(&log);
+    told.push_str(&server.page("/metrics").1);
+    for line in said.lines.iter().filter(|line| line.starts_with("VERBOSE")) {
+        told.push_str(line);
+    }
+    for part in ["7119358", "4711", "9358"] {
+        let told = told.lines().filter(|line| line.contains(part) && !line.contains("seed=")).collect::<Vec<_>>();
+        assert!(told.is_empty(), "{told:#?}");
+    }
 }

@@ -32,10 +32,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     written_out(text, is_hidden)
 }
 
-/// The same for a text of several lines that are ours to break.
+/// The same for a text of several lines that are ours to break, and to indent.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| c != '\n' && is_hidden(c))
+    written_out(text, |c| !matches!(c, '\n' | '\t') && is_hidden(c))
 }
 
 fn written_out(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {

@@ -324,7 +324,8 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
 }
 
 /// What is wrong, in words that are ours or stand in the script at that place (`here`), and in no others: nothing of it
-/// can come from what a caller typed. A kind of mistake that is not known here, of a newer Rhai say, is told by its place.
+/// can come from what a caller typed. A kind of mistake that is not known here, of a newer Rhai say, is told by its
+/// place.
 fn explain_discreetly(
     error: &EvalAltResult,
     language: &Language,

@@ -353,3 +353,34 @@ impl Write for Quiet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let written = bytes.len().min(self.0);
+            self.0 -= written;
+            if written > 0 { Ok(written) } else { Err(std::io::ErrorKind::StorageFull.into()) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_does_not_take_are_counted() {
+        let lines = Lines::default();
+        for line in ["one\n", "two\n", "three\n"] {
+            (&lines).write_all(line.as_bytes()).unwrap();
+        }
+        lines.lock().closed = true;
+        lines.write_to(Disk(6));
+        assert_eq!(lines.lock().dropped, 2);
+    }
+}

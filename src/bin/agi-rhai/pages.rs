@@ -3,7 +3,7 @@
 use crate::options::Options;
 use clap::{CommandFactory, ValueHint};
 use clap_complete::Shell;
-use std::io::{self, Write, stdout};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -114,6 +114,6 @@ fn page(command: &clap::Command) -> String {
 
 /// Whoever reads from a pipe may have had enough.
 fn print(text: &[u8]) -> ExitCode {
-    let _ = stdout().write_all(text).and_then(|()| stdout().flush());
+    let _ = crate::out::put(String::from_utf8_lossy(text));
     ExitCode::SUCCESS
 }
