@@ -90,10 +90,36 @@ pub struct Last {
 /// Hears what goes over the line of a session: for a list of live calls, for figures, for whoever listens in.
 pub trait Observer: Send + Sync {
     /// A command was sent, from this place in the script.
-    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, at: Time);
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, at: Time);
 
-    /// Its reply came; `shown` is the reply with the keys masked.
+    /// Its reply came; `shown` is the reply with the keys masked, and all that may be made of a secret.
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
+}
+
+/// A line to Asterisk. Where the caller has entered something secret, it is shown as its verb alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    command: &'static Command,
+    line: &'a [u8],
+    masked: bool,
+}
+
+impl<'a> Sent<'a> {
+    /// The line as it was sent, for whoever made the call.
+    #[must_use]
+    pub const fn line(&self) -> &'a [u8] {
+        self.line
+    }
+}
+
+impl fmt::Display for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.masked {
+            true if self.line.len() > self.command.verb.len() => write!(f, "{} •••", self.command.verb),
+            true => f.write_str(self.command.verb),
+            false => f.write_str(&text(self.line)),
+        }
+    }
 }
 
 /// What is known of the caller's keys.
@@ -103,6 +129,8 @@ struct Keys {
     shown: bool,
     /// Whether it does not for the moment.
     secret: bool,
+    /// Whether the caller has entered something secret: whatever the script says from then on may be made of it.
+    known: bool,
     /// Whether the last question ended because the time was up.
     timed_out: bool,
 }
@@ -132,6 +160,8 @@ pub struct Session {
     over: Option<Over>,
     closed: bool,
     aftermath: bool,
+    /// What goes over the line is the host's own.
+    telling: bool,
     commands: u64,
     missing: u64,
     /// The missing sound files told in the log, and when.
@@ -177,6 +207,7 @@ impl Session {
             over: None,
             closed: false,
             aftermath: false,
+            telling: false,
             commands: 0,
             missing: 0,
             warned: Vec::new(),
@@ -218,6 +249,13 @@ impl Session {
     pub fn keep_secret(&mut self, secret: bool) {
         self.keys.secret = secret;
         self.transport.keep(Note::Secret(secret));
+    }
+
+    /// Whether the caller has entered something [secret](Self::keep_secret). From then on log and observers are told
+    /// the verbs of commands alone, since what a script says may be made of the secret.
+    #[must_use]
+    pub fn knows_a_secret(&self) -> bool {
+        self.keys.known
     }
 
     /// Whether the last command that asked the caller for digits ended because the time was up: not by `#`, and not
@@ -423,9 +461,11 @@ impl Session {
 
     fn say(&mut self, command: &'static Command, args: &[Value]) {
         self.aftermath = true;
+        self.telling = true;
         if let Err(error) = self.invoke(command, args) {
             debug!(%error, "not told to Asterisk");
         }
+        self.telling = false;
     }
 
     fn lost(&mut self, why: impl fmt::Display) -> Over {
@@ -472,10 +512,11 @@ impl Session {
             Waits::Unbounded => None,
         };
         self.commands += 1;
-        debug!(target: "agi_rhai::dialogue", "> {}", text(line));
+        let sent = Sent { command, line, masked: self.keys.known && !self.telling };
+        debug!(target: "agi_rhai::dialogue", "> {sent}");
         let now = self.transport.now();
         if let Some(observer) = &self.observer {
-            observer.sent(command, line, &self.last.script, self.last.line, now);
+            observer.sent(command, &sent, &self.last.script, self.last.line, now);
         }
         if let Err(error) = self.transport.send(line) {
             return Err(Error::Over(self.broke(&error)));
@@ -487,9 +528,15 @@ impl Session {
                 // The line is in step again; what the command brought is lost.
                 Ok(Heard::Reply(_)) if broken_off => return Err(Error::Over(self.stopped())),
                 Ok(Heard::Reply(reply)) => {
-                    self.log(command, &reply);
+                    self.keys.known |= self.keys.secret && holds_something(command, &reply);
+                    let shown = Shown {
+                        command,
+                        reply: &reply,
+                        digits: self.keys.in_log(),
+                        masked: self.keys.known && !self.telling,
+                    };
+                    debug!(target: "agi_rhai::dialogue", "< {shown}");
                     if let Some(observer) = &self.observer {
-                        let shown = Shown { command, reply: &reply, digits: self.keys.in_log() };
                         observer.heard(command, &shown, self.transport.now());
                     }
                     if let After::Fence(result) = command.after
@@ -614,6 +661,8 @@ impl Session {
             Some((_, at)) => *at = now,
             None => self.warned.push((file.to_owned(), now)),
         }
+        // It may be made of what the caller entered. The script's line tells which it is.
+        let file = if self.keys.known { "•••" } else { file };
         warn!(
             command = command.verb,
             file,
@@ -630,10 +679,16 @@ impl Session {
             _ => Ok(()),
         }
     }
+}
 
-    fn log(&self, command: &'static Command, reply: &Reply) {
-        debug!(target: "agi_rhai::dialogue", "< {}", Shown { command, reply, digits: self.keys.in_log() });
-    }
+/// Whether there is something in this reply that the caller entered.
+fn holds_something(command: &Command, reply: &Reply) -> bool {
+    let result = reply.result();
+    let none = match command.function.returns {
+        Returns::Digits => matches!(result, "" | "-1"),
+        _ => matches!(result, "" | "-1" | "0"),
+    };
+    !none || reply.value().is_some_and(|value| value != "timeout")
 }
 
 /// A reply as it is shown: the keys a caller pressed are nobody's business.
@@ -641,17 +696,30 @@ struct Shown<'a> {
     command: &'static Command,
     reply: &'a Reply,
     digits: bool,
+    masked: bool,
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entered = matches!(self.command.function.returns, Returns::Key | Returns::Digits);
-        let (result, number) = (self.reply.result(), self.reply.result().parse::<i64>());
-        if self.digits || !entered || result.is_empty() || matches!(number, Ok(0 | -1)) {
+        let (code, result, returns) = (self.reply.code, self.reply.result(), self.command.function.returns);
+        // No key is a code of 0; as digits that is what the caller entered.
+        let is_none = result.is_empty() || result == "-1" || (result == "0" && !matches!(returns, Returns::Digits));
+        let entered = matches!(returns, Returns::Key | Returns::Digits);
+        if self.masked {
+            // Keys are the caller's; all else may be what the script has said before.
+            let value = if self.reply.value().is_some() { " (•••)" } else { "" };
+            return match code {
+                200 if is_none || entered && self.digits => write!(f, "200 result={result}{value}"),
+                200 if entered => write!(f, "200 result={}{value}", "•".repeat(result.len())),
+                200 => write!(f, "200 result=•••{value}"),
+                _ => write!(f, "{code}"),
+            };
+        }
+        if self.digits || !entered || is_none {
             return self.reply.fmt(f);
         }
         let masked = self.reply.text.replacen(result, &"•".repeat(result.len()), 1);
-        write!(f, "{} {masked}", self.reply.code)
+        write!(f, "{code} {masked}")
     }
 }
 

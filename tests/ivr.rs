@@ -5,7 +5,7 @@ use agi_rhai::agi;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
 use agi_rhai::pbx::{self, Act, Caller, Channel, Digit, Hearing, Plan, State, Voice};
-use agi_rhai::session::Observer;
+use agi_rhai::session::{Observer, Sent};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Session, Status};
 use std::fmt::Display;
@@ -647,7 +647,7 @@ fn whoever_hangs_up_ends_the_script_there() {
 struct Listener(Mutex<Vec<String>>);
 
 impl Observer for Listener {
-    fn sent(&self, _: &'static Command, _: &[u8], _: &str, _: usize, _: Time) {}
+    fn sent(&self, _: &'static Command, _: &Sent<'_>, _: &str, _: usize, _: Time) {}
 
     fn heard(&self, _: &'static Command, shown: &dyn Display, _: Time) {
         self.0.lock().unwrap().push(shown.to_string());

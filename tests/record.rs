@@ -587,6 +587,24 @@ fn a_replay_may_be_had_by_a_program_of_ones_own() {
     assert_eq!(Reply::of(0).to_string(), "200 result=0");
 }
 
+/// A call that is redacted is written at its end, all at once, however long it was.
+#[test]
+fn a_long_call_is_redacted_whole() {
+    let folder = Folder::new();
+    let script =
+        "let text = \"\"; text.pad(1000, 'x'); for n in 0..1000 { print(text); set_variable(\"X\", text + n); }";
+    folder.file("scripts/long.rhai", script);
+    let records = folder.path("records");
+    let server = Server::start(&folder, &["--record", text(&records), "--redact"]);
+    assert_eq!(server.call("long").play().status(), "SUCCESS");
+    wait_until("it is written", || recordings(&records).iter().any(|file| tape(file).ended().is_some()));
+    let file = recording(&records);
+    assert!(fs::metadata(&file).unwrap().len() > 2 * 1024 * 1024);
+    assert_eq!(server.metric("agi_rhai_recordings_lost_total"), 0.0);
+    assert!(!server.log().contains("not recorded"), "{}", server.log());
+    run(&["replay", text(&file)], "").code(0);
+}
+
 /// What a question calls secret stays out of the file, even where the rest is not redacted.
 #[test]
 fn what_a_question_calls_secret_is_not_recorded() {

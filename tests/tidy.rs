@@ -93,6 +93,19 @@ fn every_thing_has_its_place() {
         "standard output is the protocol",
     );
     check_only_in(&["eprintln!", "eprint!", "stderr()"], &["src/bin/"], "a library logs by tracing");
+    check_only_in(
+        &[
+            "println!",
+            "print!",
+            "eprintln!",
+            "eprint!",
+            "writeln!(stdout()",
+            "stdout().write_all",
+            "stderr().write_all",
+        ],
+        &["src/bin/agi-rhai/out.rs", "src/bin/agi-rhai/logging.rs"],
+        "what is printed is made harmless there",
+    );
     check_only_in(&["clap", "anyhow", "signal_hook", "tracing_subscriber"], &["src/bin/"], "the program's business");
     check_only_in(
         &["unsafe", "unsafe_code"],

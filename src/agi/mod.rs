@@ -4,10 +4,12 @@
 
 pub mod environment;
 pub mod line;
+pub mod printable;
 pub mod reply;
 
 pub use environment::{Environment, Malformed};
 pub use line::{Unsendable, quote, split};
+pub use printable::{is_hidden, printable, printable_lines};
 pub use reply::{Frame, Framer, Reply};
 
 use std::borrow::Cow;

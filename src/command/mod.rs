@@ -218,6 +218,19 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// What is wrong, without any value a script gave.
+    pub(crate) fn discreet(&self) -> String {
+        let what = match (self.kind, self.parameter) {
+            (RefusalKind::Argument, Some(parameter)) => return format!("{}: `{parameter}` is not right", self.command),
+            (RefusalKind::Argument, None) => "an argument is not right",
+            (RefusalKind::Refused, _) => "Asterisk refused it",
+            (RefusalKind::Failed, _) => "it failed",
+        };
+        format!("{}: {what}", self.command)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -6,6 +6,7 @@
 
 use super::fastagi::{Ending, Server};
 use super::live::Live;
+use crate::agi::printable;
 use crate::clock::{self, Stopwatch};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -149,7 +150,7 @@ fn row(live: &Live, clock: Stopwatch) -> String {
         live.peer.to_string(),
     ];
     // What a caller sent is not to look like our own signs.
-    let mut row = columns.map(|column| column.replace(|c: char| c.is_control(), "?")).join("\t");
+    let mut row = columns.map(|column| printable(&column).into_owned()).join("\t");
     row.push('\n');
     row
 }
@@ -160,11 +161,11 @@ fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
     call.listen(sender);
     let about = call.about().cloned().unwrap_or_default();
     let script = call.script().map_or(&*about.request, |found| &*found.name);
-    writeln!(stream, "call {} of {script} on {}", call.id, about.channel)?;
+    writeln!(stream, "call {} of {} on {}", call.id, printable(script), printable(&about.channel))?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
         match lines.recv_timeout(Duration::from_millis(500)) {
-            Ok(line) => writeln!(stream, "{}", line.replace(|c: char| c.is_control(), " "))?,
+            Ok(line) => writeln!(stream, "{}", printable(&line))?,
             // Nothing to tell: is anybody still there?
             Err(RecvTimeoutError::Timeout) if matches!(stream.read(&mut [0; 16]), Ok(0)) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {}

@@ -6,7 +6,7 @@ use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
 use crate::script::Found;
-use crate::session::Observer;
+use crate::session::{Observer, Sent};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -167,7 +167,7 @@ impl Live {
 }
 
 impl Observer for Live {
-    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, at: Time) {
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, at: Time) {
         {
             let mut now = lock(&self.now);
             now.command = Some(command);
@@ -181,7 +181,7 @@ impl Observer for Live {
             }
         }
         if self.is_heard.load(Relaxed) {
-            self.tell(&format_args!("> {}    [{script}:{place}]", crate::agi::text(line)));
+            self.tell(&format_args!("> {line}    [{script}:{place}]"));
         }
     }
 

@@ -118,7 +118,8 @@ impl fmt::Display for Status {
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
-    /// The script's fault, where there is one; also one in `on_hangup`.
+    /// The script's fault, where there is one; also one in `on_hangup`. It tells no values once the caller has answered
+    /// a secret question: [`Fault::in_full`] does.
     pub fault: Option<Box<Fault>>,
     /// How many commands were sent.
     pub commands: u64,
@@ -276,7 +277,10 @@ impl Host {
                 (Status::Hangup, after)
             }
             Ok((Finished::Fault(fault), _)) => (Status::Failure, Some(fault)),
-            Err(panic) => (Status::Failure, Some(Fault::of_panic(script.name(), "a function", &*panic))),
+            Err(panic) => {
+                let of = if call.session().knows_a_secret() { Fault::of_discreet_panic } else { Fault::of_panic };
+                (Status::Failure, Some(of(script.name(), "a function", &*panic)))
+            }
         };
         let mut session = call.session();
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
@@ -325,7 +329,7 @@ impl Stage for Host {
         let mut host = self.clone();
         host.set_seed(seed);
         let outcome = host.run_with(session, script, args, params);
-        Ended { status: outcome.status.word(), fault: outcome.fault }
+        Ended { status: outcome.status.word(), fault: outcome.fault.map(Fault::in_full) }
     }
 }
 

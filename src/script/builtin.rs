@@ -195,14 +195,16 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
     add_typed(module, "random", &[int, int], |context, args| {
         let (least, most) = (integer(args[0]), integer(args[1]));
         if least > most {
-            return Err(wrong(context, &format!("random: {least} to {most} holds no number")));
+            let message = format!("random: {least} to {most} holds no number");
+            return Err(wrong(context, &message, "random: there is no number between the two"));
         }
         Ok(Call::of(context)?.chance().random_range(least..=most).into())
     });
     add_typed(module, "choose", &[TypeId::of::<Array>()], |context, args| {
         let array = args[0].read_lock::<Array>().map(|array| array.clone()).unwrap_or_default();
         if array.is_empty() {
-            return Err(wrong(context, "choose: the array is empty"));
+            let message = "choose: the array is empty";
+            return Err(wrong(context, message, message));
         }
         let at = Call::of(context)?.chance().random_range(0..array.len());
         Ok(array[at].clone())
@@ -245,7 +247,11 @@ impl Call {
     }
 }
 
-fn wrong(context: &NativeCallContext, message: &str) -> Box<EvalAltResult> {
+/// An error of a function: with the values that are not right, and without, for a call that has a secret.
+fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<EvalAltResult> {
+    if let Ok(call) = Call::of(context) {
+        call.raises(message.to_owned(), discreet.to_owned());
+    }
     EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into()
 }
 
@@ -256,7 +262,16 @@ fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltRe
         _ => format!("the number {value}"),
     };
     let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
-    wrong(context, &format!("{} compared with {}: {hint}", shown(args[0]), shown(args[1])))
+    let kind = |value: &Dynamic| match super::functions::value(value) {
+        Value::Text(_) => "a text",
+        Value::Nothing => "()",
+        _ => "a number",
+    };
+    wrong(
+        context,
+        &format!("{} compared with {}: {hint}", shown(args[0]), shown(args[1])),
+        &format!("{} compared with {}: {hint}", kind(args[0]), kind(args[1])),
+    )
 }
 
 fn integer(value: &Dynamic) -> INT {
@@ -286,7 +301,8 @@ fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let seconds = args[0].as_float().or_else(|_| args[0].as_int().map(seconds));
     let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let Some(length) = length else {
-        return Err(wrong(context, &format!("sleep: `seconds` must be a number of seconds, not {}", args[0])));
+        let what = "sleep: `seconds` must be a number of seconds";
+        return Err(wrong(context, &format!("{what}, not {}", args[0]), what));
     };
     let call = Call::of(context)?;
     match call.pause(length) {
@@ -325,20 +341,24 @@ fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<E
 fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let epoch = match args.first() {
         Some(epoch) => {
-            number(epoch).ok_or_else(|| wrong(context, &format!("date: `epoch` must be an integer, not {epoch}")))?
+            let what = "date: `epoch` must be an integer";
+            number(epoch).ok_or_else(|| wrong(context, &format!("{what}, not {epoch}"), what))?
         }
         None => unix(&*Call::of(context)?),
     };
     let zone = match args.get(1) {
         Some(zone) => {
             let name = zone.to_string();
-            jiff::tz::TimeZone::get(&name).map_err(|_| wrong(context, &format!("date: no time zone {name:?}")))?
+            let unknown = |_| wrong(context, &format!("date: no time zone {name:?}"), "date: no such time zone");
+            jiff::tz::TimeZone::get(&name).map_err(unknown)?
         }
         None => jiff::tz::TimeZone::system(),
     };
-    let time = jiff::Timestamp::from_second(epoch)
-        .map_err(|_| wrong(context, &format!("date: {epoch} is no time of this calendar")))?
-        .to_zoned(zone);
+    let beyond = |_| {
+        let message = format!("date: {epoch} is no time of this calendar");
+        wrong(context, &message, "date: `epoch` is no time of this calendar")
+    };
+    let time = jiff::Timestamp::from_second(epoch).map_err(beyond)?.to_zoned(zone);
     let part = |number: i64| Value::Int(number);
     Ok(dynamic(Value::map([
         ("year", part(time.year().into())),

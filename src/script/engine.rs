@@ -1,7 +1,7 @@
 //! One call of a script: an engine of its own over shared packages, with the limits and the sticky end of that call.
 
 use super::Script;
-use super::fault::Fault;
+use super::fault::{Fault, Raised};
 use super::functions::{self, Language, VALUES};
 use super::import::Resolver;
 use super::phrases::Phrases;
@@ -105,6 +105,8 @@ pub struct Call {
     limit: Mutex<Option<String>>,
     /// The operation after which the script is stopped; 0 while it keeps to its limits.
     last_operation: AtomicU64,
+    /// The last error of a function of ours.
+    raised: Mutex<Option<Raised>>,
     printed: AtomicUsize,
     print: Mutex<(String, usize)>,
     /// Processor time at which computing began, in nanoseconds.
@@ -209,6 +211,7 @@ impl Call {
             stopped: AtomicBool::new(false),
             limit: Mutex::new(None),
             last_operation: AtomicU64::new(0),
+            raised: Mutex::new(None),
             printed: AtomicUsize::new(0),
             print: Mutex::default(),
             computing_since: AtomicI64::new(COUNT_ANEW),
@@ -376,6 +379,20 @@ impl Call {
             return false;
         }
         true
+    }
+
+    /// Notes the text of an error, and what may be told of it once the caller has answered a secret question.
+    pub(super) fn raises(&self, text: String, discreet: String) {
+        *lock(&self.raised) = Some(Raised { text, discreet });
+    }
+
+    /// The fault of an error; without values once the caller has answered a secret question.
+    fn fault(&self, script: &Script, error: &EvalAltResult, language: &Language) -> Box<Fault> {
+        if self.session().knows_a_secret() {
+            let raised = lock(&self.raised).take();
+            return Fault::of_discreet_error(&script.name, error, language, &script.sources, raised.as_ref());
+        }
+        Fault::of_error(&script.name, error, language, &script.sources)
     }
 
     /// Notes where the next `print` stands, which Rhai does not tell.
@@ -574,7 +591,7 @@ impl Call {
         if matches!(error.unwrap_inner(), EvalAltResult::Exit(..)) {
             return Finished::Well;
         }
-        let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
+        let mut fault = self.fault(script, &error, language);
         if fault.line == 0
             && let EvalAltResult::ErrorDataRace(what, _) = error.unwrap_inner()
         {

@@ -1,6 +1,7 @@
 //! Faults: what is wrong in a script, where, and what would be right.
 
 use super::functions::Language;
+use crate::agi::{is_hidden, printable};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
 use std::fmt;
@@ -29,6 +30,18 @@ pub struct Fault {
     pub source: String,
     /// The functions it was called from, innermost first: name, script, line.
     pub calls: Vec<(String, String, usize)>,
+    /// Message and hint with the values of the call, where `message` and `hint` do without: see [`Fault::in_full`].
+    pub(crate) full: Option<(String, Option<String>)>,
+}
+
+/// What goes beside a message that tells no values.
+const LEFT_OUT: &str = "values are left out, since the caller has answered a secret question";
+
+/// An error that a function of ours has raised: its text, and what may be told of it where no value may.
+#[derive(Debug)]
+pub(super) struct Raised {
+    pub text: String,
+    pub discreet: String,
 }
 
 impl Fault {
@@ -43,7 +56,28 @@ impl Fault {
             column: 0,
             source: String::new(),
             calls: Vec::new(),
+            full: None,
         }
+    }
+
+    /// The fault with the values of the call, for the eyes of whoever made the call: a developer at the phone, a test.
+    ///
+    /// Once a caller has answered a secret question, whatever a script computes may be made of the answer. From then
+    /// on a fault is told without values (`the text "4711" compared with the number 5` is `a text compared with a
+    /// number`), so that wherever it goes, into a log or to Asterisk, the secret does not go with it.
+    #[must_use]
+    pub fn in_full(mut self: Box<Self>) -> Box<Self> {
+        if let Some((message, hint)) = self.full.take() {
+            (self.message, self.hint) = (message, hint);
+        }
+        self
+    }
+
+    /// Lets the fault tell this instead, and this in full.
+    pub(super) fn told_as(&mut self, (message, hint): (String, Option<String>)) {
+        let hint = hint.map_or_else(|| LEFT_OUT.to_owned(), |hint| format!("{hint}; {LEFT_OUT}"));
+        let message = std::mem::replace(&mut self.message, message);
+        self.full = Some((message, self.hint.replace(hint)));
     }
 
     /// What became of a panic: who panicked, and with which words.
@@ -51,6 +85,13 @@ impl Fault {
         let what = panic.downcast_ref::<String>().map(String::as_str);
         let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         Box::new(Self::new(script, format!("{who} panicked: {what}")))
+    }
+
+    /// The same without those words: they may hold values of the call.
+    pub(crate) fn of_discreet_panic(script: &str, who: &str, panic: &(dyn std::any::Any + Send)) -> Box<Self> {
+        let mut fault = Self::of_panic(script, who, panic);
+        fault.told_as((format!("{who} panicked"), None));
+        fault
     }
 
     fn at(mut self, position: Position, sources: &[Source]) -> Self {
@@ -133,6 +174,28 @@ impl Fault {
     }
 
     pub(super) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
+        Self::of(script, error, language, sources, None)
+    }
+
+    /// The fault of a call whose caller has answered a secret question: it tells no values. `raised` is the last error
+    /// of a function of ours.
+    pub(super) fn of_discreet_error(
+        script: &str,
+        error: &EvalAltResult,
+        language: &Language,
+        sources: &[Source],
+        raised: Option<&Raised>,
+    ) -> Box<Self> {
+        Self::of(script, error, language, sources, Some(raised))
+    }
+
+    fn of(
+        script: &str,
+        error: &EvalAltResult,
+        language: &Language,
+        sources: &[Source],
+        discreet: Option<Option<&Raised>>,
+    ) -> Box<Self> {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
@@ -159,15 +222,23 @@ impl Fault {
                 _ => break,
             }
         }
-        if let EvalAltResult::ErrorParsing(kind, position) = error {
-            return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
-        }
-        let (message, hint) = explain(error, language);
-        let (script, position) = match error.position() {
-            place if place.is_none() => called,
-            place => (script, place),
+        let mut fault = if let EvalAltResult::ErrorParsing(kind, position) = error {
+            Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources)
+        } else {
+            let (message, hint) = explain(error, language);
+            let (script, position) = match error.position() {
+                place if place.is_none() => called,
+                place => (script, place),
+            };
+            Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
         };
-        Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
+        if let Some(raised) = discreet {
+            let before = fault.source.char_indices().nth(fault.column.saturating_sub(1));
+            let here = before.map_or("", |(at, _)| &fault.source[at..]);
+            let told = explain_discreetly(error, language, here, raised);
+            fault.told_as(told);
+        }
+        fault
     }
 
     /// As [`render`](Self::render), for a log whose level says already that it is an error.
@@ -210,8 +281,12 @@ pub(super) fn render(
     hint: Option<&str>,
     colour: bool,
 ) -> String {
+    let (message, script) = (printable(message), printable(script));
+    // One for one, so that what is marked stays where it is.
+    let source: String = source.chars().map(|c| if c != '\t' && is_hidden(c) { '\u{fffd}' } else { c }).collect();
+    let source = source.as_str();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut title = level.primary_title(message);
+    let mut title = level.primary_title(&*message);
     if let Some(rule) = rule {
         title = title.id(rule);
     }
@@ -222,16 +297,20 @@ pub(super) fn render(
         report = report.element(
             Snippet::source(source)
                 .line_start(line)
-                .path(script)
+                .path(&*script)
                 .annotation(AnnotationKind::Primary.span(byte(start)..byte(start + width))),
         );
     }
     for (name, script, line) in calls {
         let name = if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
-        report = report.element(Level::NOTE.message(format!("in {name}, called at {script}:{line}")));
+        report = report.element(Level::NOTE.message(format!(
+            "in {}, called at {}:{line}",
+            printable(&name),
+            printable(script)
+        )));
     }
     if let Some(hint) = hint {
-        report = report.element(Level::HELP.message(hint.to_owned()));
+        report = report.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[report])
 }
@@ -239,13 +318,13 @@ pub(super) fn render(
 /// In one line: `game.rhai:12:5: what is wrong; what would be right`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.script)?;
+        f.write_str(&printable(&self.script))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
-        write!(f, ": {}", self.message)?;
+        write!(f, ": {}", printable(&self.message))?;
         match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
+            Some(hint) => write!(f, "; {}", printable(hint)),
             None => Ok(()),
         }
     }
@@ -298,6 +377,111 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
             }
             (text, None)
         }
+    }
+}
+
+/// What is wrong, in words that are ours or stand in the script at that place (`here`), and in no others: nothing of it
+/// can come from what a caller typed. A kind of mistake that is not known here, of a newer Rhai say, is told by its
+/// place.
+fn explain_discreetly(
+    error: &EvalAltResult,
+    language: &Language,
+    here: &str,
+    raised: Option<&Raised>,
+) -> (String, Option<String>) {
+    let stands = |name: &str| {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let rest = here.strip_prefix(name).filter(|_| !name.is_empty());
+        rest.is_some_and(|rest| !name.ends_with(is_word) || !rest.starts_with(is_word))
+    };
+    let message = match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, position) => {
+            let (name, types) = signature.rsplit_once(" (").unwrap_or((signature, ""));
+            let types = types.strip_suffix(')').unwrap_or(types).split(", ").map(type_name).collect::<Vec<_>>();
+            let types = types.join(", ");
+            if stands(name) {
+                let known = EvalAltResult::ErrorFunctionNotFound(format!("{name} ({types})"), *position);
+                return explain(&known, language);
+            }
+            let types = if types.is_empty() { String::new() } else { format!(" for {types}") };
+            format!("no such function{types}")
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _) | EvalAltResult::ErrorAssignmentToConstant(name, _)
+            if stands(name) =>
+        {
+            return explain(error, language);
+        }
+        EvalAltResult::ErrorStackOverflow(_) | EvalAltResult::ErrorTooManyOperations(_) => {
+            return explain(error, language);
+        }
+        EvalAltResult::ErrorMismatchDataType(wanted, given, _)
+        | EvalAltResult::ErrorMismatchOutputType(wanted, given, _) => {
+            format!("{} where {} is needed", type_name(given), type_name(wanted))
+        }
+        EvalAltResult::ErrorRuntime(token, _) => return (thrown_discreetly(token, raised), None),
+        other => kind(other).to_owned(),
+    };
+    (message, None)
+}
+
+/// What kind of mistake it is.
+const fn kind(error: &EvalAltResult) -> &'static str {
+    match error {
+        EvalAltResult::ErrorParsing(..) => "this cannot be compiled",
+        EvalAltResult::ErrorVariableExists(..) => "this variable is there already",
+        EvalAltResult::ErrorForbiddenVariable(..) => "a variable cannot have this name",
+        EvalAltResult::ErrorVariableNotFound(..) => "unknown variable",
+        EvalAltResult::ErrorPropertyNotFound(..) | EvalAltResult::ErrorDotExpr(..) => "no such property",
+        EvalAltResult::ErrorIndexNotFound(..) => "nothing is kept under this index",
+        EvalAltResult::ErrorModuleNotFound(..) => "no such script to import",
+        EvalAltResult::ErrorUnboundThis(..) => "there is no `this` here",
+        EvalAltResult::ErrorIndexingType(..) => "this has no parts to be named by an index",
+        EvalAltResult::ErrorArrayBounds(..) => "an index beyond the array",
+        EvalAltResult::ErrorStringBounds(..) => "an index beyond the text",
+        EvalAltResult::ErrorBitFieldBounds(..) => "an index beyond the bits of a number",
+        EvalAltResult::ErrorFor(..) => "this cannot be gone through by `for`",
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(..) | EvalAltResult::ErrorAssignmentToConstant(..) => {
+            "a constant cannot be changed"
+        }
+        EvalAltResult::ErrorArithmetic(..) => "this cannot be calculated: no number, too large, or divided by zero",
+        EvalAltResult::ErrorTooManyVariables(..) => "too many variables",
+        EvalAltResult::ErrorDataTooLarge(..) => "a text, array or map is too large",
+        EvalAltResult::ErrorTerminated(..) => "the script was ended",
+        _ => "a mistake of another kind",
+    }
+}
+
+/// A type's name, where it is one of the language.
+fn type_name(name: &str) -> &'static str {
+    const KNOWN: [&str; 14] = [
+        "()",
+        "bool",
+        "i64",
+        "f64",
+        "char",
+        "string",
+        "array",
+        "map",
+        "Fn",
+        "range",
+        "range=",
+        "timestamp",
+        "blob",
+        "decimal",
+    ];
+    match name {
+        "" => "",
+        "&str | ImmutableString | String" => "string",
+        _ => KNOWN.into_iter().find(|known| *known == name).unwrap_or("another type"),
+    }
+}
+
+fn thrown_discreetly(token: &Dynamic, raised: Option<&Raised>) -> String {
+    let text = thrown(token);
+    match raised {
+        Some(raised) if raised.text == text => raised.discreet.clone(),
+        _ if token.is_unit() => text,
+        _ => "a value was thrown".to_owned(),
     }
 }
 

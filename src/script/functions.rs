@@ -262,7 +262,10 @@ pub(super) fn raise(call: &Call, context: &NativeCallContext, error: Error) -> B
             call.stop_script();
             EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
         }
-        Error::Refused(refusal) => EvalAltResult::ErrorRuntime(caught(refusal, context, position), position).into(),
+        Error::Refused(refusal) => {
+            call.raises(refusal.message.clone(), refusal.discreet());
+            EvalAltResult::ErrorRuntime(caught(refusal, context, position), position).into()
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
+use tracing::warn;
 
 /// The format written here; a file of another one is not read.
 pub const FORMAT: u32 = 1;
@@ -344,6 +345,8 @@ pub struct Recording {
     asked: u32,
     /// What is to be redacted, which is known only at the end.
     kept: Option<(Header, Vec<Line>)>,
+    /// There is more than is kept.
+    is_full: bool,
     /// From the first secret on.
     secrets: Option<Redaction>,
     is_secret: bool,
@@ -374,6 +377,7 @@ impl Recording {
             in_flight: false,
             asked: 0,
             kept: None,
+            is_full: false,
             secrets: None,
             is_secret: false,
             scratch: Vec::new(),
@@ -406,8 +410,13 @@ impl Recording {
         let line = Line { at: now - self.began, event };
         match &mut self.kept {
             None => self.write(&line),
-            Some((_, lines)) if lines.len() < MOST_KEPT => lines.push(line),
-            Some(_) => {}
+            Some((_, lines)) => {
+                if lines.len() < MOST_KEPT {
+                    lines.push(line);
+                } else if !std::mem::replace(&mut self.is_full, true) {
+                    warn!("a recording breaks off: a call that is redacted is kept for {MOST_KEPT} events at most");
+                }
+            }
         }
     }
 
@@ -505,8 +514,8 @@ impl Transport for Recording {
                 if self.kept.is_none() {
                     self.secrets.get_or_insert_with(Redaction::of_secrets);
                     self.is_secret = secret;
-                    self.event(Event::Secret(secret));
                 }
+                self.event(Event::Secret(secret));
             }
             Note::Ended(ended) => {
                 self.event(Event::Ended(ended.clone()));

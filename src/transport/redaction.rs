@@ -11,6 +11,7 @@
 //! | `agi_callerid`, `agi_calleridname`, `agi_rdnis` | all digits and letters |
 //! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
 //! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
+//! | arguments of all kinds, once something secret was entered in a call that is redacted | all digits |
 
 use super::recording::{Bytes, Event, Header, Line, reply};
 use crate::agi::{Reply, split, text};
@@ -35,6 +36,8 @@ pub(super) struct Redaction {
     digits: Vec<Vec<u8>>,
     /// The most that is replaced where nothing was entered.
     most: Part,
+    /// The least that is replaced in arguments: something secret was asked for, and a script may say it in any form.
+    least: Part,
     /// The number that is being entered, piece by piece, and its stand-in.
     entering: (Vec<u8>, Vec<u8>),
     /// The command that was sent last, where a call is hidden as it goes on.
@@ -64,6 +67,7 @@ impl Redaction {
         Self {
             digits: Vec::new(),
             most,
+            least: Part::None,
             entering: (Vec::new(), Vec::new()),
             command: None,
             words: HashSet::new(),
@@ -142,6 +146,7 @@ impl Redaction {
                     self.command = Some(command);
                 }
             }
+            Event::Secret(false) => self.least = Part::Digits,
             Event::Printed(printed) => printed.text = self.text(&printed.text, self.most),
             Event::Ended(ended) => {
                 if let Some(fault) = &mut ended.fault {
@@ -268,7 +273,8 @@ impl Redaction {
                     params.get(number).or(params.last()).map_or(Part::Digits, |param| part(command, param))
                 }
             };
-            replaced.extend(self.replace(&word[blank..], part.min(self.most)));
+            let least = if number < *verb || ours { Part::None } else { self.least };
+            replaced.extend(self.replace(&word[blank..], part.max(least).min(self.most)));
         }
         replaced
     }
@@ -293,16 +299,23 @@ impl Redaction {
             }
         }
         let result = reply.result();
-        let at = "result=".len();
-        match entered {
+        let replaced = match entered {
             Entered::Key => {
                 let key = result.parse().unwrap_or_default();
                 let key = digits.first().copied().or_else(|| self.replace(&[key], Part::All).first().copied());
-                said.replace_range(at..at + result.len(), &key.unwrap_or_default().to_string());
+                key.unwrap_or_default().to_string()
             }
-            Entered::Result if !digits.is_empty() => said.replace_range(at..at + result.len(), &text(digits)),
-            Entered::Result => said.replace_range(at..at + result.len(), &self.text(result, Part::All)),
-            _ => {}
+            Entered::Result if !digits.is_empty() => text(digits).into_owned(),
+            Entered::Result => self.text(result, Part::All),
+            Entered::Nothing | Entered::Value | Entered::Text => result.to_owned(),
+        };
+        // A refusal has no result.
+        let place = "result=".len()..;
+        if let Some(rest) = said.get(place.clone()).and_then(|rest| rest.strip_prefix(result)).map(str::to_owned) {
+            // Where a sound file was left, say, which the script told.
+            let behind = rest.rfind(')').map_or(0, |at| at + 1);
+            let fields = self.text(&rest[behind..], self.least.min(self.most));
+            said.replace_range(place, &format!("{replaced}{}{fields}", &rest[..behind]));
         }
         format!("{} {said}", reply.code)
     }
@@ -479,4 +492,109 @@ fn item(line: &[u8]) -> (&str, &[u8]) {
     let name = at.and_then(|at| str::from_utf8(&line[..at]).ok()).unwrap_or_default();
     let value = at.map_or(line, |at| &line[at + 1..]);
     (name, value.strip_prefix(b" ").unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::COMMANDS;
+    use crate::transport::recording::{FORMAT, Printed};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn header(environment: Vec<Bytes>, args: Vec<String>) -> Header {
+        Header {
+            format: FORMAT,
+            script: String::new(),
+            version: String::new(),
+            seed: 0,
+            started: Duration::ZERO,
+            args,
+            params: BTreeMap::new(),
+            denied: Vec::new(),
+            dead_mode: true,
+            redacted: true,
+            environment,
+        }
+    }
+
+    /// Lines of commands with arguments of any kind, and any bytes at all.
+    fn sent() -> impl Strategy<Value = Event> {
+        let verb = (0..COMMANDS.len()).prop_map(|at| COMMANDS[at].verb.to_owned());
+        let word = prop_oneof![r#"[ -~]{0,12}"#, "[0-9]{1,12}", "\"[^\"\n]{0,12}\"", "\\PC{0,6}"];
+        let command =
+            (verb, vec(word, 0..5)).prop_map(|(verb, words)| format!("{verb} {}", words.join(" ")).into_bytes());
+        prop_oneof![4 => command, 1 => vec(any::<u8>(), 0..40)].prop_map(|line| Event::Sent(Bytes(line)))
+    }
+
+    /// Replies as Asterisk gives them, cut off, longer, and none at all.
+    fn heard() -> impl Strategy<Value = Event> {
+        let code = prop_oneof!["200", "510", "511", "520", "[0-9]{0,6}"];
+        let result = prop_oneof!["", "-1", "-", "[0-9*#]{1,9}", "[0-9]{1,25}", "\\PC{0,5}"];
+        let rest = prop_oneof![
+            "",
+            "[ ()a-z0-9=\"]{0,20}",
+            r#" \(speech\) endpos=[0-9]{1,3} results=1 score0=[0-9]{1,3} text0="[a-zé0-9 ]{0,6}" grammar0="x""#,
+            r#" \((digit|timeout|dtmf|[0-9a-zß]{0,6})\)( endpos=[0-9]{1,5})?( digit=[0-9*])?"#,
+            "\\PC{0,10}",
+        ];
+        let whole = (code, result, rest).prop_map(|(code, result, rest)| format!("{code} result={result}{rest}"));
+        let cut = (whole, 0..60_usize).prop_map(|(text, at)| text.chars().take(at).collect());
+        prop_oneof![4 => cut, 1 => "\\PC{0,12}", 1 => "[0-9]{3} [a-z]{0,8}"].prop_map(Event::Heard)
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let printed = |text| Event::Printed(Printed { text, script: String::new(), line: 0 });
+        prop_oneof![
+            8 => sent(),
+            8 => heard(),
+            1 => any::<bool>().prop_map(Event::Secret),
+            1 => "\\PC{0,12}".prop_map(printed),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is said, it is redacted, line by line, and a reply stays one of its code.
+        #[test]
+        fn nothing_that_is_said_ends_a_call(
+            events in vec(event(), 0..30),
+            environment in vec("(agi_callerid|agi_x)?(:| |: )?\\PC{0,12}", 0..4),
+            args in vec("\\PC{0,8}", 0..3),
+        ) {
+            let mut head = header(environment.into_iter().map(|line| Bytes(line.into_bytes())).collect(), args);
+            let lines: Vec<Line> = events.into_iter().map(|event| Line { at: Duration::ZERO, event }).collect();
+            let mut whole = lines.clone();
+            Redaction::apply(&mut head, &mut whole);
+            let mut secrets = Redaction::of_secrets();
+            let mut is_secret = false;
+            for (before, after) in lines.iter().zip(&whole) {
+                let mut hidden = before.event.clone();
+                if let Event::Secret(secret) = hidden {
+                    is_secret = secret;
+                }
+                secrets.hide(&mut hidden, is_secret);
+                if let Event::Heard(said) = &before.event {
+                    for after in [&after.event, &hidden] {
+                        let Event::Heard(now) = after else { panic!("{said:?} became {after:?}") };
+                        prop_assert_eq!(reply(said).map(|reply| reply.code), reply(now).map(|reply| reply.code));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_nothing_to_redact() {
+        for said in ["510", "510 no", "200", "200 result", "200 result=", "511 result"] {
+            for secret in [false, true] {
+                let mut redaction = Redaction::of_secrets();
+                redaction.hide(&mut Event::Sent(Bytes(b"GET DATA \"beep\" 5000 4".to_vec())), secret);
+                let mut event = Event::Heard(said.to_owned());
+                redaction.hide(&mut event, secret);
+                assert_eq!(event, Event::Heard(format!("{said}{}", if said.len() == 3 { " " } else { "" })));
+            }
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! `agi-rhai calls`: a look at the calls of a server on this machine.
 
 use crate::options::{Calls, CallsOrder};
+use crate::out;
+use agi_rhai::agi::printable;
 use agi_rhai::host::control::COLUMNS;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
@@ -37,7 +39,7 @@ pub fn calls(options: &Calls) -> Result<()> {
             bail!("{problem}");
         }
         asked?;
-        let _ = std::io::stdout().write_all(table(lines.into_iter()).as_bytes());
+        let _ = out::put(table(lines.into_iter()));
         return Ok(());
     }
     for line in lines {
@@ -45,7 +47,7 @@ pub fn calls(options: &Calls) -> Result<()> {
             bail!("{problem}");
         }
         // Whoever reads from a pipe may have had enough.
-        if writeln!(std::io::stdout(), "{line}").is_err() {
+        if out::say(printable(&line)).is_err() {
             break;
         }
     }
@@ -67,7 +69,7 @@ fn connect(places: &[PathBuf]) -> Result<UnixStream> {
 /// The columns as wide as they need be, numbers to the right.
 fn table(lines: impl Iterator<Item = String>) -> String {
     let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
-    rows.extend(lines.map(|line| line.split('\t').map(str::to_owned).collect()));
+    rows.extend(lines.map(|line| line.split('\t').map(|cell| printable(cell).into_owned()).collect()));
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..COLUMNS.len()).filter_map(width).collect();
     let mut text = String::new();

@@ -1,11 +1,12 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
 use crate::files::below;
+use crate::out;
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -70,23 +71,22 @@ fn version(text: &str) -> Result<u32, String> {
 }
 
 pub fn check(options: &Check) -> ExitCode {
-    let outcome = if options.rules { rules(&mut io::stdout().lock()).map(|()| 0) } else { run(options) };
+    let outcome = if options.rules { rules().map(|()| 0) } else { run(options) };
     match outcome {
         Ok(code) => ExitCode::from(code),
         // Who reads no further, as `head`, has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("agi-rhai: {error}");
+            out::complain(error);
             ExitCode::from(2)
         }
     }
 }
 
-fn rules(out: &mut impl Write) -> io::Result<()> {
-    for rule in RULES {
-        writeln!(out, "{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary)?;
-    }
-    Ok(())
+fn rules() -> io::Result<()> {
+    RULES
+        .iter()
+        .try_for_each(|rule| out::say(format_args!("{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary)))
 }
 
 fn run(options: &Check) -> io::Result<u8> {
@@ -117,18 +117,17 @@ fn run(options: &Check) -> io::Result<u8> {
         findings.extend(checker.check(path, &text));
         findings.extend(checker.check_table(path, &text));
     }
-    let mut out = io::stdout().lock();
     match options.format {
-        Format::Human => human(&findings, files.len(), &mut out)?,
+        Format::Human => out::say(human(&findings, files.len()))?,
         Format::Json => {
             for finding in &findings {
-                writeln!(out, "{}", object(finding))?;
+                out::json(object(finding))?;
             }
         }
-        Format::Sarif => writeln!(out, "{:#}", sarif(&findings))?,
+        Format::Sarif => out::json(format_args!("{:#}", sarif(&findings)))?,
         Format::Github => {
             for finding in &findings {
-                writeln!(out, "{}", annotation(finding))?;
+                out::say(annotation(finding))?;
             }
         }
     }
@@ -143,11 +142,9 @@ const fn word(severity: Severity) -> &'static str {
     }
 }
 
-fn human(findings: &[Finding], files: usize, out: &mut (impl Write + IsTerminal)) -> io::Result<()> {
-    let colour = crate::in_colours(out);
-    for finding in findings {
-        writeln!(out, "{}\n", finding.render(colour))?;
-    }
+fn human(findings: &[Finding], files: usize) -> String {
+    let colour = crate::in_colours(&io::stdout());
+    let findings_shown: String = findings.iter().map(|finding| format!("{}\n\n", finding.render(colour))).collect();
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let found = match (errors, warnings) {
@@ -156,7 +153,7 @@ fn human(findings: &[Finding], files: usize, out: &mut (impl Write + IsTerminal)
         (errors, 0) => plural(errors, "error"),
         (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
     };
-    writeln!(out, "{} checked: {found}", plural(files, "script"))
+    format!("{findings_shown}{} checked: {found}", plural(files, "script"))
 }
 
 fn plural(count: usize, word: &str) -> String {

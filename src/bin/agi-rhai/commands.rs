@@ -6,7 +6,7 @@ use agi_rhai::script::rehearse::VOCABULARY;
 use agi_rhai::script::words::{WORDS, Word};
 use agi_rhai::script::{BUILTINS, Language};
 use std::fmt::Write as _;
-use std::io::{Write as _, stdout};
+use std::io::stdout;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -75,7 +75,7 @@ pub fn commands(options: &Commands) -> ExitCode {
     }
     let like = Language::new().like(&part).filter(|like| find(like).is_some());
     let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
-    eprintln!("agi-rhai: there is no function `{wanted}`; {hint}");
+    crate::out::complain(format_args!("there is no function `{wanted}`; {hint}"));
     ExitCode::from(2)
 }
 
@@ -115,7 +115,7 @@ struct Page {
 impl Page {
     fn print(&self) -> ExitCode {
         // Whoever reads from a pipe may have had enough.
-        let _ = stdout().write_all(self.text.as_bytes()).and_then(|()| stdout().flush());
+        let _ = crate::out::put(&self.text);
         ExitCode::SUCCESS
     }
 

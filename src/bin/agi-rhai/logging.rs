@@ -1,6 +1,7 @@
 //! Where the log goes.
 
 use crate::options::Common;
+use agi_rhai::agi::{printable, printable_lines};
 use agi_rhai::script::PRINTED;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
@@ -10,9 +11,13 @@ use std::thread::Builder;
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::format::{Format, Writer, debug_fn};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
@@ -69,7 +74,10 @@ impl Lines {
             }
             std::mem::swap(&mut self.lock().bytes, &mut bytes);
             // A full disk is no reason to end calls.
-            let _ = place.write_all(&bytes);
+            let lost = unwritten(&mut place, &bytes);
+            if lost > 0 {
+                self.lock().dropped += lost;
+            }
             if closed {
                 self.lock().done = true;
                 self.more.notify_all();
@@ -78,6 +86,18 @@ impl Lines {
             bytes.clear();
         }
     }
+}
+
+/// Writes as far as that can be done: how many lines are lost.
+fn unwritten(place: &mut impl Write, mut bytes: &[u8]) -> u64 {
+    while !bytes.is_empty() {
+        match place.write(bytes) {
+            Ok(written @ 1..) => bytes = &bytes[written..],
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => break,
+        }
+    }
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 /// A line of the log comes in one piece.
@@ -102,7 +122,7 @@ impl Write for &Lines {
 }
 
 impl Log {
-    /// Counts the lines that came faster than they could be written.
+    /// Counts the lines that came faster than they could be written, or could not be.
     pub fn dropped(&self) -> impl Fn() -> u64 + Send + 'static {
         let lines = Arc::clone(&self.lines);
         move || lines.lock().dropped
@@ -131,17 +151,17 @@ pub fn serve(options: &Common) -> Log {
             start(options, LevelFilter::INFO, false);
             return Log { lines, is_written: false };
         }
-        "stderr" => (Box::new(Quiet), None),
+        "stderr" => (Box::new(std::io::stderr()), None),
         path => match OpenOptions::new().create(true).append(true).open(path) {
             Ok(file) => (Box::new(file), None),
-            Err(problem) => (Box::new(Quiet), Some(problem)),
+            Err(problem) => (Box::new(std::io::stderr()), Some(problem)),
         },
     };
     let colour = place == "stderr" && std::io::stderr().is_terminal();
     let written = Arc::clone(&lines);
     let is_written = Builder::new().name("log".to_owned()).spawn(move || written.write_to(writer)).is_ok();
     let to = Arc::clone(&lines);
-    let layer = fmt::layer().with_ansi(colour).with_target(false).with_writer(to);
+    let layer = fmt::layer().fmt_fields(fields()).event_format(Whole(format(colour))).with_writer(to);
     // The level holds for all, so that it is asked once, and not by a layer at each turn of a call.
     let _ = tracing_subscriber::registry().with(level).with(layer).try_init();
     if let Some(problem) = problem {
@@ -181,6 +201,40 @@ pub fn start_on_screen(options: &Common, show: impl Fn(bool, Option<String>, Str
     }
 }
 
+/// An event as it is written. A message of ours may have several lines, as a fault with its place has: the further ones
+/// begin with blanks, so that nothing in them can be taken for a line of the log. What a script prints has one.
+struct Whole<F>(F);
+
+impl<F, S, N> FormatEvent<S, N> for Whole<F>
+where
+    F: FormatEvent<S, N>,
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        let between = if event.metadata().target() == PRINTED { "\\n" } else { "\n  " };
+        writeln!(to, "{}", text.trim_end_matches('\n').replace('\n', between))
+    }
+}
+
+/// The fields of an event or a span, of which only the message may have several lines.
+fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    let write = |to: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => to.write_str(&printable_lines(&value)),
+            name => write!(to, "{name}={}", printable(&value)),
+        }
+    };
+    debug_fn(write).delimited(" ")
+}
+
+fn format(colour: bool) -> Format {
+    fmt::format().with_ansi(colour).with_target(false)
+}
+
 type Opened = Box<dyn Layer<Registry> + Send + Sync>;
 
 fn open(place: &str) -> Result<Opened, String> {
@@ -190,7 +244,11 @@ fn open(place: &str) -> Result<Opened, String> {
             let (flags, facility) = (syslog_tracing::Options::LOG_PID, syslog_tracing::Facility::User);
             syslog_tracing::Syslog::new(c"agi-rhai", flags, facility)
                 .map(|syslog| {
-                    fmt::layer().with_ansi(false).without_time().with_target(false).with_writer(syslog).boxed()
+                    fmt::layer()
+                        .fmt_fields(fields())
+                        .event_format(Whole(format(false).without_time()))
+                        .with_writer(syslog)
+                        .boxed()
                 })
                 .ok_or_else(|| "syslog is in use already".to_owned())
         }
@@ -199,7 +257,10 @@ fn open(place: &str) -> Result<Opened, String> {
             .create(true)
             .append(true)
             .open(path)
-            .map(|file| fmt::layer().with_ansi(false).with_target(false).with_writer(Mutex::new(file)).boxed())
+            .map(|file| {
+                let layer = fmt::layer().fmt_fields(fields()).event_format(Whole(format(false)));
+                layer.with_writer(Mutex::new(file)).boxed()
+            })
             .map_err(|error| error.to_string()),
     }
 }
@@ -272,10 +333,10 @@ impl Visit for Told {
 
 fn stderr<S>() -> Box<dyn Layer<S> + Send + Sync>
 where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let colour = std::io::stderr().is_terminal();
-    fmt::layer().with_ansi(colour).with_target(false).with_writer(Quiet::default).boxed()
+    fmt::layer().fmt_fields(fields()).event_format(Whole(format(colour))).with_writer(Quiet::default).boxed()
 }
 
 /// Stderr without complaints: under a daemon nobody may be reading it.
@@ -290,5 +351,36 @@ impl Write for Quiet {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let written = bytes.len().min(self.0);
+            self.0 -= written;
+            if written > 0 { Ok(written) } else { Err(std::io::ErrorKind::StorageFull.into()) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_does_not_take_are_counted() {
+        let lines = Lines::default();
+        for line in ["one\n", "two\n", "three\n"] {
+            (&lines).write_all(line.as_bytes()).unwrap();
+        }
+        lines.lock().closed = true;
+        lines.write_to(Disk(6));
+        assert_eq!(lines.lock().dropped, 2);
     }
 }

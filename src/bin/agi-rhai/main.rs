@@ -9,6 +9,7 @@ mod lsp;
 mod memory;
 mod new;
 mod options;
+mod out;
 mod pages;
 mod phone;
 mod replay;
@@ -40,7 +41,13 @@ fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os().collect()) {
         Ok(options) => options,
         Err(error) => {
-            let _ = error.print();
+            let text = error.render();
+            let written = |colours: bool| if colours { text.ansi().to_string() } else { text.to_string() };
+            if error.use_stderr() {
+                out::tell(written(in_colours(&std::io::stderr())).trim_end_matches('\n'));
+            } else {
+                let _ = out::put(written(in_colours(&std::io::stdout())));
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -58,7 +65,7 @@ fn main() -> ExitCode {
         Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("agi-rhai: {error:#}");
+                out::complain(format_args!("{error:#}"));
                 return ExitCode::from(2);
             }
         },

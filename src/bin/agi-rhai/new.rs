@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs::{OpenOptions, create_dir_all};
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,11 +27,11 @@ pub fn new(options: &New) -> ExitCode {
     match make(&options.name) {
         Ok(told) => {
             // Whoever reads from a pipe may have had enough.
-            let _ = writeln!(stdout(), "{told}");
+            let _ = crate::out::say(told);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            crate::out::complain(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }

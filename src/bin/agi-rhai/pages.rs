@@ -3,7 +3,7 @@
 use crate::options::Options;
 use clap::{CommandFactory, ValueHint};
 use clap_complete::Shell;
-use std::io::{self, Write, stdout};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -87,7 +87,7 @@ pub fn man(options: &Man) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("agi-rhai: cannot write to {}: {error}", folder.display());
+            crate::out::complain(format_args!("cannot write to {}: {error}", folder.display()));
             ExitCode::from(2)
         }
     }
@@ -114,6 +114,6 @@ fn page(command: &clap::Command) -> String {
 
 /// Whoever reads from a pipe may have had enough.
 fn print(text: &[u8]) -> ExitCode {
-    let _ = stdout().write_all(text).and_then(|()| stdout().flush());
+    let _ = crate::out::put(String::from_utf8_lossy(text));
     ExitCode::SUCCESS
 }

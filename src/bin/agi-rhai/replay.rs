@@ -2,17 +2,19 @@
 
 mod as_test;
 
+use crate::out;
+use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
 use agi_rhai::script::LoadError;
-use agi_rhai::session::Observer;
+use agi_rhai::session::{Observer, Sent};
 use agi_rhai::transport;
 use agi_rhai::transport::recording::{Event, Tape};
 use agi_rhai::transport::replay::Departure;
 use agi_rhai::{Fault, Host, Outcome, Script, Session};
 use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Write as _};
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,7 +61,7 @@ pub fn replay(options: &Replay) -> ExitCode {
     let files = match files(&options.files) {
         Ok(files) => files,
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            out::complain(format_args!("{error:#}"));
             return ExitCode::from(2);
         }
     };
@@ -90,7 +92,7 @@ pub fn replay(options: &Replay) -> ExitCode {
             }
             Err(error) => {
                 unreadable += 1;
-                eprintln!("agi-rhai: {}: {error:#}", file.display());
+                out::complain(format_args!("{}: {error:#}", printable(&file.display().to_string())));
             }
         }
     }
@@ -103,11 +105,11 @@ pub fn replay(options: &Replay) -> ExitCode {
 
 fn say(text: impl Display) {
     // Whoever reads from a pipe may have had enough.
-    let _ = writeln!(stdout(), "{text}");
+    let _ = out::say(text);
 }
 
 fn shown(file: &Path) -> impl Display {
-    Path::new(file.file_name().unwrap_or(file.as_os_str())).display().to_string()
+    printable(&Path::new(file.file_name().unwrap_or(file.as_os_str())).display().to_string()).into_owned()
 }
 
 /// The files named, and those in folders named; in the order of the calls.
@@ -167,9 +169,9 @@ impl Place {
 }
 
 impl Observer for Place {
-    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, _: Time) {
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
         // What the host says at the end stands nowhere in the script.
-        if status(line).is_some() {
+        if status(line.line()).is_some() {
             return;
         }
         let here = (script.to_owned(), place, command.function.name);
@@ -234,7 +236,7 @@ fn seconds(length: Duration) -> String {
 impl Report<'_> {
     fn sends(&self, line: &[u8]) -> String {
         match status(line) {
-            None => self.differs(&format!("> {}", String::from_utf8_lossy(line)), true),
+            None => self.differs(&printable(&format!("> {}", String::from_utf8_lossy(line))), true),
             Some(_) => self.differs(&format!("(the script ends{})", self.how_it_ends(line)), false),
         }
     }
@@ -262,7 +264,7 @@ impl Report<'_> {
             |line| match &line.event {
                 Event::Sent(sent) if status(&sent.0).is_some() => {
                     let ended = self.tape.ended().map_or("", |ended| &ended.status);
-                    format!("(the script ended: {ended})")
+                    format!("(the script ended: {})", printable(ended))
                 }
                 other => event(other),
             },
@@ -280,10 +282,10 @@ impl Report<'_> {
         }
         let (script, line, command) = &self.place;
         if *line == 0 {
-            return format!("in {}, before its first command", self.script.name());
+            return format!("in {}, before its first command", printable(self.script.name()));
         }
         if !at_a_command {
-            return format!("the last command before was `{command}` at {script}:{line}");
+            return format!("the last command before was `{command}` at {}:{line}", printable(script));
         }
         let mut fault = Fault::new(script, "the script does something else here than it did in the recorded call");
         let text = std::fs::read_to_string(script).unwrap_or_default();
@@ -318,8 +320,8 @@ impl Report<'_> {
         let then = ended.fault.as_ref().map(|fault| blind(&fault.message));
         let now = self.outcome.fault.as_ref().map(|fault| blind(&fault.message));
         if then != now {
-            let then = ended.fault.as_ref().map_or("no fault".to_owned(), |fault| fault.message.clone());
-            let now = self.outcome.fault.as_ref().map_or("no fault".to_owned(), |fault| fault.message.clone());
+            let then = ended.fault.as_ref().map_or("no fault".into(), |fault| printable(&fault.message));
+            let now = self.outcome.fault.as_ref().map_or("no fault".into(), |fault| printable(&fault.message));
             return Verdict::Departs(format!(
                 "{:>11}  {then}\n{:>11}  {now}\n\n{}",
                 "then:",
@@ -329,7 +331,12 @@ impl Report<'_> {
         }
         let status = self.outcome.status.word();
         if status != ended.status {
-            return Verdict::Departs(format!("{:>11}  {}\n{:>11}  {status}", "then:", ended.status, "now:"));
+            return Verdict::Departs(format!(
+                "{:>11}  {}\n{:>11}  {status}",
+                "then:",
+                printable(&ended.status),
+                "now:"
+            ));
         }
         let changed = if self.tape.header.version == self.script.version() { "" } else { " (the script has changed)" };
         Verdict::Same(format!("{}, {status}{changed}", self.so_far()))
@@ -337,7 +344,7 @@ impl Report<'_> {
 }
 
 fn event(event: &Event) -> String {
-    match event {
+    let told = match event {
         Event::Sent(line) => format!("> {}", String::from_utf8_lossy(&line.0)),
         Event::Heard(reply) => format!("< {reply}"),
         Event::Hangup(_) => "(the caller was gone)".to_owned(),
@@ -346,5 +353,6 @@ fn event(event: &Event) -> String {
         Event::Broken(why) => format!("(the line broke: {why})"),
         Event::Ended(ended) => format!("(the script ended: {})", ended.status),
         Event::Asked(_) | Event::Printed(_) | Event::Secret(_) => String::new(),
-    }
+    };
+    printable(&told).into_owned()
 }

@@ -3,6 +3,7 @@
 use crate::calls::usual_places;
 use crate::logging::{self, Log};
 use crate::options::Serve;
+use crate::out;
 use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::host::control::{self, Control};
@@ -55,7 +56,6 @@ pub fn serve(options: &Serve) -> ExitCode {
 }
 
 /// Compiles everything and says what is wrong.
-#[expect(clippy::print_stdout, reason = "what was asked for")]
 fn check(options: &Serve) -> ExitCode {
     let checked = folder(options).and_then(|folder| Ok((load(options, &folder)?, folder)));
     match checked {
@@ -63,17 +63,17 @@ fn check(options: &Serve) -> ExitCode {
             let colour = std::io::stderr().is_terminal();
             for change in &changes {
                 match change {
-                    Change::Broken { fault, .. } => eprintln!("{}\n", fault.render(colour)),
-                    Change::Outside { .. } | Change::Unreadable { .. } => eprintln!("{change}\n"),
+                    Change::Broken { fault, .. } => out::tell(format_args!("{}\n", fault.render(colour))),
+                    Change::Outside { .. } | Change::Unreadable { .. } => out::tell(format_args!("{change}\n")),
                     Change::Live { .. } | Change::Removed { .. } => {}
                 }
             }
             let (scripts, broken) = counts(&library);
-            println!("{}: {scripts} scripts, {broken} with a fault", folder.display());
+            let _ = out::say(format_args!("{}: {scripts} scripts, {broken} with a fault", folder.display()));
             ExitCode::from(u8::from(broken > 0))
         }
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            out::complain(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }

@@ -2,13 +2,14 @@
 
 use crate::chance;
 use crate::test::{Test, host};
+use agi_rhai::agi::printable;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
 use agi_rhai::script::storm::{Length, Report};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _, stdout};
+use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::thread::Builder;
 use std::time::Duration;
@@ -54,27 +55,25 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
         bail!("the storm broke down, which is a mistake in agi-rhai and not in {}", path.display());
     };
     // Whoever reads from a pipe may have had enough.
-    let _ = stdout().write_all(told(&report, &path, seed, colour).as_bytes());
+    let _ = crate::out::put(told(&report, &path, seed, colour));
     Ok(report.problems.is_empty())
 }
 
 fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     let mut text = String::new();
-    let tests = path.with_extension("test.rhai");
+    let tests = path.with_extension("test.rhai").display().to_string();
+    let path = path.display().to_string();
+    let (tests, path) = (printable(&tests), printable(&path));
     for problem in &report.problems {
         let _ = writeln!(text, "{}", problem.fault.render(colour));
         let calls = if problem.seen == 1 { "1 call".to_owned() } else { format!("{} calls", problem.seen) };
-        let _ = writeln!(
-            text,
-            "seen in {calls}; as a test for {}, which fails until the script is mended:\n",
-            tests.display()
-        );
+        let _ = writeln!(text, "seen in {calls}; as a test for {}, which fails until the script is mended:\n", tests);
         let _ = writeln!(text, "{}", problem.test);
     }
     if !report.unreached.is_empty() {
         let _ = writeln!(text, "Lines that no call reached:");
         for (script, line, source) in report.unreached.iter().take(MOST_LINES) {
-            let _ = writeln!(text, "  {script}:{line}: {}", source.trim());
+            let _ = writeln!(text, "  {}:{line}: {}", printable(script), source.trim());
         }
         if report.unreached.len() > MOST_LINES {
             let _ = writeln!(text, "  and {} more", report.unreached.len() - MOST_LINES);
@@ -92,16 +91,11 @@ fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     let _ = writeln!(
         text,
         "{}: {problems}; {} calls in {seconds:.1} s ({rate:.0} a second), {} of {} lines reached",
-        path.display(),
+        path,
         report.calls,
         report.lines - report.unreached.len(),
         report.lines,
     );
-    let _ = writeln!(
-        text,
-        "The same again: agi-rhai test --storm {} --seed {seed} --calls {}",
-        path.display(),
-        report.calls
-    );
+    let _ = writeln!(text, "The same again: agi-rhai test --storm {} --seed {seed} --calls {}", path, report.calls);
     text
 }

@@ -3,7 +3,9 @@
 use crate::chance;
 use crate::files::{below, is_script};
 use crate::options::{Common, DENIED};
+use crate::out;
 use agi_rhai::Host;
+use agi_rhai::agi::printable;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::script::LoadError;
 use agi_rhai::script::rehearse::{Failure, Rehearsal, Suite};
@@ -11,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,7 +81,7 @@ pub fn test(options: &Test) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            out::complain(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }
@@ -209,11 +211,11 @@ struct Show {
 impl Show {
     fn line(text: &str) {
         // Whoever reads from a pipe may have had enough.
-        let _ = writeln!(stdout(), "{text}");
+        let _ = out::say(text);
     }
 
     fn part(text: &str) {
-        let _ = write!(stdout(), "{text}").and_then(|()| stdout().flush());
+        let _ = out::put(text);
     }
 
     fn in_colour(&self, code: u8, text: &str) -> String {
@@ -347,11 +349,11 @@ fn list(files: &[Loaded]) -> bool {
     for file in files {
         if let Err(error) = &file.suite {
             good = false;
-            eprintln!("{}", told(error, std::io::stderr().is_terminal()));
+            out::tell(told(error, std::io::stderr().is_terminal()));
         }
         for test in &file.tests {
             count += 1;
-            Show::line(&format!("{}::{test}", file.chosen.name));
+            Show::line(&format!("{}::{test}", printable(&file.chosen.name)));
         }
     }
     Show::line(&format!("\n{}", counted(count, "test")));
@@ -377,9 +379,10 @@ struct Results {
 
 impl Results {
     fn run(&mut self, rehearsal: &Rehearsal, file: &Loaded, clock: &Stopwatch) {
-        let name = &file.chosen.name;
-        let path = file.chosen.path.display();
-        let mut junit = TestSuite::new(name.as_str());
+        let name = &*printable(&file.chosen.name);
+        let path = file.chosen.path.display().to_string();
+        let path = printable(&path);
+        let mut junit = TestSuite::new(name);
         match &file.suite {
             Err(error) => {
                 let told = told(error, self.show.colour);
@@ -388,7 +391,7 @@ impl Results {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
                 status.set_message(error.to_string()).set_description(self::told(error, false));
                 junit.add_test_case(TestCase::new("(the file)", status));
-                self.wrong.push(Wrong { name: name.clone(), told, again: format!("agi-rhai test {path}") });
+                self.wrong.push(Wrong { name: name.to_owned(), told, again: format!("agi-rhai test {path}") });
             }
             Ok(suite) => {
                 for test in &file.tests {
@@ -399,7 +402,7 @@ impl Results {
                     let took = clock.now() - began;
                     self.called += report.length;
                     let mut case = TestCase::new(test.as_str(), status(report.failure.as_deref()));
-                    case.set_classname(name.as_str()).set_time(took);
+                    case.set_classname(name).set_time(took);
                     case.add_property(("seed", self.seed.to_string().as_str()));
                     junit.add_test_case(case);
                     match report.failure {
@@ -479,7 +482,7 @@ fn coverage(show: &Show, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, lea
         enough &= !few;
         let shown = format!("{percent:>3} %");
         let shown = if few { show.bad(&shown) } else { shown };
-        Show::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", covered.script));
+        Show::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
         for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
             let text = rehearsal.line(&covered.script, *line).unwrap_or_default();
             Show::line(&format!("    {line:>8} | {text}"));
@@ -487,7 +490,7 @@ fn coverage(show: &Show, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, lea
     }
     for path in uncalled {
         enough &= least.is_none_or(|least| least == 0);
-        Show::line(&format!("    {:<width$}    0 %  no test calls it", path.display().to_string()));
+        Show::line(&format!("    {:<width$}    0 %  no test calls it", printable(&path.display().to_string())));
     }
     if let (Some(least), false) = (least, enough) {
         Show::line(&format!("\n{}: not every script has {least} % of its lines reached", show.bad("too little")));

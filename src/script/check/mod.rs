@@ -15,6 +15,7 @@ pub use rules::{RULES, Rule};
 use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
+use crate::agi::printable;
 use crate::stack;
 use annotate_snippets::Level;
 use imports::{Edited, Imported};
@@ -73,9 +74,10 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = if self.severity == Severity::Error { "error" } else { "warning" };
-        write!(f, "{}:{}:{}: {severity}: {}", self.script, self.line, self.column, self.message)?;
+        let (script, message) = (printable(&self.script), printable(&self.message));
+        write!(f, "{script}:{}:{}: {severity}: {message}", self.line, self.column)?;
         if let Some(hint) = &self.hint {
-            write!(f, "; {hint}")?;
+            write!(f, "; {}", printable(hint))?;
         }
         write!(f, " [{}]", self.rule)
     }

@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::command::{Command, Kind};
 use crate::pbx::{Act, Caller, Channel, Digit, Hearing, Sound};
 use crate::script::{Fault, PRINTED, Script};
-use crate::session::{Observer, Session};
+use crate::session::{Observer, Sent, Session};
 use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -464,7 +464,8 @@ impl Transport for Watched {
 struct Ear(Arc<Line>);
 
 impl Observer for Ear {
-    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, _: Time) {
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
+        let line = line.line();
         let shown = text(line);
         // What the host tells Asterisk at the end stands in no script.
         if shown.starts_with("SET VARIABLE \"AGI_RHAI_") || shown.starts_with("VERBOSE \"agi-rhai: ") {

@@ -17,6 +17,7 @@ pub(super) use vocabulary::{add_all, stranger};
 
 use super::engine::{Call, Finished};
 use super::{Fault, Language, Limits, LoadError, Memory, Script};
+use crate::agi::is_hidden;
 use crate::pbx::Sounds;
 use crate::session::Session;
 use report::Scene;
@@ -285,8 +286,9 @@ pub fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            letter if letter.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
+            letter if is_hidden(letter) => {
+                let (form, width) = if letter > '\u{ffff}' { ('U', 8) } else { ('u', 4) };
+                let _ = write!(quoted, "\\{form}{:0width$x}", u32::from(letter));
             }
             letter => quoted.push(letter),
         }

@@ -4,6 +4,7 @@ use super::Suite;
 use super::line::{Deed, State};
 use super::part::Failed;
 use super::test::{OnLine, Prepared};
+use crate::agi::printable;
 use crate::clock::Time;
 use crate::pbx::Act;
 use crate::script::{Fault, Script};
@@ -164,19 +165,20 @@ impl Failure {
             let _ = write!(text, "\n{}", fault.render(colour));
         }
         if !self.printed.is_empty() {
-            let _ = write!(text, "\n\nthe test printed:\n  {}", self.printed.join("\n  "));
+            let printed: Vec<_> = self.printed.iter().map(|line| printable(line)).collect();
+            let _ = write!(text, "\n\nthe test printed:\n  {}", printed.join("\n  "));
         }
         let Some(scene) = &self.scene else { return text };
         if self.fault.is_some() {
             return text;
         }
-        let _ = write!(text, "\n\n{}:", scene.title);
+        let _ = write!(text, "\n\n{}:", printable(&scene.title));
         let skipped = scene.events.len().saturating_sub(LAST);
         if skipped > 0 {
             let _ = write!(text, "\n      ...  and {skipped} things before");
         }
         for (_, event) in &scene.events[skipped..] {
-            let _ = write!(text, "\n{event}");
+            let _ = write!(text, "\n{}", printable(event));
         }
         match (&scene.fault, &scene.stands) {
             (Some(fault), _) => {

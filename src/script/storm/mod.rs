@@ -414,7 +414,7 @@ impl Storm {
                 let args = scene.args.clone();
                 let call = Call::new(session, args, BTreeMap::new(), scene.seed, limits, self.terms.memory);
                 match catch_unwind(AssertUnwindSafe(|| call.run(&self.script, &self.terms.language))) {
-                    Ok((Finished::Fault(fault), _) | (_, Some(fault))) => Some(*fault),
+                    Ok((Finished::Fault(fault), _) | (_, Some(fault))) => Some(*fault.in_full()),
                     Ok((Finished::Well | Finished::Over(_), None)) => None,
                     Err(panic) => Some(*Fault::of_panic(&self.script.name, "a function", &*panic)),
                 }

@@ -4,6 +4,7 @@ use super::caller::Step;
 use super::noise::pick;
 use super::wire::Facts;
 use super::{Fault, called};
+use crate::agi::printable;
 use crate::pbx::{Call, Database, State, Voice};
 use crate::script::rehearse::quoted;
 use rand::RngExt;
@@ -238,10 +239,10 @@ impl Scene {
 /// A call as a test, which fails by what is wrong.
 pub(super) fn test(script: &str, scene: &Scene, steps: &[Step], fault: &Fault, random: bool) -> String {
     let mut text = String::new();
-    let message = fault.message.replace(['\n', '\r'], " ");
+    let message = printable(&fault.message);
     let place = if fault.line > 0 { format!(", line {}", fault.line) } else { String::new() };
     let file = std::path::Path::new(&fault.script).file_name().unwrap_or_default().to_string_lossy();
-    let _ = writeln!(text, "// {file}{place}: {message}");
+    let _ = writeln!(text, "// {}{place}: {message}", printable(&file));
     let line = if fault.line > 0 { format!("line_{}_", fault.line) } else { String::new() };
     let _ = writeln!(text, "fn test_storm_{line}{}() {{", slug(fault.message.split(':').next().unwrap_or_default()));
     let _ = writeln!(text, "    place_call({}{});", quoted(&called(script)), scene.options(random));

@@ -6,7 +6,7 @@ use crate::agi::{split, text};
 use crate::clock::Time;
 use crate::command::Command;
 use crate::script::fault::Source;
-use crate::session::Observer;
+use crate::session::{Observer, Sent};
 use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -85,7 +85,7 @@ impl Watch {
 }
 
 impl Observer for Watch {
-    fn sent(&self, command: &'static Command, line: &[u8], script: &str, place: usize, _: Time) {
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
         let source = self.sources.iter().position(|source| source.name == script).unwrap_or(0);
         self.caller.desk().stands_at((source, place));
         let reads = matches!(
@@ -99,7 +99,7 @@ impl Observer for Watch {
                 | "receive_char"
         );
         if reads {
-            lock(&self.facts).learn(command, line);
+            lock(&self.facts).learn(command, line.line());
         }
     }
 

@@ -143,7 +143,7 @@ impl Server {
                     send_raw(&error.to_string());
                 }
                 Incoming::Broken(problem) => {
-                    eprintln!("agi-rhai: what the editor sends is not the protocol: {problem}");
+                    crate::out::complain(format_args!("what the editor sends is not the protocol: {problem}"));
                     return 1;
                 }
             }
@@ -287,7 +287,7 @@ impl Server {
 
 /// The exit code where `exit` was never said.
 fn gone() -> u8 {
-    eprintln!("agi-rhai: the editor is gone without a word");
+    crate::out::complain("the editor is gone without a word");
     1
 }
 

@@ -4,7 +4,7 @@ use super::call::Setup;
 use agi_rhai::clock::{Time, sleep};
 use agi_rhai::command::Command;
 use agi_rhai::pbx::{Hearing, Sound};
-use agi_rhai::session::Observer;
+use agi_rhai::session::{Observer, Sent};
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fmt;
@@ -86,7 +86,7 @@ impl Audio {
 
 /// A prompt whose command is answered before its end was broken off, by a key or by the hangup.
 impl Observer for Audio {
-    fn sent(&self, _: &'static Command, _: &[u8], _: &str, _: usize, _: Time) {}
+    fn sent(&self, _: &'static Command, _: &Sent<'_>, _: &str, _: usize, _: Time) {}
 
     fn heard(&self, _: &'static Command, _: &dyn fmt::Display, at: Time) {
         if at < *self.ends.lock().unwrap_or_else(PoisonError::into_inner) {

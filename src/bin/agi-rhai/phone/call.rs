@@ -1,6 +1,7 @@
 //! One call after the other: what stays the same, the version of the script, the line, and the end.
 
 use super::Setting;
+use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
@@ -144,7 +145,9 @@ impl Line {
     pub fn run(self, setup: &Setup, version: &Version) -> End {
         let mut host = setup.host.clone();
         host.set_seed(self.seed);
-        let outcome = host.run(self.session, &version.script, setup.args.clone());
+        let mut outcome = host.run(self.session, &version.script, setup.args.clone());
+        // Whoever sits at this phone has typed the secret.
+        outcome.fault = outcome.fault.map(Fault::in_full);
         let goes_on = self.position.lock().unwrap_or_else(PoisonError::into_inner).take();
         let after: BTreeMap<String, String> = setup.database.entries().into_iter().collect();
         let gone = self.before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
@@ -170,14 +173,14 @@ impl End {
         let mut lines =
             vec![format!("Call ended: {status}, {} s, {commands} commands, seed {seed}.", length.as_secs())];
         lines.push(match &self.goes_on {
-            Some(place) => format!("The dialplan goes on at {place}."),
+            Some(place) => format!("The dialplan goes on at {}.", printable(place)),
             None => "Hung up: the dialplan goes on at extension h, if any.".to_owned(),
         });
-        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        let variables = self.variables.iter().map(|(name, value)| format!("{}={}", printable(name), printable(value)));
         lines.push(format!("Variables: {}", variables.collect::<Vec<_>>().join(", ")));
         let stored = self.stored.iter().map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => format!("{key} deleted"),
+            Some(value) => format!("{}={}", printable(key), printable(value)),
+            None => format!("{} deleted", printable(key)),
         });
         let stored: Vec<String> = stored.collect();
         if !stored.is_empty() {

@@ -5,19 +5,20 @@ use super::call::{Line, Setup, Version};
 use super::keypad::{is_question, length};
 use super::stamp;
 use agi_rhai::Status;
+use agi_rhai::agi::printable;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Sound, Sounds};
 use anyhow::Result;
 use std::collections::VecDeque;
-use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
+use std::io::{BufRead, IsTerminal, stdin, stdout};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// Plays a script to whoever sits at the keyboard.
 pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
-    show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", setup.name()));
-    let tell = Box::new(|what: String| show(&format!("  {what}")));
+    show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", printable(&setup.name())));
+    let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
     let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
     let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone());
     let mut line = Line::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
@@ -37,7 +38,7 @@ pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
 
 fn show(line: &str) {
     // Whoever reads from a pipe may have had enough.
-    let _ = writeln!(stdout(), "{line}").and_then(|()| stdout().flush());
+    let _ = crate::out::say(line);
 }
 
 /// The person at the keyboard, in real time; `fast`, time stands still but for questions.
@@ -87,7 +88,7 @@ impl Keyboard {
 
     /// A line with the time of the call.
     fn say(&self, what: &str) {
-        show(&format!("{:>7}  {what}", stamp(self.now() - self.began)));
+        show(&format!("{:>7}  {}", stamp(self.now() - self.began), printable(what)));
     }
 
     fn show(&mut self, until: Time, hears: &Hearing<'_>) {

@@ -7,7 +7,7 @@ use agi_rhai::agi::split;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::{Command, Kind};
 use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
-use agi_rhai::session::Observer;
+use agi_rhai::session::{Observer, Sent};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -421,13 +421,13 @@ fn keys(command: &Command, line: &[u8]) -> Option<String> {
 }
 
 impl Observer for Live {
-    fn sent(&self, command: &'static Command, sent: &[u8], script: &str, line: usize, _: Time) {
+    fn sent(&self, command: &'static Command, sent: &Sent<'_>, script: &str, line: usize, _: Time) {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return };
         call.command = Some(command.function.name);
         call.commands += 1;
         call.entered.clear();
-        call.listened = keys(command, sent);
+        call.listened = keys(command, sent.line());
         if line > 0 {
             call.place = Some((script.to_owned(), line));
         }

@@ -174,7 +174,7 @@ pub fn phone(phone: Phone) -> Result<Status> {
     match Version::load(&setup) {
         Ok(version) => line::play(&setup, &version),
         Err(problem) => {
-            eprintln!("{}", problem.render(std::io::stderr().is_terminal()));
+            crate::out::tell(problem.render(std::io::stderr().is_terminal()));
             Ok(problem.status())
         }
     }

@@ -25,7 +25,7 @@ use ratatui::layout::Rect;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io::{ErrorKind, Stdout, Write, stdin, stdout};
+use std::io::{ErrorKind, Stdout, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,7 +64,7 @@ pub fn play(setup: Setup, common: &Common) -> Result<Status> {
     phone.put_away();
     if let Err(error) = result {
         // The log was on the screen, which is gone.
-        eprintln!("agi-rhai: the terminal failed: {error:#}");
+        crate::out::complain(format_args!("the terminal failed: {error:#}"));
         return Ok(Status::Lost);
     }
     Ok(Status::Success)
@@ -336,7 +336,7 @@ impl Phone {
             None => Vec::new(),
         };
         for line in lines {
-            let _ = writeln!(stdout(), "{line}");
+            let _ = crate::out::say(line);
         }
     }
 }

@@ -103,7 +103,8 @@ impl<'a> Writer<'a> {
     }
 
     fn say(&mut self, step: impl Into<String>) {
-        self.steps.push(step.into());
+        // A comment quotes what was heard, which is not to go on as a step.
+        self.steps.push(agi::printable(&step.into()).into_owned());
     }
 
     /// Goes through the call.
@@ -409,7 +410,8 @@ impl<'a> Writer<'a> {
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
         let redacted = if self.tape.is_redacted() { "; redacted: digits are stand-ins" } else { "" };
-        let mut test = format!("// Recorded{when}, version {} of the script{redacted}.\n", header.version);
+        let mut test =
+            format!("// Recorded{when}, version {} of the script{redacted}.\n", agi::printable(&header.version));
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
         let options = self.options();

@@ -1,0 +1,305 @@
+//! No text of an error, nor anything else that leaves a call, holds what a caller typed at a secret question.
+
+use crate::support::process::{Folder, agi_rhai};
+use crate::support::server::{Server, reply, wait_until};
+use agi_rhai::command::Command;
+use agi_rhai::host::Recorder;
+use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::script::PRINTED;
+use agi_rhai::script::rhai::{self, NativeCallContext};
+use agi_rhai::session::{Observer, Sent};
+use agi_rhai::transport::Simulator;
+use agi_rhai::{Host, Session};
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Write as _};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+const PIN: &str = "47119358";
+
+/// What a script may make of `pin`, and how it would look in a text.
+const FORMS: [(&str, &str); 7] = [
+    ("pin", PIN),
+    ("to_number(pin)", PIN),
+    ("to_number(pin) + 1", "47119359"),
+    ("backwards(pin)", "85391174"),
+    ("pin.to_chars()", r#"'4', '7', '1'"#),
+    ("#{ x: backwards(pin) }", "85391174"),
+    ("pin.sub_string(0, 4)", "4711"),
+];
+
+/// Other arguments beside it.
+const OTHERS: [&str; 4] = [r#""x""#, "2", "[1, 2]", "|x| x"];
+
+/// All that is logged, but for what scripts print on purpose.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() != PRINTED
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut all = self.0.lock().unwrap();
+        event.record(&mut Fields(&mut all));
+        all.push('\n');
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // How long a call took, anybody with a clock could tell.
+        if field.name() != "seconds" {
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+}
+
+/// What `agi-rhai calls show` is told.
+impl Observer for Log {
+    fn sent(&self, _: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: agi_rhai::clock::Time) {
+        let _ = writeln!(self.0.lock().unwrap(), "> {line}    [{script}:{place}]");
+    }
+
+    fn heard(&self, _: &'static Command, shown: &dyn Display, _: agi_rhai::clock::Time) {
+        let _ = writeln!(self.0.lock().unwrap(), "< {shown}");
+    }
+}
+
+/// All that leaves a call in which this is done after a secret was answered: what is told, and what is recorded. `None`
+/// where it cannot be compiled.
+fn leaves(host: &Host, folder: &Folder, text: &str) -> Option<[String; 2]> {
+    let script = host.compile("pin.rhai", text).ok()?;
+    let log = Log::default();
+    let plan = Plan::parse(&format!("presses {PIN} when vm-password")).unwrap();
+    let simulator = Simulator::new(Channel::new(Call::default(), Box::new(plan)));
+    let transcript = simulator.transcript();
+    let mut session = Session::begin(Box::new(simulator)).unwrap();
+    session.observe(Arc::new(log.clone()));
+    let outcome = tracing::subscriber::with_default(log.clone(), || host.run(session, &script, vec![]));
+    let mut all = log.0.lock().unwrap().clone();
+    for line in
+        transcript.lock().unwrap().iter().filter(|line| line.contains("AGI_RHAI_") || line.contains("agi-rhai: "))
+    {
+        let _ = writeln!(all, "{line}");
+    }
+    if let Some(fault) = &outcome.fault {
+        let _ = writeln!(all, "{fault}\n{}", fault.render(false));
+    }
+    let mut recorded = String::new();
+    for file in fs::read_dir(folder.path("calls")).unwrap() {
+        let path = file.unwrap().path();
+        let lines = fs::read_to_string(&path).unwrap();
+        let said = lines.lines().skip(1).map(|line| line.split_once(',').unwrap().1);
+        recorded.extend(said.flat_map(|line| [line, "\n"]));
+        fs::remove_file(path).unwrap();
+    }
+    Some([all, recorded])
+}
+
+fn host(folder: &Folder) -> Host {
+    let mut host = Host::new();
+    host.record(Arc::new(Recorder::new(&folder.path("calls")).redacting()));
+    host.set_seed(7);
+    host.log_digits(true);
+    host
+}
+
+/// The functions of the engine a call has, Rhai's own and ours, with how many arguments they take.
+fn functions() -> BTreeSet<(String, usize)> {
+    let found: Arc<Mutex<BTreeSet<(String, usize)>>> = Arc::default();
+    let mut host = Host::new();
+    let all = Arc::clone(&found);
+    let mut module = rhai::Module::new();
+    let list = move |context: NativeCallContext| -> Result<(), Box<rhai::EvalAltResult>> {
+        let every = context.engine().collect_fn_metadata(
+            None,
+            |f| Some((f.metadata.name.to_string(), f.metadata.num_params)),
+            true,
+        );
+        all.lock().unwrap().extend(every);
+        Ok(())
+    };
+    rhai::FuncRegistration::new("list_all").in_global_namespace().set_into_module(&mut module, list);
+    host.language().add(module);
+    let script = host.compile("list.rhai", "list_all();").unwrap();
+    let line = Simulator::new(Channel::new(Call::default(), Box::new(Plan::parse("").unwrap())));
+    host.run(Session::begin(Box::new(line)).unwrap(), &script, vec![]);
+    let found = found.lock().unwrap().clone();
+    assert!(
+        found.len() > 200 && found.contains(&("say_digits".to_owned(), 2)) && found.contains(&("split".to_owned(), 2))
+    );
+    found
+}
+
+/// A call of it as a script writes it.
+fn written(name: &str, args: &[&str]) -> String {
+    if let Some(property) = name.strip_prefix("get$") {
+        return format!("({}).{property}", args[0]);
+    }
+    if let Some(property) = name.strip_prefix("set$") {
+        return format!("let o = {}; o.{property} = {}", args[0], args[1]);
+    }
+    match (name, args) {
+        ("index$get$", [of, at]) => format!("({of})[{at}]"),
+        ("index$set$", [of, at, to]) => format!("let o = {of}; o[{at}] = {to}"),
+        _ if name.starts_with(|c: char| c.is_alphabetic() || c == '_') => format!("{name}({})", args.join(", ")),
+        (_, [one, other]) => format!("({one}) {name} ({other})"),
+        _ => format!("{name}({})", args.join(", ")),
+    }
+}
+
+/// What the syntax of the language does with a value, which is no function.
+const SYNTAX: [&str; 24] = [
+    "throw X",
+    "throw #{ message: X, kind: X, command: X }",
+    "throw `no ${X}`",
+    "Fn(X).call(1)",
+    "Fn(`${X}`).call(X, X)",
+    "call(X)",
+    "X.call()",
+    "X.nothing",
+    "X.nothing()",
+    "X.nothing = X",
+    "[1, 2][X]",
+    "#{}[X].y",
+    r#""abc"[X]"#,
+    "1[X]",
+    "X && true",
+    "!X",
+    "for x in X { throw x }",
+    "while X { break }",
+    "if X { 1 }",
+    "switch X { 1 => 2, _ => throw X }",
+    "let f = |x| throw x; f.call(X)",
+    "X ?? throw X",
+    "(X) in 5",
+    "let o = 5; o += X",
+];
+
+/// Where it happens: plainly, thrown again, and in the function a question calls.
+const PLACES: [&str; 3] = [
+    "let pin = ask(\"vm-password\", #{ max: 8, secret: true });\nWHAT;\n",
+    "let pin = ask(\"vm-password\", #{ max: 8, secret: true });\ntry { WHAT; } catch (e) { throw e }\n",
+    "ask(\"vm-password\", #{ max: 8, secret: true, tries: 1, valid: |pin| { WHAT; true } });\n",
+];
+
+const BACKWARDS: &str = "fn backwards(text) { let back = \"\"; for c in text { back = c + back; } back }\n";
+
+#[test]
+fn no_function_and_no_operator_lets_a_secret_out() {
+    let functions = functions();
+    // What a script prints on purpose is its own business.
+    let kept = |name: &str| !["print", "debug"].contains(&name);
+    let mut cases: Vec<(String, &str)> = Vec::new();
+    for (form, shown) in FORMS {
+        for (name, arity) in functions.iter().filter(|(name, arity)| *arity > 0 && kept(name)) {
+            cases.push((written(name, &vec![form; *arity]), shown));
+        }
+        cases.extend(SYNTAX.map(|syntax| (syntax.replace('X', &format!("({form})")), shown)));
+    }
+    // The secret in one place, and something harmless in the others.
+    for (name, arity) in functions.iter().filter(|(name, arity)| *arity > 1 && kept(name)) {
+        for (number, other) in OTHERS.iter().enumerate() {
+            for at in 0..*arity.min(&3) {
+                let (form, shown) = FORMS[(number + at) % FORMS.len()];
+                let mut args = vec![*other; *arity];
+                args[at] = form;
+                cases.push((written(name, &args), shown));
+            }
+        }
+    }
+    let threads = 2;
+    let told = std::thread::scope(|scope| {
+        let turns = (0..threads).map(|turn| {
+            let cases = &cases;
+            let run = move || {
+                let folder = Folder::new();
+                let host = host(&folder);
+                let (mut ran, mut faults) = (0, 0);
+                for (number, (what, shown)) in cases.iter().enumerate().filter(|(number, _)| number % threads == turn) {
+                    let place = PLACES[number % PLACES.len()];
+                    let text = format!("{BACKWARDS}{}", place.replace("WHAT", what));
+                    let Some([told, recorded]) = leaves(&host, &folder, &text) else { continue };
+                    ran += 1;
+                    faults += usize::from(told.contains("values are left out"));
+                    // Stand-ins are drawn, and may be any four digits.
+                    let long = [PIN, shown].into_iter().filter(|form| form.len() > 4);
+                    let leaks = [PIN, shown, "4711", "9358", "8539"].into_iter().find(|form| told.contains(form));
+                    let leaks = leaks.or_else(|| { long }.find(|form| recorded.contains(form)));
+                    assert!(leaks.is_none(), "{leaks:?} of\n{text}\nleaves:\n{told}\n{recorded}");
+                }
+                (ran, faults)
+            };
+            std::thread::Builder::new().stack_size(16 << 20).spawn_scoped(scope, run).unwrap()
+        });
+        let turns: Vec<_> = turns.collect();
+        turns.into_iter().map(|turn| turn.join().unwrap()).fold((0, 0), |all, turn| (all.0 + turn.0, all.1 + turn.1))
+    });
+    println!("{} cases, {} ran, {} faults", cases.len(), told.0, told.1);
+    assert!(told.0 * 10 > cases.len() * 9, "most cases are to run: {told:?} of {}", cases.len());
+    assert!(told.1 * 3 > cases.len(), "many are to be faults: {told:?} of {}", cases.len());
+}
+
+/// The same with the program itself: what stands in the log, in the list of calls and in the metrics, and what Asterisk
+/// is told.
+#[test]
+fn a_server_tells_nobody_a_secret() {
+    let folder = Folder::new();
+    folder.file(
+        "scripts/pin.rhai",
+        "let pin = ask(\"vm-password\", #{ max: 8, secret: true });\nsay_digits(pin);\nset_variable(\"PIN\", pin);\n\
+         database_put(\"pin\", \"1\", pin);\nstream_file(pin);\nif pin < 5 { }\n",
+    );
+    let server = Server::start(&folder, &["--log-level", "trace", "--log-digits"]);
+    let mut peer = server.call("pin");
+    peer.hears("GET DATA \"vm-password\" 5000 1");
+    let mut show = agi_rhai(["calls", "show", "1", "--control", server.control.to_str().unwrap()]);
+    let mut show = show.stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(show.stdout.take().unwrap());
+    shown.read_line(&mut String::new()).unwrap();
+    peer.send("200 result=4\n");
+    let said = peer.play_with(|line| match line {
+        "GET DATA \"\" 2000 7" => Some("200 result=7119358".to_owned()),
+        line if line.starts_with("STREAM FILE") => Some("200 result=-1".to_owned()),
+        line => Some(reply(line).to_owned()),
+    });
+    let mut told = String::new();
+    shown.read_to_string(&mut told).unwrap();
+    show.wait().unwrap();
+    assert!(told.contains("> SAY DIGITS •••") && told.contains("> DATABASE PUT •••"), "{told}");
+    let error = said.variable("AGI_RHAI_ERROR").unwrap();
+    assert!(error.contains("pin.rhai:6:8: a text compared with a number: use to_number()"), "{error}");
+    told.push_str(error);
+    wait_until("it is logged", || server.log().contains("call ended"));
+    let log = server.log();
+    assert!(log.contains("sound file missing") && log.contains("6 | if pin < 5 { }"), "{log}");
+    told.push_str(&log);
+    told.push_str(&server.page("/metrics").1);
+    for line in said.lines.iter().filter(|line| line.starts_with("VERBOSE")) {
+        told.push_str(line);
+    }
+    for part in ["7119358", "4711", "9358"] {
+        let told = told.lines().filter(|line| line.contains(part) && !line.contains("seed=")).collect::<Vec<_>>();
+        assert!(told.is_empty(), "{told:#?}");
+    }
+}
