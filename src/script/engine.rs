@@ -155,8 +155,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at a variable before it is used. Rhai looks at no size where an element gets a value by its index, so that a value
-/// could grow beyond its limits, and then whatever writes or compares it takes any memory and time.
+/// Looks at a variable before it is used. Rhai looks at no size where an element gets a value by its index, so that a
+/// value could grow beyond its limits, and then whatever writes or compares it takes any memory and time.
 fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box<EvalAltResult>> {
     if value.is_shared() {
         let Some(value) = value.read_lock::<Dynamic>() else {

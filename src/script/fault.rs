@@ -366,7 +366,13 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
                 "a copy first: `let list = state.list; list.for_each(..)` may change `state` in the closure".to_owned(),
             ),
         ),
-        EvalAltResult::ErrorDataTooLarge(what, _) => (format!("{what} is too large"), None),
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            let hint = match what.as_str() {
+                "Length of string" => "the limit is that of one text, and of all texts of an array or map together",
+                _ => "the limit counts what is inside as well",
+            };
+            (format!("{what} is too large"), Some(hint.to_owned()))
+        }
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
         other => {
