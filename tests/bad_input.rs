@@ -424,13 +424,13 @@ fn every_minus_one_is_told_apart() {
     check(r#"note(channel_status("x"))"#, &["200 result=-1", alive], "()");
     // A failure.
     check(r"try { answer() } catch (e) { note(`${e.kind} ${e.result}`) }", &["200 result=-1", alive], r#""failed -1""#);
-    check(r#"try { exec("Nope") } catch (e) { note(e.kind) }"#, &["200 result=-2"], r#""refused""#);
+    check(r#"try { exec("Zapateller") } catch (e) { note(e.kind) }"#, &["200 result=-2"], r#""refused""#);
 }
 
 #[test]
 fn an_extra_520_after_exec_is_skipped() {
     check(
-        r#"note(exec("Macro", "x")); note(get_variable("X"))"#,
+        r#"note(exec("Return", "x")); note(get_variable("X"))"#,
         &[
             "200 result=1\n520-Invalid command syntax.  Proper usage follows:\nUsage\n520 End of proper usage.",
             "200 result=0",
@@ -440,7 +440,7 @@ fn an_extra_520_after_exec_is_skipped() {
     );
     // An application that gives 1 and brings none.
     check(
-        r#"note(exec("X")); note(get_variable("X"))"#,
+        r#"note(exec("Flash")); note(get_variable("X"))"#,
         &["200 result=1", "200 result=0", "200 result=1 (v)"],
         r#"1 "v""#,
     );
