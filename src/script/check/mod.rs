@@ -15,6 +15,7 @@ pub use rules::{RULES, Rule};
 use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
+use crate::command::Permissions;
 use annotate_snippets::Level;
 use imports::{Edited, Imported};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,8 @@ pub struct Checker {
     pub sounds: Vec<PathBuf>,
     /// The version of Asterisk the scripts are for: commands it does not have are told.
     pub asterisk: Option<u32>,
+    /// What scripts may have Asterisk run.
+    pub permissions: Permissions,
     /// Texts that are newer than the files of these paths: what an editor has not saved yet.
     pub texts: BTreeMap<PathBuf, String>,
 }
@@ -111,6 +114,7 @@ impl Checker {
             folder: None,
             sounds: Vec::new(),
             asterisk: None,
+            permissions: Permissions::default(),
             texts: BTreeMap::new(),
         }
     }
