@@ -3,8 +3,8 @@
 use crate::agi::{Environment, Malformed, Reply, text};
 use crate::clock::Time;
 use crate::command::{
-    After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Minus, NOOP, Refusal, RefusalKind, Returns, Rules,
-    SET_VARIABLE, Sets, Then, Trouble, VERBOSE, Value, Waits,
+    After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Minus, NOOP, Permissions, Refusal, RefusalKind, Returns,
+    Rules, SET_VARIABLE, Sets, Then, Trouble, VERBOSE, Value, Waits,
 };
 use crate::transport::recording::{self, Bytes, Header};
 use crate::transport::{Ending, Heard, Note, Peer, Recording, Transport};
@@ -197,7 +197,7 @@ impl Session {
         })?;
         let environment = Environment::parse(&block)?;
         let (peer, began) = (transport.peer(), transport.now());
-        let rules = Rules { line_limit: environment.line_limit(), denied: Vec::new().into() };
+        let rules = Rules { line_limit: environment.line_limit(), permissions: Arc::default() };
         debug!(?environment, "session begins");
         Ok(Self {
             environment,
@@ -220,9 +220,9 @@ impl Session {
         })
     }
 
-    /// Lets no script run these dialplan applications.
-    pub fn deny(&mut self, applications: Arc<[String]>) {
-        self.rules.denied = applications;
+    /// What its script may have Asterisk run; without, what all scripts may.
+    pub fn permit(&mut self, permissions: Arc<Permissions>) {
+        self.rules.permissions = permissions;
     }
 
     /// Lets somebody hear what goes over the line.

@@ -424,13 +424,13 @@ fn every_minus_one_is_told_apart() {
     check(r#"note(channel_status("x"))"#, &["200 result=-1", alive], "()");
     // A failure.
     check(r"try { answer() } catch (e) { note(`${e.kind} ${e.result}`) }", &["200 result=-1", alive], r#""failed -1""#);
-    check(r#"try { exec("Nope") } catch (e) { note(e.kind) }"#, &["200 result=-2"], r#""refused""#);
+    check(r#"try { exec("Zapateller") } catch (e) { note(e.kind) }"#, &["200 result=-2"], r#""refused""#);
 }
 
 #[test]
 fn an_extra_520_after_exec_is_skipped() {
     check(
-        r#"note(exec("Macro", "x")); note(get_variable("X"))"#,
+        r#"note(exec("Return", "x")); note(get_variable("X"))"#,
         &[
             "200 result=1\n520-Invalid command syntax.  Proper usage follows:\nUsage\n520 End of proper usage.",
             "200 result=0",
@@ -440,7 +440,7 @@ fn an_extra_520_after_exec_is_skipped() {
     );
     // An application that gives 1 and brings none.
     check(
-        r#"note(exec("X")); note(get_variable("X"))"#,
+        r#"note(exec("Flash")); note(get_variable("X"))"#,
         &["200 result=1", "200 result=0", "200 result=1 (v)"],
         r#"1 "v""#,
     );
@@ -561,7 +561,9 @@ fn a_memory_eater_is_stopped() {
     // However slow this build and this machine are, it is the memory that runs out.
     let check = |script, line, message| check_stopped_with(&["--max-computing", "60"], script, line, message);
     check("let a = [];\nloop {\na.push(1); }", 3, "too large");
-    check("let m = #{};\nlet k = 0;\nloop {\nm[`${k}`] = k; k += 1; }", 4, MEMORY);
+    check("let m = #{};\nlet k = 0;\nloop {\nm[`${k}`] = k; k += 1; }", 4, "too large");
+    let more = "fn more() {\nlet t = \"x\"; while t.len() < 500000 { t += t; } more(); }\nmore();";
+    check(more, 2, MEMORY);
     check("let s = \"x\";\nloop {\ns += s; }", 3, "too large");
     check(
         "let t = \"x\"; while t.len() < 500000 { t += t; }\nlet a = [];\nloop {\na.push(t + a.len()); }",

@@ -1,9 +1,12 @@
 //! `agi-rhai check`: each rule finds what it is for, and nothing where nothing is wrong.
 
 use crate::support::process::{Folder, agi_rhai};
+use agi_rhai::pbx::{Call, Channel, Plan};
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, RULES, Severity};
 use agi_rhai::script::rhai::Module;
+use agi_rhai::transport::Simulator;
+use agi_rhai::{Host, Session};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -41,6 +44,11 @@ const SHOWN: &[(&str, &str)] = &[
     (
         "record_file(\"a\", \"gsm\", \"#\", 5000, #{ bep: true });",
         "1:39 unknown-option: `record_file` has no option `bep`",
+    ),
+    (
+        "exec(\"Queue\", \"sales\");",
+        "1:6 not-allowed: exec: `application` may not run Queue here: it runs other code of the dialplan, or records into a \
+         file; whoever runs agi-rhai allows it by --allow-exec Queue",
     ),
     ("print(x);", "1:7 undefined-variable: unknown variable `x`"),
     ("menu::play();", "1:1 undefined-import: `menu` is no import"),
@@ -215,6 +223,7 @@ fn what_a_version_of_asterisk_lacks_is_told() {
     let found = |version: u32, script: &str| {
         let mut checker = Checker::new(&Language::new());
         checker.asterisk = Some(version);
+        checker.permissions.allowed.push("Macro".to_owned());
         shown(&checker.check(Path::new("test.rhai"), script))
     };
     let macros = "exec(\"Macro\", \"x\");";
@@ -226,6 +235,39 @@ fn what_a_version_of_asterisk_lacks_is_told() {
     let case = "say_alpha(\"aB\", \"\", \"a\");";
     assert_eq!(found(11, case), "1:21 asterisk-version: SAY ALPHA takes no `case` in Asterisk 11: it came with 12\n");
     assert_eq!(found(12, case), "");
+}
+
+#[test]
+fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
+    let refused = |script: &str| {
+        let host = Host::new();
+        let script = host.compile("test.rhai", script).unwrap();
+        let simulator = Simulator::new(Channel::new(Call::default(), Box::new(Plan::default())));
+        let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
+        outcome.fault.map(|fault| fault.message).unwrap_or_default()
+    };
+    for script in [
+        "exec(\"System\", \"true\");",
+        "exec(\"NoOp\", 1, \"${SHELL(true)}\");",
+        "exec(\"Dial\", \"PJSIP/\" + args.len(), 20, \"U(x)\");",
+        "exec(\"Set\", \"FILE(/x)=y\");",
+        "get_variable(\"SHELL(true)\");",
+        "get_full_variable(\"${${X}}\");",
+        "set_variable(\"FILE(/x)\", 5);",
+    ] {
+        let told = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
+        let [finding] = &told[..] else { panic!("{script}: {told:?}") };
+        assert_eq!((finding.rule, &finding.message), ("not-allowed", &refused(script)), "{script}");
+    }
+    check("let x = \"Sys\" + \"tem\"; exec(x); exec(\"Set\", args[0] + \"=FILE(/x)\"); get_variable(`${x}(a)`);", "");
+    check(
+        "dial(\"PJSIP/1\", 20, \"gM(x)\");",
+        "1:21 not-allowed: dial: `options` may not run Dial with the option M here: it begins other code of the dialplan, \
+         records, or is not known; whoever runs agi-rhai allows it by --allow-exec Dial",
+    );
+    let mut checker = Checker::new(&Language::new());
+    checker.permissions.allowed.push("system".to_owned());
+    assert_eq!(shown(&checker.check(Path::new("test.rhai"), "exec(\"System\", \"true\");")), "");
 }
 
 #[test]

@@ -222,10 +222,11 @@ fn denied_applications_are_not_run() {
     let usual = call(&mut agi_rhai([&script]));
     usual.code(0).sent(r#"VERBOSE "System: argument application" 1"#).sent(r#"EXEC "Playback" "x""#);
     usual.sent(r#"VERBOSE "trysystem: argument application" 1"#);
-    let other = call(&mut agi_rhai(["--deny-exec", "Playback,Dial", &script]));
+    let other = call(&mut agi_rhai(["--deny-exec", "Playback,Dial", "--allow-exec", "Exec, SYSTEM", &script]));
     other.code(0).sent(r#"EXEC "System" "x""#).sent(r#"VERBOSE "Playback: argument application" 1"#);
-    let none = call(&mut agi_rhai(["--deny-exec", "", &script]));
-    none.code(0).sent(r#"EXEC "System" "x""#).sent(r#"EXEC "Playback" "x""#);
+    other.sent(r#"VERBOSE "trysystem: argument application" 1"#);
+    let all = call(agi_rhai([&script]).env("AGI_RHAI_ALLOW_EXEC", "*").env("AGI_RHAI_DENY_EXEC", ""));
+    all.code(0).sent(r#"EXEC "System" "x""#).sent(r#"EXEC "trysystem" "x""#).sent(r#"EXEC "Playback" "x""#);
 }
 
 #[test]

@@ -604,7 +604,7 @@ fn live_denied_application() {
     both(|way| {
         let (call, ending) = played(way, "ends/denied.rhai", "exec(\"System\", \"true\");");
         ends(&ending, "FAILURE", "FAILURE", true);
-        assert!(ending.error.contains("System") && ending.error.contains("deny-exec"), "{ending:?}");
+        assert!(ending.error.contains("System") && ending.error.contains("--allow-exec System"), "{ending:?}");
         assert!(!commands(&call).iter().any(|command| command.starts_with("EXEC")));
     });
 }

@@ -203,7 +203,7 @@ fn cases() -> Vec<Case> {
             "exec",
             "",
             r#"answer(); exec("Playback", "beep"); get_variable("PLAYBACKSTATUS"); exec("Playback", "no-such-file"); get_variable("PLAYBACKSTATUS"); exec("NoOp"); exec("noop", "a", "b c");
-               try { exec("NoSuchApp"); } catch (e) { verbose(e.kind); } exec("Wait", 0.3); exec("Set", "A=1,B=2"); get_variable("A"); exec("MSet", "A=1,B=2"); get_variable("B"); exec("Set", "P=${A}"); get_variable("P");
+               try { exec("Zapateller"); } catch (e) { verbose(e.kind); } exec("Wait", 0.3); exec("Set", "A=1,B=2"); get_variable("A"); exec("Set", "B=2"); get_variable("B"); exec("Set", "P=${A}"); get_variable("P");
                set_variable("AGIEXECFULL", true); exec("Set", "P=${A}"); get_variable("P"); set_variable("AGIEXECFULL", false); exec("UserEvent", "x", "a: b"); exec("Verbose", 1, "hello, world");
                exec("SayDigits", 1); exec("Set", "GLOBAL(LIVE)=white as snow"); get_variable("LIVE"); get_variable("GLOBAL(LIVE)"); exec("SendDTMF", "12"); exec("Log", "NOTICE,live")"#,
         ),

@@ -19,6 +19,7 @@ mod live_fastagi;
 mod live_ivr;
 mod live_ivr_examples;
 mod live_machines;
+mod live_walls;
 mod lsp;
 mod metrics;
 mod pages;

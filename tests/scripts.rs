@@ -110,7 +110,7 @@ fn a_refusal_is_a_map_that_can_be_caught() {
         r#""argumentmsWAIT FOR DIGIT1" 1"#,
     );
     check(
-        r#"try { exec("Nothing") } catch (e) { verbose(`${e.kind} ${e.result} ${e.code}`) }"#,
+        r#"try { exec("Zapateller") } catch (e) { verbose(`${e.kind} ${e.result} ${e.code}`) }"#,
         r#""refused -2 200" 1"#,
     );
     check_fault(

@@ -13,7 +13,11 @@ pub static EXEC: Command = Command {
         name: "exec",
         summary: "Runs a dialplan application and gives its value; what the arguments hold is not escaped.",
         params: &[
-            required("application", Kind::Application, "Name of the application, such as `Playback`."),
+            required(
+                "application",
+                Kind::Application,
+                "Name of the application, such as `Playback`; one that may do harm needs `--allow-exec`.",
+            ),
             optional(
                 "arguments",
                 Kind::Joined,
@@ -38,8 +42,8 @@ pub static EXEC: Command = Command {
             },
             Example {
                 caller: "",
-                script: r#"exec("NoSuchApp")"#,
-                sends: r#"EXEC "NoSuchApp""#,
+                script: r#"exec("Zapateller")"#,
+                sends: r#"EXEC "Zapateller""#,
                 reply: "200 result=-2",
                 value: "refused: exec: Asterisk has no such application; is its module loaded?",
             },

@@ -1,6 +1,6 @@
 //! Parameters: a script's values to the words of a command line.
 
-use super::{Command, Refusal, RefusalKind, Value};
+use super::{Command, Permissions, Refusal, RefusalKind, Value};
 use crate::agi::{Unsendable, line, quote};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -49,12 +49,20 @@ pub enum Kind {
     /// Digits to say. Asterisk's SAY DIGITS takes no text that does not begin with a digit: then the verb
     /// `SAY ALPHA` says it with the same recordings, and for an empty text nothing is sent.
     Digits,
-    /// The name of a dialplan application that is not denied.
+    /// The name of a dialplan application; its arguments follow.
     Application,
+    /// The name of a variable or dialplan function that is read.
+    Read,
+    /// The name of a variable or dialplan function that is set.
+    Written,
+    /// Any text, in which Asterisk evaluates `${...}` and `$[...]`.
+    Expression,
     /// Any number of further texts, joined with commas into one word.
     Joined,
     /// Any number of further texts, a word each.
     Rest,
+    /// Options of the application Dial.
+    DialOptions,
     /// `#{ beep, silence, offset }` of RECORD FILE.
     RecordOptions,
     /// What is said: a sound file, a number, a map such as `#{ digits: "0412" }`, or an array of such.
@@ -78,6 +86,12 @@ impl Kind {
         matches!(self, Self::Joined | Self::Rest)
     }
 
+    /// Whether Asterisk runs what it names or holds.
+    #[must_use]
+    pub const fn is_run(self) -> bool {
+        matches!(self, Self::Application | Self::Read | Self::Written | Self::Expression | Self::DialOptions)
+    }
+
     /// The names a map of options may have; `None` where it takes none.
     #[must_use]
     pub fn options(self) -> Option<Vec<&'static str>> {
@@ -92,7 +106,15 @@ impl Kind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Text | Self::Name | Self::Application | Self::Joined | Self::Rest => "text",
+            Self::Text
+            | Self::Name
+            | Self::Application
+            | Self::Read
+            | Self::Written
+            | Self::Expression
+            | Self::DialOptions
+            | Self::Joined
+            | Self::Rest => "text",
             Self::Keys => "keys",
             Self::Integer(..) => "integer",
             Self::Seconds => "number",
@@ -128,29 +150,8 @@ impl Param {
 pub struct Rules {
     /// The longest line Asterisk takes, in bytes.
     pub line_limit: usize,
-    /// The dialplan applications no script may run.
-    pub denied: Arc<[String]>,
-}
-
-impl Rules {
-    /// Refuses a denied application, also as the argument of one that runs others.
-    fn allow(&self, application: &Value, arguments: &[Value]) -> Result<(), String> {
-        let is = |text: &str, name: &str| text.trim().eq_ignore_ascii_case(name);
-        let named = |denied: &&String| match application {
-            Value::Text(text) if ["Exec", "TryExec", "ExecIf"].iter().any(|runs| is(text, runs)) => {
-                let words = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| is(word, denied));
-                arguments.iter().any(|argument| matches!(argument, Value::Text(text) if words(text)))
-            }
-            Value::Text(text) => is(text, denied),
-            _ => false,
-        };
-        match self.denied.iter().find(named) {
-            None => Ok(()),
-            Some(name) => Err(format!(
-                "may not run {name} here: whoever runs agi-rhai can allow it by leaving it out of --deny-exec"
-            )),
-        }
-    }
+    /// What scripts may have Asterisk run.
+    pub permissions: Arc<Permissions>,
 }
 
 /// A call put on the wire.
@@ -208,8 +209,7 @@ impl Command {
             let before = line.len();
             match (param.kind, args.get(number), param.need) {
                 (Kind::Joined, Some(_), _) => {
-                    let texts: Result<Vec<String>, String> = given.iter().map(text).collect();
-                    push(&mut line, &texts.map_err(refused)?.join(",")).map_err(|e| refused(e.to_string()))?;
+                    push(&mut line, &joined(given).map_err(refused)?).map_err(|e| refused(e.to_string()))?;
                     words += 1;
                 }
                 (Kind::Rest, Some(_), _) => {
@@ -233,10 +233,17 @@ impl Command {
                     words += record_options(value, &mut line).map_err(refused)?;
                 }
                 (kind, Some(value), _) => {
-                    if kind == Kind::Application {
-                        rules.allow(value, &args[number + 1..]).map_err(refused)?;
-                    }
                     one(kind, value, &mut line).map_err(refused)?;
+                    if kind.is_run() {
+                        // What cannot be joined is told where its turn comes.
+                        let rest = match kind {
+                            Kind::Application => joined(&args[number + 1..]).unwrap_or_default(),
+                            _ => String::new(),
+                        };
+                        if let Some(problem) = rules.permissions.refuses(kind, &text(value).map_err(refused)?, &rest) {
+                            return Err(refused(problem));
+                        }
+                    }
                     words += 1;
                 }
                 (kind, None, Need::Default(default)) => {
@@ -315,6 +322,12 @@ fn text(value: &Value) -> Result<String, String> {
     }
 }
 
+/// Texts as one argument of several parts.
+fn joined(values: &[Value]) -> Result<String, String> {
+    let texts: Result<Vec<String>, String> = values.iter().map(text).collect();
+    Ok(texts?.join(","))
+}
+
 fn digits(text: &str) -> Result<(), String> {
     if text.bytes().all(|b| b.is_ascii_digit() || b"*#- ".contains(&b)) {
         return Ok(());
@@ -362,7 +375,9 @@ fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {
 
 fn one_text(kind: Kind, text: &str, line: &mut Vec<u8>) -> Result<(), String> {
     match kind {
-        Kind::Name | Kind::Application if text.is_empty() => return Err("must not be empty".to_owned()),
+        Kind::Name | Kind::Application | Kind::Read | Kind::Written if text.is_empty() => {
+            return Err("must not be empty".to_owned());
+        }
         Kind::Keys => {
             if let Some(wrong) = text.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')) {
                 return Err(format!("may hold the keys 0-9, *, # and A-D, not {wrong:?}"));

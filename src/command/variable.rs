@@ -12,7 +12,7 @@ pub static GET_VARIABLE: Command = Command {
     function: Function {
         name: "get_variable",
         summary: "Reads a channel variable or a dialplan function; Asterisk cuts the value at 1023 bytes.",
-        params: &[required("name", Kind::Name, "Name of a variable, or a function such as `CALLERID(num)`.")],
+        params: &[required("name", Kind::Read, "Name of a variable, or a function such as `CALLERID(num)`.")],
         returns: Returns::Text { absent: "0" },
         examples: &[
             Example {
@@ -55,7 +55,7 @@ pub static GET_FULL_VARIABLE: Command = Command {
         name: "get_full_variable",
         summary: "Evaluates a dialplan expression such as `${CALLERID(num)}`; what is not set is empty.",
         params: &[
-            required("expression", Kind::Text, "Text with `${...}` in it."),
+            required("expression", Kind::Expression, "Text with `${...}` in it."),
             optional("channel", Kind::Name, "Name of another channel; this one if left out."),
         ],
         returns: Returns::Text { absent: "0" },
@@ -95,7 +95,7 @@ pub static SET_VARIABLE: Command = Command {
         params: &[
             required(
                 "name",
-                Kind::Name,
+                Kind::Written,
                 "Name of a variable, `_NAME` or `__NAME` to hand it on to called channels, or a function.",
             ),
             required("value", Kind::Text, "The new value."),

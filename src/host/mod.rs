@@ -21,6 +21,7 @@ mod watch;
 pub use recorder::Recorder;
 
 use crate::clock::Stopwatch;
+use crate::command::Permissions;
 use crate::pbx::Sounds;
 use crate::script::rehearse::{Ended, Stage};
 use crate::script::storm::{Storm, Terms};
@@ -66,7 +67,7 @@ pub struct Host {
     language: Language,
     limits: Limits,
     memory: Option<Memory>,
-    denied: Option<Arc<[String]>>,
+    permissions: Arc<Permissions>,
     seed: Option<u64>,
     log_digits: bool,
     recorder: Option<Arc<Recorder>>,
@@ -132,7 +133,7 @@ pub struct Outcome {
 }
 
 impl Host {
-    /// A host with the usual limits, under which scripts may not run the applications System and TrySystem.
+    /// A host with the usual limits, under which scripts may have Asterisk run what is known to do no harm.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -154,9 +155,14 @@ impl Host {
         self.language.set_memory(memory);
     }
 
-    /// The dialplan applications no script may run.
-    pub fn deny(&mut self, applications: impl IntoIterator<Item = String>) {
-        self.denied = Some(applications.into_iter().collect());
+    /// Dialplan applications and functions scripts may have Asterisk run besides; `*` allows all.
+    pub fn allow(&mut self, names: impl IntoIterator<Item = String>) {
+        Arc::make_mut(&mut self.permissions).allowed.extend(names);
+    }
+
+    /// Dialplan applications and functions no script may have Asterisk run.
+    pub fn deny(&mut self, names: impl IntoIterator<Item = String>) {
+        Arc::make_mut(&mut self.permissions).denied.extend(names);
     }
 
     /// How memory is counted, where it is.
@@ -212,13 +218,9 @@ impl Host {
                 language: self.language.clone(),
                 limits: self.limits.clone(),
                 memory: self.memory,
-                denied: self.denied(),
+                permissions: Arc::clone(&self.permissions),
             },
         )
-    }
-
-    fn denied(&self) -> Arc<[String]> {
-        self.denied.clone().unwrap_or_else(|| ["System", "TrySystem"].map(str::to_owned).into())
     }
 
     /// Runs a script on a session and tells Asterisk how it ended. The thread is to have a stack of 8 MiB, as the main
@@ -248,12 +250,11 @@ impl Host {
         args: Vec<String>,
         params: BTreeMap<String, String>,
     ) -> Arc<Call> {
-        let denied = self.denied();
         let seed = self.seed.unwrap_or_else(chance);
         if let Some(recorder) = &self.recorder {
-            session = recorder.record(session, script, seed, (&args, &params), &denied);
+            session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
         }
-        session.deny(denied);
+        session.permit(Arc::clone(&self.permissions));
         session.log_digits(self.log_digits);
         Call::new(session, args, params, seed, self.limits.clone(), self.memory)
     }

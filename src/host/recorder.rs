@@ -5,6 +5,7 @@
 
 use super::lock;
 use crate::clock;
+use crate::command::Permissions;
 use crate::script::{Fault, Script};
 use crate::session::Session;
 use crate::transport::recording::{Ended, FORMAT, Header, Wrong};
@@ -141,7 +142,7 @@ impl Recorder {
         script: &Script,
         seed: u64,
         (args, params): (&[String], &BTreeMap<String, String>),
-        denied: &[String],
+        permissions: &Permissions,
     ) -> Session {
         self.make_folder();
         let tape = Arc::new(Tape {
@@ -162,7 +163,8 @@ impl Recorder {
             started: Duration::ZERO,
             args: args.to_vec(),
             params: params.clone(),
-            denied: denied.to_vec(),
+            allowed: permissions.allowed.clone(),
+            denied: permissions.denied.clone(),
             dead_mode: true,
             redacted: self.redacts,
             environment: Vec::new(),

@@ -43,7 +43,10 @@ pub struct Header {
     pub args: Vec<String>,
     /// `params`.
     pub params: BTreeMap<String, String>,
-    /// The dialplan applications the script could not run.
+    /// What the script could have Asterisk run besides what all may.
+    #[serde(default)]
+    pub allowed: Vec<String>,
+    /// What the script could not have Asterisk run.
     pub denied: Vec<String>,
     /// Whether Asterisk went on with the session after the hangup.
     pub dead_mode: bool,

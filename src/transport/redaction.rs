@@ -514,6 +514,7 @@ mod tests {
             args,
             params: BTreeMap::new(),
             denied: Vec::new(),
+            allowed: Vec::new(),
             dead_mode: true,
             redacted: true,
             environment,

@@ -162,7 +162,7 @@ fn a_value_that_is_broken_off_and_a_second_order_leave_the_line_in_step() {
 
 #[test]
 fn an_application_may_return_one_any_number_of_times() {
-    let folder = scripts([("often.rhai", "for i in 0..150 { exec(\"Foo\", \"1\"); }")]);
+    let folder = scripts([("often.rhai", "for i in 0..150 { exec(\"Wait\", \"1\"); }")]);
     let server = Server::start(&folder, &[]);
     let peer = server.call("often");
     let played = peer.play_with(|line| {

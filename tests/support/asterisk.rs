@@ -160,6 +160,13 @@ impl Asterisk {
         self.run.join("data/sounds")
     }
 
+    /// The package's own reference of applications and functions, as this process sees it.
+    pub fn reference(&self) -> PathBuf {
+        let link = fs::read_link(self.run.join("data/documentation")).expect("the reference is linked");
+        let root = self.run.to_string_lossy().trim_end_matches(&self.inside).to_owned();
+        PathBuf::from(format!("{root}{}", link.display())).join("core-en_US.xml")
+    }
+
     /// The path by which Asterisk, and the programs it starts, know a file of this run.
     pub fn inside(&self, path: &Path) -> String {
         let within = path.strip_prefix(&self.run).expect("the path is not within this run's folder");

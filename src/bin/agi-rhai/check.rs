@@ -1,6 +1,7 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
 use crate::files::below;
+use crate::options::Exec;
 use crate::out;
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
@@ -36,6 +37,9 @@ pub struct Check {
     /// Version of Asterisk the scripts are for, such as 16 or 22.10: commands and applications it lacks are told
     #[arg(long, value_name = "VERSION", value_parser = version)]
     asterisk: Option<u32>,
+
+    #[command(flatten)]
+    exec: Exec,
 
     /// How findings are written: for people, one JSON object a line, SARIF 2.1.0, or as annotations of GitHub Actions
     #[arg(long, value_enum, default_value_t)]
@@ -94,6 +98,7 @@ fn run(options: &Check) -> io::Result<u8> {
     checker.folder.clone_from(&options.scripts);
     checker.sounds.clone_from(&options.sounds);
     checker.asterisk = options.asterisk;
+    checker.permissions = options.exec.permissions();
     if let Some(folder) = options.sounds.iter().chain(&options.scripts).find(|folder| !folder.is_dir()) {
         return Err(io::Error::other(format!("no folder {}", folder.display())));
     }

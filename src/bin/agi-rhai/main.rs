@@ -101,7 +101,9 @@ fn hangup_notice() -> Option<Notice> {
 
 fn host(options: &Common) -> Host {
     let mut host = Host::new();
-    host.deny(options.deny_exec.iter().filter(|name| !name.is_empty()).cloned());
+    let permissions = options.exec.permissions();
+    host.allow(permissions.allowed);
+    host.deny(permissions.denied);
     host.log_digits(options.log_digits);
     host.set_memory(Memory { used: memory::used });
     if let Some(seed) = options.seed {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use agi_rhai::command::Permissions;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -178,9 +179,8 @@ pub struct Common {
     #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED")]
     pub seed: Option<u64>,
 
-    /// Dialplan applications no script may run, separated by commas; empty allows all
-    #[arg(long, value_name = "APPS", env = "AGI_RHAI_DENY_EXEC", default_value = DENIED, value_delimiter = ',')]
-    pub deny_exec: Vec<String>,
+    #[command(flatten)]
+    pub exec: Exec,
 
     /// Seconds of processor time a script may compute between two commands
     #[arg(long, value_name = "SECONDS", env = "AGI_RHAI_MAX_COMPUTING", default_value_t = 1.0)]
@@ -195,8 +195,27 @@ pub struct Common {
     pub max_on_hangup: f64,
 }
 
-/// The applications denied unless somebody says otherwise.
-pub const DENIED: &str = "System,TrySystem";
+/// What scripts may have Asterisk run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Exec {
+    /// Applications and functions of the dialplan scripts may use besides those known to do no harm, separated by
+    /// commas: System,SHELL; `*` allows all
+    #[arg(long, value_name = "NAMES", env = "AGI_RHAI_ALLOW_EXEC", value_delimiter = ',')]
+    pub allow_exec: Vec<String>,
+
+    /// Applications and functions of the dialplan no script may use, separated by commas
+    #[arg(long, value_name = "NAMES", env = "AGI_RHAI_DENY_EXEC", value_delimiter = ',')]
+    pub deny_exec: Vec<String>,
+}
+
+impl Exec {
+    pub fn permissions(&self) -> Permissions {
+        let names = |names: &[String]| {
+            names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        };
+        Permissions { allowed: names(&self.allow_exec), denied: names(&self.deny_exec) }
+    }
+}
 
 impl Options {
     /// The command line, or what clap has to say about it.
@@ -211,13 +230,7 @@ impl Options {
         {
             let args: Option<Vec<String>> = arguments[2..].iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
             if let Some(args) = args {
-                let common = Common {
-                    deny_exec: DENIED.split(',').map(str::to_owned).collect(),
-                    max_computing: 1.0,
-                    max_memory: 16,
-                    max_on_hangup: 5.0,
-                    ..Common::default()
-                };
+                let common = Common { max_computing: 1.0, max_memory: 16, max_on_hangup: 5.0, ..Common::default() };
                 return Ok(Self { common, script: Some(script.to_owned()), args, command: None });
             }
         }

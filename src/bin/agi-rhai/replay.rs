@@ -186,6 +186,7 @@ fn play(tape: &Arc<Tape>, options: &Replay) -> Result<Verdict> {
     let path = script(tape, options)?;
     let header = &tape.header;
     let mut host = Host::new();
+    host.allow(header.allowed.iter().cloned());
     host.deny(header.denied.iter().cloned());
     host.set_memory(agi_rhai::script::Memory { used: crate::memory::used });
     host.set_seed(header.seed);

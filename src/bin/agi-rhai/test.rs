@@ -2,7 +2,7 @@
 
 use crate::chance;
 use crate::files::{below, is_script};
-use crate::options::{Common, DENIED};
+use crate::options::{Common, Exec};
 use crate::out;
 use agi_rhai::Host;
 use agi_rhai::agi::printable;
@@ -67,9 +67,8 @@ pub struct Test {
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
-    /// Dialplan applications no script may run, separated by commas; empty allows all
-    #[arg(long, value_name = "APPS", env = "AGI_RHAI_DENY_EXEC", default_value = DENIED, value_delimiter = ',')]
-    pub deny_exec: Vec<String>,
+    #[command(flatten)]
+    pub exec: Exec,
 }
 
 pub fn test(options: &Test) -> ExitCode {
@@ -234,7 +233,7 @@ impl Show {
 /// The host of calls that are placed here.
 pub fn host(options: &Test) -> Host {
     crate::host(&Common {
-        deny_exec: options.deny_exec.clone(),
+        exec: options.exec.clone(),
         max_computing: 1.0,
         max_memory: 16,
         max_on_hangup: 5.0,

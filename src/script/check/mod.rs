@@ -16,6 +16,7 @@ use super::fault::{self, Fault};
 use super::functions::Language;
 use super::import::{Loader, Places, plain};
 use crate::agi::printable;
+use crate::command::Permissions;
 use crate::stack;
 use annotate_snippets::Level;
 use imports::{Edited, Imported};
@@ -98,6 +99,8 @@ pub struct Checker {
     pub sounds: Vec<PathBuf>,
     /// The version of Asterisk the scripts are for: commands it does not have are told.
     pub asterisk: Option<u32>,
+    /// What scripts may have Asterisk run.
+    pub permissions: Permissions,
     /// Texts that are newer than the files of these paths: what an editor has not saved yet.
     pub texts: BTreeMap<PathBuf, String>,
 }
@@ -114,6 +117,7 @@ impl Checker {
             folder: None,
             sounds: Vec::new(),
             asterisk: None,
+            permissions: Permissions::default(),
             texts: BTreeMap::new(),
         }
     }

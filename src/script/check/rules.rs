@@ -45,6 +45,12 @@ pub(super) static BAD_ARGUMENT: Rule = error(
     "An argument is one the command can never take.",
     "Milliseconds are whole numbers (5000, not \"5s\"), keys are 0-9, *, #, A-D, and some arguments are one of a few words.",
 );
+pub(super) static NOT_ALLOWED: Rule = error(
+    "not-allowed",
+    "A command asks Asterisk for what scripts may not have run.",
+    "Scripts may use the applications and functions of Asterisk that run no program, touch no file and begin no other code \
+     of the dialplan. Whoever runs agi-rhai allows others by name, with `--allow-exec`; tell it to the checker, too.",
+);
 pub(super) static UNKNOWN_OPTION: Rule = error(
     "unknown-option",
     "A map of options has a name in it the function does not know.",
@@ -204,6 +210,7 @@ pub static RULES: &[&Rule] = &[
     &UNKNOWN_FUNCTION,
     &ARGUMENT_COUNT,
     &BAD_ARGUMENT,
+    &NOT_ALLOWED,
     &UNKNOWN_OPTION,
     &UNDEFINED_VARIABLE,
     &UNDEFINED_IMPORT,

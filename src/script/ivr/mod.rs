@@ -203,7 +203,7 @@ pub(super) static DIAL: Function = Function {
     params: &[
         param("target", Kind::Name, Need::Required, "Whom to call, such as `PJSIP/200`; several are joined by `&`."),
         param("seconds", Kind::Seconds, Need::Default("30"), "Seconds to let it ring; parts of one are rounded up."),
-        param("options", Kind::Text, Need::Default(""), "Options of Dial; `g` is always among them."),
+        param("options", Kind::DialOptions, Need::Default(""), "Options of Dial; `g` is always among them."),
     ],
     returns: returns(
         "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",

@@ -16,6 +16,7 @@ use super::engine::{Call, Finished, Limits, Memory, lock, processor_time};
 use super::fault::Fault;
 use super::functions::Language;
 use crate::clock::Time;
+use crate::command::Permissions;
 use crate::pbx::{Channel, Database, Sounds};
 use crate::session::Session;
 use crate::transport::Simulator;
@@ -72,7 +73,7 @@ pub(crate) struct Terms {
     pub language: Language,
     pub limits: Limits,
     pub memory: Option<Memory>,
-    pub denied: Arc<[String]>,
+    pub permissions: Arc<Permissions>,
 }
 
 /// How long a storm lasts.
@@ -409,7 +410,7 @@ impl Storm {
         limits.computing = limits.computing.min(patience.computing);
         let fault = match Session::begin(Box::new(line)) {
             Ok(mut session) => {
-                session.deny(Arc::clone(&self.terms.denied));
+                session.permit(Arc::clone(&self.terms.permissions));
                 session.observe(Arc::new(Watch::new(handle.clone(), &self.facts, &self.script.sources)));
                 let args = scene.args.clone();
                 let call = Call::new(session, args, BTreeMap::new(), scene.seed, limits, self.terms.memory);

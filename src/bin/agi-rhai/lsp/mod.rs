@@ -46,6 +46,9 @@ pub struct Lsp {
     #[arg(long, value_name = "VERSION")]
     asterisk: Option<u32>,
 
+    #[command(flatten)]
+    exec: crate::options::Exec,
+
     /// What some editors add to say how they speak; it is the only way
     #[arg(long, hide = true)]
     stdio: bool,
@@ -81,12 +84,7 @@ pub fn lsp(options: &Lsp) -> ExitCode {
             }
         }
     });
-    let server = Server {
-        workspace: Workspace::new(options.scripts.clone(), &options.sounds, options.asterisk),
-        phase: Phase::New,
-        watches: false,
-        requests: 0,
-    };
+    let server = Server { workspace: Workspace::new(options), phase: Phase::New, watches: false, requests: 0 };
     ExitCode::from(server.serve(&incoming))
 }
 

@@ -1,5 +1,6 @@
 //! What the editor has open, and what lies beside it on the disk.
 
+use super::Lsp;
 use super::places::{self, Encoding};
 use agi_rhai::command::Function;
 use agi_rhai::pbx::prompts;
@@ -73,12 +74,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    pub fn new(folder: Option<PathBuf>, sounds: &[PathBuf], asterisk: Option<u32>) -> Self {
+    pub fn new(options: &Lsp) -> Self {
         let language = Language::new();
         let mut checker = Checker::new(&language);
-        checker.folder.clone_from(&folder);
-        checker.sounds = sounds.to_vec();
-        checker.asterisk = asterisk;
+        checker.folder.clone_from(&options.scripts);
+        checker.sounds.clone_from(&options.sounds);
+        checker.asterisk = options.asterisk;
+        checker.permissions = options.exec.permissions();
         Self {
             encoding: Encoding::default(),
             snippets: false,
@@ -86,7 +88,7 @@ impl Workspace {
             nested: false,
             language,
             checker,
-            folder,
+            folder: options.scripts.clone(),
             roots: Vec::new(),
             documents: Vec::new(),
             due: Vec::new(),

@@ -46,6 +46,7 @@ impl Walk<'_, '_, '_> {
         }
         if let Some(function) = self.words.declared(name) {
             self.arguments(function, call);
+            self.permitted(function, call);
             self.available(function, call, at);
             self.after_hangup(function, at);
             self.prompts.hear(function, call);
@@ -290,6 +291,24 @@ impl Walk<'_, '_, '_> {
         unknown
     }
 
+    /// What the host would not let through, as far as the texts stand in the script.
+    fn permitted(&mut self, function: &'static Function, call: &FnCallExpr) {
+        let text = |arg: &Expr| match literal(arg) {
+            Some(Value::Text(text)) => Some(text),
+            Some(Value::Int(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        for (at, param) in function.params.iter().enumerate().filter(|(_, param)| param.kind.is_run()) {
+            let Some(arg) = call.args.get(at) else { continue };
+            let Some(given) = text(arg) else { continue };
+            let rest: Vec<String> = call.args[at + 1..].iter().map(|arg| text(arg).unwrap_or_default()).collect();
+            if let Some(problem) = self.checker.permissions.refuses(param.kind, &given, &rest.join(",")) {
+                let message = format!("{}: `{}` {problem}", function.name, param.name);
+                self.add(&rules::NOT_ALLOWED, start(arg), message, None);
+            }
+        }
+    }
+
     fn available(&mut self, function: &'static Function, call: &FnCallExpr, at: Place) {
         let (Some(version), Some(command)) = (self.checker.asterisk, Command::of_function(function.name)) else {
             return;
@@ -335,7 +354,7 @@ impl Walk<'_, '_, '_> {
 
 /// What a parameter means, where its kind alone does not say it.
 fn explained(param: &Param) -> Option<String> {
-    let says_all = matches!(param.kind, Kind::Text | Kind::Name | Kind::Joined | Kind::Rest | Kind::Application);
+    let says_all = matches!(param.kind, Kind::Text | Kind::Name | Kind::Joined | Kind::Rest) || param.kind.is_run();
     (!says_all).then(|| format!("`{}`: {}", param.name, param.doc))
 }
 
