@@ -124,6 +124,7 @@ impl fmt::Display for Sent<'_> {
 
 /// What is known of the caller's keys.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Keys {
     /// Whether the log shows them.
     shown: bool,

@@ -388,11 +388,11 @@ impl Call {
 
     /// The fault of an error; without values once the caller has answered a secret question.
     fn fault(&self, script: &Script, error: &EvalAltResult, language: &Language) -> Box<Fault> {
+        let fault = Fault::of_error(&script.name, error, language, &script.sources);
         if self.session().knows_a_secret() {
-            let raised = lock(&self.raised).take();
-            return Fault::of_discreet_error(&script.name, error, language, &script.sources, raised.as_ref());
+            return fault.discreetly(error, language, lock(&self.raised).as_ref());
         }
-        Fault::of_error(&script.name, error, language, &script.sources)
+        fault
     }
 
     /// Notes where the next `print` stands, which Rhai does not tell.

@@ -174,28 +174,6 @@ impl Fault {
     }
 
     pub(super) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
-        Self::of(script, error, language, sources, None)
-    }
-
-    /// The fault of a call whose caller has answered a secret question: it tells no values. `raised` is the last error
-    /// of a function of ours.
-    pub(super) fn of_discreet_error(
-        script: &str,
-        error: &EvalAltResult,
-        language: &Language,
-        sources: &[Source],
-        raised: Option<&Raised>,
-    ) -> Box<Self> {
-        Self::of(script, error, language, sources, Some(raised))
-    }
-
-    fn of(
-        script: &str,
-        error: &EvalAltResult,
-        language: &Language,
-        sources: &[Source],
-        discreet: Option<Option<&Raised>>,
-    ) -> Box<Self> {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
@@ -222,23 +200,30 @@ impl Fault {
                 _ => break,
             }
         }
-        let mut fault = if let EvalAltResult::ErrorParsing(kind, position) = error {
-            Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources)
-        } else {
-            let (message, hint) = explain(error, language);
-            let (script, position) = match error.position() {
-                place if place.is_none() => called,
-                place => (script, place),
-            };
-            Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
-        };
-        if let Some(raised) = discreet {
-            let before = fault.source.char_indices().nth(fault.column.saturating_sub(1));
-            let here = before.map_or("", |(at, _)| &fault.source[at..]);
-            let told = explain_discreetly(error, language, here, raised);
-            fault.told_as(told);
+        if let EvalAltResult::ErrorParsing(kind, position) = error {
+            return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
         }
-        fault
+        let (message, hint) = explain(error, language);
+        let (script, position) = match error.position() {
+            place if place.is_none() => called,
+            place => (script, place),
+        };
+        Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
+    }
+
+    /// The fault of this error as it is told where the caller has answered a secret question. `raised` is the last
+    /// error of a function of ours.
+    pub(super) fn discreetly(
+        mut self: Box<Self>,
+        error: &EvalAltResult,
+        language: &Language,
+        raised: Option<&Raised>,
+    ) -> Box<Self> {
+        let before = self.source.char_indices().nth(self.column.saturating_sub(1));
+        let here = before.map_or("", |(at, _)| &self.source[at..]);
+        let told = explain_discreetly(error.unwrap_inner(), language, here, raised);
+        self.told_as(told);
+        self
     }
 
     /// As [`render`](Self::render), for a log whose level says already that it is an error.

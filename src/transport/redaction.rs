@@ -524,7 +524,7 @@ mod tests {
     /// Lines of commands with arguments of any kind, and any bytes at all.
     fn sent() -> impl Strategy<Value = Event> {
         let verb = (0..COMMANDS.len()).prop_map(|at| COMMANDS[at].verb.to_owned());
-        let word = prop_oneof![r#"[ -~]{0,12}"#, "[0-9]{1,12}", "\"[^\"\n]{0,12}\"", "\\PC{0,6}"];
+        let word = prop_oneof!["[ -~]{0,12}", "[0-9]{1,12}", "\"[^\"\n]{0,12}\"", "\\PC{0,6}"];
         let command =
             (verb, vec(word, 0..5)).prop_map(|(verb, words)| format!("{verb} {}", words.join(" ")).into_bytes());
         prop_oneof![4 => command, 1 => vec(any::<u8>(), 0..40)].prop_map(|line| Event::Sent(Bytes(line)))
@@ -538,7 +538,7 @@ mod tests {
             "",
             "[ ()a-z0-9=\"]{0,20}",
             r#" \(speech\) endpos=[0-9]{1,3} results=1 score0=[0-9]{1,3} text0="[a-zé0-9 ]{0,6}" grammar0="x""#,
-            r#" \((digit|timeout|dtmf|[0-9a-zß]{0,6})\)( endpos=[0-9]{1,5})?( digit=[0-9*])?"#,
+            r" \((digit|timeout|dtmf|[0-9a-zß]{0,6})\)( endpos=[0-9]{1,5})?( digit=[0-9*])?",
             "\\PC{0,10}",
         ];
         let whole = (code, result, rest).prop_map(|(code, result, rest)| format!("{code} result={result}{rest}"));

@@ -140,8 +140,19 @@ impl Log {
     }
 }
 
+/// Tells a panic in the log, with its place, and its words only where they are of the program's text: others may hold
+/// what a caller entered. A call's panic is told as a fault besides.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let words = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
+        tracing::error!(place, "panicked, which is a mistake of agi-rhai: please report it. {words}");
+    }));
+}
+
 /// Starts the log of a server.
 pub fn serve(options: &Common) -> Log {
+    report_panics();
     let level = options.log_level.unwrap_or(LevelFilter::INFO);
     let place = options.log.as_deref().unwrap_or("stderr");
     let lines = Arc::<Lines>::default();
@@ -172,6 +183,7 @@ pub fn serve(options: &Common) -> Log {
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
 pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
+    report_panics();
     let place = options.log.as_deref().unwrap_or("stderr");
     let (layer, problem) = match open(place) {
         Ok(layer) => (layer, None),

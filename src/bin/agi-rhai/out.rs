@@ -53,9 +53,9 @@ fn shown(text: &str, colours: bool) -> String {
         let is_colour = sign[end..].starts_with('m');
         let (sign, behind) = sign.split_at(if is_colour { end + 1 } else { 2 });
         if is_colour {
-            shown.push_str(sign)
+            shown.push_str(sign);
         } else {
-            shown.push_str(&printable_lines(sign))
+            shown.push_str(&printable_lines(sign));
         }
         rest = behind;
     }

@@ -67,7 +67,7 @@ fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     for problem in &report.problems {
         let _ = writeln!(text, "{}", problem.fault.render(colour));
         let calls = if problem.seen == 1 { "1 call".to_owned() } else { format!("{} calls", problem.seen) };
-        let _ = writeln!(text, "seen in {calls}; as a test for {}, which fails until the script is mended:\n", tests);
+        let _ = writeln!(text, "seen in {calls}; as a test for {tests}, which fails until the script is mended:\n");
         let _ = writeln!(text, "{}", problem.test);
     }
     if !report.unreached.is_empty() {
