@@ -1,9 +1,13 @@
 //! Faults: what is wrong in a script, where, and what would be right.
 
 use super::functions::Language;
+use super::shown::shown;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
 use std::fmt;
+
+/// What a message takes of a script's value, in bytes.
+const LONGEST_MESSAGE: usize = 1000;
 
 /// The text of a script, kept for showing a fault in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,7 +225,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
         EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
-        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (token.to_string(), None),
+        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, LONGEST_MESSAGE), None),
         EvalAltResult::ErrorStackOverflow(_) => (
             "functions call each other too deep".to_owned(),
             Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
@@ -249,9 +253,9 @@ fn thrown(token: &Dynamic) -> String {
     if let Some(map) = token.read_lock::<Map>()
         && let Some(message) = map.get("message").or_else(|| map.get("error"))
     {
-        return message.to_string();
+        return shown(message, LONGEST_MESSAGE);
     }
-    if token.is_unit() { "thrown without a value".to_owned() } else { token.to_string() }
+    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, LONGEST_MESSAGE) }
 }
 
 fn count(types: &str) -> String {

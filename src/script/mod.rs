@@ -12,6 +12,7 @@ mod library;
 pub mod outline;
 mod phrases;
 pub mod rehearse;
+mod shown;
 pub mod storm;
 pub mod words;
 

@@ -1,0 +1,259 @@
+//! A script's value as text that has a bound: a value may be of any size, nested in any way and part of itself.
+
+use rhai::{Array, Dynamic, FnPtr, Map};
+use std::collections::HashSet;
+use std::fmt::{self, Write};
+
+/// What is nested deeper is left out: each level takes some of the stack.
+const DEEPEST: usize = 200;
+
+/// Rhai waits 50 ms for a value that is being changed, which whoever is behind a function that changes it never sees
+/// free: after as many of them the rest is left out.
+const MOST_LOCKED: usize = 2;
+
+/// The value as Rhai shows it, in at most this many bytes; what is left out is told by `…` at the end.
+pub(super) fn shown(value: &Dynamic, most: usize) -> String {
+    let mut walk = Walk { text: Bounded { text: String::new(), most }, depth: 0, seen: None, locked: 0 };
+    let whole = walk.show(value, false).is_ok();
+    let mut text = walk.text.text;
+    if !whole {
+        text.truncate(beginning(&text, most.saturating_sub("…".len())).len());
+        if most >= "…".len() {
+            text.push('…');
+        }
+    }
+    text
+}
+
+/// As much of a text as fits into so many bytes.
+fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Text that takes no more than it may.
+struct Bounded {
+    text: String,
+    most: usize,
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.most - self.text.len();
+        self.text.push_str(beginning(text, room));
+        if text.len() > room { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+struct Walk {
+    text: Bounded,
+    depth: usize,
+    /// The shared values met inside of the outermost of them, by where they stand.
+    seen: Option<HashSet<*const Dynamic>>,
+    locked: usize,
+}
+
+impl Walk {
+    /// In every order and with every mark Rhai has: quoted as its `Debug`, else as its `Display`.
+    fn show(&mut self, value: &Dynamic, quoted: bool) -> fmt::Result {
+        if self.depth == DEEPEST {
+            return Err(fmt::Error);
+        }
+        self.depth += 1;
+        if value.is_shared() { self.show_shared(value, quoted) } else { self.show_plain(value, quoted) }?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn show_shared(&mut self, value: &Dynamic, quoted: bool) -> fmt::Result {
+        let outermost = self.seen.is_none();
+        if !self.seen.get_or_insert_default().insert(value) {
+            return self.text.write_str("<shared>");
+        }
+        if let Some(inner) = value.read_lock::<Dynamic>() {
+            self.show_plain(&inner, quoted)?;
+            self.text.write_str(" (shared)")?;
+        } else {
+            self.text.write_str("<shared>")?;
+            self.locked += 1;
+            if self.locked == MOST_LOCKED {
+                return Err(fmt::Error);
+            }
+        }
+        if outermost {
+            self.seen = None;
+        }
+        Ok(())
+    }
+
+    fn show_plain(&mut self, value: &Dynamic, quoted: bool) -> fmt::Result {
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return self.show_text(&text, quoted);
+        }
+        // What Rhai shows otherwise inside of a shared value.
+        let inside = quoted || self.seen.is_none();
+        if let Some(array) = value.read_lock::<Array>() {
+            self.text.write_str("[")?;
+            for (n, item) in array.iter().enumerate() {
+                self.part(n)?;
+                self.show(item, inside)?;
+            }
+            return self.text.write_str("]");
+        }
+        if let Some(map) = value.read_lock::<Map>() {
+            self.text.write_str("#{")?;
+            for (n, (name, item)) in map.iter().enumerate() {
+                self.part(n)?;
+                self.show_text(name, inside)?;
+                self.text.write_str(": ")?;
+                self.show(item, inside)?;
+            }
+            return self.text.write_str("}");
+        }
+        if quoted && let Some(function) = value.read_lock::<FnPtr>() {
+            // `Fn`, `Fn*` or `Fn#`, which only Rhai's own text of it tells.
+            let mut kind = Bounded { text: String::new(), most: 3 };
+            let _ = write!(kind, "{:?}", *function);
+            write!(self.text, "{}(", kind.text.trim_end_matches('('))?;
+            self.show_text(function.fn_name(), true)?;
+            for item in function.curry() {
+                self.text.write_str(", ")?;
+                self.show(item, true)?;
+            }
+            return self.text.write_str(")");
+        }
+        if quoted { write!(self.text, "{value:?}") } else { write!(self.text, "{value}") }
+    }
+
+    fn part(&mut self, n: usize) -> fmt::Result {
+        if n > 0 { self.text.write_str(", ") } else { Ok(()) }
+    }
+
+    /// Of a long text no more is looked at than there is room for.
+    fn show_text(&mut self, text: &str, quoted: bool) -> fmt::Result {
+        let text = beginning(text, self.text.most.saturating_add(4));
+        if quoted { write!(self.text, "{text:?}") } else { self.text.write_str(text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rhai::{Engine, ImmutableString};
+    use std::time::{Duration, Instant};
+
+    fn function(name: &str, curry: Vec<Dynamic>) -> Dynamic {
+        let mut function = FnPtr::new(name).unwrap();
+        function.set_curry(curry);
+        function.into()
+    }
+
+    fn any_value() -> impl Strategy<Value = Dynamic> {
+        let leaf = prop_oneof![
+            Just(Dynamic::UNIT),
+            any::<bool>().prop_map(Dynamic::from),
+            any::<i64>().prop_map(Dynamic::from),
+            any::<f64>().prop_map(Dynamic::from),
+            any::<char>().prop_map(Dynamic::from),
+            any::<String>().prop_map(Dynamic::from),
+            "[a-z\"\u{300}\u{7f}]{0,4}".prop_map(Dynamic::from),
+            proptest::collection::vec(any::<u8>(), 0..20).prop_map(Dynamic::from_blob),
+            (any::<i64>(), any::<i64>()).prop_map(|(from, to)| Dynamic::from(from..to)),
+            any::<i64>().prop_map(|from| Dynamic::from(from..=i64::MAX)),
+            Just(Dynamic::from(Duration::ZERO)),
+        ];
+        leaf.prop_recursive(5, 60, 5, |inner| {
+            let several = || proptest::collection::vec(inner.clone(), 0..5);
+            prop_oneof![
+                several().prop_map(Dynamic::from_array),
+                proptest::collection::btree_map("[a-c\"é]{0,3}", inner.clone(), 0..5).prop_map(|map| map
+                    .into_iter()
+                    .map(|(name, item)| (name.into(), item))
+                    .collect::<Map>()
+                    .into()),
+                ("f[0-9]{1,4}", several()).prop_map(|(name, curry)| function(&name, curry)),
+                inner.clone().prop_map(Dynamic::into_shared),
+                // The same cell at two places.
+                inner.clone().prop_map(|item| {
+                    let shared = item.into_shared();
+                    vec![shared.clone(), shared].into()
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_rhai_shows(value in any_value(), most in 0_usize..200) {
+            let whole = value.to_string();
+            prop_assert_eq!(&shown(&value, usize::MAX), &whole);
+            prop_assert_eq!(&shown(&value, whole.len()), &whole);
+            let cut = shown(&value, most);
+            if whole.len() <= most {
+                prop_assert_eq!(cut, whole);
+            } else {
+                prop_assert!(cut.len() <= most, "{} bytes", cut.len());
+                prop_assert!(most < 3 || cut.ends_with('…') && whole.starts_with(cut.trim_end_matches('…')), "{}", cut);
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_what_rhai_shows_of_a_scripts_closures_and_circles() {
+        let script = |text: &str| Engine::new().eval::<Dynamic>(text).unwrap();
+        for (text, expected) in [
+            ("let a = 1; || a", "Fn("),
+            ("let a = 1; [|| a]", "[Fn*(\"anon$"),
+            ("[Fn(\"f\")]", "[Fn(\"f\")]"),
+            ("let a = [1, \"x\"]; let f = || a; [a, f]", "[[1, \"x\"], Fn*(\"anon$"),
+            ("let a = [0]; let f = || a; a[0] = f; [a, f]", "[[Fn*("),
+        ] {
+            let value = script(text);
+            assert_eq!(shown(&value, 10_000), value.to_string(), "{text}");
+            assert!(value.to_string().starts_with(expected), "{text}: {value}");
+        }
+    }
+
+    #[test]
+    fn it_costs_no_more_than_it_shows() {
+        let big: ImmutableString = "x".repeat(1 << 20).into();
+        let wide: Dynamic = vec![Dynamic::from(big.clone()); 2048].into();
+        let mut doubled = Dynamic::from(1_i64);
+        let mut deep = Dynamic::from(1_i64);
+        for _ in 0..40 {
+            let shared = doubled.into_shared();
+            doubled = vec![shared.clone(), shared].into();
+        }
+        for _ in 0..1_000 {
+            deep = vec![deep].into();
+        }
+        let named: Map = [(big.as_str().into(), Dynamic::from(big.clone()))].into();
+        // A value that is being changed, as behind a method of a script's own variable.
+        let mut changed = Dynamic::from(1_i64).into_shared();
+        let locked: Dynamic = vec![changed.clone(); 2048].into();
+        let _guard = changed.write_lock::<i64>().unwrap();
+        let values = [
+            big.into(),
+            function("f", vec![wide.clone()]),
+            vec![wide.clone(); 9].into(),
+            named.into(),
+            wide,
+            doubled,
+            deep,
+            locked,
+        ];
+        for value in &values {
+            for most in [0, 1, 3, 100, 1000, 1 << 16] {
+                let began = Instant::now();
+                let text = shown(value, most);
+                let took = began.elapsed();
+                assert!(text.len() <= most && text.capacity() <= 4 * most.max(16), "{} bytes", text.len());
+                assert!(took < Duration::from_millis(300), "{most}: {took:?}");
+            }
+        }
+    }
+}
