@@ -289,9 +289,9 @@ impl Framer {
                     || rest.starts_with(b"HANGUP\n")
                     || rest.get(..4).is_some_and(|word| code(word).is_some())
             };
-            let ends =
+            let mut ends =
                 (line..self.bytes.len()).filter(|&at| self.bytes[at] == b'\n' && self.bytes[..at].ends_with(b")"));
-            return ends.clone().find(|&at| follows(at)).or_else(|| ends.last());
+            return ends.clone().find(|&at| follows(at)).or_else(|| ends.next_back());
         }
         while let Some(length) = self.bytes.get(start..).and_then(|rest| rest.iter().position(|&b| b == b'\n')) {
             let next = start + length;

@@ -3,6 +3,8 @@
 use super::engine::Call;
 use super::functions::{add, add_typed, dynamic, raise, value};
 use super::ivr;
+use super::shown::{SHOWN, quoted, shown};
+use crate::agi::line::LONG_LINE;
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
 use crate::session::Error;
 use rand::RngExt;
@@ -210,8 +212,12 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
     for arity in 0..=2 {
         add(module, "date", arity, date);
     }
-    add(module, "app_text", 1, |_, args| {
-        let text = args[0].to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    add(module, "app_text", 1, |context, args| {
+        let text = shown(args[0], LONG_LINE + 1);
+        if text.len() > LONG_LINE {
+            return Err(wrong(context, &format!("app_text: the text has more than {LONG_LINE} bytes")));
+        }
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
         Ok(format!("\"{text}\"").into())
     });
     for kind in
@@ -249,7 +255,7 @@ fn wrong(context: &NativeCallContext, message: &str) -> Box<EvalAltResult> {
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
     let shown = |value: &Dynamic| match super::functions::value(value) {
-        Value::Text(text) => format!("the text {text:?}"),
+        Value::Text(text) => format!("the text {}", quoted(&text, SHOWN)),
         Value::Nothing => "()".to_owned(),
         _ => format!("the number {value}"),
     };
@@ -284,7 +290,10 @@ fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let seconds = args[0].as_float().or_else(|_| args[0].as_int().map(seconds));
     let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let Some(length) = length else {
-        return Err(wrong(context, &format!("sleep: `seconds` must be a number of seconds, not {}", args[0])));
+        return Err(wrong(
+            context,
+            &format!("sleep: `seconds` must be a number of seconds, not {}", shown(args[0], SHOWN)),
+        ));
     };
     let call = Call::of(context)?;
     match call.pause(length) {
@@ -323,13 +332,14 @@ fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<E
 fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let epoch = match args.first() {
         Some(epoch) => {
-            number(epoch).ok_or_else(|| wrong(context, &format!("date: `epoch` must be an integer, not {epoch}")))?
+            let problem = || format!("date: `epoch` must be an integer, not {}", shown(epoch, SHOWN));
+            number(epoch).ok_or_else(|| wrong(context, &problem()))?
         }
         None => unix(&*Call::of(context)?),
     };
     let zone = match args.get(1) {
         Some(zone) => {
-            let name = zone.to_string();
+            let name = shown(zone, SHOWN);
             jiff::tz::TimeZone::get(&name).map_err(|_| wrong(context, &format!("date: no time zone {name:?}")))?
         }
         None => jiff::tz::TimeZone::system(),

@@ -1,13 +1,13 @@
 //! Faults: what is wrong in a script, where, and what would be right.
 
 use super::functions::Language;
-use super::shown::shown;
+use super::shown::{short, shown};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
 use std::fmt;
 
 /// What a message takes of a script's value, in bytes.
-const LONGEST_MESSAGE: usize = 1000;
+pub(super) const LONGEST_MESSAGE: usize = 1000;
 
 /// The text of a script, kept for showing a fault in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,7 @@ impl Fault {
                 (other.to_string(), map.then(|| hint.to_owned()))
             }
         };
+        let message = short(message, LONGEST_MESSAGE);
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }
 
@@ -116,6 +117,7 @@ impl Fault {
             return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
         }
         let (message, hint) = explain(error, language);
+        let message = short(message, LONGEST_MESSAGE);
         Box::new(Self { hint, calls, ..Self::new(&script, message).at(error.position(), sources) })
     }
 
@@ -237,8 +239,11 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         EvalAltResult::ErrorDataTooLarge(what, _) => (format!("{what} is too large"), None),
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
+        EvalAltResult::ErrorIndexNotFound(index, _) => {
+            (format!("Invalid index: {}", shown(index, LONGEST_MESSAGE)), None)
+        }
         other => {
-            let mut text = other.to_string();
+            let mut text = short(other, LONGEST_MESSAGE);
             // The place is told besides.
             if let Some(at) = text.rfind(" (line ") {
                 text.truncate(at);
