@@ -265,7 +265,6 @@ fn check_environment(environment: &[u8], script: &str, expected: &str) {
 #[test]
 fn environments_that_are_none_say_so() {
     check_environment(b"", "", "no environment came: is this started by Asterisk's AGI()?");
-    check_environment(b"\n", "", "not AGI");
     check_environment(b"agi_request: x\n", "", "ends in the middle");
     check_environment(b"agi_request: x", "", "ends in the middle");
     check_environment(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\n", "", "not AGI: got \"GET / HTTP/1.1");
@@ -298,6 +297,7 @@ fn environments_are_read_as_sent() {
         check_environment(&with(line), script, &expected);
     }
     check_environment(b"agi_request: x\n\n", "note(env.agi_callerid)", "()");
+    check_environment(b"\n", "note(env.len())", "0");
 }
 
 #[test]
@@ -699,4 +699,46 @@ fn a_line_lost_in_the_middle_of_a_reply_is_exit_code_3() {
     process.send("200 res");
     process.close();
     process.end().code(3).says("the line ends in the middle of a reply");
+}
+
+#[test]
+fn an_error_takes_little_of_a_large_value() {
+    let text = "let t = \"x\"; while t.len() < 500000 { t += t; }\n";
+    let list = "let a = []; for i in 0..2000 { a.push(t); }\n";
+    // Each holds the one before twice.
+    let nested = "let a = t; for i in 0..10 { a = [a, a]; }\n";
+    for (before, then) in [
+        (list, "throw a;"),
+        (nested, "throw a;"),
+        ("", "throw t;"),
+        ("", "throw #{ message: t };"),
+        (list, "let f = || a; throw [f, f];"),
+        (list, "let m = #{}; m[t] = 1; say(m);"),
+        (list, "sleep(t);"),
+        (list, "say(#{ phrase: t });"),
+        (list, "say(#{ phrase: a });"),
+        ("", "say(#{ number: t });"),
+        ("", "date(t);"),
+        (list, "date(0, a);"),
+        (list, "app_text(a);"),
+        ("", "if t == 5 { }"),
+        (list, "[1][a];"),
+        ("", "let m = #{}; m[t] = 1; menu(\"x\", m);"),
+        ("", "let m = #{}; m[t] = 1; ask(\"x\", m);"),
+        ("", "ask(\"x\", #{ timeout: t });"),
+        ("", "wait_for_digit(t);"),
+        ("", "set_variable(t, 1);"),
+        ("", "import t as x;"),
+    ] {
+        let folder = Folder::new();
+        let path = folder.file("bad.rhai", format!("{text}{before}{then}"));
+        // The values share their texts: a copy of each would be far more.
+        let mut command = std::process::Command::new("sh");
+        let line = format!("ulimit -v 524288; exec {} --max-memory 256 {path}", crate::support::process::program());
+        crate::support::process::bare(command.args(["-c", &line]));
+        let ended = Process::call(&mut command).end();
+        assert!(ended.code == Some(1) && !ended.stderr.contains("panicked"), "{then}: {:.2000}", ended.stderr);
+        assert!(ended.stderr.len() < 10_000, "{then}: {} bytes, {:.2000}", ended.stderr.len(), ended.stderr);
+        assert!(ended.took < Duration::from_secs(5), "{then}: {:?}", ended.took);
+    }
 }

@@ -115,7 +115,7 @@ fn a_script_is_found_where_it_belongs() {
     let one = folder.file("one/same.rhai", "verbose(\"one\")");
     folder.file("two/same.rhai", "verbose(\"two\")");
     folder.file("two/only.rhai", "verbose(\"only\")");
-    let (first, second) = (folder.path("one"), folder.path("two"));
+    let (first, second, nowhere) = (folder.path("one"), folder.path("two"), folder.path("nowhere"));
     let check = |command: &mut Command, expected: &str| {
         call(command).code(0).sent(&format!("VERBOSE \"{expected}\" 1"));
     };
@@ -127,8 +127,9 @@ fn a_script_is_found_where_it_belongs() {
         check(agi_rhai([name]).env("AST_AGI_DIR", &second), "two");
     }
     check(agi_rhai(["only"]).env("AGI_RHAI_SCRIPTS", &first).env("AST_AGI_DIR", &second), "only");
-    // A service's working directory is nobody's folder of scripts.
-    call(agi_rhai(["same.rhai"]).current_dir(&first)).code(2);
+    // Asterisk's working directory is nobody's folder of scripts; who tries a script by hand is where it is.
+    call(agi_rhai(["same.rhai"]).env("AST_AGI_DIR", &nowhere).current_dir(&first)).code(2);
+    check(agi_rhai(["same.rhai"]).current_dir(&first), "one");
 }
 
 #[test]

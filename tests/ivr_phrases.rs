@@ -317,3 +317,126 @@ warning[unused-prompt]: nobody plays "unheard"
 "#
     );
 }
+
+/// A table of phrases that use each other, so deep and so wide.
+fn tower(depth: usize, width: usize) -> String {
+    let uses = |level: usize| format!("{{n money p{}}} ", level + 1).repeat(width);
+    let lines = (0..depth).map(|level| {
+        if level + 1 < depth { format!("p{level}: {}\n", uses(level)) } else { format!("p{level}: beep\n") }
+    });
+    lines.collect()
+}
+
+/// The program in a folder with this table and script, within 512 MiB and 5 s: its exit code, and what it says.
+#[track_caller]
+fn run(words: &str, script: &str, table: &str) -> (Option<i32>, String) {
+    let folder = Folder::new();
+    folder.file("game.rhai", script);
+    folder.file("game.phrases", table);
+    let mut command = std::process::Command::new("sh");
+    crate::support::process::bare(&mut command);
+    let line = format!(
+        "ulimit -v 524288; printf 'agi_request: x\\n\\n200 result=1\\n' | {} {words} 2>&1",
+        crate::support::process::program()
+    );
+    let began = std::time::Instant::now();
+    let output = command.args(["-c", &line]).current_dir(folder.path("")).output().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{words} of {script} takes {:?}", began.elapsed());
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_table_that_makes_too_much_of_its_phrases_is_refused_in_no_time() {
+    for (depth, width, phrase) in [(8, 8, "p4"), (15, 15, "p11"), (64, 2, "p12"), (16, 1000, "p14"), (3, 32, "p0")] {
+        let (table, script) = (tower(depth, width), "answer();\nsay(#{ phrase: \"p0\", n: 1 });");
+        let line = phrase[1..].parse::<usize>().unwrap() + 1;
+        let expected = format!("the phrase `{phrase}` makes more than 1000 parts of the phrases it uses");
+        let folder = Folder::new();
+        folder.file("game.rhai", script);
+        folder.file("game.phrases", &table);
+        let LoadError::Fault(fault) = load(&folder, "game.rhai").unwrap_err() else { panic!("no fault") };
+        assert_eq!((&fault.message, fault.line), (&expected, line));
+        for words in ["game.rhai", "check game.rhai", "phone --fast game.rhai", "test --storm game.rhai"] {
+            let (code, said) = run(words, script, &table);
+            assert_ne!(code, Some(0), "{words}: {said}");
+            assert!(said.contains(&format!("game.phrases:{line}:1")) || said.contains("no answer"), "{words}: {said}");
+            assert!(said.contains(&expected), "{words}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_a_call_makes_of_phrases_has_a_bound_too() {
+    let eight = "{x} ".repeat(8);
+    // The script gives the phrases to each other.
+    let given = (format!("p: {eight}\n"), "let x = \"beep\"; for i in 0..8 { x = #{ phrase: \"p\", x: x }; } say(x);");
+    // Nothing is said, however often.
+    let silent = (format!("p: {eight}\n"), "let x = \"\"; for i in 0..12 { x = #{ phrase: \"p\", x: x }; } say(x);");
+    let round = ("ordinal: {n ordinal} {n ordinal}\n".to_owned(), "say(#{ ordinal: 3 });");
+    let many = |say: &str| format!("let x = []; for i in 0..1100 {{ x.push(\"beep\"); }} {say};");
+    let (list, array) = (many("say(#{ list: x })"), many("say([x, \"beep\"])"));
+    let (list, array) = ((String::new(), list.as_str()), (String::new(), array.as_str()));
+    for ((table, script), expected) in [
+        (given, "makes more than 1000 parts to be said: the phrase `p` (./game.phrases, line 1) uses too many"),
+        (silent, "makes more than 1000 parts to be said: the phrase `p` (./game.phrases, line 1) uses too many"),
+        (round, "has parts in parts more than 16 deep: phrases that say each other?"),
+        (list, "is a list that makes more than 1000 parts to be said"),
+        (array, "has more than 1000 parts"),
+    ] {
+        let (code, said) = run("game.rhai", script, &table);
+        assert!(code == Some(1) && said.contains(expected), "{script}: {said}");
+        assert!(said.contains("game.rhai:1:"), "{said}");
+    }
+    // Texts too are counted before they are copied.
+    let long = "let x = \"x\"; while x.len() < 500000 { x += x; } ";
+    for say in ["say(x)", "say(#{ phrase: \"p\", x: x })", "say(#{ spell: x })", "say(#{ digits: x })"] {
+        let (code, said) = run("game.rhai", &format!("{long}{say}"), &format!("p: {}\n", "{x} ".repeat(900)));
+        assert!(code == Some(1) && said.contains("is a text of 524288 bytes: a line to Asterisk has 8190"), "{said}");
+    }
+    // Real sentences are far from it.
+    let played = {
+        let folder = Folder::new();
+        folder.file("game.rhai", "say(#{ phrase: \"p0\", n: 1 })");
+        folder.file("game.phrases", tower(3, 15));
+        play(&load(&folder, "game.rhai").unwrap(), "en")
+    };
+    assert_eq!(played.sent().matches("beep").count(), 225);
+}
+
+#[test]
+fn a_large_table_is_read_and_checked_in_no_time() {
+    let many = |line: &dyn Fn(usize) -> String| (0..20_000).map(line).collect::<String>();
+    let tables = [
+        (0..100_000).map(|n| format!("p{n}: sound-{n} {{n}} a-longer-sound-{n}\n")).collect(),
+        many(&|n| format!("p {n}: sound-{n} {{v{n}}}\n")) + "p: beep\n",
+        many(&|n| format!("p{n} one: a{n}\np{n} other: b{n}\n")),
+        many(&|n| format!("p{n}: {{n money p{}}}\n", n + 1)),
+        many(&|n| format!("[l{n}]\np: a\n")),
+        many(&|n| format!("p{n} ones: a\n")),
+        format!("p: {}\n", "sound ".repeat(100_000)),
+        format!("p: {}\n", "x".repeat(1 << 20)),
+        format!("{}\n", "x".repeat(1 << 20)),
+    ];
+    for table in &tables {
+        let folder = Folder::new();
+        folder.file("game.rhai", "say(#{ phrase: \"p\", n: 7 })");
+        folder.file("game.phrases", table);
+        let began = std::time::Instant::now();
+        let loaded = load(&folder, "game.rhai");
+        let start = &table[..40];
+        assert!(began.elapsed() < Duration::from_secs(20), "{start} takes {:?} to load", began.elapsed());
+        if let Err(LoadError::Fault(fault)) = &loaded {
+            assert!(fault.render(false).len() < 10_000, "{start}: {}", fault.message);
+        }
+    }
+    // Each has a suggestion to look for, among as many.
+    let folder = Folder::new();
+    folder.file("game.rhai", many(&|n| format!("// {n}\n")) + "say(#{ phrase: \"p7\", n: 7 })");
+    folder.file("game.phrases", (0..1000).map(|n| format!("p{n}: sound-{n} {{n}}\n")).collect::<String>());
+    folder.file("game.prompts", (0..1000).map(|n| format!("suond-{n}: It.\n")).collect::<String>());
+    let began = std::time::Instant::now();
+    let output = agi_rhai(["check", "game.rhai"]).current_dir(folder.path("")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("2000 warnings"), "{}", &said[said.len() - 200..]);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}

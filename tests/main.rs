@@ -5,6 +5,7 @@
 #![allow(clippy::pedantic, reason = "tests are read one at a time")]
 
 mod bad_input;
+mod canned;
 mod checker;
 mod cli;
 mod docs;

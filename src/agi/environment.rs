@@ -52,6 +52,51 @@ pub struct Environment {
     block: Box<[u8]>,
 }
 
+/// Looks for the end of an opening block while it arrives. What has been looked through is not looked through again.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// Where the line begins that is not whole yet.
+    line: usize,
+    seen: usize,
+    versioned: bool,
+    threaded: bool,
+    likely: Option<usize>,
+    /// Whether lines end in CR and LF, as the first one does: Asterisk's do not, those of a file may.
+    pub crlf: bool,
+}
+
+impl Opening {
+    /// Where the block ends, as [`Environment::end`] has it; `bytes` are those of before with more behind them.
+    pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        while let Some(length) = bytes[self.seen..].iter().position(|&b| b == b'\n') {
+            let line = &bytes[self.line..self.seen + length];
+            self.crlf |= self.line == 0 && line.ends_with(b"\r");
+            let line = if self.crlf { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+            self.seen += length + 1;
+            self.line = self.seen;
+            if line.is_empty() {
+                if self.threaded || !self.versioned {
+                    return Some(self.line);
+                }
+                self.likely.get_or_insert(self.line);
+            }
+            if name_of(line).is_some() {
+                self.likely = None;
+            }
+            self.versioned |= line.starts_with(b"agi_version: ");
+            self.threaded |= line.starts_with(b"agi_threadid: ");
+        }
+        self.seen = bytes.len();
+        None
+    }
+
+    /// Where the block ends if no more of it comes: other switches, and whoever writes one by hand, send no
+    /// `agi_threadid`.
+    pub fn likely_end(&self) -> Option<usize> {
+        self.likely
+    }
+}
+
 /// Text from Asterisk that is not AGI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
@@ -84,8 +129,11 @@ impl Environment {
     /// Reads an opening block, with or without the empty line that ends it.
     ///
     /// # Errors
-    /// A block that does not begin with an `agi_` line is none.
+    /// A block that does not begin with an `agi_` line is none, unless it is but an empty line.
     pub fn parse(block: &[u8]) -> Result<Self, Malformed> {
+        if block == b"\n" {
+            return Ok(Self { block: Box::default() });
+        }
         let block = block.strip_suffix(b"\n").unwrap_or(block);
         let block = block.strip_suffix(b"\n").unwrap_or(block);
         let first = block.split(|&b| b == b'\n').next().unwrap_or_default();
@@ -97,23 +145,11 @@ impl Environment {
 
     /// Where the opening block at the beginning of `bytes` ends, its empty line included; `None` while it is not whole.
     ///
-    /// An empty line before `agi_threadid`, which Asterisk has sent as the last of its own lines since 1.6, belongs to
+    /// An empty line between `agi_version` and `agi_threadid`, both of which Asterisk has sent since 1.6, may belong to
     /// a value that holds line breaks: reading goes on.
     #[must_use]
     pub fn end(bytes: &[u8]) -> Option<usize> {
-        let mut start = 0;
-        let mut versioned = false;
-        let mut threaded = false;
-        while let Some(length) = bytes[start..].iter().position(|&b| b == b'\n') {
-            let line = &bytes[start..start + length];
-            start += length + 1;
-            if line.is_empty() && (threaded || !versioned) {
-                return Some(start);
-            }
-            versioned |= line.starts_with(b"agi_version: ");
-            threaded |= line.starts_with(b"agi_threadid: ");
-        }
-        None
+        Opening::default().end(bytes)
     }
 
     /// The lines as sent, without the empty one that ended them.
@@ -243,12 +279,38 @@ mod tests {
         assert_eq!(Environment::end(block), Some(block.len()));
     }
 
+    /// Where a block ends, and where it likely does, whichever pieces it comes in.
+    #[track_caller]
+    fn check_end(block: &str, end: Option<usize>, likely: Option<usize>) {
+        for step in [1, 7, 1000] {
+            let mut opening = Opening::default();
+            let found = (1..=block.len().div_ceil(step))
+                .find_map(|n| opening.end(&block.as_bytes()[..block.len().min(n * step)]));
+            assert_eq!((found, opening.likely_end()), (end, likely), "{block:?} in pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn a_block_without_a_thread_likely_ends_at_its_empty_line() {
+        check_end("agi_request: x\n\n200 result=1\n", Some(16), None);
+        check_end("agi_request: x\r\n\r\n", Some(18), None);
+        check_end("\n", Some(1), None);
+        check_end("\r\n", Some(2), None);
+        check_end("agi_version: 1\n", None, None);
+        check_end("agi_version: 1\n\n", None, Some(16));
+        check_end("agi_version: 1\r\n\r\n200 result=1\r\n\r\n", None, Some(18));
+        check_end("agi_version: 1\n\n200 result=1\nagi_dnid: 5\n", None, None);
+        check_end("agi_version: 1\n\n200 result=1\nagi_dnid: 5\n\n\n", None, Some(42));
+        check_end("agi_version: 1\n\nx\nagi_threadid: 5\n\n", Some(35), None);
+    }
+
     #[test]
     fn what_is_no_environment_says_so() {
         check(
             b"GET / HTTP/1.1",
             "not AGI: got \"GET / HTTP/1.1\", expected an environment line such as `agi_request: game.rhai`",
         );
+        check(b"\n", "");
         check(b"", "not AGI: got \"\", expected an environment line such as `agi_request: game.rhai`");
     }
 

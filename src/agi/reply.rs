@@ -149,6 +149,8 @@ pub struct Framer {
     no_line: usize,
     /// No value over several lines ends before this.
     no_value: usize,
+    /// All replies may lie there at once, each behind the other.
+    in_turn: bool,
 }
 
 impl Framer {
@@ -166,6 +168,26 @@ impl Framer {
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         !self.bytes.is_empty()
+    }
+
+    /// From now on, replies lie there before their commands. A value over several lines ends before the next reply then.
+    pub fn take_in_turn(&mut self) {
+        (self.in_turn, self.no_line, self.no_value) = (true, 0, 0);
+        if !self.bytes.is_empty() && !self.bytes.ends_with(b"\n") {
+            // Nothing follows the last line; whoever wrote it left its end out.
+            self.bytes.push(b'\n');
+        }
+    }
+
+    /// Puts a reply back that was taken: it comes next.
+    pub(crate) fn put_back(&mut self, reply: &Reply) {
+        self.bytes.splice(0..0, format!("{reply}\n").into_bytes());
+    }
+
+    /// Whether the next line that is whole begins a reply.
+    pub(crate) fn has_reply(&self) -> bool {
+        let line = self.bytes.iter().position(|&b| b == b'\n').map(|end| &self.bytes[..end]);
+        line.and_then(code).is_some_and(|(code, _)| code >= 200)
     }
 
     /// The next thing that is whole.
@@ -260,6 +282,17 @@ impl Framer {
             return None;
         }
         let mut start = line + 1;
+        if self.in_turn {
+            let follows = |at: usize| {
+                let rest = self.bytes[at..].trim_ascii_start();
+                rest.is_empty()
+                    || rest.starts_with(b"HANGUP\n")
+                    || rest.get(..4).is_some_and(|word| code(word).is_some())
+            };
+            let mut ends =
+                (line..self.bytes.len()).filter(|&at| self.bytes[at] == b'\n' && self.bytes[..at].ends_with(b")"));
+            return ends.clone().find(|&at| follows(at)).or_else(|| ends.next_back());
+        }
         while let Some(length) = self.bytes.get(start..).and_then(|rest| rest.iter().position(|&b| b == b'\n')) {
             let next = start + length;
             if self.bytes[start..next].ends_with(b")") {
@@ -361,6 +394,29 @@ mod tests {
         check("200 result=1 (a\n200 result=0\n)\n", &["200 [result=1 (a\n200 result=0\n)]"]);
         check("200 result=35 (dtmf) endpos=0\n", &["200 [result=35 (dtmf) endpos=0]"]);
         check("rest)\n200 result=0\n", &["stray [rest)]", "200 [result=0]"]);
+    }
+
+    #[test]
+    fn replies_that_lie_there_at_once_are_taken_in_turn() {
+        let said = "200 result=1 (a)\n200 result=0\n200 result=1 (b\n(c)\n\nd)\nHANGUP\n511 x\n200 result=1 (e)\n\n200 result=2";
+        let mut framer = Framer::default();
+        framer.push(said.as_bytes());
+        framer.take_in_turn();
+        let mut replies = Vec::new();
+        while let Some(frame) = framer.take().unwrap() {
+            if let Frame::Reply(reply) = frame {
+                replies.push(reply.to_string());
+            }
+        }
+        let expected = [
+            "200 result=1 (a)",
+            "200 result=0",
+            "200 result=1 (b\n(c)\n\nd)",
+            "511 x",
+            "200 result=1 (e)",
+            "200 result=2",
+        ];
+        assert_eq!(replies, expected);
     }
 
     #[test]

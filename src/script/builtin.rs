@@ -4,6 +4,8 @@ use super::bounded;
 use super::engine::Call;
 use super::functions::{add, add_typed, dynamic, raise, value};
 use super::ivr;
+use super::shown::{SHOWN, quoted, shown};
+use crate::agi::line::LONG_LINE;
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
 use crate::session::Error;
 use rand::RngExt;
@@ -214,8 +216,13 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
     for arity in 0..=2 {
         add(module, "date", arity, date);
     }
-    add(module, "app_text", 1, |_, args| {
-        let text = args[0].to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    add(module, "app_text", 1, |context, args| {
+        let text = shown(args[0], LONG_LINE + 1);
+        if text.len() > LONG_LINE {
+            let what = format!("app_text: the text has more than {LONG_LINE} bytes");
+            return Err(wrong(context, &what, &what));
+        }
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
         Ok(format!("\"{text}\"").into())
     });
     let containers = [TypeId::of::<Array>(), TypeId::of::<Map>(), TypeId::of::<FnPtr>()];
@@ -257,7 +264,7 @@ fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<Eval
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
     let shown = |value: &Dynamic| match super::functions::value(value) {
-        Value::Text(text) => format!("the text {text:?}"),
+        Value::Text(text) => format!("the text {}", quoted(&text, SHOWN)),
         Value::Nothing => "()".to_owned(),
         _ => format!("the number {value}"),
     };
@@ -302,7 +309,7 @@ fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let Some(length) = length else {
         let what = "sleep: `seconds` must be a number of seconds";
-        return Err(wrong(context, &format!("{what}, not {}", args[0]), what));
+        return Err(wrong(context, &format!("{what}, not {}", shown(args[0], SHOWN)), what));
     };
     let call = Call::of(context)?;
     match call.pause(length) {
@@ -342,13 +349,13 @@ fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let epoch = match args.first() {
         Some(epoch) => {
             let what = "date: `epoch` must be an integer";
-            number(epoch).ok_or_else(|| wrong(context, &format!("{what}, not {epoch}"), what))?
+            number(epoch).ok_or_else(|| wrong(context, &format!("{what}, not {}", shown(epoch, SHOWN)), what))?
         }
         None => unix(&*Call::of(context)?),
     };
     let zone = match args.get(1) {
         Some(zone) => {
-            let name = zone.to_string();
+            let name = shown(zone, SHOWN);
             let unknown = |_| wrong(context, &format!("date: no time zone {name:?}"), "date: no such time zone");
             jiff::tz::TimeZone::get(&name).map_err(unknown)?
         }

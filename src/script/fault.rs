@@ -1,10 +1,14 @@
 //! Faults: what is wrong in a script, where, and what would be right.
 
 use super::functions::Language;
+use super::shown::{short, shown};
 use crate::agi::{is_hidden, printable};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
 use std::fmt;
+
+/// What a message takes of a script's value, in bytes.
+pub(super) const LONGEST_MESSAGE: usize = 1000;
 
 /// The text of a script, kept for showing a fault in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +174,7 @@ impl Fault {
                 (other.to_string(), map.then(|| hint.to_owned()))
             }
         };
+        let message = short(message, LONGEST_MESSAGE);
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }
 
@@ -204,6 +209,7 @@ impl Fault {
             return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
         }
         let (message, hint) = explain(error, language);
+        let message = short(message, LONGEST_MESSAGE);
         let (script, position) = match error.position() {
             place if place.is_none() => called,
             place => (script, place),
@@ -340,7 +346,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
         EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
-        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (token.to_string(), None),
+        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, LONGEST_MESSAGE), None),
         EvalAltResult::ErrorStackOverflow(_) => (
             "functions call each other too deep".to_owned(),
             Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
@@ -360,8 +366,11 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
+        EvalAltResult::ErrorIndexNotFound(index, _) => {
+            (format!("Invalid index: {}", shown(index, LONGEST_MESSAGE)), None)
+        }
         other => {
-            let mut text = other.to_string();
+            let mut text = short(other, LONGEST_MESSAGE);
             // The place is told besides.
             if let Some(at) = text.rfind(" (line ") {
                 text.truncate(at);
@@ -481,9 +490,9 @@ fn thrown(token: &Dynamic) -> String {
     if let Some(map) = token.read_lock::<Map>()
         && let Some(message) = map.get("message").or_else(|| map.get("error"))
     {
-        return message.to_string();
+        return shown(message, LONGEST_MESSAGE);
     }
-    if token.is_unit() { "thrown without a value".to_owned() } else { token.to_string() }
+    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, LONGEST_MESSAGE) }
 }
 
 fn count(types: &str) -> String {

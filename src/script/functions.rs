@@ -2,7 +2,9 @@
 
 use super::builtin::{self, BUILTINS};
 use super::engine::{Call, Memory};
+use super::fault::LONGEST_MESSAGE;
 use super::rehearse;
+use super::shown::short;
 use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
 use crate::session::Error;
 use rhai::packages::{
@@ -277,7 +279,7 @@ fn caught(refusal: Refusal, context: &NativeCallContext, position: Position) -> 
     map.insert("parameter".into(), optional(refusal.parameter.map(str::to_owned)));
     map.insert("code".into(), refusal.code.map_or(Dynamic::UNIT, |code| Dynamic::from(i64::from(code))));
     map.insert("result".into(), optional(refusal.result));
-    map.insert("message".into(), refusal.message.into());
+    map.insert("message".into(), short(refusal.message, LONGEST_MESSAGE).into());
     map.insert("script".into(), context.call_source().unwrap_or_default().into());
     map.insert("line".into(), i64::try_from(position.line().unwrap_or(0)).unwrap_or(0).into());
     map.into()
@@ -333,8 +335,14 @@ pub(super) fn dynamic(value: Value) -> Dynamic {
     }
 }
 
+/// A longer name is like none: to compare two costs the product of their lengths.
+const LONGEST_NAME: usize = 64;
+
 /// How many letters two names differ by; two letters that changed places count as one.
 pub(super) fn distance(one: &str, other: &str) -> usize {
+    if one.len().max(other.len()) > LONGEST_NAME {
+        return usize::MAX;
+    }
     let other: Vec<char> = other.chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();

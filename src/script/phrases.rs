@@ -13,7 +13,7 @@ use super::fault::{Fault, Source};
 use super::functions::{distance, nearest};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -24,6 +24,13 @@ const CORE: &str = include_str!("ivr/core.phrases");
 const ENGLISH: &str = "en";
 /// The genders Asterisk has for numbers. `w` and `m`, `n` are those of Czech.
 const GENDERS: [&str; 6] = ["m", "f", "n", "c", "w", "p"];
+/// So many parts a script may say at once, however phrases make them of each other; no sentence has them.
+pub(super) const MOST_PARTS: usize = 1000;
+/// A line of more bytes is none, nor has a table more languages.
+const LONGEST_LINE: usize = 32 * 1024;
+const MOST_LANGUAGES: usize = 500;
+/// Phrases are followed so deep; a call goes less deep.
+const DEEPEST: usize = 20;
 const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
 
 /// A table of phrases.
@@ -43,19 +50,21 @@ struct Language {
 /// One phrase in one language.
 #[derive(Debug, Default)]
 pub(super) struct Phrase {
-    forms: Vec<Wording>,
+    forms: BTreeMap<Form, Wording>,
+    /// The values it asks for, in whichever form.
+    values: BTreeSet<String>,
 }
 
 /// One line: what is said for some numbers.
-#[derive(Debug)]
-struct Wording {
-    form: Form,
-    items: Vec<Item>,
-    line: usize,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wording {
+    pub items: Vec<Item>,
+    /// Where it stands; 0 for a phrase that has nothing for the number.
+    pub line: usize,
 }
 
 /// The numbers a form is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     /// This number and no other.
     Exactly(i64),
@@ -129,15 +138,33 @@ impl Phrases {
     /// Reads a table, which is kept in the file of this name. All flaws are told; what is not flawed can be used.
     pub fn parse(name: &str, text: &str) -> (Self, Vec<Flaw>) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = Reader { languages: Vec::new(), flaws: Vec::new(), line: 0 };
+        let mut reader = Reader { languages: Vec::new(), known: None, flaws: Vec::new(), line: 0 };
         for (line, text) in (1..).zip(text.lines()) {
             reader.line = line;
             reader.read(text);
         }
-        reader.flaws.extend(reader.languages.iter().flat_map(Language::gaps));
-        reader.flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+        let mut flaws = reader.flaws;
+        flaws.extend(reader.languages.iter().flat_map(Language::gaps));
         let source = Source { name: name.to_owned(), text: text.to_owned() };
-        (Self { source, languages: reader.languages }, reader.flaws)
+        let table = Self { source, languages: reader.languages };
+        flaws.extend(table.too_long());
+        flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+        (table, flaws)
+    }
+
+    /// The phrases that may make too many parts of those they use; only the innermost of them.
+    fn too_long(&self) -> Vec<Flaw> {
+        let mut sizes = Sizes { table: self, known: HashMap::new(), too_long: Vec::new() };
+        for (_, name, _) in self.entries() {
+            sizes.of(name, 0);
+        }
+        let flaw = |(name, line)| Flaw {
+            line,
+            column: 1,
+            message: format!("the phrase `{name}` makes more than {MOST_PARTS} parts of the phrases it uses"),
+            hint: Some("each use of a phrase counts all that it plays".to_owned()),
+        };
+        sizes.too_long.into_iter().map(flaw).collect()
     }
 
     /// Reads a table that is to have no flaw.
@@ -175,7 +202,7 @@ impl Phrases {
     /// The sound files it plays: language, name, and the line.
     pub fn sounds(&self) -> impl Iterator<Item = (&str, &str, usize)> {
         self.languages.iter().flat_map(|language| {
-            let forms = language.phrases.values().flat_map(|phrase| &phrase.forms);
+            let forms = language.phrases.values().flat_map(|phrase| phrase.forms.values());
             let items = forms.flat_map(|form| form.items.iter().map(|item| (item, form.line)));
             items.filter_map(|(item, line)| match item {
                 Item::Sound(name) => Some((language.name.as_str(), name.as_str(), line)),
@@ -187,10 +214,12 @@ impl Phrases {
     /// The values a phrase asks for, in whichever language.
     pub(super) fn values(&self, phrase: &str) -> impl Iterator<Item = &str> {
         let phrases = self.languages.iter().filter_map(move |language| language.phrases.get(phrase));
-        phrases.flat_map(|phrase| &phrase.forms).flat_map(|form| &form.items).filter_map(|item| match item {
-            Item::Sound(_) => None,
-            Item::Value { name, .. } => Some(name.as_str()),
-        })
+        phrases.flat_map(|phrase| &phrase.values).map(String::as_str)
+    }
+
+    /// Whether it asks for this value.
+    pub(super) fn takes(&self, phrase: &str, value: &str) -> bool {
+        self.variants(phrase).any(|(_, phrase)| phrase.values.contains(value))
     }
 
     /// What there is of a phrase: language and phrase, in the order of the table.
@@ -223,9 +252,10 @@ pub(super) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Op
 
 impl Phrase {
     /// What is said for this number, in this language.
-    pub(super) fn form(&self, language: &str, number: Option<i64>) -> Result<&[Item], NoNumber> {
-        let other = || self.find(Form::Like(PluralCategory::Other)).unwrap_or_default();
-        if self.forms.iter().all(|line| line.form == Form::Like(PluralCategory::Other)) {
+    pub(super) fn form(&self, language: &str, number: Option<i64>) -> Result<&Wording, NoNumber> {
+        static NOTHING: Wording = Wording { items: Vec::new(), line: 0 };
+        let other = || self.find(Form::Like(PluralCategory::Other)).unwrap_or(&NOTHING);
+        if self.forms.keys().all(|form| *form == Form::Like(PluralCategory::Other)) {
             return Ok(other());
         }
         let number = number.ok_or(NoNumber)?;
@@ -233,13 +263,71 @@ impl Phrase {
         Ok(exactly.or_else(|| self.find(Form::Like(category(language, number)?))).unwrap_or_else(other))
     }
 
-    fn find(&self, form: Form) -> Option<&[Item]> {
-        self.forms.iter().find(|line| line.form == form).map(|line| line.items.as_slice())
+    fn find(&self, form: Form) -> Option<&Wording> {
+        self.forms.get(&form)
     }
 
     /// Where its first form stands.
-    fn line(&self) -> usize {
-        self.forms.first().map_or(0, |form| form.line)
+    pub(super) fn line(&self) -> usize {
+        self.forms.values().map(|form| form.line).min().unwrap_or(0)
+    }
+}
+
+/// How many parts phrases make at most, as far as the table tells: what a script gives for a value is not known.
+struct Sizes<'a> {
+    table: &'a Phrases,
+    /// Each is counted once; a phrase that uses itself is a matter of the call, which tells it.
+    known: HashMap<&'a str, usize>,
+    too_long: Vec<(&'a str, usize)>,
+}
+
+impl Sizes<'_> {
+    fn of(&mut self, name: &str, depth: usize) -> usize {
+        if let Some(size) = self.known.get(name) {
+            return *size;
+        }
+        let languages = &self.table.languages;
+        let Some((name, _)) = languages.iter().find_map(|language| language.phrases.get_key_value(name)) else {
+            // Asterisk's own take a few.
+            return 1;
+        };
+        if depth == DEEPEST {
+            return 1;
+        }
+        self.known.insert(name, 0);
+        let mut most = 0;
+        for wording in languages.iter().filter_map(|l| l.phrases.get(name)).flat_map(|phrase| phrase.forms.values()) {
+            let mut size = 0;
+            let mut own = true;
+            for item in &wording.items {
+                let part = self.of_item(item, depth);
+                own &= part <= MOST_PARTS;
+                size += part;
+            }
+            if size > MOST_PARTS && own && most <= MOST_PARTS {
+                self.too_long.push((name, wording.line));
+            }
+            most = most.max(size);
+        }
+        // What uses this is too long as well, however often.
+        most = most.min(MOST_PARTS + 1);
+        self.known.insert(name, most);
+        most
+    }
+
+    fn of_item(&mut self, item: &Item, depth: usize) -> usize {
+        match item {
+            Item::Value { way: Way::Money(currency), .. } => {
+                let all = [currency, &format!("{currency}-cents"), "money"];
+                all.iter().map(|name| self.of(name, depth + 1)).sum::<usize>().max(1)
+            }
+            Item::Value { way: Way::Map("duration"), .. } => {
+                let units = ["days", "hours", "minutes", "seconds", "and"];
+                units.iter().map(|name| self.of(name, depth + 1)).sum::<usize>().max(1)
+            }
+            Item::Value { way: Way::Map("ordinal"), .. } => self.of("ordinal", depth + 1).max(1),
+            Item::Sound(_) | Item::Value { .. } => 1,
+        }
     }
 }
 
@@ -337,11 +425,14 @@ impl Language {
 /// Reads a table line by line.
 struct Reader {
     languages: Vec<Language>,
+    /// The forms of the last of them, once they were looked up.
+    known: Option<Known>,
     flaws: Vec<Flaw>,
     line: usize,
 }
 
 type Told = (usize, String, Option<String>);
+type Known = Vec<(PluralCategory, Vec<i64>)>;
 
 impl Reader {
     fn read(&mut self, text: &str) {
@@ -350,7 +441,13 @@ impl Reader {
         if line.is_empty() || line.starts_with(';') {
             return;
         }
-        let read = if line.starts_with('[') { self.heading(line) } else { self.phrase(line) };
+        let read = if line.len() > LONGEST_LINE {
+            Err((0, format!("the line has more than {} KiB", LONGEST_LINE / 1024), None))
+        } else if line.starts_with('[') {
+            self.heading(line)
+        } else {
+            self.phrase(line)
+        };
         if let Err((at, message, hint)) = read {
             let column = text[..start + at].chars().count() + 1;
             self.flaws.push(Flaw { line: self.line, column, message, hint });
@@ -370,7 +467,11 @@ impl Reader {
             let hint = Some("all phrases of a language stand together".to_owned());
             return Err((0, format!("[{name}] is there already"), hint));
         }
+        if self.languages.len() == MOST_LANGUAGES {
+            return Err((0, format!("a table has at most {MOST_LANGUAGES} languages"), None));
+        }
         self.languages.push(Language { name: name.to_owned(), phrases: BTreeMap::new() });
+        self.known = None;
         Ok(())
     }
 
@@ -396,7 +497,9 @@ impl Reader {
         // It has just been given one.
         let Some(language) = self.languages.last_mut() else { return Ok(()) };
         let form = match form {
-            Some(word) => form_of(word, &language.name).map_err(|(message, hint)| (at(word), message, hint))?,
+            Some(word) => {
+                form_of(word, &language.name, &mut self.known).map_err(|(message, hint)| (at(word), message, hint))?
+            }
             None => Form::Like(PluralCategory::Other),
         };
         let items =
@@ -405,12 +508,16 @@ impl Reader {
         if phrase.find(form).is_some() {
             return Err((0, format!("`{}` is there already in [{}]", left.trim(), language.name), None));
         }
-        phrase.forms.push(Wording { form, items, line: self.line });
+        phrase.values.extend(items.iter().filter_map(|item| match item {
+            Item::Sound(_) => None,
+            Item::Value { name, .. } => Some(name.clone()),
+        }));
+        phrase.forms.insert(form, Wording { items, line: self.line });
         Ok(())
     }
 }
 
-fn form_of(word: &str, language: &str) -> Result<Form, (String, Option<String>)> {
+fn form_of(word: &str, language: &str, known: &mut Option<Known>) -> Result<Form, (String, Option<String>)> {
     if word.bytes().all(|byte| byte.is_ascii_digit())
         && let Ok(number) = word.parse()
     {
@@ -420,20 +527,20 @@ fn form_of(word: &str, language: &str) -> Result<Form, (String, Option<String>)>
     if category == Some(PluralCategory::Other) {
         return Ok(Form::Like(PluralCategory::Other));
     }
-    let known = categories(language);
+    let known = &*known.get_or_insert_with(|| categories(language));
     let all = known.iter().map(|(category, _)| *category).chain([PluralCategory::Other]);
     if let Some(category) = category
         && all.clone().any(|known| known == category)
     {
         return Ok(Form::Like(category));
     }
-    let near = all.map(|category| (distance(word, self::word(category)), self::word(category))).min();
+    let near = nearest(word, all.map(self::word));
     let hint = match near {
-        Some((..=1, like)) if category.is_none() => format!("did you mean `{like}`?"),
+        Some(like) if category.is_none() && distance(word, like) <= 1 => format!("did you mean `{like}`?"),
         _ if known.is_empty() => {
             format!("[{language}] is no language whose forms are known: only `other` and numbers are taken")
         }
-        _ => format!("its forms are {}, and a number such as `0` for that number alone", shown(&known)),
+        _ => format!("its forms are {}, and a number such as `0` for that number alone", shown(known)),
     };
     Err((format!("[{language}] has no form `{word}`"), Some(hint)))
 }
@@ -446,6 +553,9 @@ fn items(text: &str) -> Result<Vec<Item>, Told> {
         rest = rest.trim_start();
         let at = text.len() - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(items) };
+        if items.len() == MOST_PARTS {
+            return Err((at, format!("a phrase says at most {MOST_PARTS} parts"), None));
+        }
         if let Some(inner) = rest.strip_prefix('{') {
             let hint = || Some("a value is its name in braces, such as {n}".to_owned());
             let end = inner.find(['{', '}']).filter(|end| inner[*end..].starts_with('}'));
@@ -532,8 +642,8 @@ mod tests {
         let (_, phrase) = table.variants("x").next().unwrap();
         for pair in expected.split_whitespace() {
             let (number, form) = pair.split_once(':').unwrap();
-            let items = phrase.form(language, Some(number.parse().unwrap())).unwrap();
-            assert_eq!(items, [Item::Sound(form.to_owned())], "{number} in {language}");
+            let items = &phrase.form(language, Some(number.parse().unwrap())).unwrap().items;
+            assert_eq!(*items, [Item::Sound(form.to_owned())], "{number} in {language}");
         }
     }
 
@@ -571,9 +681,9 @@ mod tests {
     fn a_line_without_a_form_is_for_all_others() {
         let table = table("x: a {n} b\nx 0: c\ny: d");
         let phrase = |name| table.variants(name).next().unwrap().1;
-        assert_eq!(phrase("x").form("en", Some(5)).unwrap().len(), 3);
+        assert_eq!(phrase("x").form("en", Some(5)).unwrap().items.len(), 3);
         assert_eq!(phrase("x").form("en", None), Err(NoNumber));
-        assert_eq!(phrase("y").form("en", None), Ok([Item::Sound("d".to_owned())].as_slice()));
+        assert_eq!(phrase("y").form("en", None).unwrap().items, [Item::Sound("d".to_owned())]);
     }
 
     #[test]
@@ -583,7 +693,8 @@ mod tests {
              {sum money EUR} {n ordinal}",
         );
         let (_, phrase) = table.variants("x").next().unwrap();
-        let items: Vec<String> = phrase.form("en", None).unwrap().iter().map(|item| format!("{item:?}")).collect();
+        let items: Vec<String> =
+            phrase.form("en", None).unwrap().items.iter().map(|item| format!("{item:?}")).collect();
         let value = |name: &str, way: &str| format!("Value {{ name: {name:?}, way: {way} }}");
         assert_eq!(
             items,

@@ -11,10 +11,27 @@ const DEEPEST: usize = 200;
 /// free: after as many of them the rest is left out.
 const MOST_LOCKED: usize = 2;
 
+/// What an error takes of a script's value, in bytes: more does not help who reads it.
+pub(super) const SHOWN: usize = 200;
+
+/// A text in quotes, in at most this many bytes.
+pub(super) fn quoted(text: &str, most: usize) -> String {
+    shorten(most, |walk| walk.show_text(text, true))
+}
+
+/// Whatever has a text, in at most this many bytes.
+pub(super) fn short(text: impl fmt::Display, most: usize) -> String {
+    shorten(most, |walk| write!(walk.text, "{text}"))
+}
+
 /// The value as Rhai shows it, in at most this many bytes; what is left out is told by `…` at the end.
 pub(super) fn shown(value: &Dynamic, most: usize) -> String {
+    shorten(most, |walk| walk.show(value, false))
+}
+
+fn shorten(most: usize, show: impl FnOnce(&mut Walk) -> fmt::Result) -> String {
     let mut walk = Walk { text: Bounded { text: String::new(), most }, depth: 0, seen: None, locked: 0 };
-    let whole = walk.show(value, false).is_ok();
+    let whole = show(&mut walk).is_ok();
     let mut text = walk.text.text;
     if !whole {
         text.truncate(beginning(&text, most.saturating_sub("…".len())).len());
@@ -144,7 +161,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use rhai::{Engine, ImmutableString};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     fn function(name: &str, curry: Vec<Dynamic>) -> Dynamic {
         let mut function = FnPtr::new(name).unwrap();
@@ -248,9 +265,10 @@ mod tests {
         ];
         for value in &values {
             for most in [0, 1, 3, 100, 1000, 1 << 16] {
-                let began = Instant::now();
+                let clock = crate::clock::Stopwatch::start();
+                let began = clock.now();
                 let text = shown(value, most);
-                let took = began.elapsed();
+                let took = clock.now() - began;
                 assert!(text.len() <= most && text.capacity() <= 4 * most.max(16), "{} bytes", text.len());
                 assert!(took < Duration::from_millis(300), "{most}: {took:?}");
             }

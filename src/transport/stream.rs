@@ -1,7 +1,8 @@
 //! AGI over any stream of bytes.
 
 use super::{Ending, Heard, Peer, Transport};
-use crate::agi::{Environment, Frame, Framer, environment::MAX_BLOCK};
+use crate::agi::environment::{MAX_BLOCK, Opening};
+use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
@@ -12,6 +13,15 @@ use std::time::Duration;
 
 /// How long the opening block may take.
 const OPENING: Duration = Duration::from_secs(10);
+
+/// Silence behind what may be the end of the opening block, after which it is.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// How long the end of the input may take behind replies that came before their commands.
+const ENDING: Duration = Duration::from_secs(1);
+
+/// So many bytes of replies are read before their commands.
+const MOST_CANNED: usize = 4 * 1024 * 1024;
 
 /// How long the rest of a reply may take once it has begun.
 const REST: Duration = Duration::from_secs(30);
@@ -38,6 +48,16 @@ pub trait Wire: Send {
     /// # Errors
     /// The line broke.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Whether all that will ever come is there, such as replies that were written down before the call: it is put
+    /// behind `bytes`. Only asked where a reply came before its command; a line to Asterisk never ends there.
+    ///
+    /// # Errors
+    /// The line broke.
+    fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let _ = bytes;
+        Ok(false)
+    }
 
     /// More is due behind what was read: over TCP, Asterisk's second write waits until its first is acknowledged.
     fn more_is_due(&mut self) {}
@@ -77,13 +97,25 @@ fn read_once(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     Ok(if length == 0 { Got::End } else { Got::Bytes })
 }
 
+/// The same, whichever signals come.
+fn read_on(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
+    loop {
+        match read_once(&mut reader, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 /// Any `Read` and `Write`. A hangup is heard when the next reply is read, not while the script sleeps or computes, and
-/// no time limit is kept: where the stream has a file descriptor, use a wire that has.
+/// no time limit is kept: where the stream has a file descriptor, use a wire that has. Replies may lie ready behind the
+/// environment where the reader has all of them and then ends, as `&[u8]` does.
 #[derive(Debug)]
 pub struct Blocking<R, W> {
     reader: R,
     writer: W,
     clock: Stopwatch,
+    has_written: bool,
 }
 
 impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
@@ -101,7 +133,23 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
         }
     }
 
+    fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        // From the first command on, what is read next may be Asterisk's answer, which has to be waited for. Before it
+        // Asterisk is silent once it has said the last line of the environment, an empty one, of which this may be the
+        // rest.
+        while !self.has_written && bytes.len() <= MOST_CANNED {
+            if bytes.starts_with(b"\n") || bytes.windows(2).any(|pair| pair == b"\n\n") {
+                break;
+            }
+            if read_on(&mut self.reader, bytes)? == Got::End {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.has_written = true;
         self.writer.write_all(bytes)?;
         self.writer.flush()
     }
@@ -114,6 +162,7 @@ pub struct Pipes<R, W> {
     writer: W,
     notice: Option<Notice>,
     clock: Stopwatch,
+    has_ended: bool,
 }
 
 /// How a signal handler tells of the hangup: by a flag that is cheap to look at, and by a descriptor that ends a wait.
@@ -128,7 +177,7 @@ pub struct Notice {
 impl<R, W> Pipes<R, W> {
     /// A line that is read from and written to these.
     pub fn new(reader: R, writer: W, notice: Option<Notice>) -> Self {
-        Self { reader, writer, notice, clock: Stopwatch::start() }
+        Self { reader, writer, notice, clock: Stopwatch::start(), has_ended: false }
     }
 
     /// Whether the hangup has been told. Once is enough, so the notice is given up then.
@@ -138,6 +187,14 @@ impl<R, W> Pipes<R, W> {
             self.notice = None;
         }
         noticed
+    }
+}
+
+impl<R: Read + AsFd + Send, W: Write + Send> Pipes<R, W> {
+    fn take(&mut self, bytes: &mut Vec<u8>) -> io::Result<Got> {
+        let got = read_on(&mut self.reader, bytes)?;
+        self.has_ended |= got == Got::End;
+        Ok(got)
     }
 }
 
@@ -153,25 +210,46 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
         let until = match wait {
             // Asterisk answers or closes the pipe, and tells no hangup before it has answered: so the system is not
             // asked first whether there is something to read.
-            Wait::Reply(_) => return read_once(&mut self.reader, bytes),
+            Wait::Reply(_) => return self.take(bytes),
             Wait::Opening(until) | Wait::Pause(until) => until,
         };
         let wait = Timespec::try_from(until - self.clock.now()).ok();
-        let line = PollFd::new(&self.reader, PollFlags::IN);
-        let readable = match &self.notice {
-            Some(notice) => {
+        // An end of the input that is known does not end a pause: replies may be left.
+        let line = (!self.has_ended).then(|| PollFd::new(&self.reader, PollFlags::IN));
+        let readable = match (line, &self.notice) {
+            (Some(line), Some(notice)) => {
                 let mut fds = [line, PollFd::new(&notice.readable, PollFlags::IN)];
                 poll(&mut fds, wait.as_ref()).map(|_| !fds[0].revents().is_empty())
             }
-            None => poll(&mut [line], wait.as_ref()).map(|ready| ready > 0),
+            (Some(line), None) => poll(&mut [line], wait.as_ref()).map(|ready| ready > 0),
+            (None, Some(notice)) => {
+                poll(&mut [PollFd::new(&notice.readable, PollFlags::IN)], wait.as_ref()).map(|_| false)
+            }
+            (None, None) => poll(&mut [], wait.as_ref()).map(|_| false),
         };
         match readable {
             _ if self.is_noticed() => Ok(Got::Hangup),
-            Ok(true) => read_once(&mut self.reader, bytes),
+            Ok(true) => self.take(bytes),
             // Another signal: whoever waits will ask again.
             Ok(false) | Err(rustix::io::Errno::INTR) => Ok(Got::Nothing),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let until = self.clock.now() + ENDING;
+        while !self.has_ended && bytes.len() <= MOST_CANNED {
+            let wait = Timespec::try_from(until - self.clock.now()).ok();
+            match poll(&mut [PollFd::new(&self.reader, PollFlags::IN)], wait.as_ref()) {
+                Ok(0) => break,
+                Ok(_) => {
+                    self.take(bytes)?;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.has_ended)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -192,16 +270,26 @@ pub struct Stream<W> {
     /// Only the reply to this counts: what comes before it answers something else.
     getting_in_step: bool,
     hung_up: bool,
+    /// The hangup was told.
+    gone: bool,
     stopped: bool,
     closed: bool,
     strays: u32,
     fails: bool,
+    /// Whether the replies were all there before their commands; `None` while nothing has come that looks like it.
+    canned: Option<bool>,
+    /// How many replies came.
+    replies: u64,
+    /// Whether lines end in CR and LF.
+    crlf: bool,
+    /// A CR at the end of what came, which may belong to a line end.
+    held: Vec<u8>,
 }
 
 impl<R: Read + Send, W: Write + Send> Stream<Blocking<R, W>> {
     /// A session over any reader and writer.
     pub fn new(reader: R, writer: W) -> Self {
-        Self::over(Blocking { reader, writer, clock: Stopwatch::start() })
+        Self::over(Blocking { reader, writer, clock: Stopwatch::start(), has_written: false })
     }
 }
 
@@ -216,10 +304,15 @@ impl<W: Wire> Stream<W> {
             in_flight: false,
             getting_in_step: false,
             hung_up: false,
+            gone: false,
             stopped: false,
             closed: false,
             strays: 0,
             fails: false,
+            canned: None,
+            replies: 0,
+            crlf: false,
+            held: Vec::new(),
         }
     }
 
@@ -238,10 +331,64 @@ impl<W: Wire> Stream<W> {
 
     fn read(&mut self, wait: Wait) -> io::Result<Got> {
         loop {
-            match self.wire.read(self.framer.buffer(), wait) {
+            let into = if self.crlf { &mut self.held } else { self.framer.buffer() };
+            match self.wire.read(into, wait) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+                other => {
+                    self.unfold();
+                    return other;
+                }
             }
+        }
+    }
+
+    /// Passes on what came in lines that end in CR and LF.
+    fn unfold(&mut self) {
+        if self.crlf {
+            let last = self.held.pop_if(|last| *last == b'\r');
+            self.framer.push(&without_cr(&self.held));
+            self.held.clear();
+            self.held.extend(last);
+        }
+    }
+
+    /// The opening block, and the rest for what follows.
+    fn opened(&mut self, end: usize, crlf: bool) -> io::Result<Vec<u8>> {
+        let mut block = std::mem::take(self.framer.buffer());
+        let rest = block.split_off(end);
+        self.crlf = crlf;
+        if crlf {
+            block = without_cr(&block);
+            self.held = rest;
+            self.unfold();
+        } else {
+            self.framer.push(&rest);
+        }
+        if self.framer.is_unfinished() {
+            self.look_for_canned()?;
+        }
+        Ok(block)
+    }
+
+    /// Where replies came before their commands, they may have been written down: by whoever tries a script without
+    /// an Asterisk. Each command takes the next one then, whereas on a line they answer nothing.
+    fn look_for_canned(&mut self) -> io::Result<()> {
+        let mut bytes = std::mem::take(if self.crlf { &mut self.held } else { self.framer.buffer() });
+        let complete = self.wire.is_complete(&mut bytes);
+        *(if self.crlf { &mut self.held } else { self.framer.buffer() }) = bytes;
+        self.unfold();
+        let complete = complete?;
+        self.canned = Some(complete);
+        if complete {
+            self.framer.take_in_turn();
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self) {
+        self.closed = true;
+        if !self.gone {
+            tracing::info!("the input ended after {} replies, which is taken for a hangup", self.replies);
         }
     }
 
@@ -251,11 +398,17 @@ impl<W: Wire> Stream<W> {
         if self.line.is_empty() {
             // The first line: that rest may still lie in the pipe.
             match self.read(Wait::Pause(self.wire.now()))? {
-                Got::End => self.closed = true,
+                Got::End => self.ended(),
                 Got::Hangup => self.hung_up = true,
                 Got::Stop => self.stopped = true,
                 Got::Bytes | Got::Nothing => {}
             }
+        }
+        if self.canned.is_none() && self.framer.has_reply() {
+            self.look_for_canned()?;
+        }
+        if self.canned == Some(true) {
+            return Ok(());
         }
         while let Some(frame) = self.framer.take().map_err(broken)? {
             match frame {
@@ -282,7 +435,7 @@ impl<W: Wire> Stream<W> {
     fn stray_reply(&mut self, reply: &crate::agi::Reply) -> io::Result<()> {
         if !self.getting_in_step {
             // Not its text: it may hold what a caller entered.
-            tracing::warn!(code = reply.code, "skipped a reply to nothing");
+            tracing::warn!(code = reply.code, "skipped a reply that came before its command");
         }
         self.count_stray()
     }
@@ -319,6 +472,12 @@ impl<W: Wire> Stream<W> {
     }
 }
 
+/// The bytes with line ends of one byte.
+fn without_cr(bytes: &[u8]) -> Vec<u8> {
+    let follows = |at: usize| bytes.get(at + 1) == Some(&b'\n');
+    bytes.iter().enumerate().filter(|&(at, byte)| *byte != b'\r' || !follows(at)).map(|(_, byte)| *byte).collect()
+}
+
 fn broken(text: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text.to_string())
 }
@@ -327,35 +486,38 @@ impl<W: Wire> Transport for Stream<W> {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         let until = self.wire.now() + self.opening;
         let ends = |text: &str| io::Error::new(io::ErrorKind::UnexpectedEof, text);
-        let mut seen = 0;
+        let mut opening = Opening::default();
+        let mut last = self.wire.now();
         loop {
             let block = self.framer.buffer();
-            // It is looked through from its beginning only where what has come since may end it.
-            let may_end = block[seen..].windows(2).any(|pair| pair == b"\n\n") || block.starts_with(b"\n");
-            seen = block.len().saturating_sub(1);
-            if may_end && let Some(end) = Environment::end(block) {
-                let mut block = std::mem::take(block);
-                self.framer.push(&block[end..]);
-                block.truncate(end);
-                return Ok(block);
+            let (found, likely) = (opening.end(block), opening.likely_end());
+            let too_long = block.len() > MAX_BLOCK;
+            if let Some(end) = found.or(likely.filter(|_| too_long)) {
+                return self.opened(end, opening.crlf);
             }
-            if block.len() > MAX_BLOCK {
+            if too_long {
                 return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
             }
             let nothing = block.is_empty();
-            match self.read(Wait::Opening(until))? {
-                Got::End if nothing => return Err(ends("no environment came: is this started by Asterisk's AGI()?")),
-                Got::End => return Err(ends("the environment ends in the middle")),
-                Got::Stop => return Err(ends("stopped before the environment came")),
+            let silent = if likely.is_some() { until.min(last + SILENCE) } else { until };
+            match (self.read(Wait::Opening(silent))?, likely) {
+                (Got::Bytes, _) => last = self.wire.now(),
+                (Got::End, Some(end)) => return self.opened(end, opening.crlf),
+                (Got::End, None) if nothing => {
+                    return Err(ends("no environment came: is this started by Asterisk's AGI()?"));
+                }
+                (Got::End, None) => return Err(ends("the environment ends in the middle")),
+                (Got::Stop, _) => return Err(ends("stopped before the environment came")),
                 // Kept for the first command: the opening block still comes.
-                Got::Hangup => self.hung_up = true,
-                Got::Nothing if self.wire.now() >= until => {
+                (Got::Hangup, _) => self.hung_up = true,
+                (Got::Nothing, Some(end)) if self.wire.now() >= silent => return self.opened(end, opening.crlf),
+                (Got::Nothing, None) if self.wire.now() >= until => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
                         format!("the environment did not come whole within {} s", self.opening.as_secs_f64()),
                     ));
                 }
-                Got::Bytes | Got::Nothing => {}
+                (Got::Nothing, _) => {}
             }
         }
     }
@@ -386,6 +548,7 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         if std::mem::take(&mut self.hung_up) {
+            self.gone = true;
             return Ok(Heard::Hangup);
         }
         if std::mem::take(&mut self.stopped) {
@@ -394,9 +557,19 @@ impl<W: Wire> Transport for Stream<W> {
         let mut begun = false;
         let mut rest = Time::NEVER;
         loop {
-            while let Some(frame) = self.framer.take().map_err(broken)? {
+            // Replies that were written down wait for their commands.
+            let in_turn = self.canned == Some(true);
+            while (self.in_flight || !in_turn)
+                && let Some(frame) = self.framer.take().map_err(broken)?
+            {
                 match frame {
+                    // A value that holds a reply, or two replies.
+                    Frame::Reply(reply) if self.canned.is_none() && reply.text.contains("\n200 result=") => {
+                        self.framer.put_back(&reply);
+                        self.look_for_canned()?;
+                    }
                     Frame::Reply(reply) if self.answers(&reply) => {
+                        self.replies += 1;
                         self.in_flight = false;
                         self.getting_in_step = false;
                         self.strays = 0;
@@ -407,6 +580,7 @@ impl<W: Wire> Transport for Stream<W> {
                             self.wire.more_is_due();
                         }
                         self.count_stray()?;
+                        self.gone = true;
                         return Ok(Heard::Hangup);
                     }
                     Frame::Interim => self.count_stray()?,
@@ -439,7 +613,7 @@ impl<W: Wire> Transport for Stream<W> {
             match self.read(wait)? {
                 Got::Bytes => begun = true,
                 Got::End => {
-                    self.closed = true;
+                    self.ended();
                     if self.framer.is_unfinished() {
                         return Err(io::Error::new(
                             io::ErrorKind::UnexpectedEof,
@@ -447,7 +621,10 @@ impl<W: Wire> Transport for Stream<W> {
                         ));
                     }
                 }
-                Got::Hangup => return Ok(Heard::Hangup),
+                Got::Hangup => {
+                    self.gone = true;
+                    return Ok(Heard::Hangup);
+                }
                 Got::Stop => return Ok(Heard::Stop),
                 Got::Nothing => {
                     self.ensure_in_time(rest)?;

@@ -129,9 +129,11 @@ fn on_call(
 ) -> Result<Status> {
     // The process ends with the call: taking the host and the script apart would only cost the caller time.
     let host = Box::leak(Box::new(host(options)));
-    // Asterisk names its AGI directory; the working directory is nobody's folder of scripts.
-    let agi = std::env::var_os("AST_AGI_DIR").map_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"), PathBuf::from);
-    let folders = [options.scripts.clone(), Some(agi)];
+    // Asterisk names its AGI directory. Who does not is somebody who tries a script, in the folder where it is.
+    let agi = std::env::var_os("AST_AGI_DIR").map(PathBuf::from);
+    let tried = agi.is_none().then(|| PathBuf::from("."));
+    let agi = agi.unwrap_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"));
+    let folders = [options.scripts.clone(), Some(agi), tried];
     let path = files::find(Path::new(script), &folders.into_iter().flatten().collect::<Vec<_>>());
     let script = host.load(&path, options.scripts.as_deref());
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?))?;

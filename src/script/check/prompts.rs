@@ -7,7 +7,7 @@ use crate::command::{Command, Function, Kind, Minus};
 use crate::pbx::{Sounds, prompts};
 use crate::script::phrases::Phrases;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -18,6 +18,24 @@ const ENDINGS: &[&str] =
 /// What tests name besides prompts.
 const HEARD: &[&str] =
     &["beep", "recording", "music", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
+
+/// What else may have been meant is looked for in so many findings of a kind: each compares with all names there are.
+const MOST_HINTS: usize = 20;
+
+/// Counts the findings for which a likely name was looked for.
+#[derive(Default)]
+struct Hints(usize);
+
+impl Hints {
+    fn look<T>(&mut self, look: impl FnOnce() -> Option<T>) -> Option<T> {
+        self.0 += 1;
+        if self.0 > MOST_HINTS { None } else { look() }
+    }
+
+    fn near<'a>(&mut self, name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        self.look(|| super::words::near(name, among))
+    }
+}
 
 /// A prompt that is named in a script.
 struct Named {
@@ -113,6 +131,7 @@ impl Prompts {
 
     pub fn report(&mut self, checker: &Checker, report: &mut Report<'_, '_>) {
         let core = Sounds::stock();
+        let mut hints = Hints::default();
         let folders = Folders::new(&checker.sounds);
         for Named { name, place, played } in &self.named {
             if *played
@@ -133,13 +152,13 @@ impl Prompts {
                 && !checker.sounds.is_empty()
                 && let Some(message) = folders.lack(name)
             {
-                report.add(&rules::MISSING_SOUND, *place, message, folders.near(name));
+                report.add(&rules::MISSING_SOUND, *place, message, hints.look(|| folders.near(name)));
             }
             if let Some(words) = &self.words
                 && !words.contains_key(name)
                 && !self.tested.as_ref().is_some_and(|said| said.may_say(name))
             {
-                let near = super::words::near(name, words.keys().map(String::as_str));
+                let near = hints.near(name, words.keys().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean \"{near}\"?"));
                 let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
                 report.add(
@@ -169,6 +188,7 @@ fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, String)>
 pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, report: &mut Report<'_, '_>) {
     let Some((path, text)) = phrases_beside(checker, script) else { return };
     let (own, core) = (Phrases::parse("", &text).0, Phrases::core());
+    let mut hints = Hints::default();
     ast.walk(&mut |nodes: &[ASTNode]| {
         if let Some(ASTNode::Expr(Expr::Map(map, _))) = nodes.last() {
             for (key, value) in &map.0 {
@@ -177,7 +197,7 @@ pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, repor
                     && own.variants(name).chain(core.variants(name)).next().is_none()
                 {
                     let table = path.file_name().unwrap_or_default().to_string_lossy();
-                    let near = super::words::near(name, own.entries().map(|(_, name, _)| name));
+                    let near = hints.near(name, own.entries().map(|(_, name, _)| name));
                     let hint = near.map(|near| format!("did you mean \"{near}\"?"));
                     let message = format!("no phrase \"{name}\" in {table}");
                     report.add(&rules::UNKNOWN_PHRASE, place(*position), message, hint);
@@ -210,6 +230,7 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
     }
     let (core, folders) = (Sounds::stock(), Folders::new(&checker.sounds));
     let words = checker.files().text(&beside(script)).map(|text| lenient(&text));
+    let mut hints = Hints::default();
     for (_, name, line) in phrases.sounds() {
         if name.starts_with('/') || core.find(name, "").is_some() {
             continue;
@@ -220,12 +241,12 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         if !checker.sounds.is_empty()
             && let Some(message) = folders.lack(name)
         {
-            add(&rules::MISSING_SOUND, line, column, width, message, folders.near(name));
+            add(&rules::MISSING_SOUND, line, column, width, message, hints.look(|| folders.near(name)));
         }
         if let Some(words) = &words
             && !words.contains_key(name)
         {
-            let near = super::words::near(name, words.keys().map(String::as_str));
+            let near = hints.near(name, words.keys().map(String::as_str));
             let hint = near.map(|near| format!("did you mean \"{near}\"?"));
             let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
             let table = beside(script);
@@ -271,6 +292,8 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut add = |rule, line, source: &str, width, message, hint| {
         findings.push(in_table(rule, &path, (line, 1, width), source, message, hint));
     };
+    let played: HashSet<String> = played.into_iter().collect();
+    let mut hints = Hints::default();
     let mut allowed = false;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let allows = line.trim_start().starts_with(';') && line.contains("agi-rhai: allow(unused-prompt)");
@@ -280,11 +303,11 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
                 add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);
             }
             Ok(named) => {
-                let plays = |name: &str| played.iter().any(|played| played == name);
-                let may =
-                    |name: &str| plays(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name));
+                let may = |name: &str| {
+                    played.contains(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name))
+                };
                 for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
-                    let near = super::words::near(name, said.texts.iter().map(String::as_str));
+                    let near = hints.near(name, said.texts.iter().map(String::as_str));
                     let hint = near.map(|near| format!("the script plays \"{near}\""));
                     let message = format!("nobody plays \"{name}\"");
                     add(&rules::UNUSED_PROMPT, number, line, name.chars().count(), message, hint);

@@ -3,8 +3,12 @@
 use super::parts::ANY_KEY;
 use super::{Asker, Failure};
 use crate::script::functions::value;
+use crate::script::shown::quoted;
 use rhai::{Dynamic, Map};
 use std::cmp::Ordering;
+
+/// A choice is no longer than an extension of the dialplan may be.
+const LONGEST: usize = 80;
 
 /// One place in a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,9 @@ enum Fit {
 
 impl Pattern {
     fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("has the choice {}, which is longer than {LONGEST} keys", quoted(text, LONGEST)));
+        }
         let Some(pattern) = text.strip_prefix('_') else {
             return match text.chars().find(|key| !ANY_KEY.contains(*key)) {
                 _ if text.is_empty() => Err("has an empty choice".to_owned()),
@@ -104,9 +111,9 @@ impl Pattern {
             Some(Place::Any) => (200, String::new()),
             None => (300, String::new()),
         };
-        let places = (0..self.places.len().max(other.places.len()))
+        let mut places = (0..self.places.len().max(other.places.len()))
             .map(|at| rank(self.places.get(at)).cmp(&rank(other.places.get(at))));
-        other.exact.cmp(&self.exact).then(places.fold(Ordering::Equal, Ordering::then))
+        other.exact.cmp(&self.exact).then_with(|| places.find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
     }
 
     /// How many keys it has; `None` where it has no end.

@@ -5,6 +5,7 @@ use super::{Asker, Failure};
 use crate::command::{Kind, Need, Param, Value};
 use crate::script::functions::nearest;
 use crate::script::functions::value;
+use crate::script::shown::{SHOWN, quoted, short};
 use rhai::{Array, Dynamic, FnPtr, Map};
 
 const fn option(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Param {
@@ -212,7 +213,7 @@ fn unknown(asker: &Asker, name: &str, known: &'static [Param]) -> Failure {
             format!("it takes `{}`", names.join("`, `"))
         }
     };
-    asker.wrong("options", format_args!("`options` has no `{name}`: {hint}"))
+    asker.wrong("options", format_args!("`options` has no `{}`: {hint}", short(name, SHOWN)))
 }
 
 /// One for each time, if all elements are arrays; else the same every time.
@@ -263,7 +264,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
-        Value::Text(text) => format!("the text {text:?}"),
+        Value::Text(text) => format!("the text {}", quoted(text, SHOWN)),
         other => other.type_name().to_owned(),
     }
 }

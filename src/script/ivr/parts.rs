@@ -2,13 +2,16 @@
 
 use super::phrases::{self, Around};
 use super::{Asker, Failure};
+use crate::agi::line::LONG_LINE;
 use crate::command::{
     Command, GET_DATA, SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC, STREAM_FILE, Value,
 };
 use crate::script::functions::{nearest, value};
-use crate::script::phrases::Phrases;
+use crate::script::phrases::{MOST_PARTS, Phrases};
+use crate::script::shown::{SHOWN, quoted, short, shown};
 use rhai::{Array, Dynamic, Map};
 use smallvec::{SmallVec, smallvec};
+use std::cell::Cell;
 
 /// Any key of the telephone.
 pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
@@ -68,30 +71,44 @@ impl Play {
 pub(super) fn plays(asker: &Asker, parameter: &'static str, parts: &Dynamic) -> Result<Vec<Play>, Failure> {
     let mut plays = Vec::new();
     let mut number = 0;
-    add(asker, parameter, parts, &mut number, 0, &mut plays)?;
+    add(&Said { asker, parameter, count: Cell::new(0) }, parts, &mut number, 0, &mut plays)?;
     Ok(plays)
 }
 
-/// Adds one part, or those of an array, however deep; `number` counts them for the errors.
-fn add(
-    asker: &Asker,
+/// What is said at once.
+struct Said<'a> {
+    asker: &'a Asker<'a>,
     parameter: &'static str,
-    part: &Dynamic,
-    number: &mut usize,
-    depth: usize,
-    plays: &mut Vec<Play>,
-) -> Result<(), Failure> {
+    /// How many parts were looked at and made so far.
+    count: Cell<usize>,
+}
+
+impl Said<'_> {
+    fn count(&self, parts: usize) -> bool {
+        let count = self.count.get().saturating_add(parts);
+        self.count.set(count);
+        count <= MOST_PARTS
+    }
+}
+
+/// Adds one part, or those of an array; `number` counts them for the errors.
+fn add(said: &Said, part: &Dynamic, number: &mut usize, depth: usize, plays: &mut Vec<Play>) -> Result<(), Failure> {
+    let place = |number: usize| Place { said, number, depth };
     if let Some(array) = part.read_lock::<Array>() {
-        return array.iter().try_for_each(|part| add(asker, parameter, part, number, depth, plays));
+        // Counted level by level, so that arrays in arrays have a bound too.
+        if !said.count(array.len()) {
+            return Err(place(1).wrong(format!("has more than {MOST_PARTS} parts")));
+        }
+        return array.iter().try_for_each(|part| add(said, part, number, depth, plays));
     }
     *number += 1;
     if let Some(map) = part.read_lock::<Map>()
-        && let Some(said) = phrases::expand(&map, &Place { asker, parameter, number: *number, depth })
+        && let Some(made) = phrases::expand(&map, &place(*number))
     {
-        plays.extend(said?);
+        plays.extend(made?);
         return Ok(());
     }
-    let wrong = |problem: String| Place { asker, parameter, number: *number, depth }.wrong(problem);
+    let wrong = |problem: String| place(*number).wrong(problem);
     let mut play = if let Some(map) = part.read_lock::<Map>() {
         from_map(&map).map_err(wrong)?
     } else {
@@ -100,12 +117,12 @@ fn add(
             Value::Text(file) => Play::File(sayable(file).map_err(wrong)?),
             Value::Int(number) => Play::Number { number: in_range(number).map_err(wrong)?, gender: None },
             Value::Nothing => return Err(wrong(format!("is (): {A_PART}"))),
-            other => return Err(wrong(format!("is {} {part}: {A_PART}", other.type_name()))),
+            other => return Err(wrong(format!("is {} {}: {A_PART}", other.type_name(), shown(part, SHOWN)))),
         }
     };
     if let Play::Date { format: format @ None, zone: Some(_), .. } = &mut play {
         // The words of the command go by their place.
-        let german = asker.language()?.starts_with("de");
+        let german = said.asker.language()?.starts_with("de");
         *format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
     }
     plays.push(play);
@@ -114,8 +131,7 @@ fn add(
 
 /// Where a part stands.
 struct Place<'a> {
-    asker: &'a Asker<'a>,
-    parameter: &'static str,
+    said: &'a Said<'a>,
     number: usize,
     /// So many parts it is inside of.
     depth: usize,
@@ -125,11 +141,15 @@ impl Around for Place<'_> {
     type Error = Failure;
 
     fn phrases(&self) -> Option<&Phrases> {
-        self.asker.call.phrases()
+        self.said.asker.call.phrases()
     }
 
     fn language(&self) -> Result<String, Failure> {
-        self.asker.language()
+        self.said.asker.language()
+    }
+
+    fn count(&self, parts: usize) -> bool {
+        self.said.count(parts)
     }
 
     fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, Failure> {
@@ -139,12 +159,12 @@ impl Around for Place<'_> {
             );
         }
         let mut plays = Vec::new();
-        add(self.asker, self.parameter, part, &mut (self.number - 1), self.depth + 1, &mut plays)?;
+        add(self.said, part, &mut (self.number - 1), self.depth + 1, &mut plays)?;
         Ok(plays)
     }
 
     fn wrong(&self, problem: String) -> Failure {
-        let Self { asker, parameter, number, .. } = self;
+        let Self { said: Said { asker, parameter, .. }, number, .. } = self;
         let which = if *number == 1 { String::new() } else { format!("part {number} of ") };
         asker.wrong(parameter, format_args!("{which}`{parameter}` {problem}"))
     }
@@ -160,7 +180,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
             Some((name, Some(like))) => format!("has no kind `{name}`: did you mean `{like}`?"),
             Some((name, None)) => {
                 let kinds: Vec<&str> = kinds().collect();
-                format!("is a map with `{name}`: a part is one of `{}`", kinds.join("`, `"))
+                format!("is a map with `{}`: a part is one of `{}`", short(name, SHOWN), kinds.join("`, `"))
             }
             None => "is an empty map".to_owned(),
         });
@@ -170,7 +190,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
             [] => "nothing beside it".to_owned(),
             others => format!("`{}` beside it", others.join("` and `")),
         };
-        return Err(format!("has `{name}`, but `{kind}` takes {takes}"));
+        return Err(format!("has `{}`, but `{kind}` takes {takes}", short(name, SHOWN)));
     }
     let text = |name: &str| match map.get(name).map(value) {
         Some(Value::Text(text)) => Ok(text),
@@ -186,15 +206,20 @@ fn from_map(map: &Map) -> Result<Play, String> {
             _ => None,
         }
         .ok_or_else(|| match given {
-            Some(Value::Text(text)) => format!("takes `{name}` as a whole number, not the text {text:?}"),
+            Some(Value::Text(text)) => {
+                format!("takes `{name}` as a whole number, not the text {}", quoted(&text, SHOWN))
+            }
             other => format!("takes `{name}` as a whole number, not {}", other.unwrap_or(Value::Nothing).type_name()),
         })
     };
     Ok(match *kind {
         "digits" => {
-            let digits = text("digits")?;
+            let digits = text("digits").and_then(sayable)?;
             if let Some(wrong) = digits.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | '-' | ' ')) {
-                return Err(format!("takes `digits` as digits, `*` and `#`, not {wrong:?} in {digits:?}"));
+                return Err(format!(
+                    "takes `digits` as digits, `*` and `#`, not {wrong:?} in {}",
+                    quoted(&digits, SHOWN)
+                ));
             }
             Play::Digits(digits)
         }
@@ -221,7 +246,13 @@ fn in_range(number: i64) -> Result<i64, String> {
 
 /// What a command line can carry, found out before the first part is heard.
 fn sayable(text: String) -> Result<String, String> {
-    if text.contains(['\n', '\0']) { Err(format!("holds a line break or NUL: {text:?}")) } else { Ok(text) }
+    if text.len() > LONG_LINE {
+        return Err(format!("is a text of {} bytes: a line to Asterisk has {LONG_LINE}", text.len()));
+    }
+    if text.contains(['\n', '\0']) {
+        return Err(format!("holds a line break or NUL: {}", quoted(&text, SHOWN)));
+    }
+    Ok(text)
 }
 
 impl Asker<'_> {

@@ -3,7 +3,8 @@
 use super::parts::Play;
 use crate::command::Value;
 use crate::script::functions::{nearest, value};
-use crate::script::phrases::{Item, NoNumber, Phrase, Phrases, Way, best};
+use crate::script::phrases::{Item, MOST_PARTS, NoNumber, Phrase, Phrases, Way, Wording, best};
+use crate::script::shown::{SHOWN, quoted, short};
 use rhai::{Array, Dynamic, Map};
 
 /// The maps that are such parts, by the name that says which, and what may stand beside it. A phrase takes what it has
@@ -35,6 +36,9 @@ pub(super) trait Around {
 
     /// The channel's language.
     fn language(&self) -> Result<String, Self::Error>;
+
+    /// Counts parts that are about to be made: whether there may be so many more.
+    fn count(&self, parts: usize) -> bool;
 
     /// What a part inside a part is played as.
     fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, Self::Error>;
@@ -69,9 +73,13 @@ fn unknown<'a>(odd: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> S
     let what = match nearest(odd, known.iter().copied()) {
         Some(like) => format!("did you mean `{like}`?"),
         None if known.is_empty() => format!("{kind} stands alone"),
-        None => format!("it takes `{}`", known.join("`, `")),
+        None => {
+            let more = if known.len() > 20 { ", ..." } else { "" };
+            known.truncate(20);
+            format!("it takes `{}`{more}", known.join("`, `"))
+        }
     };
-    format!("has `{odd}`, which {kind} does not take: {what}")
+    format!("has `{}`, which {kind} does not take: {what}", short(odd, SHOWN))
 }
 
 /// The whole number a value is; digits from a caller or the database count too.
@@ -85,12 +93,10 @@ fn whole(value: &Dynamic) -> Option<i64> {
 
 /// A value as an error shows it.
 fn shown(value: &Dynamic) -> String {
-    match self::value(value) {
-        Value::Text(text) => format!("the text {text:?}"),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => format!("{number:?}"),
-        Value::Nothing => "()".to_owned(),
-        _ => format!("of type {}", value.type_name()),
+    match value.as_immutable_string_ref() {
+        Ok(text) => format!("the text {}", quoted(&text, SHOWN)),
+        Err(_) if value.is_int() || value.is_float() || value.is_unit() => format!("{value:?}"),
+        Err(_) => format!("of type {}", value.type_name()),
     }
 }
 
@@ -118,28 +124,37 @@ fn find<'a, A: Around>(name: &str, around: &'a A) -> Result<Option<(&'a str, &'a
 fn counted<A: Around>(name: &str, number: u64, around: &A) -> Result<Option<Vec<Play>>, A::Error> {
     let Some((language, phrase)) = find(name, around)? else { return Ok(None) };
     let number = number.min(LARGEST).cast_signed();
-    let items = phrase.form(language, Some(number)).unwrap_or_default();
-    if items.is_empty() {
+    let Ok(wording) = phrase.form(language, Some(number)) else { return Ok(None) };
+    if wording.items.is_empty() {
         return Ok(None);
     }
     let number = Dynamic::from(number);
-    said(name, items, &|value| (value == "n").then_some(Given::Script(&number)), around).map(Some)
+    said(name, wording, &|value| (value == "n").then_some(Given::Script(&number)), around).map(Some)
 }
 
-/// What these items are played as.
+/// What this line is played as. Each of its items is counted before anything is made of it.
 fn said<'a, A: Around>(
     phrase: &str,
-    items: &[Item],
+    Wording { items, line }: &Wording,
     given: &dyn Fn(&str) -> Option<Given<'a>>,
     around: &A,
 ) -> Plays<A> {
+    let count =
+        |parts: usize| if around.count(parts) { Ok(()) } else { Err(around.wrong(too_many(phrase, *line, around))) };
     let mut plays = Vec::new();
     for item in items {
+        count(1)?;
         match item {
             Item::Sound(name) => plays.push(Play::File(name.clone())),
             Item::Value { name, way } => match given(name) {
-                Some(Given::Said(said)) => plays.extend_from_slice(said),
-                Some(Given::Script(value)) => plays.extend(around.plays(&as_part(value, way))?),
+                Some(Given::Said(said)) => {
+                    count(said.len())?;
+                    plays.extend_from_slice(said);
+                }
+                Some(Given::Script(value)) => plays.extend(match way {
+                    Way::Part => around.plays(value)?,
+                    way => around.plays(&as_part(value, way))?,
+                }),
                 None => return Err(around.wrong(format!("does not give `{name}`, which the phrase `{phrase}` says"))),
             },
         }
@@ -147,7 +162,14 @@ fn said<'a, A: Around>(
     Ok(plays)
 }
 
-/// The part a value is, said in this way.
+fn too_many<A: Around>(phrase: &str, line: usize, around: &A) -> String {
+    let table = around.phrases().filter(|table| table.variants(phrase).next().is_some());
+    let table = table.map_or("core.phrases", Phrases::name);
+    let place = format!("the phrase `{phrase}` ({table}, line {line})");
+    format!("makes more than {MOST_PARTS} parts to be said: {place} uses too many")
+}
+
+/// The map a value is, said in this way.
 fn as_part(value: &Dynamic, way: &Way) -> Dynamic {
     let map = |name: &str, more: &[(&str, &str)]| {
         let mut map = Map::new();
@@ -173,9 +195,10 @@ fn phrase<A: Around>(part: &Map, name: &Dynamic, around: &A) -> Plays<A> {
     };
     let name = name.as_str();
     let Some((language, phrase)) = find(name, around)? else {
+        let (name, like) = (short(name, SHOWN), name);
         return Err(around.wrong(match around.phrases() {
             Some(table) => {
-                let like = table.like(name).map(|like| format!(": did you mean `{like}`?")).unwrap_or_default();
+                let like = table.like(like).map(|like| format!(": did you mean `{like}`?")).unwrap_or_default();
                 format!("names the phrase `{name}`, which is not in {}{like}", table.name())
             }
             None => format!("names the phrase `{name}`, but beside the script is no table of phrases (NAME.phrases)"),
@@ -188,11 +211,15 @@ fn phrase<A: Around>(part: &Map, name: &Dynamic, around: &A) -> Plays<A> {
         }
     };
     let values = || around.phrases().into_iter().flat_map(|phrases| phrases.values(name));
-    let takes = |key: &str| key == "phrase" || key == "n" || values().any(|value| value == key);
+    let takes =
+        |key: &str| key == "phrase" || key == "n" || around.phrases().is_some_and(|phrases| phrases.takes(name, key));
+    if !around.count(part.len()) {
+        return Err(around.wrong(too_many(name, phrase.line(), around)));
+    }
     if let Some(odd) = part.keys().find(|key| !takes(key)) {
         return Err(around.wrong(unknown(odd, &format!("the phrase `{name}`"), values().chain(["n"]))));
     }
-    let items = phrase.form(language, number).map_err(|NoNumber| {
+    let wording = phrase.form(language, number).map_err(|NoNumber| {
         around.wrong(format!("does not give `n`, the number that tells which form of the phrase `{name}` is said"))
     })?;
     let n = number.map(Dynamic::from);
@@ -200,7 +227,7 @@ fn phrase<A: Around>(part: &Map, name: &Dynamic, around: &A) -> Plays<A> {
         ("n", Some(n)) => Some(Given::Script(n)),
         _ => part.get(value).map(Given::Script),
     };
-    said(name, items, &given, around)
+    said(name, wording, &given, around)
 }
 
 /// `#{ list: [1, 2, 3], and: "vm-and" }`: the last but one and the last have an "and" between them.
@@ -208,6 +235,9 @@ fn list<A: Around>(part: &Map, items: &Dynamic, around: &A) -> Plays<A> {
     let Some(items) = items.read_lock::<Array>() else {
         return Err(around.wrong(format!("takes `list` as an array, not {}", shown(items))));
     };
+    if !around.count(items.len()) {
+        return Err(around.wrong(format!("is a list that makes more than {MOST_PARTS} parts to be said")));
+    }
     let said = items.iter().map(|item| around.plays(item)).collect::<Result<Vec<_>, _>>()?;
     let and = match part.get("and") {
         Some(and) if said.len() > 1 => Some(around.plays(and)?),
@@ -221,10 +251,10 @@ fn join<A: Around>(mut said: Vec<Vec<Play>>, and: Option<Vec<Play>>, around: &A)
         let and = match and {
             Some(and) => and,
             None => match find("and", around)? {
-                Some((language, phrase)) => {
-                    let items = phrase.form(language, None).unwrap_or_default();
-                    self::said("and", items, &|_| None, around)?
-                }
+                Some((language, phrase)) => match phrase.form(language, None) {
+                    Ok(wording) => self::said("and", wording, &|_| None, around)?,
+                    Err(NoNumber) => Vec::new(),
+                },
                 None => Vec::new(),
             },
         };
@@ -382,7 +412,9 @@ fn coins<A: Around>(amount: Amount, currency: &str, around: &A) -> Plays<A> {
                         "rest" => Some(Given::Said(&rest)),
                         _ => None,
                     };
-                    plays.extend(said("money", phrase.form(language, None).unwrap_or_default(), &given, around)?);
+                    if let Ok(wording) = phrase.form(language, None) {
+                        plays.extend(said("money", wording, &given, around)?);
+                    }
                 }
                 None => plays.extend([whole, rest].concat()),
             }
@@ -438,6 +470,7 @@ mod tests {
         table: Option<Phrases>,
         language: &'static str,
         asked: Cell<usize>,
+        parts: Cell<usize>,
     }
 
     impl Around for Caller {
@@ -473,6 +506,11 @@ mod tests {
             }])
         }
 
+        fn count(&self, parts: usize) -> bool {
+            self.parts.set(self.parts.get() + parts);
+            self.parts.get() <= MOST_PARTS
+        }
+
         fn wrong(&self, problem: String) -> String {
             problem
         }
@@ -501,7 +539,7 @@ mod tests {
     fn caller(language: &'static str, table: &str) -> Caller {
         let (phrases, flaws) = Phrases::parse("game.phrases", table);
         assert_eq!(flaws, []);
-        Caller { table: Some(phrases), language, asked: Cell::new(0) }
+        Caller { table: Some(phrases), language, asked: Cell::new(0), parts: Cell::new(0) }
     }
 
     fn check(table: &str, language: &'static str, part: &str, expected: &str) {
@@ -509,7 +547,7 @@ mod tests {
     }
 
     fn check_bare(part: &str, expected: &str) {
-        let bare = Caller { table: None, language: "en", asked: Cell::new(0) };
+        let bare = Caller { table: None, language: "en", asked: Cell::new(0), parts: Cell::new(0) };
         assert_eq!(hears(&bare, part), expected, "{part}");
     }
 
@@ -700,7 +738,7 @@ mod tests {
         let sounds = crate::pbx::Sounds::stock();
         for number in 1..100 {
             let part = Dynamic::from(i64::from(number));
-            let bare = Caller { table: None, language: "en", asked: Cell::new(0) };
+            let bare = Caller { table: None, language: "en", asked: Cell::new(0), parts: Cell::new(0) };
             for play in ordinal_of(&part, &bare) {
                 let Play::File(name) = play else { panic!("{play:?}") };
                 assert!(sounds.find(&name, "en").is_some(), "{name}");

@@ -5,7 +5,9 @@ use super::test::{Live, OnLine, Test};
 use crate::clock::Time;
 use crate::command::{Function, Value};
 use crate::pbx::{Act, Call, Channel, State as ChannelState, Variables, Voice};
+use crate::script::fault::LONGEST_MESSAGE;
 use crate::script::functions::{nearest, value};
+use crate::script::shown::{quoted, short};
 use crate::script::{Fault, LoadError};
 use rhai::{Array, Dynamic, INT};
 use std::borrow::Cow;
@@ -57,7 +59,11 @@ impl Args<'_, '_> {
     fn misuse(&self, at: usize, wanted: &str) -> Trouble {
         let name = self.function.params.get(at).map_or("", |param| param.name);
         let given = self.value(at);
-        Trouble::Misuse(format!("{}: `{name}` must be {wanted}, not {}", self.function.name, shown(&given)))
+        Trouble::Misuse(format!(
+            "{}: `{name}` must be {wanted}, not {}",
+            self.function.name,
+            short(shown(&given), LONGEST_MESSAGE)
+        ))
     }
 
     fn text(&self, at: usize) -> Result<String, Trouble> {
@@ -95,7 +101,7 @@ fn shown(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
-        Value::Text(text) => format!("{text:?}"),
+        Value::Text(text) => quoted(text, LONGEST_MESSAGE),
         Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Value::Map(items) => {
             let items = items.iter().map(|(name, item)| format!("{name}: {}", shown(item)));
@@ -650,7 +656,7 @@ fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> Outcome 
     if actual == expected {
         return Ok(Dynamic::UNIT);
     }
-    let shown = |text: Option<String>| text.map_or_else(|| "not set".to_owned(), |text| format!("{text:?}"));
+    let shown = |text: Option<String>| text.map_or_else(|| "not set".to_owned(), |text| quoted(&text, LONGEST_MESSAGE));
     let (expected, actual) = (shown(expected), shown(actual));
     Err(failed(format!("expected {what} to be {expected}, but it is {actual}"), None))
 }
@@ -678,7 +684,7 @@ pub(super) fn expect_log(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
         1 => "its one line has not".to_owned(),
         lines => format!("none of its {lines} lines has"),
     };
-    Err(failed(format!("expected {text:?} in the script's log, but {lines}"), None))
+    Err(failed(format!("expected {} in the script's log, but {lines}", quoted(&text, LONGEST_MESSAGE)), None))
 }
 
 pub(super) fn expect_end(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
@@ -710,6 +716,9 @@ pub(super) fn expect_fault(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let state = call.line().state();
     match state.ended.as_ref().and_then(|ended| ended.fault.as_ref()) {
         Some(fault) if fault.message.contains(&text) => Ok(Dynamic::UNIT),
-        _ => Err(failed(format!("expected a fault with {text:?}, but {}", standstill(&state)), None)),
+        _ => Err(failed(
+            format!("expected a fault with {}, but {}", quoted(&text, LONGEST_MESSAGE), standstill(&state)),
+            None,
+        )),
     }
 }
