@@ -225,7 +225,7 @@ fn a_line_whose_environment_forges_its_end_is_not_waited_on() {
 #[test]
 fn a_server_takes_other_environments_too() {
     let folder = Folder::new();
-    folder.file("a.rhai", "verbose(1);");
+    folder.file("scripts/a.rhai", "verbose(1);");
     let server = Server::start(&folder, &[]);
     let usual = environment("a");
     let other: String = usual.split_inclusive('\n').filter(|line| !line.starts_with("agi_threadid")).collect();
