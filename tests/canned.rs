@@ -1,6 +1,7 @@
 //! Environments of other switches and of files, and replies that were written down before the call.
 
 use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, bare, program};
+use crate::support::server::{Server, environment};
 use agi_rhai::transport::Stream;
 use agi_rhai::{Host, Session, Status};
 use std::io::{self, Cursor, Read, Write};
@@ -219,4 +220,21 @@ fn a_line_whose_environment_forges_its_end_is_not_waited_on() {
     let (start, rest) = forged.split_at(forged.find("agi_calleridname").unwrap());
     let (status, said) = play(Live(vec![start.to_owned().leak(), rest.to_owned().leak()]));
     assert_eq!((status, said.len()), (Status::Lost, 0));
+}
+
+#[test]
+fn a_server_takes_other_environments_too() {
+    let folder = Folder::new();
+    folder.file("scripts/a.rhai", "verbose(1);");
+    let server = Server::start(&folder, &[]);
+    let usual = environment("a");
+    let other: String = usual.split_inclusive('\n').filter(|line| !line.starts_with("agi_threadid")).collect();
+    for (environment, waits) in [(usual.clone(), false), (other.clone(), true), (other.replace('\n', "\r\n"), true)] {
+        let began = Instant::now();
+        let mut peer = server.connect();
+        peer.send(&environment);
+        assert_eq!(peer.play().status(), "SUCCESS", "{environment:?}");
+        let took = began.elapsed();
+        assert!(if waits { took >= Duration::from_millis(200) } else { took < Duration::from_millis(200) }, "{took:?}");
+    }
 }

@@ -170,7 +170,7 @@ impl Framer {
         !self.bytes.is_empty()
     }
 
-    /// From now on, replies lie there before their commands. A value over several lines ends before the next reply then.
+    /// From now on, replies lie there before their commands. A value over several lines ends before the next reply.
     pub fn take_in_turn(&mut self) {
         (self.in_turn, self.no_line, self.no_value) = (true, 0, 0);
         if !self.bytes.is_empty() && !self.bytes.ends_with(b"\n") {
