@@ -239,7 +239,7 @@ fn what_a_caller_sends_does_not_write_the_log_or_the_list() {
     peer.hears("WAIT FOR DIGIT 60000");
     let list = server.list();
     assert_eq!(list.len(), 1, "{list:?}");
-    assert!(list[0].contains("?[31m9?9"), "{list:?}");
+    assert!(list[0].contains("\\u{1b}[31m9\\t9"), "{list:?}");
     peer.send("200 result=0\n");
     peer.play();
     server.call("no\u{1b}[31m%0aERROR such").play();
