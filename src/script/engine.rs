@@ -168,6 +168,15 @@ fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box
     }
 }
 
+/// Empties the variables that closures have captured: a closure that captured the variable it is in would keep itself, and
+/// all else it holds, for ever.
+fn let_go(scope: &Scope) {
+    for (_, _, value) in scope.iter_raw().filter(|(.., value)| value.is_shared()) {
+        let held = value.clone().write_lock::<Dynamic>().map(|mut held| std::mem::take(&mut *held));
+        drop(held);
+    }
+}
+
 /// Processor time of this thread: neither load nor waiting counts against a script.
 pub(super) fn processor_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -495,6 +504,7 @@ impl Call {
         if let (Finished::Over(Over::Hangup | Over::Stopped), Some(params)) = (&finished, script.on_hangup) {
             fault = self.on_hangup(&engine, script, language, &mut scope, params);
         }
+        let_go(&scope);
         (finished, fault)
     }
 

@@ -467,6 +467,29 @@ fn bombs_in_imported_scripts_reach_nobody() {
 }
 
 #[test]
+fn closures_that_hold_themselves_leave_nothing_behind() {
+    let text = "let large = \"x\"; while large.len < 200000 { large += large; }";
+    let folder = scripts([
+        ("own.rhai", format!("{text} let f = (); f = || [f, large];").as_str()),
+        ("state.rhai", format!("{text} state.large = large; state.f = || state;").as_str()),
+        ("hangup.rhai", format!("{text} let f = (); f = || [f, large]; hangup(); fn on_hangup() {{ }}").as_str()),
+    ]);
+    let server = Server::start(&folder, &[]);
+    let play = |times: usize| {
+        for _ in 0..times {
+            for name in ["own", "state", "hangup"] {
+                server.call(name).play();
+            }
+        }
+    };
+    play(20);
+    let rss = server.rss();
+    play(150);
+    // All of it would be 110 MiB.
+    assert!(server.rss() < rss + 20 * 1024, "{rss} KiB before, {} after", server.rss());
+}
+
+#[test]
 fn a_server_that_compiles_for_long_can_be_ended() {
     let folder = scripts([NEIGHBOUR]);
     folder.file("scripts/slow.rhai", "loop { }");
