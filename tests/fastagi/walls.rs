@@ -301,6 +301,46 @@ fn no_step_of_a_script_is_felt_by_another_call() {
     assert!(placeless.is_empty(), "faults without a line: {placeless:#?}");
     neighbour.check("every step", Duration::from_millis(20));
     server.check_well();
+    // The checker reads them, and runs none.
+    let checked = agi_rhai(["check"]).arg(folder.path("scripts")).output().unwrap();
+    assert!(matches!(checked.status.code(), Some(0 | 1)), "{:?}: {:?}", checked.status, checked.stderr);
+    if more > 0 {
+        in_processes_of_their_own(&steps, &folder);
+    }
+}
+
+/// The same as calls that Asterisk starts a process for, and as calls of tests: none ends by a signal or a panic.
+fn in_processes_of_their_own(steps: &[(Step, Way)], folder: &Folder) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Relaxed);
+                    let Some((step, way)) = steps.get(n) else { return };
+                    let script = folder.path(&format!("scripts/s{n}.rhai"));
+                    let test = folder.file(
+                        &format!("scripts/s{n}.test.rhai"),
+                        &format!("fn test_it() {{ place_call(\"s{n}\"); hang_up(); }}"),
+                    );
+                    let replies = "200 result=0\n".repeat(COMMANDS);
+                    for mut program in [agi_rhai([script.to_str().unwrap()]), agi_rhai(["test", test.as_str()])] {
+                        program.env("AGI_RHAI_MAX_COMPUTING", "0.05").stdin(Stdio::piped());
+                        let mut child = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+                        let _ = child.stdin.take().unwrap().write_all(format!("{ENVIRONMENT}{replies}").as_bytes());
+                        let output = child.wait_with_output().unwrap();
+                        let said = String::from_utf8_lossy(&output.stderr);
+                        assert!(
+                            output.status.code().is_some() && !said.contains("panicked"),
+                            "{way:?} {}: {:?} {said}",
+                            step.text,
+                            output.status
+                        );
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// What the dialplan was told of a fault.
