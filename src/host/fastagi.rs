@@ -735,6 +735,10 @@ impl Wire for Hurried {
         self.connection.now()
     }
 
+    fn wall(&self) -> Time {
+        self.connection.wall()
+    }
+
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         let wait = match wait {
             Wait::Opening(until) => Wait::Opening(until.min(self.until)),

@@ -58,8 +58,6 @@ pub struct Metrics {
     bad_reloads: AtomicU64,
     missing_sounds: AtomicU64,
     scripts: Mutex<BTreeMap<String, Tally>>,
-    /// When the process started, in seconds since the Unix epoch.
-    born: Option<f64>,
 }
 
 /// What became of the calls of a script.
@@ -127,7 +125,6 @@ impl Metrics {
             bad_reloads: AtomicU64::default(),
             missing_sounds: AtomicU64::default(),
             scripts: Mutex::default(),
-            born: born(),
         }
     }
 
@@ -268,7 +265,7 @@ impl Metrics {
             page.counter("process_cpu_seconds_total", "Processor time, user and system.", stat.cpu);
             page.gauge("process_threads", "Threads.", stat.threads);
         }
-        if let Some(born) = self.born {
+        if let Some(born) = born() {
             page.gauge("process_start_time_seconds", "Start of the process since the Unix epoch.", born);
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
@@ -397,7 +394,8 @@ impl Stat {
     }
 }
 
-/// When the process started, in seconds since the Unix epoch.
+/// When the process started, in seconds since the Unix epoch: by the clock as it is set now, which it may not have been
+/// then.
 fn born() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let machine = text.lines().find_map(|line| line.strip_prefix("btime "))?;
