@@ -163,10 +163,7 @@ impl Session {
     /// # Errors
     /// What came is no environment.
     pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, Malformed> {
-        let block = transport.open().map_err(|error| Malformed {
-            text: error.to_string(),
-            expected: "the environment of an AGI session, up to an empty line",
-        })?;
+        let block = transport.open().map_err(|error| Malformed { text: error.to_string(), expected: "" })?;
         let environment = Environment::parse(&block)?;
         let (peer, began, started) = (transport.peer(), transport.now(), transport.wall());
         let rules = Rules { line_limit: environment.line_limit(), denied: Vec::new().into() };

@@ -20,6 +20,7 @@ mod live_ivr_examples;
 mod live_machines;
 mod lsp;
 mod metrics;
+mod outputs;
 mod pages;
 mod phone;
 mod record;

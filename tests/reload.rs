@@ -118,6 +118,7 @@ fn words(changes: &[Change]) -> Vec<String> {
         Change::Broken { name, serving: None, .. } => format!("never good {name}"),
         Change::Removed { name } => format!("removed {name}"),
         Change::Outside { name } => format!("outside {name}"),
+        Change::TooDeep { name } => format!("too deep {name}"),
         Change::Unreadable { what, .. } => format!("unreadable {}", what.rsplit('/').next().unwrap()),
     };
     changes.iter().map(word).collect()

@@ -119,7 +119,7 @@ pub fn log_changes(changes: &[Change]) {
     for change in changes {
         match change {
             Change::Live { .. } | Change::Removed { .. } => info!("{change}"),
-            Change::Outside { .. } | Change::Unreadable { .. } => warn!("{change}"),
+            Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => warn!("{change}"),
             Change::Broken { name, fault, serving } => {
                 let script = match serving {
                     Some(version) => format!("{name} (version {version} goes on)"),
@@ -490,7 +490,10 @@ impl Shared {
             match change {
                 Change::Live { .. } => self.metrics.reload(true),
                 Change::Broken { .. } => self.metrics.reload(false),
-                Change::Removed { .. } | Change::Outside { .. } | Change::Unreadable { .. } => {}
+                Change::Removed { .. }
+                | Change::Outside { .. }
+                | Change::TooDeep { .. }
+                | Change::Unreadable { .. } => {}
             }
         }
         log_changes(changes);

@@ -269,7 +269,7 @@ impl Call {
             return false;
         }
         if let Some((memory, before)) = self.memory
-            && (memory.used)().saturating_sub(before) > self.limits.memory.cast_signed()
+            && (memory.used)().saturating_sub(before) > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
         {
             self.exceed(format!("the script uses more than {} MiB of memory", self.limits.memory / (1024 * 1024)));
             return false;

@@ -1,11 +1,12 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
 use crate::files::below;
+use crate::out::{Out, complain};
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -59,7 +60,7 @@ enum Format {
 }
 
 /// The major version in `22`, `22.10.1`, `certified/22.8` or `Asterisk 22`.
-fn version(text: &str) -> Result<u32, String> {
+pub fn version(text: &str) -> Result<u32, String> {
     let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let major = digits.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok());
     match major {
@@ -70,13 +71,11 @@ fn version(text: &str) -> Result<u32, String> {
 }
 
 pub fn check(options: &Check) -> ExitCode {
-    let outcome = if options.rules { rules(&mut io::stdout().lock()).map(|()| 0) } else { run(options) };
+    let outcome = if options.rules { rules(&mut Out).map(|()| 0) } else { run(options) };
     match outcome {
         Ok(code) => ExitCode::from(code),
-        // Who reads no further, as `head`, has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("agi-rhai: {error}");
+            complain!("agi-rhai: {error}");
             ExitCode::from(2)
         }
     }
@@ -117,7 +116,7 @@ fn run(options: &Check) -> io::Result<u8> {
         findings.extend(checker.check(path, &text));
         findings.extend(checker.check_table(path, &text));
     }
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(Out);
     match options.format {
         Format::Human => human(&findings, files.len(), &mut out)?,
         Format::Json => {
@@ -132,6 +131,7 @@ fn run(options: &Check) -> io::Result<u8> {
             }
         }
     }
+    out.flush()?;
     let failed = findings.iter().any(|finding| options.strict || finding.severity == Severity::Error);
     Ok(u8::from(failed))
 }
@@ -143,8 +143,8 @@ const fn word(severity: Severity) -> &'static str {
     }
 }
 
-fn human(findings: &[Finding], files: usize, out: &mut (impl Write + IsTerminal)) -> io::Result<()> {
-    let colour = crate::in_colours(out);
+fn human(findings: &[Finding], files: usize, out: &mut impl Write) -> io::Result<()> {
+    let colour = crate::in_colours(&io::stdout());
     for finding in findings {
         writeln!(out, "{}\n", finding.render(colour))?;
     }

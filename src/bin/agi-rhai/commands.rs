@@ -1,12 +1,13 @@
 //! `agi-rhai commands`: the reference in the terminal, from the same tables as docs/commands.md.
 
+use crate::out::{self, complain};
 use agi_rhai::command::reference::notes;
 use agi_rhai::command::{COMMANDS, Command, Example, Function, Kind, Need, Param};
 use agi_rhai::script::rehearse::VOCABULARY;
 use agi_rhai::script::words::{WORDS, Word};
 use agi_rhai::script::{BUILTINS, Language};
 use std::fmt::Write as _;
-use std::io::{Write as _, stdout};
+use std::io::stdout;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -75,7 +76,7 @@ pub fn commands(options: &Commands) -> ExitCode {
     }
     let like = Language::new().like(&part).filter(|like| find(like).is_some());
     let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
-    eprintln!("agi-rhai: there is no function `{wanted}`; {hint}");
+    complain!("agi-rhai: there is no function `{wanted}`; {hint}");
     ExitCode::from(2)
 }
 
@@ -114,8 +115,7 @@ struct Page {
 
 impl Page {
     fn print(&self) -> ExitCode {
-        // Whoever reads from a pipe may have had enough.
-        let _ = stdout().write_all(self.text.as_bytes()).and_then(|()| stdout().flush());
+        out::write(&self.text);
         ExitCode::SUCCESS
     }
 

@@ -1,5 +1,6 @@
 //! The program `agi-rhai`: scripts on calls of Asterisk, and on a simulated phone.
 
+mod advice;
 mod calls;
 mod check;
 mod commands;
@@ -9,30 +10,39 @@ mod lsp;
 mod memory;
 mod new;
 mod options;
+mod out;
+
 mod pages;
+mod panics;
 mod phone;
 mod replay;
 mod serve;
 mod storm;
 mod test;
 
+use advice::explained;
 use agi_rhai::host::Recorder;
 use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
 use agi_rhai::transport::Notice;
 use agi_rhai::{Host, Session, Status};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use options::{Command, Common, Options};
+use out::complain;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
+    out::close(run())
+}
+
+fn run() -> ExitCode {
+    panics::go_to_the_log();
     // First of all, while descriptor 3 can only be Asterisk's.
     let audio = audio();
     // Asterisk tells a hangup by SIGHUP, which would end us.
@@ -58,7 +68,7 @@ fn main() -> ExitCode {
         Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("agi-rhai: {error:#}");
+                complain!("agi-rhai: {}", explained(&error));
                 return ExitCode::from(2);
             }
         },
@@ -76,7 +86,7 @@ fn main() -> ExitCode {
         Ok(Status::NotFound) => ExitCode::from(2),
         Ok(Status::Busy | Status::Lost) => ExitCode::from(3),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", explained(&error));
             ExitCode::from(3)
         }
     }
@@ -106,8 +116,8 @@ fn host(options: &Common) -> Host {
     }
     let limits = host.limits();
     limits.memory = options.max_memory.saturating_mul(1024 * 1024);
-    limits.computing = Duration::try_from_secs_f64(options.max_computing).unwrap_or(limits.computing);
-    limits.on_hangup = Duration::try_from_secs_f64(options.max_on_hangup).unwrap_or(limits.on_hangup);
+    limits.computing = options.max_computing;
+    limits.on_hangup = options.max_on_hangup;
     host
 }
 
@@ -124,14 +134,15 @@ fn on_call(
     let agi = std::env::var_os("AST_AGI_DIR").map_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"), PathBuf::from);
     let folders = [options.scripts.clone(), Some(agi)];
     let path = files::find(Path::new(script), &folders.into_iter().flatten().collect::<Vec<_>>());
-    let script = host.load(&path, options.scripts.as_deref());
-    let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?))?;
+    let loaded = host.load(&path, options.scripts.as_deref());
+    let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
+    let session = session.map_err(|error| anyhow!("{error} (to play it without Asterisk: agi-rhai phone {script})"))?;
     if let Some(audio) = audio
         && session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0")
     {
         drain(audio);
     }
-    Ok(match script {
+    Ok(match loaded {
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => {
             match &error {

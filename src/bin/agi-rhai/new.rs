@@ -1,8 +1,9 @@
 //! `agi-rhai new`: a small game to begin with.
 
+use crate::out::{complain, say};
 use anyhow::{Context, Result, bail};
 use std::fs::{OpenOptions, create_dir_all};
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,12 +27,11 @@ pub struct New {
 pub fn new(options: &New) -> ExitCode {
     match make(&options.name) {
         Ok(told) => {
-            // Whoever reads from a pipe may have had enough.
-            let _ = writeln!(stdout(), "{told}");
+            say!("{told}");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            complain!("agi-rhai: {error:#}");
             ExitCode::from(2)
         }
     }

@@ -2,6 +2,7 @@
 
 mod as_test;
 
+use crate::out::{complain, say};
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
 use agi_rhai::script::LoadError;
@@ -12,7 +13,7 @@ use agi_rhai::transport::replay::Departure;
 use agi_rhai::{Fault, Host, Outcome, Script, Session};
 use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Write as _};
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,7 +60,7 @@ pub fn replay(options: &Replay) -> ExitCode {
     let files = match files(&options.files) {
         Ok(files) => files,
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            complain!("agi-rhai: {error:#}");
             return ExitCode::from(2);
         }
     };
@@ -69,11 +70,7 @@ pub fn replay(options: &Replay) -> ExitCode {
             if options.as_test {
                 let name = as_test::name(&tape, (files.len() > 1).then_some(number));
                 let path = script(&tape, options).unwrap_or_else(|_| PathBuf::from(&tape.header.script));
-                say(format_args!(
-                    "{}{}",
-                    as_test::test(&tape, &path, &name),
-                    if number + 1 < files.len() { "\n" } else { "" }
-                ));
+                say!("{}{}", as_test::test(&tape, &path, &name), if number + 1 < files.len() { "\n" } else { "" });
                 return Ok(None);
             }
             play(&Arc::new(tape), options).map(Some)
@@ -82,28 +79,23 @@ pub fn replay(options: &Replay) -> ExitCode {
             Ok(None) => {}
             Ok(Some(Verdict::Same(how))) => {
                 same += 1;
-                say(format_args!("{}: same: {how}", shown(file)));
+                say!("{}: same: {how}", shown(file));
             }
             Ok(Some(Verdict::Departs(report))) => {
                 departed += 1;
-                say(format_args!("{}: departs\n\n{report}\n", shown(file)));
+                say!("{}: departs\n\n{report}\n", shown(file));
             }
             Err(error) => {
                 unreadable += 1;
-                eprintln!("agi-rhai: {}: {error:#}", file.display());
+                complain!("agi-rhai: {}: {error:#}", file.display());
             }
         }
     }
     if files.len() > 1 && !options.as_test {
         let not_read = if unreadable > 0 { format!(", {unreadable} not played") } else { String::new() };
-        say(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
+        say!("{} calls: {same} the same, {departed} departed{not_read}", files.len());
     }
     ExitCode::from(if unreadable > 0 { 2 } else { u8::from(departed > 0) })
-}
-
-fn say(text: impl Display) {
-    // Whoever reads from a pipe may have had enough.
-    let _ = writeln!(stdout(), "{text}");
 }
 
 fn shown(file: &Path) -> impl Display {

@@ -1,8 +1,10 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
+use crate::advice::explained;
 use crate::chance;
 use crate::files::{below, is_script};
-use crate::options::{Common, DENIED};
+use crate::options::{Common, DENIED, natural, whole};
+use crate::out::{self, complain, say};
 use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::script::LoadError;
@@ -11,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,7 +45,7 @@ pub struct Test {
     pub list: bool,
 
     /// Draws the random numbers of this seed; another one at every run unless told
-    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED")]
+    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
     pub seed: Option<u64>,
 
     /// Tells which lines of the scripts no test reached
@@ -51,7 +53,7 @@ pub struct Test {
     pub coverage: bool,
 
     /// Fails when a script has fewer percent of its lines reached; with `--coverage`
-    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", requires = "coverage", allow_negative_numbers = true, value_parser = percent)]
     pub coverage_min: Option<u8>,
 
     /// Writes the results into this file, as JUnit XML
@@ -70,6 +72,10 @@ pub struct Test {
     pub deny_exec: Vec<String>,
 }
 
+fn percent(text: &str) -> Result<u8, String> {
+    whole(text, &(0..=100))
+}
+
 pub fn test(options: &Test) -> ExitCode {
     let result = match &options.storm.storm {
         Some(script) => crate::storm::storm(options, script),
@@ -79,7 +85,7 @@ pub fn test(options: &Test) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("agi-rhai: {error:#}");
+            complain!("agi-rhai: {}", explained(&error));
             ExitCode::from(2)
         }
     }
@@ -208,12 +214,11 @@ struct Show {
 
 impl Show {
     fn line(text: &str) {
-        // Whoever reads from a pipe may have had enough.
-        let _ = writeln!(stdout(), "{text}");
+        say!("{text}");
     }
 
     fn part(text: &str) {
-        let _ = write!(stdout(), "{text}").and_then(|()| stdout().flush());
+        out::write(text);
     }
 
     fn in_colour(&self, code: u8, text: &str) -> String {
@@ -231,13 +236,7 @@ impl Show {
 
 /// The host of calls that are placed here.
 pub fn host(options: &Test) -> Host {
-    crate::host(&Common {
-        deny_exec: options.deny_exec.clone(),
-        max_computing: 1.0,
-        max_memory: 16,
-        max_on_hangup: 5.0,
-        ..Common::default()
-    })
+    crate::host(&Common { deny_exec: options.deny_exec.clone(), ..Common::usual() })
 }
 
 fn run(options: &Test) -> Result<bool> {
@@ -347,7 +346,7 @@ fn list(files: &[Loaded]) -> bool {
     for file in files {
         if let Err(error) = &file.suite {
             good = false;
-            eprintln!("{}", told(error, std::io::stderr().is_terminal()));
+            complain!("{}", told(error, std::io::stderr().is_terminal()));
         }
         for test in &file.tests {
             count += 1;
