@@ -74,7 +74,7 @@ impl Stopwatch {
     }
 }
 
-/// The time of the machine's clock at this moment. It jumps when the clock is set, and goes on while the machine sleeps.
+/// What the machine's clock shows at this moment. It jumps when it is set, and goes on while the machine sleeps.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks what time it is")]
 pub fn wall() -> Time {

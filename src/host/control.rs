@@ -1,9 +1,9 @@
 //! A local socket by which the calls of a server are looked at and ended: what `agi-rhai calls` talks to.
 //!
 //! A client sends one line and reads lines until the end. `calls` answers a line for each call, its parts in the order
-//! of [`COLUMNS`], parted by tabs. `show ID` answers the dialogue of one as it goes on. `end ID` ends one. An answer ends
-//! with an empty line, so that a list without calls can be told from a server that has died; what goes wrong is told in
-//! a line that begins with `error: `.
+//! of [`COLUMNS`], parted by tabs. `show ID` answers the dialogue of one as it goes on. `end ID` ends one. An answer
+//! ends with an empty line, so that a list without calls can be told from a server that has died; what goes wrong is
+//! told in a line that begins with `error: `.
 
 use super::fastagi::Server;
 use super::live::Live;

@@ -230,8 +230,8 @@ pub struct Line {
     pub text: String,
 }
 
-/// Starts the log of a phone on the whole screen, which gets its lines. It goes to another place too, where one is named
-/// that is not this screen.
+/// Starts the log of a phone on the whole screen, which gets its lines. It goes to another place too, where one is
+/// named that is not this screen.
 pub fn start_on_screen(options: &Common, show: impl Fn(Line) + Send + Sync + 'static) {
     let screen: Opened = Box::new(OnScreen { show });
     let mut layers = vec![filtered(screen, options, LevelFilter::WARN, true)];
