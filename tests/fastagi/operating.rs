@@ -420,7 +420,8 @@ fn a_socket_that_does_not_answer_is_told() {
         }
     });
     for _ in 0..2 {
-        assert!(ask(&[]).contains("odd.sock: the line was closed before the answer was whole"));
+        let told = ask(&[]);
+        assert!(told.contains("odd.sock: the line was closed before the answer was whole"), "{told}");
     }
 }
 

@@ -4,7 +4,7 @@ use crate::options::{Calls, CallsOrder};
 use crate::out;
 use agi_rhai::agi::printable;
 use agi_rhai::host::control::COLUMNS;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
@@ -43,12 +43,15 @@ pub fn calls(options: &Calls) -> Result<()> {
     let _ = writeln!(&stream, "{order}");
     let mut rows = Vec::new();
     for line in BufReader::new(&stream).lines() {
-        let line = line.map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                anyhow!("{}: nothing answers within {} s: the server hangs", path.display(), PATIENCE.as_secs())
+        let line = match line {
+            Ok(line) => line,
+            // It was closed before our order was read.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                bail!("{}: nothing answers within {} s: the server hangs", path.display(), PATIENCE.as_secs())
             }
-            _ => anyhow!("{}: {error}", path.display()),
-        })?;
+            Err(error) => bail!("{}: {error}", path.display()),
+        };
         if let Some(problem) = line.strip_prefix("error: ") {
             bail!("{problem}");
         }
