@@ -51,8 +51,8 @@ impl fmt::Debug for Time {
     }
 }
 
-/// Real time: the wall clock's reading at the start, carried on by the monotonic clock, so that a wall clock set
-/// during a call moves no deadline.
+/// Lengths of real time: the wall clock's reading at the start, carried on by the monotonic clock, so that a wall clock
+/// that is set moves no deadline. What time it is, [`wall`] tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     wall: Duration,
@@ -64,8 +64,7 @@ impl Stopwatch {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks what time it is")]
     pub fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall, started: Instant::now() }
+        Self { wall: wall().0, started: Instant::now() }
     }
 
     /// The time passed since the start.
@@ -74,12 +73,26 @@ impl Stopwatch {
         self.started.elapsed()
     }
 
-    /// The moment it is now.
+    /// The moment it is now, by this stopwatch: it never jumps.
     #[must_use]
     pub fn now(&self) -> Time {
         Time(self.wall + self.started.elapsed())
     }
 }
+
+/// What the machine's clock shows at this moment. It jumps when it is set, and goes on while the machine sleeps.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks what time it is")]
+pub fn wall() -> Time {
+    let time = Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    #[cfg(test)]
+    let time = time + Duration::from_secs(SET_FORWARD.load(std::sync::atomic::Ordering::Relaxed));
+    time
+}
+
+/// By how many seconds a test has set the machine's clock forward.
+#[cfg(test)]
+pub(crate) static SET_FORWARD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// Lets the thread sleep. For lines that cannot be waited on; everything else waits for its peer.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]

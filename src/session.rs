@@ -158,6 +158,8 @@ pub struct Session {
     transport: Box<dyn Transport>,
     peer: Peer,
     began: Time,
+    /// What the clock on the wall showed then.
+    started: Time,
     over: Option<Over>,
     closed: bool,
     aftermath: bool,
@@ -192,12 +194,9 @@ impl Session {
     /// # Errors
     /// What came is no environment.
     pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, Malformed> {
-        let block = transport.open().map_err(|error| Malformed {
-            text: error.to_string(),
-            expected: "the environment of an AGI session, up to an empty line",
-        })?;
+        let block = transport.open().map_err(|error| Malformed { text: error.to_string(), expected: "" })?;
         let environment = Environment::parse(&block)?;
-        let (peer, began) = (transport.peer(), transport.now());
+        let (peer, began, started) = (transport.peer(), transport.now(), transport.wall());
         let rules = Rules { line_limit: environment.line_limit(), permissions: Arc::default() };
         debug!(?environment, "session begins");
         Ok(Self {
@@ -205,6 +204,7 @@ impl Session {
             transport,
             peer,
             began,
+            started,
             over: None,
             closed: false,
             aftermath: false,
@@ -240,7 +240,8 @@ impl Session {
     #[must_use]
     pub fn record(mut self, mut header: Header, out: Box<dyn io::Write + Send>) -> Self {
         self.began = recording::written(self.began);
-        header.started = self.began.since_epoch();
+        self.started = recording::written(self.started);
+        header.started = self.started.since_epoch();
         header.dead_mode = self.peer.dead_mode;
         header.environment = self.environment.lines().map(|line| Bytes(line.to_vec())).collect();
         Self { transport: Box::new(Recording::new(self.transport, self.began, header, out)), ..self }
@@ -272,15 +273,20 @@ impl Session {
         &self.environment
     }
 
-    /// The time it is.
+    /// The time it is, for lengths of time: it never jumps.
     #[must_use]
     pub fn now(&self) -> Time {
         self.transport.now()
     }
 
-    /// The time it is, for the script.
+    /// The same, asked for by the script.
     pub fn asked(&mut self) -> Time {
         self.transport.asked()
+    }
+
+    /// What the clock on the wall shows, asked for by the script. It may be set while the call goes on.
+    pub fn asked_wall(&mut self) -> Time {
+        self.transport.asked_wall()
     }
 
     /// Keeps what belongs to the call besides its dialogue, where the call is recorded.
@@ -292,6 +298,12 @@ impl Session {
     #[must_use]
     pub fn began(&self) -> Time {
         self.began
+    }
+
+    /// What the clock on the wall showed when the session began.
+    #[must_use]
+    pub fn started(&self) -> Time {
+        self.started
     }
 
     /// Why it takes no more commands; `None` while it does.

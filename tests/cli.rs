@@ -274,3 +274,103 @@ fn the_environment_may_come_in_pieces() {
     }
     process.end().code(0).sent(r#"VERBOSE "201" 1"#);
 }
+
+/// Every option that takes a number works with what is tried or is refused with what it may be.
+#[test]
+fn numbers_out_of_range_are_refused_with_the_range() {
+    let folder = Folder::new();
+    let script = folder.file("a.rhai", "verbose(1);");
+    folder.file("a.test.rhai", "fn test_a() { place_call(\"a\"); expect_end(); }");
+    let values =
+        ["0", "-1", "NaN", "inf", "-inf", "1e308", "9223372036854775808", "18446744073709551616", "99999999999999", ""];
+    let variable =
+        |option: &str| format!("AGI_RHAI_{}", option.trim_start_matches('-').replace('-', "_").to_uppercase());
+    let serve = ["serve", "--check", "--scripts", "."];
+    let tests = ["test", "a.test.rhai"];
+    let storm = ["test", "--storm", "a.rhai", "--calls", "5"];
+    // The option, what is run with it, which of the values are good, and what the others are told.
+    let cases: &[(&str, &[&str], &[&str], &str)] = &[
+        ("--max-memory", &[], &[], "a whole number from 1 to 1048576"),
+        ("--max-computing", &[], &[], "a number of seconds from 0.001 to 31536000"),
+        ("--max-on-hangup", &[], &["0"], "a number of seconds from 0 to 31536000"),
+        (
+            "--seed",
+            &[],
+            &["0", "9223372036854775808", "99999999999999"],
+            "a whole number from 0 to 18446744073709551615",
+        ),
+        ("--max-memory", &serve, &[], "a whole number from 1 to 1048576"),
+        ("--max-calls", &serve, &[], "a whole number from 1 to 100000000"),
+        ("--max-calls-per-peer", &serve, &[], "a whole number from 1 to 100000000"),
+        ("--drain", &serve, &["0"], "30s, 2m or 1h, and is 0 s to a year"),
+        (
+            "--seed",
+            &tests,
+            &["0", "9223372036854775808", "99999999999999"],
+            "a whole number from 0 to 18446744073709551615",
+        ),
+        ("--coverage-min", &["test", "--coverage", "a.test.rhai"], &["0"], "a whole number from 0 to 100"),
+        ("--seed", &storm, &["0", "9223372036854775808", "99999999999999"], "a whole number from 0 to"),
+        ("--calls", &storm[..3], &[], "a whole number from 1 to 18446744073709551615"),
+        ("--asterisk", &["check", "a.rhai"], &["99999999999999"], "ersion"),
+    ];
+    for (option, words, good, told) in cases {
+        for value in values {
+            let is_good = good.contains(&value);
+            // Calls without number would storm for ever, and no Asterisk has such a version.
+            if matches!(
+                (*option, value),
+                ("--calls", "9223372036854775808" | "99999999999999") | ("--asterisk", "99999999999999")
+            ) {
+                continue;
+            }
+            let mut command = agi_rhai(*words);
+            command.arg(format!("{option}={value}")).current_dir(folder.path(""));
+            let mut runs = vec![command];
+            if words.is_empty() {
+                runs[0].arg(&script);
+                let mut command = agi_rhai([&script]);
+                command.env(variable(option), value);
+                runs.push(command);
+            } else if words[0] == "serve" {
+                let mut command = agi_rhai(*words);
+                command.env(variable(option), value).current_dir(folder.path(""));
+                runs.push(command);
+            }
+            for mut command in runs {
+                let ended = Process::call(&mut command).end();
+                let shown = format!("{option}={value} of {words:?}: {ended:?}");
+                assert!(!ended.stderr.contains("panicked"), "{shown}");
+                if is_good {
+                    assert_eq!(ended.code, Some(0), "{shown}");
+                } else {
+                    assert_eq!(ended.code, Some(2), "{shown}");
+                    let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+                    assert!(said.contains(told), "no {told:?} in {shown}");
+                }
+            }
+        }
+    }
+    // The ends of the ranges work.
+    for option in ["--max-memory=1048576", "--max-computing=31536000", "--max-on-hangup=31536000"] {
+        Process::call(&mut agi_rhai([option, &script])).end().code(0).sent(&format!("{STATUS} \"SUCCESS\""));
+    }
+    for number in ["-1", "1.5", "18446744073709551616"] {
+        let mut command = agi_rhai(["calls", "show", number]);
+        Process::start(&mut command).end().code(2).says("a whole number from 0 to");
+    }
+}
+
+#[test]
+fn without_asterisk_it_says_how_to_play_a_script() {
+    let folder = Folder::new();
+    let script = folder.file("hello.rhai", "answer();");
+    for environment in ["", "hello\n\n", "agi_x"] {
+        let mut process = Process::start(&mut agi_rhai([&script]));
+        process.send(environment);
+        process.close();
+        let ended = process.end();
+        ended.code(3).says(&format!("(to play it without Asterisk: agi-rhai phone {script})"));
+        assert_eq!(ended.stderr.contains("got"), environment.starts_with("hello"), "{ended:?}");
+    }
+}

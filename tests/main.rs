@@ -23,6 +23,7 @@ mod live_machines;
 mod live_walls;
 mod lsp;
 mod metrics;
+mod outputs;
 mod pages;
 mod phone;
 mod record;

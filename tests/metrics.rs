@@ -276,6 +276,46 @@ fn nothing_is_lost_between_threads() {
 }
 
 #[test]
+fn scripts_that_are_gone_do_not_fill_the_page() {
+    let metrics = Metrics::new(1);
+    let shown = || {
+        let page = metrics.render(&Gauges::default());
+        let faults = page.lines().filter_map(|line| line.strip_prefix("agi_rhai_faults_total{script=\""));
+        faults.map(|line| line.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    metrics.ended("", Status::NotFound);
+    for day in 0..1000 {
+        metrics.know([format!("day{day}.rhai").as_str(), "always.rhai"]);
+        metrics.ended(&format!("day{day}.rhai"), Status::Success);
+        metrics.ended("always.rhai", Status::Success);
+    }
+    let scripts = shown();
+    // What is there, the last 100 that are not, and calls without a script.
+    assert_eq!(scripts.len(), 103, "{scripts:?}");
+    let is_shown = |name: &str| scripts.iter().any(|script| script == name);
+    assert!(is_shown("") && is_shown("always.rhai") && is_shown("day999.rhai") && is_shown("day899.rhai"));
+    assert!(!is_shown("day898.rhai"));
+    let count = |script: &str, status: &str| {
+        value(
+            &metrics.render(&Gauges::default()),
+            "agi_rhai_calls_ended_total",
+            &[("script", script), ("status", status)],
+        )
+    };
+    // Nothing that stays has lost a call; one that comes back goes on where it was.
+    assert_eq!((count("always.rhai", "SUCCESS"), count("", "NOTFOUND")), (Some(1000.0), Some(1.0)));
+    metrics.know(["day950.rhai", "always.rhai"]);
+    metrics.ended("day950.rhai", Status::Success);
+    assert_eq!(count("day950.rhai", "SUCCESS"), Some(2.0));
+    // Calls that outlive their script count, and push nothing out that is there.
+    for late in 0..500 {
+        metrics.ended(&format!("late{late}.rhai"), Status::Hangup);
+    }
+    assert_eq!((count("late499.rhai", "HANGUP"), count("day950.rhai", "SUCCESS")), (Some(1.0), Some(2.0)));
+    assert_eq!(shown().len(), 103);
+}
+
+#[test]
 fn labels_are_escaped() {
     let metrics = Metrics::new(1);
     for script in ["a\"b", "a\\b", "a\\\"", "a\nb", "ä, {x=\"y\"} 1", "\\n"] {

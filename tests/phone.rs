@@ -459,6 +459,27 @@ fn the_log_is_on_the_screen_and_where_it_is_told() {
 }
 
 #[test]
+fn a_panic_leaves_the_screen_whole() {
+    let folder = Folder::new();
+    let panics = "answer();\nfor n in 0..100 { let a = []; for i in 0..60 { a.push(i * 7 % 60); } a.sort(|x, y| random(-1, 1)); }";
+    let script = folder.file("a.rhai", panics);
+    let log = folder.path("phone.log");
+    let mut command = agi_rhai(["phone", "--fast", "--log", log.to_str().unwrap(), &script]);
+    let mut terminal = Terminal::start_on(80, 24, command.env("RUST_BACKTRACE", "0"));
+    terminal
+        .sees("error in comparer for sorting")
+        .sees("Call ended: FAILURE")
+        .press("l")
+        .sees("panicked in thread call at");
+    // The usual hook's words are nowhere, and the frame stands.
+    let shown = terminal.text();
+    assert!(!shown.contains("thread 'call'") && shown.contains("Enter call  q quit"), "{shown}");
+    terminal.press("q");
+    assert_eq!(terminal.ends(), Some(0));
+    assert!(std::fs::read_to_string(log).unwrap().contains("ERROR panicked in thread call at"));
+}
+
+#[test]
 fn without_colour_there_is_none() {
     let (_folder, script) = quiz();
     let coloured = |terminal: &mut Terminal| {

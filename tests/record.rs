@@ -4,16 +4,19 @@ use crate::support::asterisk::{Call as LiveCall, asterisk};
 use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, reply, wait_until};
 use agi_rhai::agi::Reply;
+use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Call, Channel, Plan};
 use agi_rhai::transport::recording::{Bytes, During, Event, FORMAT, Header, Line, Tape};
-use agi_rhai::transport::{Replay, Simulator};
+use agi_rhai::transport::{Got, Replay, Simulator, Stream, Wait, Wire};
 use agi_rhai::{Host, Session, Status, host::Recorder};
+use std::collections::VecDeque;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What a run of the program came to.
@@ -68,6 +71,55 @@ fn recording(folder: &Path) -> PathBuf {
     let files = recordings(folder);
     assert_eq!(files.len(), 1, "{files:?}");
     files[0].clone()
+}
+
+/// A line whose clock on the wall is set back by an hour with each look at it, while no time passes.
+struct SetBack(std::sync::atomic::AtomicU64, VecDeque<&'static str>);
+
+impl Wire for SetBack {
+    fn now(&self) -> Time {
+        Time::from_unix(5)
+    }
+
+    fn wall(&self) -> Time {
+        Time::from_unix(self.0.fetch_sub(3600, Relaxed))
+    }
+
+    fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
+        if !matches!(wait, Wait::Pause(_))
+            && let Some(piece) = self.1.pop_front()
+        {
+            bytes.extend_from_slice(piece.as_bytes());
+            return Ok(Got::Bytes);
+        }
+        Ok(Got::Nothing)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.1.push_back(if bytes.starts_with(b"SAY") { "200 result=0\n" } else { "200 result=1\n" });
+        Ok(())
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_during_a_call_is_recorded_as_it_was_told() {
+    let folder = Folder::new();
+    let script = "say_number(now()); say_number(elapsed().to_int()); say_number(now()); say_number(date().year);";
+    let path = folder.file("set.rhai", script);
+    let mut host = Host::new();
+    host.record(Arc::new(Recorder::new(&folder.path("calls"))));
+    let script = host.load(Path::new(&path), None).unwrap();
+    let wire = SetBack(10_000_000.into(), [ENVIRONMENT].into());
+    let session = Session::begin(Box::new(Stream::over(wire))).unwrap();
+    assert_eq!(host.run(session, &script, vec![]).status, Status::Success);
+    let file = recording(&folder.path("calls"));
+    let text_of_it = fs::read_to_string(&file).unwrap();
+    let said: Vec<&str> = text_of_it.split("SAY NUMBER ").skip(1).filter_map(|line| line.split(' ').next()).collect();
+    // The first look is the session's own.
+    assert_eq!(said, ["9996400", "0", "9992800", "1970"]);
+    assert_eq!(tape(&file).header.started, Duration::from_secs(10_000_000));
+    // Played again, the script is told the same.
+    run(&["replay", text(&file)], "").code(0).tells("same: 6 commands");
 }
 
 #[track_caller]

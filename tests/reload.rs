@@ -118,6 +118,7 @@ fn words(changes: &[Change]) -> Vec<String> {
         Change::Broken { name, serving: None, .. } => format!("never good {name}"),
         Change::Removed { name } => format!("removed {name}"),
         Change::Outside { name } => format!("outside {name}"),
+        Change::TooDeep { name } => format!("too deep {name}"),
         Change::Unreadable { what, .. } => format!("unreadable {}", what.rsplit('/').next().unwrap()),
     };
     changes.iter().map(word).collect()
@@ -817,4 +818,36 @@ fn a_loader_in_real_time_never_takes_half_a_file() {
     took.sort();
     // This machine may be busy with other tests; in made-up time the bound is exact.
     assert!(took[took.len() / 2] < ms(400), "{took:?}");
+}
+
+#[test]
+fn what_lies_too_deep_is_told() {
+    let folder = Folder::new();
+    let deep = |depth: usize| (1..=depth).map(|level| format!("d{level}/")).collect::<String>();
+    folder.file(&format!("scripts/{}in.rhai", deep(15)), "noop();");
+    folder.file(&format!("scripts/{}out.rhai", deep(16)), "let = 1;");
+    let now = Time::from_unix(1_000);
+    let (library, changes) = Library::open(&folder.path("scripts"), &Language::new(), now).unwrap();
+    let left_out = format!("too deep {}", deep(16).trim_end_matches('/'));
+    assert!(words(&changes).contains(&left_out), "{changes:?}");
+    assert_eq!(library.list().len(), 1);
+    // Once.
+    let again = library.refresh(now + Duration::from_secs(1));
+    assert!(words(&again).is_empty(), "{again:?}");
+    let run = |args: &[&str]| {
+        let output = crate::support::process::agi_rhai(args).current_dir(folder.path("")).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, said) = run(&["serve", "--check", "--scripts", "scripts"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("d16 is left out with all in it: folders are looked into 15 deep"), "{said}");
+    // Who checks and tests a folder goes as deep as it is.
+    folder.file(&format!("scripts/{}bad.rhai", deep(90)), "let = 1;");
+    folder.file(&format!("scripts/{}a.test.rhai", deep(90)), "fn test_a() { }");
+    let (code, said) = run(&["check", "scripts"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("d90/bad.rhai") && said.contains("d16/out.rhai"), "{said}");
+    let (code, said) = run(&["test", "scripts"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("d90/a::a"), "{said}");
 }

@@ -102,7 +102,7 @@ impl Opening {
 pub struct Malformed {
     /// The text, shortened.
     pub text: String,
-    /// What should have been there.
+    /// What should have been there; empty where the text tells why nothing came.
     pub expected: &'static str,
 }
 
@@ -119,6 +119,9 @@ impl Malformed {
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.expected.is_empty() {
+            return write!(f, "not AGI: {}", self.text);
+        }
         write!(f, "not AGI: got {:?}, expected {}", self.text, self.expected)
     }
 }

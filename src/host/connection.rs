@@ -1,7 +1,7 @@
 //! The line to Asterisk over TCP, as the coroutine of its call sees it.
 
 use super::coroutine::Running;
-use crate::clock::{Stopwatch, Time};
+use crate::clock::{self, Stopwatch, Time};
 use crate::transport::{Got, Wait, Wire};
 use std::io;
 use std::time::Duration;
@@ -26,6 +26,10 @@ impl Connection {
 impl Wire for Connection {
     fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    fn wall(&self) -> Time {
+        clock::wall()
     }
 
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
@@ -80,5 +84,75 @@ impl Wire for Connection {
         if let Ok(running) = Running::get() {
             running.acknowledge();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Host;
+    use crate::clock::{SET_FORWARD, wall};
+    use crate::host::Recorder;
+    use crate::host::fastagi::{Admission, Server};
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    const DAY: u64 = 86_400;
+
+    /// The texts a call says, and the clock set forward by a day while it waits for a key.
+    fn said(server: &TcpListener) -> Vec<f64> {
+        let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        stream.write_all(b"agi_network: yes\nagi_network_script: clock\n\n").unwrap();
+        let mut said = Vec::new();
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            let line = line.unwrap();
+            let waits = line.starts_with("WAIT FOR DIGIT");
+            if waits {
+                SET_FORWARD.fetch_add(DAY, Relaxed);
+            }
+            said.extend(line.strip_prefix("VERBOSE \"").map(|text| text[..text.len() - 3].parse::<f64>().unwrap()));
+            stream.write_all(if waits { b"200 result=0\n" } else { b"200 result=1\n" }).unwrap();
+        }
+        said
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_seen_and_moves_no_length_of_time() {
+        let folder = std::env::temp_dir().join(format!("agi-rhai-clock-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("scripts")).unwrap();
+        let script =
+            "verbose(now()); verbose(`${elapsed()}`); wait_for_digit(1000); verbose(now()); verbose(`${elapsed()}`);";
+        std::fs::write(folder.join("scripts/clock.rhai"), script).unwrap();
+        let mut host = Host::new();
+        let records = folder.join("records");
+        host.record(Arc::new(Recorder::new(&records)));
+        let (library, _) = host.library(&folder.join("scripts")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listening = listener.try_clone().unwrap();
+        let server = Server::start(host, library, Admission::default(), vec![listener]).unwrap();
+        for _ in 0..2 {
+            let before = wall().since_epoch().as_secs_f64().floor();
+            let said = said(&listening);
+            let [first, early, second, late] = said[..] else { panic!("{said:?}") };
+            assert!((before..before + 60.0).contains(&first), "{first} at {before}");
+            assert!((first + 86_400.0..first + 86_460.0).contains(&second), "{first}, then {second}");
+            assert!(early < 60.0 && (early..60.0).contains(&late), "{early}, then {late}");
+        }
+        server.join();
+        // The second call began a day later than the first, by its recording too.
+        let mut began: Vec<f64> = Vec::new();
+        for entry in std::fs::read_dir(&records).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let header: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+            began.push(header["started"].as_f64().unwrap());
+        }
+        began.sort_by(f64::total_cmp);
+        assert!((86_400.0..86_460.0).contains(&(began[1] - began[0])), "{began:?}");
+        let mut names: Vec<_> = std::fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_ne!(names[0].to_str().unwrap()[..8], names[1].to_str().unwrap()[..8], "{names:?}");
+        std::fs::remove_dir_all(&folder).unwrap();
+        SET_FORWARD.store(0, Relaxed);
     }
 }

@@ -121,7 +121,7 @@ pub fn log_changes(changes: &[Change]) {
     for change in changes {
         match change {
             Change::Live { .. } | Change::Removed { .. } => info!("{change}"),
-            Change::Outside { .. } | Change::Unreadable { .. } => warn!("{change}"),
+            Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => warn!("{change}"),
             Change::Broken { name, fault, serving } => {
                 let script = match serving {
                     Some(version) => format!("{name} (version {version} goes on)"),
@@ -534,7 +534,10 @@ impl Shared {
             match change {
                 Change::Live { .. } => self.metrics.reload(true),
                 Change::Broken { .. } => self.metrics.reload(false),
-                Change::Removed { .. } | Change::Outside { .. } | Change::Unreadable { .. } => {}
+                Change::Removed { .. }
+                | Change::Outside { .. }
+                | Change::TooDeep { .. }
+                | Change::Unreadable { .. } => {}
             }
         }
         log_changes(changes);
@@ -853,6 +856,10 @@ struct Hurried {
 impl Wire for Hurried {
     fn now(&self) -> Time {
         self.connection.now()
+    }
+
+    fn wall(&self) -> Time {
+        self.connection.wall()
     }
 
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {

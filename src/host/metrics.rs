@@ -5,7 +5,7 @@
 
 use super::Status;
 use crate::command::{COMMANDS, Command};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write};
 use std::fs;
 use std::iter::zip;
@@ -25,6 +25,9 @@ const BOUNDS: [u64; 21] = [
 
 /// The buckets of a histogram; the last one holds what is above every bound.
 const BUCKETS: usize = BOUNDS.len() + 1;
+
+/// So many scripts that are gone are still shown.
+const MOST_GONE: usize = 100;
 
 /// Where each command stands in [`COMMANDS`], by its address, in the order of the addresses.
 static PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
@@ -58,9 +61,34 @@ pub struct Metrics {
     bad_reloads: AtomicU64,
     missing_sounds: AtomicU64,
     takeovers: AtomicU64,
-    scripts: Mutex<BTreeMap<String, Tally>>,
-    /// When the process started, in seconds since the Unix epoch.
-    born: Option<f64>,
+    scripts: Mutex<Scripts>,
+}
+
+/// What became of the calls of each script.
+#[derive(Debug, Default)]
+struct Scripts {
+    tallies: BTreeMap<String, Tally>,
+    /// Those of them that are not there any more, the one that went first in front.
+    gone: VecDeque<String>,
+}
+
+impl Scripts {
+    /// The tally of a script; one that is not there, as far as is known, is the last to have gone.
+    fn tally(&mut self, script: &str) -> &mut Tally {
+        if !self.tallies.contains_key(script) && !script.is_empty() {
+            self.go(script.to_owned());
+        }
+        self.tallies.entry(script.to_owned()).or_default()
+    }
+
+    fn go(&mut self, script: String) {
+        self.gone.push_back(script);
+        if self.gone.len() > MOST_GONE
+            && let Some(first) = self.gone.pop_front()
+        {
+            self.tallies.remove(&first);
+        }
+    }
 }
 
 /// What became of the calls of a script.
@@ -131,7 +159,6 @@ impl Metrics {
             missing_sounds: AtomicU64::default(),
             takeovers: AtomicU64::default(),
             scripts: Mutex::default(),
-            born: born(),
         }
     }
 
@@ -141,12 +168,23 @@ impl Metrics {
         &self.shards[worker % self.shards.len()]
     }
 
-    /// Shows these scripts as without a fault so far. Prometheus sees a counter grow only once it has seen it, so the
-    /// first fault of a script not known before would go unnoticed.
+    /// These are all scripts there are. They are shown as without a fault so far: Prometheus sees a counter grow only
+    /// once it has seen it, so the first fault of a script not known before would go unnoticed.
+    ///
+    /// Of scripts that are not there any more, and of those never told of here, the last 100 are shown: Prometheus has
+    /// had time to see their last calls by then, and scripts that come and go do not fill the page.
     pub fn know<'a>(&self, scripts: impl IntoIterator<Item = &'a str>) {
         let mut known = self.scripts();
-        for script in scripts {
-            tally(&mut known, script);
+        let there: BTreeSet<&str> = scripts.into_iter().collect();
+        known.gone.retain(|script| !there.contains(script.as_str()));
+        for script in &there {
+            known.tallies.entry((*script).to_owned()).or_default();
+        }
+        let counted: BTreeSet<&str> = known.gone.iter().map(String::as_str).chain(there).chain([""]).collect();
+        let gone: Vec<String> =
+            known.tallies.keys().filter(|script| !counted.contains(script.as_str())).cloned().collect();
+        for script in gone {
+            known.go(script);
         }
     }
 
@@ -157,7 +195,7 @@ impl Metrics {
 
     /// A call ended. The script is one of the library, or empty: what a peer asked for must not become a label.
     pub fn ended(&self, script: &str, status: Status) {
-        *tally(&mut self.scripts(), script).ended.entry(status.word()).or_default() += 1;
+        *self.scripts().tally(script).ended.entry(status.word()).or_default() += 1;
     }
 
     /// A call was turned away.
@@ -167,7 +205,7 @@ impl Metrics {
 
     /// A script had a fault while it ran.
     pub fn fault(&self, script: &str) {
-        tally(&mut self.scripts(), script).faults += 1;
+        self.scripts().tally(script).faults += 1;
     }
 
     /// A changed script was taken over, or has a fault and was not.
@@ -226,24 +264,24 @@ impl Metrics {
         self.render_histogram(&mut page, "agi_rhai_command_asterisk_seconds", help, |times| &times.asterisk);
         let help = "What the script itself took before a command.";
         self.render_histogram(&mut page, "agi_rhai_command_script_seconds", help, |times| &times.script);
-        self.render_process(&mut page);
+        Self::render_process(&mut page);
         page.text
     }
 
-    fn scripts(&self) -> MutexGuard<'_, BTreeMap<String, Tally>> {
+    fn scripts(&self) -> MutexGuard<'_, Scripts> {
         self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn render_scripts(&self, page: &mut Page) {
         let scripts = self.scripts();
         page.family("agi_rhai_calls_ended_total", "counter", "Calls that ended.");
-        for (script, tally) in &*scripts {
+        for (script, tally) in &scripts.tallies {
             for (status, count) in &tally.ended {
                 page.sample("agi_rhai_calls_ended_total", &[("script", script), ("status", status)], count);
             }
         }
         page.family("agi_rhai_faults_total", "counter", "Faults of scripts while they ran.");
-        for (script, tally) in &*scripts {
+        for (script, tally) in &scripts.tallies {
             page.sample("agi_rhai_faults_total", &[("script", script)], tally.faults);
         }
     }
@@ -281,13 +319,13 @@ impl Metrics {
 
     /// What Prometheus' own libraries tell of a process, under the names they use. What `/proc` does not tell is left
     /// out.
-    fn render_process(&self, page: &mut Page) {
+    fn render_process(page: &mut Page) {
         if let Some(stat) = Stat::read() {
             page.gauge("process_resident_memory_bytes", "Memory in use.", stat.memory);
             page.counter("process_cpu_seconds_total", "Processor time, user and system.", stat.cpu);
             page.gauge("process_threads", "Threads.", stat.threads);
         }
-        if let Some(born) = self.born {
+        if let Some(born) = born() {
             page.gauge("process_start_time_seconds", "Start of the process since the Unix epoch.", born);
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
@@ -416,7 +454,8 @@ impl Stat {
     }
 }
 
-/// When the process started, in seconds since the Unix epoch.
+/// When the process started, in seconds since the Unix epoch: by the clock as it is set now, which it may not have been
+/// then.
 fn born() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let machine = text.lines().find_map(|line| line.strip_prefix("btime "))?;
@@ -438,10 +477,6 @@ fn address(command: &Command) -> usize {
 fn place(command: &Command) -> usize {
     let found = PLACES.binary_search_by_key(&address(command), |(address, _)| *address);
     found.map_or(COMMANDS.len(), |found| PLACES[found].1)
-}
-
-fn tally<'a>(scripts: &'a mut BTreeMap<String, Tally>, script: &str) -> &'a mut Tally {
-    scripts.entry(script.to_owned()).or_default()
 }
 
 fn add(counter: &AtomicU64, by: u64) {

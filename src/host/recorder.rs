@@ -247,8 +247,8 @@ impl Write for Writer {
 /// A file's name: when the call began, its script and uniqueid, as far as their letters are harmless, and a number that
 /// no other call has, whoever else writes into this folder.
 fn name(session: &Session, script: &Script) -> String {
-    let began = session.began().since_epoch();
-    let micros = i64::try_from(began.as_micros()).unwrap_or(0);
+    let started = session.started().since_epoch();
+    let micros = i64::try_from(started.as_micros()).unwrap_or(0);
     let time = jiff::Timestamp::from_microsecond(micros).unwrap_or_default().strftime("%Y%m%dT%H%M%S%.3f");
     let harmless = |text: &str| -> String {
         let letters = text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' });

@@ -301,7 +301,7 @@ fn number(value: &Dynamic) -> Option<INT> {
 }
 
 fn unix(call: &Call) -> INT {
-    INT::try_from(call.session().asked().since_epoch().as_secs()).unwrap_or(INT::MAX)
+    INT::try_from(call.session().asked_wall().since_epoch().as_secs()).unwrap_or(INT::MAX)
 }
 
 fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {

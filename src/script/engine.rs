@@ -337,7 +337,7 @@ impl Call {
             return false;
         }
         if let Some((memory, before)) = self.memory
-            && (memory.used)().saturating_sub(before) > self.limits.memory.cast_signed()
+            && (memory.used)().saturating_sub(before) > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
         {
             let limit = self.limits.memory / (1024 * 1024);
             self.exceed_soon(operations, GRACE_OF_MEMORY, format!("the script uses more than {limit} MiB of memory"));

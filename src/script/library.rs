@@ -113,6 +113,11 @@ pub enum Change {
         /// The path within the folder.
         name: String,
     },
+    /// A folder is too deep below the others, and is left out with all in it.
+    TooDeep {
+        /// The path within the folder.
+        name: String,
+    },
     /// The folder or a part of it cannot be read: all that was there stays.
     Unreadable {
         /// The path.
@@ -138,6 +143,9 @@ impl fmt::Display for Change {
             Self::Broken { name, fault, serving: None } => write!(f, "{name} is broken and cannot run: {fault}"),
             Self::Removed { name } => write!(f, "{name} is gone"),
             Self::Outside { name } => write!(f, "{name} leads out of the folder and is left out"),
+            Self::TooDeep { name } => {
+                write!(f, "{name} is left out with all in it: folders are looked into {} deep", DEEPEST - 1)
+            }
             Self::Unreadable { what, error } => write!(f, "cannot read {what}, what was there stays: {error}"),
         }
     }
@@ -590,7 +598,11 @@ impl Look {
 
     fn walk(&mut self, folder: &Path, prefix: &str, metadata: &Metadata) -> io::Result<()> {
         let own = (metadata.dev(), metadata.ino());
-        if self.above.contains(&own) || self.above.len() == DEEPEST {
+        if self.above.contains(&own) {
+            return Ok(());
+        }
+        if self.above.len() == DEEPEST {
+            self.notices.push(Change::TooDeep { name: prefix.trim_end_matches('/').to_owned() });
             return Ok(());
         }
         self.above.push(own);

@@ -26,8 +26,13 @@ pub trait Transport: Send {
     /// What the peer is like.
     fn peer(&self) -> Peer;
 
-    /// The time at the peer.
+    /// The time at the peer, for lengths of time: it never jumps.
     fn now(&self) -> Time;
+
+    /// What the peer's clock on the wall shows: the same, unless it may be set while the call goes on.
+    fn wall(&self) -> Time {
+        self.now()
+    }
 
     /// Sends one line, whole; the line feed is added here.
     ///
@@ -56,9 +61,14 @@ pub trait Transport: Send {
     /// The line broke.
     fn leave(&mut self, ending: Ending) -> io::Result<()>;
 
-    /// The time, asked for by the script: it may decide what happens next.
+    /// [`now`](Self::now), asked for by the script: it may decide what happens next.
     fn asked(&mut self) -> Time {
         self.now()
+    }
+
+    /// [`wall`](Self::wall), asked for by the script.
+    fn asked_wall(&mut self) -> Time {
+        self.wall()
     }
 
     /// Hears what does not go over the line, but belongs to the call.

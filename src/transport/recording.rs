@@ -17,7 +17,7 @@ use tracing::warn;
 /// The format written here; a file of another one is not read.
 pub const FORMAT: u32 = 1;
 
-/// So often between two other events the time a script asked for is kept: one that does nothing but ask is not to fill
+/// So often between two other events a time the script asked for is kept: one that does nothing but ask is not to fill
 /// the disk.
 const MOST_ASKED: u32 = 64;
 
@@ -119,8 +119,10 @@ pub enum During {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
-    /// The time.
+    /// How long the call has been going on; in older recordings, the clock too.
     Time,
+    /// The clock on the wall, which showed this, in seconds since the Unix epoch.
+    Clock(#[serde(with = "seconds")] Duration),
 }
 
 /// What a script printed.
@@ -423,6 +425,13 @@ impl Recording {
         }
     }
 
+    fn keep_asked(&mut self, now: Time, asked: Asked) {
+        self.asked += 1;
+        if self.asked <= MOST_ASKED {
+            self.event_at(now, Event::Asked(asked));
+        }
+    }
+
     /// Writes what was kept until the end.
     fn close(&mut self) {
         if let Some((mut header, mut lines)) = self.kept.take() {
@@ -452,6 +461,10 @@ impl Transport for Recording {
 
     fn now(&self) -> Time {
         written(self.inner.now())
+    }
+
+    fn wall(&self) -> Time {
+        written(self.inner.wall())
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
@@ -500,11 +513,14 @@ impl Transport for Recording {
 
     fn asked(&mut self) -> Time {
         let now = self.now();
-        self.asked += 1;
-        if self.asked <= MOST_ASKED {
-            self.event_at(now, Event::Asked(Asked::Time));
-        }
+        self.keep_asked(now, Asked::Time);
         now
+    }
+
+    fn asked_wall(&mut self) -> Time {
+        let wall = self.wall();
+        self.keep_asked(self.now(), Asked::Clock(wall.since_epoch()));
+        wall
     }
 
     fn keep(&mut self, note: Note<'_>) {

@@ -1,6 +1,6 @@
 //! A recorded call played again: it answers as Asterisk did then, as long as the script sends what it sent then.
 
-use super::recording::{During, Event, Line, Tape, reply};
+use super::recording::{Asked, During, Event, Line, Tape, reply};
 use super::{Ending, Heard, Peer, Transport};
 use crate::agi::Reply;
 use crate::clock::Time;
@@ -22,6 +22,8 @@ pub struct Replay {
     now: Time,
     /// When something happened last.
     last: Time,
+    /// What the clock on the wall showed when the script was told last, and when that was.
+    wall: (Time, Time),
     next: usize,
     redacted: bool,
     in_flight: InFlight,
@@ -68,6 +70,7 @@ impl Replay {
             began,
             now: began,
             last: began,
+            wall: (began, began),
             next: 0,
             in_flight: InFlight::Nothing,
             progress: Arc::default(),
@@ -229,14 +232,27 @@ impl Transport for Replay {
         Ok(())
     }
 
+    fn wall(&self) -> Time {
+        let (shown, then) = self.wall;
+        shown + (self.now - then)
+    }
+
+    fn asked_wall(&mut self) -> Time {
+        self.asked();
+        self.wall()
+    }
+
     fn asked(&mut self) -> Time {
         // The next time asked for, unless something else happened before it.
         let mut at = self.next;
         while let Some(line) = self.tape.lines.get(at) {
             match line.event {
                 Event::Printed(_) | Event::Secret(_) => at += 1,
-                Event::Asked(_) => {
+                Event::Asked(asked) => {
                     self.now = self.now.max(self.began + line.at);
+                    if let Asked::Clock(shown) = asked {
+                        self.wall = (Time::default() + shown, self.now);
+                    }
                     self.next = at + 1;
                     break;
                 }

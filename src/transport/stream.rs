@@ -34,8 +34,14 @@ const STEP: &str = "agi-rhai: in step";
 
 /// A stream of bytes as a session needs it.
 pub trait Wire: Send {
-    /// The time at the other end.
+    /// The time at the other end, for lengths of time: it never jumps.
     fn now(&self) -> Time;
+
+    /// What the clock on the wall shows. A line in real time answers [`clock::wall`], since the machine's clock may be
+    /// set while the call goes on.
+    fn wall(&self) -> Time {
+        self.now()
+    }
 
     /// Puts what is there behind `bytes`, or waits for it.
     ///
@@ -123,6 +129,10 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
         self.clock.now()
     }
 
+    fn wall(&self) -> Time {
+        clock::wall()
+    }
+
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         match wait {
             Wait::Opening(_) | Wait::Reply(_) => read_once(&mut self.reader, bytes),
@@ -201,6 +211,10 @@ impl<R: Read + AsFd + Send, W: Write + Send> Pipes<R, W> {
 impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
     fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    fn wall(&self) -> Time {
+        clock::wall()
     }
 
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
@@ -528,6 +542,10 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn now(&self) -> Time {
         self.wire.now()
+    }
+
+    fn wall(&self) -> Time {
+        self.wire.wall()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -1,13 +1,13 @@
 //! Running it: signals, systemd, `agi-rhai calls`, pages, addresses.
 
 use super::scripts;
-use crate::support::process::{Folder, agi_rhai, program};
+use crate::support::process::{Folder, agi_rhai, bare, program};
 use crate::support::server::{PATIENCE, Peer, Played, Server, environment, reply, wait_until};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -392,6 +392,91 @@ fn without_a_server_there_are_no_calls() {
 }
 
 #[test]
+fn a_socket_that_does_not_answer_is_told() {
+    let folder = Folder::new();
+    let path = folder.path("odd.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let ask = |words: &[&str]| {
+        let began = Instant::now();
+        let output = agi_rhai(["calls", "--control", path.to_str().unwrap()].iter().chain(words)).output().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // It takes connections, or the system does for it, and says nothing.
+    for words in [&[][..], &["show", "1"], &["end", "1"]] {
+        assert!(ask(words).contains("odd.sock: nothing answers within 5 s: the server hangs"));
+    }
+    // As many wait as may wait.
+    rustix::net::listen(&listener, 0).unwrap();
+    assert!(ask(&[]).contains("odd.sock: the server does not take connections: it hangs"));
+    // It closes the line, before or in the middle of its answer.
+    drop(listener);
+    std::fs::remove_file(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let _ = stream.unwrap().write_all(if number % 2 == 0 { b"" } else { b"7\t201\ta.rhai\n" });
+        }
+    });
+    for _ in 0..2 {
+        let told = ask(&[]);
+        assert!(told.contains("odd.sock: the line was closed before the answer was whole"), "{told}");
+    }
+}
+
+#[test]
+fn a_client_that_trickles_its_order_is_let_go() {
+    let folder = scripts([("a.rhai", "verbose(1);")]);
+    let server = Server::start(&folder, &[]);
+    let began = Instant::now();
+    let mut trickling: Vec<UnixStream> = (0..16).map(|_| UnixStream::connect(&server.control).unwrap()).collect();
+    while trickling.iter_mut().all(|stream| stream.write_all(b"c").is_ok()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "they are still listened to");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    wait_until("the calls can be listed", || server.calls(&[]).status.success());
+}
+
+/// Runs the server as a user who is nobody here, with one of the system's limits lowered; `None` where that cannot be.
+fn limited(folder: &Folder, limit: &str, options: &[&str]) -> Option<String> {
+    let copy = folder.path("agi-rhai");
+    std::fs::copy(program(), &copy).unwrap();
+    let mut command = Command::new("prlimit");
+    command.arg(limit).args(["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]).arg(&copy).arg("serve");
+    command.args(options).args(["--scripts", "."]).current_dir(folder.path("scripts"));
+    bare(&mut command);
+    let output = command.stdout(Stdio::piped()).output();
+    let Some(output) = output.ok().filter(|output| output.status.code() == Some(2)) else {
+        eprintln!("SKIPPED: only root can become another user");
+        return None;
+    };
+    Some(String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn limits_of_the_system_are_told_with_what_raises_them() {
+    // Where anybody may go.
+    let place = std::env::temp_dir().join(format!("agi-rhai-limits-{}", std::process::id()));
+    let folder = Folder::at(&place);
+    folder.file("scripts/a.rhai", "verbose(1);");
+    for count in 1..5 {
+        let Some(said) = limited(&folder, &format!("--nproc={count}"), &["--listen", "127.0.0.1:0"]) else { return };
+        assert!(
+            said.contains("gives no more threads: raise the number of processes of this user (`ulimit -u`)"),
+            "{said}"
+        );
+        assert!(said.contains("TasksMax="), "{said}");
+    }
+    for count in [8, 20, 63] {
+        let said = limited(&folder, &format!("--nofile={count}"), &["--listen", "127.0.0.1:0"]).unwrap();
+        assert!(said.contains("LimitNOFILE="), "{said}");
+    }
+    let said = limited(&folder, "--nofile=1024", &["--listen", "127.0.0.1:80"]).unwrap();
+    assert!(said.contains("ports below 1024 are for root") && said.contains("CAP_NET_BIND_SERVICE"), "{said}");
+}
+
+#[test]
 fn two_servers_live_on_one_machine() {
     let folder = scripts([("a.rhai", "verbose(\"one\");")]);
     let other = scripts([("a.rhai", "verbose(\"two\");")]);
@@ -404,6 +489,7 @@ fn two_servers_live_on_one_machine() {
     let mut third = Server::launch(&other, &["--listen", &taken, "--control", control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log(&format!("cannot listen on {taken}: Address already in use"));
+    third.wait_for_log("another program listens there, `ss -lnp` tells which");
     let mut third = Server::launch(&other, &["--control", one.control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log("for --control: Address already in use");

@@ -488,7 +488,7 @@ fn bombs_in_imported_scripts_reach_nobody() {
     let neighbour = Neighbour::of(&server);
     for (name, text, expected) in IMPORTED {
         folder.file(&format!("scripts/{name}.rhai"), text);
-        folder.file("scripts/main.rhai", &format!("import \"{name}\" as it;\nverbose(\"well\");"));
+        folder.file("scripts/main.rhai", format!("import \"{name}\" as it;\nverbose(\"well\");"));
         server.wait_for_log(&format!("{name}.rhai"));
         wait_until(name, || server.log().contains(expected));
         for command in [vec!["check"], vec!["serve", "--check", "--scripts"]] {

@@ -45,8 +45,12 @@ impl Folder {
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("folder-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&folder).unwrap();
+        Self::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+
+    /// At this place.
+    pub fn at(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
         Self(folder.canonicalize().unwrap())
     }
 

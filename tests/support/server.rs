@@ -202,7 +202,7 @@ impl Server {
         stream.write_all(b"calls\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+        text.lines().filter(|line| !line.is_empty()).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
     }
 
     /// One column of the only call of this script; `None` if there is no such call.

@@ -4,10 +4,17 @@ use crate::options::{Calls, CallsOrder};
 use crate::out;
 use agi_rhai::agi::printable;
 use agi_rhai::host::control::COLUMNS;
-use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader, Write};
+use anyhow::{Result, bail};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a server listens unless told otherwise, the best place first.
 pub fn usual_places() -> Vec<PathBuf> {
@@ -24,46 +31,74 @@ pub fn usual_places() -> Vec<PathBuf> {
 
 pub fn calls(options: &Calls) -> Result<()> {
     let places = options.control.clone().map_or_else(usual_places, |path| vec![path]);
-    let stream = connect(&places)?;
+    let (stream, path) = connect(&places)?;
     let order = match &options.order {
         None | Some(CallsOrder::List) => "calls".to_owned(),
         Some(CallsOrder::Show { id }) => format!("show {id}"),
         Some(CallsOrder::End { id }) => format!("end {id}"),
     };
+    let is_shown = matches!(options.order, Some(CallsOrder::Show { .. }));
+    stream.set_read_timeout(Some(PATIENCE))?;
     // One that has too many clients says so and closes, before it is asked.
-    let asked = writeln!(&stream, "{order}").context("the server does not listen");
-    let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-    if order == "calls" {
-        let lines: Vec<String> = lines.collect();
-        if let Some(problem) = lines.first().and_then(|line| line.strip_prefix("error: ")) {
-            bail!("{problem}");
-        }
-        asked?;
-        let _ = out::put(table(lines.into_iter()));
-        return Ok(());
-    }
-    for line in lines {
+    let _ = writeln!(&stream, "{order}");
+    let mut rows = Vec::new();
+    for line in BufReader::new(&stream).lines() {
+        let line = match line {
+            Ok(line) => line,
+            // It was closed before our order was read.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                bail!("{}: nothing answers within {} s: the server hangs", path.display(), PATIENCE.as_secs())
+            }
+            Err(error) => bail!("{}: {error}", path.display()),
+        };
         if let Some(problem) = line.strip_prefix("error: ") {
             bail!("{problem}");
         }
-        // Whoever reads from a pipe may have had enough.
-        if out::say(printable(&line)).is_err() {
-            break;
+        if line.is_empty() {
+            if order == "calls" {
+                out::put(table(rows.into_iter()));
+            }
+            return Ok(());
+        }
+        if order == "calls" {
+            rows.push(line);
+            continue;
+        }
+        out::say(printable(&line));
+        if out::is_unread() {
+            return Ok(());
+        }
+        if is_shown {
+            // From here on it is the call that is waited for.
+            stream.set_read_timeout(None)?;
         }
     }
-    asked
+    bail!(
+        "{}: the line was closed before the answer was whole: the server has just ended, or is not agi-rhai",
+        path.display()
+    )
 }
 
-fn connect(places: &[PathBuf]) -> Result<UnixStream> {
+fn connect(places: &[PathBuf]) -> Result<(UnixStream, &Path)> {
     let mut problems = Vec::new();
     for path in places {
-        match UnixStream::connect(path) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => problems.push(format!("{}: {error}", path.display())),
+        match try_connect(path) {
+            Ok(stream) => return Ok((stream, path)),
+            Err(Errno::AGAIN) => bail!("{}: the server does not take connections: it hangs", path.display()),
+            Err(error) => problems.push(format!("{}: {}", path.display(), std::io::Error::from(error))),
         }
     }
     problems.dedup();
     bail!("no server answers here; --control names the socket of one ({})", problems.join("; "))
+}
+
+/// A connection; `AGAIN` when as many wait to be taken as may wait.
+fn try_connect(path: &Path) -> rustix::io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(UnixStream::from(socket))
 }
 
 /// The columns as wide as they need be, numbers to the right.

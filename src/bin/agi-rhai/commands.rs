@@ -1,5 +1,6 @@
 //! `agi-rhai commands`: the reference in the terminal, from the same tables as docs/commands.md.
 
+use crate::out;
 use agi_rhai::command::reference::notes;
 use agi_rhai::command::{COMMANDS, Command, Example, Function, Kind, Need, Param};
 use agi_rhai::script::rehearse::VOCABULARY;
@@ -75,7 +76,7 @@ pub fn commands(options: &Commands) -> ExitCode {
     }
     let like = Language::new().like(&part).filter(|like| find(like).is_some());
     let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
-    crate::out::complain(format_args!("there is no function `{wanted}`; {hint}"));
+    out::complain(format_args!("there is no function `{wanted}`; {hint}"));
     ExitCode::from(2)
 }
 
@@ -114,8 +115,7 @@ struct Page {
 
 impl Page {
     fn print(&self) -> ExitCode {
-        // Whoever reads from a pipe may have had enough.
-        let _ = crate::out::put(&self.text);
+        out::put(&self.text);
         ExitCode::SUCCESS
     }
 

@@ -3,9 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Folders are looked into so deep.
-const DEEPEST: usize = 64;
-
 /// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.
 pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     let mut with_ending = script.to_owned();
@@ -17,14 +14,14 @@ pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
 }
 
 /// The scripts of a folder and of all folders below it, in order; what is hidden is left out, and links to folders are
-/// not followed.
+/// not followed, so that the walk has an end.
 pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    collect(folder, &mut found, 0)?;
+    collect(folder, &mut found)?;
     Ok(found)
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     let cannot = |error| io::Error::other(format!("cannot read {}: {error}", folder.display()));
     let mut entries = std::fs::read_dir(folder).map_err(cannot)?.collect::<io::Result<Vec<_>>>().map_err(cannot)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
@@ -34,9 +31,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> io::Result<
             continue;
         }
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if depth < DEEPEST {
-                collect(&path, found, depth + 1)?;
-            }
+            collect(&path, found)?;
         } else if is_script(&path) && !path.is_dir() {
             // `./game.rhai` is what people call `game.rhai`.
             found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));

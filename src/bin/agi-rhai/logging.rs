@@ -1,10 +1,14 @@
 //! Where the log goes.
 
 use crate::options::Common;
+use crate::panics;
 use agi_rhai::agi::{printable, printable_lines};
 use agi_rhai::script::PRINTED;
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
@@ -59,7 +63,9 @@ impl Lines {
     }
 
     /// Writes until there is nothing more to come.
-    fn write_to(&self, mut place: impl Write) {
+    fn write_to(&self, place: impl Write) {
+        let mut file = Written { place, at: 0, is_cut: false };
+        let (mut told, mut before, mut why) = (0, 0, None);
         // As large as they ever get, so that they never grow at the cost of a call's memory; untouched pages cost
         // nothing.
         let mut bytes = Vec::with_capacity(MOST_WAITING);
@@ -74,10 +80,18 @@ impl Lines {
             }
             std::mem::swap(&mut self.lock().bytes, &mut bytes);
             // A full disk is no reason to end calls.
-            let lost = unwritten(&mut place, &bytes);
-            if lost > 0 {
-                self.lock().dropped += lost;
+            if let Err(error) = file.write(&bytes) {
+                self.lock().dropped += file.lost(&bytes);
+                why = Some(error.to_string());
             }
+            // Once there is room again, and for the last time.
+            let dropped = self.lock().dropped;
+            if dropped > told && dropped == before {
+                let why = why.take().unwrap_or_else(|| "they came faster than they could be written".to_owned());
+                tracing::warn!("{} lines of the log are lost: {why}", dropped - told);
+                told = dropped;
+            }
+            before = dropped;
             if closed {
                 self.lock().done = true;
                 self.more.notify_all();
@@ -88,16 +102,40 @@ impl Lines {
     }
 }
 
-/// Writes as far as that can be done: how many lines are lost.
-fn unwritten(place: &mut impl Write, mut bytes: &[u8]) -> u64 {
-    while !bytes.is_empty() {
-        match place.write(bytes) {
-            Ok(written @ 1..) => bytes = &bytes[written..],
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Ok(_) | Err(_) => break,
+/// Where the log is written, as far as it goes.
+struct Written<W> {
+    place: W,
+    /// So much of what was given last is there.
+    at: usize,
+    /// It ends in the middle of a line.
+    is_cut: bool,
+}
+
+impl<W: Write> Written<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.at = 0;
+        if self.is_cut {
+            self.place.write_all(b"\n")?;
+            self.is_cut = false;
         }
+        while self.at < bytes.len() {
+            match self.place.write(&bytes[self.at..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(length) => self.at += length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.is_cut = self.at > 0 && bytes[self.at - 1] != b'\n';
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+
+    /// How many lines of what was given last are not there, or not whole.
+    fn lost(&self, bytes: &[u8]) -> u64 {
+        bytes[self.at..].iter().map(|byte| u64::from(*byte == b'\n')).sum()
+    }
 }
 
 /// A line of the log comes in one piece.
@@ -122,7 +160,7 @@ impl Write for &Lines {
 }
 
 impl Log {
-    /// Counts the lines that came faster than they could be written, or could not be.
+    /// Counts the lines that came faster than they could be written, or could not be written.
     pub fn dropped(&self) -> impl Fn() -> u64 + Send + 'static {
         let lines = Arc::clone(&self.lines);
         move || lines.lock().dropped
@@ -140,37 +178,30 @@ impl Log {
     }
 }
 
-/// Tells a panic in the log, with its place, and its words only where they are of the program's text: others may hold
-/// what a caller entered. A call's panic is told as a fault besides.
-fn report_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let words = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
-        tracing::error!(place, "panicked, which is a mistake of agi-rhai: please report it. {words}");
-    }));
-}
-
 /// Starts the log of a server.
 pub fn serve(options: &Common) -> Log {
-    report_panics();
     let level = options.log_level.unwrap_or(LevelFilter::INFO);
     let place = options.log.as_deref().unwrap_or("stderr");
     let lines = Arc::<Lines>::default();
-    lines.lock().bytes.reserve_exact(MOST_WAITING);
     let (writer, problem): (Box<dyn Write + Send>, _) = match place {
         "syslog" | "journald" => {
             start(options, LevelFilter::INFO, false);
             return Log { lines, is_written: false };
         }
         "stderr" => (Box::new(std::io::stderr()), None),
-        path => match OpenOptions::new().create(true).append(true).open(path) {
+        path => match open_file(path) {
             Ok(file) => (Box::new(file), None),
             Err(problem) => (Box::new(std::io::stderr()), Some(problem)),
         },
     };
-    let colour = place == "stderr" && std::io::stderr().is_terminal();
     let written = Arc::clone(&lines);
-    let is_written = Builder::new().name("log".to_owned()).spawn(move || written.write_to(writer)).is_ok();
+    if Builder::new().name("log".to_owned()).spawn(move || written.write_to(writer)).is_err() {
+        // There will be no server either, and this is to be read.
+        start(options, LevelFilter::INFO, false);
+        return Log { lines, is_written: false };
+    }
+    lines.lock().bytes.reserve_exact(MOST_WAITING);
+    let colour = place == "stderr" && std::io::stderr().is_terminal();
     let to = Arc::clone(&lines);
     let layer = fmt::layer().fmt_fields(fields()).event_format(Whole(format(colour))).with_writer(to);
     // The level holds for all, so that it is asked once, and not by a layer at each turn of a call.
@@ -178,12 +209,11 @@ pub fn serve(options: &Common) -> Log {
     if let Some(problem) = problem {
         tracing::warn!("cannot log to {place}: {problem}; logging to stderr");
     }
-    Log { lines, is_written }
+    Log { lines, is_written: true }
 }
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
 pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
-    report_panics();
     let place = options.log.as_deref().unwrap_or("stderr");
     let (layer, problem) = match open(place) {
         Ok(layer) => (layer, None),
@@ -195,9 +225,19 @@ pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
     }
 }
 
-/// Starts the log of a phone on the whole screen: `show` gets whether a line is a warning, its script and line where it
-/// has them, and its text. It goes to another place too, where one is named that is not this screen.
-pub fn start_on_screen(options: &Common, show: impl Fn(bool, Option<String>, String) + Send + Sync + 'static) {
+/// A line of the log, to be shown.
+pub struct Line {
+    pub warning: bool,
+    /// Whoever logs it may hold any lock.
+    pub is_panic: bool,
+    /// Its script and line, where it has them.
+    pub place: Option<String>,
+    pub text: String,
+}
+
+/// Starts the log of a phone on the whole screen, which gets its lines. It goes to another place too, where one is
+/// named that is not this screen.
+pub fn start_on_screen(options: &Common, show: impl Fn(Line) + Send + Sync + 'static) {
     let screen: Opened = Box::new(OnScreen { show });
     let mut layers = vec![filtered(screen, options, LevelFilter::WARN, true)];
     let place = options.log.as_deref().filter(|place| *place != "stderr" || !std::io::stderr().is_terminal());
@@ -247,6 +287,14 @@ fn format(colour: bool) -> Format {
     fmt::format().with_ansi(colour).with_target(false)
 }
 
+/// Does this with a log that has panics only, each of which goes to `show`.
+pub fn with_panics<T>(show: impl Fn(String) + Send + Sync + 'static, work: impl FnOnce() -> T) -> T {
+    let shown = OnScreen { show: move |line: Line| show(line.text) };
+    let shown =
+        shown.with_filter(filter_fn(|event| event.target() == panics::TARGET).with_max_level_hint(LevelFilter::ERROR));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(shown), work)
+}
+
 type Opened = Box<dyn Layer<Registry> + Send + Sync>;
 
 fn open(place: &str) -> Result<Opened, String> {
@@ -265,13 +313,10 @@ fn open(place: &str) -> Result<Opened, String> {
                 .ok_or_else(|| "syslog is in use already".to_owned())
         }
         "journald" => tracing_journald::layer().map(Layer::boxed).map_err(|error| error.to_string()),
-        path => OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
+        path => open_file(path)
             .map(|file| {
                 let layer = fmt::layer().fmt_fields(fields()).event_format(Whole(format(false)));
-                layer.with_writer(Mutex::new(file)).boxed()
+                layer.with_writer(Mutex::new(OrStderr(file))).boxed()
             })
             .map_err(|error| error.to_string()),
     }
@@ -296,7 +341,7 @@ struct OnScreen<F> {
     show: F,
 }
 
-impl<F: Fn(bool, Option<String>, String) + Send + Sync + 'static> Layer<Registry> for OnScreen<F> {
+impl<F: Fn(Line) + Send + Sync + 'static> Layer<Registry> for OnScreen<F> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, Registry>) {
         let mut line = Told::default();
         event.record(&mut line);
@@ -305,7 +350,12 @@ impl<F: Fn(bool, Option<String>, String) + Send + Sync + 'static> Layer<Registry
             let name = Path::new(&script).file_name().unwrap_or_default().to_string_lossy().into_owned();
             if line.line > 0 { format!("{name}:{}", line.line) } else { name }
         });
-        (self.show)(*event.metadata().level() <= Level::WARN, place, format!("{}{}", line.text, line.more));
+        (self.show)(Line {
+            warning: *event.metadata().level() <= Level::WARN,
+            is_panic: event.metadata().target() == panics::TARGET,
+            place,
+            text: format!("{}{}", line.text, line.more),
+        });
     }
 }
 
@@ -343,6 +393,36 @@ impl Visit for Told {
     }
 }
 
+/// A file for the log, which is not for everybody to read. Where it is a pipe, whoever reads it has to be there: else
+/// opening it would wait.
+fn open_file(path: &str) -> std::io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let opened = OpenOptions::new().create(true).append(true).mode(0o640).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == Errno::NXIO.raw_os_error() => std::io::Error::other("nobody reads from this pipe"),
+        _ => error,
+    })?;
+    // From here on who reads slowly is waited for, as on stderr.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+/// A file, and stderr for what it does not take: a disk may be full.
+struct OrStderr(File);
+
+impl Write for OrStderr {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.write_all(bytes).is_err() {
+            let _ = std::io::stderr().write_all(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn stderr<S>() -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -363,36 +443,5 @@ impl Write for Quiet {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A disk with room for so many bytes.
-    struct Disk(usize);
-
-    impl Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            let written = bytes.len().min(self.0);
-            self.0 -= written;
-            if written > 0 { Ok(written) } else { Err(std::io::ErrorKind::StorageFull.into()) }
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn lines_that_a_full_disk_does_not_take_are_counted() {
-        let lines = Lines::default();
-        for line in ["one\n", "two\n", "three\n"] {
-            (&lines).write_all(line.as_bytes()).unwrap();
-        }
-        lines.lock().closed = true;
-        lines.write_to(Disk(6));
-        assert_eq!(lines.lock().dropped, 2);
     }
 }

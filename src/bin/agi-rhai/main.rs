@@ -1,5 +1,6 @@
 //! The program `agi-rhai`: scripts on calls of Asterisk, and on a simulated phone.
 
+mod advice;
 mod calls;
 mod check;
 mod commands;
@@ -11,18 +12,20 @@ mod new;
 mod options;
 mod out;
 mod pages;
+mod panics;
 mod phone;
 mod replay;
 mod serve;
 mod storm;
 mod test;
 
+use advice::explained;
 use agi_rhai::host::Recorder;
 use agi_rhai::host::stdio::{audio, drain, stdio};
 use agi_rhai::script::{LoadError, Memory};
 use agi_rhai::transport::Notice;
 use agi_rhai::{Host, Session, Status};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use options::{Command, Common, Options};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -30,10 +33,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
+    out::close(run())
+}
+
+fn run() -> ExitCode {
+    panics::go_to_the_log();
     // First of all, while descriptor 3 can only be Asterisk's.
     let audio = audio();
     // Asterisk tells a hangup by SIGHUP, which would end us.
@@ -46,7 +53,7 @@ fn main() -> ExitCode {
             if error.use_stderr() {
                 out::tell(written(in_colours(&std::io::stderr())).trim_end_matches('\n'));
             } else {
-                let _ = out::put(written(in_colours(&std::io::stdout())));
+                out::put(written(in_colours(&std::io::stdout())));
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -65,7 +72,7 @@ fn main() -> ExitCode {
         Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
-                out::complain(format_args!("{error:#}"));
+                out::complain(explained(&error));
                 return ExitCode::from(2);
             }
         },
@@ -83,7 +90,7 @@ fn main() -> ExitCode {
         Ok(Status::NotFound) => ExitCode::from(2),
         Ok(Status::Busy | Status::Lost) => ExitCode::from(3),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", explained(&error));
             ExitCode::from(3)
         }
     }
@@ -115,8 +122,8 @@ fn host(options: &Common) -> Host {
     }
     let limits = host.limits();
     limits.memory = options.max_memory.saturating_mul(1024 * 1024);
-    limits.computing = Duration::try_from_secs_f64(options.max_computing).unwrap_or(limits.computing);
-    limits.on_hangup = Duration::try_from_secs_f64(options.max_on_hangup).unwrap_or(limits.on_hangup);
+    limits.computing = options.max_computing;
+    limits.on_hangup = options.max_on_hangup;
     host
 }
 
@@ -135,14 +142,15 @@ fn on_call(
     let agi = agi.unwrap_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"));
     let folders = [options.scripts.clone(), Some(agi), tried];
     let path = files::find(Path::new(script), &folders.into_iter().flatten().collect::<Vec<_>>());
-    let script = host.load(&path, options.scripts.as_deref());
-    let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?))?;
+    let loaded = host.load(&path, options.scripts.as_deref());
+    let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
+    let session = session.map_err(|error| anyhow!("{error} (to play it without Asterisk: agi-rhai phone {script})"))?;
     if let Some(audio) = audio
         && session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0")
     {
         drain(audio);
     }
-    Ok(match script {
+    Ok(match loaded {
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => {
             match &error {

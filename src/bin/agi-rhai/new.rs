@@ -1,5 +1,6 @@
 //! `agi-rhai new`: a small game to begin with.
 
+use crate::out;
 use anyhow::{Context, Result, bail};
 use std::fs::{OpenOptions, create_dir_all};
 use std::io::{ErrorKind, Write};
@@ -26,12 +27,11 @@ pub struct New {
 pub fn new(options: &New) -> ExitCode {
     match make(&options.name) {
         Ok(told) => {
-            // Whoever reads from a pipe may have had enough.
-            let _ = crate::out::say(told);
+            out::say(told);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            crate::out::complain(format_args!("{error:#}"));
+            out::complain(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }

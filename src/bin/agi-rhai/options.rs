@@ -2,7 +2,10 @@
 
 use agi_rhai::command::Permissions;
 use clap::{Args, Parser, Subcommand};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
@@ -76,11 +79,13 @@ pub enum CallsOrder {
     /// Shows the dialogue of a call as it goes on, until it ends: `>` to Asterisk, `<` from it
     Show {
         /// Number of the call, from the list
+        #[arg(allow_negative_numbers = true, value_parser = natural)]
         id: u64,
     },
     /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on
     End {
         /// Number of the call, from the list
+        #[arg(allow_negative_numbers = true, value_parser = natural)]
         id: u64,
     },
 }
@@ -106,15 +111,24 @@ pub struct Serve {
     pub allow: Vec<ipnet::IpNet>,
 
     /// Calls at a time, if the system has room for so many; further ones are turned away
-    #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS", default_value_t = 10_000)]
+    #[arg(
+        long, value_name = "N", env = "AGI_RHAI_MAX_CALLS", default_value_t = 10_000,
+        allow_negative_numbers = true, value_parser = count
+    )]
     pub max_calls: usize,
 
     /// Calls at a time from one address; no limit unless told
-    #[arg(long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER")]
-    pub max_calls_per_peer: Option<std::num::NonZeroUsize>,
+    #[arg(
+        long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER", allow_negative_numbers = true,
+        value_parser = count
+    )]
+    pub max_calls_per_peer: Option<usize>,
 
     /// How long calls may go on after SIGTERM before they are ended: 30s, 2m, 1h
-    #[arg(long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", value_parser = length)]
+    #[arg(
+        long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", allow_negative_numbers = true,
+        value_parser = length
+    )]
     pub drain: Duration,
 
     /// Address for the pages /metrics (Prometheus), /healthz and /readyz, such as 127.0.0.1:9150; they have no password
@@ -139,11 +153,54 @@ fn network(text: &str) -> Result<ipnet::IpNet, String> {
         .map_err(|_| "a network is written as 192.0.2.0/24 or 2001:db8::/32, an address as 192.0.2.7".to_owned())
 }
 
+/// Nothing here takes longer than a year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// A script that may compute for less could do nothing.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// `30s`, `2m`, `1h 30m`; a plain number is seconds.
 fn length(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
-    seconds.or_else(written).ok_or_else(|| "a length of time is written as 30s, 2m or 1h".to_owned())
+    let length = seconds.or_else(written).filter(|length| *length <= LONGEST);
+    length.ok_or_else(|| "a length of time is written as 30s, 2m or 1h, and is 0 s to a year".to_owned())
+}
+
+/// Seconds of which a part may be given, from `least`.
+fn seconds(text: &str, least: Duration) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|length| (least..=LONGEST).contains(length)).ok_or_else(|| {
+        format!("it is a number of seconds from {} to {}, such as 2 or 0.5", least.as_secs_f64(), LONGEST.as_secs())
+    })
+}
+
+fn computing(text: &str) -> Result<Duration, String> {
+    seconds(text, SHORTEST)
+}
+
+fn on_hangup(text: &str) -> Result<Duration, String> {
+    seconds(text, Duration::ZERO)
+}
+
+/// How many calls: more than a machine ever has room for.
+fn count(text: &str) -> Result<usize, String> {
+    whole(text, &(1..=100_000_000))
+}
+
+/// MiB, up to a TiB.
+fn mebibytes(text: &str) -> Result<usize, String> {
+    whole(text, &(1..=1024 * 1024))
+}
+
+/// A whole number of this range.
+pub fn whole<N: FromStr + PartialOrd + Display>(text: &str, range: &RangeInclusive<N>) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("it is a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// A seed, or a number of calls.
+pub fn natural(text: &str) -> Result<u64, String> {
+    whole(text, &(0..=u64::MAX))
 }
 
 #[derive(Debug, Default, Args)]
@@ -176,23 +233,44 @@ pub struct Common {
     pub redact: bool,
 
     /// Draws the random numbers of this seed; the log has the seed of every call
-    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED")]
+    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
     pub seed: Option<u64>,
 
     #[command(flatten)]
     pub exec: Exec,
 
     /// Seconds of processor time a script may compute between two commands
-    #[arg(long, value_name = "SECONDS", env = "AGI_RHAI_MAX_COMPUTING", default_value_t = 1.0)]
-    pub max_computing: f64,
+    #[arg(
+        long, value_name = "SECONDS", env = "AGI_RHAI_MAX_COMPUTING", default_value = "1",
+        allow_negative_numbers = true, value_parser = computing
+    )]
+    pub max_computing: Duration,
 
     /// MiB of memory a call may use
-    #[arg(long, value_name = "MIB", env = "AGI_RHAI_MAX_MEMORY", default_value_t = 16)]
+    #[arg(
+        long, value_name = "MIB", env = "AGI_RHAI_MAX_MEMORY", default_value_t = 16, allow_negative_numbers = true,
+        value_parser = mebibytes
+    )]
     pub max_memory: usize,
 
     /// Seconds `on_hangup` may take, waiting included
-    #[arg(long, value_name = "SECONDS", env = "AGI_RHAI_MAX_ON_HANGUP", default_value_t = 5.0)]
-    pub max_on_hangup: f64,
+    #[arg(
+        long, value_name = "SECONDS", env = "AGI_RHAI_MAX_ON_HANGUP", default_value = "5",
+        allow_negative_numbers = true, value_parser = on_hangup
+    )]
+    pub max_on_hangup: Duration,
+}
+
+impl Common {
+    /// What holds unless somebody says otherwise.
+    pub fn usual() -> Self {
+        Self {
+            max_computing: Duration::from_secs(1),
+            max_memory: 16,
+            max_on_hangup: Duration::from_secs(5),
+            ..Self::default()
+        }
+    }
 }
 
 /// What scripts may have Asterisk run.
@@ -230,7 +308,7 @@ impl Options {
         {
             let args: Option<Vec<String>> = arguments[2..].iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
             if let Some(args) = args {
-                let common = Common { max_computing: 1.0, max_memory: 16, max_on_hangup: 5.0, ..Common::default() };
+                let common = Common::usual();
                 return Ok(Self { common, script: Some(script.to_owned()), args, command: None });
             }
         }

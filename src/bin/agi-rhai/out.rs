@@ -1,26 +1,37 @@
-//! What the program says on its two outputs: all of it goes through here, so that nothing foreign reaches a terminal as
-//! anything but text. What is foreign and stands within a line of ours goes through [`printable`] before that.
+//! What the program says on its two outputs, other than the log: all of it goes through here.
+//!
+//! Nothing foreign reaches a terminal as anything but text. What is foreign and stands within a line of ours goes
+//! through [`printable`] before that.
+//!
+//! Whoever reads from a pipe may have had enough, as `head` has: what is said then is said to nobody, and the exit code
+//! is what it would have been. What is lost for another reason, such as a full disk, is told and is a failure.
 //!
 //! [`printable`]: agi_rhai::agi::printable
 
 use agi_rhai::agi::{is_hidden, printable_lines};
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Prints lines. Whoever reads from a pipe may have had enough, which most have no need to know.
-pub fn say(text: impl Display) -> io::Result<()> {
-    put(format_args!("{text}\n"))
+/// Why something could not be written.
+static PROBLEM: OnceLock<io::Error> = OnceLock::new();
+/// Whoever has read has gone.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Prints lines.
+pub fn say(text: impl Display) {
+    put(format_args!("{text}\n"));
 }
 
 /// Prints a text as it is, to be gone on with.
-pub fn put(text: impl Display) -> io::Result<()> {
-    let mut out = stdout();
-    out.write_all(shown(&text.to_string(), out.is_terminal()).as_bytes())?;
-    out.flush()
+pub fn put(text: impl Display) {
+    write(&shown(&text.to_string(), stdout().is_terminal()));
 }
 
 /// Prints JSON, which has a way of its own to write out what would not be seen.
-pub fn json(text: impl Display) -> io::Result<()> {
+pub fn json(text: impl Display) {
     let escape = |c: char| -> String {
         if c == '\n' || !is_hidden(c) {
             return c.into();
@@ -28,7 +39,22 @@ pub fn json(text: impl Display) -> io::Result<()> {
         c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
     };
     let text: String = text.to_string().chars().map(escape).collect();
-    writeln!(stdout(), "{text}")
+    write(&format!("{text}\n"));
+}
+
+/// Writing never fails; the end of the program tells what went wrong.
+fn write(text: &str) {
+    let mut out = stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => UNREAD.store(true, Relaxed),
+        Err(error) => drop(PROBLEM.set(error)),
+    }
+}
+
+/// Whether nobody reads standard output any more: for who would go on and on.
+pub fn is_unread() -> bool {
+    UNREAD.load(Relaxed)
 }
 
 /// Says on stderr what is wrong. A name in it may have line breaks, and is not to begin a line.
@@ -39,7 +65,20 @@ pub fn complain(problem: impl Display) {
 /// Prints lines on stderr.
 pub fn tell(text: impl Display) {
     let mut out = stderr();
-    let _ = writeln!(out, "{}", shown(&text.to_string(), out.is_terminal()));
+    let text = format!("{}\n", shown(&text.to_string(), out.is_terminal()));
+    // There is no place where it could be told that this failed.
+    let _ = out.write_all(text.as_bytes());
+}
+
+/// The exit code, once all is said.
+pub fn close(code: ExitCode) -> ExitCode {
+    match PROBLEM.get() {
+        None => code,
+        Some(error) => {
+            complain(format_args!("cannot write to standard output: {error}"));
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// A text as it is printed: of all that a terminal obeys, line breaks stay, and on a terminal colours.

@@ -1,6 +1,7 @@
 //! `agi-rhai completions` and `agi-rhai man`: what a shell and `man` want to know of the program, from its options.
 
 use crate::options::Options;
+use crate::out;
 use clap::{CommandFactory, ValueHint};
 use clap_complete::Shell;
 use std::io;
@@ -54,7 +55,7 @@ pub fn completions(options: &Completions) -> ExitCode {
         ),
         _ => script,
     };
-    print(script.as_bytes())
+    print(&script)
 }
 
 /// Bash completes files where nothing else is offered: options are offered behind a `-` only, unless there is a choice
@@ -82,12 +83,12 @@ fn with_files_in_bash(script: &str, program: &clap::Command) -> String {
 pub fn man(options: &Man) -> ExitCode {
     let mut program = Options::command();
     program.build();
-    let Some(folder) = &options.folder else { return print(page(&program).as_bytes()) };
+    let Some(folder) = &options.folder else { return print(&page(&program)) };
     let written = std::fs::create_dir_all(folder).and_then(|()| write_all(&program, folder));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            crate::out::complain(format_args!("cannot write to {}: {error}", folder.display()));
+            out::complain(format_args!("cannot write to {}: {error}", folder.display()));
             ExitCode::from(2)
         }
     }
@@ -112,8 +113,7 @@ fn page(command: &clap::Command) -> String {
     String::from_utf8_lossy(&page).replace("\n.br\n\n.br\n", "\n.sp\n")
 }
 
-/// Whoever reads from a pipe may have had enough.
-fn print(text: &[u8]) -> ExitCode {
-    let _ = crate::out::put(String::from_utf8_lossy(text));
+fn print(text: &str) -> ExitCode {
+    out::put(text);
     ExitCode::SUCCESS
 }

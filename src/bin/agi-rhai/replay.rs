@@ -71,7 +71,7 @@ pub fn replay(options: &Replay) -> ExitCode {
             if options.as_test {
                 let name = as_test::name(&tape, (files.len() > 1).then_some(number));
                 let path = script(&tape, options).unwrap_or_else(|_| PathBuf::from(&tape.header.script));
-                say(format_args!(
+                out::say(format_args!(
                     "{}{}",
                     as_test::test(&tape, &path, &name),
                     if number + 1 < files.len() { "\n" } else { "" }
@@ -84,11 +84,11 @@ pub fn replay(options: &Replay) -> ExitCode {
             Ok(None) => {}
             Ok(Some(Verdict::Same(how))) => {
                 same += 1;
-                say(format_args!("{}: same: {how}", shown(file)));
+                out::say(format_args!("{}: same: {how}", shown(file)));
             }
             Ok(Some(Verdict::Departs(report))) => {
                 departed += 1;
-                say(format_args!("{}: departs\n\n{report}\n", shown(file)));
+                out::say(format_args!("{}: departs\n\n{report}\n", shown(file)));
             }
             Err(error) => {
                 unreadable += 1;
@@ -98,14 +98,9 @@ pub fn replay(options: &Replay) -> ExitCode {
     }
     if files.len() > 1 && !options.as_test {
         let not_read = if unreadable > 0 { format!(", {unreadable} not played") } else { String::new() };
-        say(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
+        out::say(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
     }
     ExitCode::from(if unreadable > 0 { 2 } else { u8::from(departed > 0) })
-}
-
-fn say(text: impl Display) {
-    // Whoever reads from a pipe may have had enough.
-    let _ = out::say(text);
 }
 
 fn shown(file: &Path) -> impl Display {

@@ -1,5 +1,6 @@
 //! The FastAGI server: signals, systemd, limits of the system.
 
+use crate::advice::{deaf, explained};
 use crate::calls::usual_places;
 use crate::logging::{self, Log};
 use crate::options::Serve;
@@ -37,6 +38,8 @@ const ENDING: Duration = Duration::from_secs(5);
 const SPARE_MAPPINGS: u64 = 2000;
 /// Descriptors the server needs besides its calls: the log, listeners, refusals, scripts being read.
 const SPARE_DESCRIPTORS: u64 = 1200;
+/// With fewer it could not even start its threads.
+const FEWEST_DESCRIPTORS: u64 = 64;
 
 pub fn serve(options: &Serve) -> ExitCode {
     if options.check {
@@ -46,7 +49,7 @@ pub fn serve(options: &Serve) -> ExitCode {
     let code = match run(options, &log) {
         Ok(code) => code,
         Err(error) => {
-            error!("{error:#}");
+            error!("{}", explained(&error));
             2
         }
     };
@@ -64,16 +67,18 @@ fn check(options: &Serve) -> ExitCode {
             for change in &changes {
                 match change {
                     Change::Broken { fault, .. } => out::tell(format_args!("{}\n", fault.render(colour))),
-                    Change::Outside { .. } | Change::Unreadable { .. } => out::tell(format_args!("{change}\n")),
+                    Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {
+                        out::tell(format_args!("{change}\n"));
+                    }
                     Change::Live { .. } | Change::Removed { .. } => {}
                 }
             }
             let (scripts, broken) = counts(&library);
-            let _ = out::say(format_args!("{}: {scripts} scripts, {broken} with a fault", folder.display()));
+            out::say(format_args!("{}: {scripts} scripts, {broken} with a fault", folder.display()));
             ExitCode::from(u8::from(broken > 0))
         }
         Err(error) => {
-            out::complain(format_args!("{error:#}"));
+            out::complain(explained(&error));
             ExitCode::from(2)
         }
     }
@@ -161,7 +166,7 @@ fn listeners(options: &Serve) -> Result<Vec<TcpListener>> {
     if listeners.is_empty() {
         for text in &options.listen {
             for address in addresses(text)? {
-                listeners.push(listen_on(address).with_context(|| format!("cannot listen on {address}"))?);
+                listeners.push(listen_on(address).map_err(|error| deaf(&address.to_string(), error))?);
             }
         }
     }
@@ -169,11 +174,17 @@ fn listeners(options: &Serve) -> Result<Vec<TcpListener>> {
 }
 
 /// As many calls as the system has room for.
-fn room(wanted: usize) -> usize {
+fn room(wanted: usize) -> Result<usize> {
     let limit = getrlimit(Resource::Nofile);
     // What systemd and shells hand on is low for the sake of old programs; up to the hard limit it is ours to say.
     let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if descriptors < FEWEST_DESCRIPTORS {
+        bail!(
+            "the system lets this program open {descriptors} files, and a server needs {FEWEST_DESCRIPTORS}, and one for \
+             each call: raise LimitNOFILE= in the unit, or `ulimit -Hn`"
+        );
+    }
     let descriptors = descriptors - SPARE_DESCRIPTORS.min(descriptors / 2);
     // A call's stack is two mappings: itself and its guard.
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
@@ -189,27 +200,27 @@ fn room(wanted: usize) -> usize {
         };
         warn!("--max-calls is {wanted}, but the system lets no more than {room} calls in: it limits {lack}");
     }
-    wanted.min(room)
+    Ok(wanted.min(room))
 }
 
 fn run(options: &Serve, log: &Log) -> Result<u8> {
     // Before anything is said to be ready, so that no signal is lost.
     let signals = signals()?;
+    // First of all, so that there are descriptors for what follows.
+    let max_calls = room(options.max_calls)?;
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let folder = folder(options)?;
     let Some((library, changes)) = load_unless_told(options, &folder, &signals)? else { return Ok(0) };
     let signals = signals.1;
     let listeners = listeners(options)?;
-    let admission = Admission {
-        max_calls: room(options.max_calls),
-        max_calls_per_peer: options.max_calls_per_peer.map(usize::from),
-        allow: options.allow.clone(),
-    };
+    let admission =
+        Admission { max_calls, max_calls_per_peer: options.max_calls_per_peer, allow: options.allow.clone() };
     let on: Vec<String> = listeners.iter().filter_map(|l| l.local_addr().ok()).map(|a| a.to_string()).collect();
     let (scripts, broken) = counts(&library);
     let most = admission.max_calls;
     log_changes(&changes.into_iter().filter(|change| !matches!(change, Change::Live { .. })).collect::<Vec<_>>());
-    let server = Arc::new(Server::start(crate::host(&options.common), library, admission, listeners)?);
+    let server = Server::start(crate::host(&options.common), library, admission, listeners);
+    let server = Arc::new(server.context("cannot start the server")?);
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
     info!(
@@ -231,7 +242,8 @@ fn signals() -> Result<(Sender<i32>, Receiver<i32>)> {
     let told = sender.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || signals.forever().try_for_each(|signal| sender.send(signal)))?;
+        .spawn(move || signals.forever().try_for_each(|signal| sender.send(signal)))
+        .context("no thread for signals")?;
     Ok((told, receiver))
 }
 
@@ -283,7 +295,7 @@ fn attend(options: &Serve, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 
             ended = true;
             warn!("{} calls are still there: they are ended", server.calls());
             server.end_calls();
-            let grace = Duration::try_from_secs_f64(options.common.max_on_hangup).unwrap_or_default() + ENDING;
+            let grace = options.common.max_on_hangup + ENDING;
             ending = Some(now + grace);
         } else if now >= at {
             warn!("{} calls do not end: they are cut", server.calls());
@@ -335,7 +347,7 @@ fn control(options: &Serve, server: &Arc<Server>) -> Result<Option<Control>> {
     for path in usual_places() {
         match control::serve(&path, server) {
             Ok(control) => return Ok(Some(control)),
-            Err(error) => problems.push(format!("{}: {error}", path.display())),
+            Err(error) => problems.push(format!("{}: {}", path.display(), explained(&error.into()))),
         }
     }
     problems.dedup();
@@ -345,7 +357,7 @@ fn control(options: &Serve, server: &Arc<Server>) -> Result<Option<Control>> {
 
 /// The pages for monitoring.
 fn pages(address: &str, server: &Arc<Server>, log: &Log) -> Result<http::Pages> {
-    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address} for --metrics"))?;
+    let listener = TcpListener::bind(address).map_err(|error| deaf(&format!("{address} for --metrics"), error))?;
     info!("metrics on http://{}/metrics", listener.local_addr()?);
     let server = Arc::clone(server);
     let dropped = log.dropped();

@@ -1,6 +1,9 @@
 //! `agi-rhai test --storm`: calls nobody has to write.
 
 use crate::chance;
+use crate::logging;
+use crate::options::whole;
+use crate::out;
 use crate::test::{Test, host};
 use agi_rhai::agi::printable;
 use agi_rhai::pbx::Sounds;
@@ -11,6 +14,7 @@ use clap::Args;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -29,8 +33,12 @@ pub struct Storm {
     pub storm: Option<PathBuf>,
 
     /// Makes so many calls in a storm; without it, as many as 2 s of work allow
-    #[arg(long, value_name = "N", requires = "storm")]
+    #[arg(long, value_name = "N", requires = "storm", allow_negative_numbers = true, value_parser = at_least_one)]
     pub calls: Option<u64>,
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    whole(text, &(1..=u64::MAX))
 }
 
 /// Lets a storm loose on a script and tells what it found; whether that is nothing.
@@ -50,12 +58,20 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(chance);
     let length = options.storm.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
     let storm = host.storm(script, Sounds::beside(&path)?);
-    let thread = Builder::new().name("storm".to_owned()).stack_size(STACK).spawn(move || storm.run(seed, length));
+    // What a script makes panic is told as its problem. What else panics ends the storm, and is the last.
+    let last = Arc::new(Mutex::new(String::new()));
+    let panics = Arc::clone(&last);
+    let thread = Builder::new().name("storm".to_owned()).stack_size(STACK).spawn(move || {
+        logging::with_panics(
+            move |text| *panics.lock().unwrap_or_else(PoisonError::into_inner) = text,
+            || storm.run(seed, length),
+        )
+    });
     let Ok(report) = thread.context("no thread for the storm")?.join() else {
-        bail!("the storm broke down, which is a mistake in agi-rhai and not in {}", path.display());
+        let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        bail!("the storm broke down, which is a mistake in agi-rhai and not in {}: {last}", path.display());
     };
-    // Whoever reads from a pipe may have had enough.
-    let _ = crate::out::put(told(&report, &path, seed, colour));
+    out::put(told(&report, &path, seed, colour));
     Ok(report.problems.is_empty())
 }
 

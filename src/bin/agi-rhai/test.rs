@@ -1,8 +1,9 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
+use crate::advice::explained;
 use crate::chance;
 use crate::files::{below, is_script};
-use crate::options::{Common, Exec};
+use crate::options::{Common, Exec, natural, whole};
 use crate::out;
 use agi_rhai::Host;
 use agi_rhai::agi::printable;
@@ -45,7 +46,7 @@ pub struct Test {
     pub list: bool,
 
     /// Draws the random numbers of this seed; another one at every run unless told
-    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED")]
+    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
     pub seed: Option<u64>,
 
     /// Tells which lines of the scripts no test reached
@@ -53,7 +54,7 @@ pub struct Test {
     pub coverage: bool,
 
     /// Fails when a script has fewer percent of its lines reached; with `--coverage`
-    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", requires = "coverage", allow_negative_numbers = true, value_parser = percent)]
     pub coverage_min: Option<u8>,
 
     /// Writes the results into this file, as JUnit XML
@@ -71,6 +72,10 @@ pub struct Test {
     pub exec: Exec,
 }
 
+fn percent(text: &str) -> Result<u8, String> {
+    whole(text, &(0..=100))
+}
+
 pub fn test(options: &Test) -> ExitCode {
     let result = match &options.storm.storm {
         Some(script) => crate::storm::storm(options, script),
@@ -80,7 +85,7 @@ pub fn test(options: &Test) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            out::complain(format_args!("{error:#}"));
+            out::complain(explained(&error));
             ExitCode::from(2)
         }
     }
@@ -209,12 +214,11 @@ struct Show {
 
 impl Show {
     fn line(text: &str) {
-        // Whoever reads from a pipe may have had enough.
-        let _ = out::say(text);
+        out::say(text);
     }
 
     fn part(text: &str) {
-        let _ = out::put(text);
+        out::put(text);
     }
 
     fn in_colour(&self, code: u8, text: &str) -> String {
@@ -232,13 +236,7 @@ impl Show {
 
 /// The host of calls that are placed here.
 pub fn host(options: &Test) -> Host {
-    crate::host(&Common {
-        exec: options.exec.clone(),
-        max_computing: 1.0,
-        max_memory: 16,
-        max_on_hangup: 5.0,
-        ..Common::default()
-    })
+    crate::host(&Common { exec: options.exec.clone(), ..Common::usual() })
 }
 
 fn run(options: &Test) -> Result<bool> {

@@ -7,6 +7,8 @@ mod answers;
 mod places;
 mod workspace;
 
+use crate::advice::explained;
+use crate::out;
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response, ResponseError};
 use lsp_types::notification::Notification as _;
 use lsp_types::request::{RegisterCapability, Request as _};
@@ -26,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread::Builder;
 use workspace::Workspace;
 
 /// Serves an editor over stdin and stdout (Language Server Protocol)
@@ -43,7 +46,7 @@ pub struct Lsp {
     sounds: Vec<PathBuf>,
 
     /// Version of Asterisk the scripts are for: commands it does not have are told
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = crate::check::version)]
     asterisk: Option<u32>,
 
     #[command(flatten)]
@@ -67,7 +70,7 @@ enum Incoming {
 pub fn lsp(options: &Lsp) -> ExitCode {
     let (sender, incoming) = channel();
     // The only way to notice that a request was taken back; it ends with the process.
-    std::thread::spawn(move || {
+    let reading = Builder::new().name("editor".to_owned()).spawn(move || {
         let mut input = BufReader::new(stdin());
         loop {
             let next = match Message::read(&mut input) {
@@ -84,6 +87,10 @@ pub fn lsp(options: &Lsp) -> ExitCode {
             }
         }
     });
+    if let Err(error) = reading {
+        out::complain(explained(&error.into()));
+        return ExitCode::from(2);
+    }
     let server = Server { workspace: Workspace::new(options), phase: Phase::New, watches: false, requests: 0 };
     ExitCode::from(server.serve(&incoming))
 }
@@ -141,7 +148,7 @@ impl Server {
                     send_raw(&error.to_string());
                 }
                 Incoming::Broken(problem) => {
-                    crate::out::complain(format_args!("what the editor sends is not the protocol: {problem}"));
+                    out::complain(format_args!("what the editor sends is not the protocol: {problem}"));
                     return 1;
                 }
             }
@@ -285,7 +292,7 @@ impl Server {
 
 /// The exit code where `exit` was never said.
 fn gone() -> u8 {
-    crate::out::complain("the editor is gone without a word");
+    out::complain("the editor is gone without a word");
     1
 }
 

@@ -4,15 +4,17 @@ use super::audio::Audio;
 use super::call::{Line, Setup, Version};
 use super::keypad::{is_question, length};
 use super::stamp;
+use crate::out;
 use agi_rhai::Status;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Sound, Sounds};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, IsTerminal, stdin, stdout};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// Plays a script to whoever sits at the keyboard.
@@ -20,7 +22,7 @@ pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
     show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", printable(&setup.name())));
     let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
     let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
-    let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone());
+    let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone())?;
     let mut line = Line::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
     if let Some(audio) = &audio {
         line.observe(Arc::new(audio.clone()));
@@ -37,8 +39,7 @@ pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
 }
 
 fn show(line: &str) {
-    // Whoever reads from a pipe may have had enough.
-    let _ = crate::out::say(line);
+    out::say(line);
 }
 
 /// The person at the keyboard, in real time; `fast`, time stands still but for questions.
@@ -62,12 +63,13 @@ struct Keyboard {
 }
 
 impl Keyboard {
-    fn new(setup: &Setup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Self {
+    fn new(setup: &Setup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
         let (sender, lines) = channel();
         // The only way to read lines and let time pass at once; it ends with the process.
-        std::thread::spawn(move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let read = move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
+        Builder::new().name("keys".to_owned()).spawn(read).context("no thread for the keys")?;
         let clock = Stopwatch::start();
-        Self {
+        Ok(Self {
             lines,
             keys: VecDeque::new(),
             gone: false,
@@ -83,7 +85,7 @@ impl Keyboard {
             began: clock.now(),
             skipped: Duration::ZERO,
             fast: setup.setting.fast,
-        }
+        })
     }
 
     /// A line with the time of the call.

@@ -11,6 +11,7 @@ mod watch;
 
 use crate::logging;
 use crate::options::Common;
+use crate::out;
 use agi_rhai::Status;
 use agi_rhai::pbx::Database;
 use anyhow::Result;
@@ -174,7 +175,7 @@ pub fn phone(phone: Phone) -> Result<Status> {
     match Version::load(&setup) {
         Ok(version) => line::play(&setup, &version),
         Err(problem) => {
-            crate::out::tell(problem.render(std::io::stderr().is_terminal()));
+            out::tell(problem.render(std::io::stderr().is_terminal()));
             Ok(problem.status())
         }
     }

@@ -8,6 +8,8 @@ use super::view::{self, Panel, Ui};
 use super::watch;
 use crate::logging;
 use crate::options::Common;
+use crate::out;
+use crate::panics;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::pbx::{Act, Digit};
@@ -43,7 +45,10 @@ pub fn play(setup: Setup, common: &Common) -> Result<Status> {
     let live = Arc::new(Live::default());
     live.view().database = setup.database.clone();
     let sink = Arc::clone(&live);
-    logging::start_on_screen(common, move |warning, place, text| sink.log(warning, place, text));
+    logging::start_on_screen(common, move |line| match line {
+        logging::Line { is_panic: true, text, .. } => sink.report(&text),
+        logging::Line { warning, place, text, .. } => sink.log(warning, place, text),
+    });
     if setup.setting.audio {
         let told = Arc::clone(&live);
         if let Some(audio) = Audio::start(&setup, Box::new(move |what| told.log(true, None, what))) {
@@ -56,7 +61,7 @@ pub fn play(setup: Setup, common: &Common) -> Result<Status> {
     }
     let mut phone = Phone { setup, live, acts: None, call: None, last: Arc::default(), ui: Ui::new() };
     watch::start(&phone.setup, &phone.live);
-    report_panics(&phone.live);
+    report_panics();
     let mut screen = Screen::open().context("the terminal cannot be used")?;
     phone.ring();
     let result = phone.serve(&mut screen, &ended);
@@ -64,7 +69,7 @@ pub fn play(setup: Setup, common: &Common) -> Result<Status> {
     phone.put_away();
     if let Err(error) = result {
         // The log was on the screen, which is gone.
-        crate::out::complain(format_args!("the terminal failed: {error:#}"));
+        out::complain(format_args!("the terminal failed: {error:#}"));
         return Ok(Status::Lost);
     }
     Ok(Status::Success)
@@ -116,19 +121,17 @@ fn leave() {
 }
 
 /// A panic of a call is caught and told as a fault; one of our own is to be read on a terminal that is as before.
-fn report_panics(live: &Arc<Live>) {
+fn report_panics() {
     let ours = std::thread::current().id();
     let usual = std::panic::take_hook();
-    let live = Arc::downgrade(live);
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().id() == ours {
             if is_raw_mode_enabled().unwrap_or(false) {
                 leave();
             }
-            usual(panic);
-        } else if let Some(live) = live.upgrade() {
-            live.report(&panic.to_string());
+            out::complain(panics::told(panic));
         }
+        usual(panic);
     }));
 }
 
@@ -336,7 +339,7 @@ impl Phone {
             None => Vec::new(),
         };
         for line in lines {
-            let _ = crate::out::say(line);
+            out::say(line);
         }
     }
 }

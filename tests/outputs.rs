@@ -1,0 +1,327 @@
+//! What the program says, and where: outputs nobody reads, logs that cannot be written, panics.
+
+use crate::support::process::{Ended, Folder, Process, agi_rhai};
+use crate::support::server::{Peer, Server, environment, wait_until};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A script that makes Rust's own sort panic, since what it compares by is no order.
+const PANICS: &str =
+    "for n in 0..100 { let a = []; for i in 0..60 { a.push(i * 7 % 60); } a.sort(|x, y| random(-1, 1)); }";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A pipe nobody reads from any more.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// Runs it in this folder, with keys for whoever reads any.
+fn run(folder: &Folder, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Output {
+    let mut command = agi_rhai(args);
+    command.current_dir(folder.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    prepare(&mut command);
+    let mut child = command.spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(b"7\n");
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn an_output_nobody_reads_changes_no_exit_code() {
+    let folder = Folder::new();
+    folder.file("good.rhai", "answer(); wait_for_digit(1000);");
+    folder.file("good.test.rhai", "fn test_a() { place_call(\"good\"); press(\"7\"); expect_end(); }");
+    folder.file("bad.rhai", "answer();\nstream_fil(\"x\");\n");
+    folder.file("bad.test.rhai", "fn test_b() { place_call(\"good\"); expect_variable(\"X\", \"1\"); }");
+    folder.file("broken/a.rhai", "let = 1;");
+    folder.file("whole/a.rhai", "noop();");
+    let mut call = Process::call(&mut agi_rhai([
+        "--record",
+        folder.path("calls").to_str().unwrap(),
+        folder.path("whole/a.rhai").to_str().unwrap(),
+    ]));
+    call.answer("NOOP", "200 result=0");
+    call.end().code(0);
+    let server = Server::start(&folder, &[]);
+    let socket = server.control.to_str().unwrap();
+    // What each of them is to come to, whoever reads it.
+    let runs: &[(&[&str], i32)] = &[
+        (&["--help"], 0),
+        (&["--version"], 0),
+        (&["phone", "--fast", "good.rhai"], 0),
+        (&["phone", "bad.rhai"], 1),
+        (&["phone", "none.rhai"], 2),
+        (&["serve", "--check", "--scripts", "whole"], 0),
+        (&["serve", "--check", "--scripts", "broken"], 1),
+        (&["serve", "--check", "--scripts", "none"], 2),
+        (&["calls", "--control", socket], 0),
+        (&["calls", "--control", "none.sock"], 2),
+        (&["calls", "--control", socket, "end", "7"], 2),
+        (&["test", "good.test.rhai"], 0),
+        (&["test", "--coverage", "bad.test.rhai"], 1),
+        (&["test", "--list", "good.test.rhai"], 0),
+        (&["test", "none.rhai"], 2),
+        (&["test", "--storm", "good.rhai", "--calls", "20"], 0),
+        (&["test", "--storm", "bad.rhai", "--calls", "20"], 1),
+        (&["check", "good.rhai"], 0),
+        (&["check", "bad.rhai"], 1),
+        (&["check", "--format", "json", "bad.rhai"], 1),
+        (&["check", "--format", "sarif", "bad.rhai"], 1),
+        (&["check", "--format", "github", "bad.rhai"], 1),
+        (&["check", "--rules"], 0),
+        (&["check", "none.rhai"], 2),
+        (&["replay", "calls"], 0),
+        (&["replay", "--as-test", "calls"], 0),
+        (&["replay", "good.rhai"], 2),
+        (&["new", "made"], 0),
+        (&["commands"], 0),
+        (&["commands", "answer"], 0),
+        (&["commands", "xyzxyz"], 2),
+        (&["lsp"], 1),
+        (&["completions", "bash"], 0),
+        (&["completions", "zsh"], 0),
+        (&["man"], 0),
+    ];
+    let help = text(&run(&folder, &["--help"], |_| ()).stdout);
+    let names = help.split("Commands:").nth(1).unwrap().split("Arguments:").next().unwrap().lines();
+    let names: BTreeSet<&str> = names
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let tried: BTreeSet<&str> = runs.iter().map(|(args, _)| args[0]).collect();
+    assert!(names.len() > 9 && names.is_subset(&tried), "{names:?}, and tried are {tried:?}");
+    let made = || {
+        ["rhai", "prompts", "test.rhai"]
+            .iter()
+            .for_each(|end| drop(fs::remove_file(folder.path(&format!("made.{end}")))))
+    };
+    for (args, code) in runs {
+        made();
+        let read = run(&folder, args, |_| ());
+        assert_eq!(read.status.code(), Some(*code), "{args:?}: {read:?}");
+        made();
+        let unread = run(&folder, args, |command| {
+            command.stdout(closed());
+        });
+        assert_eq!(unread.status.code(), Some(*code), "{args:?} into a closed pipe: {unread:?}");
+        assert!(!text(&unread.stderr).contains("panicked"), "{args:?}: {unread:?}");
+        made();
+        let unread = run(&folder, args, |command| {
+            command.stdout(closed()).stderr(closed());
+        });
+        assert_eq!(unread.status.code(), Some(*code), "{args:?} with nobody there: {unread:?}");
+        // What is lost because there is no room is another thing.
+        let speaks = !read.stdout.is_empty() && args[0] != "lsp";
+        if speaks {
+            made();
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let lost = run(&folder, args, |command| {
+                command.stdout(full);
+            });
+            assert_eq!(lost.status.code(), Some(2), "{args:?}: {lost:?}");
+            assert!(
+                text(&lost.stderr).contains("cannot write to standard output: No space left"),
+                "{args:?}: {lost:?}"
+            );
+        }
+    }
+    made();
+}
+
+/// A program that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_panic_with_a_log_nobody_reads_holds_nothing_up() {
+    let folder = Folder::new();
+    folder.file("scripts/panics.rhai", PANICS);
+    folder.file("scripts/well.rhai", "verbose(\"well\");");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = agi_rhai(["serve", "--listen", &free.to_string(), "--drain", "0"]);
+    command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str()]);
+    command.args(["--control".as_ref(), folder.path("control.sock").as_os_str()]);
+    // A pipe that is full from the beginning.
+    let (mut reader, mut full) = std::io::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&full, rustix::fs::OFlags::NONBLOCK).unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&full, rustix::fs::OFlags::empty()).unwrap();
+    let mut child = Killed(command.env("RUST_BACKTRACE", "0").stdout(Stdio::null()).stderr(full).spawn().unwrap());
+    drop(command);
+    wait_until("it listens", || TcpStream::connect(free).is_ok());
+    let play = |script: &str| {
+        let mut peer = Peer::connect(free);
+        peer.send(environment(script));
+        peer.play()
+    };
+    for _ in 0..5 {
+        let played = play("panics");
+        assert_eq!(played.status(), "FAILURE", "{played:?}");
+        assert!(played.variable("AGI_RHAI_ERROR").unwrap().contains("error in comparer for sorting"), "{played:?}");
+        assert_eq!(play("well").said(), ["well"]);
+    }
+    let mut log = Vec::new();
+    let reading = std::thread::spawn(move || {
+        let _ = reader.read_to_end(&mut log);
+        text(&log)
+    });
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child.0), rustix::process::Signal::TERM).unwrap();
+    wait_until("it ends", || child.0.try_wait().unwrap().is_some());
+    // It is in the log, with the call it was, and with the script as its fault.
+    let log = reading.join().unwrap();
+    let panics: Vec<&str> = log.lines().filter(|line| line.contains("panicked in thread calls at ")).collect();
+    assert_eq!(panics.len(), 5, "{log}");
+    assert!(panics[0].contains("ERROR call{id=") && panics[0].contains(".rs:"), "{}", panics[0]);
+    assert!(log.contains("scripts/panics.rhai"), "{log}");
+    // The usual hook's words are not.
+    assert!(!log.contains("\nthread '"), "{log}");
+}
+
+#[test]
+fn a_panic_goes_where_the_log_goes() {
+    let folder = Folder::new();
+    let script = folder.file("panics.rhai", PANICS);
+    let log = folder.path("log");
+    let ended: Ended =
+        Process::call(agi_rhai(["--log", log.to_str().unwrap(), &script]).env("RUST_BACKTRACE", "0")).end();
+    ended.code(1);
+    assert_eq!(ended.stderr, "");
+    let log = fs::read_to_string(log).unwrap();
+    assert!(
+        log.contains("ERROR panicked in thread main at ") && log.contains("error in comparer for sorting"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_storm_of_panics_is_a_clean_report() {
+    let folder = Folder::new();
+    folder.file("panics.rhai", PANICS);
+    folder.file("panics.test.rhai", "fn test_it() { place_call(\"panics\"); expect_end(); }");
+    for args in [&["test", "--storm", "panics.rhai", "--calls", "30"][..], &["test", "panics.test.rhai"]] {
+        let output = run(&folder, args, |_| ());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(text(&output.stderr), "", "{args:?}");
+        assert!(text(&output.stdout).contains("error in comparer for sorting"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_log_is_not_for_everybody_and_not_waited_for() {
+    let folder = Folder::new();
+    let script = folder.file("scripts/a.rhai", "print(\"hello\");");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (ours, servers, pipe) = (folder.path("ours.log"), folder.path("server.log"), folder.path("pipe"));
+    let shown = |path: &Path| path.to_str().unwrap().to_owned();
+    Process::call(&mut agi_rhai(["--log", &shown(&ours), &script])).end().code(0);
+    let server = Server::launch(&folder, &["--log", &shown(&servers)], |_| {});
+    wait_until("it logs", || fs::read_to_string(&servers).is_ok_and(|log| log.contains(" at most ")));
+    drop(server);
+    assert_eq!((mode(&ours), mode(&servers)), (0o640, 0o640));
+    // A pipe nobody reads from.
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let said = format!("cannot log to {}: nobody reads from this pipe; logging to stderr", shown(&pipe));
+    Process::call(&mut agi_rhai(["--log", &shown(&pipe), &script])).end().code(0).says(&said).says("hello");
+    let server = Server::start(&folder, &["--log", &shown(&pipe)]);
+    server.wait_for_log(&said);
+    assert_eq!(server.status("a"), "SUCCESS");
+    drop(server);
+    // One somebody reads from.
+    let reader = pipe.clone();
+    let reading = std::thread::spawn(move || fs::read_to_string(reader).unwrap());
+    let began = Instant::now();
+    while !reading.is_finished() && began.elapsed() < Duration::from_secs(30) {
+        Process::call(&mut agi_rhai(["--log", &shown(&pipe), &script])).end().code(0);
+    }
+    assert!(reading.join().unwrap().contains("hello"));
+}
+
+/// A small file system of its own; `None` where it cannot be had.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn mount(path: &Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "agi-rhai-test"]).arg(path);
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("SKIPPED: only root can mount a small disk");
+        }
+        mounted.then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn lines_lost_on_a_full_disk_are_counted_and_told() {
+    let folder = Folder::new();
+    let line = "x".repeat(200);
+    folder.file("scripts/talks.rhai", format!("for i in 0..1000 {{ print(`${{i}} {line}`); }}"));
+    let script = folder.file("once.rhai", "print(\"not lost\");");
+    let Some(_disk) = Disk::mount(&folder.path("disk"), "64k") else { return };
+    let path = folder.path("disk/log");
+    let _server = Server::launch(&folder, &["--log", path.to_str().unwrap()], |_| {});
+    let log = || fs::read_to_string(&path).unwrap_or_default();
+    wait_until("it serves", || log().contains(" at most "));
+    let find = |after: &str, until: &str| {
+        let log = log();
+        log.split(after).nth(1).unwrap().split(until).next().unwrap().to_owned()
+    };
+    let calls: std::net::SocketAddr =
+        log().split(", at most").next().unwrap().rsplit(" on ").next().unwrap().parse().unwrap();
+    let pages = find("metrics on http://", "/");
+    let dropped = || {
+        let mut stream = TcpStream::connect(&pages).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        let value = page.lines().find_map(|line| line.strip_prefix("agi_rhai_log_lines_dropped_total ")).unwrap();
+        value.parse::<u64>().unwrap()
+    };
+    let play = || {
+        let mut peer = Peer::connect(calls);
+        peer.send(environment("talks"));
+        peer.play()
+    };
+    assert_eq!(dropped(), 0);
+    assert_eq!(play().status(), "SUCCESS");
+    wait_until("what did not fit is counted", || dropped() > 500);
+    assert!(log().lines().count() > 100, "what fits is there");
+    // A process of its own puts what does not fit on stderr.
+    Process::call(&mut agi_rhai(["--log", path.to_str().unwrap(), &script])).end().code(0).says("not lost");
+    // Room again: it is told once, with what comes next in a line of its own.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    for _ in 0..3 {
+        let mut peer = Peer::connect(calls);
+        peer.send(environment("none"));
+        assert_eq!(peer.play().status(), "NOTFOUND");
+    }
+    wait_until("it is told", || log().contains("lines of the log are lost"));
+    std::thread::sleep(Duration::from_millis(200));
+    let (log, lost) = (log(), dropped());
+    assert_eq!(log.matches("lines of the log are lost").count(), 1, "{log}");
+    assert!(log.contains(&format!("WARN {lost} lines of the log are lost: No space left on device")), "{lost}: {log}");
+    assert!(log.lines().all(|line| line.is_empty() || line.starts_with("20")), "{log}");
+}
