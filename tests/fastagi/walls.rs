@@ -321,7 +321,7 @@ fn in_processes_of_their_own(steps: &[(Step, Way)], folder: &Folder) {
                     let script = folder.path(&format!("scripts/s{n}.rhai"));
                     let test = folder.file(
                         &format!("scripts/s{n}.test.rhai"),
-                        &format!("fn test_it() {{ place_call(\"s{n}\"); hang_up(); }}"),
+                        format!("fn test_it() {{ place_call(\"s{n}\"); hang_up(); }}"),
                     );
                     let replies = "200 result=0\n".repeat(COMMANDS);
                     for mut program in [agi_rhai([script.to_str().unwrap()]), agi_rhai(["test", test.as_str()])] {
