@@ -431,7 +431,7 @@ impl Reactor {
 
     /// Begins a call on this connection, which does not block. It runs before all others.
     pub fn spawn(&mut self, stream: TcpStream, body: impl FnOnce(Place) + Send + 'static) -> io::Result<()> {
-        let stack = self.stacks.pop().map_or_else(|| DefaultStack::new(stack::SIZE), Ok)?;
+        let stack = self.stacks.pop().map_or_else(stack::new, Ok)?;
         let stack_limit = stack.limit().get();
         let index = self.free.pop().unwrap_or_else(|| {
             self.tasks.push(None);
