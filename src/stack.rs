@@ -27,11 +27,12 @@ pub fn new() -> io::Result<DefaultStack> {
     let stack = DefaultStack::new(SIZE)?;
     #[cfg(target_os = "linux")]
     {
-        // Where the system maps memory in huge pages, the first word on a stack would cost 2 MiB, and half a millisecond.
+        // Where the system maps memory in huge pages, the first word on a stack would cost 2 MiB, and half a
+        // millisecond.
         let (limit, base) = (stack.limit().get(), stack.base().get());
         let start = std::ptr::with_exposed_provenance_mut::<std::ffi::c_void>(limit);
-        // SAFETY: the range is the stack's own mapping, which this leaves as it is. That a system knows no huge pages is
-        // no matter.
+        // SAFETY: the range is the stack's own mapping, which this leaves as it is. That a system knows no huge pages
+        // is no matter.
         let _ = unsafe { rustix::mm::madvise(start, base - limit, rustix::mm::Advice::LinuxNoHugepage) };
     }
     Ok(stack)

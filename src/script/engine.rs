@@ -168,8 +168,8 @@ fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box
     }
 }
 
-/// Empties the variables that closures have captured: a closure that captured the variable it is in would keep itself, and
-/// all else it holds, for ever.
+/// Empties the variables that closures have captured: a closure that captured the variable it is in would keep itself,
+/// and all else it holds, for ever.
 fn let_go(scope: &Scope) {
     for (_, _, value) in scope.iter_raw().filter(|(.., value)| value.is_shared()) {
         let held = value.clone().write_lock::<Dynamic>().map(|mut held| std::mem::take(&mut *held));

@@ -192,7 +192,8 @@ impl Server {
             let cell = |number: usize| cells[number].to_owned();
             LiveCall { id: cell(0), caller: cell(1), script: cell(2), line: cell(4), doing: cell(5), channel: cell(9) }
         };
-        rows.lines().map(call).collect()
+        // An empty line ends the answer.
+        rows.lines().take_while(|row| !row.is_empty()).map(call).collect()
     }
 
     /// The call on this channel, once it is about this.
