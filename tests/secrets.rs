@@ -260,6 +260,32 @@ fn no_function_and_no_operator_lets_a_secret_out() {
     assert!(told.1 * 3 > cases.len(), "many are to be faults: {told:?} of {}", cases.len());
 }
 
+/// What a script catches of our own functions, and passes on.
+#[test]
+fn no_error_of_our_own_functions_gives_a_caught_secret_away() {
+    let language = agi_rhai::script::Language::new();
+    let folder = Folder::new();
+    let host = host(&folder);
+    let mut caught = 0;
+    for (name, arity) in functions() {
+        let ours = language.function(&name).is_some() || ["parse_int", "parse_float"].contains(&name.as_str());
+        if arity == 0 || !ours {
+            continue;
+        }
+        for form in ["pin + \"x\"", "[pin]", "to_number(pin)"] {
+            let what = written(&name, &vec![form; arity]);
+            let text = format!(
+                "let pin = ask(\"vm-password\", #{{ max: 8, secret: true }});\ntry {{ {what}; }} catch (e) {{ \
+                 set_variable(\"AGI_RHAI_CAUGHT\", if type_of(e) == \"map\" {{ e.message }} else {{ `${{e}}` }}); }}"
+            );
+            let Some([told, _]) = leaves(&host, &folder, &text) else { continue };
+            caught += usize::from(told.contains("AGI_RHAI_CAUGHT"));
+            assert!(!told.contains("4711"), "{text}\nleaves:\n{told}");
+        }
+    }
+    assert!(caught > 50, "{caught} were caught");
+}
+
 /// The same with the program itself: what stands in the log, in the list of calls and in the metrics, and what Asterisk
 /// is told.
 #[test]

@@ -9,7 +9,9 @@ use crate::agi::line::LONG_LINE;
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
 use crate::session::Error;
 use rand::RngExt;
-use rhai::{Array, Dynamic, EvalAltResult, FLOAT, FnPtr, INT, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{
+    Array, Dynamic, EvalAltResult, FLOAT, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
+};
 use std::any::TypeId;
 use std::time::Duration;
 
@@ -211,11 +213,21 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
         let at = Call::of(context)?.chance().random_range(0..array.len());
         Ok(array[at].clone())
     });
-    rhai::FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
+    FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
     add(module, "now", 0, |context, _| Ok(unix(&*Call::of(context)?).into()));
     for arity in 0..=2 {
         add(module, "date", arity, date);
     }
+    // Rhai's tell the text in their errors, which a script may catch and pass on.
+    let register = |name: &str| FuncRegistration::new(name).in_global_namespace();
+    register("parse_int")
+        .set_into_module(module, |context: NativeCallContext, text: &str| parse_int(&context, text, 10));
+    register("parse_int")
+        .set_into_module(module, |context: NativeCallContext, text: &str, radix: INT| parse_int(&context, text, radix));
+    register("parse_float").set_into_module(module, |context: NativeCallContext, text: &str| {
+        let what = "parse_float: the text isn't a number";
+        text.trim().parse::<FLOAT>().map_err(|_| wrong(&context, &format!("{what}: {}", quoted(text, SHOWN)), what))
+    });
     add(module, "app_text", 1, |context, args| {
         let text = shown(args[0], LONG_LINE + 1);
         if text.len() > LONG_LINE {
@@ -256,10 +268,21 @@ impl Call {
 
 /// An error of a function: with the values that are not right, and without, for a call that has a secret.
 fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<EvalAltResult> {
-    if let Ok(call) = Call::of(context) {
-        call.raises(message.to_owned(), discreet.to_owned());
-    }
+    let message = match Call::of(context) {
+        Ok(call) => call.raises(message, discreet.to_owned()),
+        Err(_) => message.to_owned(),
+    };
     EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into()
+}
+
+fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT, Box<EvalAltResult>> {
+    let Some(radix) = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix)) else {
+        let what = "parse_int: the radix must be between 2 and 36";
+        return Err(wrong(context, &format!("{what}, not {radix}"), what));
+    };
+    let what = "parse_int: the text isn't a whole number";
+    INT::from_str_radix(text.trim(), radix)
+        .map_err(|_| wrong(context, &format!("{what}: {}", quoted(text, SHOWN)), what))
 }
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {

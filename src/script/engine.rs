@@ -390,9 +390,14 @@ impl Call {
         true
     }
 
-    /// Notes the text of an error, and what may be told of it once the caller has answered a secret question.
-    pub(super) fn raises(&self, text: String, discreet: String) {
-        *lock(&self.raised) = Some(Raised { text, discreet });
+    /// Notes the text of an error, and what may be told of it once the caller has answered a secret question. Gives the
+    /// one a script may catch, and pass on.
+    pub(super) fn raises(&self, text: &str, discreet: String) -> String {
+        // Whoever has the session is in the middle of something else.
+        let is_secret = self.session.try_lock().is_ok_and(|session| session.knows_a_secret());
+        let caught = if is_secret { discreet.clone() } else { text.to_owned() };
+        *lock(&self.raised) = Some(Raised { text: text.to_owned(), discreet });
+        caught
     }
 
     /// The fault of an error; without values once the caller has answered a secret question.
@@ -413,7 +418,8 @@ impl Call {
         let length = text.len() + LINE_OVERHEAD;
         let printed = self.printed.fetch_add(length, Relaxed);
         if printed + length > self.limits.printed {
-            self.exceed(format!("the script prints more than {} KiB", self.limits.printed / 1024));
+            let limit = self.limits.printed / 1024;
+            self.exceed(format!("the script prints more than {limit} KiB, with {LINE_OVERHEAD} bytes for each line"));
             return;
         }
         let note = Note::Printed { script: script.unwrap_or_default(), line: line.unwrap_or(0), text };
@@ -581,9 +587,10 @@ impl Call {
         if let Some(limit) = limit {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
             fault.message = limit;
-            if fault.line == 0 {
-                // It may be what is printed that is too much.
+            if self.printed.load(Relaxed) > self.limits.printed {
+                // Rhai tells the place of what comes after it.
                 let (printed, line) = lock(&self.print).clone();
+                fault.line = 0;
                 fault.stands_at(printed, line, &script.sources);
             }
             // Rhai tells no place in an empty loop, and of functions only the outermost call.

@@ -229,6 +229,11 @@ impl Fault {
         let here = before.map_or("", |(at, _)| &self.source[at..]);
         let told = explain_discreetly(error.unwrap_inner(), language, here, raised);
         self.told_as(told);
+        if let (Some(raised), Some((message, _))) = (raised, &mut self.full)
+            && *message == raised.discreet
+        {
+            message.clone_from(&raised.text);
+        }
         self
     }
 
@@ -479,7 +484,7 @@ fn type_name(name: &str) -> &'static str {
 fn thrown_discreetly(token: &Dynamic, raised: Option<&Raised>) -> String {
     let text = thrown(token);
     match raised {
-        Some(raised) if raised.text == text => raised.discreet.clone(),
+        Some(raised) if raised.text == text || raised.discreet == text => raised.discreet.clone(),
         _ if token.is_unit() => text,
         _ => "a value was thrown".to_owned(),
     }

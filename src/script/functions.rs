@@ -265,7 +265,8 @@ pub(super) fn raise(call: &Call, context: &NativeCallContext, error: Error) -> B
             EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
         }
         Error::Refused(refusal) => {
-            call.raises(refusal.message.clone(), refusal.discreet());
+            let message = call.raises(&refusal.message, refusal.discreet());
+            let refusal = Refusal { message, ..refusal };
             EvalAltResult::ErrorRuntime(caught(refusal, context, position), position).into()
         }
     }

@@ -402,7 +402,12 @@ impl<W: Wire> Stream<W> {
     fn ended(&mut self) {
         self.closed = true;
         if !self.gone {
-            tracing::info!("the input ended after {} replies, which is taken for a hangup", self.replies);
+            let replies = self.replies;
+            if self.canned == Some(true) || replies == 0 {
+                tracing::info!("the input ended after {replies} replies, which is taken for a hangup");
+            } else {
+                tracing::debug!("the line was closed after {replies} replies, which is taken for a hangup");
+            }
         }
     }
 
