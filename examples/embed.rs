@@ -70,7 +70,7 @@ pub(crate) fn host() -> Host {
     host
 }
 
-/// One call over any reader and writer: pipes, a socket, a test. The thread is to have a stack of 8 MiB.
+/// One call over any reader and writer: pipes, a socket, a test.
 pub(crate) fn over(
     reader: impl Read + Send + 'static,
     writer: impl Write + Send + 'static,

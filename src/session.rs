@@ -226,6 +226,11 @@ impl Session {
         self.rules.permissions = permissions;
     }
 
+    /// What scripts may have Asterisk run.
+    pub(crate) fn permissions(&self) -> &Permissions {
+        &self.rules.permissions
+    }
+
     /// Lets somebody hear what goes over the line.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observer = Some(observer);

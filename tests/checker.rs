@@ -265,6 +265,10 @@ fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
         "1:21 not-allowed: dial: `options` may not run Dial with the option M here: it begins other code of the dialplan, \
          records, or is not known; whoever runs agi-rhai allows it by --allow-exec Dial",
     );
+    let shell = "`arguments` may not use the function SHELL here: it runs programs on Asterisk's machine; whoever runs \
+                 agi-rhai allows it by --allow-exec SHELL";
+    check("exec(\"NoOp\", \"${SHELL(id)}\");", &format!("1:14 not-allowed: exec: {shell}"));
+    check("exec(\"NoOp\", 1, \"${SHELL(id)}\");", &format!("1:17 not-allowed: exec: {shell}"));
     let mut checker = Checker::new(&Language::new());
     checker.permissions.allowed.push("system".to_owned());
     assert_eq!(shown(&checker.check(Path::new("test.rhai"), "exec(\"System\", \"true\");")), "");

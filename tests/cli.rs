@@ -128,7 +128,13 @@ fn a_script_is_found_where_it_belongs() {
     }
     check(agi_rhai(["only"]).env("AGI_RHAI_SCRIPTS", &first).env("AST_AGI_DIR", &second), "only");
     // Asterisk's working directory is nobody's folder of scripts; who tries a script by hand is where it is.
-    call(agi_rhai(["same.rhai"]).env("AST_AGI_DIR", &nowhere).current_dir(&first)).code(2);
+    let (second, nowhere) = (second.display(), nowhere.display());
+    call(agi_rhai(["same.rhai"]).env("AST_AGI_DIR", format!("{nowhere}")).current_dir(&first)).code(2);
+    let all = format!("no script none: searched {second}, /var/lib/asterisk/agi-bin, the current folder");
+    let missing = call(agi_rhai(["none"]).env("AGI_RHAI_SCRIPTS", format!("{second}")));
+    missing.code(2).says(&all).sent(&format!("SET VARIABLE \"AGI_RHAI_ERROR\" \"{all}\""));
+    call(agi_rhai(["none"]).env("AST_AGI_DIR", format!("{nowhere}")))
+        .says(&format!("no script none: searched {nowhere}\n"));
     check(agi_rhai(["same.rhai"]).current_dir(&first), "one");
 }
 
@@ -226,6 +232,12 @@ fn denied_applications_are_not_run() {
     let other = call(&mut agi_rhai(["--deny-exec", "Playback,Dial", "--allow-exec", "Exec, SYSTEM", &script]));
     other.code(0).sent(r#"EXEC "System" "x""#).sent(r#"VERBOSE "Playback: argument application" 1"#);
     other.sent(r#"VERBOSE "trysystem: argument application" 1"#);
+    let none = call(&mut agi_rhai(["--deny-exec", "*", "--allow-exec", "*", &script]));
+    for app in ["System", "trysystem", "Playback"] {
+        none.sent(&format!("VERBOSE \"{app}: argument application\" 1"));
+    }
+    let dial = folder.file("dial.rhai", "dial(\"PJSIP/a,20,U(x)\", 20)");
+    call(&mut agi_rhai([&dial])).code(1).says("dial: `target` may not run Dial with the option U here");
     let all = call(agi_rhai([&script]).env("AGI_RHAI_ALLOW_EXEC", "*").env("AGI_RHAI_DENY_EXEC", ""));
     all.code(0).sent(r#"EXEC "System" "x""#).sent(r#"EXEC "trysystem" "x""#).sent(r#"EXEC "Playback" "x""#);
 }

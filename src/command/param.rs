@@ -240,8 +240,16 @@ impl Command {
                             Kind::Application => joined(&args[number + 1..]).unwrap_or_default(),
                             _ => String::new(),
                         };
-                        if let Some(problem) = rules.permissions.refuses(kind, &text(value).map_err(refused)?, &rest) {
-                            return Err(refused(problem));
+                        let given = text(value).map_err(refused)?;
+                        if let Some(problem) = rules.permissions.refuses(kind, &given, &rest) {
+                            // Where the name alone passes, its arguments are what is wrong.
+                            let by_itself = rules.permissions.refuses(kind, &given, "");
+                            let at_fault =
+                                if by_itself.is_some() { param } else { params.get(number + 1).unwrap_or(param) };
+                            return Err(Refusal {
+                                parameter: Some(at_fault.name),
+                                ..self.refusal(RefusalKind::Argument, format_args!("`{}` {problem}", at_fault.name))
+                            });
                         }
                     }
                     words += 1;

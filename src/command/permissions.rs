@@ -253,7 +253,8 @@ const REFUSED: &[(What, &str, &str)] = &[
 /// The options of Dial that begin no other code of the dialplan and record nothing.
 const DIAL_OPTIONS: &str = "aAcCdDEfghHiIjkKLmnNoOpPQrRsStTuz";
 
-/// What the operator says to allow everything, names that only Asterisk works out among it.
+/// What the operator says to allow everything, names that only Asterisk works out among it; or to deny all
+/// applications and functions.
 pub const EVERYTHING: &str = "*";
 
 /// What scripts may have Asterisk run, besides what all scripts may, or without some of it.
@@ -261,9 +262,14 @@ pub const EVERYTHING: &str = "*";
 pub struct Permissions {
     /// Names of applications, functions and variables that are allowed besides; `*` allows all.
     pub allowed: Vec<String>,
-    /// Names of applications and functions that are not allowed.
+    /// Names of applications and functions that are not allowed; `*` denies all.
     pub denied: Vec<String>,
 }
+
+/// A text with expressions that is longer, in bytes, is not judged: it would take long, and no Asterisk takes such a line.
+const LONGEST_EXPRESSION: usize = 8192;
+/// Nor one with more of them.
+const MAX_EXPRESSIONS: usize = 100;
 
 fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
@@ -287,13 +293,6 @@ fn allows(names: &str) -> String {
     format!("whoever runs agi-rhai allows it by --allow-exec {names}")
 }
 
-fn worked_out(what: &str) -> String {
-    format!(
-        "may not hold {what}, for nobody can tell what Asterisk would run: work it out in the script; {}",
-        allows("'*'")
-    )
-}
-
 impl Permissions {
     /// Whether everything is allowed.
     fn everything(&self) -> bool {
@@ -307,6 +306,12 @@ impl Permissions {
         if self.everything() {
             return None;
         }
+        for text in [text, rest] {
+            if has_expression(text) && (text.len() > LONGEST_EXPRESSION || text.matches('$').count() > MAX_EXPRESSIONS)
+            {
+                return Some(self.worked_out("so long an expression"));
+            }
+        }
         match kind {
             Kind::Application => self.application(text, rest),
             Kind::Expression => self.expression(text),
@@ -318,16 +323,24 @@ impl Permissions {
         .err()
     }
 
+    fn worked_out(&self, what: &str) -> String {
+        let names = if self.denied.is_empty() { "'*'" } else { "'*' without --deny-exec" };
+        format!(
+            "may not hold {what}, since only Asterisk can tell what would run: work it out in the script; {}",
+            allows(names)
+        )
+    }
+
     /// How far a name is allowed.
     fn named(&self, what: What, name: &str) -> Result<Within, String> {
         let name = name.trim();
         let has = |names: &[String]| names.iter().any(|listed| same(listed.trim_end_matches("()"), name));
         let (does, noun) = match what {
-            Application => ("run", "application"),
-            Function => ("use the function", "function"),
-            Variable => ("set the variable", "variable"),
+            Application => ("run", "an application"),
+            Function => ("use the function", "a function"),
+            Variable => ("set the variable", "a variable"),
         };
-        if has(&self.denied) {
+        if has(&self.denied) || what != Variable && self.denied.iter().any(|name| name == EVERYTHING) {
             return Err(format!("may not {does} {name} here: whoever runs agi-rhai denies it by --deny-exec"));
         }
         if has(&self.allowed) || self.allowed.iter().any(|name| name == EVERYTHING) {
@@ -341,7 +354,7 @@ impl Permissions {
             Some(group) => group.1,
             None if what == Variable => return Ok(AnyArguments),
             None if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) => {
-                return Err(format!("may not {does} {name:?} here: that is the name of no {noun}"));
+                return Err(format!("may not {does} {name:?} here: that isn't the name of {noun}"));
             }
             None => "it is not known to be harmless",
         };
@@ -356,7 +369,7 @@ impl Permissions {
         match within {
             SetsFirst => self.written(arguments.split(',').next().unwrap_or_default()),
             SetsPair => self.written(arguments.split('=').next().unwrap_or_default()),
-            DialOptions => dial(name.trim(), arguments),
+            DialOptions => self.dial(name.trim(), arguments),
             AnyArguments | SetsArgument | Items(_) => Ok(()),
         }
     }
@@ -376,13 +389,13 @@ impl Permissions {
         let name = text.trim();
         let Some((function, rest)) = name.split_once('(') else {
             if has_expression(name) {
-                return Err(worked_out("an expression in the name of what is set"));
+                return Err(self.worked_out("an expression in the name of what is set"));
             }
             let name: String = name.trim_start_matches('_').chars().filter(|c| !matches!(c, '"' | '\\')).collect();
             return self.named(Variable, &name).map(|_| ());
         };
         if has_expression(function) {
-            return Err(worked_out("an expression in the name of what is set"));
+            return Err(self.worked_out("an expression in the name of what is set"));
         }
         let argument = rest.rfind(')').map_or(rest, |end| &rest[..end]);
         match self.named(Function, function)? {
@@ -407,7 +420,7 @@ impl Permissions {
                 let end = inside.find(['(', '}', ':']).unwrap_or(inside.len());
                 let name = &inside[..end];
                 if name.contains('$') {
-                    return Err(worked_out("a `${...}` whose name holds another"));
+                    return Err(self.worked_out("a `${...}` whose name holds another"));
                 }
                 if inside[end..].starts_with('(') {
                     self.named(Function, name)?;
@@ -416,7 +429,7 @@ impl Permissions {
                 let inside = &inside[..bracketed(inside)];
                 // A value may be the name of a function, and is one then.
                 if inside.contains("${") {
-                    return Err(worked_out("a `${...}` within `$[...]`"));
+                    return Err(self.worked_out("a `${...}` within `$[...]`"));
                 }
                 self.called(inside)?;
             }
@@ -435,6 +448,42 @@ impl Permissions {
             let groups = before.is_empty() || before.ends_with(|c| "(,=<>!&|+-*/%?:~[".contains(c));
             if (!name.is_empty() || !groups) && !listed(ARITHMETIC, name) {
                 self.named(Function, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Dial's arguments: where its options stand, nothing but options that do no harm.
+    fn dial(&self, name: &str, text: &str) -> Result<(), String> {
+        if has_expression(text) {
+            return Err(self.worked_out("an expression among the arguments of Dial"));
+        }
+        // A comma in quotes or brackets parts nothing in Asterisk; here it does, so no option is overlooked.
+        for options in text.splitn(3, ',').skip(2).flat_map(|options| options.split(',')) {
+            let mut rest = options;
+            while let Some(letter) = rest.chars().next() {
+                rest = &rest[letter.len_utf8()..];
+                let harmless = DIAL_OPTIONS.contains(letter);
+                let argument = rest
+                    .strip_prefix('(')
+                    .map(|inside| inside.find(['(', ')', '"', '\\']).map(|end| inside.split_at(end)));
+                rest = match argument {
+                    None => rest,
+                    Some(Some((_, behind))) if behind.starts_with(')') => &behind[1..],
+                    Some(_) => {
+                        return Err(format!(
+                            "may not run {name} with the options {text:?} here: they cannot be made out; {}",
+                            allows(name)
+                        ));
+                    }
+                };
+                if !harmless && !letter.is_whitespace() {
+                    return Err(format!(
+                        "may not run {name} with the option {letter} here: it begins other code of the dialplan, records, \
+                         or is not known; {}",
+                        allows(name)
+                    ));
+                }
             }
         }
         Ok(())
@@ -464,41 +513,6 @@ fn bracketed(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// Dial's arguments: where its options stand, nothing but options that do no harm.
-fn dial(name: &str, text: &str) -> Result<(), String> {
-    if has_expression(text) {
-        return Err(worked_out("an expression among the arguments of Dial"));
-    }
-    // A comma in quotes or brackets parts nothing in Asterisk; here it does, so no option is overlooked.
-    for options in text.splitn(3, ',').skip(2).flat_map(|options| options.split(',')) {
-        let mut rest = options;
-        while let Some(letter) = rest.chars().next() {
-            rest = &rest[letter.len_utf8()..];
-            let harmless = DIAL_OPTIONS.contains(letter);
-            let argument =
-                rest.strip_prefix('(').map(|inside| inside.find(['(', ')', '"', '\\']).map(|end| inside.split_at(end)));
-            rest = match argument {
-                None => rest,
-                Some(Some((_, behind))) if behind.starts_with(')') => &behind[1..],
-                Some(_) => {
-                    return Err(format!(
-                        "may not run {name} with the options {text:?} here: they cannot be made out; {}",
-                        allows(name)
-                    ));
-                }
-            };
-            if !harmless && !letter.is_whitespace() {
-                return Err(format!(
-                    "may not run {name} with the option {letter} here: it begins other code of the dialplan, records, \
-                     or is not known; {}",
-                    allows(name)
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -537,7 +551,7 @@ mod tests {
             assert_eq!(names.len(), count, "a name stands twice");
         }
         let says = why(&Permissions::default(), Kind::Application, "a b(c)", "");
-        assert_eq!(says, "may not run \"a b(c)\" here: that is the name of no application");
+        assert_eq!(says, "may not run \"a b(c)\" here: that isn't the name of an application");
     }
 
     #[test]
@@ -655,5 +669,29 @@ mod tests {
         assert_eq!(dial, "may not run Dial here: whoever runs agi-rhai denies it by --deny-exec");
         assert!(why(&permissions, Kind::Read, "DB(a/b)", "").ends_with("--deny-exec"));
         assert_eq!(why(&permissions, Kind::Read, "SHELL(id)", ""), "");
+        let all_but = Permissions { allowed: vec!["*".to_owned()], denied: vec!["DB".to_owned()] };
+        let computed = why(&all_but, Kind::Application, "NoOp", "${${A}}");
+        assert!(computed.ends_with("allows it by --allow-exec '*' without --deny-exec"), "{computed}");
+    }
+
+    #[test]
+    fn the_operator_denies_all() {
+        for allowed in [vec![], vec!["*".to_owned(), "NoOp".to_owned()]] {
+            let permissions = Permissions { allowed, denied: vec!["*".to_owned()] };
+            for (kind, text) in [
+                (Kind::Application, "NoOp"),
+                (Kind::Application, "Set"),
+                (Kind::DialOptions, "g"),
+                (Kind::Read, "CALLERID(num)"),
+                (Kind::Written, "CALLERID(num)"),
+                (Kind::Expression, "${LEN(a)}"),
+            ] {
+                let why = why(&permissions, kind, text, "");
+                assert!(why.ends_with("whoever runs agi-rhai denies it by --deny-exec"), "{text}: {why:?}");
+            }
+            // Variables are neither.
+            assert_eq!(why(&permissions, Kind::Written, "A", ""), "");
+            assert_eq!(why(&permissions, Kind::Read, "A", ""), "");
+        }
     }
 }

@@ -160,7 +160,7 @@ impl Host {
         Arc::make_mut(&mut self.permissions).allowed.extend(names);
     }
 
-    /// Dialplan applications and functions no script may have Asterisk run.
+    /// Dialplan applications and functions no script may have Asterisk run; `*` denies all.
     pub fn deny(&mut self, names: impl IntoIterator<Item = String>) {
         Arc::make_mut(&mut self.permissions).denied.extend(names);
     }

@@ -24,7 +24,7 @@ const LOOK_EVERY_IDLE: Duration = Duration::from_millis(20);
 /// A call that is in one step of its script for longer is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 /// The priority, as `nice` counts it, of a thread that keeps its call to itself.
-const NICE: i32 = 10;
+const NICE: i32 = 19;
 /// At most this many calls have threads of their own.
 const MAX_STUCK: usize = 256;
 
@@ -70,6 +70,7 @@ pub(super) fn keep_watching(shared: &Arc<Shared>) {
             {
                 stuck.push(Stuck { worker, run: lent.run, place: lent.place, since: now, reported: false });
                 shared.took_over();
+                crate::script::look_soon();
                 // It would share a processor with all other calls otherwise. That it may not is no reason to wait.
                 let _ = setpriority_process(Pid::from_raw(lent.thread), NICE);
                 drop(lent);

@@ -4,6 +4,7 @@
 //! Rhai looks at the sizes of a value only once it is made. That is right for what grows by a constant; what is here
 //! grows by more, or does not end. `tests/walls.rs` finds such functions, also new ones.
 
+use super::engine::Call;
 use super::shown::shown;
 use rhai::{
     Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
@@ -147,10 +148,22 @@ fn add_parts(module: &mut Module) {
 /// error would not do, since Rhai takes one to mean that it is to write the value itself.
 fn add_forms(module: &mut Module) {
     for name in ["to_string", "to_debug", "debug"] {
-        function(name)
-            .set_into_module(module, |context: NativeCallContext, value: &mut Array| form(&context, value.clone()));
-        function(name)
-            .set_into_module(module, |context: NativeCallContext, value: &mut Map| form(&context, value.clone()));
+        function(name).set_into_module(module, |context: NativeCallContext, value: &mut Array| {
+            let whole = Dynamic::from(value.clone());
+            let text = form(&context, whole.clone());
+            if ends_as_too_large(&context, &whole) {
+                value.clear();
+            }
+            text
+        });
+        function(name).set_into_module(module, |context: NativeCallContext, value: &mut Map| {
+            let whole = Dynamic::from(value.clone());
+            let text = form(&context, whole.clone());
+            if ends_as_too_large(&context, &whole) {
+                value.clear();
+            }
+            text
+        });
         function(name)
             .set_into_module(module, |context: NativeCallContext, value: &mut FnPtr| form(&context, value.clone()));
     }
@@ -159,6 +172,16 @@ fn add_forms(module: &mut Module) {
         context.engine().ensure_data_size_within_limits(&map)?;
         Ok::<_, Box<EvalAltResult>>(json(&map).to_string())
     });
+}
+
+/// Whether a value has grown beyond its limits by way of `this[..] =`, which nothing sees; then the script is ended. Rhai
+/// looks at its size after it was written, and would write all of it into the error's place: so nothing is left of it.
+fn ends_as_too_large(context: &NativeCallContext, value: &Dynamic) -> bool {
+    let Err(error) = context.engine().ensure_data_size_within_limits(value) else { return false };
+    if let Ok(call) = Call::of(context) {
+        call.exceed(format!("a value has grown too large: {error}"));
+    }
+    true
 }
 
 pub(super) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {

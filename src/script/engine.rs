@@ -89,6 +89,15 @@ const GRACE: u64 = 256;
 /// The same where each operation may take more memory.
 const GRACE_OF_MEMORY: u64 = 16;
 
+/// How often a thread has been taken from a call that was in a slow step. Every call looks at the clock then: the next step
+/// of that one may be as slow.
+static SLOW_STEPS: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets every call look at the clock after the step it is in.
+pub(crate) fn look_soon() {
+    SLOW_STEPS.fetch_add(1, Relaxed);
+}
+
 /// The state of one call, behind every function of its script.
 pub struct Call {
     session: Mutex<Session>,
@@ -114,6 +123,8 @@ pub struct Call {
     /// When the script began to be busy, in nanoseconds of `clock`.
     busy_since: AtomicI64,
     looked_at: AtomicI64,
+    /// The slow steps that were seen by then.
+    slow_steps: AtomicUsize,
     /// Real time, also where the call lives in simulated time.
     clock: Stopwatch,
     deadline: Mutex<Time>,
@@ -226,6 +237,7 @@ impl Call {
             computing_since: AtomicI64::new(COUNT_ANEW),
             busy_since: AtomicI64::new(0),
             looked_at: AtomicI64::new(0),
+            slow_steps: AtomicUsize::new(0),
             clock: Stopwatch::start(),
             deadline: Mutex::new(Time::NEVER),
             stack: AtomicUsize::new(0),
@@ -302,7 +314,7 @@ impl Call {
         self.stopped.store(true, Relaxed);
     }
 
-    fn exceed(&self, what: String) {
+    pub(super) fn exceed(&self, what: String) {
         lock(&self.limit).get_or_insert(what);
         self.stop_script();
     }
@@ -343,7 +355,12 @@ impl Call {
             self.exceed_soon(operations, GRACE_OF_MEMORY, format!("the script uses more than {limit} MiB of memory"));
             return true;
         }
-        !operations.is_multiple_of(CHECK_EVERY) || self.look(operations)
+        let slow = SLOW_STEPS.load(Relaxed);
+        if !operations.is_multiple_of(CHECK_EVERY) && slow == self.slow_steps.load(Relaxed) {
+            return true;
+        }
+        self.slow_steps.store(slow, Relaxed);
+        self.look(operations)
     }
 
     /// Called every so many operations; whether the script may go on.

@@ -237,7 +237,12 @@ pub(super) fn add_typed(
     function: impl Fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome + Send + Sync + 'static,
 ) {
     let function = move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| match context {
-        Some(context) => function(&context, args),
+        Some(context) => {
+            for arg in &*args {
+                context.engine().ensure_data_size_within_limits(arg)?;
+            }
+            function(&context, args)
+        }
         None => Err("called without a context".into()),
     };
     rhai::FuncRegistration::new(name).in_global_namespace().set_into_module_raw(

@@ -3,7 +3,9 @@
 use super::engine::{Limits, MOST_STACK, address_in_stack, processor_time};
 use super::fault::{Fault, Source};
 use super::functions::Language;
-use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
+use rhai::{
+    AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, Module, ModuleResolver, Position, Scope, Shared, Stmt,
+};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -227,6 +229,15 @@ impl<'a> Loader<'a> {
         let (ast, count) = self.compile_file(&name, real, &crate::agi::text(&text))?;
         let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer())
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
+        if let Some((exported, _)) = module.iter_var().find(|(_, value)| is_captured(value)) {
+            let what = "is captured by a closure, so that every call would share it";
+            let mut fault = fault(
+                format!("`{exported}`, which {name} exports, {what}: export a function or a constant instead"),
+                &self.sources,
+            );
+            fault.hint = None;
+            return Err(fault);
+        }
         let module = Shared::new(module);
         self.modules.insert(key, Shared::clone(&module));
         self.made.insert(name, Made { module, count });
@@ -260,6 +271,20 @@ impl<'a> Loader<'a> {
         });
         engine
     }
+}
+
+/// Whether a value is one that closures hold in common, or has one in it.
+fn is_captured(value: &Dynamic) -> bool {
+    if value.is_shared() {
+        return true;
+    }
+    if let Ok(array) = value.as_array_ref() {
+        return array.iter().any(is_captured);
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.values().any(is_captured);
+    }
+    value.read_lock::<FnPtr>().is_some_and(|function| function.curry().iter().any(is_captured))
 }
 
 /// Hands out the modules a script was compiled with.

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 /// And so much less often than a look takes: at most a twentieth of one processor.
 const SHARE: u32 = 20;
 /// No script is larger.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+const MOST_BYTES: u64 = 512 * 1024;
 /// Folders in folders.
 const DEEPEST: usize = 16;
 
@@ -518,7 +518,7 @@ impl<'a> Reader<'a> {
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let before = file.metadata()?;
         if before.size() > MOST_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 4 MiB"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 512 KiB"));
         }
         let mut bytes = Vec::new();
         (&file).take(MOST_BYTES).read_to_end(&mut bytes)?;

@@ -19,8 +19,8 @@ pub mod words;
 
 pub use builtin::BUILTINS;
 pub use coverage::Coverage;
-pub(crate) use engine::Finished;
 pub use engine::{Call, Limits, Memory, PRINTED};
+pub(crate) use engine::{Finished, look_soon};
 pub use fault::Fault;
 pub use functions::Language;
 pub use library::{Change, Found, Library, Listed};
@@ -65,7 +65,9 @@ impl std::fmt::Display for LoadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing(path, error) if error.kind() == std::io::ErrorKind::NotFound => {
-                write!(f, "no script {}", path.display())
+                write!(f, "no script {}", path.display())?;
+                // Where it was looked for, if whoever looked said so.
+                error.get_ref().map_or(Ok(()), |places| write!(f, ": {places}"))
             }
             Self::Missing(path, error) => write!(f, "cannot read the script {}: {error}", path.display()),
             Self::Fault(fault) => fault.fmt(f),

@@ -237,6 +237,8 @@ fn check_tells_all_that_is_wrong() {
         assert!(stderr.contains(place) && stderr.contains(line), "{stderr}");
     }
     assert_eq!(stderr.lines().filter(|line| line.trim_end().ends_with('^')).count(), 2, "{stderr}");
+    let (_, stdout, _) = check(&scripts([("only.rhai", "verbose(1);")]));
+    assert!(stdout.contains(": 1 script, 0 with a fault"), "{stdout}");
     let (code, _, stderr) = check(&Folder::new());
     assert_eq!(code, Some(2));
     assert!(stderr.contains("no folder of scripts"), "{stderr}");

@@ -160,7 +160,7 @@ fn human(findings: &[Finding], files: usize) -> String {
     format!("{findings_shown}{} checked: {found}", plural(files, "script"))
 }
 
-fn plural(count: usize, word: &str) -> String {
+pub fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 

@@ -1,5 +1,6 @@
 //! The files of scripts: one by its name, and all of a folder.
 
+use agi_rhai::script::LoadError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,21 @@ pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     let candidates = places.iter().flat_map(|place| [place.join(script), place.join(&with_ending)]);
     let found = candidates.into_iter().find(|path| path.is_file());
     found.unwrap_or_else(|| places.first().map_or_else(|| script.to_owned(), |place| place.join(script)))
+}
+
+/// Why there is no script, with all folders that were searched for it.
+pub fn looked_for(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadError {
+    match error {
+        LoadError::Missing(_, error) if error.kind() == io::ErrorKind::NotFound && !script.is_absolute() => {
+            let places = folders.iter().map(|folder| match folder.to_str() {
+                Some(".") => "the current folder".to_owned(),
+                _ => folder.display().to_string(),
+            });
+            let places = places.collect::<Vec<_>>().join(", ");
+            LoadError::Missing(script.to_owned(), io::Error::new(error.kind(), format!("searched {places}")))
+        }
+        error => error,
+    }
 }
 
 /// The scripts of a folder and of all folders below it, in order; what is hidden is left out, and links to folders are

@@ -141,8 +141,11 @@ fn on_call(
     let tried = agi.is_none().then(|| PathBuf::from("."));
     let agi = agi.unwrap_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"));
     let folders = [options.scripts.clone(), Some(agi), tried];
-    let path = files::find(Path::new(script), &folders.into_iter().flatten().collect::<Vec<_>>());
-    let loaded = host.load(&path, options.scripts.as_deref());
+    let folders: Vec<_> = folders.into_iter().flatten().collect();
+    let path = files::find(Path::new(script), &folders);
+    let loaded = host
+        .load(&path, options.scripts.as_deref())
+        .map_err(|error| files::looked_for(script.as_ref(), &folders, error));
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
     let session = session.map_err(|error| anyhow!("{error} (to play it without Asterisk: agi-rhai phone {script})"))?;
     if let Some(audio) = audio

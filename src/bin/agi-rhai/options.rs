@@ -281,7 +281,7 @@ pub struct Exec {
     #[arg(long, value_name = "NAMES", env = "AGI_RHAI_ALLOW_EXEC", value_delimiter = ',')]
     pub allow_exec: Vec<String>,
 
-    /// Applications and functions of the dialplan no script may use, separated by commas
+    /// Applications and functions of the dialplan no script may use, separated by commas; `*` denies all
     #[arg(long, value_name = "NAMES", env = "AGI_RHAI_DENY_EXEC", value_delimiter = ',')]
     pub deny_exec: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use crate::advice::{deaf, explained};
 use crate::calls::usual_places;
+use crate::check::plural;
 use crate::logging::{self, Log};
 use crate::options::Serve;
 use crate::out;
@@ -74,7 +75,7 @@ fn check(options: &Serve) -> ExitCode {
                 }
             }
             let (scripts, broken) = counts(&library);
-            out::say(format_args!("{}: {scripts} scripts, {broken} with a fault", folder.display()));
+            out::say(format_args!("{}: {}, {broken} with a fault", folder.display(), plural(scripts, "script")));
             ExitCode::from(u8::from(broken > 0))
         }
         Err(error) => {
@@ -224,8 +225,9 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
     info!(
-        "agi-rhai {} serves {scripts} scripts ({broken} with a fault) of {} on {}, at most {most} calls at a time",
+        "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {most} calls at a time",
         env!("CARGO_PKG_VERSION"),
+        plural(scripts, "script"),
         folder.display(),
         on.join(", ")
     );

@@ -334,6 +334,13 @@ fn dial(asker: &Asker, args: &[&mut Dynamic]) -> Outcome {
     if !has_option(&options, 'g') {
         options.push('g');
     }
+    // Refused in the words of this function: the script wrote no `exec`.
+    let refused = |name: &'static str, kind: Kind, given: &str, rest: &str| {
+        let problem = asker.call.session().permissions().refuses(kind, given, rest);
+        problem.map_or(Ok(()), |problem| Err(asker.wrong(name, format_args!("`{name}` {problem}"))))
+    };
+    refused("target", Kind::Application, "Dial", &target)?;
+    refused("options", Kind::DialOptions, &options, "")?;
     let args = [Value::from("Dial"), Value::Text(target), Value::Int(seconds), Value::Text(options)];
     asker.invoke(&EXEC, &args)?;
     Ok(dynamic(asker.invoke(&GET_VARIABLE, &[Value::from("DIALSTATUS")])?))

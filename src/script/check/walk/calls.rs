@@ -302,9 +302,13 @@ impl Walk<'_, '_, '_> {
             let Some(arg) = call.args.get(at) else { continue };
             let Some(given) = text(arg) else { continue };
             let rest: Vec<String> = call.args[at + 1..].iter().map(|arg| text(arg).unwrap_or_default()).collect();
-            if let Some(problem) = self.checker.permissions.refuses(param.kind, &given, &rest.join(",")) {
-                let message = format!("{}: `{}` {problem}", function.name, param.name);
-                self.add(&rules::NOT_ALLOWED, start(arg), message, None);
+            let refuses = |count: usize| self.checker.permissions.refuses(param.kind, &given, &rest[..count].join(","));
+            if let Some(problem) = refuses(rest.len()) {
+                // The first that makes the call one that is refused; the name itself comes before its arguments.
+                let behind = (0..rest.len()).find(|&count| refuses(count).is_some()).unwrap_or(rest.len());
+                let at_fault = function.params.get(at + behind).or(function.params.last()).unwrap_or(param);
+                let message = format!("{}: `{}` {problem}", function.name, at_fault.name);
+                self.add(&rules::NOT_ALLOWED, start(call.args.get(at + behind).unwrap_or(arg)), message, None);
             }
         }
     }
