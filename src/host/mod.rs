@@ -224,8 +224,7 @@ impl Host {
         )
     }
 
-    /// Runs a script on a session and tells Asterisk how it ended. The thread is to have a stack of 8 MiB, as the main
-    /// thread has.
+    /// Runs a script on a session and tells Asterisk how it ended.
     pub fn run(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
         self.run_with(session, script, args, BTreeMap::new())
     }

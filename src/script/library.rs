@@ -208,8 +208,7 @@ impl Library {
         listed.collect()
     }
 
-    /// One look at the folder; compiles what has not changed for 100 ms. For the loader's thread, which is to have a
-    /// stack of 8 MiB.
+    /// One look at the folder; compiles what has not changed for 100 ms. For the loader's thread.
     pub fn refresh(&self, now: Time) -> Vec<Change> {
         self.take_or_tell(now, false)
     }

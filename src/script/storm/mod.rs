@@ -40,7 +40,7 @@ const OCCURRENCES: usize = 3;
 /// Problems looked into; a script with more has other worries.
 const MOST_PROBLEMS: usize = 30;
 
-/// A storm on one script. It needs a thread with a stack of 8 MiB, as a call does.
+/// A storm on one script.
 pub struct Storm {
     script: Script,
     coverage: Arc<Coverage>,
