@@ -266,7 +266,8 @@ pub struct Permissions {
     pub denied: Vec<String>,
 }
 
-/// A text with expressions that is longer, in bytes, is not judged: it would take long, and no Asterisk takes such a line.
+/// A text with expressions that is longer, in bytes, is not judged: it would take long, and no Asterisk takes such a
+/// line.
 const LONGEST_EXPRESSION: usize = 8192;
 /// Nor one with more of them.
 const MAX_EXPRESSIONS: usize = 100;

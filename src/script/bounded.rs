@@ -174,12 +174,17 @@ fn add_forms(module: &mut Module) {
     });
 }
 
-/// Whether a value has grown beyond its limits by way of `this[..] =`, which nothing sees; then the script is ended. Rhai
-/// looks at its size after it was written, and would write all of it into the error's place: so nothing is left of it.
+/// How the fault of such a value begins.
+pub(super) const GROWN: &str = "a value has grown too large";
+
+/// Whether a value has grown beyond its limits by way of `this[..] =`, which nothing sees; then the script is ended.
+/// Rhai looks at its size after it was written, and would write all of it into the error's place: so nothing is left of
+/// it.
 fn ends_as_too_large(context: &NativeCallContext, value: &Dynamic) -> bool {
     let Err(error) = context.engine().ensure_data_size_within_limits(value) else { return false };
     if let Ok(call) = Call::of(context) {
-        call.exceed(format!("a value has grown too large: {error}"));
+        call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+        call.exceed(format!("{GROWN}: {error}"));
     }
     true
 }

@@ -1,6 +1,7 @@
 //! One call of a script: an engine of its own over shared packages, with the limits and the sticky end of that call.
 
 use super::Script;
+use super::bounded::GROWN;
 use super::fault::{Fault, Raised};
 use super::functions::{self, Language, VALUES};
 use super::import::Resolver;
@@ -89,8 +90,8 @@ const GRACE: u64 = 256;
 /// The same where each operation may take more memory.
 const GRACE_OF_MEMORY: u64 = 16;
 
-/// How often a thread has been taken from a call that was in a slow step. Every call looks at the clock then: the next step
-/// of that one may be as slow.
+/// How often a thread has been taken from a call that was in a slow step. Every call looks at the clock then: the next
+/// step of that one may be as slow.
 static SLOW_STEPS: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets every call look at the clock after the step it is in.
@@ -426,12 +427,13 @@ impl Call {
         fault
     }
 
-    /// Notes where the next `print` stands, which Rhai does not tell.
+    /// Notes where the next `print` stands, or what is written otherwise, which Rhai does not tell.
     pub(super) fn prints_at(&self, script: &str, line: usize) {
         *lock(&self.print) = (script.to_owned(), line);
     }
 
     fn print(&self, text: &str, script: Option<&str>, line: Option<usize>) {
+        *lock(&self.print) = (script.unwrap_or_default().to_owned(), line.unwrap_or(0));
         let length = text.len() + LINE_OVERHEAD;
         let printed = self.printed.fetch_add(length, Relaxed);
         if printed + length > self.limits.printed {
@@ -604,8 +606,8 @@ impl Call {
         if let Some(limit) = limit {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
             fault.message = limit;
-            if self.printed.load(Relaxed) > self.limits.printed {
-                // Rhai tells the place of what comes after it.
+            if self.printed.load(Relaxed) > self.limits.printed || fault.message.starts_with(GROWN) {
+                // Rhai tells the place of what comes after it, or none.
                 let (printed, line) = lock(&self.print).clone();
                 fault.line = 0;
                 fault.stands_at(printed, line, &script.sources);

@@ -393,6 +393,21 @@ const BOMBS: &[(&str, &str, &str)] = &[
     ("empty", "loop { say_digits(\"\"); }", "without a command: an endless loop?"),
     ("naps", "loop { sleep(0.0000001); }", "without a command: an endless loop?"),
     (
+        "this",
+        "fn big() { \"LARGE\" }\nfn grow() { THIS verbose(this); `${this}`; }\nlet m = []; m.pad(1900, 0); m.grow();",
+        "too large",
+    ),
+    (
+        "written",
+        "fn big() { \"LARGE\" }\nfn grow() { THIS `${this}`; }\nlet m = []; m.pad(1900, 0); m.grow();",
+        "too large",
+    ),
+    (
+        "expression",
+        "let t = \"$[((\"; while t.len < 8000 { t += t; }\nloop { try { get_full_variable(t); } catch { } }",
+        "without a command: an endless loop?",
+    ),
+    (
         "map",
         "let m = #{};\nlet t = \"x\"; while t.len < 500000 { t += t; }\nfor i in 0..3000 { m[`${i}`] = t; }",
         "too large",
@@ -416,10 +431,14 @@ const IMPORTED: &[(&str, &str, &str)] = &[
     ("memory", "let m = #{}; let i = 0; loop { i += 1; m[`${i}`] = `a text ${i}`; }", "while it is imported"),
     ("deep", "fn f(n) { f(n + 1) + 1 } const A = f(1);", "too deep"),
     ("pad", "let s = \"x\"; s.pad(10, \"\"); throw \"past\";", "past"),
+    ("cell", "let n = #{ k: 0 }; let f = || n; export n;", "every call would share it"),
+    ("closure", "let n = #{ k: 0 }; let f = |x| n.k += x; export f;", "every call would share it"),
 ];
 
 fn bombs() -> Folder {
-    let bombs = BOMBS.iter().map(|(name, text, _)| (format!("{name}.rhai"), (*text).to_owned()));
+    let sets: String = (0..1900).map(|n| format!("this[{n}] = big(); ")).collect();
+    let text = |text: &str| text.replace("LARGE", &"x".repeat(100_000)).replace("THIS", &sets);
+    let bombs = BOMBS.iter().map(|(name, bomb, _)| (format!("{name}.rhai"), text(bomb)));
     let files: Vec<_> = bombs.chain([(NEIGHBOUR.0.to_owned(), NEIGHBOUR.1.to_owned())]).collect();
     scripts(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
 }
