@@ -677,7 +677,8 @@ fn what_a_question_calls_secret_is_not_recorded() {
     let records = folder.path("records");
     run(&["phone", "--fast", "--plain", "--record", text(&records), &script], "4711\n4711\n1234\n");
     let file = recording(&records);
-    let all = fs::read_to_string(&file).unwrap();
+    // The folder's name has a number of its own.
+    let all = fs::read_to_string(&file).unwrap().replace(text(&folder.path("")), "");
     assert!(all.contains("\"secret\":true"), "{all}");
     let lines = all.lines().skip(1);
     // Times are no digits of a PIN.
