@@ -45,6 +45,8 @@ const TRIMMED_PER_TURN: usize = 64;
 const SWITCH_ROOM: usize = 1024;
 /// A call that has computed for less does not step aside for others.
 const SLICE: Duration = Duration::from_micros(500);
+/// Calls that have just come are begun for so long in one turn.
+const FRESH_PER_TURN: Duration = Duration::from_millis(1);
 /// Events taken from the system in one turn.
 const EVENTS: usize = 256;
 
@@ -375,6 +377,8 @@ pub(super) struct Reactor {
     turn_length: Duration,
     /// The moment this turn began.
     now: Time,
+    /// When the first of those that have just come ran in this turn.
+    fresh_since: Option<Time>,
     /// In this turn only those run that have just come.
     postponed: bool,
     /// One of those that compute has had its slice in this turn.
@@ -403,6 +407,7 @@ impl Reactor {
             trim_again: Time::default(),
             turn_length: Duration::ZERO,
             now: Time::default(),
+            fresh_since: None,
             postponed: false,
             sliced: false,
         })
@@ -542,6 +547,7 @@ impl Reactor {
         }
         self.now = self.clock.now();
         self.sliced = false;
+        self.fresh_since = None;
         self.receive(ready);
         // Who has just come gets the first word before all others go on, but not at every turn.
         self.postponed = !ready.is_empty() && !self.postponed;
@@ -567,8 +573,12 @@ impl Reactor {
     }
 
     fn pick(&mut self) -> Option<Place> {
-        if let Some(place) = self.fresh.pop_front() {
-            return Some(place);
+        // If they take long, others get their turn in between.
+        if !self.fresh.is_empty() {
+            let now = self.clock.now();
+            if now - *self.fresh_since.get_or_insert(now) < FRESH_PER_TURN {
+                return self.fresh.pop_front();
+            }
         }
         if self.postponed {
             return None;
