@@ -2,7 +2,7 @@
 //! after it. They do what Rhai's do, and raise the error Rhai would raise after the work.
 //!
 //! Rhai looks at the sizes of a value only once it is made. That is right for what grows by a constant; what is here
-//! grows by more, or does not end. `tests/walls.rs` finds such functions, also new ones.
+//! grows by more, or does not end. `tests/fastagi/walls.rs` finds such functions, also new ones.
 
 use super::engine::Call;
 use super::shown::shown;
@@ -92,8 +92,11 @@ fn add_texts(module: &mut Module) {
     );
 }
 
-/// The parts of a text as an array, unless there are too many.
-fn parts<'a>(context: &NativeCallContext, parts: impl Iterator<Item = &'a str>) -> Result<Array> {
+/// The parts of a text as an array, unless there are too many. An empty text is its only part, however it is split.
+fn parts<'a>(context: &NativeCallContext, text: &str, parts: impl Iterator<Item = &'a str>) -> Result<Array> {
+    if text.is_empty() {
+        return Ok(vec![Dynamic::from(String::new())]);
+    }
     let room = room_for_elements(context);
     let parts: Array = parts.take(room.saturating_add(1)).map(|part| Dynamic::from(part.to_owned())).collect();
     if parts.len() > room { array_is_too_large() } else { Ok(parts) }
@@ -105,37 +108,31 @@ fn segments(segments: INT) -> usize {
 
 fn add_parts(module: &mut Module) {
     function("split").set_into_module(module, |context: NativeCallContext, text: &str| {
-        if text.is_empty() { parts(&context, [text].into_iter()) } else { parts(&context, text.split_whitespace()) }
+        parts(&context, text, text.split_whitespace())
     });
     function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: &str| {
-        if text.is_empty() { parts(&context, [text].into_iter()) } else { parts(&context, text.split(at)) }
+        parts(&context, text, text.split(at))
     });
-    function("split")
-        .set_into_module(module, |context: NativeCallContext, text: &str, at: char| parts(&context, text.split(at)));
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: char| {
+        parts(&context, text, text.split(at))
+    });
     function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, most: INT| {
-        if text.is_empty() {
-            parts(&context, [text].into_iter())
-        } else {
-            parts(&context, text.splitn(segments(most), at))
-        }
+        parts(&context, text, text.splitn(segments(most), at))
     });
     function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: char, most: INT| {
-        parts(&context, text.splitn(segments(most), at))
+        parts(&context, text, text.splitn(segments(most), at))
     });
     function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str| {
-        if text.is_empty() { parts(&context, [text].into_iter()) } else { parts(&context, text.rsplit(at)) }
+        parts(&context, text, text.rsplit(at))
     });
-    function("split_rev")
-        .set_into_module(module, |context: NativeCallContext, text: &str, at: char| parts(&context, text.rsplit(at)));
+    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: char| {
+        parts(&context, text, text.rsplit(at))
+    });
     function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, most: INT| {
-        if text.is_empty() {
-            parts(&context, [text].into_iter())
-        } else {
-            parts(&context, text.rsplitn(segments(most), at))
-        }
+        parts(&context, text, text.rsplitn(segments(most), at))
     });
     function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: char, most: INT| {
-        parts(&context, text.rsplitn(segments(most), at))
+        parts(&context, text, text.rsplitn(segments(most), at))
     });
     function("to_chars").set_into_module(module, |context: NativeCallContext, text: &str| {
         let room = room_for_elements(&context);
@@ -149,20 +146,10 @@ fn add_parts(module: &mut Module) {
 fn add_forms(module: &mut Module) {
     for name in ["to_string", "to_debug", "debug"] {
         function(name).set_into_module(module, |context: NativeCallContext, value: &mut Array| {
-            let whole = Dynamic::from(value.clone());
-            let text = form(&context, whole.clone());
-            if ends_as_too_large(&context, &whole) {
-                value.clear();
-            }
-            text
+            written(&context, value, Array::clear)
         });
         function(name).set_into_module(module, |context: NativeCallContext, value: &mut Map| {
-            let whole = Dynamic::from(value.clone());
-            let text = form(&context, whole.clone());
-            if ends_as_too_large(&context, &whole) {
-                value.clear();
-            }
-            text
+            written(&context, value, Map::clear)
         });
         function(name)
             .set_into_module(module, |context: NativeCallContext, value: &mut FnPtr| form(&context, value.clone()));
@@ -177,16 +164,23 @@ fn add_forms(module: &mut Module) {
 /// How the fault of such a value begins.
 pub(super) const GROWN: &str = "a value has grown too large";
 
-/// Whether a value has grown beyond its limits by way of `this[..] =`, which nothing sees; then the script is ended.
-/// Rhai looks at its size after it was written, and would write all of it into the error's place: so nothing is left of
-/// it.
-fn ends_as_too_large(context: &NativeCallContext, value: &Dynamic) -> bool {
-    let Err(error) = context.engine().ensure_data_size_within_limits(value) else { return false };
-    if let Ok(call) = Call::of(context) {
-        call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
-        call.exceed(format!("{GROWN}: {error}"));
+/// The text of a value. One that has grown beyond its limits by way of `this[..] =`, which nothing sees, ends the
+/// script. Rhai looks at its size after it was written, and would write all of it into the error's place: so nothing is
+/// left of it.
+fn written<T: Clone + Into<Dynamic>>(
+    context: &NativeCallContext,
+    value: &mut T,
+    clear: impl Fn(&mut T),
+) -> ImmutableString {
+    let whole: Dynamic = value.clone().into();
+    if let Err(error) = context.engine().ensure_data_size_within_limits(&whole) {
+        if let Ok(call) = Call::of(context) {
+            call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+            call.exceed(format!("{GROWN}: {error}"));
+        }
+        clear(value);
     }
-    true
+    form(context, whole)
 }
 
 pub(super) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {
