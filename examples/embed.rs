@@ -66,7 +66,7 @@ pub(crate) fn host() -> Host {
         },
     );
     let mut host = Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     host
 }
 

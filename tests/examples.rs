@@ -2,6 +2,7 @@
 //! replies declared, and against the simulator, which must come to the same replies by itself.
 
 use agi_rhai::command::{COMMANDS, Example, Returns};
+use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::pbx::{Call, Channel, Plan};
 use agi_rhai::script::BUILTINS;
 use agi_rhai::transport::{Simulator, Stream, Transport};
@@ -26,7 +27,7 @@ fn run(script: &str, transport: Box<dyn Transport>) -> String {
         Ok(())
     });
     let mut host = Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     let (before, last) = script.rsplit_once("; ").map_or(("", script), |(before, last)| (before, last));
     let text = format!("try {{ {before}; note({last}); }} catch (e) {{ note_error(`${{e.kind}}: ${{e.message}}`); }}");
     let script = host.compile("example.rhai", &text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
@@ -101,7 +102,9 @@ impl Read for Peer {
 
 fn examples() -> impl Iterator<Item = (&'static str, &'static Example)> {
     let commands = COMMANDS.iter().map(|command| &command.function);
-    commands.chain(BUILTINS.iter().copied()).flat_map(|f| f.examples.iter().map(|example| (f.name, example)))
+    commands
+        .chain(BUILTINS.iter().chain(QUESTIONS).copied())
+        .flat_map(|f| f.examples.iter().map(|example| (f.name, example)))
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn the_table_is_whole() {
         assert!(!function.examples.is_empty(), "{name} has no example");
         assert!(command.words.start() >= &0 && command.words.start() <= command.words.end(), "{name}");
     }
-    let functions = COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().copied());
+    let functions = COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().chain(QUESTIONS).copied());
     for function in functions {
         let name = function.name;
         assert!(function.summary.ends_with('.') && !function.summary.contains(". "), "{name}: one sentence");

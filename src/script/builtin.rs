@@ -1,9 +1,9 @@
 //! What a script has besides the commands: time, chance, numbers, the end.
 
+use super::bindings::{add, add_commands, add_typed, raise};
 use super::bounded;
-use super::engine::Call;
-use super::functions::{add, add_typed, dynamic, raise, value};
-use super::ivr;
+use super::call::Call;
+use super::convert::{dynamic, value};
 use super::shown::{SHOWN, quoted, shown};
 use crate::agi::line::LONG_LINE;
 use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
@@ -138,16 +138,11 @@ pub static BUILTINS: &[&Function] = &[
         returns: returns("the text in quotes"),
         examples: &[example(r#"app_text("one, two")"#, r#""\"one, two\"""#)],
     },
-    &ivr::SAY,
-    &ivr::COLLECT,
-    &ivr::ASK,
-    &ivr::CONFIRM,
-    &ivr::MENU,
-    &ivr::DIAL,
 ];
 
-pub(super) fn add_all(module: &mut Module) {
-    ivr::add_all(module);
+/// Registers the commands and what goes with them.
+pub(crate) fn add_core(module: &mut Module) {
+    add_commands(module);
     add_to_calls(module);
     add_to_tests_too(module);
 }
@@ -183,7 +178,7 @@ fn add_to_calls(module: &mut Module) {
 }
 
 /// What the tests of scripts have as well.
-pub(super) fn add_to_tests_too(module: &mut Module) {
+pub(crate) fn add_to_tests_too(module: &mut Module) {
     bounded::add_all(module);
     let (int, float, text, unit) =
         (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
@@ -260,12 +255,6 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
     }
 }
 
-impl Call {
-    fn chance(&self) -> std::sync::MutexGuard<'_, rand::rngs::StdRng> {
-        self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 /// An error of a function: with the values that are not right, and without, for a call that has a secret.
 fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<EvalAltResult> {
     let message = match Call::of(context) {
@@ -286,13 +275,13 @@ fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT,
 }
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
-    let shown = |value: &Dynamic| match super::functions::value(value) {
+    let shown = |value: &Dynamic| match super::convert::value(value) {
         Value::Text(text) => format!("the text {}", quoted(&text, SHOWN)),
         Value::Nothing => "()".to_owned(),
         _ => format!("the number {value}"),
     };
     let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
-    let kind = |value: &Dynamic| match super::functions::value(value) {
+    let kind = |value: &Dynamic| match super::convert::value(value) {
         Value::Text(_) => "a text",
         Value::Nothing => "()",
         _ => "a number",

@@ -4,7 +4,7 @@ use crate::files::below;
 use crate::options::Exec;
 use crate::out;
 use agi_rhai::script::Language;
-use agi_rhai::script::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
+use agi_rhai::tools::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io;

@@ -3,9 +3,10 @@
 use crate::out;
 use agi_rhai::command::reference::notes;
 use agi_rhai::command::{COMMANDS, Command, Example, Function, Kind, Need, Param};
-use agi_rhai::script::rehearse::VOCABULARY;
-use agi_rhai::script::words::{WORDS, Word};
+use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::script::{BUILTINS, Language};
+use agi_rhai::tools::outline::words::{WORDS, Word};
+use agi_rhai::tools::testing::VOCABULARY;
 use std::fmt::Write as _;
 use std::io::stdout;
 use std::process::ExitCode;
@@ -91,7 +92,7 @@ fn find(wanted: &str) -> Option<&'static Function> {
 
 fn all() -> impl Iterator<Item = &'static Function> {
     let commands = COMMANDS.iter().map(|command| &command.function);
-    commands.chain(BUILTINS.iter().copied()).chain(VOCABULARY.iter().copied())
+    commands.chain(BUILTINS.iter().chain(QUESTIONS).copied()).chain(VOCABULARY.iter().copied())
 }
 
 /// The functions by subject.

@@ -120,7 +120,7 @@ fn host(options: &Common) -> Host {
         let recorder = Recorder::new(folder);
         host.record(Arc::new(if options.redact { recorder.redacting() } else { recorder }));
     }
-    let limits = host.limits();
+    let limits = host.limits_mut();
     limits.memory = options.max_memory.saturating_mul(1024 * 1024);
     limits.computing = options.max_computing;
     limits.on_hangup = options.max_on_hangup;

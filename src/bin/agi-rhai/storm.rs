@@ -8,7 +8,7 @@ use crate::test::{Test, host};
 use agi_rhai::agi::printable;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
-use agi_rhai::script::storm::{Length, Report};
+use agi_rhai::tools::storm::{Length, Report};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fmt::Write as _;
@@ -57,7 +57,7 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
     };
     let seed = options.seed.unwrap_or_else(chance);
     let length = options.storm.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
-    let storm = host.storm(script, Sounds::beside(&path)?);
+    let storm = agi_rhai::tools::storm::Storm::new(host, script, Sounds::beside(&path)?);
     // What a script makes panic is told as its problem. What else panics ends the storm, and is the last.
     let last = Arc::new(Mutex::new(String::new()));
     let panics = Arc::clone(&last);

@@ -9,7 +9,7 @@ use agi_rhai::Host;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::script::LoadError;
-use agi_rhai::script::rehearse::{Failure, Rehearsal, Suite};
+use agi_rhai::tools::testing::{Failure, Suite, TestRunner};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs the tests of scripts: every `fn test_NAME()` of every file `*.test.rhai`
@@ -241,13 +240,13 @@ pub fn host(options: &Test) -> Host {
 
 fn run(options: &Test) -> Result<bool> {
     let plan = Plan::new(options)?;
-    let rehearsal = Rehearsal::new(Arc::new(host(options)), options.scripts.clone());
+    let runner = TestRunner::new(host(options), options.scripts.clone());
     let mut left_out = 0;
     let mut files: Vec<Loaded> = Vec::new();
     let Plan { files: chosen, filters, scripts } = plan;
     let plan = Plan { files: Vec::new(), filters, scripts };
     for chosen in chosen {
-        let suite = rehearsal.suite(&chosen.path);
+        let suite = runner.suite(&chosen.path);
         let mut tests = suite.as_ref().map_or_else(|_| Vec::new(), |suite| suite.tests().to_vec());
         if let Some(wanted) = &chosen.test {
             if suite.is_ok() && !tests.contains(wanted) {
@@ -291,13 +290,13 @@ fn run(options: &Test) -> Result<bool> {
     let clock = Stopwatch::start();
     let began = clock.now();
     for file in &files {
-        results.run(&rehearsal, file, &clock);
+        results.run(&runner, file, &clock);
     }
     let took = clock.now() - began;
     results.tell(took, left_out);
     let mut good = results.failed == 0;
     if options.coverage {
-        good &= coverage(&results.show, &rehearsal, &plan.scripts, options.coverage_min);
+        good &= coverage(&results.show, &runner, &plan.scripts, options.coverage_min);
     }
     if let Some(path) = &options.junit {
         let mut report = results.junit;
@@ -375,7 +374,7 @@ struct Results {
 }
 
 impl Results {
-    fn run(&mut self, rehearsal: &Rehearsal, file: &Loaded, clock: &Stopwatch) {
+    fn run(&mut self, runner: &TestRunner, file: &Loaded, clock: &Stopwatch) {
         let name = &*printable(&file.chosen.name);
         let path = file.chosen.path.display().to_string();
         let path = printable(&path);
@@ -395,7 +394,7 @@ impl Results {
                     let whole = format!("{name}::{test}");
                     Show::part(&format!("test {whole} ... "));
                     let began = clock.now();
-                    let report = rehearsal.run(suite, test, seed_of(self.seed, suite.path(), test));
+                    let report = runner.run(suite, test, seed_of(self.seed, suite.path(), test));
                     let took = clock.now() - began;
                     self.called += report.length;
                     let mut case = TestCase::new(test.as_str(), status(report.failure.as_deref()));
@@ -458,8 +457,8 @@ fn status(failure: Option<&Failure>) -> TestCaseStatus {
 }
 
 /// Tells which lines ran; whether it was enough.
-fn coverage(show: &Show, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
-    let mut covered = rehearsal.coverage();
+fn coverage(show: &Show, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
+    let mut covered = runner.coverage();
     let same = |one: &str, other: &Path| match (Path::new(one).canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
@@ -481,7 +480,7 @@ fn coverage(show: &Show, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, lea
         let shown = if few { show.bad(&shown) } else { shown };
         Show::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
         for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
-            let text = rehearsal.line(&covered.script, *line).unwrap_or_default();
+            let text = runner.line(&covered.script, *line).unwrap_or_default();
             Show::line(&format!("    {line:>8} | {text}"));
         }
     }

@@ -6,9 +6,9 @@ use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::reference::article;
 use agi_rhai::command::{Command, Function, Kind, Need, Param};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::outline::{Calling, KEYWORDS, Outline, Place, Symbol, SymbolKind, TokenKind, Use, may_be_named};
-use agi_rhai::script::rehearse::VOCABULARY;
-use agi_rhai::script::words::{WORDS, Word, words};
+use agi_rhai::tools::outline::words::{WORDS, Word, words};
+use agi_rhai::tools::outline::{Calling, KEYWORDS, Outline, Place, Symbol, SymbolKind, TokenKind, Use, may_be_named};
+use agi_rhai::tools::testing::VOCABULARY;
 use lsp_server::{ErrorCode, Request, ResponseError};
 use lsp_types::request::{
     CodeActionRequest, Completion, DocumentHighlightRequest, DocumentSymbolRequest, GotoDefinition, HoverRequest,

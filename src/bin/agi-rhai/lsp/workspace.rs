@@ -5,9 +5,9 @@ use super::places::{self, Encoding};
 use agi_rhai::command::Function;
 use agi_rhai::pbx::prompts;
 use agi_rhai::script::Language;
-use agi_rhai::script::check::{Checker, Finding, Severity};
-use agi_rhai::script::outline::{Outline, imported};
-use agi_rhai::script::rehearse::VOCABULARY;
+use agi_rhai::tools::check::{Checker, Finding, Severity};
+use agi_rhai::tools::outline::{Outline, imported};
+use agi_rhai::tools::testing::VOCABULARY;
 use lsp_server::Notification;
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,

@@ -6,7 +6,7 @@
 use agi_rhai::agi::{self, Reply};
 use agi_rhai::command::Command;
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::rehearse::quoted;
+use agi_rhai::script::literal;
 use agi_rhai::transport::recording::{Ended, Event, Tape};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
                 if kind == "number" {
                     self.say(format!("expect_number({});", done.arg(0)));
                 } else {
-                    self.say(format!("expect_prompt({});", quoted(&format!("{kind} {}", done.arg(0)))));
+                    self.say(format!("expect_prompt({});", literal(&format!("{kind} {}", done.arg(0)))));
                 }
                 (Duration::from_millis(500), Duration::ZERO)
             }
@@ -252,7 +252,7 @@ impl<'a> Writer<'a> {
                 };
                 if let Some(said) = said {
                     self.wait(done.sent.saturating_sub(self.synced), None);
-                    self.say(format!("send_text({});", quoted(&said)));
+                    self.say(format!("send_text({});", literal(&said)));
                     self.synced = done.heard;
                 }
                 (Duration::ZERO, Duration::MAX)
@@ -277,7 +277,7 @@ impl<'a> Writer<'a> {
             if done.reply.value() == Some("timeout") && name == "get_data" { listens } else { Duration::ZERO };
         let before = BETWEEN_KEYS * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
         self.wait(done.took().saturating_sub(before), Some(most));
-        self.say(format!("press({});", quoted(&keys)));
+        self.say(format!("press({});", literal(&keys)));
         self.synced = done.heard;
     }
 
@@ -285,7 +285,7 @@ impl<'a> Writer<'a> {
     fn prompt(&mut self, done: &Done, file: &str) -> Duration {
         self.passing = None;
         self.synced = done.sent;
-        self.say(format!("expect_prompt({});", quoted(file)));
+        self.say(format!("expect_prompt({});", literal(file)));
         self.length(file)
     }
 
@@ -317,11 +317,11 @@ impl<'a> Writer<'a> {
             let entered = self.read_later(done.at, arguments[0]).unwrap_or_default();
             if !entered.is_empty() {
                 self.wait(Duration::from_secs(1), Some(lasts));
-                self.say(format!("press({});", quoted(&format!("{entered}#"))));
+                self.say(format!("press({});", literal(&format!("{entered}#"))));
             }
         } else if let Some(key) = done.key().filter(|_| application == "background") {
             self.wait(done.took(), Some(lasts.saturating_sub(IN_TIME)));
-            self.say(format!("press({});", quoted(&key.to_string())));
+            self.say(format!("press({});", literal(&key.to_string())));
         } else if !["playback", "background", "dial", "set", "noop", "verbose", "wait", "answer"]
             .contains(&&*application)
         {
@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
 
     /// The value of a variable at the next time it is read.
     fn read_later(&self, from: usize, name: &str) -> Option<String> {
-        let asked = format!("GET VARIABLE {}", quoted(name));
+        let asked = format!("GET VARIABLE {}", literal(name));
         let mut lines = self.tape.lines[from..].iter();
         lines.find(|line| matches!(&line.event, Event::Sent(sent) if sent.0 == asked.as_bytes()))?;
         let Event::Heard(heard) = &lines.next()?.event else { return None };
@@ -350,7 +350,7 @@ impl<'a> Writer<'a> {
                 self.variables.entry(one).or_insert_with(value);
             }
             "get_full_variable" if done.reply.result() == "1" && !value().is_empty() => {
-                self.say(format!("// {one} was {}.", quoted(&value())));
+                self.say(format!("// {one} was {}.", literal(&value())));
             }
             "set_variable" if !one.starts_with("AGI_RHAI_") => {
                 self.set.insert(one, two);
@@ -377,7 +377,7 @@ impl<'a> Writer<'a> {
     fn function_was(&mut self, function: &str, done: &Done) {
         let known = function.starts_with("CALLERID(") || function.starts_with("CHANNEL(");
         if done.reply.result() == "1" && !known {
-            let value = quoted(done.reply.value().unwrap_or_default());
+            let value = literal(done.reply.value().unwrap_or_default());
             self.say(format!("// {function} was {value}; the simulator does not know it."));
         }
     }
@@ -388,24 +388,24 @@ impl<'a> Writer<'a> {
         let ended = self.tape.ended();
         match ended {
             Some(Ended { fault: Some(fault), .. }) => {
-                let message = quoted(&fault.message);
+                let message = literal(&fault.message);
                 self.say(format!("expect_fault({message});"));
             }
             Some(Ended { status, .. }) if status == "SUCCESS" => self.say("expect_end();"),
             Some(Ended { status, .. }) if status == "LOST" => self.say("// The line to Asterisk broke."),
             Some(Ended { status, .. }) => {
-                let status = quoted(status);
+                let status = literal(status);
                 self.say(format!("expect_end({status});"));
             }
             None => self.say("// Here the recording breaks off."),
         }
         if ended.is_some() {
             for (name, value) in std::mem::take(&mut self.set) {
-                self.say(format!("expect_variable({}, {});", quoted(&name), quoted(&value)));
+                self.say(format!("expect_variable({}, {});", literal(&name), literal(&value)));
             }
             for ((family, key), value) in std::mem::take(&mut self.stored) {
-                let value = value.map_or("()".to_owned(), |value| quoted(&value));
-                self.say(format!("expect_database({}, {}, {value});", quoted(&family), quoted(&key)));
+                let value = value.map_or("()".to_owned(), |value| literal(&value));
+                self.say(format!("expect_database({}, {}, {value});", literal(&family), literal(&key)));
             }
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
@@ -415,7 +415,7 @@ impl<'a> Writer<'a> {
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
         let options = self.options();
-        let _ = write!(test, "fn {name}() {{\n    place_call({}, #{{", quoted(file));
+        let _ = write!(test, "fn {name}() {{\n    place_call({}, #{{", literal(file));
         if options.iter().map(String::len).sum::<usize>() < 60 {
             let _ = writeln!(test, " {} }});", options.join(", "));
         } else {
@@ -449,7 +449,7 @@ impl<'a> Writer<'a> {
             match get(line) {
                 Some(value) if value == usual => {}
                 Some(value) if value == "unknown" => options.push(format!("{option}: \"\"")),
-                Some(value) => options.push(format!("{option}: {}", quoted(&value))),
+                Some(value) => options.push(format!("{option}: {}", literal(&value))),
                 None => {}
             }
         }
@@ -461,10 +461,10 @@ impl<'a> Writer<'a> {
         if self.tape.lines.iter().any(|line| matches!(line.event, Event::Asked(_))) {
             options.push(format!("time: {}", header.started.as_secs()));
         }
-        let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
+        let list = |texts: &[String]| texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
         let map = |items: Vec<(String, &String)>| {
             let items: Vec<_> =
-                items.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
+                items.iter().map(|(name, value)| format!("{}: {}", literal(name), literal(value))).collect();
             format!("#{{ {} }}", items.join(", "))
         };
         if !header.args.is_empty() {
@@ -490,7 +490,7 @@ impl<'a> Writer<'a> {
             options.push("voice: \"silent\"".to_owned());
         }
         if let Some(status) = &self.dial_status {
-            options.push(format!("dial_status: {}", quoted(status)));
+            options.push(format!("dial_status: {}", literal(status)));
         }
         options
     }

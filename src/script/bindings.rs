@@ -1,0 +1,105 @@
+//! Functions as Rhai calls them: commands, and whatever takes any values.
+
+use super::call::Call;
+use super::convert::{dynamic, value};
+use super::fault::LONGEST_MESSAGE;
+use super::shown::short;
+use crate::command::{COMMANDS, Command, Function, Need, Param, Refusal, Value};
+use crate::session::Error;
+use rhai::{Dynamic, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Shared};
+use smallvec::SmallVec;
+use std::any::TypeId;
+
+/// As many arguments as a function that takes any number of them may get.
+const MOST_ARGUMENTS: usize = 9;
+
+/// With how many arguments a function can be called.
+pub(crate) fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
+    let least = function.params.iter().filter(|param| param.need == Need::Required).count();
+    let repeats = function.params.last().is_some_and(|param: &Param| param.kind.repeats());
+    least..=if repeats { MOST_ARGUMENTS } else { function.params.len() }
+}
+
+type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+
+/// Registers a function of values of any type.
+pub(crate) fn add(
+    module: &mut Module,
+    name: &str,
+    arity: usize,
+    function: impl Fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome + Send + Sync + 'static,
+) {
+    add_typed(module, name, &vec![TypeId::of::<Dynamic>(); arity], function);
+}
+
+/// Registers a function of values of these types.
+pub(crate) fn add_typed(
+    module: &mut Module,
+    name: &str,
+    types: &[TypeId],
+    function: impl Fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome + Send + Sync + 'static,
+) {
+    let function = move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| match context {
+        Some(context) => {
+            for arg in &*args {
+                context.engine().ensure_data_size_within_limits(arg)?;
+            }
+            function(&context, args)
+        }
+        None => Err("called without a context".into()),
+    };
+    rhai::FuncRegistration::new(name).in_global_namespace().set_into_module_raw(
+        module,
+        types,
+        RhaiFunc::Pure { func: Shared::new(function), has_context: true, is_pure: true, is_volatile: true },
+    );
+}
+
+/// Registers the commands.
+pub(crate) fn add_commands(module: &mut Module) {
+    for command in COMMANDS {
+        let function = &command.function;
+        for arity in arities(function) {
+            add(module, function.name, arity, |context, args| invoke(command, context, args));
+        }
+    }
+}
+
+fn invoke(command: &'static Command, context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let values: SmallVec<[Value; 4]> = args.iter().map(|arg| value(arg)).collect();
+    let call = Call::of(context)?;
+    match call.invoke(context, command, &values) {
+        Ok(value) => Ok(dynamic(value)),
+        Err(error) => Err(raise(&call, context, error)),
+    }
+}
+
+/// What a script sees of an error: the end of the call cannot be caught, a refusal is a map.
+pub(crate) fn raise(call: &Call, context: &NativeCallContext, error: Error) -> Box<EvalAltResult> {
+    let position = context.call_position();
+    match error {
+        Error::Over(_) => {
+            call.stop_script();
+            EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
+        }
+        Error::Refused(refusal) => {
+            let message = call.raises(&refusal.message, refusal.discreet());
+            let refusal = Refusal { message, ..refusal };
+            EvalAltResult::ErrorRuntime(caught(refusal, context, position), position).into()
+        }
+    }
+}
+
+fn caught(refusal: Refusal, context: &NativeCallContext, position: Position) -> Dynamic {
+    let optional = |text: Option<String>| text.map_or(Dynamic::UNIT, Dynamic::from);
+    let mut map = Map::new();
+    map.insert("kind".into(), refusal.kind.word().into());
+    map.insert("command".into(), refusal.command.into());
+    map.insert("parameter".into(), optional(refusal.parameter.map(str::to_owned)));
+    map.insert("code".into(), refusal.code.map_or(Dynamic::UNIT, |code| Dynamic::from(i64::from(code))));
+    map.insert("result".into(), optional(refusal.result));
+    map.insert("message".into(), short(refusal.message, LONGEST_MESSAGE).into());
+    map.insert("script".into(), context.call_source().unwrap_or_default().into());
+    map.insert("line".into(), i64::try_from(position.line().unwrap_or(0)).unwrap_or(0).into());
+    map.into()
+}
