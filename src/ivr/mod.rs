@@ -4,6 +4,7 @@ mod choices;
 mod options;
 mod parts;
 mod phrases;
+mod play;
 mod prompter;
 mod question;
 

@@ -7,7 +7,8 @@
 
 use super::choices::Choices;
 use super::options::{Options, USUAL_MAX};
-use super::parts::{Play, key, plays};
+use super::parts::{key, plays};
+use super::play::Play;
 use super::prompter::{Failure, Outcome, Prompter};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};

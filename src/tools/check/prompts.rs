@@ -1,8 +1,11 @@
 //! The prompts a script plays: their sound files and their words.
 
+use super::checker::Checker;
+use super::finding::Finding;
 use super::imports::{self, Imported, Reader, Said, paths};
+use super::report::Report;
+use super::rules::{self, Rule};
 use super::text::{Place, place};
-use super::{Checker, Finding, Report, Rule, rules};
 use crate::command::{Command, Function, Kind, Minus};
 use crate::pbx::{Sounds, prompts};
 use crate::script::Phrases;
@@ -285,7 +288,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut findings = phrases_table(checker, script, &mut played);
     let path = beside(script);
     let Some(text) = checker.files().text(&path) else { return findings };
-    let reader = Reader::new(checker, engine, script);
+    let reader = Reader::new(engine, checker.files(), checker.places(script));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);
     let said = Said::of(ast);

@@ -8,6 +8,7 @@ mod caller;
 mod noise;
 mod scene;
 mod shrink;
+mod step;
 mod wire;
 
 use crate::clock::Time;
@@ -16,16 +17,16 @@ use crate::pbx::{Channel, Database, Sounds};
 use crate::script::{Coverage, Fault, Language, Script, lock, processor_time};
 use crate::session::Session;
 use crate::transport::Simulator;
-use caller::{Desk, Endless, Patience, Step};
+use caller::{Desk, Endless, Patience};
 use noise::{Noise, Words};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rhai::{ASTNode, Expr};
 use scene::Scene;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use step::Step;
 use wire::{Facts, Line, Watch};
 
 /// Calls that reached new lines, to be varied.
@@ -377,7 +378,7 @@ impl Storm {
         let scene = &job.scene;
         let now = Time::from_unix(scene.time.unwrap_or(scene::USUAL_TIME));
         let noise = job.noise.map(|seed| Noise::new(seed, &self.words));
-        let handle = Desk::open(now, job, noise, patience);
+        let handle = Desk::open(now, job.steps.clone(), job.hangs_up_at, job.traced, noise, patience);
         let mut channel = Channel::new(scene.call(), Box::new(handle.clone()))
             .with_sounds(self.sounds(&scene.missing))
             .with_database(scene.database(Database::new()))
@@ -518,9 +519,4 @@ fn words(script: &Script, language: &Language) -> (Words, BTreeSet<String>) {
     }
     let (keys, values) = (keys.into_iter().collect(), values.into_iter().collect());
     (Words { keys, values, texts: false }, names)
-}
-
-/// The name by which a test beside the script calls it.
-fn called(script: &str) -> String {
-    Path::new(script).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

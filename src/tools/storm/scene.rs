@@ -1,16 +1,16 @@
 //! What is there before a call: who calls, what stands in AstDB, which prompts are missing. And the call as a test.
 
-use super::caller::Step;
 use super::noise::pick;
+use super::step::Step;
 use super::wire::Facts;
-use super::{Fault, called};
 use crate::agi::printable;
 use crate::pbx::{Call, Database, State, Voice};
-use crate::script::literal;
+use crate::script::{Fault, literal};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 /// The moment at which a call of a test begins unless told otherwise.
@@ -309,4 +309,9 @@ fn slug(message: &str) -> String {
         slug.push_str(&word.to_ascii_lowercase());
     }
     slug
+}
+
+/// The name by which a test beside the script calls it.
+fn called(script: &str) -> String {
+    Path::new(script).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,12 +1,12 @@
 //! What a test says and does: the caller's part.
 
 use super::line::{self, Goal, PATIENCE, Placed, Prompt, Run, State};
-use super::test::{Live, OnLine, Test};
+use super::test::{Failed, Live, OnLine, Test};
 use crate::clock::Time;
 use crate::command::{Function, Kind, Need, Param, Value};
 use crate::pbx::{Act, Call, Channel, State as ChannelState, Variables, Voice};
 use crate::script::LONGEST_MESSAGE;
-use crate::script::{Fault, LoadError};
+use crate::script::LoadError;
 use crate::script::{nearest, value};
 use crate::script::{quoted, short};
 use rhai::{Array, Dynamic, INT};
@@ -22,17 +22,6 @@ pub(super) enum Trouble {
     Failed(Box<Failed>),
     /// The test is wrong.
     Misuse(String),
-}
-
-/// What was expected, and what came.
-#[derive(Debug, Default)]
-pub(super) struct Failed {
-    pub message: String,
-    pub hint: Option<String>,
-    /// The fault of the script that is called, where it could not be called for one.
-    pub fault: Option<Box<Fault>>,
-    /// Where in the test: script, line and column.
-    pub at: (String, usize, usize),
 }
 
 fn failed(message: impl Into<String>, hint: Option<String>) -> Trouble {
@@ -398,7 +387,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     }
     live.put_away();
     let path = run.find(&name).map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
-    let what = run.runner.prepare(&path).map_err(|error| match error {
+    let what = run.scripts.prepare(&path).map_err(|error| match error {
         LoadError::Fault(fault) => Trouble::Failed(Box::new(Failed {
             message: format!("{name} cannot be called: {}", fault.message),
             fault: Some(fault),
@@ -446,7 +435,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
         channel
     };
     let how = Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
-    let placed = Placed::new(&run.runner.host, now, channel, how);
+    let placed = Placed::new(&run.scripts.host, now, channel, how);
     let placed = placed.map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
     live.call = Some(OnLine { placed, what, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });
     Ok(Dynamic::UNIT)

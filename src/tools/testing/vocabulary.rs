@@ -1,7 +1,7 @@
 //! The words of tests, declared: for the reference, the checker and editors, and what stands behind each.
 
-use super::part::{self, Failed};
-use super::test::Test;
+use super::part;
+use super::test::{Failed, Test};
 use crate::command::{COMMANDS, Example, Function, Kind, Need, Param, Returns, Trouble};
 use crate::ivr::QUESTIONS;
 use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, arities};
