@@ -1,5 +1,7 @@
 //! What keeps the house in order, as tests over the source text.
 
+mod circles;
+
 use std::path::{Path, PathBuf};
 
 /// A source file: its path within the package and its text.
