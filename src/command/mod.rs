@@ -22,6 +22,7 @@ mod text;
 mod value;
 mod variable;
 
+pub use database::{DATABASE_DEL, DATABASE_DELTREE, DATABASE_GET, DATABASE_PUT};
 pub use dialplan::EXEC;
 pub use digits::{GET_DATA, WAIT_FOR_DIGIT};
 pub use line_state::CHANNEL_STATUS;

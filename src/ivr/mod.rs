@@ -241,8 +241,7 @@ fn add_all(module: &mut Module) {
         let required = function.params.iter().filter(|param| param.need == Need::Required).count();
         for arity in required..=function.params.len() {
             add(module, function.name, arity, move |context, args| {
-                let call = Call::of(context)?;
-                run(&Prompter { function: function.name, call: &call, context }, args)
+                run(&Prompter { function: function.name, call: Call::of(context)? }, args)
             });
         }
     }
@@ -321,7 +320,7 @@ fn dial(prompter: &Prompter, args: &[&mut Dynamic]) -> Outcome {
     }
     // Refused in the words of this function: the script wrote no `exec`.
     let refused = |name: &'static str, kind: Kind, given: &str, rest: &str| {
-        let problem = prompter.call.session().permissions().refuses(kind, given, rest);
+        let problem = prompter.call.with_session(|session| session.permissions().refuses(kind, given, rest))?;
         problem.map_or(Ok(()), |problem| Err(prompter.wrong(name, format_args!("`{name}` {problem}"))))
     };
     refused("target", Kind::Application, "Dial", &target)?;

@@ -225,7 +225,8 @@ impl Prompter<'_> {
             Play::File(file) => {
                 let pressed = self.invoke(&GET_DATA, &[Value::from(file.as_str()), Value::Int(1), Value::Int(1)])?;
                 // `#` ends it, and is left out.
-                Ok(key(&pressed).or_else(|| (!self.call.session().timed_out()).then_some('#')))
+                let timed_out = self.call.with_session(|session| session.timed_out())?;
+                Ok(key(&pressed).or_else(|| (!timed_out).then_some('#')))
             }
             play => self.play(play, ANY_KEY),
         }

@@ -16,7 +16,7 @@ pub use suite::Suite;
 pub use vocabulary::VOCABULARY;
 
 use crate::host::Host;
-use crate::script::{Call, Fault, Finished, Language, LoadError, Script};
+use crate::script::{CallState, Fault, Finished, Language, LoadError, Script};
 use crate::session::Session;
 use report::Scene;
 use scripts::Scripts;
@@ -129,8 +129,8 @@ impl TestRunner {
             Err(error) => return Ok(Finished::Fault(Box::new(Fault::new(suite.script.name(), error.to_string())))),
         };
         let host = &self.0.host;
-        let call = Call::new(session, Vec::new(), BTreeMap::new(), seed, host.limits().clone(), host.memory());
-        call.extensions().insert(Arc::clone(running));
+        let call = CallState::new(session, Vec::new(), BTreeMap::new(), seed, host.limits().clone(), host.memory());
+        call.extensions.insert(Arc::clone(running));
         let name = format!("test_{test}");
         let printed = Arc::clone(running);
         let log = line::Log(Box::new(move |line| printed.live().printed.push(line)));

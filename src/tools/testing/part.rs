@@ -5,8 +5,8 @@ use super::test::{Failed, Live, OnLine, Test};
 use crate::clock::Time;
 use crate::command::{Function, Kind, Need, Param, Value};
 use crate::pbx::{Act, Call, Channel, State as ChannelState, Variables, Voice};
-use crate::script::LONGEST_MESSAGE;
 use crate::script::LoadError;
+use crate::script::MAX_MESSAGE;
 use crate::script::{nearest, value};
 use crate::script::{quoted, short};
 use rhai::{Array, Dynamic, INT};
@@ -51,7 +51,7 @@ impl Args<'_, '_> {
         Trouble::Misuse(format!(
             "{}: `{name}` must be {wanted}, not {}",
             self.function.name,
-            short(shown(&given), LONGEST_MESSAGE)
+            short(shown(&given), MAX_MESSAGE)
         ))
     }
 
@@ -90,7 +90,7 @@ fn shown(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
-        Value::Text(text) => quoted(text, LONGEST_MESSAGE),
+        Value::Text(text) => quoted(text, MAX_MESSAGE),
         Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Value::Map(items) => {
             let items = items.iter().map(|(name, item)| format!("{name}: {}", shown(item)));
@@ -652,7 +652,7 @@ fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> Outcome 
     if actual == expected {
         return Ok(Dynamic::UNIT);
     }
-    let shown = |text: Option<String>| text.map_or_else(|| "not set".to_owned(), |text| quoted(&text, LONGEST_MESSAGE));
+    let shown = |text: Option<String>| text.map_or_else(|| "not set".to_owned(), |text| quoted(&text, MAX_MESSAGE));
     let (expected, actual) = (shown(expected), shown(actual));
     Err(failed(format!("expected {what} to be {expected}, but it is {actual}"), None))
 }
@@ -680,7 +680,7 @@ pub(super) fn expect_log(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
         1 => "its one line has not".to_owned(),
         lines => format!("none of its {lines} lines has"),
     };
-    Err(failed(format!("expected {} in the script's log, but {lines}", quoted(&text, LONGEST_MESSAGE)), None))
+    Err(failed(format!("expected {} in the script's log, but {lines}", quoted(&text, MAX_MESSAGE)), None))
 }
 
 pub(super) fn expect_end(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
@@ -713,7 +713,7 @@ pub(super) fn expect_fault(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     match state.ended.as_ref().and_then(|ended| ended.fault.as_ref()) {
         Some(fault) if fault.message.contains(&text) => Ok(Dynamic::UNIT),
         _ => Err(failed(
-            format!("expected a fault with {}, but {}", quoted(&text, LONGEST_MESSAGE), standstill(&state)),
+            format!("expected a fault with {}, but {}", quoted(&text, MAX_MESSAGE), standstill(&state)),
             None,
         )),
     }

@@ -365,7 +365,7 @@ fn add_all(module: &mut Module) {
                 let result = body(&test, &mut part::Args { function, values });
                 // A test that goes on for ever while no time passes is to be stopped.
                 if test.now() > before {
-                    call.computes_anew();
+                    call.state.usage.computes_anew();
                 }
                 result.map_err(|trouble| raise(&call, &test, context, trouble))
             });
@@ -382,7 +382,7 @@ fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, trouble: pa
             let (script, line) = (context.call_source().unwrap_or_default(), position.line().unwrap_or(0));
             let message = failed.message.clone();
             test.fail(Failed { at: (script.to_owned(), line, position.position().unwrap_or(0)), ..*failed });
-            call.stop_script();
+            call.state.usage.stop();
             // Of errors that end a call at once Rhai forgets the place.
             EvalAltResult::ErrorRuntime(message.into(), position).into()
         }
