@@ -15,8 +15,8 @@ use std::time::Duration;
 
 /// The call in which a script has called a function.
 ///
-/// A function of an embedder that takes a [`NativeCallContext`] first gets it by [`Call::of`]. It stays on the thread of
-/// that function and ends with it.
+/// A function of an embedder that takes a [`NativeCallContext`] first gets it by [`Call::of`]. It stays on the thread
+/// of that function and ends with it.
 ///
 /// ```
 /// use agi_rhai::command::{DATABASE_PUT, Value};

@@ -106,6 +106,7 @@ impl Checker {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn checker() -> &'static Checker {
         static CHECKER: std::sync::OnceLock<Checker> = std::sync::OnceLock::new();

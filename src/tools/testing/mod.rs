@@ -62,7 +62,7 @@ impl TestRunner {
         if let Some(memory) = host.memory() {
             language.set_memory(memory);
         }
-        Self(Arc::new(Scripts { host, language, folder, scripts }))
+        Self(Arc::new(Scripts { host, language, folder, prepared: scripts }))
     }
 
     /// Reads and compiles a file of tests.

@@ -23,7 +23,7 @@ pub(super) struct Scripts {
     pub language: Language,
     /// Where scripts are looked for, besides the folder of each test.
     pub folder: Option<PathBuf>,
-    pub scripts: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
+    pub prepared: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
 }
 
 impl fmt::Debug for Scripts {
@@ -34,7 +34,7 @@ impl fmt::Debug for Scripts {
 
 impl Scripts {
     pub fn scripts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Prepared>>> {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A script to be called, and what belongs to it.
