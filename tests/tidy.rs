@@ -1,6 +1,7 @@
 //! What keeps the house in order, as tests over the source text.
 
 mod circles;
+mod names;
 
 use std::path::{Path, PathBuf};
 
