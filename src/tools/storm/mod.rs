@@ -16,6 +16,7 @@ use crate::host::Host;
 use crate::pbx::{Channel, Database, Sounds};
 use crate::script::{Coverage, Fault, Language, Script, lock, processor_time};
 use crate::session::Session;
+use crate::stack;
 use crate::transport::Simulator;
 use caller::{Desk, Endless, Patience};
 use noise::{Noise, Words};
@@ -132,8 +133,8 @@ impl std::fmt::Debug for Storm {
 impl Storm {
     /// A storm on a script with these sounds, under the limits and with the functions of this host.
     pub fn new(host: Host, mut script: Script, sounds: Sounds) -> Self {
-        let coverage = script.cover(host.language());
-        let (words, names) = words(&script, host.language());
+        let coverage = stack::with_room(|| script.cover(host.language()));
+        let (words, names) = stack::with_room(|| words(&script, host.language()));
         Self {
             script,
             coverage,
@@ -158,7 +159,11 @@ impl Storm {
     }
 
     /// Lets the storm loose. The same seed and number of calls make the same calls.
-    pub fn run(mut self, seed: u64, length: Length) -> Report {
+    pub fn run(self, seed: u64, length: Length) -> Report {
+        stack::with_room(|| self.run_here(seed, length))
+    }
+
+    fn run_here(mut self, seed: u64, length: Length) -> Report {
         self.chance = StdRng::seed_from_u64(seed);
         self.begin();
         loop {
