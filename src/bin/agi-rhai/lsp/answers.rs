@@ -1,7 +1,7 @@
 //! Answers to the editor's questions.
 
+use super::answer::{Answer, error, params, value};
 use super::workspace::{Document, Prompt, Workspace, same_file};
-use super::{Answer, error, params, value};
 use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::reference::article;
 use agi_rhai::command::{Command, Function, Kind, Need, Param};

@@ -3,13 +3,16 @@
 //! One thread reads, one answers. Requests are answered in their order; the checker runs when none waits, so that
 //! typing is never behind it.
 
+mod answer;
 mod answers;
+mod options;
 mod places;
 mod workspace;
 
 use crate::advice::explained;
 use crate::out;
-use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response, ResponseError};
+use answer::{Answer, error};
+use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::Notification as _;
 use lsp_types::request::{RegisterCapability, Request as _};
 use lsp_types::{
@@ -19,43 +22,15 @@ use lsp_types::{
     RegistrationParams, RenameOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, notification,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+pub use options::LspOptions;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{BufReader, Write, stdin, stdout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread::Builder;
 use workspace::Workspace;
-
-/// Serves an editor over stdin and stdout (Language Server Protocol)
-///
-/// Editors start it by themselves: see docs/editors.md for how to tell yours. It finds mistakes as you type, completes
-/// and explains commands and prompts, goes to definitions and renames.
-#[derive(Debug, clap::Args)]
-pub struct Lsp {
-    /// Folder below which imports are found, besides the one of each script
-    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
-    scripts: Option<PathBuf>,
-
-    /// Folder of sound files, to tell which prompts have none; may be given several times
-    #[arg(long, value_name = "DIR")]
-    sounds: Vec<PathBuf>,
-
-    /// Version of Asterisk the scripts are for: commands it does not have are told
-    #[arg(long, value_name = "VERSION", value_parser = crate::check::version)]
-    asterisk: Option<u32>,
-
-    #[command(flatten)]
-    exec: crate::options::Exec,
-
-    /// What some editors add to say how they speak; it is the only way
-    #[arg(long, hide = true)]
-    stdio: bool,
-}
 
 /// What comes from the editor.
 enum Incoming {
@@ -67,7 +42,7 @@ enum Incoming {
 }
 
 /// Serves until the editor says `exit`, or is gone. The exit code is the protocol's.
-pub fn lsp(options: &Lsp) -> ExitCode {
+pub fn lsp(options: &LspOptions) -> ExitCode {
     let (sender, incoming) = channel();
     // The only way to notice that a request was taken back; it ends with the process.
     let reading = Builder::new().name("editor".to_owned()).spawn(move || {
@@ -305,9 +280,6 @@ fn is_cancelled(id: &RequestId, queue: &VecDeque<Incoming>) -> bool {
     queue.iter().any(|next| matches!(next, Incoming::Message(Message::Notification(notice)) if cancels(notice)))
 }
 
-/// What a request that cannot be carried out is answered with.
-type Answer = Result<Value, ResponseError>;
-
 /// One request that panics is answered with an error, and the next one is answered as ever.
 fn guarded(id: RequestId, answer: impl FnOnce() -> Answer) -> Response {
     let response_result = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
@@ -319,20 +291,6 @@ fn guarded(id: RequestId, answer: impl FnOnce() -> Answer) -> Response {
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
-}
-
-fn error(code: ErrorCode, message: &str) -> ResponseError {
-    ResponseError { code: code as i32, message: message.to_owned(), data: None }
-}
-
-/// The parameters of a request, or the answer that they are none.
-fn params<T: DeserializeOwned>(params: Value) -> Result<T, ResponseError> {
-    serde_json::from_value(params).map_err(|problem| error(ErrorCode::InvalidParams, &problem.to_string()))
-}
-
-/// A result for the wire.
-fn value(result: impl Serialize) -> Answer {
-    serde_json::to_value(result).map_err(|problem| error(ErrorCode::InternalError, &problem.to_string()))
 }
 
 fn refuse(id: RequestId, code: ErrorCode, message: &str) {

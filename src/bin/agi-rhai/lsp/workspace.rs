@@ -1,6 +1,6 @@
 //! What the editor has open, and what lies beside it on the disk.
 
-use super::Lsp;
+use super::options::LspOptions;
 use super::places::{self, Encoding};
 use agi_rhai::command::Function;
 use agi_rhai::pbx::prompts;
@@ -74,7 +74,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    pub fn new(options: &Lsp) -> Self {
+    pub fn new(options: &LspOptions) -> Self {
         let language = Language::new();
         let mut checker = Checker::new(&language);
         checker.folder.clone_from(&options.scripts);

@@ -1,6 +1,7 @@
 //! One call after the other: what stays the same, the version of the script, the line, and the end.
 
-use super::Setting;
+use super::setting::Setting;
+use crate::seed::random_seed;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
@@ -132,7 +133,7 @@ impl Line {
         let variables = channel.variables().clone();
         let position = Arc::default();
         let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position) };
-        let seed = setup.seed.unwrap_or_else(crate::chance);
+        let seed = setup.seed.unwrap_or_else(random_seed);
         let before = setup.database.entries().into_iter().collect();
         Ok(Self { session: Session::begin(Box::new(tap))?, variables, position, seed, before })
     }

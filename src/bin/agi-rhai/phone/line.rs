@@ -3,8 +3,8 @@
 use super::audio::Audio;
 use super::call::{Line, Setup, Version};
 use super::keypad::{is_question, length};
-use super::stamp;
 use crate::out;
+use crate::text::call_time;
 use agi_rhai::Status;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -90,7 +90,7 @@ impl Keyboard {
 
     /// A line with the time of the call.
     fn say(&self, what: &str) {
-        show(&format!("{:>7}  {}", stamp(self.now() - self.began), printable(what)));
+        show(&format!("{:>7}  {}", call_time(self.now() - self.began), printable(what)));
     }
 
     fn show(&mut self, until: Time, hears: &Hearing<'_>) {

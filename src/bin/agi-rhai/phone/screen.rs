@@ -6,10 +6,11 @@ use super::keypad::Keypad;
 use super::live::{Live, What};
 use super::view::{self, Panel, Ui};
 use super::watch;
+use crate::common::CommonOptions;
 use crate::logging;
-use crate::options::Common;
 use crate::out;
 use crate::panics;
+use crate::terminal::colour_is_wanted;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::pbx::{Act, Digit};
@@ -40,7 +41,7 @@ const DRAW_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::f
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Plays a script on the whole screen, call after call.
-pub fn play(setup: Setup, common: &Common) -> Result<Status> {
+pub fn play(setup: Setup, common: &CommonOptions) -> Result<Status> {
     let setup = Arc::new(setup);
     let live = Arc::new(Live::default());
     live.view().database = setup.database.clone();
@@ -332,7 +333,7 @@ impl Phone {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         let lines = match last {
             Some(Ok(end)) => {
-                let fault = end.fault().map(|fault| fault.render(crate::wants_colours()));
+                let fault = end.fault().map(|fault| fault.render(colour_is_wanted()));
                 fault.into_iter().chain(end.summary()).collect()
             }
             Some(Err(error)) => vec![format!("{error:#}")],

@@ -2,7 +2,8 @@
 
 use super::call::Setup;
 use super::live::{Current, Ended, Entry, Fate, OnLine, View, What};
-use super::stamp;
+use crate::terminal::colour_is_wanted;
+use crate::text::call_time;
 use agi_rhai::Status;
 use agi_rhai::clock::Time;
 use ratatui::Frame;
@@ -98,9 +99,9 @@ struct Theme {
 impl Theme {
     fn new() -> Self {
         let plain = Style::new();
-        let colour = |colour| if crate::wants_colours() { plain.fg(colour) } else { plain };
+        let colour = |colour| if colour_is_wanted() { plain.fg(colour) } else { plain };
         Self {
-            faint: if crate::wants_colours() { plain.fg(Color::DarkGray) } else { plain.add_modifier(Modifier::DIM) },
+            faint: if colour_is_wanted() { plain.fg(Color::DarkGray) } else { plain.add_modifier(Modifier::DIM) },
             strong: plain.add_modifier(Modifier::BOLD),
             accent: colour(Color::Cyan),
             good: colour(Color::Green).add_modifier(Modifier::BOLD),
@@ -204,9 +205,9 @@ pub fn draw(frame: &mut Frame<'_>, view: &View, setup: &Setup, ui: &mut Ui) {
 
 fn title_line<'a>(view: &View, setup: &Setup, theme: &Theme, wide: usize) -> Line<'a> {
     let state = match &view.call {
-        Some(call) if call.end.is_none() => (theme.good, format!("● call {}  {}", call.number, stamp(call.age()))),
+        Some(call) if call.end.is_none() => (theme.good, format!("● call {}  {}", call.number, call_time(call.age()))),
         _ if view.broken.is_some() => (theme.bad, "waits for the mend".to_owned()),
-        Some(call) => (theme.faint, format!("no call  {}", stamp(call.age()))),
+        Some(call) => (theme.faint, format!("no call  {}", call_time(call.age()))),
         None => (theme.faint, "no call".to_owned()),
     };
     let from = match setup.setting.callerid.as_str() {
@@ -456,7 +457,7 @@ fn draw_history(frame: &mut Frame<'_>, view: &View, ui: &mut Ui, area: Rect) {
 }
 
 fn history_line<'a>(entry: &Entry, theme: &Theme, wide: usize) -> Line<'a> {
-    let at = entry.at.map(stamp).unwrap_or_default();
+    let at = entry.at.map(call_time).unwrap_or_default();
     let room = wide.saturating_sub(11);
     let (style, text, words) = match &entry.what {
         What::Prompt(OnLine::File { name, words }) => {
@@ -538,7 +539,7 @@ fn draw_log(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) {
     let wide = usize::from(inner.width).saturating_sub(1);
     let high = usize::from(inner.height);
     let lines = view.log.iter().skip(view.log.len().saturating_sub(high)).map(|line| {
-        let at = line.at.map(stamp).unwrap_or_default();
+        let at = line.at.map(call_time).unwrap_or_default();
         let place = line.place.as_deref().map(|place| format!("{place}  ")).unwrap_or_default();
         let place = fit(&place, wide / 2);
         let text = fit(&line.text, wide.saturating_sub(10 + width(&place)));
@@ -559,7 +560,7 @@ fn draw_dialogue(frame: &mut Frame<'_>, view: &View, theme: &Theme, area: Rect) 
     let lines = view.dialogue.iter().skip(view.dialogue.len().saturating_sub(high)).map(|line| {
         let style = if line.text.starts_with('>') { Style::new() } else { theme.faint };
         Line::from(vec![
-            Span::styled(format!(" {:>7}  ", stamp(line.at)), theme.faint),
+            Span::styled(format!(" {:>7}  ", call_time(line.at)), theme.faint),
             Span::styled(fit(&line.text, wide.saturating_sub(10)), style),
         ])
     });
