@@ -1,9 +1,11 @@
 //! The dialplan applications that EXEC can run.
 
 use super::caller::Sound;
-use super::channel::{Channel, Event, Key, State, leading_number};
+use super::channel::{Channel, Event, Key};
+use super::channel_state::State;
 use super::playback::{ANY_KEY, Data, End};
 use super::say::SayCase;
+use super::scan::leading_number;
 use crate::clock::Time;
 use std::time::Duration;
 

@@ -1,143 +1,16 @@
 //! One channel: who calls, what state the line is in, and where the dialplan stands.
 
 use super::caller::{Act, Caller, Digit, Hearing, Sound};
+use super::channel_state::State;
 use super::database::Database;
+use super::incoming_call::Call;
 use super::sounds::Sounds;
-use super::speech::Speech;
+use super::speech_engine::Speech;
 use super::variables::Variables;
 use crate::clock::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What Asterisk knows of a call when the script starts; all of it can be read there as `agi_*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// `agi_network_script`, for a `FastAGI` call: then `agi_network` comes first. An empty one leaves out its line.
-    pub network_script: Option<String>,
-    /// `agi_request`.
-    pub request: String,
-    /// `agi_channel`: the channel's name.
-    pub channel: String,
-    /// `agi_language`.
-    pub language: String,
-    /// `agi_type`: the channel's technology.
-    pub kind: String,
-    /// `agi_uniqueid`.
-    pub uniqueid: String,
-    /// `agi_version`.
-    pub version: String,
-    /// `agi_callerid`: the number; `unknown` when there is none.
-    pub callerid: Option<String>,
-    /// `agi_calleridname`.
-    pub calleridname: Option<String>,
-    /// `agi_callingpres`.
-    pub callingpres: i32,
-    /// `agi_callingani2`.
-    pub callingani2: i32,
-    /// `agi_callington`.
-    pub callington: i32,
-    /// `agi_callingtns`.
-    pub callingtns: i32,
-    /// `agi_dnid`.
-    pub dnid: Option<String>,
-    /// `agi_rdnis`.
-    pub rdnis: Option<String>,
-    /// `agi_context`.
-    pub context: String,
-    /// `agi_extension`.
-    pub extension: String,
-    /// `agi_priority`.
-    pub priority: i32,
-    /// `agi_enhanced`: an EAGI call.
-    pub enhanced: bool,
-    /// `agi_accountcode`.
-    pub accountcode: String,
-    /// `agi_threadid`.
-    pub threadid: i64,
-    /// `agi_arg_1` and so on.
-    pub args: Vec<String>,
-}
-
-impl Default for Call {
-    /// Somebody calls from 100.
-    fn default() -> Self {
-        Self {
-            network_script: None,
-            request: "agi-rhai".into(),
-            channel: "PJSIP/100-00000001".into(),
-            language: "en".into(),
-            kind: "PJSIP".into(),
-            uniqueid: "1700000000.1".into(),
-            version: "22.10.1".into(),
-            callerid: Some("100".into()),
-            calleridname: None,
-            callingpres: 0,
-            callingani2: 0,
-            callington: 0,
-            callingtns: 0,
-            dnid: None,
-            rdnis: None,
-            context: "default".into(),
-            extension: "s".into(),
-            priority: 1,
-            enhanced: false,
-            accountcode: String::new(),
-            threadid: 1,
-            args: Vec::new(),
-        }
-    }
-}
-
-/// The state of a channel, in CHANNEL STATUS's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Down and available.
-    Down = 0,
-    /// Down, but reserved.
-    Reserved = 1,
-    /// Off hook.
-    OffHook = 2,
-    /// Digits have been dialed.
-    Dialed = 3,
-    /// The line is ringing here: not yet answered.
-    Ring = 4,
-    /// The remote end is ringing.
-    Ringing = 5,
-    /// Up: answered.
-    Up = 6,
-    /// Busy.
-    Busy = 7,
-    /// Digits have been dialed while off hook.
-    DialingOffHook = 8,
-    /// Before ringing.
-    PreRing = 9,
-}
-
-impl State {
-    /// CHANNEL STATUS's number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// Asterisk's word, as `CHANNEL(state)` gives it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Down => "Down",
-            Self::Reserved => "Rsrvd",
-            Self::OffHook => "OffHook",
-            Self::Dialed => "Dialing",
-            Self::Ring => "Ring",
-            Self::Ringing => "Ringing",
-            Self::Up => "Up",
-            Self::Busy => "Busy",
-            Self::DialingOffHook => "Dialing Offhook",
-            Self::PreRing => "Pre-ring",
-        }
-    }
-}
 
 /// What comes from the caller's microphone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,19 +45,6 @@ impl Key {
             Self::Failed => -1,
         }
     }
-}
-
-/// What GOSUB comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gosub {
-    /// There is no such label.
-    NotFound,
-    /// The routine could not be run.
-    Failed,
-    /// It ran, and returned.
-    Complete,
-    /// It ran, and ended without a return.
-    AbnormalExit,
 }
 
 /// A place in the dialplan.
@@ -238,9 +98,9 @@ pub struct Channel {
     pub(super) music: Option<String>,
     pub(super) music_class: String,
     pub(super) sent_text: Vec<String>,
-    carries_text: bool,
-    has_tdd: bool,
-    answer_delay: Duration,
+    pub(super) carries_text: bool,
+    pub(super) has_tdd: bool,
+    pub(super) answer_delay: Duration,
     pub(super) zone_offset: i32,
     /// The caller is gone when the script sends this command, counted from 1.
     gone_at: Option<u64>,
@@ -628,163 +488,6 @@ impl Channel {
     }
 }
 
-/// The commands about the line itself.
-impl Channel {
-    /// ANSWER; false for -1.
-    pub fn answer(&mut self) -> bool {
-        if self.state == State::Up {
-            return true;
-        }
-        if self.dead {
-            return false;
-        }
-        self.state = State::Up;
-        self.answer_delay.is_zero() || self.idle(self.now() + self.answer_delay)
-    }
-
-    /// CHANNEL STATUS of this or another channel; nothing for an unknown one.
-    #[must_use]
-    pub fn channel_status(&self, channel: Option<&str>) -> Option<State> {
-        match channel {
-            None => Some(self.state),
-            Some(name) if name.eq_ignore_ascii_case(self.name()) => Some(self.state),
-            Some(name) => self.other(name).map(|(_, state)| *state),
-        }
-    }
-
-    /// HANGUP of this or another channel; false for an unknown one.
-    pub fn hangup(&mut self, channel: Option<&str>) -> bool {
-        match channel {
-            Some(name) if !name.eq_ignore_ascii_case(self.name()) => {
-                let Some((name, _)) = self.other(name) else { return false };
-                let name = name.clone();
-                self.channels.remove(&name);
-            }
-            _ => {
-                self.die();
-            }
-        }
-        true
-    }
-
-    fn other(&self, name: &str) -> Option<(&String, &State)> {
-        self.channels.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
-    }
-
-    /// SET AUTOHANGUP, in seconds from now; 0 or less takes it back.
-    pub fn set_autohangup(&mut self, seconds: f64) {
-        let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        self.hangup_at = (!length.is_zero()).then(|| self.now() + length);
-    }
-
-    /// SET MUSIC.
-    pub fn set_music(&mut self, on: bool, class: Option<&str>) {
-        self.music = on.then(|| class.filter(|class| !class.is_empty()).unwrap_or(&self.music_class).to_owned());
-    }
-
-    /// RECEIVE CHAR: the first byte of a text; 0 of an empty one; nothing when none came.
-    pub fn receive_char(&mut self, milliseconds: i64) -> Option<u8> {
-        self.receive_text(milliseconds).map(|text| text.bytes().next().unwrap_or(0))
-    }
-
-    /// RECEIVE TEXT. A negative time is for ever, none at all gives up at once.
-    pub fn receive_text(&mut self, milliseconds: i64) -> Option<String> {
-        if milliseconds == 0 {
-            return None;
-        }
-        let until = self.deadline(milliseconds);
-        self.next_prompt();
-        loop {
-            match self.hear_silence(until, false) {
-                Event::Text(text) => return Some(text),
-                Event::HungUp | Event::TimeUp => return None,
-                Event::Key(_) => {}
-            }
-        }
-    }
-
-    /// SEND TEXT; false for -1: the line carries no text.
-    pub fn send_text(&mut self, text: &str) -> bool {
-        if text.is_empty() {
-            return true;
-        }
-        let sent = self.carries_text && !self.dead;
-        if sent {
-            self.sent_text.push(text.to_owned());
-        }
-        sent
-    }
-
-    /// SEND IMAGE; false for -1. On a living channel it always works, also where no image can be shown.
-    #[must_use]
-    pub fn send_image(&self, _name: &str) -> bool {
-        !self.dead
-    }
-
-    /// TDD MODE; whether the line is capable.
-    #[must_use]
-    pub fn tdd_mode(&self, _mode: &str) -> bool {
-        self.has_tdd
-    }
-}
-
-/// The commands about the dialplan.
-impl Channel {
-    /// SET CONTEXT.
-    pub fn set_context(&mut self, context: &str) {
-        context.clone_into(&mut self.context);
-    }
-
-    /// SET EXTENSION.
-    pub fn set_extension(&mut self, extension: &str) {
-        extension.clone_into(&mut self.extension);
-    }
-
-    /// SET PRIORITY, to a number or a label; false for an unknown label.
-    pub fn set_priority(&mut self, priority: &str) -> bool {
-        let Some(number) = self.priority_of(&self.context, &self.extension, priority) else { return false };
-        self.set_priority_number(number);
-        true
-    }
-
-    pub(super) fn set_priority_number(&mut self, number: i32) {
-        // The dialplan adds one when it goes on, so Asterisk takes it off here, and PRIORITY shows it.
-        if number >= 0 {
-            self.priority = number - 1;
-        }
-    }
-
-    /// A priority by number or label.
-    pub(super) fn priority_of(&self, context: &str, extension: &str, priority: &str) -> Option<i32> {
-        leading_number(priority).or_else(|| {
-            let here = |label: &&Label| {
-                label.context == context && label.extension == extension && label.name.as_deref() == Some(priority)
-            };
-            self.labels.iter().find(here).map(|label| label.priority).filter(|number| *number > 0)
-        })
-    }
-
-    /// GOSUB: runs a declared routine, which does nothing but return.
-    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> Gosub {
-        let number = self.priority_of(context, extension, priority);
-        let here =
-            |label: &&Label| label.context == context && label.extension == extension && Some(label.priority) == number;
-        let Some(label) = self.labels.iter().find(here) else { return Gosub::NotFound };
-        let value = label.returns.clone().unwrap_or_default();
-        self.variables.set("GOSUB_RETVAL", &value);
-        Gosub::Complete
-    }
-}
-
-/// The number a text begins with, as C's `sscanf` reads one.
-pub(super) fn leading_number(text: &str) -> Option<i32> {
-    let text = text.trim_start();
-    let sign = usize::from(text.starts_with(['-', '+']));
-    let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
-    let number = text[..sign + digits].parse::<i64>().ok()?;
-    i32::try_from(number).ok()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::plan::Plan;
@@ -802,7 +505,7 @@ pub(super) mod tests {
         (channel.now() - Plan::silent().now()).as_millis()
     }
 
-    fn check(plan: &str, run: fn(&mut Channel) -> String, expected: &str) {
+    pub fn check(plan: &str, run: fn(&mut Channel) -> String, expected: &str) {
         let mut channel = channel(plan);
         let result = run(&mut channel);
         let dead = if channel.is_dead() { " dead" } else { "" };
@@ -832,42 +535,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn texts_are_received() {
-        check("says \"hé\" after 1s", |c| format!("{:?}", c.receive_text(2000)), "Some(\"hé\") at 1000");
-        check("presses 1 after 1s", |c| format!("{:?}", c.receive_text(2000)), "None at 2000");
-        check("says \"h\" after 0s", |c| format!("{:?}", c.receive_text(0)), "None at 0");
-        check("says \"\" after 1s", |c| format!("{:?}", c.receive_char(-1)), "Some(0) at 1000");
-        check("hangs up after 1s", |c| format!("{:?}", c.receive_char(-1)), "None at 1000 dead");
-    }
-
-    #[test]
-    fn channels_have_a_status() {
-        let mut channel = Channel::new(Call::default(), Box::new(Plan::silent())).with_channel("SIP/x", State::Ringing);
-        assert_eq!(channel.channel_status(None).unwrap().number(), 4);
-        assert!(channel.answer());
-        assert_eq!(channel.channel_status(Some("PJSIP/100-00000001")).unwrap().number(), 6);
-        assert_eq!(channel.channel_status(Some("SIP/x")), Some(State::Ringing));
-        assert!(channel.hangup(Some("SIP/x")) && !channel.hangup(Some("SIP/x")) && !channel.is_dead());
-        assert_eq!(channel.channel_status(Some("SIP/x")), None);
-        assert!(channel.hangup(None) && channel.is_dead());
-    }
-
-    #[test]
-    fn the_dialplan_position_is_set() {
-        let mut channel =
-            channel("").with_named_label("default", "s", "here", 7).with_subroutine("sub", "s", 1, Some("v"));
-        assert!(!channel.set_priority("bogus") && channel.set_priority("here"));
-        assert_eq!(channel.position(), ("default", "s", 7));
-        assert_eq!(channel.get_variable("PRIORITY").unwrap(), "6");
-        channel.set_context("c");
-        channel.set_extension("e");
-        assert_eq!(channel.position(), ("c", "e", 7));
-        assert_eq!(channel.gosub("sub", "s", "1", None), Gosub::Complete);
-        assert_eq!(channel.get_variable("GOSUB_RETVAL").unwrap(), "v");
-        assert_eq!(channel.gosub("nope", "s", "1", None), Gosub::NotFound);
-    }
-
-    #[test]
     fn the_environment_is_in_order() {
         let call = Call { network_script: Some("game".into()), args: vec!["a".into()], ..Call::default() };
         let lines = Channel::new(call, Box::new(Plan::silent())).environment();
@@ -877,21 +544,5 @@ pub(super) mod tests {
             callingani2=0 callington=0 callingtns=0 dnid=unknown rdnis=unknown context=default extension=s \
             priority=1 enhanced=0.0 accountcode= threadid=1 arg_1=a";
         assert_eq!(text.join(" "), expected);
-    }
-
-    #[test]
-    fn numbers_are_read_as_c_does() {
-        let cases = [
-            ("3abc", Some(3)),
-            (" -1", Some(-1)),
-            ("abc", None),
-            ("", None),
-            ("-", None),
-            ("é", None),
-            ("99999999999", None),
-        ];
-        for (text, number) in cases {
-            assert_eq!(leading_number(text), number, "{text}");
-        }
     }
 }

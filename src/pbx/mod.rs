@@ -11,23 +11,36 @@
 
 mod applications;
 mod caller;
+mod callerid;
 mod channel;
+mod channel_state;
 mod database;
+mod dialplan;
+mod expansion;
+mod functions;
+mod incoming_call;
+mod line;
 mod plan;
 mod playback;
 mod record;
 mod say;
+mod scan;
 mod sounds;
 mod speech;
+mod speech_engine;
 mod variables;
 
 pub use caller::{Act, Caller, Digit, Hearing, Sound};
-pub use channel::{Call, Channel, Gosub, Key, State, Voice};
+pub use channel::{Channel, Key, Voice};
+pub use channel_state::State;
 pub use database::Database;
+pub use dialplan::Gosub;
+pub use incoming_call::Call;
 pub use plan::{After, Plan, PlanError};
 pub use playback::{Controls, Data, Played};
 pub use record::{Recorded, Recording};
 pub use say::SayCase;
 pub use sounds::{Clip, PromptError, Sounds, prompts};
-pub use speech::{Recognition, Recognized, SpeechResult};
+pub use speech::Recognized;
+pub use speech_engine::{Recognition, SpeechResult};
 pub use variables::Variables;

@@ -3,29 +3,9 @@
 use super::caller::{Digit, Sound};
 use super::channel::{Channel, Event};
 use super::playback::{frames, signed};
+use super::speech_engine::{Recognition, SpeechResult};
 use crate::clock::Time;
-use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
-
-/// What a declared engine understands, the next time it is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recognition {
-    /// How long after the question begins.
-    pub after: Duration,
-    /// What it understands.
-    pub results: Vec<SpeechResult>,
-}
-
-/// One reading of what was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpeechResult {
-    /// How sure the engine is.
-    pub score: i32,
-    /// The words.
-    pub text: String,
-    /// The grammar they belong to.
-    pub grammar: String,
-}
 
 /// What SPEECH RECOGNIZE answers, with the sample at which speech stopped the prompt; 0 when it did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +23,6 @@ pub enum Recognized {
     Timeout(i64),
     /// The call was hung up.
     HangUp(i64),
-}
-
-/// The engine declared, and the object made of it.
-#[derive(Debug, Default)]
-pub(super) struct Speech {
-    engine: Option<String>,
-    recognitions: VecDeque<Recognition>,
-    created: bool,
-    loaded: BTreeSet<String>,
-    active: BTreeSet<String>,
 }
 
 impl Channel {

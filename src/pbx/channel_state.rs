@@ -1,0 +1,51 @@
+//! The states of a channel.
+
+/// The state of a channel, in CHANNEL STATUS's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Down and available.
+    Down = 0,
+    /// Down, but reserved.
+    Reserved = 1,
+    /// Off hook.
+    OffHook = 2,
+    /// Digits have been dialed.
+    Dialed = 3,
+    /// The line is ringing here: not yet answered.
+    Ring = 4,
+    /// The remote end is ringing.
+    Ringing = 5,
+    /// Up: answered.
+    Up = 6,
+    /// Busy.
+    Busy = 7,
+    /// Digits have been dialed while off hook.
+    DialingOffHook = 8,
+    /// Before ringing.
+    PreRing = 9,
+}
+
+impl State {
+    /// CHANNEL STATUS's number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Asterisk's word, as `CHANNEL(state)` gives it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Down => "Down",
+            Self::Reserved => "Rsrvd",
+            Self::OffHook => "OffHook",
+            Self::Dialed => "Dialing",
+            Self::Ring => "Ring",
+            Self::Ringing => "Ringing",
+            Self::Up => "Up",
+            Self::Busy => "Busy",
+            Self::DialingOffHook => "Dialing Offhook",
+            Self::PreRing => "Pre-ring",
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The commands about the dialplan: where it goes on, and GOSUB.
+
+use super::channel::{Channel, Label};
+use super::scan::leading_number;
+
+/// What GOSUB comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gosub {
+    /// There is no such label.
+    NotFound,
+    /// The routine could not be run.
+    Failed,
+    /// It ran, and returned.
+    Complete,
+    /// It ran, and ended without a return.
+    AbnormalExit,
+}
+
+/// The commands about the dialplan.
+impl Channel {
+    /// SET CONTEXT.
+    pub fn set_context(&mut self, context: &str) {
+        context.clone_into(&mut self.context);
+    }
+
+    /// SET EXTENSION.
+    pub fn set_extension(&mut self, extension: &str) {
+        extension.clone_into(&mut self.extension);
+    }
+
+    /// SET PRIORITY, to a number or a label; false for an unknown label.
+    pub fn set_priority(&mut self, priority: &str) -> bool {
+        let Some(number) = self.priority_of(&self.context, &self.extension, priority) else { return false };
+        self.set_priority_number(number);
+        true
+    }
+
+    pub(super) fn set_priority_number(&mut self, number: i32) {
+        // The dialplan adds one when it goes on, so Asterisk takes it off here, and PRIORITY shows it.
+        if number >= 0 {
+            self.priority = number - 1;
+        }
+    }
+
+    /// A priority by number or label.
+    pub(super) fn priority_of(&self, context: &str, extension: &str, priority: &str) -> Option<i32> {
+        leading_number(priority).or_else(|| {
+            let here = |label: &&Label| {
+                label.context == context && label.extension == extension && label.name.as_deref() == Some(priority)
+            };
+            self.labels.iter().find(here).map(|label| label.priority).filter(|number| *number > 0)
+        })
+    }
+
+    /// GOSUB: runs a declared routine, which does nothing but return.
+    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> Gosub {
+        let number = self.priority_of(context, extension, priority);
+        let here =
+            |label: &&Label| label.context == context && label.extension == extension && Some(label.priority) == number;
+        let Some(label) = self.labels.iter().find(here) else { return Gosub::NotFound };
+        let value = label.returns.clone().unwrap_or_default();
+        self.variables.set("GOSUB_RETVAL", &value);
+        Gosub::Complete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::channel::tests::channel;
+    use super::*;
+
+    #[test]
+    fn the_dialplan_position_is_set() {
+        let mut channel =
+            channel("").with_named_label("default", "s", "here", 7).with_subroutine("sub", "s", 1, Some("v"));
+        assert!(!channel.set_priority("bogus") && channel.set_priority("here"));
+        assert_eq!(channel.position(), ("default", "s", 7));
+        assert_eq!(channel.get_variable("PRIORITY").unwrap(), "6");
+        channel.set_context("c");
+        channel.set_extension("e");
+        assert_eq!(channel.position(), ("c", "e", 7));
+        assert_eq!(channel.gosub("sub", "s", "1", None), Gosub::Complete);
+        assert_eq!(channel.get_variable("GOSUB_RETVAL").unwrap(), "v");
+        assert_eq!(channel.gosub("nope", "s", "1", None), Gosub::NotFound);
+    }
+}

@@ -1,0 +1,80 @@
+//! The facts about a call that Asterisk sends to a script before anything else.
+
+/// What Asterisk knows of a call when the script starts; all of it can be read there as `agi_*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// `agi_network_script`, for a `FastAGI` call: then `agi_network` comes first. An empty one leaves out its line.
+    pub network_script: Option<String>,
+    /// `agi_request`.
+    pub request: String,
+    /// `agi_channel`: the channel's name.
+    pub channel: String,
+    /// `agi_language`.
+    pub language: String,
+    /// `agi_type`: the channel's technology.
+    pub kind: String,
+    /// `agi_uniqueid`.
+    pub uniqueid: String,
+    /// `agi_version`.
+    pub version: String,
+    /// `agi_callerid`: the number; `unknown` when there is none.
+    pub callerid: Option<String>,
+    /// `agi_calleridname`.
+    pub calleridname: Option<String>,
+    /// `agi_callingpres`.
+    pub callingpres: i32,
+    /// `agi_callingani2`.
+    pub callingani2: i32,
+    /// `agi_callington`.
+    pub callington: i32,
+    /// `agi_callingtns`.
+    pub callingtns: i32,
+    /// `agi_dnid`.
+    pub dnid: Option<String>,
+    /// `agi_rdnis`.
+    pub rdnis: Option<String>,
+    /// `agi_context`.
+    pub context: String,
+    /// `agi_extension`.
+    pub extension: String,
+    /// `agi_priority`.
+    pub priority: i32,
+    /// `agi_enhanced`: an EAGI call.
+    pub enhanced: bool,
+    /// `agi_accountcode`.
+    pub accountcode: String,
+    /// `agi_threadid`.
+    pub threadid: i64,
+    /// `agi_arg_1` and so on.
+    pub args: Vec<String>,
+}
+
+impl Default for Call {
+    /// Somebody calls from 100.
+    fn default() -> Self {
+        Self {
+            network_script: None,
+            request: "agi-rhai".into(),
+            channel: "PJSIP/100-00000001".into(),
+            language: "en".into(),
+            kind: "PJSIP".into(),
+            uniqueid: "1700000000.1".into(),
+            version: "22.10.1".into(),
+            callerid: Some("100".into()),
+            calleridname: None,
+            callingpres: 0,
+            callingani2: 0,
+            callington: 0,
+            callingtns: 0,
+            dnid: None,
+            rdnis: None,
+            context: "default".into(),
+            extension: "s".into(),
+            priority: 1,
+            enhanced: false,
+            accountcode: String::new(),
+            threadid: 1,
+            args: Vec::new(),
+        }
+    }
+}
