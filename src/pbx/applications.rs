@@ -1,9 +1,9 @@
 //! The dialplan applications that EXEC can run.
 
 use super::caller::Sound;
-use super::channel::{Channel, Event, Key};
-use super::channel_state::State;
-use super::playback::{ANY_KEY, Data, End};
+use super::channel::{Channel, KeyResult, WaitEvent};
+use super::channel_state::ChannelState;
+use super::playback::{ANY_KEY, GetDataResult, StreamEnd};
 use super::say::SayCase;
 use super::scan::leading_number;
 use crate::clock::Time;
@@ -53,7 +53,7 @@ impl Channel {
                 let length = seconds(argument(0)).unwrap_or(Duration::from_secs(10));
                 match self.key_before(self.now() + length) {
                     // Nobody answered: the dialplan goes on, as far as an AGI can tell.
-                    Key::Nothing => 0,
+                    KeyResult::Nothing => 0,
                     key => key.code(),
                 }
             }
@@ -107,13 +107,15 @@ impl Channel {
         }
         let options = options.to_ascii_lowercase();
         let (mut result, mut missing) = (true, false);
-        let up = self.state == State::Up;
+        let up = self.state == ChannelState::Up;
         let skip = !up && options.contains("skip");
         if !skip && (up || options.contains("noanswer") || self.answer()) {
             for file in files.split('&').map(str::trim) {
                 match self.find(file) {
                     None => missing = true,
-                    Some(clip) => result = !matches!(self.play_clip(clip, 0, Sound::File(file), "").end, End::HungUp),
+                    Some(clip) => {
+                        result = !matches!(self.play_clip(clip, 0, Sound::File(file), "").end, StreamEnd::HungUp)
+                    }
                 }
                 if !result {
                     break;
@@ -130,16 +132,16 @@ impl Channel {
         if arguments.is_empty() {
             return -1;
         }
-        let up = self.state == State::Up;
-        let (mut key, mut missing) = (Key::Nothing, false);
+        let up = self.state == ChannelState::Up;
+        let (mut key, mut missing) = (KeyResult::Nothing, false);
         let skip = !up && (options.eq_ignore_ascii_case("skip") || options.contains('s'));
         let silent = options.eq_ignore_ascii_case("noanswer") || options.contains('n');
         if !skip {
             if !up && !silent && !self.answer() {
-                key = Key::Failed;
+                key = KeyResult::Failed;
             }
             for file in files.split('&').map(str::trim) {
-                if key != Key::Nothing {
+                if key != KeyResult::Nothing {
                     break;
                 }
                 let Some(clip) = self.find(file) else {
@@ -160,7 +162,7 @@ impl Channel {
         if variable.is_empty() {
             return 0;
         }
-        if self.state != State::Up {
+        if self.state != ChannelState::Up {
             if options.contains('s') {
                 self.set_variable(variable, "");
                 self.set_variable("READSTATUS", "SKIPPED");
@@ -176,9 +178,9 @@ impl Channel {
         let (mut digits, mut status) = (String::new(), "ERROR");
         for _ in 0..attempts {
             match self.digits(file, wait.unwrap_or(10_000), wait.unwrap_or(5000), max.into(), "#") {
-                Data::Digits(typed) => (digits, status) = (typed, "OK"),
-                Data::Timeout(typed) => (digits, status) = (typed, "TIMEOUT"),
-                Data::Failed => break,
+                GetDataResult::Digits(typed) => (digits, status) = (typed, "OK"),
+                GetDataResult::Timeout(typed) => (digits, status) = (typed, "TIMEOUT"),
+                GetDataResult::Failed => break,
             }
             if !digits.is_empty() {
                 break;
@@ -260,7 +262,7 @@ impl Channel {
             let length = arguments.get(1).and_then(|text| seconds(text.trim()));
             let until = length.map_or(Time::NEVER, |length| self.now() + length);
             self.next_prompt();
-            while !matches!(self.hear_silence(until, false), Event::TimeUp | Event::HungUp) {}
+            while !matches!(self.hear_silence(until, false), WaitEvent::TimeUp | WaitEvent::HungUp) {}
         }
         if self.dead {
             self.set_variable("DIALSTATUS", "CANCEL");

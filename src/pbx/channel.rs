@@ -1,9 +1,9 @@
 //! One channel: who calls, what state the line is in, and where the dialplan stands.
 
 use super::caller::{Act, Caller, Digit, Hearing, Sound};
-use super::channel_state::State;
+use super::channel_state::ChannelState;
 use super::database::Database;
-use super::incoming_call::Call;
+use super::incoming_call::IncomingCall;
 use super::sounds::Sounds;
 use super::speech_engine::Speech;
 use super::variables::Variables;
@@ -26,7 +26,7 @@ pub enum Voice {
 
 /// What a command that waits for a key answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum KeyResult {
     /// This key was pressed.
     Pressed(Digit),
     /// No key.
@@ -35,7 +35,7 @@ pub enum Key {
     Failed,
 }
 
-impl Key {
+impl KeyResult {
     /// The number in the reply: an ASCII code, 0 or -1.
     #[must_use]
     pub fn code(self) -> i32 {
@@ -59,7 +59,7 @@ pub(super) struct Label {
 }
 
 /// What happened while the channel waited.
-pub(super) enum Event {
+pub(super) enum WaitEvent {
     Key(Digit),
     Text(String),
     HungUp,
@@ -71,8 +71,8 @@ pub(super) enum Event {
 /// Keys count only while a command listens; between commands no time passes, and [`idle`](Self::idle) drops them.
 pub struct Channel {
     pub(super) caller: Box<dyn Caller>,
-    pub(super) call: Call,
-    pub(super) state: State,
+    pub(super) call: IncomingCall,
+    pub(super) state: ChannelState,
     pub(super) dead: bool,
     pub(super) hangup_at: Option<Time>,
     /// The prompt heard last, and when it began.
@@ -88,7 +88,7 @@ pub struct Channel {
     pub(super) priority: i32,
     pub(super) labels: Vec<Label>,
     pub(super) applications: BTreeMap<String, i32>,
-    pub(super) channels: BTreeMap<String, State>,
+    pub(super) channels: BTreeMap<String, ChannelState>,
     pub(super) dial_status: String,
     pub(super) executed: Vec<(String, String)>,
     pub(super) speech: Speech,
@@ -111,7 +111,7 @@ pub struct Channel {
 impl Channel {
     /// A ringing channel with the stock sounds and an empty database.
     #[must_use]
-    pub fn new(call: Call, caller: Box<dyn Caller>) -> Self {
+    pub fn new(call: IncomingCall, caller: Box<dyn Caller>) -> Self {
         let (context, extension, priority) = (call.context.clone(), call.extension.clone(), call.priority);
         let began = caller.now();
         let writable =
@@ -119,7 +119,7 @@ impl Channel {
         Self {
             caller,
             call,
-            state: State::Ring,
+            state: ChannelState::Ring,
             dead: false,
             hangup_at: None,
             prompt: 0,
@@ -168,7 +168,7 @@ impl Channel {
 
     /// In this state.
     #[must_use]
-    pub fn with_state(mut self, state: State) -> Self {
+    pub fn with_state(mut self, state: ChannelState) -> Self {
         self.state = state;
         self
     }
@@ -218,7 +218,7 @@ impl Channel {
 
     /// With one more channel, for CHANNEL STATUS and HANGUP.
     #[must_use]
-    pub fn with_channel(mut self, name: &str, state: State) -> Self {
+    pub fn with_channel(mut self, name: &str, state: ChannelState) -> Self {
         self.channels.insert(name.into(), state);
         self
     }
@@ -340,7 +340,7 @@ impl Channel {
 
     /// The state of the channel.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ChannelState {
         self.state
     }
 
@@ -412,9 +412,9 @@ impl Channel {
         self.next_prompt();
         loop {
             match self.hear_silence(until, false) {
-                Event::HungUp => return false,
-                Event::TimeUp => return true,
-                Event::Key(_) | Event::Text(_) => {}
+                WaitEvent::HungUp => return false,
+                WaitEvent::TimeUp => return true,
+                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
             }
         }
     }
@@ -434,50 +434,50 @@ impl Channel {
     }
 
     /// Waits with this in the caller's ear.
-    pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, asked: bool) -> Event {
+    pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, asked: bool) -> WaitEvent {
         if self.dead {
-            return Event::HungUp;
+            return WaitEvent::HungUp;
         }
         let limit = self.hangup_at.map_or(until, |at| at.min(until));
         let hears = Hearing { sound, prompt: self.prompt, began: self.began, asked };
         match self.caller.wait(limit, &hears) {
-            Some(Act::Key(digit)) => Event::Key(digit),
-            Some(Act::Says(text)) => Event::Text(text),
+            Some(Act::Key(digit)) => WaitEvent::Key(digit),
+            Some(Act::Says(text)) => WaitEvent::Text(text),
             Some(Act::HangUp) => self.die(),
             // A wait that nothing will ever end is the end of the call.
             None if limit == Time::NEVER || self.hangup_at == Some(limit) => self.die(),
-            None => Event::TimeUp,
+            None => WaitEvent::TimeUp,
         }
     }
 
     /// Waits in silence, or with the music on hold.
-    pub(super) fn hear_silence(&mut self, until: Time, asked: bool) -> Event {
+    pub(super) fn hear_silence(&mut self, until: Time, asked: bool) -> WaitEvent {
         match self.music.clone() {
             Some(class) => self.hear(until, Sound::Music(&class), asked),
             None => self.hear(until, Sound::Silence, asked),
         }
     }
 
-    pub(super) fn die(&mut self) -> Event {
+    pub(super) fn die(&mut self) -> WaitEvent {
         self.dead = true;
-        Event::HungUp
+        WaitEvent::HungUp
     }
 
     /// Waits for any key. No time at all is a look at nothing, as in Asterisk.
-    pub(super) fn key_before(&mut self, until: Time) -> Key {
+    pub(super) fn key_before(&mut self, until: Time) -> KeyResult {
         if self.dead {
-            return Key::Failed;
+            return KeyResult::Failed;
         }
         if until <= self.now() {
-            return Key::Nothing;
+            return KeyResult::Nothing;
         }
         self.next_prompt();
         loop {
             match self.hear_silence(until, true) {
-                Event::Key(digit) => return Key::Pressed(digit),
-                Event::HungUp => return Key::Failed,
-                Event::TimeUp => return Key::Nothing,
-                Event::Text(_) => {}
+                WaitEvent::Key(digit) => return KeyResult::Pressed(digit),
+                WaitEvent::HungUp => return KeyResult::Failed,
+                WaitEvent::TimeUp => return KeyResult::Nothing,
+                WaitEvent::Text(_) => {}
             }
         }
     }
@@ -495,7 +495,7 @@ pub(super) mod tests {
 
     /// An answered channel with this caller.
     pub fn channel(plan: &str) -> Channel {
-        let mut channel = Channel::new(Call::default(), Box::new(Plan::parse(plan).unwrap()));
+        let mut channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse(plan).unwrap()));
         assert!(channel.answer());
         channel
     }
@@ -536,7 +536,8 @@ pub(super) mod tests {
 
     #[test]
     fn the_environment_is_in_order() {
-        let call = Call { network_script: Some("game".into()), args: vec!["a".into()], ..Call::default() };
+        let call =
+            IncomingCall { network_script: Some("game".into()), args: vec!["a".into()], ..IncomingCall::default() };
         let lines = Channel::new(call, Box::new(Plan::silent())).environment();
         let text: Vec<_> = lines.iter().map(|(name, value)| format!("{}={value}", &name[4..])).collect();
         let expected = "network=yes network_script=game request=agi-rhai channel=PJSIP/100-00000001 language=en \

@@ -2,7 +2,7 @@
 
 /// The state of a channel, in CHANNEL STATUS's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum ChannelState {
     /// Down and available.
     Down = 0,
     /// Down, but reserved.
@@ -25,7 +25,7 @@ pub enum State {
     PreRing = 9,
 }
 
-impl State {
+impl ChannelState {
     /// CHANNEL STATUS's number.
     #[must_use]
     pub const fn number(self) -> u8 {

@@ -5,7 +5,7 @@ use super::scan::leading_number;
 
 /// What GOSUB comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gosub {
+pub enum GosubResult {
     /// There is no such label.
     NotFound,
     /// The routine could not be run.
@@ -53,14 +53,14 @@ impl Channel {
     }
 
     /// GOSUB: runs a declared routine, which does nothing but return.
-    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> Gosub {
+    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> GosubResult {
         let number = self.priority_of(context, extension, priority);
         let here =
             |label: &&Label| label.context == context && label.extension == extension && Some(label.priority) == number;
-        let Some(label) = self.labels.iter().find(here) else { return Gosub::NotFound };
+        let Some(label) = self.labels.iter().find(here) else { return GosubResult::NotFound };
         let value = label.returns.clone().unwrap_or_default();
         self.variables.set("GOSUB_RETVAL", &value);
-        Gosub::Complete
+        GosubResult::Complete
     }
 }
 
@@ -79,8 +79,8 @@ mod tests {
         channel.set_context("c");
         channel.set_extension("e");
         assert_eq!(channel.position(), ("c", "e", 7));
-        assert_eq!(channel.gosub("sub", "s", "1", None), Gosub::Complete);
+        assert_eq!(channel.gosub("sub", "s", "1", None), GosubResult::Complete);
         assert_eq!(channel.get_variable("GOSUB_RETVAL").unwrap(), "v");
-        assert_eq!(channel.gosub("nope", "s", "1", None), Gosub::NotFound);
+        assert_eq!(channel.gosub("nope", "s", "1", None), GosubResult::NotFound);
     }
 }

@@ -2,7 +2,7 @@
 
 /// What Asterisk knows of a call when the script starts; all of it can be read there as `agi_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct IncomingCall {
     /// `agi_network_script`, for a `FastAGI` call: then `agi_network` comes first. An empty one leaves out its line.
     pub network_script: Option<String>,
     /// `agi_request`.
@@ -49,7 +49,7 @@ pub struct Call {
     pub args: Vec<String>,
 }
 
-impl Default for Call {
+impl Default for IncomingCall {
     /// Somebody calls from 100.
     fn default() -> Self {
         Self {

@@ -1,26 +1,26 @@
 //! The commands about the line itself: answering, hanging up, status, texts.
 
-use super::channel::{Channel, Event};
-use super::channel_state::State;
+use super::channel::{Channel, WaitEvent};
+use super::channel_state::ChannelState;
 use std::time::Duration;
 
 /// The commands about the line itself.
 impl Channel {
     /// ANSWER; false for -1.
     pub fn answer(&mut self) -> bool {
-        if self.state == State::Up {
+        if self.state == ChannelState::Up {
             return true;
         }
         if self.dead {
             return false;
         }
-        self.state = State::Up;
+        self.state = ChannelState::Up;
         self.answer_delay.is_zero() || self.idle(self.now() + self.answer_delay)
     }
 
     /// CHANNEL STATUS of this or another channel; nothing for an unknown one.
     #[must_use]
-    pub fn channel_status(&self, channel: Option<&str>) -> Option<State> {
+    pub fn channel_status(&self, channel: Option<&str>) -> Option<ChannelState> {
         match channel {
             None => Some(self.state),
             Some(name) if name.eq_ignore_ascii_case(self.name()) => Some(self.state),
@@ -43,7 +43,7 @@ impl Channel {
         true
     }
 
-    fn other(&self, name: &str) -> Option<(&String, &State)> {
+    fn other(&self, name: &str) -> Option<(&String, &ChannelState)> {
         self.channels.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
     }
 
@@ -72,9 +72,9 @@ impl Channel {
         self.next_prompt();
         loop {
             match self.hear_silence(until, false) {
-                Event::Text(text) => return Some(text),
-                Event::HungUp | Event::TimeUp => return None,
-                Event::Key(_) => {}
+                WaitEvent::Text(text) => return Some(text),
+                WaitEvent::HungUp | WaitEvent::TimeUp => return None,
+                WaitEvent::Key(_) => {}
             }
         }
     }
@@ -107,7 +107,7 @@ impl Channel {
 #[cfg(test)]
 mod tests {
     use super::super::channel::tests::check;
-    use super::super::incoming_call::Call;
+    use super::super::incoming_call::IncomingCall;
     use super::super::plan::Plan;
     use super::*;
 
@@ -122,11 +122,12 @@ mod tests {
 
     #[test]
     fn channels_have_a_status() {
-        let mut channel = Channel::new(Call::default(), Box::new(Plan::silent())).with_channel("SIP/x", State::Ringing);
+        let mut channel = Channel::new(IncomingCall::default(), Box::new(Plan::silent()))
+            .with_channel("SIP/x", ChannelState::Ringing);
         assert_eq!(channel.channel_status(None).unwrap().number(), 4);
         assert!(channel.answer());
         assert_eq!(channel.channel_status(Some("PJSIP/100-00000001")).unwrap().number(), 6);
-        assert_eq!(channel.channel_status(Some("SIP/x")), Some(State::Ringing));
+        assert_eq!(channel.channel_status(Some("SIP/x")), Some(ChannelState::Ringing));
         assert!(channel.hangup(Some("SIP/x")) && !channel.hangup(Some("SIP/x")) && !channel.is_dead());
         assert_eq!(channel.channel_status(Some("SIP/x")), None);
         assert!(channel.hangup(None) && channel.is_dead());

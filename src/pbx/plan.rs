@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// Between the keys of one step, unless the plan says otherwise.
-const BETWEEN_KEYS: Duration = Duration::from_millis(100);
+const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A caller as data. Time is virtual: it passes only in [`Caller::wait`], and costs nothing.
 ///
@@ -41,23 +41,23 @@ pub struct Plan {
 struct Step {
     acts: VecDeque<Act>,
     every: Duration,
-    after: After,
+    when: When,
     /// Known once the prompt waited for began.
     due: Option<Time>,
 }
 
 /// When a step takes place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
+pub enum When {
     /// So long after the step before, or the start.
-    Step(Duration),
+    After(Duration),
     /// So long after this prompt begins.
     Prompt(String, Duration),
 }
 
-impl From<Duration> for After {
+impl From<Duration> for When {
     fn from(length: Duration) -> Self {
-        Self::Step(length)
+        Self::After(length)
     }
 }
 
@@ -94,20 +94,20 @@ impl Plan {
 
     /// Adds: presses these keys. Letters that are no keys are left out.
     #[must_use]
-    pub fn presses(self, keys: &str, after: impl Into<After>) -> Self {
-        self.step(keys.chars().filter_map(Digit::new).map(Act::Key).collect(), after.into())
+    pub fn presses(self, keys: &str, when: impl Into<When>) -> Self {
+        self.step(keys.chars().filter_map(Digit::new).map(Act::Key).collect(), when.into())
     }
 
     /// Adds: hangs up.
     #[must_use]
-    pub fn hangs_up(self, after: impl Into<After>) -> Self {
-        self.step([Act::HangUp].into(), after.into())
+    pub fn hangs_up(self, when: impl Into<When>) -> Self {
+        self.step([Act::HangUp].into(), when.into())
     }
 
     /// Adds: sends a text.
     #[must_use]
-    pub fn says(self, text: &str, after: impl Into<After>) -> Self {
-        self.step([Act::Says(text.to_owned())].into(), after.into())
+    pub fn says(self, text: &str, when: impl Into<When>) -> Self {
+        self.step([Act::Says(text.to_owned())].into(), when.into())
     }
 
     /// Spaces the keys of the step added last.
@@ -119,9 +119,9 @@ impl Plan {
         self
     }
 
-    fn step(mut self, acts: VecDeque<Act>, after: After) -> Self {
+    fn step(mut self, acts: VecDeque<Act>, when: When) -> Self {
         if !acts.is_empty() {
-            self.steps.push_back(Step { acts, every: BETWEEN_KEYS, after, due: None });
+            self.steps.push_back(Step { acts, every: KEY_INTERVAL, when, due: None });
         }
         self
     }
@@ -131,13 +131,13 @@ impl Plan {
         let (last, used) = (self.last, self.used);
         let step = self.steps.front_mut()?;
         if step.due.is_none() {
-            match &step.after {
-                After::Step(length) => step.due = Some(last + *length),
-                After::Prompt(prompt, length) if hears.prompt > used && hears.sound.is(prompt) => {
+            match &step.when {
+                When::After(length) => step.due = Some(last + *length),
+                When::Prompt(prompt, length) if hears.prompt > used && hears.sound.is(prompt) => {
                     self.used = hears.prompt;
                     step.due = Some(hears.began + *length);
                 }
-                After::Prompt(..) => {}
+                When::Prompt(..) => {}
             }
         }
         step.due
@@ -294,7 +294,7 @@ impl Parser {
                 if every.is_none() && self.take("every") {
                     every = Some(self.length()?);
                 }
-                Ok(plan.presses(&keys.text, after).every(every.unwrap_or(BETWEEN_KEYS)))
+                Ok(plan.presses(&keys.text, after).every(every.unwrap_or(KEY_INTERVAL)))
             }
             "hangs" => {
                 if !self.take("up") {
@@ -318,9 +318,9 @@ impl Parser {
     }
 
     /// `after 1s`, `when PROMPT`, `when PROMPT after 1s`.
-    fn moment(&mut self) -> Result<After, PlanError> {
+    fn moment(&mut self) -> Result<When, PlanError> {
         if self.take("after") {
-            return Ok(After::Step(self.length()?));
+            return Ok(When::After(self.length()?));
         }
         if !self.take("when") {
             let word = self.word(A_MOMENT)?;
@@ -345,7 +345,7 @@ impl Parser {
             return Err(PlanError { step: self.step, column, problem, expected: A_PROMPT });
         }
         let length = if self.take("after") { self.length()? } else { Duration::ZERO };
-        Ok(After::Prompt(prompt, length))
+        Ok(When::Prompt(prompt, length))
     }
 
     fn length(&mut self) -> Result<Duration, PlanError> {

@@ -1,7 +1,7 @@
 //! The commands that play sounds and collect keys.
 
 use super::caller::{Digit, Sound};
-use super::channel::{Channel, Event, Key};
+use super::channel::{Channel, KeyResult, WaitEvent};
 use super::say::{self, SayCase};
 use super::sounds::Clip;
 use crate::clock::Time;
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 /// What STREAM FILE, GET OPTION and CONTROL STREAM FILE answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Played {
+pub struct PlaybackResult {
     /// The key that ended it.
-    pub key: Key,
+    pub key: KeyResult,
     /// Where it ended: samples, or milliseconds for CONTROL STREAM FILE, whose end of file is -1.
     pub endpos: i64,
 }
 
 /// The keys and numbers of CONTROL STREAM FILE.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Controls {
+pub struct PlaybackControls {
     /// How far to skip, in milliseconds.
     pub skip_ms: i64,
     /// The keys that skip forward; none is Asterisk's default, `#`.
@@ -31,7 +31,7 @@ pub struct Controls {
     pub offset_ms: i64,
 }
 
-impl Default for Controls {
+impl Default for PlaybackControls {
     fn default() -> Self {
         Self { skip_ms: 3000, forward: "#".into(), rewind: "*".into(), pause: String::new(), offset_ms: 0 }
     }
@@ -39,7 +39,7 @@ impl Default for Controls {
 
 /// What GET DATA answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
+pub enum GetDataResult {
     /// As many digits as asked for, or those before a `#`.
     Digits(String),
     /// The digits before the time was up.
@@ -53,22 +53,22 @@ pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
 
 /// How a stream came to its end, and at which sample.
 pub(super) struct Streamed {
-    pub end: End,
+    pub end: StreamEnd,
     pub position: u64,
 }
 
-pub(super) enum End {
+pub(super) enum StreamEnd {
     Finished,
     Key(Digit),
     HungUp,
 }
 
-impl From<End> for Key {
-    fn from(end: End) -> Self {
+impl From<StreamEnd> for KeyResult {
+    fn from(end: StreamEnd) -> Self {
         match end {
-            End::Finished => Self::Nothing,
-            End::Key(digit) => Self::Pressed(digit),
-            End::HungUp => Self::Failed,
+            StreamEnd::Finished => Self::Nothing,
+            StreamEnd::Key(digit) => Self::Pressed(digit),
+            StreamEnd::HungUp => Self::Failed,
         }
     }
 }
@@ -81,47 +81,47 @@ const OPTION_WAIT: i64 = 5000;
 
 impl Channel {
     /// STREAM FILE, from this sample on.
-    pub fn play(&mut self, file: &str, escape: &str, offset: i64) -> Played {
-        let Some(clip) = self.find(file) else { return Played { key: Key::Failed, endpos: offset } };
+    pub fn play(&mut self, file: &str, escape: &str, offset: i64) -> PlaybackResult {
+        let Some(clip) = self.find(file) else { return PlaybackResult { key: KeyResult::Failed, endpos: offset } };
         let streamed = self.play_clip(clip, offset, Sound::File(file), escape);
-        let key = Key::from(streamed.end);
-        self.set_variable("PLAYBACKSTATUS", if key == Key::Nothing { "SUCCESS" } else { "FAILED" });
-        Played { key, endpos: signed(streamed.position) }
+        let key = KeyResult::from(streamed.end);
+        self.set_variable("PLAYBACKSTATUS", if key == KeyResult::Nothing { "SUCCESS" } else { "FAILED" });
+        PlaybackResult { key, endpos: signed(streamed.position) }
     }
 
     /// GET OPTION. Keys that are no escape digits are dropped while the file plays, and end the wait after it.
-    pub fn get_option(&mut self, file: &str, escape: &str, milliseconds: Option<i64>) -> Played {
-        let Some(clip) = self.find(file) else { return Played { key: Key::Failed, endpos: 0 } };
+    pub fn get_option(&mut self, file: &str, escape: &str, milliseconds: Option<i64>) -> PlaybackResult {
+        let Some(clip) = self.find(file) else { return PlaybackResult { key: KeyResult::Failed, endpos: 0 } };
         let streamed = self.play_clip(clip, 0, Sound::File(file), escape);
         let endpos = signed(streamed.position);
-        let key = match Key::from(streamed.end) {
-            Key::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_WAIT)) {
-                Key::Pressed(digit) if digit.is_in(escape) => Key::Pressed(digit),
+        let key = match KeyResult::from(streamed.end) {
+            KeyResult::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_WAIT)) {
+                KeyResult::Pressed(digit) if digit.is_in(escape) => KeyResult::Pressed(digit),
                 // A hangup too: Asterisk looks -1 up in the escape digits.
-                _ => Key::Nothing,
+                _ => KeyResult::Nothing,
             },
             key => key,
         };
-        Played { key, endpos }
+        PlaybackResult { key, endpos }
     }
 
     /// CONTROL STREAM FILE.
-    pub fn control_play(&mut self, file: &str, stop: &str, controls: &Controls) -> Played {
+    pub fn control_play(&mut self, file: &str, stop: &str, controls: &PlaybackControls) -> PlaybackResult {
         let played = self.controlled(file, stop, controls);
         let status = match played.key {
-            Key::Pressed(digit) => {
+            KeyResult::Pressed(digit) => {
                 self.set_variable("CPLAYBACKSTOPKEY", &digit.to_string());
                 "USERSTOPPED"
             }
-            Key::Nothing => "SUCCESS",
-            Key::Failed => "ERROR",
+            KeyResult::Nothing => "SUCCESS",
+            KeyResult::Failed => "ERROR",
         };
         self.set_variable("CPLAYBACKSTATUS", status);
         self.set_variable("CPLAYBACKOFFSET", &played.endpos.to_string());
         played
     }
 
-    fn controlled(&mut self, file: &str, stop: &str, controls: &Controls) -> Played {
+    fn controlled(&mut self, file: &str, stop: &str, controls: &PlaybackControls) -> PlaybackResult {
         let default = |keys: &'_ str, default| if keys.is_empty() { default } else { keys.to_owned() };
         let (forward, rewind) = (default(&controls.forward, "#".to_owned()), default(&controls.rewind, "*".to_owned()));
         let listened = format!("{forward}{rewind}{stop}{}", controls.pause);
@@ -129,7 +129,7 @@ impl Channel {
             Some((name, end)) if end.eq_ignore_ascii_case(":end") => (name, true),
             _ => (file, false),
         };
-        let Some(clip) = self.find(name) else { return Played { key: Key::Failed, endpos: -1 } };
+        let Some(clip) = self.find(name) else { return PlaybackResult { key: KeyResult::Failed, endpos: -1 } };
         let offset = controls.offset_ms.saturating_mul(8);
         let skip = controls.skip_ms.saturating_mul(8);
         let mut position = if from_end || offset < 0 {
@@ -144,9 +144,9 @@ impl Channel {
             let streamed = self.stream(clip, position, Sound::File(name), &listened);
             position = streamed.position;
             let key = match streamed.end {
-                End::Finished => return Played { key: Key::Nothing, endpos: -1 },
-                End::HungUp => return Played { key: Key::Failed, endpos: signed(position) / 8 },
-                End::Key(key) => key,
+                StreamEnd::Finished => return PlaybackResult { key: KeyResult::Nothing, endpos: -1 },
+                StreamEnd::HungUp => return PlaybackResult { key: KeyResult::Failed, endpos: signed(position) / 8 },
+                StreamEnd::Key(key) => key,
             };
             if key.is_in(&forward) {
                 let target = clip.seek(signed(position).saturating_add(skip));
@@ -157,29 +157,31 @@ impl Channel {
             } else if key.is_in(&controls.pause) {
                 match self.paused(&controls.pause, stop) {
                     // The pausing key goes on, whatever other use it has.
-                    Key::Pressed(digit) if !digit.is_in(&controls.pause) => {
-                        return Played { key: Key::Pressed(digit), endpos: signed(position) / 8 };
+                    KeyResult::Pressed(digit) if !digit.is_in(&controls.pause) => {
+                        return PlaybackResult { key: KeyResult::Pressed(digit), endpos: signed(position) / 8 };
                     }
-                    Key::Failed => return Played { key: Key::Failed, endpos: signed(position) / 8 },
+                    KeyResult::Failed => {
+                        return PlaybackResult { key: KeyResult::Failed, endpos: signed(position) / 8 };
+                    }
                     _ => self.next_prompt(),
                 }
             } else {
-                return Played { key: Key::Pressed(key), endpos: signed(position) / 8 };
+                return PlaybackResult { key: KeyResult::Pressed(key), endpos: signed(position) / 8 };
             }
         }
     }
 
-    fn paused(&mut self, pause: &str, stop: &str) -> Key {
+    fn paused(&mut self, pause: &str, stop: &str) -> KeyResult {
         loop {
             match self.wait_for_digit(-1) {
-                Key::Pressed(digit) if !digit.is_in(pause) && !digit.is_in(stop) => {}
+                KeyResult::Pressed(digit) if !digit.is_in(pause) && !digit.is_in(stop) => {}
                 key => return key,
             }
         }
     }
 
     /// GET DATA: the milliseconds count from the end of the file and again after each key; 0 is Asterisk's default.
-    pub fn get_data(&mut self, file: &str, milliseconds: i64, max: i64) -> Data {
+    pub fn get_data(&mut self, file: &str, milliseconds: i64, max: i64) -> GetDataResult {
         let (first, between) = match milliseconds {
             0 => DIGIT_WAITS,
             1.. => (milliseconds, milliseconds),
@@ -188,35 +190,35 @@ impl Channel {
         self.digits(file, first, between, max, "#")
     }
 
-    pub(super) fn digits(&mut self, file: &str, first: i64, between: i64, max: i64, enders: &str) -> Data {
+    pub(super) fn digits(&mut self, file: &str, first: i64, between: i64, max: i64, enders: &str) -> GetDataResult {
         let clip = if file.is_empty() { None } else { self.find(file) };
         if max == 0 || self.dead || (clip.is_none() && !file.is_empty()) {
-            return Data::Failed;
+            return GetDataResult::Failed;
         }
         let mut digits = String::new();
         let mut key = match clip {
             Some(clip) => self.play_clip(clip, 0, Sound::File(file), ANY_KEY).end.into(),
-            None => Key::Nothing,
+            None => KeyResult::Nothing,
         };
-        if key == Key::Nothing {
+        if key == KeyResult::Nothing {
             key = self.wait_for_digit(first);
         }
         loop {
             match key {
-                Key::Failed => return Data::Failed,
-                Key::Nothing => return Data::Timeout(digits),
-                Key::Pressed(digit) if digit.is_in(enders) => return Data::Digits(digits),
-                Key::Pressed(digit) => digits.push(digit.letter()),
+                KeyResult::Failed => return GetDataResult::Failed,
+                KeyResult::Nothing => return GetDataResult::Timeout(digits),
+                KeyResult::Pressed(digit) if digit.is_in(enders) => return GetDataResult::Digits(digits),
+                KeyResult::Pressed(digit) => digits.push(digit.letter()),
             }
             if signed(digits.len() as u64) >= max {
-                return Data::Digits(digits);
+                return GetDataResult::Digits(digits);
             }
             key = self.wait_for_digit(between);
         }
     }
 
     /// WAIT FOR DIGIT; a negative time is for ever.
-    pub fn wait_for_digit(&mut self, milliseconds: i64) -> Key {
+    pub fn wait_for_digit(&mut self, milliseconds: i64) -> KeyResult {
         self.key_before(self.deadline(milliseconds))
     }
 }
@@ -224,40 +226,40 @@ impl Channel {
 /// The SAY commands. In every language the words are English.
 impl Channel {
     /// SAY NUMBER.
-    pub fn say_number(&mut self, number: i32, escape: &str) -> Key {
+    pub fn say_number(&mut self, number: i32, escape: &str) -> KeyResult {
         self.say("number", &number.to_string(), say::number(number), escape)
     }
 
     /// SAY DIGITS.
-    pub fn say_digits(&mut self, text: &str, escape: &str) -> Key {
+    pub fn say_digits(&mut self, text: &str, escape: &str) -> KeyResult {
         let names = say::digits(text, &|name| self.find(name).is_some());
         self.say("digits", text, names, escape)
     }
 
     /// SAY ALPHA.
-    pub fn say_alpha(&mut self, text: &str, escape: &str, case: SayCase) -> Key {
+    pub fn say_alpha(&mut self, text: &str, escape: &str, case: SayCase) -> KeyResult {
         let names = say::alpha(text, case, &|name| self.find(name).is_some());
         self.say("alpha", text, names, escape)
     }
 
     /// SAY PHONETIC.
-    pub fn say_phonetic(&mut self, text: &str, escape: &str) -> Key {
+    pub fn say_phonetic(&mut self, text: &str, escape: &str) -> KeyResult {
         let names = say::phonetic(text, &|name| self.find(name).is_some());
         self.say("phonetic", text, names, escape)
     }
 
     /// SAY DATE.
-    pub fn say_date(&mut self, epoch: i64, escape: &str) -> Key {
+    pub fn say_date(&mut self, epoch: i64, escape: &str) -> KeyResult {
         self.say("date", &epoch.to_string(), say::date(epoch, self.zone_offset), escape)
     }
 
     /// SAY TIME.
-    pub fn say_time(&mut self, epoch: i64, escape: &str) -> Key {
+    pub fn say_time(&mut self, epoch: i64, escape: &str) -> KeyResult {
         self.say("time", &epoch.to_string(), say::time(epoch, self.zone_offset), escape)
     }
 
     /// SAY DATETIME. Of zones only those that mean UTC are known; any other is the channel's.
-    pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> Key {
+    pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> KeyResult {
         let german = self.language().eq_ignore_ascii_case("de");
         let format = format.unwrap_or(if german { "A dBY HMS" } else { "ABdY 'digits/at' IMp" });
         let utc = zone.is_some_and(|zone| matches!(zone, "UTC" | "GMT" | "Etc/UTC" | "Etc/GMT" | "UCT" | "Zulu"));
@@ -266,16 +268,16 @@ impl Channel {
         self.say("datetime", &epoch.to_string(), say::datetime(epoch, offset, format, now), escape)
     }
 
-    fn say(&mut self, kind: &str, text: &str, names: Vec<String>, escape: &str) -> Key {
+    fn say(&mut self, kind: &str, text: &str, names: Vec<String>, escape: &str) -> KeyResult {
         self.next_prompt();
         for name in names {
-            let Some(clip) = self.find(&name) else { return Key::Failed };
+            let Some(clip) = self.find(&name) else { return KeyResult::Failed };
             match self.stream(clip, 0, Sound::Spoken { kind, text }, escape).end {
-                End::Finished => {}
+                StreamEnd::Finished => {}
                 end => return end.into(),
             }
         }
-        if self.dead { Key::Failed } else { Key::Nothing }
+        if self.dead { KeyResult::Failed } else { KeyResult::Nothing }
     }
 }
 
@@ -300,18 +302,20 @@ impl Channel {
         let until = began + Duration::from_micros(left.saturating_mul(125));
         let end = loop {
             if left == 0 && !self.dead {
-                break End::Finished;
+                break StreamEnd::Finished;
             }
             match self.hear(until, sound, !keys.is_empty()) {
-                Event::Key(digit) if digit.is_in(keys) => break End::Key(digit),
-                Event::HungUp => break End::HungUp,
-                Event::TimeUp => break End::Finished,
-                Event::Key(_) | Event::Text(_) => {}
+                WaitEvent::Key(digit) if digit.is_in(keys) => break StreamEnd::Key(digit),
+                WaitEvent::HungUp => break StreamEnd::HungUp,
+                WaitEvent::TimeUp => break StreamEnd::Finished,
+                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
             }
         };
         let position = match end {
-            End::Finished => clip.samples,
-            End::Key(_) | End::HungUp => clip.samples.min(from.saturating_add(frames(began, self.now()) * 160)),
+            StreamEnd::Finished => clip.samples,
+            StreamEnd::Key(_) | StreamEnd::HungUp => {
+                clip.samples.min(from.saturating_add(frames(began, self.now()) * 160))
+            }
         };
         Streamed { end, position }
     }
@@ -352,15 +356,15 @@ mod tests {
         assert_eq!(format!("{result} [{} ms]{dead}", elapsed(&channel)), expected, "{plan}");
     }
 
-    fn reply(played: Played) -> String {
+    fn reply(played: PlaybackResult) -> String {
         format!("{} endpos={}", played.key.code(), played.endpos)
     }
 
-    fn data(data: Data) -> String {
+    fn data(data: GetDataResult) -> String {
         match data {
-            Data::Digits(digits) => digits,
-            Data::Timeout(digits) => format!("{digits} (timeout)"),
-            Data::Failed => "-1".into(),
+            GetDataResult::Digits(digits) => digits,
+            GetDataResult::Timeout(digits) => format!("{digits} (timeout)"),
+            GetDataResult::Failed => "-1".into(),
         }
     }
 
@@ -388,20 +392,20 @@ mod tests {
 
     #[test]
     fn control_stream_file() {
-        let controls = |pause: &str, skip_ms, offset_ms| Controls {
+        let controls = |pause: &str, skip_ms, offset_ms| PlaybackControls {
             pause: pause.into(),
             skip_ms,
             offset_ms,
-            ..Controls::default()
+            ..PlaybackControls::default()
         };
-        let run = |stop: &'static str, controls: Controls| {
+        let run = |stop: &'static str, controls: PlaybackControls| {
             move |c: &mut Channel| {
                 let played = reply(c.control_play("vm-intro", stop, &controls));
                 format!("{played} {}", c.get_variable("CPLAYBACKSTATUS").unwrap())
             }
         };
-        check("", |c| reply(c.control_play("beep", "", &Controls::default())), "0 endpos=-1 [440 ms]");
-        check("", |c| reply(c.control_play("nosuch", "", &Controls::default())), "-1 endpos=-1 [0 ms]");
+        check("", |c| reply(c.control_play("beep", "", &PlaybackControls::default())), "0 endpos=-1 [440 ms]");
+        check("", |c| reply(c.control_play("nosuch", "", &PlaybackControls::default())), "-1 endpos=-1 [0 ms]");
         check("presses 5 after 1s", run("5", controls("", 3000, 0)), "53 endpos=1000 USERSTOPPED [1000 ms]");
         check("presses #5 after 1s", run("5", controls("", 1000, 0)), "53 endpos=2100 USERSTOPPED [1100 ms]");
         check("presses *5 after 1s", run("5", controls("", 3000, 0)), "53 endpos=100 USERSTOPPED [1100 ms]");
@@ -416,7 +420,7 @@ mod tests {
             run("5", controls("0", 0, 0)),
             "-1 endpos=1000 ERROR [2000 ms] dead",
         );
-        check("", |c| reply(c.control_play("beep:end", "", &Controls::default())), "0 endpos=-1 [0 ms]");
+        check("", |c| reply(c.control_play("beep:end", "", &PlaybackControls::default())), "0 endpos=-1 [0 ms]");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The SPEECH commands. A stock Asterisk has no speech engine, so each answers 0 unless a test declares one.
 
 use super::caller::{Digit, Sound};
-use super::channel::{Channel, Event};
+use super::channel::{Channel, WaitEvent};
 use super::playback::{frames, signed};
 use super::speech_engine::{Recognition, SpeechResult};
 use crate::clock::Time;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What SPEECH RECOGNIZE answers, with the sample at which speech stopped the prompt; 0 when it did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recognized {
+pub enum RecognizeResult {
     /// Something was said.
     Speech {
         /// Where the prompt was stopped.
@@ -85,7 +85,7 @@ impl Channel {
 
     /// SPEECH RECOGNIZE; nothing without an object. The seconds count from the end of the prompt, 0 is for ever. A
     /// missing prompt is none. The engine stops the prompt when it understands something.
-    pub fn speech_recognize(&mut self, prompt: &str, seconds: i64, offset: i64) -> Option<Recognized> {
+    pub fn speech_recognize(&mut self, prompt: &str, seconds: i64, offset: i64) -> Option<RecognizeResult> {
         if !self.speech.created {
             return None;
         }
@@ -107,15 +107,15 @@ impl Channel {
             let sound = if playing { Sound::File(prompt) } else { Sound::Silence };
             let until = timeout.min(answer).min(if playing { played } else { Time::NEVER });
             match self.hear(until, sound, true) {
-                Event::Key(digit) => return Some(Recognized::Digit(digit, 0)),
-                Event::HungUp => return Some(Recognized::HangUp(0)),
-                Event::TimeUp if self.now() >= answer => {
+                WaitEvent::Key(digit) => return Some(RecognizeResult::Digit(digit, 0)),
+                WaitEvent::HungUp => return Some(RecognizeResult::HangUp(0)),
+                WaitEvent::TimeUp if self.now() >= answer => {
                     let endpos = if self.now() < played { signed(from + frames(began, self.now()) * 160) } else { 0 };
                     let results = recognition.map(|recognition| recognition.results).unwrap_or_default();
-                    return Some(Recognized::Speech { endpos, results });
+                    return Some(RecognizeResult::Speech { endpos, results });
                 }
-                Event::TimeUp if self.now() >= timeout => return Some(Recognized::Timeout(0)),
-                Event::TimeUp | Event::Text(_) => {}
+                WaitEvent::TimeUp if self.now() >= timeout => return Some(RecognizeResult::Timeout(0)),
+                WaitEvent::TimeUp | WaitEvent::Text(_) => {}
             }
         }
     }
@@ -132,10 +132,10 @@ mod tests {
         let mut channel = channel(plan).with_speech("acme", heard.into_iter().collect());
         assert!(!channel.speech_create("other") && channel.speech_create("acme") && !channel.speech_create("acme"));
         let answer = match channel.speech_recognize("beep", 2, 0).unwrap() {
-            Recognized::Speech { endpos, results } => format!("{} {endpos}", results[0].text),
-            Recognized::Digit(digit, endpos) => format!("{digit} {endpos}"),
-            Recognized::Timeout(endpos) => format!("timeout {endpos}"),
-            Recognized::HangUp(endpos) => format!("hangup {endpos}"),
+            RecognizeResult::Speech { endpos, results } => format!("{} {endpos}", results[0].text),
+            RecognizeResult::Digit(digit, endpos) => format!("{digit} {endpos}"),
+            RecognizeResult::Timeout(endpos) => format!("timeout {endpos}"),
+            RecognizeResult::HangUp(endpos) => format!("hangup {endpos}"),
         };
         assert_eq!(format!("{answer} at {}", elapsed(&channel)), expected);
     }

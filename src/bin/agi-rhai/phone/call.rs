@@ -114,7 +114,7 @@ impl Line {
     /// A line with this person at its end; `note` gets its dialogue.
     pub fn new(setup: &Setup, version: &Version, caller: Box<dyn Caller>, note: Note) -> Result<Self> {
         let setting = &setup.setting;
-        let call = pbx::Call {
+        let call = pbx::IncomingCall {
             request: setup.name(),
             callerid: Some(setting.callerid.clone()),
             calleridname: setting.name.clone(),
@@ -123,7 +123,7 @@ impl Line {
             dnid: setting.dnid.clone(),
             language: setting.language.clone(),
             args: setup.args.clone(),
-            ..pbx::Call::default()
+            ..pbx::IncomingCall::default()
         };
         let mut channel =
             Channel::new(call, caller).with_sounds(Arc::clone(&version.sounds)).with_database(setup.database.clone());
