@@ -103,7 +103,7 @@ fn run(block: &Block, prompts: &[&str]) -> (Outcome, Vec<String>) {
     let host = Host::new();
     let plan = block.text.lines().find_map(|line| line.strip_prefix("// the caller ")).unwrap_or_default();
     let plan: Plan = plan.parse().unwrap_or_else(|error| panic!("{}: {error}", block.place));
-    let call = Call { callerid: Some("201".to_owned()), ..IncomingCall::default() };
+    let call = IncomingCall { callerid: Some("201".to_owned()), ..IncomingCall::default() };
     let sounds = prompts.iter().fold(Sounds::stock(), |sounds, table| sounds.with_prompts(table).unwrap());
     let simulator = Simulator::new(Channel::new(call, Box::new(plan)).with_sounds(sounds.into()));
     let transcript = simulator.transcript();

@@ -119,7 +119,7 @@ fn every_example_runs_against_the_simulator() {
     for (name, example) in examples() {
         let plan = Plan::parse(example.caller).unwrap();
         let simulator =
-            Simulator::new(Channel::new(Call { callerid: None, ..IncomingCall::default() }, Box::new(plan)));
+            Simulator::new(Channel::new(IncomingCall { callerid: None, ..IncomingCall::default() }, Box::new(plan)));
         let transcript = simulator.transcript();
         let value = run(example.script, Box::new(simulator));
         let lines = transcript.lock().unwrap().clone();

@@ -33,7 +33,7 @@ struct Played {
 
 /// Plays a script in a call of this language.
 fn play(script: &Script, language: &str) -> Played {
-    let call = Call { language: language.to_owned(), ..IncomingCall::default() };
+    let call = IncomingCall { language: language.to_owned(), ..IncomingCall::default() };
     let channel = Channel::new(call, Box::new(Plan::parse("").unwrap())).with_sounds(Sounds::stock().into());
     let simulator = Simulator::new(channel);
     let transcript = simulator.transcript();

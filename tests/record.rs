@@ -567,7 +567,8 @@ fn stand_ins_are_of_the_same_length_and_kind() {
     let script = host
         .compile("x.rhai", r#"let a = get_data("beep", 2000, 9); verbose(a); let t = receive_text(9000); verbose(t); verbose("Grüße, Otto");"#)
         .unwrap();
-    let call = Call { callerid: Some("0301".into()), calleridname: Some("Otto".into()), ..IncomingCall::default() };
+    let call =
+        IncomingCall { callerid: Some("0301".into()), calleridname: Some("Otto".into()), ..IncomingCall::default() };
     let simulator = Simulator::new(Channel::new(call, Box::new(caller)));
     let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, header(&[]).args);
     assert_eq!(outcome.status, Status::Success);

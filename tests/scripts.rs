@@ -251,7 +251,7 @@ fn game(name: &str, caller: Plan, database: Database) -> Played {
     let script = host.load(&scripts().join(name), None).unwrap_or_else(|error| panic!("{error}"));
     let prompts = std::fs::read_to_string(scripts().join(name).with_extension("prompts")).unwrap();
     let sounds = Arc::new(Sounds::stock().with_prompts(&prompts).unwrap().with_folder(scripts().join("sounds")));
-    let call = Call { callerid: Some("201".to_owned()), ..IncomingCall::default() };
+    let call = IncomingCall { callerid: Some("201".to_owned()), ..IncomingCall::default() };
     on(Channel::new(call, Box::new(caller)).with_sounds(sounds).with_database(database), &host, &script, &[])
 }
 
