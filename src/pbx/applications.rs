@@ -9,19 +9,18 @@ use super::scan::leading_number;
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What EXEC answers when there is no such application.
-const NO_SUCH: i32 = -2;
+/// The result of EXEC for an unknown application.
+const NO_SUCH_APPLICATION: i32 = -2;
 
 impl Channel {
-    /// EXEC: runs an application and answers with its value; -2 when it is none that is known here.
+    /// EXEC: runs an application and returns its value, or -2 if the simulator doesn't know the application.
     ///
-    /// Simulated are `Answer`, `Background`, `Busy`, `Congestion`, `Dial`, `Gosub` (as a `Goto`), `Goto`, `GotoIf`,
+    /// It simulates `Answer`, `Background`, `Busy`, `Congestion`, `Dial`, `Gosub` (as a `Goto`), `Goto`, `GotoIf`,
     /// `Hangup`, `Log`, `MSet`, `MusicOnHold`, `NoOp`, `Playback`, `Proceeding`, `Progress`, `Read` (of one file),
     /// `Ringing`, `SayAlpha`, `SayDigits`, `SayNumber`, `SayPhonetic`, `SendDTMF`, `Set`, `StartMusicOnHold`,
     /// `StopMusicOnHold`, `System`, `TrySystem`, `UserEvent`, `Verbose`, `Wait` and `WaitExten`, and what
-    /// [`with_application`](Self::with_application) declared. `System` runs nothing and succeeds; `Dial` comes to what
-    /// [`with_dial_status`](Self::with_dial_status) says. Applications of a real Asterisk that are not listed do not
-    /// exist here.
+    /// [`with_application`](Self::with_application) declared. `System` runs nothing and succeeds; `Dial` ends as
+    /// [`with_dial_status`](Self::with_dial_status) says. Other applications of a real Asterisk don't exist here.
     pub fn exec(&mut self, application: &str, arguments: &str) -> i32 {
         let full = self.get_variable("AGIEXECFULL").is_some_and(|value| is_true(&value));
         let arguments = if full { self.expand(arguments) } else { arguments.to_owned() };
@@ -52,7 +51,7 @@ impl Channel {
             "waitexten" => {
                 let length = seconds(argument(0)).unwrap_or(Duration::from_secs(10));
                 match self.key_before(self.now() + length) {
-                    // Nobody answered: the dialplan goes on, as far as an AGI can tell.
+                    // On a timeout the dialplan goes on, as far as an AGI script can tell.
                     KeyResult::Nothing => 0,
                     key => key.code(),
                 }
@@ -84,7 +83,7 @@ impl Channel {
             }
             _ => {
                 self.executed.pop();
-                NO_SUCH
+                NO_SUCH_APPLICATION
             }
         }
     }
@@ -101,7 +100,7 @@ impl Channel {
             return -1;
         }
         if self.dead {
-            // Nothing can be played any more, and that counts as played.
+            // Asterisk counts playing to a dead channel as success.
             self.set_variable("PLAYBACKSTATUS", "FAILED");
             return 0;
         }
@@ -219,7 +218,7 @@ impl Channel {
         value(alive)
     }
 
-    /// Each digit sounds, then there is a pause.
+    /// Each digit is a tone followed by a pause.
     fn send_dtmf(&mut self, digits: &str, pause: &str, length: &str) -> i32 {
         let count = u32::try_from(digits.chars().count()).unwrap_or(u32::MAX);
         let milliseconds =
@@ -228,7 +227,7 @@ impl Channel {
         value(self.idle(self.now() + each.saturating_mul(count)))
     }
 
-    /// `[[context,]extension,]priority`; a label has to be known.
+    /// `[[context,]extension,]priority`, where the priority is a number or a known label.
     fn goto(&mut self, place: &str) -> i32 {
         let parts: Vec<&str> = place.split(',').map(str::trim).collect();
         let (context, extension, priority) = match parts[..] {
@@ -248,7 +247,7 @@ impl Channel {
     fn goto_if(&mut self, text: &str) -> i32 {
         let (condition, branches) = text.split_once('?').unwrap_or((text, ""));
         let (yes, no) = branches.split_once(':').unwrap_or((branches, ""));
-        // Empty and zero are false, any other text is true.
+        // An empty text and zero are false; any other text is true.
         let condition = condition.trim();
         let branch = if condition.is_empty() || leading_number(condition) == Some(0) { no } else { yes };
         if branch.is_empty() { 0 } else { self.goto(branch) }
@@ -258,7 +257,7 @@ impl Channel {
         let status = self.dial_status.clone();
         let options = arguments.get(2).copied().unwrap_or_default();
         if status == "NOANSWER" {
-            // It rings until the time is up.
+            // Rings until the timeout.
             let length = arguments.get(1).and_then(|text| seconds(text.trim()));
             let until = length.map_or(Time::NEVER, |length| self.now() + length);
             self.next_prompt();
@@ -270,23 +269,23 @@ impl Channel {
         }
         self.set_variable("DIALSTATUS", &status);
         if status == "ANSWER" && self.answer() && !options.contains('g') {
-            // The callee hung up first, and nothing told Dial to go on.
+            // The callee hung up first, and without `g` Dial doesn't go on.
             return -1;
         }
         0
     }
 }
 
-fn value(fine: bool) -> i32 {
-    if fine { 0 } else { -1 }
+fn value(success: bool) -> i32 {
+    if success { 0 } else { -1 }
 }
 
-/// Asterisk's idea of true.
+/// Whether Asterisk takes this text for true.
 fn is_true(text: &str) -> bool {
     ["yes", "true", "y", "t", "1", "on"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A length in seconds, whole or fraction; nothing when there is none.
+/// Reads a duration in seconds, which may be a fraction; `None` if it is zero or not a number.
 fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.parse().ok()?).ok().filter(|length| !length.is_zero())
 }
@@ -295,7 +294,7 @@ fn seconds(text: &str) -> Option<Duration> {
 mod tests {
     use super::super::channel::tests::{channel, elapsed};
 
-    /// Runs `Application(arguments)`, then shows its value, the time, and these variables.
+    /// Runs `Application(arguments)` and compares its value, the time it took, and these variables.
     fn check(plan: &str, call: &str, variables: &str, expected: &str) {
         let mut channel = channel(plan).with_application("Custom", 7).with_named_label("default", "s", "here", 5);
         let (name, arguments) = call.split_once('(').unwrap();
@@ -361,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn dial_comes_to_what_was_declared() {
+    fn dial_ends_with_the_declared_status() {
         let mut channel = channel("").with_dial_status("ANSWER");
         assert_eq!((channel.exec("Dial", "SIP/x,10"), channel.is_dead()), (-1, false));
         assert_eq!(channel.exec("Dial", "SIP/x,10,g"), 0);
@@ -370,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_filled_in_only_when_asked() {
+    fn arguments_are_expanded_only_if_agiexecfull_is_set() {
         let mut channel = channel("");
         channel.set_variable("A", "x");
         channel.exec("Set", "B=${A}");

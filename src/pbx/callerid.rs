@@ -1,6 +1,6 @@
 //! Caller IDs as people write them: `"Name" <number>`.
 
-/// Name and number of `"Name" <number>`, `Name <number>`, a bare number or a bare name.
+/// Splits `"Name" <number>`, `Name <number>`, a bare number or a bare name into name and number.
 pub(super) fn parse_callerid(text: &str) -> (String, String) {
     let stripped = text.trim();
     let inner = unquote(stripped);
@@ -33,7 +33,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_ascii_digit() || "*#+".contains(letter))
 }
 
-/// Takes out what people write into numbers to make them readable.
+/// Removes the characters people put into numbers for readability.
 pub(super) fn shrink_number(text: &str) -> String {
     let mut number = String::with_capacity(text.len());
     let mut brackets = 0_i32;

@@ -1,4 +1,4 @@
-//! One channel: who calls, what state the line is in, and where the dialplan stands.
+//! One channel: its set-up, its state, and waiting.
 
 use super::caller::{Act, Caller, Digit, Hearing, Sound};
 use super::channel_state::ChannelState;
@@ -12,31 +12,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What comes from the caller's microphone.
+/// The sound from the caller's microphone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Voice {
     /// Speech, all the time.
     #[default]
     Speaks,
-    /// Silence, which a recording hears.
+    /// Silence, which a recording can detect.
     Silent,
-    /// Not even silence: no audio arrives, so a recording stays empty and no silence is detected.
+    /// No audio at all: a recording stays empty, and no silence is detected.
     Absent,
 }
 
-/// What a command that waits for a key answers.
+/// The result of a command that waits for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyResult {
     /// This key was pressed.
     Pressed(Digit),
-    /// No key.
+    /// No key was pressed in time.
     Nothing,
-    /// A missing file, or a hangup.
+    /// A file is missing, or the call was hung up.
     Failed,
 }
 
 impl KeyResult {
-    /// The number in the reply: an ASCII code, 0 or -1.
+    /// Returns the number in the reply: an ASCII code, 0 or -1.
     #[must_use]
     pub fn code(self) -> i32 {
         match self {
@@ -47,18 +47,18 @@ impl KeyResult {
     }
 }
 
-/// A place in the dialplan.
+/// A priority in the dialplan.
 #[derive(Clone, Debug)]
 pub(super) struct Label {
     pub context: String,
     pub extension: String,
     pub priority: i32,
     pub name: Option<String>,
-    /// What a subroutine here returns as `GOSUB_RETVAL`.
+    /// The value that a subroutine here returns in `GOSUB_RETVAL`.
     pub returns: Option<String>,
 }
 
-/// What happened while the channel waited.
+/// The reason why a wait ended.
 pub(super) enum WaitEvent {
     Key(Digit),
     Text(String),
@@ -66,16 +66,16 @@ pub(super) enum WaitEvent {
     TimeUp,
 }
 
-/// One channel of a make-believe Asterisk, with its caller on the line.
+/// One channel of a simulated Asterisk, with its caller on the line.
 ///
-/// Keys count only while a command listens; between commands no time passes, and [`idle`](Self::idle) drops them.
+/// Keys count only while a command listens. Between commands no time passes, and [`idle`](Self::idle) drops keys.
 pub struct Channel {
     pub(super) caller: Box<dyn Caller>,
     pub(super) call: IncomingCall,
     pub(super) state: ChannelState,
     pub(super) dead: bool,
     pub(super) hangup_at: Option<Time>,
-    /// The prompt heard last, and when it began.
+    /// The number of the last prompt, and when it began.
     pub(super) prompt: u64,
     pub(super) began: Time,
     pub(super) sounds: Arc<Sounds>,
@@ -84,7 +84,7 @@ pub struct Channel {
     pub(super) globals: BTreeMap<String, String>,
     pub(super) context: String,
     pub(super) extension: String,
-    /// The priority running: the dialplan goes on with the next one.
+    /// The priority that is running; the dialplan goes on with the next one.
     pub(super) priority: i32,
     pub(super) labels: Vec<Label>,
     pub(super) applications: BTreeMap<String, i32>,
@@ -102,14 +102,14 @@ pub struct Channel {
     pub(super) has_tdd: bool,
     pub(super) answer_delay: Duration,
     pub(super) zone_offset: i32,
-    /// The caller is gone when the script sends this command, counted from 1.
-    gone_at: Option<u64>,
+    /// The caller has hung up when the script sends this command, counted from 1.
+    hangup_before_command: Option<u64>,
     commands: u64,
 }
 
 /// Setting up.
 impl Channel {
-    /// A ringing channel with the stock sounds and an empty database.
+    /// Returns a ringing channel with the stock sounds and an empty database.
     #[must_use]
     pub fn new(call: IncomingCall, caller: Box<dyn Caller>) -> Self {
         let (context, extension, priority) = (call.context.clone(), call.extension.clone(), call.priority);
@@ -147,52 +147,52 @@ impl Channel {
             has_tdd: false,
             answer_delay: Duration::ZERO,
             zone_offset: 0,
-            gone_at: None,
+            hangup_before_command: None,
             commands: 0,
         }
     }
 
-    /// With these sounds.
+    /// Sets the sounds.
     #[must_use]
     pub fn with_sounds(mut self, sounds: Arc<Sounds>) -> Self {
         self.sounds = sounds;
         self
     }
 
-    /// With this database.
+    /// Sets the database.
     #[must_use]
     pub fn with_database(mut self, database: Database) -> Self {
         self.database = database;
         self
     }
 
-    /// In this state.
+    /// Sets the state.
     #[must_use]
     pub fn with_state(mut self, state: ChannelState) -> Self {
         self.state = state;
         self
     }
 
-    /// With a caller who sounds like this.
+    /// Sets the sound from the caller's microphone.
     #[must_use]
     pub fn with_voice(mut self, voice: Voice) -> Self {
         self.voice = voice;
         self
     }
 
-    /// With this place in the dialplan, for GOSUB.
+    /// Adds a priority to the dialplan, for GOSUB.
     #[must_use]
     pub fn with_label(self, context: &str, extension: &str, priority: i32) -> Self {
         self.label(context, extension, priority, None, None)
     }
 
-    /// With a place that has a name, for GOSUB, SET PRIORITY and Goto.
+    /// Adds a priority with a label, for GOSUB, SET PRIORITY and Goto.
     #[must_use]
     pub fn with_named_label(self, context: &str, extension: &str, name: &str, priority: i32) -> Self {
         self.label(context, extension, priority, Some(name), None)
     }
 
-    /// With a subroutine that returns this value as `GOSUB_RETVAL`.
+    /// Adds a subroutine that returns this value in `GOSUB_RETVAL`.
     #[must_use]
     pub fn with_subroutine(self, context: &str, extension: &str, priority: i32, returns: Option<&str>) -> Self {
         self.label(context, extension, priority, None, returns)
@@ -209,66 +209,66 @@ impl Channel {
         self
     }
 
-    /// With one more application for EXEC, which returns this value and takes no time. It goes before our own.
+    /// Adds an application for EXEC that returns this value and takes no time. It replaces a built-in one of that name.
     #[must_use]
     pub fn with_application(mut self, name: &str, value: i32) -> Self {
         self.applications.insert(name.to_ascii_lowercase(), value);
         self
     }
 
-    /// With one more channel, for CHANNEL STATUS and HANGUP.
+    /// Adds another channel, for CHANNEL STATUS and HANGUP.
     #[must_use]
     pub fn with_channel(mut self, name: &str, state: ChannelState) -> Self {
         self.channels.insert(name.into(), state);
         self
     }
 
-    /// With this outcome of Dial, as DIALSTATUS has it; `CHANUNAVAIL` unless told otherwise.
+    /// Sets the DIALSTATUS with which Dial ends, `CHANUNAVAIL` by default.
     #[must_use]
     pub fn with_dial_status(mut self, status: &str) -> Self {
         self.dial_status = status.into();
         self
     }
 
-    /// On a line that can carry text, which it can unless told otherwise.
+    /// Sets whether the line carries text, which it does by default.
     #[must_use]
     pub fn with_text(mut self, yes: bool) -> Self {
         self.carries_text = yes;
         self
     }
 
-    /// On a line with a telecommunications device for the deaf.
+    /// Sets whether there is a telecommunications device for the deaf.
     #[must_use]
     pub fn with_tdd(mut self, yes: bool) -> Self {
         self.has_tdd = yes;
         self
     }
 
-    /// In a zone so many seconds east of Greenwich.
+    /// Sets the time zone, in seconds east of Greenwich.
     #[must_use]
     pub fn with_zone_offset(mut self, seconds: i32) -> Self {
         self.zone_offset = seconds;
         self
     }
 
-    /// With a caller who is gone when the script sends this command, counted from 1: no moment of a virtual clock lies
-    /// between two commands that take no time, and a real caller may hang up there.
+    /// Makes the caller hang up just before the script sends this command, counted from 1. A real caller may hang up
+    /// between two commands that take no time, where a virtual clock has no moment for it.
     #[must_use]
-    pub fn with_gone_at(mut self, command: u64) -> Self {
-        self.gone_at = Some(command);
+    pub fn with_hangup_before_command(mut self, command: u64) -> Self {
+        self.hangup_before_command = Some(command);
         self
     }
 
-    /// With one more absolute folder that recordings may go to, besides `/tmp`, Asterisk's spool and its sounds. Names
-    /// that are not absolute always may.
+    /// Adds an absolute folder to which recordings may go, besides `/tmp`, Asterisk's spool and its sounds. A name that
+    /// isn't absolute can always be written.
     #[must_use]
     pub fn with_writable(mut self, folder: &str) -> Self {
         self.writable.insert(folder.trim_end_matches('/').into());
         self
     }
 
-    /// With answering taking so long. It takes no time unless told otherwise; a real Asterisk waits for the first
-    /// sound of the caller, at most 500 ms.
+    /// Sets how long answering takes, no time by default. A real Asterisk waits for the first sound from the caller,
+    /// at most 500 ms.
     #[must_use]
     pub fn with_answer_delay(mut self, length: Duration) -> Self {
         self.answer_delay = length;
@@ -276,27 +276,21 @@ impl Channel {
     }
 }
 
-/// Looking.
+/// Reading the state of the channel.
 impl Channel {
-    /// The moment it is.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Time {
         self.caller.now()
     }
 
-    /// Whether the call has been hung up, by whomever: the channel is dead.
+    /// Whether the call has been hung up, by either side.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.dead
     }
 
-    /// The same as [`is_dead`](Self::is_dead).
-    #[must_use]
-    pub fn hung_up(&self) -> bool {
-        self.dead
-    }
-
-    /// The opening environment, as names and values in Asterisk's order.
+    /// Returns the opening environment, as names and values in Asterisk's order.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let call = &self.call;
@@ -338,76 +332,76 @@ impl Channel {
         lines
     }
 
-    /// The state of the channel.
+    /// Returns the state of the channel.
     #[must_use]
     pub fn state(&self) -> ChannelState {
         self.state
     }
 
-    /// The channel's name.
+    /// Returns the name of the channel.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.call.channel
     }
 
-    /// The channel's language.
+    /// Returns the language of the channel.
     #[must_use]
     pub fn language(&self) -> &str {
         &self.call.language
     }
 
-    /// Context, extension and priority with which the dialplan would go on.
+    /// Returns the context, extension and priority at which the dialplan would go on.
     #[must_use]
     pub fn position(&self) -> (&str, &str, i32) {
         (&self.context, &self.extension, self.priority.saturating_add(1))
     }
 
-    /// `AstDB`, with the DATABASE commands as its methods.
+    /// Returns `AstDB`, whose methods are the DATABASE commands.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// The sound files.
+    /// Returns the sound files.
     #[must_use]
     pub fn sounds(&self) -> &Sounds {
         &self.sounds
     }
 
-    /// The channel's variables, without leading underscores.
+    /// Returns the variables of the channel, whose names have no leading underscores.
     #[must_use]
     pub fn variables(&self) -> &Variables {
         &self.variables
     }
 
-    /// What has been recorded: names and samples.
+    /// Returns the recordings: their names and lengths in samples.
     #[must_use]
     pub fn recordings(&self) -> &BTreeMap<String, u64> {
         &self.recordings
     }
 
-    /// The class of the music on hold, while it plays.
+    /// Returns the class of the music on hold while it plays.
     #[must_use]
     pub fn music(&self) -> Option<&str> {
         self.music.as_deref()
     }
 
-    /// The texts sent to the caller.
+    /// Returns the texts sent to the caller.
     #[must_use]
     pub fn sent_text(&self) -> &[String] {
         &self.sent_text
     }
 
-    /// The applications executed, and their arguments.
+    /// Returns the executed applications with their arguments.
     #[must_use]
     pub fn executed(&self) -> &[(String, String)] {
         &self.executed
     }
 }
 
-/// Waiting: everything that takes time ends here.
+/// Waiting: everything that takes time ends up here.
 impl Channel {
-    /// Lets time pass while no command runs: keys are dropped. False when the call was hung up in the meantime.
+    /// Lets time pass while no command runs, dropping keys. Returns false if the call was hung up meanwhile.
     pub fn idle(&mut self, until: Time) -> bool {
         self.next_prompt();
         loop {
@@ -419,10 +413,10 @@ impl Channel {
         }
     }
 
-    /// A command comes: the caller may be gone.
+    /// Counts a command, before which the caller may hang up.
     pub fn begin_command(&mut self) {
         self.commands += 1;
-        if self.gone_at == Some(self.commands) {
+        if self.hangup_before_command == Some(self.commands) {
             self.die();
         }
     }
@@ -433,7 +427,7 @@ impl Channel {
         self.began = self.now();
     }
 
-    /// Waits with this in the caller's ear.
+    /// Waits while the caller hears this sound.
     pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, asked: bool) -> WaitEvent {
         if self.dead {
             return WaitEvent::HungUp;
@@ -444,13 +438,13 @@ impl Channel {
             Some(Act::Key(digit)) => WaitEvent::Key(digit),
             Some(Act::Says(text)) => WaitEvent::Text(text),
             Some(Act::HangUp) => self.die(),
-            // A wait that nothing will ever end is the end of the call.
+            // A wait that nothing can end is the end of the call.
             None if limit == Time::NEVER || self.hangup_at == Some(limit) => self.die(),
             None => WaitEvent::TimeUp,
         }
     }
 
-    /// Waits in silence, or with the music on hold.
+    /// Waits in silence, or with music on hold.
     pub(super) fn hear_silence(&mut self, until: Time, asked: bool) -> WaitEvent {
         match self.music.clone() {
             Some(class) => self.hear(until, Sound::Music(&class), asked),
@@ -463,7 +457,7 @@ impl Channel {
         WaitEvent::HungUp
     }
 
-    /// Waits for any key. No time at all is a look at nothing, as in Asterisk.
+    /// Waits for any key. As in Asterisk, a wait of no time never sees a key.
     pub(super) fn key_before(&mut self, until: Time) -> KeyResult {
         if self.dead {
             return KeyResult::Failed;
@@ -482,7 +476,7 @@ impl Channel {
         }
     }
 
-    /// So many milliseconds from now; a negative number is for ever.
+    /// Returns the moment this many milliseconds from now; never if the number is negative.
     pub(super) fn deadline(&self, milliseconds: i64) -> Time {
         u64::try_from(milliseconds).map_or(Time::NEVER, |length| self.now() + Duration::from_millis(length))
     }
@@ -493,14 +487,14 @@ pub(super) mod tests {
     use super::super::plan::Plan;
     use super::*;
 
-    /// An answered channel with this caller.
+    /// Returns an answered channel with this caller.
     pub fn channel(plan: &str) -> Channel {
         let mut channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse(plan).unwrap()));
         assert!(channel.answer());
         channel
     }
 
-    /// Milliseconds since the plan's start.
+    /// Returns the milliseconds since the start of the plan.
     pub fn elapsed(channel: &Channel) -> u128 {
         (channel.now() - Plan::silent().now()).as_millis()
     }

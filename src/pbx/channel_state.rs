@@ -1,6 +1,6 @@
 //! The states of a channel.
 
-/// The state of a channel, in CHANNEL STATUS's numbers.
+/// The state of a channel, with the numbers of CHANNEL STATUS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChannelState {
     /// Down and available.
@@ -9,7 +9,7 @@ pub enum ChannelState {
     Reserved = 1,
     /// Off hook.
     OffHook = 2,
-    /// Digits have been dialed.
+    /// Digits have been dialled.
     Dialed = 3,
     /// The line is ringing here: not yet answered.
     Ring = 4,
@@ -19,20 +19,20 @@ pub enum ChannelState {
     Up = 6,
     /// Busy.
     Busy = 7,
-    /// Digits have been dialed while off hook.
+    /// Digits have been dialled while off hook.
     DialingOffHook = 8,
     /// Before ringing.
     PreRing = 9,
 }
 
 impl ChannelState {
-    /// CHANNEL STATUS's number.
+    /// Returns the number of CHANNEL STATUS.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
     }
 
-    /// Asterisk's word, as `CHANNEL(state)` gives it.
+    /// Returns the word of `CHANNEL(state)`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -1,18 +1,18 @@
-//! The commands about the dialplan: where it goes on, and GOSUB.
+//! The commands about the dialplan: its position, and GOSUB.
 
 use super::channel::{Channel, Label};
 use super::scan::leading_number;
 
-/// What GOSUB comes to.
+/// The result of GOSUB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GosubResult {
     /// There is no such label.
     NotFound,
     /// The routine could not be run.
     Failed,
-    /// It ran, and returned.
+    /// It ran and returned.
     Complete,
-    /// It ran, and ended without a return.
+    /// It ran and ended without a return.
     AbnormalExit,
 }
 
@@ -28,7 +28,7 @@ impl Channel {
         extension.clone_into(&mut self.extension);
     }
 
-    /// SET PRIORITY, to a number or a label; false for an unknown label.
+    /// SET PRIORITY, to a number or a label. Returns false for an unknown label.
     pub fn set_priority(&mut self, priority: &str) -> bool {
         let Some(number) = self.priority_of(&self.context, &self.extension, priority) else { return false };
         self.set_priority_number(number);
@@ -36,13 +36,13 @@ impl Channel {
     }
 
     pub(super) fn set_priority_number(&mut self, number: i32) {
-        // The dialplan adds one when it goes on, so Asterisk takes it off here, and PRIORITY shows it.
+        // Asterisk subtracts the one that the dialplan adds when it goes on, and PRIORITY shows the difference.
         if number >= 0 {
             self.priority = number - 1;
         }
     }
 
-    /// A priority by number or label.
+    /// Returns the number of a priority given by number or label.
     pub(super) fn priority_of(&self, context: &str, extension: &str, priority: &str) -> Option<i32> {
         leading_number(priority).or_else(|| {
             let here = |label: &&Label| {
@@ -52,7 +52,7 @@ impl Channel {
         })
     }
 
-    /// GOSUB: runs a declared routine, which does nothing but return.
+    /// GOSUB: runs a declared subroutine, which only returns.
     pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> GosubResult {
         let number = self.priority_of(context, extension, priority);
         let here =

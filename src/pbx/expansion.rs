@@ -1,16 +1,16 @@
-//! Templates with `${...}` in them, and the text functions they call.
+//! Expansion of templates with `${...}`, and the encoding of URIs.
 
 use super::scan::leading_number;
 use std::fmt::Write as _;
 
-/// Fills a template in, looking names up with `read`.
+/// Expands a template, looking names up with `read`.
 pub(super) fn substitute(template: &str, depth: usize, read: &dyn Fn(&str) -> Option<String>) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some(at) = rest.find("${") {
         text.push_str(&rest[..at]);
         let inside = &rest[at + 2..];
-        let (name, after) = closing(inside);
+        let (name, after) = split_at_closing_brace(inside);
         rest = after;
         let name = if depth > 0 && name.contains("${") { substitute(name, depth - 1, read) } else { name.to_owned() };
         let (name, range) = split_range(&name);
@@ -22,8 +22,8 @@ pub(super) fn substitute(template: &str, depth: usize, read: &dyn Fn(&str) -> Op
     text
 }
 
-/// Splits behind the brace that closes what stands before it; all, if none does.
-fn closing(text: &str) -> (&str, &str) {
+/// Splits the text at the closing brace that matches; without one, all of it is inside.
+fn split_at_closing_brace(text: &str) -> (&str, &str) {
     let mut open = 1_usize;
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -38,7 +38,7 @@ fn closing(text: &str) -> (&str, &str) {
     (text, "")
 }
 
-/// Takes `:offset:length` off a name, unless the colon is inside parentheses.
+/// Splits `:offset:length` off a name, unless the colon is inside parentheses.
 fn split_range(name: &str) -> (&str, (i64, i64)) {
     let mut open = 0_i32;
     for (at, byte) in name.bytes().enumerate() {
@@ -52,7 +52,7 @@ fn split_range(name: &str) -> (&str, (i64, i64)) {
                 };
                 let number = |text: &str| leading_number(text).map(i64::from);
                 let offset = number(offset);
-                // As sscanf reads it: without an offset there is no length either.
+                // As sscanf does: without an offset there is no length either.
                 let length = offset.and(length).and_then(number).unwrap_or(i64::MAX);
                 return (&name[..at], (offset.unwrap_or(0), length));
             }
@@ -62,7 +62,7 @@ fn split_range(name: &str) -> (&str, (i64, i64)) {
     (name, (0, i64::MAX))
 }
 
-/// A part of a text, both numbers counted in bytes and from the end if negative. Letters are never cut in half.
+/// Returns a part of a text. Both numbers count bytes, from the end if negative. Characters are never split.
 fn substring(text: &str, (offset, length): (i64, i64)) -> &str {
     let all = i64::try_from(text.len()).unwrap_or(i64::MAX);
     let from = if offset < 0 { (all + offset).max(0) } else { offset.min(all) };

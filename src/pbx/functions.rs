@@ -4,20 +4,21 @@ use super::callerid::{parse_callerid, shrink_number};
 use super::channel::Channel;
 use super::expansion::{substitute, uri_decode, uri_encode};
 
-/// GET VARIABLE reads into a buffer of 1024 bytes, one of which ends it.
-const LONGEST: usize = 1023;
-/// Templates inside templates: Asterisk would overflow its stack some day, this stops.
-const DEEPEST: usize = 32;
+/// GET VARIABLE has a buffer of 1024 bytes, including the terminating one.
+const MAX_VALUE: usize = 1023;
+/// The limit for templates inside templates, where Asterisk would overflow its stack in the end.
+const MAX_NESTING: usize = 32;
 
 /// Functions that can be read: CALLERID, CHANNEL, `DB`, `DB_EXISTS`, `DB_DELETE`, EXISTS, GLOBAL, ISNULL, LEN, TOLOWER,
-/// TOUPPER, URIDECODE, URIENCODE. Written: CALLERID, CHANNEL, DB, GLOBAL. Any other one is unset, and swallows what is
-/// written.
+/// TOUPPER, URIDECODE, URIENCODE. Functions that can be written: CALLERID, CHANNEL, DB, GLOBAL. Any other function is
+/// unset and ignores what is written to it.
 impl Channel {
-    /// GET VARIABLE: a variable, or a function with its arguments. Cut at 1023 bytes, or a letter before.
+    /// GET VARIABLE: a variable, or a function with its arguments. The value is cut at 1023 bytes, or just before, so
+    /// that no character is split.
     #[must_use]
     pub fn get_variable(&self, name: &str) -> Option<String> {
         let mut value = if name.ends_with(')') { self.read_function(name) } else { self.read_variable(name) }?;
-        let mut end = LONGEST.min(value.len());
+        let mut end = MAX_VALUE.min(value.len());
         while !value.is_char_boundary(end) {
             end -= 1;
         }
@@ -25,20 +26,20 @@ impl Channel {
         Some(value)
     }
 
-    /// GET FULL VARIABLE: fills in a template; nothing for an unknown channel. Of other channels nothing is known, so
-    /// their variables are all unset.
+    /// GET FULL VARIABLE: expands a template; `None` for an unknown channel. The variables of other channels are all
+    /// unset.
     #[must_use]
     pub fn get_full_variable(&self, template: &str, channel: Option<&str>) -> Option<String> {
         match channel {
             Some(name) if !name.eq_ignore_ascii_case(self.name()) => {
                 self.channel_status(Some(name))?;
-                Some(substitute(template, DEEPEST, &|_| None))
+                Some(substitute(template, MAX_NESTING, &|_| None))
             }
             _ => Some(self.expand(template)),
         }
     }
 
-    /// SET VARIABLE: a variable, whose leading underscores only say who inherits it, or a function.
+    /// SET VARIABLE: a variable, whose leading underscores only affect inheritance, or a function.
     pub fn set_variable(&mut self, name: &str, value: &str) {
         if name.ends_with(')') {
             self.write_function(name, value);
@@ -59,10 +60,10 @@ impl Channel {
         self.call.calleridname = Some(name);
     }
 
-    /// Fills in `${NAME}`, `${NAME:offset:length}`, `${FUNCTION(arguments)}` and nests of them. Expressions, `$[...]`,
+    /// Expands `${NAME}`, `${NAME:offset:length}` and `${FUNCTION(arguments)}`, also nested. Expressions, `$[...]`,
     /// are not simulated and stay as they are.
     pub(super) fn expand(&self, template: &str) -> String {
-        substitute(template, DEEPEST, &|name| self.read(name))
+        substitute(template, MAX_NESTING, &|name| self.read(name))
     }
 
     fn read(&self, name: &str) -> Option<String> {
@@ -211,7 +212,7 @@ fn flag(yes: bool) -> String {
     if yes { "1" } else { "0" }.to_owned()
 }
 
-/// Name and argument of `NAME(argument)`; without parentheses the argument is empty.
+/// Splits `NAME(argument)` into name and argument; `None` without parentheses.
 fn function(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.split_once('(')?;
     Some((name, rest.rsplit_once(')').map_or(rest, |(argument, _)| argument)))
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_filled_in() {
+    fn templates_are_expanded() {
         full("FOO", "FOO");
         full("<${FOO}>", "<0123456789>");
         full("${${NAME}:-3:2}", "78");
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_cut_between_letters() {
+    fn values_are_cut_between_characters() {
         let mut channel = filled();
         channel.set_variable("LONG", &"é".repeat(600));
         assert_eq!(channel.get_variable("LONG").unwrap().len(), 1022);
@@ -332,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_the_channel_s() {
+    fn setting_the_language_changes_the_channel() {
         let mut channel = filled();
         channel.set_variable("CHANNEL(language)", "de");
         assert_eq!(channel.language(), "de");

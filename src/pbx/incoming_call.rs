@@ -1,23 +1,23 @@
-//! The facts about a call that Asterisk sends to a script before anything else.
+//! The facts about an incoming call that Asterisk sends first.
 
-/// What Asterisk knows of a call when the script starts; all of it can be read there as `agi_*`.
+/// The facts about an incoming call, which the script can read as `agi_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingCall {
-    /// `agi_network_script`, for a `FastAGI` call: then `agi_network` comes first. An empty one leaves out its line.
+    /// `agi_network_script`, for a `FastAGI` call; `agi_network` is sent before it. If empty, its line is left out.
     pub network_script: Option<String>,
     /// `agi_request`.
     pub request: String,
-    /// `agi_channel`: the channel's name.
+    /// `agi_channel`: the name of the channel.
     pub channel: String,
     /// `agi_language`.
     pub language: String,
-    /// `agi_type`: the channel's technology.
+    /// `agi_type`: the technology of the channel.
     pub kind: String,
     /// `agi_uniqueid`.
     pub uniqueid: String,
     /// `agi_version`.
     pub version: String,
-    /// `agi_callerid`: the number; `unknown` when there is none.
+    /// `agi_callerid`: the caller's number, sent as `unknown` if there is none.
     pub callerid: Option<String>,
     /// `agi_calleridname`.
     pub calleridname: Option<String>,
@@ -39,7 +39,7 @@ pub struct IncomingCall {
     pub extension: String,
     /// `agi_priority`.
     pub priority: i32,
-    /// `agi_enhanced`: an EAGI call.
+    /// `agi_enhanced`: whether this is an EAGI call.
     pub enhanced: bool,
     /// `agi_accountcode`.
     pub accountcode: String,
@@ -50,7 +50,7 @@ pub struct IncomingCall {
 }
 
 impl Default for IncomingCall {
-    /// Somebody calls from 100.
+    /// Returns a call from number 100.
     fn default() -> Self {
         Self {
             network_script: None,

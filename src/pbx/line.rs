@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The commands about the line itself.
 impl Channel {
-    /// ANSWER; false for -1.
+    /// ANSWER. Returns false for -1.
     pub fn answer(&mut self) -> bool {
         if self.state == ChannelState::Up {
             return true;
@@ -18,7 +18,7 @@ impl Channel {
         self.answer_delay.is_zero() || self.idle(self.now() + self.answer_delay)
     }
 
-    /// CHANNEL STATUS of this or another channel; nothing for an unknown one.
+    /// CHANNEL STATUS of this or another channel; `None` for an unknown one.
     #[must_use]
     pub fn channel_status(&self, channel: Option<&str>) -> Option<ChannelState> {
         match channel {
@@ -28,7 +28,7 @@ impl Channel {
         }
     }
 
-    /// HANGUP of this or another channel; false for an unknown one.
+    /// HANGUP of this or another channel. Returns false for an unknown one.
     pub fn hangup(&mut self, channel: Option<&str>) -> bool {
         match channel {
             Some(name) if !name.eq_ignore_ascii_case(self.name()) => {
@@ -47,7 +47,7 @@ impl Channel {
         self.channels.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
     }
 
-    /// SET AUTOHANGUP, in seconds from now; 0 or less takes it back.
+    /// SET AUTOHANGUP, in seconds from now; 0 or less cancels it.
     pub fn set_autohangup(&mut self, seconds: f64) {
         let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         self.hangup_at = (!length.is_zero()).then(|| self.now() + length);
@@ -58,12 +58,12 @@ impl Channel {
         self.music = on.then(|| class.filter(|class| !class.is_empty()).unwrap_or(&self.music_class).to_owned());
     }
 
-    /// RECEIVE CHAR: the first byte of a text; 0 of an empty one; nothing when none came.
+    /// RECEIVE CHAR: the first byte of a text, 0 if the text is empty, `None` if there was no text in time.
     pub fn receive_char(&mut self, milliseconds: i64) -> Option<u8> {
         self.receive_text(milliseconds).map(|text| text.bytes().next().unwrap_or(0))
     }
 
-    /// RECEIVE TEXT. A negative time is for ever, none at all gives up at once.
+    /// RECEIVE TEXT. A negative time waits for ever, 0 gives up at once.
     pub fn receive_text(&mut self, milliseconds: i64) -> Option<String> {
         if milliseconds == 0 {
             return None;
@@ -79,7 +79,7 @@ impl Channel {
         }
     }
 
-    /// SEND TEXT; false for -1: the line carries no text.
+    /// SEND TEXT. Returns false for -1, if the line carries no text.
     pub fn send_text(&mut self, text: &str) -> bool {
         if text.is_empty() {
             return true;
@@ -91,13 +91,13 @@ impl Channel {
         sent
     }
 
-    /// SEND IMAGE; false for -1. On a living channel it always works, also where no image can be shown.
+    /// SEND IMAGE. Returns false for -1. It succeeds on any live channel, also where no image can be shown.
     #[must_use]
     pub fn send_image(&self, _name: &str) -> bool {
         !self.dead
     }
 
-    /// TDD MODE; whether the line is capable.
+    /// TDD MODE. Returns whether the line is capable of it.
     #[must_use]
     pub fn tdd_mode(&self, _mode: &str) -> bool {
         self.has_tdd

@@ -7,27 +7,27 @@ use super::sounds::Clip;
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What STREAM FILE, GET OPTION and CONTROL STREAM FILE answer.
+/// The result of STREAM FILE, GET OPTION and CONTROL STREAM FILE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaybackResult {
     /// The key that ended it.
     pub key: KeyResult,
-    /// Where it ended: samples, or milliseconds for CONTROL STREAM FILE, whose end of file is -1.
+    /// The position at the end: in samples, or for CONTROL STREAM FILE in milliseconds, where the end of the file is -1.
     pub endpos: i64,
 }
 
-/// The keys and numbers of CONTROL STREAM FILE.
+/// The options of CONTROL STREAM FILE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaybackControls {
     /// How far to skip, in milliseconds.
     pub skip_ms: i64,
-    /// The keys that skip forward; none is Asterisk's default, `#`.
+    /// The keys that skip forward; empty for Asterisk's default, `#`.
     pub forward: String,
-    /// The keys that skip back; none is Asterisk's default, `*`.
+    /// The keys that skip back; empty for Asterisk's default, `*`.
     pub rewind: String,
-    /// The keys that pause and go on.
+    /// The keys that pause and resume.
     pub pause: String,
-    /// Where to begin, in milliseconds.
+    /// The position to start at, in milliseconds.
     pub offset_ms: i64,
 }
 
@@ -37,21 +37,21 @@ impl Default for PlaybackControls {
     }
 }
 
-/// What GET DATA answers.
+/// The result of GET DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GetDataResult {
-    /// As many digits as asked for, or those before a `#`.
+    /// As many digits as requested, or those before a `#`.
     Digits(String),
-    /// The digits before the time was up.
+    /// The digits before the timeout.
     Timeout(String),
-    /// A missing file, no digits asked for, or a hangup.
+    /// The file is missing, no digits were requested, or the call was hung up.
     Failed,
 }
 
-/// Any key: what GET DATA listens to.
+/// All keys, to which GET DATA listens.
 pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
 
-/// How a stream came to its end, and at which sample.
+/// How a stream ended, and at which sample.
 pub(super) struct Streamed {
     pub end: StreamEnd,
     pub position: u64,
@@ -74,13 +74,13 @@ impl From<StreamEnd> for KeyResult {
 }
 
 const FRAME: Duration = Duration::from_millis(20);
-/// The first and the further waits of GET DATA, in milliseconds.
-const DIGIT_WAITS: (i64, i64) = (6000, 2000);
-/// What GET OPTION waits after the file: the dialplan's digit timeout, in milliseconds.
-const OPTION_WAIT: i64 = 5000;
+/// The default timeouts of GET DATA, for the first digit and for each further one, in milliseconds.
+const DIGIT_TIMEOUTS: (i64, i64) = (6000, 2000);
+/// The default timeout of GET OPTION after the file: the digit timeout of the dialplan, in milliseconds.
+const OPTION_TIMEOUT: i64 = 5000;
 
 impl Channel {
-    /// STREAM FILE, from this sample on.
+    /// STREAM FILE, starting at this sample.
     pub fn play(&mut self, file: &str, escape: &str, offset: i64) -> PlaybackResult {
         let Some(clip) = self.find(file) else { return PlaybackResult { key: KeyResult::Failed, endpos: offset } };
         let streamed = self.play_clip(clip, offset, Sound::File(file), escape);
@@ -89,15 +89,15 @@ impl Channel {
         PlaybackResult { key, endpos: signed(streamed.position) }
     }
 
-    /// GET OPTION. Keys that are no escape digits are dropped while the file plays, and end the wait after it.
+    /// GET OPTION. Keys that aren't escape digits are dropped while the file plays, but end the wait after it.
     pub fn get_option(&mut self, file: &str, escape: &str, milliseconds: Option<i64>) -> PlaybackResult {
         let Some(clip) = self.find(file) else { return PlaybackResult { key: KeyResult::Failed, endpos: 0 } };
         let streamed = self.play_clip(clip, 0, Sound::File(file), escape);
         let endpos = signed(streamed.position);
         let key = match KeyResult::from(streamed.end) {
-            KeyResult::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_WAIT)) {
+            KeyResult::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_TIMEOUT)) {
                 KeyResult::Pressed(digit) if digit.is_in(escape) => KeyResult::Pressed(digit),
-                // A hangup too: Asterisk looks -1 up in the escape digits.
+                // Also after a hangup, since Asterisk looks -1 up in the escape digits.
                 _ => KeyResult::Nothing,
             },
             key => key,
@@ -133,7 +133,7 @@ impl Channel {
         let offset = controls.offset_ms.saturating_mul(8);
         let skip = controls.skip_ms.saturating_mul(8);
         let mut position = if from_end || offset < 0 {
-            // An offset of -1 ms means the very end.
+            // An offset of -1 ms means the end of the file.
             let back = if offset == -8 { 0 } else { offset };
             clip.seek(signed(clip.samples).saturating_sub(back))
         } else {
@@ -150,13 +150,13 @@ impl Channel {
             };
             if key.is_in(&forward) {
                 let target = clip.seek(signed(position).saturating_add(skip));
-                // Who skips past the end is put back from there.
+                // Skipping past the end goes back from there.
                 position = if target >= clip.samples { clip.rewind(target, skip) } else { target };
             } else if key.is_in(&rewind) {
                 position = clip.rewind(position, skip);
             } else if key.is_in(&controls.pause) {
                 match self.paused(&controls.pause, stop) {
-                    // The pausing key goes on, whatever other use it has.
+                    // A pause key resumes, even if it is also a stop key.
                     KeyResult::Pressed(digit) if !digit.is_in(&controls.pause) => {
                         return PlaybackResult { key: KeyResult::Pressed(digit), endpos: signed(position) / 8 };
                     }
@@ -180,10 +180,10 @@ impl Channel {
         }
     }
 
-    /// GET DATA: the milliseconds count from the end of the file and again after each key; 0 is Asterisk's default.
+    /// GET DATA. The timeout starts at the end of the file and again after each key; 0 means Asterisk's default.
     pub fn get_data(&mut self, file: &str, milliseconds: i64, max: i64) -> GetDataResult {
         let (first, between) = match milliseconds {
-            0 => DIGIT_WAITS,
+            0 => DIGIT_TIMEOUTS,
             1.. => (milliseconds, milliseconds),
             _ => (1_000_000_000, 1_000_000_000),
         };
@@ -217,13 +217,13 @@ impl Channel {
         }
     }
 
-    /// WAIT FOR DIGIT; a negative time is for ever.
+    /// WAIT FOR DIGIT. A negative time waits for ever.
     pub fn wait_for_digit(&mut self, milliseconds: i64) -> KeyResult {
         self.key_before(self.deadline(milliseconds))
     }
 }
 
-/// The SAY commands. In every language the words are English.
+/// The SAY commands, which speak English in every language.
 impl Channel {
     /// SAY NUMBER.
     pub fn say_number(&mut self, number: i32, escape: &str) -> KeyResult {
@@ -258,7 +258,7 @@ impl Channel {
         self.say("time", &epoch.to_string(), say::time(epoch, self.zone_offset), escape)
     }
 
-    /// SAY DATETIME. Of zones only those that mean UTC are known; any other is the channel's.
+    /// SAY DATETIME. Of the time zones only those that mean UTC are known; any other stands for that of the channel.
     pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> KeyResult {
         let german = self.language().eq_ignore_ascii_case("de");
         let format = format.unwrap_or(if german { "A dBY HMS" } else { "ABdY 'digits/at' IMp" });
@@ -281,9 +281,9 @@ impl Channel {
     }
 }
 
-/// The stream itself.
+/// Streaming sound files.
 impl Channel {
-    /// A sound file: one recorded in this call, or a given one.
+    /// Finds a sound file: a recording of this call, or one of the sounds.
     pub(super) fn find(&self, name: &str) -> Option<Clip> {
         let recorded = self.recordings.get(name).map(|&samples| Clip { samples, grain: 1 });
         recorded.or_else(|| self.sounds.find(name, self.language()))
@@ -295,7 +295,7 @@ impl Channel {
         self.stream(clip, clip.seek(offset), sound, escape)
     }
 
-    /// Plays from this sample on, until the end, one of these keys or a hangup.
+    /// Plays from this sample until the end of the file, one of these keys, or a hangup.
     pub(super) fn stream(&mut self, clip: Clip, from: u64, sound: Sound<'_>, keys: &str) -> Streamed {
         let began = self.now();
         let left = clip.samples.saturating_sub(from);
@@ -321,14 +321,14 @@ impl Channel {
     }
 }
 
-/// How many frames Asterisk has written by now: one at the very start, and one every 20 ms.
+/// Returns the number of frames Asterisk has written so far: one at the start and one every 20 ms.
 pub(super) fn frames(began: Time, now: Time) -> u64 {
     let micros = (now - began).as_micros().div_ceil(FRAME.as_micros());
     u64::try_from(micros).unwrap_or(u64::MAX / 160).clamp(1, u64::MAX / 160)
 }
 
 impl Clip {
-    /// The sample that can be sought which is nearest before this one, within the file.
+    /// Returns the last sample at or before this one to which Asterisk can seek.
     fn seek(self, sample: i64) -> u64 {
         let sample = u64::try_from(sample).unwrap_or(0);
         (sample / self.grain.max(1) * self.grain.max(1)).min(self.samples)
@@ -348,7 +348,7 @@ mod tests {
     use super::super::channel::tests::{channel, elapsed};
     use super::*;
 
-    /// `result`, the milliseconds it took, and whether the channel died.
+    /// Compares the result, the milliseconds it took, and whether the channel is dead.
     fn check(plan: &str, run: impl Fn(&mut Channel) -> String, expected: &str) {
         let mut channel = channel(plan);
         let result = run(&mut channel);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_file_as_on_a_real_asterisk() {
+    fn stream_file_replies_like_a_real_asterisk() {
         check("", |c| reply(c.play("beep", "", 0)), "0 endpos=3520 [440 ms]");
         check("", |c| reply(c.play("nosuchfile", "", 0)), "-1 endpos=0 [0 ms]");
         check("", |c| reply(c.play("beep", "", 2000)), "0 endpos=3520 [200 ms]");
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn control_stream_file() {
+    fn control_stream_file_skips_and_pauses() {
         let controls = |pause: &str, skip_ms, offset_ms| PlaybackControls {
             pause: pause.into(),
             skip_ms,
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn get_option() {
+    fn get_option_waits_after_the_file() {
         check("", |c| reply(c.get_option("beep", "12", Some(500))), "0 endpos=3520 [940 ms]");
         check("", |c| reply(c.get_option("beep", "12", None)), "0 endpos=3520 [5440 ms]");
         check("", |c| reply(c.get_option("nosuch", "12", Some(500))), "-1 endpos=0 [0 ms]");
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn get_data() {
+    fn get_data_collects_digits() {
         check("", |c| data(c.get_data("beep", 500, 2)), " (timeout) [940 ms]");
         check("", |c| data(c.get_data("nosuch", 500, 2)), "-1 [0 ms]");
         check("", |c| data(c.get_data("", 500, 2)), " (timeout) [500 ms]");
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn wait_for_digit() {
+    fn wait_for_digit_waits_for_any_key() {
         let wait = |ms| move |c: &mut Channel| c.wait_for_digit(ms).code().to_string();
         check("", wait(300), "0 [300 ms]");
         check("presses 5 after 700ms", wait(5000), "53 [700 ms]");
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn saying() {
+    fn numbers_and_dates_can_be_interrupted() {
         let say = |escape: &'static str| move |c: &mut Channel| c.say_number(42, escape).code().to_string();
         check("", say(""), "0 [1720 ms]");
         check("presses 4 when number 42 after 1s", say("4"), "52 [1000 ms]");

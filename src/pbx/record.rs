@@ -6,40 +6,41 @@ use super::playback::{frames, signed};
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What may be added to RECORD FILE.
+/// The options of RECORD FILE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordOptions {
-    /// The sample of an earlier recording to go on from; 0 begins anew.
+    /// The sample of an existing recording at which to continue; 0 starts a new one.
     pub offset: i64,
     /// Whether to beep first.
     pub beep: bool,
-    /// How many seconds of silence end it; 0 for none.
+    /// The seconds of silence that end the recording; 0 to ignore silence.
     pub silence: i64,
 }
 
-/// What RECORD FILE answers, with its endpos in samples.
+/// The result of RECORD FILE, with its endpos in samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordResult {
     /// An escape digit ended it.
     Digit(Digit, i64),
-    /// The time, or the silence, ended it.
+    /// The timeout, or silence, ended it.
     Timeout(i64),
     /// A hangup ended it.
     HangUp(i64),
-    /// The line failed. The simulator has no such line.
+    /// The line failed, which never happens in the simulator.
     WaitFor(i64),
-    /// The file cannot be written: an unknown format, or no such folder.
+    /// The file cannot be written: the format is unknown, or the folder is missing.
     WriteFile,
-    /// A key or a hangup during the beep, or no beep to play.
+    /// A key or a hangup interrupted the beep, or there is no beep to play.
     RandomError(KeyResult, i64),
 }
 
-/// What Asterisk cuts off a recording that a key ends: its tone.
+/// The samples that Asterisk cuts off a recording ended by a key: those of its tone.
 const TONE: u64 = 1600;
+/// Samples a second.
 const SECOND: u64 = 8000;
 
 impl Channel {
-    /// RECORD FILE; a negative time is without limit. What is recorded can be played in the same call.
+    /// RECORD FILE. A negative time means no limit. The recording can be played in the same call.
     pub fn record(
         &mut self,
         file: &str,
@@ -61,9 +62,9 @@ impl Channel {
             return RecordResult::RandomError(KeyResult::Failed, options.offset);
         }
         let Some(rate) = rate(format).filter(|_| self.can_write(file)) else { return RecordResult::WriteFile };
-        // A recording goes on from what is there already; anything else begins at 0.
-        let there = if options.offset == 0 { 0 } else { self.recordings.get(file).copied().unwrap_or(0) };
-        let start = there.min(u64::try_from(options.offset).unwrap_or(0));
+        // Only an existing recording is continued; a new one starts at 0.
+        let existing = if options.offset == 0 { 0 } else { self.recordings.get(file).copied().unwrap_or(0) };
+        let start = existing.min(u64::try_from(options.offset).unwrap_or(0));
         self.next_prompt();
         let began = self.now();
         let silence_ends = u64::try_from(options.silence)
@@ -86,7 +87,7 @@ impl Channel {
         let written = start.saturating_add(heard);
         let kept = match ended {
             WaitEvent::Key(_) => written.saturating_sub(TONE),
-            // Asterisk leaves the first second of the silence in.
+            // Asterisk keeps the first second of the silence.
             WaitEvent::TimeUp if now >= silence_ends => {
                 let seconds = u64::try_from(options.silence).unwrap_or(1);
                 written.saturating_sub((seconds - 1).saturating_mul(SECOND))
@@ -94,7 +95,7 @@ impl Channel {
             _ => written,
         };
         self.recordings.insert(file.to_owned(), kept);
-        // Where no sound has come, a timeout and a hangup answer with the offset asked for.
+        // Without any audio, a timeout and a hangup return the requested offset.
         let endpos = |samples| signed(samples).saturating_mul(rate) / 8000;
         let plain = if heard == 0 { options.offset } else { endpos(kept) };
         match ended {
@@ -117,7 +118,7 @@ impl Channel {
     }
 }
 
-/// Samples a second of a format, if Asterisk can write it.
+/// Returns the sample rate of a format that Asterisk can write.
 fn rate(format: &str) -> Option<i64> {
     Some(match format {
         "gsm" | "wav" | "WAV" | "wav49" | "ulaw" | "ul" | "mu" | "ulw" | "pcm" | "alaw" | "al" | "alw" | "sln"
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ending_has_its_word() {
+    fn every_ending_has_its_result() {
         let (plain, beep) = (RecordOptions::default(), RecordOptions { beep: true, ..RecordOptions::default() });
         check("", Voice::Speaks, 700, plain, "0 (timeout) endpos=5600 [700 ms]");
         check("", Voice::Absent, 700, plain, "0 (timeout) endpos=0 [700 ms]");
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_ends_it() {
+    fn silence_ends_a_recording() {
         let silence = RecordOptions { silence: 3, ..RecordOptions::default() };
         check("", Voice::Silent, 9000, silence, "0 (timeout) endpos=8160 [3020 ms]");
         check("", Voice::Speaks, 9000, silence, "0 (timeout) endpos=72000 [9000 ms]");
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_can_be_played_and_gone_on_with() {
+    fn a_recording_can_be_played_and_continued() {
         let mut channel = channel("");
         let on = RecordOptions { offset: 4000, ..RecordOptions::default() };
         assert_eq!(channel.record("msg", "wav", "", 1000, &RecordOptions::default()), RecordResult::Timeout(8000));
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn not_everything_can_be_written() {
+    fn only_known_formats_in_writable_folders_are_recorded() {
         let mut channel = channel("").with_writable("/srv/voice/");
         let mut record =
             |file, format| channel.record(file, format, "", 20, &RecordOptions::default()) != RecordResult::WriteFile;

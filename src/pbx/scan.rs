@@ -1,6 +1,6 @@
 //! Numbers as C's `sscanf` reads them.
 
-/// The number a text begins with, as C's `sscanf` reads one.
+/// Returns the number at the start of a text, as C's `sscanf` reads it.
 pub(super) fn leading_number(text: &str) -> Option<i32> {
     let text = text.trim_start();
     let sign = usize::from(text.starts_with(['-', '+']));
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_as_c_does() {
+    fn numbers_are_read_as_in_c() {
         let cases = [
             ("3abc", Some(3)),
             (" -1", Some(-1)),

@@ -1,4 +1,4 @@
-//! The SPEECH commands. A stock Asterisk has no speech engine, so each answers 0 unless a test declares one.
+//! The SPEECH commands. A stock Asterisk has no speech engine, so they all return 0 unless a test declares one.
 
 use super::caller::{Digit, Sound};
 use super::channel::{Channel, WaitEvent};
@@ -7,26 +7,26 @@ use super::speech_engine::{Recognition, SpeechResult};
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What SPEECH RECOGNIZE answers, with the sample at which speech stopped the prompt; 0 when it did not.
+/// The result of SPEECH RECOGNIZE, with the sample at which speech stopped the prompt, or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecognizeResult {
-    /// Something was said.
+    /// Speech was recognised.
     Speech {
-        /// Where the prompt was stopped.
+        /// The sample at which the prompt was stopped.
         endpos: i64,
-        /// What was understood.
+        /// The recognised texts.
         results: Vec<SpeechResult>,
     },
     /// A key was pressed.
     Digit(Digit, i64),
-    /// Neither, in time.
+    /// Neither happened in time.
     Timeout(i64),
     /// The call was hung up.
     HangUp(i64),
 }
 
 impl Channel {
-    /// With a speech engine that understands these, one a question; then nothing more.
+    /// Declares a speech engine that recognises these, one per question, and nothing after them.
     #[must_use]
     pub fn with_speech(mut self, engine: &str, recognitions: Vec<Recognition>) -> Self {
         self.speech.engine = Some(engine.into());
@@ -34,7 +34,7 @@ impl Channel {
         self
     }
 
-    /// SPEECH CREATE; an empty name is any engine. False also when there is an object already.
+    /// SPEECH CREATE. An empty name means any engine. Returns false also if there is an object already.
     pub fn speech_create(&mut self, engine: &str) -> bool {
         let speech = &mut self.speech;
         let known = speech.engine.as_deref().is_some_and(|name| engine.is_empty() || name.eq_ignore_ascii_case(engine));
@@ -51,7 +51,7 @@ impl Channel {
         std::mem::take(&mut speech.created)
     }
 
-    /// SPEECH SET; any setting is taken.
+    /// SPEECH SET, which accepts any setting.
     pub fn speech_set(&mut self, _name: &str, _value: &str) -> bool {
         self.speech.created
     }
@@ -83,8 +83,8 @@ impl Channel {
         self.speech.active.remove(name)
     }
 
-    /// SPEECH RECOGNIZE; nothing without an object. The seconds count from the end of the prompt, 0 is for ever. A
-    /// missing prompt is none. The engine stops the prompt when it understands something.
+    /// SPEECH RECOGNIZE; `None` without an object. The timeout starts at the end of the prompt; 0 waits for ever. A
+    /// missing prompt is skipped. The engine stops the prompt when it recognises something.
     pub fn speech_recognize(&mut self, prompt: &str, seconds: i64, offset: i64) -> Option<RecognizeResult> {
         if !self.speech.created {
             return None;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_engine_understands() {
+    fn a_declared_engine_recognises_speech() {
         check("", Some(1000), "yes 0 at 1000");
         check("", Some(200), "yes 1600 at 200");
         check("", None, "timeout 0 at 2440");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn grammars_are_loaded_before_they_are_active() {
+    fn only_a_loaded_grammar_can_be_activated() {
         let mut channel = channel("").with_speech("acme", vec![]);
         assert!(channel.speech_create("") && !channel.speech_activate_grammar("g"));
         assert!(channel.speech_load_grammar("g", "p") && channel.speech_activate_grammar("g"));

@@ -1,21 +1,21 @@
-//! A speech engine, which a stock Asterisk does not have: what it understands, and its grammars.
+//! A simulated speech engine: the texts it recognises, and its grammars.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// What a declared engine understands, the next time it is asked.
+/// What a declared engine recognises in one question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recognition {
-    /// How long after the question begins.
+    /// The time since the start of the question.
     pub after: Duration,
-    /// What it understands.
+    /// The recognised texts.
     pub results: Vec<SpeechResult>,
 }
 
-/// One reading of what was said.
+/// One recognised text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeechResult {
-    /// How sure the engine is.
+    /// The confidence of the engine.
     pub score: i32,
     /// The words.
     pub text: String,
@@ -23,7 +23,7 @@ pub struct SpeechResult {
     pub grammar: String,
 }
 
-/// The engine declared, and the object made of it.
+/// The declared engine, and the object a script has created.
 #[derive(Debug, Default)]
 pub(super) struct Speech {
     pub engine: Option<String>,

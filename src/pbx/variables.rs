@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Channel variables. Clones are the same variables, so that a test or a phone can look at them during the call and
+/// Channel variables. Clones share the same variables, so that a test or a phone can read them during the call and
 /// after it.
 #[derive(Clone, Debug, Default)]
 pub struct Variables(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Variables {
-    /// A value, unless there is none.
+    /// Returns the value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.lock().get(name).cloned()
     }
 
-    /// All of them, by name.
+    /// Returns all variables.
     #[must_use]
     pub fn all(&self) -> BTreeMap<String, String> {
         self.lock().clone()

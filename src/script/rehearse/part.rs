@@ -430,7 +430,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
             channel = channel.with_dial_status(status);
         }
         if let Some(command) = options.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         for (name, item) in &options.variables {
             channel.set_variable(name, item);

@@ -403,7 +403,7 @@ impl Storm {
             channel.set_variable(name, value);
         }
         if let Some(command) = scene.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         let line = Line::new(Simulator::new(channel), handle.clone());
         let mut limits = self.terms.limits.clone();

@@ -3,7 +3,7 @@
 use super::options::LspOptions;
 use super::places::{self, Encoding};
 use agi_rhai::command::Function;
-use agi_rhai::pbx::prompts;
+use agi_rhai::pbx::parse_prompts;
 use agi_rhai::script::Language;
 use agi_rhai::script::check::{Checker, Finding, Severity};
 use agi_rhai::script::outline::{Outline, imported};
@@ -191,7 +191,7 @@ impl Workspace {
             let script = path.with_extension("rhai");
             // A table none of the scripts is named after is checked by itself.
             let Some(said) = self.read(&script) else {
-                let wrong = prompts(text).err().map(|error| self.of_table(text, &error));
+                let wrong = parse_prompts(text).err().map(|error| self.of_table(text, &error));
                 return Some((wrong.into_iter().collect(), version));
             };
             (path, self.checker.check_table(&script, &said))
@@ -334,7 +334,7 @@ pub fn same_file(one: &Path, other: &Path) -> bool {
 fn table(path: &Path, text: &str) -> Vec<Prompt> {
     let lines = (0..).zip(text.trim_start_matches('\u{feff}').lines());
     let prompt = |(line, text)| {
-        let (name, words) = prompts(text).ok()?.pop()?;
+        let (name, words) = parse_prompts(text).ok()?.pop()?;
         Some(Prompt { name, words, table: path.to_owned(), line })
     };
     lines.filter_map(prompt).collect()
