@@ -113,7 +113,8 @@ impl Channel {
                 match self.find(file) {
                     None => missing = true,
                     Some(clip) => {
-                        result = !matches!(self.play_clip(clip, 0, Sound::File(file), "").end, StreamEnd::HungUp)
+                        let end = self.play_clip(clip, 0, Sound::File(file), "").end;
+                        result = !matches!(end, StreamEnd::HungUp);
                     }
                 }
                 if !result {
