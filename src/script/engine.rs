@@ -367,7 +367,7 @@ impl Call {
     /// Called every so many operations; whether the script may go on.
     fn look(&self, operations: u64) -> bool {
         let nanos = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
-        let clock = || nanos(self.clock.running());
+        let clock = || nanos(self.clock.elapsed());
         let (before, real) = (self.looked_at.load(Relaxed), clock());
         if real - before < nanos(LOOK_EVERY) {
             return true;
@@ -511,7 +511,7 @@ impl Call {
 
     /// Runs the script to its end, and `on_hangup` after a hangup.
     pub(crate) fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
-        stack::with_room(|| self.run_here(script, language))
+        stack::maybe_grow(|| self.run_here(script, language))
     }
 
     fn run_here(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
@@ -535,7 +535,7 @@ impl Call {
 
     /// Runs one function of a test, after the top of its script.
     pub(super) fn run_function(self: &Arc<Self>, script: &Script, language: &Language, name: &str) -> Finished {
-        stack::with_room(|| {
+        stack::maybe_grow(|| {
             let engine = self.engine(script, language);
             let mut scope = Scope::new();
             self.stack.store(address_in_stack(), Relaxed);
@@ -644,7 +644,7 @@ impl Drop for Call {
             && !state.is_empty()
         {
             let state = std::mem::take(&mut *state);
-            stack::with_room(|| drop(state));
+            stack::maybe_grow(|| drop(state));
         }
     }
 }

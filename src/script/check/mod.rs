@@ -194,7 +194,7 @@ impl Checker {
     /// Compiles the script as a call would, with all it imports: what the walk did not find is told here.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
-        let compiled = stack::with_room(|| {
+        let compiled = stack::maybe_grow(|| {
             let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
             loader.compile(&report.script, text).map(|_| ())
         });
