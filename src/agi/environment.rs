@@ -36,8 +36,8 @@ pub const NAMES: &[(&str, &str)] = &[
 /// The environment of a call: the `agi_*` lines with which Asterisk opened the session, exactly as sent.
 ///
 /// Asterisk neither escapes nor filters values, so line breaks in a value forge lines. Therefore a line without the
-/// `agi_` prefix is taken as the rest of the value before it, and if a name is sent twice, the first value counts. Never
-/// trust the environment for authorisation.
+/// `agi_` prefix is taken as the rest of the value before it, and if a name is sent twice, the first value counts.
+/// Never trust the environment for authorisation.
 ///
 /// ```
 /// use agi_rhai::agi::Environment;
@@ -194,8 +194,8 @@ impl Environment {
         (1..).map_while(|n| self.get(&format!("agi_arg_{n}")).map(Cow::into_owned)).collect()
     }
 
-    /// Returns the longest line this Asterisk accepts, in bytes: the lower limit unless its version is known to have the
-    /// higher one.
+    /// Returns the longest line this Asterisk accepts, in bytes: the lower limit unless its version is known to have
+    /// the higher one.
     #[must_use]
     pub fn line_limit(&self) -> usize {
         use super::line::{LONG_LINE, SAFE_LINE};

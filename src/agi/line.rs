@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The limit for the words of a line. Asterisk checks for 127, but not for quoted words, and would write past its array.
+/// The limit for the words of a line. Asterisk checks for 127, but not for quoted words, and would write past its
+/// array.
 pub const MAX_WORDS: usize = 126;
 
 /// The longest line that every Asterisk accepts, in bytes without the line feed.

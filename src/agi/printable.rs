@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Whether a terminal or an editor would act on this character instead of showing it: control characters, and those that
-/// change the direction of writing, break lines or are invisible.
+/// Whether a terminal or an editor would act on this character instead of showing it: control characters, and those
+/// that change the direction of writing, break lines or are invisible.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -400,7 +400,8 @@ mod tests {
     use super::super::caller::Sound;
     use super::*;
 
-    /// Compares what the caller does within 20 s while `prompts` (name, starting second) are played one after the other.
+    /// Compares what the caller does within 20 s while `prompts` (name, starting second) are played one after the
+    /// other.
     fn check(plan: &str, prompts: &[(&str, u64)], expected: &str) {
         let mut plan = match Plan::parse(plan) {
             Ok(plan) => plan,

@@ -12,7 +12,8 @@ use std::time::Duration;
 pub struct PlaybackResult {
     /// The key that ended it.
     pub key: KeyResult,
-    /// The position at the end: in samples, or for CONTROL STREAM FILE in milliseconds, where the end of the file is -1.
+    /// The position at the end: in samples, or for CONTROL STREAM FILE in milliseconds, where the end of the file is
+    /// -1.
     pub endpos: i64,
 }
 

@@ -213,8 +213,8 @@ impl Sounds {
     }
 }
 
-/// Parses a table of prompts in the format of Asterisk's own `core-sounds-en.txt`: lines `name: words`, blank lines, and
-/// comments, which begin with `;`.
+/// Parses a table of prompts in the format of Asterisk's own `core-sounds-en.txt`: lines `name: words`, blank lines,
+/// and comments, which begin with `;`.
 ///
 /// # Errors
 /// The error names the first line that is none of these.

@@ -75,7 +75,7 @@ pub fn storm(
     });
     let Ok(report) = thread.context("no thread for the storm")?.join() else {
         let last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        bail!("the storm broke down, which is a mistake in agi-rhai and not in {}: {last}", path.display());
+        bail!("the storm panicked, which is a bug in agi-rhai and not in {}: {last}", path.display());
     };
     out::put(told(&report, &path, seed, colour));
     Ok(report.problems.is_empty())

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Serves an editor over stdin and stdout (Language Server Protocol)
 ///
-/// Editors start it by themselves: see docs/editors.md for how to tell yours. It finds mistakes as you type, completes
+/// Editors start it by themselves: docs/editors.md says how to set yours up. It finds mistakes as you type, completes
 /// and explains commands and prompts, goes to definitions and renames.
 #[derive(Debug, clap::Args)]
 pub struct LspOptions {
@@ -14,18 +14,18 @@ pub struct LspOptions {
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
-    /// Folder of sound files, to tell which prompts have none; may be given several times
+    /// Folder of sound files, to find prompts without one; may be given several times
     #[arg(long, value_name = "DIR")]
     pub sounds: Vec<PathBuf>,
 
-    /// Version of Asterisk the scripts are for: commands it does not have are told
+    /// Version of Asterisk the scripts are for: commands it lacks are reported
     #[arg(long, value_name = "VERSION", value_parser = asterisk_version)]
     pub asterisk: Option<u32>,
 
     #[command(flatten)]
     pub exec: ExecOptions,
 
-    /// What some editors add to say how they speak; it is the only way
+    /// Some editors add this to choose the transport; there is no other
     #[arg(long, hide = true)]
     stdio: bool,
 }
