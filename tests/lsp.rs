@@ -573,7 +573,11 @@ fn renaming_that_would_break_something_is_refused() {
     check("let ^a = 1; let b = 2; a + b", "b", "`b` means something else here already");
     check("fn ^f() { } fn g() { }", "g", "there is a function `g` with as many parameters");
     check("answ^er();", "reply", "`answer` isn't defined in this script, so it cannot be renamed");
-    check("fn on_^hangup() { }", "gone", "`on_hangup` cannot be renamed: the host calls it by that name after the hangup");
+    check(
+        "fn on_^hangup() { }",
+        "gone",
+        "`on_hangup` cannot be renamed: the host calls it by that name after the hangup",
+    );
     check("let a = 1; ^ ", "b", "there is no name here to rename");
     let prepared = editor.at("textDocument/prepareRename", "a.rhai", "answ^er();").unwrap_err();
     assert_eq!(prepared.1, "`answer` isn't defined in this script, so it cannot be renamed");

@@ -1,6 +1,6 @@
 //! Sound: prompts are played by a player that is installed, where their sound files are found.
 
-use super::call::Setup;
+use super::call::PhoneSetup;
 use agi_rhai::clock::{Time, sleep};
 use agi_rhai::command::Command;
 use agi_rhai::pbx::{Hearing, Sound};
@@ -43,7 +43,7 @@ pub type Tell = Box<dyn Fn(String) + Send>;
 
 impl Audio {
     /// Starts the thread that plays, or tells why there is nothing to play with.
-    pub fn start(setup: &Setup, tell: Tell) -> Option<Self> {
+    pub fn start(setup: &PhoneSetup, tell: Tell) -> Option<Self> {
         let players: Vec<Player> = Player::ALL.into_iter().filter(|player| player.program().is_some()).collect();
         if players.is_empty() {
             tell(format!("no sound: none of {} is installed", Player::names()));

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What every call of this phone has in common.
-pub struct Setup {
+pub struct PhoneSetup {
     pub host: Host,
     pub path: PathBuf,
     /// The scripts folder, for imports.
@@ -28,7 +28,7 @@ pub struct Setup {
     pub database: Database,
 }
 
-impl Setup {
+impl PhoneSetup {
     /// The script's name as it is shown.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -48,32 +48,32 @@ impl Setup {
 
 /// The script as it was when it was read, with the words of its prompts.
 #[derive(Debug)]
-pub struct Version {
+pub struct LoadedScript {
     pub script: Script,
     pub sounds: Arc<Sounds>,
 }
 
 /// Why there is no version to call.
 #[derive(Debug)]
-pub enum Problem {
+pub enum LoadProblem {
     Script(LoadError),
     /// The table of prompts is not right.
     Table(String),
 }
 
-impl Version {
-    pub fn load(setup: &Setup) -> Result<Self, Problem> {
-        let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(Problem::Script)?;
+impl LoadedScript {
+    pub fn load(setup: &PhoneSetup) -> Result<Self, LoadProblem> {
+        let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(LoadProblem::Script)?;
         // Its path is the script's, and long.
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
-        let sounds =
-            Sounds::beside(&setup.path).map_err(|error| Problem::Table(error.to_string().replacen(&beside, "", 1)))?;
+        let sounds = Sounds::beside(&setup.path)
+            .map_err(|error| LoadProblem::Table(error.to_string().replacen(&beside, "", 1)))?;
         let sounds = setup.setting.sounds.iter().fold(sounds, Sounds::with_folder);
         Ok(Self { script, sounds: Arc::new(sounds) })
     }
 }
 
-impl Problem {
+impl LoadProblem {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Script(LoadError::Fault(fault)) => fault.render(colour),
@@ -91,7 +91,7 @@ impl Problem {
 }
 
 /// A call about to begin.
-pub struct Line {
+pub struct PhoneCall {
     session: Session,
     pub variables: Variables,
     position: Arc<Mutex<Option<String>>>,
@@ -101,7 +101,7 @@ pub struct Line {
 
 /// How a call ended.
 #[derive(Debug)]
-pub struct End {
+pub struct CallEnd {
     pub outcome: Outcome,
     /// Context, extension and priority with which the dialplan goes on; `None` after a hangup.
     pub goes_on: Option<String>,
@@ -110,9 +110,14 @@ pub struct End {
     pub stored: Vec<(String, Option<String>)>,
 }
 
-impl Line {
+impl PhoneCall {
     /// A line with this person at its end; `note` gets its dialogue.
-    pub fn new(setup: &Setup, version: &Version, caller: Box<dyn Caller>, note: Note) -> Result<Self> {
+    pub fn new(
+        setup: &PhoneSetup,
+        version: &LoadedScript,
+        caller: Box<dyn Caller>,
+        note: DialogueSink,
+    ) -> Result<Self> {
         let setting = &setup.setting;
         let call = pbx::IncomingCall {
             request: setup.name(),
@@ -143,7 +148,7 @@ impl Line {
     }
 
     /// Runs the script to its end.
-    pub fn run(self, setup: &Setup, version: &Version) -> End {
+    pub fn run(self, setup: &PhoneSetup, version: &LoadedScript) -> CallEnd {
         let mut host = setup.host.clone();
         host.set_seed(self.seed);
         let mut outcome = host.run(self.session, &version.script, setup.args.clone());
@@ -154,7 +159,7 @@ impl Line {
         let gone = self.before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
         let new = after.iter().filter(|(key, value)| self.before.get(*key) != Some(value));
         let stored = gone.chain(new.map(|(key, value)| (key.clone(), Some(value.clone())))).collect();
-        End {
+        CallEnd {
             goes_on: goes_on.filter(|_| outcome.status != Status::Hangup),
             outcome,
             variables: self.variables.all(),
@@ -163,7 +168,7 @@ impl Line {
     }
 }
 
-impl End {
+impl CallEnd {
     pub fn fault(&self) -> Option<&Fault> {
         self.outcome.fault.as_deref()
     }
@@ -192,12 +197,12 @@ impl End {
 }
 
 /// Hears a line of the dialogue: `> ` went to Asterisk, `< ` came from it.
-pub type Note = Box<dyn FnMut(String, Time) + Send>;
+pub type DialogueSink = Box<dyn FnMut(String, Time) + Send>;
 
 /// The simulated line, listened in on.
 struct Tap {
     line: Simulator,
-    note: Note,
+    note: DialogueSink,
     position: Arc<Mutex<Option<String>>>,
 }
 

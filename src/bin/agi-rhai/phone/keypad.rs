@@ -1,8 +1,8 @@
 //! The person at the screen's phone: keys as they are pressed, in real time.
 
 use super::audio::Audio;
-use super::call::Version;
-use super::live::{Fate, Live, What};
+use super::call::LoadedScript;
+use super::state::{HistoryEvent, KeyFate, SharedState};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Hearing, Sound, Sounds};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The caller at the keys of the screen.
 pub struct Keypad {
-    pub live: Arc<Live>,
-    pub version: Arc<Version>,
+    pub shared: Arc<SharedState>,
+    pub version: Arc<LoadedScript>,
     pub language: String,
     pub acts: Receiver<Act>,
     pub audio: Option<Audio>,
@@ -48,14 +48,14 @@ impl Keypad {
         if let Some((prompt, end)) = self.last.take()
             && (prompt, end) == (hears.prompt, until)
         {
-            self.live.meant_nothing();
+            self.shared.meant_nothing();
         }
         if until <= self.now() && !hears.asked {
             // Only a look, while the script computes.
             return;
         }
         let length = length(&hears.sound, &self.version.sounds, &self.language);
-        let new = self.live.hears(until, hears, length);
+        let new = self.shared.hears(until, hears, length);
         if new && let Some(audio) = &self.audio {
             audio.play(hears, &self.language, length, until);
         }
@@ -64,13 +64,13 @@ impl Keypad {
     fn acts(&mut self, act: Act, until: Time, hears: &Hearing<'_>) -> Act {
         match &act {
             Act::Key(key) => {
-                self.live.presses(*key, if hears.asked { Fate::Heard } else { Fate::Dropped });
+                self.shared.presses(*key, if hears.asked { KeyFate::Heard } else { KeyFate::Dropped });
                 if hears.asked {
                     self.last = Some((hears.prompt, until));
                 }
             }
             Act::HangUp => {
-                self.live.note(What::Told("you hang up".to_owned()));
+                self.shared.note(HistoryEvent::Told("you hang up".to_owned()));
             }
             Act::Says(_) => {}
         }
@@ -80,7 +80,7 @@ impl Keypad {
 
 impl Caller for Keypad {
     fn now(&self) -> Time {
-        self.live.now()
+        self.shared.now()
     }
 
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
@@ -93,7 +93,8 @@ impl Caller for Keypad {
             let left = until - self.now();
             if left.is_zero() {
                 if is_question(hears) && until - began >= WORTH_TELLING {
-                    self.live.note(What::Told(format!("no key within {:.1} s", (until - began).as_secs_f64())));
+                    self.shared
+                        .note(HistoryEvent::Told(format!("no key within {:.1} s", (until - began).as_secs_f64())));
                 }
                 return None;
             }
@@ -102,7 +103,7 @@ impl Caller for Keypad {
                     // It would be waited for for ever.
                     return Some(Act::HangUp);
                 }
-                self.live.skip(left);
+                self.shared.skip(left);
                 return None;
             }
             match self.acts.recv_timeout(left.min(LONGEST)) {

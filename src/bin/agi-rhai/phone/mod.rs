@@ -2,11 +2,16 @@
 
 mod audio;
 mod call;
+mod call_view;
+mod help;
 mod keypad;
-mod line;
-mod live;
+mod panels;
 mod screen;
 mod setting;
+mod state;
+mod style;
+mod text_mode;
+mod ui;
 mod view;
 mod watch;
 
@@ -16,7 +21,7 @@ use crate::out;
 use agi_rhai::Status;
 use agi_rhai::pbx::Database;
 use anyhow::Result;
-use call::{Setup, Version};
+use call::{LoadedScript, PhoneSetup};
 pub use setting::Setting;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -57,7 +62,7 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
     for (family, key, value) in &setting.db {
         database.put(family, key, value);
     }
-    let setup = Setup {
+    let setup = PhoneSetup {
         host: common.host(),
         folder: common.scripts.clone(),
         args: setting.arg.iter().cloned().chain(args).collect(),
@@ -70,8 +75,8 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
         return screen::play(setup, &common);
     }
     logging::start(&common, LevelFilter::WARN, true);
-    match Version::load(&setup) {
-        Ok(version) => line::play(&setup, &version),
+    match LoadedScript::load(&setup) {
+        Ok(version) => text_mode::play(&setup, &version),
         Err(problem) => {
             out::tell(problem.render(std::io::stderr().is_terminal()));
             Ok(problem.status())

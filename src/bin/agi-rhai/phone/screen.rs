@@ -1,10 +1,11 @@
 //! The phone on the whole screen: the terminal, its keys, and the calls.
 
 use super::audio::Audio;
-use super::call::{End, Line, Setup};
+use super::call::{CallEnd, PhoneCall, PhoneSetup};
 use super::keypad::Keypad;
-use super::live::{Live, What};
-use super::view::{self, Panel, Ui};
+use super::state::{HistoryEvent, SharedState};
+use super::ui::{Panel, Ui};
+use super::view;
 use super::watch;
 use crate::common::CommonOptions;
 use crate::logging;
@@ -41,27 +42,27 @@ const DRAW_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::f
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Plays a script on the whole screen, call after call.
-pub fn play(setup: Setup, common: &CommonOptions) -> Result<Status> {
+pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     let setup = Arc::new(setup);
-    let live = Arc::new(Live::default());
-    live.view().database = setup.database.clone();
-    let sink = Arc::clone(&live);
+    let shared = Arc::new(SharedState::default());
+    shared.view().database = setup.database.clone();
+    let sink = Arc::clone(&shared);
     logging::start_on_screen(common, move |line| match line {
         logging::Line { is_panic: true, text, .. } => sink.report(&text),
         logging::Line { warning, place, text, .. } => sink.log(warning, place, text),
     });
     if setup.setting.audio {
-        let told = Arc::clone(&live);
+        let told = Arc::clone(&shared);
         if let Some(audio) = Audio::start(&setup, Box::new(move |what| told.log(true, None, what))) {
-            let _ = live.audio.set(audio);
+            let _ = shared.audio.set(audio);
         }
     }
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&ended)).context("signals cannot be caught")?;
     }
-    let mut phone = Phone { setup, live, acts: None, call: None, last: Arc::default(), ui: Ui::new() };
-    watch::start(&phone.setup, &phone.live);
+    let mut phone = Phone { setup, shared, acts: None, call: None, last: Arc::default(), ui: Ui::new() };
+    watch::start(&phone.setup, &phone.shared);
     report_panics();
     let mut screen = Screen::open().context("the terminal cannot be used")?;
     phone.ring();
@@ -138,13 +139,13 @@ fn report_panics() {
 
 /// The phone, with its calls.
 struct Phone {
-    setup: Arc<Setup>,
-    live: Arc<Live>,
+    setup: Arc<PhoneSetup>,
+    shared: Arc<SharedState>,
     /// To the caller of the call that is on.
     acts: Option<Sender<Act>>,
     call: Option<JoinHandle<()>>,
     /// The end of the last call.
-    last: Arc<Mutex<Option<Result<End>>>>,
+    last: Arc<Mutex<Option<Result<CallEnd>>>>,
     ui: Ui,
 }
 
@@ -178,7 +179,7 @@ impl Phone {
             queue!(stdout(), BeginSynchronizedUpdate)?;
             screen.0.draw(|frame| {
                 // Held while the picture is made, not while the terminal takes it: a slow one does not stop the call.
-                let view = self.live.view();
+                let view = self.shared.view();
                 view::draw(frame, &view, &self.setup, &mut self.ui);
                 on_call = view.on_call();
             })?;
@@ -229,7 +230,7 @@ impl Phone {
             KeyCode::Char('t') => self.ui.toggle(Panel::Dialogue),
             KeyCode::Char('s') => self.ui.toggle(Panel::Script),
             KeyCode::Char('v') => self.ui.toggle_values(),
-            KeyCode::Char('m') if self.live.view().on_call() => self.ui.text = Some(String::new()),
+            KeyCode::Char('m') if self.shared.view().on_call() => self.ui.text = Some(String::new()),
             KeyCode::Up => self.ui.scroll_by(1),
             KeyCode::Down => self.ui.scroll_by(-1),
             KeyCode::PageUp => self.ui.scroll_by(8),
@@ -257,7 +258,7 @@ impl Phone {
             KeyCode::Esc => self.ui.text = None,
             KeyCode::Enter => {
                 let text = self.ui.text.take().unwrap_or_default();
-                self.live.note(What::Told(format!("you send the text \u{201c}{text}\u{201d}")));
+                self.shared.note(HistoryEvent::Told(format!("you send the text \u{201c}{text}\u{201d}")));
                 self.act(Act::Says(text));
             }
             _ => {}
@@ -275,7 +276,7 @@ impl Phone {
     /// Calls, unless a call is on or there is nothing to call.
     fn ring(&mut self) {
         let (version, on_call) = {
-            let view = self.live.view();
+            let view = self.shared.view();
             if view.broken.is_some() {
                 return;
             }
@@ -289,32 +290,32 @@ impl Phone {
         self.ui.scroll = 0;
         let (acts, received) = channel();
         self.acts = Some(acts);
-        let (setup, live, last) = (Arc::clone(&self.setup), Arc::clone(&self.live), Arc::clone(&self.last));
+        let (setup, shared, last) = (Arc::clone(&self.setup), Arc::clone(&self.shared), Arc::clone(&self.last));
         // The clock of the call starts here, and the screen shows it from now on.
-        live.begin(Arc::clone(&version));
+        shared.begin(Arc::clone(&version));
         let call = move || {
             let caller = Keypad {
-                live: Arc::clone(&live),
+                shared: Arc::clone(&shared),
                 version: Arc::clone(&version),
                 language: setup.setting.language.clone(),
                 acts: received,
-                audio: live.audio.get().cloned(),
+                audio: shared.audio.get().cloned(),
                 fast: setup.setting.fast,
                 last: None,
             };
-            let told = Arc::clone(&live);
+            let told = Arc::clone(&shared);
             let note = Box::new(move |text: String, at: Time| told.dialogue(text, at));
-            let end = Line::new(&setup, &version, Box::new(caller), note).map(|mut line| {
-                live.is_line(&line);
-                line.observe(Arc::clone(&live) as _);
+            let end = PhoneCall::new(&setup, &version, Box::new(caller), note).map(|mut line| {
+                shared.is_line(&line);
+                line.observe(Arc::clone(&shared) as _);
                 line.run(&setup, &version)
             });
-            live.end(&end);
+            shared.end(&end);
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         };
         match std::thread::Builder::new().name("call".to_owned()).stack_size(8 * 1024 * 1024).spawn(call) {
             Ok(thread) => self.call = Some(thread),
-            Err(error) => self.live.end(&Err(error.into())),
+            Err(error) => self.shared.end(&Err(error.into())),
         }
     }
 
@@ -327,7 +328,7 @@ impl Phone {
             agi_rhai::clock::sleep(Duration::from_millis(5));
         }
         self.acts = None;
-        if let Some(audio) = self.live.audio.get() {
+        if let Some(audio) = self.shared.audio.get() {
             audio.close();
         }
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();

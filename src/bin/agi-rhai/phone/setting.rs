@@ -45,7 +45,7 @@ pub struct Setting {
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub var: Vec<(String, String)>,
 
-    /// Entry of AstDB put before the first call; may be given several times
+    /// HistoryEntry of AstDB put before the first call; may be given several times
     #[arg(long, value_name = "FAMILY/KEY=VALUE", value_parser = entry)]
     pub db: Vec<(String, String, String)>,
 

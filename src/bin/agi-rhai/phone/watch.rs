@@ -1,7 +1,7 @@
 //! The files of the script, looked at while the phone is on: a saved one is compiled at once, for the next call.
 
-use super::call::{Problem, Setup, Version};
-use super::live::{Live, What};
+use super::call::{LoadProblem, LoadedScript, PhoneSetup};
+use super::state::{HistoryEvent, SharedState};
 use agi_rhai::clock::sleep;
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -24,20 +24,21 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// Reads the script, and looks at its files from now on.
-pub fn start(setup: &Arc<Setup>, live: &Arc<Live>) {
-    let mut watch = Watch { setup: Arc::clone(setup), live: Arc::clone(live), files: Vec::new(), taken: Vec::new() };
+pub fn start(setup: &Arc<PhoneSetup>, shared: &Arc<SharedState>) {
+    let mut watch =
+        Watch { setup: Arc::clone(setup), shared: Arc::clone(shared), files: Vec::new(), taken: Vec::new() };
     watch.take(true);
     // Compiling takes as much stack as running.
     let thread = std::thread::Builder::new().name("watch".to_owned()).stack_size(8 * 1024 * 1024);
     // It ends with the process.
     if thread.spawn(move || watch.look()).is_err() {
-        live.note(What::Told("the script's files are not watched: there is no room for a thread".to_owned()));
+        shared.note(HistoryEvent::Told("the script's files are not watched: there is no room for a thread".to_owned()));
     }
 }
 
 struct Watch {
-    setup: Arc<Setup>,
-    live: Arc<Live>,
+    setup: Arc<PhoneSetup>,
+    shared: Arc<SharedState>,
     files: Vec<PathBuf>,
     /// The files as they were when they were read last.
     taken: Vec<Stamp>,
@@ -58,7 +59,7 @@ impl Watch {
             if !settled {
                 continue;
             }
-            let again = turn.is_multiple_of(TRY_EVERY) && self.live.view().broken.is_some();
+            let again = turn.is_multiple_of(TRY_EVERY) && self.shared.view().broken.is_some();
             if seen != self.taken || again {
                 self.take(false);
                 seen = self.stamps();
@@ -73,15 +74,15 @@ impl Watch {
         let before: HashMap<PathBuf, Stamp> =
             self.files.iter().chain(&files).map(|file| (file.clone(), stamp(file))).collect();
         let changed = self.files.iter().zip(&self.taken).any(|(file, taken)| before.get(file) != Some(taken));
-        let result = Version::load(&self.setup);
-        let mut view = self.live.view();
+        let result = LoadedScript::load(&self.setup);
+        let mut view = self.shared.view();
         let known = view.version.as_ref();
         match &result {
             Ok(version) => files.extend(version.script.sources().skip(1).map(|(path, _)| PathBuf::from(path))),
             Err(problem) => {
                 files
                     .extend(known.into_iter().flat_map(|version| version.script.sources().skip(1)).map(|s| s.0.into()));
-                if let Problem::Script(agi_rhai::script::LoadError::Fault(fault)) = problem {
+                if let LoadProblem::Script(agi_rhai::script::LoadError::Fault(fault)) = problem {
                     files.push(PathBuf::from(&fault.script));
                 }
             }
@@ -101,7 +102,7 @@ impl Watch {
                 }
                 let then = if on_call { "the next call runs it" } else { "Enter calls it" };
                 let news = format!("{saved}: {then}");
-                view.note(What::Told(news.clone()));
+                view.note(HistoryEvent::Told(news.clone()));
                 view.news = Some(news);
             }
             Err(problem) => {
@@ -110,7 +111,7 @@ impl Watch {
                     return;
                 }
                 let news = if first { format!("{name} is broken") } else { format!("{name} was saved, and is broken") };
-                view.note(What::Told(news.clone()));
+                view.note(HistoryEvent::Told(news.clone()));
                 view.broken = Some(text);
                 view.news = Some(if on_call {
                     format!("{news}: this call goes on as it began")

@@ -1,7 +1,7 @@
 //! A simulated phone in lines of text: what is played is written, keys are typed.
 
 use super::audio::Audio;
-use super::call::{Line, Setup, Version};
+use super::call::{LoadedScript, PhoneCall, PhoneSetup};
 use super::keypad::{is_question, length};
 use crate::out;
 use crate::text::call_time;
@@ -18,12 +18,12 @@ use std::thread::Builder;
 use std::time::Duration;
 
 /// Plays a script to whoever sits at the keyboard.
-pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
+pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
     show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", printable(&setup.name())));
     let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
     let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
     let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone())?;
-    let mut line = Line::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
+    let mut line = PhoneCall::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
     if let Some(audio) = &audio {
         line.observe(Arc::new(audio.clone()));
     }
@@ -63,7 +63,7 @@ struct Keyboard {
 }
 
 impl Keyboard {
-    fn new(setup: &Setup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
+    fn new(setup: &PhoneSetup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
         let (sender, lines) = channel();
         // The only way to read lines and let time pass at once; it ends with the process.
         let read = move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line));

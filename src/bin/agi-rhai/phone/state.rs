@@ -1,7 +1,7 @@
 //! What there is to see: written by the call, the watch and the log, shown by the screen.
 
 use super::audio::Audio;
-use super::call::{End, Line, Version};
+use super::call::{CallEnd, LoadedScript, PhoneCall};
 use agi_rhai::Status;
 use agi_rhai::agi::split;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -18,25 +18,25 @@ const MOST_LINES: usize = 5_000;
 
 /// What is shared between the call, the watch over the files, the log and the screen.
 #[derive(Default)]
-pub struct Live {
-    view: Mutex<View>,
+pub struct SharedState {
+    view: Mutex<PhoneState>,
     /// The player, which hears when a prompt is broken off.
     pub audio: OnceLock<Audio>,
 }
 
 /// What there is to see.
 #[derive(Default)]
-pub struct View {
+pub struct PhoneState {
     /// What was said and pressed, over all calls.
-    pub history: Lines<Entry>,
+    pub history: Recent<HistoryEntry>,
     /// What the script printed, and warnings.
-    pub log: Lines<Logged>,
+    pub log: Recent<LogEntry>,
     /// The dialogue with Asterisk.
-    pub dialogue: Lines<Spoken>,
+    pub dialogue: Recent<DialogueLine>,
     /// The call that is on, or the last one.
-    pub call: Option<Current>,
+    pub call: Option<CallState>,
     /// What the next call runs, and what is wrong with the last edit.
-    pub version: Option<Arc<Version>>,
+    pub version: Option<Arc<LoadedScript>>,
     pub broken: Option<String>,
     /// AstDB.
     pub database: Database,
@@ -45,15 +45,15 @@ pub struct View {
 }
 
 /// The last lines of something.
-pub struct Lines<T>(VecDeque<T>);
+pub struct Recent<T>(VecDeque<T>);
 
-impl<T> Default for Lines<T> {
+impl<T> Default for Recent<T> {
     fn default() -> Self {
         Self(VecDeque::new())
     }
 }
 
-impl<T> Lines<T> {
+impl<T> Recent<T> {
     pub fn push(&mut self, line: T) {
         if self.0.len() == MOST_LINES {
             self.0.pop_front();
@@ -71,18 +71,18 @@ impl<T> Lines<T> {
 }
 
 /// A line of the history.
-pub struct Entry {
+pub struct HistoryEntry {
     /// Since the call began; `None` between calls.
     pub at: Option<Duration>,
-    pub what: What,
+    pub what: HistoryEvent,
 }
 
 /// What happened.
-pub enum What {
+pub enum HistoryEvent {
     /// A prompt began.
-    Prompt(OnLine),
+    Prompt(LineSound),
     /// Keys one after the other that met the same fate.
-    Keys(String, Fate),
+    Keys(String, KeyFate),
     /// What the script printed, or a warning.
     Printed(String),
     /// Anything else worth a line.
@@ -95,7 +95,7 @@ pub enum What {
 
 /// What became of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum KeyFate {
     Heard,
     /// The script listens, but not to this key.
     Ignored,
@@ -104,7 +104,7 @@ pub enum Fate {
 }
 
 /// A line of the log.
-pub struct Logged {
+pub struct LogEntry {
     pub at: Option<Duration>,
     pub warning: bool,
     /// Script and line.
@@ -113,14 +113,14 @@ pub struct Logged {
 }
 
 /// A line of the dialogue.
-pub struct Spoken {
+pub struct DialogueLine {
     pub at: Duration,
     pub text: String,
 }
 
 /// A sound on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OnLine {
+pub enum LineSound {
     Silence,
     File { name: String, words: Option<String> },
     Spoken { kind: String, text: String, words: Option<String> },
@@ -129,8 +129,8 @@ pub enum OnLine {
     Music(String),
 }
 
-impl OnLine {
-    fn of(sound: &Sound<'_>, version: &Version) -> Self {
+impl LineSound {
+    fn of(sound: &Sound<'_>, version: &LoadedScript) -> Self {
         match *sound {
             Sound::Silence => Self::Silence,
             Sound::File(name) => {
@@ -159,17 +159,17 @@ fn moment(kind: &str, text: &str) -> Option<String> {
 }
 
 /// A call that is on, or was.
-pub struct Current {
+pub struct CallState {
     /// Which one it is, from 1.
     pub number: usize,
-    pub version: Arc<Version>,
+    pub version: Arc<LoadedScript>,
     pub variables: Variables,
     pub seed: u64,
     clock: Stopwatch,
     /// What `--fast` has not waited for.
     skipped: Duration,
     began: Time,
-    pub sound: OnLine,
+    pub sound: LineSound,
     /// When it began, when it is over, and how long all of it takes where that is known.
     pub since: Time,
     pub until: Time,
@@ -188,11 +188,11 @@ pub struct Current {
     pub commands: u64,
     /// Script and line of the last command.
     pub place: Option<(String, usize)>,
-    pub end: Option<Ended>,
+    pub end: Option<ShownEnd>,
 }
 
 /// The end of a call as it is shown.
-pub struct Ended {
+pub struct ShownEnd {
     pub status: Option<Status>,
     pub length: Duration,
     pub goes_on: Option<String>,
@@ -200,7 +200,7 @@ pub struct Ended {
     pub fault: Option<String>,
 }
 
-impl Current {
+impl CallState {
     pub fn now(&self) -> Time {
         self.clock.now() + self.skipped
     }
@@ -211,52 +211,52 @@ impl Current {
     }
 }
 
-impl View {
+impl PhoneState {
     /// Whether a call is on.
     pub fn on_call(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.end.is_none())
     }
 
     fn age(&self) -> Option<Duration> {
-        self.call.as_ref().filter(|call| call.end.is_none()).map(Current::age)
+        self.call.as_ref().filter(|call| call.end.is_none()).map(CallState::age)
     }
 
     fn log(&mut self, warning: bool, place: Option<String>, text: String) {
         let at = self.age();
-        self.note(What::Printed(text.clone()));
-        self.log.push(Logged { at, warning, place, text });
+        self.note(HistoryEvent::Printed(text.clone()));
+        self.log.push(LogEntry { at, warning, place, text });
     }
 
     /// Puts a line into the history.
-    pub fn note(&mut self, what: What) {
+    pub fn note(&mut self, what: HistoryEvent) {
         let at = self.age();
-        self.history.push(Entry { at, what });
+        self.history.push(HistoryEntry { at, what });
     }
 
     /// A key, which joins those just before it.
-    fn note_key(&mut self, key: char, fate: Fate) {
-        if let Some(Entry { what: What::Keys(keys, same), .. }) = self.history.0.back_mut()
+    fn note_key(&mut self, key: char, fate: KeyFate) {
+        if let Some(HistoryEntry { what: HistoryEvent::Keys(keys, same), .. }) = self.history.0.back_mut()
             && *same == fate
         {
             keys.push(key);
             return;
         }
-        self.note(What::Keys(key.to_string(), fate));
+        self.note(HistoryEvent::Keys(key.to_string(), fate));
     }
 }
 
-impl Live {
-    pub fn view(&self) -> MutexGuard<'_, View> {
+impl SharedState {
+    pub fn view(&self) -> MutexGuard<'_, PhoneState> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call begins.
-    pub fn begin(&self, version: Arc<Version>) {
+    pub fn begin(&self, version: Arc<LoadedScript>) {
         let mut view = self.view();
         let number = view.call.as_ref().map_or(1, |call| call.number + 1);
         let clock = Stopwatch::start();
         let now = clock.now();
-        view.call = Some(Current {
+        view.call = Some(CallState {
             number,
             version,
             variables: Variables::default(),
@@ -264,7 +264,7 @@ impl Live {
             clock,
             skipped: Duration::ZERO,
             began: now,
-            sound: OnLine::Silence,
+            sound: LineSound::Silence,
             since: now,
             until: now,
             length: None,
@@ -279,35 +279,37 @@ impl Live {
             end: None,
         });
         view.news = None;
-        view.note(What::Began(format!("call {number}")));
+        view.note(HistoryEvent::Began(format!("call {number}")));
     }
 
     /// The line of the call that has begun.
-    pub fn is_line(&self, line: &Line) {
+    pub fn is_line(&self, placed: &PhoneCall) {
         if let Some(call) = &mut self.view().call {
-            call.variables = line.variables.clone();
-            call.seed = line.seed;
+            call.variables = placed.variables.clone();
+            call.seed = placed.seed;
         }
     }
 
     /// The call is over.
-    pub fn end(&self, end: &anyhow::Result<End>) {
+    pub fn end(&self, end: &anyhow::Result<CallEnd>) {
         let mut view = self.view();
         let age = view.age().unwrap_or_default();
         let ended = match end {
-            Ok(end) => Ended {
+            Ok(end) => ShownEnd {
                 status: Some(end.outcome.status),
                 length: age,
                 goes_on: end.goes_on.clone(),
                 fault: end.fault().map(|fault| fault.render(false)),
             },
-            Err(error) => Ended { status: None, length: age, goes_on: None, fault: Some(format!("error: {error:#}")) },
+            Err(error) => {
+                ShownEnd { status: None, length: age, goes_on: None, fault: Some(format!("error: {error:#}")) }
+            }
         };
-        if let Ok(End { outcome: agi_rhai::Outcome { status, .. }, .. }) = end {
-            view.note(What::Ended(*status));
+        if let Ok(CallEnd { outcome: agi_rhai::Outcome { status, .. }, .. }) = end {
+            view.note(HistoryEvent::Ended(*status));
         }
         if let Some(call) = &mut view.call {
-            call.sound = OnLine::Silence;
+            call.sound = LineSound::Silence;
             call.asked = false;
             call.end = Some(ended);
         }
@@ -315,7 +317,7 @@ impl Live {
 
     /// The time of the call.
     pub fn now(&self) -> Time {
-        self.view().call.as_ref().map(Current::now).unwrap_or_default()
+        self.view().call.as_ref().map(CallState::now).unwrap_or_default()
     }
 
     /// Time nobody waits for.
@@ -331,7 +333,7 @@ impl Live {
         let Some(call) = &mut view.call else { return false };
         let new = call.prompt != hears.prompt;
         if new || !same(&call.sound, &hears.sound) {
-            call.sound = OnLine::of(&hears.sound, &call.version);
+            call.sound = LineSound::of(&hears.sound, &call.version);
         }
         call.prompt = hears.prompt;
         call.since = hears.began;
@@ -339,20 +341,20 @@ impl Live {
         call.length = length;
         call.asked = hears.asked;
         let sound = call.sound.clone();
-        let new = new && sound != OnLine::Silence;
+        let new = new && sound != LineSound::Silence;
         if new {
-            view.note(What::Prompt(sound));
+            view.note(HistoryEvent::Prompt(sound));
         }
         new
     }
 
     /// A key is pressed.
-    pub fn presses(&self, key: Digit, fate: Fate) {
+    pub fn presses(&self, key: Digit, fate: KeyFate) {
         let mut view = self.view();
         view.note_key(key.letter(), fate);
         if let Some(call) = &mut view.call {
             call.key = Some((key.letter(), call.now()));
-            if fate == Fate::Heard {
+            if fate == KeyFate::Heard {
                 call.entered.push(key.letter());
             }
         }
@@ -361,19 +363,22 @@ impl Live {
     /// The last key heard meant nothing after all.
     pub fn meant_nothing(&self) {
         let mut view = self.view();
-        let Some(Entry { what: What::Keys(keys, Fate::Heard), .. }) = view.history.0.back_mut() else { return };
+        let Some(HistoryEntry { what: HistoryEvent::Keys(keys, KeyFate::Heard), .. }) = view.history.0.back_mut()
+        else {
+            return;
+        };
         let Some(key) = keys.pop() else { return };
         if keys.is_empty() {
             view.history.0.pop_back();
         }
-        view.note_key(key, Fate::Ignored);
+        view.note_key(key, KeyFate::Ignored);
         if let Some(call) = &mut view.call {
             call.entered.pop();
         }
     }
 
     /// Puts a line into the history.
-    pub fn note(&self, what: What) {
+    pub fn note(&self, what: HistoryEvent) {
         self.view().note(what);
     }
 
@@ -382,7 +387,7 @@ impl Live {
         let mut view = self.view();
         let Some(call) = &view.call else { return };
         let at = at - call.began;
-        view.dialogue.push(Spoken { at, text });
+        view.dialogue.push(DialogueLine { at, text });
     }
 
     /// A line of the log.
@@ -399,14 +404,14 @@ impl Live {
 }
 
 /// Whether it is the same sound still, told without making a copy.
-fn same(known: &OnLine, sound: &Sound<'_>) -> bool {
+fn same(known: &LineSound, sound: &Sound<'_>) -> bool {
     match (known, *sound) {
-        (OnLine::Silence, Sound::Silence) | (OnLine::Beep, Sound::Beep) => true,
-        (OnLine::File { name, .. } | OnLine::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
+        (LineSound::Silence, Sound::Silence) | (LineSound::Beep, Sound::Beep) => true,
+        (LineSound::File { name, .. } | LineSound::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
             name == other
         }
-        (OnLine::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
-        (OnLine::Music(class), Sound::Music(other)) => class == other,
+        (LineSound::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
+        (LineSound::Music(class), Sound::Music(other)) => class == other,
         _ => false,
     }
 }
@@ -420,7 +425,7 @@ fn keys(command: &Command, line: &[u8]) -> Option<String> {
     Some(keys).filter(|keys| !keys.is_empty())
 }
 
-impl Observer for Live {
+impl Observer for SharedState {
     fn sent(&self, command: &'static Command, sent: &Sent<'_>, script: &str, line: usize, _: Time) {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return };
@@ -440,7 +445,7 @@ impl Observer for Live {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return };
         call.command = None;
-        call.sound = OnLine::Silence;
+        call.sound = LineSound::Silence;
         call.asked = false;
         call.until = call.now();
     }
