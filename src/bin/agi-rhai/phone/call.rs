@@ -1,4 +1,4 @@
-//! One call after the other: what stays the same, the version of the script, the line, and the end.
+//! A simulated call: the set-up all calls share, the script as it was loaded, the call itself and its end.
 
 use super::setting::Setting;
 use crate::seed::random_seed;
@@ -15,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What every call of this phone has in common.
+/// The set-up that all calls of the phone share.
 pub struct PhoneSetup {
     pub host: Host,
     pub path: PathBuf,
@@ -29,42 +29,42 @@ pub struct PhoneSetup {
 }
 
 impl PhoneSetup {
-    /// The script's name as it is shown.
+    /// Returns the name of the script to show.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The tables beside it: of its prompts, and of its phrases.
+    /// Returns the paths of the tables beside the script: prompts and phrases.
     pub fn tables(&self) -> [PathBuf; 2] {
         ["prompts", "phrases"].map(|ending| self.path.with_extension(ending))
     }
 
-    /// The folders of sound files: the one beside the script, and those given.
+    /// Returns the folders of sound files: the one beside the script, and those from the options.
     pub fn sounds(&self) -> Vec<PathBuf> {
         let beside = self.path.with_file_name("sounds");
         beside.is_dir().then_some(beside).into_iter().chain(self.setting.sounds.iter().cloned()).collect()
     }
 }
 
-/// The script as it was when it was read, with the words of its prompts.
+/// A script as it was when it was read, with its sounds and prompts.
 #[derive(Debug)]
 pub struct LoadedScript {
     pub script: Script,
     pub sounds: Arc<Sounds>,
 }
 
-/// Why there is no version to call.
+/// The reason why a script could not be loaded.
 #[derive(Debug)]
 pub enum LoadProblem {
     Script(LoadError),
-    /// The table of prompts is not right.
+    /// The table of prompts cannot be read or parsed.
     Table(String),
 }
 
 impl LoadedScript {
     pub fn load(setup: &PhoneSetup) -> Result<Self, LoadProblem> {
         let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(LoadProblem::Script)?;
-        // Its path is the script's, and long.
+        // Its folder is that of the script, and would make the message long.
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
         let sounds = Sounds::beside(&setup.path)
             .map_err(|error| LoadProblem::Table(error.to_string().replacen(&beside, "", 1)))?;
@@ -90,7 +90,7 @@ impl LoadProblem {
     }
 }
 
-/// A call about to begin.
+/// A call that is about to begin.
 pub struct PhoneCall {
     session: Session,
     pub variables: Variables,
@@ -103,15 +103,15 @@ pub struct PhoneCall {
 #[derive(Debug)]
 pub struct CallEnd {
     pub outcome: Outcome,
-    /// Context, extension and priority with which the dialplan goes on; `None` after a hangup.
+    /// Context, extension and priority at which the dialplan goes on; `None` after a hangup.
     pub goes_on: Option<String>,
     pub variables: BTreeMap<String, String>,
-    /// What is another value in AstDB than before; `None` was deleted.
+    /// The entries of AstDB that have changed; `None` for deleted ones.
     pub stored: Vec<(String, Option<String>)>,
 }
 
 impl PhoneCall {
-    /// A line with this person at its end; `note` gets its dialogue.
+    /// Places a call with this caller. `note` receives the dialogue.
     pub fn new(
         setup: &PhoneSetup,
         version: &LoadedScript,
@@ -152,7 +152,7 @@ impl PhoneCall {
         let mut host = setup.host.clone();
         host.set_seed(self.seed);
         let mut outcome = host.run(self.session, &version.script, setup.args.clone());
-        // Whoever sits at this phone has typed the secret.
+        // The person at this phone typed the secret, so its faults may show it.
         outcome.fault = outcome.fault.map(Fault::in_full);
         let goes_on = self.position.lock().unwrap_or_else(PoisonError::into_inner).take();
         let after: BTreeMap<String, String> = setup.database.entries().into_iter().collect();
@@ -173,7 +173,7 @@ impl CallEnd {
         self.outcome.fault.as_deref()
     }
 
-    /// What there is to say of it, besides a fault.
+    /// Returns the lines of the summary, without the fault.
     pub fn summary(&self) -> Vec<String> {
         let Outcome { status, length, commands, seed, .. } = &self.outcome;
         let mut lines =
@@ -196,10 +196,10 @@ impl CallEnd {
     }
 }
 
-/// Hears a line of the dialogue: `> ` went to Asterisk, `< ` came from it.
+/// Receives the lines of the dialogue: `> ` to Asterisk, `< ` from it.
 pub type DialogueSink = Box<dyn FnMut(String, Time) + Send>;
 
-/// The simulated line, listened in on.
+/// The simulated line, with a copy of the dialogue.
 struct Tap {
     line: Simulator,
     note: DialogueSink,
@@ -235,8 +235,8 @@ impl Transport for Tap {
     }
 
     fn leave(&mut self, ending: Ending) -> io::Result<()> {
-        // Where the dialplan goes on is asked in Asterisk's own words, when the script has none any more.
-        let (context, extension, priority) = (self.ask("CONTEXT")?, self.ask("EXTEN")?, self.ask("PRIORITY")?);
+        // The script is done, so the position of the dialplan can be queried with AGI commands.
+        let (context, extension, priority) = (self.query("CONTEXT")?, self.query("EXTEN")?, self.query("PRIORITY")?);
         let next = priority.parse::<i64>().map_or(priority, |running| (running + 1).to_string());
         let place = format!("{context},{extension},{next}");
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
@@ -245,8 +245,8 @@ impl Transport for Tap {
 }
 
 impl Tap {
-    /// A variable of the channel; empty when it is unset.
-    fn ask(&mut self, name: &str) -> io::Result<String> {
+    /// Returns a variable of the channel, or an empty text if it is unset.
+    fn query(&mut self, name: &str) -> io::Result<String> {
         self.line.send(format!("GET VARIABLE {name}").as_bytes())?;
         loop {
             match self.line.receive(self.line.now())? {

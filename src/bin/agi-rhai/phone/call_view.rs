@@ -1,4 +1,4 @@
-//! The upper part of the screen: the call, and the keys of the phone.
+//! The upper part of the screen: the call and the keypad.
 
 use super::call::PhoneSetup;
 use super::state::{CallState, LineSound, PhoneState, ShownEnd};
@@ -11,7 +11,7 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 use std::time::Duration;
-/// The line itself: what is heard, and the keys.
+/// Draws the current sound and the keypad.
 pub fn draw_call(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, theme: &Theme, area: Rect) {
     let block = Block::new().borders(Borders::TOP).border_style(theme.faint);
     let inner = block.inner(area);
@@ -30,7 +30,7 @@ pub fn draw_call(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, t
     }
 }
 
-/// What the caller hears right now.
+/// Returns the lines about the current sound.
 fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize, high: usize) -> Vec<Line<'a>> {
     let now = call.now();
     let left = call.until - now;
@@ -68,7 +68,7 @@ fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize,
     lines
 }
 
-/// A bar that grows while something plays and shrinks while an answer is waited for.
+/// Returns a bar that grows while a sound plays and shrinks while the script waits for keys.
 fn progress<'a>(
     call: &CallState,
     now: Time,
@@ -84,7 +84,7 @@ fn progress<'a>(
     }
     let question = call.asked && matches!(call.sound, LineSound::Silence | LineSound::Music(_));
     let (done, whole) = match (&call.sound, call.length) {
-        // A file may begin in its middle, and skip.
+        // A file may start in its middle, and skip.
         (LineSound::File { .. }, Some(length)) => (length.saturating_sub(left), length),
         (_, Some(length)) => ((now - call.since).min(length), length),
         _ => (now - call.since, call.until - call.since),
@@ -110,7 +110,7 @@ fn progress<'a>(
     ])
 }
 
-/// How the last call ended.
+/// Returns the lines about the end of the last call.
 fn ended<'a>(end: &ShownEnd, view: &PhoneState, theme: &Theme, wide: usize) -> Vec<Line<'a>> {
     let (style, how) = match end.status {
         Some(Status::Success) => (theme.good, "Call ended: SUCCESS".to_owned()),
@@ -123,7 +123,7 @@ fn ended<'a>(end: &ShownEnd, view: &PhoneState, theme: &Theme, wide: usize) -> V
         None => "Hung up: the dialplan goes on at extension h, if any.".to_owned(),
     };
     let next = if view.broken.is_some() {
-        Line::styled("  Mend the script and save it.", theme.warning)
+        Line::styled("  Fix the script and save it.", theme.warning)
     } else {
         Line::from(vec![
             Span::styled("  Enter", theme.strong),
@@ -140,7 +140,7 @@ fn ended<'a>(end: &ShownEnd, view: &PhoneState, theme: &Theme, wide: usize) -> V
     ]
 }
 
-/// The keys, bright while they are listened to; the one just pressed is lit.
+/// Returns the keypad, bright while the script listens, with the last key highlighted for a moment.
 fn keypad<'a>(call: Option<&CallState>, theme: &Theme) -> Vec<Line<'a>> {
     let call = call.filter(|call| call.end.is_none());
     let asked = call.is_some_and(|call| call.asked);

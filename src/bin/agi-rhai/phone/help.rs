@@ -7,10 +7,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
-/// The keys in one line, as many as there is room for.
+/// Returns as many keys with their meanings as fit into one line.
 pub fn help_line<'a>(view: &PhoneState, ui: &Ui, wide: usize) -> Line<'a> {
     let keys: &[(&str, &str)] = if ui.text.is_some() {
-        &[("Enter", "sends"), ("Esc", "does not")]
+        &[("Enter", "sends"), ("Esc", "cancels")]
     } else if view.on_call() {
         &[
             ("0-9 * # A-D", "keys"),
@@ -48,20 +48,20 @@ pub fn help_line<'a>(view: &PhoneState, ui: &Ui, wide: usize) -> Line<'a> {
     Line::from(spans)
 }
 
-/// All keys, on a page of their own.
+/// All keys, for the page of help.
 const HELP: [(&str, &str); 13] = [
     ("0-9 * # A-D", "the keys of the phone; a-d are A-D"),
     ("h", "hangs up"),
-    ("Enter", "calls again, when no call is on"),
+    ("Enter", "calls again, between calls"),
     ("m", "sends a text, for receive_text"),
-    ("s", "the script, and the line that runs"),
+    ("s", "the script and its current line"),
     ("l", "the log: what the script prints"),
     ("t", "the dialogue with Asterisk"),
     ("v", "variables and AstDB"),
-    ("↑ ↓ PgUp PgDn", "what was said before"),
-    ("End", "back to the present"),
-    ("Ctrl-L", "draws the screen anew"),
-    ("Ctrl-Z", "back to the shell; fg comes back"),
+    ("↑ ↓ PgUp PgDn", "scroll the history"),
+    ("End", "back to the last lines"),
+    ("Ctrl-L", "redraws the screen"),
+    ("Ctrl-Z", "suspends; fg resumes"),
     ("q Ctrl-C", "quits"),
 ];
 

@@ -1,4 +1,4 @@
-//! `agi-rhai phone`: a script on a simulated phone, on the whole screen or in lines of text.
+//! `agi-rhai phone`: a script on a simulated phone, full-screen or in lines of text.
 
 mod audio;
 mod call;
@@ -27,11 +27,11 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use tracing::level_filters::LevelFilter;
 
-/// Plays a script on a simulated phone: on the whole screen in a terminal, in lines of text through a pipe
+/// Plays a script on a simulated phone: full-screen in a terminal, in lines of text through a pipe
 ///
-/// In a terminal the keys 0-9 * # A-D are the phone's; h hangs up, Enter calls again, ? shows the other keys, q quits.
-/// Save the script while it runs, and the next call runs the new one. Through a pipe, or with --plain, keys are typed
-/// in lines.
+/// In a terminal the keys 0-9 * # A-D are those of the phone; h hangs up, Enter calls again, ? shows the other keys, q
+/// quits. Save the script while it runs, and the next call runs the new version. Through a pipe, or with --plain, keys
+/// are typed in lines.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Phone")]
 pub struct PhoneOptions {
@@ -50,12 +50,12 @@ pub struct PhoneOptions {
     pub common: CommonOptions,
 }
 
-/// Plays a script to whoever sits at the keyboard.
+/// Plays a script to the person at the keyboard.
 pub fn phone(options: PhoneOptions) -> Result<Status> {
     let PhoneOptions { setting, script, args, common } = options;
     let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal.is_empty() || terminal == "dumb");
     let plain = setting.plain || dumb;
-    let whole_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let full_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let folders = [Some(PathBuf::from(".")), common.scripts.clone()];
     let path = crate::files::find(Path::new(&script), &folders.into_iter().flatten().collect::<Vec<_>>());
     let database = Database::new();
@@ -71,7 +71,7 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
         setting,
         database,
     };
-    if whole_screen && setup.path.is_file() {
+    if full_screen && setup.path.is_file() {
         return screen::play(setup, &common);
     }
     logging::start(&common, LevelFilter::WARN, true);

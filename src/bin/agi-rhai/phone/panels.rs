@@ -1,4 +1,4 @@
-//! The panels: history, variables and AstDB, log, dialogue, script, fault.
+//! The panels of the screen: history, variables and AstDB, log, dialogue, script and fault.
 
 use super::state::{CallState, HistoryEntry, HistoryEvent, KeyFate, LineSound, PhoneState};
 use super::style::{Theme, fit, width, wrap};
@@ -11,7 +11,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 use std::sync::Arc;
-/// A panel with a rule above it; gives what is below the rule.
+/// Draws the title of a panel and returns the area below it.
 pub fn panel(frame: &mut Frame<'_>, title: &str, theme: &Theme, area: Rect) -> Rect {
     let title = fit(title, usize::from(area.width).saturating_sub(4));
     let block = Block::new()
@@ -59,12 +59,12 @@ fn history_line<'a>(entry: &HistoryEntry, theme: &Theme, wide: usize) -> Line<'a
             let keys: String = keys.chars().map(|key| format!(" {key}")).collect();
             match fate {
                 KeyFate::Heard => (theme.accent.add_modifier(Modifier::BOLD), format!("◂{keys}"), String::new()),
-                KeyFate::Ignored => (theme.faint, format!("◂{keys}"), "means nothing here".to_owned()),
-                KeyFate::Dropped => (theme.faint, format!("◂{keys}"), "nobody listens".to_owned()),
+                KeyFate::Ignored => (theme.faint, format!("◂{keys}"), "is ignored here".to_owned()),
+                KeyFate::Dropped => (theme.faint, format!("◂{keys}"), "the script isn't listening".to_owned()),
             }
         }
         HistoryEvent::Printed(text) => (theme.warning, format!("· {text}"), String::new()),
-        HistoryEvent::Told(text) => (theme.faint, format!("  {text}"), String::new()),
+        HistoryEvent::Note(text) => (theme.faint, format!("  {text}"), String::new()),
         HistoryEvent::Began(text) => (theme.good, format!("● {text}"), String::new()),
         HistoryEvent::Ended(status @ Status::Success) => (theme.good, format!("■ ended: {status}"), String::new()),
         HistoryEvent::Ended(status @ Status::Hangup) => (theme.warning, format!("■ ended: {status}"), String::new()),
@@ -79,7 +79,7 @@ fn history_line<'a>(entry: &HistoryEntry, theme: &Theme, wide: usize) -> Line<'a
     ])
 }
 
-/// Variables and AstDB, as they are at the moment.
+/// Draws the current variables and AstDB.
 pub fn draw_values(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, area: Rect) {
     let variables: Vec<(String, String)> =
         view.call.as_ref().map(|call| call.variables.all().into_iter().collect()).unwrap_or_default();
@@ -133,7 +133,7 @@ pub fn draw_log(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, area: R
     });
     let mut lines: Vec<Line<'_>> = lines.collect();
     if lines.is_empty() {
-        lines.push(Line::styled(" nothing printed yet", theme.faint));
+        lines.push(Line::styled(" nothing logged yet", theme.faint));
     }
     frame.render_widget(Paragraph::new(lines), inner);
 }
@@ -152,10 +152,10 @@ pub fn draw_dialogue(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, ar
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
 }
 
-/// The script, around the line that runs.
+/// Draws the script around its current line.
 pub fn draw_script(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, area: Rect) {
     let call = view.call.as_ref();
-    // What runs; between calls, what the next one will run.
+    // The running script, or between calls the one that the next call will run.
     let running = call.filter(|call| call.end.is_none());
     let version = running.map(|call| &call.version).or(view.version.as_ref());
     let is_same = |call: &&CallState| version.is_some_and(|version| Arc::ptr_eq(version, &call.version));
@@ -189,12 +189,12 @@ pub fn draw_script(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, area
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
 }
 
-/// Without the lines that only keep a distance.
+/// Removes empty lines.
 pub fn shortened(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
     lines.into_iter().filter(|line| line.spans.iter().any(|span| !matches!(span.content.trim(), "" | "|"))).collect()
 }
 
-/// A fault with its source; the caret stays in sight on a narrow screen.
+/// Returns a fault with its source. The caret stays visible on a narrow screen.
 pub fn fault_lines<'a>(fault: &str, theme: &Theme, wide: usize) -> Vec<Line<'a>> {
     let is_caret = |line: &&str| line.trim_start().starts_with('|') && line.contains('^');
     let caret = fault.lines().find(is_caret).map_or(0, |line| line.trim_end().chars().count());
@@ -211,7 +211,7 @@ pub fn fault_lines<'a>(fault: &str, theme: &Theme, wide: usize) -> Vec<Line<'a>>
             let style = if is_caret(&line) { theme.bad } else { Style::new() };
             lines.push(Line::styled(format!(" {}", fit(&shown, wide)), style));
         } else if let Some((arrow, place)) = line.split_once("--> ") {
-            // Of a long path the end counts.
+            // The end of a long path matters most.
             let place: Vec<char> = place.chars().collect();
             let skipped = place.len().saturating_sub(wide.saturating_sub(width(arrow) + 4));
             let place: String = place[skipped..].iter().collect();

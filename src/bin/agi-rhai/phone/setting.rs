@@ -1,11 +1,11 @@
-//! Options of the phone: who calls, how fast, with what in variables and AstDB.
+//! The options of the phone: the call, its variables and AstDB, and how prompts are played.
 
 use std::path::PathBuf;
 
-/// Who calls whom, and how the phone is.
+/// The call, and how the phone behaves.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Setting {
-    /// Does not wait while prompts play; only questions wait for keys
+    /// Skips the time that prompts take; only questions wait for keys
     #[arg(long)]
     pub fast: bool,
 
@@ -13,11 +13,11 @@ pub struct Setting {
     #[arg(long)]
     pub audio: bool,
 
-    /// Lines of text also in a terminal: for screen readers
+    /// Writes lines of text also in a terminal: for screen readers
     #[arg(long)]
     pub plain: bool,
 
-    /// Number of the caller; empty for one who withholds it
+    /// Number of the caller; empty if it is withheld
     #[arg(long, value_name = "NUMBER", default_value = "201", value_parser = one_line)]
     pub callerid: String,
 
@@ -25,7 +25,7 @@ pub struct Setting {
     #[arg(long, value_name = "NAME", value_parser = one_line)]
     pub name: Option<String>,
 
-    /// Extension that was called
+    /// Extension that is called
     #[arg(long, value_name = "EXTEN", default_value = "s", value_parser = one_line)]
     pub extension: String,
 
@@ -33,7 +33,7 @@ pub struct Setting {
     #[arg(long, value_name = "CONTEXT", default_value = "default", value_parser = one_line)]
     pub context: String,
 
-    /// Number that was dialed
+    /// Dialled number
     #[arg(long, value_name = "NUMBER", value_parser = one_line)]
     pub dnid: Option<String>,
 
@@ -41,15 +41,15 @@ pub struct Setting {
     #[arg(long, value_name = "LANG", default_value = "en", value_parser = one_line)]
     pub language: String,
 
-    /// Channel variable set before the call; may be given several times
+    /// Channel variable to set before the call; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub var: Vec<(String, String)>,
 
-    /// HistoryEntry of AstDB put before the first call; may be given several times
+    /// Entry of AstDB to store before the first call; may be given several times
     #[arg(long, value_name = "FAMILY/KEY=VALUE", value_parser = entry)]
     pub db: Vec<(String, String, String)>,
 
-    /// Argument of the script, before those behind it; may be given several times
+    /// Argument of the script, before those after its name; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = one_line)]
     pub arg: Vec<String>,
 
@@ -78,9 +78,9 @@ impl Default for Setting {
     }
 }
 
-/// What a line of the opening block can hold.
+/// Accepts what fits into a line of the opening block.
 fn one_line(text: &str) -> Result<String, String> {
-    if text.contains(char::is_control) { Err("it has to be one line".to_owned()) } else { Ok(text.to_owned()) }
+    if text.contains(char::is_control) { Err("it must be a single line".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

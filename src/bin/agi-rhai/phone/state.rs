@@ -1,4 +1,4 @@
-//! What there is to see: written by the call, the watch and the log, shown by the screen.
+//! The state that the screen shows, written by the call, the file watcher and the log.
 
 use super::audio::Audio;
 use super::call::{CallEnd, LoadedScript, PhoneCall};
@@ -13,38 +13,38 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// So many lines of each kind are kept.
-const MOST_LINES: usize = 5_000;
+/// The limit for the lines of each kind.
+const MAX_LINES: usize = 5_000;
 
-/// What is shared between the call, the watch over the files, the log and the screen.
+/// The state shared by the call, the file watcher, the log and the screen.
 #[derive(Default)]
 pub struct SharedState {
-    view: Mutex<PhoneState>,
-    /// The player, which hears when a prompt is broken off.
+    state: Mutex<PhoneState>,
+    /// The player, which is told when a prompt is interrupted.
     pub audio: OnceLock<Audio>,
 }
 
-/// What there is to see.
+/// The state that the screen shows.
 #[derive(Default)]
 pub struct PhoneState {
-    /// What was said and pressed, over all calls.
+    /// The prompts and keys of all calls.
     pub history: Recent<HistoryEntry>,
-    /// What the script printed, and warnings.
+    /// The output of the script, and warnings.
     pub log: Recent<LogEntry>,
     /// The dialogue with Asterisk.
     pub dialogue: Recent<DialogueLine>,
-    /// The call that is on, or the last one.
+    /// The current call, or the last one.
     pub call: Option<CallState>,
-    /// What the next call runs, and what is wrong with the last edit.
+    /// The script that the next call runs, and the problem of the last edit.
     pub version: Option<Arc<LoadedScript>>,
     pub broken: Option<String>,
     /// AstDB.
     pub database: Database,
-    /// What to tell until something else happens: `game.rhai saved: the next call runs it`.
+    /// A message that is shown until the next call: `game.rhai was saved: the next call runs it`.
     pub news: Option<String>,
 }
 
-/// The last lines of something.
+/// The last lines of a list.
 pub struct Recent<T>(VecDeque<T>);
 
 impl<T> Default for Recent<T> {
@@ -55,7 +55,7 @@ impl<T> Default for Recent<T> {
 
 impl<T> Recent<T> {
     pub fn push(&mut self, line: T) {
-        if self.0.len() == MOST_LINES {
+        if self.0.len() == MAX_LINES {
             self.0.pop_front();
         }
         self.0.push_back(line);
@@ -72,34 +72,34 @@ impl<T> Recent<T> {
 
 /// A line of the history.
 pub struct HistoryEntry {
-    /// Since the call began; `None` between calls.
+    /// The time since the call began; `None` between calls.
     pub at: Option<Duration>,
     pub what: HistoryEvent,
 }
 
-/// What happened.
+/// An event in the history.
 pub enum HistoryEvent {
     /// A prompt began.
     Prompt(LineSound),
-    /// Keys one after the other that met the same fate.
+    /// Consecutive keys with the same fate.
     Keys(String, KeyFate),
-    /// What the script printed, or a warning.
+    /// Output of the script, or a warning.
     Printed(String),
-    /// Anything else worth a line.
-    Told(String),
+    /// Any other message.
+    Note(String),
     /// A call began.
     Began(String),
     /// A call ended.
     Ended(Status),
 }
 
-/// What became of a key.
+/// The fate of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum KeyFate {
     Heard,
-    /// The script listens, but not to this key.
+    /// The script listens, but not for this key.
     Ignored,
-    /// Nobody listened.
+    /// The script wasn't listening.
     Dropped,
 }
 
@@ -107,7 +107,7 @@ pub enum KeyFate {
 pub struct LogEntry {
     pub at: Option<Duration>,
     pub warning: bool,
-    /// Script and line.
+    /// The script and line.
     pub place: Option<String>,
     pub text: String,
 }
@@ -146,7 +146,7 @@ impl LineSound {
     }
 }
 
-/// A date as a person reads it.
+/// Returns a spoken date or time in readable form.
 fn moment(kind: &str, text: &str) -> Option<String> {
     let form = match kind {
         "date" => "%A, %-d %B %Y",
@@ -158,45 +158,45 @@ fn moment(kind: &str, text: &str) -> Option<String> {
     jiff::fmt::strtime::format(form, moment).ok()
 }
 
-/// A call that is on, or was.
+/// The current call, or the last one.
 pub struct CallState {
-    /// Which one it is, from 1.
+    /// The number of the call, from 1.
     pub number: usize,
     pub version: Arc<LoadedScript>,
     pub variables: Variables,
     pub seed: u64,
     clock: Stopwatch,
-    /// What `--fast` has not waited for.
+    /// The time that `--fast` has skipped.
     skipped: Duration,
     began: Time,
     pub sound: LineSound,
-    /// When it began, when it is over, and how long all of it takes where that is known.
+    /// When the sound began, when it ends, and its whole length if known.
     pub since: Time,
     pub until: Time,
     pub length: Option<Duration>,
-    /// Whether keys are listened to.
+    /// Whether the script listens for keys.
     pub asked: bool,
     prompt: u64,
-    /// The keys the command listens to, where it names them.
+    /// The keys for which the command listens, if it names them.
     pub listened: Option<String>,
     /// The keys heard in this command.
     pub entered: String,
-    /// The key pressed last, and when.
+    /// The last key, and when it was pressed.
     pub key: Option<(char, Time)>,
-    /// The command that has not been answered yet.
+    /// The command that is running.
     pub command: Option<&'static str>,
     pub commands: u64,
-    /// Script and line of the last command.
+    /// The script and line of the last command.
     pub place: Option<(String, usize)>,
     pub end: Option<ShownEnd>,
 }
 
-/// The end of a call as it is shown.
+/// The end of a call to show.
 pub struct ShownEnd {
     pub status: Option<Status>,
     pub length: Duration,
     pub goes_on: Option<String>,
-    /// A fault, over several lines.
+    /// A fault in several lines.
     pub fault: Option<String>,
 }
 
@@ -205,14 +205,14 @@ impl CallState {
         self.clock.now() + self.skipped
     }
 
-    /// How long it is on, or was.
+    /// Returns the length of the call so far, or of the whole call.
     pub fn age(&self) -> Duration {
         self.end.as_ref().map_or_else(|| self.now() - self.began, |end| end.length)
     }
 }
 
 impl PhoneState {
-    /// Whether a call is on.
+    /// Whether a call is going on.
     pub fn on_call(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.end.is_none())
     }
@@ -227,13 +227,13 @@ impl PhoneState {
         self.log.push(LogEntry { at, warning, place, text });
     }
 
-    /// Puts a line into the history.
+    /// Adds an event to the history.
     pub fn note(&mut self, what: HistoryEvent) {
         let at = self.age();
         self.history.push(HistoryEntry { at, what });
     }
 
-    /// A key, which joins those just before it.
+    /// Adds a key to the history, together with the keys just before it if they have the same fate.
     fn note_key(&mut self, key: char, fate: KeyFate) {
         if let Some(HistoryEntry { what: HistoryEvent::Keys(keys, same), .. }) = self.history.0.back_mut()
             && *same == fate
@@ -246,11 +246,12 @@ impl PhoneState {
 }
 
 impl SharedState {
+    /// Locks the state.
     pub fn view(&self) -> MutexGuard<'_, PhoneState> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call begins.
+    /// Records the start of a call.
     pub fn begin(&self, version: Arc<LoadedScript>) {
         let mut view = self.view();
         let number = view.call.as_ref().map_or(1, |call| call.number + 1);
@@ -282,15 +283,15 @@ impl SharedState {
         view.note(HistoryEvent::Began(format!("call {number}")));
     }
 
-    /// The line of the call that has begun.
-    pub fn is_line(&self, placed: &PhoneCall) {
+    /// Takes the variables and the seed of the call that has begun.
+    pub fn set_call(&self, placed: &PhoneCall) {
         if let Some(call) = &mut self.view().call {
             call.variables = placed.variables.clone();
             call.seed = placed.seed;
         }
     }
 
-    /// The call is over.
+    /// Records the end of the call.
     pub fn end(&self, end: &anyhow::Result<CallEnd>) {
         let mut view = self.view();
         let age = view.age().unwrap_or_default();
@@ -315,19 +316,19 @@ impl SharedState {
         }
     }
 
-    /// The time of the call.
+    /// Returns the time of the call.
     pub fn now(&self) -> Time {
         self.view().call.as_ref().map(CallState::now).unwrap_or_default()
     }
 
-    /// Time nobody waits for.
+    /// Skips time.
     pub fn skip(&self, length: Duration) {
         if let Some(call) = &mut self.view().call {
             call.skipped = call.skipped.saturating_add(length);
         }
     }
 
-    /// What the caller hears up to some moment; true when a prompt has just begun.
+    /// Records what the caller hears until `until`. Returns true if a prompt has just begun.
     pub fn hears(&self, until: Time, hears: &Hearing<'_>, length: Option<Duration>) -> bool {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return false };
@@ -348,7 +349,7 @@ impl SharedState {
         new
     }
 
-    /// A key is pressed.
+    /// Records a key.
     pub fn presses(&self, key: Digit, fate: KeyFate) {
         let mut view = self.view();
         view.note_key(key.letter(), fate);
@@ -360,8 +361,8 @@ impl SharedState {
         }
     }
 
-    /// The last key heard meant nothing after all.
-    pub fn meant_nothing(&self) {
+    /// Marks the last key as ignored.
+    pub fn ignore_last_key(&self) {
         let mut view = self.view();
         let Some(HistoryEntry { what: HistoryEvent::Keys(keys, KeyFate::Heard), .. }) = view.history.0.back_mut()
         else {
@@ -377,12 +378,12 @@ impl SharedState {
         }
     }
 
-    /// Puts a line into the history.
+    /// Adds an event to the history.
     pub fn note(&self, what: HistoryEvent) {
         self.view().note(what);
     }
 
-    /// A line of the dialogue.
+    /// Adds a line to the dialogue.
     pub fn dialogue(&self, text: String, at: Time) {
         let mut view = self.view();
         let Some(call) = &view.call else { return };
@@ -390,20 +391,20 @@ impl SharedState {
         view.dialogue.push(DialogueLine { at, text });
     }
 
-    /// A line of the log.
+    /// Adds a line to the log.
     pub fn log(&self, warning: bool, place: Option<String>, text: String) {
         self.view().log(warning, place, text);
     }
 
-    /// A panic, in the log. Whoever panics may be looking at this just now.
+    /// Adds a panic to the log, unless the panicking thread holds the lock.
     pub fn report(&self, panic: &str) {
-        if let Ok(mut view) = self.view.try_lock() {
+        if let Ok(mut view) = self.state.try_lock() {
             view.log(true, None, panic.to_owned());
         }
     }
 }
 
-/// Whether it is the same sound still, told without making a copy.
+/// Compares two sounds without copying.
 fn same(known: &LineSound, sound: &Sound<'_>) -> bool {
     match (known, *sound) {
         (LineSound::Silence, Sound::Silence) | (LineSound::Beep, Sound::Beep) => true,
@@ -416,7 +417,7 @@ fn same(known: &LineSound, sound: &Sound<'_>) -> bool {
     }
 }
 
-/// The keys a line of this command names as those it listens to.
+/// Returns the keys for which a command line of this command listens.
 fn keys(command: &Command, line: &[u8]) -> Option<String> {
     let words = split(line);
     let arguments = words.get(command.verb.split(' ').count()..)?;

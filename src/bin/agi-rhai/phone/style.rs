@@ -3,7 +3,7 @@
 use crate::terminal::colour_is_wanted;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Span;
-/// Styles by meaning. Without colour the meaning is in bold and faint.
+/// Styles by meaning. Without colour, bold and faint text carry the meaning.
 pub struct Theme {
     pub faint: Style,
     pub strong: Style,
@@ -30,12 +30,12 @@ impl Theme {
     }
 }
 
-/// The width of a text in columns.
+/// Returns the width of a text in columns.
 pub fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
 
-/// A text in one line that does no harm to the screen, at most so wide.
+/// Cuts a text to one line of at most this width, and replaces control characters.
 pub fn fit(text: &str, most: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if width(&text) <= most {
@@ -57,7 +57,7 @@ pub fn fit(text: &str, most: usize) -> String {
     short
 }
 
-/// A text over lines so wide, at most so many; the last one is cut.
+/// Wraps a text into at most `lines` lines of this width, and cuts the last one.
 pub fn wrap(text: &str, most: usize, lines: usize) -> Vec<String> {
     let mut wrapped: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,37 +1,37 @@
-//! What the person at the phone has chosen to see.
+//! The view settings of the full-screen phone.
 
 use super::style::Theme;
 
-/// What the person at the screen has chosen to see.
+/// The view settings, which keys change.
 pub struct Ui {
     pub theme: Theme,
-    /// The panels that are open, the one opened last at the end; the last ones are shown as far as there is room.
+    /// The open panels, in the order in which they were opened. If there isn't room for all, the last ones are shown.
     pub panels: Vec<Panel>,
-    /// Shows the last one in place of the history, if there is no room for both.
-    pub insists: bool,
-    /// Those there was room for.
+    /// Shows the last panel instead of the history if there isn't room for both.
+    pub replaces_history: bool,
+    /// The panels there was room for.
     pub shown: Vec<Panel>,
-    /// Variables and AstDB.
+    /// How to show variables and AstDB.
     pub values: Values,
     pub shows_values: bool,
     pub help: bool,
-    /// How many lines of the history are below the screen.
+    /// The number of history lines below the screen.
     pub scroll: usize,
-    /// A text being typed.
+    /// The text being typed.
     pub text: Option<String>,
 }
 
-/// Where variables and AstDB are shown.
+/// How variables and AstDB are shown.
 #[derive(Clone, Copy)]
 pub enum Values {
     Hidden,
-    /// Beside the history, if there is room.
+    /// Beside the history if there is room.
     Beside,
-    /// Beside the history, or in its place.
-    Asked,
+    /// Beside the history, or else instead of it.
+    Requested,
 }
 
-/// What is shown below the history.
+/// A panel below the history.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Panel {
     Log,
@@ -44,7 +44,7 @@ impl Ui {
         Self {
             theme: Theme::new(),
             panels: vec![Panel::Log, Panel::Script],
-            insists: false,
+            replaces_history: false,
             shown: Vec::new(),
             values: Values::Beside,
             shows_values: false,
@@ -61,11 +61,11 @@ impl Ui {
         if !open {
             self.panels.push(panel);
         }
-        self.insists = !open;
+        self.replaces_history = !open;
     }
 
     pub fn toggle_values(&mut self) {
-        self.values = if self.shows_values { Values::Hidden } else { Values::Asked };
+        self.values = if self.shows_values { Values::Hidden } else { Values::Requested };
     }
 
     pub fn scroll_by(&mut self, lines: isize) {

@@ -1,4 +1,4 @@
-//! What the screen looks like.
+//! The layout of the screen.
 
 use super::call::PhoneSetup;
 use super::call_view::draw_call;
@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use std::sync::Arc;
 
-/// Draws all of it.
+/// Draws the screen.
 pub fn draw(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, ui: &mut Ui) {
     let area = frame.area();
     let call_rows = match area.height {
@@ -58,7 +58,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, ui: &m
 fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: usize) -> Line<'a> {
     let state = match &view.call {
         Some(call) if call.end.is_none() => (theme.good, format!("● call {}  {}", call.number, call_time(call.age()))),
-        _ if view.broken.is_some() => (theme.bad, "waits for the mend".to_owned()),
+        _ if view.broken.is_some() => (theme.bad, "waiting for a fix".to_owned()),
         Some(call) => (theme.faint, format!("no call  {}", call_time(call.age()))),
         None => (theme.faint, "no call".to_owned()),
     };
@@ -66,7 +66,7 @@ fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: us
         "" => "number withheld".to_owned(),
         number => format!("from {number}"),
     };
-    // What may be cut on a narrow screen comes last.
+    // The least important part, which a narrow screen cuts off, comes last.
     let mut details = from;
     if let Some(call) = &view.call {
         let plural = if call.commands == 1 { "" } else { "s" };
@@ -86,27 +86,27 @@ fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: us
     ])
 }
 
-/// The history, the values beside it, and the panels below.
+/// Draws the history, the values beside it, and the panels below.
 fn draw_rest(frame: &mut Frame<'_>, view: &PhoneState, ui: &mut Ui, area: Rect) {
-    // A fault of the last call is shown until another version is there.
+    // A fault of the last call is shown until the script is loaded again.
     let is_same = |call: &&CallState| view.version.as_ref().is_some_and(|version| Arc::ptr_eq(version, &call.version));
     let ended = view.call.as_ref().filter(is_same).and_then(|call| call.end.as_ref());
     let fault = view.broken.as_deref().or_else(|| ended.and_then(|end| end.fault.as_deref()));
     let mut left = area.height;
-    // A fault is shown whole, if it is not larger than the screen.
+    // A fault is shown in full if it fits the screen.
     let fault = fault.map(|text| fault_lines(text, &ui.theme, usize::from(area.width).saturating_sub(2)));
     let fault_rows = fault.as_ref().map_or(0, |lines| u16::try_from(lines.len() + 1).unwrap_or(u16::MAX));
     let fault = fault.map(|lines| if fault_rows > left { shortened(lines) } else { lines });
     let fault_rows = fault_rows.min(left);
     left -= fault_rows;
-    // As many panels as there is room for, when the history keeps some lines.
+    // As many panels as fit while the history keeps some lines.
     let mut count = ui.panels.len();
     while count > 0 && usize::from(left) < count * 6 + 7 {
         count -= 1;
     }
     let many = u16::try_from(count).unwrap_or(1).max(1);
     let mut rows = (if many == 1 { left * 2 / 5 } else { left * 3 / 5 / many }).max(6);
-    if count == 0 && ui.insists && left > 1 {
+    if count == 0 && ui.replaces_history && left > 1 {
         (count, rows) = (1, left);
     }
     let shown = ui.panels[ui.panels.len() - count..].to_vec();
@@ -115,8 +115,8 @@ fn draw_rest(frame: &mut Frame<'_>, view: &PhoneState, ui: &mut Ui, area: Rect) 
     constraints.push(Constraint::Length(fault_rows));
     let areas = Layout::vertical(constraints).split(area);
     let side = match ui.values {
-        Values::Beside | Values::Asked if area.width >= 64 => (area.width * 3 / 8).min(48),
-        Values::Asked => area.width,
+        Values::Beside | Values::Requested if area.width >= 64 => (area.width * 3 / 8).min(48),
+        Values::Requested => area.width,
         Values::Beside | Values::Hidden => 0,
     };
     ui.shows_values = side > 0;
