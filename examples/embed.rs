@@ -7,7 +7,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use agi_rhai::command::DATABASE_PUT;
-use agi_rhai::pbx::{Call as Incoming, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Call;
 use agi_rhai::transport::{Simulator, Stream};
 use agi_rhai::{Host, Outcome, Session};
@@ -85,7 +85,7 @@ pub(crate) fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn 
     let host = host();
     let script = host.compile("stock.rhai", SCRIPT)?;
     let plan: Plan = caller.parse()?;
-    let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(plan)));
+    let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(plan)));
     let transcript = simulator.transcript();
     let outcome = host.run(Session::begin(Box::new(simulator))?, &script, vec![]);
     let dialogue = transcript.lock().map(|lines| lines.clone()).unwrap_or_default();

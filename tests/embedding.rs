@@ -1,7 +1,7 @@
 //! The host in somebody else's program: what its functions may do in a call, and cannot do to it.
 
 use agi_rhai::command::{DATABASE_GET, DATABASE_PUT, Value};
-use agi_rhai::pbx::{Call as Incoming, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Call;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Session, Status};
@@ -18,7 +18,7 @@ fn play(module: Module, script: &str, caller: &str) -> (Outcome, Vec<String>) {
     host.language_mut().add(module);
     let script = host.compile("embedded.rhai", script).unwrap();
     let plan: Plan = caller.parse().unwrap();
-    let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(plan)));
+    let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(plan)));
     let transcript = simulator.transcript();
     let (sender, ended) = channel();
     // On a thread of its own, so that a call that hangs fails the test instead of hanging it.
@@ -83,7 +83,7 @@ fn values_of_a_call_stay_in_that_call() {
     host.language_mut().add(module);
     let script = host.compile("count.rhai", "count(); count(); verbose(`${count()}`);").unwrap();
     for _ in 0..2 {
-        let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(Plan::default())));
+        let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::default())));
         let transcript = simulator.transcript();
         host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
         let lines = transcript.lock().unwrap();
@@ -175,14 +175,14 @@ fn nothing_public_needs_a_large_stack() {
         let compiled = on_a_small_stack(|| host.compile("deep.rhai", &script));
         let Ok(compiled) = compiled else { continue };
         let outcome = on_a_small_stack(|| {
-            let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(Plan::default())));
+            let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::default())));
             let session = Session::begin(Box::new(simulator)).unwrap();
             host.run(session, &compiled, vec![])
         });
         assert_ne!(outcome.status, Status::Lost, "{shown}");
         on_a_small_stack(|| {
             let sounds = agi_rhai::pbx::Sounds::stock();
-            storm::Storm::new(host.clone(), compiled, sounds).run(1, storm::Length::Calls(3))
+            storm::Storm::new(&host, compiled, sounds).run(1, storm::Length::Calls(3))
         });
     }
 }

@@ -3,7 +3,7 @@
 use super::playback::played;
 use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Then, Waits, optional, required};
 use crate::agi::Reply;
-use crate::pbx::Data;
+use crate::pbx::GetDataResult;
 
 /// `GET DATA`
 pub static GET_DATA: Command = Command {
@@ -57,9 +57,9 @@ pub static GET_DATA: Command = Command {
         let ms = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
         let max = words.get(2).and_then(|max| max.parse().ok()).unwrap_or(1024);
         Some(match channel.get_data(words[0], ms, max) {
-            Data::Digits(digits) => Reply::of(digits),
-            Data::Timeout(digits) => Reply::of(digits).with_value("timeout"),
-            Data::Failed => Reply::of(-1),
+            GetDataResult::Digits(digits) => Reply::of(digits),
+            GetDataResult::Timeout(digits) => Reply::of(digits).with_value("timeout"),
+            GetDataResult::Failed => Reply::of(-1),
         })
     },
 };

@@ -1,7 +1,7 @@
 //! Parameters: a script's values to the words of a command line.
 
 use super::{Command, Permissions, Refusal, RefusalKind, Value};
-use crate::agi::{Unsendable, line, quote};
+use crate::agi::{LineError, line, quote};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -261,10 +261,10 @@ impl Command {
                 (_, None, _) => {}
             }
             if line.len() > rules.line_limit && line.len() > before {
-                return Err(refused(Unsendable::TooLong(rules.line_limit).to_string()));
+                return Err(refused(LineError::TooLong(rules.line_limit).to_string()));
             }
             if words > line::MAX_WORDS {
-                return Err(refused(Unsendable::TooManyWords.to_string()));
+                return Err(refused(LineError::TooManyWords.to_string()));
             }
         }
         Ok(Encoded::Line(line))
@@ -310,7 +310,7 @@ fn plural(count: usize, word: &str) -> String {
     }
 }
 
-fn push(line: &mut Vec<u8>, text: &str) -> Result<(), Unsendable> {
+fn push(line: &mut Vec<u8>, text: &str) -> Result<(), LineError> {
     line.push(b' ');
     quote(text, line)
 }

@@ -4,9 +4,9 @@ use super::{
     After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required,
 };
 use crate::agi::Reply;
-use crate::pbx::{Key, SayCase};
+use crate::pbx::{KeyResult, SayCase};
 
-fn said(key: Key) -> Reply {
+fn said(key: KeyResult) -> Reply {
     Reply::of(key.code())
 }
 

@@ -4,7 +4,7 @@ use super::{
     After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, optional, required,
 };
 use crate::agi::Reply;
-use crate::pbx::Recognized;
+use crate::pbx::RecognizeResult;
 
 const NO_ENGINE: &str = "Asterisk has no speech engine or object for this";
 const GRAMMAR: super::Param = required("grammar", Kind::Name, "Name of the grammar.");
@@ -242,12 +242,12 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         let one = |word: &str, endpos| Reply::of(1).with_value(word).with("endpos", endpos);
         Some(match channel.speech_recognize(words[0], words[1].parse().ok()?, offset) {
             None => Reply::of(0),
-            Some(Recognized::Timeout(endpos)) => one("timeout", endpos),
-            Some(Recognized::HangUp(endpos)) => one("hangup", endpos),
-            Some(Recognized::Digit(digit, endpos)) => {
+            Some(RecognizeResult::Timeout(endpos)) => one("timeout", endpos),
+            Some(RecognizeResult::HangUp(endpos)) => one("hangup", endpos),
+            Some(RecognizeResult::Digit(digit, endpos)) => {
                 Reply::new(200, format!("result=1 (digit) digit={digit} endpos={endpos}"))
             }
-            Some(Recognized::Speech { endpos, results }) => {
+            Some(RecognizeResult::Speech { endpos, results }) => {
                 use std::fmt::Write;
                 let mut reply = one("speech", endpos).with("results", i64::try_from(results.len()).unwrap_or(0));
                 for (n, result) in results.iter().enumerate() {

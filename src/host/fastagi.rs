@@ -375,7 +375,7 @@ impl Server {
         let (orders, taken) = channel();
         let library = Arc::clone(&shared);
         let loader = Builder::new().name("loader".to_owned()).stack_size(stack::SIZE).spawn(move || {
-            stack::is_roomy();
+            stack::mark_large();
             coroutine::count_with(thread_memory);
             library.keep_loading(&taken);
         })?;
@@ -610,7 +610,7 @@ impl Shared {
         let own = Arc::clone(shared);
         let work = move || {
             let Ok(worker) = workers.recv() else { return };
-            stack::is_roomy();
+            stack::mark_large();
             coroutine::count_with(own.thread_memory);
             let number = worker.number;
             match catch_unwind(AssertUnwindSafe(|| worker.work(&own))) {

@@ -46,13 +46,13 @@ pub const ERROR: &str = "AGI_RHAI_ERROR";
 ///
 /// ```
 /// use agi_rhai::{Host, Session, Status};
-/// use agi_rhai::pbx::{Call, Channel, Plan};
+/// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 /// use agi_rhai::transport::Simulator;
 ///
 /// let host = Host::new();
 /// let script = host.compile("hello.rhai", r#"answer(); set_variable("KEY", wait_for_digit(5000));"#)?;
 /// let caller: Plan = "presses 7 after 1s".parse().unwrap();
-/// let simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+/// let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 /// let transcript = simulator.transcript();
 /// let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
 /// assert_eq!(outcome.status, Status::Success);

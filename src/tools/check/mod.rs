@@ -31,7 +31,7 @@ impl Checker {
     /// What is wrong with the script of this path, whose text may be newer than the file; in the order of its lines.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
-        stack::with_room(|| self.check_here(path, text))
+        stack::maybe_grow(|| self.check_here(path, text))
     }
 
     fn check_here(&self, path: &Path, text: &str) -> Vec<Finding> {
@@ -67,7 +67,7 @@ impl Checker {
         let text = plain(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
-        stack::with_room(|| {
+        stack::maybe_grow(|| {
             engine
                 .compile_with_scope(Language::scope(), &text)
                 .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))

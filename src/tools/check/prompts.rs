@@ -7,7 +7,7 @@ use super::report::Report;
 use super::rules::{self, Rule};
 use super::text::{Place, place};
 use crate::command::{Command, Function, Kind, Minus};
-use crate::pbx::{Sounds, prompts};
+use crate::pbx::{Sounds, parse_prompts};
 use crate::script::Phrases;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, HashSet};
@@ -177,7 +177,7 @@ impl Prompts {
 
 /// The lines of a table that are right.
 fn lenient(text: &str) -> BTreeMap<String, String> {
-    text.lines().flat_map(|line| prompts(line).unwrap_or_default()).collect()
+    text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
 }
 
 /// The table of phrases beside a script.
@@ -300,7 +300,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut allowed = false;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let allows = line.trim_start().starts_with(';') && line.contains("agi-rhai: allow(unused-prompt)");
-        match prompts(line) {
+        match parse_prompts(line) {
             Err(error) => {
                 let hint = Some("write `name: words`, or begin the line with `;`".to_owned());
                 add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);

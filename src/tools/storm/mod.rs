@@ -132,13 +132,13 @@ impl std::fmt::Debug for Storm {
 
 impl Storm {
     /// A storm on a script with these sounds, under the limits and with the functions of this host.
-    pub fn new(host: Host, mut script: Script, sounds: Sounds) -> Self {
-        let coverage = stack::with_room(|| script.cover(host.language()));
-        let (words, names) = stack::with_room(|| words(&script, host.language()));
+    pub fn new(host: &Host, mut script: Script, sounds: Sounds) -> Self {
+        let coverage = stack::maybe_grow(|| script.cover(host.language()));
+        let (words, names) = stack::maybe_grow(|| words(&script, host.language()));
         Self {
             script,
             coverage,
-            host,
+            host: host.clone(),
             sounds: Arc::new(sounds),
             without: HashMap::new(),
             words: Arc::new(words),
@@ -160,7 +160,7 @@ impl Storm {
 
     /// Lets the storm loose. The same seed and number of calls make the same calls.
     pub fn run(self, seed: u64, length: Length) -> Report {
-        stack::with_room(|| self.run_here(seed, length))
+        stack::maybe_grow(|| self.run_here(seed, length))
     }
 
     fn run_here(mut self, seed: u64, length: Length) -> Report {
@@ -396,7 +396,7 @@ impl Storm {
             channel.set_variable(name, value);
         }
         if let Some(command) = scene.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         let line = Line::new(Simulator::new(channel), handle.clone());
         let mut host = self.host.clone();

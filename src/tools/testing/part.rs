@@ -4,7 +4,7 @@ use super::line::{self, Goal, PATIENCE, Placed, Prompt, Run, State};
 use super::test::{Failed, Live, OnLine, Test};
 use crate::clock::Time;
 use crate::command::{Function, Kind, Need, Param, Value};
-use crate::pbx::{Act, Call, Channel, State as ChannelState, Variables, Voice};
+use crate::pbx::{Act, Channel, ChannelState, IncomingCall, Variables, Voice};
 use crate::script::LoadError;
 use crate::script::MAX_MESSAGE;
 use crate::script::{nearest, value};
@@ -253,7 +253,7 @@ pub(super) static OPTIONS: &[Param] = &[
 ];
 
 struct Options {
-    call: Call,
+    call: IncomingCall,
     seed: u64,
     params: BTreeMap<String, String>,
     variables: Vec<(String, String)>,
@@ -267,7 +267,7 @@ struct Options {
 }
 
 impl Options {
-    fn read(options: &Value, call: Call, seed: u64) -> Result<Self, String> {
+    fn read(options: &Value, call: IncomingCall, seed: u64) -> Result<Self, String> {
         let mut read = Self {
             call,
             seed,
@@ -399,7 +399,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let number = i64::try_from(live.calls).unwrap_or(0);
     let request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let uniqueid = format!("1700000000.{number}");
-    let call = Call { request, uniqueid, ..Call::default() };
+    let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
     // Each call of a test draws other numbers, as calls do.
     let seed = run.seed.wrapping_add(number.cast_unsigned() - 1);
     let options = Options::read(&args.value(1), call, seed);
@@ -426,7 +426,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
             channel = channel.with_dial_status(status);
         }
         if let Some(command) = options.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         for (name, item) in &options.variables {
             channel.set_variable(name, item);
