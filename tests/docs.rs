@@ -507,7 +507,7 @@ fn every_server_of_the_pages_serves() {
                     assert!(output.status.success(), "{}: `{line}`\n{said}{complaint}", block.place);
                     let expected = match line.as_str() {
                         "agi-rhai calls" => "subtraction.rhai",
-                        line if line.starts_with("agi-rhai calls end") => "told to end",
+                        line if line.starts_with("agi-rhai calls end") => "ending call",
                         _ => " 0 with a fault",
                     };
                     ended |= line.starts_with("agi-rhai calls end");

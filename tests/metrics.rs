@@ -116,7 +116,7 @@ fn value(page: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 /// Something of everything.
 fn busy() -> Metrics {
     let metrics = Metrics::new(2);
-    metrics.know(["guess", "memory"]);
+    metrics.set_scripts(["guess", "memory"]);
     for status in [Status::Success, Status::Hangup, Status::Failure, Status::NotFound, Status::Lost] {
         metrics.started();
         metrics.ended(if status == Status::NotFound { "" } else { "guess" }, status);
@@ -285,7 +285,7 @@ fn scripts_that_are_gone_do_not_fill_the_page() {
     };
     metrics.ended("", Status::NotFound);
     for day in 0..1000 {
-        metrics.know([format!("day{day}.rhai").as_str(), "always.rhai"]);
+        metrics.set_scripts([format!("day{day}.rhai").as_str(), "always.rhai"]);
         metrics.ended(&format!("day{day}.rhai"), Status::Success);
         metrics.ended("always.rhai", Status::Success);
     }
@@ -304,7 +304,7 @@ fn scripts_that_are_gone_do_not_fill_the_page() {
     };
     // Nothing that stays has lost a call; one that comes back goes on where it was.
     assert_eq!((count("always.rhai", "SUCCESS"), count("", "NOTFOUND")), (Some(1000.0), Some(1.0)));
-    metrics.know(["day950.rhai", "always.rhai"]);
+    metrics.set_scripts(["day950.rhai", "always.rhai"]);
     metrics.ended("day950.rhai", Status::Success);
     assert_eq!(count("day950.rhai", "SUCCESS"), Some(2.0));
     // Calls that outlive their script count, and push nothing out that is there.

@@ -331,7 +331,7 @@ fn one_call_is_listed_shown_and_ended() {
     shown.read_exact(&mut first).unwrap();
     let output = server.calls(&["end", id]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("call {id} is told to end\n"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("ending call {id}\n"));
     let played = ended_by_operator(peer, "stream", None);
     assert_eq!((played.said(), played.status()), (vec!["gone in <stream_file>"], "HANGUP"), "{played:?}");
     let mut rest = String::new();
@@ -369,13 +369,13 @@ fn the_control_socket_suffers_nonsense() {
     // Too many: whoever asks for the list is told so, and not that it is empty.
     let list = server.calls(&[]);
     assert_eq!(list.status.code(), Some(2), "{list:?}");
-    assert!(String::from_utf8_lossy(&list.stderr).contains("too many ask at a time"), "{list:?}");
+    assert!(String::from_utf8_lossy(&list.stderr).contains("too many clients at a time"), "{list:?}");
     wait_until("it answers again", || {
         let Ok(mut stream) = UnixStream::connect(&server.control) else { return false };
         let _ = stream.write_all(b"what\n");
         let mut text = String::new();
         let _ = stream.read_to_string(&mut text);
-        text == "error: no such order: calls, show ID or end ID\n"
+        text == "error: unknown request: use calls, show ID or end ID\n"
     });
     drop(idle);
     assert_eq!(server.status("a"), "SUCCESS");
@@ -695,7 +695,7 @@ fn without_descriptors_it_waits_for_some() {
     for _ in 0..3 {
         let silent: Vec<Peer> = (0..300).map(|_| server.connect()).collect();
         let looking: Vec<_> = (0..20).filter_map(|_| UnixStream::connect(&server.control).ok()).collect();
-        server.wait_for_log("cannot take a connection: Too many open files");
+        server.wait_for_log("cannot accept a connection: Too many open files");
         std::thread::sleep(Duration::from_millis(200));
         drop((silent, looking));
         wait_until("it serves again", || {
@@ -707,7 +707,7 @@ fn without_descriptors_it_waits_for_some() {
     wait_until("only the held call is left", || server.metric("agi_rhai_calls") == 1.0);
     wait_until("the calls can be listed", || server.calls(&[]).status.success());
     assert_eq!(server.list().len(), 1);
-    let told = server.logged("cannot take a connection");
+    let told = server.logged("cannot accept a connection");
     assert!(told <= 10, "told {told} times");
     held.send("200 result=0\n");
     assert_eq!(held.play().status(), "SUCCESS");

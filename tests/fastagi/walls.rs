@@ -7,7 +7,7 @@
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::process::{ENVIRONMENT, Folder, agi_rhai};
 use crate::support::server::{Peer, Server, environment, wait_until};
-use agi_rhai::host::fastagi::{self, Admission, Ending, listen_on};
+use agi_rhai::host::fastagi::{self, Admission, EndResponse, listen_on};
 use agi_rhai::script::Language;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -597,8 +597,8 @@ fn a_step_that_does_not_end_is_reported_and_keeps_nobody_waiting() {
     assert!(server.metrics(0).contains("agi_rhai_stuck_calls 6"));
     assert_eq!(call("quick").play().said(), ["well"]);
     let first = server.live().iter().map(|live| live.id).min().unwrap();
-    assert_eq!(server.end_call(first), Ending::Stuck);
-    assert_eq!(server.end_call(u64::MAX), Ending::Unknown);
+    assert_eq!(server.end_call(first), EndResponse::AfterStep);
+    assert_eq!(server.end_call(u64::MAX), EndResponse::UnknownCall);
     // They go on where they were, but for the one that was told to end.
     drop(closed);
     let ends: Vec<String> = stuck.into_iter().map(|peer| peer.play().status().to_owned()).collect();
