@@ -48,7 +48,7 @@ fn beyond_the_limit_calls_are_busy_at_once() {
     assert!(times[99] < Duration::from_millis(50), "{:?}", times[99]);
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls\"}"), 200.0);
     server.wait_for_log("turned away with BUSY");
-    let told = server.logged("there are as many calls as --max-calls lets in (8)");
+    let told = server.logged("turned away with BUSY: there are 8 calls already (max_calls)");
     assert!((1..=5).contains(&told), "told {told} times");
     // Room again as soon as a call has ended.
     for _ in 0..20 {
@@ -111,7 +111,7 @@ fn each_asterisk_has_its_own_share() {
     };
     let mut peers = vec![hold("127.0.0.2"), hold("127.0.0.2"), hold("127.0.0.3")];
     assert_eq!(call("127.0.0.2").play().status(), "BUSY");
-    server.wait_for_log("127.0.0.2 has as many calls as --max-calls-per-peer lets it");
+    server.wait_for_log("call from 127.0.0.2 turned away with BUSY: it has 2 calls already (max_calls_per_peer)");
     peers.push(hold("127.0.0.3"));
     assert_eq!(call("127.0.0.3").play().status(), "BUSY");
     peers.push(hold("127.0.0.4"));

@@ -59,7 +59,7 @@ impl Worker {
         if !admission.allows(peer) {
             shared.metrics.refused(Refused::NotAllowed);
             shared.warnings.warn(now, "allow", || {
-                format!("connection from {peer} closed: the networks that may call (allow) don't contain this address")
+                format!("connection from {peer} closed: its address is in no network that may call (allow)")
             });
             return;
         }
@@ -69,9 +69,14 @@ impl Worker {
                 shared.metrics.refused(why);
                 shared.warnings.warn(now, why.word(), || match (why, admission.max_calls_per_peer) {
                     (Refused::MaxCallsPerPeer, Some(max)) => {
-                        format!("{peer} has reached max_calls_per_peer, {max} calls: turned away with BUSY")
+                        format!(
+                            "call from {peer} turned away with BUSY: it has {max} calls already (max_calls_per_peer)"
+                        )
                     }
-                    _ => format!("max_calls is reached, {} calls: turned away with BUSY", admission.max_calls),
+                    _ => {
+                        let max = admission.max_calls;
+                        format!("call from {peer} turned away with BUSY: there are {max} calls already (max_calls)")
+                    }
                 });
                 if shared.refusals.fetch_add(1, Relaxed) < MAX_REFUSALS {
                     self.refuse(shared, stream);
