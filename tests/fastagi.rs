@@ -1,4 +1,4 @@
-//! The FastAGI server, held against what it promises: mostly as a process, with peers that speak Asterisk's side.
+//! The FastAGI server: mostly as a process, with peers that act as Asterisk does.
 
 mod alone;
 mod doors;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A folder with these scripts in it.
+/// Makes a folder with these scripts in it.
 fn scripts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Folder {
     let folder = Folder::new();
     for (name, text) in files {
@@ -25,10 +25,10 @@ fn scripts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Folder {
     folder
 }
 
-/// A script that asks one command after the other until it is told to end, and one that answers it.
+/// A script that sends one command after the other until a reply ends it.
 const NEIGHBOUR: (&str, &str) = ("neighbour.rhai", "while get_variable(\"ON\") != () { } verbose(\"well\");");
 
-/// A call that plays on all the time: nothing that happens beside it may be felt by it.
+/// A call that is busy all the time, to measure how much it is slowed down by what happens beside it.
 struct Neighbour {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
@@ -60,9 +60,9 @@ impl Neighbour {
         Self { stop, thread }
     }
 
-    /// Ends it: it went well, and hardly a command took longer than this.
+    /// Ends the call, and checks that 99 % of its commands took less than the limit.
     #[track_caller]
-    fn check(self, what: &str, most: Duration) {
+    fn check(self, what: &str, max: Duration) {
         self.stop.store(true, Relaxed);
         let mut times = self.thread.join().expect("the call beside has failed");
         times.sort_unstable();
@@ -73,11 +73,11 @@ impl Neighbour {
             at(0.99),
             at(1.0)
         );
-        assert!(at(0.99) < most, "99 % of its commands took up to {:?}", at(0.99));
+        assert!(at(0.99) < max, "99 % of its commands took up to {:?}", at(0.99));
     }
 }
 
-/// Answers a call on and on in a thread of its own, as nothing waits for it.
+/// Answers a call on a thread of its own.
 fn in_background(peer: Peer) -> JoinHandle<String> {
     std::thread::spawn(move || peer.play().status().to_owned())
 }
