@@ -735,7 +735,7 @@ fn an_error_takes_little_of_a_large_value() {
         // The values share their texts: a copy of each would be far more.
         let mut command = std::process::Command::new("sh");
         let line = format!("ulimit -v 524288; exec {} --max-memory 256 {path}", crate::support::process::program());
-        crate::support::process::bare(command.args(["-c", &line]));
+        crate::support::process::clear_environment(command.args(["-c", &line]));
         let ended = Process::call(&mut command).end();
         assert!(ended.code == Some(1) && !ended.stderr.contains("panicked"), "{then}: {:.2000}", ended.stderr);
         assert!(ended.stderr.len() < 10_000, "{then}: {} bytes, {:.2000}", ended.stderr.len(), ended.stderr);

@@ -1,6 +1,6 @@
 //! Environments of other switches and of files, and replies that were written down before the call.
 
-use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, bare, program};
+use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, clear_environment, program};
 use crate::support::server::{Server, environment};
 use agi_rhai::transport::Stream;
 use agi_rhai::{Host, Session, Status};
@@ -50,7 +50,7 @@ fn in_shell(line: &str, script: &str, environment: &str, replies: &str) -> Ended
     folder.file("replies", replies);
     folder.file("all", format!("{environment}{replies}"));
     let mut command = Command::new("sh");
-    bare(&mut command);
+    clear_environment(&mut command);
     command.args(["-c", &line.replace("agi-rhai", program())]).current_dir(folder.path("")).stdin(Stdio::null());
     let began = Instant::now();
     let output = command.output().unwrap();

@@ -1,6 +1,6 @@
 //! The command line of the real program.
 
-use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, bare, program};
+use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, clear_environment, program};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -184,7 +184,7 @@ fn the_log_goes_where_it_is_told() {
     call(&mut agi_rhai(["--log", "/dev/full", &script])).code(0);
     let mut closed = Command::new("sh");
     closed.args(["-c", "exec \"$0\" \"$@\" 2>&-", program(), &script]);
-    bare(&mut closed);
+    clear_environment(&mut closed);
     call(&mut closed).code(0);
 }
 
@@ -211,7 +211,7 @@ fn a_script_can_be_the_program() {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&script);
     command.args(["a", "-b", ""]);
-    bare(&mut command);
+    clear_environment(&mut command);
     // The line of `#!` counts.
     call(&mut command).code(1).sent(r#"VERBOSE "3" 1"#).says("game.rhai:4:1");
 }

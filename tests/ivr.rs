@@ -1,5 +1,5 @@
-//! Questions and menus on the simulator. The cases of [`CASES`] are played on a real Asterisk too, by `live_ivr.rs`, with
-//! the same callers and the same results.
+//! Questions and menus on the simulator. The cases of [`CASES`] are played on a real Asterisk too, by `live_ivr.rs`,
+//! with the same callers and the same results.
 
 use agi_rhai::agi;
 use agi_rhai::clock::Time;

@@ -334,7 +334,7 @@ fn run(words: &str, script: &str, table: &str) -> (Option<i32>, String) {
     folder.file("game.rhai", script);
     folder.file("game.phrases", table);
     let mut command = std::process::Command::new("sh");
-    crate::support::process::bare(&mut command);
+    crate::support::process::clear_environment(&mut command);
     let line = format!(
         "ulimit -v 524288; printf 'agi_request: x\\n\\n200 result=1\\n' | {} {words} 2>&1",
         crate::support::process::program()

@@ -1,5 +1,5 @@
-//! The simulator held against the real Asterisk: the same script and the same caller on both, the transcripts equal line
-//! by line but for what [`equal`] lists, for every command there is.
+//! The simulator held against the real Asterisk: the same script and the same caller on both, the transcripts equal
+//! line by line but for what [`equal`] lists, for every command there is.
 
 use crate::support::asterisk::{Call, Line, asterisk};
 use agi_rhai::command::{COMMANDS, Command};

@@ -1,5 +1,5 @@
-//! The server on a real Asterisk: many calls, edits between them, refusals, drains, and what the operator does to calls.
-//! That scripts run as by classic AGI is in `live.rs`, which takes both ways in.
+//! The server on a real Asterisk: many calls, edits between them, refusals, drains, and what the operator does to
+//! calls. That scripts run as by classic AGI is in `live.rs`, which takes both ways in.
 
 use crate::live::{commands, ends, noted, pause};
 use crate::support::asterisk::{Asterisk, Call, Running, asterisk};

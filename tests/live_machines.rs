@@ -1,9 +1,9 @@
-//! More than one machine: behind HAProxy, and found by DNS, with the configuration the pages show. A machine that dies in
-//! the middle costs its own calls their script and no other.
+//! More than one machine: behind HAProxy, and found by DNS, with the configuration the pages show. A machine that dies
+//! in the middle costs its own calls their script and no other.
 
 use crate::live::pause;
-use crate::support::asterisk::{Asterisk, Call, Crowd, Ending, free_port, may_have_own_names};
-use crate::support::machine::{Kept, Server};
+use crate::support::asterisk::{Asterisk, Call, Crowd, Ending, can_set_name_server, free_port};
+use crate::support::machine::{ChildProcess, Server};
 use crate::support::process::Folder;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -182,7 +182,8 @@ fn live_many_machines_behind_haproxy() {
         ],
     );
     let config = folder.file("haproxy.cfg", config);
-    let _haproxy = Kept::start(Command::new(haproxy.unwrap()).args(["-db", "-q", "-f", &config]).stdout(Stdio::null()));
+    let _haproxy =
+        ChildProcess::start(Command::new(haproxy.unwrap()).args(["-db", "-q", "-f", &config]).stdout(Stdio::null()));
     let until = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         assert!(Instant::now() < until, "HAProxy does not start");
@@ -194,7 +195,7 @@ fn live_many_machines_behind_haproxy() {
 
 /// A DNS server of the test's own, where it may have one.
 fn name_server() -> Result<Ipv4Addr, String> {
-    may_have_own_names()?;
+    can_set_name_server()?;
     let number = std::process::id();
     let address = Ipv4Addr::new(127, 53, (number >> 8) as u8, number as u8);
     UdpSocket::bind((address, 53)).map_err(|error| format!("port 53 of {address}: {error}"))?;
@@ -239,7 +240,7 @@ fn live_many_machines_found_by_dns() {
             format!("--conf-file={config}"),
             "--pid-file=".to_owned(),
         ]);
-        let kept = Kept::start(command.args(["--log-facility=-", "--quiet-dhcp"]).stderr(Stdio::null()));
+        let kept = ChildProcess::start(command.args(["--log-facility=-", "--quiet-dhcp"]).stderr(Stdio::null()));
         let until = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect((address, 53)).is_err() {
             assert!(Instant::now() < until, "dnsmasq does not start with {text}");

@@ -1,5 +1,5 @@
-//! What scripts may have a real Asterisk run: each known way to run a program or to write a file works where the operator
-//! says so, and does nothing where he does not.
+//! What scripts may have a real Asterisk run: each known way to run a program or to write a file works where the
+//! operator says so, and does nothing where he does not.
 
 use crate::support::asterisk::{Call, asterisk};
 use agi_rhai::command::permissions::{What, allowed};

@@ -2,7 +2,7 @@
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::process::{Folder, agi_rhai};
-use crate::support::server::{Awake, PATIENCE, Server, wait_until};
+use crate::support::server::{AwakeClock, PATIENCE, Server, wait_until};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,7 @@ fn each_of_a_thousand_edits_under_load_is_live_in_time() {
         write(&folder, script, 0, false);
     }
     let mut server = Server::start(&folder, &[]);
-    let clock = Awake::start();
+    let clock = AwakeClock::start();
     let shelf = ExpectedText { number: 0, before: 0, written: clock.now() };
     let shelves = Arc::new(Mutex::new(vec![shelf; SCRIPTS]));
     let over = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,7 @@
 //! Operating the server: signals, systemd, `agi-rhai calls`, HTTP pages, addresses.
 
 use super::scripts;
-use crate::support::process::{Folder, agi_rhai, bare, program};
+use crate::support::process::{Folder, agi_rhai, clear_environment, program};
 use crate::support::server::{PATIENCE, Peer, Played, Server, environment, reply, wait_until};
 use rustix::process::Signal;
 use std::io::{Read, Write};
@@ -22,9 +22,9 @@ const WORDS: (&str, &str) = (
      fn on_hangup(last) { verbose(`gone in <${last.command}>`); }",
 );
 
-/// Plays the end of a dialogue that the operator ends, as Asterisk does: another line that comes while a file plays ends
-/// that command without a reply, and one that comes during a wait for a key ends it with `result=1`. An application ends
-/// by itself.
+/// Plays the end of a dialogue that the operator ends, as Asterisk does: another line that comes while a file plays
+/// ends that command without a reply, and one that comes during a wait for a key ends it with `result=1`. An
+/// application ends by itself.
 fn play_interrupted(mut peer: Peer, first: &str, application: Option<Duration>) -> Played {
     let fence = "GET FULL VARIABLE \"agi-rhai: in step\"";
     let in_step = "200 result=1 (agi-rhai: in step)\n";
@@ -134,8 +134,8 @@ fn calls_that_do_not_end_after_sigterm_are_cut() {
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
-/// The reply to an interrupted command may come in one piece with the one that resynchronises the line, and both end with a
-/// parenthesis. The operator may also ask twice.
+/// The reply to an interrupted command may come in one piece with the one that resynchronises the line, and both end
+/// with a parenthesis. The operator may also ask twice.
 #[test]
 fn a_second_end_during_an_interrupted_command_keeps_the_line_in_step() {
     let fence = "GET FULL VARIABLE \"agi-rhai: in step\"";
@@ -446,7 +446,7 @@ fn serve_limited(folder: &Folder, limit: &str, options: &[&str]) -> Option<Strin
     let mut command = Command::new("prlimit");
     command.arg(limit).args(["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]).arg(&copy).arg("serve");
     command.args(options).args(["--scripts", "."]).current_dir(folder.path("scripts"));
-    bare(&mut command);
+    clear_environment(&mut command);
     let output = command.stdout(Stdio::piped()).output();
     let Some(output) = output.ok().filter(|output| output.status.code() == Some(2)) else {
         eprintln!("SKIPPED: only root can become another user");
@@ -462,7 +462,9 @@ fn errors_about_system_limits_say_how_to_raise_them() {
     let folder = Folder::at(&place);
     folder.file("scripts/a.rhai", "verbose(1);");
     for count in 1..5 {
-        let Some(said) = serve_limited(&folder, &format!("--nproc={count}"), &["--listen", "127.0.0.1:0"]) else { return };
+        let Some(said) = serve_limited(&folder, &format!("--nproc={count}"), &["--listen", "127.0.0.1:0"]) else {
+            return;
+        };
         assert!(
             said.contains("gives no more threads: raise the number of processes of this user (`ulimit -u`)"),
             "{said}"
@@ -593,7 +595,7 @@ fn serve_with_inherited_socket(listener: &TcpListener, folder: &Folder, name: &s
     let control = folder.path(name);
     command.args(["-c", script, program(), "serve", "--metrics", "127.0.0.1:0", "--listen", "127.0.0.1:1"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str(), "--control".as_ref(), control.as_os_str()]);
-    crate::support::process::bare(&mut command);
+    crate::support::process::clear_environment(&mut command);
     command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
     let server = Server::run(command, control);
     server.wait_ready();
