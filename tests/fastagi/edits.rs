@@ -56,38 +56,38 @@ fn each_of_a_thousand_edits_under_load_is_live_in_time() {
     }
     let mut server = Server::start(&folder, &[]);
     let clock = AwakeClock::start();
-    let shelf = ExpectedText { number: 0, before: 0, written: clock.now() };
-    let shelves = Arc::new(Mutex::new(vec![shelf; SCRIPTS]));
+    let expected = ExpectedText { number: 0, before: 0, written: clock.now() };
+    let expected_texts = Arc::new(Mutex::new(vec![expected; SCRIPTS]));
     let over = Arc::new(AtomicBool::new(false));
     let (calls, late, checked) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let mut broken = Vec::new();
     std::thread::scope(|scope| {
         for peer in 0..PEERS {
-            let (shelves, over, server, calls, late, checked, clock) =
-                (Arc::clone(&shelves), Arc::clone(&over), &server, &calls, &late, &checked, &clock);
+            let (expected_texts, over, server, calls, late, checked, clock) =
+                (Arc::clone(&expected_texts), Arc::clone(&over), &server, &calls, &late, &checked, &clock);
             scope.spawn(move || {
                 let mut script = peer;
                 while !over.load(Relaxed) {
                     script = (script * 31 + 7) % SCRIPTS;
-                    let shelf = shelves.lock().unwrap()[script];
-                    let age = clock.now() - shelf.written;
+                    let expected = expected_texts.lock().unwrap()[script];
+                    let age = clock.now() - expected.written;
                     let played = server.call(&format!("s{script}")).play();
                     assert_eq!(played.status(), "SUCCESS", "{played:?}");
                     assert!(played.variable("AGI_RHAI_VERSION").is_some_and(|version| version.len() > 5), "{played:?}");
                     let said: usize = played.said()[0].parse().unwrap();
                     // Another edit may have come meanwhile.
-                    let latest = shelves.lock().unwrap()[script].number;
-                    assert!(said >= shelf.before && said <= latest, "s{script} said {said}, {latest} is the latest");
+                    let latest = expected_texts.lock().unwrap()[script].number;
+                    assert!(said >= expected.before && said <= latest, "s{script} said {said}, {latest} is the latest");
                     if age >= TOLERATED_LIMIT {
                         assert!(
-                            said >= shelf.number,
+                            said >= expected.number,
                             "s{script} said {said}, {age:?} after it became {}",
-                            shelf.number
+                            expected.number
                         );
                     }
                     if age >= DOCUMENTED_LIMIT {
                         checked.fetch_add(1, Relaxed);
-                        late.fetch_add(usize::from(said < shelf.number), Relaxed);
+                        late.fetch_add(usize::from(said < expected.number), Relaxed);
                     }
                     calls.fetch_add(1, Relaxed);
                     std::thread::sleep(Duration::from_millis(30));
@@ -99,12 +99,12 @@ fn each_of_a_thousand_edits_under_load_is_live_in_time() {
             for script in (0..SCRIPTS).filter(|script| (script / 4) % 4 == round % 4) {
                 let number = round + 1;
                 let breaks = (script + round) % 10 == 0;
-                let mut shelves = shelves.lock().unwrap();
+                let mut expected_texts = expected_texts.lock().unwrap();
                 write(&folder, script, number, breaks);
-                let ExpectedText { number: last, .. } = shelves[script];
+                let ExpectedText { number: last, .. } = expected_texts[script];
                 // A broken edit changes nothing for callers.
                 let number_after = if breaks { last } else { number };
-                shelves[script] = ExpectedText { number: number_after, before: last, written: clock.now() };
+                expected_texts[script] = ExpectedText { number: number_after, before: last, written: clock.now() };
                 if breaks {
                     broken.push(format!("// edit {script}-{number}\n"));
                 }
