@@ -1,4 +1,4 @@
-//! A program of your own with the host inside: its scripts know two functions more than the language has.
+//! A program with the host inside: its scripts have two functions more than the language.
 //!
 //! ```sh
 //! cargo run --example embed          # the script on a simulated call, and the dialogue it had
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Read, Write};
 
-/// What the shop has, by order number. Yours may come from a database.
+/// The stock of a shop by order number. A real one may come from a database.
 const STOCK: [(&str, i64); 2] = [("12", 40), ("15", 0)];
 
 const SCRIPT: &str = r#"
@@ -43,21 +43,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A host whose scripts can say `stock(number)` and `remember(key, value)`. Made once, it runs any number of calls.
+/// Makes a host whose scripts can call `stock(number)` and `remember(key, value)`. Made once, it runs any number of
+/// calls.
 pub(crate) fn host() -> Host {
     let stock = BTreeMap::from(STOCK);
     let mut module = Module::new();
-    // A function of values: it knows nothing of the call.
+    // A function of values, independent of the call.
     module.set_native_fn("stock", move |number: &str| -> Result<Dynamic, Box<EvalAltResult>> {
         Ok(stock.get(number).map_or(Dynamic::UNIT, |pieces| Dynamic::from(*pieces)))
     });
-    // A function of the call it is called in. The channel comes from the session's environment; the command is called
-    // by its name in scripts, so that a hangup or a refusal reaches the script as it does from any command.
+    // A function of the call in which it is called. The channel comes from the session's environment. The command is
+    // called by its name in scripts, so that a hangup or a refusal reaches the script as it does from any command.
     module.set_native_fn(
         "remember",
         |context: NativeCallContext, key: &str, value: &str| -> Result<Dynamic, Box<EvalAltResult>> {
             let channel = {
-                // The guard must be gone before a command is called: the command needs the session itself.
+                // The guard must be dropped before a command is called, since the command needs the session itself.
                 let call = Call::of(&context)?;
                 let session = call.session();
                 session.environment().get("agi_channel").unwrap_or_default().into_owned()
@@ -70,7 +71,7 @@ pub(crate) fn host() -> Host {
     host
 }
 
-/// One call over any reader and writer: pipes, a socket, a test.
+/// Plays one call over any reader and writer: pipes, a socket, a test.
 pub(crate) fn over(
     reader: impl Read + Send + 'static,
     writer: impl Write + Send + 'static,
@@ -81,7 +82,7 @@ pub(crate) fn over(
     Ok(host.run(session, &script, vec![]))
 }
 
-/// One call of a caller who follows a plan, under a virtual clock.
+/// Plays one call of a simulated caller who follows a plan, under a virtual clock.
 pub(crate) fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn Error>> {
     let host = host();
     let script = host.compile("stock.rhai", SCRIPT)?;

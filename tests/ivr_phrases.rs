@@ -200,7 +200,7 @@ fn the_version_covers_the_table() {
 }
 
 #[test]
-fn an_edited_table_is_live_for_the_next_call() {
+fn an_edited_table_takes_effect_in_the_next_call() {
     let folder = Folder::new();
     folder.file("scripts/game.rhai", r#"say(#{ phrase: "x" })"#);
     folder.file("scripts/other.rhai", "answer()");

@@ -186,7 +186,7 @@ fn subtraction(way: Way, number: &str, player: Player) {
 
 /// All at the same time, since it takes half a minute; its name makes it one of the first.
 #[test]
-fn live_all_games() {
+fn live_all_games_can_be_played() {
     let games = [("1", Player::Right), ("2", Player::Wrong), ("3", Player::Silent), ("4", Player::Star)];
     both(|way| {
         thread::scope(|scope| {
@@ -310,7 +310,7 @@ fn hang_up_during(way: Way, name: &str, script: &str, command: &str, after: u64)
 }
 
 #[test]
-fn live_hangup_in_a_prompt() {
+fn live_a_hangup_ends_a_prompt() {
     both(|way| {
         let script = "answer();\nstream_file(\"demo-congrats\");\nnoop(\"not reached\");";
         let (_, noted) = hang_up_during(way, "prompt", script, "STREAM FILE", 600);
@@ -319,7 +319,7 @@ fn live_hangup_in_a_prompt() {
 }
 
 #[test]
-fn live_hangup_in_get_data() {
+fn live_a_hangup_ends_get_data() {
     both(|way| {
         let script = "answer();\nlet x = get_data(\"beep\", 60000, 4);\nnoop(\"not reached\");";
         let (_, noted) = hang_up_during(way, "data", script, "GET DATA", 900);
@@ -328,7 +328,7 @@ fn live_hangup_in_get_data() {
 }
 
 #[test]
-fn live_hangup_in_wait_for_digit() {
+fn live_a_hangup_ends_wait_for_digit() {
     both(|way| {
         let script =
             "answer();\ntry { wait_for_digit(60000); } catch { noop(\"not reached\"); }\nnoop(\"not reached\");";
@@ -338,7 +338,7 @@ fn live_hangup_in_wait_for_digit() {
 }
 
 #[test]
-fn live_hangup_in_sleep() {
+fn live_a_hangup_ends_sleep() {
     both(|way| {
         let script = "answer();\nnoop(\"begin\");\nsleep(60);\nnoop(\"not reached\");";
         let (_, noted) = hang_up_during(way, "sleep", script, "NOOP", 500);
@@ -347,7 +347,7 @@ fn live_hangup_in_sleep() {
 }
 
 #[test]
-fn live_hangup_while_the_script_computes() {
+fn live_a_hangup_ends_a_computing_script() {
     both(|way| {
         // With a command now and then, or the host would stop it for computing too long.
         let script =
@@ -358,7 +358,7 @@ fn live_hangup_while_the_script_computes() {
 }
 
 #[test]
-fn live_hangup_while_the_script_only_computes() {
+fn live_a_hangup_ends_a_script_that_sends_no_commands() {
     both(|way| {
         // 300 ms are less than the second it may compute.
         let script = "answer();\nnoop(\"begin\");\nloop { }";
@@ -368,7 +368,7 @@ fn live_hangup_while_the_script_only_computes() {
 }
 
 #[test]
-fn live_hangup_in_a_recording() {
+fn live_a_hangup_ends_a_recording() {
     both(|way| {
         let script = "answer();\nlet r = record_file(\"live-WAY\", \"gsm\", \"#\", 60000);\nnoop(\"not reached\");";
         let script = format!(
@@ -407,7 +407,7 @@ fn live_redirect_counts_as_a_hangup() {
 }
 
 #[test]
-fn live_hangup_by_the_script() {
+fn live_a_hangup_by_the_script_ends_it() {
     both(|way| {
         let script =
             "answer(); hangup(); noop(\"not reached\"); fn on_hangup() { database_put(\"live-WAY\", \"own\", 1); }";
@@ -436,7 +436,7 @@ fn live_asterisk_leaves_at_the_hangup() {
 }
 
 #[test]
-fn live_hangup_without_a_notice() {
+fn live_a_hangup_without_a_notice_is_detected() {
     both(|way| {
         // AGISIGHUP=false: only the failed command shows the hangup.
         let script = "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { database_put(\"live-WAY\", \"quiet\", 1); }";
@@ -453,7 +453,7 @@ fn live_hangup_without_a_notice() {
 // ---- ends
 
 #[test]
-fn live_success() {
+fn live_the_end_of_the_script_is_success() {
     both(|way| {
         let (_, ending) = play_silently(way, "ends/success.rhai", "answer();");
         ends(&ending, "SUCCESS", "SUCCESS", true);
@@ -462,7 +462,7 @@ fn live_success() {
 }
 
 #[test]
-fn live_exit() {
+fn live_exit_ends_the_script_with_success() {
     both(|way| {
         let (call, ending) = play_silently(
             way,
@@ -477,7 +477,7 @@ fn live_exit() {
 }
 
 #[test]
-fn live_fault() {
+fn live_a_fault_is_reported() {
     both(|way| {
         let (mut call, ending) = play_silently(way, "ends/fault.rhai", "answer();\nlet x = 1;\nx.nonsense();");
         ends(&ending, "FAILURE", "FAILURE", true);
@@ -495,7 +495,7 @@ fn live_fault() {
 }
 
 #[test]
-fn live_fault_in_the_grammar() {
+fn live_a_syntax_error_is_reported() {
     both(|way| {
         let (_, ending) = play_silently(way, "ends/syntax.rhai", "answer();\nlet = 5;\n");
         ends(&ending, "FAILURE", "FAILURE", true);
@@ -504,7 +504,7 @@ fn live_fault_in_the_grammar() {
 }
 
 #[test]
-fn live_refused_command() {
+fn live_a_refused_command_can_be_caught() {
     both(|way| {
         let (_, ending) = play_silently(way, "ends/refused.rhai", "\n\nset_priority(\"no-such\");");
         ends(&ending, "FAILURE", "FAILURE", true);
@@ -519,7 +519,7 @@ fn live_refused_command() {
 }
 
 #[test]
-fn live_endless_loop() {
+fn live_an_endless_loop_is_stopped() {
     both(|way| {
         let (_, ending) = play_silently(way, "ends/endless.rhai", "answer();\nloop {\n}");
         ends(&ending, "FAILURE", "FAILURE", true);
@@ -528,7 +528,7 @@ fn live_endless_loop() {
 }
 
 #[test]
-fn live_missing_script() {
+fn live_a_missing_script_is_reported() {
     both(|way| {
         let mut call = asterisk().call(way.call("no-such-script.rhai", &[]));
         let ending = call.wait_end();
@@ -541,7 +541,7 @@ fn live_missing_script() {
 }
 
 #[test]
-fn live_missing_sound() {
+fn live_a_missing_sound_fails_no_call() {
     both(|way| {
         way.script(
         "ends/sound.rhai",
@@ -607,7 +607,7 @@ fn live_go_to() {
 }
 
 #[test]
-fn live_denied_application() {
+fn live_a_denied_application_is_refused() {
     both(|way| {
         let (call, ending) = play_silently(way, "ends/denied.rhai", "exec(\"System\", \"true\");");
         ends(&ending, "FAILURE", "FAILURE", true);
@@ -629,7 +629,7 @@ fn arguments_set(ending: &Ending) -> Vec<String> {
 }
 
 #[test]
-fn live_arguments() {
+fn live_arguments_reach_the_script() {
     both(|way| {
         way.script("args.rhai", SETS_ARGUMENTS);
         let args = ["-x", "a,b", "say \"hi\"", "", "grüße ☎", "--help", "(x)[y]", "a b"];
@@ -645,7 +645,7 @@ fn live_arguments() {
 }
 
 #[test]
-fn live_script_started_by_itself() {
+fn live_a_script_can_be_executed_by_its_hashbang() {
     let program = asterisk().inside(&asterisk().agi_dir().join("agi-rhai"));
     asterisk().program("itself.rhai", &format!("#!{program}\n{SETS_ARGUMENTS}"));
     let ending = asterisk().call(Call::agi("itself.rhai,-x,b")).wait_end();
@@ -659,7 +659,7 @@ fn live_script_started_by_itself() {
 }
 
 #[test]
-fn live_eagi() {
+fn live_eagi_works_like_agi() {
     asterisk().script("eagi.rhai", "answer(); set_variable(\"ENHANCED\", env.agi_enhanced); stream_file(\"demo-congrats\", \"#\", 200000); wait_for_digit(500);");
     let ending = asterisk().call(Call::script("eagi.rhai", &[]).eagi().sounding()).wait_end();
     ends(&ending, "SUCCESS", "SUCCESS", true);
@@ -667,7 +667,7 @@ fn live_eagi() {
 }
 
 #[test]
-fn live_twice_on_one_channel() {
+fn live_two_scripts_run_on_one_channel() {
     both(|way| {
         way.script("twice.rhai", "set_variable(\"RUNS\", to_number(get_variable(\"RUNS\"), 0) + 1);");
         let ending = asterisk().call(way.call("twice.rhai", &[]).twice()).wait_end();
@@ -677,7 +677,7 @@ fn live_twice_on_one_channel() {
 }
 
 #[test]
-fn live_values_that_look_like_the_protocol() {
+fn live_values_that_look_like_the_protocol_stay_values() {
     both(|way| {
         // Line ends, parentheses and words of the protocol in values.
         let script = "answer(); set_variable(\"AGIEXECFULL\", true); exec(\"Set\", \"V=one${STRFTIME(0,UTC,%n)}HANGUP${STRFTIME(0,UTC,%n)}200 result=1) (x)\"); \

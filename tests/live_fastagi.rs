@@ -12,7 +12,7 @@ fn call(server: &Server, request: &str) -> Running {
 }
 
 #[test]
-fn live_params() {
+fn live_parameters_reach_the_script() {
     let server = Server::start(&[]);
     let script = r#"for name in params.keys() { set_variable("P_" + name, params[name]); }
         set_variable("COUNT", params.len()); set_variable("REQUEST", env.agi_network_script);"#;
@@ -111,7 +111,7 @@ fn live_two_hundred_calls_at_once() {
 
 /// A call keeps the script it began with; the next one has the new script this long after it was saved.
 #[test]
-fn live_edit_between_two_calls() {
+fn live_an_edit_reaches_the_next_call() {
     const LIVE_AFTER: Duration = Duration::from_millis(300);
     let server = Server::start(&[]);
     let script = |prompt: &str, number: u32| {
@@ -162,7 +162,7 @@ fn live_edit_between_two_calls() {
 // ---- refusals
 
 #[test]
-fn live_busy() {
+fn live_a_full_server_answers_busy() {
     let server = Server::start(&["--max-calls", "2"]);
     server.script("wait.rhai", "answer(); wait_for_digit(60000);");
     let mut two: Vec<Running> = (0..2).map(|_| call(&server, "wait.rhai")).collect();
@@ -219,7 +219,7 @@ const ENDED_IN: [(&str, &str, bool); 17] = [
 ];
 
 #[test]
-fn live_calls_ended_by_the_operator() {
+fn live_the_operator_can_end_calls() {
     let server = Server::start(&["--max-computing", "60"]);
     for (number, (_, script, _)) in ENDED_IN.iter().enumerate() {
         let text = format!(
@@ -266,7 +266,7 @@ fn live_calls_ended_by_the_operator() {
 }
 
 #[test]
-fn live_calls_listed_and_shown() {
+fn live_calls_are_listed_and_shown() {
     let server = Server::start(&[]);
     server.script("menu.rhai", "answer();\n\nlet x = get_data(\"beep\", 60000, 4);\nset_variable(\"GOT\", x);");
     let mut running = asterisk().call(Call::request(&server.url("menu.rhai"), &[]).caller_id("Ann <7301>"));
@@ -299,7 +299,7 @@ fn live_calls_listed_and_shown() {
 
 /// SIGTERM: no new calls, calls in progress go on, and those left after the drain timeout are ended in order.
 #[test]
-fn live_drain() {
+fn live_sigterm_drains_the_server() {
     let mut server = Server::start(&["--drain", "3s"]);
     server.script(
         "stay.rhai",

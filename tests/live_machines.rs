@@ -166,7 +166,7 @@ fn check_survival(asterisk: &Asterisk, two: &mut TwoServers, machines: &str) {
 }
 
 #[test]
-fn live_many_machines_behind_haproxy() {
+fn live_calls_behind_haproxy_survive_a_dead_machine() {
     let haproxy = program("haproxy", "haproxy");
     if is_skipped("live_many_machines_behind_haproxy", haproxy.clone().map(drop)) {
         return;
@@ -205,7 +205,7 @@ fn name_server() -> Result<Ipv4Addr, String> {
 }
 
 #[test]
-fn live_many_machines_found_by_dns() {
+fn live_calls_found_by_dns_survive_a_dead_machine() {
     let may = program("dnsmasq", "dnsmasq-base").and_then(|dnsmasq| Ok((dnsmasq, name_server()?)));
     if is_skipped("live_many_machines_found_by_dns", may.clone().map(drop)) {
         return;

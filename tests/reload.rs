@@ -181,7 +181,7 @@ fn a_script_name_is_a_path_within_the_folder() {
 }
 
 #[test]
-fn an_edit_in_place_is_live_once_the_file_is_unchanged() {
+fn an_edit_in_place_takes_effect_once_the_file_is_unchanged() {
     let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
     let running = edited.library.get("a").unwrap();
     edited.write("a.rhai", "verbose(2);");
@@ -679,7 +679,7 @@ fn imports_are_compiled_once_and_cycles_are_refused() {
 }
 
 #[test]
-fn an_edit_is_live_within_two_tenths_of_a_second() {
+fn an_edit_takes_effect_within_two_tenths_of_a_second() {
     // The loader's scans in simulated time: whenever the edit comes, it is live within 0.2 s.
     let mut edited = EditedFolder::new(&[("a.rhai", "verbose(0);"), ("b.rhai", "")]);
     for n in 1..10 {

@@ -45,7 +45,7 @@ fn write(folder: &Folder, script: usize, number: usize, broken: bool) {
 }
 
 #[test]
-fn each_of_a_thousand_edits_under_load_is_live_in_time() {
+fn each_of_a_thousand_edits_under_load_takes_effect_in_time() {
     let folder = Folder::new();
     for script in 0..SCRIPTS {
         if has_module(script) {

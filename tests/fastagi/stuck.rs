@@ -492,7 +492,7 @@ fn replies_in_two_packets_are_acknowledged_at_once() {
 }
 
 #[test]
-fn connections_use_keepalive_probes() {
+fn connections_probe_silent_peers() {
     let folder = scripts([("hold.rhai", "wait_for_digit(600000);")]);
     let server = Server::start(&folder, &[]);
     let mut peer = server.call("hold");

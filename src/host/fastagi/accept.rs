@@ -67,16 +67,12 @@ impl Worker {
             Ok(permit) => self.distribute(shared, Accepted { stream, peer, permit }),
             Err(why) => {
                 shared.metrics.refused(why);
-                shared.warnings.warn(now, why.word(), || match (why, admission.max_calls_per_peer) {
-                    (Refused::MaxCallsPerPeer, Some(max)) => {
-                        format!(
-                            "call from {peer} turned away with BUSY: it has {max} calls already (max_calls_per_peer)"
-                        )
-                    }
-                    _ => {
-                        let max = admission.max_calls;
-                        format!("call from {peer} turned away with BUSY: there are {max} calls already (max_calls)")
-                    }
+                shared.warnings.warn(now, why.word(), || {
+                    let (already, setting) = match (why, admission.max_calls_per_peer) {
+                        (Refused::MaxCallsPerPeer, Some(max)) => (format!("it has {max}"), "max_calls_per_peer"),
+                        _ => (format!("there are {}", admission.max_calls), "max_calls"),
+                    };
+                    format!("call from {peer} turned away with BUSY: {already} calls already ({setting})")
                 });
                 if shared.refusals.fetch_add(1, Relaxed) < MAX_REFUSALS {
                     self.refuse(shared, stream);
