@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let checker = Checker::new(&language);
     let found = checker.check(path, &script);
     if !found.is_empty() {
-        println!("the script of the measurement is not clean: {}", found[0]);
+        println!("the measured script has findings: {}", found[0]);
         return ExitCode::FAILURE;
     }
     let cold = median_time(|| drop(Checker::new(&Language::new()).check(path, &script)));

@@ -482,9 +482,9 @@ fn busy(program: &Path, scripts: &Path) -> bool {
     std::thread::sleep(Duration::from_millis(200));
     let mut load = Load::new(server.address, false).unwrap();
     let held = load.hold(MAX_CALLS).unwrap();
-    println!("f. {held} calls held of {MAX_CALLS}, {TRIES} more tried, one by one");
+    println!("f. {held} calls held of {MAX_CALLS}, {TRIES} further calls, one by one");
     if held < MAX_CALLS {
-        println!("  NOT all are held: {}", load.failure().unwrap_or("too slow"));
+        println!("  NOT all calls are held: {}", load.failure().unwrap_or("too slow"));
         return true;
     }
     let mut times = Vec::new();
@@ -497,10 +497,10 @@ fn busy(program: &Path, scripts: &Path) -> bool {
         }
     }
     if let Some(wrong) = &wrong {
-        println!("  {} were NOT told: {wrong}", TRIES - times.len());
+        println!("  {} were NOT refused: {wrong}", TRIES - times.len());
     }
     let times = ms(&times);
-    println!("  told BUSY after {:.3} ms in the median", median(times.clone()));
+    println!("  BUSY after {:.3} ms in the median", median(times.clone()));
     at_most("milliseconds to BUSY, p99", percentile(times, 99), 1.0) | wrong.is_some()
 }
 

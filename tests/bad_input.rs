@@ -76,7 +76,7 @@ impl Write for Asterisk {
 /// The outcome of a call in memory.
 #[derive(Debug)]
 struct Played {
-    /// What the script noted by `note`.
+    /// The values the script noted by `note`.
     noted: Vec<String>,
     /// The lines it sent, without those of the end.
     sent: Vec<String>,

@@ -42,7 +42,7 @@ impl Neighbour {
             let mut times = Vec::new();
             let mut asked = None::<Instant>;
             loop {
-                let line = peer.line().expect("the call beside has ended");
+                let line = peer.line().expect("the neighbour call has ended");
                 times.extend(asked.map(|asked| asked.elapsed()));
                 if line != "GET VARIABLE \"ON\"" {
                     assert_eq!(line, "VERBOSE \"well\" 1");
@@ -64,11 +64,11 @@ impl Neighbour {
     #[track_caller]
     fn check(self, what: &str, max: Duration) {
         self.stop.store(true, Relaxed);
-        let mut times = self.thread.join().expect("the call beside has failed");
+        let mut times = self.thread.join().expect("the neighbour call has failed");
         times.sort_unstable();
         let (count, at) = (times.len(), |share: f64| times[((times.len() - 1) as f64 * share) as usize]);
         eprintln!(
-            "beside {what}: {count} commands, half in {:?}, 99 % in {:?}, all in {:?}",
+            "next to {what}: {count} commands, half in {:?}, 99 % in {:?}, all in {:?}",
             at(0.5),
             at(0.99),
             at(1.0)

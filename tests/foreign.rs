@@ -139,7 +139,7 @@ fn control_characters_in_a_servers_calls_are_escaped() {
     peer.answer("ANSWER", "200 result=0");
     let mut show = agi_rhai(["calls", "show", "1", "--control", server.control.to_str().unwrap()]);
     let mut show = show.stdout(Stdio::piped()).spawn().unwrap();
-    wait_until("it is on the line", || server.rows().len() > 1 || !server.rows().is_empty());
+    wait_until("the call is listed", || server.rows().len() > 1 || !server.rows().is_empty());
     let list = server.calls(&["list"]);
     let list = harmless("calls", &[list.stdout, list.stderr].concat());
     assert!(list.contains(r"Eve\u{1b}]0;owned"), "{list}");

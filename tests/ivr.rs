@@ -410,7 +410,7 @@ pub const CASES: &[Case] = &[
     case("dial nobody", "", r#"verbose(dial("Local/nobody@nowhere", 5))"#, &["CHANUNAVAIL"]),
 ];
 
-/// What was played.
+/// A script that was played.
 pub struct Played {
     pub outcome: Outcome,
     pub lines: Vec<String>,
@@ -694,7 +694,7 @@ impl Caller for PressesOne {
 fn a_menu_that_calls_itself_runs_into_the_call_limit() {
     let eager = Channel::new(pbx::Call::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
-    let fault = played.outcome.fault.expect("it goes on for ever").to_string();
+    let fault = played.outcome.fault.expect("the script has no fault").to_string();
     assert!(fault.contains("functions call each other too deep"), "{fault}");
     // As a loop it may go on for as long as the caller likes.
     let eager = Channel::new(pbx::Call::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
@@ -706,7 +706,7 @@ fn a_menu_that_calls_itself_runs_into_the_call_limit() {
 fn faults_in_function_arguments_are_reported_at_their_line() {
     let fault = |text: &str| {
         let played = play(channel("presses 1 when vm-intro"), text);
-        played.outcome.fault.expect("there is a mistake").to_string()
+        played.outcome.fault.expect("the script has no fault").to_string()
     };
     let told = fault("ask(\"vm-intro\", #{ max: 1,\n    valid: |keys| keys.lenn() == 4 })");
     assert!(told.starts_with("ivr.rhai:2:24: no function `lenn` for string"), "{told}");

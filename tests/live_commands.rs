@@ -282,7 +282,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What the caller does, and when.
+/// A step of the caller: an act, and when it happens.
 struct Step {
     /// The prompt that is awaited.
     when: Option<String>,
@@ -543,7 +543,7 @@ pub fn differing(cases: &[Case]) -> (Vec<String>, BTreeSet<&'static str>) {
     thread::scope(|scope| {
         for _ in 0..PARALLEL_CALLS {
             // A script may need the stack of a main thread.
-            thread::Builder::new().stack_size(8 << 20).spawn_scoped(scope, work).expect("no thread");
+            thread::Builder::new().stack_size(8 << 20).spawn_scoped(scope, work).expect("cannot start a thread");
         }
     });
     (problems.into_inner().unwrap(), used.into_inner().unwrap())

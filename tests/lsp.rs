@@ -93,7 +93,7 @@ impl Editor {
             return self.kept.remove(at).unwrap();
         }
         loop {
-            let message = self.output.recv_timeout(PATIENCE).expect("the server says nothing");
+            let message = self.output.recv_timeout(PATIENCE).expect("the server sends nothing");
             if meant(&message) {
                 return message;
             }

@@ -119,7 +119,7 @@ fn an_output_that_nobody_reads_changes_no_exit_code() {
         let unread = run(&folder, args, |command| {
             command.stdout(closed()).stderr(closed());
         });
-        assert_eq!(unread.status.code(), Some(*code), "{args:?} with nobody there: {unread:?}");
+        assert_eq!(unread.status.code(), Some(*code), "{args:?} with unread output: {unread:?}");
         // An output lost for lack of space is an error.
         let speaks = !read.stdout.is_empty() && args[0] != "lsp";
         if speaks {
@@ -307,7 +307,7 @@ fn lines_lost_on_a_full_disk_are_counted_and_reported() {
     };
     assert_eq!(dropped(), 0);
     assert_eq!(play().status(), "SUCCESS");
-    wait_until("what did not fit is counted", || dropped() > 500);
+    wait_until("lost lines are counted", || dropped() > 500);
     assert!(log().lines().count() > 100, "what fits is there");
     // A process per call writes lines that don't fit to stderr.
     Process::call(&mut agi_rhai(["--log", path.to_str().unwrap(), &script])).end().code(0).says("not lost");
@@ -318,7 +318,7 @@ fn lines_lost_on_a_full_disk_are_counted_and_reported() {
         peer.send(environment("none"));
         assert_eq!(peer.play().status(), "NOTFOUND");
     }
-    wait_until("it is told", || log().contains("lines of the log are lost"));
+    wait_until("the loss is logged", || log().contains("lines of the log are lost"));
     std::thread::sleep(Duration::from_millis(200));
     let (log, lost) = (log(), dropped());
     assert_eq!(log.matches("lines of the log are lost").count(), 1, "{log}");

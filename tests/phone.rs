@@ -104,7 +104,7 @@ impl Terminal {
         let began = Instant::now();
         while !is(self.screen.lock().unwrap().screen()) {
             if began.elapsed() > PATIENCE {
-                panic!("{what} is not to be seen:\n{}", self.text());
+                panic!("{what} does not appear:\n{}", self.text());
             }
             std::thread::sleep(Duration::from_millis(5));
         }

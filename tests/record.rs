@@ -191,7 +191,7 @@ fn a_replay_goes_the_same_way_as_the_recorded_call() {
         let tape = tape(&call.file);
         assert!(tape.ended().is_some(), "{}", call.text());
         let mode = fs::metadata(&call.file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "what callers enter is nobody else's business");
+        assert_eq!(mode & 0o777, 0o600, "what callers enter is private");
     }
 }
 
@@ -341,7 +341,7 @@ fn a_server_records_each_call_into_its_own_file() {
     // Events are written while the calls go on.
     let written =
         || recordings(&records).iter().all(|file| fs::read_to_string(file).unwrap().contains("WAIT FOR DIGIT"));
-    wait_until("all are there", || recordings(&records).len() == CALLS && written());
+    wait_until("all recordings are written", || recordings(&records).len() == CALLS && written());
     for (n, mut peer) in peers.into_iter().enumerate() {
         peer.send(if n % 2 == 0 { "200 result=53\n" } else { "HANGUP\n200 result=-1\n" });
         peer.play();

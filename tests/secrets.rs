@@ -22,7 +22,7 @@ use tracing::{Event, Metadata, Subscriber, span};
 
 const PIN: &str = "47119358";
 
-/// What a script may make of `pin`, and how it would look in text.
+/// Values that a script may make of `pin`, and their text.
 const FORMS: [(&str, &str); 7] = [
     ("pin", PIN),
     ("to_number(pin)", PIN),
@@ -75,7 +75,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// What `agi-rhai calls show` gets.
+/// Followed as by `agi-rhai calls show`.
 impl Observer for Log {
     fn sent(&self, _: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: agi_rhai::clock::Time) {
         let _ = writeln!(self.0.lock().unwrap(), "> {line}    [{script}:{place}]");
@@ -261,7 +261,7 @@ fn no_function_and_no_operator_reveals_a_secret() {
     assert!(told.1 * 3 > cases.len(), "many are to be faults: {told:?} of {}", cases.len());
 }
 
-/// What a script catches from our own functions, and rethrows.
+/// Errors of our own functions that a script catches and rethrows.
 #[test]
 fn rethrown_errors_of_our_functions_reveal_no_secret() {
     let language = agi_rhai::script::Language::new();

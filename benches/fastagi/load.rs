@@ -43,7 +43,7 @@ impl Script {
     }
 }
 
-/// What was measured in the calls.
+/// The measurements of the calls.
 #[derive(Debug, Default)]
 pub struct Measured {
     pub commands: u64,

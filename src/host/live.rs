@@ -32,7 +32,7 @@ pub struct Live {
     worker: usize,
 }
 
-/// What the environment of a call says about it.
+/// The properties of a call that its environment contains.
 #[derive(Clone, Debug, Default)]
 pub struct CallInfo {
     /// The script and its parameters, as they stand in the address.
@@ -45,7 +45,7 @@ pub struct CallInfo {
     pub caller: String,
 }
 
-/// What a call is doing.
+/// The current activity of a call.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
     /// The current or last command; `None` before the first.
@@ -115,12 +115,12 @@ impl Live {
         let _ = self.script.set(script);
     }
 
-    /// The script it runs; `None` before the script is found.
+    /// Returns the script it runs; `None` before the script is found.
     pub fn script(&self) -> Option<&Found> {
         self.script.get()
     }
 
-    /// What its environment says; `None` before that has arrived.
+    /// Returns the properties from its environment; `None` before that has arrived.
     pub fn info(&self) -> Option<&CallInfo> {
         self.info.get()
     }

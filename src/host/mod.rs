@@ -345,7 +345,7 @@ fn log_fault(session: &Session, fault: &Fault) {
     error!(channel = &*channel(session), "{}", fault.report());
 }
 
-/// What is reported of a call at its end.
+/// The properties of a call that are reported at its end.
 struct CallSummary<'a> {
     script: &'a str,
     version: &'a str,

@@ -456,8 +456,7 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         // A call cannot be dropped in the middle: its stack would be unwound from within its wait, through code that
-        // takes a panic for a fault of the script. Whoever drops a reactor with calls in it is about to end the
-        // process.
+        // takes a panic for a fault of the script. A reactor with calls in it is dropped only when the process ends.
         std::mem::forget(std::mem::take(&mut self.tasks));
     }
 }

@@ -127,7 +127,7 @@ fn each_of_a_thousand_edits_under_load_takes_effect_in_time() {
     let log = server.log();
     for edit in &broken {
         let told: Vec<_> = log.match_indices(edit.as_str()).collect();
-        assert_eq!(told.len(), 1, "{edit:?} is told {} times", told.len());
+        assert_eq!(told.len(), 1, "{edit:?} is logged {} times", told.len());
         let at = told[0].0;
         let (before, after) = (&log[..at], &log[at..]);
         assert!(before.lines().rev().take(4).any(|line| line.contains(".rhai:2:5")), "no file and line for {edit}");

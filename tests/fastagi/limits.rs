@@ -33,7 +33,7 @@ fn calls_beyond_the_maximum_are_answered_busy_at_once() {
     let mut peers = hold_calls(&server, 5);
     // Two that compute all the time: one on each thread of a machine with two processors.
     let computing = [server.call("loop"), server.call("loop")];
-    wait_until("all are there", || server.metric("agi_rhai_calls") == 8.0);
+    wait_until("all calls have begun", || server.metric("agi_rhai_calls") == 8.0);
     let mut times: Vec<Duration> = (0..200)
         .map(|_| {
             let began = Instant::now();
@@ -49,7 +49,7 @@ fn calls_beyond_the_maximum_are_answered_busy_at_once() {
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls\"}"), 200.0);
     server.wait_for_log("turned away with BUSY");
     let told = server.logged("turned away with BUSY: there are 8 calls already (max_calls)");
-    assert!((1..=5).contains(&told), "told {told} times");
+    assert!((1..=5).contains(&told), "logged {told} times");
     // There is room again as soon as a call has ended.
     for _ in 0..20 {
         let mut peer = peers.pop().unwrap();
@@ -79,7 +79,7 @@ fn a_refused_call_is_closed_after_a_second() {
         peer.send(&environment.as_bytes()[..[0, 100, environment.len()][number % 3]]);
     }
     let took = wait_until("all are closed", || server.fds() <= before);
-    eprintln!("300 calls turned away that do not answer: gone after {took:?}");
+    eprintln!("300 refused calls that do not answer: closed after {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(server.status("hold"), "BUSY");
     end_calls_well(peers);
@@ -149,10 +149,10 @@ fn thousands_of_calls_leak_nothing() {
             }
         }
     }
-    wait_until("only the call beside is left", || server.metric("agi_rhai_calls") == 1.0);
+    wait_until("only the neighbour call is left", || server.metric("agi_rhai_calls") == 1.0);
     neighbour.check("4,000 that come and go", Duration::from_millis(200));
     server.wait_idle();
-    wait_until("descriptors are given back", || server.fds() <= fds + 1);
+    wait_until("descriptors are released", || server.fds() <= fds + 1);
     wait_until("its threads are gone", || server.threads() <= threads);
     let grown = server.rss().saturating_sub(rss);
     eprintln!("4,000 connections: memory grew from {rss} KiB by {grown} KiB");

@@ -103,7 +103,7 @@ fn sigterm_drains_and_then_ends_calls() {
     wait_until("it is not ready", || server.page("/readyz").0 == 503);
     assert_eq!(server.page("/readyz").1, "ending: no new calls\n");
     assert_eq!(server.page("/healthz").0, 200);
-    wait_until("nobody is let in", || TcpStream::connect(server.address()).is_err());
+    wait_until("connections are refused", || TcpStream::connect(server.address()).is_err());
     // A call that ends by itself ends as always.
     well.send("200 result=0\n");
     let well = well.play();
@@ -711,7 +711,7 @@ fn a_server_without_descriptors_recovers_when_some_are_free() {
     wait_until("the calls can be listed", || server.calls(&[]).status.success());
     assert_eq!(server.list().len(), 1);
     let told = server.logged("cannot accept a connection");
-    assert!(told <= 10, "told {told} times");
+    assert!(told <= 10, "logged {told} times");
     held.send("200 result=0\n");
     assert_eq!(held.play().status(), "SUCCESS");
     server.check_well();

@@ -102,7 +102,7 @@ fn a_mix_of_good_and_bad_peers_leaks_nothing() {
         neighbour.check("everything", Duration::from_millis(300));
     });
     server.wait_idle();
-    wait_until("its descriptors are given back", || server.fds() <= before.1);
+    wait_until("its descriptors are released", || server.fds() <= before.1);
     let (rss, fds, threads) = before;
     wait_until("its threads are gone", || server.threads() <= threads);
     let (good, bad) = (good.into_inner(), bad.into_inner());
@@ -118,9 +118,7 @@ fn a_mix_of_good_and_bad_peers_leaks_nothing() {
         let counts = page.lines().filter(|line| line.starts_with(name)).map(|line| line.rsplit(' ').next().unwrap());
         counts.map(|count| count.parse::<f64>().unwrap()).sum()
     };
-    wait_until("whatever began has ended", || {
-        sum("agi_rhai_calls_started_total ") == sum("agi_rhai_calls_ended_total{")
-    });
+    wait_until("every call has ended", || sum("agi_rhai_calls_started_total ") == sum("agi_rhai_calls_ended_total{"));
     server.check_well();
     let mut last: Peer = server.call("good");
     assert!(last.line().is_some());

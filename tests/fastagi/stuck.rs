@@ -225,7 +225,7 @@ fn a_call_ends_at_once_wherever_its_connection_is_cut() {
             }
         }
     }
-    wait_until("only the call beside is left", || server.metric("agi_rhai_calls") == 1.0);
+    wait_until("only the neighbour call is left", || server.metric("agi_rhai_calls") == 1.0);
     neighbour.check("lines cut at every byte", Duration::from_millis(200));
     server.wait_idle();
     assert!(server.fds() <= fds + 1, "{} descriptors, {fds} before", server.fds());

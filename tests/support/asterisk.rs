@@ -95,7 +95,7 @@ impl Asterisk {
         runner.arg(if root.is_empty() { "/" } else { root }).arg(&inside);
         if let Some(address) = name_server {
             let file = run.join("resolv.conf");
-            fs::write(&file, format!("nameserver {address}\n")).expect("the name server cannot be written down");
+            fs::write(&file, format!("nameserver {address}\n")).expect("the name server cannot be configured");
             runner.arg(file);
         }
         let mut runner = runner
@@ -402,7 +402,7 @@ impl Running {
             let game = self.game.clone();
             let left = until.saturating_duration_since(Instant::now());
             let Some(event) = self.ami.event(left, |event| event.get("Uniqueid") == game) else {
-                panic!("nothing of what the test waits for came of the call in {PATIENCE:?}. {}", self.story());
+                panic!("the call did nothing that the test waits for within {PATIENCE:?}. {}", self.story());
             };
             self.ended = event.is("Hangup");
             let found = wanted(&event);

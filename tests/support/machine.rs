@@ -41,7 +41,7 @@ impl ChildProcess {
 
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(sent.expect("there is no kill").success(), "SIG{name} reaches nobody");
+        assert!(sent.expect("there is no kill").success(), "cannot send SIG{name}");
     }
 
     pub fn is_over(&mut self) -> bool {
@@ -184,9 +184,9 @@ impl Server {
     /// Returns its calls, oldest first.
     pub fn calls(&self) -> Vec<LiveCall> {
         let mut socket = UnixStream::connect(self.control()).expect("the server has no control socket");
-        socket.write_all(b"calls\n").expect("the control socket takes nothing");
+        socket.write_all(b"calls\n").expect("the control socket accepts nothing");
         let mut rows = String::new();
-        socket.read_to_string(&mut rows).expect("the control socket says nothing");
+        socket.read_to_string(&mut rows).expect("the control socket sends nothing");
         let call = |row: &str| {
             let cells: Vec<&str> = row.split('\t').collect();
             let cell = |number: usize| cells[number].to_owned();

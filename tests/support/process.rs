@@ -166,7 +166,7 @@ impl Process {
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 let _ = self.child.kill();
-                panic!("no line came within {PATIENCE:?}; so far: {:#?}", self.lines);
+                panic!("no line arrived within {PATIENCE:?}; so far: {:#?}", self.lines);
             }
         }
     }
@@ -213,7 +213,7 @@ impl Process {
                 Some(status) => break status,
                 None if self.began.elapsed() > 2 * PATIENCE => {
                     let _ = self.child.kill();
-                    panic!("it does not end; so far: {:#?}", self.lines);
+                    panic!("the program does not end; so far: {:#?}", self.lines);
                 }
                 None => std::thread::sleep(Duration::from_millis(1)),
             }

@@ -1,4 +1,4 @@
-//! The server, as whoever starts it sees it.
+//! The interface of the server: starting, watching, draining, ending.
 
 use super::admission::{Admission, CallSlots};
 use super::event_loop::{WAKEUP, spawn_thread};

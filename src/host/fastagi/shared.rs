@@ -1,4 +1,4 @@
-//! What all threads of a server share.
+//! The state that all threads of a server share.
 
 use super::admission::CallSlots;
 use super::stuck::StuckCalls;
@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// What all threads of a server share.
+/// The state that all threads of a server share.
 pub(super) struct Shared {
     pub host: Host,
     pub library: Library,

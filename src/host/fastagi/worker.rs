@@ -32,7 +32,7 @@ pub(super) struct Accepted {
     pub permit: Permit,
 }
 
-/// What other threads ask of a worker.
+/// A request from another thread to a worker.
 pub(super) enum Message {
     /// Begin a call.
     Call(Accepted),
@@ -46,7 +46,7 @@ pub(super) enum Message {
     Close,
 }
 
-/// What the threads of a server share with one worker.
+/// The state that a server's threads share with one worker.
 pub(super) struct WorkerQueue {
     /// `None` once the worker has ended.
     messages: Mutex<Option<Vec<Message>>>,
