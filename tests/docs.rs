@@ -4,11 +4,12 @@
 //!   does; without one, the caller stays silent. A first line `// NAME.rhai` is the file it is saved as.
 //! * A `rhai,fault` block must fault. The `text` block behind it is what the log then shows.
 //! * A `text` block behind a `rhai` block, starting with `C: `, is the dialogue of that call.
-//! * A `console` block is a terminal: each line that begins with `$ ` is run, and what stands below it is what it says, with
-//!   `[..]` for any rest of a line and `...` for any lines. All of a page run in one folder, in their order; the scripts
-//!   and tables of the page are saved there as they come. Of a `console,fails` block the last command has to fail.
-//! * A script whose name ends in `.test.rhai` is run by `agi-rhai test` in such a terminal. A `prompts` or `phrases` block
-//!   is a table; its first line is `; NAME`.
+//! * A `console` block is a terminal: each line that begins with `$ ` is run, and what stands below it is what it says,
+//!   with `[..]` for any rest of a line and `...` for any lines. All of a page run in one folder, in their order; the
+//!   scripts and tables of the page are saved there as they come. Of a `console,fails` block the last command has to
+//!   fail.
+//! * A script whose name ends in `.test.rhai` is run by `agi-rhai test` in such a terminal. A `prompts` or `phrases`
+//!   block is a table; its first line is `; NAME`.
 //! * An `sh` line with ` phone ` is run by bash, in a folder with the scripts of the repository and those of the page.
 //! * The server of a page is the `sh` line that begins with `agi-rhai serve`. It is started, with a call on it, and the
 //!   lines of the page that begin with `agi-rhai calls` are run against it.
@@ -510,7 +511,7 @@ fn every_server_of_the_pages_serves() {
                     assert!(output.status.success(), "{}: `{line}`\n{said}{complaint}", block.place);
                     let expected = match line.as_str() {
                         "agi-rhai calls" => "subtraction.rhai",
-                        line if line.starts_with("agi-rhai calls end") => "told to end",
+                        line if line.starts_with("agi-rhai calls end") => "ending call",
                         _ => " 0 with a fault",
                     };
                     ended |= line.starts_with("agi-rhai calls end");

@@ -21,7 +21,7 @@ mod live_fastagi;
 mod live_ivr;
 mod live_ivr_examples;
 mod live_machines;
-mod live_walls;
+mod live_permissions;
 mod lsp;
 mod metrics;
 mod outputs;
