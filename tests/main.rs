@@ -34,3 +34,4 @@ mod storm;
 mod support;
 mod test_runner;
 mod tidy;
+mod which_files;
