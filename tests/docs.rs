@@ -47,7 +47,7 @@ fn pages() -> Vec<(String, String)> {
     let mut names: Vec<String> =
         docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy())).collect();
     names.retain(|name| has_ending(name, "md") && name != REFERENCE);
-    names.push("README.md".to_owned());
+    names.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned));
     names.sort();
     names.into_iter().map(|name| (name.clone(), fs::read_to_string(Path::new(PROJECT).join(name)).unwrap())).collect()
 }
@@ -370,8 +370,19 @@ fn operating_tells_every_option_and_no_other() {
     let page = fs::read_to_string(Path::new(PROJECT).join("docs/operating.md")).unwrap();
     let (help, page) = ([help(), help_of(&["serve"]), help_of(&["calls"])].concat(), page.as_str());
     // `--fast` is the simulated phone's; `---` is a line of a table; the others are other programs'.
-    let others =
-        ["--help", "--version", "--fast", "---", "--path", "--root", "--now", "--inplace", "--reload", "--no-pager"];
+    let others = [
+        "--help",
+        "--version",
+        "--fast",
+        "---",
+        "--path",
+        "--root",
+        "--locked",
+        "--now",
+        "--inplace",
+        "--reload",
+        "--no-pager",
+    ];
     let ours = |words: Vec<&str>| -> Vec<String> {
         words.iter().filter(|w| !others.contains(w)).map(ToString::to_string).collect()
     };

@@ -24,6 +24,7 @@ mod live_walls;
 mod lsp;
 mod metrics;
 mod outputs;
+mod package;
 mod pages;
 mod phone;
 mod record;
