@@ -3,7 +3,7 @@
 //! * A `rhai` block runs on a simulated call and must not fault. A first line `// the caller PLAN` says what the caller
 //!   does; without one, the caller stays silent. A first line `// NAME.rhai` is the file it is saved as.
 //! * A `rhai,fault` block must fault. The `text` block behind it is what the log then shows.
-//! * A `text` block behind a `rhai` block, starting with `C: `, is the dialogue of that call.
+//! * The `text` block behind a `rhai` block and before the next one, starting with `C: `, is the dialogue of that call.
 //! * A `console` block is a terminal: each line that begins with `$ ` is run, and what stands below it is what it says, with
 //!   `[..]` for any rest of a line and `...` for any lines. All of a page run in one folder, in their order; the scripts
 //!   and tables of the page are saved there as they come. Of a `console,fails` block the last command has to fail.
@@ -133,7 +133,8 @@ fn every_script_of_the_pages_runs() {
     for (page, text) in pages() {
         let blocks = blocks(&page, &text);
         for (at, block) in blocks.iter().enumerate() {
-            let next = blocks.get(at + 1).filter(|next| next.kind == "text");
+            let before_next_script = blocks[at + 1..].iter().take_while(|block| !block.kind.starts_with("rhai"));
+            let next = before_next_script.into_iter().find(|block| block.kind == "text");
             match block.kind.as_str() {
                 // One that imports its neighbours is run in its folder, below; a test, in its terminal.
                 "rhai" if !in_folder(block, &blocks) && !is_test(block) => {
