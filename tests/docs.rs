@@ -650,17 +650,38 @@ fn the_reference_is_the_table() {
     assert!(written == page, "{REFERENCE} is not what the tables say: AGI_RHAI_BLESS=1 cargo test writes it anew");
 }
 
+/// What a heading is called in a link to it, as on GitHub.
+fn anchors(text: &str) -> Vec<String> {
+    let mut in_block = false;
+    let headings = text.lines().filter(|line| {
+        in_block ^= line.starts_with("```");
+        !in_block && line.starts_with('#')
+    });
+    let anchor = |heading: &str| -> String {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
 /// Links between the pages lead somewhere.
 #[test]
-fn every_link_of_the_pages_leads_to_a_file() {
+fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
     for (page, text) in pages() {
         let beside = Path::new(PROJECT).join(&page).parent().unwrap().to_owned();
         for (at, _) in text.match_indices("](") {
             let target = &text[at + 2..];
             let target = &target[..target.find(')').unwrap()];
-            let file = target.split('#').next().unwrap();
-            if !file.is_empty() && !file.contains("://") {
-                assert!(beside.join(file).exists(), "{page}: no {target}");
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            if file.contains("://") {
+                continue;
+            }
+            let path = if file.is_empty() { Path::new(PROJECT).join(&page) } else { beside.join(file) };
+            assert!(path.exists(), "{page}: no {target}");
+            if !anchor.is_empty() && has_ending(&path.to_string_lossy(), "md") {
+                let there = anchors(&fs::read_to_string(&path).unwrap());
+                assert!(there.contains(&anchor.to_owned()), "{page}: no {target}; there are {there:?}");
             }
         }
     }
