@@ -230,5 +230,9 @@ fn the_picture_in_the_readme_is_the_phone() {
         std::fs::write(&path, &svg).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    snapbox::assert_data_eq!(steady(&svg), snapbox::Data::from(steady(&kept)).raw());
+    if let Err(difference) = snapbox::Assert::new().try_eq(None, steady(&svg).into(), steady(&kept).into()) {
+        panic!(
+            "{PICTURE} is not what the phone shows: AGI_RHAI_BLESS=1 cargo test picture draws it anew\n{difference}"
+        );
+    }
 }
