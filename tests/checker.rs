@@ -502,3 +502,22 @@ fn errors_fail_at_run_time_and_warnings_do_not() {
     assert_eq!(severity("nosuch();"), Severity::Error);
     assert_eq!(severity("let x = 1;"), Severity::Warning);
 }
+
+/// `AGI_RHAI_BLESS=1` writes the table of the page anew.
+#[test]
+fn the_page_lists_every_rule() {
+    const HEAD: &str = "| rule | | finds |\n|---|---|---|\n";
+    let path = project().join("docs/checking.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(HEAD).unwrap();
+    let (rows, after) = rest.split_once("\n\n").unwrap();
+    let severity = |severity| if severity == Severity::Error { "error" } else { "warning" };
+    let rows_of_rules =
+        RULES.iter().map(|rule| format!("| `{}` | {} | {} |", rule.name, severity(rule.severity), rule.summary));
+    let expected = rows_of_rules.collect::<Vec<_>>().join("\n");
+    if std::env::var_os("AGI_RHAI_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{HEAD}{expected}\n\n{after}")).unwrap();
+    } else {
+        assert_eq!(rows, expected);
+    }
+}

@@ -1,5 +1,7 @@
 //! The phone in the terminal: keys in, screen out.
 
+mod picture;
+
 use crate::support::process::{Folder, Process, agi_rhai, program};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};

@@ -43,9 +43,13 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
+        Self::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(Self::name()))
+    }
+
+    /// A name no other folder has.
+    pub fn name() -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("folder-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        Self::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+        format!("folder-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
     }
 
     /// Makes the folder at this place.

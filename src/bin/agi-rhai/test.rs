@@ -175,7 +175,7 @@ impl Plan {
         Ok(())
     }
 
-    /// All below a folder; what is hidden is left out.
+    /// Takes all tests and scripts in a folder and below it.
     fn folder(&mut self, folder: &Path) -> Result<()> {
         for path in below(folder)? {
             if path.to_string_lossy().ends_with(ENDING) {
