@@ -80,7 +80,11 @@ fn check_only_in(words: &[&str], places: &[&str], because: &str) {
 
 #[test]
 fn every_thing_has_its_place() {
-    check_only_in(&["rhai::", "use rhai"], &["src/script/", "src/ivr/", "src/tools/"], "the language is a detail of the scripts");
+    check_only_in(
+        &["rhai::", "use rhai"],
+        &["src/script/", "src/ivr/", "src/tools/"],
+        "the language is a detail of the scripts",
+    );
     check_only_in(
         &["std::net", "TcpStream", "TcpListener"],
         &["src/transport/", "src/host/", "src/bin/agi-rhai/serve.rs"],

@@ -246,6 +246,7 @@ impl Host {
         params: BTreeMap<String, String>,
     ) -> Arc<Call> {
         let seed = self.seed.unwrap_or_else(chance);
+        session.set_table(self.language.commands());
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
         }

@@ -30,7 +30,7 @@ pub use phrases::{Flaw, Phrases};
 pub use rhai;
 pub use shown::literal;
 
-pub(crate) use bindings::{add, arities, raise};
+pub(crate) use bindings::{add, raise};
 pub(crate) use builtin::{add_core, add_to_tests_too};
 pub(crate) use call::{Finished, lock, look_soon};
 pub(crate) use convert::{dynamic, value};

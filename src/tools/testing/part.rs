@@ -3,7 +3,7 @@
 use super::line::{self, Goal, PATIENCE, Placed, Prompt, Run, State};
 use super::test::{Live, OnLine, Test};
 use crate::clock::Time;
-use crate::command::{Function, Kind, Need, Param, Value};
+use crate::command::{Function, Kind, Param, Value};
 use crate::pbx::{Act, Call, Channel, State as ChannelState, Variables, Voice};
 use crate::script::LONGEST_MESSAGE;
 use crate::script::{Fault, LoadError};
@@ -239,7 +239,7 @@ impl Test {
 }
 
 const fn option(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Optional, doc }
+    Param::optional(name, kind, doc)
 }
 
 /// The options of `place_call`.

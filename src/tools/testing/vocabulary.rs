@@ -2,22 +2,22 @@
 
 use super::part::{self, Failed};
 use super::test::Test;
-use crate::command::{COMMANDS, Example, Function, Kind, Need, Param, Returns, Trouble};
+use crate::command::{COMMANDS, Example, Function, Kind, Param, Returns, Type};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, arities};
+use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too};
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
 const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+    Returns::Own { doc, gives: Type::Unknown }
 }
 
 const fn param(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Required, doc }
+    Param::required(name, kind, doc)
 }
 
 const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Optional, doc }
+    Param::optional(name, kind, doc)
 }
 
 const fn example(script: &'static str, value: &'static str) -> Example {
@@ -236,12 +236,12 @@ pub static VOCABULARY: &[&Function] = &[
     &Function {
         name: "expect_end",
         summary: "Lets the script run to its end while the caller does nothing more; it must end like this.",
-        params: &[Param {
-            name: "status",
-            kind: Kind::Word(&["SUCCESS", "HANGUP", "FAILURE"]),
-            need: Need::Default("SUCCESS"),
-            doc: "SUCCESS at the end of the script, HANGUP when the call ended before, FAILURE by a fault.",
-        }],
+        params: &[Param::defaulted(
+            "status",
+            Kind::Word(&["SUCCESS", "HANGUP", "FAILURE"]),
+            "SUCCESS",
+            "SUCCESS at the end of the script, HANGUP when the call ended before, FAILURE by a fault.",
+        )],
         returns: NOTHING,
         examples: &[example(r#"place_call("guess"); expect_end()"#, "()")],
     },
@@ -355,7 +355,7 @@ impl Language {
 fn add_all(module: &mut Module) {
     for &function in VOCABULARY {
         let Some(body) = body(function.name) else { continue };
-        for arity in arities(function) {
+        for arity in function.arities() {
             add(module, function.name, arity, move |context, values| {
                 let call = Call::of(context)?;
                 let Some(test) = call.extensions().get::<Arc<Test>>() else {

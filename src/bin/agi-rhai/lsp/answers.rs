@@ -4,7 +4,7 @@ use super::workspace::{Document, Prompt, Workspace, same_file};
 use super::{Answer, error, params, value};
 use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::reference::article;
-use agi_rhai::command::{Command, Function, Kind, Need, Param};
+use agi_rhai::command::{Command, Function, Kind, Need, Param, Plays};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::tools::outline::words::{WORDS, Word, words};
 use agi_rhai::tools::outline::{Calling, KEYWORDS, Outline, Place, Symbol, SymbolKind, TokenKind, Use, may_be_named};
@@ -89,7 +89,8 @@ fn resolve(workspace: &Workspace, mut item: CompletionItem) -> Answer {
     let name = item.data.as_ref().and_then(serde_json::Value::as_str);
     let mut functions = workspace.language.functions().iter().chain(VOCABULARY);
     if let Some(function) = name.and_then(|name| functions.find(|function| function.name == name)) {
-        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article(function).trim_end())));
+        let article = article(function, workspace.command(function));
+        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article.trim_end())));
     }
     value(item)
 }
@@ -193,10 +194,8 @@ impl View<'_> {
             return PROMPT_KEYS.contains(&key.as_str());
         }
         let Some(function) = self.called(calling) else { return false };
-        let sound = Command::of_function(function.name).is_some_and(|command| match command.minus {
-            agi_rhai::command::Minus::Sound { param, .. } => param == calling.argument,
-            _ => false,
-        });
+        let command = self.workspace.command(function);
+        let sound = command.is_some_and(|command| command.plays == Plays::Sound(calling.argument));
         let named = function.params.get(calling.argument).is_some_and(|param| is_prompt(param.name));
         sound || named
     }
@@ -467,7 +466,7 @@ impl View<'_> {
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 format!("{}\n\n*from {file}*", described(&outline.symbols()[id]))
             }
-            Meaning::Function(function) => described_function(function),
+            Meaning::Function(function) => described_function(function, self.workspace.command(function)),
             Meaning::Value(name, doc) => format!("```rhai\n{name}\n```\n{doc}"),
             Meaning::Words(words) => described_words(&words),
         };
@@ -746,10 +745,10 @@ fn described(symbol: &Symbol) -> String {
     format!("```rhai\n{}\n```{doc}", symbol.signature())
 }
 
-fn described_function(function: &Function) -> String {
-    let sends = Command::of_function(function.name).map(|command| format!(" Sends `{}`.", command.verb));
+fn described_function(function: &Function, command: Option<&Command>) -> String {
+    let sends = command.map(|command| format!(" Sends `{}`.", command.verb)).unwrap_or_default();
     let (signature, summary) = (function.signature(), function.summary);
-    format!("```rhai\n{signature}\n```\n{summary}{}\n\n{}", sends.unwrap_or_default(), article(function).trim_end())
+    format!("```rhai\n{signature}\n```\n{summary}{sends}\n\n{}", article(function, command).trim_end())
 }
 
 fn described_words(words: &[&Word]) -> String {
