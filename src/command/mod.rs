@@ -35,7 +35,7 @@ pub use dialplan::{EXEC, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY};
 pub use digits::{GET_DATA, WAIT_FOR_DIGIT};
 pub use encode::{Encoded, Rules};
 pub use hears::{Entry, Hears, value as value_entry};
-pub use line_state::CHANNEL_STATUS;
+pub use line_state::{ANSWER, CHANNEL_STATUS};
 pub use log::{NOOP, VERBOSE};
 pub use param::{Kind, Need, Param, Privacy};
 pub use permissions::Permissions;
