@@ -24,6 +24,7 @@ mod live_walls;
 mod lsp;
 mod metrics;
 mod outputs;
+mod own_command;
 mod pages;
 mod phone;
 mod record;
