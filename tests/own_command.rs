@@ -109,8 +109,13 @@ struct Ran {
 
 #[track_caller]
 fn run(host: &Host, script: &str) -> Ran {
+    run_with(host, "", script)
+}
+
+#[track_caller]
+fn run_with(host: &Host, caller: &str, script: &str) -> Ran {
     let script = host.compile("riddle.rhai", script).unwrap();
-    let channel = Channel::new(Call::default(), Box::new(Plan::parse("").unwrap()));
+    let channel = Channel::new(Call::default(), Box::new(Plan::parse(caller).unwrap()));
     let simulator = Simulator::new(channel).with_commands(host.language().commands());
     let dialogue = simulator.transcript();
     let log = Log::default();
@@ -180,6 +185,25 @@ fn what_a_row_does_not_state_is_masked() {
     let recorded = fs::read_to_string(file).unwrap();
     assert!(recorded.contains("HEAR ALL ") && recorded.contains("xxx xxxxxxx"), "{recorded}");
     assert!(!recorded.contains("471193") && !recorded.contains("Ada"), "{recorded}");
+}
+
+/// Of Asterisk's own commands too, the log masks all that the caller entered, not only keys.
+#[test]
+fn the_log_masks_keys_and_texts() {
+    let caller = "presses 5 after 1s then says \"Ada 12\" after 2s then says \"y\" after 3s then presses 7 after 4s";
+    let script =
+        r##"wait_for_digit(4000); receive_text(4000); receive_char(4000); record_file("a", "gsm", "7", 9000);"##;
+    for (shows, expected) in [
+        (false, ["< 200 result=••", "< 200 result=1 (•••)", "< 200 result=•••", "< 200 result=•• (dtmf) endpos="]),
+        (true, ["< 200 result=53", "< 200 result=1 (Ada 12)", "< 200 result=121", "< 200 result=55 (dtmf) endpos="]),
+    ] {
+        let mut host = Host::new();
+        host.log_digits(shows);
+        let ran = run_with(&host, caller, script);
+        for (line, expected) in ran.log.lines().filter(|line| line.starts_with('<')).zip(expected) {
+            assert!(line.starts_with(expected), "{expected} in {}", ran.log);
+        }
+    }
 }
 
 /// A command that is sent without having been added has no row a recording could go by.
