@@ -1,7 +1,7 @@
 //! Every example of the table runs twice: against a scripted peer, which checks the lines sent and gives the declared
 //! replies, and against the simulator, which must give the same replies by itself.
 
-use agi_rhai::command::{COMMANDS, Example, Returns};
+use agi_rhai::command::{COMMANDS, Command, Example, Hears, OnMinusOne, Plays, Returns};
 use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::BUILTINS;
@@ -148,6 +148,15 @@ fn the_table_is_complete() {
         assert_eq!(name, command.verb.to_lowercase().replace(' ', "_"), "a function is named by its verb");
         assert!(COMMANDS[..number].iter().all(|other| other.verb != command.verb), "{name} is declared twice");
         assert!(!function.examples.is_empty(), "{name} has no example");
+        // A row states what is private, and agrees with itself.
+        assert_ne!(command.hears, Hears::Unstated, "{name}");
+        assert_ne!(command.subject, Command::UNSTATED.subject, "{name}");
+        let (is_key, is_digits) = (command.hears == Hears::Key, matches!(command.hears, Hears::Digits { .. }));
+        assert_eq!(is_key, matches!(function.returns, Returns::Key), "{name}: the key it gives is what it hears");
+        assert_eq!(is_digits, matches!(function.returns, Returns::Digits), "{name}: so are the digits");
+        if matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
+            assert!(matches!(command.plays, Plays::Sound(_)), "{name}: which sound is missing?");
+        }
         assert!(command.words.start() >= &0 && command.words.start() <= command.words.end(), "{name}");
     }
     let functions = COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().chain(QUESTIONS).copied());

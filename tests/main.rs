@@ -25,6 +25,7 @@ mod live_permissions;
 mod lsp;
 mod metrics;
 mod outputs;
+mod own_command;
 mod package;
 mod pages;
 mod phone;

@@ -248,6 +248,7 @@ impl Host {
         params: BTreeMap<String, String>,
     ) -> Arc<CallState> {
         let seed = self.seed.unwrap_or_else(random_seed);
+        session.set_table(self.language.commands());
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
         }

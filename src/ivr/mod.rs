@@ -8,7 +8,9 @@ mod play;
 mod prompter;
 mod question;
 
-use crate::command::{COMMANDS, EXEC, Example, Function, GET_VARIABLE, Kind, Need, Param, Returns, Trouble, Value};
+use crate::command::{
+    COMMANDS, EXEC, Example, Function, GET_VARIABLE, Kind, Need, Param, Privacy, Returns, Type, Value,
+};
 use crate::script::{BUILTINS, Call, Language, add, add_core, dynamic, value};
 use choices::Choices;
 use options::{OF_ASK, OF_COLLECT, OF_CONFIRM, OF_MENU, Options};
@@ -18,12 +20,12 @@ use rhai::{Dynamic, FnPtr, Module};
 
 type Run = fn(&Prompter, &[&mut Dynamic]) -> Outcome;
 
-const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+const fn gives(gives: Type, doc: &'static str) -> Returns {
+    Returns::Own { doc, gives }
 }
 
 const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
-    Param { name, kind, need, doc }
+    Param { name, kind, need, privacy: Privacy::Private, doc }
 }
 
 const PARTS: Param =
@@ -85,7 +87,8 @@ static COLLECT: Function = Function {
     name: "collect",
     summary: "Asks once for keys, and tells how they ended.",
     params: &[PARTS, param("options", Kind::Options(OF_COLLECT), Need::Optional, "A map of options.")],
-    returns: returns(
+    returns: gives(
+        Type::Map,
         "`#{ digits, ended_by }`; it was ended by `\"max\"`, `\"end\"`, `\"timeout\"` (after some keys), `\"none\"` or \
          `\"cancel\"`",
     ),
@@ -112,7 +115,10 @@ static ASK: Function = Function {
     name: "ask",
     summary: "Asks for keys until there is an answer.",
     params: &[PARTS, param("options", Kind::Options(OF_ASK), Need::Optional, "A map of options.")],
-    returns: returns("the keys as text; `()` when all tries are used up, or the caller gave up by a `cancel` key"),
+    returns: gives(
+        Type::TextOrUnit,
+        "the keys as text; `()` when all tries are used up, or the caller gave up by a `cancel` key",
+    ),
     examples: &[
         example(
             "presses 0412 after 1s",
@@ -146,7 +152,10 @@ static CONFIRM: Function = Function {
     name: "confirm",
     summary: "Asks for yes, which is 1, or no, which is 2.",
     params: &[PARTS, param("options", Kind::Options(OF_CONFIRM), Need::Optional, "A map of options.")],
-    returns: returns("`true` or `false`; `()` when all tries are used up, or the caller gave up by a `cancel` key"),
+    returns: gives(
+        Type::BoolOrUnit,
+        "`true` or `false`; `()` when all tries are used up, or the caller gave up by a `cancel` key",
+    ),
     examples: &[example(
         "presses 1 after 1s",
         r#"confirm("vm-intro")"#,
@@ -170,7 +179,8 @@ static MENU: Function = Function {
         ),
         param("options", Kind::Options(OF_MENU), Need::Optional, "A map of options."),
     ],
-    returns: returns(
+    returns: gives(
+        Type::Unknown,
         "the value of the choice, or what its function gives; `()` when all tries are used up, or the caller gave up \
          by a `cancel` key",
     ),
@@ -201,7 +211,8 @@ static DIAL: Function = Function {
         param("seconds", Kind::Seconds, Need::Default("30"), "Seconds to let it ring; parts of one are rounded up."),
         param("options", Kind::DialOptions, Need::Default(""), "Options of Dial; `g` is always among them."),
     ],
-    returns: returns(
+    returns: gives(
+        Type::TextOrUnit,
         "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
     ),
     examples: &[example(
@@ -238,8 +249,7 @@ fn add_all(module: &mut Module) {
     let functions: [(&'static Function, Run); 6] =
         [(&SAY, say), (&COLLECT, collect), (&ASK, ask), (&CONFIRM, confirm), (&MENU, menu), (&DIAL, dial)];
     for (function, run) in functions {
-        let required = function.params.iter().filter(|param| param.need == Need::Required).count();
-        for arity in required..=function.params.len() {
+        for arity in function.arities() {
             add(module, function.name, arity, move |context, args| {
                 run(&Prompter { function: function.name, call: Call::of(context)? }, args)
             });

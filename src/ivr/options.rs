@@ -3,18 +3,18 @@
 use super::parts::plays;
 use super::play::Play;
 use super::prompter::{Failure, Prompter};
-use crate::command::{Kind, Need, Param, Value};
+use crate::command::{Kind, Param, Value};
 use crate::script::nearest;
 use crate::script::value;
 use crate::script::{SHOWN, quoted, short};
 use rhai::{Array, Dynamic, FnPtr, Map};
 
 const fn option(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Default(default), doc }
+    Param::defaulted(name, kind, default, doc)
 }
 
 const fn without(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Optional, doc }
+    Param::optional(name, kind, doc)
 }
 
 /// As many keys as an answer has if nothing else is said.

@@ -6,7 +6,7 @@ use super::imports::{self, Imported, Reader, Said, paths};
 use super::report::Report;
 use super::rules::{self, Rule};
 use super::text::{Place, place};
-use crate::command::{Command, Function, Kind, Minus};
+use crate::command::{Command, Function, Kind, Plays};
 use crate::pbx::{Sounds, parse_prompts};
 use crate::script::Phrases;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
@@ -86,9 +86,9 @@ impl Prompts {
     }
 
     /// Hears a call of a function: which prompts it names.
-    pub fn hear(&mut self, function: &Function, call: &FnCallExpr) {
-        let prompt = match Command::of_function(function.name).map(|command| command.minus) {
-            Some(Minus::Sound { param, .. }) => Some((param, true)),
+    pub fn hear(&mut self, function: &Function, command: Option<&Command>, call: &FnCallExpr) {
+        let prompt = match command.map(|command| command.plays) {
+            Some(Plays::Sound(param)) => Some((param, true)),
             _ if matches!(function.name, "wait_for" | "expect_prompt") => Some((0, false)),
             _ => None,
         };

@@ -474,12 +474,10 @@ struct Ear(Arc<Line>);
 
 impl Observer for Ear {
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
-        let line = line.line();
-        let shown = text(line);
-        // What the host tells Asterisk at the end stands in no script.
-        if shown.starts_with("SET VARIABLE \"AGI_RHAI_") || shown.starts_with("VERBOSE \"agi-rhai: ") {
+        if line.is_by_host() {
             return;
         }
+        let line = line.line();
         let words = split(line);
         let verb = command.verb.split(' ').count();
         let params = command.function.params;
@@ -572,7 +570,10 @@ impl Placed {
     ) -> Result<Self, String> {
         let line = Line::new(now);
         let channel = channel(Box::new(Puppet(Arc::clone(&line))));
-        let watched = Watched { simulator: Simulator::new(channel), line: Arc::clone(&line) };
+        let watched = Watched {
+            simulator: Simulator::new(channel).with_commands(host.language().commands()),
+            line: Arc::clone(&line),
+        };
         let mut session = Session::begin(Box::new(watched)).map_err(|error| error.to_string())?;
         session.observe(Arc::new(Ear(Arc::clone(&line))));
         let (mut host, callee) = (host.clone(), Arc::clone(&line));

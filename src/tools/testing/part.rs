@@ -3,7 +3,7 @@
 use super::line::{self, Goal, PATIENCE, Placed, Prompt, Run, State};
 use super::test::{Failed, Live, OnLine, Test};
 use crate::clock::Time;
-use crate::command::{Function, Kind, Need, Param, Value};
+use crate::command::{Function, Kind, Param, Value};
 use crate::pbx::{Act, Channel, ChannelState, IncomingCall, Variables, Voice};
 use crate::script::LoadError;
 use crate::script::MAX_MESSAGE;
@@ -228,7 +228,7 @@ impl Test {
 }
 
 const fn option(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Optional, doc }
+    Param::optional(name, kind, doc)
 }
 
 /// The options of `place_call`.

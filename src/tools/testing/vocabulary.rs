@@ -2,22 +2,25 @@
 
 use super::part;
 use super::test::{Failed, Test};
-use crate::command::{COMMANDS, Example, Function, Kind, Need, Param, Returns, Trouble};
+use crate::command::{
+    ANSWER, Access, After, Command, Example, Function, Hears, Kind, NOOP, Param, Plays, Returns, Table, Type, VERBOSE,
+    Waits,
+};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, arities};
+use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too};
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
 const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+    Returns::Own { doc, gives: Type::Unknown }
 }
 
 const fn param(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Required, doc }
+    Param::required(name, kind, doc)
 }
 
 const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Optional, doc }
+    Param::optional(name, kind, doc)
 }
 
 const fn example(script: &'static str, value: &'static str) -> Example {
@@ -236,12 +239,12 @@ pub static VOCABULARY: &[&Function] = &[
     &Function {
         name: "expect_end",
         summary: "Lets the script run to its end while the caller does nothing more; it must end like this.",
-        params: &[Param {
-            name: "status",
-            kind: Kind::Word(&["SUCCESS", "HANGUP", "FAILURE"]),
-            need: Need::Default("SUCCESS"),
-            doc: "SUCCESS at the end of the script, HANGUP when the call ended before, FAILURE by a fault.",
-        }],
+        params: &[Param::defaulted(
+            "status",
+            Kind::Word(&["SUCCESS", "HANGUP", "FAILURE"]),
+            "SUCCESS",
+            "SUCCESS at the end of the script, HANGUP when the call ended before, FAILURE by a fault.",
+        )],
         returns: NOTHING,
         examples: &[example(r#"place_call("guess"); expect_end()"#, "()")],
     },
@@ -291,10 +294,8 @@ fn body(name: &str) -> Option<Body> {
 /// The functions of calls that tests have as well.
 const SHARED: [&str; 7] = ["to_number", "random", "choose", "shuffle", "now", "date", "app_text"];
 
-/// Functions of calls that tests do not have, and what they have instead.
+/// Functions that go with the commands and that tests do not have, and what they have instead.
 const INSTEAD: &[(&str, &str)] = &[
-    ("answer", "`place_call` places a call; whether the script answers it is the script's business"),
-    ("hangup", "the caller hangs up by `hang_up()`"),
     ("sleep", "`wait(seconds)` lets time pass"),
     ("exit", "a test ends at its end, or by `return`"),
     ("caller", "who calls is said in `place_call(script, #{ callerid: \"200\" })`"),
@@ -306,35 +307,59 @@ const INSTEAD: &[(&str, &str)] = &[
     ("confirm", "the caller answers by `press(keys)`"),
     ("menu", "the caller answers by `press(keys)`"),
     ("dial", "what a `dial` comes to is said in `place_call(script, #{ dial_status: \"BUSY\" })`"),
-    ("stream_file", "what the script plays is heard by `expect_prompt` and `wait_for`"),
-    ("control_stream_file", "what the script plays is heard by `expect_prompt` and `wait_for`"),
-    ("get_data", "the caller answers by `press(keys)`"),
-    ("get_option", "the caller answers by `press(keys)`"),
-    ("wait_for_digit", "the caller answers by `press(keys)`"),
-    ("say_number", "a number that is spoken is heard by `expect_number` and `next_number`"),
-    ("say_digits", "digits that are spoken are heard by `expect_prompt(\"digits 12\")` and `next_digits`"),
-    ("database_get", "`database(family, key)` and `expect_database` look into AstDB"),
-    ("database_put", "what is in AstDB before a call is said in `place_call(script, #{ database: #{ \"f/k\": 1 } })`"),
-    ("database_del", "each test begins with an empty AstDB"),
-    ("database_deltree", "each test begins with an empty AstDB"),
-    ("get_variable", "`variable(name)` and `expect_variable` look at channel variables"),
-    ("get_full_variable", "`variable(name)` and `expect_variable` look at channel variables"),
-    ("set_variable", "a variable set before the call is said in `place_call(script, #{ variables: #{ NAME: 1 } })`"),
-    ("receive_text", "the caller sends a text by `send_text(text)`"),
-    ("receive_char", "the caller sends a text by `send_text(text)`"),
-    ("record_file", "a recording is heard by `wait_for(\"recording\")`"),
-    ("verbose", "`print(text)` prints"),
-    ("noop", "`print(text)` prints"),
 ];
 
-/// What to say of a function that scripts have and tests have not, and of what tests have instead.
+/// Commands of which their columns do not say what tests have instead.
+static INSTEAD_OF_COMMANDS: &[(&Command, &str)] = &[
+    (&ANSWER, "`place_call` places a call; whether the script answers it is the script's business"),
+    (&VERBOSE, "`print(text)` prints"),
+    (&NOOP, "`print(text)` prints"),
+];
+
+/// Returns what tests have instead of a command.
+fn instead_of(command: &'static Command) -> &'static str {
+    if let Some((_, instead)) = INSTEAD_OF_COMMANDS.iter().find(|(known, _)| std::ptr::eq(*known, command)) {
+        return instead;
+    }
+    match (command.access, command.hears, command.plays) {
+        (Access::ReadsVariable | Access::ReadsExpression, ..) => {
+            "`variable(name)` and `expect_variable` look at channel variables"
+        }
+        (Access::SetsVariable, ..) => {
+            "a variable set before the call is said in `place_call(script, #{ variables: #{ NAME: 1 } })`"
+        }
+        (Access::ReadsEntry, ..) => "`database(family, key)` and `expect_database` look into AstDB",
+        (Access::SetsEntry, ..) => {
+            "what is in AstDB before a call is said in `place_call(script, #{ database: #{ \"f/k\": 1 } })`"
+        }
+        (Access::DeletesEntry | Access::DeletesEntries, ..) => "each test begins with an empty AstDB",
+        (_, Hears::Text | Hears::Character, _) => "the caller sends a text by `send_text(text)`",
+        (_, Hears::Voice, _) => "a recording is heard by `wait_for(\"recording\")`",
+        (_, _, Plays::Spoken("number")) => "a number that is spoken is heard by `expect_number` and `next_number`",
+        (_, _, Plays::Spoken("digits")) => {
+            "digits that are spoken are heard by `expect_prompt(\"digits 12\")` and `next_digits`"
+        }
+        (_, Hears::Digits { .. }, _) | (_, Hears::Key, Plays::Nothing) => "the caller answers by `press(keys)`",
+        (_, Hears::Key, Plays::Sound(_)) if matches!(command.waits, Waits::AfterSound { .. }) => {
+            "the caller answers by `press(keys)`"
+        }
+        (_, Hears::Key, Plays::Sound(_)) => "what the script plays is heard by `expect_prompt` and `wait_for`",
+        _ if command.after == After::HangsUp => "the caller hangs up by `hang_up()`",
+        _ => PART,
+    }
+}
+
+/// What tests have instead of anything else.
+const PART: &str = "a test is the caller: it presses keys and hears prompts";
+
+/// Says of a function that only scripts have what tests have instead.
 fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
-    let instead = INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let known = || {
-        COMMANDS.iter().any(|command| command.function.name == name)
-            || BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == name && !SHARED.contains(&name))
+    let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
+    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !SHARED.contains(&name));
+    let instead = match Table::new().of_function(name) {
+        Some(command) => instead_of(command),
+        None => listed().or_else(|| is_left().then_some(PART))?,
     };
-    let instead = instead.or_else(|| known().then_some("a test is the caller: it presses keys and hears prompts"))?;
     Some((format!("`{name}` is for scripts that are called, not for their tests"), instead.to_owned()))
 }
 
@@ -355,7 +380,7 @@ impl Language {
 fn add_all(module: &mut Module) {
     for &function in VOCABULARY {
         let Some(body) = body(function.name) else { continue };
-        for arity in arities(function) {
+        for arity in function.arities() {
             add(module, function.name, arity, move |context, values| {
                 let call = Call::of(context)?;
                 let Some(test) = call.extensions().get::<Arc<Test>>() else {
@@ -400,8 +425,7 @@ mod tests {
             assert!(function.summary.ends_with('.') && !function.summary.contains(". "), "{}", function.name);
         }
         for (name, _) in INSTEAD {
-            let known = COMMANDS.iter().any(|command| command.function.name == *name);
-            assert!(known || BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
+            assert!(BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
         }
     }
 }

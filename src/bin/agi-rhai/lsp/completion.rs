@@ -253,7 +253,8 @@ pub fn resolve(workspace: &Workspace, mut item: CompletionItem) -> Answer {
     let name = item.data.as_ref().and_then(serde_json::Value::as_str);
     let mut functions = workspace.language.functions().iter().chain(VOCABULARY);
     if let Some(function) = name.and_then(|name| functions.find(|function| function.name == name)) {
-        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article(function).trim_end())));
+        let article = article(function, workspace.command(function));
+        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article.trim_end())));
     }
     value(item)
 }

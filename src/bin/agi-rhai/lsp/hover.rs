@@ -35,7 +35,7 @@ impl Cursor<'_> {
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 format!("{}\n\n*from {file}*", described(&outline.symbols()[id]))
             }
-            Meaning::Function(function) => described_function(function),
+            Meaning::Function(function) => described_function(function, self.workspace.command(function)),
             Meaning::Variable(name, doc) => format!("```rhai\n{name}\n```\n{doc}"),
             Meaning::Language(words) => described_words(&words),
         };

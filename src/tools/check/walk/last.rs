@@ -1,10 +1,11 @@
 //! What can be told only when all of a script has been seen.
 
 use super::{Known, Later, Sort, Variable, Walk};
+use crate::command::Type;
 use crate::tools::check::checker::Checker;
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
-use crate::tools::check::words::{self, Type, is_value};
+use crate::tools::check::words::{self, is_value};
 use rhai::{AST, ASTFlags, Stmt};
 
 impl Walk<'_, '_, '_> {
