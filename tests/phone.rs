@@ -330,7 +330,11 @@ fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_a_fix() {
     terminal.sees("a.rhai is fixed: Enter calls it").sees_no("let = 5").press("\r").sees("● call 2");
     // Broken during a call, which goes on; then what it imports appears.
     folder.file("a.rhai", "import \"b\" as b;\nprint(b::text());\nwait_for_digit(-1);");
-    terminal.sees("this call goes on with the old one").sees("no script \"b\" to import").press("1").sees("ended: SUCCESS");
+    terminal
+        .sees("this call goes on with the old one")
+        .sees("no script \"b\" to import")
+        .press("1")
+        .sees("ended: SUCCESS");
     folder.file("b.rhai", "fn text() { \"from b\" }");
     terminal.sees_no("no script \"b\"").press("\r").sees("· from b");
     // A table of prompts that is none.

@@ -405,11 +405,11 @@ fn a_socket_that_does_not_answer_is_told() {
     };
     // It takes connections, or the system does for it, and says nothing.
     for words in [&[][..], &["show", "1"], &["end", "1"]] {
-        assert!(ask(words).contains("odd.sock: nothing answers within 5 s: the server hangs"));
+        assert!(ask(words).contains("odd.sock: no answer within 5 s: the server hangs"));
     }
     // As many wait as may wait.
     rustix::net::listen(&listener, 0).unwrap();
-    assert!(ask(&[]).contains("odd.sock: the server does not take connections: it hangs"));
+    assert!(ask(&[]).contains("odd.sock: the server doesn't accept connections: it hangs"));
     // It closes the line, before or in the middle of its answer.
     drop(listener);
     std::fs::remove_file(&path).unwrap();
@@ -421,7 +421,7 @@ fn a_socket_that_does_not_answer_is_told() {
     });
     for _ in 0..2 {
         let told = ask(&[]);
-        assert!(told.contains("odd.sock: the line was closed before the answer was whole"), "{told}");
+        assert!(told.contains("odd.sock: the connection was closed before the answer was complete"), "{told}");
     }
 }
 
@@ -489,7 +489,7 @@ fn two_servers_live_on_one_machine() {
     let mut third = Server::launch(&other, &["--listen", &taken, "--control", control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log(&format!("cannot listen on {taken}: Address already in use"));
-    third.wait_for_log("another program listens there, `ss -lnp` tells which");
+    third.wait_for_log("another program listens there, `ss -lnp` shows which");
     let mut third = Server::launch(&other, &["--control", one.control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log("for --control: Address already in use");

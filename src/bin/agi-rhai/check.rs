@@ -71,7 +71,7 @@ pub fn check(options: &CheckOptions) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            out::complain(error);
+            out::error(error);
             ExitCode::from(2)
         }
     }
@@ -79,7 +79,7 @@ pub fn check(options: &CheckOptions) -> ExitCode {
 
 fn rules() -> u8 {
     for rule in RULES {
-        out::say(format_args!("{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary));
+        out::line(format_args!("{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary));
     }
     0
 }
@@ -114,7 +114,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
         findings.extend(checker.check_table(path, &text));
     }
     match options.format {
-        Format::Human => out::say(human(&findings, files.len())),
+        Format::Human => out::line(human(&findings, files.len())),
         Format::Json => {
             for finding in &findings {
                 out::json(object(finding));
@@ -123,7 +123,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
         Format::Sarif => out::json(format_args!("{:#}", sarif(&findings))),
         Format::Github => {
             for finding in &findings {
-                out::say(annotation(finding));
+                out::line(annotation(finding));
             }
         }
     }

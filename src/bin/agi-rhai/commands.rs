@@ -77,7 +77,7 @@ pub fn commands(options: &CommandsOptions) -> ExitCode {
     }
     let like = Language::new().like(&part).filter(|like| find(like).is_some());
     let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
-    out::complain(format_args!("there is no function `{wanted}`; {hint}"));
+    out::error(format_args!("there is no function `{wanted}`; {hint}"));
     ExitCode::from(2)
 }
 
@@ -116,7 +116,7 @@ struct Page {
 
 impl Page {
     fn print(&self) -> ExitCode {
-        out::put(&self.text);
+        out::text(&self.text);
         ExitCode::SUCCESS
     }
 

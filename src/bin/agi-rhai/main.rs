@@ -57,9 +57,9 @@ fn run() -> ExitCode {
             let text = error.render();
             let written = |colours: bool| if colours { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
-                out::tell(written(shows_colour(&std::io::stderr())).trim_end_matches('\n'));
+                out::stderr_line(written(shows_colour(&std::io::stderr())).trim_end_matches('\n'));
             } else {
-                out::put(written(shows_colour(&std::io::stdout())));
+                out::text(written(shows_colour(&std::io::stdout())));
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -80,7 +80,7 @@ fn run() -> ExitCode {
         Options { command: Some(Subcommand::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
-                out::complain(explained(&error));
+                out::error(explained(&error));
                 return ExitCode::from(2);
             }
         },

@@ -27,11 +27,11 @@ pub struct NewOptions {
 pub fn new(options: &NewOptions) -> ExitCode {
     match make(&options.name) {
         Ok(told) => {
-            out::say(told);
+            out::line(told);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            out::complain(format_args!("{error:#}"));
+            out::error(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }

@@ -85,7 +85,7 @@ pub fn man(options: &ManOptions, mut program: clap::Command) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            out::complain(format_args!("cannot write to {}: {error}", folder.display()));
+            out::error(format_args!("cannot write to {}: {error}", folder.display()));
             ExitCode::from(2)
         }
     }
@@ -111,6 +111,6 @@ fn page(command: &clap::Command) -> String {
 }
 
 fn print(text: &str) -> ExitCode {
-    out::put(text);
+    out::text(text);
     ExitCode::SUCCESS
 }

@@ -15,7 +15,7 @@ pub const TARGET: &str = "panic";
 pub fn go_to_the_log() {
     set_hook(Box::new(|panic| {
         if get_default(Dispatch::is::<NoSubscriber>) {
-            out::complain(told(panic));
+            out::error(told(panic));
         } else {
             tracing::error!(target: TARGET, "{}", told(panic));
         }

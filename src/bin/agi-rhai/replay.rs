@@ -61,7 +61,7 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
     let files = match files(&options.files) {
         Ok(files) => files,
         Err(error) => {
-            out::complain(format_args!("{error:#}"));
+            out::error(format_args!("{error:#}"));
             return ExitCode::from(2);
         }
     };
@@ -71,7 +71,7 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
             if options.as_test {
                 let name = as_test::name(&tape, (files.len() > 1).then_some(number));
                 let path = script(&tape, options).unwrap_or_else(|_| PathBuf::from(&tape.header.script));
-                out::say(format_args!(
+                out::line(format_args!(
                     "{}{}",
                     as_test::test(&tape, &path, &name),
                     if number + 1 < files.len() { "\n" } else { "" }
@@ -84,21 +84,21 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
             Ok(None) => {}
             Ok(Some(Verdict::Same(how))) => {
                 same += 1;
-                out::say(format_args!("{}: same: {how}", shown(file)));
+                out::line(format_args!("{}: same: {how}", shown(file)));
             }
             Ok(Some(Verdict::Departs(report))) => {
                 departed += 1;
-                out::say(format_args!("{}: departs\n\n{report}\n", shown(file)));
+                out::line(format_args!("{}: departs\n\n{report}\n", shown(file)));
             }
             Err(error) => {
                 unreadable += 1;
-                out::complain(format_args!("{}: {error:#}", printable(&file.display().to_string())));
+                out::error(format_args!("{}: {error:#}", printable(&file.display().to_string())));
             }
         }
     }
     if files.len() > 1 && !options.as_test {
         let not_read = if unreadable > 0 { format!(", {unreadable} not played") } else { String::new() };
-        out::say(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
+        out::line(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
     }
     ExitCode::from(if unreadable > 0 { 2 } else { u8::from(departed > 0) })
 }

@@ -1,7 +1,7 @@
 //! The FastAGI server: signals, systemd, limits of the system.
 
-use crate::advice::{deaf, explained};
-use crate::calls::usual_places;
+use crate::advice::{cannot_listen, explained};
+use crate::calls::default_sockets;
 use crate::common::CommonOptions;
 use crate::logging::{self, Log};
 use crate::out;
@@ -128,19 +128,19 @@ fn check(options: &ServeOptions) -> ExitCode {
             let colour = std::io::stderr().is_terminal();
             for change in &changes {
                 match change {
-                    Change::Broken { fault, .. } => out::tell(format_args!("{}\n", fault.render(colour))),
+                    Change::Broken { fault, .. } => out::stderr_line(format_args!("{}\n", fault.render(colour))),
                     Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {
-                        out::tell(format_args!("{change}\n"));
+                        out::stderr_line(format_args!("{change}\n"));
                     }
                     Change::Live { .. } | Change::Removed { .. } => {}
                 }
             }
             let (scripts, broken) = counts(&library);
-            out::say(format_args!("{}: {}, {broken} with a fault", folder.display(), plural(scripts, "script")));
+            out::line(format_args!("{}: {}, {broken} with a fault", folder.display(), plural(scripts, "script")));
             ExitCode::from(u8::from(broken > 0))
         }
         Err(error) => {
-            out::complain(explained(&error));
+            out::error(explained(&error));
             ExitCode::from(2)
         }
     }
@@ -228,7 +228,7 @@ fn listeners(options: &ServeOptions) -> Result<Vec<TcpListener>> {
     if listeners.is_empty() {
         for text in &options.listen {
             for address in addresses(text)? {
-                listeners.push(listen_on(address).map_err(|error| deaf(&address.to_string(), error))?);
+                listeners.push(listen_on(address).map_err(|error| cannot_listen(&address.to_string(), error))?);
             }
         }
     }
@@ -407,7 +407,7 @@ fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Contro
         return Ok(Some(control.with_context(|| format!("cannot listen on {} for --control", path.display()))?));
     }
     let mut problems = Vec::new();
-    for path in usual_places() {
+    for path in default_sockets() {
         match control::serve(&path, server) {
             Ok(control) => return Ok(Some(control)),
             Err(error) => problems.push(format!("{}: {}", path.display(), explained(&error.into()))),
@@ -420,7 +420,8 @@ fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Contro
 
 /// The pages for monitoring.
 fn pages(address: &str, server: &Arc<Server>, log: &Log) -> Result<http::Pages> {
-    let listener = TcpListener::bind(address).map_err(|error| deaf(&format!("{address} for --metrics"), error))?;
+    let listener =
+        TcpListener::bind(address).map_err(|error| cannot_listen(&format!("{address} for --metrics"), error))?;
     info!("metrics on http://{}/metrics", listener.local_addr()?);
     let server = Arc::clone(server);
     let dropped = log.dropped();

@@ -77,7 +77,7 @@ pub fn storm(
         let last = last.lock().unwrap_or_else(PoisonError::into_inner);
         bail!("the storm panicked, which is a bug in agi-rhai and not in {}: {last}", path.display());
     };
-    out::put(told(&report, &path, seed, colour));
+    out::text(told(&report, &path, seed, colour));
     Ok(report.problems.is_empty())
 }
 

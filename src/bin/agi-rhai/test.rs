@@ -88,7 +88,7 @@ pub fn test(options: &TestOptions) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            out::complain(explained(&error));
+            out::error(explained(&error));
             ExitCode::from(2)
         }
     }
@@ -217,11 +217,11 @@ struct Show {
 
 impl Show {
     fn line(text: &str) {
-        out::say(text);
+        out::line(text);
     }
 
     fn part(text: &str) {
-        out::put(text);
+        out::text(text);
     }
 
     fn in_colour(&self, code: u8, text: &str) -> String {
@@ -349,7 +349,7 @@ fn list(files: &[Loaded]) -> bool {
     for file in files {
         if let Err(error) = &file.suite {
             good = false;
-            out::tell(told(error, std::io::stderr().is_terminal()));
+            out::stderr_line(told(error, std::io::stderr().is_terminal()));
         }
         for test in &file.tests {
             count += 1;

@@ -71,7 +71,7 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     phone.quit();
     if let Err(error) = result {
         // The log is on the screen, which is gone.
-        out::complain(format_args!("the terminal failed: {error:#}"));
+        out::error(format_args!("the terminal failed: {error:#}"));
         return Ok(Status::Lost);
     }
     Ok(Status::Success)
@@ -131,7 +131,7 @@ fn report_panics() {
             if is_raw_mode_enabled().unwrap_or(false) {
                 leave();
             }
-            out::complain(panics::told(panic));
+            out::error(panics::told(panic));
         }
         usual(panic);
     }));
@@ -340,7 +340,7 @@ impl Phone {
             None => Vec::new(),
         };
         for line in lines {
-            out::say(line);
+            out::line(line);
         }
     }
 }
