@@ -64,7 +64,7 @@ pub fn error(problem: impl Display) {
 /// Prints lines on stderr.
 pub fn stderr_line(text: impl Display) {
     let mut out = stderr();
-    let text = format!("{}\n", shown(&text.to_string(), out.is_terminal()));
+    let text = format!("{}\n", escaped(&text.to_string(), out.is_terminal()));
     // A failure to write to stderr cannot be reported anywhere.
     let _ = out.write_all(text.as_bytes());
 }

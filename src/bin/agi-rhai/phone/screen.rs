@@ -131,7 +131,7 @@ fn report_panics() {
             if is_raw_mode_enabled().unwrap_or(false) {
                 leave();
             }
-            out::error(panics::told(panic));
+            out::error(panics::describe(panic));
         }
         usual(panic);
     }));
