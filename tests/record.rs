@@ -248,7 +248,7 @@ fn several_calls_are_a_suite() {
     folder.file("new/game.rhai", GAME);
     fs::remove_file(&script).unwrap();
     fs::remove_file(records.join("broken.jsonl")).unwrap();
-    run(&["replay", text(&records)], "").code(2).complains("is not there: name it by --script PATH or --scripts DIR");
+    run(&["replay", text(&records)], "").code(2).complains("isn't there: name it with --script PATH or --scripts DIR");
     run(&["replay", text(&records), "--scripts", text(&folder.path("new"))], "").code(0);
     run(&["replay", text(&records), "--script", text(&folder.path("new/game.rhai"))], "").code(0);
 }

@@ -249,7 +249,7 @@ fn sighup_takes_what_the_files_times_do_not_tell() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &[]);
     server.signal(rustix::process::Signal::HUP);
-    server.wait_for_log("SIGHUP: compiling all scripts anew");
+    server.wait_for_log("SIGHUP: recompiling all scripts");
     folder.file("scripts/a.rhai", "verbose(2);");
     // At once, though the file has not been quiet for long.
     server.signal(rustix::process::Signal::HUP);

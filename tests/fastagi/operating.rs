@@ -98,9 +98,9 @@ fn sigterm_lets_calls_go_on_and_then_ends_them() {
     well.hears("WAIT FOR DIGIT 600000");
     let began = Instant::now();
     server.signal(Signal::TERM);
-    server.wait_for_log("told to end: no new calls; 6 calls may go on for 1.5s");
+    server.wait_for_log("stopping: no new calls; 6 calls may continue for 1.5s");
     wait_until("it is not ready", || server.page("/readyz").0 == 503);
-    assert_eq!(server.page("/readyz").1, "ending: no new calls\n");
+    assert_eq!(server.page("/readyz").1, "stopping: no new calls\n");
     assert_eq!(server.page("/healthz").0, 200);
     wait_until("nobody is let in", || TcpStream::connect(server.address()).is_err());
     // A call that ends by itself ends as any does.
@@ -113,7 +113,7 @@ fn sigterm_lets_calls_go_on_and_then_ends_them() {
     assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
     assert_eq!(server.wait(), Some(0), "{}", server.log());
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    server.wait_for_log("5 calls are still there: they are ended");
+    server.wait_for_log("5 calls are left: ending them");
     server.wait_for_log("all calls have ended");
     assert!(!server.control.exists(), "the control socket is left over");
 }
@@ -234,12 +234,12 @@ fn a_second_sigterm_ends_at_once() {
         server.wait_for_log("1 calls may go on for 3600s");
         // SIGHUP still means what it means.
         server.signal(Signal::HUP);
-        server.wait_for_log("SIGHUP: compiling all scripts anew");
+        server.wait_for_log("SIGHUP: recompiling all scripts");
         let began = Instant::now();
         server.signal(signals[1]);
         assert_eq!(server.wait(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        server.wait_for_log("told to end a second time: 1 calls are cut");
+        server.wait_for_log("stopped by a second signal: 1 calls are cut off");
         assert_eq!(peer.line(), None);
     }
 }
@@ -463,7 +463,7 @@ fn limits_of_the_system_are_told_with_what_raises_them() {
     for count in 1..5 {
         let Some(said) = limited(&folder, &format!("--nproc={count}"), &["--listen", "127.0.0.1:0"]) else { return };
         assert!(
-            said.contains("gives no more threads: raise the number of processes of this user (`ulimit -u`)"),
+            said.contains("limit of threads is reached: raise the number of processes of this user (`ulimit -u`)"),
             "{said}"
         );
         assert!(said.contains("TasksMax="), "{said}");
@@ -517,10 +517,10 @@ fn addresses_are_understood_or_refused_with_the_reason() {
     }
     drop(server);
     for (listen, reason) in [
-        ("unix:/x", "AGI(agi://...) speaks TCP only"),
-        ("/run/x.sock", "AGI(agi://...) speaks TCP only"),
-        ("127.0.0.1:x", "no address such as 127.0.0.1:4573"),
-        ("127.0.0.1:99999", "no address such as 127.0.0.1:4573"),
+        ("unix:/x", "AGI(agi://...) uses TCP only"),
+        ("/run/x.sock", "AGI(agi://...) uses TCP only"),
+        ("127.0.0.1:x", "isn't an address such as 127.0.0.1:4573"),
+        ("127.0.0.1:99999", "isn't an address such as 127.0.0.1:4573"),
         ("192.0.2.1:0", "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ] {
         let mut server = Server::launch(&folder, &["--listen", listen], |_| {});
@@ -679,7 +679,7 @@ fn more_calls_than_the_system_has_room_for_are_told() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     for (descriptors, calls) in [(4000, 2800), (1024, 512)] {
         let server = with_descriptors(&folder, descriptors);
-        server.wait_for_log(&format!("--max-calls is 10000, but the system lets no more than {calls} calls in"));
+        server.wait_for_log(&format!("--max-calls is 10000, but the system allows only {calls} calls"));
         server.wait_for_log(&format!("at most {calls} calls at a time"));
         assert_eq!(server.status("a"), "SUCCESS");
     }

@@ -556,7 +556,7 @@ fn a_server_that_compiles_for_long_can_be_ended() {
     assert!(server.is_alive() && !server.log().contains(" at most "), "{}", server.log());
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.wait(), Some(0), "{}", server.log());
-    server.wait_for_log("told to end while the scripts were being compiled");
+    server.wait_for_log("stopped while the scripts were being compiled");
 }
 
 /// The second wall: a function that does not come back, of an embedder or of a Rhai to come.

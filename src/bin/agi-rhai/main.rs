@@ -18,6 +18,7 @@ mod phone;
 mod replay;
 mod seed;
 mod serve;
+mod server_log;
 mod storm;
 mod terminal;
 mod test;

@@ -8,7 +8,7 @@ use super::ui::{Panel, Ui};
 use super::view;
 use super::watch;
 use crate::common::CommonOptions;
-use crate::logging;
+use crate::logging::{self, LogLine};
 use crate::out;
 use crate::panics;
 use crate::terminal::colour_is_wanted;
@@ -48,8 +48,8 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     shared.view().database = setup.database.clone();
     let sink = Arc::clone(&shared);
     logging::start_on_screen(common, move |line| match line {
-        logging::Line { is_panic: true, text, .. } => sink.report(&text),
-        logging::Line { warning, place, text, .. } => sink.log(warning, place, text),
+        LogLine { is_panic: true, text, .. } => sink.report(&text),
+        LogLine { warning, place, text, .. } => sink.log(warning, place, text),
     });
     if setup.setting.audio {
         let told = Arc::clone(&shared);
