@@ -11,8 +11,8 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The log of a server. A thread of its own writes it, since a write to a full pipe blocks, and with it all calls of the
-/// writing thread. It writes lines in batches, since waking the thread for each line would cost more than the line.
+/// The log of a server. A thread of its own writes it, since a write to a full pipe blocks, and with it all calls of
+/// the writing thread. It writes lines in batches, since waking the thread for each line would cost more than the line.
 pub struct ServerLog {
     queue: Arc<LineQueue>,
     /// Whether there is a thread that writes.
@@ -51,7 +51,8 @@ impl LineQueue {
     fn write_to(&self, output: impl Write) {
         let mut writer = LineWriter { output, written: 0, is_cut: false };
         let (mut reported, mut before, mut why) = (0, 0, None);
-        // Allocated at full size, so that it never grows at the expense of a call's memory; untouched pages cost nothing.
+        // Allocated at full size, so that it never grows at the expense of a call's memory; untouched pages cost
+        // nothing.
         let mut bytes = Vec::with_capacity(MAX_WAITING);
         loop {
             let state = self.lock();
