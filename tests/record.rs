@@ -767,16 +767,16 @@ fn a_new_game_passes_its_tests_at_once() {
     run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).tells("tt-monkeys");
     // Nothing is overwritten, not even one of the three, nor is half a game left.
     fs::remove_file(file("rhai")).unwrap();
-    run(&["new", text(&name)], "").code(2).complains("weasels-2.prompts is there already");
+    run(&["new", text(&name)], "").code(2).complains("weasels-2.prompts already exists");
     assert!(!file("rhai").exists());
     for (bad, told) in [
-        ("a b", "no good name"),
-        ("..", "no good name"),
+        ("a b", "isn't a valid name"),
+        ("..", "isn't a valid name"),
         ("", "NAME"),
-        ("x/", "no good name"),
+        ("x/", "isn't a valid name"),
         ("-x", "'-x'"),
-        ("a.b", "no good name"),
-        ("a,b", "no good name"),
+        ("a.b", "isn't a valid name"),
+        ("a,b", "isn't a valid name"),
         ("/proc/x", "cannot write /proc/x.rhai"),
     ] {
         run(&["new", bad], "").code(2).complains(told);

@@ -231,7 +231,7 @@ fn a_second_sigterm_ends_at_once() {
         let mut peer = server.call("hold");
         peer.hears("WAIT FOR DIGIT 600000");
         server.signal(signals[0]);
-        server.wait_for_log("1 calls may go on for 3600s");
+        server.wait_for_log("1 calls may continue for 3600s");
         // SIGHUP still means what it means.
         server.signal(Signal::HUP);
         server.wait_for_log("SIGHUP: recompiling all scripts");

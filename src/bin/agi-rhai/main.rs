@@ -134,7 +134,7 @@ fn run_call(
     let path = files::find(Path::new(script), &folders);
     let loaded = host
         .load(&path, options.scripts.as_deref())
-        .map_err(|error| files::looked_for(script.as_ref(), &folders, error));
+        .map_err(|error| files::with_searched_folders(script.as_ref(), &folders, error));
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
     let session = session.map_err(|error| anyhow!("{error} (to play it without Asterisk: agi-rhai phone {script})"))?;
     if let Some(audio) = audio
