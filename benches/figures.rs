@@ -7,7 +7,7 @@
 #![allow(clippy::pedantic, reason = "as in the tests")]
 
 use agi_rhai::command::{GET_DATA, Value};
-use agi_rhai::pbx::{Call, Channel, Plan, Sounds};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::transport::{Simulator, Stream};
 use agi_rhai::{Host, Session, Status};
 use std::collections::VecDeque;
@@ -209,8 +209,8 @@ fn whole_game() -> bool {
         for _ in 0..15 {
             plan.push_str(", presses 7# after 10s");
         }
-        let channel =
-            Channel::new(Call::default(), Box::new(Plan::parse(&plan).unwrap())).with_sounds(Arc::clone(&sounds));
+        let channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse(&plan).unwrap()))
+            .with_sounds(Arc::clone(&sounds));
         let session = Session::begin(Box::new(Simulator::new(channel))).unwrap();
         let outcome = host.run(session, &script, vec![]);
         assert_eq!(outcome.status, Status::Success);

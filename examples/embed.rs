@@ -6,7 +6,8 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use agi_rhai::pbx::{Call as Incoming, Channel, Plan};
+use agi_rhai::command::DATABASE_PUT;
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Call;
 use agi_rhai::transport::{Simulator, Stream};
 use agi_rhai::{Host, Outcome, Session};
@@ -51,18 +52,16 @@ pub(crate) fn host() -> Host {
     module.set_native_fn("stock", move |number: &str| -> Result<Dynamic, Box<EvalAltResult>> {
         Ok(stock.get(number).map_or(Dynamic::UNIT, |pieces| Dynamic::from(*pieces)))
     });
-    // A function of the call it is called in. The channel comes from the session's environment; the command is called
-    // by its name in scripts, so that a hangup or a refusal reaches the script as it does from any command.
+    // A function of the call it is called in. The channel comes from the session's environment. A hangup or a refusal
+    // reaches the script as it does from any command.
     module.set_native_fn(
         "remember",
-        |context: NativeCallContext, key: &str, value: &str| -> Result<Dynamic, Box<EvalAltResult>> {
-            let channel = {
-                // The guard must be gone before a command is called: the command needs the session itself.
-                let call = Call::of(&context)?;
-                let session = call.session();
-                session.environment().get("agi_channel").unwrap_or_default().into_owned()
-            };
-            context.call_native_fn("database_put", (channel, key.to_owned(), value.to_owned()))
+        |context: NativeCallContext, key: &str, value: &str| -> Result<(), Box<EvalAltResult>> {
+            let call = Call::of(&context)?;
+            let channel =
+                call.with_session(|session| session.environment().get("agi_channel").unwrap_or_default().into_owned())?;
+            call.invoke(&DATABASE_PUT, &[channel.as_str().into(), key.into(), value.into()])?;
+            Ok(())
         },
     );
     let mut host = Host::new();
@@ -86,7 +85,7 @@ pub(crate) fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn 
     let host = host();
     let script = host.compile("stock.rhai", SCRIPT)?;
     let plan: Plan = caller.parse()?;
-    let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(plan)));
+    let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(plan)));
     let transcript = simulator.transcript();
     let outcome = host.run(Session::begin(Box::new(simulator))?, &script, vec![]);
     let dialogue = transcript.lock().map(|lines| lines.clone()).unwrap_or_default();

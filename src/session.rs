@@ -1,6 +1,6 @@
 //! One channel in conversation: the only door to the wire.
 
-use crate::agi::{Environment, Malformed, Reply, text};
+use crate::agi::{Environment, ProtocolError, Reply, text};
 use crate::clock::Time;
 use crate::command::{
     Access, After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Hears, MissingSound, NOOP, OnMinusOne, Permissions,
@@ -202,8 +202,8 @@ impl Session {
     ///
     /// # Errors
     /// What came is no environment.
-    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, Malformed> {
-        let block = transport.open().map_err(|error| Malformed { text: error.to_string(), expected: "" })?;
+    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, ProtocolError> {
+        let block = transport.open().map_err(|error| ProtocolError { text: error.to_string(), expected: "" })?;
         let environment = Environment::parse(&block)?;
         let (peer, began, started) = (transport.peer(), transport.now(), transport.wall());
         let rules = Rules { line_limit: environment.line_limit(), permissions: Arc::default() };

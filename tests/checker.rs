@@ -1,7 +1,7 @@
 //! `agi-rhai check`: each rule finds what it is for, and nothing where nothing is wrong.
 
 use crate::support::process::{Folder, agi_rhai};
-use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Language;
 use agi_rhai::script::rhai::Module;
 use agi_rhai::tools::check::{Checker, Finding, RULES, Severity};
@@ -242,7 +242,7 @@ fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
     let refused = |script: &str| {
         let host = Host::new();
         let script = host.compile("test.rhai", script).unwrap();
-        let simulator = Simulator::new(Channel::new(Call::default(), Box::new(Plan::default())));
+        let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::default())));
         let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
         outcome.fault.map(|fault| fault.message).unwrap_or_default()
     };

@@ -23,7 +23,7 @@ mod embed;
 
 use agi_rhai::command::{Table, reference};
 use agi_rhai::ivr::QUESTIONS;
-use agi_rhai::pbx::{Call, Channel, Plan, Sounds};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::script::{BUILTINS, Script};
 use agi_rhai::tools::testing::VOCABULARY;
 use agi_rhai::transport::Simulator;
@@ -104,7 +104,7 @@ fn run(block: &Block, prompts: &[&str]) -> (Outcome, Vec<String>) {
     let host = Host::new();
     let plan = block.text.lines().find_map(|line| line.strip_prefix("// the caller ")).unwrap_or_default();
     let plan: Plan = plan.parse().unwrap_or_else(|error| panic!("{}: {error}", block.place));
-    let call = Call { callerid: Some("201".to_owned()), ..Call::default() };
+    let call = IncomingCall { callerid: Some("201".to_owned()), ..IncomingCall::default() };
     let sounds = prompts.iter().fold(Sounds::stock(), |sounds, table| sounds.with_prompts(table).unwrap());
     let simulator = Simulator::new(Channel::new(call, Box::new(plan)).with_sounds(sounds.into()));
     let transcript = simulator.transcript();
@@ -288,8 +288,10 @@ fn every_phone_call_of_the_pages_works() {
             let name = file_name(block).unwrap_or_else(|| panic!("{}: it imports, but has no name", block.place));
             let host = Host::new();
             let script = host.load(&folder.join(name), None).unwrap_or_else(|error| panic!("{}: {error}", block.place));
-            let session =
-                Session::begin(Box::new(Simulator::new(Channel::new(Call::default(), Box::new(Plan::silent())))));
+            let session = Session::begin(Box::new(Simulator::new(Channel::new(
+                IncomingCall::default(),
+                Box::new(Plan::silent()),
+            ))));
             let outcome = host.run(session.unwrap(), &script, vec![]);
             assert!(outcome.fault.is_none(), "{}: {:?}", block.place, outcome.fault);
         }

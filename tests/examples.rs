@@ -3,7 +3,7 @@
 
 use agi_rhai::command::{COMMANDS, Command, Example, Hears, OnMinusOne, Plays, Returns};
 use agi_rhai::ivr::QUESTIONS;
-use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::BUILTINS;
 use agi_rhai::transport::{Simulator, Stream, Transport};
 use agi_rhai::{Host, Session, Status};
@@ -121,7 +121,8 @@ fn every_example_runs_against_a_scripted_peer() {
 fn every_example_runs_against_the_simulator() {
     for (name, example) in examples() {
         let plan = Plan::parse(example.caller).unwrap();
-        let simulator = Simulator::new(Channel::new(Call { callerid: None, ..Call::default() }, Box::new(plan)));
+        let simulator =
+            Simulator::new(Channel::new(IncomingCall { callerid: None, ..IncomingCall::default() }, Box::new(plan)));
         let transcript = simulator.transcript();
         let value = run(example.script, Box::new(simulator));
         let lines = transcript.lock().unwrap().clone();

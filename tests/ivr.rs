@@ -4,7 +4,7 @@
 use agi_rhai::agi;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
-use agi_rhai::pbx::{self, Act, Caller, Channel, Digit, Hearing, Plan, State, Voice};
+use agi_rhai::pbx::{self, Act, Caller, Channel, ChannelState, Digit, Hearing, Plan, Voice};
 use agi_rhai::session::{Observer, Sent};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Session, Status};
@@ -433,9 +433,9 @@ pub fn says(lines: &[String]) -> Vec<String> {
 /// A channel like that of a call of the rig.
 pub fn channel(plan: &str) -> Channel {
     let plan: Plan = plan.parse().unwrap_or_else(|error| panic!("{plan}: {error}"));
-    let call = pbx::Call { kind: "Local".into(), callerid: None, ..pbx::Call::default() };
+    let call = pbx::IncomingCall { kind: "Local".into(), callerid: None, ..pbx::IncomingCall::default() };
     Channel::new(call, Box::new(plan))
-        .with_state(State::Ring)
+        .with_state(ChannelState::Ring)
         .with_voice(Voice::Absent)
         .with_answer_delay(Duration::from_millis(500))
 }
@@ -616,7 +616,8 @@ fn whoever_hangs_up_ends_the_script_there() {
     let allowed = ["CHANNEL STATUS", "SET VARIABLE \"AGI_RHAI_", "DATABASE PUT"];
     for case in CASES {
         let uncut = play(
-            Channel::new(pbx::Call::default(), Box::new(case.plan.parse::<Plan>().unwrap())).with_voice(Voice::Absent),
+            Channel::new(pbx::IncomingCall::default(), Box::new(case.plan.parse::<Plan>().unwrap()))
+                .with_voice(Voice::Absent),
             case.script,
         );
         // At every quarter of a second of the call, until it ends by itself.
@@ -624,7 +625,7 @@ fn whoever_hangs_up_ends_the_script_there() {
             let plan: Plan = case.plan.parse().unwrap();
             let at = plan.now() + Duration::from_millis(250 * quarter + 3);
             let cut = Cut { plan, at, done: false };
-            let channel = Channel::new(pbx::Call::default(), Box::new(cut)).with_voice(Voice::Absent);
+            let channel = Channel::new(pbx::IncomingCall::default(), Box::new(cut)).with_voice(Voice::Absent);
             let played = play(channel, case.script);
             let fault = played.outcome.fault.map(|fault| fault.to_string());
             assert_eq!(fault, None, "{}, hung up after {quarter} quarters:\n{}", case.name, played.lines.join("\n"));
@@ -692,12 +693,12 @@ impl Caller for Eager {
 
 #[test]
 fn a_menu_that_calls_itself_ends_as_any_function_does() {
-    let eager = Channel::new(pbx::Call::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
+    let eager = Channel::new(pbx::IncomingCall::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
     let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
     let fault = played.outcome.fault.expect("it goes on for ever").to_string();
     assert!(fault.contains("functions call each other too deep"), "{fault}");
     // As a loop it may go on for as long as the caller likes.
-    let eager = Channel::new(pbx::Call::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
+    let eager = Channel::new(pbx::IncomingCall::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
     let text = r#"let n = 0; while n < 300 { menu("vm-intro", #{ "1": || n += 1 }); } verbose(n)"#;
     assert_eq!(says(&play(eager, text).lines), ["300"]);
 }

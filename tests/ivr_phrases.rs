@@ -3,7 +3,7 @@
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::Server;
 use agi_rhai::clock::Time;
-use agi_rhai::pbx::{Call, Channel, Plan, Sounds};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::script::{Language, Library, LoadError};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Script, Session};
@@ -33,7 +33,7 @@ struct Played {
 
 /// Plays a script in a call of this language.
 fn play(script: &Script, language: &str) -> Played {
-    let call = Call { language: language.to_owned(), ..Call::default() };
+    let call = IncomingCall { language: language.to_owned(), ..IncomingCall::default() };
     let channel = Channel::new(call, Box::new(Plan::parse("").unwrap())).with_sounds(Sounds::stock().into());
     let simulator = Simulator::new(channel);
     let transcript = simulator.transcript();

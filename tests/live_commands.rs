@@ -3,7 +3,7 @@
 
 use crate::support::asterisk::{Call, Line, asterisk};
 use agi_rhai::command::{COMMANDS, Table};
-use agi_rhai::pbx::{self, Channel, Plan, State, Voice};
+use agi_rhai::pbx::{self, Channel, ChannelState, Plan, Voice};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Session, agi};
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ fn cases() -> Vec<Case> {
         )
         .simulated(|mut channel| {
             channel.set_variable("OTHER", "Local/agi@game-00000001;2");
-            channel.with_channel("Local/agi@game-00000001;2", State::Ring)
+            channel.with_channel("Local/agi@game-00000001;2", ChannelState::Ring)
         })
         .live(|call| call.variable("OTHER", &asterisk().call(Call::agi("agi:async")).channel())),
         case("autohangup", "", r#"answer(); set_autohangup(1.5); wait_for_digit(5000); noop(); fn on_hangup() { noop("bye"); }"#),
@@ -390,17 +390,17 @@ fn live(case: &Case) -> Vec<String> {
 /// On the simulator.
 fn simulated(case: &Case) -> Vec<String> {
     let plan: Plan = case.plan.parse().unwrap_or_else(|error| panic!("the plan of {}: {error}", case.name));
-    let call = pbx::Call {
+    let call = pbx::IncomingCall {
         channel: "Local/agi@game-00000000;2".into(),
         kind: "Local".into(),
         callerid: None,
         context: "game".into(),
         extension: "agi".into(),
-        ..pbx::Call::default()
+        ..pbx::IncomingCall::default()
     };
     // A silent phone sends no sound at all, for whose first Asterisk waits half a second.
     let channel = Channel::new(call, Box::new(plan))
-        .with_state(State::Ring)
+        .with_state(ChannelState::Ring)
         .with_voice(Voice::Absent)
         .with_answer_delay(Duration::from_millis(500));
     let simulator = Simulator::new((case.simulated)(channel));

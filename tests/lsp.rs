@@ -258,7 +258,7 @@ fn a_session_begins_and_ends_as_the_protocol_says() {
     assert_eq!(capabilities["renameProvider"]["prepareProvider"], true);
     assert_eq!(editor.ask("initialize", params).unwrap_err().0, -32600);
     let unknown = editor.ask("textDocument/formatting", json!({})).unwrap_err();
-    assert_eq!(unknown, (-32601, "textDocument/formatting is nothing this server does".to_owned()));
+    assert_eq!(unknown, (-32601, "textDocument/formatting isn't supported by this server".to_owned()));
     assert_eq!(editor.ask("$/odd", json!({})).unwrap_err().0, -32601);
     assert_eq!(editor.ask("textDocument/hover", json!({ "textDocument": 1 })).unwrap_err().0, -32602);
     let nowhere =
@@ -421,10 +421,10 @@ fn hovering_explains_the_word() {
     assert_eq!(shows("fn f(le^vel) { }"), "```rhai\nparameter level\n```");
     assert_eq!(shows("stream_file(\"wel^come\")"), "`welcome`: “Hello, who is there?”");
     assert_eq!(shows("let p = \"wel^come\";"), "`welcome`: “Hello, who is there?”");
-    assert_eq!(shows("stream_file(\"sil^ent\")"), "`silent`: its words are not in the table");
+    assert_eq!(shows("stream_file(\"sil^ent\")"), "`silent`: the table has no words for it");
     assert_eq!(shows("stream_file(\"vm-good^bye\")"), "`vm-goodbye`: Asterisk's own sound, 0.9 s");
     assert!(shows("env.agi_caller^id").contains("The caller's number"));
-    assert!(shows("sta^te.x = 1").contains("The notebook of this call"));
+    assert!(shows("sta^te.x = 1").contains("A map for the values of this call"));
     assert!(shows("x.sub_str^ing(1)").contains("text.sub_string(start, length?)"));
     assert_eq!(
         shows("import \"lib/menu\" as menu; menu::pl^ay(1)"),
@@ -572,11 +572,15 @@ fn renaming_that_would_break_something_is_refused() {
     check("fn ^a() { }", "answer", "there is a function `answer` already, which every script has");
     check("let ^a = 1; let b = 2; a + b", "b", "`b` means something else here already");
     check("fn ^f() { } fn g() { }", "g", "there is a function `g` with as many parameters");
-    check("answ^er();", "reply", "`answer` is no name this script gives, so it cannot be renamed");
-    check("fn on_^hangup() { }", "gone", "`on_hangup` is the name by which it is found after the hangup");
-    check("let a = 1; ^ ", "b", "there is no name to rename here");
+    check("answ^er();", "reply", "`answer` isn't defined in this script, so it cannot be renamed");
+    check(
+        "fn on_^hangup() { }",
+        "gone",
+        "`on_hangup` cannot be renamed: the host calls it by that name after the hangup",
+    );
+    check("let a = 1; ^ ", "b", "there is no name here to rename");
     let prepared = editor.at("textDocument/prepareRename", "a.rhai", "answ^er();").unwrap_err();
-    assert_eq!(prepared.1, "`answer` is no name this script gives, so it cannot be renamed");
+    assert_eq!(prepared.1, "`answer` isn't defined in this script, so it cannot be renamed");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod canned;
 mod checker;
 mod cli;
 mod docs;
+mod embedding;
 mod examples;
 mod fastagi;
 mod foreign;

@@ -6,7 +6,7 @@ use agi_rhai::command::{
     Access, Command, Function, Hears, Kind, MissingSound, OnMinusOne, Param, Plays, Returns, Table, Value, reference,
 };
 use agi_rhai::host::Recorder;
-use agi_rhai::pbx::{Call, Channel, Plan, Sounds};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::script::rhai::{EvalAltResult, FuncRegistration, Module, NativeCallContext};
 use agi_rhai::session::{Observer, Sent};
 use agi_rhai::tools::check::Checker;
@@ -115,7 +115,7 @@ fn run(host: &Host, script: &str) -> Ran {
 #[track_caller]
 fn run_with(host: &Host, caller: &str, script: &str) -> Ran {
     let script = host.compile("riddle.rhai", script).unwrap();
-    let channel = Channel::new(Call::default(), Box::new(Plan::parse(caller).unwrap()));
+    let channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse(caller).unwrap()));
     let simulator = Simulator::new(channel).with_commands(host.language().commands());
     let dialogue = simulator.transcript();
     let log = Log::default();
@@ -214,14 +214,14 @@ fn a_command_that_was_not_added_is_masked_as_a_whole() {
     host.record(Arc::new(Recorder::new(&folder.path("calls")).redacting()));
     let mut module = Module::new();
     let send = |context: NativeCallContext| -> Result<(), Box<EvalAltResult>> {
-        let value = agi_rhai::script::Call::of(&context)?.session().invoke(&HEAR_ALL, &[Value::from(471_193)]);
-        assert_eq!(value, Ok(Value::from("Ada dialled 471193")));
+        let value = agi_rhai::script::Call::of(&context)?.invoke(&HEAR_ALL, &[Value::from(471_193)])?;
+        assert_eq!(value, Value::from("Ada dialled 471193"));
         Ok(())
     };
     FuncRegistration::new("send").in_global_namespace().set_into_module(&mut module, send);
     host.language_mut().add(module);
     let script = host.compile("x.rhai", "send();").unwrap();
-    let channel = Channel::new(Call::default(), Box::new(Plan::parse("").unwrap()));
+    let channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse("").unwrap()));
     let mut table = Table::new();
     table.add(&HEAR_ALL);
     let simulator = Simulator::new(channel).with_commands(&table);
@@ -236,7 +236,7 @@ fn a_storm_varies_what_it_reads() {
     let host = host();
     let script = r#"if riddle_of_the_day("riddles", "ada") == "garbage" { throw "no riddle"; }"#;
     let script = host.compile("riddle.rhai", script).unwrap();
-    let report = Storm::new(host, script, Sounds::default()).run(1, Length::Calls(400));
+    let report = Storm::new(&host, script, Sounds::default()).run(1, Length::Calls(400));
     let problem = report.problems.first().expect("a value of the database that the script cannot take");
     assert!(problem.test.contains(r#"database: #{ "riddles/ada": "garbage" }"#), "{}", problem.test);
 }

@@ -254,11 +254,11 @@ fn a_key_ends_a_prompt_early_where_it_is_listened_to() {
     let mut terminal = Terminal::start(&["phone", &script]);
     terminal.sees("welcome").sees("Welcome to the quiz").sees("keys are heard: #").sees("quiz.rhai:3");
     // Another key than the one that ends it.
-    terminal.press("5").sees("◂ 5  means nothing here");
+    terminal.press("5").sees("◂ 5  is ignored here");
     let began = Instant::now();
     terminal.press("#").sees("▸ rules").sees("◂ #");
     assert!(began.elapsed() < Duration::from_secs(4), "the welcome takes 6 s");
-    terminal.sees("keys are not heard now").press("7").sees("◂ 7  nobody listens");
+    terminal.sees("keys are not heard now").press("7").sees("◂ 7  the script isn't listening");
     // A key in the prompt of a question is its first one.
     terminal.sees("▸ ask").press("4").sees("waits for a key").sees("keys are heard  ◂ 4").press("d");
     terminal.sees("· keys: 4D").sees("KEYS = 4D").sees("▸ number 0").sees("▸ bye").sees("ended: SUCCESS");
@@ -316,7 +316,7 @@ fn what_is_saved_during_a_call_is_run_by_the_next() {
 }
 
 #[test]
-fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_the_mend() {
+fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_a_fix() {
     let folder = Folder::new();
     let script = folder.file("a.rhai", "answer();\n  no_such(5);\n");
     let mut terminal = Terminal::start(&["phone", &script]);
@@ -324,13 +324,17 @@ fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_the_mend() {
     terminal.sees("no function `no_such`").sees("2 |   no_such(5);").sees("^^^^^^^").sees("Call ended: FAILURE");
     // One that keeps it from being compiled.
     folder.file("a.rhai", "answer();\nlet = 5;\n");
-    terminal.sees("a.rhai was saved, and is broken: mend it and save it").sees("2 | let = 5;").sees("    ^");
-    terminal.sees("waits for the mend").press("\r").sees_no("call 2");
+    terminal.sees("a.rhai was saved, and is broken: fix it and save it").sees("2 | let = 5;").sees("    ^");
+    terminal.sees("waiting for a fix").press("\r").sees_no("call 2");
     folder.file("a.rhai", "answer();\nwait_for_digit(-1);\n");
-    terminal.sees("a.rhai is mended: Enter calls it").sees_no("let = 5").press("\r").sees("● call 2");
+    terminal.sees("a.rhai is fixed: Enter calls it").sees_no("let = 5").press("\r").sees("● call 2");
     // Broken during a call, which goes on; then what it imports appears.
     folder.file("a.rhai", "import \"b\" as b;\nprint(b::text());\nwait_for_digit(-1);");
-    terminal.sees("this call goes on as it began").sees("no script \"b\" to import").press("1").sees("ended: SUCCESS");
+    terminal
+        .sees("this call goes on with the old one")
+        .sees("no script \"b\" to import")
+        .press("1")
+        .sees("ended: SUCCESS");
     folder.file("b.rhai", "fn text() { \"from b\" }");
     terminal.sees_no("no script \"b\"").press("\r").sees("· from b");
     // A table of prompts that is none.
@@ -344,9 +348,9 @@ fn a_script_broken_from_the_start_is_waited_for() {
     let folder = Folder::new();
     let script = folder.file("a.rhai", "let = 5;");
     let mut terminal = Terminal::start(&[&script]);
-    terminal.sees("waits for the mend").sees("1 | let = 5;").sees("There is no call yet");
+    terminal.sees("waiting for a fix").sees("1 | let = 5;").sees("There is no call yet");
     folder.file("a.rhai", "wait_for_digit(-1);");
-    terminal.sees("is mended: Enter calls it").press("\r").sees("call 1").press("q").ends();
+    terminal.sees("is fixed: Enter calls it").press("\r").sees("call 1").press("q").ends();
 }
 
 #[test]
@@ -361,7 +365,7 @@ fn panels_show_the_dialogue_the_log_and_the_script() {
         .press("t")
         .sees_no("Dialogue")
         .sees("─ Script");
-    terminal.press("l").sees("nothing printed yet").sees("▸ ask").press("12").sees("quiz.rhai:8  keys: 12");
+    terminal.press("l").sees("nothing logged yet").sees("▸ ask").press("12").sees("quiz.rhai:8  keys: 12");
     terminal.press("v").sees_no("LEVEL = 3").press("v").sees("LEVEL = 3");
     terminal.press("?").sees("sends a text, for receive_text").press("?").sees_no("sends a text");
     terminal.press("q").ends();
@@ -588,7 +592,7 @@ fn through_a_pipe_the_phone_is_lines() {
         "Calling quiz.rhai. Type keys 0-9 * # and press Enter; h hangs up.",
         "plays welcome: \"Welcome to the quiz",
         "key 5",
-        "key 5 means nothing here",
+        "key 5 is ignored here",
         "key #",
         "plays rules: \"There are no rules\"",
         "plays ask",

@@ -5,7 +5,7 @@ use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, reply, wait_until};
 use agi_rhai::agi::Reply;
 use agi_rhai::clock::Time;
-use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::transport::recording::{Bytes, During, Event, FORMAT, Header, Line, Tape};
 use agi_rhai::transport::{Got, Replay, Simulator, Stream, Wait, Wire};
 use agi_rhai::{Host, Session, Status, host::Recorder};
@@ -567,7 +567,8 @@ fn stand_ins_are_of_the_same_length_and_kind() {
     let script = host
         .compile("x.rhai", r#"let a = get_data("beep", 2000, 9); verbose(a); let t = receive_text(9000); verbose(t); verbose("Grüße, Otto");"#)
         .unwrap();
-    let call = Call { callerid: Some("0301".into()), calleridname: Some("Otto".into()), ..Call::default() };
+    let call =
+        IncomingCall { callerid: Some("0301".into()), calleridname: Some("Otto".into()), ..IncomingCall::default() };
     let simulator = Simulator::new(Channel::new(call, Box::new(caller)));
     let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, header(&[]).args);
     assert_eq!(outcome.status, Status::Success);

@@ -2,7 +2,7 @@
 
 use crate::support::process::Folder;
 use agi_rhai::clock::{Stopwatch, Time, sleep};
-use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::{Change, Language, Library, LoadError};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Script, Session, Status};
@@ -99,7 +99,7 @@ fn tick() {
 
 /// What a script says in a call.
 fn says(script: &Script) -> String {
-    let channel = Channel::new(Call::default(), Box::new(Plan::parse("").unwrap()));
+    let channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse("").unwrap()));
     let simulator = Simulator::new(channel);
     let transcript = simulator.transcript();
     let outcome = Host::new().run(Session::begin(Box::new(simulator)).unwrap(), script, vec![]);

@@ -1,6 +1,6 @@
 //! The contract with script authors, and the games of the project, on the simulator.
 
-use agi_rhai::pbx::{Call, Channel, Database, Plan, Sounds};
+use agi_rhai::pbx::{Channel, Database, IncomingCall, Plan, Sounds};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Session, Status};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn on(channel: Channel, host: &Host, script: &agi_rhai::Script, args: &[&str]) -
 fn play(text: &str, caller: &str) -> Played {
     let host = Host::new();
     let script = host.compile("test.rhai", text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
-    on(Channel::new(Call::default(), Box::new(Plan::parse(caller).unwrap())), &host, &script, &["a", "", "-x"])
+    on(Channel::new(IncomingCall::default(), Box::new(Plan::parse(caller).unwrap())), &host, &script, &["a", "", "-x"])
 }
 
 /// What a script says with `verbose` is what it saw.
@@ -204,7 +204,7 @@ fn imports_are_part_of_the_script() {
     let host = Host::new();
     let script = host.load(&folder.join("main.rhai"), None).unwrap();
     let caller = Plan::parse("hangs up after 1s").unwrap();
-    let played = on(Channel::new(Call::default(), Box::new(caller)), &host, &script, &[]);
+    let played = on(Channel::new(IncomingCall::default(), Box::new(caller)), &host, &script, &[]);
     assert_eq!(played.says(), r#""hello en 1" 1; "hello en 1" 1"#, "{:?}", played.outcome.fault);
     for (text, expected) in [
         ("import \"main\" as m;", "scripts that import each other in a circle"),
@@ -240,7 +240,7 @@ fn a_seed_draws_the_same_numbers() {
         let mut host = Host::new();
         host.set_seed(seed);
         let script = host.compile("random.rhai", text).unwrap();
-        on(Channel::new(Call::default(), Box::new(Plan::silent())), &host, &script, &[]).says()
+        on(Channel::new(IncomingCall::default(), Box::new(Plan::silent())), &host, &script, &[]).says()
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5), run(6));
@@ -251,7 +251,7 @@ fn game(name: &str, caller: Plan, database: Database) -> Played {
     let script = host.load(&scripts().join(name), None).unwrap_or_else(|error| panic!("{error}"));
     let prompts = std::fs::read_to_string(scripts().join(name).with_extension("prompts")).unwrap();
     let sounds = Arc::new(Sounds::stock().with_prompts(&prompts).unwrap().with_folder(scripts().join("sounds")));
-    let call = Call { callerid: Some("201".to_owned()), ..Call::default() };
+    let call = IncomingCall { callerid: Some("201".to_owned()), ..IncomingCall::default() };
     on(Channel::new(call, Box::new(caller)).with_sounds(sounds).with_database(database), &host, &script, &[])
 }
 
@@ -291,7 +291,7 @@ fn the_subtraction_game_is_won_by_who_can_subtract() {
     let script = host.load(&scripts().join("subtraction.rhai"), None).unwrap();
     let caller = Clever(Plan::silent(), Vec::new(), 0, std::collections::VecDeque::default());
     let played = on(
-        Channel::new(Call::default(), Box::new(caller))
+        Channel::new(IncomingCall::default(), Box::new(caller))
             .with_sounds(Arc::new(Sounds::stock().with_folder(scripts().join("sounds")))),
         &host,
         &script,

@@ -4,7 +4,7 @@ use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::{Server, reply, wait_until};
 use agi_rhai::command::Command;
 use agi_rhai::host::Recorder;
-use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::PRINTED;
 use agi_rhai::script::rhai::{self, NativeCallContext};
 use agi_rhai::session::{Observer, Sent};
@@ -91,7 +91,7 @@ fn leaves(host: &Host, folder: &Folder, text: &str) -> Option<[String; 2]> {
     let script = host.compile("pin.rhai", text).ok()?;
     let log = Log::default();
     let plan = Plan::parse(&format!("presses {PIN} when vm-password")).unwrap();
-    let simulator = Simulator::new(Channel::new(Call::default(), Box::new(plan)));
+    let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(plan)));
     let transcript = simulator.transcript();
     let mut session = Session::begin(Box::new(simulator)).unwrap();
     session.observe(Arc::new(log.clone()));
@@ -142,7 +142,7 @@ fn functions() -> BTreeSet<(String, usize)> {
     rhai::FuncRegistration::new("list_all").in_global_namespace().set_into_module(&mut module, list);
     host.language_mut().add(module);
     let script = host.compile("list.rhai", "list_all();").unwrap();
-    let line = Simulator::new(Channel::new(Call::default(), Box::new(Plan::parse("").unwrap())));
+    let line = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::parse("").unwrap())));
     host.run(Session::begin(Box::new(line)).unwrap(), &script, vec![]);
     let found = found.lock().unwrap().clone();
     assert!(

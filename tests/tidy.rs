@@ -1,5 +1,8 @@
 //! What keeps the house in order, as tests over the source text.
 
+mod circles;
+mod names;
+
 use agi_rhai::command::{COMMANDS, Command};
 use std::path::{Path, PathBuf};
 
@@ -247,7 +250,7 @@ fn a_folder_uses_only_lower_layers() {
 #[test]
 fn imports_are_found() {
     assert_eq!(imports("use crate::{agi::Reply, clock};"), ["agi", "clock"]);
-    assert_eq!(imports("pub fn f(a: crate::agi::Reply, b: crate::pbx::Call)"), ["agi", "pbx"]);
+    assert_eq!(imports("pub fn f(a: crate::agi::Reply, b: crate::pbx::IncomingCall)"), ["agi", "pbx"]);
     assert!(has_word("a rhai::x", "rhai::") && !has_word("agi_rhai::x", "rhai::") && !has_word("println!", "print!"));
 }
 

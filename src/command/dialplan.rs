@@ -7,7 +7,7 @@ use super::refusal::RefusalKind;
 use super::returns::{ReadError, Returns};
 use super::value::{Type, Value};
 use crate::agi::Reply;
-use crate::pbx::Gosub;
+use crate::pbx::GosubResult;
 
 const SUBJECT: &str = "The dialplan";
 
@@ -119,10 +119,10 @@ pub static GOSUB: Command = Command {
     interim: true,
     simulate: |channel, words| {
         Some(match channel.gosub(words[0], words[1], words[2], words.get(3).copied()) {
-            Gosub::NotFound => Reply::new(200, "result=-1 Gosub label not found"),
-            Gosub::Failed => Reply::new(200, "result=-1 Gosub failed"),
-            Gosub::Complete => Reply::new(200, "result=0 Gosub complete"),
-            Gosub::AbnormalExit => Reply::new(200, "result=0 Gosub complete (abnormal exit)"),
+            GosubResult::NotFound => Reply::new(200, "result=-1 Gosub label not found"),
+            GosubResult::Failed => Reply::new(200, "result=-1 Gosub failed"),
+            GosubResult::Complete => Reply::new(200, "result=0 Gosub complete"),
+            GosubResult::AbnormalExit => Reply::new(200, "result=0 Gosub complete (abnormal exit)"),
         })
     },
     ..Command::UNSTATED

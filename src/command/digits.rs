@@ -6,7 +6,7 @@ use super::param::{Kind, Param};
 use super::playback::played;
 use super::returns::Returns;
 use crate::agi::Reply;
-use crate::pbx::Data;
+use crate::pbx::GetDataResult;
 
 const SUBJECT: &str = "Keys";
 
@@ -64,9 +64,9 @@ pub static GET_DATA: Command = Command {
         let ms = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
         let max = words.get(2).and_then(|max| max.parse().ok()).unwrap_or(1024);
         Some(match channel.get_data(words[0], ms, max) {
-            Data::Digits(digits) => Reply::of(digits),
-            Data::Timeout(digits) => Reply::of(digits).with_value("timeout"),
-            Data::Failed => Reply::of(-1),
+            GetDataResult::Digits(digits) => Reply::of(digits),
+            GetDataResult::Timeout(digits) => Reply::of(digits).with_value("timeout"),
+            GetDataResult::Failed => Reply::of(-1),
         })
     },
     ..Command::UNSTATED

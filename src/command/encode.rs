@@ -5,7 +5,7 @@ use super::param::{INT, Kind, Need, Param};
 use super::permissions::Permissions;
 use super::refusal::{Refusal, RefusalKind};
 use super::value::Value;
-use crate::agi::{Unsendable, line, quote};
+use crate::agi::{LineError, line, quote};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -132,17 +132,17 @@ impl Command {
                 (_, None, _) => {}
             }
             if line.len() > rules.line_limit && line.len() > before {
-                return Err(refused(Unsendable::TooLong(rules.line_limit).to_string()));
+                return Err(refused(LineError::TooLong(rules.line_limit).to_string()));
             }
             if words > line::MAX_WORDS {
-                return Err(refused(Unsendable::TooManyWords.to_string()));
+                return Err(refused(LineError::TooManyWords.to_string()));
             }
         }
         Ok(Encoded::Line(line))
     }
 }
 
-fn push(line: &mut Vec<u8>, text: &str) -> Result<(), Unsendable> {
+fn push(line: &mut Vec<u8>, text: &str) -> Result<(), LineError> {
     line.push(b' ');
     quote(text, line)
 }

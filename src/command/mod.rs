@@ -27,6 +27,7 @@ mod text;
 mod value;
 mod variable;
 
+pub use database::{DATABASE_DEL, DATABASE_DELTREE, DATABASE_GET, DATABASE_PUT};
 pub(crate) use declaration::plural;
 pub use declaration::{
     Access, After, Command, Example, Function, MAX_ARGUMENTS, MissingSound, OnMinusOne, Plays, Since, Waits,

@@ -7,11 +7,11 @@ use super::hears::Hears;
 use super::param::{Kind, Param};
 use super::returns::Returns;
 use crate::agi::Reply;
-use crate::pbx::{Controls, Played};
+use crate::pbx::{PlaybackControls, PlaybackResult};
 
 const SUBJECT: &str = "Playing sound files";
 
-pub(super) fn played(played: &Played) -> Reply {
+pub(super) fn played(played: &PlaybackResult) -> Reply {
     Reply::of(played.key.code()).with("endpos", played.endpos)
 }
 
@@ -101,9 +101,9 @@ pub static CONTROL_STREAM_FILE: Command = Command {
     waits: Waits::Unbounded,
     access: Access::Nothing,
     simulate: |channel, words| {
-        let usual = Controls::default();
+        let usual = PlaybackControls::default();
         let number = |at: usize, usual: i64| words.get(at).map_or(Some(usual), |word| word.parse().ok());
-        let controls = Controls {
+        let controls = PlaybackControls {
             skip_ms: number(2, usual.skip_ms)?,
             forward: words.get(3).map_or(usual.forward, |word| (*word).to_owned()),
             rewind: words.get(4).map_or(usual.rewind, |word| (*word).to_owned()),

@@ -6,7 +6,7 @@ use super::param::{Kind, Param};
 use super::returns::{ReadError, Returns, key};
 use super::value::{Type, Value};
 use crate::agi::Reply;
-use crate::pbx::{Recorded, Recording};
+use crate::pbx::{RecordOptions, RecordResult};
 
 const SUBJECT: &str = "Recording";
 
@@ -73,16 +73,16 @@ pub static RECORD_FILE: Command = Command {
         let silence =
             words[4..].iter().find_map(|word| word.strip_prefix("s=")).and_then(|s| s.parse().ok()).unwrap_or(0);
         let offset = words.get(4).and_then(|offset| offset.parse().ok()).unwrap_or(0);
-        let options = Recording { offset, beep, silence };
+        let options = RecordOptions { offset, beep, silence };
         let ms = words[3].parse().ok()?;
         let reply = |result: i64, word: &str, endpos: i64| Reply::of(result).with_value(word).with("endpos", endpos);
         Some(match channel.record(words[0], words[1], words[2], ms, &options) {
-            Recorded::Digit(digit, endpos) => reply(digit.code().into(), "dtmf", endpos),
-            Recorded::Timeout(endpos) => reply(0, "timeout", endpos),
-            Recorded::HangUp(endpos) => reply(-1, "hangup", endpos),
-            Recorded::WaitFor(endpos) => reply(-1, "waitfor", endpos),
-            Recorded::RandomError(key, endpos) => reply(key.code().into(), "randomerror", endpos),
-            Recorded::WriteFile => Reply::of(-1).with_value("writefile"),
+            RecordResult::Digit(digit, endpos) => reply(digit.code().into(), "dtmf", endpos),
+            RecordResult::Timeout(endpos) => reply(0, "timeout", endpos),
+            RecordResult::HangUp(endpos) => reply(-1, "hangup", endpos),
+            RecordResult::WaitFor(endpos) => reply(-1, "waitfor", endpos),
+            RecordResult::RandomError(key, endpos) => reply(key.code().into(), "randomerror", endpos),
+            RecordResult::WriteFile => Reply::of(-1).with_value("writefile"),
         })
     },
     ..Command::UNSTATED

@@ -5,11 +5,11 @@ use super::hears::Hears;
 use super::param::{Kind, Param};
 use super::returns::Returns;
 use crate::agi::Reply;
-use crate::pbx::{Key, SayCase};
+use crate::pbx::{KeyResult, SayCase};
 
 const SUBJECT: &str = "Saying numbers, letters and times";
 
-fn said(key: Key) -> Reply {
+fn said(key: KeyResult) -> Reply {
     Reply::of(key.code())
 }
 

@@ -6,7 +6,7 @@ use super::param::{Kind, Param};
 use super::returns::{ReadError, Returns};
 use super::value::{Type, Value};
 use crate::agi::Reply;
-use crate::pbx::Recognized;
+use crate::pbx::RecognizeResult;
 
 const SUBJECT: &str = "Recognising speech";
 
@@ -263,12 +263,12 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         let one = |word: &str, endpos| Reply::of(1).with_value(word).with("endpos", endpos);
         Some(match channel.speech_recognize(words[0], words[1].parse().ok()?, offset) {
             None => Reply::of(0),
-            Some(Recognized::Timeout(endpos)) => one("timeout", endpos),
-            Some(Recognized::HangUp(endpos)) => one("hangup", endpos),
-            Some(Recognized::Digit(digit, endpos)) => {
+            Some(RecognizeResult::Timeout(endpos)) => one("timeout", endpos),
+            Some(RecognizeResult::HangUp(endpos)) => one("hangup", endpos),
+            Some(RecognizeResult::Digit(digit, endpos)) => {
                 Reply::new(200, format!("result=1 (digit) digit={digit} endpos={endpos}"))
             }
-            Some(Recognized::Speech { endpos, results }) => {
+            Some(RecognizeResult::Speech { endpos, results }) => {
                 use std::fmt::Write;
                 let mut reply = one("speech", endpos).with("results", i64::try_from(results.len()).unwrap_or(0));
                 for (n, result) in results.iter().enumerate() {

@@ -22,7 +22,7 @@ pub use recorder::Recorder;
 
 use crate::clock::Time;
 use crate::command::Permissions;
-use crate::script::{Call, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
+use crate::script::{CallState, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
 use std::borrow::Cow;
@@ -46,13 +46,13 @@ pub const ERROR: &str = "AGI_RHAI_ERROR";
 ///
 /// ```
 /// use agi_rhai::{Host, Session, Status};
-/// use agi_rhai::pbx::{Call, Channel, Plan};
+/// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 /// use agi_rhai::transport::Simulator;
 ///
 /// let host = Host::new();
 /// let script = host.compile("hello.rhai", r#"answer(); set_variable("KEY", wait_for_digit(5000));"#)?;
 /// let caller: Plan = "presses 7 after 1s".parse().unwrap();
-/// let simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+/// let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 /// let transcript = simulator.transcript();
 /// let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
 /// assert_eq!(outcome.status, Status::Success);
@@ -244,7 +244,7 @@ impl Host {
         script: &Script,
         args: Vec<String>,
         params: BTreeMap<String, String>,
-    ) -> Arc<Call> {
+    ) -> Arc<CallState> {
         let seed = self.seed.unwrap_or_else(chance);
         session.set_table(self.language.commands());
         if let Some(recorder) = &self.recorder {
@@ -252,15 +252,15 @@ impl Host {
         }
         session.permit(Arc::clone(&self.permissions));
         session.log_digits(self.log_digits);
-        Call::new(session, args, params, seed, self.limits.clone(), self.memory)
+        CallState::new(session, args, params, seed, self.limits.clone(), self.memory)
     }
 
-    fn play(&self, call: &Arc<Call>, script: &Script) -> Outcome {
+    fn play(&self, call: &Arc<CallState>, script: &Script) -> Outcome {
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
         Self::end(call, script, run)
     }
 
-    /// Runs a script as [`run`](Self::run) does, but reports to nobody how it ended: neither to Asterisk nor in the log.
+    /// Runs a script as [`run`](Self::run) does, but reports the end to nobody: neither to Asterisk nor in the log.
     pub fn run_quietly(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
         let call = self.begin(session, script, args, BTreeMap::new());
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
@@ -271,7 +271,7 @@ impl Host {
     }
 
     #[inline(never)]
-    fn end(call: &Call, script: &Script, run: Run) -> Outcome {
+    fn end(call: &CallState, script: &Script, run: Run) -> Outcome {
         let Judgement { status, fault, problem } = Judgement::of(call, script, run);
         let mut session = call.session();
         let problem = match (status, problem) {
@@ -320,7 +320,7 @@ struct Judgement {
 }
 
 impl Judgement {
-    fn of(call: &Call, script: &Script, run: Run) -> Self {
+    fn of(call: &CallState, script: &Script, run: Run) -> Self {
         let (status, fault, problem) = match run {
             Ok((Finished::Well, _)) => (Status::Success, None, None),
             Ok((Finished::Over(Over::Lost(why)), _)) => {

@@ -4,6 +4,7 @@ mod choices;
 mod options;
 mod parts;
 mod phrases;
+mod play;
 mod prompter;
 mod question;
 
@@ -250,8 +251,7 @@ fn add_all(module: &mut Module) {
     for (function, run) in functions {
         for arity in function.arities() {
             add(module, function.name, arity, move |context, args| {
-                let call = Call::of(context)?;
-                run(&Prompter { function: function.name, call: &call, context }, args)
+                run(&Prompter { function: function.name, call: Call::of(context)? }, args)
             });
         }
     }
@@ -330,7 +330,7 @@ fn dial(prompter: &Prompter, args: &[&mut Dynamic]) -> Outcome {
     }
     // Refused in the words of this function: the script wrote no `exec`.
     let refused = |name: &'static str, kind: Kind, given: &str, rest: &str| {
-        let problem = prompter.call.session().permissions().refuses(kind, given, rest);
+        let problem = prompter.call.with_session(|session| session.permissions().refuses(kind, given, rest))?;
         problem.map_or(Ok(()), |problem| Err(prompter.wrong(name, format_args!("`{name}` {problem}"))))
     };
     refused("target", Kind::Application, "Dial", &target)?;

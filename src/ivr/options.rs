@@ -1,6 +1,7 @@
 //! The options of questions: one table for the reference, the checker and the reading of them.
 
-use super::parts::{Play, plays};
+use super::parts::plays;
+use super::play::Play;
 use super::prompter::{Failure, Prompter};
 use crate::command::{Kind, Param, Value};
 use crate::script::nearest;

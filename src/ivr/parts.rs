@@ -1,16 +1,14 @@
 //! Parts: what a script gives to be said, and the commands that say it.
 
 use super::phrases::{self, ExpandContext};
+use super::play::Play;
 use super::prompter::{Failure, Prompter};
 use crate::agi::line::LONG_LINE;
-use crate::command::{
-    Command, GET_DATA, SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC, STREAM_FILE, Value,
-};
+use crate::command::{GET_DATA, Value};
 use crate::script::{MOST_PARTS, Phrases};
 use crate::script::{SHOWN, quoted, short, shown};
 use crate::script::{nearest, value};
 use rhai::{Array, Dynamic, Map};
-use smallvec::{SmallVec, smallvec};
 use std::cell::Cell;
 
 /// Any key of the telephone.
@@ -24,48 +22,6 @@ const MAPS: &[(&str, &[&str])] =
 /// Parts go this deep in parts; each takes some of the stack.
 const DEEPEST: usize = 16;
 const A_PART: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
-
-/// One thing to be said: one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Play {
-    /// A sound file.
-    File(String),
-    /// A number, in the gender of what is counted where the language has such.
-    Number { number: i64, gender: Option<String> },
-    /// Digits, one by one.
-    Digits(String),
-    /// Letters, one by one.
-    Spell(String),
-    /// Letters, in the phonetic alphabet.
-    Phonetic(String),
-    /// A date or time.
-    Date { epoch: i64, format: Option<String>, zone: Option<String> },
-}
-
-impl Play {
-    /// The command that says it while it listens to these keys.
-    pub(super) fn command(&self, keys: &str) -> (&'static Command, SmallVec<[Value; 4]>) {
-        let optional = |text: &Option<String>| text.as_deref().map(Value::from);
-        let text = |text: &str| smallvec![Value::from(text), Value::from(keys)];
-        match self {
-            Self::File(file) => (&STREAM_FILE, text(file)),
-            Self::Number { number, gender } => {
-                let mut args = smallvec![Value::Int(*number), Value::from(keys)];
-                args.extend(optional(gender));
-                (&SAY_NUMBER, args)
-            }
-            Self::Digits(digits) => (&SAY_DIGITS, text(digits)),
-            Self::Spell(letters) => (&SAY_ALPHA, text(letters)),
-            Self::Phonetic(letters) => (&SAY_PHONETIC, text(letters)),
-            Self::Date { epoch, format, zone } => {
-                let mut args = smallvec![Value::Int(*epoch), Value::from(keys)];
-                args.extend(optional(format));
-                args.extend(optional(zone));
-                (&SAY_DATETIME, args)
-            }
-        }
-    }
-}
 
 /// What these parts are to be played as; `parameter` is what they were given for.
 pub(super) fn plays(prompter: &Prompter, parameter: &'static str, parts: &Dynamic) -> Result<Vec<Play>, Failure> {
@@ -269,7 +225,8 @@ impl Prompter<'_> {
             Play::File(file) => {
                 let pressed = self.invoke(&GET_DATA, &[Value::from(file.as_str()), Value::Int(1), Value::Int(1)])?;
                 // `#` ends it, and is left out.
-                Ok(key(&pressed).or_else(|| (!self.call.session().timed_out()).then_some('#')))
+                let timed_out = self.call.with_session(|session| session.timed_out())?;
+                Ok(key(&pressed).or_else(|| (!timed_out).then_some('#')))
             }
             play => self.play(play, ANY_KEY),
         }

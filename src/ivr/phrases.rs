@@ -1,6 +1,6 @@
 //! Parts that are spoken as people say them: phrases with their plural forms, money, durations, lists, ordinals.
 
-use super::parts::Play;
+use super::play::Play;
 use crate::command::Value;
 use crate::script::{Item, MOST_PARTS, NoNumber, Phrase, Phrases, Way, Wording, best};
 use crate::script::{SHOWN, quoted, short};

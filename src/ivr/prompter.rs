@@ -1,9 +1,9 @@
 //! What every question and menu works with: the call, and the place in the script.
 
 use crate::command::{Command, Refusal, RefusalKind, Value};
-use crate::script::{Call, raise};
-use crate::session::Error;
-use rhai::{Dynamic, EvalAltResult, NativeCallContext};
+use crate::script::Call;
+use crate::session::{Error, Session};
+use rhai::{Dynamic, EvalAltResult};
 use std::fmt::Display;
 
 pub(super) type Failure = Box<EvalAltResult>;
@@ -12,19 +12,18 @@ pub(super) type Outcome = Result<Dynamic, Failure>;
 /// Who says and asks: one function of a script, at one place of a call.
 pub(super) struct Prompter<'a> {
     pub function: &'static str,
-    pub call: &'a Call,
-    pub context: &'a NativeCallContext<'a>,
+    pub call: Call<'a>,
 }
 
 impl Prompter<'_> {
     /// Carries a command out.
     pub fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, Failure> {
-        self.call.invoke(self.context, command, args).map_err(|error| raise(self.call, self.context, error))
+        self.call.invoke(command, args)
     }
 
     /// The channel's language.
     pub fn language(&self) -> Result<String, Failure> {
-        self.call.session().language().map_err(|error| raise(self.call, self.context, error))
+        self.call.with_session(Session::language)?.map_err(|error| self.call.raise(error))
     }
 
     /// The error of an argument that is not right.
@@ -37,6 +36,6 @@ impl Prompter<'_> {
             result: None,
             message: format!("{}: {problem}", self.function),
         };
-        raise(self.call, self.context, Error::Refused(refusal))
+        self.call.raise(Error::Refused(refusal))
     }
 }

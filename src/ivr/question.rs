@@ -7,7 +7,8 @@
 
 use super::choices::Choices;
 use super::options::{Options, USUAL_MAX};
-use super::parts::{Play, key, plays};
+use super::parts::{key, plays};
+use super::play::Play;
 use super::prompter::{Failure, Outcome, Prompter};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
@@ -136,19 +137,22 @@ impl<'a> Question<'a> {
 
     /// Asks once.
     pub(super) fn round(&self, parts: &[Play]) -> Result<Round, Failure> {
-        let call = self.prompter.call;
+        let call = &self.prompter.call;
         if self.options.secret {
-            call.session().keep_secret(true);
+            call.with_session(|session| session.keep_secret(true))?;
         }
         let round = self.read_round(parts);
         if self.options.secret {
-            call.session().keep_secret(false);
+            call.with_session(|session| session.keep_secret(false))?;
         }
         let full = self.max > 1 && matches!(&round, Ok(Round { ended: Ended::Max, .. }));
-        *lock(&call.extensions().get_or_default::<LateEnd>().0) = full.then(|| {
+        let end = if full {
             let wait = Duration::from_millis(self.options.between.unsigned_abs());
-            (self.options.end.clone(), call.session().now() + wait)
-        });
+            Some((self.options.end.clone(), call.with_session(|session| session.now())? + wait))
+        } else {
+            None
+        };
+        *lock(&call.extensions().get_or_default::<LateEnd>().0) = end;
         round
     }
 
@@ -162,7 +166,9 @@ impl<'a> Question<'a> {
         let Options { end, cancel, .. } = &self.options;
         let asked_for = self.choices.as_ref().is_some_and(|choices| choices.ask_for(key.encode_utf8(&mut [0; 4])));
         let ends_nothing = self.needs_keys && !asked_for && end.contains(key) && !cancel.contains(key);
-        ends_nothing && keys.contains(key) && self.prompter.call.session().now() <= until
+        ends_nothing
+            && keys.contains(key)
+            && self.prompter.call.with_session(|session| session.now() <= until).unwrap_or(false)
     }
 
     fn read_round(&self, parts: &[Play]) -> Result<Round, Failure> {
@@ -234,7 +240,7 @@ impl<'a> Question<'a> {
         let digits = i64::try_from(max).unwrap_or(1);
         let value = self.prompter.invoke(&GET_DATA, &[Value::from(prompt), Value::Int(ms), Value::Int(digits)])?;
         let Value::Text(mut keys) = value else { return Ok(Read { keys: String::new(), timed_out: true }) };
-        let timed_out = self.prompter.call.session().timed_out();
+        let timed_out = self.prompter.call.with_session(|session| session.timed_out())?;
         if !timed_out && keys.len() < max {
             keys.push('#');
         }
@@ -300,9 +306,9 @@ impl Prompter<'_> {
     /// Calls a script's function with these keys, or without if it takes none; `parameter` is what it was given for.
     pub(super) fn call_back(&self, parameter: &'static str, function: &FnPtr, keys: &str) -> Result<Dynamic, Failure> {
         let is_arity = |called: &Outcome| called.as_ref().is_err_and(|error| is_arity(error, function));
-        let mut called = function.call_raw(self.context, None, [Dynamic::from(keys.to_owned())]);
+        let mut called = function.call_raw(self.call.context(), None, [Dynamic::from(keys.to_owned())]);
         if is_arity(&called) {
-            called = function.call_raw(self.context, None, [(); 0].map(Dynamic::from));
+            called = function.call_raw(self.call.context(), None, [(); 0].map(Dynamic::from));
         }
         if is_arity(&called) {
             let what = if function.is_anonymous() {

@@ -2,12 +2,9 @@
 
 use super::call::Call;
 use super::convert::{dynamic, value};
-use super::fault::LONGEST_MESSAGE;
 use super::language::Language;
-use super::shown::short;
-use crate::command::{COMMANDS, Command, Refusal, Value};
-use crate::session::Error;
-use rhai::{Dynamic, EvalAltResult, Map, Module, NativeCallContext, Position, RhaiFunc, Shared};
+use crate::command::{COMMANDS, Command, Value};
+use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext, RhaiFunc, Shared};
 use smallvec::SmallVec;
 use std::any::TypeId;
 
@@ -72,39 +69,5 @@ impl Language {
 
 fn invoke(command: &'static Command, context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let values: SmallVec<[Value; 4]> = args.iter().map(|arg| value(arg)).collect();
-    let call = Call::of(context)?;
-    match call.invoke(context, command, &values) {
-        Ok(value) => Ok(dynamic(value)),
-        Err(error) => Err(raise(&call, context, error)),
-    }
-}
-
-/// What a script sees of an error: the end of the call cannot be caught, a refusal is a map.
-pub(crate) fn raise(call: &Call, context: &NativeCallContext, error: Error) -> Box<EvalAltResult> {
-    let position = context.call_position();
-    match error {
-        Error::Over(_) => {
-            call.stop_script();
-            EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
-        }
-        Error::Refused(refusal) => {
-            let message = call.raises(&refusal.message, refusal.discreet());
-            let refusal = Refusal { message, ..refusal };
-            EvalAltResult::ErrorRuntime(caught(refusal, context, position), position).into()
-        }
-    }
-}
-
-fn caught(refusal: Refusal, context: &NativeCallContext, position: Position) -> Dynamic {
-    let optional = |text: Option<String>| text.map_or(Dynamic::UNIT, Dynamic::from);
-    let mut map = Map::new();
-    map.insert("kind".into(), refusal.kind.word().into());
-    map.insert("command".into(), refusal.command.into());
-    map.insert("parameter".into(), optional(refusal.parameter.map(str::to_owned)));
-    map.insert("code".into(), refusal.code.map_or(Dynamic::UNIT, |code| Dynamic::from(i64::from(code))));
-    map.insert("result".into(), optional(refusal.result));
-    map.insert("message".into(), short(refusal.message, LONGEST_MESSAGE).into());
-    map.insert("script".into(), context.call_source().unwrap_or_default().into());
-    map.insert("line".into(), i64::try_from(position.line().unwrap_or(0)).unwrap_or(0).into());
-    map.into()
+    Call::of(context)?.invoke(command, &values).map(dynamic)
 }

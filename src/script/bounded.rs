@@ -4,8 +4,9 @@
 //! Rhai looks at the sizes of a value only once it is made. That is right for what grows by a constant; what is here
 //! grows by more, or does not end. `tests/fastagi/walls.rs` finds such functions, also new ones.
 
-use super::call::{Call, GROWN};
+use super::call::Call;
 use super::shown::shown;
+use super::state::GROWN;
 use rhai::{
     Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
     Position, RhaiFunc, Shared,
@@ -172,8 +173,9 @@ fn written<T: Clone + Into<Dynamic>>(
     let whole: Dynamic = value.clone().into();
     if let Err(error) = context.engine().ensure_data_size_within_limits(&whole) {
         if let Ok(call) = Call::of(context) {
-            call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
-            call.exceed(format!("{GROWN}: {error}"));
+            call.state
+                .prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+            call.state.usage.exceed(format!("{GROWN}: {error}"));
         }
         clear(value);
     }

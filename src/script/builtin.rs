@@ -1,6 +1,6 @@
 //! What a script has besides the commands: time, chance, numbers, the end.
 
-use super::bindings::{add, add_commands, add_typed, raise};
+use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
 use super::call::Call;
 use super::convert::{dynamic, value};
@@ -9,12 +9,12 @@ use crate::agi::line::LONG_LINE;
 use crate::command::{
     Example, Function, Kind, Need, Param, Privacy, Returns, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY, Type, Value,
 };
-use crate::session::Error;
 use rand::RngExt;
 use rhai::{
     Array, Dynamic, EvalAltResult, FLOAT, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
 };
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::time::Duration;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
@@ -161,25 +161,21 @@ fn add_to_calls(module: &mut Module) {
     }
     add_typed(module, "sleep", &[text], sleep);
     for arity in 0..=1 {
-        add(module, "exit", arity, |context, _| {
-            let call = Call::of(context)?;
-            let over = call.session().finish();
-            Err(raise(&call, context, Error::Over(over)))
-        });
+        add(module, "exit", arity, |context, _| Err(Call::of(context)?.exit()));
         add(module, "caller", arity, |context, args| {
-            let call = Call::of(context)?;
-            let session = call.session();
-            let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
-            Ok(number.map_or_else(|| otherwise(args, 0), |number| number.into_owned().into()))
+            let number = Call::of(context)?.with_session(|session| {
+                let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
+                number.map(Cow::into_owned)
+            })?;
+            Ok(number.map_or_else(|| otherwise(args, 0), Dynamic::from))
         });
     }
     for arity in 1..=3 {
         add(module, "go_to", arity, go_to);
     }
     add(module, "elapsed", 0, |context, _| {
-        let call = Call::of(context)?;
-        let mut session = call.session();
-        Ok((session.asked() - session.began()).as_secs_f64().into())
+        let elapsed = Call::of(context)?.with_session(|session| session.asked() - session.began())?;
+        Ok(elapsed.as_secs_f64().into())
     });
 }
 
@@ -196,14 +192,14 @@ pub(crate) fn add_to_tests_too(module: &mut Module) {
             |_, args| Ok(number(args[0]).map_or_else(|| otherwise(args, 1), Dynamic::from)),
         );
     }
-    add(module, "random", 0, |context, _| Ok(Call::of(context)?.chance().random_range(0.0..1.0).into()));
+    add(module, "random", 0, |context, _| Ok(Call::of(context)?.random().random_range(0.0..1.0).into()));
     add_typed(module, "random", &[int, int], |context, args| {
         let (least, most) = (integer(args[0]), integer(args[1]));
         if least > most {
             let message = format!("random: {least} to {most} holds no number");
             return Err(wrong(context, &message, "random: there is no number between the two"));
         }
-        Ok(Call::of(context)?.chance().random_range(least..=most).into())
+        Ok(Call::of(context)?.random().random_range(least..=most).into())
     });
     add_typed(module, "choose", &[TypeId::of::<Array>()], |context, args| {
         let array = args[0].read_lock::<Array>().map(|array| array.clone()).unwrap_or_default();
@@ -211,11 +207,11 @@ pub(crate) fn add_to_tests_too(module: &mut Module) {
             let message = "choose: the array is empty";
             return Err(wrong(context, message, message));
         }
-        let at = Call::of(context)?.chance().random_range(0..array.len());
+        let at = Call::of(context)?.random().random_range(0..array.len());
         Ok(array[at].clone())
     });
     FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
-    add(module, "now", 0, |context, _| Ok(unix(&*Call::of(context)?).into()));
+    add(module, "now", 0, |context, _| Ok(unix(&Call::of(context)?)?.into()));
     for arity in 0..=2 {
         add(module, "date", arity, date);
     }
@@ -243,7 +239,8 @@ pub(crate) fn add_to_tests_too(module: &mut Module) {
     for kind in plain.into_iter().chain(containers) {
         add_typed(module, "print", &[kind], |context, args| {
             if let Ok(call) = Call::of(context) {
-                call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+                call.state
+                    .prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
             }
             Ok(bounded::form(context, args[0].clone()).into())
         });
@@ -263,11 +260,10 @@ pub(crate) fn add_to_tests_too(module: &mut Module) {
 
 /// An error of a function: with the values that are not right, and without, for a call that has a secret.
 fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<EvalAltResult> {
-    let message = match Call::of(context) {
-        Ok(call) => call.raises(message, discreet.to_owned()),
-        Err(_) => message.to_owned(),
-    };
-    EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into()
+    match Call::of(context) {
+        Ok(call) => call.wrong(message, discreet),
+        Err(_) => EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into(),
+    }
 }
 
 fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT, Box<EvalAltResult>> {
@@ -318,8 +314,9 @@ fn number(value: &Dynamic) -> Option<INT> {
     (digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-fn unix(call: &Call) -> INT {
-    INT::try_from(call.session().asked_wall().since_epoch().as_secs()).unwrap_or(INT::MAX)
+fn unix(call: &Call) -> Result<INT, Box<EvalAltResult>> {
+    let now = call.with_session(|session| session.asked_wall().since_epoch())?;
+    Ok(INT::try_from(now.as_secs()).unwrap_or(INT::MAX))
 }
 
 fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
@@ -329,11 +326,7 @@ fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
         let what = "sleep: `seconds` must be a number of seconds";
         return Err(wrong(context, &format!("{what}, not {}", shown(args[0], SHOWN)), what));
     };
-    let call = Call::of(context)?;
-    match call.pause(length) {
-        Ok(()) => Ok(Dynamic::UNIT),
-        Err(error) => Err(raise(&call, context, error)),
-    }
+    Call::of(context)?.pause(length).map(|()| Dynamic::UNIT)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no call sleeps for so many seconds that it matters")]
@@ -346,16 +339,15 @@ fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let place: [(_, Option<&str>); 3] = [(&SET_CONTEXT, None), (&SET_EXTENSION, Some("s")), (&SET_PRIORITY, Some("1"))];
     for (n, (command, default)) in place.into_iter().enumerate() {
         let given = args.get(n).map_or_else(|| Value::from(default.unwrap_or_default()), |arg| value(arg));
-        call.invoke(context, command, &[given]).map_err(|error| raise(&call, context, error))?;
+        call.invoke(command, &[given])?;
     }
-    let over = call.session().finish();
-    Err(raise(&call, context, Error::Over(over)))
+    Err(call.exit())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
 fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<EvalAltResult>> {
     let call = Call::of(&context)?;
-    let mut chance = call.chance();
+    let mut chance = call.random();
     for last in (1..array.len()).rev() {
         array.swap(last, chance.random_range(0..=last));
     }
@@ -368,7 +360,7 @@ fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
             let what = "date: `epoch` must be an integer";
             number(epoch).ok_or_else(|| wrong(context, &format!("{what}, not {}", shown(epoch, SHOWN)), what))?
         }
-        None => unix(&*Call::of(context)?),
+        None => unix(&Call::of(context)?)?,
     };
     let zone = match args.get(1) {
         Some(zone) => {

@@ -8,7 +8,7 @@ use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position
 use std::fmt;
 
 /// What a message takes of a script's value, in bytes.
-pub(crate) const LONGEST_MESSAGE: usize = 1000;
+pub(crate) const MAX_MESSAGE: usize = 1000;
 
 /// The text of a script, kept for showing a fault in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Fault {
                 (other.to_string(), map.then(|| hint.to_owned()))
             }
         };
-        let message = short(message, LONGEST_MESSAGE);
+        let message = short(message, MAX_MESSAGE);
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }
 
@@ -209,7 +209,7 @@ impl Fault {
             return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
         }
         let (message, hint) = explain(error, language);
-        let message = short(message, LONGEST_MESSAGE);
+        let message = short(message, MAX_MESSAGE);
         let (script, position) = match error.position() {
             place if place.is_none() => called,
             place => (script, place),
@@ -351,7 +351,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
         EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
-        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, LONGEST_MESSAGE), None),
+        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, MAX_MESSAGE), None),
         EvalAltResult::ErrorStackOverflow(_) => (
             "functions call each other too deep".to_owned(),
             Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
@@ -371,11 +371,9 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
-        EvalAltResult::ErrorIndexNotFound(index, _) => {
-            (format!("Invalid index: {}", shown(index, LONGEST_MESSAGE)), None)
-        }
+        EvalAltResult::ErrorIndexNotFound(index, _) => (format!("Invalid index: {}", shown(index, MAX_MESSAGE)), None),
         other => {
-            let mut text = short(other, LONGEST_MESSAGE);
+            let mut text = short(other, MAX_MESSAGE);
             // The place is told besides.
             if let Some(at) = text.rfind(" (line ") {
                 text.truncate(at);
@@ -495,9 +493,9 @@ fn thrown(token: &Dynamic) -> String {
     if let Some(map) = token.read_lock::<Map>()
         && let Some(message) = map.get("message").or_else(|| map.get("error"))
     {
-        return shown(message, LONGEST_MESSAGE);
+        return shown(message, MAX_MESSAGE);
     }
-    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, LONGEST_MESSAGE) }
+    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, MAX_MESSAGE) }
 }
 
 fn count(types: &str) -> String {

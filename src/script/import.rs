@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Source};
 use super::language::Language;
-use super::limits::{Limits, MOST_STACK, address_in_stack, processor_time};
+use super::limits::{Limits, MAX_STACK, address_in_stack, processor_time};
 use rhai::{
     AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, Module, ModuleResolver, Position, Scope, Shared, Stmt,
 };
@@ -258,7 +258,7 @@ impl<'a> Loader<'a> {
         let memory = self.language.memory.map(|memory| (memory.used, (memory.used)()));
         let until = processor_time() + i64::try_from(COMPUTING.as_nanos()).unwrap_or(i64::MAX);
         engine.on_progress(move |operations| {
-            let wrong = if stack.saturating_sub(address_in_stack()) > MOST_STACK {
+            let wrong = if stack.saturating_sub(address_in_stack()) > MAX_STACK {
                 "functions, blocks and operators are nested too deep".to_owned()
             } else if memory.is_some_and(|(used, before)| used().saturating_sub(before) > limits.memory.cast_signed()) {
                 format!("it uses more than {} MiB of memory while it is imported", limits.memory / (1024 * 1024))

@@ -1,11 +1,12 @@
 //! What a script may use: limits, and how its use of memory, stack and processor is measured.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A script may use so much of its stack. The rest of [`stack::SIZE`] is left to what is done between two operations:
 /// to drop nested values, for instance, takes megabytes.
-pub(crate) const MOST_STACK: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_STACK: usize = 4 * 1024 * 1024;
 /// What a script may use. Waiting does not count.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -60,4 +61,9 @@ pub(crate) fn processor_time() -> i64 {
 pub(crate) fn address_in_stack() -> usize {
     let here = 0_u8;
     (&raw const here).addr()
+}
+
+/// Locks, also where a panic has left the value as it was.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,10 +14,10 @@ use std::time::Duration;
 /// a real one is its judge.
 ///
 /// ```
-/// use agi_rhai::pbx::{Call, Channel, Plan};
+/// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 /// use agi_rhai::transport::{Heard, Simulator, Transport};
 /// let caller: Plan = "presses 2 after 1s".parse().unwrap();
-/// let mut simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+/// let mut simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 /// simulator.send(b"WAIT FOR DIGIT 5000").unwrap();
 /// let Heard::Reply(reply) = simulator.receive(simulator.now()).unwrap() else { panic!() };
 /// assert_eq!(reply.to_string(), "200 result=50");

@@ -1,7 +1,7 @@
 //! AGI over any stream of bytes.
 
 use super::peer::{Ending, Heard, Peer, Transport};
-use crate::agi::environment::{MAX_BLOCK, Opening};
+use crate::agi::environment::{BlockScanner, MAX_BLOCK};
 use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
 use crate::command::{GET_FULL_VARIABLE, NOOP};
@@ -395,7 +395,7 @@ impl<W: Wire> Stream<W> {
         let complete = complete?;
         self.canned = Some(complete);
         if complete {
-            self.framer.take_in_turn();
+            self.framer.expect_canned_replies();
         }
         Ok(())
     }
@@ -506,14 +506,14 @@ impl<W: Wire> Transport for Stream<W> {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         let until = self.wire.now() + self.opening;
         let ends = |text: &str| io::Error::new(io::ErrorKind::UnexpectedEof, text);
-        let mut opening = Opening::default();
+        let mut scanner = BlockScanner::default();
         let mut last = self.wire.now();
         loop {
             let block = self.framer.buffer();
-            let (found, likely) = (opening.end(block), opening.likely_end());
+            let (found, likely) = (scanner.end(block), scanner.likely_end());
             let too_long = block.len() > MAX_BLOCK;
             if let Some(end) = found.or(likely.filter(|_| too_long)) {
-                return self.opened(end, opening.crlf);
+                return self.opened(end, scanner.crlf);
             }
             if too_long {
                 return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
@@ -522,7 +522,7 @@ impl<W: Wire> Transport for Stream<W> {
             let silent = if likely.is_some() { until.min(last + SILENCE) } else { until };
             match (self.read(Wait::Opening(silent))?, likely) {
                 (Got::Bytes, _) => last = self.wire.now(),
-                (Got::End, Some(end)) => return self.opened(end, opening.crlf),
+                (Got::End, Some(end)) => return self.opened(end, scanner.crlf),
                 (Got::End, None) if nothing => {
                     return Err(ends("no environment came: is this started by Asterisk's AGI()?"));
                 }
@@ -530,7 +530,7 @@ impl<W: Wire> Transport for Stream<W> {
                 (Got::Stop, _) => return Err(ends("stopped before the environment came")),
                 // Kept for the first command: the opening block still comes.
                 (Got::Hangup, _) => self.hung_up = true,
-                (Got::Nothing, Some(end)) if self.wire.now() >= silent => return self.opened(end, opening.crlf),
+                (Got::Nothing, Some(end)) if self.wire.now() >= silent => return self.opened(end, scanner.crlf),
                 (Got::Nothing, None) if self.wire.now() >= until => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,

@@ -1,6 +1,7 @@
 //! `agi-rhai commands`: the reference in the terminal, from the same tables as docs/commands.md.
 
 use crate::out;
+use crate::terminal::shows_colour;
 use agi_rhai::command::reference::notes;
 use agi_rhai::command::{Command, Example, Function, Kind, Need, Param, Table};
 use agi_rhai::ivr::QUESTIONS;
@@ -22,7 +23,7 @@ Exit codes: 0 shown, 2 there is no such function.";
 /// Shows what a script can say: all functions, or one of them with its examples
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Commands {
+pub struct CommandsOptions {
     /// A function, an AGI command as Asterisk writes it, or a part of their names
     #[arg(value_name = "NAME")]
     name: Vec<String>,
@@ -40,8 +41,8 @@ const COLUMNS: usize = 80;
 /// The column at which summaries begin in the list, and descriptions of parameters.
 const SUMMARIES: usize = 28;
 
-pub fn commands(options: &Commands) -> ExitCode {
-    let colour = crate::in_colours(&stdout());
+pub fn commands(options: &CommandsOptions) -> ExitCode {
+    let colour = shows_colour(&stdout());
     let mut page = Page { text: String::new(), colour };
     let wanted = options.name.join(" ");
     if wanted.is_empty() {

@@ -224,7 +224,7 @@ impl<'a> Flow<'a> {
             Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => all(parts),
             Expr::Map(map, _) => map.0.iter().map(|(_, value)| self.expr(value)).fold(Does::NOTHING, Does::and),
             // A closure does nothing where it stands; who calls it is asked.
-            Expr::Stmt(block) if super::walk::closure(block).is_some() => Does::NOTHING,
+            Expr::Stmt(block) if super::ast::closure(block).is_some() => Does::NOTHING,
             Expr::Stmt(block) => self.block(block, in_loop),
             Expr::FnCall(call, _) => self.call(call),
             Expr::MethodCall(call, _) => self.method(call),
@@ -249,8 +249,8 @@ impl<'a> Flow<'a> {
     /// Whoever gets a closure may call it.
     fn handed(args: &[Expr]) -> Does {
         let is_closure = |arg: &Expr| match arg {
-            Expr::Stmt(block) => super::walk::closure(block).is_some(),
-            other => super::walk::pointer(other).is_some(),
+            Expr::Stmt(block) => super::ast::closure(block).is_some(),
+            other => super::ast::pointer(other).is_some(),
         };
         if args.iter().any(is_closure) { Does::ANYTHING } else { Does::NOTHING }
     }

@@ -1,6 +1,5 @@
 //! What a script imports, as far as the checker wants to know it; files an editor has newer texts of.
 
-use super::Checker;
 use crate::script::{DEEPEST, Files, Places, plain};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
 use std::cell::{Cell, RefCell};
@@ -134,14 +133,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(checker: &'a Checker, engine: &'a Engine, script: &Path) -> Self {
-        Self {
-            engine,
-            files: Edited(&checker.texts),
-            places: checker.places(script),
-            read: RefCell::default(),
-            depth: Cell::new(0),
-        }
+    pub fn new(engine: &'a Engine, files: Edited<'a>, places: Places) -> Self {
+        Self { engine, files, places, read: RefCell::default(), depth: Cell::new(0) }
     }
 
     /// The script behind an import; `None` if there is none.

@@ -1,128 +1,40 @@
 //! The checker: what is wrong with a script, found without running it.
 
+mod ast;
 mod asterisk;
+mod checker;
+mod finding;
 mod flow;
 mod imports;
 mod prompts;
+mod report;
 mod rules;
+mod syntax;
 mod text;
 mod walk;
 mod words;
 
 pub use asterisk::OLDEST_ASTERISK;
-pub use rules::{RULES, Rule};
+pub use checker::Checker;
+pub use finding::Finding;
+pub use rules::{RULES, Rule, Severity};
 
-use crate::agi::printable;
-use crate::command::Permissions;
-use crate::script::{Fault, Language, Loader, Places, plain, render};
+use crate::script::{Fault, Language, Loader, plain};
 use crate::stack;
-use annotate_snippets::Level;
-use imports::{Edited, Imported};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::{Path, PathBuf};
+use imports::Imported;
+use report::Report;
+use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
-use text::{Place, Text};
-use words::Words;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// It goes wrong when the line runs.
-    Error,
-    /// It is most likely a mistake.
-    Warning,
-}
-
-/// Something the checker found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The rule, such as `unknown-function`.
-    pub rule: &'static str,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong.
-    pub message: String,
-    /// What would be right, where that is known.
-    pub hint: Option<String>,
-    /// The script.
-    pub script: String,
-    /// The line, from 1; 0 where it has none.
-    pub line: usize,
-    /// The column in characters, from 1; 0 where it has none.
-    pub column: usize,
-    /// How many characters from there are meant.
-    pub width: usize,
-    /// The text of the line.
-    pub source: String,
-}
-
-impl Finding {
-    /// The finding with its line of source and the place marked below it, over several lines.
-    #[must_use]
-    pub fn render(&self, colour: bool) -> String {
-        let marked = (self.line > 0).then_some((self.line, self.column, self.width));
-        let level = if self.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
-        let title = (level, Some(self.rule), self.message.as_str());
-        render(title, &self.script, marked, &self.source, &[], self.hint.as_deref(), colour)
-    }
-}
-
-/// In one line: `game.rhai:12:5: error: what is wrong; what would be right [rule]`.
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = if self.severity == Severity::Error { "error" } else { "warning" };
-        let (script, message) = (printable(&self.script), printable(&self.message));
-        write!(f, "{script}:{}:{}: {severity}: {message}", self.line, self.column)?;
-        if let Some(hint) = &self.hint {
-            write!(f, "; {}", printable(hint))?;
-        }
-        write!(f, " [{}]", self.rule)
-    }
-}
-
-/// Checks scripts. To be kept and used again: making one collects the functions there are.
-#[derive(Clone, Debug)]
-pub struct Checker {
-    language: Language,
-    /// The language of scripts that are tests.
-    tests: Language,
-    words: Arc<Words>,
-    /// The words of scripts that are tests.
-    test_words: Arc<Words>,
-    /// The folder below which imports are found, besides the one of each script.
-    pub folder: Option<PathBuf>,
-    /// Folders of sound files, to tell which prompts have none; empty: not told.
-    pub sounds: Vec<PathBuf>,
-    /// The version of Asterisk the scripts are for: commands it does not have are told.
-    pub asterisk: Option<u32>,
-    /// What scripts may have Asterisk run.
-    pub permissions: Permissions,
-    /// Texts that are newer than the files of these paths: what an editor has not saved yet.
-    pub texts: BTreeMap<PathBuf, String>,
-}
+use text::Text;
 
 impl Checker {
-    /// A checker of scripts in this language.
-    #[must_use]
-    pub fn new(language: &Language) -> Self {
-        Self {
-            language: language.clone(),
-            tests: Language::of_tests(),
-            words: Arc::new(Words::new(language)),
-            test_words: Arc::new(Words::new(&Language::of_tests())),
-            folder: None,
-            sounds: Vec::new(),
-            asterisk: None,
-            permissions: Permissions::default(),
-            texts: BTreeMap::new(),
-        }
-    }
-
     /// What is wrong with the script of this path, whose text may be newer than the file; in the order of its lines.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
+        stack::maybe_grow(|| self.check_here(path, text))
+    }
+
+    fn check_here(&self, path: &Path, text: &str) -> Vec<Finding> {
         let text = plain(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
@@ -155,47 +67,18 @@ impl Checker {
         let text = plain(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
-        engine
-            .compile_with_scope(Language::scope(), &text)
-            .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
-    }
-
-    fn is_test(path: &Path) -> bool {
-        path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".test.rhai"))
-    }
-
-    fn language(&self, path: &Path) -> &Language {
-        if Self::is_test(path) { &self.tests } else { &self.language }
-    }
-
-    fn words(&self, path: &Path) -> &Words {
-        if Self::is_test(path) { &self.test_words } else { &self.words }
-    }
-
-    /// What is wrong with the file of this path, if it is no script.
-    fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
-        let text = plain(&self.files().text(path)?);
-        let name = path.to_string_lossy();
-        let error = self.language(path).compiler().compile_with_scope(Language::scope(), &text).err()?;
-        Some(Fault::of_parse(&name, &error, self.language(path), &[]))
-    }
-
-    fn files(&self) -> Edited<'_> {
-        Edited(&self.texts)
-    }
-
-    fn places(&self, script: &Path) -> Places {
-        let beside = script.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Places::new(beside, self.folder.as_deref())
+        stack::maybe_grow(|| {
+            engine
+                .compile_with_scope(Language::scope(), &text)
+                .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
+        })
     }
 
     /// Compiles the script as a call would, with all it imports: what the walk did not find is told here.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
-        let compiled = stack::with_room(|| {
-            let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
-            loader.compile(&report.script, text).map(|_| ())
-        });
+        let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
+        let compiled = loader.compile(&report.script, text).map(|_| ());
         let Err(fault) = compiled else { return };
         let broken = report.has(&rules::BROKEN_IMPORT) || report.has(&rules::MISSING_IMPORT);
         if fault.script != report.script {
@@ -223,136 +106,11 @@ impl Checker {
     }
 }
 
-/// The findings of one script.
-struct Report<'a, 'b> {
-    script: String,
-    text: &'b Text<'a>,
-    findings: Vec<Finding>,
-    /// What the script imports, and where.
-    imports: Vec<(Place, Rc<Imported>)>,
-}
-
-impl Report<'_, '_> {
-    fn add(&mut self, rule: &'static Rule, place: Place, message: String, hint: Option<String>) {
-        let width = self.text.width(place);
-        self.add_wide(rule, place, width, message, hint);
-    }
-
-    fn add_wide(&mut self, rule: &'static Rule, place: Place, width: usize, message: String, hint: Option<String>) {
-        let (line, column) = place;
-        self.findings.push(Finding {
-            rule: rule.name,
-            severity: rule.severity,
-            message,
-            hint,
-            script: self.script.clone(),
-            line,
-            column,
-            width,
-            source: self.text.line(line).to_owned(),
-        });
-    }
-
-    fn has(&self, rule: &Rule) -> bool {
-        self.findings.iter().any(|finding| finding.rule == rule.name)
-    }
-
-    fn syntax(&mut self, fault: &Fault, error: &rhai::ParseErrorType) {
-        let (message, hint, place) = explain(fault, error, self.text);
-        self.add(&rules::SYNTAX, place, message, hint);
-    }
-
-    fn unknown_rules(&mut self) {
-        let known: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
-        let unknown: Vec<_> = self.text.unknown_rules(&known).map(|(rule, place)| (rule.to_owned(), place)).collect();
-        for (rule, place) in unknown {
-            let hint = words::near(&rule, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-            let width = rule.chars().count().max(1);
-            self.add_wide(&rules::UNKNOWN_RULE, place, width, format!("no rule `{rule}`"), hint);
-        }
-    }
-
-    fn finish(self) -> Vec<Finding> {
-        let text = self.text;
-        let mut findings = self.findings;
-        findings.retain(|finding| !text.allows(finding.rule, finding.line));
-        findings.sort_by(|a, b| (a.line, a.column, a.severity, a.rule).cmp(&(b.line, b.column, b.severity, b.rule)));
-        findings.dedup();
-        findings
-    }
-}
-
-/// A fault of syntax in words for people who meet it for the first time: what, what would be right, and where.
-fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'_>) -> (String, Option<String>, Place) {
-    use rhai::{LexError, ParseErrorType as E};
-    let here = (fault.line, fault.column);
-    let word = text.words.iter().position(|word| word.start >= here);
-    let found = word.map(|at| &text.words[at]).filter(|word| word.start == here);
-    let before = word.unwrap_or(text.words.len()).checked_sub(1).map(|at| &text.words[at]);
-    let written = found.map(|word| word.token.to_string());
-    let behind = before.map_or(here, |word| (word.end.0, word.end.1.saturating_sub(1).max(1)));
-    let hint = |hint: &str| Some(hint.to_owned());
-    match (error, written.as_deref(), before.map(|word| word.token.to_string()).as_deref()) {
-        (E::MissingToken(..), Some("elsif" | "elif" | "elseif"), _) => {
-            (fault.message.clone(), hint("write `else if`"), here)
-        }
-        (E::MissingToken(..), Some("and"), _) => ("`and` is no word of Rhai".to_owned(), hint("write `&&`"), here),
-        (E::MissingToken(..), Some("or"), _) => ("`or` is no word of Rhai".to_owned(), hint("write `||`"), here),
-        (E::MissingToken(..), _, Some("not")) => ("`not` is no word of Rhai".to_owned(), hint("write `!`"), behind),
-        (E::MissingToken(..), _, Some("function" | "def" | "func" | "sub")) => {
-            (fault.message.clone(), hint("a function begins with `fn`: `fn play() { ... }`"), behind)
-        }
-        (E::MissingToken(token, _), _, _) if token == ";" => (
-            "a `;` is missing".to_owned(),
-            hint("each statement ends with `;`, unless it ends with a block in braces"),
-            behind,
-        ),
-        (E::MissingToken(token, why), _, _) => (format!("`{token}` is missing {why}"), None, here),
-        (E::Reserved(name) | E::BadInput(LexError::ImproperSymbol(name, _)), _, _) if name == "eval" => {
-            ("`eval` is off".to_owned(), None, here)
-        }
-        (E::Reserved(name), _, _) => {
-            let hint = match name.as_str() {
-                "null" | "nil" | "void" => hint("what is absent is written as `()`"),
-                "var" => hint("a variable begins with `let`: `let x = 5;`"),
-                "goto" => hint("`go_to(context, extension, priority)` sends the call on in the dialplan"),
-                "case" => hint("the cases of a `switch` are written as `\"1\" => ...,`"),
-                "match" => hint("write `switch`"),
-                _ => hint("choose another name: Rhai keeps this word for itself"),
-            };
-            (format!("`{name}` cannot be used here"), hint, here)
-        }
-        (E::BadInput(LexError::MalformedChar(_)), _, _) => {
-            ("a text stands in double quotes; single quotes hold one character".to_owned(), hint("write \"...\""), here)
-        }
-        (E::BadInput(LexError::UnterminatedString), _, _) => (
-            "a text has no end: the closing quote is missing".to_owned(),
-            hint("a text in \"...\" ends on its line"),
-            here,
-        ),
-        (E::BadInput(LexError::ImproperSymbol(symbol, _)), _, _) if symbol == "=" => {
-            ("`=` sets a variable and does not compare".to_owned(), hint("write `==`"), here)
-        }
-        (E::BadInput(LexError::ImproperSymbol(symbol, why)), _, _) => {
-            let why = why.trim();
-            let why = if why.is_empty() { format!("`{symbol}` does not belong here") } else { why.to_owned() };
-            (why, None, here)
-        }
-        (E::BadInput(LexError::UnexpectedInput(input)), _, _) if input == "++" || input == "--" => {
-            (format!("there is no `{input}`"), Some(format!("write `x {}= 1`", &input[..1])), here)
-        }
-        (E::BadInput(LexError::UnexpectedInput(input)), _, _) => {
-            (format!("`{input}` does not belong here"), None, here)
-        }
-        (E::UnexpectedEOF, _, _) => ("the script ends in the middle of something".to_owned(), None, behind),
-        _ => (fault.message.clone(), fault.hint.clone(), here),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn checker() -> &'static Checker {
         static CHECKER: std::sync::OnceLock<Checker> = std::sync::OnceLock::new();

@@ -1,10 +1,13 @@
 //! The prompts a script plays: their sound files and their words.
 
+use super::checker::Checker;
+use super::finding::Finding;
 use super::imports::{self, Imported, Reader, Said, paths};
+use super::report::Report;
+use super::rules::{self, Rule};
 use super::text::{Place, place};
-use super::{Checker, Finding, Report, Rule, rules};
 use crate::command::{Command, Function, Kind, Plays};
-use crate::pbx::{Sounds, prompts};
+use crate::pbx::{Sounds, parse_prompts};
 use crate::script::Phrases;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, HashSet};
@@ -174,7 +177,7 @@ impl Prompts {
 
 /// The lines of a table that are right.
 fn lenient(text: &str) -> BTreeMap<String, String> {
-    text.lines().flat_map(|line| prompts(line).unwrap_or_default()).collect()
+    text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
 }
 
 /// The table of phrases beside a script.
@@ -285,7 +288,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut findings = phrases_table(checker, script, &mut played);
     let path = beside(script);
     let Some(text) = checker.files().text(&path) else { return findings };
-    let reader = Reader::new(checker, engine, script);
+    let reader = Reader::new(engine, checker.files(), checker.places(script));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);
     let said = Said::of(ast);
@@ -297,7 +300,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut allowed = false;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let allows = line.trim_start().starts_with(';') && line.contains("agi-rhai: allow(unused-prompt)");
-        match prompts(line) {
+        match parse_prompts(line) {
             Err(error) => {
                 let hint = Some("write `name: words`, or begin the line with `;`".to_owned());
                 add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);

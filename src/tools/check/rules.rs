@@ -1,6 +1,13 @@
 //! The rules of the checker: their names, and what they are for.
 
-use super::Severity;
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It goes wrong when the line runs.
+    Error,
+    /// It is most likely a mistake.
+    Warning,
+}
 
 /// What the checker looks for.
 #[derive(Debug)]

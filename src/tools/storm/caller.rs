@@ -1,9 +1,9 @@
 //! A caller as data: does what a tape says, makes up the rest, and writes all of it down as a tape.
 
-use super::Job;
 use super::noise::{Burst, Noise};
+use super::step::Step;
 use crate::clock::Time;
-use crate::pbx::{Act, Caller, Digit, Hearing, Sound};
+use crate::pbx::{Act, Caller, Hearing, Sound};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,35 +34,6 @@ const MOST_ACTS: usize = 80;
 
 /// A script, by its number, and a line of it.
 pub(super) type Place = (usize, usize);
-
-/// What a caller does, one thing after the other: the words of a test, with the same meaning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// `wait_for("name")`: until this sound begins, or at once if it has begun since the last such step.
-    WaitFor(Arc<str>),
-    /// `wait_for_question()`
-    Question,
-    /// `wait(seconds)`
-    Wait(Duration),
-    /// `press("1")`
-    Press(Digit),
-    /// `hang_up()`
-    HangUp,
-    /// `send_text("hello")`
-    Says(Arc<str>),
-}
-
-impl Step {
-    /// What the caller does; `None` for a wait.
-    pub fn act(&self) -> Option<Act> {
-        Some(match self {
-            Self::WaitFor(_) | Self::Question | Self::Wait(_) => return None,
-            Self::Press(digit) => Act::Key(*digit),
-            Self::HangUp => Act::HangUp,
-            Self::Says(text) => Act::Says(text.to_string()),
-        })
-    }
-}
 
 /// Why the storm ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,13 +100,20 @@ impl Handle {
 }
 
 impl Desk {
-    pub fn open(now: Time, job: &Job, noise: Option<Noise>, patience: Patience) -> Handle {
+    pub fn open(
+        now: Time,
+        steps: Vec<Step>,
+        hangs_up_at: Option<usize>,
+        is_traced: bool,
+        noise: Option<Noise>,
+        patience: Patience,
+    ) -> Handle {
         Handle(Arc::new(Mutex::new(Self {
             now,
-            steps: job.steps.clone(),
+            steps,
             next: 0,
             due: None,
-            hangs_up_at: job.hangs_up_at,
+            hangs_up_at,
             noise,
             tape: Vec::new(),
             acts: 0,
@@ -149,7 +127,7 @@ impl Desk {
             acted: now,
             prompt: 0,
             waits: 0,
-            places: job.traced.then(Vec::new),
+            places: is_traced.then(Vec::new),
             commands: Vec::new(),
             place: (0, 0),
             recent: BTreeSet::new(),

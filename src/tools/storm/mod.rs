@@ -8,6 +8,7 @@ mod caller;
 mod noise;
 mod scene;
 mod shrink;
+mod step;
 mod wire;
 
 use crate::clock::Time;
@@ -15,17 +16,18 @@ use crate::host::Host;
 use crate::pbx::{Channel, Database, Sounds};
 use crate::script::{Coverage, Fault, Language, Script, lock, processor_time};
 use crate::session::Session;
+use crate::stack;
 use crate::transport::Simulator;
-use caller::{Desk, Endless, Patience, Step};
+use caller::{Desk, Endless, Patience};
 use noise::{Noise, Words};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rhai::{ASTNode, Expr};
 use scene::Scene;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use step::Step;
 use wire::{Facts, Line, Watch};
 
 /// Calls that reached new lines, to be varied.
@@ -130,13 +132,13 @@ impl std::fmt::Debug for Storm {
 
 impl Storm {
     /// A storm on a script with these sounds, under the limits and with the functions of this host.
-    pub fn new(host: Host, mut script: Script, sounds: Sounds) -> Self {
-        let coverage = script.cover(host.language());
-        let (words, names) = words(&script, host.language());
+    pub fn new(host: &Host, mut script: Script, sounds: Sounds) -> Self {
+        let coverage = stack::maybe_grow(|| script.cover(host.language()));
+        let (words, names) = stack::maybe_grow(|| words(&script, host.language()));
         Self {
             script,
             coverage,
-            host,
+            host: host.clone(),
             sounds: Arc::new(sounds),
             without: HashMap::new(),
             words: Arc::new(words),
@@ -157,7 +159,11 @@ impl Storm {
     }
 
     /// Lets the storm loose. The same seed and number of calls make the same calls.
-    pub fn run(mut self, seed: u64, length: Length) -> Report {
+    pub fn run(self, seed: u64, length: Length) -> Report {
+        stack::maybe_grow(|| self.run_here(seed, length))
+    }
+
+    fn run_here(mut self, seed: u64, length: Length) -> Report {
         self.chance = StdRng::seed_from_u64(seed);
         self.begin();
         loop {
@@ -377,7 +383,7 @@ impl Storm {
         let scene = &job.scene;
         let now = Time::from_unix(scene.time.unwrap_or(scene::USUAL_TIME));
         let noise = job.noise.map(|seed| Noise::new(seed, &self.words));
-        let handle = Desk::open(now, job, noise, patience);
+        let handle = Desk::open(now, job.steps.clone(), job.hangs_up_at, job.traced, noise, patience);
         let mut channel = Channel::new(scene.call(), Box::new(handle.clone()))
             .with_sounds(self.sounds(&scene.missing))
             .with_database(scene.database(Database::new()))
@@ -390,7 +396,7 @@ impl Storm {
             channel.set_variable(name, value);
         }
         if let Some(command) = scene.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
         let line = Line::new(simulator, handle.clone());
@@ -519,9 +525,4 @@ fn words(script: &Script, language: &Language) -> (Words, BTreeSet<String>) {
     }
     let (keys, values) = (keys.into_iter().collect(), values.into_iter().collect());
     (Words { keys, values, texts: false }, names)
-}
-
-/// The name by which a test beside the script calls it.
-fn called(script: &str) -> String {
-    Path::new(script).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,6 +1,6 @@
 //! What a caller makes up: keys at all times, from what was spoken, from what stands in the script, from nothing.
 
-use super::caller::Step;
+use super::step::Step;
 use crate::pbx::{Digit, Hearing, Sound};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -1,16 +1,16 @@
 //! What is there before a call: who calls, what stands in AstDB, which prompts are missing. And the call as a test.
 
-use super::caller::Step;
 use super::noise::pick;
+use super::step::Step;
 use super::wire::Facts;
-use super::{Fault, called};
 use crate::agi::printable;
-use crate::pbx::{Call, Database, State, Voice};
-use crate::script::literal;
+use crate::pbx::{ChannelState, Database, IncomingCall, Voice};
+use crate::script::{Fault, literal};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 /// The moment at which a call of a test begins unless told otherwise.
@@ -111,14 +111,14 @@ impl Scene {
     }
 
     /// The call, as Asterisk would tell of it.
-    pub fn call(&self) -> Call {
-        let usual = Call::default();
+    pub fn call(&self) -> IncomingCall {
+        let usual = IncomingCall::default();
         let callerid = self.caller.clone().map_or(usual.callerid, |caller| Some(caller).filter(|id| !id.is_empty()));
-        Call { callerid, args: self.args.clone(), ..usual }
+        IncomingCall { callerid, args: self.args.clone(), ..usual }
     }
 
-    pub fn state(&self) -> State {
-        if self.up { State::Up } else { State::Ring }
+    pub fn state(&self) -> ChannelState {
+        if self.up { ChannelState::Up } else { ChannelState::Ring }
     }
 
     /// Fills a database.
@@ -309,4 +309,9 @@ fn slug(message: &str) -> String {
         slug.push_str(&word.to_ascii_lowercase());
     }
     slug
+}
+
+/// The name by which a test beside the script calls it.
+fn called(script: &str) -> String {
+    Path::new(script).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,6 +1,7 @@
 //! The shortest call that still shows a problem.
 
-use super::caller::{Patience, Step};
+use super::caller::Patience;
+use super::step::Step;
 use super::{Job, Key, Storm, key};
 use crate::pbx::Digit;
 use std::time::Duration;

@@ -1,11 +1,10 @@
 //! The line of a call in a storm: a simulator that loses its patience, and somebody who notes what the script reads.
 
 use super::caller::{Endless, Handle, Patience};
-use super::lock;
 use crate::agi::{split, text};
 use crate::clock::Time;
 use crate::command::{Access, Command, Hears, Kind};
-use crate::script::Source;
+use crate::script::{Source, lock};
 use crate::session::{Observer, Sent};
 use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
 use std::collections::BTreeSet;

@@ -6,52 +6,31 @@
 mod line;
 mod part;
 mod report;
+mod scripts;
+mod suite;
 mod test;
 mod vocabulary;
 
 pub use report::Failure;
+pub use suite::Suite;
 pub use vocabulary::VOCABULARY;
 
 use crate::host::Host;
-use crate::pbx::Sounds;
-use crate::script::{Call, Fault, Finished, Language, LoadError, Script};
+use crate::script::{CallState, Fault, Finished, Language, LoadError, Script};
 use crate::session::Session;
 use report::Scene;
+use scripts::Scripts;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::Duration;
-use test::{Desk, Prepared, Test};
+use test::{Desk, Test};
 
 /// Runs tests, and keeps what they share: the scripts they call, compiled once, and which of their lines ran.
 #[derive(Clone, Debug)]
-pub struct TestRunner(Arc<Shared>);
-
-struct Shared {
-    host: Host,
-    /// Of the tests themselves.
-    language: Language,
-    /// Where scripts are looked for, besides the folder of each test.
-    folder: Option<PathBuf>,
-    scripts: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("folder", &self.folder).finish_non_exhaustive()
-    }
-}
-
-/// A file of tests, compiled.
-#[derive(Debug)]
-pub struct Suite {
-    script: Script,
-    path: PathBuf,
-    tests: Vec<String>,
-}
+pub struct TestRunner(Arc<Scripts>);
 
 /// What came of a test.
 #[derive(Debug)]
@@ -75,37 +54,6 @@ pub struct Covered {
     pub lines: Vec<(usize, bool)>,
 }
 
-impl Suite {
-    /// The names of its tests, without `test_`, in the order they stand in.
-    pub fn tests(&self) -> &[String] {
-        &self.tests
-    }
-
-    /// The path it was read from.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn new(path: PathBuf, script: Script) -> Self {
-        let text = script.sources.first().map_or("", |source| source.text.as_str());
-        let place = |name: &str| {
-            let begins = |line: &str| {
-                let line = line.trim_start();
-                let line = line.strip_prefix("private ").map_or(line, str::trim_start);
-                let rest = line.strip_prefix("fn ").and_then(|line| line.trim_start().strip_prefix(name));
-                rest.is_some_and(|rest| rest.trim_start().starts_with('('))
-            };
-            text.lines().position(begins).unwrap_or(usize::MAX)
-        };
-        let functions = script.ast.iter_functions().filter(|function| function.params.is_empty());
-        let mut tests: Vec<(usize, String)> = functions
-            .filter_map(|function| Some((place(function.name), function.name.strip_prefix("test_")?.to_owned())))
-            .collect();
-        tests.sort();
-        Self { tests: tests.into_iter().map(|(_, name)| name).collect(), path, script }
-    }
-}
-
 impl TestRunner {
     /// Runs tests by this host; scripts are looked for beside each test, and in this folder.
     pub fn new(host: Host, folder: Option<PathBuf>) -> Self {
@@ -114,7 +62,7 @@ impl TestRunner {
         if let Some(memory) = host.memory() {
             language.set_memory(memory);
         }
-        Self(Arc::new(Shared { host, language, folder, scripts }))
+        Self(Arc::new(Scripts { host, language, folder, prepared: scripts }))
     }
 
     /// Reads and compiles a file of tests.
@@ -181,8 +129,8 @@ impl TestRunner {
             Err(error) => return Ok(Finished::Fault(Box::new(Fault::new(suite.script.name(), error.to_string())))),
         };
         let host = &self.0.host;
-        let call = Call::new(session, Vec::new(), BTreeMap::new(), seed, host.limits().clone(), host.memory());
-        call.extensions().insert(Arc::clone(running));
+        let call = CallState::new(session, Vec::new(), BTreeMap::new(), seed, host.limits().clone(), host.memory());
+        call.extensions.insert(Arc::clone(running));
         let name = format!("test_{test}");
         let printed = Arc::clone(running);
         let log = line::Log(Box::new(move |line| printed.live().printed.push(line)));
@@ -213,33 +161,4 @@ impl TestRunner {
         let source = sources.find(|source| source.name == script)?;
         source.text.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
-}
-
-impl Shared {
-    fn scripts(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Arc<Prepared>>> {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A script to be called, and what belongs to it.
-    fn prepare(&self, path: &Path) -> Result<Arc<Prepared>, LoadError> {
-        if let Some(prepared) = self.scripts().get(path) {
-            return Ok(Arc::clone(prepared));
-        }
-        let language = self.host.language();
-        let mut script = Script::load(path, self.folder.as_deref(), language)?;
-        let coverage = script.cover(language);
-        let sounds = Arc::new(sounds(path)?);
-        let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds });
-        self.scripts().insert(path.to_owned(), Arc::clone(&prepared));
-        Ok(prepared)
-    }
-}
-
-/// What a script plays.
-fn sounds(script: &Path) -> Result<Sounds, LoadError> {
-    let wrong = |error| {
-        let message = format!("its prompts cannot be used: {error}");
-        LoadError::Fault(Box::new(Fault::new(&script.to_string_lossy(), message)))
-    };
-    Sounds::beside(script).map_err(wrong)
 }

@@ -1,12 +1,12 @@
 //! What a test says and does: the caller's part.
 
 use super::line::{self, Goal, PATIENCE, Placed, Prompt, Run, State};
-use super::test::{Live, OnLine, Test};
+use super::test::{Failed, Live, OnLine, Test};
 use crate::clock::Time;
 use crate::command::{Function, Kind, Param, Value};
-use crate::pbx::{Act, Call, Channel, State as ChannelState, Variables, Voice};
-use crate::script::LONGEST_MESSAGE;
-use crate::script::{Fault, LoadError};
+use crate::pbx::{Act, Channel, ChannelState, IncomingCall, Variables, Voice};
+use crate::script::LoadError;
+use crate::script::MAX_MESSAGE;
 use crate::script::{nearest, value};
 use crate::script::{quoted, short};
 use rhai::{Array, Dynamic, INT};
@@ -22,17 +22,6 @@ pub(super) enum Trouble {
     Failed(Box<Failed>),
     /// The test is wrong.
     Misuse(String),
-}
-
-/// What was expected, and what came.
-#[derive(Debug, Default)]
-pub(super) struct Failed {
-    pub message: String,
-    pub hint: Option<String>,
-    /// The fault of the script that is called, where it could not be called for one.
-    pub fault: Option<Box<Fault>>,
-    /// Where in the test: script, line and column.
-    pub at: (String, usize, usize),
 }
 
 fn failed(message: impl Into<String>, hint: Option<String>) -> Trouble {
@@ -62,7 +51,7 @@ impl Args<'_, '_> {
         Trouble::Misuse(format!(
             "{}: `{name}` must be {wanted}, not {}",
             self.function.name,
-            short(shown(&given), LONGEST_MESSAGE)
+            short(shown(&given), MAX_MESSAGE)
         ))
     }
 
@@ -101,7 +90,7 @@ fn shown(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
-        Value::Text(text) => quoted(text, LONGEST_MESSAGE),
+        Value::Text(text) => quoted(text, MAX_MESSAGE),
         Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         Value::Map(items) => {
             let items = items.iter().map(|(name, item)| format!("{name}: {}", shown(item)));
@@ -264,7 +253,7 @@ pub(super) static OPTIONS: &[Param] = &[
 ];
 
 struct Options {
-    call: Call,
+    call: IncomingCall,
     seed: u64,
     params: BTreeMap<String, String>,
     variables: Vec<(String, String)>,
@@ -278,7 +267,7 @@ struct Options {
 }
 
 impl Options {
-    fn read(options: &Value, call: Call, seed: u64) -> Result<Self, String> {
+    fn read(options: &Value, call: IncomingCall, seed: u64) -> Result<Self, String> {
         let mut read = Self {
             call,
             seed,
@@ -398,7 +387,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     }
     live.put_away();
     let path = run.find(&name).map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
-    let what = run.runner.prepare(&path).map_err(|error| match error {
+    let what = run.scripts.prepare(&path).map_err(|error| match error {
         LoadError::Fault(fault) => Trouble::Failed(Box::new(Failed {
             message: format!("{name} cannot be called: {}", fault.message),
             fault: Some(fault),
@@ -410,7 +399,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     let number = i64::try_from(live.calls).unwrap_or(0);
     let request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let uniqueid = format!("1700000000.{number}");
-    let call = Call { request, uniqueid, ..Call::default() };
+    let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
     // Each call of a test draws other numbers, as calls do.
     let seed = run.seed.wrapping_add(number.cast_unsigned() - 1);
     let options = Options::read(&args.value(1), call, seed);
@@ -437,7 +426,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
             channel = channel.with_dial_status(status);
         }
         if let Some(command) = options.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         for (name, item) in &options.variables {
             channel.set_variable(name, item);
@@ -446,7 +435,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
         channel
     };
     let how = Run { script: Arc::clone(&what.script), args: call_args, params: options.params, seed: options.seed };
-    let placed = Placed::new(&run.runner.host, now, channel, how);
+    let placed = Placed::new(&run.scripts.host, now, channel, how);
     let placed = placed.map_err(|problem| Trouble::Misuse(format!("place_call: {problem}")))?;
     live.call = Some(OnLine { placed, what, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });
     Ok(Dynamic::UNIT)
@@ -663,7 +652,7 @@ fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> Outcome 
     if actual == expected {
         return Ok(Dynamic::UNIT);
     }
-    let shown = |text: Option<String>| text.map_or_else(|| "not set".to_owned(), |text| quoted(&text, LONGEST_MESSAGE));
+    let shown = |text: Option<String>| text.map_or_else(|| "not set".to_owned(), |text| quoted(&text, MAX_MESSAGE));
     let (expected, actual) = (shown(expected), shown(actual));
     Err(failed(format!("expected {what} to be {expected}, but it is {actual}"), None))
 }
@@ -691,7 +680,7 @@ pub(super) fn expect_log(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
         1 => "its one line has not".to_owned(),
         lines => format!("none of its {lines} lines has"),
     };
-    Err(failed(format!("expected {} in the script's log, but {lines}", quoted(&text, LONGEST_MESSAGE)), None))
+    Err(failed(format!("expected {} in the script's log, but {lines}", quoted(&text, MAX_MESSAGE)), None))
 }
 
 pub(super) fn expect_end(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
@@ -724,7 +713,7 @@ pub(super) fn expect_fault(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
     match state.ended.as_ref().and_then(|ended| ended.fault.as_ref()) {
         Some(fault) if fault.message.contains(&text) => Ok(Dynamic::UNIT),
         _ => Err(failed(
-            format!("expected a fault with {}, but {}", quoted(&text, LONGEST_MESSAGE), standstill(&state)),
+            format!("expected a fault with {}, but {}", quoted(&text, MAX_MESSAGE), standstill(&state)),
             None,
         )),
     }

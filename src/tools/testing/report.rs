@@ -1,9 +1,9 @@
 //! What is told of a test that failed: what was expected, what was heard instead, and where both scripts stand.
 
-use super::Suite;
 use super::line::{Deed, State};
-use super::part::Failed;
-use super::test::{OnLine, Prepared};
+use super::scripts::Prepared;
+use super::suite::Suite;
+use super::test::{Failed, OnLine};
 use crate::agi::printable;
 use crate::clock::Time;
 use crate::pbx::Act;

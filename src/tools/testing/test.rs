@@ -1,12 +1,11 @@
 //! One test while it runs: its calls, its AstDB, and what went wrong.
 
-use super::Shared;
 use super::line::{Line, Placed};
-use super::part::Failed;
+use super::scripts::{Prepared, Scripts};
 use crate::clock::Time;
 use crate::pbx::{Database, Sounds, Variables};
+use crate::script::Fault;
 use crate::script::nearest;
-use crate::script::{Coverage, Script};
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::collections::BTreeMap;
 use std::io;
@@ -14,18 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A script that is called, with what belongs to it.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub script: Arc<Script>,
-    pub coverage: Arc<Coverage>,
-    pub sounds: Arc<Sounds>,
-}
-
 /// A test that runs.
 #[derive(Debug)]
 pub(super) struct Test {
-    pub(super) runner: Arc<Shared>,
+    pub(super) scripts: Arc<Scripts>,
     /// The folder of its file.
     beside: PathBuf,
     pub(super) seed: u64,
@@ -48,6 +39,17 @@ pub(super) struct Live {
     pub printed: Vec<String>,
 }
 
+/// What was expected, and what came.
+#[derive(Debug, Default)]
+pub(super) struct Failed {
+    pub message: String,
+    pub hint: Option<String>,
+    /// The fault of the script that is called, where it could not be called for one.
+    pub fault: Option<Box<Fault>>,
+    /// Where in the test: script, line and column.
+    pub at: (String, usize, usize),
+}
+
 /// The call of a test that was placed last.
 #[derive(Debug)]
 pub(super) struct OnLine {
@@ -68,7 +70,7 @@ impl OnLine {
 }
 
 impl Test {
-    pub fn new(runner: &Arc<Shared>, file: &Path, seed: u64) -> Arc<Self> {
+    pub fn new(scripts: &Arc<Scripts>, file: &Path, seed: u64) -> Arc<Self> {
         let live = Live {
             call: None,
             calls: 0,
@@ -80,7 +82,7 @@ impl Test {
             printed: Vec::new(),
         };
         Arc::new(Self {
-            runner: Arc::clone(runner),
+            scripts: Arc::clone(scripts),
             beside: file.parent().map(Path::to_owned).unwrap_or_default(),
             seed,
             database: Database::new(),
@@ -98,7 +100,7 @@ impl Test {
 
     /// The file of a script, by the name a test has for it.
     pub fn find(&self, name: &str) -> Result<PathBuf, String> {
-        let places = [Some(self.beside.as_path()), self.runner.folder.as_deref()];
+        let places = [Some(self.beside.as_path()), self.scripts.folder.as_deref()];
         let files =
             places.into_iter().flatten().flat_map(|place| [place.join(name), place.join(format!("{name}.rhai"))]);
         if let Some(path) = { files }.find(|path| path.is_file()) {

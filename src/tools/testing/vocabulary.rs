@@ -1,7 +1,7 @@
 //! The words of tests, declared: for the reference, the checker and editors, and what stands behind each.
 
-use super::part::{self, Failed};
-use super::test::Test;
+use super::part;
+use super::test::{Failed, Test};
 use crate::command::{
     ANSWER, Access, After, Command, Example, Function, Hears, Kind, NOOP, Param, Plays, Returns, Table, Type, VERBOSE,
     Waits,
@@ -390,7 +390,7 @@ fn add_all(module: &mut Module) {
                 let result = body(&test, &mut part::Args { function, values });
                 // A test that goes on for ever while no time passes is to be stopped.
                 if test.now() > before {
-                    call.computes_anew();
+                    call.state.usage.computes_anew();
                 }
                 result.map_err(|trouble| raise(&call, &test, context, trouble))
             });
@@ -407,7 +407,7 @@ fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, trouble: pa
             let (script, line) = (context.call_source().unwrap_or_default(), position.line().unwrap_or(0));
             let message = failed.message.clone();
             test.fail(Failed { at: (script.to_owned(), line, position.position().unwrap_or(0)), ..*failed });
-            call.stop_script();
+            call.state.usage.stop();
             // Of errors that end a call at once Rhai forgets the place.
             EvalAltResult::ErrorRuntime(message.into(), position).into()
         }

@@ -2,9 +2,10 @@
 
 use super::{Known, Later, Sort, Variable, Walk};
 use crate::command::Type;
+use crate::tools::check::checker::Checker;
+use crate::tools::check::rules;
 use crate::tools::check::text::Place;
 use crate::tools::check::words::{self, is_value};
-use crate::tools::check::{Checker, rules};
 use rhai::{AST, ASTFlags, Stmt};
 
 impl Walk<'_, '_, '_> {

@@ -4,15 +4,18 @@ mod calls;
 mod last;
 mod names;
 
+use super::ast::{closure, pointer};
+use super::checker::Checker;
 use super::flow::{Does, Flow, Functions, ScriptFunction, functions, is_true};
 use super::imports::{self, Imported, Reader, Said, paths};
 use super::prompts::Prompts;
+use super::report::Report;
+use super::rules::{self, Rule};
 use super::text::{Place, place};
 use super::words::{Effect, Words, is_value};
-use super::{Checker, Report, Rule, rules};
 use crate::command::Type;
 use crate::command::Value;
-use rhai::{AST, ASTFlags, Engine, Expr, FnPtr, Stmt, StmtBlock, Token};
+use rhai::{AST, ASTFlags, Engine, Expr, Stmt, StmtBlock, Token};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -114,7 +117,7 @@ struct Walk<'a, 'r, 't> {
 pub(super) fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: &mut Report<'_, '_>) {
     let words = checker.words(path);
     let (functions, closures) = functions(ast);
-    let reader = Reader::new(checker, engine, path);
+    let reader = Reader::new(engine, checker.files(), checker.places(path));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(path, name)).collect();
     let imported = imports::all(&imported);
     let prompts = Prompts::new(checker, path, &imported);
@@ -142,20 +145,6 @@ pub(super) fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, r
         open: false,
     };
     walk.script(ast);
-}
-
-/// The closure a block of statements makes, as Rhai parses one that captures: its name, and how many it captures.
-pub(super) fn closure(block: &StmtBlock) -> Option<(String, usize)> {
-    let [Stmt::Share(captured), Stmt::Expr(made)] = block.statements() else { return None };
-    let Expr::FnCall(curry, _) = &**made else { return None };
-    let name = pointer(curry.args.first()?)?;
-    Some((name, captured.len()))
-}
-
-/// The name of a closure that captures nothing.
-pub(super) fn pointer(expr: &Expr) -> Option<String> {
-    let Expr::DynamicConstant(value, _) = expr else { return None };
-    value.read_lock::<FnPtr>().map(|pointer| pointer.fn_name().to_owned())
 }
 
 fn start(expr: &Expr) -> Place {

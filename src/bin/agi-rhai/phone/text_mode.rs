@@ -1,10 +1,10 @@
-//! A simulated phone in lines of text: what is played is written, keys are typed.
+//! The phone in lines of text: prompts are written, keys are typed.
 
 use super::audio::Audio;
-use super::call::{Line, Setup, Version};
+use super::call::{LoadedScript, PhoneCall, PhoneSetup};
 use super::keypad::{is_question, length};
-use super::stamp;
 use crate::out;
+use crate::text::call_time;
 use agi_rhai::Status;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -17,13 +17,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Plays a script to whoever sits at the keyboard.
-pub fn play(setup: &Setup, version: &Version) -> Result<Status> {
+/// Plays a script to the person at the keyboard.
+pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
     show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", printable(&setup.name())));
     let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
     let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
     let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone())?;
-    let mut line = Line::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
+    let mut line = PhoneCall::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
     if let Some(audio) = &audio {
         line.observe(Arc::new(audio.clone()));
     }
@@ -42,7 +42,7 @@ fn show(line: &str) {
     out::say(line);
 }
 
-/// The person at the keyboard, in real time; `fast`, time stands still but for questions.
+/// The caller at the keyboard, in real time. With `fast`, time passes only in questions.
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Keyboard {
     lines: Receiver<String>,
@@ -54,7 +54,7 @@ struct Keyboard {
     audio: Option<Audio>,
     shown: u64,
     asked: bool,
-    /// The key heard last, with the prompt and its end: if they are the same afterwards, it meant nothing.
+    /// The last key that was heard, with the prompt and its end. If they are the same afterwards, the key was ignored.
     last: Option<(Digit, u64, Time)>,
     clock: Stopwatch,
     began: Time,
@@ -63,9 +63,9 @@ struct Keyboard {
 }
 
 impl Keyboard {
-    fn new(setup: &Setup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
+    fn new(setup: &PhoneSetup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
         let (sender, lines) = channel();
-        // The only way to read lines and let time pass at once; it ends with the process.
+        // Only a thread of its own can read lines while time passes. It ends with the process.
         let read = move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
         Builder::new().name("keys".to_owned()).spawn(read).context("no thread for the keys")?;
         let clock = Stopwatch::start();
@@ -73,7 +73,7 @@ impl Keyboard {
             lines,
             keys: VecDeque::new(),
             gone: false,
-            // Keys from a pipe come all at once and wait until they are asked for.
+            // Keys from a pipe arrive all at once and wait for questions.
             patient: !stdin().is_terminal(),
             sounds,
             language: setup.setting.language.clone(),
@@ -88,16 +88,16 @@ impl Keyboard {
         })
     }
 
-    /// A line with the time of the call.
+    /// Prints a line with the time of the call.
     fn say(&self, what: &str) {
-        show(&format!("{:>7}  {}", stamp(self.now() - self.began), printable(what)));
+        show(&format!("{:>7}  {}", call_time(self.now() - self.began), printable(what)));
     }
 
     fn show(&mut self, until: Time, hears: &Hearing<'_>) {
         if let Some((key, prompt, end)) = self.last.take()
             && (prompt, end) == (hears.prompt, until)
         {
-            self.say(&format!("key {key} means nothing here"));
+            self.say(&format!("key {key} is ignored here"));
         }
         if hears.prompt != self.shown {
             self.shown = hears.prompt;
@@ -123,7 +123,7 @@ impl Keyboard {
         }
     }
 
-    /// What is typed next, when it is time for it.
+    /// Returns the next act, if it is due.
     fn next(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
         if self.patient && !hears.asked {
             return None;
@@ -134,13 +134,13 @@ impl Keyboard {
                 return Some(Act::HangUp);
             }
             if let Some(digit) = Digit::new(key.to_ascii_uppercase()) {
-                self.say(&format!("key {digit}{}", if hears.asked { "" } else { ", but nobody listens" }));
+                self.say(&format!("key {digit}{}", if hears.asked { "" } else { ", but the script isn't listening" }));
                 self.last = hears.asked.then_some((digit, hears.prompt, until));
                 return Some(Act::Key(digit));
             }
         }
         if self.gone && hears.asked {
-            self.say("nobody is there any more");
+            self.say("the input has ended: hanging up");
             return Some(Act::HangUp);
         }
         None
@@ -166,11 +166,11 @@ impl Caller for Keyboard {
                 }
                 return None;
             }
-            // What comes through a pipe may interrupt a prompt, so it is waited for there too.
+            // Keys from a pipe may interrupt a prompt, so prompts wait for them too.
             let waits = is_question(hears) || (self.patient && hears.asked);
             if self.gone || (self.fast && !waits) {
                 if until == Time::NEVER {
-                    // It would be waited for for ever.
+                    // The wait would never end.
                     return Some(Act::HangUp);
                 }
                 self.skipped += left;

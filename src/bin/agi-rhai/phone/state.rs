@@ -1,7 +1,7 @@
-//! What there is to see: written by the call, the watch and the log, shown by the screen.
+//! The state that the screen shows, written by the call, the file watcher and the log.
 
 use super::audio::Audio;
-use super::call::{End, Line, Version};
+use super::call::{CallEnd, LoadedScript, PhoneCall};
 use agi_rhai::Status;
 use agi_rhai::agi::split;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -13,49 +13,49 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// So many lines of each kind are kept.
-const MOST_LINES: usize = 5_000;
+/// The limit for the lines of each kind.
+const MAX_LINES: usize = 5_000;
 
-/// What is shared between the call, the watch over the files, the log and the screen.
+/// The state shared by the call, the file watcher, the log and the screen.
 #[derive(Default)]
-pub struct Live {
-    view: Mutex<View>,
-    /// The player, which hears when a prompt is broken off.
+pub struct SharedState {
+    state: Mutex<PhoneState>,
+    /// The player, which is told when a prompt is interrupted.
     pub audio: OnceLock<Audio>,
 }
 
-/// What there is to see.
+/// The state that the screen shows.
 #[derive(Default)]
-pub struct View {
-    /// What was said and pressed, over all calls.
-    pub history: Lines<Entry>,
-    /// What the script printed, and warnings.
-    pub log: Lines<Logged>,
+pub struct PhoneState {
+    /// The prompts and keys of all calls.
+    pub history: Recent<HistoryEntry>,
+    /// The output of the script, and warnings.
+    pub log: Recent<LogEntry>,
     /// The dialogue with Asterisk.
-    pub dialogue: Lines<Spoken>,
-    /// The call that is on, or the last one.
-    pub call: Option<Current>,
-    /// What the next call runs, and what is wrong with the last edit.
-    pub version: Option<Arc<Version>>,
+    pub dialogue: Recent<DialogueLine>,
+    /// The current call, or the last one.
+    pub call: Option<CallState>,
+    /// The script that the next call runs, and the problem of the last edit.
+    pub version: Option<Arc<LoadedScript>>,
     pub broken: Option<String>,
     /// AstDB.
     pub database: Database,
-    /// What to tell until something else happens: `game.rhai saved: the next call runs it`.
+    /// A message that is shown until the next call: `game.rhai was saved: the next call runs it`.
     pub news: Option<String>,
 }
 
-/// The last lines of something.
-pub struct Lines<T>(VecDeque<T>);
+/// The last lines of a list.
+pub struct Recent<T>(VecDeque<T>);
 
-impl<T> Default for Lines<T> {
+impl<T> Default for Recent<T> {
     fn default() -> Self {
         Self(VecDeque::new())
     }
 }
 
-impl<T> Lines<T> {
+impl<T> Recent<T> {
     pub fn push(&mut self, line: T) {
-        if self.0.len() == MOST_LINES {
+        if self.0.len() == MAX_LINES {
             self.0.pop_front();
         }
         self.0.push_back(line);
@@ -71,56 +71,56 @@ impl<T> Lines<T> {
 }
 
 /// A line of the history.
-pub struct Entry {
-    /// Since the call began; `None` between calls.
+pub struct HistoryEntry {
+    /// The time since the call began; `None` between calls.
     pub at: Option<Duration>,
-    pub what: What,
+    pub what: HistoryEvent,
 }
 
-/// What happened.
-pub enum What {
+/// An event in the history.
+pub enum HistoryEvent {
     /// A prompt began.
-    Prompt(OnLine),
-    /// Keys one after the other that met the same fate.
-    Keys(String, Fate),
-    /// What the script printed, or a warning.
+    Prompt(LineSound),
+    /// Consecutive keys with the same fate.
+    Keys(String, KeyFate),
+    /// Output of the script, or a warning.
     Printed(String),
-    /// Anything else worth a line.
-    Told(String),
+    /// Any other message.
+    Note(String),
     /// A call began.
     Began(String),
     /// A call ended.
     Ended(Status),
 }
 
-/// What became of a key.
+/// The fate of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum KeyFate {
     Heard,
-    /// The script listens, but not to this key.
+    /// The script listens, but not for this key.
     Ignored,
-    /// Nobody listened.
+    /// The script wasn't listening.
     Dropped,
 }
 
 /// A line of the log.
-pub struct Logged {
+pub struct LogEntry {
     pub at: Option<Duration>,
     pub warning: bool,
-    /// Script and line.
+    /// The script and line.
     pub place: Option<String>,
     pub text: String,
 }
 
 /// A line of the dialogue.
-pub struct Spoken {
+pub struct DialogueLine {
     pub at: Duration,
     pub text: String,
 }
 
 /// A sound on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OnLine {
+pub enum LineSound {
     Silence,
     File { name: String, words: Option<String> },
     Spoken { kind: String, text: String, words: Option<String> },
@@ -129,8 +129,8 @@ pub enum OnLine {
     Music(String),
 }
 
-impl OnLine {
-    fn of(sound: &Sound<'_>, version: &Version) -> Self {
+impl LineSound {
+    fn of(sound: &Sound<'_>, version: &LoadedScript) -> Self {
         match *sound {
             Sound::Silence => Self::Silence,
             Sound::File(name) => {
@@ -146,7 +146,7 @@ impl OnLine {
     }
 }
 
-/// A date as a person reads it.
+/// Returns a spoken date or time in readable form.
 fn moment(kind: &str, text: &str) -> Option<String> {
     let form = match kind {
         "date" => "%A, %-d %B %Y",
@@ -158,105 +158,106 @@ fn moment(kind: &str, text: &str) -> Option<String> {
     jiff::fmt::strtime::format(form, moment).ok()
 }
 
-/// A call that is on, or was.
-pub struct Current {
-    /// Which one it is, from 1.
+/// The current call, or the last one.
+pub struct CallState {
+    /// The number of the call, from 1.
     pub number: usize,
-    pub version: Arc<Version>,
+    pub version: Arc<LoadedScript>,
     pub variables: Variables,
     pub seed: u64,
     clock: Stopwatch,
-    /// What `--fast` has not waited for.
+    /// The time that `--fast` has skipped.
     skipped: Duration,
     began: Time,
-    pub sound: OnLine,
-    /// When it began, when it is over, and how long all of it takes where that is known.
+    pub sound: LineSound,
+    /// When the sound began, when it ends, and its whole length if known.
     pub since: Time,
     pub until: Time,
     pub length: Option<Duration>,
-    /// Whether keys are listened to.
+    /// Whether the script listens for keys.
     pub asked: bool,
     prompt: u64,
-    /// The keys the command listens to, where it names them.
+    /// The keys for which the command listens, if it names them.
     pub listened: Option<String>,
     /// The keys heard in this command.
     pub entered: String,
-    /// The key pressed last, and when.
+    /// The last key, and when it was pressed.
     pub key: Option<(char, Time)>,
-    /// The command that has not been answered yet.
+    /// The command that is running.
     pub command: Option<&'static str>,
     pub commands: u64,
-    /// Script and line of the last command.
+    /// The script and line of the last command.
     pub place: Option<(String, usize)>,
-    pub end: Option<Ended>,
+    pub end: Option<ShownEnd>,
 }
 
-/// The end of a call as it is shown.
-pub struct Ended {
+/// The end of a call to show.
+pub struct ShownEnd {
     pub status: Option<Status>,
     pub length: Duration,
     pub goes_on: Option<String>,
-    /// A fault, over several lines.
+    /// A fault in several lines.
     pub fault: Option<String>,
 }
 
-impl Current {
+impl CallState {
     pub fn now(&self) -> Time {
         self.clock.now() + self.skipped
     }
 
-    /// How long it is on, or was.
+    /// Returns the length of the call so far, or of the whole call.
     pub fn age(&self) -> Duration {
         self.end.as_ref().map_or_else(|| self.now() - self.began, |end| end.length)
     }
 }
 
-impl View {
-    /// Whether a call is on.
+impl PhoneState {
+    /// Whether a call is going on.
     pub fn on_call(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.end.is_none())
     }
 
     fn age(&self) -> Option<Duration> {
-        self.call.as_ref().filter(|call| call.end.is_none()).map(Current::age)
+        self.call.as_ref().filter(|call| call.end.is_none()).map(CallState::age)
     }
 
     fn log(&mut self, warning: bool, place: Option<String>, text: String) {
         let at = self.age();
-        self.note(What::Printed(text.clone()));
-        self.log.push(Logged { at, warning, place, text });
+        self.note(HistoryEvent::Printed(text.clone()));
+        self.log.push(LogEntry { at, warning, place, text });
     }
 
-    /// Puts a line into the history.
-    pub fn note(&mut self, what: What) {
+    /// Adds an event to the history.
+    pub fn note(&mut self, what: HistoryEvent) {
         let at = self.age();
-        self.history.push(Entry { at, what });
+        self.history.push(HistoryEntry { at, what });
     }
 
-    /// A key, which joins those just before it.
-    fn note_key(&mut self, key: char, fate: Fate) {
-        if let Some(Entry { what: What::Keys(keys, same), .. }) = self.history.0.back_mut()
+    /// Adds a key to the history, together with the keys just before it if they have the same fate.
+    fn note_key(&mut self, key: char, fate: KeyFate) {
+        if let Some(HistoryEntry { what: HistoryEvent::Keys(keys, same), .. }) = self.history.0.back_mut()
             && *same == fate
         {
             keys.push(key);
             return;
         }
-        self.note(What::Keys(key.to_string(), fate));
+        self.note(HistoryEvent::Keys(key.to_string(), fate));
     }
 }
 
-impl Live {
-    pub fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+impl SharedState {
+    /// Locks the state.
+    pub fn view(&self) -> MutexGuard<'_, PhoneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call begins.
-    pub fn begin(&self, version: Arc<Version>) {
+    /// Records the start of a call.
+    pub fn begin(&self, version: Arc<LoadedScript>) {
         let mut view = self.view();
         let number = view.call.as_ref().map_or(1, |call| call.number + 1);
         let clock = Stopwatch::start();
         let now = clock.now();
-        view.call = Some(Current {
+        view.call = Some(CallState {
             number,
             version,
             variables: Variables::default(),
@@ -264,7 +265,7 @@ impl Live {
             clock,
             skipped: Duration::ZERO,
             began: now,
-            sound: OnLine::Silence,
+            sound: LineSound::Silence,
             since: now,
             until: now,
             length: None,
@@ -279,59 +280,61 @@ impl Live {
             end: None,
         });
         view.news = None;
-        view.note(What::Began(format!("call {number}")));
+        view.note(HistoryEvent::Began(format!("call {number}")));
     }
 
-    /// The line of the call that has begun.
-    pub fn is_line(&self, line: &Line) {
+    /// Takes the variables and the seed of the call that has begun.
+    pub fn set_call(&self, placed: &PhoneCall) {
         if let Some(call) = &mut self.view().call {
-            call.variables = line.variables.clone();
-            call.seed = line.seed;
+            call.variables = placed.variables.clone();
+            call.seed = placed.seed;
         }
     }
 
-    /// The call is over.
-    pub fn end(&self, end: &anyhow::Result<End>) {
+    /// Records the end of the call.
+    pub fn end(&self, end: &anyhow::Result<CallEnd>) {
         let mut view = self.view();
         let age = view.age().unwrap_or_default();
         let ended = match end {
-            Ok(end) => Ended {
+            Ok(end) => ShownEnd {
                 status: Some(end.outcome.status),
                 length: age,
                 goes_on: end.goes_on.clone(),
                 fault: end.fault().map(|fault| fault.render(false)),
             },
-            Err(error) => Ended { status: None, length: age, goes_on: None, fault: Some(format!("error: {error:#}")) },
+            Err(error) => {
+                ShownEnd { status: None, length: age, goes_on: None, fault: Some(format!("error: {error:#}")) }
+            }
         };
-        if let Ok(End { outcome: agi_rhai::Outcome { status, .. }, .. }) = end {
-            view.note(What::Ended(*status));
+        if let Ok(CallEnd { outcome: agi_rhai::Outcome { status, .. }, .. }) = end {
+            view.note(HistoryEvent::Ended(*status));
         }
         if let Some(call) = &mut view.call {
-            call.sound = OnLine::Silence;
+            call.sound = LineSound::Silence;
             call.asked = false;
             call.end = Some(ended);
         }
     }
 
-    /// The time of the call.
+    /// Returns the time of the call.
     pub fn now(&self) -> Time {
-        self.view().call.as_ref().map(Current::now).unwrap_or_default()
+        self.view().call.as_ref().map(CallState::now).unwrap_or_default()
     }
 
-    /// Time nobody waits for.
+    /// Skips time.
     pub fn skip(&self, length: Duration) {
         if let Some(call) = &mut self.view().call {
             call.skipped = call.skipped.saturating_add(length);
         }
     }
 
-    /// What the caller hears up to some moment; true when a prompt has just begun.
+    /// Records what the caller hears until `until`. Returns true if a prompt has just begun.
     pub fn hears(&self, until: Time, hears: &Hearing<'_>, length: Option<Duration>) -> bool {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return false };
         let new = call.prompt != hears.prompt;
         if new || !same(&call.sound, &hears.sound) {
-            call.sound = OnLine::of(&hears.sound, &call.version);
+            call.sound = LineSound::of(&hears.sound, &call.version);
         }
         call.prompt = hears.prompt;
         call.since = hears.began;
@@ -339,79 +342,82 @@ impl Live {
         call.length = length;
         call.asked = hears.asked;
         let sound = call.sound.clone();
-        let new = new && sound != OnLine::Silence;
+        let new = new && sound != LineSound::Silence;
         if new {
-            view.note(What::Prompt(sound));
+            view.note(HistoryEvent::Prompt(sound));
         }
         new
     }
 
-    /// A key is pressed.
-    pub fn presses(&self, key: Digit, fate: Fate) {
+    /// Records a key.
+    pub fn presses(&self, key: Digit, fate: KeyFate) {
         let mut view = self.view();
         view.note_key(key.letter(), fate);
         if let Some(call) = &mut view.call {
             call.key = Some((key.letter(), call.now()));
-            if fate == Fate::Heard {
+            if fate == KeyFate::Heard {
                 call.entered.push(key.letter());
             }
         }
     }
 
-    /// The last key heard meant nothing after all.
-    pub fn meant_nothing(&self) {
+    /// Marks the last key as ignored.
+    pub fn ignore_last_key(&self) {
         let mut view = self.view();
-        let Some(Entry { what: What::Keys(keys, Fate::Heard), .. }) = view.history.0.back_mut() else { return };
+        let Some(HistoryEntry { what: HistoryEvent::Keys(keys, KeyFate::Heard), .. }) = view.history.0.back_mut()
+        else {
+            return;
+        };
         let Some(key) = keys.pop() else { return };
         if keys.is_empty() {
             view.history.0.pop_back();
         }
-        view.note_key(key, Fate::Ignored);
+        view.note_key(key, KeyFate::Ignored);
         if let Some(call) = &mut view.call {
             call.entered.pop();
         }
     }
 
-    /// Puts a line into the history.
-    pub fn note(&self, what: What) {
+    /// Adds an event to the history.
+    pub fn note(&self, what: HistoryEvent) {
         self.view().note(what);
     }
 
-    /// A line of the dialogue.
+    /// Adds a line to the dialogue.
     pub fn dialogue(&self, text: String, at: Time) {
         let mut view = self.view();
         let Some(call) = &view.call else { return };
         let at = at - call.began;
-        view.dialogue.push(Spoken { at, text });
+        view.dialogue.push(DialogueLine { at, text });
     }
 
-    /// A line of the log.
+    /// Adds a line to the log.
     pub fn log(&self, warning: bool, place: Option<String>, text: String) {
         self.view().log(warning, place, text);
     }
 
-    /// A panic, in the log. Whoever panics may be looking at this just now.
+    /// Adds a panic to the log, unless the panicking thread holds the lock.
     pub fn report(&self, panic: &str) {
-        if let Ok(mut view) = self.view.try_lock() {
+        if let Ok(mut view) = self.state.try_lock() {
             view.log(true, None, panic.to_owned());
         }
     }
 }
 
-/// Whether it is the same sound still, told without making a copy.
-fn same(known: &OnLine, sound: &Sound<'_>) -> bool {
+/// Compares two sounds without copying.
+fn same(known: &LineSound, sound: &Sound<'_>) -> bool {
     match (known, *sound) {
-        (OnLine::Silence, Sound::Silence) | (OnLine::Beep, Sound::Beep) => true,
-        (OnLine::File { name, .. } | OnLine::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
+        (LineSound::Silence, Sound::Silence) | (LineSound::Beep, Sound::Beep) => true,
+        (LineSound::File { name, .. } | LineSound::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
             name == other
         }
-        (OnLine::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
-        (OnLine::Music(class), Sound::Music(other)) => class == other,
+        (LineSound::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
+        (LineSound::Music(class), Sound::Music(other)) => class == other,
         _ => false,
     }
 }
 
-/// The keys a line of this command names as those it listens to.
+/// Returns the keys for which a command line of this command listens.
 fn keys(command: &Command, line: &[u8]) -> Option<String> {
     let words = split(line);
     let arguments = words.get(command.verb.split(' ').count()..)?;
@@ -420,7 +426,7 @@ fn keys(command: &Command, line: &[u8]) -> Option<String> {
     Some(keys).filter(|keys| !keys.is_empty())
 }
 
-impl Observer for Live {
+impl Observer for SharedState {
     fn sent(&self, command: &'static Command, sent: &Sent<'_>, script: &str, line: usize, _: Time) {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return };
@@ -440,7 +446,7 @@ impl Observer for Live {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return };
         call.command = None;
-        call.sound = OnLine::Silence;
+        call.sound = LineSound::Silence;
         call.asked = false;
         call.until = call.now();
     }

@@ -1,4 +1,4 @@
-//! Places in a text as the protocol counts them, and files as it names them.
+//! Positions in a text as the protocol counts them, and URIs of files.
 
 use lsp_types::{Position, PositionEncodingKind, Range, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What a column counts.
+/// The unit of columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     Utf8,
@@ -17,8 +17,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The one this editor can do that costs least; UTF-16 unless it says more.
-    pub fn of(offered: &[PositionEncodingKind]) -> Self {
+    /// Chooses the cheapest encoding that the editor offers; UTF-16 by default.
+    pub fn choose(offered: &[PositionEncodingKind]) -> Self {
         if offered.contains(&PositionEncodingKind::UTF8) {
             Self::Utf8
         } else if offered.contains(&PositionEncodingKind::UTF32) && !offered.contains(&PositionEncodingKind::UTF16) {
@@ -44,7 +44,8 @@ impl Encoding {
         }
     }
 
-    /// The byte at a position; behind the end of a line is its end, behind the last line the end of the text.
+    /// Returns the byte offset of a position. A position after the end of a line means the end of the line, one after
+    /// the last line the end of the text.
     pub fn offset(self, text: &str, position: Position) -> usize {
         let Some(start) = line_start(text, position.line as usize) else { return text.len() };
         let mut column = 0;
@@ -87,8 +88,8 @@ fn line_start(text: &str, line: usize) -> Option<usize> {
     if line == 0 { Some(0) } else { text.match_indices('\n').nth(line - 1).map(|(at, _)| at + 1) }
 }
 
-/// The bytes of so many characters from a line and a column, both from 1, as the checker counts them; the whole line
-/// where it has no column.
+/// Returns the bytes of `width` characters at a line and a column as the checker counts them, both from 1; the whole
+/// line if the column is 0.
 pub fn span(text: &str, line: usize, column: usize, width: usize) -> std::ops::Range<usize> {
     let Some(start) = line_start(text, line.saturating_sub(1)) else { return text.len()..text.len() };
     let rest = &text[start..];
@@ -100,7 +101,7 @@ pub fn span(text: &str, line: usize, column: usize, width: usize) -> std::ops::R
     start + byte(column - 1)..start + byte(column - 1 + width.max(1))
 }
 
-/// The path of a file; none of what is no file, such as a text that was never saved.
+/// Returns the path of a file; `None` if the URI isn't one of a file, such as that of a text that was never saved.
 pub fn path(uri: &Uri) -> Option<PathBuf> {
     let rest = uri.as_str().strip_prefix("file://")?;
     let path = &rest[rest.find('/')?..];
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_count_what_was_agreed() {
+    fn columns_count_the_agreed_unit() {
         let text = "a\nüb🙂c\r\nd";
         let check = |encoding: Encoding, character: u32, offset: usize| {
             let position = Position { line: 1, character };
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_named_as_in_a_url() {
+    fn uris_are_percent_encoded() {
         let there_and_back = |text: &str| {
             let uri = uri(Path::new(text)).unwrap();
             assert_eq!(path(&uri).unwrap(), Path::new(text));
