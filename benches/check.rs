@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, missing_docs, reason = "a program for people")]
 
 use agi_rhai::script::Language;
-use agi_rhai::script::check::Checker;
+use agi_rhai::tools::check::Checker;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;

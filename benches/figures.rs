@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
 #![allow(clippy::pedantic, reason = "as in the tests")]
 
-use agi_rhai::command::{Command as AgiCommand, Value};
+use agi_rhai::command::{GET_DATA, Value};
 use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::transport::{Simulator, Stream};
 use agi_rhai::{Host, Session, Status};
@@ -170,7 +170,7 @@ fn per_command() -> bool {
     const COMMANDS: u32 = 200_000;
     let echo = Echo(Arc::new(Mutex::new(ENVIRONMENT.bytes().collect())));
     let mut session = Session::begin(Box::new(Stream::new(echo.clone(), echo))).unwrap();
-    let get_data = AgiCommand::of_function("get_data").unwrap();
+    let get_data = &GET_DATA;
     let args = [Value::from("subtraction-game-equals"), Value::from(5000), Value::from(2)];
     let mut passes = Vec::new();
     for _ in 0..7 {

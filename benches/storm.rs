@@ -6,7 +6,7 @@
 
 use agi_rhai::Host;
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::storm::Length;
+use agi_rhai::tools::storm::{Length, Storm};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn main() {
                 let sounds = Sounds::stock().with_folder(scripts.join("sounds")).with_prompts(&prompts).unwrap();
                 let host = Host::new();
                 let script = host.load(&scripts.join(format!("{name}.rhai")), None).unwrap();
-                let storm = host.storm(script, sounds);
+                let storm = Storm::new(&host, script, sounds);
                 let start = processor_time();
                 let report = storm.run(seed, Length::Calls(CALLS));
                 assert_eq!(report.calls, CALLS);

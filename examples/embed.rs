@@ -6,6 +6,7 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
+use agi_rhai::command::DATABASE_PUT;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Call;
 use agi_rhai::transport::{Simulator, Stream};
@@ -51,22 +52,20 @@ pub(crate) fn host() -> Host {
     module.set_native_fn("stock", move |number: &str| -> Result<Dynamic, Box<EvalAltResult>> {
         Ok(stock.get(number).map_or(Dynamic::UNIT, |pieces| Dynamic::from(*pieces)))
     });
-    // A function of the call it is called in. The channel comes from the session's environment; the command is called
-    // by its name in scripts, so that a hangup or a refusal reaches the script as it does from any command.
+    // A function of the call it is called in. The channel comes from the session's environment. A hangup or a refusal
+    // reaches the script as it does from any command.
     module.set_native_fn(
         "remember",
-        |context: NativeCallContext, key: &str, value: &str| -> Result<Dynamic, Box<EvalAltResult>> {
-            let channel = {
-                // The guard must be gone before a command is called: the command needs the session itself.
-                let call = Call::of(&context)?;
-                let session = call.session();
-                session.environment().get("agi_channel").unwrap_or_default().into_owned()
-            };
-            context.call_native_fn("database_put", (channel, key.to_owned(), value.to_owned()))
+        |context: NativeCallContext, key: &str, value: &str| -> Result<(), Box<EvalAltResult>> {
+            let call = Call::of(&context)?;
+            let channel =
+                call.with_session(|session| session.environment().get("agi_channel").unwrap_or_default().into_owned())?;
+            call.invoke(&DATABASE_PUT, &[channel.as_str().into(), key.into(), value.into()])?;
+            Ok(())
         },
     );
     let mut host = Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     host
 }
 

@@ -55,10 +55,12 @@ pub mod agi;
 pub mod clock;
 pub mod command;
 pub mod host;
+pub mod ivr;
 pub mod pbx;
 pub mod script;
 pub mod session;
 mod stack;
+pub mod tools;
 pub mod transport;
 
 pub use host::{Host, Outcome, Status};

@@ -92,7 +92,7 @@ fn play(script: &str, asterisk: &Asterisk) -> Played {
         .in_global_namespace()
         .set_into_module(&mut module, move |value: Dynamic| book.lock().unwrap().push(format!("{value:?}")));
     let mut host = Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     let script = host.compile("bad.rhai", script).unwrap();
     let outcome = match Session::begin(Box::new(Stream::new(asterisk.clone(), asterisk.clone()))) {
         Ok(session) => Ok(host.run(session, &script, vec![])),

@@ -3,8 +3,8 @@
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Language;
-use agi_rhai::script::check::{Checker, Finding, RULES, Severity};
 use agi_rhai::script::rhai::Module;
+use agi_rhai::tools::check::{Checker, Finding, RULES, Severity};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Session};
 use std::collections::BTreeSet;

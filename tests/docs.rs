@@ -21,10 +21,11 @@
 #[allow(dead_code, reason = "its `main` is for people")]
 mod embed;
 
-use agi_rhai::command::reference;
+use agi_rhai::command::{Table, reference};
+use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
-use agi_rhai::script::rehearse::VOCABULARY;
 use agi_rhai::script::{BUILTINS, Script};
+use agi_rhai::tools::testing::VOCABULARY;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Fault, Host, Outcome, Session, Status};
 use std::fs;
@@ -631,7 +632,7 @@ fn every_setting_of_the_pages_is_one() {
 
 #[test]
 fn the_reference_is_the_table() {
-    let page = reference::page(BUILTINS, VOCABULARY);
+    let page = reference::page(&Table::new(), &[BUILTINS, QUESTIONS].concat(), VOCABULARY);
     let path = Path::new(PROJECT).join(REFERENCE);
     if std::env::var_os("AGI_RHAI_BLESS").is_some() {
         fs::write(&path, &page).unwrap();

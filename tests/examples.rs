@@ -1,7 +1,8 @@
 //! Every example of the table runs twice: against a scripted peer, which checks the lines sent and answers with the
 //! replies declared, and against the simulator, which must come to the same replies by itself.
 
-use agi_rhai::command::{COMMANDS, Example, Returns};
+use agi_rhai::command::{COMMANDS, Command, Example, Hears, OnMinusOne, Plays, Returns};
+use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::BUILTINS;
 use agi_rhai::transport::{Simulator, Stream, Transport};
@@ -26,7 +27,7 @@ fn run(script: &str, transport: Box<dyn Transport>) -> String {
         Ok(())
     });
     let mut host = Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     let (before, last) = script.rsplit_once("; ").map_or(("", script), |(before, last)| (before, last));
     let text = format!("try {{ {before}; note({last}); }} catch (e) {{ note_error(`${{e.kind}}: ${{e.message}}`); }}");
     let script = host.compile("example.rhai", &text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
@@ -101,7 +102,9 @@ impl Read for Peer {
 
 fn examples() -> impl Iterator<Item = (&'static str, &'static Example)> {
     let commands = COMMANDS.iter().map(|command| &command.function);
-    commands.chain(BUILTINS.iter().copied()).flat_map(|f| f.examples.iter().map(|example| (f.name, example)))
+    commands
+        .chain(BUILTINS.iter().chain(QUESTIONS).copied())
+        .flat_map(|f| f.examples.iter().map(|example| (f.name, example)))
 }
 
 #[test]
@@ -145,9 +148,18 @@ fn the_table_is_whole() {
         assert_eq!(name, command.verb.to_lowercase().replace(' ', "_"), "a function is named by its verb");
         assert!(COMMANDS[..number].iter().all(|other| other.verb != command.verb), "{name} is declared twice");
         assert!(!function.examples.is_empty(), "{name} has no example");
+        // A row states what is private, and agrees with itself.
+        assert_ne!(command.hears, Hears::Unstated, "{name}");
+        assert_ne!(command.subject, Command::UNSTATED.subject, "{name}");
+        let (is_key, is_digits) = (command.hears == Hears::Key, matches!(command.hears, Hears::Digits { .. }));
+        assert_eq!(is_key, matches!(function.returns, Returns::Key), "{name}: the key it gives is what it hears");
+        assert_eq!(is_digits, matches!(function.returns, Returns::Digits), "{name}: so are the digits");
+        if matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
+            assert!(matches!(command.plays, Plays::Sound(_)), "{name}: which sound is missing?");
+        }
         assert!(command.words.start() >= &0 && command.words.start() <= command.words.end(), "{name}");
     }
-    let functions = COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().copied());
+    let functions = COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().chain(QUESTIONS).copied());
     for function in functions {
         let name = function.name;
         assert!(function.summary.ends_with('.') && !function.summary.contains(". "), "{name}: one sentence");

@@ -2,7 +2,7 @@
 //! by line but for what [`equal`] lists, for every command there is.
 
 use crate::support::asterisk::{Call, Line, asterisk};
-use agi_rhai::command::{COMMANDS, Command};
+use agi_rhai::command::{COMMANDS, Table};
 use agi_rhai::pbx::{self, Channel, ChannelState, Plan, Voice};
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Session, agi};
@@ -512,7 +512,7 @@ fn verbs(lines: &[String]) -> BTreeSet<&'static str> {
         let words = agi::split(line.as_bytes());
         let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        verbs.extend(Command::of_words(&words).map(|(command, _)| command.verb));
+        verbs.extend(Table::new().of_words(&words).map(|(command, _)| command.verb));
     }
     verbs
 }

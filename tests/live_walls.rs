@@ -143,7 +143,7 @@ fn live_walls_are_what_holds() {
 #[test]
 fn live_walls_allow_what_there_is() {
     let told = fs::read_to_string(asterisk().reference()).unwrap();
-    let old = include_str!("../src/script/check/applications.txt");
+    let old = include_str!("../src/tools/check/applications.txt");
     for (what, element) in [(What::Application, "application"), (What::Function, "function")] {
         for name in allowed(what) {
             let known = told.contains(&format!("<{element} name=\"{name}\""))

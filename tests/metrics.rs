@@ -1,7 +1,7 @@
 //! The counters, the page Prometheus reads, the server of the page, and what is drawn and watched from it.
 
 use agi_rhai::Status;
-use agi_rhai::command::{After, COMMANDS, Command, Function, Minus, Returns, Since, Waits};
+use agi_rhai::command::{COMMANDS, Command, Function, Returns};
 use agi_rhai::host::http::{self, Answer, Pages};
 use agi_rhai::host::metrics::{CONTENT_TYPE, Gauges, Metrics, Refused};
 use std::collections::{BTreeMap, BTreeSet};
@@ -225,14 +225,7 @@ fn histograms_are_cumulative() {
 static OWN: Command = Command {
     function: Function { name: "own", summary: "Own.", params: &[], returns: Returns::Key, examples: &[] },
     verb: "OWN",
-    since: Since::version("22"),
-    words: 0..=0,
-    minus: Minus::Value,
-    dead: true,
-    waits: Waits::Short,
-    after: After::Nothing,
-    sets: agi_rhai::command::Sets::Nothing,
-    simulate: |_, _| None,
+    ..Command::UNSTATED
 };
 
 #[test]

@@ -2,8 +2,9 @@
 
 use crate::support::process::{Folder, agi_rhai, program};
 use agi_rhai::command::COMMANDS;
+use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::script::BUILTINS;
-use agi_rhai::script::rehearse::VOCABULARY;
+use agi_rhai::tools::testing::VOCABULARY;
 use std::process::{Command, Stdio};
 
 /// Runs it without a call: code, standard output, standard error.
@@ -31,7 +32,10 @@ fn the_list_of_functions_fits_the_terminal() {
     ] {
         assert!(list.contains(line), "no {line:?} in {list}");
     }
-    let names = COMMANDS.iter().map(|c| c.function.name).chain(BUILTINS.iter().chain(VOCABULARY).map(|f| f.name));
+    let names = COMMANDS
+        .iter()
+        .map(|c| c.function.name)
+        .chain(BUILTINS.iter().chain(QUESTIONS).chain(VOCABULARY).map(|f| f.name));
     for name in names {
         assert!(list.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name} is missing");
     }

@@ -140,7 +140,7 @@ fn functions() -> BTreeSet<(String, usize)> {
         Ok(())
     };
     rhai::FuncRegistration::new("list_all").in_global_namespace().set_into_module(&mut module, list);
-    host.language().add(module);
+    host.language_mut().add(module);
     let script = host.compile("list.rhai", "list_all();").unwrap();
     let line = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::parse("").unwrap())));
     host.run(Session::begin(Box::new(line)).unwrap(), &script, vec![]);

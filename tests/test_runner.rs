@@ -2,10 +2,9 @@
 
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::Host;
-use agi_rhai::script::rehearse::{Rehearsal, VOCABULARY};
+use agi_rhai::tools::testing::{TestRunner, VOCABULARY};
 use quick_junit::{NonSuccessKind, TestCaseStatus};
 use std::path::Path;
-use std::sync::Arc;
 
 /// A door that opens to a code.
 const DOOR: &str = r##"answer();
@@ -487,14 +486,14 @@ fn wrong_games_are_caught() {
 
 #[test]
 fn every_word_works_as_its_example_says() {
-    let rehearsal = Rehearsal::new(Arc::new(Host::new()), None);
+    let runner = TestRunner::new(Host::new(), None);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/example.test.rhai");
     for function in VOCABULARY {
         for example in function.examples {
             let (before, last) = example.script.rsplit_once("; ").unwrap_or(("", example.script));
             let text = format!("fn test_it() {{ {before}; print({last}); expect(false); }}");
-            let suite = rehearsal.suite_of(&path, &text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
-            let report = rehearsal.run(&suite, "it", 1);
+            let suite = runner.suite_of(&path, &text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
+            let report = runner.run(&suite, "it", 1);
             let told = report.failure.unwrap().render(false);
             assert!(told.starts_with("error: expected this to be true"), "{}: {told}", example.script);
             let printed = told.split("the test printed:\n  ").nth(1).unwrap_or_default();

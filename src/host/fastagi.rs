@@ -11,7 +11,7 @@ use super::metrics::{Gauges, Metrics, Refused};
 use super::watch::{self, Stuck};
 use super::{Host, Outcome, Status, lock};
 use crate::clock::{Stopwatch, Time};
-use crate::script::{Call, Change, Found, Library, Memory};
+use crate::script::{CallState, Change, Found, Library, Memory};
 use crate::session::Session;
 use crate::stack;
 use crate::transport::{Got, Stream, Wait, Wire};
@@ -935,7 +935,7 @@ impl Shared {
 
     /// Finds the script. Where there is none, Asterisk is told.
     #[inline(never)]
-    fn begin(&self, mut session: Box<Session>, live: &Arc<Live>) -> Option<(Found, Arc<Call>)> {
+    fn begin(&self, mut session: Box<Session>, live: &Arc<Live>) -> Option<(Found, Arc<CallState>)> {
         self.metrics.started();
         session.observe(Arc::clone(live) as Arc<_>);
         let (name, params) = request(live.about().map_or("", |about| &about.request));

@@ -22,10 +22,7 @@ pub use recorder::Recorder;
 
 use crate::clock::Time;
 use crate::command::Permissions;
-use crate::pbx::Sounds;
-use crate::script::rehearse::{Ended, Stage};
-use crate::script::storm::{Storm, Terms};
-use crate::script::{Call, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
+use crate::script::{CallState, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
 use std::borrow::Cow;
@@ -139,13 +136,25 @@ impl Host {
         Self::default()
     }
 
-    /// The words of its scripts, to add some.
-    pub fn language(&mut self) -> &mut Language {
+    /// The functions that scripts can call.
+    #[must_use]
+    pub fn language(&self) -> &Language {
+        &self.language
+    }
+
+    /// The functions that scripts can call, to add some.
+    pub fn language_mut(&mut self) -> &mut Language {
         &mut self.language
     }
 
     /// What a script may use.
-    pub fn limits(&mut self) -> &mut Limits {
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What a script may use, to change it.
+    pub fn limits_mut(&mut self) -> &mut Limits {
         &mut self.limits
     }
 
@@ -210,20 +219,6 @@ impl Host {
         Library::open(folder, &self.language, Time::default())
     }
 
-    /// A storm of calls on a script with these sounds, under the limits and with the words of this host.
-    pub fn storm(&self, script: Script, sounds: Sounds) -> Storm {
-        Storm::new(
-            script,
-            sounds,
-            Terms {
-                language: self.language.clone(),
-                limits: self.limits.clone(),
-                memory: self.memory,
-                permissions: Arc::clone(&self.permissions),
-            },
-        )
-    }
-
     /// Runs a script on a session and tells Asterisk how it ended.
     pub fn run(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
         self.run_with(session, script, args, BTreeMap::new())
@@ -249,41 +244,44 @@ impl Host {
         script: &Script,
         args: Vec<String>,
         params: BTreeMap<String, String>,
-    ) -> Arc<Call> {
+    ) -> Arc<CallState> {
         let seed = self.seed.unwrap_or_else(chance);
+        session.set_table(self.language.commands());
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
         }
         session.permit(Arc::clone(&self.permissions));
         session.log_digits(self.log_digits);
-        Call::new(session, args, params, seed, self.limits.clone(), self.memory)
+        CallState::new(session, args, params, seed, self.limits.clone(), self.memory)
     }
 
-    fn play(&self, call: &Arc<Call>, script: &Script) -> Outcome {
+    fn play(&self, call: &Arc<CallState>, script: &Script) -> Outcome {
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
         Self::end(call, script, run)
     }
 
+    /// Runs a script as [`run`](Self::run) does, but reports the end to nobody: neither to Asterisk nor in the log.
+    pub fn run_quietly(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
+        let call = self.begin(session, script, args, BTreeMap::new());
+        let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
+        let Judgement { status, fault, .. } = Judgement::of(&call, script, run);
+        let session = call.session();
+        let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
+        Outcome { status, fault, commands, missing_sounds, length: session.now() - session.began(), seed: call.seed() }
+    }
+
     #[inline(never)]
-    fn end(call: &Call, script: &Script, run: Run) -> Outcome {
-        let mut problem = None;
-        let (status, fault) = match run {
-            Ok((Finished::Well, _)) => (Status::Success, None),
-            Ok((Finished::Over(Over::Lost(why)), _)) => {
-                error!(script = script.name(), "the line to Asterisk broke: {why}");
-                (Status::Lost, None)
-            }
-            Ok((Finished::Over(over), after)) => {
-                problem = (over == Over::Stopped).then(|| over.to_string());
-                (Status::Hangup, after)
-            }
-            Ok((Finished::Fault(fault), _)) => (Status::Failure, Some(fault)),
-            Err(panic) => {
-                let of = if call.session().knows_a_secret() { Fault::of_discreet_panic } else { Fault::of_panic };
-                (Status::Failure, Some(of(script.name(), "a function", &*panic)))
-            }
-        };
+    fn end(call: &CallState, script: &Script, run: Run) -> Outcome {
+        let Judgement { status, fault, problem } = Judgement::of(call, script, run);
         let mut session = call.session();
+        let problem = match (status, problem) {
+            (Status::Lost, Some(why)) => {
+                error!(script = script.name(), "{why}");
+                // Nobody can be told.
+                None
+            }
+            (_, problem) => problem,
+        };
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
         if let Some(fault) = &fault {
             complain(&session, fault);
@@ -313,24 +311,31 @@ impl Host {
     }
 }
 
-/// Tests call scripts as calls do.
-impl Stage for Host {
-    fn terms(&self) -> (&Language, &Limits, Option<Memory>) {
-        (&self.language, &self.limits, self.memory)
-    }
+/// How a run counts.
+struct Judgement {
+    status: Status,
+    fault: Option<Box<Fault>>,
+    /// What went wrong besides a fault.
+    problem: Option<String>,
+}
 
-    fn play(
-        &self,
-        session: Session,
-        script: &Script,
-        args: Vec<String>,
-        params: BTreeMap<String, String>,
-        seed: u64,
-    ) -> Ended {
-        let mut host = self.clone();
-        host.set_seed(seed);
-        let outcome = host.run_with(session, script, args, params);
-        Ended { status: outcome.status.word(), fault: outcome.fault.map(Fault::in_full) }
+impl Judgement {
+    fn of(call: &CallState, script: &Script, run: Run) -> Self {
+        let (status, fault, problem) = match run {
+            Ok((Finished::Well, _)) => (Status::Success, None, None),
+            Ok((Finished::Over(Over::Lost(why)), _)) => {
+                (Status::Lost, None, Some(format!("the line to Asterisk broke: {why}")))
+            }
+            Ok((Finished::Over(over), after)) => {
+                (Status::Hangup, after, (over == Over::Stopped).then(|| over.to_string()))
+            }
+            Ok((Finished::Fault(fault), _)) => (Status::Failure, Some(fault), None),
+            Err(panic) => {
+                let of = if call.session().knows_a_secret() { Fault::of_discreet_panic } else { Fault::of_panic };
+                (Status::Failure, Some(of(script.name(), "a function", &*panic)), None)
+            }
+        };
+        Self { status, fault, problem }
     }
 }
 

@@ -4,8 +4,9 @@
 //! Rhai looks at the sizes of a value only once it is made. That is right for what grows by a constant; what is here
 //! grows by more, or does not end. `tests/fastagi/walls.rs` finds such functions, also new ones.
 
-use super::engine::Call;
+use super::call::Call;
 use super::shown::shown;
+use super::state::GROWN;
 use rhai::{
     Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
     Position, RhaiFunc, Shared,
@@ -15,7 +16,7 @@ use std::any::TypeId;
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// Registers them. They are found before Rhai's own.
-pub(super) fn add_all(module: &mut Module) {
+pub(crate) fn add_all(module: &mut Module) {
     add_texts(module);
     add_parts(module);
     add_forms(module);
@@ -161,9 +162,6 @@ fn add_forms(module: &mut Module) {
     });
 }
 
-/// How the fault of such a value begins.
-pub(super) const GROWN: &str = "a value has grown too large";
-
 /// The text of a value. One that has grown beyond its limits by way of `this[..] =`, which nothing sees, ends the
 /// script. Rhai looks at its size after it was written, and would write all of it into the error's place: so nothing is
 /// left of it.
@@ -175,15 +173,16 @@ fn written<T: Clone + Into<Dynamic>>(
     let whole: Dynamic = value.clone().into();
     if let Err(error) = context.engine().ensure_data_size_within_limits(&whole) {
         if let Ok(call) = Call::of(context) {
-            call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
-            call.exceed(format!("{GROWN}: {error}"));
+            call.state
+                .prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+            call.state.usage.exceed(format!("{GROWN}: {error}"));
         }
         clear(value);
     }
     form(context, whole)
 }
 
-pub(super) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {
+pub(crate) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {
     shown(&value.into(), room_for_text(context)).into()
 }
 

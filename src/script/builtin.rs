@@ -1,28 +1,34 @@
 //! What a script has besides the commands: time, chance, numbers, the end.
 
+use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
-use super::engine::Call;
-use super::functions::{add, add_typed, dynamic, raise, value};
-use super::ivr;
+use super::call::Call;
+use super::convert::{dynamic, value};
 use super::shown::{SHOWN, quoted, shown};
 use crate::agi::line::LONG_LINE;
-use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
-use crate::session::Error;
+use crate::command::{
+    Example, Function, Kind, Need, Param, Privacy, Returns, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY, Type, Value,
+};
 use rand::RngExt;
 use rhai::{
     Array, Dynamic, EvalAltResult, FLOAT, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
 };
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::time::Duration;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
 const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+    gives(Type::Unknown, doc)
+}
+
+const fn gives(gives: Type, doc: &'static str) -> Returns {
+    Returns::Own { doc, gives }
 }
 
 const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
-    Param { name, kind, need, doc }
+    Param { name, kind, need, privacy: Privacy::Private, doc }
 }
 
 const fn example(script: &'static str, value: &'static str) -> Example {
@@ -67,9 +73,9 @@ pub static BUILTINS: &[&Function] = &[
         summary: "Makes a whole number of a text such as the digits a caller entered.",
         params: &[
             param("text", Kind::Text, Need::Required, "Text, number or `()`."),
-            param("otherwise", Kind::Text, Need::Optional, "What to give instead of `()`."),
+            param("otherwise", Kind::Otherwise, Need::Optional, "What to give instead of `()`."),
         ],
-        returns: returns("an integer; `()` for `()`, an empty text, `12*` and more than 18 digits"),
+        returns: gives(Type::NumberOrUnit, "an integer; `()` for `()`, an empty text, `12*` and more than 18 digits"),
         examples: &[
             example(r#"to_number("0412")"#, "412"),
             example(r#"to_number("12*")"#, "()"),
@@ -83,7 +89,7 @@ pub static BUILTINS: &[&Function] = &[
             param("least", Kind::INT, Need::Optional, "The least number."),
             param("most", Kind::INT, Need::Optional, "The largest number."),
         ],
-        returns: returns("a number"),
+        returns: gives(Type::Number, "a number"),
         examples: &[example("random(7, 7)", "7")],
     },
     &Function {
@@ -104,14 +110,14 @@ pub static BUILTINS: &[&Function] = &[
         name: "elapsed",
         summary: "Tells the seconds since the script began.",
         params: &[],
-        returns: returns("a number with a fraction"),
+        returns: gives(Type::Number, "a number with a fraction"),
         examples: &[example("sleep(2); elapsed()", "2.0")],
     },
     &Function {
         name: "now",
         summary: "Tells the time in seconds since the Unix epoch, as the `say_*` functions take it.",
         params: &[],
-        returns: returns("an integer"),
+        returns: gives(Type::Number, "an integer"),
         examples: &[example("let t = now(); sleep(2); now() - t", "2")],
     },
     &Function {
@@ -127,8 +133,8 @@ pub static BUILTINS: &[&Function] = &[
     &Function {
         name: "caller",
         summary: "Tells the caller's number.",
-        params: &[param("otherwise", Kind::Text, Need::Optional, "What to give instead of `()`.")],
-        returns: returns("a text; `()` when it is withheld"),
+        params: &[param("otherwise", Kind::Otherwise, Need::Optional, "What to give instead of `()`.")],
+        returns: gives(Type::TextOrUnit, "a text; `()` when it is withheld"),
         examples: &[example(r#"caller("nobody")"#, r#""nobody""#)],
     },
     &Function {
@@ -138,16 +144,11 @@ pub static BUILTINS: &[&Function] = &[
         returns: returns("the text in quotes"),
         examples: &[example(r#"app_text("one, two")"#, r#""\"one, two\"""#)],
     },
-    &ivr::SAY,
-    &ivr::COLLECT,
-    &ivr::ASK,
-    &ivr::CONFIRM,
-    &ivr::MENU,
-    &ivr::DIAL,
 ];
 
-pub(super) fn add_all(module: &mut Module) {
-    ivr::add_all(module);
+/// Registers the commands and what goes with them.
+pub(crate) fn add_core(module: &mut Module) {
+    add_commands(module);
     add_to_calls(module);
     add_to_tests_too(module);
 }
@@ -160,30 +161,26 @@ fn add_to_calls(module: &mut Module) {
     }
     add_typed(module, "sleep", &[text], sleep);
     for arity in 0..=1 {
-        add(module, "exit", arity, |context, _| {
-            let call = Call::of(context)?;
-            let over = call.session().finish();
-            Err(raise(&call, context, Error::Over(over)))
-        });
+        add(module, "exit", arity, |context, _| Err(Call::of(context)?.exit()));
         add(module, "caller", arity, |context, args| {
-            let call = Call::of(context)?;
-            let session = call.session();
-            let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
-            Ok(number.map_or_else(|| otherwise(args, 0), |number| number.into_owned().into()))
+            let number = Call::of(context)?.with_session(|session| {
+                let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
+                number.map(Cow::into_owned)
+            })?;
+            Ok(number.map_or_else(|| otherwise(args, 0), Dynamic::from))
         });
     }
     for arity in 1..=3 {
         add(module, "go_to", arity, go_to);
     }
     add(module, "elapsed", 0, |context, _| {
-        let call = Call::of(context)?;
-        let mut session = call.session();
-        Ok((session.asked() - session.began()).as_secs_f64().into())
+        let elapsed = Call::of(context)?.with_session(|session| session.asked() - session.began())?;
+        Ok(elapsed.as_secs_f64().into())
     });
 }
 
 /// What the tests of scripts have as well.
-pub(super) fn add_to_tests_too(module: &mut Module) {
+pub(crate) fn add_to_tests_too(module: &mut Module) {
     bounded::add_all(module);
     let (int, float, text, unit) =
         (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
@@ -195,14 +192,14 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
             |_, args| Ok(number(args[0]).map_or_else(|| otherwise(args, 1), Dynamic::from)),
         );
     }
-    add(module, "random", 0, |context, _| Ok(Call::of(context)?.chance().random_range(0.0..1.0).into()));
+    add(module, "random", 0, |context, _| Ok(Call::of(context)?.random().random_range(0.0..1.0).into()));
     add_typed(module, "random", &[int, int], |context, args| {
         let (least, most) = (integer(args[0]), integer(args[1]));
         if least > most {
             let message = format!("random: {least} to {most} holds no number");
             return Err(wrong(context, &message, "random: there is no number between the two"));
         }
-        Ok(Call::of(context)?.chance().random_range(least..=most).into())
+        Ok(Call::of(context)?.random().random_range(least..=most).into())
     });
     add_typed(module, "choose", &[TypeId::of::<Array>()], |context, args| {
         let array = args[0].read_lock::<Array>().map(|array| array.clone()).unwrap_or_default();
@@ -210,11 +207,11 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
             let message = "choose: the array is empty";
             return Err(wrong(context, message, message));
         }
-        let at = Call::of(context)?.chance().random_range(0..array.len());
+        let at = Call::of(context)?.random().random_range(0..array.len());
         Ok(array[at].clone())
     });
     FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
-    add(module, "now", 0, |context, _| Ok(unix(&*Call::of(context)?).into()));
+    add(module, "now", 0, |context, _| Ok(unix(&Call::of(context)?)?.into()));
     for arity in 0..=2 {
         add(module, "date", arity, date);
     }
@@ -242,7 +239,8 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
     for kind in plain.into_iter().chain(containers) {
         add_typed(module, "print", &[kind], |context, args| {
             if let Ok(call) = Call::of(context) {
-                call.prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+                call.state
+                    .prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
             }
             Ok(bounded::form(context, args[0].clone()).into())
         });
@@ -260,19 +258,12 @@ pub(super) fn add_to_tests_too(module: &mut Module) {
     }
 }
 
-impl Call {
-    fn chance(&self) -> std::sync::MutexGuard<'_, rand::rngs::StdRng> {
-        self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 /// An error of a function: with the values that are not right, and without, for a call that has a secret.
 fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<EvalAltResult> {
-    let message = match Call::of(context) {
-        Ok(call) => call.raises(message, discreet.to_owned()),
-        Err(_) => message.to_owned(),
-    };
-    EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into()
+    match Call::of(context) {
+        Ok(call) => call.wrong(message, discreet),
+        Err(_) => EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into(),
+    }
 }
 
 fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT, Box<EvalAltResult>> {
@@ -286,13 +277,13 @@ fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT,
 }
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
-    let shown = |value: &Dynamic| match super::functions::value(value) {
+    let shown = |value: &Dynamic| match super::convert::value(value) {
         Value::Text(text) => format!("the text {}", quoted(&text, SHOWN)),
         Value::Nothing => "()".to_owned(),
         _ => format!("the number {value}"),
     };
     let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
-    let kind = |value: &Dynamic| match super::functions::value(value) {
+    let kind = |value: &Dynamic| match super::convert::value(value) {
         Value::Text(_) => "a text",
         Value::Nothing => "()",
         _ => "a number",
@@ -323,8 +314,9 @@ fn number(value: &Dynamic) -> Option<INT> {
     (digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-fn unix(call: &Call) -> INT {
-    INT::try_from(call.session().asked_wall().since_epoch().as_secs()).unwrap_or(INT::MAX)
+fn unix(call: &Call) -> Result<INT, Box<EvalAltResult>> {
+    let now = call.with_session(|session| session.asked_wall().since_epoch())?;
+    Ok(INT::try_from(now.as_secs()).unwrap_or(INT::MAX))
 }
 
 fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
@@ -334,11 +326,7 @@ fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
         let what = "sleep: `seconds` must be a number of seconds";
         return Err(wrong(context, &format!("{what}, not {}", shown(args[0], SHOWN)), what));
     };
-    let call = Call::of(context)?;
-    match call.pause(length) {
-        Ok(()) => Ok(Dynamic::UNIT),
-        Err(error) => Err(raise(&call, context, error)),
-    }
+    Call::of(context)?.pause(length).map(|()| Dynamic::UNIT)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no call sleeps for so many seconds that it matters")]
@@ -348,20 +336,18 @@ fn seconds(seconds: INT) -> FLOAT {
 
 fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let call = Call::of(context)?;
-    let place = ["set_context", "set_extension", "set_priority"].into_iter().zip([None, Some("s"), Some("1")]);
-    for (n, (name, default)) in place.enumerate() {
-        let Some(command) = Command::of_function(name) else { continue };
+    let place: [(_, Option<&str>); 3] = [(&SET_CONTEXT, None), (&SET_EXTENSION, Some("s")), (&SET_PRIORITY, Some("1"))];
+    for (n, (command, default)) in place.into_iter().enumerate() {
         let given = args.get(n).map_or_else(|| Value::from(default.unwrap_or_default()), |arg| value(arg));
-        call.invoke(context, command, &[given]).map_err(|error| raise(&call, context, error))?;
+        call.invoke(command, &[given])?;
     }
-    let over = call.session().finish();
-    Err(raise(&call, context, Error::Over(over)))
+    Err(call.exit())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
 fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<EvalAltResult>> {
     let call = Call::of(&context)?;
-    let mut chance = call.chance();
+    let mut chance = call.random();
     for last in (1..array.len()).rev() {
         array.swap(last, chance.random_range(0..=last));
     }
@@ -374,7 +360,7 @@ fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
             let what = "date: `epoch` must be an integer";
             number(epoch).ok_or_else(|| wrong(context, &format!("{what}, not {}", shown(epoch, SHOWN)), what))?
         }
-        None => unix(&*Call::of(context)?),
+        None => unix(&Call::of(context)?)?,
     };
     let zone = match args.get(1) {
         Some(zone) => {

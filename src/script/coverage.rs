@@ -1,7 +1,7 @@
 //! Which lines of a script ran: for its tests.
 
 use super::fault::Source;
-use super::functions::Language;
+use super::language::Language;
 use rhai::{ASTNode, Engine, Stmt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Covered {
 }
 
 impl Coverage {
-    pub(super) fn new(sources: &[Source], language: &Language) -> Arc<Self> {
+    pub(crate) fn new(sources: &[Source], language: &Language) -> Arc<Self> {
         let compiler = language.compiler();
         let covered = |source: &Source| {
             let size = source.text.lines().count() / 64 + 1;
@@ -54,13 +54,13 @@ impl Coverage {
     }
 
     /// Whether every line that can run did.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.sources.iter().all(|source| source.lines.iter().all(|&line| source.has_run(line)))
     }
 
     /// Lets an engine tell of the lines it runs.
     #[expect(deprecated, reason = "`register_debugger` is marked volatile, not deprecated")]
-    pub(super) fn watch(self: &Arc<Self>, engine: &mut Engine) {
+    pub(crate) fn watch(self: &Arc<Self>, engine: &mut Engine) {
         let coverage = Arc::clone(self);
         engine.register_debugger(
             |_, debugger| debugger,

@@ -1,6 +1,6 @@
 //! Faults: what is wrong in a script, where, and what would be right.
 
-use super::functions::Language;
+use super::language::Language;
 use super::shown::{short, shown};
 use crate::agi::{is_hidden, printable};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -8,11 +8,11 @@ use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position
 use std::fmt;
 
 /// What a message takes of a script's value, in bytes.
-pub(super) const LONGEST_MESSAGE: usize = 1000;
+pub(crate) const MAX_MESSAGE: usize = 1000;
 
 /// The text of a script, kept for showing a fault in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(crate) struct Source {
     pub name: String,
     pub text: String,
 }
@@ -43,7 +43,7 @@ const LEFT_OUT: &str = "values are left out, since the caller has answered a sec
 
 /// An error that a function of ours has raised: its text, and what may be told of it where no value may.
 #[derive(Debug)]
-pub(super) struct Raised {
+pub(crate) struct Raised {
     pub text: String,
     pub discreet: String,
 }
@@ -78,7 +78,7 @@ impl Fault {
     }
 
     /// Lets the fault tell this instead, and this in full.
-    pub(super) fn told_as(&mut self, (message, hint): (String, Option<String>)) {
+    pub(crate) fn told_as(&mut self, (message, hint): (String, Option<String>)) {
         let hint = hint.map_or_else(|| LEFT_OUT.to_owned(), |hint| format!("{hint}; {LEFT_OUT}"));
         let message = std::mem::replace(&mut self.message, message);
         self.full = Some((message, self.hint.replace(hint)));
@@ -108,7 +108,7 @@ impl Fault {
     }
 
     /// Places a fault that has no place: in this line of this script, or nowhere if that is line 0.
-    pub(super) fn stands_at(&mut self, script: String, line: usize, sources: &[Source]) {
+    pub(crate) fn stands_at(&mut self, script: String, line: usize, sources: &[Source]) {
         if self.line == 0 && line > 0 {
             let source = sources.iter().find(|source| source.name == script);
             source
@@ -121,7 +121,7 @@ impl Fault {
     }
 
     /// Places a fault that has no place where this function of the script begins.
-    pub(super) fn stands_at_least_in(&mut self, function: &str, sources: &[Source]) {
+    pub(crate) fn stands_at_least_in(&mut self, function: &str, sources: &[Source]) {
         let begins =
             |line: &str| line.split_once("fn ").is_some_and(|(_, rest)| rest.trim_start().starts_with(function));
         if let Some(source) = sources.first()
@@ -133,7 +133,7 @@ impl Fault {
 
     /// Places a data race Rhai tells no place of: `argument #1 of function 'for_each'`. Without doubt where the script
     /// calls that function once, else at the first call, and the others are named.
-    pub(super) fn stands_at_call(&mut self, ast: &AST, what: &str, sources: &[Source]) {
+    pub(crate) fn stands_at_call(&mut self, ast: &AST, what: &str, sources: &[Source]) {
         let Some(name) = what.split('\'').nth(1) else { return };
         let mut lines = Vec::new();
         ast.walk(&mut |nodes| {
@@ -153,7 +153,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {
+    pub(crate) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {
         let (message, hint) = match error.err_type() {
             rhai::ParseErrorType::VariableUndefined(name) => (
                 format!("unknown variable `{name}`"),
@@ -174,11 +174,11 @@ impl Fault {
                 (other.to_string(), map.then(|| hint.to_owned()))
             }
         };
-        let message = short(message, LONGEST_MESSAGE);
+        let message = short(message, MAX_MESSAGE);
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }
 
-    pub(super) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
+    pub(crate) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
@@ -209,7 +209,7 @@ impl Fault {
             return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
         }
         let (message, hint) = explain(error, language);
-        let message = short(message, LONGEST_MESSAGE);
+        let message = short(message, MAX_MESSAGE);
         let (script, position) = match error.position() {
             place if place.is_none() => called,
             place => (script, place),
@@ -219,7 +219,7 @@ impl Fault {
 
     /// The fault of this error as it is told where the caller has answered a secret question. `raised` is the last
     /// error of a function of ours.
-    pub(super) fn discreetly(
+    pub(crate) fn discreetly(
         mut self: Box<Self>,
         error: &EvalAltResult,
         language: &Language,
@@ -251,7 +251,7 @@ impl Fault {
     }
 
     /// The same for a place that is worth a look, and no fault.
-    pub(super) fn render_note(&self, colour: bool) -> String {
+    pub(crate) fn render_note(&self, colour: bool) -> String {
         self.render_as(Level::NOTE, colour)
     }
 
@@ -268,7 +268,7 @@ impl Fault {
 
 /// What is wrong, as rustc would show it: the title (how bad it is, the rule, the message), the script, what is marked
 /// in its line (line, column, width in characters), the functions it was called from, and what would be right.
-pub(super) fn render(
+pub(crate) fn render(
     (level, rule, message): (Level<'static>, Option<&str>, &str),
     script: &str,
     marked: Option<(usize, usize, usize)>,
@@ -333,7 +333,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
             let types = &types.strip_suffix(')').unwrap_or(types).replace("&str | ImmutableString | String", "string");
-            if let Some((message, hint)) = language.stranger(name) {
+            if let Some((message, hint)) = language.hint_for_unavailable(name) {
                 return (message, Some(hint));
             }
             if let Some(function) = language.function(name) {
@@ -351,7 +351,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
         EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
-        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, LONGEST_MESSAGE), None),
+        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, MAX_MESSAGE), None),
         EvalAltResult::ErrorStackOverflow(_) => (
             "functions call each other too deep".to_owned(),
             Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
@@ -371,11 +371,9 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
-        EvalAltResult::ErrorIndexNotFound(index, _) => {
-            (format!("Invalid index: {}", shown(index, LONGEST_MESSAGE)), None)
-        }
+        EvalAltResult::ErrorIndexNotFound(index, _) => (format!("Invalid index: {}", shown(index, MAX_MESSAGE)), None),
         other => {
-            let mut text = short(other, LONGEST_MESSAGE);
+            let mut text = short(other, MAX_MESSAGE);
             // The place is told besides.
             if let Some(at) = text.rfind(" (line ") {
                 text.truncate(at);
@@ -495,9 +493,9 @@ fn thrown(token: &Dynamic) -> String {
     if let Some(map) = token.read_lock::<Map>()
         && let Some(message) = map.get("message").or_else(|| map.get("error"))
     {
-        return shown(message, LONGEST_MESSAGE);
+        return shown(message, MAX_MESSAGE);
     }
-    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, LONGEST_MESSAGE) }
+    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, MAX_MESSAGE) }
 }
 
 fn count(types: &str) -> String {

@@ -1,8 +1,8 @@
 //! Imports: every script a script imports is compiled with it, so that no call sees torn modules.
 
-use super::engine::{Limits, MOST_STACK, address_in_stack, processor_time};
 use super::fault::{Fault, Source};
-use super::functions::Language;
+use super::language::Language;
+use super::limits::{Limits, MAX_STACK, address_in_stack, processor_time};
 use rhai::{
     AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, Module, ModuleResolver, Position, Scope, Shared, Stmt,
 };
@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The modules of a script, by importer and path as written.
-pub(super) type Modules = BTreeMap<(String, String), Shared<Module>>;
+pub(crate) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
 /// Imports may go this deep; each level takes some of the stack.
-pub(super) const DEEPEST: usize = 64;
+pub(crate) const DEEPEST: usize = 64;
 /// So many scripts may be imported, counted once for every way to them: Rhai gives each its own list of all below it.
 const MOST: usize = 1_000;
 /// How long the top of an imported script may compute, as time of the processor. It has no call yet whose limits would
@@ -26,7 +26,7 @@ const COMPUTING: Duration = Duration::from_millis(100);
 const CHECK_EVERY: u64 = 64;
 
 /// Where scripts are read from.
-pub(super) trait Files {
+pub(crate) trait Files {
     /// The bytes of a file.
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>>;
 
@@ -35,7 +35,7 @@ pub(super) trait Files {
 }
 
 /// The files as they are.
-pub(super) struct Disk;
+pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
@@ -46,12 +46,12 @@ impl Files for Disk {
 }
 
 /// Where imports are looked for, and outside of which nothing is read.
-pub(super) struct Places {
+pub(crate) struct Places {
     folders: Vec<PathBuf>,
 }
 
 /// A file to import: the path it is known by, and the one it has without links.
-pub(super) struct Found {
+pub(crate) struct Found {
     pub seen: PathBuf,
     pub real: PathBuf,
 }
@@ -92,7 +92,7 @@ impl Places {
 
 /// The table of phrases beside a script: where that is a link, also beside what it leads to. Most have none, and pay
 /// for two looks at the disk.
-pub(super) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
+pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
     let find = |script: &Path, files: &mut dyn Files| {
         let seen = script.with_extension("phrases");
         let beside = seen.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -133,7 +133,7 @@ struct Made {
 }
 
 /// Compiles a script and what it imports.
-pub(super) struct Loader<'a> {
+pub(crate) struct Loader<'a> {
     engine: Engine,
     language: &'a Language,
     places: Option<Places>,
@@ -258,7 +258,7 @@ impl<'a> Loader<'a> {
         let memory = self.language.memory.map(|memory| (memory.used, (memory.used)()));
         let until = processor_time() + i64::try_from(COMPUTING.as_nanos()).unwrap_or(i64::MAX);
         engine.on_progress(move |operations| {
-            let wrong = if stack.saturating_sub(address_in_stack()) > MOST_STACK {
+            let wrong = if stack.saturating_sub(address_in_stack()) > MAX_STACK {
                 "functions, blocks and operators are nested too deep".to_owned()
             } else if memory.is_some_and(|(used, before)| used().saturating_sub(before) > limits.memory.cast_signed()) {
                 format!("it uses more than {} MiB of memory while it is imported", limits.memory / (1024 * 1024))
@@ -288,7 +288,7 @@ fn is_captured(value: &Dynamic) -> bool {
 }
 
 /// Hands out the modules a script was compiled with.
-pub(super) struct Resolver(pub Arc<Modules>);
+pub(crate) struct Resolver(pub Arc<Modules>);
 
 impl ModuleResolver for Resolver {
     fn resolve(
@@ -304,7 +304,7 @@ impl ModuleResolver for Resolver {
 }
 
 /// Rhai takes neither a byte order mark nor `#!`; the line stays, so that lines keep their numbers.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {
         Some(rest) => rest[rest.find('\n').unwrap_or(rest.len())..].to_owned(),
@@ -329,7 +329,7 @@ fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
 }
 
 /// What a script imports at its top level: path and name.
-pub(super) fn of_top_level(ast: &AST) -> Vec<(String, String)> {
+pub(crate) fn of_top_level(ast: &AST) -> Vec<(String, String)> {
     let import = |statement: &Stmt| match statement {
         Stmt::Import(import, _) => match &import.0 {
             Expr::StringConstant(path, _) => Some((path.to_string(), import.1.name.to_string())),

@@ -8,11 +8,11 @@
 //! ConfigMap's `..data`) is noticed where the link is and not where its files are, and notices get lost when there are
 //! many. A look sees them all alike, and costs little.
 
-use super::engine::processor_time;
+use super::compile::{LoadError, Script};
 use super::fault::Fault;
-use super::functions::Language;
 use super::import::Files;
-use super::{LoadError, Script};
+use super::language::Language;
+use super::limits::processor_time;
 use crate::clock::Time;
 use rustix::fs::OFlags;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -10,7 +10,7 @@
 //! ```
 
 use super::fault::{Fault, Source};
-use super::functions::{distance, nearest};
+use super::names::{distance, nearest};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,14 +18,14 @@ use std::fmt;
 use std::sync::OnceLock;
 
 /// What can be said with Asterisk's own recordings.
-const CORE: &str = include_str!("ivr/core.phrases");
+const CORE: &str = include_str!("core.phrases");
 /// What a line without a heading above it is in, and what is taken where a table does not have the caller's language:
 /// Asterisk's own recordings are in English too.
 const ENGLISH: &str = "en";
 /// The genders Asterisk has for numbers. `w` and `m`, `n` are those of Czech.
 const GENDERS: [&str; 6] = ["m", "f", "n", "c", "w", "p"];
 /// So many parts a script may say at once, however phrases make them of each other; no sentence has them.
-pub(super) const MOST_PARTS: usize = 1000;
+pub(crate) const MOST_PARTS: usize = 1000;
 /// A line of more bytes is none, nor has a table more languages.
 const LONGEST_LINE: usize = 32 * 1024;
 const MOST_LANGUAGES: usize = 500;
@@ -49,7 +49,7 @@ struct Language {
 
 /// One phrase in one language.
 #[derive(Debug, Default)]
-pub(super) struct Phrase {
+pub(crate) struct Phrase {
     forms: BTreeMap<Form, Wording>,
     /// The values it asks for, in whichever form.
     values: BTreeSet<String>,
@@ -57,7 +57,7 @@ pub(super) struct Phrase {
 
 /// One line: what is said for some numbers.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Wording {
+pub(crate) struct Wording {
     pub items: Vec<Item>,
     /// Where it stands; 0 for a phrase that has nothing for the number.
     pub line: usize,
@@ -74,7 +74,7 @@ enum Form {
 
 /// One thing that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// A sound file.
     Sound(String),
     /// A value the script gives.
@@ -88,7 +88,7 @@ pub(super) enum Item {
 
 /// How a value is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// As the part it is: a number, a sound file, a map.
     Part,
     /// As a number of this gender.
@@ -103,7 +103,7 @@ pub(super) enum Way {
 
 /// Why a phrase has no form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoNumber;
+pub(crate) struct NoNumber;
 
 /// A line of a table that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl Phrases {
     }
 
     /// Reads a table that is to have no flaw.
-    pub(super) fn compile(name: &str, text: &str) -> Result<Self, Box<Fault>> {
+    pub(crate) fn compile(name: &str, text: &str) -> Result<Self, Box<Fault>> {
         let (phrases, flaws) = Self::parse(name, text);
         let Some(flaw) = flaws.into_iter().next() else { return Ok(phrases) };
         let source = phrases.source.text.lines().nth(flaw.line - 1).unwrap_or_default().to_owned();
@@ -177,7 +177,7 @@ impl Phrases {
     }
 
     /// The phrases that can be said with Asterisk's own English recordings.
-    pub(super) fn core() -> &'static Self {
+    pub(crate) fn core() -> &'static Self {
         static TABLE: OnceLock<Phrases> = OnceLock::new();
         TABLE.get_or_init(|| Self::parse("core.phrases", CORE).0)
     }
@@ -188,7 +188,7 @@ impl Phrases {
     }
 
     /// Its text, without a byte order mark.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.source.text
     }
 
@@ -212,31 +212,31 @@ impl Phrases {
     }
 
     /// The values a phrase asks for, in whichever language.
-    pub(super) fn values(&self, phrase: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self, phrase: &str) -> impl Iterator<Item = &str> {
         let phrases = self.languages.iter().filter_map(move |language| language.phrases.get(phrase));
         phrases.flat_map(|phrase| &phrase.values).map(String::as_str)
     }
 
     /// Whether it asks for this value.
-    pub(super) fn takes(&self, phrase: &str, value: &str) -> bool {
+    pub(crate) fn takes(&self, phrase: &str, value: &str) -> bool {
         self.variants(phrase).any(|(_, phrase)| phrase.values.contains(value))
     }
 
     /// What there is of a phrase: language and phrase, in the order of the table.
-    pub(super) fn variants(&self, phrase: &str) -> impl Iterator<Item = (&str, &Phrase)> {
+    pub(crate) fn variants(&self, phrase: &str) -> impl Iterator<Item = (&str, &Phrase)> {
         self.languages
             .iter()
             .filter_map(move |language| language.phrases.get(phrase).map(|phrase| (language.name.as_str(), phrase)))
     }
 
     /// The known phrase most like this one, if one is.
-    pub(super) fn like(&self, name: &str) -> Option<&str> {
+    pub(crate) fn like(&self, name: &str) -> Option<&str> {
         nearest(name, self.entries().map(|(_, known, _)| known))
     }
 }
 
 /// Of these variants the one for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
-pub(super) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
+pub(crate) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
     let mut wanted = Some(language);
     let chain = std::iter::from_fn(|| {
         let this = wanted?;
@@ -252,7 +252,7 @@ pub(super) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Op
 
 impl Phrase {
     /// What is said for this number, in this language.
-    pub(super) fn form(&self, language: &str, number: Option<i64>) -> Result<&Wording, NoNumber> {
+    pub(crate) fn form(&self, language: &str, number: Option<i64>) -> Result<&Wording, NoNumber> {
         static NOTHING: Wording = Wording { items: Vec::new(), line: 0 };
         let other = || self.find(Form::Like(PluralCategory::Other)).unwrap_or(&NOTHING);
         if self.forms.keys().all(|form| *form == Form::Like(PluralCategory::Other)) {
@@ -268,7 +268,7 @@ impl Phrase {
     }
 
     /// Where its first form stands.
-    pub(super) fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.forms.values().map(|form| form.line).min().unwrap_or(0)
     }
 }

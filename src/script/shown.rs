@@ -1,5 +1,6 @@
 //! A script's value as text that has a bound: a value may be of any size, nested in any way and part of itself.
 
+use crate::agi::is_hidden;
 use rhai::{Array, Dynamic, FnPtr, Map};
 use std::collections::HashSet;
 use std::fmt::{self, Write};
@@ -12,20 +13,44 @@ const DEEPEST: usize = 200;
 const MOST_LOCKED: usize = 2;
 
 /// What an error takes of a script's value, in bytes: more does not help who reads it.
-pub(super) const SHOWN: usize = 200;
+pub(crate) const SHOWN: usize = 200;
 
 /// A text in quotes, in at most this many bytes.
-pub(super) fn quoted(text: &str, most: usize) -> String {
+pub(crate) fn quoted(text: &str, most: usize) -> String {
     shorten(most, |walk| walk.show_text(text, true))
 }
 
+/// A text as a script writes it.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    let mut literal = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => {
+                literal.push('\\');
+                literal.push(letter);
+            }
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            letter if is_hidden(letter) => {
+                let (form, width) = if letter > '\u{ffff}' { ('U', 8) } else { ('u', 4) };
+                let _ = write!(literal, "\\{form}{:0width$x}", u32::from(letter));
+            }
+            letter => literal.push(letter),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
 /// Whatever has a text, in at most this many bytes.
-pub(super) fn short(text: impl fmt::Display, most: usize) -> String {
+pub(crate) fn short(text: impl fmt::Display, most: usize) -> String {
     shorten(most, |walk| write!(walk.text, "{text}"))
 }
 
 /// The value as Rhai shows it, in at most this many bytes; what is left out is told by `…` at the end.
-pub(super) fn shown(value: &Dynamic, most: usize) -> String {
+pub(crate) fn shown(value: &Dynamic, most: usize) -> String {
     shorten(most, |walk| walk.show(value, false))
 }
 

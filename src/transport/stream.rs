@@ -1,9 +1,10 @@
 //! AGI over any stream of bytes.
 
-use super::{Ending, Heard, Peer, Transport};
+use super::peer::{Ending, Heard, Peer, Transport};
 use crate::agi::environment::{BlockScanner, MAX_BLOCK};
 use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
+use crate::command::{GET_FULL_VARIABLE, NOOP};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -487,7 +488,7 @@ impl<W: Wire> Stream<W> {
             return value == STEP || value.ends_with(&format!("\n200 result=1 ({STEP}"));
         }
         // A NOOP is always answered with 200: what comes before that is a stray of the command before.
-        self.in_flight && (reply.code == 200 || self.line != b"NOOP\n")
+        self.in_flight && (reply.code == 200 || self.line.strip_suffix(b"\n") != Some(NOOP.verb.as_bytes()))
     }
 }
 
@@ -566,7 +567,7 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn interrupt(&mut self) -> io::Result<()> {
         self.getting_in_step = true;
-        self.send(format!("GET FULL VARIABLE \"{STEP}\"").as_bytes())
+        self.send(format!("{} \"{STEP}\"", GET_FULL_VARIABLE.verb).as_bytes())
     }
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {

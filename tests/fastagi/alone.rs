@@ -221,7 +221,7 @@ fn a_panic_of_an_embedders_function_is_one_calls_alone() {
         .in_global_namespace()
         .set_into_module(&mut module, |what: &str| -> i64 { panic!("a mistake of the embedder's: {what}") });
     let mut host = Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     let (library, changes) = host.library(&folder.path("scripts")).unwrap();
     assert_eq!(changes.len(), 3, "{changes:?}");
     let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();

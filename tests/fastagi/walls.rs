@@ -572,7 +572,7 @@ fn a_step_that_does_not_end_is_reported_and_keeps_nobody_waiting() {
         drop(behind.lock());
     });
     let mut host = agi_rhai::Host::new();
-    host.language().add(module);
+    host.language_mut().add(module);
     let (library, _) = host.library(&folder.path("scripts")).unwrap();
     let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();

@@ -7,7 +7,7 @@ use crate::terminal::shows_colour;
 use crate::text::plural;
 use crate::value_parsers::asterisk_version;
 use agi_rhai::script::Language;
-use agi_rhai::script::check::{Checker, Finding, RULES, Severity};
+use agi_rhai::tools::check::{Checker, Finding, RULES, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io;

@@ -96,7 +96,7 @@ impl CommonOptions {
             let recorder = Recorder::new(folder);
             host.record(Arc::new(if self.redact { recorder.redacting() } else { recorder }));
         }
-        let limits = host.limits();
+        let limits = host.limits_mut();
         limits.memory = self.max_memory.saturating_mul(1024 * 1024);
         limits.computing = self.max_computing;
         limits.on_hangup = self.max_on_hangup;

@@ -9,7 +9,7 @@ use agi_rhai::Host;
 use agi_rhai::agi::printable;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
-use agi_rhai::script::storm::{Length, Report};
+use agi_rhai::tools::storm::{Length, Report, Storm};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ pub fn storm(
     };
     let seed = seed.unwrap_or_else(random_seed);
     let length = options.calls.map_or(Length::Work(DEFAULT_WORK), Length::Calls);
-    let storm = host.storm(script, Sounds::beside(&path)?);
+    let storm = Storm::new(host, script, Sounds::beside(&path)?);
     // A panic caused by the script is reported as its problem. Any other panic ends the storm, and is the last one.
     let last = Arc::new(Mutex::new(String::new()));
     let panics = Arc::clone(&last);

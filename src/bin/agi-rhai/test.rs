@@ -13,7 +13,7 @@ use agi_rhai::Host;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::script::LoadError;
-use agi_rhai::script::rehearse::{Failure, Rehearsal, Suite};
+use agi_rhai::tools::testing::{Failure, Suite, TestRunner};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
@@ -21,7 +21,6 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs the tests of scripts: every `fn test_NAME()` of every file `*.test.rhai`
@@ -246,13 +245,13 @@ fn host(options: &TestOptions) -> Host {
 
 fn run(options: &TestOptions) -> Result<bool> {
     let plan = Selection::new(options)?;
-    let rehearsal = Rehearsal::new(Arc::new(host(options)), options.scripts.clone());
+    let runner = TestRunner::new(host(options), options.scripts.clone());
     let mut left_out = 0;
     let mut files: Vec<LoadedFile> = Vec::new();
     let Selection { files: chosen, filters, scripts } = plan;
     let plan = Selection { files: Vec::new(), filters, scripts };
     for chosen in chosen {
-        let suite = rehearsal.suite(&chosen.path);
+        let suite = runner.suite(&chosen.path);
         let mut tests = suite.as_ref().map_or_else(|_| Vec::new(), |suite| suite.tests().to_vec());
         if let Some(wanted) = &chosen.test {
             if suite.is_ok() && !tests.contains(wanted) {
@@ -296,13 +295,13 @@ fn run(options: &TestOptions) -> Result<bool> {
     let clock = Stopwatch::start();
     let began = clock.now();
     for file in &files {
-        results.run(&rehearsal, file, &clock);
+        results.run(&runner, file, &clock);
     }
     let took = clock.now() - began;
     results.tell(took, left_out);
     let mut good = results.failed == 0;
     if options.coverage {
-        good &= coverage(&results.show, &rehearsal, &plan.scripts, options.coverage_min);
+        good &= coverage(&results.show, &runner, &plan.scripts, options.coverage_min);
     }
     if let Some(path) = &options.junit {
         let mut report = results.junit;
@@ -376,7 +375,7 @@ struct Results {
 }
 
 impl Results {
-    fn run(&mut self, rehearsal: &Rehearsal, file: &LoadedFile, clock: &Stopwatch) {
+    fn run(&mut self, runner: &TestRunner, file: &LoadedFile, clock: &Stopwatch) {
         let name = &*printable(&file.chosen.name);
         let path = file.chosen.path.display().to_string();
         let path = printable(&path);
@@ -397,7 +396,7 @@ impl Results {
                     let whole = format!("{name}::{test}");
                     Printer::part(&format!("test {whole} ... "));
                     let began = clock.now();
-                    let report = rehearsal.run(suite, test, seed_of(self.seed, suite.path(), test));
+                    let report = runner.run(suite, test, seed_of(self.seed, suite.path(), test));
                     let took = clock.now() - began;
                     self.called += report.length;
                     let mut case = TestCase::new(test.as_str(), status(report.failure.as_deref()));
@@ -461,8 +460,8 @@ fn status(failure: Option<&Failure>) -> TestCaseStatus {
 }
 
 /// Prints which lines were reached. Returns whether they were enough.
-fn coverage(show: &Printer, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
-    let mut covered = rehearsal.coverage();
+fn coverage(show: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
+    let mut covered = runner.coverage();
     let same = |one: &str, other: &Path| match (Path::new(one).canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
@@ -484,7 +483,7 @@ fn coverage(show: &Printer, rehearsal: &Rehearsal, scripts: &BTreeSet<PathBuf>, 
         let shown = if few { show.bad(&shown) } else { shown };
         Printer::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
         for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
-            let text = rehearsal.line(&covered.script, *line).unwrap_or_default();
+            let text = runner.line(&covered.script, *line).unwrap_or_default();
             Printer::line(&format!("    {line:>8} | {text}"));
         }
     }

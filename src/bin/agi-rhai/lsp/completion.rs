@@ -8,9 +8,9 @@ use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::reference::article;
 use agi_rhai::command::{Kind, Need, Param};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::outline::{KEYWORDS, Place, Symbol, SymbolKind};
-use agi_rhai::script::rehearse::VOCABULARY;
-use agi_rhai::script::words::{WORDS, words};
+use agi_rhai::tools::outline::words::{WORDS, words};
+use agi_rhai::tools::outline::{KEYWORDS, Place, Symbol, SymbolKind};
+use agi_rhai::tools::testing::VOCABULARY;
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, InsertTextFormat, TextEdit};
 use std::collections::{BTreeMap, BTreeSet};
 impl Cursor<'_> {
@@ -253,7 +253,8 @@ pub fn resolve(workspace: &Workspace, mut item: CompletionItem) -> Answer {
     let name = item.data.as_ref().and_then(serde_json::Value::as_str);
     let mut functions = workspace.language.functions().iter().chain(VOCABULARY);
     if let Some(function) = name.and_then(|name| functions.find(|function| function.name == name)) {
-        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article(function).trim_end())));
+        let article = article(function, workspace.command(function));
+        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article.trim_end())));
     }
     value(item)
 }

@@ -2,9 +2,9 @@
 
 use super::workspace::{Document, Workspace};
 use agi_rhai::agi::environment::NAMES;
-use agi_rhai::command::{Command, Function, Minus};
-use agi_rhai::script::outline::{Calling, Outline, Place, Symbol, SymbolKind, TokenKind, Use};
-use agi_rhai::script::words::{Word, words};
+use agi_rhai::command::{Function, Plays};
+use agi_rhai::tools::outline::words::{Word, words};
+use agi_rhai::tools::outline::{Calling, Outline, Place, Symbol, SymbolKind, TokenKind, Use};
 use lsp_types::{Location, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -123,10 +123,8 @@ impl Cursor<'_> {
             return PROMPT_KEYS.contains(&key.as_str());
         }
         let Some(function) = self.called(calling) else { return false };
-        let sound = Command::of_function(function.name).is_some_and(|command| match command.minus {
-            Minus::Sound { param, .. } => param == calling.argument,
-            _ => false,
-        });
+        let command = self.workspace.command(function);
+        let sound = command.is_some_and(|command| command.plays == Plays::Sound(calling.argument));
         let named = function.params.get(calling.argument).is_some_and(|param| is_prompt_param(param.name));
         sound || named
     }

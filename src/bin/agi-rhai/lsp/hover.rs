@@ -4,8 +4,8 @@ use super::cursor::{Cursor, Meaning};
 use super::markdown::{described, described_function, described_words, markdown};
 use agi_rhai::command::{Function, Need};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::outline::{Outline, Symbol};
-use agi_rhai::script::words::{Word, words};
+use agi_rhai::tools::outline::words::{Word, words};
+use agi_rhai::tools::outline::{Outline, Symbol};
 use lsp_types::{
     Hover, HoverContents, MarkupContent, MarkupKind, ParameterInformation, ParameterLabel, SignatureHelp,
     SignatureInformation,
@@ -35,7 +35,7 @@ impl Cursor<'_> {
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 format!("{}\n\n*from {file}*", described(&outline.symbols()[id]))
             }
-            Meaning::Function(function) => described_function(function),
+            Meaning::Function(function) => described_function(function, self.workspace.command(function)),
             Meaning::Variable(name, doc) => format!("```rhai\n{name}\n```\n{doc}"),
             Meaning::Language(words) => described_words(&words),
         };

@@ -2,8 +2,8 @@
 
 use agi_rhai::command::reference::article;
 use agi_rhai::command::{Command, Function};
-use agi_rhai::script::outline::Symbol;
-use agi_rhai::script::words::Word;
+use agi_rhai::tools::outline::Symbol;
+use agi_rhai::tools::outline::words::Word;
 use lsp_types::{Documentation, MarkupContent, MarkupKind};
 pub fn markdown(text: String) -> Documentation {
     Documentation::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: text })
@@ -14,10 +14,10 @@ pub fn described(symbol: &Symbol) -> String {
     format!("```rhai\n{}\n```{doc}", symbol.signature())
 }
 
-pub fn described_function(function: &Function) -> String {
-    let sends = Command::of_function(function.name).map(|command| format!(" Sends `{}`.", command.verb));
+pub fn described_function(function: &Function, command: Option<&Command>) -> String {
+    let sends = command.map(|command| format!(" Sends `{}`.", command.verb)).unwrap_or_default();
     let (signature, summary) = (function.signature(), function.summary);
-    format!("```rhai\n{signature}\n```\n{summary}{}\n\n{}", sends.unwrap_or_default(), article(function).trim_end())
+    format!("```rhai\n{signature}\n```\n{summary}{sends}\n\n{}", article(function, command).trim_end())
 }
 
 pub fn described_words(words: &[&Word]) -> String {

@@ -2,12 +2,12 @@
 
 use super::options::LspOptions;
 use super::positions::{self, Encoding};
-use agi_rhai::command::Function;
+use agi_rhai::command::{Command, Function};
 use agi_rhai::pbx::parse_prompts;
 use agi_rhai::script::Language;
-use agi_rhai::script::check::{Checker, Finding, Severity};
-use agi_rhai::script::outline::{Outline, imported};
-use agi_rhai::script::rehearse::VOCABULARY;
+use agi_rhai::tools::check::{Checker, Finding, Severity};
+use agi_rhai::tools::outline::{Outline, imported};
+use agi_rhai::tools::testing::VOCABULARY;
 use lsp_server::Notification;
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,
@@ -240,6 +240,11 @@ impl Workspace {
 
     pub fn offset(&self, document: &Document, position: Position) -> usize {
         self.encoding.offset(document.text(), position)
+    }
+
+    /// Returns the command a function sends, if it is one of those that send a single one.
+    pub fn command(&self, function: &Function) -> Option<&'static Command> {
+        self.language.commands().of(function)
     }
 
     /// Returns the functions a script may call: those of every script, and in a test also those for tests.

@@ -4,6 +4,7 @@ use super::setting::Setting;
 use crate::seed::random_seed;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
+use agi_rhai::command::GET_VARIABLE;
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
@@ -247,7 +248,7 @@ impl Transport for Tap {
 impl Tap {
     /// Returns a variable of the channel, or an empty text if it is unset.
     fn query(&mut self, name: &str) -> io::Result<String> {
-        self.line.send(format!("GET VARIABLE {name}").as_bytes())?;
+        self.line.send(format!("{} {name}", GET_VARIABLE.verb).as_bytes())?;
         loop {
             match self.line.receive(self.line.now())? {
                 Heard::Reply(reply) => return Ok(reply.value().unwrap_or_default().to_owned()),

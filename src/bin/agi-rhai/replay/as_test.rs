@@ -4,9 +4,11 @@
 //! than those of a real line.
 
 use agi_rhai::agi::{self, Reply};
-use agi_rhai::command::Command;
+use agi_rhai::command::{
+    Access, After, CHANNEL_STATUS, Command, GET_VARIABLE, Hears, Kind, OnMinusOne, Plays, Table, Waits,
+};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::rehearse::quoted;
+use agi_rhai::script::literal;
 use agi_rhai::transport::recording::{Ended, Event, Tape};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -70,6 +72,15 @@ struct Done {
 impl Done {
     fn arg(&self, number: usize) -> &str {
         self.args.get(number).map_or("", String::as_str)
+    }
+
+    /// The sound file that was played.
+    fn sound(&self) -> Option<&str> {
+        self.command.sound(&self.args)
+    }
+
+    fn runs_an_application(&self) -> bool {
+        self.command.function.params.first().is_some_and(|param| param.kind == Kind::Application)
     }
 
     fn took(&self) -> Duration {
@@ -150,7 +161,7 @@ impl<'a> Writer<'a> {
         for line in &self.tape.lines[done.at + 1..] {
             match &line.event {
                 event if !event.is_on_the_line() => {}
-                Event::Sent(sent) if sent.0 == b"CHANNEL STATUS" => {}
+                Event::Sent(sent) if sent.0 == CHANNEL_STATUS.verb.as_bytes() => {}
                 Event::Hangup(_) => return true,
                 Event::Heard(reply) => return reply.starts_with("511"),
                 _ => return false,
@@ -181,85 +192,50 @@ impl<'a> Writer<'a> {
     /// What the caller heard, and did while this went on.
     fn hears(&mut self, done: &Done) {
         let hung_up = done.reply.code == 0 || self.hung_up_in(done);
-        if !hung_up
-            && done.reply.result() == "-1"
-            && matches!(done.command.function.name, "stream_file" | "control_stream_file" | "get_data" | "get_option")
-        {
-            self.missing.push(done.arg(0).to_owned());
+        let command = done.command;
+        if !hung_up && done.reply.result() == "-1" && matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
+            self.missing.push(done.sound().unwrap_or_default().to_owned());
             return;
         }
         if done.reply.code == 511 {
             return;
         }
-        let name = done.command.function.name;
-        // How long what is heard lasts, and how long is listened after it.
-        let (lasts, listens) = match name {
-            "stream_file" | "control_stream_file" => (self.prompt(done, done.arg(0)), Duration::ZERO),
-            "get_option" => {
-                let listens = done.arg(2).parse().map_or(Duration::from_secs(5), Duration::from_millis);
-                (self.prompt(done, done.arg(0)), listens)
-            }
-            "get_data" => {
-                let listens = match done.arg(1).parse() {
-                    Ok(0) | Err(_) => Duration::from_secs(6),
-                    Ok(listens) => Duration::from_millis(listens),
-                };
-                if done.arg(0).is_empty() {
-                    self.question(done);
-                    (Duration::ZERO, listens)
-                } else {
-                    (self.prompt(done, done.arg(0)), listens)
-                }
-            }
-            "wait_for_digit" => {
-                self.question(done);
-                (Duration::ZERO, done.arg(0).parse().map_or(Duration::MAX, Duration::from_millis))
-            }
-            "say_number" | "say_digits" | "say_alpha" | "say_phonetic" | "say_date" | "say_time" | "say_datetime" => {
-                if done.arg(0).is_empty() {
-                    return;
-                }
-                let kind = name.trim_start_matches("say_");
-                self.passing = None;
-                self.synced = done.sent;
-                if kind == "number" {
-                    self.say(format!("expect_number({});", done.arg(0)));
-                } else {
-                    self.say(format!("expect_prompt({});", quoted(&format!("{kind} {}", done.arg(0)))));
-                }
-                (Duration::from_millis(500), Duration::ZERO)
-            }
-            "record_file" => {
-                if done.args.iter().skip(4).any(|option| option == "BEEP") {
-                    self.say("expect_prompt(\"beep\");");
-                }
-                self.prompt(done, "recording");
-                let most = done.arg(3).parse().map_or(Duration::MAX, Duration::from_millis);
-                if done.reply.word() == Some("timeout") && done.took() + Duration::from_millis(500) < most {
-                    self.silent = true;
-                }
-                (Duration::ZERO, most)
-            }
-            "exec" if !hung_up || !done.arg(1).is_empty() => {
+        if done.runs_an_application() {
+            if !hung_up || !done.arg(1).is_empty() {
                 self.application(done);
-                return;
+            } else {
+                self.hang_up(done.heard, None);
             }
-            "receive_text" | "receive_char" => {
-                let said = if name == "receive_text" {
-                    done.reply.value().map(str::to_owned)
-                } else {
-                    done.key().map(String::from)
-                };
-                if let Some(said) = said {
-                    self.wait(done.sent.saturating_sub(self.synced), None);
-                    self.say(format!("send_text({});", quoted(&said)));
-                    self.synced = done.heard;
-                }
-                (Duration::ZERO, Duration::MAX)
+            return;
+        }
+        // How long what is heard lasts, and how long is listened after it.
+        let mut listens = command.listens(&done.args).unwrap_or(Duration::MAX);
+        let mut lasts = Duration::ZERO;
+        match (command.plays, command.hears) {
+            (Plays::Spoken(_), _) if done.arg(0).is_empty() => return,
+            (Plays::Spoken(kind), _) => {
+                self.spoken(done, kind);
+                lasts = Duration::from_millis(500);
             }
-            _ if hung_up => (Duration::MAX, Duration::ZERO),
+            (_, Hears::Text | Hears::Character) => {
+                self.text(done);
+                listens = Duration::MAX;
+            }
+            (_, Hears::Voice) => self.recording(done, listens),
+            // A question without a prompt.
+            (Plays::Sound(_), Hears::Key | Hears::Digits { .. })
+                if done.sound().is_none() && matches!(command.waits, Waits::AfterSound { .. }) =>
+            {
+                self.question(done);
+            }
+            (Plays::Nothing, Hears::Key | Hears::Digits { .. }) => self.question(done),
+            (Plays::Sound(_), Hears::Key | Hears::Digits { .. } | Hears::Nothing) => {
+                lasts = self.prompt(done, done.sound().unwrap_or_default());
+            }
+            _ if hung_up => lasts = Duration::MAX,
+            // Nothing a test could do for the caller.
             _ => return,
-        };
+        }
         let most = (lasts.saturating_add(listens)).saturating_sub(IN_TIME);
         if hung_up {
             self.hang_up(done.heard, Some(most));
@@ -273,19 +249,56 @@ impl<'a> Writer<'a> {
             return;
         }
         // The last key is what was answered, unless a silence was.
-        let silence =
-            if done.reply.value() == Some("timeout") && name == "get_data" { listens } else { Duration::ZERO };
+        let is_number = matches!(command.hears, Hears::Digits { .. });
+        let silence = if done.reply.value() == Some("timeout") && is_number { listens } else { Duration::ZERO };
         let before = BETWEEN_KEYS * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
         self.wait(done.took().saturating_sub(before), Some(most));
-        self.say(format!("press({});", quoted(&keys)));
+        self.say(format!("press({});", literal(&keys)));
         self.synced = done.heard;
+    }
+
+    /// Something is spoken.
+    fn spoken(&mut self, done: &Done, kind: &str) {
+        self.passing = None;
+        self.synced = done.sent;
+        let said = done.arg(0);
+        if kind == "number" {
+            self.say(format!("expect_number({said});"));
+        } else {
+            self.say(format!("expect_prompt({});", literal(&format!("{kind} {said}"))));
+        }
+    }
+
+    /// The caller's voice is recorded, for this long at most.
+    fn recording(&mut self, done: &Done, most: Duration) {
+        let options = done.command.function.params.iter().position(|param| param.kind == Kind::RecordOptions);
+        if options.is_some_and(|at| done.args.iter().skip(at).any(|option| option == "BEEP")) {
+            self.say("expect_prompt(\"beep\");");
+        }
+        self.prompt(done, "recording");
+        if done.reply.word() == Some("timeout") && done.took() + Duration::from_millis(500) < most {
+            self.silent = true;
+        }
+    }
+
+    /// The caller sends a text, or one character of it.
+    fn text(&mut self, done: &Done) {
+        let said = match done.command.hears {
+            Hears::Text => done.reply.value().map(str::to_owned),
+            _ => done.key().map(String::from),
+        };
+        if let Some(said) = said {
+            self.wait(done.sent.saturating_sub(self.synced), None);
+            self.say(format!("send_text({});", literal(&said)));
+            self.synced = done.heard;
+        }
     }
 
     /// A sound file is heard; how long it lasts here.
     fn prompt(&mut self, done: &Done, file: &str) -> Duration {
         self.passing = None;
         self.synced = done.sent;
-        self.say(format!("expect_prompt({});", quoted(file)));
+        self.say(format!("expect_prompt({});", literal(file)));
         self.length(file)
     }
 
@@ -317,13 +330,14 @@ impl<'a> Writer<'a> {
             let entered = self.read_later(done.at, arguments[0]).unwrap_or_default();
             if !entered.is_empty() {
                 self.wait(Duration::from_secs(1), Some(lasts));
-                self.say(format!("press({});", quoted(&format!("{entered}#"))));
+                self.say(format!("press({});", literal(&format!("{entered}#"))));
             }
         } else if let Some(key) = done.key().filter(|_| application == "background") {
             self.wait(done.took(), Some(lasts.saturating_sub(IN_TIME)));
-            self.say(format!("press({});", quoted(&key.to_string())));
-        } else if !["playback", "background", "dial", "set", "noop", "verbose", "wait", "answer"]
-            .contains(&&*application)
+            self.say(format!("press({});", literal(&key.to_string())));
+        } else if !["Playback", "BackGround", "Dial", "Set", "NoOp", "Verbose", "Wait", "Answer"]
+            .iter()
+            .any(|silent| silent.eq_ignore_ascii_case(&application))
         {
             self.say(format!("// Here {} ran, which answered {}.", done.arg(0), done.reply.result()));
         }
@@ -331,7 +345,7 @@ impl<'a> Writer<'a> {
 
     /// The value of a variable at the next time it is read.
     fn read_later(&self, from: usize, name: &str) -> Option<String> {
-        let asked = format!("GET VARIABLE {}", quoted(name));
+        let asked = format!("{} {}", GET_VARIABLE.verb, literal(name));
         let mut lines = self.tape.lines[from..].iter();
         lines.find(|line| matches!(&line.event, Event::Sent(sent) if sent.0 == asked.as_bytes()))?;
         let Event::Heard(heard) = &lines.next()?.event else { return None };
@@ -340,34 +354,34 @@ impl<'a> Writer<'a> {
 
     /// A command and its reply.
     fn done(&mut self, done: &Done) {
-        let name = done.command.function.name;
         let (one, two) = (done.arg(0).to_owned(), done.arg(1).to_owned());
         let value = || done.reply.value().unwrap_or_default().to_owned();
-        match name {
-            "get_variable" if one == "DIALSTATUS" => self.dial_status = Some(value()),
-            "get_variable" if one.contains('(') => self.function_was(&one, done),
-            "get_variable" if done.reply.result() == "1" && !self.set.contains_key(&one) => {
+        let found = done.reply.result() == "1";
+        match done.command.access {
+            Access::ReadsVariable if one == "DIALSTATUS" => self.dial_status = Some(value()),
+            Access::ReadsVariable if one.contains('(') => self.function_was(&one, done),
+            Access::ReadsVariable if found && !self.set.contains_key(&one) => {
                 self.variables.entry(one).or_insert_with(value);
             }
-            "get_full_variable" if done.reply.result() == "1" && !value().is_empty() => {
-                self.say(format!("// {one} was {}.", quoted(&value())));
+            Access::ReadsExpression if found && !value().is_empty() => {
+                self.say(format!("// {one} was {}.", literal(&value())));
             }
-            "set_variable" if !one.starts_with("AGI_RHAI_") => {
+            Access::SetsVariable if !one.starts_with("AGI_RHAI_") => {
                 self.set.insert(one, two);
             }
-            "database_get" => {
+            Access::ReadsEntry => {
                 let entry = (one, two);
-                if done.reply.result() == "1" && !self.stored.contains_key(&entry) {
+                if found && !self.stored.contains_key(&entry) {
                     self.database.entry(entry).or_insert_with(value);
                 }
             }
-            "database_put" => {
+            Access::SetsEntry => {
                 self.stored.insert((one, two), Some(done.arg(2).to_owned()));
             }
-            "database_del" => {
+            Access::DeletesEntry => {
                 self.stored.insert((one, two), None);
             }
-            "hangup" if done.args.is_empty() => self.gone = true,
+            _ if done.command.after == After::HangsUp && done.args.is_empty() => self.gone = true,
             _ if !self.gone => self.hears(done),
             _ => {}
         }
@@ -377,7 +391,7 @@ impl<'a> Writer<'a> {
     fn function_was(&mut self, function: &str, done: &Done) {
         let known = function.starts_with("CALLERID(") || function.starts_with("CHANNEL(");
         if done.reply.result() == "1" && !known {
-            let value = quoted(done.reply.value().unwrap_or_default());
+            let value = literal(done.reply.value().unwrap_or_default());
             self.say(format!("// {function} was {value}; the simulator does not know it."));
         }
     }
@@ -388,24 +402,24 @@ impl<'a> Writer<'a> {
         let ended = self.tape.ended();
         match ended {
             Some(Ended { fault: Some(fault), .. }) => {
-                let message = quoted(&fault.message);
+                let message = literal(&fault.message);
                 self.say(format!("expect_fault({message});"));
             }
             Some(Ended { status, .. }) if status == "SUCCESS" => self.say("expect_end();"),
             Some(Ended { status, .. }) if status == "LOST" => self.say("// The line to Asterisk broke."),
             Some(Ended { status, .. }) => {
-                let status = quoted(status);
+                let status = literal(status);
                 self.say(format!("expect_end({status});"));
             }
             None => self.say("// Here the recording breaks off."),
         }
         if ended.is_some() {
             for (name, value) in std::mem::take(&mut self.set) {
-                self.say(format!("expect_variable({}, {});", quoted(&name), quoted(&value)));
+                self.say(format!("expect_variable({}, {});", literal(&name), literal(&value)));
             }
             for ((family, key), value) in std::mem::take(&mut self.stored) {
-                let value = value.map_or("()".to_owned(), |value| quoted(&value));
-                self.say(format!("expect_database({}, {}, {value});", quoted(&family), quoted(&key)));
+                let value = value.map_or("()".to_owned(), |value| literal(&value));
+                self.say(format!("expect_database({}, {}, {value});", literal(&family), literal(&key)));
             }
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
@@ -415,7 +429,7 @@ impl<'a> Writer<'a> {
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
         let options = self.options();
-        let _ = write!(test, "fn {name}() {{\n    place_call({}, #{{", quoted(file));
+        let _ = write!(test, "fn {name}() {{\n    place_call({}, #{{", literal(file));
         if options.iter().map(String::len).sum::<usize>() < 60 {
             let _ = writeln!(test, " {} }});", options.join(", "));
         } else {
@@ -449,7 +463,7 @@ impl<'a> Writer<'a> {
             match get(line) {
                 Some(value) if value == usual => {}
                 Some(value) if value == "unknown" => options.push(format!("{option}: \"\"")),
-                Some(value) => options.push(format!("{option}: {}", quoted(&value))),
+                Some(value) => options.push(format!("{option}: {}", literal(&value))),
                 None => {}
             }
         }
@@ -461,10 +475,10 @@ impl<'a> Writer<'a> {
         if self.tape.lines.iter().any(|line| matches!(line.event, Event::Asked(_))) {
             options.push(format!("time: {}", header.started.as_secs()));
         }
-        let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
+        let list = |texts: &[String]| texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
         let map = |items: Vec<(String, &String)>| {
             let items: Vec<_> =
-                items.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
+                items.iter().map(|(name, value)| format!("{}: {}", literal(name), literal(value))).collect();
             format!("#{{ {} }}", items.join(", "))
         };
         if !header.args.is_empty() {
@@ -490,7 +504,7 @@ impl<'a> Writer<'a> {
             options.push("voice: \"silent\"".to_owned());
         }
         if let Some(status) = &self.dial_status {
-            options.push(format!("dial_status: {}", quoted(status)));
+            options.push(format!("dial_status: {}", literal(status)));
         }
         options
     }
@@ -498,12 +512,15 @@ impl<'a> Writer<'a> {
 
 /// What the caller pressed, as far as the reply tells.
 fn keys(done: &Done) -> String {
-    if done.command.function.name != "get_data" {
-        let key = if done.reply.word() == Some("timeout") { None } else { done.key() };
-        return key.map_or_else(String::new, String::from);
-    }
+    let max = match done.command.hears {
+        Hears::Digits { max } => max,
+        Hears::Key | Hears::Voice if done.reply.word() != Some("timeout") => {
+            return done.key().map_or_else(String::new, String::from);
+        }
+        _ => return String::new(),
+    };
     let digits = done.reply.result();
-    let most = done.arg(2).parse().unwrap_or(usize::MAX);
+    let most = done.arg(max).parse().unwrap_or(usize::MAX);
     // The pound key ended it, which is in no reply.
     let ended = done.reply.value() != Some("timeout") && digits.len() < most;
     format!("{digits}{}", if ended { "#" } else { "" })
@@ -512,7 +529,6 @@ fn keys(done: &Done) -> String {
 /// A line to Asterisk: its command and the words behind the verb.
 fn understood(line: &[u8]) -> Option<(&'static Command, Vec<String>)> {
     let words: Vec<String> = agi::split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (command, verb) = Command::of_words(&borrowed)?;
+    let (command, verb) = Table::new().of_words(&words)?;
     Some((command, words[verb..].to_vec()))
 }

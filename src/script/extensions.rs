@@ -1,0 +1,64 @@
+//! Values that functions keep in a call, by their type.
+
+use std::any::{Any, TypeId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Values kept in a call, at most one of each type, up to the end of the call.
+///
+/// A function of an embedder keeps there what belongs to the call: a customer's record, a connection. Values are shared
+/// by reference, so no lock is held while they are used.
+///
+/// ```
+/// use agi_rhai::script::Extensions;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// #[derive(Default)]
+/// struct Tries(AtomicU32);
+///
+/// let extensions = Extensions::default();
+/// extensions.get_or_default::<Tries>().0.fetch_add(1, Ordering::Relaxed);
+/// assert_eq!(extensions.get::<Tries>().map(|tries| tries.0.load(Ordering::Relaxed)), Some(1));
+/// ```
+#[derive(Default)]
+pub struct Extensions(Mutex<Vec<Entry>>);
+
+type Entry = (TypeId, Arc<dyn Any + Send + Sync>);
+
+impl Extensions {
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a value, and returns the one of this type it replaces.
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        let mut entries = self.entries();
+        if let Some((_, kept)) = entries.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>()) {
+            return std::mem::replace(kept, value).downcast().ok();
+        }
+        entries.push((TypeId::of::<T>(), value));
+        None
+    }
+
+    /// Returns the value of this type.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let kept = self.entries().iter().find(|(kind, _)| *kind == TypeId::of::<T>()).map(|(_, kept)| Arc::clone(kept));
+        kept?.downcast().ok()
+    }
+
+    /// Returns the value of this type, which is made at the first use.
+    pub fn get_or_default<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        if let Some(kept) = self.get() {
+            return kept;
+        }
+        let value = Arc::new(T::default());
+        self.entries().push((TypeId::of::<T>(), Arc::<T>::clone(&value)));
+        value
+    }
+}
+
+impl std::fmt::Debug for Extensions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Extensions").field(&self.entries().len()).finish()
+    }
+}

@@ -1,0 +1,181 @@
+//! The functions a script can call: shared by all calls, made once.
+
+use super::limits::Memory;
+use super::names::{VALUES, nearest};
+use crate::command::{Command, Function, Table};
+use rhai::packages::{
+    BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
+    LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, FLOAT, FnPtr, INT, ImmutableString, Map, Module, Position, Scope, Shared,
+};
+use std::any::TypeId;
+
+rhai::def_package! {
+    /// Rhai's own functions, without those for blobs and bits, and without operators that are built in besides: every
+    /// start of the program pays for each.
+    pub(crate) WordsPackage(lib) : LanguageCorePackage, BasicStringPackage, BasicIteratorPackage,
+        BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage
+    {
+        lib.set_native_fn("-", |x: INT| x.checked_neg().ok_or_else(|| too_large("-", x)));
+        lib.set_native_fn("-", |x: FLOAT| Ok(-x));
+        lib.set_native_fn("+", |x: INT| Ok(x));
+        lib.set_native_fn("+", |x: FLOAT| Ok(x));
+        lib.set_native_fn("abs", |x: INT| x.checked_abs().ok_or_else(|| too_large("abs", x)));
+        lib.set_native_fn("abs", |x: FLOAT| Ok(x.abs()));
+        lib.set_native_fn("sign", |x: INT| Ok(x.signum()));
+        lib.set_native_fn("is_zero", |x: INT| Ok(x == 0));
+        lib.set_native_fn("is_odd", |x: INT| Ok(x % 2 != 0));
+        lib.set_native_fn("is_even", |x: INT| Ok(x % 2 == 0));
+    }
+}
+
+fn too_large(name: &str, x: INT) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorArithmetic(format!("{name}({x}) is too large for an integer"), Position::NONE).into()
+}
+
+/// All a script can say: shared by all calls, made once.
+#[derive(Clone)]
+pub struct Language {
+    standard: Shared<Module>,
+    modules: Vec<Shared<Module>>,
+    functions: Vec<&'static Function>,
+    commands: Table,
+    /// How memory is counted while scripts are compiled.
+    pub(crate) memory: Option<Memory>,
+    /// What to say of a function of another language.
+    hint_for_unavailable: fn(&str) -> Option<(String, String)>,
+}
+
+impl std::fmt::Debug for Language {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Language").field("functions", &self.functions.len()).finish_non_exhaustive()
+    }
+}
+
+impl Language {
+    /// Rhai's own functions, and those of this module, which these declare. `hint_for_unavailable` says of a function
+    /// that only another language has what is wrong with it, and what is right here.
+    pub(crate) fn of(
+        module: Module,
+        functions: Vec<&'static Function>,
+        hint_for_unavailable: fn(&str) -> Option<(String, String)>,
+    ) -> Self {
+        Self {
+            standard: WordsPackage::new().as_shared_module(),
+            modules: vec![module.into()],
+            functions,
+            commands: Table::new(),
+            memory: None,
+            hint_for_unavailable,
+        }
+    }
+
+    /// What is wrong with a function that only another language has, and what is right here.
+    pub(crate) fn hint_for_unavailable(&self, name: &str) -> Option<(String, String)> {
+        (self.hint_for_unavailable)(name)
+    }
+
+    /// Adds functions of an embedder: a Rhai module of any functions. They are seen before those of the language.
+    pub fn add(&mut self, module: impl Into<Shared<Module>>) {
+        self.modules.push(module.into());
+    }
+
+    /// Tells how much memory the thread holds that compiles a script, so that what an imported script makes is limited.
+    pub fn set_memory(&mut self, memory: Memory) {
+        self.memory = Some(memory);
+    }
+
+    /// The commands that scripts can send.
+    #[must_use]
+    pub fn commands(&self) -> &Table {
+        &self.commands
+    }
+
+    /// Declares the function of a command.
+    pub(super) fn declare(&mut self, command: &'static Command) {
+        self.functions.retain(|function| function.name != command.function.name);
+        self.functions.push(&command.function);
+        self.commands.add(command);
+    }
+
+    /// All functions that are declared: the commands and what goes with them.
+    pub fn functions(&self) -> &[&'static Function] {
+        &self.functions
+    }
+
+    /// The function of this name.
+    pub fn function(&self, name: &str) -> Option<&'static Function> {
+        self.functions.iter().copied().find(|function| function.name == name)
+    }
+
+    /// Every function a script can reach, operators and properties included, with the types of its parameters: as the
+    /// engine knows them, so that a new version of Rhai is covered too.
+    pub fn reachable(&self) -> Vec<(String, Vec<&'static str>)> {
+        let types: [(TypeId, &str); 11] = [
+            (TypeId::of::<INT>(), "int"),
+            (TypeId::of::<FLOAT>(), "float"),
+            (TypeId::of::<bool>(), "bool"),
+            (TypeId::of::<char>(), "char"),
+            (TypeId::of::<ImmutableString>(), "text"),
+            (TypeId::of::<Array>(), "array"),
+            (TypeId::of::<Map>(), "map"),
+            (TypeId::of::<FnPtr>(), "function"),
+            (TypeId::of::<()>(), "nothing"),
+            (TypeId::of::<std::ops::Range<INT>>(), "range"),
+            (TypeId::of::<std::ops::RangeInclusive<INT>>(), "inclusive range"),
+        ];
+        let name = |id: &TypeId| types.iter().find(|(known, _)| known == id).map_or("any", |(_, name)| *name);
+        let mut all = self.engine().collect_fn_metadata(
+            None,
+            |f| {
+                let mut types: Vec<_> = f.metadata.param_types.iter().map(name).collect();
+                types.resize(f.metadata.num_params, "any");
+                Some((f.metadata.name.to_string(), types))
+            },
+            true,
+        );
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// The known name most like this one, if one is.
+    pub fn like(&self, name: &str) -> Option<&'static str> {
+        let known = self.functions.iter().map(|function| function.name).chain(VALUES);
+        nearest(name, known)
+    }
+
+    /// An engine with all words and no limits of a call.
+    pub(crate) fn engine(&self) -> Engine {
+        let mut engine = Engine::new_raw();
+        engine.register_global_module(Shared::clone(&self.standard));
+        for module in &self.modules {
+            engine.register_global_module(Shared::clone(module));
+        }
+        engine.disable_symbol("eval");
+        engine
+    }
+
+    /// An engine to compile with: what is misspelt is found before the call.
+    pub(crate) fn compiler(&self) -> Engine {
+        let mut engine = self.engine();
+        engine.set_optimization_level(rhai::OptimizationLevel::None);
+        engine.set_strict_variables(true);
+        engine.set_max_expr_depths(64, 48);
+        engine
+    }
+
+    /// The variables every script may name.
+    pub(crate) fn scope() -> &'static Scope<'static> {
+        static SCOPE: std::sync::OnceLock<Scope<'static>> = std::sync::OnceLock::new();
+        SCOPE.get_or_init(|| {
+            let mut scope = Scope::new();
+            for name in VALUES {
+                scope.push_dynamic(name, Dynamic::UNIT);
+            }
+            scope
+        })
+    }
+}

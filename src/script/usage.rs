@@ -1,0 +1,248 @@
+//! How much a running script has used, held against its limits.
+
+use super::limits::{Limits, MAX_STACK, Memory, address_in_stack, lock, processor_time};
+use crate::clock::Stopwatch;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Stands for the moment at which computing began, until the next check.
+const COUNT_ANEW: i64 = -1;
+/// Operations between two looks at the clock: one operation may take as long as a thousand others.
+const CHECK_EVERY: u64 = 64;
+/// The least time between two full checks: of the processor time used, and of the line.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+/// How many times longer than it may compute a script may be busy. Being busy without using the processor means to wait
+/// for a lock inside Rhai.
+const BUSY_FACTOR: u32 = 10;
+/// What a line of the log takes besides the text printed in it, in bytes.
+const LINE_OVERHEAD: usize = 128;
+/// How many operations a script beyond a limit may still do. It is stopped at the next variable it names, where Rhai
+/// reports the place, or else after these.
+const GRACE: u64 = 256;
+/// The same where each operation may take more memory.
+const GRACE_OF_MEMORY: u64 = 16;
+
+/// The script runs.
+const RUNNING: u8 = 0;
+/// A function has the session.
+const STANDING: u8 = 1;
+/// The script has ended, or is to end at its next operation.
+const STOPPED: u8 = 2;
+
+/// How often a thread has been taken from a call during a slow step. Every call checks the clock after such an event,
+/// since its next step may be as slow.
+static SLOW_STEPS: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets every call check the clock after the step it is in.
+pub(crate) fn look_soon() {
+    SLOW_STEPS.fetch_add(1, Relaxed);
+}
+
+/// What a script has used.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    pub limits: Limits,
+    memory: Option<(Memory, isize)>,
+    /// `RUNNING`, `STANDING` or `STOPPED`.
+    phase: AtomicU8,
+    /// The limit that was exceeded, in words.
+    exceeded: Mutex<Option<String>>,
+    /// The operation after which the script is stopped; 0 while it keeps to its limits.
+    last_operation: AtomicU64,
+    printed: AtomicUsize,
+    /// Processor time at which computing began, in nanoseconds.
+    computing_since: AtomicI64,
+    /// When the script began to be busy, in nanoseconds of `clock`.
+    busy_since: AtomicI64,
+    checked_at: AtomicI64,
+    /// `SLOW_STEPS` at the last check.
+    slow_steps: AtomicUsize,
+    /// Real time, even where the call lives in simulated time.
+    clock: Stopwatch,
+    /// The address in the stack at which the script began.
+    stack: AtomicUsize,
+}
+
+/// Whether a script may go on.
+pub(crate) enum Verdict {
+    GoOn,
+    Stop,
+    /// It may as far as its limits go. The line has to be checked too, and then [`Usage::checked_line`] is due.
+    CheckLine {
+        processor: i64,
+        real: i64,
+    },
+}
+
+fn nanos(length: Duration) -> i64 {
+    i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl Usage {
+    pub fn new(limits: Limits, memory: Option<Memory>) -> Self {
+        Self {
+            limits,
+            memory: memory.map(|memory| (memory, (memory.used)())),
+            phase: AtomicU8::new(RUNNING),
+            exceeded: Mutex::new(None),
+            last_operation: AtomicU64::new(0),
+            printed: AtomicUsize::new(0),
+            computing_since: AtomicI64::new(COUNT_ANEW),
+            busy_since: AtomicI64::new(0),
+            checked_at: AtomicI64::new(0),
+            slow_steps: AtomicUsize::new(0),
+            clock: Stopwatch::start(),
+            stack: AtomicUsize::new(0),
+        }
+    }
+
+    /// Notes where in the stack the script begins, and counts its computing from here.
+    pub fn begin(&self) {
+        self.stack.store(address_in_stack(), Relaxed);
+        self.computes_anew();
+    }
+
+    /// Lets a script that was stopped run again: its `on_hangup`.
+    pub fn resume(&self) {
+        self.phase.store(RUNNING, Relaxed);
+        self.last_operation.store(0, Relaxed);
+        self.computes_anew();
+    }
+
+    /// Counts computing from here, after something that took its time.
+    pub fn computes_anew(&self) {
+        self.computing_since.store(COUNT_ANEW, Relaxed);
+    }
+
+    /// Ends the script at its next operation. An error alone could be caught: Rhai lets `try` around a closure do it.
+    pub fn stop(&self) {
+        self.phase.store(STOPPED, Relaxed);
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.phase.load(Relaxed) == STOPPED
+    }
+
+    /// Runs a closure in which the script has to stand still: its next operation would end it.
+    pub fn stands_still<R>(&self, during: impl FnOnce() -> R) -> R {
+        let _ = self.phase.compare_exchange(RUNNING, STANDING, Relaxed, Relaxed);
+        let result = during();
+        let _ = self.phase.compare_exchange(STANDING, RUNNING, Relaxed, Relaxed);
+        result
+    }
+
+    /// Ends the script, which has exceeded this limit.
+    pub fn exceed(&self, limit: String) {
+        lock(&self.exceeded).get_or_insert(limit);
+        self.stop();
+    }
+
+    /// The same once the script has come to a place Rhai reports.
+    fn exceed_soon(&self, operations: u64, grace: u64, limit: String) {
+        lock(&self.exceeded).get_or_insert(limit);
+        self.last_operation.store(operations.saturating_add(grace), Relaxed);
+    }
+
+    pub fn exceed_on_hangup(&self) {
+        self.exceed(format!("on_hangup takes more than {} s", self.limits.on_hangup.as_secs_f64()));
+    }
+
+    /// Whether the script is to be stopped at the next variable it names.
+    pub fn is_in_grace(&self) -> bool {
+        self.last_operation.load(Relaxed) != 0
+    }
+
+    /// The limit that was exceeded, in words.
+    pub fn take_exceeded(&self) -> Option<String> {
+        lock(&self.exceeded).take()
+    }
+
+    /// Counts a line that is printed; whether there was room for it.
+    pub fn prints(&self, text: &str) -> bool {
+        let length = text.len() + LINE_OVERHEAD;
+        let printed = self.printed.fetch_add(length, Relaxed);
+        if printed + length <= self.limits.printed {
+            return true;
+        }
+        let limit = self.limits.printed / 1024;
+        self.exceed(format!("the script prints more than {limit} KiB, with {LINE_OVERHEAD} bytes for each line"));
+        false
+    }
+
+    pub fn has_printed_too_much(&self) -> bool {
+        self.printed.load(Relaxed) > self.limits.printed
+    }
+
+    /// Called at every operation of the script.
+    pub fn may_go_on(&self, operations: u64) -> Verdict {
+        match self.phase.load(Relaxed) {
+            RUNNING => {}
+            STANDING => {
+                self.exceed("a function called the script inside `with_session`".to_owned());
+                return Verdict::Stop;
+            }
+            _ => return Verdict::Stop,
+        }
+        let last = self.last_operation.load(Relaxed);
+        if last != 0 {
+            if operations < last {
+                return Verdict::GoOn;
+            }
+            self.stop();
+            return Verdict::Stop;
+        }
+        // An overflow of the stack ends the process, with all its calls. How much a function takes depends on what the
+        // calls in it are nested in, so counting calls is not enough.
+        if self.stack.load(Relaxed).saturating_sub(address_in_stack()) > MAX_STACK {
+            self.exceed("functions, blocks and operators are nested too deep".to_owned());
+            return Verdict::Stop;
+        }
+        if let Some((memory, before)) = self.memory
+            && (memory.used)().saturating_sub(before) > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
+        {
+            let limit = self.limits.memory / (1024 * 1024);
+            self.exceed_soon(operations, GRACE_OF_MEMORY, format!("the script uses more than {limit} MiB of memory"));
+            return Verdict::GoOn;
+        }
+        let slow = SLOW_STEPS.load(Relaxed);
+        if !operations.is_multiple_of(CHECK_EVERY) && slow == self.slow_steps.load(Relaxed) {
+            return Verdict::GoOn;
+        }
+        self.slow_steps.store(slow, Relaxed);
+        self.check(operations)
+    }
+
+    fn check(&self, operations: u64) -> Verdict {
+        let real = nanos(self.clock.elapsed());
+        if real - self.checked_at.load(Relaxed) < nanos(CHECK_INTERVAL) {
+            return Verdict::GoOn;
+        }
+        let processor = processor_time();
+        // A command has been sent since the last check: the count begins anew here, which spares each command a look at
+        // the clock.
+        if self.computing_since.compare_exchange(COUNT_ANEW, processor, Relaxed, Relaxed).is_ok() {
+            self.busy_since.store(real, Relaxed);
+        }
+        let limit = nanos(self.limits.computing);
+        let seconds = self.limits.computing.as_secs_f64();
+        let exceeded = if processor - self.computing_since.load(Relaxed) > limit {
+            format!("the script computes for more than {seconds} s without a command: an endless loop?")
+        } else if real - self.busy_since.load(Relaxed) > limit.saturating_mul(BUSY_FACTOR.into()) {
+            let seconds = seconds * f64::from(BUSY_FACTOR);
+            format!("the script is busy for more than {seconds} s without a command: an endless loop?")
+        } else {
+            return Verdict::CheckLine { processor, real };
+        };
+        self.exceed_soon(operations, GRACE, exceeded);
+        Verdict::GoOn
+    }
+
+    /// Leaves out the time since these moments: while the line was checked, other calls may have run on this thread.
+    pub fn checked_line(&self, processor: i64, real: i64) {
+        self.computing_since.fetch_add(processor_time() - processor, Relaxed);
+        let now = nanos(self.clock.elapsed());
+        self.busy_since.fetch_add(now - real, Relaxed);
+        self.checked_at.store(now, Relaxed);
+    }
+}

@@ -1,0 +1,54 @@
+//! What the checker finds.
+
+use super::rules::Severity;
+use crate::agi::printable;
+use crate::script::render;
+use annotate_snippets::Level;
+use std::fmt;
+
+/// Something the checker found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule, such as `unknown-function`.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right, where that is known.
+    pub hint: Option<String>,
+    /// The script.
+    pub script: String,
+    /// The line, from 1; 0 where it has none.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where it has none.
+    pub column: usize,
+    /// How many characters from there are meant.
+    pub width: usize,
+    /// The text of the line.
+    pub source: String,
+}
+
+impl Finding {
+    /// The finding with its line of source and the place marked below it, over several lines.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let marked = (self.line > 0).then_some((self.line, self.column, self.width));
+        let level = if self.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+        let title = (level, Some(self.rule), self.message.as_str());
+        render(title, &self.script, marked, &self.source, &[], self.hint.as_deref(), colour)
+    }
+}
+
+/// In one line: `game.rhai:12:5: error: what is wrong; what would be right [rule]`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = if self.severity == Severity::Error { "error" } else { "warning" };
+        let (script, message) = (printable(&self.script), printable(&self.message));
+        write!(f, "{script}:{}:{}: {severity}: {message}", self.line, self.column)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "; {}", printable(hint))?;
+        }
+        write!(f, " [{}]", self.rule)
+    }
+}

@@ -1,0 +1,211 @@
+//! What a script imports, as far as the checker wants to know it; files an editor has newer texts of.
+
+use crate::script::{DEEPEST, Files, Places, plain};
+use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// The files as they are, or as they stand in an editor.
+pub(super) struct Edited<'a>(pub &'a BTreeMap<PathBuf, String>);
+
+impl Edited<'_> {
+    pub fn text(&self, path: &Path) -> Option<String> {
+        self.bytes(path).ok().map(|bytes| crate::agi::text(&bytes).into_owned())
+    }
+
+    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if let Some(text) = self.0.get(path) {
+            return Ok(text.clone().into_bytes());
+        }
+        if !self.0.is_empty()
+            && let Ok(real) = path.canonicalize()
+            && let Some((_, text)) = self.0.iter().find(|(other, _)| other.canonicalize().is_ok_and(|o| o == real))
+        {
+            return Ok(text.clone().into_bytes());
+        }
+        std::fs::read(path)
+    }
+}
+
+impl Files for Edited<'_> {
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        self.bytes(path)
+    }
+
+    fn missed(&mut self, _: &Path) {}
+}
+
+/// A script that is imported.
+#[derive(Debug, Default)]
+pub(super) struct Imported {
+    pub name: String,
+    pub path: PathBuf,
+    /// Its functions for others, and how many arguments they take.
+    pub functions: Vec<(String, usize)>,
+    /// Its variables and constants for others.
+    pub exports: BTreeSet<String>,
+    /// It could be read and compiled.
+    pub known: bool,
+    pub said: Said,
+    pub imports: Vec<Rc<Imported>>,
+}
+
+/// What stands in a script, whatever it is for.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Every text in quotes.
+    pub texts: BTreeSet<String>,
+    /// The beginnings of texts that are put together when the script runs.
+    beginnings: BTreeSet<String>,
+    /// Their ends.
+    ends: BTreeSet<String>,
+    /// The names of properties, and those in maps: a function may be kept there.
+    pub names: BTreeSet<String>,
+}
+
+impl Said {
+    pub fn of(ast: &AST) -> Self {
+        let mut said = Self::default();
+        ast.walk(&mut |nodes: &[ASTNode]| {
+            match nodes.last() {
+                Some(ASTNode::Expr(expr)) => said.hear(expr),
+                // `name += "-end"` puts together, too.
+                Some(ASTNode::Stmt(Stmt::Assignment(x))) if x.0.is_op_assignment() => {
+                    said.parts(std::slice::from_ref(&x.1.rhs));
+                }
+                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => said.put_together(&call.name, &call.args),
+                _ => {}
+            }
+            true
+        });
+        said
+    }
+
+    fn hear(&mut self, expr: &Expr) {
+        match expr {
+            Expr::StringConstant(text, _) => {
+                self.texts.insert(text.to_string());
+            }
+            Expr::InterpolatedString(parts, _) => self.parts(parts),
+            Expr::Property(property, _) => {
+                self.names.insert(property.2.to_string());
+            }
+            Expr::Map(map, _) => self.names.extend(map.0.iter().map(|(name, _)| name.as_str().to_owned())),
+            Expr::FnCall(call, _) => self.put_together(&call.name, &call.args),
+            _ => {}
+        }
+    }
+
+    fn put_together(&mut self, name: &str, args: &[Expr]) {
+        if name == "+" {
+            self.parts(args);
+        }
+    }
+
+    fn parts(&mut self, parts: &[Expr]) {
+        if let Some(Expr::StringConstant(text, _)) = parts.first() {
+            self.beginnings.insert(text.to_string());
+        }
+        if let Some(Expr::StringConstant(text, _)) = parts.last() {
+            self.ends.insert(text.to_string());
+        }
+    }
+
+    /// Whether this text may come up when the script runs.
+    pub fn may_say(&self, text: &str) -> bool {
+        let some = |part: &&String| part.len() > 1;
+        self.texts.contains(text)
+            || self.beginnings.iter().filter(some).any(|beginning| text.starts_with(beginning.as_str()))
+            || self.ends.iter().filter(some).any(|end| text.ends_with(end.as_str()))
+    }
+}
+
+/// Reads what scripts import, each once.
+pub(super) struct Reader<'a> {
+    engine: &'a Engine,
+    files: Edited<'a>,
+    places: Places,
+    read: RefCell<BTreeMap<PathBuf, Rc<Imported>>>,
+    depth: Cell<usize>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(engine: &'a Engine, files: Edited<'a>, places: Places) -> Self {
+        Self { engine, files, places, read: RefCell::default(), depth: Cell::new(0) }
+    }
+
+    /// The script behind an import; `None` if there is none.
+    pub fn import(&self, importer: &Path, path: &str) -> Option<Rc<Imported>> {
+        let found = self.places.find(importer, path, &mut Edited(self.files.0))?;
+        if let Some(known) = self.read.borrow().get(&found.real) {
+            return Some(Rc::clone(known));
+        }
+        // Scripts that import each other in a circle are a fault of its own.
+        self.read.borrow_mut().insert(found.real.clone(), Rc::default());
+        // Deeper ones are a fault of their own, too.
+        if self.depth.get() > DEEPEST {
+            return None;
+        }
+        let text = self.files.text(&found.seen)?;
+        let name = found.seen.to_string_lossy().into_owned();
+        self.depth.set(self.depth.get() + 1);
+        let made = match self.engine.compile(plain(&text)) {
+            Ok(ast) => self.describe(name, &found.seen, &ast),
+            Err(_) => Imported { name, path: found.seen.clone(), ..Imported::default() },
+        };
+        self.depth.set(self.depth.get() - 1);
+        let made = Rc::new(made);
+        self.read.borrow_mut().insert(found.real, Rc::clone(&made));
+        Some(made)
+    }
+
+    fn describe(&self, name: String, path: &Path, ast: &AST) -> Imported {
+        let functions = ast.iter_functions().filter(|f| f.access == FnAccess::Public);
+        let functions = functions.map(|f| (f.name.to_owned(), f.params.len())).collect();
+        let mut exports = BTreeSet::new();
+        for statement in ast.statements() {
+            match statement {
+                Stmt::Var(x, flags, _) if flags.intersects(rhai::ASTFlags::EXPORTED) => {
+                    exports.insert(x.0.name.to_string());
+                }
+                Stmt::Export(x, _) => {
+                    let name = if x.1.name.is_empty() { &x.0.name } else { &x.1.name };
+                    exports.insert(name.to_string());
+                }
+                _ => {}
+            }
+        }
+        let imports = paths(ast).into_iter().filter_map(|next| self.import(path, &next)).collect();
+        Imported { name, path: path.to_owned(), functions, exports, known: true, said: Said::of(ast), imports }
+    }
+}
+
+/// The paths a script imports, where they are texts in quotes.
+pub(super) fn paths(ast: &AST) -> Vec<String> {
+    let mut found = Vec::new();
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = nodes.last()
+            && let Expr::StringConstant(path, _) = &import.0
+        {
+            found.push(path.to_string());
+        }
+        true
+    });
+    found
+}
+
+/// All scripts below these, each once.
+pub(super) fn all(imports: &[Rc<Imported>]) -> Vec<Rc<Imported>> {
+    let mut found: Vec<Rc<Imported>> = Vec::new();
+    let mut open: Vec<Rc<Imported>> = imports.to_vec();
+    while let Some(next) = open.pop() {
+        if !found.iter().any(|known| Rc::ptr_eq(known, &next)) {
+            open.extend(next.imports.iter().cloned());
+            found.push(next);
+        }
+    }
+    found
+}

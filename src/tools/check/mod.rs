@@ -1,0 +1,264 @@
+//! The checker: what is wrong with a script, found without running it.
+
+mod ast;
+mod asterisk;
+mod checker;
+mod finding;
+mod flow;
+mod imports;
+mod prompts;
+mod report;
+mod rules;
+mod syntax;
+mod text;
+mod walk;
+mod words;
+
+pub use asterisk::OLDEST_ASTERISK;
+pub use checker::Checker;
+pub use finding::Finding;
+pub use rules::{RULES, Rule, Severity};
+
+use crate::script::{Fault, Language, Loader, plain};
+use crate::stack;
+use imports::Imported;
+use report::Report;
+use std::path::Path;
+use std::rc::Rc;
+use text::Text;
+
+impl Checker {
+    /// What is wrong with the script of this path, whose text may be newer than the file; in the order of its lines.
+    #[must_use]
+    pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
+        stack::maybe_grow(|| self.check_here(path, text))
+    }
+
+    fn check_here(&self, path: &Path, text: &str) -> Vec<Finding> {
+        let text = plain(text);
+        let mut engine = self.language(path).compiler();
+        engine.set_strict_variables(false);
+        let parts = Text::new(&engine, &text);
+        let mut report = Report {
+            script: path.to_string_lossy().into_owned(),
+            text: &parts,
+            findings: Vec::new(),
+            imports: Vec::new(),
+        };
+        match engine.compile_with_scope(Language::scope(), &text) {
+            Err(error) => {
+                let fault = Fault::of_parse(&report.script, &error, self.language(path), &[]);
+                report.syntax(&fault, error.err_type());
+            }
+            Ok(ast) => {
+                walk::walk(self, path, &engine, &ast, &mut report);
+                prompts::unknown_phrases(self, path, &ast, &mut report);
+                self.load(path, &text, &mut report);
+            }
+        }
+        report.unknown_rules();
+        report.finish()
+    }
+
+    /// What is wrong with the tables of prompts and phrases beside the script of this path; the findings are in the
+    /// tables.
+    #[must_use]
+    pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
+        let text = plain(text);
+        let mut engine = self.language(path).compiler();
+        engine.set_strict_variables(false);
+        stack::maybe_grow(|| {
+            engine
+                .compile_with_scope(Language::scope(), &text)
+                .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
+        })
+    }
+
+    /// Compiles the script as a call would, with all it imports: what the walk did not find is told here.
+    fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
+        let mut files = self.files();
+        let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
+        let compiled = loader.compile(&report.script, text).map(|_| ());
+        let Err(fault) = compiled else { return };
+        let broken = report.has(&rules::BROKEN_IMPORT) || report.has(&rules::MISSING_IMPORT);
+        if fault.script != report.script {
+            let below = |imported: &Rc<Imported>| {
+                imports::all(std::slice::from_ref(imported)).iter().any(|imported| imported.name == fault.script)
+            };
+            let way = report.imports.iter().find(|(_, imported)| below(imported)).or(report.imports.first());
+            if let (Some((place, _)), false) = (way, broken) {
+                let message = format!("the script it imports has a fault: {fault}");
+                report.add(&rules::BROKEN_IMPORT, *place, message, None);
+            }
+            return;
+        }
+        let place = (fault.line, fault.column);
+        if let Some((place, _)) = report.imports.iter().find(|((line, _), _)| *line == fault.line) {
+            if !broken {
+                report.add(&rules::BROKEN_IMPORT, *place, fault.message.clone(), fault.hint.clone());
+            }
+            return;
+        }
+        let told = [&rules::UNDEFINED_VARIABLE, &rules::UNDEFINED_IMPORT].iter().any(|rule| report.has(rule));
+        if !told && !broken {
+            report.add(&rules::UNDEFINED_VARIABLE, place, fault.message.clone(), fault.hint.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn checker() -> &'static Checker {
+        static CHECKER: std::sync::OnceLock<Checker> = std::sync::OnceLock::new();
+        CHECKER.get_or_init(|| Checker::new(&Language::new()))
+    }
+
+    /// Whether Rhai finds all names of a text defined, and what the walk alone finds of them.
+    fn names(text: &str) -> Option<(Option<rhai::ParseError>, Vec<Finding>)> {
+        let checker = checker();
+        let mut engine = checker.language.compiler();
+        let strict = engine.compile_with_scope(Language::scope(), text).err();
+        engine.set_strict_variables(false);
+        let ast = engine.compile_with_scope(Language::scope(), text).ok()?;
+        let parts = Text::new(&engine, text);
+        let mut report =
+            Report { script: "test.rhai".to_owned(), text: &parts, findings: Vec::new(), imports: Vec::new() };
+        walk::walk(checker, Path::new("test.rhai"), &engine, &ast, &mut report);
+        let names = [rules::UNDEFINED_VARIABLE.name, rules::UNDEFINED_IMPORT.name];
+        Some((strict, report.finish().into_iter().filter(|finding| names.contains(&finding.rule)).collect()))
+    }
+
+    #[track_caller]
+    fn agree(text: &str) {
+        let Some((strict, found)) = names(text) else { return };
+        // What Rhai looks at only when it runs: constants, exports, imports in closures.
+        let later = |f: &&Finding| {
+            f.message.contains("has no constant")
+                || f.source.chars().take(f.column - 1).collect::<String>().ends_with("export ")
+                || (f.rule == rules::UNDEFINED_IMPORT.name && text.contains('|'))
+        };
+        match strict {
+            None => assert!(found.iter().all(|f| later(&f)), "a false alarm: {found:#?}\n{text}"),
+            Some(error) => {
+                let first = found.iter().any(|f| (f.line, f.column) == text::place(error.position()));
+                assert!(first, "{error} is not among {found:#?}\n{text}");
+            }
+        }
+    }
+
+    /// Expressions and statements over few names, so that many are defined, and many are not.
+    fn scripts() -> impl Strategy<Value = String> {
+        let name = || prop::sample::select(vec!["a", "b", "c", "f", "g", "state", "env", "m"]);
+        let leaf = prop_oneof![
+            4 => name().prop_map(str::to_owned),
+            1 => Just("1".to_owned()),
+            1 => Just("global::K".to_owned()),
+            1 => name().prop_map(|n| format!("m::{n}")),
+            1 => Just("this".to_owned()),
+        ];
+        let expr = leaf.prop_recursive(3, 12, 3, move |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} + {b})")),
+                (inner.clone(), name()).prop_map(|(a, p)| format!("{a}.{p}")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
+                (inner.clone(), name(), inner.clone()).prop_map(|(a, f, b)| format!("{a}.{f}({b})")),
+                (name(), inner.clone()).prop_map(|(f, a)| format!("{f}({a})")),
+                (name(), inner.clone()).prop_map(|(f, a)| format!("m::{f}({a})")),
+                (name(), inner.clone()).prop_map(|(p, a)| format!("|{p}| {a}")),
+                (name(), inner.clone()).prop_map(|(p, a)| format!("|{p}| {{ let c = {a}; || c + {p} }}")),
+                inner.clone().prop_map(|a| format!("`x${{{a}}}y`")),
+                inner.clone().prop_map(|a| format!("#{{ a: {a} }}")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("if {a} == 1 {{ {b} }} else {{ 2 }}")),
+                (name(), inner.clone(), inner).prop_map(|(n, a, b)| format!("{{ let {n} = {a}; {b} }}")),
+            ]
+        });
+        let statement = prop_oneof![
+            (name(), expr.clone()).prop_map(|(n, e)| format!("let {n} = {e};")),
+            Just("const K = 1;".to_owned()),
+            (name(), expr.clone()).prop_map(|(n, e)| format!("{n} = {e};")),
+            (name(), expr.clone()).prop_map(|(n, e)| format!("{n} += {e};")),
+            (name(), expr.clone()).prop_map(|(n, e)| format!("{n}.x = {e};")),
+            expr.clone().prop_map(|e| format!("{e};")),
+            (expr.clone(), expr.clone()).prop_map(|(a, b)| format!("switch {a} {{ 1 => {b}, _ => {{ {a} }} }}")),
+            Just("import \"m\" as m;".to_owned()),
+            name().prop_map(|n| format!("export {n};")),
+        ];
+        let statement = statement.prop_recursive(3, 16, 4, move |inner| {
+            let block = prop::collection::vec(inner, 0..4).prop_map(|all| all.join(" "));
+            let (one, other) = (block.clone(), block.clone());
+            prop_oneof![
+                block.clone().prop_map(|b| format!("{{ {b} }}")),
+                (expr.clone(), one, block.clone())
+                    .prop_map(|(e, a, b)| format!("if {e} == 1 {{ {a} }} else {{ {b} }}")),
+                (expr.clone(), block.clone()).prop_map(|(e, b)| format!("while {e} == 1 {{ {b} }}")),
+                (name(), expr.clone(), block.clone()).prop_map(|(n, e, b)| format!("for {n} in {e} {{ {b} }}")),
+                (block.clone(), expr.clone()).prop_map(|(b, e)| format!("do {{ {b} }} while {e} == 1;")),
+                (name(), block.clone(), other).prop_map(|(n, a, b)| format!("try {{ {a} }} catch ({n}) {{ {b} }}")),
+            ]
+        });
+        let body = prop::collection::vec(statement.clone(), 0..4).prop_map(|all| all.join(" "));
+        let functions = prop::collection::vec((name(), body), 0..3).prop_map(|all| {
+            let mut names: BTreeSet<&'static str> = BTreeSet::new();
+            let one = |(name, body): (&'static str, String)| {
+                if names.insert(name) { format!("fn {name}(a) {{ {body} }}\n") } else { String::new() }
+            };
+            all.into_iter().map(one).collect::<Vec<_>>()
+        });
+        (prop::collection::vec(statement, 0..6), functions).prop_map(|(mut all, functions)| {
+            for (at, function) in functions.into_iter().enumerate() {
+                all.insert((at * 2).min(all.len()), function);
+            }
+            all.join("\n")
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// What Rhai takes has no undefined name, and what it does not take is found where Rhai stops.
+        #[test]
+        fn names_are_what_rhai_takes_them_for(script in scripts()) {
+            agree(&script);
+        }
+
+        #[test]
+        fn nothing_panics(text in "[a-z0-9 {}()\"`$.,;|=:#/*\\n-]{0,60}") {
+            let _ = checker().check(Path::new("test.rhai"), &text);
+        }
+    }
+
+    #[test]
+    fn names_that_need_care() {
+        for text in [
+            "fn g() { 1 } let h = g; h",
+            "let h = g; fn g() { 1 }",
+            "fn g() { g + 1 }",
+            "fn g(a) { } fn a(a) { { g += g; } }",
+            "fn g() { 1 } g = 2; fn f() { g = 2; }",
+            "fn g() { 1 } fn g(x) { [x].map(g) }",
+            "let x = 1; let f = |y| || x + y + z;",
+            "let x = 1; { let x = 2; } x",
+            "for (i, n) in [1] { i + n } n",
+            "try { throw 1 } catch (e) { e } e",
+            "let a = [1]; a[a[0]].b[c] = 1;",
+            "let t = `a ${ `b ${t}` }`;",
+            "let x = 1; export x as y; export z;",
+            "fn f() { this.x + x }",
+            "let x = 1; fn f() { || x }",
+            "const K = 1; fn f() { global::K + global::L }",
+            "import \"m\" as m; fn f() { m::g() } m::X",
+            "fn f() { m::g() } import \"m\" as m;",
+            "{ import \"m\" as m; m::g(); } m::g();",
+            "switch x { 1 if y => z, 2..4 => w, _ => v }",
+            "do { let inside = 1; } while inside == 1;",
+            "fn f() { import \"m\" as m; }\nfn g() { m::x }",
+            "try { } catch (e) { import \"m\" as m; }\nfn g() { m::x }",
+        ] {
+            agree(text);
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! The prompts a script plays: their sound files and their words.
+
+use super::checker::Checker;
+use super::finding::Finding;
+use super::imports::{self, Imported, Reader, Said, paths};
+use super::report::Report;
+use super::rules::{self, Rule};
+use super::text::{Place, place};
+use crate::command::{Command, Function, Kind, Plays};
+use crate::pbx::{Sounds, parse_prompts};
+use crate::script::Phrases;
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// The endings of sound files people write out.
+const ENDINGS: &[&str] =
+    &["wav", "gsm", "ulaw", "alaw", "sln", "sln16", "g722", "mp3", "ogg", "g729", "wav49", "WAV", "raw", "slin"];
+
+/// What tests name besides prompts.
+const HEARD: &[&str] =
+    &["beep", "recording", "music", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
+
+/// What else may have been meant is looked for in so many findings of a kind: each compares with all names there are.
+const MOST_HINTS: usize = 20;
+
+/// Counts the findings for which a likely name was looked for.
+#[derive(Default)]
+struct Hints(usize);
+
+impl Hints {
+    fn look<T>(&mut self, look: impl FnOnce() -> Option<T>) -> Option<T> {
+        self.0 += 1;
+        if self.0 > MOST_HINTS { None } else { look() }
+    }
+
+    fn near<'a>(&mut self, name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        self.look(|| super::words::near(name, among))
+    }
+}
+
+/// A prompt that is named in a script.
+struct Named {
+    name: String,
+    place: Place,
+    /// It is played here; else a test waits for it.
+    played: bool,
+}
+
+/// The prompts a script names, and the tables it has for them.
+pub(super) struct Prompts {
+    named: Vec<Named>,
+    /// The words of the table beside the script and of those beside its imports; none if the script has no table.
+    words: Option<BTreeMap<String, String>>,
+    table: String,
+    /// What the script under test may say.
+    tested: Option<Said>,
+}
+
+/// The table beside a script: that of `game.test.rhai` is the game's.
+fn beside(script: &Path) -> PathBuf {
+    let name = script.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".test.rhai").or(name.strip_suffix(".rhai")).unwrap_or(&name);
+    script.with_file_name(format!("{stem}.prompts"))
+}
+
+impl Prompts {
+    pub fn none() -> Self {
+        Self { named: Vec::new(), words: None, table: String::new(), tested: None }
+    }
+
+    pub fn new(checker: &Checker, script: &Path, imported: &[Rc<Imported>]) -> Self {
+        let own = beside(script);
+        let files = checker.files();
+        let mut words = None;
+        if let Some(text) = files.text(&own) {
+            let mut all: BTreeMap<String, String> = lenient(&text);
+            for import in imported {
+                all.extend(files.text(&beside(&import.path)).map(|text| lenient(&text)).unwrap_or_default());
+            }
+            words = Some(all);
+        }
+        let table = own.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { named: Vec::new(), words, table, tested: None }
+    }
+
+    /// Hears a call of a function: which prompts it names.
+    pub fn hear(&mut self, function: &Function, command: Option<&Command>, call: &FnCallExpr) {
+        let prompt = match command.map(|command| command.plays) {
+            Some(Plays::Sound(param)) => Some((param, true)),
+            _ if matches!(function.name, "wait_for" | "expect_prompt") => Some((0, false)),
+            _ => None,
+        };
+        if let Some((param, played)) = prompt
+            && let Some(Expr::StringConstant(name, position)) = call.args.get(param)
+            && !name.is_empty()
+        {
+            self.named.push(Named { name: name.to_string(), place: place(*position), played });
+        }
+        for (param, arg) in function.params.iter().zip(&call.args) {
+            match (param.kind, arg) {
+                (Kind::Parts, parts) => self.parts(parts),
+                (Kind::Options(options), Expr::Map(map, _)) => {
+                    let is_parts = |name: &str| options.iter().any(|o| o.name == name && o.kind == Kind::Parts);
+                    for (_, parts) in map.0.iter().filter(|(name, _)| is_parts(name.as_str())) {
+                        self.parts(parts);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Playback and Background take several, joined with `&`.
+        if function.params.first().is_some_and(|param| param.kind == Kind::Application)
+            && let [Expr::StringConstant(application, _), Expr::StringConstant(files, position), ..] = &call.args[..]
+            && ["playback", "background"].contains(&application.to_lowercase().as_str())
+        {
+            let files = files.split(',').next().unwrap_or_default();
+            let names = files.split('&').filter(|name| !name.is_empty() && !name.contains(['$', ':']));
+            self.named.extend(names.map(|name| Named { name: name.to_owned(), place: place(*position), played: true }));
+        }
+    }
+
+    /// The sound files among the parts that are said.
+    fn parts(&mut self, parts: &Expr) {
+        match parts {
+            Expr::StringConstant(name, position) if !name.is_empty() => {
+                self.named.push(Named { name: name.to_string(), place: place(*position), played: true });
+            }
+            Expr::Array(parts, _) => parts.iter().for_each(|part| self.parts(part)),
+            _ => {}
+        }
+    }
+
+    pub fn report(&mut self, checker: &Checker, report: &mut Report<'_, '_>) {
+        let core = Sounds::stock();
+        let mut hints = Hints::default();
+        let folders = Folders::new(&checker.sounds);
+        for Named { name, place, played } in &self.named {
+            if *played
+                && let Some((stem, ending)) = name.rsplit_once('.')
+                && ENDINGS.contains(&ending)
+            {
+                let message = format!("a sound file is named without its ending `.{ending}`");
+                report.add(&rules::SOUND_EXTENSION, *place, message, Some(format!("write \"{stem}\"")));
+                continue;
+            }
+            if name.starts_with('/') || core.find(name, "").is_some() {
+                continue;
+            }
+            if !*played && (name.contains(' ') || HEARD.contains(&name.as_str())) {
+                continue;
+            }
+            if *played
+                && !checker.sounds.is_empty()
+                && let Some(message) = folders.lack(name)
+            {
+                report.add(&rules::MISSING_SOUND, *place, message, hints.look(|| folders.near(name)));
+            }
+            if let Some(words) = &self.words
+                && !words.contains_key(name)
+                && !self.tested.as_ref().is_some_and(|said| said.may_say(name))
+            {
+                let near = hints.near(name, words.keys().map(String::as_str));
+                let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+                let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
+                report.add(
+                    &rules::MISSING_WORDS,
+                    *place,
+                    format!("no words for \"{name}\" in {}", self.table),
+                    Some(hint),
+                );
+            }
+        }
+    }
+}
+
+/// The lines of a table that are right.
+fn lenient(text: &str) -> BTreeMap<String, String> {
+    text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
+}
+
+/// The table of phrases beside a script.
+fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, String)> {
+    let path = beside(script).with_extension("phrases");
+    let text = checker.files().text(&path)?;
+    Some((path, text))
+}
+
+/// Tells of phrases a script names that its table does not have. Without one, it may be imported by who has.
+pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, report: &mut Report<'_, '_>) {
+    let Some((path, text)) = phrases_beside(checker, script) else { return };
+    let (own, core) = (Phrases::parse("", &text).0, Phrases::core());
+    let mut hints = Hints::default();
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::Map(map, _))) = nodes.last() {
+            for (key, value) in &map.0 {
+                if key.as_str() == "phrase"
+                    && let Expr::StringConstant(name, position) = value
+                    && own.variants(name).chain(core.variants(name)).next().is_none()
+                {
+                    let table = path.file_name().unwrap_or_default().to_string_lossy();
+                    let near = hints.near(name, own.entries().map(|(_, name, _)| name));
+                    let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+                    let message = format!("no phrase \"{name}\" in {table}");
+                    report.add(&rules::UNKNOWN_PHRASE, place(*position), message, hint);
+                }
+            }
+        }
+        true
+    });
+}
+
+/// What is wrong with the table of phrases beside a script; the sound files it plays are added to these.
+fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> Vec<Finding> {
+    let Some((path, text)) = phrases_beside(checker, script) else { return Vec::new() };
+    let (phrases, flaws) = Phrases::parse(&path.to_string_lossy(), &text);
+    played.extend(phrases.sounds().map(|(_, name, _)| name.to_owned()));
+    if Checker::is_test(script) {
+        // Told with the script itself.
+        return Vec::new();
+    }
+    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+    let mut findings = Vec::new();
+    let mut add = |rule, line: usize, column, width, message, hint| {
+        let source = lines.get(line - 1).copied().unwrap_or_default();
+        findings.push(in_table(rule, &path, (line, column, width), source, message, hint));
+    };
+    for flaw in flaws {
+        let rest = lines.get(flaw.line - 1).into_iter().flat_map(|line| line.chars().skip(flaw.column - 1));
+        let width = rest.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).count();
+        add(&rules::BAD_PHRASES, flaw.line, flaw.column, width, flaw.message, flaw.hint);
+    }
+    let (core, folders) = (Sounds::stock(), Folders::new(&checker.sounds));
+    let words = checker.files().text(&beside(script)).map(|text| lenient(&text));
+    let mut hints = Hints::default();
+    for (_, name, line) in phrases.sounds() {
+        if name.starts_with('/') || core.find(name, "").is_some() {
+            continue;
+        }
+        let source = lines.get(line - 1).copied().unwrap_or_default();
+        let column = source.find(name).map_or(1, |at| source[..at].chars().count() + 1);
+        let width = name.chars().count();
+        if !checker.sounds.is_empty()
+            && let Some(message) = folders.lack(name)
+        {
+            add(&rules::MISSING_SOUND, line, column, width, message, hints.look(|| folders.near(name)));
+        }
+        if let Some(words) = &words
+            && !words.contains_key(name)
+        {
+            let near = hints.near(name, words.keys().map(String::as_str));
+            let hint = near.map(|near| format!("did you mean \"{near}\"?"));
+            let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
+            let table = beside(script);
+            let table = table.file_name().unwrap_or_default().to_string_lossy();
+            add(&rules::MISSING_WORDS, line, column, width, format!("no words for \"{name}\" in {table}"), Some(hint));
+        }
+    }
+    findings
+}
+
+/// A finding in a table: at this line, from this column on, so many characters wide.
+fn in_table(
+    rule: &'static Rule,
+    table: &Path,
+    (line, column, width): (usize, usize, usize),
+    source: &str,
+    message: String,
+    hint: Option<String>,
+) -> Finding {
+    Finding {
+        rule: rule.name,
+        severity: rule.severity,
+        message,
+        hint,
+        script: table.to_string_lossy().into_owned(),
+        line,
+        column,
+        width: width.max(1),
+        source: source.to_owned(),
+    }
+}
+
+/// What is wrong with the tables beside a script.
+pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST) -> Vec<Finding> {
+    let mut played = Vec::new();
+    let mut findings = phrases_table(checker, script, &mut played);
+    let path = beside(script);
+    let Some(text) = checker.files().text(&path) else { return findings };
+    let reader = Reader::new(engine, checker.files(), checker.places(script));
+    let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
+    let imported = imports::all(&imported);
+    let said = Said::of(ast);
+    let mut add = |rule, line, source: &str, width, message, hint| {
+        findings.push(in_table(rule, &path, (line, 1, width), source, message, hint));
+    };
+    let played: HashSet<String> = played.into_iter().collect();
+    let mut hints = Hints::default();
+    let mut allowed = false;
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let allows = line.trim_start().starts_with(';') && line.contains("agi-rhai: allow(unused-prompt)");
+        match parse_prompts(line) {
+            Err(error) => {
+                let hint = Some("write `name: words`, or begin the line with `;`".to_owned());
+                add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);
+            }
+            Ok(named) => {
+                let may = |name: &str| {
+                    played.contains(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name))
+                };
+                for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
+                    let near = hints.near(name, said.texts.iter().map(String::as_str));
+                    let hint = near.map(|near| format!("the script plays \"{near}\""));
+                    let message = format!("nobody plays \"{name}\"");
+                    add(&rules::UNUSED_PROMPT, number, line, name.chars().count(), message, hint);
+                }
+            }
+        }
+        allowed = allows;
+    }
+    findings
+}
+
+/// Folders of sound files.
+struct Folders<'a> {
+    folders: &'a [PathBuf],
+    /// The languages that have a folder in one of them.
+    languages: Vec<String>,
+}
+
+impl<'a> Folders<'a> {
+    fn new(folders: &'a [PathBuf]) -> Self {
+        let inside = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        let names = inside.filter(|entry| entry.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned());
+        let mut languages: Vec<String> = names.filter(|name| is_language(name)).collect();
+        languages.sort();
+        languages.dedup();
+        Self { folders, languages }
+    }
+
+    /// Whether there is a file of this name, in whatever format.
+    fn has(&self, name: &str) -> bool {
+        let sounds = |folder: &PathBuf| Sounds::none().with_folder(folder).find(name, "").is_some();
+        self.folders.iter().any(sounds)
+    }
+
+    fn lack(&self, name: &str) -> Option<String> {
+        let has = |language: &String| self.has(&format!("{language}/{name}"));
+        if self.plain(name) {
+            return None;
+        }
+        let (there, missing): (Vec<&String>, Vec<&String>) = self.languages.iter().partition(|language| has(language));
+        let list = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        match (&there[..], &missing[..]) {
+            ([], _) => Some(format!("no sound file \"{name}\"")),
+            (_, []) => None,
+            (there, missing) => Some(format!("no sound file \"{name}\" in {}, only in {}", list(missing), list(there))),
+        }
+    }
+
+    /// Whether a file stands outside the folders of languages: it is for all of them.
+    fn plain(&self, name: &str) -> bool {
+        let exists = |folder: &PathBuf| {
+            let path = folder.join(name);
+            let (Some(parent), Some(stem)) = (path.parent(), path.file_name()) else { return false };
+            let stem = format!("{}.", stem.to_string_lossy());
+            let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+            entries.map(|e| e.file_name().to_string_lossy().into_owned()).any(|file| {
+                file.strip_prefix(&stem).is_some_and(|ending| ENDINGS.contains(&ending) || !ending.contains('.'))
+            })
+        };
+        self.folders.iter().any(exists)
+    }
+
+    /// A file whose name is like this one.
+    fn near(&self, name: &str) -> Option<String> {
+        let (inside, _) = name.rsplit_once('/').map_or(("", name), |(folder, name)| (folder, name));
+        let mut names = Vec::new();
+        for folder in self.folders {
+            let mut places = vec![folder.join(inside)];
+            places.extend(self.languages.iter().map(|language| folder.join(language).join(inside)));
+            for entry in places.iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten() {
+                if let Some(stem) = entry.path().file_stem() {
+                    let stem = stem.to_string_lossy();
+                    names.push(if inside.is_empty() { stem.into_owned() } else { format!("{inside}/{stem}") });
+                }
+            }
+        }
+        super::words::near(name, names.iter().map(String::as_str)).map(|near| format!("did you mean \"{near}\"?"))
+    }
+}
+
+/// A folder's name that is a language: `en`, `de_CH`.
+fn is_language(name: &str) -> bool {
+    let (language, region) = name.split_once('_').unwrap_or((name, "XX"));
+    let letters = |text: &str, case: fn(&char) -> bool| text.chars().all(|c| case(&c));
+    (2..=3).contains(&language.len())
+        && letters(language, char::is_ascii_lowercase)
+        && region.len() == 2
+        && letters(region, char::is_ascii_uppercase)
+}

@@ -1,0 +1,69 @@
+//! The findings of one script.
+
+use super::finding::Finding;
+use super::imports::Imported;
+use super::rules::{self, RULES, Rule};
+use super::syntax::explain;
+use super::text::{Place, Text};
+use super::words;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// The findings of one script.
+pub(super) struct Report<'a, 'b> {
+    pub script: String,
+    pub text: &'b Text<'a>,
+    pub findings: Vec<Finding>,
+    /// What the script imports, and where.
+    pub imports: Vec<(Place, Rc<Imported>)>,
+}
+
+impl Report<'_, '_> {
+    pub fn add(&mut self, rule: &'static Rule, place: Place, message: String, hint: Option<String>) {
+        let width = self.text.width(place);
+        self.add_wide(rule, place, width, message, hint);
+    }
+
+    pub fn add_wide(&mut self, rule: &'static Rule, place: Place, width: usize, message: String, hint: Option<String>) {
+        let (line, column) = place;
+        self.findings.push(Finding {
+            rule: rule.name,
+            severity: rule.severity,
+            message,
+            hint,
+            script: self.script.clone(),
+            line,
+            column,
+            width,
+            source: self.text.line(line).to_owned(),
+        });
+    }
+
+    pub fn has(&self, rule: &Rule) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule.name)
+    }
+
+    pub fn syntax(&mut self, fault: &crate::script::Fault, error: &rhai::ParseErrorType) {
+        let (message, hint, place) = explain(fault, error, self.text);
+        self.add(&rules::SYNTAX, place, message, hint);
+    }
+
+    pub fn unknown_rules(&mut self) {
+        let known: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
+        let unknown: Vec<_> = self.text.unknown_rules(&known).map(|(rule, place)| (rule.to_owned(), place)).collect();
+        for (rule, place) in unknown {
+            let hint = words::near(&rule, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let width = rule.chars().count().max(1);
+            self.add_wide(&rules::UNKNOWN_RULE, place, width, format!("no rule `{rule}`"), hint);
+        }
+    }
+
+    pub fn finish(self) -> Vec<Finding> {
+        let text = self.text;
+        let mut findings = self.findings;
+        findings.retain(|finding| !text.allows(finding.rule, finding.line));
+        findings.sort_by(|a, b| (a.line, a.column, a.severity, a.rule).cmp(&(b.line, b.column, b.severity, b.rule)));
+        findings.dedup();
+        findings
+    }
+}

@@ -1,0 +1,373 @@
+//! Calls: whether there is such a function, and whether it takes what it is given.
+
+use super::{Known, Later, Walk, literal, start};
+use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value, plural};
+use crate::tools::check::imports::Said;
+use crate::tools::check::text::{Place, place};
+use crate::tools::check::words::{self, gives};
+use crate::tools::check::{asterisk, rules};
+use rhai::{Expr, FnCallExpr, Position};
+use std::collections::BTreeSet;
+
+impl Walk<'_, '_, '_> {
+    pub(super) fn call(&mut self, call: &FnCallExpr, position: Position) -> Known {
+        let at = place(position);
+        if call.op_token.is_some() {
+            return self.operator(call, at);
+        }
+        let name = call.name.as_str();
+        self.open |= call.capture_parent_scope;
+        // `Fn("play")` is the function `play`.
+        if let ("Fn", [Expr::StringConstant(named, position)]) = (name, &call.args[..]) {
+            self.function_named(named, place(*position));
+            return Known::As(Type::Function);
+        }
+        let args: Vec<(Known, Place)> = call.args.iter().map(|arg| (self.expr(arg), start(arg))).collect();
+        if !call.namespace.is_empty() {
+            self.module_call(call, at);
+            return Known::NOTHING;
+        }
+        if name == "is_def_var"
+            && let [Expr::StringConstant(named, _)] = &call.args[..]
+            && let Some(id) = self.find(named)
+        {
+            self.variables[id].read = true;
+        }
+        if self.calls(name) {
+            self.uses.called.insert(name.to_owned());
+        }
+        if self.functions.contains_key(&(name.to_owned(), args.len())) {
+            return Known::NOTHING;
+        }
+        if !self.words.takes(name, args.len()) {
+            self.no_such_call(name, args.len(), at);
+            return Known::NOTHING;
+        }
+        if let Some(function) = self.words.declared(name) {
+            self.arguments(function, call);
+            self.permitted(function, call);
+            self.available(function, call, at);
+            self.after_hangup(function, at);
+            self.prompts.hear(function, self.words.command(function), call);
+        }
+        let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
+        self.later.push(Later::Called { name: name.to_owned(), args, place: at });
+        self.words.declared(name).map_or(Known::NOTHING, |function| Known::As(gives(function, &kinds)))
+    }
+
+    /// Whether a call of this name counts as a use of the script's function: its own calls do not.
+    fn calls(&self, name: &str) -> bool {
+        self.is_function(name) && self.function.as_deref() != Some(name)
+    }
+
+    pub(super) fn function_named(&mut self, name: &str, at: Place) {
+        self.uses.named.insert(name.to_owned());
+        if !self.is_function(name) && !self.words.exists(name) {
+            let like = self.words.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+            let hint = like.map(|like| format!("did you mean `{like}`?"));
+            self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
+        }
+    }
+
+    fn operator(&mut self, call: &FnCallExpr, at: Place) -> Known {
+        let known: Vec<Known> = call.args.iter().map(|arg| self.expr(arg)).collect();
+        let operator = call.name.to_string();
+        let [left, right] = known[..] else {
+            return match operator.as_str() {
+                "!" => Known::As(Type::Bool),
+                "-" | "+" => Known::As(Type::Number),
+                _ => Known::NOTHING,
+            };
+        };
+        match operator.as_str() {
+            "==" | "!=" | "<" | "<=" | ">" | ">=" => {
+                self.later.push(Later::Compared { operator, left, right, place: at });
+                Known::As(Type::Bool)
+            }
+            "-" | "*" | "/" | "%" | "**" => {
+                self.later.push(Later::Calculated { operator, left, right, place: at });
+                match (self.resolve(left, false), self.resolve(right, false)) {
+                    (Type::Number, Type::Number) => Known::As(Type::Number),
+                    _ => Known::NOTHING,
+                }
+            }
+            "+" => match (self.resolve(left, false), self.resolve(right, false)) {
+                (Type::Number, Type::Number) => Known::As(Type::Number),
+                (Type::Text, Type::Text | Type::Number | Type::Bool) | (Type::Number | Type::Bool, Type::Text) => {
+                    Known::As(Type::Text)
+                }
+                _ => Known::NOTHING,
+            },
+            "in" | "!in" => Known::As(Type::Bool),
+            _ => Known::NOTHING,
+        }
+    }
+
+    fn no_such_call(&mut self, name: &str, count: usize, at: Place) {
+        let own: BTreeSet<usize> =
+            self.functions.keys().filter(|(known, _)| known == name).map(|(_, params)| *params).collect();
+        let given = plural(count, "argument");
+        if let Some(function) = self.words.declared(name).filter(|_| own.is_empty()) {
+            let takes = if function.max_arguments().is_none() && count > MAX_ARGUMENTS {
+                format!("at most {MAX_ARGUMENTS} arguments")
+            } else {
+                function.arity()
+            };
+            let hint = format!("it is called as `{}`", function.signature());
+            self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` takes {takes}, not {count}"), Some(hint));
+            return;
+        }
+        let mut counts = self.words.counts(name);
+        counts.extend(&own);
+        if !counts.is_empty() {
+            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
+            let takes = match &counts[..] {
+                [one] if one == "1" => "1 argument".to_owned(),
+                [one] if one == "0" => "no arguments".to_owned(),
+                _ => format!("{} arguments", counts.join(" or ")),
+            };
+            let hint = self.signature_of(name);
+            self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` takes {takes}, not {count}"), hint);
+            return;
+        }
+        if self.words.exists(name) {
+            self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` does not take {given}"), None);
+            return;
+        }
+        let hint = self.unknown_hint(name, count);
+        self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
+    }
+
+    /// How a function of the script is written.
+    fn signature_of(&self, name: &str) -> Option<String> {
+        let head = self.report.text.heads.iter().find(|head| head.name == name)?;
+        let params: Vec<&str> = head.params.iter().map(|(name, _)| name.as_str()).collect();
+        Some(format!("it is written as `{name}({})` in line {}", params.join(", "), head.start.0))
+    }
+
+    fn unknown_hint(&mut self, name: &str, count: usize) -> Option<String> {
+        if let Some(id) = self.find(name) {
+            self.variables[id].read = true;
+            return Some(format!("a function in a variable is called as `{name}.call(...)`"));
+        }
+        let module = self.modules.iter().find(|module| {
+            module.in_scope && module.imported.as_ref().is_some_and(|i| i.functions.iter().any(|(f, _)| f == name))
+        });
+        if let Some(module) = module {
+            return Some(format!("it is in an import: write `{}::{name}(...)`", module.alias));
+        }
+        let like = self.words.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        if let Some(like) = like {
+            return Some(format!("did you mean `{like}`?"));
+        }
+        if self.words.is_application(name) {
+            let rest = if count == 0 { "" } else { ", ..." };
+            return Some(format!("an application of the dialplan is run as `exec(\"{name}\"{rest})`"));
+        }
+        None
+    }
+
+    fn module_call(&mut self, call: &FnCallExpr, at: Place) {
+        let name = call.name.as_str();
+        if call.namespace.path.len() == 1 && call.namespace.path[0].name == "global" {
+            self.uses.called.insert(name.to_owned());
+            return;
+        }
+        let Some(module) = self.module(&call.namespace) else { return };
+        let Some(imported) = self.modules[module].imported.clone() else { return };
+        if call.namespace.path.len() > 1 || !imported.known {
+            return;
+        }
+        let alias = self.modules[module].alias.clone();
+        let count = call.args.len();
+        let known: BTreeSet<usize> =
+            imported.functions.iter().filter(|(known, _)| known == name).map(|(_, params)| *params).collect();
+        if known.contains(&count) {
+            return;
+        }
+        if known.is_empty() {
+            let near = words::near(name, imported.functions.iter().map(|(name, _)| name.as_str()));
+            let hint = near.map(|near| format!("did you mean `{alias}::{near}`?"));
+            self.add(
+                &rules::UNKNOWN_FUNCTION,
+                at,
+                format!("{} has no function `{name}` for others", imported.name),
+                hint,
+            );
+        } else {
+            let counts: Vec<String> = known.iter().map(usize::to_string).collect();
+            let word = if counts == ["1"] { "argument" } else { "arguments" };
+            let message = format!("`{alias}::{name}` takes {} {word}, not {count}", counts.join(" or "));
+            self.add(&rules::ARGUMENT_COUNT, at, message, None);
+        }
+    }
+
+    pub(super) fn method(&mut self, call: &FnCallExpr, position: Position) {
+        self.exprs(&call.args);
+        let name = call.name.as_str();
+        let count = call.args.len();
+        if self.calls(name) {
+            self.uses.called.insert(name.to_owned());
+        }
+        let own = self.functions.contains_key(&(name.to_owned(), count));
+        if own || self.words.takes(name, count + 1) || self.is_kept(name) {
+            return;
+        }
+        let at = place(position);
+        let counts: BTreeSet<usize> = self.words.counts(name).into_iter().filter_map(|n| n.checked_sub(1)).collect();
+        let own: Vec<usize> = self.functions.keys().filter(|(known, _)| known == name).map(|(_, n)| *n).collect();
+        if !counts.is_empty() || !own.is_empty() {
+            let counts: Vec<String> = counts.iter().chain(&own).map(usize::to_string).collect();
+            let word = if counts == ["1"] { "argument" } else { "arguments" };
+            let message = format!("`.{name}()` takes {} {word} in its brackets, not {count}", counts.join(" or "));
+            self.add(&rules::ARGUMENT_COUNT, at, message, None);
+            return;
+        }
+        let like = self.words.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        let hint = like.map(|like| format!("did you mean `.{like}()`?"));
+        self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
+    }
+
+    /// Whether a function may be kept under this name in a map.
+    fn is_kept(&self, name: &str) -> bool {
+        let says = |said: &Said| said.names.contains(name) || said.texts.contains(name);
+        says(&self.said) || self.imported.iter().any(|imported| says(&imported.said))
+    }
+
+    fn arguments(&mut self, function: &'static Function, call: &FnCallExpr) {
+        for (at, arg) in call.args.iter().enumerate() {
+            let last = function.params.last().filter(|param| param.kind.repeats());
+            let Some(param) = function.params.get(at).or(last) else { continue };
+            self.argument(function, param, arg);
+        }
+    }
+
+    fn argument(&mut self, function: &'static Function, param: &'static Param, arg: &Expr) {
+        if let (Expr::Map(map, _), Some(options)) = (arg, param.kind.options()) {
+            let unknown = self.options(&map.0, &options, function.name);
+            if let Kind::Options(params) = param.kind {
+                for (name, value) in &map.0 {
+                    if let Some(param) = params.iter().find(|param| param.name == name.as_str()) {
+                        self.argument(function, param, value);
+                    }
+                }
+            }
+            if unknown {
+                return;
+            }
+        }
+        // What a function of ours takes is declared for readers; of these kinds, as it is.
+        let kinds = matches!(param.kind, Kind::Keys | Kind::Integer(..) | Kind::Seconds | Kind::OnOff | Kind::Word(_));
+        if let Some(value) = literal(arg)
+            && (kinds || self.words.command(function).is_some())
+            && let Some(problem) = param.refuses(&value)
+        {
+            let hint = wanted(param.kind, &value).or_else(|| explained(param));
+            self.add(&rules::BAD_ARGUMENT, start(arg), format!("{}: `{}` {problem}", function.name, param.name), hint);
+        }
+    }
+
+    fn options(&mut self, map: &[(rhai::Ident, Expr)], options: &[&str], function: &str) -> bool {
+        let mut unknown = false;
+        for (name, _) in map.iter().filter(|(name, _)| !options.contains(&name.as_str())) {
+            unknown = true;
+            let hint = match words::near(name.as_str(), options.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it takes `{}`", options.join("`, `")),
+            };
+            self.add(
+                &rules::UNKNOWN_OPTION,
+                place(name.pos),
+                format!("`{function}` has no option `{}`", name.as_str()),
+                Some(hint),
+            );
+        }
+        unknown
+    }
+
+    /// What the host would not let through, as far as the texts stand in the script.
+    fn permitted(&mut self, function: &'static Function, call: &FnCallExpr) {
+        let text = |arg: &Expr| match literal(arg) {
+            Some(Value::Text(text)) => Some(text),
+            Some(Value::Int(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        for (at, param) in function.params.iter().enumerate().filter(|(_, param)| param.kind.is_run()) {
+            let Some(arg) = call.args.get(at) else { continue };
+            let Some(given) = text(arg) else { continue };
+            let rest: Vec<String> = call.args[at + 1..].iter().map(|arg| text(arg).unwrap_or_default()).collect();
+            let refuses = |count: usize| self.checker.permissions.refuses(param.kind, &given, &rest[..count].join(","));
+            if let Some(problem) = refuses(rest.len()) {
+                // The first that makes the call one that is refused; the name itself comes before its arguments.
+                let behind = (0..rest.len()).find(|&count| refuses(count).is_some()).unwrap_or(rest.len());
+                let at_fault = function.params.get(at + behind).or(function.params.last()).unwrap_or(param);
+                let message = format!("{}: `{}` {problem}", function.name, at_fault.name);
+                self.add(&rules::NOT_ALLOWED, start(call.args.get(at + behind).unwrap_or(arg)), message, None);
+            }
+        }
+    }
+
+    fn available(&mut self, function: &'static Function, call: &FnCallExpr, at: Place) {
+        let (Some(version), Some(command)) = (self.checker.asterisk, self.words.command(function)) else {
+            return;
+        };
+        if command.since.major() > version {
+            let message = format!("Asterisk {version} has no {}: it came with {}", command.verb, command.since.version);
+            self.add(&rules::ASTERISK_VERSION, at, message, None);
+        }
+        for (param, since) in command.since.params {
+            if *since > version
+                && let Some(arg) = call.args.get(*param)
+            {
+                let name = function.params.get(*param).map_or("it", |param| param.name);
+                let message = format!("{} takes no `{name}` in Asterisk {version}: it came with {since}", command.verb);
+                self.add(&rules::ASTERISK_VERSION, start(arg), message, None);
+            }
+        }
+        let application = function.params.iter().position(|param| param.kind == Kind::Application);
+        if let Some(Expr::StringConstant(name, position)) = application.and_then(|at| call.args.get(at))
+            && let Some((why, instead)) = asterisk::lacks(name, version)
+        {
+            self.add(&rules::ASTERISK_VERSION, place(*position), why, instead.map(str::to_owned));
+        }
+    }
+
+    fn after_hangup(&mut self, function: &'static Function, at: Place) {
+        if !self.after_hangup {
+            return;
+        }
+        let needs_caller = match self.words.command(function) {
+            Some(command) => !command.dead,
+            // Those that say and ask speak to the caller.
+            None => function.name == "go_to" || function.params.first().is_some_and(|param| param.kind == Kind::Parts),
+        };
+        if needs_caller {
+            let message = format!("`{}` is not possible after the hangup", function.name);
+            let hint =
+                "after the hangup only the database, variables, `verbose`, `noop` and `exec` are left".to_owned();
+            self.add(&rules::AFTER_HANGUP, at, message, Some(hint));
+        }
+    }
+}
+
+/// What a parameter means, where its kind alone does not say it.
+fn explained(param: &Param) -> Option<String> {
+    let says_all = matches!(param.kind, Kind::Text | Kind::Name | Kind::Joined | Kind::Rest) || param.kind.is_run();
+    (!says_all).then(|| format!("`{}`: {}", param.name, param.doc))
+}
+
+/// What would be right in place of an argument, where that can be guessed.
+fn wanted(kind: Kind, value: &Value) -> Option<String> {
+    let Value::Text(text) = value else { return None };
+    let text = text.trim();
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    match kind {
+        Kind::Integer(..) => {
+            let ms = text.strip_suffix("ms").and_then(number);
+            let seconds = text.strip_suffix("sec").or(text.strip_suffix('s')).and_then(number).map(|s| s * 1000.0);
+            ms.or(seconds).map(|ms| format!("write {ms}"))
+        }
+        Kind::Seconds => text.strip_suffix('s').and_then(number).map(|seconds| format!("write {seconds}")),
+        _ => None,
+    }
+}

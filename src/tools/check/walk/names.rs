@@ -1,0 +1,228 @@
+//! What a name means where it stands.
+
+use super::{Known, Sort, Variable, Walk};
+use crate::agi::environment::NAMES;
+use crate::command::Type;
+use crate::tools::check::rules;
+use crate::tools::check::text::{Place, place};
+use crate::tools::check::words::{self, is_value};
+use rhai::{Expr, Token};
+
+impl Walk<'_, '_, '_> {
+    pub(super) fn define(&mut self, name: &str, place: Place, sort: Sort, value: Known) -> usize {
+        if is_value(name) {
+            let what = match name {
+                "env" => "what Asterisk told of the call",
+                "args" => "the arguments of the call",
+                "params" => "the parameters of the call's address",
+                _ => "what this call keeps for all its functions",
+            };
+            let hint = "choose another name".to_owned();
+            self.add(&rules::SHADOWED_NAME, place, format!("`{name}` hides {what}"), Some(hint));
+        }
+        let id = self.variables.len();
+        self.variables.push(Variable {
+            name: name.to_owned(),
+            place,
+            sort,
+            value,
+            read: false,
+            written: false,
+            top: self.number == 0 && self.scope.len() == self.top_level(),
+            function: self.number,
+        });
+        self.scope.push(id);
+        id
+    }
+
+    /// How many variables are in scope at the top of the script.
+    fn top_level(&self) -> usize {
+        self.scope.iter().filter(|id| self.variables[**id].top).count()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.scope.iter().rev().copied().find(|id| self.variables[*id].name == name)
+    }
+
+    pub(super) fn is_function(&self, name: &str) -> bool {
+        self.functions.keys().any(|(known, _)| known == name)
+    }
+
+    /// A variable is read.
+    pub(super) fn read(&mut self, name: &str, at: Place) -> Known {
+        if let Some(id) = self.find(name) {
+            self.variables[id].read = true;
+            return Known::Variable(id);
+        }
+        match name {
+            "args" => return Known::Args,
+            "params" | "env" => return Known::Texts,
+            "state" => return Known::As(Type::Map),
+            _ => {}
+        }
+        if self.is_function_above(name, at) {
+            self.uses.named.insert(name.to_owned());
+            return Known::As(Type::Function);
+        }
+        self.undefined(name, at, false);
+        Known::NOTHING
+    }
+
+    /// The name of a function that stands above is the function itself; in its own body it is not there yet.
+    pub(super) fn is_function_above(&self, name: &str, at: Place) -> bool {
+        let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
+        above > usize::from(self.function.as_deref() == Some(name))
+    }
+
+    pub(super) fn undefined(&mut self, name: &str, at: Place, set: bool) {
+        let hint = self.undefined_hint(name, at, set);
+        self.add(&rules::UNDEFINED_VARIABLE, at, format!("unknown variable `{name}`"), hint);
+        self.undefined.insert(name.to_owned());
+        if self.is_function(name) {
+            self.uses.named.insert(name.to_owned());
+        }
+    }
+
+    fn undefined_hint(&self, name: &str, at: Place, set: bool) -> Option<String> {
+        let same: Vec<&Variable> = self.variables.iter().filter(|variable| variable.name == name).collect();
+        if let Some(function) = &self.function
+            && let Some(outside) = same.iter().find(|variable| variable.top)
+        {
+            let what = if function.starts_with("anon$") { "a function" } else { function.as_str() };
+            return Some(match outside.sort {
+                Sort::Const => format!("a function sees the script's constants as `global::{name}`"),
+                _ => format!(
+                    "a function sees none of the script's variables: hand it to `{what}` as a parameter, or write \
+                     `state.{name}` everywhere"
+                ),
+            });
+        }
+        if let Some(ended) = same.iter().find(|variable| variable.function == self.number) {
+            return Some(format!(
+                "`{name}` of line {} ends with the block it began in: write `let {name}` before that block",
+                ended.place.0
+            ));
+        }
+        let later = |line: usize| format!("`{name}` begins only in line {line}: move its `let` up");
+        let words = &self.report.text.words;
+        let declared = words.windows(2).find(|pair| {
+            let is_let = matches!(pair[0].token, Token::Let | Token::Const);
+            is_let && matches!(&pair[1].token, Token::Identifier(other) if other.as_str() == name) && pair[1].start > at
+        });
+        if let Some(declared) = declared
+            && self.number == 0
+        {
+            return Some(later(declared[1].start.0));
+        }
+        if self.is_function(name) {
+            return Some(format!(
+                "`{name}` is a function: call it as `{name}(...)`, or hand it on as `Fn(\"{name}\")`"
+            ));
+        }
+        if self.words.exists(name) {
+            return Some(format!("`{name}` is a function: call it as `{name}(...)`"));
+        }
+        match name {
+            "None" | "undefined" => return Some("what is absent is written as `()`".to_owned()),
+            "True" | "TRUE" => return Some("write `true`".to_owned()),
+            "False" | "FALSE" => return Some("write `false`".to_owned()),
+            _ => {}
+        }
+        if let Some(name) = names().find(|known| *known == name) {
+            return Some(format!("write `env.{name}`"));
+        }
+        let visible = self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::VALUES);
+        if let Some(near) = words::near(name, visible) {
+            return Some(format!("did you mean `{near}`?"));
+        }
+        if set {
+            return Some(format!("a new variable begins with `let`: `let {name} = ...`"));
+        }
+        if self.function.is_some() {
+            let sees =
+                "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside";
+            return Some(sees.to_owned());
+        }
+        None
+    }
+
+    pub(super) fn module(&mut self, namespace: &rhai::Namespace) -> Option<usize> {
+        let root = namespace.path.first()?;
+        let at = self.modules.iter().rposition(|module| module.in_scope && module.alias == root.name.as_str());
+        if at.is_none() && root.name != "global" {
+            let above = self.modules.iter().any(|module| module.alias == root.name.as_str());
+            let known = self.modules.iter().filter(|module| module.in_scope).map(|module| module.alias.as_str());
+            let hint = match words::near(&root.name, known) {
+                Some(near) => Some(format!("did you mean `{near}::`?")),
+                None if above => Some("a function sees only the imports that stand above it".to_owned()),
+                None => Some(format!("write `import \"...\" as {};` above", root.name)),
+            };
+            let message = format!("`{}` is no import", root.name);
+            self.add(&rules::UNDEFINED_IMPORT, place(root.pos), message, hint);
+        }
+        if let Some(at) = at {
+            self.modules[at].used = true;
+        }
+        at
+    }
+
+    pub(super) fn module_variable(&mut self, namespace: &rhai::Namespace, name: &str, at: Place) {
+        if namespace.path.len() == 1 && namespace.path[0].name == "global" {
+            let constant = self.variables.iter().rposition(|v| v.top && v.sort == Sort::Const && v.name == name);
+            if let Some(id) = constant {
+                self.variables[id].read = true;
+                return;
+            }
+            let constants = self.variables.iter().filter(|v| v.top && v.sort == Sort::Const);
+            let near = words::near(name, constants.map(|v| v.name.as_str()));
+            let variable = self.variables.iter().any(|v| v.top && v.name == name);
+            let hint = match near {
+                Some(near) => Some(format!("did you mean `global::{near}`?")),
+                None if variable => Some("only a `const` can be reached so".to_owned()),
+                None => None,
+            };
+            self.add(&rules::UNDEFINED_VARIABLE, at, format!("the script has no constant `{name}`"), hint);
+            return;
+        }
+        let module = self.module(namespace);
+        if namespace.path.len() == 1
+            && let Some(module) = module
+            && let Some(imported) = self.modules[module].imported.clone()
+            && imported.known
+            && !imported.exports.contains(name)
+        {
+            let hint = match words::near(name, imported.exports.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{}::{near}`?", self.modules[module].alias),
+                None => format!("in {}, `export const {name} = ...` lets others see it", imported.name),
+            };
+            let message = format!("{} has no constant `{name}` for others", imported.name);
+            self.add(&rules::UNDEFINED_VARIABLE, at, message, Some(hint));
+        }
+    }
+
+    /// What is asked of `env`.
+    pub(super) fn environment(&mut self, rest: &Expr) {
+        let property = match rest {
+            Expr::Dot(x, ..) | Expr::Index(x, ..) => &x.lhs,
+            other => other,
+        };
+        let Expr::Property(property, position) = property else { return };
+        let name = property.2.as_str();
+        let argument =
+            name.strip_prefix("agi_arg_").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        if names().any(|known| known == name) || argument {
+            return;
+        }
+        let known = names();
+        let with_prefix = names().find(|known| known.strip_prefix("agi_") == Some(name));
+        let near = with_prefix.or_else(|| words::near(name, known));
+        let hint = near.map(|near| format!("did you mean `env.{near}`?"));
+        let message = format!("`env` has no `{name}`: that is always ()");
+        self.add(&rules::UNKNOWN_ENVIRONMENT, place(*position), message, hint);
+    }
+}
+
+/// The names of what Asterisk tells at the start of a call.
+fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}

@@ -1,0 +1,62 @@
+//! The scripts that tests call.
+
+use crate::host::Host;
+use crate::pbx::Sounds;
+use crate::script::{Coverage, Fault, Language, LoadError, Script};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A script that is called, with what belongs to it.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub script: Arc<Script>,
+    pub coverage: Arc<Coverage>,
+    pub sounds: Arc<Sounds>,
+}
+
+/// The host and the scripts that tests call, compiled once.
+pub(super) struct Scripts {
+    pub host: Host,
+    /// Of the tests themselves.
+    pub language: Language,
+    /// Where scripts are looked for, besides the folder of each test.
+    pub folder: Option<PathBuf>,
+    pub prepared: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
+}
+
+impl fmt::Debug for Scripts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scripts").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Scripts {
+    pub fn scripts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Prepared>>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A script to be called, and what belongs to it.
+    pub fn prepare(&self, path: &Path) -> Result<Arc<Prepared>, LoadError> {
+        if let Some(prepared) = self.scripts().get(path) {
+            return Ok(Arc::clone(prepared));
+        }
+        let language = self.host.language();
+        let mut script = Script::load(path, self.folder.as_deref(), language)?;
+        let coverage = script.cover(language);
+        let sounds = Arc::new(sounds(path)?);
+        let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds });
+        self.scripts().insert(path.to_owned(), Arc::clone(&prepared));
+        Ok(prepared)
+    }
+}
+
+/// What a script plays.
+fn sounds(script: &Path) -> Result<Sounds, LoadError> {
+    let wrong = |error| {
+        let message = format!("its prompts cannot be used: {error}");
+        LoadError::Fault(Box::new(Fault::new(&script.to_string_lossy(), message)))
+    };
+    Sounds::beside(script).map_err(wrong)
+}
