@@ -26,8 +26,8 @@ pub struct NewOptions {
 
 pub fn new(options: &NewOptions) -> ExitCode {
     match make(&options.name) {
-        Ok(told) => {
-            out::line(told);
+        Ok(message) => {
+            out::line(message);
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -340,7 +340,7 @@ impl Report<'_> {
 }
 
 fn event(event: &Event) -> String {
-    let told = match event {
+    let text = match event {
         Event::Sent(line) => format!("> {}", String::from_utf8_lossy(&line.0)),
         Event::Heard(reply) => format!("< {reply}"),
         Event::Hangup(_) => "(the caller was gone)".to_owned(),
@@ -350,5 +350,5 @@ fn event(event: &Event) -> String {
         Event::Ended(ended) => format!("(the script ended: {})", ended.status),
         Event::Asked(_) | Event::Printed(_) | Event::Secret(_) => String::new(),
     };
-    printable(&told).into_owned()
+    printable(&text).into_owned()
 }

@@ -52,8 +52,8 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
         LogLine { warning, place, text, .. } => sink.log(warning, place, text),
     });
     if setup.setting.audio {
-        let told = Arc::clone(&shared);
-        if let Some(audio) = Audio::start(&setup, Box::new(move |what| told.log(true, None, what))) {
+        let log_state = Arc::clone(&shared);
+        if let Some(audio) = Audio::start(&setup, Box::new(move |problem| log_state.log(true, None, problem))) {
             let _ = shared.audio.set(audio);
         }
     }
@@ -302,8 +302,8 @@ impl Phone {
                 fast: setup.setting.fast,
                 last: None,
             };
-            let told = Arc::clone(&shared);
-            let note = Box::new(move |text: String, at: Time| told.dialogue(text, at));
+            let state = Arc::clone(&shared);
+            let note = Box::new(move |text: String, at: Time| state.dialogue(text, at));
             let end = PhoneCall::new(&setup, &version, Box::new(caller), note).map(|mut line| {
                 shared.set_call(&line);
                 line.observe(Arc::clone(&shared) as _);
