@@ -250,7 +250,7 @@ fn several_recordings_are_replayed_together() {
     fs::remove_file(records.join("broken.jsonl")).unwrap();
     run(&["replay", text(&records)], "")
         .code(2)
-        .prints_error("is not there: name it by --script PATH or --scripts DIR");
+        .prints_error("isn't there: name it with --script PATH or --scripts DIR");
     run(&["replay", text(&records), "--scripts", text(&folder.path("new"))], "").code(0);
     run(&["replay", text(&records), "--script", text(&folder.path("new/game.rhai"))], "").code(0);
 }
@@ -769,16 +769,18 @@ fn a_new_game_passes_its_tests() {
     run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).prints("tt-monkeys");
     // Nothing is overwritten, not even one of the three files, and no incomplete game is left.
     fs::remove_file(file("rhai")).unwrap();
-    run(&["new", text(&name)], "").code(2).prints_error("weasels-2.prompts is there already");
+    run(&["replay", text(&records)], "")
+        .code(2)
+        .prints_error("isn't there: name it with --script PATH or --scripts DIR");
     assert!(!file("rhai").exists());
     for (bad, told) in [
-        ("a b", "no good name"),
-        ("..", "no good name"),
+        ("a b", "isn't a valid name"),
+        ("..", "isn't a valid name"),
         ("", "NAME"),
-        ("x/", "no good name"),
+        ("x/", "isn't a valid name"),
         ("-x", "'-x'"),
-        ("a.b", "no good name"),
-        ("a,b", "no good name"),
+        ("a.b", "isn't a valid name"),
+        ("a,b", "isn't a valid name"),
         ("/proc/x", "cannot write /proc/x.rhai"),
     ] {
         run(&["new", bad], "").code(2).prints_error(told);
