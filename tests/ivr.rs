@@ -516,7 +516,10 @@ fn bad_arguments_are_refused_before_anything_is_sent() {
             "options: collect: `options` has no `colour`: it takes `max`, `first`, `between`, `end`, `cancel`, `barge_in`, \
              `flush`, `secret`",
         ),
-        ("collect(\"beep\", #{ tries: 2 })", "options: collect: `options` has no `tries`: it asks only once; `ask` has that option"),
+        (
+            "collect(\"beep\", #{ tries: 2 })",
+            "options: collect: `options` has no `tries`: it asks only once; `ask` has that option",
+        ),
         (
             "menu(\"beep\", #{ \"1\": 1 }, #{ min: 2 })",
             "options: menu: `options` has no `min`: `menu` knows by itself which keys are an answer",

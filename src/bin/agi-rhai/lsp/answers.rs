@@ -7,7 +7,9 @@ use agi_rhai::command::reference::article;
 use agi_rhai::command::{Command, Function, Kind, Need, Param};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::tools::outline::words::{WORDS, Word, words};
-use agi_rhai::tools::outline::{Calling, KEYWORDS, Outline, Place, Symbol, SymbolKind, TokenKind, Use, may_be_named};
+use agi_rhai::tools::outline::{
+    Calling, CursorContext, KEYWORDS, Outline, Symbol, SymbolKind, TokenKind, Use, may_be_named,
+};
 use agi_rhai::tools::testing::VOCABULARY;
 use lsp_server::{ErrorCode, Request, ResponseError};
 use lsp_types::request::{
@@ -183,7 +185,7 @@ impl View<'_> {
 
     /// The text the cursor is in, if a prompt may stand there.
     fn prompt_text(&self) -> Option<(std::ops::Range<usize>, &str)> {
-        let Place::Text(span) = self.outline.place(self.offset) else { return None };
+        let CursorContext::Text(span) = self.outline.cursor_context(self.offset) else { return None };
         Some((span.clone(), &self.outline.text()[span]))
     }
 
@@ -209,13 +211,13 @@ impl View<'_> {
     // Completion
 
     fn completion(&self) -> Vec<CompletionItem> {
-        match self.outline.place(self.offset) {
-            Place::Code(start) => self.complete_code(start),
-            Place::Member(start, of) => self.complete_member(start, of.as_deref()),
-            Place::Space(start, space) => self.complete_space(start, &space),
-            Place::Text(span) => self.complete_text(&span),
-            Place::ImportPath(span) => self.complete_script(&span, false),
-            Place::Elsewhere => Vec::new(),
+        match self.outline.cursor_context(self.offset) {
+            CursorContext::Code(start) => self.complete_code(start),
+            CursorContext::Member(start, of) => self.complete_member(start, of.as_deref()),
+            CursorContext::Space(start, space) => self.complete_space(start, &space),
+            CursorContext::Text(span) => self.complete_text(&span),
+            CursorContext::ImportPath(span) => self.complete_script(&span, false),
+            CursorContext::Elsewhere => Vec::new(),
         }
     }
 
@@ -510,7 +512,7 @@ impl View<'_> {
     // Definitions and uses
 
     fn definition(&self) -> Option<Location> {
-        if let Place::ImportPath(span) = self.outline.place(self.offset) {
+        if let CursorContext::ImportPath(span) = self.outline.cursor_context(self.offset) {
             let path = self.workspace.imported(self.document.path.as_deref(), &self.outline.text()[span])?;
             return Some(Location { uri: self.workspace.uri(&path)?, range: Range::default() });
         }
@@ -544,7 +546,7 @@ impl View<'_> {
 
     fn highlights(&self) -> Vec<DocumentHighlight> {
         let Some(symbol) = self.outline.symbol_at(self.offset) else { return Vec::new() };
-        let places = self.outline.places_of(symbol);
+        let places = self.outline.spans_of(symbol);
         places.iter().map(|span| DocumentHighlight { range: self.range(span), kind: None }).collect()
     }
 
@@ -577,7 +579,7 @@ impl View<'_> {
             range: encoding.range(outline.text(), span),
         };
         let mut found: Vec<Location> =
-            named.outline.places_of(named.id).iter().map(|span| here(&named.uri, &named.outline, span)).collect();
+            named.outline.spans_of(named.id).iter().map(|span| here(&named.uri, &named.outline, span)).collect();
         let Some(path) = named.path.as_ref().filter(|_| is_exported(&named.outline, named.symbol())) else {
             return found;
         };
