@@ -1,6 +1,6 @@
 //! Builds the outline of a script: the tokens, the frames that are open, and the names defined so far.
 
-use super::frame::{Nesting, Frame};
+use super::frame::{Frame, Nesting};
 use super::keywords::is_keyword;
 use super::lexer::{self, Token, TokenKind};
 use super::lookup::Outline;

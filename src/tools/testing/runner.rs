@@ -87,7 +87,7 @@ impl TestRunner {
         match finished {
             Ok(Finished::Fault(mut found)) => {
                 // The limit's own message is about scripts.
-                if found.message.starts_with("the script computes") {
+                if ["the script computes", "the script is busy"].iter().any(|start| found.message.starts_with(start)) {
                     "the test keeps computing while no time passes in the call: an endless loop?"
                         .clone_into(&mut found.message);
                     found.hint = None;
