@@ -51,7 +51,7 @@ const SHOWN: &[(&str, &str)] = &[
          file; whoever runs agi-rhai allows it by --allow-exec Queue",
     ),
     ("print(x);", "1:7 undefined-variable: unknown variable `x`"),
-    ("menu::play();", "1:1 undefined-import: `menu` is no import"),
+    ("menu::play();", "1:1 undefined-import: `menu` is not an import"),
     ("import \"no-such-script\" as menu;", "1:8 missing-import: no script \"no-such-script\" to import"),
     (
         "if get_data(\"beep\", 5000, 1) == 5 { hangup(); }",
@@ -59,28 +59,28 @@ const SHOWN: &[(&str, &str)] = &[
     ),
     (
         "if get_data(\"beep\") { hangup(); }",
-        "1:4 condition-not-bool: a condition must be true or false, and this is a text",
+        "1:4 condition-not-bool: a condition must be true or false, but this is a text",
     ),
     ("params.level = 3;", "1:1 read-only: `params` cannot be changed"),
     ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` is not possible after the hangup"),
     (
         "loop { stream_file(\"beep\"); }",
-        "1:1 endless-loop: nothing ends this loop but a hangup: it asks the caller for nothing",
+        "1:1 endless-loop: only a hangup ends this loop: it asks the caller for nothing",
     ),
-    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it stands behind `hangup`"),
+    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it comes after `hangup`"),
     ("let x = 1; answer();", "1:5 unused-variable: `x` is never read"),
     ("f(1); fn f(a) { answer(); }", "1:12 unused-parameter: `f` does not use its parameter `a`"),
     ("answer(); fn f() { answer(); }", "1:14 unused-function: the function `f` is never called"),
-    ("state.x == 5; answer();", "1:9 unused-value: this compares, and does nothing with the answer"),
+    ("state.x == 5; answer();", "1:9 unused-value: the result of this comparison is not used"),
     ("if stream_file(\"beep\") == () { answer(); }", "1:24 never-equal: a text is never equal to ()"),
-    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk told of the call"),
-    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: that is always ()"),
-    ("stream_file(\"beep.wav\");", "1:13 sound-extension: a sound file is named without its ending `.wav`"),
+    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk says about the call"),
+    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: it is always ()"),
+    ("stream_file(\"beep.wav\");", "1:13 sound-extension: leave out the ending `.wav` of a sound file"),
     ("answer(); // agi-rhai: allow(unused-varable)", "1:30 unknown-rule: no rule `unused-varable`"),
 ];
 
 #[test]
-fn each_rule_finds_what_it_is_for() {
+fn each_rule_finds_its_mistake() {
     for (script, expected) in SHOWN {
         check(script, expected);
     }
@@ -103,16 +103,16 @@ fn each_rule_finds_what_it_is_for() {
 }
 
 #[test]
-fn rules_are_well_told() {
+fn rules_are_described() {
     for rule in RULES {
         assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.name);
         assert!(rule.summary.ends_with('.') && rule.help.ends_with('.'), "{}", rule.name);
     }
 }
 
-/// What is right, however odd it looks.
+/// Correct scripts, however odd they look.
 #[test]
-fn nothing_is_found_where_nothing_is_wrong() {
+fn correct_scripts_have_no_findings() {
     for script in [
         "",
         "#!/usr/bin/env agi-rhai\nanswer();",
@@ -155,19 +155,19 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
-fn hints_say_what_would_be_right() {
+fn hints_say_how_to_fix_it() {
     hint(
         "let s = 1; print(s); f(); fn f() { s += 1; }",
-        "a function sees none of the script's variables: hand it to `f` as a parameter, or write `state.s` everywhere",
+        "a function does not see the script's variables: pass it to `f` as a parameter, or use `state.s` everywhere",
     );
     hint("const K = 1; f(); fn f() { print(K); }", "a function sees the script's constants as `global::K`");
     hint(
         "if elapsed() > 1.0 { let x = 1; print(x); } print(x);",
-        "`x` of line 1 ends with the block it began in: write `let x` before that block",
+        "`x` of line 1 exists only in its block: write `let x` before that block",
     );
-    hint("print(x); let x = 1; print(x);", "`x` begins only in line 1: move its `let` up");
-    hint("total = 5;", "a new variable begins with `let`: `let total = ...`");
-    hint("print(None);", "what is absent is written as `()`");
+    hint("print(x); let x = 1; print(x);", "`x` is defined only in line 1: move its `let` up");
+    hint("total = 5;", "define a new variable with `let`: `let total = ...`");
+    hint("print(None);", "an absent value is written `()`");
     hint("print(agi_callerid);", "write `env.agi_callerid`");
     hint("streamFile(\"beep\");", "did you mean `stream_file`?");
     hint("println(1);", "did you mean `print`?");
@@ -178,8 +178,8 @@ fn hints_say_what_would_be_right() {
     hint("wait_for_digit(\"5s\");", "write 5000");
     hint("let x = 1\nanswer();", "each statement ends with `;`, unless it ends with a block in braces");
     hint("if args.len() = 1 { }", "write `==`");
-    hint("let x = null;", "what is absent is written as `()`");
-    hint("var x = 1;", "a variable begins with `let`: `let x = 5;`");
+    hint("let x = null;", "an absent value is written `()`");
+    hint("var x = 1;", "define a variable with `let`: `let x = 5;`");
     hint("function f() { }", "a function begins with `fn`: `fn play() { ... }`");
     hint("answer(); fn onhangup() { print(1); }", "did you mean `on_hangup`?");
     hint("exit(); fn play(a) { a } play();", "it is written as `play(a)` in line 1");
@@ -203,13 +203,13 @@ fn a_comment_allows_a_rule() {
     check("// agi-rhai: allow(unused-variable): for later\n\nlet x = 1;", "");
     check("// agi-rhai: allow(unused-function, unused-variable)\nlet x = 1;", "");
     check("let x = 1; // agi-rhai: allow(unused-function)", "1:5 unused-variable: `x` is never read");
-    // On a line of code it speaks of that line only, and in a text it is none.
+    // After code it is only about that line, and in a text it is not a comment.
     check("answer(); // agi-rhai: allow(unused-variable)\nlet x = 1;", "2:5 unused-variable: `x` is never read");
     check("print(\"// agi-rhai: allow(unused-variable)\"); let x = 1;", "1:51 unused-variable: `x` is never read");
 }
 
 #[test]
-fn places_are_characters() {
+fn columns_count_characters() {
     check(
         "print(`äöü ${strem(1)} 🎲`, \"ß\"); print(y);",
         "1:1 argument-count: `print` takes 0 or 1 arguments, not 2\n1:14 unknown-function: no function `strem`\n1:40 undefined-variable: unknown variable `y`",
@@ -219,7 +219,7 @@ fn places_are_characters() {
 }
 
 #[test]
-fn what_a_version_of_asterisk_lacks_is_told() {
+fn what_a_version_of_asterisk_lacks_is_reported() {
     let found = |version: u32, script: &str| {
         let mut checker = Checker::new(&Language::new());
         checker.asterisk = Some(version);
@@ -230,7 +230,7 @@ fn what_a_version_of_asterisk_lacks_is_told() {
     assert_eq!(found(20, macros), "");
     assert_eq!(
         found(21, macros),
-        "1:6 asterisk-version: Asterisk 21 has no application Macro any more: 20 was the last\n"
+        "1:6 asterisk-version: Asterisk 21 no longer has the application Macro: 20 was the last version with it\n"
     );
     let case = "say_alpha(\"aB\", \"\", \"a\");";
     assert_eq!(found(11, case), "1:21 asterisk-version: SAY ALPHA takes no `case` in Asterisk 11: it came with 12\n");
@@ -238,7 +238,7 @@ fn what_a_version_of_asterisk_lacks_is_told() {
 }
 
 #[test]
-fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
+fn forbidden_applications_and_functions_are_reported_as_when_a_script_runs() {
     let refused = |script: &str| {
         let host = Host::new();
         let script = host.compile("test.rhai", script).unwrap();
@@ -275,7 +275,7 @@ fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
 }
 
 #[test]
-fn imports_are_looked_into() {
+fn imports_are_checked() {
     let folder = Folder::new();
     folder
         .file("lib/menu.rhai", "fn play(file) { stream_file(file); }\nprivate fn own() { }\nexport const MOST = 3;\n");
@@ -296,7 +296,7 @@ fn imports_are_looked_into() {
             "3:7 unknown-function: {name} has no function `plai` for others\n\
              4:7 argument-count: `menu::play` takes 1 argument, not 0\n\
              5:7 unknown-function: {name} has no function `own` for others\n\
-             6:13 undefined-variable: {name} has no constant `LEAST` for others\n\
+             6:13 undefined-variable: {name} exports no constant `LEAST`\n\
              7:22 unused-import: the import `other` is never used\n"
         )
     );
@@ -315,7 +315,7 @@ fn imports_are_looked_into() {
 }
 
 #[test]
-fn prompts_are_held_against_table_and_sounds() {
+fn prompts_are_compared_with_table_and_sounds() {
     let folder = Folder::new();
     folder.file("game.prompts", "; The prompts.\nwelcome: Hello.\nwelcome-back: Hello again.\nscore-low: Low.\nspare: Nobody plays it.\nbroken\n");
     for sound in ["en/welcome.gsm", "de/welcome.wav", "en/score-low.gsm", "all.gsm"] {
@@ -327,7 +327,7 @@ fn prompts_are_held_against_table_and_sounds() {
     assert_eq!(shown(&checker.check(&path, script)), "3:6 missing-words: no words for \"welcom\" in game.prompts\n");
     assert_eq!(
         shown(&checker.check_table(&path, script)),
-        "5:1 unused-prompt: nobody plays \"spare\"\n6:1 bad-prompts: there is no `:` after the name\n"
+        "5:1 unused-prompt: \"spare\" is never played\n6:1 bad-prompts: there is no `:` after the name\n"
     );
     checker.sounds.push(folder.path("sounds"));
     let script = "stream_file(\"welcome\"); stream_file(\"all\"); stream_file(\"score-low\"); stream_file(\"vm-goodbye\"); exec(\"Playback\", \"beep&score-lwo\");";
@@ -338,7 +338,7 @@ fn prompts_are_held_against_table_and_sounds() {
     );
 }
 
-/// An embedder's functions are known, and may do anything.
+/// Functions of an embedder are known, and may do anything.
 #[test]
 fn functions_of_an_embedder_are_known() {
     let mut module = Module::new();
@@ -367,7 +367,7 @@ fn the_scripts_of_the_project_are_clean() {
     assert!(ended.1.ends_with("checked: nothing found\n"), "{}", ended.1);
 }
 
-/// Every script of the pages that does not mean to be wrong.
+/// Every script of the pages, except for those that show a mistake.
 #[test]
 fn the_scripts_of_the_pages_are_clean() {
     let docs = std::fs::read_dir(project().join("docs")).unwrap().map(|entry| entry.unwrap().path());
@@ -391,7 +391,7 @@ fn the_scripts_of_the_pages_are_clean() {
             count += 1;
         }
         for (name, block) in scripts {
-            // The reference shows what is refused, too, and says so; a test is of another language.
+            // The reference also shows refused calls, and says so; tests have a language of their own.
             let refused = block.contains("// argument:") || block.contains("// refused:");
             if refused || name.ends_with(".test.rhai") || block.contains("place_call") {
                 continue;
@@ -410,7 +410,7 @@ fn run(command: &mut std::process::Command) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn the_program_shows_what_is_wrong() {
+fn the_program_shows_findings() {
     let folder = Folder::new();
     folder.file("games/a.rhai", "let x = 1;\nanswer();\n");
     folder.file("games/.hidden/b.rhai", "nosuch();");
@@ -422,7 +422,7 @@ fn the_program_shows_what_is_wrong() {
         out,
         "warning[unused-variable]: `x` is never read\n \
          --> a.rhai:1:5\n  |\n1 | let x = 1;\n  |     ^\n  |\n  \
-         = help: leave it out, or call it `_x` if that is meant\n\n\
+         = help: remove it, or call it `_x` if that is intended\n\n\
          error[unknown-function]: no function `strem_file`\n \
          --> sub/c.rhai:1:1\n  |\n1 | strem_file(\"beep\");\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `stream_file`?\n\n\
          2 scripts checked: 1 error, 1 warning\n"
@@ -466,7 +466,7 @@ fn findings_are_written_for_machines() {
     let first = out.lines().next().unwrap();
     assert_eq!(
         first,
-        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; leave it out, or call it `_x` if that is meant"
+        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; remove it, or call it `_x` if that is intended"
     );
 
     let (_, out, _) = check("sarif");
@@ -495,7 +495,7 @@ fn run_clean(folder: &Folder) -> (Option<i32>, String, String) {
     run(&mut agi_rhai(["check", "--format", "sarif", &clean]))
 }
 
-/// Errors go wrong when the line runs; what is only a warning runs.
+/// An error goes wrong when the line runs; a line with a warning runs.
 #[test]
 fn errors_and_warnings_are_told_apart() {
     let severity = |script: &str| Checker::new(&Language::new()).check(Path::new("test.rhai"), script)[0].severity;

@@ -307,7 +307,7 @@ warning[missing-words]: no words for "mien" in game.prompts
   |
   = help: did you mean "mine"?
 
-warning[unused-prompt]: nobody plays "unheard"
+warning[unused-prompt]: "unheard" is never played
  --> game.prompts:3:1
   |
 3 | unheard: Nobody says this.

@@ -222,8 +222,8 @@ impl Prompter<'_> {
         Ok(key(&self.invoke(command, &args)?))
     }
 
-    /// Plays a part of a question, before the last one, and returns the key that ended it. Sound files are played by GET
-    /// DATA, since STREAM FILE makes more of a missing one: it sets AGISTATUS to FAILURE, and ends AsyncAGI.
+    /// Plays a part of a question, before the last one, and returns the key that ended it. GET DATA plays sound files,
+    /// since STREAM FILE makes more of a missing one: it sets AGISTATUS to FAILURE, and ends AsyncAGI.
     pub(super) fn play_asking(&self, play: &Play) -> Result<Option<char>, ScriptError> {
         match play {
             Play::File(file) => {

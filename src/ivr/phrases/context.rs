@@ -1,7 +1,7 @@
 //! What all parts of this module need: the call around them, and values as they show them.
 
-use super::super::play::Play;
 use crate::command::Value;
+use crate::ivr::play::Play;
 use crate::script::{Phrases, SHOWN, nearest, quoted, short};
 use rhai::Dynamic;
 

@@ -49,9 +49,9 @@ pub(in crate::ivr) fn expand<C: ExpandContext>(part: &Map, context: &C) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::play::Play;
     use super::*;
     use crate::command::Value;
+    use crate::ivr::play::Play;
     use crate::script::{MOST_PARTS, Phrases, value};
     use rhai::Dynamic;
     use std::cell::Cell;

@@ -1,9 +1,9 @@
 //! Amounts of money.
 
-use super::super::play::Play;
 use super::context::{ExpandContext, MAX_NUMBER, Plays, shown, whole};
 use super::wording::{PhraseValue, counted, find_phrase, say_wording};
 use crate::command::Value;
+use crate::ivr::play::Play;
 use crate::script::value;
 use rhai::{Dynamic, Map};
 

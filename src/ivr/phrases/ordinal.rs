@@ -1,8 +1,8 @@
 //! Ordinals: first, second, third.
 
-use super::super::play::Play;
 use super::context::{ExpandContext, MAX_NUMBER, Plays, shown, whole};
 use super::wording::counted;
+use crate::ivr::play::Play;
 use rhai::Dynamic;
 
 /// `#{ ordinal: 21 }`: twenty-first, from the recordings Asterisk has in English.

@@ -1,7 +1,7 @@
 //! The wording of a phrase, and how it is played.
 
-use super::super::play::Play;
 use super::context::{ExpandContext, MAX_NUMBER, Plays};
+use crate::ivr::play::Play;
 use crate::script::{Item, MOST_PARTS, NoNumber, Phrase, Phrases, Way, Wording, best};
 use rhai::{Dynamic, Map};
 

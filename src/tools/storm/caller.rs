@@ -151,8 +151,8 @@ impl CallerState {
         }
     }
 
-    /// Returns the first and the last line of what a long call repeats, and true; or the line of the last command twice,
-    /// and false.
+    /// Returns the first and the last line of what a long call repeats, and true; or the line of the last command
+    /// twice, and false.
     pub fn recent(&self) -> (ScriptLine, ScriptLine, bool) {
         match (self.recent.first(), self.recent.last()) {
             (Some(first), Some(last)) => (*first, *last, true),

@@ -75,8 +75,8 @@ impl Storm {
         job
     }
 
-    /// Plans calls that hang up at each wait and, since most commands take no time, at each command of this call. Of those
-    /// on the same line, only the first ones count.
+    /// Plans calls that hang up at each wait and, since most commands take no time, at each command of this call. Of
+    /// those on the same line, only the first ones count.
     pub(super) fn plan_hangups(&mut self, job: &Job, run: &PlayedCall) {
         let first_times = |lines: &[ScriptLine]| {
             let mut seen: BTreeMap<ScriptLine, usize> = BTreeMap::new();

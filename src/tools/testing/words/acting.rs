@@ -1,10 +1,10 @@
 //! Words for what the caller does.
 
-use super::super::args::WordError;
-use super::super::args::{Args, WordResult};
-use super::super::line_state::Goal;
-use super::super::test::Test;
 use crate::pbx::{Act, Digit};
+use crate::tools::testing::args::WordError;
+use crate::tools::testing::args::{Args, WordResult};
+use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::test::Test;
 use rhai::Dynamic;
 use std::time::Duration;
 

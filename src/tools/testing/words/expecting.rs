@@ -1,14 +1,14 @@
 //! Words for what a test expects.
 
-use super::super::args::{Args, WordResult, as_text, shown, unmet};
-use super::super::line_state::Goal;
-use super::super::prompt::matches;
-use super::super::test::Test;
-use super::super::test_call::why_nothing_comes;
 use super::hearing::spoken;
 use super::looking::value_of;
 use crate::command::Value;
 use crate::script::{MAX_MESSAGE, quoted};
+use crate::tools::testing::args::{Args, WordResult, as_text, shown, unmet};
+use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::prompt::matches;
+use crate::tools::testing::test::Test;
+use crate::tools::testing::test_call::why_nothing_comes;
 use rhai::{Dynamic, INT};
 
 pub fn expect(_: &Test, args: &mut Args<'_, '_>) -> WordResult {

@@ -1,9 +1,9 @@
 //! Words for what the caller hears.
 
-use super::super::args::{Args, WordError, WordResult, texts, unmet};
-use super::super::line_state::Goal;
-use super::super::test::Test;
-use super::super::test_call::why_nothing_comes;
+use crate::tools::testing::args::{Args, WordError, WordResult, texts, unmet};
+use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::test::Test;
+use crate::tools::testing::test_call::why_nothing_comes;
 use rhai::{Dynamic, INT};
 
 pub fn wait_for(test: &Test, args: &mut Args<'_, '_>) -> WordResult {

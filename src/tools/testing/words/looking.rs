@@ -1,8 +1,8 @@
 //! Words that look at a call.
 
-use super::super::args::{Args, WordResult, text_or_unit, texts};
-use super::super::test::Test;
-use super::super::test_call::TestCall;
+use crate::tools::testing::args::{Args, WordResult, text_or_unit, texts};
+use crate::tools::testing::test::Test;
+use crate::tools::testing::test_call::TestCall;
 
 pub fn log(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
     let mut state = test.state();

@@ -1,13 +1,13 @@
 //! The word that places a call.
 
-use super::super::args::{Args, WordError, WordResult};
-use super::super::call_options::CallOptions;
-use super::super::call_thread::{CallSetup, CallThread};
-use super::super::expectation::FailedExpectation;
-use super::super::test::Test;
-use super::super::test_call::TestCall;
 use crate::pbx::{Call, Channel, Variables};
 use crate::script::LoadError;
+use crate::tools::testing::args::{Args, WordError, WordResult};
+use crate::tools::testing::call_options::CallOptions;
+use crate::tools::testing::call_thread::{CallSetup, CallThread};
+use crate::tools::testing::expectation::FailedExpectation;
+use crate::tools::testing::test::Test;
+use crate::tools::testing::test_call::TestCall;
 use rhai::Dynamic;
 use std::sync::Arc;
 
