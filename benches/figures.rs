@@ -1,13 +1,13 @@
-//! What the README's figures come from: `cargo bench`. Ratios count, since machines differ.
+//! Measures the README's figures: `cargo bench`. Ratios matter, since machines differ.
 //!
-//! The programs in benches/peers play the same ten rounds over pipes; one that cannot run here is left out, and said so.
+//! The programs in benches/peers play the same ten rounds over pipes. One that cannot run here is left out with a note.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
 #![allow(clippy::pedantic, reason = "as in the tests")]
 
-use agi_rhai::command::{Command as AgiCommand, Value};
-use agi_rhai::pbx::{Call, Channel, Plan, Sounds};
+use agi_rhai::command::{GET_DATA, Value};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::transport::{Simulator, Stream};
 use agi_rhai::{Host, Session, Status};
 use std::collections::VecDeque;
@@ -48,7 +48,7 @@ fn goal(name: &str, figure: f64, most: f64) -> bool {
     !met
 }
 
-/// One game with a program: the time to its first command, and to its end.
+/// Plays one game with a program. Returns the time to its first command, and to its end.
 fn play(program: &[String]) -> io::Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut child = Command::new(&program[0])
@@ -111,7 +111,7 @@ fn processes() -> bool {
             false
         }
     });
-    // In turn, so that a machine whose speed drifts is as unfair to one as to the other.
+    // By turns, so that a machine whose speed drifts affects all programs alike.
     for run in 0..RUNS {
         for (name, program, times) in &mut programs {
             if name.starts_with("Python") && run % 10 > 0 {
@@ -146,7 +146,7 @@ fn processes() -> bool {
     missed
 }
 
-/// A peer in memory that answers every line at once.
+/// A peer in memory that replies to every line at once.
 #[derive(Clone)]
 struct Echo(Arc<Mutex<VecDeque<u8>>>);
 
@@ -170,7 +170,7 @@ fn per_command() -> bool {
     const COMMANDS: u32 = 200_000;
     let echo = Echo(Arc::new(Mutex::new(ENVIRONMENT.bytes().collect())));
     let mut session = Session::begin(Box::new(Stream::new(echo.clone(), echo))).unwrap();
-    let get_data = AgiCommand::of_function("get_data").unwrap();
+    let get_data = &GET_DATA;
     let args = [Value::from("subtraction-game-equals"), Value::from(5000), Value::from(2)];
     let mut passes = Vec::new();
     for _ in 0..7 {
@@ -209,8 +209,8 @@ fn whole_game() -> bool {
         for _ in 0..15 {
             plan.push_str(", presses 7# after 10s");
         }
-        let channel =
-            Channel::new(Call::default(), Box::new(Plan::parse(&plan).unwrap())).with_sounds(Arc::clone(&sounds));
+        let channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse(&plan).unwrap()))
+            .with_sounds(Arc::clone(&sounds));
         let session = Session::begin(Box::new(Simulator::new(channel))).unwrap();
         let outcome = host.run(session, &script, vec![]);
         assert_eq!(outcome.status, Status::Success);

@@ -1,27 +1,27 @@
-//! Moments and lengths of time: the only file that asks the machine what time it is.
+//! Moments and durations: the only file that reads a clock.
 //!
-//! Time belongs to the peer: a real line lives in real time ([`Stopwatch`]), a simulated one in the time of its caller.
-//! Whoever waits does so by asking its transport, so nothing else in the crate reads a clock or sleeps.
+//! Time belongs to the peer: a real line has real time ([`Stopwatch`]), a simulated one that of its caller. All waiting
+//! goes through the transport, so nothing else in the crate reads a clock or sleeps.
 
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment, counted from the Unix epoch.
+/// A moment, as the time since the Unix epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(Duration);
 
 impl Time {
-    /// A moment that never comes: a wait until then ends only when something happens.
+    /// A moment that never comes: a wait until then ends only with an event.
     pub const NEVER: Self = Self(Duration::MAX);
 
-    /// The moment this many seconds after the Unix epoch.
+    /// Returns the moment this many seconds after the Unix epoch.
     #[must_use]
     pub const fn from_unix(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// The time passed since the Unix epoch.
+    /// Returns the time since the Unix epoch.
     #[must_use]
     pub const fn since_epoch(self) -> Duration {
         self.0
@@ -36,7 +36,7 @@ impl Add<Duration> for Time {
     }
 }
 
-/// The length between two moments; nothing when the other one is later.
+/// The time between two moments; zero if the other one is later.
 impl Sub for Time {
     type Output = Duration;
 
@@ -51,8 +51,8 @@ impl fmt::Debug for Time {
     }
 }
 
-/// Lengths of real time: the wall clock's reading at the start, carried on by the monotonic clock, so that a wall clock
-/// that is set moves no deadline. What time it is, [`wall`] tells.
+/// Real time that never jumps: the wall clock at the start, continued by the monotonic clock, so that setting the wall
+/// clock doesn't move deadlines. [`wall`] reads the wall clock itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     wall: Duration,
@@ -62,27 +62,27 @@ pub struct Stopwatch {
 impl Stopwatch {
     /// Reads both clocks.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks what time it is")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
     pub fn start() -> Self {
         Self { wall: wall().0, started: Instant::now() }
     }
 
-    /// The time passed since the start.
+    /// Returns the time since the start.
     #[must_use]
-    pub fn running(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The moment it is now, by this stopwatch: it never jumps.
+    /// Returns the current time by this stopwatch, which never jumps.
     #[must_use]
     pub fn now(&self) -> Time {
         Time(self.wall + self.started.elapsed())
     }
 }
 
-/// What the machine's clock shows at this moment. It jumps when it is set, and goes on while the machine sleeps.
+/// Returns the time of the wall clock, which jumps when it is set, and goes on while the machine sleeps.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks what time it is")]
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub fn wall() -> Time {
     let time = Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
     #[cfg(test)]
@@ -90,12 +90,12 @@ pub fn wall() -> Time {
     time
 }
 
-/// By how many seconds a test has set the machine's clock forward.
+/// The seconds by which a test has set the wall clock forward.
 #[cfg(test)]
 pub(crate) static SET_FORWARD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
-/// Lets the thread sleep. For lines that cannot be waited on; everything else waits for its peer.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
+/// Puts the thread to sleep. Only for lines that cannot be polled; everything else waits for its peer.
+#[expect(clippy::disallowed_methods, reason = "the only place that sleeps")]
 pub fn sleep(length: Duration) {
     std::thread::sleep(length);
 }

@@ -5,7 +5,7 @@
 //! reply to each. Here that program is a script, in Asterisk's own words:
 //!
 //! ```
-//! use agi_rhai::pbx::{Call, Channel, Plan};
+//! use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 //! use agi_rhai::transport::Simulator;
 //! use agi_rhai::{Host, Session, Status};
 //!
@@ -20,7 +20,7 @@
 //!
 //! // Asterisk would be a `Stream`. This caller is simulated, under a virtual clock.
 //! let caller: Plan = "presses 12 after 2s".parse()?;
-//! let simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+//! let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 //! let transcript = simulator.transcript();
 //!
 //! let outcome = host.run(Session::begin(Box::new(simulator))?, &script, vec![]);

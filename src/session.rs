@@ -1,13 +1,13 @@
 //! One channel in conversation: the only door to the wire.
 
-use crate::agi::{Environment, Malformed, Reply, text};
+use crate::agi::{Environment, ProtocolError, Reply, text};
 use crate::clock::Time;
 use crate::command::{
-    After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Minus, NOOP, Permissions, Refusal, RefusalKind, Returns,
-    Rules, SET_VARIABLE, Sets, Then, Trouble, VERBOSE, Value, Waits,
+    Access, After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Hears, MissingSound, NOOP, OnMinusOne, Permissions,
+    Plays, ReadError, Refusal, RefusalKind, Rules, SET_VARIABLE, Table, VERBOSE, Value, Waits,
 };
 use crate::transport::recording::{self, Bytes, Header};
-use crate::transport::{Ending, Heard, Note, Peer, Recording, Transport};
+use crate::transport::{Ending, Heard, Note, Peer, Recorded, Transport};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -102,6 +102,7 @@ pub struct Sent<'a> {
     command: &'static Command,
     line: &'a [u8],
     masked: bool,
+    by_host: bool,
 }
 
 impl<'a> Sent<'a> {
@@ -109,6 +110,12 @@ impl<'a> Sent<'a> {
     #[must_use]
     pub const fn line(&self) -> &'a [u8] {
         self.line
+    }
+
+    /// Whether the host reports something to Asterisk by it: it stands in no script.
+    #[must_use]
+    pub const fn is_by_host(&self) -> bool {
+        self.by_host
     }
 }
 
@@ -171,6 +178,8 @@ pub struct Session {
     warned: Vec<(String, Time)>,
     last: Last,
     rules: Rules,
+    /// The commands of its script, as far as a recording has to know them.
+    table: Table,
     /// The buffer of the last line.
     line: Vec<u8>,
     keys: Keys,
@@ -193,8 +202,8 @@ impl Session {
     ///
     /// # Errors
     /// What came is no environment.
-    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, Malformed> {
-        let block = transport.open().map_err(|error| Malformed { text: error.to_string(), expected: "" })?;
+    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, ProtocolError> {
+        let block = transport.open().map_err(|error| ProtocolError { text: error.to_string(), expected: "" })?;
         let environment = Environment::parse(&block)?;
         let (peer, began, started) = (transport.peer(), transport.now(), transport.wall());
         let rules = Rules { line_limit: environment.line_limit(), permissions: Arc::default() };
@@ -214,6 +223,7 @@ impl Session {
             warned: Vec::new(),
             last: Last::default(),
             rules,
+            table: Table::new(),
             line: Vec::new(),
             keys: Keys::default(),
             language: Language::AsTold,
@@ -224,6 +234,11 @@ impl Session {
     /// What its script may have Asterisk run; without, what all scripts may.
     pub fn permit(&mut self, permissions: Arc<Permissions>) {
         self.rules.permissions = permissions;
+    }
+
+    /// Sets the commands of its script, so that a recording knows what of them is private; without, Asterisk's.
+    pub fn set_table(&mut self, table: &Table) {
+        self.table.clone_from(table);
     }
 
     /// What scripts may have Asterisk run.
@@ -249,7 +264,8 @@ impl Session {
         header.started = self.started.since_epoch();
         header.dead_mode = self.peer.dead_mode;
         header.environment = self.environment.lines().map(|line| Bytes(line.to_vec())).collect();
-        Self { transport: Box::new(Recording::new(self.transport, self.began, header, out)), ..self }
+        let recorded = Recorded::new(self.transport, self.began, header, self.table.clone(), out);
+        Self { transport: Box::new(recorded), ..self }
     }
 
     /// From now on, keys are masked even where [`log_digits`](Self::log_digits) shows them; or no longer.
@@ -368,12 +384,14 @@ impl Session {
 
     /// Notes what a command does to the channel's language.
     fn follow_language(&mut self, command: &'static Command, args: &[Value]) {
-        self.language = match (command.sets, args) {
-            (Sets::Anything, _) => Language::Unknown,
-            (Sets::Variable, [Value::Text(name), value, ..]) if name.eq_ignore_ascii_case(LANGUAGE) => match value {
-                Value::Text(language) => Language::Is(language.clone()),
-                _ => Language::Unknown,
-            },
+        self.language = match (command.access, args) {
+            (Access::Anything, _) => Language::Unknown,
+            (Access::SetsVariable, [Value::Text(name), value, ..]) if name.eq_ignore_ascii_case(LANGUAGE) => {
+                match value {
+                    Value::Text(language) => Language::Is(language.clone()),
+                    _ => Language::Unknown,
+                }
+            }
             _ => return,
         };
     }
@@ -402,14 +420,14 @@ impl Session {
         let reply = self.exchange(command, &line, args);
         self.line = line;
         let mut reply = reply?;
-        if let Minus::Sound { param, then } = command.minus
+        if let (OnMinusOne::MissingSound(then), Plays::Sound(param)) = (command.on_minus_one, command.plays)
             && reply.result() == "-1"
             && self.is_alive()
         {
             self.warn_of_missing(command, args.get(param));
             match then {
-                Then::GoOn => return Ok(Value::from("")),
-                Then::AskWith(instead) => {
+                MissingSound::GoOn => return Ok(Value::from("")),
+                MissingSound::AskWith(instead) => {
                     let mut args = args.to_vec();
                     args[param] = Value::from(instead);
                     if let Encoded::Line(line) = command.encode(&args, &self.rules)? {
@@ -527,10 +545,10 @@ impl Session {
                 Some(Value::Int(ms)) => u64::try_from(*ms).ok().map(Duration::from_millis),
                 _ => None,
             },
-            Waits::Unbounded => None,
+            Waits::AfterSound { .. } | Waits::Unbounded => None,
         };
         self.commands += 1;
-        let sent = Sent { command, line, masked: self.keys.known && !self.telling };
+        let sent = Sent { command, line, masked: self.keys.known && !self.telling, by_host: self.telling };
         debug!(target: "agi_rhai::dialogue", "> {sent}");
         let now = self.transport.now();
         if let Some(observer) = &self.observer {
@@ -561,7 +579,7 @@ impl Session {
                         && reply.result() == result
                     {
                         // Asterisk sends a stray reply behind it, which the transport skips on the way to this one.
-                        self.exchange(&NOOP, b"NOOP", &[])?;
+                        self.exchange(&NOOP, NOOP.verb.as_bytes(), &[])?;
                     }
                     return Ok(reply);
                 }
@@ -609,7 +627,7 @@ impl Session {
         if !self.peer.dead_mode {
             return true;
         }
-        match self.exchange(&CHANNEL_STATUS, b"CHANNEL STATUS", &[]) {
+        match self.exchange(&CHANNEL_STATUS, CHANNEL_STATUS.verb.as_bytes(), &[]) {
             Ok(reply) if reply.code == 511 => {
                 self.hung_up();
                 false
@@ -640,7 +658,7 @@ impl Session {
         }
         self.keys.timed_out = reply.value() == Some("timeout");
         let value = command.function.returns.read(reply);
-        if reply.result() == "-1" && !self.aftermath && self.is_alive() && command.minus != Minus::Value {
+        if reply.result() == "-1" && !self.aftermath && self.is_alive() && command.on_minus_one != OnMinusOne::Value {
             let message = "Asterisk answered -1: it failed, or there is no such thing";
             return Err(refused(RefusalKind::Failed, message).into());
         }
@@ -658,11 +676,11 @@ impl Session {
                 }
                 Ok(value)
             }
-            Err(Trouble::Hangup(value)) => {
+            Err(ReadError::Hangup(value)) => {
                 self.last.result = value;
                 Err(Error::Over(self.hung_up()))
             }
-            Err(Trouble::Refused(kind, message)) => {
+            Err(ReadError::Refused(kind, message)) => {
                 self.still_on()?;
                 Err(refused(kind, &message).into())
             }
@@ -699,45 +717,60 @@ impl Session {
     }
 }
 
-/// Whether there is something in this reply that the caller entered.
+/// Whether a reply holds something the caller entered.
 fn holds_something(command: &Command, reply: &Reply) -> bool {
-    let result = reply.result();
-    let none = match command.function.returns {
-        Returns::Digits => matches!(result, "" | "-1"),
-        _ => matches!(result, "" | "-1" | "0"),
-    };
-    !none || reply.value().is_some_and(|value| value != "timeout")
+    !is_none(command, reply) || reply.value().is_some_and(|value| value != "timeout")
 }
 
-/// A reply as it is shown: the keys a caller pressed are nobody's business.
+/// Whether a reply's result says that nothing was entered. A key has no code of 0; as digits, that is what the caller
+/// entered.
+fn is_none(command: &Command, reply: &Reply) -> bool {
+    match (command.hears, reply.result()) {
+        (Hears::Unstated, _) => false,
+        (Hears::Digits { .. }, result) => matches!(result, "" | "-1"),
+        (_, result) => matches!(result, "" | "-1" | "0"),
+    }
+}
+
+const MASK: &str = "•••";
+
+/// A reply as it is shown: what a caller entered is masked.
 struct Shown<'a> {
     command: &'static Command,
     reply: &'a Reply,
+    /// What the caller enters is shown.
     digits: bool,
+    /// The caller has entered something secret.
     masked: bool,
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (code, result, returns) = (self.reply.code, self.reply.result(), self.command.function.returns);
-        // No key is a code of 0; as digits that is what the caller entered.
-        let is_none = result.is_empty() || result == "-1" || (result == "0" && !matches!(returns, Returns::Digits));
-        let entered = matches!(returns, Returns::Key | Returns::Digits);
+        let (reply, result) = (self.reply, self.reply.result());
+        let mask = |text: &str| "•".repeat(text.chars().count());
         if self.masked {
             // Keys are the caller's; all else may be what the script has said before.
-            let value = if self.reply.value().is_some() { " (•••)" } else { "" };
-            return match code {
-                200 if is_none || entered && self.digits => write!(f, "200 result={result}{value}"),
-                200 if entered => write!(f, "200 result={}{value}", "•".repeat(result.len())),
-                200 => write!(f, "200 result=•••{value}"),
-                _ => write!(f, "{code}"),
+            let value = if reply.value().is_some() { format!(" ({MASK})") } else { String::new() };
+            let is_keys = matches!(self.command.hears, Hears::Key | Hears::Digits { .. });
+            return match reply.code {
+                200 if is_none(self.command, reply) || is_keys && self.digits => {
+                    write!(f, "200 result={result}{value}")
+                }
+                200 if is_keys => write!(f, "200 result={}{value}", mask(result)),
+                200 => write!(f, "200 result={MASK}{value}"),
+                code => write!(f, "{code}"),
             };
         }
-        if self.digits || !entered || is_none {
-            return self.reply.fmt(f);
+        if self.digits {
+            return reply.fmt(f);
         }
-        let masked = self.reply.text.replacen(result, &"•".repeat(result.len()), 1);
-        write!(f, "{code} {masked}")
+        let mut text = reply.text.clone();
+        for entry in self.command.hears.entries(reply).iter().rev() {
+            let keys = entry.is_result() && self.command.hears != Hears::Unstated;
+            let masked = if keys { mask(&text[entry.at.clone()]) } else { MASK.to_owned() };
+            text.replace_range(entry.at.clone(), &masked);
+        }
+        Reply::new(reply.code, text).fmt(f)
     }
 }
 

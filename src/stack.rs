@@ -1,70 +1,69 @@
-//! Room on the stack: what scripts nest is limited in calls, operators and memory, and this is more than all of it
-//! takes.
+//! Large stacks for scripts. The nesting of scripts is limited in calls, operators and memory, and these stacks are
+//! larger than all of it needs.
 
-#![expect(unsafe_code, reason = "the system is told how to map a stack")]
+#![expect(unsafe_code, reason = "madvise needs it")]
 
 use corosensei::on_stack;
 use corosensei::stack::{DefaultStack, Stack};
 use std::cell::{Cell, RefCell};
 use std::io;
 
-/// The stack of a call, in bytes. Only what is touched takes memory.
+/// The size of the stack of a call, in bytes. Only the pages it touches take memory.
 ///
-/// A script may use 4 MiB of it. What is done between two of its operations goes on top: to drop a chain of closures
-/// takes some 200 bytes a link in a release build, 1 KiB in a debug build, and the memory of a call has room for 35,000
+/// A script may use 4 MiB of it. Work between two of its operations comes on top: dropping a chain of closures takes
+/// some 200 bytes per link in a release build and 1 KiB in a debug build, and the memory of a call has room for 35,000
 /// links.
 pub const SIZE: usize = 64 * 1024 * 1024;
 
 thread_local! {
-    /// What runs on this thread has that much.
-    static ROOMY: Cell<bool> = const { Cell::new(false) };
-    /// For the next one.
-    static KEPT: RefCell<Option<DefaultStack>> = const { RefCell::new(None) };
+    /// Whether this thread runs on a large stack.
+    static IS_LARGE: Cell<bool> = const { Cell::new(false) };
+    /// A stack kept for the next use.
+    static SPARE: RefCell<Option<DefaultStack>> = const { RefCell::new(None) };
 }
 
-/// A stack of [`SIZE`].
+/// Allocates a stack of [`SIZE`].
 pub fn new() -> io::Result<DefaultStack> {
     let stack = DefaultStack::new(SIZE)?;
     #[cfg(target_os = "linux")]
     {
-        // Where the system maps memory in huge pages, the first word on a stack would cost 2 MiB, and half a
-        // millisecond.
+        // With huge pages, the first word on a stack would cost 2 MiB and half a millisecond.
         let (limit, base) = (stack.limit().get(), stack.base().get());
         let start = std::ptr::with_exposed_provenance_mut::<std::ffi::c_void>(limit);
-        // SAFETY: the range is the stack's own mapping, which this leaves as it is. That a system knows no huge pages
-        // is no matter.
+        // SAFETY: the range is the stack's own mapping, whose contents this doesn't change. An error on systems without
+        // huge pages doesn't matter.
         let _ = unsafe { rustix::mm::madvise(start, base - limit, rustix::mm::Advice::LinuxNoHugepage) };
     }
     Ok(stack)
 }
 
-/// Notes that what scripts run on this thread have room: the thread was made with a stack of [`SIZE`], or they run as
-/// coroutines.
-pub fn is_roomy() {
-    ROOMY.set(true);
+/// Records that scripts on this thread have a large stack: the thread was created with a stack of [`SIZE`], or they run
+/// as coroutines.
+pub fn mark_large() {
+    IS_LARGE.set(true);
 }
 
-/// Does this where there is room, whatever thread it is.
-pub fn with_room<R>(work: impl FnOnce() -> R) -> R {
-    if ROOMY.get() {
+/// Runs the work on a large stack, whatever thread this is.
+pub fn maybe_grow<R>(work: impl FnOnce() -> R) -> R {
+    if IS_LARGE.get() {
         return work();
     }
-    let stack = KEPT.take().map_or_else(new, Ok);
-    // A system that has no memory to promise will fail elsewhere too.
+    let stack = SPARE.take().map_or_else(new, Ok);
+    // Without memory for a stack, other things will fail too.
     let Ok(mut stack) = stack else { return work() };
-    ROOMY.set(true);
-    let guard = Leave;
+    IS_LARGE.set(true);
+    let guard = LeaveGuard;
     let result = on_stack(&mut stack, work);
     drop(guard);
-    KEPT.set(Some(stack));
+    SPARE.set(Some(stack));
     result
 }
 
-/// Notes the end of the room, also where the work panics.
-struct Leave;
+/// Records the end of the large stack, also if the work panics.
+struct LeaveGuard;
 
-impl Drop for Leave {
+impl Drop for LeaveGuard {
     fn drop(&mut self) {
-        ROOMY.set(false);
+        IS_LARGE.set(false);
     }
 }

@@ -1,7 +1,7 @@
 //! The host in somebody else's program: what its functions may do in a call, and cannot do to it.
 
 use agi_rhai::command::{DATABASE_GET, DATABASE_PUT, Value};
-use agi_rhai::pbx::{Call as Incoming, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::Call;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Host, Outcome, Session, Status};
@@ -18,7 +18,7 @@ fn play(module: Module, script: &str, caller: &str) -> (Outcome, Vec<String>) {
     host.language_mut().add(module);
     let script = host.compile("embedded.rhai", script).unwrap();
     let plan: Plan = caller.parse().unwrap();
-    let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(plan)));
+    let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(plan)));
     let transcript = simulator.transcript();
     let (sender, ended) = channel();
     // On a thread of its own, so that a call that hangs fails the test instead of hanging it.
@@ -83,7 +83,7 @@ fn values_of_a_call_stay_in_that_call() {
     host.language_mut().add(module);
     let script = host.compile("count.rhai", "count(); count(); verbose(`${count()}`);").unwrap();
     for _ in 0..2 {
-        let simulator = Simulator::new(Channel::new(Incoming::default(), Box::new(Plan::default())));
+        let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::default())));
         let transcript = simulator.transcript();
         host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
         let lines = transcript.lock().unwrap();
@@ -94,7 +94,8 @@ fn values_of_a_call_stay_in_that_call() {
 /// Whatever a function does while it has the session, it comes back with an error, and the call with a status.
 #[test]
 fn nothing_a_function_does_with_the_session_hangs_the_call() {
-    let tries: [(&str, fn(&NativeCallContext, &Call, &FnPtr) -> Result<Dynamic>); 6] = [
+    type Attempt = fn(&NativeCallContext, &Call, &FnPtr) -> Result<Dynamic>;
+    let tries: [(&str, Attempt); 6] = [
         ("invoke", |_, call, _| {
             call.invoke(&DATABASE_PUT, &["a".into(), "b".into(), "c".into()]).map(|_| Dynamic::UNIT)
         }),
@@ -121,5 +122,67 @@ fn nothing_a_function_does_with_the_session_hangs_the_call() {
         if let Some(fault) = outcome.fault {
             assert_eq!(fault.message, "a function called the script inside `with_session`", "{name}");
         }
+    }
+}
+
+/// As small a stack as a program may give a thread of its own.
+const SMALL_STACK: usize = 128 * 1024;
+
+/// On a thread with a small stack; a stack that overflows ends the process.
+fn on_a_small_stack<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new().stack_size(SMALL_STACK).spawn_scoped(scope, run).unwrap().join().unwrap()
+    })
+}
+
+/// Scripts that take as much of a stack as they can.
+fn deep_scripts() -> Vec<String> {
+    let nested = |open: &str, middle: &str, close: &str, depth: usize| {
+        format!("{}{middle}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let mut scripts = vec![
+        "fn f(n) { if n == 0 { 0 } else { 1 + f(n - 1) } } f(60);".to_owned(),
+        "fn f(n) { f(n + 1) } f(0);".to_owned(),
+        "let a = []; loop { let b = || a; a = [b]; }".to_owned(),
+    ];
+    for depth in [30, 1_000] {
+        scripts.push(nested("if true { ", "0;", " }", depth));
+        scripts.push(format!("let x = {};", nested("(1 + ", "0", ")", depth)));
+        scripts.push(format!("let x = {};", nested("[", "0", "]", depth)));
+        scripts.push(format!("let x = {};", nested("#{ a: ", "0", " }", depth)));
+        scripts.push(format!("let x = {};", nested("|| ", "0", "", depth)));
+        scripts.push(format!("let x = {};", nested("`${", "0", "}`", depth)));
+        scripts.push(format!("let x = {};", nested("- ", "0", "", depth)));
+        scripts.push(format!("let x = 0; x{};", ".a".repeat(depth)));
+        scripts.push(format!("let x = 0; let y = x{};", "[0]".repeat(depth)));
+        scripts.push(nested("switch 1 { 1 => { ", "0", " } }", depth));
+    }
+    scripts
+}
+
+#[test]
+fn nothing_public_needs_a_large_stack() {
+    use agi_rhai::tools::{check::Checker, outline::Outline, storm, testing::TestRunner};
+    let mut host = Host::new();
+    host.limits_mut().computing = Duration::from_millis(100);
+    let checker = Checker::new(host.language());
+    for script in deep_scripts() {
+        let shown: String = script.chars().take(60).collect();
+        let path = std::path::Path::new("deep.rhai");
+        on_a_small_stack(|| drop(checker.check(path, &script)));
+        on_a_small_stack(|| drop(Outline::new(&script)));
+        on_a_small_stack(|| drop(TestRunner::new(host.clone(), None).suite_of(path, &script)));
+        let compiled = on_a_small_stack(|| host.compile("deep.rhai", &script));
+        let Ok(compiled) = compiled else { continue };
+        let outcome = on_a_small_stack(|| {
+            let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::default())));
+            let session = Session::begin(Box::new(simulator)).unwrap();
+            host.run(session, &compiled, vec![])
+        });
+        assert_ne!(outcome.status, Status::Lost, "{shown}");
+        on_a_small_stack(|| {
+            let sounds = agi_rhai::pbx::Sounds::stock();
+            storm::Storm::new(&host, compiled, sounds).run(1, storm::Length::Calls(3))
+        });
     }
 }

@@ -1,9 +1,9 @@
-//! Every example of the table runs twice: against a scripted peer, which checks the lines sent and answers with the
-//! replies declared, and against the simulator, which must come to the same replies by itself.
+//! Every example of the table runs twice: against a scripted peer, which checks the lines sent and gives the declared
+//! replies, and against the simulator, which must give the same replies by itself.
 
-use agi_rhai::command::{COMMANDS, Example, Returns};
+use agi_rhai::command::{COMMANDS, Command, Example, Hears, OnMinusOne, Plays, Returns};
 use agi_rhai::ivr::QUESTIONS;
-use agi_rhai::pbx::{Call, Channel, Plan};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::BUILTINS;
 use agi_rhai::transport::{Simulator, Stream, Transport};
 use agi_rhai::{Host, Session, Status};
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
-/// Runs an example's script and says what came of it, in the words of `Example::value`.
+/// Runs an example's script and returns its result in the notation of `Example::value`.
 fn run(script: &str, transport: Box<dyn Transport>) -> String {
     let noted = Arc::new(Mutex::new(None));
     let mut module = Module::new();
@@ -41,12 +41,12 @@ fn run(script: &str, transport: Box<dyn Transport>) -> String {
     }
 }
 
-/// The other end of a line: answers each line with the next reply.
+/// The other end of a connection: replies to each line with the next reply.
 #[derive(Clone, Default)]
-struct Peer(Arc<Mutex<Desk>>);
+struct Peer(Arc<Mutex<PeerState>>);
 
 #[derive(Default)]
-struct Desk {
+struct PeerState {
     sent: Vec<String>,
     replies: VecDeque<String>,
     out: VecDeque<u8>,
@@ -121,13 +121,14 @@ fn every_example_runs_against_a_scripted_peer() {
 fn every_example_runs_against_the_simulator() {
     for (name, example) in examples() {
         let plan = Plan::parse(example.caller).unwrap();
-        let simulator = Simulator::new(Channel::new(Call { callerid: None, ..Call::default() }, Box::new(plan)));
+        let simulator =
+            Simulator::new(Channel::new(IncomingCall { callerid: None, ..IncomingCall::default() }, Box::new(plan)));
         let transcript = simulator.transcript();
         let value = run(example.script, Box::new(simulator));
         let lines = transcript.lock().unwrap().clone();
         let end = lines.iter().position(|line| line.starts_with("C: SET VARIABLE \"AGI_RHAI_"));
         let mut lines = lines[..end.unwrap_or(lines.len())].to_vec();
-        // The notice before our own last word belongs to that.
+        // The notice before our own last words belongs to those.
         if lines.last().is_some_and(|line| line == "S: HANGUP") {
             lines.pop();
         }
@@ -139,7 +140,7 @@ fn every_example_runs_against_the_simulator() {
 }
 
 #[test]
-fn the_table_is_whole() {
+fn the_table_is_complete() {
     assert_eq!(COMMANDS.len(), 47, "the 46 commands of res_agi, and GOSUB");
     for (number, command) in COMMANDS.iter().enumerate() {
         let function = &command.function;
@@ -147,6 +148,15 @@ fn the_table_is_whole() {
         assert_eq!(name, command.verb.to_lowercase().replace(' ', "_"), "a function is named by its verb");
         assert!(COMMANDS[..number].iter().all(|other| other.verb != command.verb), "{name} is declared twice");
         assert!(!function.examples.is_empty(), "{name} has no example");
+        // A row states what is private, and agrees with itself.
+        assert_ne!(command.hears, Hears::Unstated, "{name}");
+        assert_ne!(command.subject, Command::UNSTATED.subject, "{name}");
+        let (is_key, is_digits) = (command.hears == Hears::Key, matches!(command.hears, Hears::Digits { .. }));
+        assert_eq!(is_key, matches!(function.returns, Returns::Key), "{name}: the key it gives is what it hears");
+        assert_eq!(is_digits, matches!(function.returns, Returns::Digits), "{name}: so are the digits");
+        if matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
+            assert!(matches!(command.plays, Plays::Sound(_)), "{name}: which sound is missing?");
+        }
         assert!(command.words.start() >= &0 && command.words.start() <= command.words.end(), "{name}");
     }
     let functions = COMMANDS.iter().map(|command| &command.function).chain(BUILTINS.iter().chain(QUESTIONS).copied());

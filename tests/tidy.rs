@@ -1,7 +1,9 @@
 //! What keeps the house in order, as tests over the source text.
 
 mod circles;
+mod names;
 
+use agi_rhai::command::{COMMANDS, Command};
 use std::path::{Path, PathBuf};
 
 /// A source file: its path within the package and its text.
@@ -111,9 +113,80 @@ fn every_thing_has_its_place() {
         &["src/bin/agi-rhai/memory.rs", "src/host/coroutine.rs", "src/stack.rs"],
         "the allocator needs it, and whoever makes and changes stacks",
     );
-    check_only_in(&["info_span!", "span!", "instrument"], &["src/host/fastagi.rs"], "one span a call");
+    check_only_in(&["info_span!", "span!", "instrument"], &["src/host/fastagi/call.rs"], "one span a call");
     check_only_in(&["todo!", "unimplemented!", "dbg!"], &[], "finished work only");
     check_only_in(&["super::super"], &[], "name the folder, so that its layer shows");
+}
+
+/// The texts in quotes in a line, as they are written.
+fn literals(line: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = line;
+    while let Some(at) = rest.find('"') {
+        let (before, text) = (&rest[..at], &rest[at + 1..]);
+        if before.ends_with('\'') && text.starts_with('\'') {
+            rest = text;
+            continue;
+        }
+        let end = if before.ends_with("r#") {
+            text.find("\"#")
+        } else {
+            let mut escaped = false;
+            text.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            })
+        };
+        let end = end.unwrap_or(text.len());
+        found.push(&text[..end]);
+        rest = text.get(end + 1..).unwrap_or_default();
+    }
+    found
+}
+
+/// Files in which a name of a command stands all the same, which names, and why.
+const NAMED_ALL_THE_SAME: [(&str, &[&str], &str); 3] = [
+    ("src/tools/check/words.rs", &[], "suggests them to whoever writes the name another language has"),
+    ("src/tools/testing/vocabulary.rs", &["send_text"], "a function of tests has the same name"),
+    ("src/tools/testing/part.rs", &["send_text"], "a function of tests has the same name"),
+];
+
+/// Files with examples of functions, which quote what is sent.
+const WITH_EXAMPLES: [&str; 2] = ["src/script/builtin.rs", "src/ivr/mod.rs"];
+
+#[test]
+fn commands_are_named_in_their_table_only() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]) {
+        if ["src/command/", "src/pbx/"].iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        let exempt = NAMED_ALL_THE_SAME.iter().find(|(path, ..)| *path == source.path);
+        let has_examples = WITH_EXAMPLES.contains(&source.path.as_str());
+        for (number, line) in source.code() {
+            for literal in literals(line) {
+                let is_exempt = exempt.is_some_and(|(_, names, _)| names.is_empty() || names.contains(&literal));
+                let names = |command: &&&Command| {
+                    let verb = command.verb;
+                    let sends = literal.strip_prefix(verb).is_some_and(|rest| rest.starts_with(' '));
+                    literal == command.function.name && !is_exempt
+                        || literal == verb && verb.contains(' ')
+                        || sends && !has_examples
+                };
+                if let Some(command) = COMMANDS.iter().find(names) {
+                    wrong.push(format!("{}:{number}: `{}` in {literal:?}", source.path, command.function.name));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "what a command is like is a column of its row in src/command/:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn literals_are_found() {
+    assert_eq!(literals(r#"a("b", '"', "c\"d", x) == b"e""#), ["b", "c\\\"d", "e"]);
+    assert_eq!(literals("r#\"a \"b\" c\"#, \"d\""), ["a \"b\" c", "d"]);
 }
 
 /// The folders of the library, the lowest layer first.
@@ -177,7 +250,7 @@ fn a_folder_uses_only_lower_layers() {
 #[test]
 fn imports_are_found() {
     assert_eq!(imports("use crate::{agi::Reply, clock};"), ["agi", "clock"]);
-    assert_eq!(imports("pub fn f(a: crate::agi::Reply, b: crate::pbx::Call)"), ["agi", "pbx"]);
+    assert_eq!(imports("pub fn f(a: crate::agi::Reply, b: crate::pbx::IncomingCall)"), ["agi", "pbx"]);
     assert!(has_word("a rhai::x", "rhai::") && !has_word("agi_rhai::x", "rhai::") && !has_word("println!", "print!"));
 }
 

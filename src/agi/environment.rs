@@ -1,43 +1,43 @@
-//! The opening block: what Asterisk tells of the call before the first command.
+//! The opening block: the facts about the call that Asterisk sends before the first command.
 
-use super::text;
+use super::text::text;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The largest opening block that is read, in bytes; a real one has about one thousand.
+/// The limit for the size of an opening block, in bytes; a real one has about one thousand.
 pub const MAX_BLOCK: usize = 256 * 1024;
 
-/// The names Asterisk 22 sends, without the arguments `agi_arg_1` and so on, and what each holds.
+/// The names that Asterisk 22 sends and their meanings, without the arguments `agi_arg_1` and so on.
 pub const NAMES: &[(&str, &str)] = &[
     ("agi_network", "`yes` over FastAGI; not sent otherwise."),
-    ("agi_network_script", "What stands behind the host in the URL of FastAGI; not sent otherwise."),
-    ("agi_request", "What the dialplan names in `AGI(...)`."),
-    ("agi_channel", "The channel's name, such as `PJSIP/alice-00000001`."),
-    ("agi_language", "The channel's language, such as `en`."),
-    ("agi_type", "The channel's technology, such as `PJSIP`."),
-    ("agi_uniqueid", "The channel's unique id, such as `1700000000.12`."),
-    ("agi_version", "Asterisk's version."),
-    ("agi_callerid", "The caller's number; `unknown` when there is none. `caller()` gives `()` then."),
-    ("agi_calleridname", "The caller's name; `unknown` when there is none."),
+    ("agi_network_script", "The part of the FastAGI URL after the host; not sent otherwise."),
+    ("agi_request", "The script or URL that the dialplan names in `AGI(...)`."),
+    ("agi_channel", "The name of the channel, such as `PJSIP/alice-00000001`."),
+    ("agi_language", "The language of the channel, such as `en`."),
+    ("agi_type", "The technology of the channel, such as `PJSIP`."),
+    ("agi_uniqueid", "The unique ID of the channel, such as `1700000000.12`."),
+    ("agi_version", "The version of Asterisk."),
+    ("agi_callerid", "The caller's number; `unknown` if there is none, where `caller()` returns `()`."),
+    ("agi_calleridname", "The caller's name; `unknown` if there is none."),
     ("agi_callingpres", "Whether the number may be shown: a number, 0 for yes."),
     ("agi_callingani2", "The kind of line the call comes from (ANI II): a number."),
     ("agi_callington", "The type of number of the caller: a number."),
     ("agi_callingtns", "The transit network: a number."),
-    ("agi_dnid", "The number that was dialled; `unknown` when there is none."),
-    ("agi_rdnis", "The number the call was forwarded from; `unknown` when there is none."),
-    ("agi_context", "The dialplan's context."),
-    ("agi_extension", "The dialplan's extension."),
-    ("agi_priority", "The dialplan's priority: a number."),
-    ("agi_enhanced", "`1.0` with EAGI, which brings the sound; `0.0` otherwise."),
-    ("agi_accountcode", "The channel's account code; often empty."),
-    ("agi_threadid", "The number of Asterisk's thread."),
+    ("agi_dnid", "The dialled number; `unknown` if there is none."),
+    ("agi_rdnis", "The number from which the call was forwarded; `unknown` if there is none."),
+    ("agi_context", "The context in the dialplan."),
+    ("agi_extension", "The extension in the dialplan."),
+    ("agi_priority", "The priority in the dialplan: a number."),
+    ("agi_enhanced", "`1.0` with EAGI, which provides the audio; `0.0` otherwise."),
+    ("agi_accountcode", "The account code of the channel; often empty."),
+    ("agi_threadid", "The ID of Asterisk's thread."),
 ];
 
-/// The environment of a call: the `agi_*` lines Asterisk opened the session with, exactly as sent.
+/// The environment of a call: the `agi_*` lines with which Asterisk opened the session, exactly as sent.
 ///
-/// Values are neither escaped nor filtered by Asterisk. A value that holds line breaks forges lines, so a line without
-/// the `agi_` prefix is taken as the rest of the value before it, and of a name sent twice the first value counts.
-/// Never trust it for authorisation.
+/// Asterisk neither escapes nor filters values, so line breaks in a value forge lines. Therefore a line without the
+/// `agi_` prefix is taken as the rest of the value before it, and if a name is sent twice, the first value counts.
+/// Never trust the environment for authorisation.
 ///
 /// ```
 /// use agi_rhai::agi::Environment;
@@ -48,25 +48,25 @@ pub const NAMES: &[(&str, &str)] = &[
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment {
-    // One text, looked through when asked: a held call keeps no map.
+    // One text that is searched on demand, since a held call should not keep a map.
     block: Box<[u8]>,
 }
 
-/// Looks for the end of an opening block while it arrives. What has been looked through is not looked through again.
+/// Finds the end of an opening block while it arrives, looking at every byte only once.
 #[derive(Debug, Default)]
-pub(crate) struct Opening {
-    /// Where the line begins that is not whole yet.
+pub(crate) struct BlockScanner {
+    /// Where the incomplete line begins.
     line: usize,
     seen: usize,
-    versioned: bool,
-    threaded: bool,
+    has_version: bool,
+    has_thread: bool,
     likely: Option<usize>,
-    /// Whether lines end in CR and LF, as the first one does: Asterisk's do not, those of a file may.
+    /// Whether lines end in CR and LF, as the first one does: Asterisk's don't, those of a file may.
     pub crlf: bool,
 }
 
-impl Opening {
-    /// Where the block ends, as [`Environment::end`] has it; `bytes` are those of before with more behind them.
+impl BlockScanner {
+    /// Returns the end of the block, as [`Environment::end`] does. `bytes` begins with those of the previous call.
     pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         while let Some(length) = bytes[self.seen..].iter().position(|&b| b == b'\n') {
             let line = &bytes[self.line..self.seen + length];
@@ -75,7 +75,7 @@ impl Opening {
             self.seen += length + 1;
             self.line = self.seen;
             if line.is_empty() {
-                if self.threaded || !self.versioned {
+                if self.has_thread || !self.has_version {
                     return Some(self.line);
                 }
                 self.likely.get_or_insert(self.line);
@@ -83,30 +83,30 @@ impl Opening {
             if name_of(line).is_some() {
                 self.likely = None;
             }
-            self.versioned |= line.starts_with(b"agi_version: ");
-            self.threaded |= line.starts_with(b"agi_threadid: ");
+            self.has_version |= line.starts_with(b"agi_version: ");
+            self.has_thread |= line.starts_with(b"agi_threadid: ");
         }
         self.seen = bytes.len();
         None
     }
 
-    /// Where the block ends if no more of it comes: other switches, and whoever writes one by hand, send no
+    /// Returns the end of the block if no more of it arrives: other PBXs, and people who write one by hand, don't send
     /// `agi_threadid`.
     pub fn likely_end(&self) -> Option<usize> {
         self.likely
     }
 }
 
-/// Text from Asterisk that is not AGI.
+/// Received text that isn't AGI.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
+pub struct ProtocolError {
     /// The text, shortened.
     pub text: String,
-    /// What should have been there; empty where the text tells why nothing came.
+    /// The text that was expected; empty if `text` says why nothing was received.
     pub expected: &'static str,
 }
 
-impl Malformed {
+impl ProtocolError {
     pub(crate) fn new(bytes: &[u8], expected: &'static str) -> Self {
         let text = text(bytes);
         let mut short: String = text.chars().take(80).collect();
@@ -117,7 +117,7 @@ impl Malformed {
     }
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.expected.is_empty() {
             return write!(f, "not AGI: {}", self.text);
@@ -126,14 +126,14 @@ impl fmt::Display for Malformed {
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for ProtocolError {}
 
 impl Environment {
-    /// Reads an opening block, with or without the empty line that ends it.
+    /// Parses an opening block, with or without the empty line at its end.
     ///
     /// # Errors
-    /// A block that does not begin with an `agi_` line is none, unless it is but an empty line.
-    pub fn parse(block: &[u8]) -> Result<Self, Malformed> {
+    /// The block is neither a single empty line, nor begins with an `agi_` line.
+    pub fn parse(block: &[u8]) -> Result<Self, ProtocolError> {
         if block == b"\n" {
             return Ok(Self { block: Box::default() });
         }
@@ -141,31 +141,32 @@ impl Environment {
         let block = block.strip_suffix(b"\n").unwrap_or(block);
         let first = block.split(|&b| b == b'\n').next().unwrap_or_default();
         if name_of(first).is_none() {
-            return Err(Malformed::new(first, "an environment line such as `agi_request: game.rhai`"));
+            return Err(ProtocolError::new(first, "an environment line such as `agi_request: game.rhai`"));
         }
         Ok(Self { block: block.into() })
     }
 
-    /// Where the opening block at the beginning of `bytes` ends, its empty line included; `None` while it is not whole.
+    /// Returns the end of the opening block at the start of `bytes`, including its empty line; `None` while it is
+    /// incomplete.
     ///
     /// An empty line between `agi_version` and `agi_threadid`, both of which Asterisk has sent since 1.6, may belong to
-    /// a value that holds line breaks: reading goes on.
+    /// a value with line breaks, so the block goes on.
     #[must_use]
     pub fn end(bytes: &[u8]) -> Option<usize> {
-        Opening::default().end(bytes)
+        BlockScanner::default().end(bytes)
     }
 
-    /// The lines as sent, without the empty one that ended them.
+    /// Returns the lines as sent, without the empty one at the end.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.block.split(|byte| *byte == b'\n')
     }
 
-    /// The value of a name such as `agi_callerid`; `None` if Asterisk sent no such line.
+    /// Returns the value of a name such as `agi_callerid`; `None` if Asterisk didn't send it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let name = name.as_bytes();
         let mut rest: &[u8] = &self.block;
-        // No line before it needs to be understood.
+        // The lines before it need not be parsed.
         while !rest.is_empty() {
             if rest.starts_with(name) && name_of(rest) == Some(name) {
                 return items(rest).next().map(|(_, value)| text(value));
@@ -175,7 +176,7 @@ impl Environment {
         None
     }
 
-    /// All names and values in the order sent, each name once.
+    /// Returns all names and values in the order sent, each name once.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let mut seen: Vec<&[u8]> = Vec::new();
         items(&self.block).filter_map(move |(name, value)| {
@@ -187,13 +188,14 @@ impl Environment {
         })
     }
 
-    /// The arguments of the dialplan's AGI() after the first: `agi_arg_1` and so on.
+    /// Returns the arguments of `AGI()` in the dialplan after the first: `agi_arg_1` and so on.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         (1..).map_while(|n| self.get(&format!("agi_arg_{n}")).map(Cow::into_owned)).collect()
     }
 
-    /// The longest line this Asterisk takes, in bytes: short unless its version proves otherwise.
+    /// Returns the longest line this Asterisk accepts, in bytes: the lower limit unless its version is known to have
+    /// the higher one.
     #[must_use]
     pub fn line_limit(&self) -> usize {
         use super::line::{LONG_LINE, SAFE_LINE};
@@ -209,7 +211,7 @@ impl Environment {
     }
 }
 
-/// Names and values as bytes; a line without the prefix continues the value before it.
+/// Returns names and values as bytes. A line without the prefix continues the value before it.
 fn items(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         while !rest.is_empty() {
@@ -243,7 +245,7 @@ fn line_end(bytes: &[u8], from: usize) -> usize {
     bytes[from..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |length| from + length)
 }
 
-/// The name of a line `name: value`, up to the first colon.
+/// Returns the name of a line `name: value`, up to the first colon.
 fn name_of(line: &[u8]) -> Option<&[u8]> {
     let word = line.strip_prefix(b"agi_")?;
     let length = word.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))?;
@@ -258,7 +260,7 @@ mod tests {
     fn check(block: &[u8], expected: &str) {
         let got = match Environment::parse(block) {
             Ok(environment) => environment.iter().map(|(n, v)| format!("{n}={v}|")).collect(),
-            Err(malformed) => malformed.to_string(),
+            Err(error) => error.to_string(),
         };
         assert_eq!(got, expected);
     }
@@ -275,26 +277,26 @@ mod tests {
     }
 
     #[test]
-    fn forged_lines_are_part_of_the_value_they_came_in() {
+    fn forged_lines_belong_to_the_value_before_them() {
         check(b"agi_calleridname: a\nb\n\nc\nagi_dnid: 5\n\n", "agi_calleridname=a\nb\n\nc|agi_dnid=5|");
         check(b"agi_callerid: 1\nagi_callerid: 2\n\n", "agi_callerid=1|");
         let block = b"agi_version: 22\nagi_callerid: x\n\n200 result=1\nagi_threadid: 1\n\n";
         assert_eq!(Environment::end(block), Some(block.len()));
     }
 
-    /// Where a block ends, and where it likely does, whichever pieces it comes in.
+    /// Compares the end and the likely end of a block, whatever pieces it arrives in.
     #[track_caller]
     fn check_end(block: &str, end: Option<usize>, likely: Option<usize>) {
         for step in [1, 7, 1000] {
-            let mut opening = Opening::default();
+            let mut scanner = BlockScanner::default();
             let found = (1..=block.len().div_ceil(step))
-                .find_map(|n| opening.end(&block.as_bytes()[..block.len().min(n * step)]));
-            assert_eq!((found, opening.likely_end()), (end, likely), "{block:?} in pieces of {step}");
+                .find_map(|n| scanner.end(&block.as_bytes()[..block.len().min(n * step)]));
+            assert_eq!((found, scanner.likely_end()), (end, likely), "{block:?} in pieces of {step}");
         }
     }
 
     #[test]
-    fn a_block_without_a_thread_likely_ends_at_its_empty_line() {
+    fn a_block_without_a_thread_id_likely_ends_at_its_empty_line() {
         check_end("agi_request: x\n\n200 result=1\n", Some(16), None);
         check_end("agi_request: x\r\n\r\n", Some(18), None);
         check_end("\n", Some(1), None);
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_environment_says_so() {
+    fn text_that_is_not_an_environment_is_reported() {
         check(
             b"GET / HTTP/1.1",
             "not AGI: got \"GET / HTTP/1.1\", expected an environment line such as `agi_request: game.rhai`",

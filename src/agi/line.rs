@@ -1,30 +1,31 @@
-//! Command lines: words to a line and back, by Asterisk's own grammar.
+//! Command lines: quoting and splitting by Asterisk's own grammar.
 
 use std::fmt;
 
-/// The most words a line may have: Asterisk checks for 127, but not for quoted words, and would write past its array.
+/// The limit for the words of a line. Asterisk checks for 127, but not for quoted words, and would write past its
+/// array.
 pub const MAX_WORDS: usize = 126;
 
-/// The longest line, in bytes without the line feed, that every Asterisk takes whole.
+/// The longest line that every Asterisk accepts, in bytes without the line feed.
 pub const SAFE_LINE: usize = 2046;
 
-/// The longest line, in bytes without the line feed, from Asterisk 20.16, 21.11, 22.6 and 23 on.
+/// The longest line since Asterisk 20.16, 21.11, 22.6 and 23, in bytes without the line feed.
 pub const LONG_LINE: usize = 8190;
 
-/// Why a text cannot be put on a command line.
+/// The reason why a text cannot be put on a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsendable {
-    /// It holds a line feed, which would end the command and begin another.
+pub enum LineError {
+    /// It contains a line feed, which would end the command and begin another.
     Newline,
-    /// It holds a NUL byte, at which Asterisk would cut the line.
+    /// It contains a NUL byte, at which Asterisk would cut the line.
     Nul,
-    /// The line would be longer than this many bytes; Asterisk would run the rest as further commands.
+    /// The line would be longer than this many bytes, and Asterisk would run the rest as further commands.
     TooLong(usize),
     /// The line would have more than [`MAX_WORDS`] words.
     TooManyWords,
 }
 
-impl fmt::Display for Unsendable {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newline => f.write_str("holds a line break, which AGI cannot carry"),
@@ -35,24 +36,24 @@ impl fmt::Display for Unsendable {
     }
 }
 
-impl std::error::Error for Unsendable {}
+impl std::error::Error for LineError {}
 
 /// Appends `text` to `line` as one word: in quotes, with a backslash before each quote and backslash.
 ///
 /// # Errors
-/// A line feed or a NUL cannot be sent in any form.
+/// The text contains a line feed or a NUL, which cannot be sent in any form.
 ///
 /// ```
 /// let mut line = b"VERBOSE ".to_vec();
 /// agi_rhai::agi::quote(r#"say "hi""#, &mut line).unwrap();
 /// assert_eq!(line, br#"VERBOSE "say \"hi\"""#);
 /// ```
-pub fn quote(text: &str, line: &mut Vec<u8>) -> Result<(), Unsendable> {
+pub fn quote(text: &str, line: &mut Vec<u8>) -> Result<(), LineError> {
     line.push(b'"');
     for byte in text.bytes() {
         match byte {
-            b'\n' => return Err(Unsendable::Newline),
-            0 => return Err(Unsendable::Nul),
+            b'\n' => return Err(LineError::Newline),
+            0 => return Err(LineError::Nul),
             b'"' | b'\\' => line.extend([b'\\', byte]),
             _ => line.push(byte),
         }
@@ -61,8 +62,8 @@ pub fn quote(text: &str, line: &mut Vec<u8>) -> Result<(), Unsendable> {
     Ok(())
 }
 
-/// The words of a command line, as Asterisk reads them: a backslash makes the next byte literal, inside quotes and
-/// outside; a quote opens or closes a run in which blanks do not split, also in the middle of a word.
+/// Splits a command line into words as Asterisk does. A backslash makes the next byte literal, inside and outside of
+/// quotes; a quote, also in the middle of a word, starts or ends a part in which blanks don't split.
 ///
 /// ```
 /// assert_eq!(agi_rhai::agi::split(br#"a"b c"d "" e\ f"#), [&b"ab cd"[..], b"", b"e f"]);
@@ -80,7 +81,7 @@ pub fn split(line: &[u8]) -> Vec<Vec<u8>> {
                 word.get_or_insert_default();
             }
             b' ' | b'\t' if !quoted => words.extend(word.take()),
-            // A lone backslash at the end vanishes, but has begun a word.
+            // A backslash at the end of the line is dropped, but begins a word.
             b'\\' => word.get_or_insert_default().extend(bytes.next()),
             _ => word.get_or_insert_default().push(byte),
         }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_split_as_asterisk_does() {
+    fn lines_are_split_as_in_asterisk() {
         check("", &[]);
         check("  \t ", &[]);
         check("NOOP", &["NOOP"]);
@@ -116,16 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused() {
+    fn line_feeds_and_nuls_cannot_be_quoted() {
         let mut line = Vec::new();
-        assert_eq!(quote("a\nHANGUP", &mut line), Err(Unsendable::Newline));
-        assert_eq!(quote("a\0b", &mut line), Err(Unsendable::Nul));
+        assert_eq!(quote("a\nHANGUP", &mut line), Err(LineError::Newline));
+        assert_eq!(quote("a\0b", &mut line), Err(LineError::Nul));
         assert_eq!(quote("a\rb", &mut line), Ok(()));
     }
 
     proptest::proptest! {
         #[test]
-        fn a_quoted_word_comes_back_whole(text in "[^\n\0]*", other in "[^\n\0]*") {
+        fn quoted_words_are_split_into_the_same_words(text in "[^\n\0]*", other in "[^\n\0]*") {
             let mut line = b"VERB ".to_vec();
             quote(&text, &mut line).unwrap();
             line.push(b' ');

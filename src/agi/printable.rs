@@ -1,9 +1,9 @@
-//! Foreign text made fit to be shown.
+//! Escaping of untrusted text before it is shown.
 
 use std::borrow::Cow;
 
-/// Whether a terminal or an editor would do something at this character instead of showing it: control characters, and
-/// those by which the direction of writing is turned, lines are broken or nothing is seen at all.
+/// Whether a terminal or an editor would act on this character instead of showing it: control characters, and those
+/// that change the direction of writing, break lines or are invisible.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -20,8 +20,8 @@ pub fn is_hidden(c: char) -> bool {
         )
 }
 
-/// A text from outside, such as a caller's name or a script's value, as it may be shown on a terminal or in a log: what
-/// would not be seen is written out, `\n`, `\u{1b}`. Everything foreign that is shown goes through here.
+/// Escapes untrusted text, such as a caller's name or a value of a script, for a terminal or a log: hidden characters
+/// become `\n`, `\u{1b}` and so on. All untrusted text that is shown goes through here.
 ///
 /// ```
 /// assert_eq!(agi_rhai::agi::printable("Zoë 電話"), "Zoë 電話");
@@ -29,16 +29,16 @@ pub fn is_hidden(c: char) -> bool {
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    written_out(text, is_hidden)
+    escaped(text, is_hidden)
 }
 
-/// The same for a text of several lines that are ours to break, and to indent.
+/// Escapes text of several lines whose line breaks and tabs are trusted.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| !matches!(c, '\n' | '\t') && is_hidden(c))
+    escaped(text, |c| !matches!(c, '\n' | '\t') && is_hidden(c))
 }
 
-fn written_out(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&hidden) {
         return text.into();
     }

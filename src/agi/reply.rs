@@ -1,15 +1,16 @@
-//! Replies: bytes from Asterisk to [`Reply`], and back for the simulator.
+//! Replies: parsed from the bytes of Asterisk, and written for the simulator.
 
-use super::{Malformed, text};
+use super::ProtocolError;
+use super::text::text;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The largest reply that is read, in bytes. Asterisk has no bound of its own.
+/// The limit for the size of a reply, in bytes. Asterisk has no limit of its own.
 pub const MAX_REPLY: usize = 1024 * 1024;
 
 const USAGE_END: &[u8] = b"520 End of proper usage.";
 
-/// What Asterisk answered to one command. The result stays text: `0012` and `*12` are results too.
+/// The reply of Asterisk to one command. The result stays text, since `0012` and `*12` are results too.
 ///
 /// ```
 /// use agi_rhai::agi::Reply;
@@ -20,24 +21,24 @@ const USAGE_END: &[u8] = b"520 End of proper usage.";
 pub struct Reply {
     /// 200, 510 unknown command, 511 not on a dead channel, 520 wrong syntax, 503 out of memory.
     pub code: u16,
-    /// All that follows the code, over as many lines as Asterisk sent.
+    /// The text after the code, which may have several lines.
     pub text: String,
 }
 
 impl Reply {
-    /// A reply of this code and text.
+    /// Returns a reply with this code and text.
     #[must_use]
     pub fn new(code: u16, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
     }
 
-    /// `200 result=...`
+    /// Returns the reply `200 result=...`.
     #[must_use]
     pub fn of(result: impl fmt::Display) -> Self {
         Self::new(200, format!("result={result}"))
     }
 
-    /// The same with a value in parentheses.
+    /// Adds a value in parentheses.
     #[must_use]
     pub fn with_value(mut self, value: impl fmt::Display) -> Self {
         use fmt::Write;
@@ -45,7 +46,7 @@ impl Reply {
         self
     }
 
-    /// The same with ` name=number` at its end.
+    /// Adds ` name=number` at the end.
     #[must_use]
     pub fn with(mut self, name: &str, number: i64) -> Self {
         use fmt::Write;
@@ -53,32 +54,32 @@ impl Reply {
         self
     }
 
-    /// 510: Asterisk has no such command.
+    /// Returns a 510: Asterisk has no such command.
     #[must_use]
     pub fn unknown() -> Self {
         Self::new(510, "Invalid or unknown command")
     }
 
-    /// 511: not after the hangup.
+    /// Returns a 511: the command isn't permitted after the hangup.
     #[must_use]
     pub fn dead() -> Self {
         Self::new(511, "Command Not Permitted on a dead channel or intercept routine")
     }
 
-    /// 520: Asterisk cannot make sense of the arguments.
+    /// Returns a 520: Asterisk cannot parse the arguments.
     #[must_use]
     pub fn usage(usage: &str) -> Self {
         Self::new(520, format!("Invalid command syntax.  Proper usage follows:\n{usage}"))
     }
 
-    /// The text after `result=`, up to the first blank; may be empty.
+    /// Returns the text after `result=`, up to the first blank; it may be empty.
     #[must_use]
     pub fn result(&self) -> &str {
         let rest = self.text.strip_prefix("result=").unwrap_or_default();
         rest.split([' ', '\n']).next().unwrap_or_default()
     }
 
-    /// The value in parentheses: from the first to the last of them, since Asterisk escapes nothing.
+    /// Returns the value between the first and the last parenthesis, since Asterisk escapes nothing.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         let open = self.text.find(" (")? + 2;
@@ -86,14 +87,14 @@ impl Reply {
         self.text.get(open..close)
     }
 
-    /// The word in parentheses right after the result, such as `dtmf` or `timeout`.
+    /// Returns the word in parentheses right after the result, such as `dtmf` or `timeout`.
     #[must_use]
     pub fn word(&self) -> Option<&str> {
         let (_, rest) = self.text.split_once(" (")?;
         rest.split(')').next()
     }
 
-    /// What follows ` name=`, up to the next blank.
+    /// Returns the text after ` name=`, up to the next blank.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut rest = self.text.as_str();
@@ -109,7 +110,7 @@ impl Reply {
         None
     }
 
-    /// The number after ` name=`.
+    /// Returns the number after ` name=`.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i64> {
         self.field(name)?.parse().ok()
@@ -127,75 +128,75 @@ impl fmt::Display for Reply {
     }
 }
 
-/// One thing Asterisk said.
+/// One message from Asterisk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// The answer to a command.
+    /// The reply to a command.
     Reply(Reply),
-    /// The notice that the caller is gone.
+    /// The notice that the caller has hung up.
     Hangup,
-    /// 1xx: the answer is still to come.
+    /// 1xx: the reply is still to come.
     Interim,
-    /// A line that is neither: the tail of a value with line breaks, or forged.
+    /// Any other line: the rest of a value with line breaks, or a forged line.
     Stray(String),
 }
 
-/// Cuts what Asterisk sends into replies and notices, however the bytes arrive.
+/// Splits the bytes from Asterisk into replies and notices, whatever pieces they arrive in.
 #[derive(Debug, Default)]
 pub struct Framer {
     bytes: Vec<u8>,
-    // What has been looked through is not looked through again, or a large reply would cost its square.
+    // No byte is searched twice, since the cost of a large reply would be quadratic otherwise.
     /// No line ends before this.
     no_line: usize,
-    /// No value over several lines ends before this.
+    /// No multi-line value ends before this.
     no_value: usize,
-    /// All replies may lie there at once, each behind the other.
-    in_turn: bool,
+    /// Replies may be there before their commands, one after the other.
+    is_canned: bool,
 }
 
 impl Framer {
-    /// Takes bytes as they arrived.
+    /// Appends received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Where what arrives is to be put, behind what is there.
+    /// Returns the buffer to which received bytes are to be appended.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Whether a line or reply has begun and not ended.
+    /// Whether there is the beginning of a line or reply.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         !self.bytes.is_empty()
     }
 
-    /// From now on, replies lie there before their commands. A value over several lines ends before the next reply.
-    pub fn take_in_turn(&mut self) {
-        (self.in_turn, self.no_line, self.no_value) = (true, 0, 0);
+    /// Expects replies before their commands from now on: a multi-line value ends before the next reply.
+    pub fn expect_canned_replies(&mut self) {
+        (self.is_canned, self.no_line, self.no_value) = (true, 0, 0);
         if !self.bytes.is_empty() && !self.bytes.ends_with(b"\n") {
-            // Nothing follows the last line; whoever wrote it left its end out.
+            // Nothing more will come, so the last line only lacks its line feed.
             self.bytes.push(b'\n');
         }
     }
 
-    /// Puts a reply back that was taken: it comes next.
+    /// Puts a reply back, to be taken next.
     pub(crate) fn put_back(&mut self, reply: &Reply) {
         self.bytes.splice(0..0, format!("{reply}\n").into_bytes());
     }
 
-    /// Whether the next line that is whole begins a reply.
+    /// Whether the next complete line begins a reply.
     pub(crate) fn has_reply(&self) -> bool {
         let line = self.bytes.iter().position(|&b| b == b'\n').map(|end| &self.bytes[..end]);
         line.and_then(code).is_some_and(|(code, _)| code >= 200)
     }
 
-    /// The next thing that is whole.
+    /// Takes the next complete message.
     ///
     /// # Errors
-    /// A reply larger than [`MAX_REPLY`].
+    /// A reply is larger than [`MAX_REPLY`].
     #[inline]
-    pub fn take(&mut self) -> Result<Option<Frame>, Malformed> {
+    pub fn take(&mut self) -> Result<Option<Frame>, ProtocolError> {
         let Some(line) = self.bytes[self.no_line..].iter().position(|&b| b == b'\n') else {
             self.no_line = self.bytes.len();
             return self.unfinished();
@@ -229,9 +230,9 @@ impl Framer {
         Ok(Some(Frame::Reply(reply)))
     }
 
-    fn unfinished(&self) -> Result<Option<Frame>, Malformed> {
+    fn unfinished(&self) -> Result<Option<Frame>, ProtocolError> {
         if self.bytes.len() > MAX_REPLY {
-            return Err(Malformed::new(&self.bytes, "a reply of at most one MiB"));
+            return Err(ProtocolError::new(&self.bytes, "a reply of at most one MiB"));
         }
         Ok(None)
     }
@@ -240,16 +241,16 @@ impl Framer {
         (self.no_line, self.no_value) = (0, 0);
         if length >= self.bytes.len() {
             self.bytes.clear();
-            // A held call keeps no large buffer.
+            // A held call should not keep a large buffer.
             self.bytes.shrink_to(256);
         } else {
             self.bytes.drain(..length);
         }
     }
 
-    /// The end of the line that closes a `520-` block; before 13.17 it is glued to the last line of the usage.
+    /// Returns the end of the line that closes a `520-` block. Before 13.17, it is glued to the last line of the usage.
     fn usage_end(&mut self, line: usize) -> Option<usize> {
-        // What has been looked through is not looked through again: a block may grow to a MiB.
+        // No byte is searched twice, since a block may grow to a MiB.
         let from = line.max(self.no_value);
         let Some(at) = self.bytes[from..].windows(USAGE_END.len()).position(|w| w == USAGE_END) else {
             self.no_value = self.bytes.len().saturating_sub(USAGE_END.len());
@@ -260,10 +261,10 @@ impl Framer {
         Some(at + self.bytes[at..].iter().position(|&b| b == b'\n')?)
     }
 
-    /// The end of a reply that may carry a value over several lines.
+    /// Returns the end of a reply that may carry a multi-line value.
     ///
-    /// One command is in flight at a time, so what has arrived behind the first line is the value's or a notice: the
-    /// value ends at the last line that ends in a parenthesis.
+    /// Only one command is in flight at a time, so whatever follows the first line belongs to the value or is a notice:
+    /// the value ends at the last line that ends in a parenthesis.
     fn value_end(&self, line: usize) -> Option<usize> {
         let first = &self.bytes[..line];
         let Some(open) = first.iter().position(|&b| b == b' ').and_then(|space| {
@@ -282,7 +283,7 @@ impl Framer {
             return None;
         }
         let mut start = line + 1;
-        if self.in_turn {
+        if self.is_canned {
             let follows = |at: usize| {
                 let rest = self.bytes[at..].trim_ascii_start();
                 rest.is_empty()
@@ -304,7 +305,7 @@ impl Framer {
     }
 }
 
-/// The code a line begins with, and whether it opens a block (`520-`).
+/// Returns the code at the start of a line, and whether it opens a block (`520-`).
 fn code(line: &[u8]) -> Option<(u16, bool)> {
     let digits = line.get(..3)?;
     if !digits.iter().all(u8::is_ascii_digit) || !matches!(line.get(3), None | Some(b' ' | b'-')) {
@@ -357,14 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hangup_may_come_anywhere() {
+    fn a_hangup_notice_may_come_anywhere() {
         check("HANGUP\n200 result=0\nHANGUP\n", &["HANGUP", "200 [result=0]", "HANGUP"]);
         check("200 result=1 (HANGUP)\n", &["200 [result=1 (HANGUP)]"]);
         check("200 result=1 (a)\nHANGUP\n", &["200 [result=1 (a)]", "HANGUP"]);
     }
 
     #[test]
-    fn both_forms_of_520_and_the_glued_one() {
+    fn all_forms_of_520_are_read() {
         check(
             "520 Invalid command syntax.  Proper usage not available.\n",
             &["520 [Invalid command syntax.  Proper usage not available.]"],
@@ -397,11 +398,11 @@ mod tests {
     }
 
     #[test]
-    fn replies_that_lie_there_at_once_are_taken_in_turn() {
+    fn canned_replies_are_taken_one_by_one() {
         let said = "200 result=1 (a)\n200 result=0\n200 result=1 (b\n(c)\n\nd)\nHANGUP\n511 x\n200 result=1 (e)\n\n200 result=2";
         let mut framer = Framer::default();
         framer.push(said.as_bytes());
-        framer.take_in_turn();
+        framer.expect_canned_replies();
         let mut replies = Vec::new();
         while let Some(frame) = framer.take().unwrap() {
             if let Frame::Reply(reply) = frame {
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_reply() {
+    fn a_reply_has_words_and_fields() {
         let reply = Reply::new(200, "result=1 (speech) endpos=5 results=1 score0=900 text0=\"two (2)\" grammar0=n");
         assert_eq!(reply.word(), Some("speech"));
         assert_eq!(reply.number("endpos"), Some(5));

@@ -1,14 +1,22 @@
 //! AstDB, the database Asterisk keeps across calls and restarts.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required};
+use super::declaration::{Access, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::Returns;
 use crate::agi::Reply;
+
+const SUBJECT: &str = "Asterisk's database";
 
 /// `DATABASE GET`
 pub static DATABASE_GET: Command = Command {
     function: Function {
         name: "database_get",
         summary: "Reads an entry of AstDB.",
-        params: &[required("family", Kind::Name, "Family of the key."), required("key", Kind::Name, "The key.")],
+        params: &[
+            Param::required("family", Kind::Name, "Family of the key.").a_name(),
+            Param::required("key", Kind::Name, "The key."),
+        ],
         returns: Returns::Text { absent: "0" },
         examples: &[
             Example {
@@ -28,17 +36,19 @@ pub static DATABASE_GET: Command = Command {
         ],
     },
     verb: "DATABASE GET",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::ReadsEntry,
     simulate: |channel, words| {
         let value = channel.database().get(words[0], words[1]);
         Some(value.map_or_else(|| Reply::of(0), |value| Reply::of(1).with_value(value)))
     },
+    ..Command::UNSTATED
 };
 
 /// `DATABASE PUT`
@@ -47,9 +57,9 @@ pub static DATABASE_PUT: Command = Command {
         name: "database_put",
         summary: "Writes an entry of AstDB.",
         params: &[
-            required("family", Kind::Name, "Family of the key."),
-            required("key", Kind::Name, "The key."),
-            required("value", Kind::Text, "The new value."),
+            Param::required("family", Kind::Name, "Family of the key.").a_name(),
+            Param::required("key", Kind::Name, "The key."),
+            Param::required("value", Kind::Text, "The new value."),
         ],
         returns: Returns::Nothing("1"),
         examples: &[Example {
@@ -61,14 +71,16 @@ pub static DATABASE_PUT: Command = Command {
         }],
     },
     verb: "DATABASE PUT",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 3..=3,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::SetsEntry,
     simulate: |channel, words| Some(Reply::of(u8::from(channel.database().put(words[0], words[1], words[2])))),
+    ..Command::UNSTATED
 };
 
 /// `DATABASE DEL`
@@ -76,7 +88,10 @@ pub static DATABASE_DEL: Command = Command {
     function: Function {
         name: "database_del",
         summary: "Deletes an entry of AstDB; one that is not there is no error.",
-        params: &[required("family", Kind::Name, "Family of the key."), required("key", Kind::Name, "The key.")],
+        params: &[
+            Param::required("family", Kind::Name, "Family of the key.").a_name(),
+            Param::required("key", Kind::Name, "The key."),
+        ],
         returns: Returns::Nothing("1"),
         examples: &[Example {
             caller: "",
@@ -87,17 +102,19 @@ pub static DATABASE_DEL: Command = Command {
         }],
     },
     verb: "DATABASE DEL",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::DeletesEntry,
     simulate: |channel, words| {
         channel.database().del(words[0], words[1]);
         Some(Reply::of(1))
     },
+    ..Command::UNSTATED
 };
 
 /// `DATABASE DELTREE`
@@ -106,8 +123,8 @@ pub static DATABASE_DELTREE: Command = Command {
         name: "database_deltree",
         summary: "Deletes a family of AstDB or the part of it below a key; tells whether there was anything to delete.",
         params: &[
-            required("family", Kind::Name, "Family of the key."),
-            optional("tree", Kind::Name, "Key below which to delete; the whole family if left out."),
+            Param::required("family", Kind::Name, "Family of the key.").a_name(),
+            Param::optional("tree", Kind::Name, "Key below which to delete; the whole family if left out."),
         ],
         returns: Returns::Flag { yes: "0" },
         examples: &[
@@ -128,15 +145,17 @@ pub static DATABASE_DELTREE: Command = Command {
         ],
     },
     verb: "DATABASE DELTREE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::DeletesEntries,
     simulate: |channel, words| {
         // 0 says that something was deleted, the opposite of Asterisk's own documentation.
         Some(Reply::of(u8::from(channel.database().deltree(words[0], words.get(1).copied()) == 0)))
     },
+    ..Command::UNSTATED
 };

@@ -1,11 +1,15 @@
 //! The dialplan: applications, subroutines, and where the call goes on.
 
-use super::{
-    After, Command, Example, Function, Kind, Minus, RefusalKind, Returns, Sets, Since, Trouble, Value, Waits, optional,
-    required,
-};
+use super::declaration::{Access, After, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::refusal::RefusalKind;
+use super::returns::{ReadError, Returns};
+use super::value::{Type, Value};
 use crate::agi::Reply;
-use crate::pbx::Gosub;
+use crate::pbx::GosubResult;
+
+const SUBJECT: &str = "The dialplan";
 
 /// `EXEC`
 pub static EXEC: Command = Command {
@@ -13,18 +17,23 @@ pub static EXEC: Command = Command {
         name: "exec",
         summary: "Runs a dialplan application and gives its value; what the arguments hold is not escaped.",
         params: &[
-            required(
+            Param::required(
                 "application",
                 Kind::Application,
                 "Name of the application, such as `Playback`; one that may do harm needs `--allow-exec`.",
-            ),
-            optional(
+            )
+            .a_name(),
+            Param::optional(
                 "arguments",
                 Kind::Joined,
                 "Its arguments, joined with commas; `app_text` quotes one that holds commas.",
             ),
         ],
-        returns: Returns::Shape { doc: "the application's value, an integer; -1 is one too", read: application },
+        returns: Returns::Shape {
+            doc: "the application's value, an integer; -1 is one too",
+            gives: Type::Number,
+            read: application,
+        },
         examples: &[
             Example {
                 caller: "",
@@ -50,24 +59,27 @@ pub static EXEC: Command = Command {
         ],
     },
     verb: "EXEC",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=usize::MAX,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Unbounded,
     after: After::Fence("1"),
-    sets: Sets::Anything,
+    access: Access::Anything,
     simulate: |channel, words| Some(Reply::of(channel.exec(words[0], words.get(1).copied().unwrap_or_default()))),
+    ..Command::UNSTATED
 };
 
-fn application(reply: &Reply) -> Result<Value, Trouble> {
+fn application(reply: &Reply) -> Result<Value, ReadError> {
     match reply.result().parse() {
-        Ok(-2) => Err(Trouble::Refused(
+        Ok(-2) => Err(ReadError::Refused(
             RefusalKind::Refused,
             "Asterisk has no such application; is its module loaded?".to_owned(),
         )),
         Ok(value) => Ok(Value::Int(value)),
-        Err(_) => Err(Trouble::failed(&format!("Asterisk answered {:?}", reply.text))),
+        Err(_) => Err(ReadError::odd(reply)),
     }
 }
 
@@ -77,13 +89,14 @@ pub static GOSUB: Command = Command {
         name: "gosub",
         summary: "Runs a subroutine of the dialplan, up to its Return.",
         params: &[
-            required("context", Kind::Name, "Context of the subroutine."),
-            required("extension", Kind::Name, "Extension in it."),
-            required("priority", Kind::Name, "Priority or label."),
-            optional("arguments", Kind::Joined, "Its arguments, joined with commas: `ARG1`, `ARG2`, ..."),
+            Param::required("context", Kind::Name, "Context of the subroutine.").a_name(),
+            Param::required("extension", Kind::Name, "Extension in it.").a_name(),
+            Param::required("priority", Kind::Name, "Priority or label.").a_name(),
+            Param::optional("arguments", Kind::Joined, "Its arguments, joined with commas: `ARG1`, `ARG2`, ..."),
         ],
         returns: Returns::Shape {
             doc: "nothing; the subroutine's value is in the variable `GOSUB_RETVAL`",
+            gives: Type::Unit,
             read: subroutine,
         },
         examples: &[Example {
@@ -95,27 +108,30 @@ pub static GOSUB: Command = Command {
         }],
     },
     verb: "GOSUB",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 3..=4,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Anything,
+    access: Access::Anything,
+    interim: true,
     simulate: |channel, words| {
         Some(match channel.gosub(words[0], words[1], words[2], words.get(3).copied()) {
-            Gosub::NotFound => Reply::new(200, "result=-1 Gosub label not found"),
-            Gosub::Failed => Reply::new(200, "result=-1 Gosub failed"),
-            Gosub::Complete => Reply::new(200, "result=0 Gosub complete"),
-            Gosub::AbnormalExit => Reply::new(200, "result=0 Gosub complete (abnormal exit)"),
+            GosubResult::NotFound => Reply::new(200, "result=-1 Gosub label not found"),
+            GosubResult::Failed => Reply::new(200, "result=-1 Gosub failed"),
+            GosubResult::Complete => Reply::new(200, "result=0 Gosub complete"),
+            GosubResult::AbnormalExit => Reply::new(200, "result=0 Gosub complete (abnormal exit)"),
         })
     },
+    ..Command::UNSTATED
 };
 
-fn subroutine(reply: &Reply) -> Result<Value, Trouble> {
+fn subroutine(reply: &Reply) -> Result<Value, ReadError> {
     match reply.result() {
         "0" => Ok(Value::Nothing),
-        _ => Err(Trouble::failed(reply.text.split_once(' ').map_or("Gosub failed", |(_, text)| text))),
+        _ => Err(ReadError::failed(reply.text.split_once(' ').map_or("Gosub failed", |(_, text)| text))),
     }
 }
 
@@ -124,7 +140,7 @@ pub static SET_CONTEXT: Command = Command {
     function: Function {
         name: "set_context",
         summary: "Sets the context in which the dialplan goes on; `go_to` sets all three.",
-        params: &[required("context", Kind::Name, "The context; whether it exists is not checked.")],
+        params: &[Param::required("context", Kind::Name, "The context; whether it exists is not checked.").a_name()],
         returns: Returns::Nothing("0"),
         examples: &[Example {
             caller: "",
@@ -135,17 +151,19 @@ pub static SET_CONTEXT: Command = Command {
         }],
     },
     verb: "SET CONTEXT",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         channel.set_context(words[0]);
         Some(Reply::of(0))
     },
+    ..Command::UNSTATED
 };
 
 /// `SET EXTENSION`
@@ -153,7 +171,7 @@ pub static SET_EXTENSION: Command = Command {
     function: Function {
         name: "set_extension",
         summary: "Sets the extension at which the dialplan goes on; `go_to` sets all three.",
-        params: &[required("extension", Kind::Name, "The extension; whether it exists is not checked.")],
+        params: &[Param::required("extension", Kind::Name, "The extension; whether it exists is not checked.").a_name()],
         returns: Returns::Nothing("0"),
         examples: &[Example {
             caller: "",
@@ -164,17 +182,19 @@ pub static SET_EXTENSION: Command = Command {
         }],
     },
     verb: "SET EXTENSION",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         channel.set_extension(words[0]);
         Some(Reply::of(0))
     },
+    ..Command::UNSTATED
 };
 
 /// `SET PRIORITY`
@@ -182,7 +202,7 @@ pub static SET_PRIORITY: Command = Command {
     function: Function {
         name: "set_priority",
         summary: "Sets the priority at which the dialplan goes on; `go_to` sets all three.",
-        params: &[required("priority", Kind::Name, "Number, or label of the extension.")],
+        params: &[Param::required("priority", Kind::Name, "Number, or label of the extension.").a_name()],
         returns: Returns::Nothing("0"),
         examples: &[
             Example {
@@ -202,12 +222,14 @@ pub static SET_PRIORITY: Command = Command {
         ],
     },
     verb: "SET PRIORITY",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| channel.set_priority(words[0]).then(|| Reply::of(0)),
+    ..Command::UNSTATED
 };

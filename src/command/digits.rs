@@ -1,9 +1,14 @@
 //! Asking the caller for keys.
 
+use super::declaration::{Access, Command, Example, Function, MissingSound, OnMinusOne, Plays, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
 use super::playback::played;
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Then, Waits, optional, required};
+use super::returns::Returns;
 use crate::agi::Reply;
-use crate::pbx::Data;
+use crate::pbx::GetDataResult;
+
+const SUBJECT: &str = "Keys";
 
 /// `GET DATA`
 pub static GET_DATA: Command = Command {
@@ -11,13 +16,13 @@ pub static GET_DATA: Command = Command {
         name: "get_data",
         summary: "Plays a sound file and reads digits until `#`, enough of them or a silence; a key ends the prompt.",
         params: &[
-            required("file", Kind::Text, "Sound file, without extension; `\"\"` for none."),
-            optional(
+            Param::required("file", Kind::Text, "Sound file, without extension; `\"\"` for none.").a_name(),
+            Param::optional(
                 "ms",
                 Kind::INT,
                 "Milliseconds to wait from the end of the prompt, and again after each key; 0 or left out: 6000, then 2000.",
-            ),
-            optional("max_digits", Kind::Integer(1, 1023), "Digits that end it at once; 1023 if left out."),
+            ).public(),
+            Param::optional("max_digits", Kind::Integer(1, 1023), "Digits that end it at once; 1023 if left out.").public(),
         ],
         returns: Returns::Digits,
         examples: &[
@@ -45,23 +50,26 @@ pub static GET_DATA: Command = Command {
         ],
     },
     verb: "GET DATA",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=usize::MAX,
-    minus: Minus::Sound { param: 0, then: Then::AskWith("") },
+    on_minus_one: OnMinusOne::MissingSound(MissingSound::AskWith("")),
     dead: false,
-    waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    plays: Plays::Sound(0),
+    hears: Hears::Digits { max: 2 },
+    waits: Waits::AfterSound { millis: 1, left_out: 6000, zero: 6000 },
+    access: Access::Nothing,
     simulate: |channel, words| {
         // A text that is no number counts as left out.
         let ms = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
         let max = words.get(2).and_then(|max| max.parse().ok()).unwrap_or(1024);
         Some(match channel.get_data(words[0], ms, max) {
-            Data::Digits(digits) => Reply::of(digits),
-            Data::Timeout(digits) => Reply::of(digits).with_value("timeout"),
-            Data::Failed => Reply::of(-1),
+            GetDataResult::Digits(digits) => Reply::of(digits),
+            GetDataResult::Timeout(digits) => Reply::of(digits).with_value("timeout"),
+            GetDataResult::Failed => Reply::of(-1),
         })
     },
+    ..Command::UNSTATED
 };
 
 /// `GET OPTION`
@@ -70,9 +78,14 @@ pub static GET_OPTION: Command = Command {
         name: "get_option",
         summary: "Plays a sound file and waits for one of some keys; another key during the wait ends it too, as no key.",
         params: &[
-            required("file", Kind::Text, "Sound file, without extension."),
-            required("escape_digits", Kind::Keys, "The keys to choose from."),
-            optional("ms", Kind::MILLIS, "Milliseconds to wait after the prompt; the channel's 5000 if left out."),
+            Param::required("file", Kind::Text, "Sound file, without extension.").a_name(),
+            Param::required("escape_digits", Kind::Keys, "The keys to choose from.").public(),
+            Param::optional(
+                "ms",
+                Kind::MILLIS,
+                "Milliseconds to wait after the prompt; the channel's 5000 if left out.",
+            )
+            .public(),
         ],
         returns: Returns::Key,
         examples: &[
@@ -93,13 +106,15 @@ pub static GET_OPTION: Command = Command {
         ],
     },
     verb: "GET OPTION",
+    subject: SUBJECT,
     since: Since::version("1.2"),
     words: 2..=3,
-    minus: Minus::Sound { param: 0, then: Then::AskWith("silence/1") },
+    on_minus_one: OnMinusOne::MissingSound(MissingSound::AskWith("silence/1")),
     dead: false,
-    waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    plays: Plays::Sound(0),
+    hears: Hears::Key,
+    waits: Waits::AfterSound { millis: 2, left_out: 5000, zero: 0 },
+    access: Access::Nothing,
     simulate: |channel, words| {
         let ms = match words.get(2) {
             Some(ms) => Some(ms.parse().ok()?),
@@ -107,6 +122,7 @@ pub static GET_OPTION: Command = Command {
         };
         Some(played(&channel.get_option(words[0], words[1], ms)))
     },
+    ..Command::UNSTATED
 };
 
 /// `WAIT FOR DIGIT`
@@ -114,7 +130,7 @@ pub static WAIT_FOR_DIGIT: Command = Command {
     function: Function {
         name: "wait_for_digit",
         summary: "Waits for one key, whichever.",
-        params: &[required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever.")],
+        params: &[Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever.").public()],
         returns: Returns::Key,
         examples: &[
             Example {
@@ -134,12 +150,14 @@ pub static WAIT_FOR_DIGIT: Command = Command {
         ],
     },
     verb: "WAIT FOR DIGIT",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Key,
     waits: Waits::Millis(0),
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(Reply::of(channel.wait_for_digit(words[0].parse().ok()?).code())),
+    ..Command::UNSTATED
 };

@@ -1,7 +1,12 @@
 //! Commands about the line itself: answer, hangup, state, caller id.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required};
+use super::declaration::{Access, After, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::Returns;
 use crate::agi::Reply;
+
+const SUBJECT: &str = "The call";
 
 /// `ANSWER`
 pub static ANSWER: Command = Command {
@@ -13,14 +18,16 @@ pub static ANSWER: Command = Command {
         examples: &[Example { caller: "", script: "answer()", sends: "ANSWER", reply: "200 result=0", value: "()" }],
     },
     verb: "ANSWER",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 0..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, _| Some(Reply::of(if channel.answer() { 0 } else { -1 })),
+    ..Command::UNSTATED
 };
 
 /// `HANGUP`
@@ -28,7 +35,9 @@ pub static HANGUP: Command = Command {
     function: Function {
         name: "hangup",
         summary: "Ends the call and the script; with the name of another channel, hangs that one up and returns.",
-        params: &[optional("channel", Kind::Name, "Name of another channel, such as `PJSIP/alice-00000001`.")],
+        params: &[
+            Param::optional("channel", Kind::Name, "Name of another channel, such as `PJSIP/alice-00000001`.").a_name()
+        ],
         returns: Returns::Nothing("1"),
         examples: &[
             Example { caller: "", script: "hangup()", sends: "HANGUP", reply: "200 result=1", value: "hangup" },
@@ -42,14 +51,17 @@ pub static HANGUP: Command = Command {
         ],
     },
     verb: "HANGUP",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 0..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
     after: After::HangsUp,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(Reply::of(if channel.hangup(words.first().copied()) { 1 } else { -1 })),
+    ..Command::UNSTATED
 };
 
 /// `CHANNEL STATUS`
@@ -57,7 +69,7 @@ pub static CHANNEL_STATUS: Command = Command {
     function: Function {
         name: "channel_status",
         summary: "Tells the state of this channel or of another one.",
-        params: &[optional("channel", Kind::Name, "Name of another channel; this one if left out.")],
+        params: &[Param::optional("channel", Kind::Name, "Name of another channel; this one if left out.").a_name()],
         returns: Returns::Word(&[
             "down",
             "reserved",
@@ -88,17 +100,19 @@ pub static CHANNEL_STATUS: Command = Command {
         ],
     },
     verb: "CHANNEL STATUS",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 0..=1,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let state = channel.channel_status(words.first().copied());
         Some(Reply::of(state.map_or(-1, |state| i64::from(state.number()))))
     },
+    ..Command::UNSTATED
 };
 
 /// `SET AUTOHANGUP`
@@ -106,7 +120,9 @@ pub static SET_AUTOHANGUP: Command = Command {
     function: Function {
         name: "set_autohangup",
         summary: "Hangs the call up after a time, whatever happens until then.",
-        params: &[required("seconds", Kind::Seconds, "Seconds from now, whole or fraction; 0 takes it back.")],
+        params: &[
+            Param::required("seconds", Kind::Seconds, "Seconds from now, whole or fraction; 0 takes it back.").public()
+        ],
         returns: Returns::Nothing("0"),
         examples: &[Example {
             caller: "",
@@ -117,17 +133,19 @@ pub static SET_AUTOHANGUP: Command = Command {
         }],
     },
     verb: "SET AUTOHANGUP",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         channel.set_autohangup(words[0].parse().ok()?);
         Some(Reply::of(0))
     },
+    ..Command::UNSTATED
 };
 
 /// `SET CALLERID`
@@ -135,7 +153,7 @@ pub static SET_CALLERID: Command = Command {
     function: Function {
         name: "set_callerid",
         summary: "Sets the caller id shown to whom this call is connected to.",
-        params: &[required(
+        params: &[Param::required(
             "callerid",
             Kind::Text,
             r#"Number, or name and number as in `"Bob" <123>`; 255 bytes at most."#,
@@ -150,17 +168,19 @@ pub static SET_CALLERID: Command = Command {
         }],
     },
     verb: "SET CALLERID",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 0..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         channel.set_callerid(words.first().copied().unwrap_or_default());
         Some(Reply::of(1))
     },
+    ..Command::UNSTATED
 };
 
 /// `SET MUSIC`
@@ -169,8 +189,13 @@ pub static SET_MUSIC: Command = Command {
         name: "set_music",
         summary: "Starts or stops music on hold, which the caller hears until something else is played.",
         params: &[
-            required("on", Kind::OnOff, "`true` starts it, `false` stops it."),
-            optional("class", Kind::Name, "Class of music from musiconhold.conf; the channel's own if left out."),
+            Param::required("on", Kind::OnOff, "`true` starts it, `false` stops it.").public(),
+            Param::optional(
+                "class",
+                Kind::Name,
+                "Class of music from musiconhold.conf; the channel's own if left out.",
+            )
+            .a_name(),
         ],
         returns: Returns::Nothing("0"),
         examples: &[Example {
@@ -182,13 +207,14 @@ pub static SET_MUSIC: Command = Command {
         }],
     },
     verb: "SET MUSIC",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         if words[0].eq_ignore_ascii_case("on") {
             channel.set_music(true, words.get(1).copied());
@@ -197,6 +223,7 @@ pub static SET_MUSIC: Command = Command {
         }
         Some(Reply::of(0))
     },
+    ..Command::UNSTATED
 };
 
 /// `TDD MODE`
@@ -204,7 +231,8 @@ pub static TDD_MODE: Command = Command {
     function: Function {
         name: "tdd_mode",
         summary: "Switches a telecommunications device for the deaf on or off; tells whether the channel could.",
-        params: &[required("mode", Kind::Word(&["on", "off", "mate", "tdd"]), "`on`, `off`, `mate` or `tdd`.")],
+        params: &[Param::required("mode", Kind::Word(&["on", "off", "mate", "tdd"]), "`on`, `off`, `mate` or `tdd`.")
+            .public()],
         returns: Returns::Flag { yes: "1" },
         examples: &[Example {
             caller: "",
@@ -215,14 +243,16 @@ pub static TDD_MODE: Command = Command {
         }],
     },
     verb: "TDD MODE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(Reply::of(u8::from(channel.tdd_mode(words[0])))),
+    ..Command::UNSTATED
 };
 
 /// `ASYNCAGI BREAK`
@@ -241,12 +271,15 @@ pub static ASYNCAGI_BREAK: Command = Command {
         }],
     },
     verb: "ASYNCAGI BREAK",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 0..=0,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
     after: After::Ends,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |_, _| Some(Reply::of(0)),
+    ..Command::UNSTATED
 };

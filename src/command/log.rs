@@ -1,9 +1,12 @@
 //! Words for Asterisk's own console.
 
-use super::{
-    After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, defaulted, optional, required,
-};
+use super::declaration::{Access, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::Returns;
 use crate::agi::Reply;
+
+const SUBJECT: &str = "Log";
 
 /// `VERBOSE`
 pub static VERBOSE: Command = Command {
@@ -11,8 +14,8 @@ pub static VERBOSE: Command = Command {
         name: "verbose",
         summary: "Writes a message to Asterisk's console.",
         params: &[
-            required("message", Kind::Text, "The message."),
-            defaulted("level", Kind::Integer(0, 10), "1", "Verbosity from which it is shown."),
+            Param::required("message", Kind::Text, "The message."),
+            Param::defaulted("level", Kind::Integer(0, 10), "1", "Verbosity from which it is shown.").public(),
         ],
         returns: Returns::Nothing("1"),
         examples: &[Example {
@@ -24,14 +27,16 @@ pub static VERBOSE: Command = Command {
         }],
     },
     verb: "VERBOSE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |_, _| Some(Reply::of(1)),
+    ..Command::UNSTATED
 };
 
 /// `NOOP`
@@ -39,7 +44,7 @@ pub static NOOP: Command = Command {
     function: Function {
         name: "noop",
         summary: "Does nothing; what follows can be seen in Asterisk's AGI debugging.",
-        params: &[optional("words", Kind::Rest, "Any texts.")],
+        params: &[Param::optional("words", Kind::Rest, "Any texts.")],
         returns: Returns::Nothing("0"),
         examples: &[Example {
             caller: "",
@@ -50,12 +55,14 @@ pub static NOOP: Command = Command {
         }],
     },
     verb: "NOOP",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 0..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |_, _| Some(Reply::of(0)),
+    ..Command::UNSTATED
 };

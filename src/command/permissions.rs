@@ -5,7 +5,7 @@
 //! Asterisk takes apart before it runs it is taken apart here as in `main/pbx_variables.c` and `main/app.c` of
 //! Asterisk 22; where a name comes to be only there, nobody can tell what it is, and it is refused.
 
-use super::Kind;
+use super::param::Kind;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,17 @@
 //! Playing sound files.
 
-use super::{
-    After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Sets, Since, Then, Waits, optional,
-    required,
+use super::declaration::{
+    Access, Command, ESCAPE_DIGITS, Example, Function, MissingSound, OnMinusOne, Plays, Since, Waits,
 };
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::Returns;
 use crate::agi::Reply;
-use crate::pbx::{Controls, Played};
+use crate::pbx::{PlaybackControls, PlaybackResult};
 
-pub(super) fn played(played: &Played) -> Reply {
+const SUBJECT: &str = "Playing sound files";
+
+pub(super) fn played(played: &PlaybackResult) -> Reply {
     Reply::of(played.key.code()).with("endpos", played.endpos)
 }
 
@@ -17,9 +21,9 @@ pub static STREAM_FILE: Command = Command {
         name: "stream_file",
         summary: "Plays a sound file; the caller may end it with a key.",
         params: &[
-            required("file", Kind::Text, "Sound file, without extension."),
+            Param::required("file", Kind::Text, "Sound file, without extension.").a_name(),
             ESCAPE_DIGITS,
-            optional("offset", Kind::COUNT, "Sample to start from."),
+            Param::optional("offset", Kind::COUNT, "Sample to start from.").public(),
         ],
         returns: Returns::Key,
         examples: &[
@@ -47,17 +51,20 @@ pub static STREAM_FILE: Command = Command {
         ],
     },
     verb: "STREAM FILE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=3,
-    minus: Minus::Sound { param: 0, then: Then::GoOn },
+    on_minus_one: OnMinusOne::MissingSound(MissingSound::GoOn),
     dead: false,
+    plays: Plays::Sound(0),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let offset = words.get(2).map_or(Some(0), |offset| offset.parse().ok())?;
         Some(played(&channel.play(words[0], words[1], offset)))
     },
+    ..Command::UNSTATED
 };
 
 /// `CONTROL STREAM FILE`
@@ -66,13 +73,13 @@ pub static CONTROL_STREAM_FILE: Command = Command {
         name: "control_stream_file",
         summary: "Plays a sound file in which the caller may wind forward, wind back and pause.",
         params: &[
-            required("file", Kind::Text, "Sound file, without extension."),
+            Param::required("file", Kind::Text, "Sound file, without extension.").a_name(),
             ESCAPE_DIGITS,
-            optional("skip_ms", Kind::COUNT, "Milliseconds to wind by; 3000 if left out."),
-            optional("forward", Kind::Keys, "Key that winds forward; `#` if left out."),
-            optional("rewind", Kind::Keys, "Key that winds back; `*` if left out."),
-            optional("pause", Kind::Keys, "Key that pauses and resumes; none if left out."),
-            optional("offset_ms", Kind::COUNT, "Milliseconds to start from."),
+            Param::optional("skip_ms", Kind::COUNT, "Milliseconds to wind by; 3000 if left out.").public(),
+            Param::optional("forward", Kind::Keys, "Key that winds forward; `#` if left out.").public(),
+            Param::optional("rewind", Kind::Keys, "Key that winds back; `*` if left out.").public(),
+            Param::optional("pause", Kind::Keys, "Key that pauses and resumes; none if left out.").public(),
+            Param::optional("offset_ms", Kind::COUNT, "Milliseconds to start from.").public(),
         ],
         returns: Returns::Key,
         examples: &[Example {
@@ -84,17 +91,19 @@ pub static CONTROL_STREAM_FILE: Command = Command {
         }],
     },
     verb: "CONTROL STREAM FILE",
+    subject: SUBJECT,
     since: Since { version: "1.2", params: &[(6, 12)] },
     words: 2..=7,
-    minus: Minus::Sound { param: 0, then: Then::GoOn },
+    on_minus_one: OnMinusOne::MissingSound(MissingSound::GoOn),
     dead: false,
+    plays: Plays::Sound(0),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
-        let usual = Controls::default();
+        let usual = PlaybackControls::default();
         let number = |at: usize, usual: i64| words.get(at).map_or(Some(usual), |word| word.parse().ok());
-        let controls = Controls {
+        let controls = PlaybackControls {
             skip_ms: number(2, usual.skip_ms)?,
             forward: words.get(3).map_or(usual.forward, |word| (*word).to_owned()),
             rewind: words.get(4).map_or(usual.rewind, |word| (*word).to_owned()),
@@ -103,4 +112,5 @@ pub static CONTROL_STREAM_FILE: Command = Command {
         };
         Some(played(&channel.control_play(words[0], words[1], &controls)))
     },
+    ..Command::UNSTATED
 };

@@ -1,10 +1,14 @@
 //! Recording the caller.
 
-use super::{
-    After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, optional, required,
-};
+use super::declaration::{Access, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::{ReadError, Returns, key};
+use super::value::{Type, Value};
 use crate::agi::Reply;
-use crate::pbx::{Recorded, Recording};
+use crate::pbx::{RecordOptions, RecordResult};
+
+const SUBJECT: &str = "Recording";
 
 /// `RECORD FILE`
 pub static RECORD_FILE: Command = Command {
@@ -12,22 +16,23 @@ pub static RECORD_FILE: Command = Command {
         name: "record_file",
         summary: "Records the caller to a file until a key, a silence or a time; keep what you have by looking at it in `on_hangup(last)`.",
         params: &[
-            required(
+            Param::required(
                 "file",
                 Kind::Name,
                 "File to write, without extension; a relative name is below the sounds folder.",
-            ),
-            required("format", Kind::Name, "Format, such as `wav` or `gsm`."),
-            required("escape_digits", Kind::Keys, "Keys that end it."),
-            required("ms", Kind::MILLIS, "Milliseconds at most; -1 without limit."),
-            optional(
+            ).a_name(),
+            Param::required("format", Kind::Name, "Format, such as `wav` or `gsm`.").a_name(),
+            Param::required("escape_digits", Kind::Keys, "Keys that end it.").public(),
+            Param::required("ms", Kind::MILLIS, "Milliseconds at most; -1 without limit.").public(),
+            Param::optional(
                 "options",
                 Kind::RecordOptions,
                 "`beep`: whether a beep comes first; `silence`: seconds of silence that end it; `offset`: samples of an existing file to keep.",
-            ),
+            ).public(),
         ],
         returns: Returns::Shape {
             doc: "`#{ ended_by: \"digit\" or \"timeout\", digit, samples, seconds }`",
+            gives: Type::Map,
             read: recorded,
         },
         examples: &[
@@ -55,33 +60,35 @@ pub static RECORD_FILE: Command = Command {
         ],
     },
     verb: "RECORD FILE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 4..=usize::MAX,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Voice,
     waits: Waits::Millis(3),
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let beep = words[4..].iter().any(|word| word.eq_ignore_ascii_case("BEEP"));
         let silence =
             words[4..].iter().find_map(|word| word.strip_prefix("s=")).and_then(|s| s.parse().ok()).unwrap_or(0);
         let offset = words.get(4).and_then(|offset| offset.parse().ok()).unwrap_or(0);
-        let options = Recording { offset, beep, silence };
+        let options = RecordOptions { offset, beep, silence };
         let ms = words[3].parse().ok()?;
         let reply = |result: i64, word: &str, endpos: i64| Reply::of(result).with_value(word).with("endpos", endpos);
         Some(match channel.record(words[0], words[1], words[2], ms, &options) {
-            Recorded::Digit(digit, endpos) => reply(digit.code().into(), "dtmf", endpos),
-            Recorded::Timeout(endpos) => reply(0, "timeout", endpos),
-            Recorded::HangUp(endpos) => reply(-1, "hangup", endpos),
-            Recorded::WaitFor(endpos) => reply(-1, "waitfor", endpos),
-            Recorded::RandomError(key, endpos) => reply(key.code().into(), "randomerror", endpos),
-            Recorded::WriteFile => Reply::of(-1).with_value("writefile"),
+            RecordResult::Digit(digit, endpos) => reply(digit.code().into(), "dtmf", endpos),
+            RecordResult::Timeout(endpos) => reply(0, "timeout", endpos),
+            RecordResult::HangUp(endpos) => reply(-1, "hangup", endpos),
+            RecordResult::WaitFor(endpos) => reply(-1, "waitfor", endpos),
+            RecordResult::RandomError(key, endpos) => reply(key.code().into(), "randomerror", endpos),
+            RecordResult::WriteFile => Reply::of(-1).with_value("writefile"),
         })
     },
+    ..Command::UNSTATED
 };
 
-fn recorded(reply: &Reply) -> Result<Value, Trouble> {
+fn recorded(reply: &Reply) -> Result<Value, ReadError> {
     let samples = reply.number("endpos").unwrap_or(0);
     let ended = |by: &str, digit: String| {
         #[expect(clippy::cast_precision_loss, reason = "a recording has far fewer samples than a float holds")]
@@ -93,17 +100,17 @@ fn recorded(reply: &Reply) -> Result<Value, Trouble> {
             ("seconds", Value::Float(seconds)),
         ])
     };
-    let digit = || super::returns::key(reply.result()).unwrap_or_default();
+    let digit = || key(reply.result()).unwrap_or_default();
     match reply.word() {
         Some("dtmf") => Ok(ended("digit", digit())),
         // The number before `(timeout)` is a leftover of the wait, not a key.
         Some("timeout") => Ok(ended("timeout", String::new())),
         // A key in the beep.
         Some("randomerror") if !digit().is_empty() => Ok(ended("digit", digit())),
-        Some("hangup") => Err(Trouble::Hangup(Some(ended("hangup", String::new())))),
+        Some("hangup") => Err(ReadError::Hangup(Some(ended("hangup", String::new())))),
         Some("writefile") => {
-            Err(Trouble::failed("Asterisk cannot write the file: is the format known and the folder writable?"))
+            Err(ReadError::failed("Asterisk cannot write the file: is the format known and the folder writable?"))
         }
-        _ => Err(Trouble::failed(&format!("Asterisk answered {:?}", reply.text))),
+        _ => Err(ReadError::odd(reply)),
     }
 }

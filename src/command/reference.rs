@@ -1,18 +1,20 @@
 //! `docs/commands.md`, written from the table.
 
-use super::{COMMANDS, Command, Function, Kind, Minus, Need, Then};
+use super::declaration::{Command, Function, MissingSound, OnMinusOne};
+use super::param::{Kind, Need};
+use super::table::Table;
 use std::fmt::Write;
 
-/// The reference page of all commands, of these functions besides, and of those that only tests have.
+/// Writes the reference page: all commands, these other functions, and the functions that only tests have.
 #[must_use]
-pub fn page(builtins: &[&Function], of_tests: &[&Function]) -> String {
+pub fn page(commands: &Table, builtins: &[&Function], of_tests: &[&Function]) -> String {
     let mut page = String::from(
         "# Commands\n\n<!-- Generated from the tables in src/command and src/script; refresh it with \
          AGI_RHAI_BLESS=1 cargo test. -->\n\n\
          Every AGI command is a function named by its verb. A failure is an error a script can catch:\n\
          `#{ kind, command, parameter, code, result, message, script, line }`. Numbers and verbs follow Asterisk 22.10.\n\n",
     );
-    for command in COMMANDS {
+    for command in commands.iter() {
         let function = &command.function;
         let _ = write!(
             page,
@@ -21,7 +23,7 @@ pub fn page(builtins: &[&Function], of_tests: &[&Function]) -> String {
             function.signature(),
             command.verb,
             function.summary,
-            article(function)
+            article(function, Some(command))
         );
     }
     let tests = "# In tests\n\nWhat only tests can say, `*.test.rhai`; see [testing.md](testing.md).\n\n";
@@ -34,7 +36,7 @@ pub fn page(builtins: &[&Function], of_tests: &[&Function]) -> String {
                 function.name,
                 function.signature(),
                 function.summary,
-                article(function)
+                article(function, None)
             );
         }
     }
@@ -43,28 +45,29 @@ pub fn page(builtins: &[&Function], of_tests: &[&Function]) -> String {
     page
 }
 
-/// What there is to say of a function besides its summary: parameters, value, examples.
+/// Describes a function beyond its summary: parameters, value, examples, and notes on the command it sends.
 #[must_use]
-pub fn article(function: &Function) -> String {
+pub fn article(function: &Function, command: Option<&Command>) -> String {
     let mut page = String::new();
     describe(&mut page, function);
-    for note in notes(function) {
+    for note in command.map(notes).unwrap_or_default() {
         let _ = writeln!(page, "* {note}");
     }
     examples(&mut page, function);
     page
 }
 
-/// What an author has to know of a command besides its parameters and its value; nothing of other functions.
+/// Returns what an author has to know of a command besides its parameters and its value.
 #[must_use]
-pub fn notes(function: &Function) -> Vec<&'static str> {
-    let Some(command) = Command::of_function(function.name) else { return Vec::new() };
-    let missing = match command.minus {
-        Minus::Sound { then: Then::GoOn, .. } => Some("A missing sound file is logged; the call goes on without it."),
-        Minus::Sound { then: Then::AskWith(_), .. } => {
+pub fn notes(command: &Command) -> Vec<&'static str> {
+    let missing = match command.on_minus_one {
+        OnMinusOne::MissingSound(MissingSound::GoOn) => {
+            Some("A missing sound file is logged; the call goes on without it.")
+        }
+        OnMinusOne::MissingSound(MissingSound::AskWith(_)) => {
             Some("A missing sound file is logged; the question is asked without it.")
         }
-        _ => None,
+        OnMinusOne::Value | OnMinusOne::Failed => None,
     };
     let dead = if command.dead { "Works after the hangup." } else { "Does not work after the hangup." };
     missing.into_iter().chain([dead]).collect()

@@ -1,12 +1,13 @@
 //! Results: a reply to the script's value.
 
-use super::{RefusalKind, Value};
+use super::refusal::RefusalKind;
+use super::value::{Type, Value};
 use crate::agi::Reply;
 
-/// What a function gives to the script.
+/// The value a function gives to the script.
 #[derive(Clone, Copy, Debug)]
 pub enum Returns {
-    /// `()`; any other result than this one is a failure.
+    /// `()`; any result other than this one is a failure.
     Nothing(&'static str),
     /// The key pressed, as text, `""` if none.
     Key,
@@ -24,34 +25,48 @@ pub enum Returns {
         /// The result that means true.
         yes: &'static str,
     },
-    /// Read by a function of its own.
+    /// A value that a function of its own reads from the reply.
     Shape {
-        /// What it is, for the reference.
+        /// The value, for the reference.
         doc: &'static str,
-        /// The reading.
-        read: fn(&Reply) -> Result<Value, Trouble>,
+        /// Its type.
+        gives: Type,
+        /// Reads it.
+        read: fn(&Reply) -> Result<Value, ReadError>,
     },
-    /// It does not return.
+    /// A value of a function of the host, which no reply holds.
+    Own {
+        /// The value, for the reference.
+        doc: &'static str,
+        /// Its type.
+        gives: Type,
+    },
+    /// Nothing: the function does not return.
     Never,
 }
 
 /// Why a reply carries no value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Trouble {
+pub enum ReadError {
     /// Asterisk tried and failed, or refused.
     Refused(RefusalKind, String),
-    /// The caller hung up; what there is all the same.
+    /// The caller hung up; a value there may be all the same.
     Hangup(Option<Value>),
 }
 
-impl Trouble {
+impl ReadError {
     pub(super) fn failed(message: &str) -> Self {
         Self::Refused(RefusalKind::Failed, message.to_owned())
+    }
+
+    /// The failure of a command whose reply makes no sense.
+    pub(super) fn odd(reply: &Reply) -> Self {
+        Self::failed(&format!("Asterisk answered {:?}", reply.text))
     }
 }
 
 impl Returns {
-    /// What it is, for the reference.
+    /// Describes the value, for the reference.
     #[must_use]
     pub fn doc(&self) -> String {
         match self {
@@ -61,30 +76,43 @@ impl Returns {
             Self::Text { .. } => "a text; `()` if there is none".to_owned(),
             Self::Word(words) => format!("one of `{}`; `()` if unknown", words.join("`, `")),
             Self::Flag { .. } => "`true` or `false`".to_owned(),
-            Self::Shape { doc, .. } => (*doc).to_owned(),
+            Self::Shape { doc, .. } | Self::Own { doc, .. } => (*doc).to_owned(),
             Self::Never => "does not return".to_owned(),
         }
     }
 
-    /// The script's value of a `200` reply.
+    /// Returns the type of the value.
+    #[must_use]
+    pub const fn gives(&self) -> Type {
+        match self {
+            Self::Nothing(_) => Type::Unit,
+            Self::Key | Self::Digits => Type::Text,
+            Self::Text { .. } | Self::Word(_) => Type::TextOrUnit,
+            Self::Flag { .. } => Type::Bool,
+            Self::Shape { gives, .. } | Self::Own { gives, .. } => *gives,
+            Self::Never => Type::Unknown,
+        }
+    }
+
+    /// Reads the script's value from a `200` reply.
     ///
     /// # Errors
-    /// A result that says the command failed, or one that makes no sense here.
-    pub fn read(&self, reply: &Reply) -> Result<Value, Trouble> {
+    /// The result says that the command failed, or makes no sense here.
+    pub fn read(&self, reply: &Reply) -> Result<Value, ReadError> {
         let result = reply.result();
-        let strange = || Trouble::failed(&format!("Asterisk answered {:?}", reply.text));
+        let odd = || ReadError::odd(reply);
         Ok(match self {
             Self::Nothing(ok) if result == *ok => Value::Nothing,
-            Self::Nothing(_) => return Err(strange()),
-            Self::Never => Value::Nothing,
-            Self::Key => Value::Text(key(result).ok_or_else(strange)?),
+            Self::Nothing(_) => return Err(odd()),
+            Self::Never | Self::Own { .. } => Value::Nothing,
+            Self::Key => Value::Text(key(result).ok_or_else(odd)?),
             Self::Digits => Value::from(result),
             Self::Text { absent } if result == *absent => Value::Nothing,
             Self::Text { .. } => Value::from(reply.value().unwrap_or_default()),
             Self::Word(_) if result == "-1" => Value::Nothing,
             Self::Word(words) => {
                 let word = result.parse().ok().and_then(|number: usize| words.get(number));
-                Value::from(*word.ok_or_else(strange)?)
+                Value::from(*word.ok_or_else(odd)?)
             }
             Self::Flag { yes } => Value::Bool(result == *yes),
             Self::Shape { read, .. } => return read(reply),
@@ -92,8 +120,8 @@ impl Returns {
     }
 }
 
-/// The key behind an ASCII code; none for 0, and for the numbers Asterisk answers to an interruption that is no key (1,
-/// and 1000 to 1004).
+/// Returns the key with this ASCII code; an empty text for 0, and for the numbers with which Asterisk answers an
+/// interruption that isn't a key (1, and 1000 to 1004).
 pub(super) fn key(result: &str) -> Option<String> {
     let code: i64 = result.parse().ok()?;
     let key = u8::try_from(code).ok().map(char::from).filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'));

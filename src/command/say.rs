@@ -1,12 +1,15 @@
 //! Saying numbers, letters and dates with the recordings Asterisk has for them.
 
-use super::{
-    After, Command, ESCAPE_DIGITS, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required,
-};
+use super::declaration::{Access, Command, ESCAPE_DIGITS, Example, Function, OnMinusOne, Plays, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::Returns;
 use crate::agi::Reply;
-use crate::pbx::{Key, SayCase};
+use crate::pbx::{KeyResult, SayCase};
 
-fn said(key: Key) -> Reply {
+const SUBJECT: &str = "Saying numbers, letters and times";
+
+fn said(key: KeyResult) -> Reply {
     Reply::of(key.code())
 }
 
@@ -26,9 +29,14 @@ pub static SAY_NUMBER: Command = Command {
         name: "say_number",
         summary: "Says a number; the caller may end it with a key.",
         params: &[
-            required("number", Kind::INT, "Whole number to say."),
+            Param::required("number", Kind::INT, "Whole number to say."),
             ESCAPE_DIGITS,
-            optional("gender", Kind::Text, "Gender of the number in languages that have one: `m`, `f`, `n`, `c`."),
+            Param::optional(
+                "gender",
+                Kind::Text,
+                "Gender of the number in languages that have one: `m`, `f`, `n`, `c`.",
+            )
+            .a_name(),
         ],
         returns: Returns::Key,
         examples: &[
@@ -49,14 +57,17 @@ pub static SAY_NUMBER: Command = Command {
         ],
     },
     verb: "SAY NUMBER",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=3,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("number"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(said(channel.say_number(leading_number(words[0])?, words[1]))),
+    ..Command::UNSTATED
 };
 
 /// `SAY DIGITS`
@@ -64,7 +75,14 @@ pub static SAY_DIGITS: Command = Command {
     function: Function {
         name: "say_digits",
         summary: "Says digits one by one, `*` and `#` too; the caller may end it with a key.",
-        params: &[required("digits", Kind::Digits, "Digits to say; an empty text says nothing."), ESCAPE_DIGITS],
+        params: &[
+            Param::required(
+                "digits",
+                Kind::Digits { other_verb: "SAY ALPHA" },
+                "Digits to say; an empty text says nothing.",
+            ),
+            ESCAPE_DIGITS,
+        ],
         returns: Returns::Key,
         examples: &[
             Example {
@@ -85,17 +103,20 @@ pub static SAY_DIGITS: Command = Command {
         ],
     },
     verb: "SAY DIGITS",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("digits"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         leading_number(words[0])?;
         Some(said(channel.say_digits(words[0], words[1])))
     },
+    ..Command::UNSTATED
 };
 
 /// `SAY ALPHA`
@@ -104,13 +125,13 @@ pub static SAY_ALPHA: Command = Command {
         name: "say_alpha",
         summary: "Spells a text letter by letter; the caller may end it with a key.",
         params: &[
-            required("text", Kind::Text, "Text to spell."),
+            Param::required("text", Kind::Text, "Text to spell."),
             ESCAPE_DIGITS,
-            optional(
+            Param::optional(
                 "case",
                 Kind::Word(&["a", "l", "u", "n"]),
                 "Says the case of letters: `a` of all, `l` of lower, `u` of upper ones, `n` of none (from Asterisk 12 on).",
-            ),
+            ).public(),
         ],
         returns: Returns::Key,
         examples: &[Example {
@@ -122,17 +143,20 @@ pub static SAY_ALPHA: Command = Command {
         }],
     },
     verb: "SAY ALPHA",
+    subject: SUBJECT,
     since: Since { version: "1.2", params: &[(2, 12)] },
     words: 2..=3,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("alpha"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let case = words.get(2).map_or(Some(SayCase::None), |word| SayCase::parse(word))?;
         Some(said(channel.say_alpha(words[0], words[1], case)))
     },
+    ..Command::UNSTATED
 };
 
 /// `SAY PHONETIC`
@@ -140,7 +164,7 @@ pub static SAY_PHONETIC: Command = Command {
     function: Function {
         name: "say_phonetic",
         summary: "Spells a text in the phonetic alphabet (alpha, bravo, ...); the caller may end it with a key.",
-        params: &[required("text", Kind::Text, "Text to spell."), ESCAPE_DIGITS],
+        params: &[Param::required("text", Kind::Text, "Text to spell."), ESCAPE_DIGITS],
         returns: Returns::Key,
         examples: &[Example {
             caller: "",
@@ -151,14 +175,17 @@ pub static SAY_PHONETIC: Command = Command {
         }],
     },
     verb: "SAY PHONETIC",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("phonetic"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(said(channel.say_phonetic(words[0], words[1]))),
+    ..Command::UNSTATED
 };
 
 /// `SAY DATE`
@@ -167,7 +194,7 @@ pub static SAY_DATE: Command = Command {
         name: "say_date",
         summary: "Says a date, in the server's time zone; the caller may end it with a key.",
         params: &[
-            required(
+            Param::required(
                 "epoch",
                 Kind::EPOCH,
                 "Seconds since the Unix epoch; Asterisk reads 32 bits, up to the year 2038.",
@@ -184,14 +211,17 @@ pub static SAY_DATE: Command = Command {
         }],
     },
     verb: "SAY DATE",
+    subject: SUBJECT,
     since: Since::version("1.2"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("date"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(said(channel.say_date(words[0].parse().ok()?, words[1]))),
+    ..Command::UNSTATED
 };
 
 /// `SAY TIME`
@@ -200,7 +230,7 @@ pub static SAY_TIME: Command = Command {
         name: "say_time",
         summary: "Says a time of day, in the server's time zone; the caller may end it with a key.",
         params: &[
-            required(
+            Param::required(
                 "epoch",
                 Kind::EPOCH,
                 "Seconds since the Unix epoch; Asterisk reads 32 bits, up to the year 2038.",
@@ -217,14 +247,17 @@ pub static SAY_TIME: Command = Command {
         }],
     },
     verb: "SAY TIME",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("time"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(said(channel.say_time(words[0].parse().ok()?, words[1]))),
+    ..Command::UNSTATED
 };
 
 /// `SAY DATETIME`
@@ -233,10 +266,12 @@ pub static SAY_DATETIME: Command = Command {
         name: "say_datetime",
         summary: "Says a date and time; the caller may end it with a key.",
         params: &[
-            required("epoch", Kind::Integer(0, i64::MAX), "Seconds since the Unix epoch."),
+            Param::required("epoch", Kind::Integer(0, i64::MAX), "Seconds since the Unix epoch."),
             ESCAPE_DIGITS,
-            optional("format", Kind::Text, "Format as in voicemail.conf; `ABdY 'digits/at' IMp` if left out."),
-            optional("zone", Kind::Text, "Time zone, such as `Europe/Berlin`; the server's if left out."),
+            Param::optional("format", Kind::Text, "Format as in voicemail.conf; `ABdY 'digits/at' IMp` if left out.")
+                .a_name(),
+            Param::optional("zone", Kind::Text, "Time zone, such as `Europe/Berlin`; the server's if left out.")
+                .a_name(),
         ],
         returns: Returns::Key,
         examples: &[
@@ -257,15 +292,18 @@ pub static SAY_DATETIME: Command = Command {
         ],
     },
     verb: "SAY DATETIME",
+    subject: SUBJECT,
     since: Since::version("1.2"),
     words: 2..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    plays: Plays::Spoken("datetime"),
+    hears: Hears::Key,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let (format, zone) = (words.get(2).copied(), words.get(3).copied());
         Some(said(channel.say_datetime(words[0].parse().ok()?, words[1], format, zone)))
     },
+    ..Command::UNSTATED
 };

@@ -1,33 +1,37 @@
 //! Speech recognition, where Asterisk has an engine for it.
 
-use super::{
-    After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, optional, required,
-};
+use super::declaration::{Access, Command, Example, Function, OnMinusOne, Plays, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::{ReadError, Returns};
+use super::value::{Type, Value};
 use crate::agi::Reply;
-use crate::pbx::Recognized;
+use crate::pbx::RecognizeResult;
+
+const SUBJECT: &str = "Recognising speech";
 
 const NO_ENGINE: &str = "Asterisk has no speech engine or object for this";
-const GRAMMAR: super::Param = required("grammar", Kind::Name, "Name of the grammar.");
+const GRAMMAR: Param = Param::required("grammar", Kind::Name, "Name of the grammar.").a_name();
 
 fn done(done: bool) -> Reply {
     Reply::of(u8::from(done))
 }
 
-fn nothing(reply: &Reply) -> Result<Value, Trouble> {
+fn nothing(reply: &Reply) -> Result<Value, ReadError> {
     match reply.result() {
         "1" => Ok(Value::Nothing),
-        _ => Err(Trouble::failed(NO_ENGINE)),
+        _ => Err(ReadError::failed(NO_ENGINE)),
     }
 }
 
-const NOTHING: Returns = Returns::Shape { doc: "nothing", read: nothing };
+const NOTHING: Returns = Returns::Shape { doc: "nothing", gives: Type::Unit, read: nothing };
 
 /// `SPEECH CREATE`
 pub static SPEECH_CREATE: Command = Command {
     function: Function {
         name: "speech_create",
         summary: "Makes the speech object that the other speech commands use.",
-        params: &[required("engine", Kind::Text, "Name of the engine.")],
+        params: &[Param::required("engine", Kind::Text, "Name of the engine.").a_name()],
         returns: NOTHING,
         examples: &[Example {
             caller: "",
@@ -38,14 +42,16 @@ pub static SPEECH_CREATE: Command = Command {
         }],
     },
     verb: "SPEECH CREATE",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 0..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(done(channel.speech_create(words.first().copied().unwrap_or_default()))),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH SET`
@@ -54,8 +60,8 @@ pub static SPEECH_SET: Command = Command {
         name: "speech_set",
         summary: "Sets a value of the speech engine.",
         params: &[
-            required("name", Kind::Name, "Name of the setting."),
-            required("value", Kind::Text, "The new value."),
+            Param::required("name", Kind::Name, "Name of the setting.").a_name(),
+            Param::required("value", Kind::Text, "The new value."),
         ],
         returns: NOTHING,
         examples: &[Example {
@@ -67,14 +73,16 @@ pub static SPEECH_SET: Command = Command {
         }],
     },
     verb: "SPEECH SET",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(done(channel.speech_set(words[0], words[1]))),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH LOAD GRAMMAR`
@@ -82,7 +90,7 @@ pub static SPEECH_LOAD_GRAMMAR: Command = Command {
     function: Function {
         name: "speech_load_grammar",
         summary: "Loads a grammar.",
-        params: &[GRAMMAR, required("path", Kind::Name, "Where the grammar is found.")],
+        params: &[GRAMMAR, Param::required("path", Kind::Name, "Where the grammar is found.").a_name()],
         returns: NOTHING,
         examples: &[Example {
             caller: "",
@@ -93,14 +101,16 @@ pub static SPEECH_LOAD_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH LOAD GRAMMAR",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(done(channel.speech_load_grammar(words[0], words[1]))),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH ACTIVATE GRAMMAR`
@@ -119,14 +129,16 @@ pub static SPEECH_ACTIVATE_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH ACTIVATE GRAMMAR",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(done(channel.speech_activate_grammar(words[0]))),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH DEACTIVATE GRAMMAR`
@@ -145,14 +157,16 @@ pub static SPEECH_DEACTIVATE_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH DEACTIVATE GRAMMAR",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(done(channel.speech_deactivate_grammar(words[0]))),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH UNLOAD GRAMMAR`
@@ -171,14 +185,16 @@ pub static SPEECH_UNLOAD_GRAMMAR: Command = Command {
         }],
     },
     verb: "SPEECH UNLOAD GRAMMAR",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 1..=1,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(done(channel.speech_unload_grammar(words[0]))),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH DESTROY`
@@ -197,14 +213,16 @@ pub static SPEECH_DESTROY: Command = Command {
         }],
     },
     verb: "SPEECH DESTROY",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 0..=usize::MAX,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, _| Some(done(channel.speech_destroy())),
+    ..Command::UNSTATED
 };
 
 /// `SPEECH RECOGNIZE`
@@ -213,12 +231,13 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         name: "speech_recognize",
         summary: "Plays a sound file and listens to what the caller says.",
         params: &[
-            required("prompt", Kind::Text, "Sound file, without extension."),
-            required("seconds", Kind::INT, "Seconds to wait."),
-            optional("offset", Kind::COUNT, "Sample to start from."),
+            Param::required("prompt", Kind::Text, "Sound file, without extension.").a_name(),
+            Param::required("seconds", Kind::INT, "Seconds to wait.").public(),
+            Param::optional("offset", Kind::COUNT, "Sample to start from.").public(),
         ],
         returns: Returns::Shape {
             doc: "`#{ ended_by, digit, results: [#{ text, score, grammar }] }`",
+            gives: Type::Map,
             read: recognized,
         },
         examples: &[Example {
@@ -230,24 +249,26 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         }],
     },
     verb: "SPEECH RECOGNIZE",
+    subject: SUBJECT,
     since: Since::version("1.6.0"),
     words: 2..=usize::MAX,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    plays: Plays::Sound(0),
+    hears: Hears::Speech,
     waits: Waits::Unbounded,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let offset = words.get(2).and_then(|offset| offset.parse().ok()).unwrap_or(0);
         let one = |word: &str, endpos| Reply::of(1).with_value(word).with("endpos", endpos);
         Some(match channel.speech_recognize(words[0], words[1].parse().ok()?, offset) {
             None => Reply::of(0),
-            Some(Recognized::Timeout(endpos)) => one("timeout", endpos),
-            Some(Recognized::HangUp(endpos)) => one("hangup", endpos),
-            Some(Recognized::Digit(digit, endpos)) => {
+            Some(RecognizeResult::Timeout(endpos)) => one("timeout", endpos),
+            Some(RecognizeResult::HangUp(endpos)) => one("hangup", endpos),
+            Some(RecognizeResult::Digit(digit, endpos)) => {
                 Reply::new(200, format!("result=1 (digit) digit={digit} endpos={endpos}"))
             }
-            Some(Recognized::Speech { endpos, results }) => {
+            Some(RecognizeResult::Speech { endpos, results }) => {
                 use std::fmt::Write;
                 let mut reply = one("speech", endpos).with("results", i64::try_from(results.len()).unwrap_or(0));
                 for (n, result) in results.iter().enumerate() {
@@ -258,15 +279,16 @@ pub static SPEECH_RECOGNIZE: Command = Command {
             }
         })
     },
+    ..Command::UNSTATED
 };
 
-fn recognized(reply: &Reply) -> Result<Value, Trouble> {
+fn recognized(reply: &Reply) -> Result<Value, ReadError> {
     if reply.result() != "1" {
-        return Err(Trouble::failed(NO_ENGINE));
+        return Err(ReadError::failed(NO_ENGINE));
     }
     let mut results = Vec::new();
     let ended_by = match reply.word() {
-        Some("hangup") => return Err(Trouble::Hangup(None)),
+        Some("hangup") => return Err(ReadError::Hangup(None)),
         Some(word @ ("digit" | "timeout")) => word,
         _ => {
             // Texts are not escaped: each ends where the next name begins.

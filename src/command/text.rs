@@ -1,16 +1,22 @@
 //! Text and pictures on channels that carry them.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Trouble, Value, Waits, required};
+use super::declaration::{Access, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::{ReadError, Returns};
+use super::value::{Type, Value};
 use crate::agi::Reply;
 
-const MILLIS: super::Param = required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever, 0 not at all.");
+const SUBJECT: &str = "Text and pictures";
+
+const MILLIS: Param = Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever, 0 not at all.").public();
 
 /// `SEND TEXT`
 pub static SEND_TEXT: Command = Command {
     function: Function {
         name: "send_text",
         summary: "Sends a text to the caller's device; tells whether the channel could take it.",
-        params: &[required("text", Kind::Text, "The text.")],
+        params: &[Param::required("text", Kind::Text, "The text.")],
         returns: Returns::Flag { yes: "0" },
         examples: &[Example {
             caller: "",
@@ -21,14 +27,16 @@ pub static SEND_TEXT: Command = Command {
         }],
     },
     verb: "SEND TEXT",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(Reply::of(if channel.send_text(words[0]) { 0 } else { -1 })),
+    ..Command::UNSTATED
 };
 
 /// `SEND IMAGE`
@@ -36,7 +44,7 @@ pub static SEND_IMAGE: Command = Command {
     function: Function {
         name: "send_image",
         summary: "Sends an image; tells whether the channel could take it.",
-        params: &[required("name", Kind::Name, "Image file, without extension.")],
+        params: &[Param::required("name", Kind::Name, "Image file, without extension.").a_name()],
         returns: Returns::Flag { yes: "0" },
         examples: &[Example {
             caller: "",
@@ -47,14 +55,16 @@ pub static SEND_IMAGE: Command = Command {
         }],
     },
     verb: "SEND IMAGE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| Some(Reply::of(if channel.send_image(words[0]) { 0 } else { -1 })),
+    ..Command::UNSTATED
 };
 
 /// `RECEIVE TEXT`
@@ -82,17 +92,19 @@ pub static RECEIVE_TEXT: Command = Command {
         ],
     },
     verb: "RECEIVE TEXT",
+    subject: SUBJECT,
     since: Since::version("1.2"),
     words: 1..=1,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Text,
     waits: Waits::Millis(0),
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         let text = channel.receive_text(words[0].parse().ok()?);
         Some(text.map_or_else(|| Reply::of(-1), |text| Reply::of(1).with_value(text)))
     },
+    ..Command::UNSTATED
 };
 
 /// `RECEIVE CHAR`
@@ -101,7 +113,11 @@ pub static RECEIVE_CHAR: Command = Command {
         name: "receive_char",
         summary: "Waits for a text from the caller's device and gives its first character.",
         params: &[MILLIS],
-        returns: Returns::Shape { doc: "a text of one character; `()` if none came", read: character },
+        returns: Returns::Shape {
+            doc: "a text of one character; `()` if none came",
+            gives: Type::TextOrUnit,
+            read: character,
+        },
         examples: &[
             Example {
                 caller: r#"says "yes" after 1s"#,
@@ -120,13 +136,14 @@ pub static RECEIVE_CHAR: Command = Command {
         ],
     },
     verb: "RECEIVE CHAR",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: false,
+    hears: Hears::Character,
     waits: Waits::Millis(0),
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::Nothing,
     simulate: |channel, words| {
         Some(match channel.receive_char(words[0].parse().ok()?) {
             None => Reply::of(-1).with_value("hangup"),
@@ -134,13 +151,14 @@ pub static RECEIVE_CHAR: Command = Command {
             Some(character) => Reply::of(character),
         })
     },
+    ..Command::UNSTATED
 };
 
 /// Asterisk says `(hangup)` after a mere timeout too, so only the number counts.
-fn character(reply: &Reply) -> Result<Value, Trouble> {
+fn character(reply: &Reply) -> Result<Value, ReadError> {
     match reply.result().parse::<i64>() {
         Ok(code @ 1..=255) => Ok(Value::Text(char::from(u8::try_from(code).unwrap_or_default()).to_string())),
         Ok(_) => Ok(Value::Nothing),
-        Err(_) => Err(Trouble::failed(&format!("Asterisk answered {:?}", reply.text))),
+        Err(_) => Err(ReadError::odd(reply)),
     }
 }

@@ -1,8 +1,8 @@
-//! Values between scripts and commands.
+//! Values that pass between scripts and commands, and their types.
 
 use std::borrow::Cow;
 
-/// What a script passes to a command, and what it gets.
+/// A value a script passes to a command, or gets from one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// `()`
@@ -19,12 +19,12 @@ pub enum Value {
     List(Vec<Value>),
     /// An object map.
     Map(Vec<(Cow<'static, str>, Value)>),
-    /// Something no command takes, by the name of its type.
+    /// A value no command takes, by the name of its type.
     Other(String),
 }
 
 impl Value {
-    /// The name of the type, as Rhai's `type_of` says it.
+    /// Returns the name of the type, as Rhai's `type_of` has it.
     #[must_use]
     pub fn type_name(&self) -> &str {
         match self {
@@ -39,7 +39,7 @@ impl Value {
         }
     }
 
-    /// A map of these names.
+    /// Makes a map of these names.
     pub(crate) fn map<const N: usize>(items: [(&'static str, Value); N]) -> Self {
         Self::Map(items.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect())
     }
@@ -60,5 +60,78 @@ impl From<i64> for Value {
 impl From<bool> for Value {
     fn from(flag: bool) -> Self {
         Self::Bool(flag)
+    }
+}
+
+/// The type of a value, as far as it is known before the script runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// It is not known.
+    Unknown,
+    /// `()`
+    Unit,
+    /// `true` or `false`.
+    Bool,
+    /// `true`, `false` or `()`.
+    BoolOrUnit,
+    /// A number.
+    Number,
+    /// A number or `()`.
+    NumberOrUnit,
+    /// A text.
+    Text,
+    /// A text or `()`.
+    TextOrUnit,
+    /// An array.
+    Array,
+    /// An object map.
+    Map,
+    /// A function.
+    Function,
+}
+
+impl Type {
+    /// Whether `()` may be among the values.
+    #[must_use]
+    pub const fn may_be_unit(self) -> bool {
+        matches!(self, Self::Unit | Self::BoolOrUnit | Self::NumberOrUnit | Self::TextOrUnit | Self::Unknown)
+    }
+
+    /// Returns the type of the values other than `()`.
+    #[must_use]
+    pub const fn without_unit(self) -> Self {
+        match self {
+            Self::BoolOrUnit => Self::Bool,
+            Self::NumberOrUnit => Self::Number,
+            Self::TextOrUnit => Self::Text,
+            other => other,
+        }
+    }
+
+    /// Whether no value of one type can be a value of the other.
+    #[must_use]
+    pub fn differs(self, other: Self) -> bool {
+        if self == Self::Unknown || other == Self::Unknown || (self.may_be_unit() && other.may_be_unit()) {
+            return false;
+        }
+        self.without_unit() != other.without_unit()
+    }
+
+    /// Returns the type in words: `a text or ()`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "anything",
+            Self::Unit => "()",
+            Self::Bool => "true or false",
+            Self::BoolOrUnit => "true, false or ()",
+            Self::Number => "a number",
+            Self::NumberOrUnit => "a number or ()",
+            Self::Text => "a text",
+            Self::TextOrUnit => "a text or ()",
+            Self::Array => "an array",
+            Self::Map => "a map",
+            Self::Function => "a function",
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! Channel variables.
 
-use super::{After, Command, Example, Function, Kind, Minus, Returns, Sets, Since, Waits, optional, required};
+use super::declaration::{Access, Command, Example, Function, OnMinusOne, Since, Waits};
+use super::hears::Hears;
+use super::param::{Kind, Param};
+use super::returns::Returns;
 use crate::agi::Reply;
+
+const SUBJECT: &str = "Channel variables";
 
 fn value(value: Option<String>) -> Reply {
     value.map_or_else(|| Reply::of(0), |value| Reply::of(1).with_value(value))
@@ -12,7 +17,9 @@ pub static GET_VARIABLE: Command = Command {
     function: Function {
         name: "get_variable",
         summary: "Reads a channel variable or a dialplan function; Asterisk cuts the value at 1023 bytes.",
-        params: &[required("name", Kind::Read, "Name of a variable, or a function such as `CALLERID(num)`.")],
+        params: &[
+            Param::required("name", Kind::Read, "Name of a variable, or a function such as `CALLERID(num)`.").a_name()
+        ],
         returns: Returns::Text { absent: "0" },
         examples: &[
             Example {
@@ -39,14 +46,16 @@ pub static GET_VARIABLE: Command = Command {
         ],
     },
     verb: "GET VARIABLE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 1..=1,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::ReadsVariable,
     simulate: |channel, words| Some(value(channel.get_variable(words[0]))),
+    ..Command::UNSTATED
 };
 
 /// `GET FULL VARIABLE`
@@ -55,8 +64,8 @@ pub static GET_FULL_VARIABLE: Command = Command {
         name: "get_full_variable",
         summary: "Evaluates a dialplan expression such as `${CALLERID(num)}`; what is not set is empty.",
         params: &[
-            required("expression", Kind::Expression, "Text with `${...}` in it."),
-            optional("channel", Kind::Name, "Name of another channel; this one if left out."),
+            Param::required("expression", Kind::Expression, "Text with `${...}` in it.").a_name(),
+            Param::optional("channel", Kind::Name, "Name of another channel; this one if left out.").a_name(),
         ],
         returns: Returns::Text { absent: "0" },
         examples: &[
@@ -77,14 +86,16 @@ pub static GET_FULL_VARIABLE: Command = Command {
         ],
     },
     verb: "GET FULL VARIABLE",
+    subject: SUBJECT,
     since: Since::version("1.2"),
     words: 1..=2,
-    minus: Minus::Value,
+    on_minus_one: OnMinusOne::Value,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Nothing,
+    access: Access::ReadsExpression,
     simulate: |channel, words| Some(value(channel.get_full_variable(words[0], words.get(1).copied()))),
+    ..Command::UNSTATED
 };
 
 /// `SET VARIABLE`
@@ -93,12 +104,13 @@ pub static SET_VARIABLE: Command = Command {
         name: "set_variable",
         summary: "Sets a channel variable or writes to a dialplan function.",
         params: &[
-            required(
+            Param::required(
                 "name",
                 Kind::Written,
                 "Name of a variable, `_NAME` or `__NAME` to hand it on to called channels, or a function.",
-            ),
-            required("value", Kind::Text, "The new value."),
+            )
+            .a_name(),
+            Param::required("value", Kind::Text, "The new value."),
         ],
         returns: Returns::Nothing("1"),
         examples: &[
@@ -119,15 +131,17 @@ pub static SET_VARIABLE: Command = Command {
         ],
     },
     verb: "SET VARIABLE",
+    subject: SUBJECT,
     since: Since::version("1.0"),
     words: 2..=2,
-    minus: Minus::Failed,
+    on_minus_one: OnMinusOne::Failed,
     dead: true,
+    hears: Hears::Nothing,
     waits: Waits::Short,
-    after: After::Nothing,
-    sets: Sets::Variable,
+    access: Access::SetsVariable,
     simulate: |channel, words| {
         channel.set_variable(words[0], words[1]);
         Some(Reply::of(1))
     },
+    ..Command::UNSTATED
 };

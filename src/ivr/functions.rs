@@ -7,8 +7,8 @@ use super::options::{Asks, OF_ASK, OF_COLLECT, OF_CONFIRM, OF_MENU, Options};
 use super::parts::read_parts;
 use super::prompter::{Prompter, ScriptResult};
 use super::question::Question;
-use crate::command::{Example, Function, Kind, Need, Param, Returns, Trouble, Value};
-use crate::script::{Call, add, arities, dynamic, value};
+use crate::command::{Example, Function, Kind, Need, Param, Privacy, Returns, Type, Value};
+use crate::script::{Call, add, dynamic, value};
 use rhai::{Dynamic, FnPtr, Module};
 
 /// A function: its declaration, and its body.
@@ -17,12 +17,12 @@ struct Row {
     body: fn(&Prompter, &[&mut Dynamic]) -> ScriptResult,
 }
 
-const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+const fn gives(gives: Type, doc: &'static str) -> Returns {
+    Returns::Own { doc, gives }
 }
 
 const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
-    Param { name, kind, need, doc }
+    Param { name, kind, need, privacy: Privacy::Private, doc }
 }
 
 const PARTS: Param =
@@ -86,7 +86,8 @@ static TABLE: [Row; 6] = [
             name: "collect",
             summary: "Asks once for keys, and returns them with what ended them.",
             params: &[PARTS, param("options", Kind::Options(OF_COLLECT), Need::Optional, "A map of options.")],
-            returns: returns(
+            returns: gives(
+                Type::Map,
                 "`#{ digits, ended_by }`; it was ended by `\"max\"`, `\"end\"`, `\"timeout\"` (after some keys), `\"none\"` or \
                  `\"cancel\"`",
             ),
@@ -114,7 +115,10 @@ static TABLE: [Row; 6] = [
             name: "ask",
             summary: "Asks for keys until there is an answer.",
             params: &[PARTS, param("options", Kind::Options(OF_ASK), Need::Optional, "A map of options.")],
-            returns: returns("the keys as text; `()` when all tries are used up or the caller pressed a `cancel` key"),
+            returns: gives(
+                Type::TextOrUnit,
+                "the keys as text; `()` when all tries are used up or the caller pressed a `cancel` key",
+            ),
             examples: &[
                 example(
                     "presses 0412 after 1s",
@@ -149,7 +153,10 @@ static TABLE: [Row; 6] = [
             name: "confirm",
             summary: "Asks for yes, which is 1, or no, which is 2.",
             params: &[PARTS, param("options", Kind::Options(OF_CONFIRM), Need::Optional, "A map of options.")],
-            returns: returns("`true` or `false`; `()` when all tries are used up or the caller pressed a `cancel` key"),
+            returns: gives(
+                Type::BoolOrUnit,
+                "`true` or `false`; `()` when all tries are used up or the caller pressed a `cancel` key",
+            ),
             examples: &[example(
                 "presses 1 after 1s",
                 r#"confirm("vm-intro")"#,
@@ -174,7 +181,8 @@ static TABLE: [Row; 6] = [
                 ),
                 param("options", Kind::Options(OF_MENU), Need::Optional, "A map of options."),
             ],
-            returns: returns(
+            returns: gives(
+                Type::Unknown,
                 "the value of the choice, or what its function gives; `()` when all tries are used up or the caller \
                  pressed a `cancel` key",
             ),
@@ -216,7 +224,8 @@ static TABLE: [Row; 6] = [
                 ),
                 param("options", Kind::DialOptions, Need::Default(""), "Options of Dial; `g` is always among them."),
             ],
-            returns: returns(
+            returns: gives(
+                Type::TextOrUnit,
                 "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
             ),
             examples: &[example(
@@ -247,7 +256,7 @@ const fn declarations<const N: usize>(table: &'static [Row; N]) -> [&'static Fun
 /// Registers the functions of the table.
 pub(super) fn add_questions(module: &mut Module) {
     for Row { function, body } in &TABLE {
-        for arity in arities(function) {
+        for arity in function.arities() {
             add(module, function.name, arity, |context, args| {
                 body(&Prompter { function: function.name, call: Call::of(context)? }, args)
             });

@@ -4,7 +4,7 @@ use super::keypad::keys;
 use super::parts::read_parts;
 use super::play::Play;
 use super::prompter::{Prompter, ScriptError};
-use crate::command::{Kind, Need, Param, Value};
+use crate::command::{Kind, Need, Param, Privacy, Value};
 use crate::script::nearest;
 use crate::script::value;
 use crate::script::{SHOWN, quoted, short};
@@ -167,7 +167,7 @@ const fn row(of: &'static [Asks], name: &'static str, need: Need, doc: &'static 
         Store::Parts(_) | Store::Reprompts(_) => Kind::Parts,
         Store::Function(_) => Kind::Function,
     };
-    OptionRow { of, param: Param { name, kind, need, doc }, store }
+    OptionRow { of, param: Param { name, kind, need, privacy: Privacy::Private, doc }, store }
 }
 
 impl OptionRow {

@@ -1,25 +1,26 @@
 //! The dialplan applications that EXEC can run.
 
 use super::caller::Sound;
-use super::channel::{Channel, Event, Key, State, leading_number};
-use super::playback::{ANY_KEY, Data, End};
+use super::channel::{Channel, KeyResult, WaitEvent};
+use super::channel_state::ChannelState;
+use super::playback::{ANY_KEY, GetDataResult, StreamEnd};
 use super::say::SayCase;
+use super::scan::leading_number;
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What EXEC answers when there is no such application.
-const NO_SUCH: i32 = -2;
+/// The result of EXEC for an unknown application.
+const NO_SUCH_APPLICATION: i32 = -2;
 
 impl Channel {
-    /// EXEC: runs an application and answers with its value; -2 when it is none that is known here.
+    /// EXEC: runs an application and returns its value, or -2 if the simulator doesn't know the application.
     ///
-    /// Simulated are `Answer`, `Background`, `Busy`, `Congestion`, `Dial`, `Gosub` (as a `Goto`), `Goto`, `GotoIf`,
+    /// It simulates `Answer`, `Background`, `Busy`, `Congestion`, `Dial`, `Gosub` (as a `Goto`), `Goto`, `GotoIf`,
     /// `Hangup`, `Log`, `MSet`, `MusicOnHold`, `NoOp`, `Playback`, `Proceeding`, `Progress`, `Read` (of one file),
     /// `Ringing`, `SayAlpha`, `SayDigits`, `SayNumber`, `SayPhonetic`, `SendDTMF`, `Set`, `StartMusicOnHold`,
     /// `StopMusicOnHold`, `System`, `TrySystem`, `UserEvent`, `Verbose`, `Wait` and `WaitExten`, and what
-    /// [`with_application`](Self::with_application) declared. `System` runs nothing and succeeds; `Dial` comes to what
-    /// [`with_dial_status`](Self::with_dial_status) says. Applications of a real Asterisk that are not listed do not
-    /// exist here.
+    /// [`with_application`](Self::with_application) declared. `System` runs nothing and succeeds; `Dial` ends as
+    /// [`with_dial_status`](Self::with_dial_status) says. Other applications of a real Asterisk don't exist here.
     pub fn exec(&mut self, application: &str, arguments: &str) -> i32 {
         let full = self.get_variable("AGIEXECFULL").is_some_and(|value| is_true(&value));
         let arguments = if full { self.expand(arguments) } else { arguments.to_owned() };
@@ -50,8 +51,8 @@ impl Channel {
             "waitexten" => {
                 let length = seconds(argument(0)).unwrap_or(Duration::from_secs(10));
                 match self.key_before(self.now() + length) {
-                    // Nobody answered: the dialplan goes on, as far as an AGI can tell.
-                    Key::Nothing => 0,
+                    // On a timeout the dialplan goes on, as far as an AGI script can tell.
+                    KeyResult::Nothing => 0,
                     key => key.code(),
                 }
             }
@@ -82,7 +83,7 @@ impl Channel {
             }
             _ => {
                 self.executed.pop();
-                NO_SUCH
+                NO_SUCH_APPLICATION
             }
         }
     }
@@ -99,19 +100,22 @@ impl Channel {
             return -1;
         }
         if self.dead {
-            // Nothing can be played any more, and that counts as played.
+            // Asterisk counts playing to a dead channel as success.
             self.set_variable("PLAYBACKSTATUS", "FAILED");
             return 0;
         }
         let options = options.to_ascii_lowercase();
         let (mut result, mut missing) = (true, false);
-        let up = self.state == State::Up;
+        let up = self.state == ChannelState::Up;
         let skip = !up && options.contains("skip");
         if !skip && (up || options.contains("noanswer") || self.answer()) {
             for file in files.split('&').map(str::trim) {
                 match self.find(file) {
                     None => missing = true,
-                    Some(clip) => result = !matches!(self.play_clip(clip, 0, Sound::File(file), "").end, End::HungUp),
+                    Some(clip) => {
+                        let end = self.play_clip(clip, 0, Sound::File(file), "").end;
+                        result = !matches!(end, StreamEnd::HungUp);
+                    }
                 }
                 if !result {
                     break;
@@ -128,16 +132,16 @@ impl Channel {
         if arguments.is_empty() {
             return -1;
         }
-        let up = self.state == State::Up;
-        let (mut key, mut missing) = (Key::Nothing, false);
+        let up = self.state == ChannelState::Up;
+        let (mut key, mut missing) = (KeyResult::Nothing, false);
         let skip = !up && (options.eq_ignore_ascii_case("skip") || options.contains('s'));
         let silent = options.eq_ignore_ascii_case("noanswer") || options.contains('n');
         if !skip {
             if !up && !silent && !self.answer() {
-                key = Key::Failed;
+                key = KeyResult::Failed;
             }
             for file in files.split('&').map(str::trim) {
-                if key != Key::Nothing {
+                if key != KeyResult::Nothing {
                     break;
                 }
                 let Some(clip) = self.find(file) else {
@@ -158,7 +162,7 @@ impl Channel {
         if variable.is_empty() {
             return 0;
         }
-        if self.state != State::Up {
+        if self.state != ChannelState::Up {
             if options.contains('s') {
                 self.set_variable(variable, "");
                 self.set_variable("READSTATUS", "SKIPPED");
@@ -174,9 +178,9 @@ impl Channel {
         let (mut digits, mut status) = (String::new(), "ERROR");
         for _ in 0..attempts {
             match self.digits(file, wait.unwrap_or(10_000), wait.unwrap_or(5000), max.into(), "#") {
-                Data::Digits(typed) => (digits, status) = (typed, "OK"),
-                Data::Timeout(typed) => (digits, status) = (typed, "TIMEOUT"),
-                Data::Failed => break,
+                GetDataResult::Digits(typed) => (digits, status) = (typed, "OK"),
+                GetDataResult::Timeout(typed) => (digits, status) = (typed, "TIMEOUT"),
+                GetDataResult::Failed => break,
             }
             if !digits.is_empty() {
                 break;
@@ -215,7 +219,7 @@ impl Channel {
         value(alive)
     }
 
-    /// Each digit sounds, then there is a pause.
+    /// Each digit is a tone followed by a pause.
     fn send_dtmf(&mut self, digits: &str, pause: &str, length: &str) -> i32 {
         let count = u32::try_from(digits.chars().count()).unwrap_or(u32::MAX);
         let milliseconds =
@@ -224,7 +228,7 @@ impl Channel {
         value(self.idle(self.now() + each.saturating_mul(count)))
     }
 
-    /// `[[context,]extension,]priority`; a label has to be known.
+    /// `[[context,]extension,]priority`, where the priority is a number or a known label.
     fn goto(&mut self, place: &str) -> i32 {
         let parts: Vec<&str> = place.split(',').map(str::trim).collect();
         let (context, extension, priority) = match parts[..] {
@@ -244,7 +248,7 @@ impl Channel {
     fn goto_if(&mut self, text: &str) -> i32 {
         let (condition, branches) = text.split_once('?').unwrap_or((text, ""));
         let (yes, no) = branches.split_once(':').unwrap_or((branches, ""));
-        // Empty and zero are false, any other text is true.
+        // An empty text and zero are false; any other text is true.
         let condition = condition.trim();
         let branch = if condition.is_empty() || leading_number(condition) == Some(0) { no } else { yes };
         if branch.is_empty() { 0 } else { self.goto(branch) }
@@ -254,11 +258,11 @@ impl Channel {
         let status = self.dial_status.clone();
         let options = arguments.get(2).copied().unwrap_or_default();
         if status == "NOANSWER" {
-            // It rings until the time is up.
+            // Rings until the timeout.
             let length = arguments.get(1).and_then(|text| seconds(text.trim()));
             let until = length.map_or(Time::NEVER, |length| self.now() + length);
             self.next_prompt();
-            while !matches!(self.hear_silence(until, false), Event::TimeUp | Event::HungUp) {}
+            while !matches!(self.hear_silence(until, false), WaitEvent::TimeUp | WaitEvent::HungUp) {}
         }
         if self.dead {
             self.set_variable("DIALSTATUS", "CANCEL");
@@ -266,23 +270,23 @@ impl Channel {
         }
         self.set_variable("DIALSTATUS", &status);
         if status == "ANSWER" && self.answer() && !options.contains('g') {
-            // The callee hung up first, and nothing told Dial to go on.
+            // The callee hung up first, and without `g` Dial doesn't go on.
             return -1;
         }
         0
     }
 }
 
-fn value(fine: bool) -> i32 {
-    if fine { 0 } else { -1 }
+fn value(success: bool) -> i32 {
+    if success { 0 } else { -1 }
 }
 
-/// Asterisk's idea of true.
+/// Whether Asterisk takes this text for true.
 fn is_true(text: &str) -> bool {
     ["yes", "true", "y", "t", "1", "on"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A length in seconds, whole or fraction; nothing when there is none.
+/// Reads a duration in seconds, which may be a fraction; `None` if it is zero or not a number.
 fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.parse().ok()?).ok().filter(|length| !length.is_zero())
 }
@@ -291,7 +295,7 @@ fn seconds(text: &str) -> Option<Duration> {
 mod tests {
     use super::super::channel::tests::{channel, elapsed};
 
-    /// Runs `Application(arguments)`, then shows its value, the time, and these variables.
+    /// Runs `Application(arguments)` and compares its value, the time it took, and these variables.
     fn check(plan: &str, call: &str, variables: &str, expected: &str) {
         let mut channel = channel(plan).with_application("Custom", 7).with_named_label("default", "s", "here", 5);
         let (name, arguments) = call.split_once('(').unwrap();
@@ -357,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn dial_comes_to_what_was_declared() {
+    fn dial_ends_with_the_declared_status() {
         let mut channel = channel("").with_dial_status("ANSWER");
         assert_eq!((channel.exec("Dial", "SIP/x,10"), channel.is_dead()), (-1, false));
         assert_eq!(channel.exec("Dial", "SIP/x,10,g"), 0);
@@ -366,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_filled_in_only_when_asked() {
+    fn arguments_are_expanded_only_if_agiexecfull_is_set() {
         let mut channel = channel("");
         channel.set_variable("A", "x");
         channel.exec("Set", "B=${A}");

@@ -1,21 +1,21 @@
-//! The person at the other end of the line, as the channel sees them.
+//! The caller, as the channel sees them.
 
 use super::say;
 use crate::clock::Time;
 use std::fmt;
 
-/// The person at the other end; all waiting in the simulator is [`wait`](Self::wait).
+/// The caller at the other end of the line. All waiting in the simulator happens in [`wait`](Self::wait).
 pub trait Caller: Send {
-    /// The moment it is for this caller.
+    /// Returns the current time of this caller.
     fn now(&self) -> Time;
 
-    /// Lets time pass until the caller acts or `until` comes; `None` when `until` came. An act due just then still
-    /// counts. A caller asked to wait until [`Time::NEVER`] who has nothing left to do hangs up: the wait would
-    /// never end.
+    /// Lets time pass until the caller acts, or until `until`, and then returns `None`. An act that is due exactly at
+    /// `until` still counts. A caller with nothing left to do who has to wait until [`Time::NEVER`] hangs up, since
+    /// the wait would never end.
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act>;
 }
 
-/// What a caller does.
+/// Something a caller does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Presses a key.
@@ -31,26 +31,26 @@ pub enum Act {
 pub struct Digit(u8);
 
 impl Digit {
-    /// The key with this letter. Lower-case letters are no keys, as in Asterisk.
+    /// Returns the key with this letter. As in Asterisk, lower-case letters aren't keys.
     #[must_use]
     pub fn new(letter: char) -> Option<Self> {
         let code = u8::try_from(letter).ok()?;
         matches!(code, b'0'..=b'9' | b'*' | b'#' | b'A'..=b'D').then_some(Self(code))
     }
 
-    /// Its ASCII code, as replies carry it.
+    /// Returns the ASCII code that replies carry.
     #[must_use]
     pub const fn code(self) -> u8 {
         self.0
     }
 
-    /// Its letter.
+    /// Returns the letter on the key.
     #[must_use]
     pub const fn letter(self) -> char {
         self.0 as char
     }
 
-    /// Whether a list of digits, such as the escape digits of a command, holds this key.
+    /// Whether a list of digits, such as the escape digits of a command, contains this key.
     #[must_use]
     pub fn is_in(self, digits: &str) -> bool {
         digits.contains(self.letter())
@@ -69,46 +69,44 @@ impl fmt::Debug for Digit {
     }
 }
 
-/// What the caller hears right now, and whether somebody listens to the keys.
+/// The sound the caller hears at the moment, and whether the script listens for keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hearing<'a> {
-    /// What is on the line.
+    /// The sound on the line.
     pub sound: Sound<'a>,
-    /// A number that grows with every new prompt or question, so that the same file twice is two prompts. A number
-    /// or date spoken from several files is one prompt.
+    /// A number that grows with every prompt or question, so that the same file played twice counts as two prompts. A
+    /// spoken number or date is one prompt, though it consists of several files.
     pub prompt: u64,
     /// When this prompt began.
     pub began: Time,
-    /// Whether a key would be listened to.
+    /// Whether the script listens for keys.
     pub asked: bool,
 }
 
 /// A sound on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sound<'a> {
-    /// Nothing.
+    /// Silence.
     Silence,
     /// A sound file, by the name the script gave.
     File(&'a str),
-    /// Something spoken: `number`, `digits`, `alpha`, `phonetic`, `date`, `time` or `datetime`, and its text as the
-    /// script gave it.
+    /// Spoken text.
     Spoken {
-        /// What kind of text.
+        /// The kind of text: `number`, `digits`, `alpha`, `phonetic`, `date`, `time` or `datetime`.
         kind: &'a str,
-        /// The text.
+        /// The text as the script gave it.
         text: &'a str,
     },
     /// The beep before a recording.
     Beep,
     /// Silence while this file is recorded.
     Recording(&'a str),
-    /// Music on hold, of this class.
+    /// Music on hold of this class.
     Music(&'a str),
 }
 
 impl Sound<'_> {
-    /// The names of the sound files it consists of. None are known of a date in a format of the script's own, nor of
-    /// music.
+    /// Returns the names of the sound files the sound consists of: none for music, nor for a date in a custom format.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
         match self {
@@ -119,8 +117,8 @@ impl Sound<'_> {
         }
     }
 
-    /// Whether a plan's `when PROMPT` means this sound: a file's name, `number 42` or `42`, `beep`, `recording`,
-    /// `music`.
+    /// Whether `when PROMPT` in a plan means this sound: the name of a file, `number 42` or `42`, `beep`, `recording`,
+    /// or `music`.
     #[must_use]
     pub fn is(&self, prompt: &str) -> bool {
         match self {
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_is_known_by_its_name() {
+    fn a_prompt_is_recognised_by_its_name() {
         assert!(Sound::File("welcome").is("welcome"));
         let spoken = Sound::Spoken { kind: "number", text: "42" };
         assert!(spoken.is("number 42") && spoken.is("42") && !spoken.is("digits 42"));

@@ -1,169 +1,42 @@
-//! One channel: who calls, what state the line is in, and where the dialplan stands.
+//! One channel: its set-up, its state, and waiting.
 
 use super::caller::{Act, Caller, Digit, Hearing, Sound};
+use super::channel_state::ChannelState;
 use super::database::Database;
+use super::incoming_call::IncomingCall;
 use super::sounds::Sounds;
-use super::speech::Speech;
+use super::speech_engine::Speech;
 use super::variables::Variables;
 use crate::clock::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What Asterisk knows of a call when the script starts; all of it can be read there as `agi_*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// `agi_network_script`, for a `FastAGI` call: then `agi_network` comes first. An empty one leaves out its line.
-    pub network_script: Option<String>,
-    /// `agi_request`.
-    pub request: String,
-    /// `agi_channel`: the channel's name.
-    pub channel: String,
-    /// `agi_language`.
-    pub language: String,
-    /// `agi_type`: the channel's technology.
-    pub kind: String,
-    /// `agi_uniqueid`.
-    pub uniqueid: String,
-    /// `agi_version`.
-    pub version: String,
-    /// `agi_callerid`: the number; `unknown` when there is none.
-    pub callerid: Option<String>,
-    /// `agi_calleridname`.
-    pub calleridname: Option<String>,
-    /// `agi_callingpres`.
-    pub callingpres: i32,
-    /// `agi_callingani2`.
-    pub callingani2: i32,
-    /// `agi_callington`.
-    pub callington: i32,
-    /// `agi_callingtns`.
-    pub callingtns: i32,
-    /// `agi_dnid`.
-    pub dnid: Option<String>,
-    /// `agi_rdnis`.
-    pub rdnis: Option<String>,
-    /// `agi_context`.
-    pub context: String,
-    /// `agi_extension`.
-    pub extension: String,
-    /// `agi_priority`.
-    pub priority: i32,
-    /// `agi_enhanced`: an EAGI call.
-    pub enhanced: bool,
-    /// `agi_accountcode`.
-    pub accountcode: String,
-    /// `agi_threadid`.
-    pub threadid: i64,
-    /// `agi_arg_1` and so on.
-    pub args: Vec<String>,
-}
-
-impl Default for Call {
-    /// Somebody calls from 100.
-    fn default() -> Self {
-        Self {
-            network_script: None,
-            request: "agi-rhai".into(),
-            channel: "PJSIP/100-00000001".into(),
-            language: "en".into(),
-            kind: "PJSIP".into(),
-            uniqueid: "1700000000.1".into(),
-            version: "22.10.1".into(),
-            callerid: Some("100".into()),
-            calleridname: None,
-            callingpres: 0,
-            callingani2: 0,
-            callington: 0,
-            callingtns: 0,
-            dnid: None,
-            rdnis: None,
-            context: "default".into(),
-            extension: "s".into(),
-            priority: 1,
-            enhanced: false,
-            accountcode: String::new(),
-            threadid: 1,
-            args: Vec::new(),
-        }
-    }
-}
-
-/// The state of a channel, in CHANNEL STATUS's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Down and available.
-    Down = 0,
-    /// Down, but reserved.
-    Reserved = 1,
-    /// Off hook.
-    OffHook = 2,
-    /// Digits have been dialed.
-    Dialed = 3,
-    /// The line is ringing here: not yet answered.
-    Ring = 4,
-    /// The remote end is ringing.
-    Ringing = 5,
-    /// Up: answered.
-    Up = 6,
-    /// Busy.
-    Busy = 7,
-    /// Digits have been dialed while off hook.
-    DialingOffHook = 8,
-    /// Before ringing.
-    PreRing = 9,
-}
-
-impl State {
-    /// CHANNEL STATUS's number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// Asterisk's word, as `CHANNEL(state)` gives it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Down => "Down",
-            Self::Reserved => "Rsrvd",
-            Self::OffHook => "OffHook",
-            Self::Dialed => "Dialing",
-            Self::Ring => "Ring",
-            Self::Ringing => "Ringing",
-            Self::Up => "Up",
-            Self::Busy => "Busy",
-            Self::DialingOffHook => "Dialing Offhook",
-            Self::PreRing => "Pre-ring",
-        }
-    }
-}
-
-/// What comes from the caller's microphone.
+/// The sound from the caller's microphone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Voice {
     /// Speech, all the time.
     #[default]
     Speaks,
-    /// Silence, which a recording hears.
+    /// Silence, which a recording can detect.
     Silent,
-    /// Not even silence: no audio arrives, so a recording stays empty and no silence is detected.
+    /// No audio at all: a recording stays empty, and no silence is detected.
     Absent,
 }
 
-/// What a command that waits for a key answers.
+/// The result of a command that waits for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum KeyResult {
     /// This key was pressed.
     Pressed(Digit),
-    /// No key.
+    /// No key was pressed in time.
     Nothing,
-    /// A missing file, or a hangup.
+    /// A file is missing, or the call was hung up.
     Failed,
 }
 
-impl Key {
-    /// The number in the reply: an ASCII code, 0 or -1.
+impl KeyResult {
+    /// Returns the number in the reply: an ASCII code, 0 or -1.
     #[must_use]
     pub fn code(self) -> i32 {
         match self {
@@ -174,48 +47,35 @@ impl Key {
     }
 }
 
-/// What GOSUB comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gosub {
-    /// There is no such label.
-    NotFound,
-    /// The routine could not be run.
-    Failed,
-    /// It ran, and returned.
-    Complete,
-    /// It ran, and ended without a return.
-    AbnormalExit,
-}
-
-/// A place in the dialplan.
+/// A priority in the dialplan.
 #[derive(Clone, Debug)]
 pub(super) struct Label {
     pub context: String,
     pub extension: String,
     pub priority: i32,
     pub name: Option<String>,
-    /// What a subroutine here returns as `GOSUB_RETVAL`.
+    /// The value that a subroutine here returns in `GOSUB_RETVAL`.
     pub returns: Option<String>,
 }
 
-/// What happened while the channel waited.
-pub(super) enum Event {
+/// The reason why a wait ended.
+pub(super) enum WaitEvent {
     Key(Digit),
     Text(String),
     HungUp,
     TimeUp,
 }
 
-/// One channel of a make-believe Asterisk, with its caller on the line.
+/// One channel of a simulated Asterisk, with its caller on the line.
 ///
-/// Keys count only while a command listens; between commands no time passes, and [`idle`](Self::idle) drops them.
+/// Keys count only while a command listens. Between commands no time passes, and [`idle`](Self::idle) drops keys.
 pub struct Channel {
     pub(super) caller: Box<dyn Caller>,
-    pub(super) call: Call,
-    pub(super) state: State,
+    pub(super) call: IncomingCall,
+    pub(super) state: ChannelState,
     pub(super) dead: bool,
     pub(super) hangup_at: Option<Time>,
-    /// The prompt heard last, and when it began.
+    /// The number of the last prompt, and when it began.
     pub(super) prompt: u64,
     pub(super) began: Time,
     pub(super) sounds: Arc<Sounds>,
@@ -224,11 +84,11 @@ pub struct Channel {
     pub(super) globals: BTreeMap<String, String>,
     pub(super) context: String,
     pub(super) extension: String,
-    /// The priority running: the dialplan goes on with the next one.
+    /// The priority that is running; the dialplan goes on with the next one.
     pub(super) priority: i32,
     pub(super) labels: Vec<Label>,
     pub(super) applications: BTreeMap<String, i32>,
-    pub(super) channels: BTreeMap<String, State>,
+    pub(super) channels: BTreeMap<String, ChannelState>,
     pub(super) dial_status: String,
     pub(super) executed: Vec<(String, String)>,
     pub(super) speech: Speech,
@@ -238,20 +98,20 @@ pub struct Channel {
     pub(super) music: Option<String>,
     pub(super) music_class: String,
     pub(super) sent_text: Vec<String>,
-    carries_text: bool,
-    has_tdd: bool,
-    answer_delay: Duration,
+    pub(super) carries_text: bool,
+    pub(super) has_tdd: bool,
+    pub(super) answer_delay: Duration,
     pub(super) zone_offset: i32,
-    /// The caller is gone when the script sends this command, counted from 1.
-    gone_at: Option<u64>,
+    /// The caller has hung up when the script sends this command, counted from 1.
+    hangup_before_command: Option<u64>,
     commands: u64,
 }
 
 /// Setting up.
 impl Channel {
-    /// A ringing channel with the stock sounds and an empty database.
+    /// Returns a ringing channel with the stock sounds and an empty database.
     #[must_use]
-    pub fn new(call: Call, caller: Box<dyn Caller>) -> Self {
+    pub fn new(call: IncomingCall, caller: Box<dyn Caller>) -> Self {
         let (context, extension, priority) = (call.context.clone(), call.extension.clone(), call.priority);
         let began = caller.now();
         let writable =
@@ -259,7 +119,7 @@ impl Channel {
         Self {
             caller,
             call,
-            state: State::Ring,
+            state: ChannelState::Ring,
             dead: false,
             hangup_at: None,
             prompt: 0,
@@ -287,52 +147,52 @@ impl Channel {
             has_tdd: false,
             answer_delay: Duration::ZERO,
             zone_offset: 0,
-            gone_at: None,
+            hangup_before_command: None,
             commands: 0,
         }
     }
 
-    /// With these sounds.
+    /// Sets the sounds.
     #[must_use]
     pub fn with_sounds(mut self, sounds: Arc<Sounds>) -> Self {
         self.sounds = sounds;
         self
     }
 
-    /// With this database.
+    /// Sets the database.
     #[must_use]
     pub fn with_database(mut self, database: Database) -> Self {
         self.database = database;
         self
     }
 
-    /// In this state.
+    /// Sets the state.
     #[must_use]
-    pub fn with_state(mut self, state: State) -> Self {
+    pub fn with_state(mut self, state: ChannelState) -> Self {
         self.state = state;
         self
     }
 
-    /// With a caller who sounds like this.
+    /// Sets the sound from the caller's microphone.
     #[must_use]
     pub fn with_voice(mut self, voice: Voice) -> Self {
         self.voice = voice;
         self
     }
 
-    /// With this place in the dialplan, for GOSUB.
+    /// Adds a priority to the dialplan, for GOSUB.
     #[must_use]
     pub fn with_label(self, context: &str, extension: &str, priority: i32) -> Self {
         self.label(context, extension, priority, None, None)
     }
 
-    /// With a place that has a name, for GOSUB, SET PRIORITY and Goto.
+    /// Adds a priority with a label, for GOSUB, SET PRIORITY and Goto.
     #[must_use]
     pub fn with_named_label(self, context: &str, extension: &str, name: &str, priority: i32) -> Self {
         self.label(context, extension, priority, Some(name), None)
     }
 
-    /// With a subroutine that returns this value as `GOSUB_RETVAL`.
+    /// Adds a subroutine that returns this value in `GOSUB_RETVAL`.
     #[must_use]
     pub fn with_subroutine(self, context: &str, extension: &str, priority: i32, returns: Option<&str>) -> Self {
         self.label(context, extension, priority, None, returns)
@@ -349,66 +209,66 @@ impl Channel {
         self
     }
 
-    /// With one more application for EXEC, which returns this value and takes no time. It goes before our own.
+    /// Adds an application for EXEC that returns this value and takes no time. It replaces a built-in one of that name.
     #[must_use]
     pub fn with_application(mut self, name: &str, value: i32) -> Self {
         self.applications.insert(name.to_ascii_lowercase(), value);
         self
     }
 
-    /// With one more channel, for CHANNEL STATUS and HANGUP.
+    /// Adds another channel, for CHANNEL STATUS and HANGUP.
     #[must_use]
-    pub fn with_channel(mut self, name: &str, state: State) -> Self {
+    pub fn with_channel(mut self, name: &str, state: ChannelState) -> Self {
         self.channels.insert(name.into(), state);
         self
     }
 
-    /// With this outcome of Dial, as DIALSTATUS has it; `CHANUNAVAIL` unless told otherwise.
+    /// Sets the DIALSTATUS with which Dial ends, `CHANUNAVAIL` by default.
     #[must_use]
     pub fn with_dial_status(mut self, status: &str) -> Self {
         self.dial_status = status.into();
         self
     }
 
-    /// On a line that can carry text, which it can unless told otherwise.
+    /// Sets whether the line carries text, which it does by default.
     #[must_use]
     pub fn with_text(mut self, yes: bool) -> Self {
         self.carries_text = yes;
         self
     }
 
-    /// On a line with a telecommunications device for the deaf.
+    /// Sets whether there is a telecommunications device for the deaf.
     #[must_use]
     pub fn with_tdd(mut self, yes: bool) -> Self {
         self.has_tdd = yes;
         self
     }
 
-    /// In a zone so many seconds east of Greenwich.
+    /// Sets the time zone, in seconds east of Greenwich.
     #[must_use]
     pub fn with_zone_offset(mut self, seconds: i32) -> Self {
         self.zone_offset = seconds;
         self
     }
 
-    /// With a caller who is gone when the script sends this command, counted from 1: no moment of a virtual clock lies
-    /// between two commands that take no time, and a real caller may hang up there.
+    /// Makes the caller hang up just before the script sends this command, counted from 1. A real caller may hang up
+    /// between two commands that take no time, where a virtual clock has no moment for it.
     #[must_use]
-    pub fn with_gone_at(mut self, command: u64) -> Self {
-        self.gone_at = Some(command);
+    pub fn with_hangup_before_command(mut self, command: u64) -> Self {
+        self.hangup_before_command = Some(command);
         self
     }
 
-    /// With one more absolute folder that recordings may go to, besides `/tmp`, Asterisk's spool and its sounds. Names
-    /// that are not absolute always may.
+    /// Adds an absolute folder to which recordings may go, besides `/tmp`, Asterisk's spool and its sounds. A name that
+    /// isn't absolute can always be written.
     #[must_use]
     pub fn with_writable(mut self, folder: &str) -> Self {
         self.writable.insert(folder.trim_end_matches('/').into());
         self
     }
 
-    /// With answering taking so long. It takes no time unless told otherwise; a real Asterisk waits for the first
-    /// sound of the caller, at most 500 ms.
+    /// Sets how long answering takes, no time by default. A real Asterisk waits for the first sound from the caller,
+    /// at most 500 ms.
     #[must_use]
     pub fn with_answer_delay(mut self, length: Duration) -> Self {
         self.answer_delay = length;
@@ -416,27 +276,21 @@ impl Channel {
     }
 }
 
-/// Looking.
+/// Reading the state of the channel.
 impl Channel {
-    /// The moment it is.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Time {
         self.caller.now()
     }
 
-    /// Whether the call has been hung up, by whomever: the channel is dead.
+    /// Whether the call has been hung up, by either side.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.dead
     }
 
-    /// The same as [`is_dead`](Self::is_dead).
-    #[must_use]
-    pub fn hung_up(&self) -> bool {
-        self.dead
-    }
-
-    /// The opening environment, as names and values in Asterisk's order.
+    /// Returns the opening environment, as names and values in Asterisk's order.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let call = &self.call;
@@ -478,91 +332,91 @@ impl Channel {
         lines
     }
 
-    /// The state of the channel.
+    /// Returns the state of the channel.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ChannelState {
         self.state
     }
 
-    /// The channel's name.
+    /// Returns the name of the channel.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.call.channel
     }
 
-    /// The channel's language.
+    /// Returns the language of the channel.
     #[must_use]
     pub fn language(&self) -> &str {
         &self.call.language
     }
 
-    /// Context, extension and priority with which the dialplan would go on.
+    /// Returns the context, extension and priority at which the dialplan would go on.
     #[must_use]
     pub fn position(&self) -> (&str, &str, i32) {
         (&self.context, &self.extension, self.priority.saturating_add(1))
     }
 
-    /// `AstDB`, with the DATABASE commands as its methods.
+    /// Returns `AstDB`, whose methods are the DATABASE commands.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// The sound files.
+    /// Returns the sound files.
     #[must_use]
     pub fn sounds(&self) -> &Sounds {
         &self.sounds
     }
 
-    /// The channel's variables, without leading underscores.
+    /// Returns the variables of the channel, whose names have no leading underscores.
     #[must_use]
     pub fn variables(&self) -> &Variables {
         &self.variables
     }
 
-    /// What has been recorded: names and samples.
+    /// Returns the recordings: their names and lengths in samples.
     #[must_use]
     pub fn recordings(&self) -> &BTreeMap<String, u64> {
         &self.recordings
     }
 
-    /// The class of the music on hold, while it plays.
+    /// Returns the class of the music on hold while it plays.
     #[must_use]
     pub fn music(&self) -> Option<&str> {
         self.music.as_deref()
     }
 
-    /// The texts sent to the caller.
+    /// Returns the texts sent to the caller.
     #[must_use]
     pub fn sent_text(&self) -> &[String] {
         &self.sent_text
     }
 
-    /// The applications executed, and their arguments.
+    /// Returns the executed applications with their arguments.
     #[must_use]
     pub fn executed(&self) -> &[(String, String)] {
         &self.executed
     }
 }
 
-/// Waiting: everything that takes time ends here.
+/// Waiting: everything that takes time ends up here.
 impl Channel {
-    /// Lets time pass while no command runs: keys are dropped. False when the call was hung up in the meantime.
+    /// Lets time pass while no command runs, dropping keys. Returns false if the call was hung up meanwhile.
     pub fn idle(&mut self, until: Time) -> bool {
         self.next_prompt();
         loop {
             match self.hear_silence(until, false) {
-                Event::HungUp => return false,
-                Event::TimeUp => return true,
-                Event::Key(_) | Event::Text(_) => {}
+                WaitEvent::HungUp => return false,
+                WaitEvent::TimeUp => return true,
+                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
             }
         }
     }
 
-    /// A command comes: the caller may be gone.
+    /// Counts a command, before which the caller may hang up.
     pub fn begin_command(&mut self) {
         self.commands += 1;
-        if self.gone_at == Some(self.commands) {
+        if self.hangup_before_command == Some(self.commands) {
             self.die();
         }
     }
@@ -573,216 +427,59 @@ impl Channel {
         self.began = self.now();
     }
 
-    /// Waits with this in the caller's ear.
-    pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, asked: bool) -> Event {
+    /// Waits while the caller hears this sound.
+    pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, asked: bool) -> WaitEvent {
         if self.dead {
-            return Event::HungUp;
+            return WaitEvent::HungUp;
         }
         let limit = self.hangup_at.map_or(until, |at| at.min(until));
         let hears = Hearing { sound, prompt: self.prompt, began: self.began, asked };
         match self.caller.wait(limit, &hears) {
-            Some(Act::Key(digit)) => Event::Key(digit),
-            Some(Act::Says(text)) => Event::Text(text),
+            Some(Act::Key(digit)) => WaitEvent::Key(digit),
+            Some(Act::Says(text)) => WaitEvent::Text(text),
             Some(Act::HangUp) => self.die(),
-            // A wait that nothing will ever end is the end of the call.
+            // A wait that nothing can end is the end of the call.
             None if limit == Time::NEVER || self.hangup_at == Some(limit) => self.die(),
-            None => Event::TimeUp,
+            None => WaitEvent::TimeUp,
         }
     }
 
-    /// Waits in silence, or with the music on hold.
-    pub(super) fn hear_silence(&mut self, until: Time, asked: bool) -> Event {
+    /// Waits in silence, or with music on hold.
+    pub(super) fn hear_silence(&mut self, until: Time, asked: bool) -> WaitEvent {
         match self.music.clone() {
             Some(class) => self.hear(until, Sound::Music(&class), asked),
             None => self.hear(until, Sound::Silence, asked),
         }
     }
 
-    pub(super) fn die(&mut self) -> Event {
+    pub(super) fn die(&mut self) -> WaitEvent {
         self.dead = true;
-        Event::HungUp
+        WaitEvent::HungUp
     }
 
-    /// Waits for any key. No time at all is a look at nothing, as in Asterisk.
-    pub(super) fn key_before(&mut self, until: Time) -> Key {
+    /// Waits for any key. As in Asterisk, a wait of no time never sees a key.
+    pub(super) fn key_before(&mut self, until: Time) -> KeyResult {
         if self.dead {
-            return Key::Failed;
+            return KeyResult::Failed;
         }
         if until <= self.now() {
-            return Key::Nothing;
+            return KeyResult::Nothing;
         }
         self.next_prompt();
         loop {
             match self.hear_silence(until, true) {
-                Event::Key(digit) => return Key::Pressed(digit),
-                Event::HungUp => return Key::Failed,
-                Event::TimeUp => return Key::Nothing,
-                Event::Text(_) => {}
+                WaitEvent::Key(digit) => return KeyResult::Pressed(digit),
+                WaitEvent::HungUp => return KeyResult::Failed,
+                WaitEvent::TimeUp => return KeyResult::Nothing,
+                WaitEvent::Text(_) => {}
             }
         }
     }
 
-    /// So many milliseconds from now; a negative number is for ever.
+    /// Returns the moment this many milliseconds from now; never if the number is negative.
     pub(super) fn deadline(&self, milliseconds: i64) -> Time {
         u64::try_from(milliseconds).map_or(Time::NEVER, |length| self.now() + Duration::from_millis(length))
     }
-}
-
-/// The commands about the line itself.
-impl Channel {
-    /// ANSWER; false for -1.
-    pub fn answer(&mut self) -> bool {
-        if self.state == State::Up {
-            return true;
-        }
-        if self.dead {
-            return false;
-        }
-        self.state = State::Up;
-        self.answer_delay.is_zero() || self.idle(self.now() + self.answer_delay)
-    }
-
-    /// CHANNEL STATUS of this or another channel; nothing for an unknown one.
-    #[must_use]
-    pub fn channel_status(&self, channel: Option<&str>) -> Option<State> {
-        match channel {
-            None => Some(self.state),
-            Some(name) if name.eq_ignore_ascii_case(self.name()) => Some(self.state),
-            Some(name) => self.other(name).map(|(_, state)| *state),
-        }
-    }
-
-    /// HANGUP of this or another channel; false for an unknown one.
-    pub fn hangup(&mut self, channel: Option<&str>) -> bool {
-        match channel {
-            Some(name) if !name.eq_ignore_ascii_case(self.name()) => {
-                let Some((name, _)) = self.other(name) else { return false };
-                let name = name.clone();
-                self.channels.remove(&name);
-            }
-            _ => {
-                self.die();
-            }
-        }
-        true
-    }
-
-    fn other(&self, name: &str) -> Option<(&String, &State)> {
-        self.channels.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
-    }
-
-    /// SET AUTOHANGUP, in seconds from now; 0 or less takes it back.
-    pub fn set_autohangup(&mut self, seconds: f64) {
-        let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        self.hangup_at = (!length.is_zero()).then(|| self.now() + length);
-    }
-
-    /// SET MUSIC.
-    pub fn set_music(&mut self, on: bool, class: Option<&str>) {
-        self.music = on.then(|| class.filter(|class| !class.is_empty()).unwrap_or(&self.music_class).to_owned());
-    }
-
-    /// RECEIVE CHAR: the first byte of a text; 0 of an empty one; nothing when none came.
-    pub fn receive_char(&mut self, milliseconds: i64) -> Option<u8> {
-        self.receive_text(milliseconds).map(|text| text.bytes().next().unwrap_or(0))
-    }
-
-    /// RECEIVE TEXT. A negative time is for ever, none at all gives up at once.
-    pub fn receive_text(&mut self, milliseconds: i64) -> Option<String> {
-        if milliseconds == 0 {
-            return None;
-        }
-        let until = self.deadline(milliseconds);
-        self.next_prompt();
-        loop {
-            match self.hear_silence(until, false) {
-                Event::Text(text) => return Some(text),
-                Event::HungUp | Event::TimeUp => return None,
-                Event::Key(_) => {}
-            }
-        }
-    }
-
-    /// SEND TEXT; false for -1: the line carries no text.
-    pub fn send_text(&mut self, text: &str) -> bool {
-        if text.is_empty() {
-            return true;
-        }
-        let sent = self.carries_text && !self.dead;
-        if sent {
-            self.sent_text.push(text.to_owned());
-        }
-        sent
-    }
-
-    /// SEND IMAGE; false for -1. On a living channel it always works, also where no image can be shown.
-    #[must_use]
-    pub fn send_image(&self, _name: &str) -> bool {
-        !self.dead
-    }
-
-    /// TDD MODE; whether the line is capable.
-    #[must_use]
-    pub fn tdd_mode(&self, _mode: &str) -> bool {
-        self.has_tdd
-    }
-}
-
-/// The commands about the dialplan.
-impl Channel {
-    /// SET CONTEXT.
-    pub fn set_context(&mut self, context: &str) {
-        context.clone_into(&mut self.context);
-    }
-
-    /// SET EXTENSION.
-    pub fn set_extension(&mut self, extension: &str) {
-        extension.clone_into(&mut self.extension);
-    }
-
-    /// SET PRIORITY, to a number or a label; false for an unknown label.
-    pub fn set_priority(&mut self, priority: &str) -> bool {
-        let Some(number) = self.priority_of(&self.context, &self.extension, priority) else { return false };
-        self.set_priority_number(number);
-        true
-    }
-
-    pub(super) fn set_priority_number(&mut self, number: i32) {
-        // The dialplan adds one when it goes on, so Asterisk takes it off here, and PRIORITY shows it.
-        if number >= 0 {
-            self.priority = number - 1;
-        }
-    }
-
-    /// A priority by number or label.
-    pub(super) fn priority_of(&self, context: &str, extension: &str, priority: &str) -> Option<i32> {
-        leading_number(priority).or_else(|| {
-            let here = |label: &&Label| {
-                label.context == context && label.extension == extension && label.name.as_deref() == Some(priority)
-            };
-            self.labels.iter().find(here).map(|label| label.priority).filter(|number| *number > 0)
-        })
-    }
-
-    /// GOSUB: runs a declared routine, which does nothing but return.
-    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> Gosub {
-        let number = self.priority_of(context, extension, priority);
-        let here =
-            |label: &&Label| label.context == context && label.extension == extension && Some(label.priority) == number;
-        let Some(label) = self.labels.iter().find(here) else { return Gosub::NotFound };
-        let value = label.returns.clone().unwrap_or_default();
-        self.variables.set("GOSUB_RETVAL", &value);
-        Gosub::Complete
-    }
-}
-
-/// The number a text begins with, as C's `sscanf` reads one.
-pub(super) fn leading_number(text: &str) -> Option<i32> {
-    let text = text.trim_start();
-    let sign = usize::from(text.starts_with(['-', '+']));
-    let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
-    let number = text[..sign + digits].parse::<i64>().ok()?;
-    i32::try_from(number).ok()
 }
 
 #[cfg(test)]
@@ -790,19 +487,19 @@ pub(super) mod tests {
     use super::super::plan::Plan;
     use super::*;
 
-    /// An answered channel with this caller.
+    /// Returns an answered channel with this caller.
     pub fn channel(plan: &str) -> Channel {
-        let mut channel = Channel::new(Call::default(), Box::new(Plan::parse(plan).unwrap()));
+        let mut channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse(plan).unwrap()));
         assert!(channel.answer());
         channel
     }
 
-    /// Milliseconds since the plan's start.
+    /// Returns the milliseconds since the start of the plan.
     pub fn elapsed(channel: &Channel) -> u128 {
         (channel.now() - Plan::silent().now()).as_millis()
     }
 
-    fn check(plan: &str, run: fn(&mut Channel) -> String, expected: &str) {
+    pub fn check(plan: &str, run: fn(&mut Channel) -> String, expected: &str) {
         let mut channel = channel(plan);
         let result = run(&mut channel);
         let dead = if channel.is_dead() { " dead" } else { "" };
@@ -832,44 +529,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn texts_are_received() {
-        check("says \"hé\" after 1s", |c| format!("{:?}", c.receive_text(2000)), "Some(\"hé\") at 1000");
-        check("presses 1 after 1s", |c| format!("{:?}", c.receive_text(2000)), "None at 2000");
-        check("says \"h\" after 0s", |c| format!("{:?}", c.receive_text(0)), "None at 0");
-        check("says \"\" after 1s", |c| format!("{:?}", c.receive_char(-1)), "Some(0) at 1000");
-        check("hangs up after 1s", |c| format!("{:?}", c.receive_char(-1)), "None at 1000 dead");
-    }
-
-    #[test]
-    fn channels_have_a_status() {
-        let mut channel = Channel::new(Call::default(), Box::new(Plan::silent())).with_channel("SIP/x", State::Ringing);
-        assert_eq!(channel.channel_status(None).unwrap().number(), 4);
-        assert!(channel.answer());
-        assert_eq!(channel.channel_status(Some("PJSIP/100-00000001")).unwrap().number(), 6);
-        assert_eq!(channel.channel_status(Some("SIP/x")), Some(State::Ringing));
-        assert!(channel.hangup(Some("SIP/x")) && !channel.hangup(Some("SIP/x")) && !channel.is_dead());
-        assert_eq!(channel.channel_status(Some("SIP/x")), None);
-        assert!(channel.hangup(None) && channel.is_dead());
-    }
-
-    #[test]
-    fn the_dialplan_position_is_set() {
-        let mut channel =
-            channel("").with_named_label("default", "s", "here", 7).with_subroutine("sub", "s", 1, Some("v"));
-        assert!(!channel.set_priority("bogus") && channel.set_priority("here"));
-        assert_eq!(channel.position(), ("default", "s", 7));
-        assert_eq!(channel.get_variable("PRIORITY").unwrap(), "6");
-        channel.set_context("c");
-        channel.set_extension("e");
-        assert_eq!(channel.position(), ("c", "e", 7));
-        assert_eq!(channel.gosub("sub", "s", "1", None), Gosub::Complete);
-        assert_eq!(channel.get_variable("GOSUB_RETVAL").unwrap(), "v");
-        assert_eq!(channel.gosub("nope", "s", "1", None), Gosub::NotFound);
-    }
-
-    #[test]
     fn the_environment_is_in_order() {
-        let call = Call { network_script: Some("game".into()), args: vec!["a".into()], ..Call::default() };
+        let call =
+            IncomingCall { network_script: Some("game".into()), args: vec!["a".into()], ..IncomingCall::default() };
         let lines = Channel::new(call, Box::new(Plan::silent())).environment();
         let text: Vec<_> = lines.iter().map(|(name, value)| format!("{}={value}", &name[4..])).collect();
         let expected = "network=yes network_script=game request=agi-rhai channel=PJSIP/100-00000001 language=en \
@@ -877,21 +539,5 @@ pub(super) mod tests {
             callingani2=0 callington=0 callingtns=0 dnid=unknown rdnis=unknown context=default extension=s \
             priority=1 enhanced=0.0 accountcode= threadid=1 arg_1=a";
         assert_eq!(text.join(" "), expected);
-    }
-
-    #[test]
-    fn numbers_are_read_as_c_does() {
-        let cases = [
-            ("3abc", Some(3)),
-            (" -1", Some(-1)),
-            ("abc", None),
-            ("", None),
-            ("-", None),
-            ("é", None),
-            ("99999999999", None),
-        ];
-        for (text, number) in cases {
-            assert_eq!(leading_number(text), number, "{text}");
-        }
     }
 }

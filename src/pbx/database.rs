@@ -3,54 +3,54 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// `AstDB`. Clones are the same database, so that it survives from call to call and a test can look at it.
+/// `AstDB`. Clones share one database, so that it survives from call to call and a test can look at it.
 ///
-/// As in Asterisk 22 a key is the text `/family/key`, of any length; `a/b` with `c` is `a` with `b/c`.
+/// As in Asterisk 22, a key is the text `/family/key` of any length; `a/b` with `c` is the same as `a` with `b/c`.
 #[derive(Clone, Debug, Default)]
 pub struct Database(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Database {
-    /// An empty database.
+    /// Returns an empty database.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A value, unless there is none.
+    /// Returns the value of a key.
     #[must_use]
     pub fn get(&self, family: &str, key: &str) -> Option<String> {
-        self.lock().get(&full(family, key)).cloned()
+        self.lock().get(&full_key(family, key)).cloned()
     }
 
-    /// Stores a value; whether it could.
-    #[expect(clippy::must_use_candidate, reason = "it always can here")]
+    /// Stores a value. Always succeeds.
+    #[expect(clippy::must_use_candidate, reason = "it always succeeds here")]
     pub fn put(&self, family: &str, key: &str, value: &str) -> bool {
-        self.lock().insert(full(family, key), value.to_owned());
+        self.lock().insert(full_key(family, key), value.to_owned());
         true
     }
 
-    /// Deletes a key. True also when it was absent: deleting nothing is no error to Asterisk.
-    #[expect(clippy::must_use_candidate, reason = "it always can here")]
+    /// Deletes a key. Returns true also if it was absent, since Asterisk doesn't take that for an error.
+    #[expect(clippy::must_use_candidate, reason = "it always succeeds here")]
     pub fn del(&self, family: &str, key: &str) -> bool {
-        self.lock().remove(&full(family, key));
+        self.lock().remove(&full_key(family, key));
         true
     }
 
-    /// Deletes all keys of a family, or those below a part of it, and says how many there were. An empty family
-    /// means the whole database, except together with a key.
-    #[expect(clippy::must_use_candidate, reason = "mostly it is called for what it does")]
+    /// Deletes all keys of a family, or those below a part of it, and returns their number. An empty family means the
+    /// whole database, except together with a part.
+    #[expect(clippy::must_use_candidate, reason = "usually called for its effect")]
     pub fn deltree(&self, family: &str, tree: Option<&str>) -> usize {
         let tree = tree.filter(|tree| !tree.is_empty());
         let prefix = match (family, tree) {
             ("", Some(_)) => return 0,
             ("", None) => String::new(),
-            (_, Some(tree)) => full(family, tree),
+            (_, Some(tree)) => full_key(family, tree),
             (_, None) => format!("/{family}"),
         };
         let mut entries = self.lock();
         let before = entries.len();
-        // What is named goes, and what is below it: family `fam` is not family `fame`. Case does not count, since
-        // Asterisk asks its database with LIKE (whose `%` and `_` are not simulated).
+        // Deletes the key itself and the keys below it, but not family `fame` with `fam`. Case doesn't matter, since
+        // Asterisk uses LIKE (whose `%` and `_` are not simulated).
         entries.retain(|key, _| match key.as_bytes().split_at_checked(prefix.len()) {
             Some((start, rest)) => {
                 !(start.eq_ignore_ascii_case(prefix.as_bytes()) && (rest.is_empty() || rest.starts_with(b"/")))
@@ -60,19 +60,19 @@ impl Database {
         before - entries.len()
     }
 
-    /// Everything in it, as `/family/key` and value, sorted.
+    /// Returns all entries as `/family/key` and value, sorted.
     #[must_use]
     pub fn entries(&self) -> Vec<(String, String)> {
         self.lock().iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        // A map is whole after every single change, so a panic elsewhere does not spoil it.
+        // The map is consistent after every change, so a panic elsewhere cannot spoil it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn full(family: &str, key: &str) -> String {
+fn full_key(family: &str, key: &str) -> String {
     format!("/{family}/{key}")
 }
 

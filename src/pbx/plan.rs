@@ -1,4 +1,4 @@
-//! A caller written down beforehand: `presses 2 after 1s, hangs up after 3.5s`, on virtual time.
+//! A caller who follows a script: `presses 2 after 1s, hangs up after 3.5s`, on virtual time.
 
 use super::caller::{Act, Caller, Digit, Hearing};
 use crate::clock::Time;
@@ -7,33 +7,33 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Between the keys of one step, unless the plan says otherwise.
-const BETWEEN_KEYS: Duration = Duration::from_millis(100);
+/// The default interval between the keys of one step.
+const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A caller as data. Time is virtual: it passes only in [`Caller::wait`], and costs nothing.
+/// A caller who follows a list of steps. Time is virtual: it passes only in [`Caller::wait`] and costs nothing.
 ///
-/// When all steps are done the caller stays silent on the line; only a wait without an end makes them hang up.
+/// After the last step the caller stays silent on the line, and hangs up only in a wait without an end.
 ///
-/// The words, steps being separated by commas or `then`:
+/// Commas or `then` separate the steps:
 ///
 /// | step | meaning |
 /// |---|---|
-/// | `presses 12 after 1s` | two keys, the first 1 s after the step before (or the start), 100 ms apart |
+/// | `presses 12 after 1s` | two keys 100 ms apart, the first 1 s after the previous step or the start |
 /// | `presses 12 every 50ms after 1s` | the same, 50 ms apart |
 /// | `presses 2 when menu after 500ms` | 500 ms from the moment the prompt `menu` begins |
-/// | `presses 2 when "number 42"` | as soon as the number is spoken; `hears` may follow `when` |
+/// | `presses 2 when "number 42"` | as soon as the number is spoken; `when` may be followed by `hears` |
 /// | `hangs up after 1.5s`, `hangs up when recording after 2s` | |
 /// | `says "hello" after 1s` | sends a text, for RECEIVE TEXT |
-/// | `says nothing`, or no words at all | stays silent |
+/// | `says nothing`, or an empty plan | stays silent |
 ///
-/// A time that comes together with the end of a wait belongs to that wait.
+/// A step that is due exactly at the end of a wait still happens in that wait.
 #[derive(Clone, Debug)]
 pub struct Plan {
     now: Time,
-    /// When the last act took place: what the next `after` counts from.
+    /// The time of the last act, from which the next `after` counts.
     last: Time,
     steps: VecDeque<Step>,
-    /// The newest prompt that a `when` has used, so that each playing answers one step only.
+    /// The last prompt that a `when` has matched, so that each prompt triggers one step only.
     used: u64,
 }
 
@@ -41,23 +41,23 @@ pub struct Plan {
 struct Step {
     acts: VecDeque<Act>,
     every: Duration,
-    after: After,
-    /// Known once the prompt waited for began.
+    when: When,
+    /// Known once the awaited prompt has begun.
     due: Option<Time>,
 }
 
-/// When a step takes place.
+/// The time of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
-    /// So long after the step before, or the start.
-    Step(Duration),
-    /// So long after this prompt begins.
+pub enum When {
+    /// This long after the previous step, or the start.
+    After(Duration),
+    /// This long after the prompt begins.
     Prompt(String, Duration),
 }
 
-impl From<Duration> for After {
+impl From<Duration> for When {
     fn from(length: Duration) -> Self {
-        Self::Step(length)
+        Self::After(length)
     }
 }
 
@@ -68,23 +68,23 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// A caller who stays silent on the line.
+    /// Returns a caller who stays silent on the line.
     #[must_use]
     pub fn silent() -> Self {
-        // Some moment has to be the first: a plain one makes dates in tests easy to read.
+        // A round number makes dates in tests easy to read.
         let now = Time::from_unix(1_700_000_000);
         Self { now, last: now, steps: VecDeque::new(), used: 0 }
     }
 
-    /// Reads a plan in words.
+    /// Parses a plan.
     ///
     /// # Errors
-    /// Names the step that is not understood, and what would be.
+    /// The error names the step that cannot be parsed, and what was expected.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
         Parser::new(text)?.plan()
     }
 
-    /// The same plan, begun at this moment.
+    /// Sets the time at which the plan starts.
     #[must_use]
     pub fn starting(mut self, now: Time) -> Self {
         self.now = now;
@@ -92,25 +92,25 @@ impl Plan {
         self
     }
 
-    /// Adds: presses these keys. Letters that are no keys are left out.
+    /// Adds a step that presses these keys. Letters that aren't keys are left out.
     #[must_use]
-    pub fn presses(self, keys: &str, after: impl Into<After>) -> Self {
-        self.step(keys.chars().filter_map(Digit::new).map(Act::Key).collect(), after.into())
+    pub fn presses(self, keys: &str, when: impl Into<When>) -> Self {
+        self.step(keys.chars().filter_map(Digit::new).map(Act::Key).collect(), when.into())
     }
 
-    /// Adds: hangs up.
+    /// Adds a step that hangs up.
     #[must_use]
-    pub fn hangs_up(self, after: impl Into<After>) -> Self {
-        self.step([Act::HangUp].into(), after.into())
+    pub fn hangs_up(self, when: impl Into<When>) -> Self {
+        self.step([Act::HangUp].into(), when.into())
     }
 
-    /// Adds: sends a text.
+    /// Adds a step that sends a text.
     #[must_use]
-    pub fn says(self, text: &str, after: impl Into<After>) -> Self {
-        self.step([Act::Says(text.to_owned())].into(), after.into())
+    pub fn says(self, text: &str, when: impl Into<When>) -> Self {
+        self.step([Act::Says(text.to_owned())].into(), when.into())
     }
 
-    /// Spaces the keys of the step added last.
+    /// Sets the interval between the keys of the last step.
     #[must_use]
     pub fn every(mut self, length: Duration) -> Self {
         if let Some(step) = self.steps.back_mut() {
@@ -119,31 +119,31 @@ impl Plan {
         self
     }
 
-    fn step(mut self, acts: VecDeque<Act>, after: After) -> Self {
+    fn step(mut self, acts: VecDeque<Act>, when: When) -> Self {
         if !acts.is_empty() {
-            self.steps.push_back(Step { acts, every: BETWEEN_KEYS, after, due: None });
+            self.steps.push_back(Step { acts, every: KEY_INTERVAL, when, due: None });
         }
         self
     }
 
-    /// When the next act is due, as far as can be known while this is heard.
+    /// Returns when the next act is due, if that is known while the caller hears this.
     fn due(&mut self, hears: &Hearing<'_>) -> Option<Time> {
         let (last, used) = (self.last, self.used);
         let step = self.steps.front_mut()?;
         if step.due.is_none() {
-            match &step.after {
-                After::Step(length) => step.due = Some(last + *length),
-                After::Prompt(prompt, length) if hears.prompt > used && hears.sound.is(prompt) => {
+            match &step.when {
+                When::After(length) => step.due = Some(last + *length),
+                When::Prompt(prompt, length) if hears.prompt > used && hears.sound.is(prompt) => {
                     self.used = hears.prompt;
                     step.due = Some(hears.began + *length);
                 }
-                After::Prompt(..) => {}
+                When::Prompt(..) => {}
             }
         }
         step.due
     }
 
-    /// Takes the next act out of the plan.
+    /// Removes the next act from the plan.
     fn act(&mut self) -> Option<Act> {
         let step = self.steps.front_mut()?;
         let act = step.acts.pop_front();
@@ -184,16 +184,16 @@ impl FromStr for Plan {
     }
 }
 
-/// A plan that is not understood.
+/// A plan that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
-    /// Which step, counted from 1.
+    /// The step, counted from 1.
     pub step: usize,
-    /// Where the trouble begins, in characters from the start of the plan, counted from 1.
+    /// The column where the problem begins, in characters from the start of the plan, counted from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What would be right.
+    /// The syntax that was expected.
     pub expected: &'static str,
 }
 
@@ -213,7 +213,7 @@ const KEYS: &str = "keys from 0123456789*#ABCD";
 const A_PROMPT: &str = "the name of a sound file, or what is spoken, such as `number 42`";
 const AN_END: &str = "a comma or `then` before the next step";
 
-/// A word of the plan, and where it stands.
+/// A word of the plan and its column.
 #[derive(Clone, Debug)]
 struct Word {
     text: String,
@@ -287,14 +287,14 @@ impl Parser {
             "presses" => {
                 let keys = self.word(KEYS)?;
                 if let Some(bad) = keys.text.chars().find(|letter| Digit::new(*letter).is_none()) {
-                    return Err(self.error(&keys, format!("`{bad}` is no key"), KEYS));
+                    return Err(self.error(&keys, format!("`{bad}` is not a key"), KEYS));
                 }
                 let mut every = if self.take("every") { Some(self.length()?) } else { None };
                 let after = self.moment()?;
                 if every.is_none() && self.take("every") {
                     every = Some(self.length()?);
                 }
-                Ok(plan.presses(&keys.text, after).every(every.unwrap_or(BETWEEN_KEYS)))
+                Ok(plan.presses(&keys.text, after).every(every.unwrap_or(KEY_INTERVAL)))
             }
             "hangs" => {
                 if !self.take("up") {
@@ -317,10 +317,10 @@ impl Parser {
         }
     }
 
-    /// `after 1s`, `when PROMPT`, `when PROMPT after 1s`.
-    fn moment(&mut self) -> Result<After, PlanError> {
+    /// Parses `after 1s`, `when PROMPT` or `when PROMPT after 1s`.
+    fn moment(&mut self) -> Result<When, PlanError> {
         if self.take("after") {
-            return Ok(After::Step(self.length()?));
+            return Ok(When::After(self.length()?));
         }
         if !self.take("when") {
             let word = self.word(A_MOMENT)?;
@@ -345,7 +345,7 @@ impl Parser {
             return Err(PlanError { step: self.step, column, problem, expected: A_PROMPT });
         }
         let length = if self.take("after") { self.length()? } else { Duration::ZERO };
-        Ok(After::Prompt(prompt, length))
+        Ok(When::Prompt(prompt, length))
     }
 
     fn length(&mut self) -> Result<Duration, PlanError> {
@@ -367,7 +367,7 @@ impl Parser {
     }
 
     fn not_understood(&self, word: &Word, expected: &'static str) -> PlanError {
-        // A bare time is the commonest slip.
+        // A time without `after` is the most common mistake.
         let expected = if expected == A_MOMENT && duration(&word.text).is_some() { A_TIME } else { expected };
         self.error(word, format!("`{}` is not understood", word.text), expected)
     }
@@ -381,7 +381,7 @@ fn is_separator(word: &Word) -> bool {
     !word.quoted && matches!(word.text.as_str(), "," | "then")
 }
 
-/// `500ms`, `1s`, `1.5s`.
+/// Parses `500ms`, `1s` or `1.5s`.
 fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 1e-3),
@@ -391,7 +391,7 @@ fn duration(text: &str) -> Option<Duration> {
         return None;
     }
     let seconds = number.parse::<f64>().ok()? * unit;
-    // Rounded to microseconds, or 0.1 s would not be 100 ms.
+    // Rounded to microseconds, since 0.1 s would not be 100 ms otherwise.
     Duration::try_from_secs_f64((seconds * 1e6).round() / 1e6).ok()
 }
 
@@ -400,7 +400,8 @@ mod tests {
     use super::super::caller::Sound;
     use super::*;
 
-    /// What the caller does up to 20 s while `prompts` (name, second it begins) are played one after the other.
+    /// Compares what the caller does within 20 s while `prompts` (name, starting second) are played one after the
+    /// other.
     fn check(plan: &str, prompts: &[(&str, u64)], expected: &str) {
         let mut plan = match Plan::parse(plan) {
             Ok(plan) => plan,
@@ -455,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_would_be_right() {
+    fn errors_say_what_was_expected() {
         check(
             "presses 2 after 1",
             &[],
@@ -466,7 +467,7 @@ mod tests {
             &[],
             "step 1, column 11: `1s` is not understood; expected `after` and a time, such as `after 1s`",
         );
-        check("presses 2x after 1s", &[], "step 1, column 9: `x` is no key; expected keys from 0123456789*#ABCD");
+        check("presses 2x after 1s", &[], "step 1, column 9: `x` is not a key; expected keys from 0123456789*#ABCD");
         check(
             "hangs up after 1s,\nwaits",
             &[],
@@ -487,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_without_end_ends_in_a_hangup() {
+    fn an_endless_wait_ends_in_a_hangup() {
         let mut plan = Plan::silent().presses("1", Duration::from_secs(1));
         let hears = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), asked: false };
         assert_eq!(plan.wait(Time::NEVER, &hears), Some(Act::Key(Digit::new('1').unwrap())));

@@ -1,127 +1,128 @@
 //! The commands that play sounds and collect keys.
 
 use super::caller::{Digit, Sound};
-use super::channel::{Channel, Event, Key};
+use super::channel::{Channel, KeyResult, WaitEvent};
 use super::say::{self, SayCase};
 use super::sounds::Clip;
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What STREAM FILE, GET OPTION and CONTROL STREAM FILE answer.
+/// The result of STREAM FILE, GET OPTION and CONTROL STREAM FILE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Played {
+pub struct PlaybackResult {
     /// The key that ended it.
-    pub key: Key,
-    /// Where it ended: samples, or milliseconds for CONTROL STREAM FILE, whose end of file is -1.
+    pub key: KeyResult,
+    /// The position at the end: in samples, or for CONTROL STREAM FILE in milliseconds, where the end of the file is
+    /// -1.
     pub endpos: i64,
 }
 
-/// The keys and numbers of CONTROL STREAM FILE.
+/// The options of CONTROL STREAM FILE.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Controls {
+pub struct PlaybackControls {
     /// How far to skip, in milliseconds.
     pub skip_ms: i64,
-    /// The keys that skip forward; none is Asterisk's default, `#`.
+    /// The keys that skip forward; empty for Asterisk's default, `#`.
     pub forward: String,
-    /// The keys that skip back; none is Asterisk's default, `*`.
+    /// The keys that skip back; empty for Asterisk's default, `*`.
     pub rewind: String,
-    /// The keys that pause and go on.
+    /// The keys that pause and resume.
     pub pause: String,
-    /// Where to begin, in milliseconds.
+    /// The position to start at, in milliseconds.
     pub offset_ms: i64,
 }
 
-impl Default for Controls {
+impl Default for PlaybackControls {
     fn default() -> Self {
         Self { skip_ms: 3000, forward: "#".into(), rewind: "*".into(), pause: String::new(), offset_ms: 0 }
     }
 }
 
-/// What GET DATA answers.
+/// The result of GET DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
-    /// As many digits as asked for, or those before a `#`.
+pub enum GetDataResult {
+    /// As many digits as requested, or those before a `#`.
     Digits(String),
-    /// The digits before the time was up.
+    /// The digits before the timeout.
     Timeout(String),
-    /// A missing file, no digits asked for, or a hangup.
+    /// The file is missing, no digits were requested, or the call was hung up.
     Failed,
 }
 
-/// Any key: what GET DATA listens to.
+/// All keys, to which GET DATA listens.
 pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
 
-/// How a stream came to its end, and at which sample.
+/// How a stream ended, and at which sample.
 pub(super) struct Streamed {
-    pub end: End,
+    pub end: StreamEnd,
     pub position: u64,
 }
 
-pub(super) enum End {
+pub(super) enum StreamEnd {
     Finished,
     Key(Digit),
     HungUp,
 }
 
-impl From<End> for Key {
-    fn from(end: End) -> Self {
+impl From<StreamEnd> for KeyResult {
+    fn from(end: StreamEnd) -> Self {
         match end {
-            End::Finished => Self::Nothing,
-            End::Key(digit) => Self::Pressed(digit),
-            End::HungUp => Self::Failed,
+            StreamEnd::Finished => Self::Nothing,
+            StreamEnd::Key(digit) => Self::Pressed(digit),
+            StreamEnd::HungUp => Self::Failed,
         }
     }
 }
 
 const FRAME: Duration = Duration::from_millis(20);
-/// The first and the further waits of GET DATA, in milliseconds.
-const DIGIT_WAITS: (i64, i64) = (6000, 2000);
-/// What GET OPTION waits after the file: the dialplan's digit timeout, in milliseconds.
-const OPTION_WAIT: i64 = 5000;
+/// The default timeouts of GET DATA, for the first digit and for each further one, in milliseconds.
+const DIGIT_TIMEOUTS: (i64, i64) = (6000, 2000);
+/// The default timeout of GET OPTION after the file: the digit timeout of the dialplan, in milliseconds.
+const OPTION_TIMEOUT: i64 = 5000;
 
 impl Channel {
-    /// STREAM FILE, from this sample on.
-    pub fn play(&mut self, file: &str, escape: &str, offset: i64) -> Played {
-        let Some(clip) = self.find(file) else { return Played { key: Key::Failed, endpos: offset } };
+    /// STREAM FILE, starting at this sample.
+    pub fn play(&mut self, file: &str, escape: &str, offset: i64) -> PlaybackResult {
+        let Some(clip) = self.find(file) else { return PlaybackResult { key: KeyResult::Failed, endpos: offset } };
         let streamed = self.play_clip(clip, offset, Sound::File(file), escape);
-        let key = Key::from(streamed.end);
-        self.set_variable("PLAYBACKSTATUS", if key == Key::Nothing { "SUCCESS" } else { "FAILED" });
-        Played { key, endpos: signed(streamed.position) }
+        let key = KeyResult::from(streamed.end);
+        self.set_variable("PLAYBACKSTATUS", if key == KeyResult::Nothing { "SUCCESS" } else { "FAILED" });
+        PlaybackResult { key, endpos: signed(streamed.position) }
     }
 
-    /// GET OPTION. Keys that are no escape digits are dropped while the file plays, and end the wait after it.
-    pub fn get_option(&mut self, file: &str, escape: &str, milliseconds: Option<i64>) -> Played {
-        let Some(clip) = self.find(file) else { return Played { key: Key::Failed, endpos: 0 } };
+    /// GET OPTION. Keys that aren't escape digits are dropped while the file plays, but end the wait after it.
+    pub fn get_option(&mut self, file: &str, escape: &str, milliseconds: Option<i64>) -> PlaybackResult {
+        let Some(clip) = self.find(file) else { return PlaybackResult { key: KeyResult::Failed, endpos: 0 } };
         let streamed = self.play_clip(clip, 0, Sound::File(file), escape);
         let endpos = signed(streamed.position);
-        let key = match Key::from(streamed.end) {
-            Key::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_WAIT)) {
-                Key::Pressed(digit) if digit.is_in(escape) => Key::Pressed(digit),
-                // A hangup too: Asterisk looks -1 up in the escape digits.
-                _ => Key::Nothing,
+        let key = match KeyResult::from(streamed.end) {
+            KeyResult::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_TIMEOUT)) {
+                KeyResult::Pressed(digit) if digit.is_in(escape) => KeyResult::Pressed(digit),
+                // Also after a hangup, since Asterisk looks -1 up in the escape digits.
+                _ => KeyResult::Nothing,
             },
             key => key,
         };
-        Played { key, endpos }
+        PlaybackResult { key, endpos }
     }
 
     /// CONTROL STREAM FILE.
-    pub fn control_play(&mut self, file: &str, stop: &str, controls: &Controls) -> Played {
+    pub fn control_play(&mut self, file: &str, stop: &str, controls: &PlaybackControls) -> PlaybackResult {
         let played = self.controlled(file, stop, controls);
         let status = match played.key {
-            Key::Pressed(digit) => {
+            KeyResult::Pressed(digit) => {
                 self.set_variable("CPLAYBACKSTOPKEY", &digit.to_string());
                 "USERSTOPPED"
             }
-            Key::Nothing => "SUCCESS",
-            Key::Failed => "ERROR",
+            KeyResult::Nothing => "SUCCESS",
+            KeyResult::Failed => "ERROR",
         };
         self.set_variable("CPLAYBACKSTATUS", status);
         self.set_variable("CPLAYBACKOFFSET", &played.endpos.to_string());
         played
     }
 
-    fn controlled(&mut self, file: &str, stop: &str, controls: &Controls) -> Played {
+    fn controlled(&mut self, file: &str, stop: &str, controls: &PlaybackControls) -> PlaybackResult {
         let default = |keys: &'_ str, default| if keys.is_empty() { default } else { keys.to_owned() };
         let (forward, rewind) = (default(&controls.forward, "#".to_owned()), default(&controls.rewind, "*".to_owned()));
         let listened = format!("{forward}{rewind}{stop}{}", controls.pause);
@@ -129,11 +130,11 @@ impl Channel {
             Some((name, end)) if end.eq_ignore_ascii_case(":end") => (name, true),
             _ => (file, false),
         };
-        let Some(clip) = self.find(name) else { return Played { key: Key::Failed, endpos: -1 } };
+        let Some(clip) = self.find(name) else { return PlaybackResult { key: KeyResult::Failed, endpos: -1 } };
         let offset = controls.offset_ms.saturating_mul(8);
         let skip = controls.skip_ms.saturating_mul(8);
         let mut position = if from_end || offset < 0 {
-            // An offset of -1 ms means the very end.
+            // An offset of -1 ms means the end of the file.
             let back = if offset == -8 { 0 } else { offset };
             clip.seek(signed(clip.samples).saturating_sub(back))
         } else {
@@ -144,120 +145,122 @@ impl Channel {
             let streamed = self.stream(clip, position, Sound::File(name), &listened);
             position = streamed.position;
             let key = match streamed.end {
-                End::Finished => return Played { key: Key::Nothing, endpos: -1 },
-                End::HungUp => return Played { key: Key::Failed, endpos: signed(position) / 8 },
-                End::Key(key) => key,
+                StreamEnd::Finished => return PlaybackResult { key: KeyResult::Nothing, endpos: -1 },
+                StreamEnd::HungUp => return PlaybackResult { key: KeyResult::Failed, endpos: signed(position) / 8 },
+                StreamEnd::Key(key) => key,
             };
             if key.is_in(&forward) {
                 let target = clip.seek(signed(position).saturating_add(skip));
-                // Who skips past the end is put back from there.
+                // Skipping past the end goes back from there.
                 position = if target >= clip.samples { clip.rewind(target, skip) } else { target };
             } else if key.is_in(&rewind) {
                 position = clip.rewind(position, skip);
             } else if key.is_in(&controls.pause) {
                 match self.paused(&controls.pause, stop) {
-                    // The pausing key goes on, whatever other use it has.
-                    Key::Pressed(digit) if !digit.is_in(&controls.pause) => {
-                        return Played { key: Key::Pressed(digit), endpos: signed(position) / 8 };
+                    // A pause key resumes, even if it is also a stop key.
+                    KeyResult::Pressed(digit) if !digit.is_in(&controls.pause) => {
+                        return PlaybackResult { key: KeyResult::Pressed(digit), endpos: signed(position) / 8 };
                     }
-                    Key::Failed => return Played { key: Key::Failed, endpos: signed(position) / 8 },
+                    KeyResult::Failed => {
+                        return PlaybackResult { key: KeyResult::Failed, endpos: signed(position) / 8 };
+                    }
                     _ => self.next_prompt(),
                 }
             } else {
-                return Played { key: Key::Pressed(key), endpos: signed(position) / 8 };
+                return PlaybackResult { key: KeyResult::Pressed(key), endpos: signed(position) / 8 };
             }
         }
     }
 
-    fn paused(&mut self, pause: &str, stop: &str) -> Key {
+    fn paused(&mut self, pause: &str, stop: &str) -> KeyResult {
         loop {
             match self.wait_for_digit(-1) {
-                Key::Pressed(digit) if !digit.is_in(pause) && !digit.is_in(stop) => {}
+                KeyResult::Pressed(digit) if !digit.is_in(pause) && !digit.is_in(stop) => {}
                 key => return key,
             }
         }
     }
 
-    /// GET DATA: the milliseconds count from the end of the file and again after each key; 0 is Asterisk's default.
-    pub fn get_data(&mut self, file: &str, milliseconds: i64, max: i64) -> Data {
+    /// GET DATA. The timeout starts at the end of the file and again after each key; 0 means Asterisk's default.
+    pub fn get_data(&mut self, file: &str, milliseconds: i64, max: i64) -> GetDataResult {
         let (first, between) = match milliseconds {
-            0 => DIGIT_WAITS,
+            0 => DIGIT_TIMEOUTS,
             1.. => (milliseconds, milliseconds),
             _ => (1_000_000_000, 1_000_000_000),
         };
         self.digits(file, first, between, max, "#")
     }
 
-    pub(super) fn digits(&mut self, file: &str, first: i64, between: i64, max: i64, enders: &str) -> Data {
+    pub(super) fn digits(&mut self, file: &str, first: i64, between: i64, max: i64, enders: &str) -> GetDataResult {
         let clip = if file.is_empty() { None } else { self.find(file) };
         if max == 0 || self.dead || (clip.is_none() && !file.is_empty()) {
-            return Data::Failed;
+            return GetDataResult::Failed;
         }
         let mut digits = String::new();
         let mut key = match clip {
             Some(clip) => self.play_clip(clip, 0, Sound::File(file), ANY_KEY).end.into(),
-            None => Key::Nothing,
+            None => KeyResult::Nothing,
         };
-        if key == Key::Nothing {
+        if key == KeyResult::Nothing {
             key = self.wait_for_digit(first);
         }
         loop {
             match key {
-                Key::Failed => return Data::Failed,
-                Key::Nothing => return Data::Timeout(digits),
-                Key::Pressed(digit) if digit.is_in(enders) => return Data::Digits(digits),
-                Key::Pressed(digit) => digits.push(digit.letter()),
+                KeyResult::Failed => return GetDataResult::Failed,
+                KeyResult::Nothing => return GetDataResult::Timeout(digits),
+                KeyResult::Pressed(digit) if digit.is_in(enders) => return GetDataResult::Digits(digits),
+                KeyResult::Pressed(digit) => digits.push(digit.letter()),
             }
             if signed(digits.len() as u64) >= max {
-                return Data::Digits(digits);
+                return GetDataResult::Digits(digits);
             }
             key = self.wait_for_digit(between);
         }
     }
 
-    /// WAIT FOR DIGIT; a negative time is for ever.
-    pub fn wait_for_digit(&mut self, milliseconds: i64) -> Key {
+    /// WAIT FOR DIGIT. A negative time waits for ever.
+    pub fn wait_for_digit(&mut self, milliseconds: i64) -> KeyResult {
         self.key_before(self.deadline(milliseconds))
     }
 }
 
-/// The SAY commands. In every language the words are English.
+/// The SAY commands, which speak English in every language.
 impl Channel {
     /// SAY NUMBER.
-    pub fn say_number(&mut self, number: i32, escape: &str) -> Key {
+    pub fn say_number(&mut self, number: i32, escape: &str) -> KeyResult {
         self.say("number", &number.to_string(), say::number(number), escape)
     }
 
     /// SAY DIGITS.
-    pub fn say_digits(&mut self, text: &str, escape: &str) -> Key {
+    pub fn say_digits(&mut self, text: &str, escape: &str) -> KeyResult {
         let names = say::digits(text, &|name| self.find(name).is_some());
         self.say("digits", text, names, escape)
     }
 
     /// SAY ALPHA.
-    pub fn say_alpha(&mut self, text: &str, escape: &str, case: SayCase) -> Key {
+    pub fn say_alpha(&mut self, text: &str, escape: &str, case: SayCase) -> KeyResult {
         let names = say::alpha(text, case, &|name| self.find(name).is_some());
         self.say("alpha", text, names, escape)
     }
 
     /// SAY PHONETIC.
-    pub fn say_phonetic(&mut self, text: &str, escape: &str) -> Key {
+    pub fn say_phonetic(&mut self, text: &str, escape: &str) -> KeyResult {
         let names = say::phonetic(text, &|name| self.find(name).is_some());
         self.say("phonetic", text, names, escape)
     }
 
     /// SAY DATE.
-    pub fn say_date(&mut self, epoch: i64, escape: &str) -> Key {
+    pub fn say_date(&mut self, epoch: i64, escape: &str) -> KeyResult {
         self.say("date", &epoch.to_string(), say::date(epoch, self.zone_offset), escape)
     }
 
     /// SAY TIME.
-    pub fn say_time(&mut self, epoch: i64, escape: &str) -> Key {
+    pub fn say_time(&mut self, epoch: i64, escape: &str) -> KeyResult {
         self.say("time", &epoch.to_string(), say::time(epoch, self.zone_offset), escape)
     }
 
-    /// SAY DATETIME. Of zones only those that mean UTC are known; any other is the channel's.
-    pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> Key {
+    /// SAY DATETIME. Of the time zones only those that mean UTC are known; any other stands for that of the channel.
+    pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> KeyResult {
         let german = self.language().eq_ignore_ascii_case("de");
         let format = format.unwrap_or(if german { "A dBY HMS" } else { "ABdY 'digits/at' IMp" });
         let utc = zone.is_some_and(|zone| matches!(zone, "UTC" | "GMT" | "Etc/UTC" | "Etc/GMT" | "UCT" | "Zulu"));
@@ -266,22 +269,22 @@ impl Channel {
         self.say("datetime", &epoch.to_string(), say::datetime(epoch, offset, format, now), escape)
     }
 
-    fn say(&mut self, kind: &str, text: &str, names: Vec<String>, escape: &str) -> Key {
+    fn say(&mut self, kind: &str, text: &str, names: Vec<String>, escape: &str) -> KeyResult {
         self.next_prompt();
         for name in names {
-            let Some(clip) = self.find(&name) else { return Key::Failed };
+            let Some(clip) = self.find(&name) else { return KeyResult::Failed };
             match self.stream(clip, 0, Sound::Spoken { kind, text }, escape).end {
-                End::Finished => {}
+                StreamEnd::Finished => {}
                 end => return end.into(),
             }
         }
-        if self.dead { Key::Failed } else { Key::Nothing }
+        if self.dead { KeyResult::Failed } else { KeyResult::Nothing }
     }
 }
 
-/// The stream itself.
+/// Streaming sound files.
 impl Channel {
-    /// A sound file: one recorded in this call, or a given one.
+    /// Finds a sound file: a recording of this call, or one of the sounds.
     pub(super) fn find(&self, name: &str) -> Option<Clip> {
         let recorded = self.recordings.get(name).map(|&samples| Clip { samples, grain: 1 });
         recorded.or_else(|| self.sounds.find(name, self.language()))
@@ -293,38 +296,40 @@ impl Channel {
         self.stream(clip, clip.seek(offset), sound, escape)
     }
 
-    /// Plays from this sample on, until the end, one of these keys or a hangup.
+    /// Plays from this sample until the end of the file, one of these keys, or a hangup.
     pub(super) fn stream(&mut self, clip: Clip, from: u64, sound: Sound<'_>, keys: &str) -> Streamed {
         let began = self.now();
         let left = clip.samples.saturating_sub(from);
         let until = began + Duration::from_micros(left.saturating_mul(125));
         let end = loop {
             if left == 0 && !self.dead {
-                break End::Finished;
+                break StreamEnd::Finished;
             }
             match self.hear(until, sound, !keys.is_empty()) {
-                Event::Key(digit) if digit.is_in(keys) => break End::Key(digit),
-                Event::HungUp => break End::HungUp,
-                Event::TimeUp => break End::Finished,
-                Event::Key(_) | Event::Text(_) => {}
+                WaitEvent::Key(digit) if digit.is_in(keys) => break StreamEnd::Key(digit),
+                WaitEvent::HungUp => break StreamEnd::HungUp,
+                WaitEvent::TimeUp => break StreamEnd::Finished,
+                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
             }
         };
         let position = match end {
-            End::Finished => clip.samples,
-            End::Key(_) | End::HungUp => clip.samples.min(from.saturating_add(frames(began, self.now()) * 160)),
+            StreamEnd::Finished => clip.samples,
+            StreamEnd::Key(_) | StreamEnd::HungUp => {
+                clip.samples.min(from.saturating_add(frames(began, self.now()) * 160))
+            }
         };
         Streamed { end, position }
     }
 }
 
-/// How many frames Asterisk has written by now: one at the very start, and one every 20 ms.
+/// Returns the number of frames Asterisk has written so far: one at the start and one every 20 ms.
 pub(super) fn frames(began: Time, now: Time) -> u64 {
     let micros = (now - began).as_micros().div_ceil(FRAME.as_micros());
     u64::try_from(micros).unwrap_or(u64::MAX / 160).clamp(1, u64::MAX / 160)
 }
 
 impl Clip {
-    /// The sample that can be sought which is nearest before this one, within the file.
+    /// Returns the last sample at or before this one to which Asterisk can seek.
     fn seek(self, sample: i64) -> u64 {
         let sample = u64::try_from(sample).unwrap_or(0);
         (sample / self.grain.max(1) * self.grain.max(1)).min(self.samples)
@@ -344,7 +349,7 @@ mod tests {
     use super::super::channel::tests::{channel, elapsed};
     use super::*;
 
-    /// `result`, the milliseconds it took, and whether the channel died.
+    /// Compares the result, the milliseconds it took, and whether the channel is dead.
     fn check(plan: &str, run: impl Fn(&mut Channel) -> String, expected: &str) {
         let mut channel = channel(plan);
         let result = run(&mut channel);
@@ -352,20 +357,20 @@ mod tests {
         assert_eq!(format!("{result} [{} ms]{dead}", elapsed(&channel)), expected, "{plan}");
     }
 
-    fn reply(played: Played) -> String {
+    fn reply(played: PlaybackResult) -> String {
         format!("{} endpos={}", played.key.code(), played.endpos)
     }
 
-    fn data(data: Data) -> String {
+    fn data(data: GetDataResult) -> String {
         match data {
-            Data::Digits(digits) => digits,
-            Data::Timeout(digits) => format!("{digits} (timeout)"),
-            Data::Failed => "-1".into(),
+            GetDataResult::Digits(digits) => digits,
+            GetDataResult::Timeout(digits) => format!("{digits} (timeout)"),
+            GetDataResult::Failed => "-1".into(),
         }
     }
 
     #[test]
-    fn stream_file_as_on_a_real_asterisk() {
+    fn stream_file_replies_like_a_real_asterisk() {
         check("", |c| reply(c.play("beep", "", 0)), "0 endpos=3520 [440 ms]");
         check("", |c| reply(c.play("nosuchfile", "", 0)), "-1 endpos=0 [0 ms]");
         check("", |c| reply(c.play("beep", "", 2000)), "0 endpos=3520 [200 ms]");
@@ -387,21 +392,21 @@ mod tests {
     }
 
     #[test]
-    fn control_stream_file() {
-        let controls = |pause: &str, skip_ms, offset_ms| Controls {
+    fn control_stream_file_skips_and_pauses() {
+        let controls = |pause: &str, skip_ms, offset_ms| PlaybackControls {
             pause: pause.into(),
             skip_ms,
             offset_ms,
-            ..Controls::default()
+            ..PlaybackControls::default()
         };
-        let run = |stop: &'static str, controls: Controls| {
+        let run = |stop: &'static str, controls: PlaybackControls| {
             move |c: &mut Channel| {
                 let played = reply(c.control_play("vm-intro", stop, &controls));
                 format!("{played} {}", c.get_variable("CPLAYBACKSTATUS").unwrap())
             }
         };
-        check("", |c| reply(c.control_play("beep", "", &Controls::default())), "0 endpos=-1 [440 ms]");
-        check("", |c| reply(c.control_play("nosuch", "", &Controls::default())), "-1 endpos=-1 [0 ms]");
+        check("", |c| reply(c.control_play("beep", "", &PlaybackControls::default())), "0 endpos=-1 [440 ms]");
+        check("", |c| reply(c.control_play("nosuch", "", &PlaybackControls::default())), "-1 endpos=-1 [0 ms]");
         check("presses 5 after 1s", run("5", controls("", 3000, 0)), "53 endpos=1000 USERSTOPPED [1000 ms]");
         check("presses #5 after 1s", run("5", controls("", 1000, 0)), "53 endpos=2100 USERSTOPPED [1100 ms]");
         check("presses *5 after 1s", run("5", controls("", 3000, 0)), "53 endpos=100 USERSTOPPED [1100 ms]");
@@ -416,11 +421,11 @@ mod tests {
             run("5", controls("0", 0, 0)),
             "-1 endpos=1000 ERROR [2000 ms] dead",
         );
-        check("", |c| reply(c.control_play("beep:end", "", &Controls::default())), "0 endpos=-1 [0 ms]");
+        check("", |c| reply(c.control_play("beep:end", "", &PlaybackControls::default())), "0 endpos=-1 [0 ms]");
     }
 
     #[test]
-    fn get_option() {
+    fn get_option_waits_after_the_file() {
         check("", |c| reply(c.get_option("beep", "12", Some(500))), "0 endpos=3520 [940 ms]");
         check("", |c| reply(c.get_option("beep", "12", None)), "0 endpos=3520 [5440 ms]");
         check("", |c| reply(c.get_option("nosuch", "12", Some(500))), "-1 endpos=0 [0 ms]");
@@ -431,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn get_data() {
+    fn get_data_collects_digits() {
         check("", |c| data(c.get_data("beep", 500, 2)), " (timeout) [940 ms]");
         check("", |c| data(c.get_data("nosuch", 500, 2)), "-1 [0 ms]");
         check("", |c| data(c.get_data("", 500, 2)), " (timeout) [500 ms]");
@@ -450,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn wait_for_digit() {
+    fn wait_for_digit_waits_for_any_key() {
         let wait = |ms| move |c: &mut Channel| c.wait_for_digit(ms).code().to_string();
         check("", wait(300), "0 [300 ms]");
         check("presses 5 after 700ms", wait(5000), "53 [700 ms]");
@@ -462,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn saying() {
+    fn numbers_and_dates_can_be_interrupted() {
         let say = |escape: &'static str| move |c: &mut Channel| c.say_number(42, escape).code().to_string();
         check("", say(""), "0 [1720 ms]");
         check("presses 4 when number 42 after 1s", say("4"), "52 [1000 ms]");

@@ -1,69 +1,70 @@
 //! RECORD FILE.
 
 use super::caller::{Digit, Sound};
-use super::channel::{Channel, Event, Key, Voice};
+use super::channel::{Channel, KeyResult, Voice, WaitEvent};
 use super::playback::{frames, signed};
 use crate::clock::Time;
 use std::time::Duration;
 
-/// What may be added to RECORD FILE.
+/// The options of RECORD FILE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recording {
-    /// The sample of an earlier recording to go on from; 0 begins anew.
+pub struct RecordOptions {
+    /// The sample of an existing recording at which to continue; 0 starts a new one.
     pub offset: i64,
     /// Whether to beep first.
     pub beep: bool,
-    /// How many seconds of silence end it; 0 for none.
+    /// The seconds of silence that end the recording; 0 to ignore silence.
     pub silence: i64,
 }
 
-/// What RECORD FILE answers, with its endpos in samples.
+/// The result of RECORD FILE, with its endpos in samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub enum RecordResult {
     /// An escape digit ended it.
     Digit(Digit, i64),
-    /// The time, or the silence, ended it.
+    /// The timeout, or silence, ended it.
     Timeout(i64),
     /// A hangup ended it.
     HangUp(i64),
-    /// The line failed. The simulator has no such line.
+    /// The line failed, which never happens in the simulator.
     WaitFor(i64),
-    /// The file cannot be written: an unknown format, or no such folder.
+    /// The file cannot be written: the format is unknown, or the folder is missing.
     WriteFile,
-    /// A key or a hangup during the beep, or no beep to play.
-    RandomError(Key, i64),
+    /// A key or a hangup interrupted the beep, or there is no beep to play.
+    RandomError(KeyResult, i64),
 }
 
-/// What Asterisk cuts off a recording that a key ends: its tone.
+/// The samples that Asterisk cuts off a recording ended by a key: those of its tone.
 const TONE: u64 = 1600;
+/// Samples a second.
 const SECOND: u64 = 8000;
 
 impl Channel {
-    /// RECORD FILE; a negative time is without limit. What is recorded can be played in the same call.
+    /// RECORD FILE. A negative time means no limit. The recording can be played in the same call.
     pub fn record(
         &mut self,
         file: &str,
         format: &str,
         escape: &str,
         milliseconds: i64,
-        options: &Recording,
-    ) -> Recorded {
+        options: &RecordOptions,
+    ) -> RecordResult {
         if options.beep {
             let key = match self.find("beep") {
-                Some(clip) => Key::from(self.play_clip(clip, 0, Sound::Beep, escape).end),
-                None => Key::Failed,
+                Some(clip) => KeyResult::from(self.play_clip(clip, 0, Sound::Beep, escape).end),
+                None => KeyResult::Failed,
             };
-            if key != Key::Nothing {
-                return Recorded::RandomError(key, options.offset);
+            if key != KeyResult::Nothing {
+                return RecordResult::RandomError(key, options.offset);
             }
         }
         if self.dead {
-            return Recorded::RandomError(Key::Failed, options.offset);
+            return RecordResult::RandomError(KeyResult::Failed, options.offset);
         }
-        let Some(rate) = rate(format).filter(|_| self.can_write(file)) else { return Recorded::WriteFile };
-        // A recording goes on from what is there already; anything else begins at 0.
-        let there = if options.offset == 0 { 0 } else { self.recordings.get(file).copied().unwrap_or(0) };
-        let start = there.min(u64::try_from(options.offset).unwrap_or(0));
+        let Some(rate) = rate(format).filter(|_| self.can_write(file)) else { return RecordResult::WriteFile };
+        // Only an existing recording is continued; a new one starts at 0.
+        let existing = if options.offset == 0 { 0 } else { self.recordings.get(file).copied().unwrap_or(0) };
+        let start = existing.min(u64::try_from(options.offset).unwrap_or(0));
         self.next_prompt();
         let began = self.now();
         let silence_ends = u64::try_from(options.silence)
@@ -73,11 +74,11 @@ impl Channel {
         let until = self.deadline(milliseconds);
         let ended = loop {
             if milliseconds == 0 {
-                break Event::TimeUp;
+                break WaitEvent::TimeUp;
             }
             match self.hear(until.min(silence_ends), Sound::Recording(file), !escape.is_empty()) {
-                Event::Key(digit) if digit.is_in(escape) => break Event::Key(digit),
-                Event::Key(_) | Event::Text(_) => {}
+                WaitEvent::Key(digit) if digit.is_in(escape) => break WaitEvent::Key(digit),
+                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
                 ended => break ended,
             }
         };
@@ -85,22 +86,22 @@ impl Channel {
         let heard = if self.voice == Voice::Absent || now <= began { 0 } else { frames(began, now) * 160 };
         let written = start.saturating_add(heard);
         let kept = match ended {
-            Event::Key(_) => written.saturating_sub(TONE),
-            // Asterisk leaves the first second of the silence in.
-            Event::TimeUp if now >= silence_ends => {
+            WaitEvent::Key(_) => written.saturating_sub(TONE),
+            // Asterisk keeps the first second of the silence.
+            WaitEvent::TimeUp if now >= silence_ends => {
                 let seconds = u64::try_from(options.silence).unwrap_or(1);
                 written.saturating_sub((seconds - 1).saturating_mul(SECOND))
             }
             _ => written,
         };
         self.recordings.insert(file.to_owned(), kept);
-        // Where no sound has come, a timeout and a hangup answer with the offset asked for.
+        // Without any audio, a timeout and a hangup return the requested offset.
         let endpos = |samples| signed(samples).saturating_mul(rate) / 8000;
         let plain = if heard == 0 { options.offset } else { endpos(kept) };
         match ended {
-            Event::Key(digit) => Recorded::Digit(digit, endpos(kept)),
-            Event::HungUp => Recorded::HangUp(plain),
-            Event::TimeUp | Event::Text(_) => Recorded::Timeout(plain),
+            WaitEvent::Key(digit) => RecordResult::Digit(digit, endpos(kept)),
+            WaitEvent::HungUp => RecordResult::HangUp(plain),
+            WaitEvent::TimeUp | WaitEvent::Text(_) => RecordResult::Timeout(plain),
         }
     }
 
@@ -117,7 +118,7 @@ impl Channel {
     }
 }
 
-/// Samples a second of a format, if Asterisk can write it.
+/// Returns the sample rate of a format that Asterisk can write.
 fn rate(format: &str) -> Option<i64> {
     Some(match format {
         "gsm" | "wav" | "WAV" | "wav49" | "ulaw" | "ul" | "mu" | "ulw" | "pcm" | "alaw" | "al" | "alw" | "sln"
@@ -140,23 +141,23 @@ mod tests {
     use super::super::channel::tests::{channel, elapsed};
     use super::*;
 
-    fn check(plan: &str, voice: Voice, ms: i64, options: Recording, expected: &str) {
+    fn check(plan: &str, voice: Voice, ms: i64, options: RecordOptions, expected: &str) {
         let mut channel = channel(plan).with_voice(voice);
         let recorded = channel.record("msg", "gsm", "#", ms, &options);
         let reply = match recorded {
-            Recorded::Digit(digit, endpos) => format!("{} (dtmf) endpos={endpos}", digit.code()),
-            Recorded::Timeout(endpos) => format!("0 (timeout) endpos={endpos}"),
-            Recorded::HangUp(endpos) => format!("-1 (hangup) endpos={endpos}"),
-            Recorded::WaitFor(endpos) => format!("-1 (waitfor) endpos={endpos}"),
-            Recorded::WriteFile => "-1 (writefile)".into(),
-            Recorded::RandomError(key, endpos) => format!("{} (randomerror) endpos={endpos}", key.code()),
+            RecordResult::Digit(digit, endpos) => format!("{} (dtmf) endpos={endpos}", digit.code()),
+            RecordResult::Timeout(endpos) => format!("0 (timeout) endpos={endpos}"),
+            RecordResult::HangUp(endpos) => format!("-1 (hangup) endpos={endpos}"),
+            RecordResult::WaitFor(endpos) => format!("-1 (waitfor) endpos={endpos}"),
+            RecordResult::WriteFile => "-1 (writefile)".into(),
+            RecordResult::RandomError(key, endpos) => format!("{} (randomerror) endpos={endpos}", key.code()),
         };
         assert_eq!(format!("{reply} [{} ms]", elapsed(&channel)), expected, "{plan}");
     }
 
     #[test]
-    fn every_ending_has_its_word() {
-        let (plain, beep) = (Recording::default(), Recording { beep: true, ..Recording::default() });
+    fn every_ending_has_its_result() {
+        let (plain, beep) = (RecordOptions::default(), RecordOptions { beep: true, ..RecordOptions::default() });
         check("", Voice::Speaks, 700, plain, "0 (timeout) endpos=5600 [700 ms]");
         check("", Voice::Absent, 700, plain, "0 (timeout) endpos=0 [700 ms]");
         check("", Voice::Speaks, 0, plain, "0 (timeout) endpos=0 [0 ms]");
@@ -169,29 +170,29 @@ mod tests {
     }
 
     #[test]
-    fn silence_ends_it() {
-        let silence = Recording { silence: 3, ..Recording::default() };
+    fn silence_ends_a_recording() {
+        let silence = RecordOptions { silence: 3, ..RecordOptions::default() };
         check("", Voice::Silent, 9000, silence, "0 (timeout) endpos=8160 [3020 ms]");
         check("", Voice::Speaks, 9000, silence, "0 (timeout) endpos=72000 [9000 ms]");
         check("", Voice::Silent, 2000, silence, "0 (timeout) endpos=16000 [2000 ms]");
     }
 
     #[test]
-    fn a_recording_can_be_played_and_gone_on_with() {
+    fn a_recording_can_be_played_and_continued() {
         let mut channel = channel("");
-        let on = Recording { offset: 4000, ..Recording::default() };
-        assert_eq!(channel.record("msg", "wav", "", 1000, &Recording::default()), Recorded::Timeout(8000));
+        let on = RecordOptions { offset: 4000, ..RecordOptions::default() };
+        assert_eq!(channel.record("msg", "wav", "", 1000, &RecordOptions::default()), RecordResult::Timeout(8000));
         assert_eq!(channel.play("msg", "", 0).endpos, 8000);
-        assert_eq!(channel.record("msg", "wav", "", 1000, &on), Recorded::Timeout(12_000));
-        assert_eq!(channel.record("other", "wav16", "", 1000, &on), Recorded::Timeout(16_000));
+        assert_eq!(channel.record("msg", "wav", "", 1000, &on), RecordResult::Timeout(12_000));
+        assert_eq!(channel.record("other", "wav16", "", 1000, &on), RecordResult::Timeout(16_000));
         assert_eq!(channel.recordings().len(), 2);
     }
 
     #[test]
-    fn not_everything_can_be_written() {
+    fn only_known_formats_in_writable_folders_are_recorded() {
         let mut channel = channel("").with_writable("/srv/voice/");
         let mut record =
-            |file, format| channel.record(file, format, "", 20, &Recording::default()) != Recorded::WriteFile;
+            |file, format| channel.record(file, format, "", 20, &RecordOptions::default()) != RecordResult::WriteFile;
         assert!(record("custom/rec", "gsm") && record("/tmp/x/rec", "wav") && record("/srv/voice/a", "ulaw"));
         assert!(!record("/nonexistent/dir/rec", "gsm") && !record("custom/rec", "nofmt") && !record("", "gsm"));
     }

@@ -1,6 +1,6 @@
-//! English as Asterisk speaks it: the sound files of numbers, texts and dates. Other languages speak English too.
+//! English as Asterisk speaks it: the sound files of numbers, texts and dates. It serves all languages.
 
-/// Which letters SAY ALPHA announces as `uppercase` or `lowercase`.
+/// The letters that SAY ALPHA announces as `uppercase` or `lowercase`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SayCase {
     /// None.
@@ -15,8 +15,8 @@ pub enum SayCase {
 }
 
 impl SayCase {
-    /// From SAY ALPHA's word, of which the first letter counts: `a`, `l`, `n` or `u`. Empty is none; anything else
-    /// is a usage error.
+    /// Parses the word of SAY ALPHA, of which only the first letter counts: `a`, `l`, `n` or `u`. An empty word means
+    /// `n`; anything else is a usage error.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         match word.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
@@ -29,10 +29,10 @@ impl SayCase {
     }
 }
 
-/// Whether there is a sound file of this name: spelling leaves out what has none.
+/// Whether there is a sound file of this name. Spelling leaves out what has none.
 pub(super) type Exists<'a> = &'a dyn Fn(&str) -> bool;
 
-/// The files of what is spoken, as far as its kind and text tell.
+/// Returns the sound files of a spoken text, as far as its kind and text determine them.
 pub(super) fn files(kind: &str, text: &str) -> Vec<String> {
     let exists: Exists<'_> = &|_| true;
     let epoch = || text.parse::<i64>();
@@ -47,7 +47,7 @@ pub(super) fn files(kind: &str, text: &str) -> Vec<String> {
     }
 }
 
-/// A cardinal number. `i32::MAX` is too big for Asterisk, which then says nothing of it.
+/// A cardinal number. `i32::MAX` is too large for Asterisk, which says nothing.
 pub(super) fn number(number: i32) -> Vec<String> {
     let mut names = Vec::new();
     cardinal(number, &mut names);
@@ -111,7 +111,7 @@ pub(super) fn digits(text: &str, exists: Exists<'_>) -> Vec<String> {
     text.chars().filter_map(name).filter(|name| exists(name)).collect()
 }
 
-/// What SAY ALPHA and SAY PHONETIC have in common.
+/// The signs that SAY ALPHA and SAY PHONETIC say alike.
 fn sign(letter: char) -> Option<&'static str> {
     Some(match letter {
         '*' => "digits/star",
@@ -155,7 +155,7 @@ pub(super) fn alpha(text: &str, case: SayCase, exists: Exists<'_>) -> Vec<String
     names
 }
 
-/// SAY PHONETIC, with Asterisk's own way of saying nine.
+/// SAY PHONETIC, where Asterisk says nine in a way of its own.
 pub(super) fn phonetic(text: &str, exists: Exists<'_>) -> Vec<String> {
     let name = |letter: char| match sign(letter) {
         Some(name) => name.to_owned(),
@@ -165,7 +165,7 @@ pub(super) fn phonetic(text: &str, exists: Exists<'_>) -> Vec<String> {
     text.chars().map(name).filter(|name| exists(name)).collect()
 }
 
-/// A moment on the calendar of the proleptic Gregorian kind.
+/// A moment in the proleptic Gregorian calendar.
 struct Calendar {
     year: i64,
     /// 0 is January.
@@ -182,7 +182,7 @@ impl Calendar {
     fn new(epoch: i64, offset: i32) -> Self {
         let local = epoch.saturating_add(offset.into());
         let (days, seconds) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        // Days from 1 March of year 0, in eras of 400 years: then leap days come last in every cycle.
+        // Days since 1 March of year 0, in eras of 400 years, so that the leap day comes last in every cycle.
         let days = days + 719_468;
         let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -201,12 +201,12 @@ impl Calendar {
     }
 }
 
-/// Numbers of the calendar, all of which are small but the year.
+/// Converts a number of the calendar; all of them are small except the year.
 fn small(number: i64) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// SAY DATE, this many seconds east of Greenwich.
+/// SAY DATE, in a time zone this many seconds east of Greenwich.
 pub(super) fn date(epoch: i64, offset: i32) -> Vec<String> {
     let when = Calendar::new(epoch, offset);
     let mut names = vec![format!("digits/day-{}", when.weekday), format!("digits/mon-{}", when.month)];
@@ -219,7 +219,7 @@ pub(super) fn date(epoch: i64, offset: i32) -> Vec<String> {
 pub(super) fn time(epoch: i64, offset: i32) -> Vec<String> {
     let when = Calendar::new(epoch, offset);
     let mut names = Vec::new();
-    cardinal(twelve(when.hour), &mut names);
+    cardinal(twelve_hour(when.hour), &mut names);
     match when.minute {
         0 => names.push("digits/oclock".into()),
         minute => {
@@ -229,22 +229,22 @@ pub(super) fn time(epoch: i64, offset: i32) -> Vec<String> {
             cardinal(minute, &mut names);
         }
     }
-    names.push(half(when.hour).into());
+    names.push(am_or_pm(when.hour).into());
     names
 }
 
-fn twelve(hour: i32) -> i32 {
+fn twelve_hour(hour: i32) -> i32 {
     match hour % 12 {
         0 => 12,
         hour => hour,
     }
 }
 
-fn half(hour: i32) -> &'static str {
+fn am_or_pm(hour: i32) -> &'static str {
     if hour > 11 { "digits/p-m" } else { "digits/a-m" }
 }
 
-/// SAY DATETIME. `now` is what `Q` and `q` compare with. Letters that mean nothing are left out, as in Asterisk.
+/// SAY DATETIME. `Q` and `q` compare with `now`. As in Asterisk, unknown letters are ignored.
 pub(super) fn datetime(epoch: i64, offset: i32, format: &str, now: i64) -> Vec<String> {
     let mut names = Vec::new();
     formatted(epoch, offset, format, now, &mut names);
@@ -272,7 +272,7 @@ fn formatted(epoch: i64, offset: i32, format: &str, now: i64, names: &mut Vec<St
                     cardinal(small(year - 1900), names);
                 }
             },
-            'I' | 'l' => names.push(format!("digits/{}", twelve(when.hour))),
+            'I' | 'l' => names.push(format!("digits/{}", twelve_hour(when.hour))),
             'H' | 'k' => {
                 let oh = if letter == 'H' { when.hour < 10 } else { when.hour == 0 };
                 if oh {
@@ -292,7 +292,7 @@ fn formatted(epoch: i64, offset: i32, format: &str, now: i64, names: &mut Vec<St
             'M' | 'N' => two_digits(when.minute, names),
             'S' if when.second == 0 => names.push("digits/0".into()),
             'S' => two_digits(when.second, names),
-            'P' | 'p' => names.push(half(when.hour).into()),
+            'P' | 'p' => names.push(am_or_pm(when.hour).into()),
             'Q' | 'q' => match relative(epoch, offset, now) {
                 Ok(name) => names.push(name.into()),
                 Err(format) => formatted(epoch, offset, format, now, names),
@@ -311,7 +311,7 @@ fn two_digits(number: i32, names: &mut Vec<String>) {
     cardinal(number, names);
 }
 
-/// A day by its distance from today: a sound of its own, else the format to say it in.
+/// Returns the sound of a day close to today, or else the format in which to say it.
 fn relative(epoch: i64, offset: i32, now: i64) -> Result<&'static str, &'static str> {
     const DAY: i64 = 86_400;
     const MONTH: i64 = 2_628_000;
@@ -336,7 +336,7 @@ mod tests {
     use super::super::sounds::Sounds;
     use super::*;
 
-    /// Names, without `digits/`, and how long they last in milliseconds with the stock sounds.
+    /// Compares the names, without `digits/`, and their total length in milliseconds with the stock sounds.
     fn check(names: &[String], expected: &str, milliseconds: u64) {
         let sounds = Sounds::stock();
         let text: Vec<_> = names.iter().map(|name| name.strip_prefix("digits/").unwrap_or(name)).collect();
@@ -349,9 +349,9 @@ mod tests {
         names.join(" ").replace("digits/", "")
     }
 
-    /// The real machine needed 1726, 1743, 5086, 3744 and 9346 ms for these, some 5 ms of its own for each file.
+    /// A real Asterisk took 1726, 1743, 5086, 3744 and 9346 ms for these, of which some 5 ms a file were its own work.
     #[test]
-    fn the_lengths_of_a_real_asterisk() {
+    fn lengths_equal_those_of_a_real_asterisk() {
         check(&number(42), "40 2", 1720);
         check(&number(-5), "minus 5", 1740);
         check(&date(1_210_498_014, 0), "day-0 mon-4 11 2 thousand 8", 5080);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers() {
+    fn numbers_are_spoken_as_cardinals() {
         let say = |n| names(&number(n));
         assert_eq!(say(0), "0");
         assert_eq!(say(19), "19");
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn spelling() {
+    fn spelling_leaves_out_what_has_no_sound() {
         let stock = Sounds::stock();
         let exists = |name: &str| stock.find(name, "en").is_some();
         assert_eq!(names(&digits("-1x*#", &exists)), "minus 1 star pound");
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn dates() {
+    fn dates_follow_their_format() {
         let say = |epoch, format| names(&datetime(epoch, 0, format, 1_700_000_000));
         assert_eq!(say(0, "AdBY T"), "day-4 h-1 mon-0 19 70 oh oclock 0");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Which sound files there are, how long they last, and what they say.
+//! The sound files: their names, lengths and words.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// Asterisk's English core sounds: a name and its number of 20 ms frames a line, sorted by bytes.
+/// Asterisk's English core sounds: one name with its number of 20 ms frames per line, sorted by bytes.
 const CORE: &str = include_str!("core-sounds-en.txt");
 
 /// Samples a second, of everything here.
@@ -17,9 +17,9 @@ const RATE: u64 = 8000;
 /// The sound files a channel can play, by name without extension.
 ///
 /// A name is looked up among the lengths given with [`with`](Self::with), then on disk, then among Asterisk's English
-/// core sounds; a prompt of which only the words are known lasts as long as they take to say. A sound that is in none
-/// of them is missing, as on a real Asterisk. What was found is remembered, also that nothing was: the disk is asked
-/// once for each name, and clones share what they know.
+/// core sounds; a prompt with cache words but no file lasts as long as it takes to say them. Any other sound is
+/// missing, as on a real Asterisk. Results are cached, also negative ones: each name is looked up on disk once, and
+/// clones share the cache.
 #[derive(Clone, Debug)]
 pub struct Sounds {
     core: bool,
@@ -27,21 +27,21 @@ pub struct Sounds {
     lengths: BTreeMap<String, u64>,
     words: BTreeMap<String, String>,
     missing: BTreeSet<String>,
-    known: Arc<Known>,
+    cache: Arc<Cache>,
 }
 
-/// What was found in a language, by name.
-type Known = RwLock<HashMap<String, HashMap<String, Option<Clip>>>>;
+/// The results of look-ups, by language and name.
+type Cache = RwLock<HashMap<String, HashMap<String, Option<Clip>>>>;
 
-/// No more names are remembered: who makes them up shall not fill the memory.
-const MOST_KNOWN: usize = 4096;
+/// The limit of cached names per language, since scripts may make names up.
+const MAX_CACHED: usize = 4096;
 
-/// A sound file: its length, in samples of 8 kHz.
+/// The length of a sound file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clip {
-    /// How long it lasts.
+    /// The length in samples at 8 kHz.
     pub samples: u64,
-    /// Asterisk can begin at multiples of so many samples only: a gsm frame has 160.
+    /// Asterisk can only seek to multiples of this many samples: 160 in a gsm file, the size of its frames.
     pub grain: u64,
 }
 
@@ -52,13 +52,13 @@ impl Default for Sounds {
 }
 
 impl Sounds {
-    /// Asterisk's English core sounds.
+    /// Returns Asterisk's English core sounds.
     #[must_use]
     pub fn stock() -> Self {
         Self { core: true, ..Self::none() }
     }
 
-    /// No sound file at all.
+    /// Returns an empty set of sounds.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -67,11 +67,11 @@ impl Sounds {
             lengths: BTreeMap::new(),
             words: BTreeMap::new(),
             missing: BTreeSet::new(),
-            known: Arc::default(),
+            cache: Arc::default(),
         }
     }
 
-    /// The names of Asterisk's English core sounds, and how long each lasts.
+    /// Returns the names of Asterisk's English core sounds, and their lengths.
     pub fn core() -> impl Iterator<Item = (&'static str, Duration)> {
         let entry = |line: &'static str| {
             let (name, frames) = line.split_once(' ')?;
@@ -80,41 +80,41 @@ impl Sounds {
         CORE.lines().filter(|line| !line.starts_with(';')).filter_map(entry)
     }
 
-    /// Adds a sound file of so many samples at 8 kHz. The name may begin with a language: `de/welcome`.
+    /// Adds a sound file of this many samples at 8 kHz. The name may begin with a language: `de/welcome`.
     #[must_use]
     pub fn with(mut self, name: &str, samples: u64) -> Self {
         self.lengths.insert(name.to_owned(), samples);
         self.changed()
     }
 
-    /// Takes a sound file away, in every language.
+    /// Removes a sound file, in every language.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.missing.insert(name.to_owned());
         self
     }
 
-    /// Adds a prompt by its words.
+    /// Adds a prompt with these words.
     #[must_use]
     pub fn with_words(mut self, name: &str, words: &str) -> Self {
         self.words.insert(name.to_owned(), words.to_owned());
         self.changed()
     }
 
-    /// Adds all prompts of a text in the format of [`prompts`].
+    /// Adds all prompts of a text in the format of [`parse_prompts`].
     ///
     /// # Errors
-    /// As [`prompts`].
+    /// As [`parse_prompts`].
     pub fn with_prompts(mut self, text: &str) -> Result<Self, PromptError> {
-        self.words.extend(prompts(text)?);
+        self.words.extend(parse_prompts(text)?);
         Ok(self.changed())
     }
 
-    /// What a script at this path plays: Asterisk's core sounds, those in the folder `sounds` beside the script, and
-    /// the prompts of the table beside it.
+    /// Returns the sounds of a script at this path: Asterisk's core sounds, those in the folder `sounds` beside the
+    /// script, and the prompts in the table beside it.
     ///
     /// # Errors
-    /// The table cannot be read, or is none.
+    /// The table cannot be read or parsed.
     pub fn beside(script: &Path) -> std::io::Result<Self> {
         let mut sounds = Self::stock();
         let beside = script.with_file_name("sounds");
@@ -129,64 +129,65 @@ impl Sounds {
         sounds.with_prompts(&fs::read_to_string(&table)?).map_err(wrong)
     }
 
-    /// Adds a folder of sound files. As in Asterisk the language's subfolder comes first: `folder/en/welcome.gsm`,
-    /// then `folder/welcome.gsm`. Of several formats of one file, the first in Asterisk's usual order counts.
+    /// Adds a folder of sound files. As in Asterisk, the subfolder of the language is searched first:
+    /// `folder/en/welcome.gsm`, then `folder/welcome.gsm`. Of several formats of one file, the first in Asterisk's
+    /// usual order counts.
     #[must_use]
     pub fn with_folder(mut self, path: impl Into<PathBuf>) -> Self {
         self.folders.push(path.into());
         self.changed()
     }
 
-    /// What was known need not hold any more.
+    /// Empties the cache after a change.
     fn changed(mut self) -> Self {
-        self.known = Arc::default();
+        self.cache = Arc::default();
         self
     }
 
-    /// The sound file of this name in this language, else in any.
+    /// Finds the sound file of this name in this language, or else in the default one.
     #[must_use]
     pub fn find(&self, name: &str, language: &str) -> Option<Clip> {
         if name.is_empty() || self.missing.contains(name) {
             return None;
         }
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(clip) = known.get(language).and_then(|names| names.get(name)) {
+        let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clip) = cache.get(language).and_then(|names| names.get(name)) {
             return *clip;
         }
-        drop(known);
+        drop(cache);
         let clip = self.look_up(name, language);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let names = known.entry(language.to_owned()).or_default();
-        if names.len() < MOST_KNOWN {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        let names = cache.entry(language.to_owned()).or_default();
+        if names.len() < MAX_CACHED {
             names.insert(name.to_owned(), clip);
         }
         clip
     }
 
     fn look_up(&self, name: &str, language: &str) -> Option<Clip> {
-        let names = Self::spellings(name, language);
+        let names = Self::candidates(name, language);
         names.iter().find_map(|name| self.lengths.get(name).map(|&samples| Clip { samples, grain: 1 })).or_else(|| {
             names
                 .iter()
                 .find_map(|name| self.on_disk(name))
-                .or_else(|| self.core.then(|| core(name)).flatten())
-                .or_else(|| self.words(name).map(spoken))
+                .or_else(|| self.core.then(|| core_sound(name)).flatten())
+                .or_else(|| self.words(name).map(estimated))
         })
     }
 
-    /// What a prompt says.
+    /// Returns the words of a prompt.
     #[must_use]
     pub fn words(&self, name: &str) -> Option<&str> {
         self.words.get(name).map(String::as_str)
     }
 
-    /// The prompts whose words are known, by name.
+    /// Returns the names of the prompts with cache words.
     pub fn prompts(&self) -> impl Iterator<Item = &str> {
         self.words.keys().map(String::as_str)
     }
 
-    /// Where Asterisk looks: `en_GB/name`, `en/name`, `name`, and its default language.
-    fn spellings(name: &str, language: &str) -> Vec<String> {
+    /// Returns the names under which Asterisk looks: `en_GB/name`, `en/name`, `name`, and that in its default language.
+    fn candidates(name: &str, language: &str) -> Vec<String> {
         let mut names = Vec::with_capacity(4);
         if !name.starts_with('/') {
             let mut language = language;
@@ -204,20 +205,20 @@ impl Sounds {
 
     fn on_disk(&self, name: &str) -> Option<Clip> {
         if name.starts_with('/') {
-            // An absolute name is asked for only where a disk was handed in: a simulation shall not depend on the
-            // machine it runs on unless told to.
+            // Only with folders are absolute names looked up, so that by default a simulation doesn't depend on the
+            // machine it runs on.
             return if self.folders.is_empty() { None } else { measure(Path::new(name)) };
         }
         self.folders.iter().find_map(|folder| measure(&folder.join(name)))
     }
 }
 
-/// Reads a table of prompts in the format of Asterisk's own `core-sounds-en.txt`: lines `name: words`, comments after
-/// a `;` that begins a line, blank lines.
+/// Parses a table of prompts in the format of Asterisk's own `core-sounds-en.txt`: lines `name: words`, blank lines,
+/// and comments, which begin with `;`.
 ///
 /// # Errors
-/// Names the line that is neither.
-pub fn prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
+/// The error names the first line that is none of these.
+pub fn parse_prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
     let mut prompts = Vec::new();
     for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let text = text.trim();
@@ -238,12 +239,12 @@ pub fn prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
     Ok(prompts)
 }
 
-/// A line of a prompt table that is not understood.
+/// A line of a prompt table that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromptError {
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: &'static str,
 }
 
@@ -255,8 +256,8 @@ impl fmt::Display for PromptError {
 
 impl std::error::Error for PromptError {}
 
-/// Looks a core sound up by halving the text, so that nothing is read or stored before it is asked for.
-fn core(name: &str) -> Option<Clip> {
+/// Looks a core sound up by binary search in the text, so that nothing is parsed or stored in advance.
+fn core_sound(name: &str) -> Option<Clip> {
     let mut text = CORE;
     while let Some(comment) = text.strip_prefix(';') {
         text = comment.split_once('\n')?.1;
@@ -275,15 +276,15 @@ fn core(name: &str) -> Option<Clip> {
     None
 }
 
-/// How long words take to say: two and a half a second, and a breath.
-fn spoken(words: &str) -> Clip {
+/// Estimates how long it takes to say these words: two and a half a second, and 0.3 s for a breath.
+fn estimated(words: &str) -> Clip {
     let words = words.split_whitespace().count() as u64;
     Clip { samples: words * RATE * 2 / 5 + RATE * 3 / 10, grain: 1 }
 }
 
-/// The length of the first of a file's formats that is on disk.
+/// Returns the length of a file in the first format that is on disk.
 fn measure(path: &Path) -> Option<Clip> {
-    // Extension, then bytes for so many samples at 8 kHz.
+    // The extension, and how many bytes hold how many samples at 8 kHz.
     const FORMATS: &[(&str, u64, u64)] = &[
         ("gsm", 33, 160),
         ("wav", 2, 1),
@@ -315,7 +316,7 @@ fn measure(path: &Path) -> Option<Clip> {
     })
 }
 
-/// The bytes of sound in a wav file of this size: its `data` chunk, or all after a plain header.
+/// Returns the bytes of audio in a wav file of this size: its `data` chunk, or all behind a plain header.
 fn wav_data(path: &Path, size: u64) -> u64 {
     let find = || -> Option<u64> {
         let mut file = File::open(path).ok()?;
@@ -366,13 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn the_core_table_is_sorted_and_whole() {
+    fn the_core_table_is_sorted_and_complete() {
         let lines: Vec<_> = CORE.lines().skip_while(|line| line.starts_with(';')).collect();
         assert_eq!(lines.len(), 568);
         assert_eq!(Sounds::core().count(), 568);
         assert_eq!(Sounds::core().find(|(name, _)| *name == "beep"), Some(("beep", Duration::from_millis(440))));
         assert!(lines.windows(2).all(|pair| pair[0].split(' ').next() < pair[1].split(' ').next()));
-        assert!(lines.iter().all(|line| core(line.split(' ').next().unwrap()).is_some()));
+        assert!(lines.iter().all(|line| core_sound(line.split(' ').next().unwrap()).is_some()));
     }
 
     #[test]
@@ -388,12 +389,12 @@ mod tests {
     }
 
     #[test]
-    fn prompt_tables_name_the_bad_line() {
-        let fails = |text: &str| prompts(text).unwrap_err().to_string();
+    fn errors_in_prompt_tables_name_the_line() {
+        let fails = |text: &str| parse_prompts(text).unwrap_err().to_string();
         assert_eq!(fails("a: b\nfoo\n"), "line 2: there is no `:` after the name; expected `name: words`");
         assert_eq!(fails(": b"), "line 1: there is no name before the `:`; expected `name: words`");
         assert_eq!(fails("a b: c"), "line 1: the name before the `:` has a blank in it; expected `name: words`");
-        assert_eq!(prompts("a: b: c").unwrap(), [("a".to_owned(), "b: c".to_owned())]);
+        assert_eq!(parse_prompts("a: b: c").unwrap(), [("a".to_owned(), "b: c".to_owned())]);
     }
 
     #[test]

@@ -1,62 +1,32 @@
-//! The SPEECH commands. A stock Asterisk has no speech engine, so each answers 0 unless a test declares one.
+//! The SPEECH commands. A stock Asterisk has no speech engine, so they all return 0 unless a test declares one.
 
 use super::caller::{Digit, Sound};
-use super::channel::{Channel, Event};
+use super::channel::{Channel, WaitEvent};
 use super::playback::{frames, signed};
+use super::speech_engine::{Recognition, SpeechResult};
 use crate::clock::Time;
-use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// What a declared engine understands, the next time it is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recognition {
-    /// How long after the question begins.
-    pub after: Duration,
-    /// What it understands.
-    pub results: Vec<SpeechResult>,
-}
-
-/// One reading of what was said.
+/// The result of SPEECH RECOGNIZE, with the sample at which speech stopped the prompt, or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpeechResult {
-    /// How sure the engine is.
-    pub score: i32,
-    /// The words.
-    pub text: String,
-    /// The grammar they belong to.
-    pub grammar: String,
-}
-
-/// What SPEECH RECOGNIZE answers, with the sample at which speech stopped the prompt; 0 when it did not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recognized {
-    /// Something was said.
+pub enum RecognizeResult {
+    /// Speech was recognised.
     Speech {
-        /// Where the prompt was stopped.
+        /// The sample at which the prompt was stopped.
         endpos: i64,
-        /// What was understood.
+        /// The recognised texts.
         results: Vec<SpeechResult>,
     },
     /// A key was pressed.
     Digit(Digit, i64),
-    /// Neither, in time.
+    /// Neither happened in time.
     Timeout(i64),
     /// The call was hung up.
     HangUp(i64),
 }
 
-/// The engine declared, and the object made of it.
-#[derive(Debug, Default)]
-pub(super) struct Speech {
-    engine: Option<String>,
-    recognitions: VecDeque<Recognition>,
-    created: bool,
-    loaded: BTreeSet<String>,
-    active: BTreeSet<String>,
-}
-
 impl Channel {
-    /// With a speech engine that understands these, one a question; then nothing more.
+    /// Declares a speech engine that recognises these, one per question, and nothing after them.
     #[must_use]
     pub fn with_speech(mut self, engine: &str, recognitions: Vec<Recognition>) -> Self {
         self.speech.engine = Some(engine.into());
@@ -64,7 +34,7 @@ impl Channel {
         self
     }
 
-    /// SPEECH CREATE; an empty name is any engine. False also when there is an object already.
+    /// SPEECH CREATE. An empty name means any engine. Returns false also if there is an object already.
     pub fn speech_create(&mut self, engine: &str) -> bool {
         let speech = &mut self.speech;
         let known = speech.engine.as_deref().is_some_and(|name| engine.is_empty() || name.eq_ignore_ascii_case(engine));
@@ -81,7 +51,7 @@ impl Channel {
         std::mem::take(&mut speech.created)
     }
 
-    /// SPEECH SET; any setting is taken.
+    /// SPEECH SET, which accepts any setting.
     pub fn speech_set(&mut self, _name: &str, _value: &str) -> bool {
         self.speech.created
     }
@@ -113,9 +83,9 @@ impl Channel {
         self.speech.active.remove(name)
     }
 
-    /// SPEECH RECOGNIZE; nothing without an object. The seconds count from the end of the prompt, 0 is for ever. A
-    /// missing prompt is none. The engine stops the prompt when it understands something.
-    pub fn speech_recognize(&mut self, prompt: &str, seconds: i64, offset: i64) -> Option<Recognized> {
+    /// SPEECH RECOGNIZE; `None` without an object. The timeout starts at the end of the prompt; 0 waits for ever. A
+    /// missing prompt is skipped. The engine stops the prompt when it recognises something.
+    pub fn speech_recognize(&mut self, prompt: &str, seconds: i64, offset: i64) -> Option<RecognizeResult> {
         if !self.speech.created {
             return None;
         }
@@ -137,15 +107,15 @@ impl Channel {
             let sound = if playing { Sound::File(prompt) } else { Sound::Silence };
             let until = timeout.min(answer).min(if playing { played } else { Time::NEVER });
             match self.hear(until, sound, true) {
-                Event::Key(digit) => return Some(Recognized::Digit(digit, 0)),
-                Event::HungUp => return Some(Recognized::HangUp(0)),
-                Event::TimeUp if self.now() >= answer => {
+                WaitEvent::Key(digit) => return Some(RecognizeResult::Digit(digit, 0)),
+                WaitEvent::HungUp => return Some(RecognizeResult::HangUp(0)),
+                WaitEvent::TimeUp if self.now() >= answer => {
                     let endpos = if self.now() < played { signed(from + frames(began, self.now()) * 160) } else { 0 };
                     let results = recognition.map(|recognition| recognition.results).unwrap_or_default();
-                    return Some(Recognized::Speech { endpos, results });
+                    return Some(RecognizeResult::Speech { endpos, results });
                 }
-                Event::TimeUp if self.now() >= timeout => return Some(Recognized::Timeout(0)),
-                Event::TimeUp | Event::Text(_) => {}
+                WaitEvent::TimeUp if self.now() >= timeout => return Some(RecognizeResult::Timeout(0)),
+                WaitEvent::TimeUp | WaitEvent::Text(_) => {}
             }
         }
     }
@@ -162,10 +132,10 @@ mod tests {
         let mut channel = channel(plan).with_speech("acme", heard.into_iter().collect());
         assert!(!channel.speech_create("other") && channel.speech_create("acme") && !channel.speech_create("acme"));
         let answer = match channel.speech_recognize("beep", 2, 0).unwrap() {
-            Recognized::Speech { endpos, results } => format!("{} {endpos}", results[0].text),
-            Recognized::Digit(digit, endpos) => format!("{digit} {endpos}"),
-            Recognized::Timeout(endpos) => format!("timeout {endpos}"),
-            Recognized::HangUp(endpos) => format!("hangup {endpos}"),
+            RecognizeResult::Speech { endpos, results } => format!("{} {endpos}", results[0].text),
+            RecognizeResult::Digit(digit, endpos) => format!("{digit} {endpos}"),
+            RecognizeResult::Timeout(endpos) => format!("timeout {endpos}"),
+            RecognizeResult::HangUp(endpos) => format!("hangup {endpos}"),
         };
         assert_eq!(format!("{answer} at {}", elapsed(&channel)), expected);
     }
@@ -178,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_engine_understands() {
+    fn a_declared_engine_recognises_speech() {
         check("", Some(1000), "yes 0 at 1000");
         check("", Some(200), "yes 1600 at 200");
         check("", None, "timeout 0 at 2440");
@@ -187,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn grammars_are_loaded_before_they_are_active() {
+    fn only_a_loaded_grammar_can_be_activated() {
         let mut channel = channel("").with_speech("acme", vec![]);
         assert!(channel.speech_create("") && !channel.speech_activate_grammar("g"));
         assert!(channel.speech_load_grammar("g", "p") && channel.speech_activate_grammar("g"));

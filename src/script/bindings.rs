@@ -2,20 +2,11 @@
 
 use super::call::Call;
 use super::convert::{dynamic, value};
-use crate::command::{COMMANDS, Command, Function, Need, Param, Value};
+use super::language::Language;
+use crate::command::{COMMANDS, Command, Value};
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext, RhaiFunc, Shared};
 use smallvec::SmallVec;
 use std::any::TypeId;
-
-/// As many arguments as a function that takes any number of them may get.
-const MOST_ARGUMENTS: usize = 9;
-
-/// With how many arguments a function can be called.
-pub(crate) fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
-    let least = function.params.iter().filter(|param| param.need == Need::Required).count();
-    let repeats = function.params.last().is_some_and(|param: &Param| param.kind.repeats());
-    least..=if repeats { MOST_ARGUMENTS } else { function.params.len() }
-}
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
@@ -52,13 +43,27 @@ pub(crate) fn add_typed(
     );
 }
 
-/// Registers the commands.
+/// Registers Asterisk's commands.
 pub(crate) fn add_commands(module: &mut Module) {
     for command in COMMANDS {
-        let function = &command.function;
-        for arity in arities(function) {
-            add(module, function.name, arity, |context, args| invoke(command, context, args));
-        }
+        add_command(module, command);
+    }
+}
+
+fn add_command(module: &mut Module, command: &'static Command) {
+    for arity in command.function.arities() {
+        add(module, command.function.name, arity, move |context, args| invoke(command, context, args));
+    }
+}
+
+impl Language {
+    /// Adds a command, such as one that a module of an embedder's Asterisk brings. Scripts have its function, the
+    /// checker and editors know it, and recordings keep what of it is not private.
+    pub fn add_command(&mut self, command: &'static Command) {
+        let mut module = Module::new();
+        add_command(&mut module, command);
+        self.add(module);
+        self.declare(command);
     }
 }
 

@@ -6,7 +6,9 @@ use super::call::Call;
 use super::convert::{dynamic, value};
 use super::shown::{SHOWN, quoted, shown};
 use crate::agi::line::LONG_LINE;
-use crate::command::{Command, Example, Function, Kind, Need, Param, Returns, Trouble, Value};
+use crate::command::{
+    Example, Function, Kind, Need, Param, Privacy, Returns, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY, Type, Value,
+};
 use rand::RngExt;
 use rhai::{
     Array, Dynamic, EvalAltResult, FLOAT, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
@@ -18,11 +20,15 @@ use std::time::Duration;
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
 const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+    gives(Type::Unknown, doc)
+}
+
+const fn gives(gives: Type, doc: &'static str) -> Returns {
+    Returns::Own { doc, gives }
 }
 
 const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
-    Param { name, kind, need, doc }
+    Param { name, kind, need, privacy: Privacy::Private, doc }
 }
 
 const fn example(script: &'static str, value: &'static str) -> Example {
@@ -67,9 +73,9 @@ pub static BUILTINS: &[&Function] = &[
         summary: "Makes a whole number of a text such as the digits a caller entered.",
         params: &[
             param("text", Kind::Text, Need::Required, "Text, number or `()`."),
-            param("otherwise", Kind::Text, Need::Optional, "What to give instead of `()`."),
+            param("otherwise", Kind::Otherwise, Need::Optional, "What to give instead of `()`."),
         ],
-        returns: returns("an integer; `()` for `()`, an empty text, `12*` and more than 18 digits"),
+        returns: gives(Type::NumberOrUnit, "an integer; `()` for `()`, an empty text, `12*` and more than 18 digits"),
         examples: &[
             example(r#"to_number("0412")"#, "412"),
             example(r#"to_number("12*")"#, "()"),
@@ -83,7 +89,7 @@ pub static BUILTINS: &[&Function] = &[
             param("least", Kind::INT, Need::Optional, "The least number."),
             param("most", Kind::INT, Need::Optional, "The largest number."),
         ],
-        returns: returns("a number"),
+        returns: gives(Type::Number, "a number"),
         examples: &[example("random(7, 7)", "7")],
     },
     &Function {
@@ -104,14 +110,14 @@ pub static BUILTINS: &[&Function] = &[
         name: "elapsed",
         summary: "Tells the seconds since the script began.",
         params: &[],
-        returns: returns("a number with a fraction"),
+        returns: gives(Type::Number, "a number with a fraction"),
         examples: &[example("sleep(2); elapsed()", "2.0")],
     },
     &Function {
         name: "now",
         summary: "Tells the time in seconds since the Unix epoch, as the `say_*` functions take it.",
         params: &[],
-        returns: returns("an integer"),
+        returns: gives(Type::Number, "an integer"),
         examples: &[example("let t = now(); sleep(2); now() - t", "2")],
     },
     &Function {
@@ -127,8 +133,8 @@ pub static BUILTINS: &[&Function] = &[
     &Function {
         name: "caller",
         summary: "Tells the caller's number.",
-        params: &[param("otherwise", Kind::Text, Need::Optional, "What to give instead of `()`.")],
-        returns: returns("a text; `()` when it is withheld"),
+        params: &[param("otherwise", Kind::Otherwise, Need::Optional, "What to give instead of `()`.")],
+        returns: gives(Type::TextOrUnit, "a text; `()` when it is withheld"),
         examples: &[example(r#"caller("nobody")"#, r#""nobody""#)],
     },
     &Function {
@@ -330,9 +336,8 @@ fn seconds(seconds: INT) -> FLOAT {
 
 fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let call = Call::of(context)?;
-    let place = ["set_context", "set_extension", "set_priority"].into_iter().zip([None, Some("s"), Some("1")]);
-    for (n, (name, default)) in place.enumerate() {
-        let Some(command) = Command::of_function(name) else { continue };
+    let place: [(_, Option<&str>); 3] = [(&SET_CONTEXT, None), (&SET_EXTENSION, Some("s")), (&SET_PRIORITY, Some("1"))];
+    for (n, (command, default)) in place.into_iter().enumerate() {
         let given = args.get(n).map_or_else(|| Value::from(default.unwrap_or_default()), |arg| value(arg));
         call.invoke(command, &[given])?;
     }

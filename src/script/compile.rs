@@ -94,7 +94,7 @@ impl Script {
         files: &mut dyn Files,
         language: &Language,
     ) -> Result<Self, Box<Fault>> {
-        let (ast, modules, sources) = stack::with_room(|| {
+        let (ast, modules, sources) = stack::maybe_grow(|| {
             let mut loader = import::Loader::new(language, places, files);
             let ast = loader.compile(name, text)?;
             let (modules, sources) = loader.finish();
@@ -157,7 +157,7 @@ impl Drop for Script {
         // The values of imported scripts may be nested deep, and whoever drops the script may have little room.
         let modules = std::mem::take(&mut self.modules);
         if !modules.is_empty() {
-            stack::with_room(|| drop(modules));
+            stack::maybe_grow(|| drop(modules));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::limits::Memory;
 use super::names::{VALUES, nearest};
-use crate::command::Function;
+use crate::command::{Command, Function, Table};
 use rhai::packages::{
     BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
     LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
@@ -41,6 +41,7 @@ pub struct Language {
     standard: Shared<Module>,
     modules: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
+    commands: Table,
     /// How memory is counted while scripts are compiled.
     pub(crate) memory: Option<Memory>,
     /// What to say of a function of another language.
@@ -65,6 +66,7 @@ impl Language {
             standard: WordsPackage::new().as_shared_module(),
             modules: vec![module.into()],
             functions,
+            commands: Table::new(),
             memory: None,
             hint_for_unavailable,
         }
@@ -83,6 +85,19 @@ impl Language {
     /// Tells how much memory the thread holds that compiles a script, so that what an imported script makes is limited.
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = Some(memory);
+    }
+
+    /// The commands that scripts can send.
+    #[must_use]
+    pub fn commands(&self) -> &Table {
+        &self.commands
+    }
+
+    /// Declares the function of a command.
+    pub(super) fn declare(&mut self, command: &'static Command) {
+        self.functions.retain(|function| function.name != command.function.name);
+        self.functions.push(&command.function);
+        self.commands.add(command);
     }
 
     /// All functions that are declared: the commands and what goes with them.

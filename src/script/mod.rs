@@ -33,7 +33,7 @@ pub use rhai;
 pub use shown::literal;
 pub use state::PRINTED;
 
-pub(crate) use bindings::{add, arities};
+pub(crate) use bindings::add;
 pub(crate) use builtin::{add_core, add_to_tests_too};
 pub(crate) use convert::{dynamic, value};
 pub(crate) use fault::{MAX_MESSAGE, Source, render};

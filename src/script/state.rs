@@ -310,7 +310,7 @@ impl CallState {
 
     /// Runs the script to its end, and `on_hangup` after a hangup.
     pub fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
-        stack::with_room(|| self.run_here(script, language))
+        stack::maybe_grow(|| self.run_here(script, language))
     }
 
     fn run_here(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
@@ -333,7 +333,7 @@ impl CallState {
 
     /// Runs one function of a test, after the top of its script.
     pub fn run_function(self: &Arc<Self>, script: &Script, language: &Language, name: &str) -> Finished {
-        stack::with_room(|| {
+        stack::maybe_grow(|| {
             let engine = self.engine(script, language);
             let mut scope = Scope::new();
             self.usage.begin();
@@ -439,7 +439,7 @@ impl Drop for CallState {
             && !state.is_empty()
         {
             let state = std::mem::take(&mut *state);
-            stack::with_room(|| drop(state));
+            stack::maybe_grow(|| drop(state));
         }
     }
 }

@@ -214,7 +214,7 @@ impl Usage {
     }
 
     fn check(&self, operations: u64) -> Verdict {
-        let real = nanos(self.clock.running());
+        let real = nanos(self.clock.elapsed());
         if real - self.checked_at.load(Relaxed) < nanos(CHECK_INTERVAL) {
             return Verdict::GoOn;
         }
@@ -241,7 +241,7 @@ impl Usage {
     /// Leaves out the time since these moments: while the line was checked, other calls may have run on this thread.
     pub fn checked_line(&self, processor: i64, real: i64) {
         self.computing_since.fetch_add(processor_time() - processor, Relaxed);
-        let now = nanos(self.clock.running());
+        let now = nanos(self.clock.elapsed());
         self.busy_since.fetch_add(now - real, Relaxed);
         self.checked_at.store(now, Relaxed);
     }

@@ -3,26 +3,15 @@
 //! The first line is the [`Header`], every further one a [`Line`]: a time in milliseconds since the session began, and
 //! an [`Event`]. A file that ends in the middle, since the machine went down, can be read up to there.
 
-use super::redaction::Redaction;
-use super::{Ending, Heard, Note, Peer, Transport};
 use crate::agi::Reply;
 use crate::clock::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
 use std::time::Duration;
-use tracing::warn;
 
 /// The format written here; a file of another one is not read.
 pub const FORMAT: u32 = 1;
-
-/// So often between two other events a time the script asked for is kept: one that does nothing but ask is not to fill
-/// the disk.
-const MOST_ASKED: u32 = 64;
-
-/// What is kept of a call whose file can be written only at its end, in events.
-const MOST_KEPT: usize = 50_000;
 
 /// What a recorded call began with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -341,208 +330,11 @@ fn header(line: &[u8]) -> Result<Header, String> {
     }
 }
 
-/// Keeps what goes over the line of another transport.
-pub struct Recording {
-    inner: Box<dyn Transport>,
-    out: Box<dyn Write + Send>,
-    began: Time,
-    in_flight: bool,
-    asked: u32,
-    /// What is to be redacted, which is known only at the end.
-    kept: Option<(Header, Vec<Line>)>,
-    /// There is more than is kept.
-    is_full: bool,
-    /// From the first secret on.
-    secrets: Option<Redaction>,
-    is_secret: bool,
-    scratch: Vec<u8>,
-}
-
-impl fmt::Debug for Recording {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recording").field("began", &self.began).finish_non_exhaustive()
-    }
-}
-
 /// A moment as exact as it is written down, so that a script is told the same one when the call is played again.
 #[must_use]
 pub fn written(time: Time) -> Time {
     let since = time.since_epoch();
     Time::default() + Duration::new(since.as_secs(), since.subsec_micros() * 1000)
-}
-
-impl Recording {
-    /// Keeps what goes over this line in `out`, a line at a time; a header that says `redacted`, at the end and without
-    /// what the caller entered. What cannot be written is lost: a call never fails for it.
-    pub fn new(inner: Box<dyn Transport>, began: Time, header: Header, out: Box<dyn Write + Send>) -> Self {
-        let mut recording = Self {
-            inner,
-            out,
-            began,
-            in_flight: false,
-            asked: 0,
-            kept: None,
-            is_full: false,
-            secrets: None,
-            is_secret: false,
-            scratch: Vec::new(),
-        };
-        if header.redacted {
-            recording.kept = Some((header, Vec::new()));
-        } else {
-            recording.write(&header);
-        }
-        recording
-    }
-
-    fn write(&mut self, line: &impl Serialize) {
-        self.scratch.clear();
-        if serde_json::to_writer(&mut self.scratch, line).is_ok() {
-            self.scratch.push(b'\n');
-            let _ = self.out.write_all(&self.scratch);
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        self.asked = 0;
-        self.event_at(self.now(), event);
-    }
-
-    fn event_at(&mut self, now: Time, mut event: Event) {
-        if let Some(secrets) = &mut self.secrets {
-            secrets.hide(&mut event, self.is_secret);
-        }
-        let line = Line { at: now - self.began, event };
-        match &mut self.kept {
-            None => self.write(&line),
-            Some((_, lines)) => {
-                if lines.len() < MOST_KEPT {
-                    lines.push(line);
-                } else if !std::mem::replace(&mut self.is_full, true) {
-                    warn!("a recording breaks off: a call that is redacted is kept for {MOST_KEPT} events at most");
-                }
-            }
-        }
-    }
-
-    fn keep_asked(&mut self, now: Time, asked: Asked) {
-        self.asked += 1;
-        if self.asked <= MOST_ASKED {
-            self.event_at(now, Event::Asked(asked));
-        }
-    }
-
-    /// Writes what was kept until the end.
-    fn close(&mut self) {
-        if let Some((mut header, mut lines)) = self.kept.take() {
-            Redaction::apply(&mut header, &mut lines);
-            self.write(&header);
-            for line in &lines {
-                self.write(line);
-            }
-        }
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl Transport for Recording {
-    fn open(&mut self) -> io::Result<Vec<u8>> {
-        self.inner.open()
-    }
-
-    fn peer(&self) -> Peer {
-        self.inner.peer()
-    }
-
-    fn now(&self) -> Time {
-        written(self.inner.now())
-    }
-
-    fn wall(&self) -> Time {
-        written(self.inner.wall())
-    }
-
-    fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        self.event(Event::Sent(Bytes(line.to_vec())));
-        let sent = self.inner.send(line);
-        self.in_flight = sent.is_ok();
-        match &sent {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.event(Event::Closed(During::Command)),
-            Err(error) => self.event(Event::Broken(error.to_string())),
-            Ok(()) => {}
-        }
-        sent
-    }
-
-    fn receive(&mut self, until: Time) -> io::Result<Heard> {
-        let during = match () {
-            () if self.in_flight => During::Command,
-            () if until <= self.now() => During::Computing,
-            () => During::Sleeping,
-        };
-        // A moment later where it is not as exact: else it would seem not to have come.
-        let rounded = written(until);
-        let until = if rounded == until || until == Time::NEVER { until } else { rounded + Duration::from_micros(1) };
-        let heard = self.inner.receive(until);
-        match &heard {
-            Ok(Heard::Silence) => {}
-            Ok(Heard::Reply(reply)) => {
-                self.in_flight = false;
-                self.event(Event::Heard(format!("{} {}", reply.code, reply.text)));
-            }
-            Ok(Heard::Hangup) => self.event(Event::Hangup(during)),
-            Ok(Heard::Stop) => self.event(Event::Stop(during)),
-            Ok(Heard::Closed) => self.event(Event::Closed(during)),
-            Err(error) => self.event(Event::Broken(error.to_string())),
-        }
-        heard
-    }
-
-    fn interrupt(&mut self) -> io::Result<()> {
-        self.inner.interrupt()
-    }
-
-    fn leave(&mut self, ending: Ending) -> io::Result<()> {
-        self.inner.leave(ending)
-    }
-
-    fn asked(&mut self) -> Time {
-        let now = self.now();
-        self.keep_asked(now, Asked::Time);
-        now
-    }
-
-    fn asked_wall(&mut self) -> Time {
-        let wall = self.wall();
-        self.keep_asked(self.now(), Asked::Clock(wall.since_epoch()));
-        wall
-    }
-
-    fn keep(&mut self, note: Note<'_>) {
-        match note {
-            Note::Printed { script, line, text } => {
-                self.event(Event::Printed(Printed { text: text.to_owned(), script: script.to_owned(), line }));
-            }
-            Note::Secret(secret) => {
-                // A redacted call is so from its beginning.
-                if self.kept.is_none() {
-                    self.secrets.get_or_insert_with(Redaction::of_secrets);
-                    self.is_secret = secret;
-                }
-                self.event(Event::Secret(secret));
-            }
-            Note::Ended(ended) => {
-                self.event(Event::Ended(ended.clone()));
-                self.close();
-            }
-        }
-        self.inner.keep(note);
-    }
 }
 
 /// The reply of an event's text.

@@ -15,11 +15,12 @@
 
 use super::recording::{Bytes, Event, Header, Line, reply};
 use crate::agi::{Reply, split, text};
-use crate::command::{Command, Kind, Param, Returns};
+use crate::command::{Access, Command, Entry, Hears, Plays, Privacy, Table, value_entry};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::Range;
 
 /// So many digits in a row are no coincidence.
 const TELLING: usize = 3;
@@ -40,13 +41,14 @@ pub(super) struct Redaction {
     least: Part,
     /// The number that is being entered, piece by piece, and its stand-in.
     entering: (Vec<u8>, Vec<u8>),
-    /// The command that was sent last, where a call is hidden as it goes on.
-    command: Option<Sent>,
+    /// The line that was sent last.
+    last: Sent,
     /// The words of what was entered and of the caller's name, in lower case.
     words: HashSet<String>,
     stand_ins: HashMap<Vec<u8>, Vec<u8>>,
     used: HashSet<Vec<u8>>,
-    chance: StdRng,
+    random: StdRng,
+    commands: Table,
 }
 
 /// How much of a text is replaced.
@@ -63,50 +65,51 @@ enum Part {
 }
 
 impl Redaction {
-    fn new(most: Part) -> Self {
+    fn new(most: Part, commands: Table) -> Self {
         Self {
             digits: Vec::new(),
             most,
             least: Part::None,
             entering: (Vec::new(), Vec::new()),
-            command: None,
+            last: Sent::default(),
             words: HashSet::new(),
             stand_ins: HashMap::new(),
             used: HashSet::new(),
-            chance: StdRng::seed_from_u64(RandomState::new().build_hasher().finish()),
+            random: StdRng::seed_from_u64(RandomState::new().build_hasher().finish()),
+            commands,
         }
     }
 
     /// For a call in which only what a script calls secret is replaced, from then on.
-    pub fn of_secrets() -> Self {
-        Self::new(Part::Known)
+    pub fn of_secrets(commands: Table) -> Self {
+        Self::new(Part::Known, commands)
     }
 
     /// Replaces all that is the caller's in a call that has ended.
-    pub fn apply(header: &mut Header, lines: &mut [Line]) {
-        let mut redaction = Self::new(Part::Digits);
+    pub fn apply(commands: &Table, header: &mut Header, lines: &mut [Line]) {
+        let mut redaction = Self::new(Part::Digits, commands.clone());
         for line in &header.environment {
             let (name, value) = item(&line.0);
             if WHO.contains(&name) && value != b"unknown" {
                 redaction.know(value);
             }
         }
-        let mut command = None;
-        // What was entered, first: it may stand in lines before.
+        let mut sent = Sent::default();
+        // What was entered, first: lines before it may hold it.
         let mut entries = HashMap::new();
         let mut pieces = Vec::new();
         for (number, line) in lines.iter().enumerate() {
             match &line.event {
-                Event::Sent(sent) => command = Sent::of(&sent.0),
+                Event::Sent(line) => sent = Sent::of(&redaction.commands, &line.0),
                 Event::Heard(heard) => {
-                    if let (Some(command), Some(reply)) = (&command, reply(heard)) {
-                        let learnt = redaction.learn(command, &reply);
+                    if let Some(reply) = reply(heard) {
+                        let learnt = redaction.learn(&sent, &reply);
                         // Digits asked for one by one, without a prompt between them, are pieces of one number; so is
                         // what was asked for behind the first.
                         if !learnt.goes_on || pieces.iter().any(|(_, digits): &(_, Vec<u8>)| digits.len() > 1) {
                             redaction.join(&mut pieces, &mut entries);
                         }
-                        entries.insert(number, (learnt.entered, Vec::new()));
+                        entries.insert(number, Vec::new());
                         pieces.extend((!learnt.digits.is_empty()).then_some((number, learnt.digits)));
                     }
                 }
@@ -116,34 +119,37 @@ impl Redaction {
         redaction.join(&mut pieces, &mut entries);
         redaction.head(header);
         for (number, line) in lines.iter_mut().enumerate() {
-            redaction.event(&mut line.event, |_, _, _| entries.remove(&number).unwrap_or_default());
+            redaction.event(&mut line.event, |_, _, _| Some(entries.remove(&number).unwrap_or_default()));
         }
     }
 
-    /// Replaces in what happens now what is known; where the script asks for something secret, also what is entered.
+    /// Replaces what is known in what happens now; where the script asks for something secret, also what is entered.
     pub fn hide(&mut self, event: &mut Event, secret: bool) {
-        self.event(event, |redaction, command, reply| {
-            if !secret {
-                return (Entered::Nothing, Vec::new());
-            }
-            let learnt = redaction.learn(command, reply);
-            (learnt.entered, redaction.enter(&learnt))
+        self.event(event, |redaction, sent, reply| {
+            secret.then(|| {
+                let learnt = redaction.learn(sent, reply);
+                redaction.enter(&learnt)
+            })
         });
     }
 
-    fn event(&mut self, event: &mut Event, learn: impl FnOnce(&mut Self, &Sent, &Reply) -> (Entered, Vec<u8>)) {
+    /// Replaces what an event holds. `learn` returns the stand-in of the digits that a reply brought, or `None` where
+    /// what the caller entered stays.
+    fn event(&mut self, event: &mut Event, learn: impl FnOnce(&mut Self, &Sent, &Reply) -> Option<Vec<u8>>) {
         match event {
-            Event::Sent(sent) => {
-                self.command = Sent::of(&sent.0);
-                let command = self.command.take();
-                *sent = Bytes(self.sent(&sent.0, command.as_ref()));
-                self.command = command;
+            Event::Sent(line) => {
+                let sent = Sent::of(&self.commands, &line.0);
+                *line = Bytes(self.sent(&line.0, &sent));
+                self.last = sent;
             }
             Event::Heard(heard) => {
-                if let (Some(command), Some(reply)) = (self.command.take(), reply(heard)) {
-                    let (entered, digits) = learn(self, &command, &reply);
-                    *heard = self.heard(entered, &digits, &reply);
-                    self.command = Some(command);
+                if let Some(reply) = reply(heard) {
+                    let sent = std::mem::take(&mut self.last);
+                    *heard = match learn(self, &sent, &reply) {
+                        Some(digits) => self.heard(&sent.entries(&reply), &digits, &reply),
+                        None => self.heard(&[], &[], &reply),
+                    };
+                    self.last = sent;
                 }
             }
             Event::Secret(false) => self.least = Part::Digits,
@@ -167,33 +173,25 @@ impl Redaction {
         self.words.extend(words.map(str::to_owned));
     }
 
-    /// Learns what the caller entered; a number is learnt when it is given its stand-in.
-    fn learn(&mut self, command: &Sent, reply: &Reply) -> Learnt {
-        let entered = entered(command, reply);
-        let digits = match entered {
-            Entered::Key => reply.result().parse().map_or(Vec::new(), |key| vec![key]),
-            Entered::Result => reply.result().as_bytes().to_vec(),
-            _ => Vec::new(),
-        };
-        let goes_on = match command.command.function.name {
-            "wait_for_digit" => true,
-            "get_data" => command.words.get(command.verb).is_some_and(String::is_empty),
-            _ => false,
-        };
-        if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
-            return Learnt { entered, digits, goes_on };
+    /// Learns what the caller entered. A number is learnt when it is given its stand-in.
+    fn learn(&mut self, sent: &Sent, reply: &Reply) -> Learnt {
+        let entries = sent.entries(reply);
+        if let [entry] = &entries[..]
+            && entry.is_result()
+        {
+            let entered = entered(entry, reply);
+            if !entered.is_empty() && entered.iter().all(u8::is_ascii_digit) {
+                return Learnt { digits: entered, goes_on: sent.goes_on() };
+            }
         }
-        match entered {
-            Entered::Key | Entered::Result => self.know(&digits),
-            Entered::Value => self.know(reply.value().unwrap_or_default().as_bytes()),
-            Entered::Text => self.know(quoted(&reply.text).as_bytes()),
-            Entered::Nothing => {}
+        for entry in &entries {
+            self.know(&entered(entry, reply));
         }
-        Learnt { entered, digits: Vec::new(), goes_on: false }
+        Learnt { digits: Vec::new(), goes_on: false }
     }
 
     /// The stand-ins of a number that came in these pieces, all of which are known.
-    fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>, entries: &mut HashMap<usize, (Entered, Vec<u8>)>) {
+    fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>, entries: &mut HashMap<usize, Vec<u8>>) {
         let whole = pieces.iter().flat_map(|(_, digits)| digits.iter().copied()).collect::<Vec<u8>>();
         if whole.is_empty() {
             return;
@@ -202,7 +200,7 @@ impl Redaction {
         let mut stand_in = self.stand_in(&whole);
         for (line, digits) in pieces.drain(..) {
             let rest = stand_in.split_off(digits.len());
-            if let Some((_, entry)) = entries.get_mut(&line) {
+            if let Some(entry) = entries.get_mut(&line) {
                 *entry = std::mem::replace(&mut stand_in, rest);
             }
         }
@@ -225,7 +223,7 @@ impl Redaction {
             Some(known) => known,
             None if before.is_empty() => self.stand_in(&whole),
             None => {
-                let rest = learnt.digits.iter().map(|_| b'0' + self.chance.random_range(0..10_u8));
+                let rest = learnt.digits.iter().map(|_| b'0' + self.random.random_range(0..10_u8));
                 before.iter().copied().chain(rest).collect()
             }
         };
@@ -257,67 +255,73 @@ impl Redaction {
         }
     }
 
-    /// A line to Asterisk, word by word.
-    fn sent(&mut self, line: &[u8], command: Option<&Sent>) -> Vec<u8> {
-        let Some(Sent { command, words, verb }) = command else { return self.replace(line, self.most) };
-        let ours = words.get(*verb).is_some_and(|name| name == "AGI_RHAI_STATUS" || name == "AGI_RHAI_VERSION");
+    /// Replaces what a line to Asterisk holds, word by word.
+    fn sent(&mut self, line: &[u8], sent: &Sent) -> Vec<u8> {
+        let Some(command) = sent.command else { return self.replace(line, self.most) };
+        let ours = sent.args().first().is_some_and(|name| name == "AGI_RHAI_STATUS" || name == "AGI_RHAI_VERSION");
         let mut replaced = Vec::with_capacity(line.len());
         for (number, word) in tokens(line).into_iter().enumerate() {
             let blank = word.iter().take_while(|byte| **byte == b' ').count();
             replaced.extend_from_slice(&word[..blank]);
-            let part = match number.checked_sub(*verb) {
+            let part = match number.checked_sub(sent.verb) {
                 None => Part::None,
-                _ if ours => Part::None,
-                Some(number) => {
-                    let params = command.function.params;
-                    params.get(number).or(params.last()).map_or(Part::Digits, |param| part(command, param))
-                }
+                Some(_) if ours => Part::None,
+                Some(number) => part(command, number).max(self.least),
             };
-            let least = if number < *verb || ours { Part::None } else { self.least };
-            replaced.extend(self.replace(&word[blank..], part.max(least).min(self.most)));
+            replaced.extend(self.replace(&word[blank..], part.min(self.most)));
         }
         replaced
     }
 
-    /// A reply, by what it means; `digits` stands for those that were entered.
-    fn heard(&mut self, entered: Entered, digits: &[u8], reply: &Reply) -> String {
-        let mut said = reply.text.clone();
-        // From the end, so that places stay where they are.
-        if let Some(value) = reply.value()
-            && let Some(at) = said.find(" (")
-        {
-            let part = if entered == Entered::Value { Part::All } else { self.most };
-            let replaced = self.text(value, part);
-            said.replace_range(at + 2..at + 2 + value.len(), &replaced);
-        }
-        if entered == Entered::Text {
-            let known = quoted(&said);
-            let replaced = self.text(&known, Part::All);
-            for (one, other) in known.split('\n').zip(replaced.split('\n')).filter(|(one, _)| !one.is_empty()) {
-                said = said.replace(&format!("\"{one}\""), &format!("\"{other}\""));
-                said = said.replace(&format!("digit={one} "), &format!("digit={other} "));
+    /// Replaces what a reply holds: what was entered, of which `digits` is the stand-in where it is a number, and what
+    /// else is known.
+    fn heard(&mut self, entries: &[Entry], digits: &[u8], reply: &Reply) -> String {
+        let text = &reply.text;
+        let mut said = String::with_capacity(text.len());
+        let mut at = 0;
+        for entry in entries {
+            self.pass_on(&mut said, reply, at..entry.at.start);
+            at = entry.at.end;
+            let part = &text[entry.at.clone()];
+            if entry.is_code {
+                let code = part.parse::<u8>().ok();
+                let stand_in = match (digits.first(), code) {
+                    (Some(digit), _) => Some(*digit),
+                    (None, Some(code)) => self.replace(&[code], Part::All).first().copied(),
+                    (None, None) => None,
+                };
+                said.push_str(&stand_in.map_or_else(|| part.to_owned(), |code| code.to_string()));
+            } else if entry.is_result() && !digits.is_empty() {
+                said.push_str(&String::from_utf8_lossy(digits));
+            } else {
+                said.push_str(&self.text(part, Part::All));
             }
         }
-        let result = reply.result();
-        let replaced = match entered {
-            Entered::Key => {
-                let key = result.parse().unwrap_or_default();
-                let key = digits.first().copied().or_else(|| self.replace(&[key], Part::All).first().copied());
-                key.unwrap_or_default().to_string()
-            }
-            Entered::Result if !digits.is_empty() => text(digits).into_owned(),
-            Entered::Result => self.text(result, Part::All),
-            Entered::Nothing | Entered::Value | Entered::Text => result.to_owned(),
-        };
-        // A refusal has no result.
-        let place = "result=".len()..;
-        if let Some(rest) = said.get(place.clone()).and_then(|rest| rest.strip_prefix(result)).map(str::to_owned) {
-            // Where a sound file was left, say, which the script told.
-            let behind = rest.rfind(')').map_or(0, |at| at + 1);
-            let fields = self.text(&rest[behind..], self.least.min(self.most));
-            said.replace_range(place, &format!("{replaced}{}{fields}", &rest[..behind]));
-        }
+        self.pass_on(&mut said, reply, at..text.len());
         format!("{} {said}", reply.code)
+    }
+
+    /// Passes on a part of a reply that the caller did not enter. What is known is replaced in its value and in the
+    /// fields behind, which the script may have said: where a sound file was left, say.
+    fn pass_on(&mut self, said: &mut String, reply: &Reply, range: Range<usize>) {
+        let text = &reply.text;
+        let result = if text.starts_with(RESULT) { RESULT.len() + reply.result().len() } else { 0 };
+        let value = value_entry(reply).map_or(result..result, |value| value.at);
+        let behind = text.rfind(')').map_or(result, |at| at + 1).max(value.end);
+        let parts = [
+            (0..result, Part::None),
+            (result..value.start, Part::None),
+            (value.clone(), self.most),
+            (value.end..behind, Part::None),
+            (behind..text.len(), self.least.min(self.most)),
+        ];
+        for (place, part) in parts {
+            let (start, end) = (place.start.max(range.start), place.end.min(range.end));
+            if start < end {
+                let passed = self.text(&text[start..end], part);
+                said.push_str(&passed);
+            }
+        }
     }
 
     fn text(&mut self, value: &str, part: Part) -> String {
@@ -363,7 +367,7 @@ impl Redaction {
         let mut drawn = Vec::new();
         // Among single digits there may be none left.
         for _ in 0..100 {
-            drawn = (0..run.len()).map(|_| b'0' + self.chance.random_range(0..10_u8)).collect();
+            drawn = (0..run.len()).map(|_| b'0' + self.random.random_range(0..10_u8)).collect();
             let leads = run.len() > 1 && drawn[0] == b'0' && run[0] != b'0';
             if !leads && drawn != run && !self.used.contains(&drawn) {
                 break;
@@ -383,84 +387,88 @@ fn crossed_out(run: &[u8]) -> Vec<u8> {
     vec![b'x'; text(run).chars().count()]
 }
 
-/// A line that was sent, understood.
+/// How a reply with a result begins.
+const RESULT: &str = "result=";
+
+/// A line that was sent, understood as far as the table of commands goes.
+#[derive(Default)]
 struct Sent {
-    command: &'static Command,
+    command: Option<&'static Command>,
     words: Vec<String>,
     /// How many of the words are the verb.
     verb: usize,
 }
 
 impl Sent {
-    fn of(line: &[u8]) -> Option<Self> {
+    fn of(commands: &Table, line: &[u8]) -> Self {
         let words: Vec<String> = split(line).iter().map(|word| text(word).into_owned()).collect();
-        let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (command, verb) = Command::of_words(&borrowed)?;
-        Some(Self { command, words, verb })
+        match commands.of_words(&words) {
+            Some((command, verb)) => Self { command: Some(command), words, verb },
+            None => Self { command: None, words, verb: 0 },
+        }
+    }
+
+    /// The words behind the verb.
+    fn args(&self) -> &[String] {
+        self.words.get(self.verb..).unwrap_or_default()
+    }
+
+    /// Returns what a reply to it holds of the caller's: all of it where no command is known.
+    fn entries(&self, reply: &Reply) -> Vec<Entry> {
+        let Some(command) = self.command else { return Hears::Unstated.entries(reply) };
+        let entries = command.hears.entries(reply);
+        if entries.is_empty() && reply.code == 200 && self.asks_who_calls() {
+            return value_entry(reply).into_iter().collect();
+        }
+        entries
+    }
+
+    /// Whether it reads who calls.
+    fn asks_who_calls(&self) -> bool {
+        let reads = |command: &Command| matches!(command.access, Access::ReadsVariable | Access::ReadsExpression);
+        let name = self.args().first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+        self.command.is_some_and(reads)
+            && ["CALLERID(", "CONNECTEDLINE(", "REDIRECTING("].iter().any(|who| name.contains(who))
+    }
+
+    /// Whether what it brings may be a further piece of the number before: it asks for keys in silence.
+    fn goes_on(&self) -> bool {
+        self.command.is_some_and(|command| {
+            let is_silent = match command.plays {
+                Plays::Nothing => true,
+                Plays::Sound(_) => command.sound(self.args()).is_none(),
+                Plays::Spoken(_) => false,
+            };
+            is_silent && matches!(command.hears, Hears::Key | Hears::Digits { .. })
+        })
     }
 }
 
 /// What was learnt of a reply.
 struct Learnt {
-    entered: Entered,
     /// The digits entered, if they are a number.
     digits: Vec<u8>,
     /// They may be a further piece of the number before.
     goes_on: bool,
 }
 
-/// Where in a reply there is what the caller entered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Entered {
-    #[default]
-    Nothing,
-    /// The result is the code of a key or character.
-    Key,
-    /// The result.
-    Result,
-    /// The value in parentheses.
-    Value,
-    /// What stands in quotes, and the digit that has a name.
-    Text,
-}
-
-fn entered(sent: &Sent, reply: &Reply) -> Entered {
-    let argument = sent.words.get(sent.verb).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-    let is_who = ["CALLERID(", "CONNECTEDLINE(", "REDIRECTING("].iter().any(|who| argument.contains(who));
-    let is_key = matches!(reply.result().parse(), Ok(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'));
-    match sent.command.function.returns {
-        Returns::Key if is_key => Entered::Key,
-        Returns::Digits if reply.result() != "-1" => Entered::Result,
-        _ if reply.code != 200 => Entered::Nothing,
-        _ => match sent.command.function.name {
-            "record_file" | "receive_char" if is_key && reply.word() != Some("timeout") => Entered::Key,
-            "receive_text" => Entered::Value,
-            "speech_recognize" => Entered::Text,
-            "get_variable" | "get_full_variable" if is_who => Entered::Value,
-            _ => Entered::Nothing,
-        },
+/// What the caller entered.
+fn entered(entry: &Entry, reply: &Reply) -> Vec<u8> {
+    let part = &reply.text[entry.at.clone()];
+    match part.parse() {
+        Ok(code) if entry.is_code => vec![code],
+        _ => part.as_bytes().to_vec(),
     }
 }
 
-/// The texts in quotes, and a digit, each on a line.
-fn quoted(said: &str) -> String {
-    let mut texts: Vec<&str> = said.split('"').skip(1).step_by(2).collect();
-    let digit = said.split(" digit=").nth(1).and_then(|rest| rest.split(' ').next());
-    texts.extend(digit);
-    texts.join("\n")
-}
-
 /// How much of an argument is replaced.
-fn part(command: &Command, param: &Param) -> Part {
-    match (param.name, param.kind) {
-        ("number" | "epoch", _) if command.verb.starts_with("SAY ") => Part::Digits,
-        (
-            "file" | "format" | "name" | "expression" | "application" | "channel" | "context" | "extension"
-            | "priority" | "prompt" | "path" | "grammar" | "engine" | "class" | "zone" | "gender" | "family",
-            _,
-        ) => Part::Known,
-        (_, Kind::Text | Kind::Name | Kind::Digits | Kind::Joined | Kind::Rest) => Part::Digits,
-        _ => Part::None,
+fn part(command: &Command, number: usize) -> Part {
+    let params = command.function.params;
+    let last = params.last().filter(|param| param.kind.is_several_words());
+    match params.get(number).or(last).map_or(Privacy::Private, |param| param.privacy) {
+        Privacy::Public => Part::None,
+        Privacy::Name => Part::Known,
+        Privacy::Private => Part::Digits,
     }
 }
 
@@ -567,8 +575,8 @@ mod tests {
             let mut head = header(environment.into_iter().map(|line| Bytes(line.into_bytes())).collect(), args);
             let lines: Vec<Line> = events.into_iter().map(|event| Line { at: Duration::ZERO, event }).collect();
             let mut whole = lines.clone();
-            Redaction::apply(&mut head, &mut whole);
-            let mut secrets = Redaction::of_secrets();
+            Redaction::apply(&Table::new(), &mut head, &mut whole);
+            let mut secrets = Redaction::of_secrets(Table::new());
             let mut is_secret = false;
             for (before, after) in lines.iter().zip(&whole) {
                 let mut hidden = before.event.clone();
@@ -590,7 +598,7 @@ mod tests {
     fn a_refusal_has_nothing_to_redact() {
         for said in ["510", "510 no", "200", "200 result", "200 result=", "511 result"] {
             for secret in [false, true] {
-                let mut redaction = Redaction::of_secrets();
+                let mut redaction = Redaction::of_secrets(Table::new());
                 redaction.hide(&mut Event::Sent(Bytes(b"GET DATA \"beep\" 5000 4".to_vec())), secret);
                 let mut event = Event::Heard(said.to_owned());
                 redaction.hide(&mut event, secret);

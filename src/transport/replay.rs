@@ -1,9 +1,10 @@
 //! A recorded call played again: it answers as Asterisk did then, as long as the script sends what it sent then.
 
+use super::peer::{Ending, Heard, Peer, Transport};
 use super::recording::{Asked, During, Event, Line, Tape, reply};
-use super::{Ending, Heard, Peer, Transport};
 use crate::agi::Reply;
 use crate::clock::Time;
+use crate::command::{SET_VARIABLE, VERBOSE};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -127,11 +128,14 @@ impl Replay {
     }
 }
 
-/// Whether a line that is sent now is the one that was sent then. What the host tells of the version and of a fault
-/// holds places in the script, which move; and in a redacted recording digits are others.
+/// Whether a line that is sent now is the one that was sent then. What the host reports of the version and of a fault
+/// holds positions in the script, which move; and a redacted recording has other digits.
 fn same(then: &[u8], now: &[u8], redacted: bool) -> bool {
-    let ours: [&[u8]; 3] =
-        [b"SET VARIABLE \"AGI_RHAI_VERSION\" ", b"SET VARIABLE \"AGI_RHAI_ERROR\" ", b"VERBOSE \"agi-rhai: "];
+    let starts =
+        [(&SET_VARIABLE, "\"AGI_RHAI_VERSION\" "), (&SET_VARIABLE, "\"AGI_RHAI_ERROR\" "), (&VERBOSE, "\"agi-rhai: ")];
+    let ours = |line: &[u8]| {
+        starts.iter().position(|(command, start)| line.starts_with(format!("{} {start}", command.verb).as_bytes()))
+    };
     let blind = |line: &[u8]| -> Vec<u8> {
         let mut blind = line.to_vec();
         blind.iter_mut().filter(|byte| byte.is_ascii_digit()).for_each(|byte| *byte = b'0');
@@ -140,7 +144,7 @@ fn same(then: &[u8], now: &[u8], redacted: bool) -> bool {
         blind
     };
     then == now
-        || ours.iter().any(|ours| then.starts_with(ours) && now.starts_with(ours))
+        || ours(then).is_some_and(|ours_then| ours(now) == Some(ours_then))
         || (redacted && blind(then) == blind(now))
 }
 

@@ -1,9 +1,9 @@
-//! A make-believe Asterisk at the other end: the table of commands and [`pbx`](crate::pbx) answer the line.
+//! A simulated Asterisk at the other end: the table of commands and [`pbx`](crate::pbx) answer each line.
 
-use super::{Ending, Heard, Peer, Transport};
+use super::peer::{Ending, Heard, Peer, Transport};
 use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::clock::Time;
-use crate::command::Command;
+use crate::command::Table;
 use crate::pbx::Channel;
 use std::fmt;
 use std::io;
@@ -14,22 +14,30 @@ use std::time::Duration;
 /// a real one is its judge.
 ///
 /// ```
-/// use agi_rhai::pbx::{Call, Channel, Plan};
+/// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 /// use agi_rhai::transport::{Heard, Simulator, Transport};
 /// let caller: Plan = "presses 2 after 1s".parse().unwrap();
-/// let mut simulator = Simulator::new(Channel::new(Call::default(), Box::new(caller)));
+/// let mut simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 /// simulator.send(b"WAIT FOR DIGIT 5000").unwrap();
 /// let Heard::Reply(reply) = simulator.receive(simulator.now()).unwrap() else { panic!() };
 /// assert_eq!(reply.to_string(), "200 result=50");
 /// ```
 pub struct Simulator {
     channel: Channel,
+    commands: Table,
     framer: Framer,
+    /// The session has heard of the hangup.
     noticed: bool,
-    /// What has passed since the caller was gone.
+    /// The time that has passed since the caller was gone.
     afterwards: Duration,
     transcript: Transcript,
 }
+
+/// The notice that the caller is gone.
+const NOTICE: &str = "HANGUP";
+
+/// The notice that a command will take a while.
+const TRYING: &str = "100 result=0 Trying...";
 
 /// The dialogue of a session, for whoever wants to look at it: lines beginning with `C: ` (sent to Asterisk) and `S: `.
 pub type Transcript = Arc<Mutex<Vec<String>>>;
@@ -42,11 +50,18 @@ impl Simulator {
         let noticed = channel.is_dead();
         Self {
             channel,
+            commands: Table::new(),
             framer: Framer::default(),
             noticed,
             afterwards: Duration::ZERO,
             transcript: Transcript::default(),
         }
+    }
+
+    /// Answers these commands.
+    #[must_use]
+    pub fn with_commands(self, commands: &Table) -> Self {
+        Self { commands: commands.clone(), ..self }
     }
 
     /// The dialogue from now on, which grows as the session goes on. The opening block is not in it.
@@ -68,6 +83,12 @@ impl Simulator {
         }
     }
 
+    fn says(&mut self, line: &str) {
+        self.note(format_args!("S: {line}"));
+        self.framer.push(line.as_bytes());
+        self.framer.push(b"\n");
+    }
+
     fn answer(&mut self, line: &[u8]) -> Option<Reply> {
         let words = split(line);
         let words: Vec<_> = words.iter().map(|word| text(word)).collect();
@@ -75,7 +96,7 @@ impl Simulator {
         if words.first().is_some_and(|word| word.len() >= 7 && word[..7].eq_ignore_ascii_case("failure")) {
             return None;
         }
-        let Some((command, verb)) = Command::of_words(&words) else {
+        let Some((command, verb)) = self.commands.of_words(&words) else {
             return Some(Reply::unknown());
         };
         let words = &words[verb..];
@@ -85,7 +106,11 @@ impl Simulator {
         }
         let reply =
             command.words.contains(&words.len()).then(|| (command.simulate)(&mut self.channel, words)).flatten();
-        Some(reply.unwrap_or_else(|| Reply::usage(command.function.summary)))
+        let reply = reply.unwrap_or_else(|| Reply::usage(command.function.summary));
+        if command.interim && reply.code == 200 && reply.result() == "0" {
+            self.says(TRYING);
+        }
+        Some(reply)
     }
 }
 
@@ -117,19 +142,10 @@ impl Transport for Simulator {
         // As on the wire: who is gone is told before the next command is answered.
         if dead && !self.noticed {
             self.noticed = true;
-            self.note(format_args!("S: HANGUP"));
-            self.framer.push(b"HANGUP\n");
+            self.says(NOTICE);
         }
         if let Some(reply) = self.answer(line) {
-            let reply = reply.to_string();
-            // A subroutine is announced before it runs.
-            if reply.starts_with("200 result=0 Gosub") {
-                self.note(format_args!("S: 100 result=0 Trying..."));
-                self.framer.push(b"100 result=0 Trying...\n");
-            }
-            self.note(format_args!("S: {reply}"));
-            self.framer.push(reply.as_bytes());
-            self.framer.push(b"\n");
+            self.says(&reply.to_string());
         }
         Ok(())
     }
@@ -153,7 +169,7 @@ impl Transport for Simulator {
             return Ok(Heard::Silence);
         }
         self.noticed = true;
-        self.note(format_args!("S: HANGUP"));
+        self.note(format_args!("S: {NOTICE}"));
         Ok(Heard::Hangup)
     }
 

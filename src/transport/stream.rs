@@ -1,9 +1,10 @@
 //! AGI over any stream of bytes.
 
-use super::{Ending, Heard, Peer, Transport};
-use crate::agi::environment::{MAX_BLOCK, Opening};
+use super::peer::{Ending, Heard, Peer, Transport};
+use crate::agi::environment::{BlockScanner, MAX_BLOCK};
 use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
+use crate::command::{GET_FULL_VARIABLE, NOOP};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -394,7 +395,7 @@ impl<W: Wire> Stream<W> {
         let complete = complete?;
         self.canned = Some(complete);
         if complete {
-            self.framer.take_in_turn();
+            self.framer.expect_canned_replies();
         }
         Ok(())
     }
@@ -487,7 +488,7 @@ impl<W: Wire> Stream<W> {
             return value == STEP || value.ends_with(&format!("\n200 result=1 ({STEP}"));
         }
         // A NOOP is always answered with 200: what comes before that is a stray of the command before.
-        self.in_flight && (reply.code == 200 || self.line != b"NOOP\n")
+        self.in_flight && (reply.code == 200 || self.line.strip_suffix(b"\n") != Some(NOOP.verb.as_bytes()))
     }
 }
 
@@ -505,14 +506,14 @@ impl<W: Wire> Transport for Stream<W> {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         let until = self.wire.now() + self.opening;
         let ends = |text: &str| io::Error::new(io::ErrorKind::UnexpectedEof, text);
-        let mut opening = Opening::default();
+        let mut scanner = BlockScanner::default();
         let mut last = self.wire.now();
         loop {
             let block = self.framer.buffer();
-            let (found, likely) = (opening.end(block), opening.likely_end());
+            let (found, likely) = (scanner.end(block), scanner.likely_end());
             let too_long = block.len() > MAX_BLOCK;
             if let Some(end) = found.or(likely.filter(|_| too_long)) {
-                return self.opened(end, opening.crlf);
+                return self.opened(end, scanner.crlf);
             }
             if too_long {
                 return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
@@ -521,7 +522,7 @@ impl<W: Wire> Transport for Stream<W> {
             let silent = if likely.is_some() { until.min(last + SILENCE) } else { until };
             match (self.read(Wait::Opening(silent))?, likely) {
                 (Got::Bytes, _) => last = self.wire.now(),
-                (Got::End, Some(end)) => return self.opened(end, opening.crlf),
+                (Got::End, Some(end)) => return self.opened(end, scanner.crlf),
                 (Got::End, None) if nothing => {
                     return Err(ends("no environment came: is this started by Asterisk's AGI()?"));
                 }
@@ -529,7 +530,7 @@ impl<W: Wire> Transport for Stream<W> {
                 (Got::Stop, _) => return Err(ends("stopped before the environment came")),
                 // Kept for the first command: the opening block still comes.
                 (Got::Hangup, _) => self.hung_up = true,
-                (Got::Nothing, Some(end)) if self.wire.now() >= silent => return self.opened(end, opening.crlf),
+                (Got::Nothing, Some(end)) if self.wire.now() >= silent => return self.opened(end, scanner.crlf),
                 (Got::Nothing, None) if self.wire.now() >= until => {
                     return Err(io::Error::new(
                         io::ErrorKind::TimedOut,
@@ -566,7 +567,7 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn interrupt(&mut self) -> io::Result<()> {
         self.getting_in_step = true;
-        self.send(format!("GET FULL VARIABLE \"{STEP}\"").as_bytes())
+        self.send(format!("{} \"{STEP}\"", GET_FULL_VARIABLE.verb).as_bytes())
     }
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {

@@ -1,10 +1,11 @@
 //! `agi-rhai calls`: a look at the calls of a server on this machine.
 
-use crate::options::{Calls, CallsOrder};
 use crate::out;
+use crate::value_parsers::natural;
 use agi_rhai::agi::printable;
 use agi_rhai::host::control::COLUMNS;
 use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
@@ -12,6 +13,42 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Lists the live calls of a server on this machine, shows one as it goes on, or ends one
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+#[command(
+    after_help = "In the list: LINE is the line of the script the call is at; DOING the command it waits for, or \
+                        `script` while it computes or sleeps; SINCE how long it has done so, AGE how long it is \
+                        there, in seconds.\nOnly root and the user of the server may ask it.\nExit codes: 0 done, 2 no \
+                        server or no such call."
+)]
+pub struct CallsOptions {
+    /// Socket of the server; not needed where the server has it in its usual place
+    #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL", global = true)]
+    pub control: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub action: Option<CallsAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CallsAction {
+    /// Lists the calls, oldest first; the same as naming no command
+    List,
+    /// Shows the dialogue of a call as it goes on, until it ends: `>` to Asterisk, `<` from it
+    Show {
+        /// Number of the call, from the list
+        #[arg(allow_negative_numbers = true, value_parser = natural)]
+        id: u64,
+    },
+    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on
+    End {
+        /// Number of the call, from the list
+        #[arg(allow_negative_numbers = true, value_parser = natural)]
+        id: u64,
+    },
+}
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,15 +66,15 @@ pub fn usual_places() -> Vec<PathBuf> {
     folders.into_iter().flatten().map(|folder| folder.join("control.sock")).collect()
 }
 
-pub fn calls(options: &Calls) -> Result<()> {
+pub fn calls(options: &CallsOptions) -> Result<()> {
     let places = options.control.clone().map_or_else(usual_places, |path| vec![path]);
     let (stream, path) = connect(&places)?;
-    let order = match &options.order {
-        None | Some(CallsOrder::List) => "calls".to_owned(),
-        Some(CallsOrder::Show { id }) => format!("show {id}"),
-        Some(CallsOrder::End { id }) => format!("end {id}"),
+    let order = match &options.action {
+        None | Some(CallsAction::List) => "calls".to_owned(),
+        Some(CallsAction::Show { id }) => format!("show {id}"),
+        Some(CallsAction::End { id }) => format!("end {id}"),
     };
-    let is_shown = matches!(options.order, Some(CallsOrder::Show { .. }));
+    let is_shown = matches!(options.action, Some(CallsAction::Show { .. }));
     stream.set_read_timeout(Some(PATIENCE))?;
     // One that has too many clients says so and closes, before it is asked.
     let _ = writeln!(&stream, "{order}");

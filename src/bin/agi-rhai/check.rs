@@ -1,10 +1,13 @@
 //! `agi-rhai check`: what is wrong with scripts, found without running them.
 
+use crate::common::ExecOptions;
 use crate::files::below;
-use crate::options::Exec;
 use crate::out;
+use crate::terminal::shows_colour;
+use crate::text::plural;
+use crate::value_parsers::asterisk_version;
 use agi_rhai::script::Language;
-use agi_rhai::tools::check::{Checker, Finding, OLDEST_ASTERISK, RULES, Severity};
+use agi_rhai::tools::check::{Checker, Finding, RULES, Severity};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io;
@@ -20,9 +23,9 @@ use std::process::ExitCode;
     after_help = "Rules: `agi-rhai check --rules` lists them.\nExit codes: 0 nothing found, or warnings only; 1 errors \
                   (with --strict: warnings, too); 2 wrong usage, or a file that cannot be read."
 )]
-pub struct Check {
-    /// Scripts, and folders of scripts, which are gone through with all below them but what is hidden; the scripts
-    /// folder or the current one if left out
+pub struct CheckOptions {
+    /// Scripts, and folders, which are searched with all folders below them; without a path, the scripts folder or else
+    /// the current folder. Hidden files and what git ignores are skipped, unless named
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -35,11 +38,11 @@ pub struct Check {
     sounds: Vec<PathBuf>,
 
     /// Version of Asterisk the scripts are for, such as 16 or 22.10: commands and applications it lacks are told
-    #[arg(long, value_name = "VERSION", value_parser = version)]
+    #[arg(long, value_name = "VERSION", value_parser = asterisk_version)]
     asterisk: Option<u32>,
 
     #[command(flatten)]
-    exec: Exec,
+    exec: ExecOptions,
 
     /// How findings are written: for people, one JSON object a line, SARIF 2.1.0, or as annotations of GitHub Actions
     #[arg(long, value_enum, default_value_t)]
@@ -63,18 +66,7 @@ enum Format {
     Github,
 }
 
-/// The major version in `22`, `22.10.1`, `certified/22.8` or `Asterisk 22`.
-pub fn version(text: &str) -> Result<u32, String> {
-    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let major = digits.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok());
-    match major {
-        Some(major) if major >= OLDEST_ASTERISK => Ok(major),
-        Some(_) => Err(format!("versions before {OLDEST_ASTERISK} are not known to the checker")),
-        None => Err("a version is written as 22, 22.10 or certified/22.8".to_owned()),
-    }
-}
-
-pub fn check(options: &Check) -> ExitCode {
+pub fn check(options: &CheckOptions) -> ExitCode {
     let outcome = if options.rules { Ok(rules()) } else { run(options) };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -92,7 +84,7 @@ fn rules() -> u8 {
     0
 }
 
-fn run(options: &Check) -> io::Result<u8> {
+fn run(options: &CheckOptions) -> io::Result<u8> {
     let mut checker = Checker::new(&Language::new());
     checker.folder.clone_from(&options.scripts);
     checker.sounds.clone_from(&options.sounds);
@@ -147,7 +139,7 @@ const fn word(severity: Severity) -> &'static str {
 }
 
 fn human(findings: &[Finding], files: usize) -> String {
-    let colour = crate::in_colours(&io::stdout());
+    let colour = shows_colour(&io::stdout());
     let findings_shown: String = findings.iter().map(|finding| format!("{}\n\n", finding.render(colour))).collect();
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -158,10 +150,6 @@ fn human(findings: &[Finding], files: usize) -> String {
         (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
     };
     format!("{findings_shown}{} checked: {found}", plural(files, "script"))
-}
-
-pub fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// A finding as JSON.

@@ -1,8 +1,9 @@
 //! `agi-rhai commands`: the reference in the terminal, from the same tables as docs/commands.md.
 
 use crate::out;
+use crate::terminal::shows_colour;
 use agi_rhai::command::reference::notes;
-use agi_rhai::command::{COMMANDS, Command, Example, Function, Kind, Need, Param};
+use agi_rhai::command::{Command, Example, Function, Kind, Need, Param, Table};
 use agi_rhai::ivr::QUESTIONS;
 use agi_rhai::script::{BUILTINS, Language};
 use agi_rhai::tools::outline::words::{WORDS, Word};
@@ -22,28 +23,17 @@ Exit codes: 0 shown, 2 there is no such function.";
 /// Shows what a script can say: all functions, or one of them with its examples
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Commands {
+pub struct CommandsOptions {
     /// A function, an AGI command as Asterisk writes it, or a part of their names
     #[arg(value_name = "NAME")]
     name: Vec<String>,
 }
 
-/// What functions are about: the one each subject begins with, in the order of the tables.
-const SUBJECTS: &[(&str, &str)] = &[
-    ("answer", "The call"),
-    ("stream_file", "Playing sound files"),
-    ("get_data", "Keys"),
-    ("say_number", "Saying numbers, letters and times"),
-    ("record_file", "Recording"),
-    ("get_variable", "Channel variables"),
-    ("database_get", "Asterisk's database"),
-    ("exec", "The dialplan"),
-    ("send_text", "Text and pictures"),
-    ("verbose", "Log"),
-    ("speech_create", "Recognising speech"),
-    ("sleep", "Besides the commands"),
-    ("say", "Questions and menus"),
-    ("place_call", "In tests, which end in .test.rhai"),
+/// The lists of functions that send no command of their own, by their subject.
+const OTHERS: [(&str, &[&Function]); 3] = [
+    ("Besides the commands", BUILTINS),
+    ("Questions and menus", QUESTIONS),
+    ("In tests, which end in .test.rhai", VOCABULARY),
 ];
 
 /// Everything fits so many columns.
@@ -51,8 +41,8 @@ const COLUMNS: usize = 80;
 /// The column at which summaries begin in the list, and descriptions of parameters.
 const SUMMARIES: usize = 28;
 
-pub fn commands(options: &Commands) -> ExitCode {
-    let colour = crate::in_colours(&stdout());
+pub fn commands(options: &CommandsOptions) -> ExitCode {
+    let colour = shows_colour(&stdout());
     let mut page = Page { text: String::new(), colour };
     let wanted = options.name.join(" ");
     if wanted.is_empty() {
@@ -84,28 +74,29 @@ pub fn commands(options: &Commands) -> ExitCode {
 /// The function of this name, or the one that sends this command.
 fn find(wanted: &str) -> Option<&'static Function> {
     let name = wanted.to_lowercase().replace(' ', "_");
-    let sends = |function: &Function| {
-        Command::of_function(function.name).is_some_and(|command| command.verb.eq_ignore_ascii_case(wanted))
-    };
-    all().find(|function| function.name == name).or_else(|| all().find(|function| sends(function)))
+    let sends = || Table::new().iter().find(|command| command.verb.eq_ignore_ascii_case(wanted));
+    all().find(|function| function.name == name).or_else(|| sends().map(|command| &command.function))
+}
+
+/// The command a function sends, if it is one of those that send a single one.
+fn command(function: &Function) -> Option<&'static Command> {
+    Table::new().of(function)
 }
 
 fn all() -> impl Iterator<Item = &'static Function> {
-    let commands = COMMANDS.iter().map(|command| &command.function);
-    commands.chain(BUILTINS.iter().chain(QUESTIONS).copied()).chain(VOCABULARY.iter().copied())
+    groups().into_iter().flat_map(|(_, functions)| functions)
 }
 
 /// The functions by subject.
 fn groups() -> Vec<(&'static str, Vec<&'static Function>)> {
     let mut groups: Vec<(&'static str, Vec<&'static Function>)> = Vec::new();
-    for function in all() {
-        if let Some((_, subject)) = SUBJECTS.iter().find(|(first, _)| *first == function.name) {
-            groups.push((subject, Vec::new()));
-        }
-        if let Some((_, functions)) = groups.last_mut() {
-            functions.push(function);
+    for command in Table::new().iter() {
+        match groups.iter_mut().find(|(subject, _)| *subject == command.subject) {
+            Some((_, functions)) => functions.push(&command.function),
+            None => groups.push((command.subject, vec![&command.function])),
         }
     }
+    groups.extend(OTHERS.map(|(subject, functions)| (subject, functions.to_vec())));
     groups
 }
 
@@ -202,7 +193,7 @@ impl Page {
 
     fn entry(&mut self, function: &Function) {
         self.heading(&function.signature());
-        if let Some(command) = Command::of_function(function.name) {
+        if let Some(command) = command(function) {
             let line = format!("    sends {}", command.verb);
             let line = self.paint("2", &line);
             self.line(&line);
@@ -217,7 +208,7 @@ impl Page {
         }
         self.heading("Gives");
         self.wrapped("", 4, &format!("{}.", function.returns.doc()));
-        for note in notes(function) {
+        for note in command(function).map(notes).unwrap_or_default() {
             self.wrapped("", 4, note);
         }
         self.heading(if function.examples.len() == 1 { "Example" } else { "Examples" });
@@ -311,11 +302,10 @@ mod tests {
     #[test]
     fn every_function_belongs_to_a_subject() {
         let groups = groups();
-        assert_eq!(groups.iter().map(|(_, functions)| functions.len()).sum::<usize>(), all().count());
-        let first = |functions: &[&Function]| functions.first().map(|function| function.name);
-        for ((subject, functions), (name, expected)) in groups.iter().zip(SUBJECTS) {
-            assert_eq!((subject, first(functions)), (expected, Some(*name)));
-        }
+        let subjects: Vec<&str> = groups.iter().map(|(subject, _)| *subject).collect();
+        assert_eq!(subjects[..3], ["The call", "Playing sound files", "Keys"]);
+        assert!(!subjects.contains(&Command::UNSTATED.subject), "{subjects:?}");
+        assert!(groups.iter().all(|(_, functions)| !functions.is_empty()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where the log goes.
 
-use crate::options::Common;
+use crate::common::CommonOptions;
 use crate::panics;
 use agi_rhai::agi::{printable, printable_lines};
 use agi_rhai::script::PRINTED;
@@ -179,7 +179,7 @@ impl Log {
 }
 
 /// Starts the log of a server.
-pub fn serve(options: &Common) -> Log {
+pub fn serve(options: &CommonOptions) -> Log {
     let level = options.log_level.unwrap_or(LevelFilter::INFO);
     let place = options.log.as_deref().unwrap_or("stderr");
     let lines = Arc::<Lines>::default();
@@ -213,7 +213,7 @@ pub fn serve(options: &Common) -> Log {
 }
 
 /// Starts the log. One that cannot be opened is replaced by stderr: it never fails a call.
-pub fn start(options: &Common, usual: LevelFilter, phone: bool) {
+pub fn start(options: &CommonOptions, usual: LevelFilter, phone: bool) {
     let place = options.log.as_deref().unwrap_or("stderr");
     let (layer, problem) = match open(place) {
         Ok(layer) => (layer, None),
@@ -237,7 +237,7 @@ pub struct Line {
 
 /// Starts the log of a phone on the whole screen, which gets its lines. It goes to another place too, where one is
 /// named that is not this screen.
-pub fn start_on_screen(options: &Common, show: impl Fn(Line) + Send + Sync + 'static) {
+pub fn start_on_screen(options: &CommonOptions, show: impl Fn(Line) + Send + Sync + 'static) {
     let screen: Opened = Box::new(OnScreen { show });
     let mut layers = vec![filtered(screen, options, LevelFilter::WARN, true)];
     let place = options.log.as_deref().filter(|place| *place != "stderr" || !std::io::stderr().is_terminal());
@@ -323,7 +323,7 @@ fn open(place: &str) -> Result<Opened, String> {
 }
 
 /// Lets through what is asked for.
-fn filtered(layer: Opened, options: &Common, usual: LevelFilter, phone: bool) -> Opened {
+fn filtered(layer: Opened, options: &CommonOptions, usual: LevelFilter, phone: bool) -> Opened {
     let level = options.log_level.unwrap_or(usual);
     // On the phone a script's own words are shown, and its faults are shown by the phone.
     let spoken = phone && options.log_level.is_none();

@@ -4,6 +4,7 @@ mod advice;
 mod calls;
 mod check;
 mod commands;
+mod common;
 mod files;
 mod logging;
 mod lsp;
@@ -15,24 +16,29 @@ mod pages;
 mod panics;
 mod phone;
 mod replay;
+mod seed;
 mod serve;
 mod storm;
+mod terminal;
 mod test;
+mod text;
+mod value_parsers;
 
 use advice::explained;
-use agi_rhai::host::Recorder;
 use agi_rhai::host::stdio::{audio, drain, stdio};
-use agi_rhai::script::{LoadError, Memory};
+use agi_rhai::script::LoadError;
 use agi_rhai::transport::Notice;
-use agi_rhai::{Host, Session, Status};
+use agi_rhai::{Session, Status};
 use anyhow::{Context, Result, anyhow};
-use options::{Command, Common, Options};
+use clap::CommandFactory;
+use common::CommonOptions;
+use options::{Options, Subcommand};
 use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use terminal::shows_colour;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
@@ -51,25 +57,27 @@ fn run() -> ExitCode {
             let text = error.render();
             let written = |colours: bool| if colours { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
-                out::tell(written(in_colours(&std::io::stderr())).trim_end_matches('\n'));
+                out::tell(written(shows_colour(&std::io::stderr())).trim_end_matches('\n'));
             } else {
-                out::put(written(in_colours(&std::io::stdout())));
+                out::put(written(shows_colour(&std::io::stdout())));
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
     let result = match options {
-        Options { command: Some(Command::Phone(phone)), .. } => phone::phone(phone),
-        Options { command: Some(Command::Serve(serve)), .. } => return serve::serve(&serve),
-        Options { command: Some(Command::Test(test)), .. } => return test::test(&test),
-        Options { command: Some(Command::Check(check)), .. } => return check::check(&check),
-        Options { command: Some(Command::Replay(replay)), .. } => return replay::replay(&replay),
-        Options { command: Some(Command::New(new)), .. } => return new::new(&new),
-        Options { command: Some(Command::Commands(commands)), .. } => return commands::commands(&commands),
-        Options { command: Some(Command::Lsp(lsp)), .. } => return lsp::lsp(&lsp),
-        Options { command: Some(Command::Completions(shell)), .. } => return pages::completions(&shell),
-        Options { command: Some(Command::Man(man)), .. } => return pages::man(&man),
-        Options { command: Some(Command::Calls(calls)), .. } => match calls::calls(&calls) {
+        Options { command: Some(Subcommand::Phone(phone)), .. } => phone::phone(phone),
+        Options { command: Some(Subcommand::Serve(serve)), .. } => return serve::serve(&serve),
+        Options { command: Some(Subcommand::Test(test)), .. } => return test::test(&test),
+        Options { command: Some(Subcommand::Check(check)), .. } => return check::check(&check),
+        Options { command: Some(Subcommand::Replay(replay)), .. } => return replay::replay(&replay),
+        Options { command: Some(Subcommand::New(new)), .. } => return new::new(&new),
+        Options { command: Some(Subcommand::Commands(commands)), .. } => return commands::commands(&commands),
+        Options { command: Some(Subcommand::Lsp(lsp)), .. } => return lsp::lsp(&lsp),
+        Options { command: Some(Subcommand::Completions(shell)), .. } => {
+            return pages::completions(&shell, &Options::command());
+        }
+        Options { command: Some(Subcommand::Man(man)), .. } => return pages::man(&man, Options::command()),
+        Options { command: Some(Subcommand::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
                 out::complain(explained(&error));
@@ -77,7 +85,7 @@ fn run() -> ExitCode {
             }
         },
         Options { common, script: Some(script), args, .. } if std::io::stdin().is_terminal() => {
-            phone::phone(phone::Phone { common, script, args, setting: phone::Setting::default() })
+            phone::phone(phone::PhoneOptions { common, script, args, setting: phone::Setting::default() })
         }
         Options { common, script, args, .. } => {
             logging::start(&common, LevelFilter::INFO, false);
@@ -106,36 +114,15 @@ fn hangup_notice() -> Option<Notice> {
     Some(Notice { flag, readable: reader.into() })
 }
 
-fn host(options: &Common) -> Host {
-    let mut host = Host::new();
-    let permissions = options.exec.permissions();
-    host.allow(permissions.allowed);
-    host.deny(permissions.denied);
-    host.log_digits(options.log_digits);
-    host.set_memory(Memory { used: memory::used });
-    if let Some(seed) = options.seed {
-        host.set_seed(seed);
-    }
-    if let Some(folder) = &options.record {
-        let recorder = Recorder::new(folder);
-        host.record(Arc::new(if options.redact { recorder.redacting() } else { recorder }));
-    }
-    let limits = host.limits_mut();
-    limits.memory = options.max_memory.saturating_mul(1024 * 1024);
-    limits.computing = options.max_computing;
-    limits.on_hangup = options.max_on_hangup;
-    host
-}
-
 fn on_call(
-    options: &Common,
+    options: &CommonOptions,
     script: &str,
     args: Vec<String>,
     hangup: Option<Notice>,
     audio: Option<File>,
 ) -> Result<Status> {
     // The process ends with the call: taking the host and the script apart would only cost the caller time.
-    let host = Box::leak(Box::new(host(options)));
+    let host = Box::leak(Box::new(options.host()));
     // Asterisk names its AGI directory. Who does not is somebody who tries a script, in the folder where it is.
     let agi = std::env::var_os("AST_AGI_DIR").map(PathBuf::from);
     let tried = agi.is_none().then(|| PathBuf::from("."));
@@ -163,18 +150,4 @@ fn on_call(
             host.refuse(session, &error)
         }
     })
-}
-
-/// Whether this is shown in colours: on a terminal, unless NO_COLOR is set to anything.
-fn in_colours(to: &impl IsTerminal) -> bool {
-    to.is_terminal() && wants_colours()
-}
-
-fn wants_colours() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// A seed nobody can foresee, of few digits, to be typed again with `--seed`.
-fn chance() -> u64 {
-    RandomState::new().build_hasher().finish() % 1_000_000
 }

@@ -19,12 +19,12 @@ const FILES: [(&str, &str, bool); 3] = [
 ///
 /// Three files: NAME.rhai is the script, NAME.prompts has the words of its recordings, NAME.test.rhai its tests.
 #[derive(Debug, clap::Args)]
-pub struct New {
+pub struct NewOptions {
     /// Name of the game, or a path to it: games/weasels
     pub name: PathBuf,
 }
 
-pub fn new(options: &New) -> ExitCode {
+pub fn new(options: &NewOptions) -> ExitCode {
     match make(&options.name) {
         Ok(told) => {
             out::say(told);

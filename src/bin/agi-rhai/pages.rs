@@ -1,8 +1,7 @@
 //! `agi-rhai completions` and `agi-rhai man`: what a shell and `man` want to know of the program, from its options.
 
-use crate::options::Options;
 use crate::out;
-use clap::{CommandFactory, ValueHint};
+use clap::ValueHint;
 use clap_complete::Shell;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ const WRITTEN: &str = "2026-11-24";
 #[command(after_help = "Bash: agi-rhai completions bash > ~/.local/share/bash-completion/completions/agi-rhai\nZsh:  \
                         agi-rhai completions zsh > ~/.zfunc/_agi-rhai    (with `fpath+=~/.zfunc` before `compinit` in \
                         ~/.zshrc)\nFish: agi-rhai completions fish > ~/.config/fish/completions/agi-rhai.fish")]
-pub struct Completions {
+pub struct CompletionsOptions {
     /// The shell
     shell: Shell,
 }
@@ -24,14 +23,13 @@ pub struct Completions {
 /// Prints the manual page, or writes all pages to a folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = "To read it at once: agi-rhai man | man -l -\nTo install: agi-rhai man ~/.local/share/man/man1")]
-pub struct Man {
+pub struct ManOptions {
     /// Folder for the pages: agi-rhai.1, and one for each subcommand
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
 }
 
-pub fn completions(options: &Completions) -> ExitCode {
-    let program = Options::command();
+pub fn completions(options: &CompletionsOptions, program: &clap::Command) -> ExitCode {
     let mut shown = program.clone();
     if matches!(options.shell, Shell::Bash | Shell::Zsh) {
         // Without the script, which would stand where the subcommands are completed: see below for how it comes in.
@@ -47,7 +45,7 @@ pub fn completions(options: &Completions) -> ExitCode {
     clap_complete::generate(options.shell, &mut shown, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let script = match options.shell {
-        Shell::Bash => with_files_in_bash(&script, &program),
+        Shell::Bash => with_files_in_bash(&script, program),
         // Where a subcommand may stand, a script may.
         Shell::Zsh => script.replace(
             "_describe -t commands 'agi-rhai commands' commands \"$@\"",
@@ -80,8 +78,7 @@ fn with_files_in_bash(script: &str, program: &clap::Command) -> String {
     script
 }
 
-pub fn man(options: &Man) -> ExitCode {
-    let mut program = Options::command();
+pub fn man(options: &ManOptions, mut program: clap::Command) -> ExitCode {
     program.build();
     let Some(folder) = &options.folder else { return print(&page(&program)) };
     let written = std::fs::create_dir_all(folder).and_then(|()| write_all(&program, folder));

@@ -33,7 +33,7 @@ const SHOWN_BEFORE: usize = 8;
     after_help = "Exit codes: 0 all calls go as they went then, 1 one departs, 2 a file cannot be read, there is \
                         no such script, or wrong usage."
 )]
-pub struct Replay {
+pub struct ReplayOptions {
     /// Recorded calls, or folders of them (files named *.jsonl)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -57,7 +57,7 @@ enum Verdict {
     Departs(String),
 }
 
-pub fn replay(options: &Replay) -> ExitCode {
+pub fn replay(options: &ReplayOptions) -> ExitCode {
     let files = match files(&options.files) {
         Ok(files) => files,
         Err(error) => {
@@ -136,7 +136,7 @@ fn read(file: &Path) -> Result<Tape> {
 }
 
 /// The script to run: as told, or where it was, or of this name in the scripts folder.
-fn script(tape: &Tape, options: &Replay) -> Result<PathBuf> {
+fn script(tape: &Tape, options: &ReplayOptions) -> Result<PathBuf> {
     if let Some(script) = &options.script {
         return Ok(script.clone());
     }
@@ -177,7 +177,7 @@ impl Observer for Place {
 }
 
 /// Runs the script against the recording.
-fn play(tape: &Arc<Tape>, options: &Replay) -> Result<Verdict> {
+fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
     let path = script(tape, options)?;
     let header = &tape.header;
     let mut host = Host::new();

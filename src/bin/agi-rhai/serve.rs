@@ -2,10 +2,11 @@
 
 use crate::advice::{deaf, explained};
 use crate::calls::usual_places;
-use crate::check::plural;
+use crate::common::CommonOptions;
 use crate::logging::{self, Log};
-use crate::options::Serve;
 use crate::out;
+use crate::text::plural;
+use crate::value_parsers::{count, length, network};
 use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
 use agi_rhai::host::control::{self, Control};
@@ -14,6 +15,7 @@ use agi_rhai::host::http::{self, Answer};
 use agi_rhai::host::metrics;
 use agi_rhai::script::{Change, Library};
 use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -26,6 +28,65 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tracing::{error, info, warn};
+
+/// Serves a folder of scripts to any number of calls, in the dialplan: AGI(agi://127.0.0.1/game,a,b)
+///
+/// Scripts are edited while calls run: a saved file is live for the next call 0.2 s later. A broken one is told in
+/// the log, and the last good version goes on.
+#[derive(Debug, Args)]
+#[command(after_help = "Signals: SIGHUP compiles all scripts anew; SIGTERM ends the server once its calls have ended \
+                        (see --drain), a second one at once.\nDialplan: as without `serve`, and ${AGI_RHAI_STATUS} \
+                        is BUSY where a call was turned away.\nExit codes: 0 all calls had ended, 1 calls were cut \
+                        (with --check: a script has a fault), 2 wrong usage, or it could not start.")]
+pub struct ServeOptions {
+    #[command(flatten)]
+    pub common: CommonOptions,
+
+    /// Addresses to listen on, separated by commas; a socket handed over by systemd takes their place
+    #[arg(long, value_name = "ADDR", env = "AGI_RHAI_LISTEN", default_value = "127.0.0.1:4573", value_delimiter = ',')]
+    pub listen: Vec<String>,
+
+    /// Networks an Asterisk may call from, such as 192.0.2.0/24, separated by commas; anybody else is hung up on
+    #[arg(
+        long, value_name = "CIDR", env = "AGI_RHAI_ALLOW", default_value = "127.0.0.0/8,::1/128",
+        value_delimiter = ',', num_args = 1.., value_parser = network
+    )]
+    pub allow: Vec<ipnet::IpNet>,
+
+    /// Calls at a time, if the system has room for so many; further ones are turned away
+    #[arg(
+        long, value_name = "N", env = "AGI_RHAI_MAX_CALLS", default_value_t = 10_000,
+        allow_negative_numbers = true, value_parser = count
+    )]
+    pub max_calls: usize,
+
+    /// Calls at a time from one address; no limit unless told
+    #[arg(
+        long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER", allow_negative_numbers = true,
+        value_parser = count
+    )]
+    pub max_calls_per_peer: Option<usize>,
+
+    /// How long calls may go on after SIGTERM before they are ended: 30s, 2m, 1h
+    #[arg(
+        long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", allow_negative_numbers = true,
+        value_parser = length
+    )]
+    pub drain: Duration,
+
+    /// Address for the pages /metrics (Prometheus), /healthz and /readyz, such as 127.0.0.1:9150; they have no password
+    #[arg(long, value_name = "ADDR", env = "AGI_RHAI_METRICS")]
+    pub metrics: Option<String>,
+
+    /// Socket for `agi-rhai calls`; without it, control.sock in $RUNTIME_DIRECTORY, /run/agi-rhai or
+    /// $XDG_RUNTIME_DIR/agi-rhai
+    #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL")]
+    pub control: Option<PathBuf>,
+
+    /// Compiles all scripts, says what is wrong, and ends; nothing is served
+    #[arg(long)]
+    pub check: bool,
+}
 
 /// Between two looks at the workers and at the calls still there.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,7 +103,7 @@ const SPARE_DESCRIPTORS: u64 = 1200;
 /// With fewer it could not even start its threads.
 const FEWEST_DESCRIPTORS: u64 = 64;
 
-pub fn serve(options: &Serve) -> ExitCode {
+pub fn serve(options: &ServeOptions) -> ExitCode {
     if options.check {
         return check(options);
     }
@@ -60,7 +121,7 @@ pub fn serve(options: &Serve) -> ExitCode {
 }
 
 /// Compiles everything and says what is wrong.
-fn check(options: &Serve) -> ExitCode {
+fn check(options: &ServeOptions) -> ExitCode {
     let checked = folder(options).and_then(|folder| Ok((load(options, &folder)?, folder)));
     match checked {
         Ok(((library, changes), folder)) => {
@@ -92,7 +153,7 @@ fn counts(library: &Library) -> (usize, usize) {
 }
 
 /// The folder of scripts.
-fn folder(options: &Serve) -> Result<PathBuf> {
+fn folder(options: &ServeOptions) -> Result<PathBuf> {
     let folder = options.common.scripts.clone().unwrap_or_else(|| PathBuf::from("."));
     let real = folder.canonicalize().with_context(|| format!("no folder of scripts {}", folder.display()))?;
     if real == Path::new("/") {
@@ -101,8 +162,8 @@ fn folder(options: &Serve) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn load(options: &Serve, folder: &Path) -> Result<(Library, Vec<Change>)> {
-    load_with(&crate::host(&options.common), folder)
+fn load(options: &ServeOptions, folder: &Path) -> Result<(Library, Vec<Change>)> {
+    load_with(&options.common.host(), folder)
 }
 
 fn load_with(host: &Host, folder: &Path) -> Result<(Library, Vec<Change>)> {
@@ -111,11 +172,11 @@ fn load_with(host: &Host, folder: &Path) -> Result<(Library, Vec<Change>)> {
 
 /// Compiles the scripts, which may take a while; `None` if the process is told to end meanwhile.
 fn load_unless_told(
-    options: &Serve,
+    options: &ServeOptions,
     folder: &Path,
     (told, signals): &(Sender<i32>, Receiver<i32>),
 ) -> Result<Option<(Library, Vec<Change>)>> {
-    let (host, folder, done) = (crate::host(&options.common), folder.to_owned(), told.clone());
+    let (host, folder, done) = (options.common.host(), folder.to_owned(), told.clone());
     let work = move || {
         let loaded = load_with(&host, &folder);
         let _ = done.send(LOADED);
@@ -157,7 +218,7 @@ fn addresses(text: &str) -> Result<Vec<SocketAddr>> {
 }
 
 /// The sockets systemd holds for us, else those of `--listen`.
-fn listeners(options: &Serve) -> Result<Vec<TcpListener>> {
+fn listeners(options: &ServeOptions) -> Result<Vec<TcpListener>> {
     let mut given = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for number in 0..given.len() {
@@ -204,7 +265,7 @@ fn room(wanted: usize) -> Result<usize> {
     Ok(wanted.min(room))
 }
 
-fn run(options: &Serve, log: &Log) -> Result<u8> {
+fn run(options: &ServeOptions, log: &Log) -> Result<u8> {
     // Before anything is said to be ready, so that no signal is lost.
     let signals = signals()?;
     // First of all, so that there are descriptors for what follows.
@@ -220,7 +281,7 @@ fn run(options: &Serve, log: &Log) -> Result<u8> {
     let (scripts, broken) = counts(&library);
     let most = admission.max_calls;
     log_changes(&changes.into_iter().filter(|change| !matches!(change, Change::Live { .. })).collect::<Vec<_>>());
-    let server = Server::start(crate::host(&options.common), library, admission, listeners);
+    let server = Server::start(options.common.host(), library, admission, listeners);
     let server = Arc::new(server.context("cannot start the server")?);
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
@@ -250,7 +311,7 @@ fn signals() -> Result<(Sender<i32>, Receiver<i32>)> {
 }
 
 /// Looks after a server until it is to end; the exit code.
-fn attend(options: &Serve, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 {
+fn attend(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 {
     let clock = Stopwatch::start();
     let mut heart = Heart::new();
     let mut stuck = 0;
@@ -340,7 +401,7 @@ impl Heart {
 }
 
 /// The socket of `agi-rhai calls`. Without one the server does as well: only a named one must be had.
-fn control(options: &Serve, server: &Arc<Server>) -> Result<Option<Control>> {
+fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Control>> {
     if let Some(path) = &options.control {
         let control = control::serve(path, server);
         return Ok(Some(control.with_context(|| format!("cannot listen on {} for --control", path.display()))?));

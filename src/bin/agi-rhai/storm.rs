@@ -1,10 +1,11 @@
 //! `agi-rhai test --storm`: calls nobody has to write.
 
-use crate::chance;
 use crate::logging;
-use crate::options::whole;
 use crate::out;
-use crate::test::{Test, host};
+use crate::seed::random_seed;
+use crate::terminal::shows_colour;
+use crate::value_parsers::whole;
+use agi_rhai::Host;
 use agi_rhai::agi::printable;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
@@ -26,7 +27,7 @@ const STACK: usize = 8 * 1024 * 1024;
 const MOST_LINES: usize = 30;
 
 #[derive(Debug, Args)]
-pub struct Storm {
+pub struct StormOptions {
     /// Runs no tests, but a storm of calls on this script: callers hang up at every step, press keys at all times or
     /// none, prompts are missing, values are garbage; what goes wrong is told, with the shortest call as a test
     #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["paths", "filter", "list", "coverage", "junit"])]
@@ -42,12 +43,17 @@ fn at_least_one(text: &str) -> Result<u64, String> {
 }
 
 /// Lets a storm loose on a script and tells what it found; whether that is nothing.
-pub fn storm(options: &Test, script: &Path) -> Result<bool> {
-    let folders = [Some(PathBuf::new()), options.scripts.clone()];
+pub fn storm(
+    options: &StormOptions,
+    script: &Path,
+    host: &Host,
+    scripts: Option<&Path>,
+    seed: Option<u64>,
+) -> Result<bool> {
+    let folders = [Some(PathBuf::new()), scripts.map(Path::to_owned)];
     let path = crate::files::find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
-    let colour = crate::in_colours(&stdout());
-    let host = host(options);
-    let script = match host.load(&path, options.scripts.as_deref()) {
+    let colour = shows_colour(&stdout());
+    let script = match host.load(&path, scripts) {
         Ok(script) => script,
         Err(LoadError::Fault(fault)) => {
             let colour = std::io::stderr().is_terminal();
@@ -55,8 +61,8 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
         }
         Err(error) => bail!("{error}"),
     };
-    let seed = options.seed.unwrap_or_else(chance);
-    let length = options.storm.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
+    let seed = seed.unwrap_or_else(random_seed);
+    let length = options.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
     let storm = agi_rhai::tools::storm::Storm::new(host, script, Sounds::beside(&path)?);
     // What a script makes panic is told as its problem. What else panics ends the storm, and is the last.
     let last = Arc::new(Mutex::new(String::new()));
@@ -69,7 +75,7 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
     });
     let Ok(report) = thread.context("no thread for the storm")?.join() else {
         let last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        bail!("the storm broke down, which is a mistake in agi-rhai and not in {}: {last}", path.display());
+        bail!("the storm panicked, which is a bug in agi-rhai and not in {}: {last}", path.display());
     };
     out::put(told(&report, &path, seed, colour));
     Ok(report.problems.is_empty())

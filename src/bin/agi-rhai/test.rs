@@ -1,10 +1,13 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
 use crate::advice::explained;
-use crate::chance;
+use crate::common::{CommonOptions, ExecOptions};
 use crate::files::{below, is_script};
-use crate::options::{Common, Exec, natural, whole};
 use crate::out;
+use crate::seed::random_seed;
+use crate::storm::{StormOptions, storm};
+use crate::terminal::shows_colour;
+use crate::value_parsers::{natural, whole};
 use agi_rhai::Host;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::Stopwatch;
@@ -26,7 +29,7 @@ use std::time::Duration;
 #[command(after_help = "Exit codes: 0 all tests passed, 1 some failed (or --coverage-min was missed), 2 wrong usage, \
                         or no tests.\nThe random numbers of every test come from the seed and the test's name: a \
                         failure shows the command that repeats it.")]
-pub struct Test {
+pub struct TestOptions {
     /// Files `*.test.rhai`, folders, or FILE::NAME for one test; else a part of the names of the tests to run [default:
     /// the current folder]
     #[arg(value_name = "PATH")]
@@ -61,23 +64,23 @@ pub struct Test {
     pub junit: Option<PathBuf>,
 
     #[command(flatten)]
-    pub storm: crate::storm::Storm,
+    pub storm: StormOptions,
 
     /// Folder in which scripts and what they import are looked for, besides the one of each test
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
     #[command(flatten)]
-    pub exec: Exec,
+    pub exec: ExecOptions,
 }
 
 fn percent(text: &str) -> Result<u8, String> {
     whole(text, &(0..=100))
 }
 
-pub fn test(options: &Test) -> ExitCode {
+pub fn test(options: &TestOptions) -> ExitCode {
     let result = match &options.storm.storm {
-        Some(script) => crate::storm::storm(options, script),
+        Some(script) => storm(&options.storm, script, &host(options), options.scripts.as_deref(), options.seed),
         None => run(options),
     };
     match result {
@@ -116,7 +119,7 @@ fn stem(path: &str) -> &str {
 }
 
 impl Plan {
-    fn new(options: &Test) -> Result<Self> {
+    fn new(options: &TestOptions) -> Result<Self> {
         let mut plan = Self::default();
         plan.filters.extend(options.filter.clone());
         for argument in &options.paths {
@@ -172,7 +175,7 @@ impl Plan {
         Ok(())
     }
 
-    /// All below a folder; what is hidden is left out.
+    /// Takes all tests and scripts in a folder and below it.
     fn folder(&mut self, folder: &Path) -> Result<()> {
         for path in below(folder)? {
             if path.to_string_lossy().ends_with(ENDING) {
@@ -234,11 +237,11 @@ impl Show {
 }
 
 /// The host of calls that are placed here.
-pub fn host(options: &Test) -> Host {
-    crate::host(&Common { exec: options.exec.clone(), ..Common::usual() })
+fn host(options: &TestOptions) -> Host {
+    CommonOptions { exec: options.exec.clone(), ..CommonOptions::usual() }.host()
 }
 
-fn run(options: &Test) -> Result<bool> {
+fn run(options: &TestOptions) -> Result<bool> {
     let plan = Plan::new(options)?;
     let runner = TestRunner::new(host(options), options.scripts.clone());
     let mut left_out = 0;
@@ -275,8 +278,8 @@ fn run(options: &Test) -> Result<bool> {
     if options.list {
         return Ok(list(&files));
     }
-    let seed = options.seed.unwrap_or_else(chance);
-    let colour = crate::in_colours(&stdout());
+    let seed = options.seed.unwrap_or_else(random_seed);
+    let colour = shows_colour(&stdout());
     let mut results = Results {
         show: Show { colour },
         seed,

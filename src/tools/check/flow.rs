@@ -1,8 +1,8 @@
 //! The flow of control: which statements run, and what loops do.
 
 use super::text::{Place, place};
-use super::words::{Effect, Words, effect};
-use crate::command::{After, Command, Returns};
+use super::words::{Effect, Words};
+use crate::command::{After, Returns};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -130,7 +130,7 @@ impl<'a> Flow<'a> {
             return false;
         }
         let Some(function) = self.words.declared(name) else { return false };
-        let command = Command::of_function(name);
+        let command = self.words.command(function);
         match command.map(|command| command.after) {
             Some(After::HangsUp) => call.args.is_empty(),
             Some(After::Ends) => true,
@@ -276,7 +276,7 @@ impl<'a> Flow<'a> {
             return does;
         }
         if let Some(function) = self.words.declared(name) {
-            return Does { effect: effect(function, args), leaves: false };
+            return Does { effect: self.words.effect(function, args), leaves: false };
         }
         // Rhai's own functions compute; `call` and functions of an embedder may do anything.
         if self.words.is_rhai(name) { Does::NOTHING } else { Does::ANYTHING }

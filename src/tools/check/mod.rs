@@ -31,6 +31,10 @@ impl Checker {
     /// Returns the findings in the script at this path, in the order of its lines. Its text may be newer than the file.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
+        stack::maybe_grow(|| self.check_here(path, text))
+    }
+
+    fn check_here(&self, path: &Path, text: &str) -> Vec<Finding> {
         let text = plain(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
@@ -62,18 +66,18 @@ impl Checker {
         let text = plain(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
-        engine
-            .compile_with_scope(Language::scope(), &text)
-            .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
+        stack::maybe_grow(|| {
+            engine
+                .compile_with_scope(Language::scope(), &text)
+                .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
+        })
     }
 
     /// Compiles the script as a call would, with all its imports, to report what the walk did not find.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
-        let compiled = stack::with_room(|| {
-            let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
-            loader.compile(&report.script, text).map(|_| ())
-        });
+        let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
+        let compiled = loader.compile(&report.script, text).map(|_| ());
         let Err(fault) = compiled else { return };
         let broken = report.has(&rules::BROKEN_IMPORT) || report.has(&rules::MISSING_IMPORT);
         if fault.script != report.script {

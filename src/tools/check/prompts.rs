@@ -6,8 +6,8 @@ use super::imports::{self, Imported, Reader, Said, paths};
 use super::report::Report;
 use super::rules::{self, Rule};
 use super::text::{Place, place};
-use crate::command::{Command, Function, Kind, Minus};
-use crate::pbx::{Sounds, prompts};
+use crate::command::{Command, Function, Kind, Plays};
+use crate::pbx::{Sounds, parse_prompts};
 use crate::script::Phrases;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, HashSet};
@@ -86,9 +86,9 @@ impl Prompts {
     }
 
     /// Notes the prompts that a call of a function names.
-    pub fn hear(&mut self, function: &Function, call: &FnCallExpr) {
-        let prompt = match Command::of_function(function.name).map(|command| command.minus) {
-            Some(Minus::Sound { param, .. }) => Some((param, true)),
+    pub fn hear(&mut self, function: &Function, command: Option<&Command>, call: &FnCallExpr) {
+        let prompt = match command.map(|command| command.plays) {
+            Some(Plays::Sound(param)) => Some((param, true)),
             _ if matches!(function.name, "wait_for" | "expect_prompt") => Some((0, false)),
             _ => None,
         };
@@ -178,7 +178,7 @@ impl Prompts {
 
 /// Reads the valid lines of a table.
 fn valid_lines(text: &str) -> BTreeMap<String, String> {
-    text.lines().flat_map(|line| prompts(line).unwrap_or_default()).collect()
+    text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
 }
 
 /// The table of phrases beside a script.
@@ -302,7 +302,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut allowed = false;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let allows = line.trim_start().starts_with(';') && line.contains("agi-rhai: allow(unused-prompt)");
-        match prompts(line) {
+        match parse_prompts(line) {
             Err(error) => {
                 let hint = Some("write `name: words`, or begin the line with `;`".to_owned());
                 add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);

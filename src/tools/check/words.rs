@@ -1,71 +1,11 @@
 //! The functions a script can call, as the engine knows them: an embedder's are among them.
 
-use crate::command::{Command, Function};
-use crate::script::{Language, VALUES, WordsPackage, distance};
+use crate::command::{Command, Function, Kind, Need, Table, Type, Waits};
+use crate::script::{BUILTINS, Language, VALUES, WordsPackage, distance};
 use rhai::packages::Package;
 use rhai::{Array, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// What is known of a value before the script runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
-    Unknown,
-    Unit,
-    Bool,
-    /// `true`, `false` or `()`.
-    BoolOrUnit,
-    Number,
-    /// A number or `()`.
-    NumberOrUnit,
-    Text,
-    /// A text or `()`.
-    TextOrUnit,
-    Array,
-    Map,
-    Function,
-}
-
-impl Type {
-    /// Whether `()` may be among the values.
-    const fn may_be_unit(self) -> bool {
-        matches!(self, Self::Unit | Self::BoolOrUnit | Self::NumberOrUnit | Self::TextOrUnit | Self::Unknown)
-    }
-
-    /// What the values are besides `()`.
-    const fn besides(self) -> Self {
-        match self {
-            Self::BoolOrUnit => Self::Bool,
-            Self::NumberOrUnit => Self::Number,
-            Self::TextOrUnit => Self::Text,
-            other => other,
-        }
-    }
-
-    /// Whether no value of one can be one of the other.
-    pub fn differs(self, other: Self) -> bool {
-        if self == Self::Unknown || other == Self::Unknown || (self.may_be_unit() && other.may_be_unit()) {
-            return false;
-        }
-        self.besides() != other.besides()
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "anything",
-            Self::Unit => "()",
-            Self::Bool => "true or false",
-            Self::BoolOrUnit => "true, false or ()",
-            Self::Number => "a number",
-            Self::NumberOrUnit => "a number or ()",
-            Self::Text => "a text",
-            Self::TextOrUnit => "a text or ()",
-            Self::Array => "an array",
-            Self::Map => "a map",
-            Self::Function => "a function",
-        }
-    }
-}
 
 /// Rhai's own words that are called like functions, and how many arguments they take.
 const BUILT_IN: &[(&str, usize, usize)] = &[
@@ -136,6 +76,7 @@ pub(super) struct Words {
     /// By name: what the parameters are, for each way to call it.
     native: HashMap<String, Vec<Signature>>,
     declared: BTreeMap<&'static str, &'static Function>,
+    commands: Table,
     /// The names of Rhai's own functions.
     rhai: BTreeSet<String>,
     /// The applications of the dialplan people call as if they were functions: without underscores, in lower case.
@@ -161,11 +102,16 @@ impl Words {
         let mut bare = Engine::new_raw();
         bare.register_global_module(WordsPackage::new().as_shared_module());
         let rhai = bare.collect_fn_metadata(None, |f| Some(f.metadata.name.to_string()), true).into_iter().collect();
-        Self { native, declared, rhai, applications }
+        Self { native, declared, commands: language.commands().clone(), rhai, applications }
     }
 
     pub fn declared(&self, name: &str) -> Option<&'static Function> {
         self.declared.get(name).copied()
+    }
+
+    /// The command that a function sends.
+    pub fn command(&self, function: &Function) -> Option<&'static Command> {
+        self.commands.of(function)
     }
 
     pub fn exists(&self, name: &str) -> bool {
@@ -293,23 +239,14 @@ fn fits(param: Type, arg: Type) -> bool {
     }
 }
 
-/// What a function of the table gives.
+/// Returns the type of a function's value, called with arguments of these types.
 pub(super) fn gives(function: &Function, args: &[Type]) -> Type {
-    use crate::command::Returns;
-    match (function.returns, function.name) {
-        (Returns::Nothing(_), _) => Type::Unit,
-        (Returns::Key | Returns::Digits, _) => Type::Text,
-        (Returns::Text { .. } | Returns::Word(_), _) => Type::TextOrUnit,
-        (Returns::Flag { .. }, _) => Type::Bool,
-        (_, "random" | "elapsed" | "now" | "exec") => Type::Number,
-        (_, "to_number") if args.len() == 1 => Type::NumberOrUnit,
-        (_, "to_number") if args.get(1) == Some(&Type::Number) => Type::Number,
-        (_, "ask" | "dial") => Type::TextOrUnit,
-        (_, "confirm") => Type::BoolOrUnit,
-        (_, "collect") => Type::Map,
-        (_, "caller") if args.is_empty() => Type::TextOrUnit,
-        (_, "caller") if args == [Type::Text] => Type::Text,
-        _ => Type::Unknown,
+    let gives = function.returns.gives();
+    let otherwise = function.params.iter().position(|param| param.kind == Kind::Otherwise);
+    match otherwise.and_then(|at| args.get(at)) {
+        None => gives,
+        Some(otherwise) if *otherwise == gives.without_unit() => *otherwise,
+        Some(_) => Type::Unknown,
     }
 }
 
@@ -326,25 +263,25 @@ pub(super) enum Effect {
     Asks,
 }
 
-/// What a function of the table does to a loop, called with so many arguments.
-pub(super) fn effect(function: &Function, args: usize) -> Effect {
-    use crate::command::{Kind, Need, Waits};
-    let keys = function.params.iter().position(|param| param.kind == Kind::Keys);
-    if let Some(command) = Command::of_function(function.name) {
-        return match (command.waits, keys) {
-            (Waits::Short, _) => Effect::Short,
-            (_, Some(at)) if function.params[at].need != Need::Required && args <= at => Effect::Plays,
-            (Waits::Unbounded, None) if function.params.is_empty() => Effect::Short,
-            _ => Effect::Asks,
-        };
-    }
-    match function.name {
-        "to_number" | "random" | "choose" | "shuffle" | "elapsed" | "now" | "date" | "caller" | "app_text" => {
-            Effect::None
+impl Words {
+    /// Returns what a declared function does to a loop, called with this number of arguments.
+    pub fn effect(&self, function: &'static Function, args: usize) -> Effect {
+        let keys = function.params.iter().position(|param| param.kind == Kind::Keys);
+        let hears_nobody = keys.is_some_and(|at| function.params[at].need != Need::Required && args <= at);
+        if let Some(command) = self.command(function) {
+            return match command.waits {
+                Waits::Short => Effect::Short,
+                Waits::Unbounded if function.params.is_empty() => Effect::Short,
+                _ if hears_nobody => Effect::Plays,
+                _ => Effect::Asks,
+            };
         }
-        "sleep" => Effect::Plays,
-        "say" if args < 2 => Effect::Plays,
+        // What goes with the commands takes the time it is told to, or computes.
+        if BUILTINS.iter().any(|builtin| std::ptr::eq(*builtin, function)) {
+            let takes_time = function.params.iter().any(|param| param.kind == Kind::Seconds);
+            return if takes_time { Effect::Plays } else { Effect::None };
+        }
         // The others ask, or may do so.
-        _ => Effect::Asks,
+        if hears_nobody { Effect::Plays } else { Effect::Asks }
     }
 }

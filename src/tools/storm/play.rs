@@ -33,9 +33,10 @@ impl Storm {
             channel.set_variable(name, value);
         }
         if let Some(command) = scene.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
-        let line = Line::new(Simulator::new(channel), handle.clone());
+        let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
+        let line = Line::new(simulator, handle.clone());
         let mut host = self.host.clone();
         host.set_seed(scene.seed);
         let limits = host.limits_mut();

@@ -11,6 +11,7 @@ use super::wire::Facts;
 use crate::host::Host;
 use crate::pbx::Sounds;
 use crate::script::{Coverage, Fault, Script, processor_time};
+use crate::stack;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -63,13 +64,13 @@ impl std::fmt::Debug for Storm {
 
 impl Storm {
     /// Makes a storm on a script with these sounds, with the limits and functions of this host.
-    pub fn new(host: Host, mut script: Script, sounds: Sounds) -> Self {
-        let coverage = script.cover(host.language());
-        let (words, names) = script_words(&script, host.language());
+    pub fn new(host: &Host, mut script: Script, sounds: Sounds) -> Self {
+        let coverage = stack::maybe_grow(|| script.cover(host.language()));
+        let (words, names) = stack::maybe_grow(|| script_words(&script, host.language()));
         Self {
             script,
             coverage,
-            host,
+            host: host.clone(),
             sounds: Arc::new(sounds),
             without: HashMap::new(),
             words: Arc::new(words),
@@ -90,7 +91,11 @@ impl Storm {
     }
 
     /// Runs the storm. The same seed and number of calls make the same calls.
-    pub fn run(mut self, seed: u64, length: Length) -> Report {
+    pub fn run(self, seed: u64, length: Length) -> Report {
+        stack::maybe_grow(|| self.run_here(seed, length))
+    }
+
+    fn run_here(mut self, seed: u64, length: Length) -> Report {
         self.rng = StdRng::seed_from_u64(seed);
         self.begin();
         loop {

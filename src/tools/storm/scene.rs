@@ -4,7 +4,7 @@ use super::noise::pick;
 use super::step::Step;
 use super::wire::Facts;
 use crate::agi::printable;
-use crate::pbx::{Call, Database, State, Voice};
+use crate::pbx::{ChannelState, Database, IncomingCall, Voice};
 use crate::script::{Fault, literal};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -111,14 +111,14 @@ impl Scene {
     }
 
     /// The call, as Asterisk would tell of it.
-    pub fn call(&self) -> Call {
-        let usual = Call::default();
+    pub fn call(&self) -> IncomingCall {
+        let usual = IncomingCall::default();
         let callerid = self.caller.clone().map_or(usual.callerid, |caller| Some(caller).filter(|id| !id.is_empty()));
-        Call { callerid, args: self.args.clone(), ..usual }
+        IncomingCall { callerid, args: self.args.clone(), ..usual }
     }
 
-    pub fn state(&self) -> State {
-        if self.up { State::Up } else { State::Ring }
+    pub fn state(&self) -> ChannelState {
+        if self.up { ChannelState::Up } else { ChannelState::Ring }
     }
 
     /// Fills a database.

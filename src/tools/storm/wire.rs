@@ -3,7 +3,7 @@
 use super::caller::{Endless, Handle, Patience};
 use crate::agi::{split, text};
 use crate::clock::Time;
-use crate::command::Command;
+use crate::command::{Access, Command, Hears, Kind};
 use crate::script::{Source, lock};
 use crate::session::{Observer, Sent};
 use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
@@ -24,9 +24,9 @@ pub(super) struct Facts {
     pub texts: bool,
 }
 
-/// As many values are varied; a script that makes names up may read any number.
-const MOST_READ: usize = 40;
-const MOST_PROMPTS: usize = 200;
+/// How many values are varied at most; a script that makes names up may read any number.
+const MAX_READ: usize = 40;
+const MAX_PROMPTS: usize = 200;
 
 impl Facts {
     /// Grows with each fact.
@@ -36,32 +36,49 @@ impl Facts {
     }
 
     pub fn learn_prompt(&mut self, prompt: String) {
-        if self.prompts.len() < MOST_PROMPTS {
+        if self.prompts.len() < MAX_PROMPTS {
             self.prompts.insert(prompt);
         }
     }
 
     fn learn(&mut self, command: &Command, line: &[u8]) {
         let words = split(line);
-        let word = |at: usize| words.get(at).map(|word| text(word).into_owned()).unwrap_or_default();
-        match command.function.name {
-            "database_get" if self.database.len() < MOST_READ => {
-                self.database.insert(format!("{}/{}", word(2), word(3)));
+        let verb = command.verb.split(' ').count();
+        let arg = |at: usize| words.get(verb + at).map(|word| text(word).into_owned()).unwrap_or_default();
+        match command.access {
+            Access::ReadsEntry if self.database.len() < MAX_READ => {
+                self.database.insert(format!("{}/{}", arg(0), arg(1)));
             }
-            "get_variable" if self.variables.len() < MOST_READ => {
-                self.variables.extend(Some(word(2)).filter(|name| is_variable(name)));
+            Access::ReadsVariable if self.variables.len() < MAX_READ => {
+                self.variables.extend(Some(arg(0)).filter(|name| is_variable(name)));
             }
-            "get_full_variable" if self.variables.len() < MOST_READ => {
-                let template = word(3);
+            Access::ReadsExpression if self.variables.len() < MAX_READ => {
+                let template = arg(0);
                 let names = template.split("${").skip(1).filter_map(|rest| rest.split(['}', ':']).next());
                 self.variables.extend(names.filter(|name| is_variable(name)).map(str::to_owned));
             }
-            "exec" => self.dials |= word(1).eq_ignore_ascii_case("dial"),
-            "record_file" => self.records = true,
-            "receive_text" | "receive_char" => self.texts = true,
             _ => {}
         }
+        match command.hears {
+            Hears::Voice => self.records = true,
+            Hears::Text | Hears::Character => self.texts = true,
+            _ => {}
+        }
+        if runs_an_application(command) {
+            self.dials |= arg(0).eq_ignore_ascii_case("dial");
+        }
     }
+}
+
+fn runs_an_application(command: &Command) -> bool {
+    command.function.params.first().is_some_and(|param| param.kind == Kind::Application)
+}
+
+/// Whether the calls of a storm may be varied by what this command brings.
+fn teaches(command: &Command) -> bool {
+    matches!(command.access, Access::ReadsEntry | Access::ReadsVariable | Access::ReadsExpression)
+        || matches!(command.hears, Hears::Voice | Hears::Text | Hears::Character)
+        || runs_an_application(command)
 }
 
 /// One that can be set before the call: no function, and none that Asterisk sets.
@@ -87,17 +104,7 @@ impl Observer for Watch {
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
         let source = self.sources.iter().position(|source| source.name == script).unwrap_or(0);
         self.caller.desk().stands_at((source, place));
-        let reads = matches!(
-            command.function.name,
-            "database_get"
-                | "get_variable"
-                | "get_full_variable"
-                | "exec"
-                | "record_file"
-                | "receive_text"
-                | "receive_char"
-        );
-        if reads {
+        if teaches(command) {
             lock(&self.facts).learn(command, line.line());
         }
     }

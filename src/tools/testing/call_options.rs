@@ -2,8 +2,8 @@
 
 use super::args::{as_text, shown};
 use crate::clock::Time;
-use crate::command::{Kind, Need, Param, Value};
-use crate::pbx::{Call, State as ChannelState, Voice};
+use crate::command::{Kind, Param, Value};
+use crate::pbx::{ChannelState, IncomingCall, Voice};
 use crate::script::nearest;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const fn row(
     doc: &'static str,
     read: fn(&mut CallOptions, &Given<'_>) -> Result<(), String>,
 ) -> OptionRow {
-    OptionRow { param: Param { name, kind, need: Need::Optional, doc }, read }
+    OptionRow { param: Param::optional(name, kind, doc), read }
 }
 
 const TABLE: &[OptionRow] = &[
@@ -168,7 +168,7 @@ impl Given<'_> {
 
 /// The options of one call.
 pub(super) struct CallOptions {
-    pub call: Call,
+    pub call: IncomingCall,
     pub seed: u64,
     pub params: BTreeMap<String, String>,
     pub variables: Vec<(String, String)>,
@@ -184,7 +184,7 @@ pub(super) struct CallOptions {
 
 impl CallOptions {
     /// Reads a test's map of options, over this call and seed.
-    pub fn read(given: &Value, call: Call, seed: u64) -> Result<Self, String> {
+    pub fn read(given: &Value, call: IncomingCall, seed: u64) -> Result<Self, String> {
         let mut options = Self {
             call,
             seed,

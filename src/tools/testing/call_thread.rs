@@ -44,7 +44,10 @@ impl CallThread {
     ) -> Result<Self, String> {
         let line = Line::new(now);
         let channel = channel(Box::new(ScriptedCaller(Arc::clone(&line))));
-        let watched = WatchedSimulator { simulator: Simulator::new(channel), line: Arc::clone(&line) };
+        let watched = WatchedSimulator {
+            simulator: Simulator::new(channel).with_commands(host.language().commands()),
+            line: Arc::clone(&line),
+        };
         let mut session = Session::begin(Box::new(watched)).map_err(|error| error.to_string())?;
         session.observe(Arc::new(CommandObserver(Arc::clone(&line))));
         let (mut host, callee) = (host.clone(), Arc::clone(&line));

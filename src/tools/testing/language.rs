@@ -4,19 +4,17 @@ use super::args::{Args, WordError};
 use super::expectation::FailedExpectation;
 use super::test::Test;
 use super::vocabulary::{Row, TABLE, VOCABULARY};
-use crate::command::{COMMANDS, Function};
+use crate::command::{ANSWER, Access, After, Command, Function, Hears, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, arities};
+use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too};
 use rhai::{EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
 /// Functions of scripts that tests have as well.
 const SHARED: [&str; 7] = ["to_number", "random", "choose", "shuffle", "now", "date", "app_text"];
 
-/// Functions of scripts that tests do not have, and what tests have instead.
+/// Functions besides the commands that tests do not have, and what tests have instead.
 const INSTEAD: &[(&str, &str)] = &[
-    ("answer", "`place_call` places a call; whether to answer it is up to the script"),
-    ("hangup", "the caller hangs up with `hang_up()`"),
     ("sleep", "`wait(seconds)` lets time pass"),
     ("exit", "a test ends at its end, or with `return`"),
     ("caller", "`place_call(script, #{ callerid: \"200\" })` says who calls"),
@@ -28,35 +26,53 @@ const INSTEAD: &[(&str, &str)] = &[
     ("confirm", "the caller answers with `press(keys)`"),
     ("menu", "the caller answers with `press(keys)`"),
     ("dial", "`place_call(script, #{ dial_status: \"BUSY\" })` says how a `dial` ends"),
-    ("stream_file", "`expect_prompt` and `wait_for` hear what the script plays"),
-    ("control_stream_file", "`expect_prompt` and `wait_for` hear what the script plays"),
-    ("get_data", "the caller answers with `press(keys)`"),
-    ("get_option", "the caller answers with `press(keys)`"),
-    ("wait_for_digit", "the caller answers with `press(keys)`"),
-    ("say_number", "`expect_number` and `next_number` hear a spoken number"),
-    ("say_digits", "`expect_prompt(\"digits 12\")` and `next_digits` hear spoken digits"),
-    ("database_get", "`database(family, key)` and `expect_database` look into AstDB"),
-    ("database_put", "`place_call(script, #{ database: #{ \"f/k\": 1 } })` fills AstDB before a call"),
-    ("database_del", "each test starts with an empty AstDB"),
-    ("database_deltree", "each test starts with an empty AstDB"),
-    ("get_variable", "`variable(name)` and `expect_variable` look at channel variables"),
-    ("get_full_variable", "`variable(name)` and `expect_variable` look at channel variables"),
-    ("set_variable", "`place_call(script, #{ variables: #{ NAME: 1 } })` sets variables before a call"),
-    ("receive_text", "the caller sends text with `send_text(text)`"),
-    ("receive_char", "the caller sends text with `send_text(text)`"),
-    ("record_file", "`wait_for(\"recording\")` notices a recording"),
-    ("verbose", "`print(text)` prints"),
-    ("noop", "`print(text)` prints"),
 ];
+
+/// What tests have instead of commands whose columns do not say it.
+static INSTEAD_OF_COMMANDS: &[(&Command, &str)] = &[
+    (&ANSWER, "`place_call` places a call; whether to answer it is up to the script"),
+    (&VERBOSE, "`print(text)` prints"),
+    (&NOOP, "`print(text)` prints"),
+];
+
+/// Returns what tests have instead of a command.
+fn instead_of(command: &'static Command) -> &'static str {
+    if let Some((_, instead)) = INSTEAD_OF_COMMANDS.iter().find(|(known, _)| std::ptr::eq(*known, command)) {
+        return instead;
+    }
+    match (command.access, command.hears, command.plays) {
+        (Access::ReadsVariable | Access::ReadsExpression, ..) => {
+            "`variable(name)` and `expect_variable` look at channel variables"
+        }
+        (Access::SetsVariable, ..) => "`place_call(script, #{ variables: #{ NAME: 1 } })` sets variables before a call",
+        (Access::ReadsEntry, ..) => "`database(family, key)` and `expect_database` look into AstDB",
+        (Access::SetsEntry, ..) => "`place_call(script, #{ database: #{ \"f/k\": 1 } })` fills AstDB before a call",
+        (Access::DeletesEntry | Access::DeletesEntries, ..) => "each test starts with an empty AstDB",
+        (_, Hears::Text | Hears::Character, _) => "the caller sends text with `send_text(text)`",
+        (_, Hears::Voice, _) => "`wait_for(\"recording\")` notices a recording",
+        (_, _, Plays::Spoken("number")) => "`expect_number` and `next_number` hear a spoken number",
+        (_, _, Plays::Spoken("digits")) => "`expect_prompt(\"digits 12\")` and `next_digits` hear spoken digits",
+        (_, Hears::Digits { .. }, _) | (_, Hears::Key, Plays::Nothing) => "the caller answers with `press(keys)`",
+        (_, Hears::Key, Plays::Sound(_)) if matches!(command.waits, Waits::AfterSound { .. }) => {
+            "the caller answers with `press(keys)`"
+        }
+        (_, Hears::Key, Plays::Sound(_)) => "`expect_prompt` and `wait_for` hear what the script plays",
+        _ if command.after == After::HangsUp => "the caller hangs up with `hang_up()`",
+        _ => CALLERS_PART,
+    }
+}
+
+/// What tests have instead of anything else.
+const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prompts";
 
 /// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
 fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
-    let instead = INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let known = || {
-        COMMANDS.iter().any(|command| command.function.name == name)
-            || BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == name && !SHARED.contains(&name))
+    let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
+    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !SHARED.contains(&name));
+    let instead = match Table::new().of_function(name) {
+        Some(command) => instead_of(command),
+        None => listed().or_else(|| is_left().then_some(CALLERS_PART))?,
     };
-    let instead = instead.or_else(|| known().then_some("a test is the caller: it presses keys and hears prompts"))?;
     Some((format!("`{name}` is for scripts, not for their tests"), instead.to_owned()))
 }
 
@@ -76,7 +92,7 @@ impl Language {
 /// Registers the words of tests.
 fn add_words(module: &mut Module) {
     for Row { function, body } in &TABLE {
-        for arity in arities(function) {
+        for arity in function.arities() {
             add(module, function.name, arity, move |context, values| {
                 let call = Call::of(context)?;
                 let Some(test) = call.extensions().get::<Arc<Test>>() else {
@@ -117,8 +133,7 @@ mod tests {
     #[test]
     fn hints_are_about_functions_that_exist() {
         for (name, _) in INSTEAD {
-            let known = COMMANDS.iter().any(|command| command.function.name == *name);
-            assert!(known || BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
+            assert!(BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::args::{Args, WordResult};
 use super::call_options::CALL_OPTIONS;
 use super::test::Test;
 use super::words;
-use crate::command::{Example, Function, Kind, Need, Param, Returns, Trouble};
+use crate::command::{Example, Function, Kind, Param, Returns, Type};
 
 /// A word: its declaration, and its body.
 pub(super) struct Row {
@@ -13,15 +13,15 @@ pub(super) struct Row {
 }
 
 const fn returns(doc: &'static str) -> Returns {
-    Returns::Shape { doc, read: |_| Err(Trouble::Hangup(None)) }
+    Returns::Own { doc, gives: Type::Unknown }
 }
 
 const fn param(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Required, doc }
+    Param::required(name, kind, doc)
 }
 
 const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param { name, kind, need: Need::Optional, doc }
+    Param::optional(name, kind, doc)
 }
 
 const fn example(script: &'static str, value: &'static str) -> Example {
@@ -314,12 +314,12 @@ pub(super) static TABLE: [Row; 25] = [
         function: Function {
             name: "expect_end",
             summary: "Lets the script run to its end while the caller does nothing more; it must end with this status.",
-            params: &[Param {
-                name: "status",
-                kind: Kind::Word(&["SUCCESS", "HANGUP", "FAILURE"]),
-                need: Need::Default("SUCCESS"),
-                doc: "SUCCESS at the end of the script, HANGUP if the call ended before, FAILURE after a fault.",
-            }],
+            params: &[Param::defaulted(
+                "status",
+                Kind::Word(&["SUCCESS", "HANGUP", "FAILURE"]),
+                "SUCCESS",
+                "SUCCESS at the end of the script, HANGUP if the call ended before, FAILURE after a fault.",
+            )],
             returns: NOTHING,
             examples: &[example(r#"place_call("guess"); expect_end()"#, "()")],
         },

@@ -96,12 +96,10 @@ pub(super) struct CommandObserver(pub Arc<Line>);
 
 impl Observer for CommandObserver {
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
-        let line = line.line();
-        let shown = text(line);
-        // What the host sends at the end comes from no line of the script.
-        if shown.starts_with("SET VARIABLE \"AGI_RHAI_") || shown.starts_with("VERBOSE \"agi-rhai: ") {
+        if line.is_by_host() {
             return;
         }
+        let line = line.line();
         let words = split(line);
         let verb = command.verb.split(' ').count();
         let params = command.function.params;

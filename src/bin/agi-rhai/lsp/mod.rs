@@ -1,15 +1,25 @@
-//! `agi-rhai lsp`: scripts in an editor, over the Language Server Protocol.
+//! `agi-rhai lsp`: editor support over the Language Server Protocol.
 //!
-//! One thread reads, one answers. Requests are answered in their order; the checker runs when none waits, so that
-//! typing is never behind it.
+//! One thread reads, another one answers requests in their order. The checker runs only when no request waits, so that
+//! it never delays typing.
 
-mod answers;
-mod places;
+mod answer;
+mod completion;
+mod cursor;
+mod dispatch;
+mod fixes;
+mod hover;
+mod markdown;
+mod navigation;
+mod options;
+mod positions;
+mod symbols;
 mod workspace;
 
 use crate::advice::explained;
 use crate::out;
-use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response, ResponseError};
+use answer::{Answer, error};
+use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::Notification as _;
 use lsp_types::request::{RegisterCapability, Request as _};
 use lsp_types::{
@@ -19,57 +29,29 @@ use lsp_types::{
     RegistrationParams, RenameOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, notification,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+pub use options::LspOptions;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{BufReader, Write, stdin, stdout};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread::Builder;
 use workspace::Workspace;
 
-/// Serves an editor over stdin and stdout (Language Server Protocol)
-///
-/// Editors start it by themselves: see docs/editors.md for how to tell yours. It finds mistakes as you type, completes
-/// and explains commands and prompts, goes to definitions and renames.
-#[derive(Debug, clap::Args)]
-pub struct Lsp {
-    /// Folder below which imports are found, besides the one of each script
-    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
-    scripts: Option<PathBuf>,
-
-    /// Folder of sound files, to tell which prompts have none; may be given several times
-    #[arg(long, value_name = "DIR")]
-    sounds: Vec<PathBuf>,
-
-    /// Version of Asterisk the scripts are for: commands it does not have are told
-    #[arg(long, value_name = "VERSION", value_parser = crate::check::version)]
-    asterisk: Option<u32>,
-
-    #[command(flatten)]
-    exec: crate::options::Exec,
-
-    /// What some editors add to say how they speak; it is the only way
-    #[arg(long, hide = true)]
-    stdio: bool,
-}
-
-/// What comes from the editor.
+/// Input from the editor.
 enum Incoming {
     Message(Message),
-    /// A message of the right length that is none.
+    /// A message of the right length that cannot be parsed.
     Malformed(String),
-    /// What cannot be read on after.
+    /// Input after which the next message cannot be found.
     Broken(String),
 }
 
-/// Serves until the editor says `exit`, or is gone. The exit code is the protocol's.
-pub fn lsp(options: &Lsp) -> ExitCode {
+/// Serves until the editor sends `exit` or closes the connection. The exit code is that of the protocol.
+pub fn lsp(options: &LspOptions) -> ExitCode {
     let (sender, incoming) = channel();
-    // The only way to notice that a request was taken back; it ends with the process.
+    // Only a thread of its own can notice that a request was cancelled. It ends with the process.
     let reading = Builder::new().name("editor".to_owned()).spawn(move || {
         let mut input = BufReader::new(stdin());
         loop {
@@ -105,7 +87,7 @@ enum Phase {
 struct Server {
     workspace: Workspace,
     phase: Phase,
-    /// Whether the editor can be asked to tell of changed files.
+    /// Whether the editor can watch files for changes.
     watches: bool,
     requests: i32,
 }
@@ -114,11 +96,11 @@ impl Server {
     fn serve(mut self, incoming: &Receiver<Incoming>) -> u8 {
         let mut queue = VecDeque::new();
         loop {
-            // All that has come so far, to know what was taken back, and whether there is time for the checker.
+            // Reads all pending input, to see cancelled requests, and whether there is time for the checker.
             loop {
                 match incoming.try_recv() {
                     Ok(next) => queue.push_back(next),
-                    Err(TryRecvError::Disconnected) if queue.is_empty() => return gone(),
+                    Err(TryRecvError::Disconnected) if queue.is_empty() => return disconnected(),
                     Err(_) => break,
                 }
             }
@@ -127,7 +109,7 @@ impl Server {
                 None if self.publish_next() => continue,
                 None => match incoming.recv() {
                     Ok(next) => next,
-                    Err(_) => return gone(),
+                    Err(_) => return disconnected(),
                 },
             };
             match next {
@@ -138,38 +120,38 @@ impl Server {
                 Incoming::Message(Message::Notification(notice)) if notice.method == notification::Exit::METHOD => {
                     return u8::from(self.phase != Phase::ShutDown);
                 }
-                Incoming::Message(Message::Notification(notice)) => self.notice(notice),
+                Incoming::Message(Message::Notification(notice)) => self.notification(notice),
                 Incoming::Message(Message::Response(_)) => {}
                 Incoming::Malformed(problem) => {
-                    // There is no id to answer to.
+                    // Its ID is unknown.
                     let error = serde_json::json!({
                         "jsonrpc": "2.0", "id": null, "error": { "code": ErrorCode::ParseError as i32, "message": problem },
                     });
                     send_raw(&error.to_string());
                 }
                 Incoming::Broken(problem) => {
-                    out::complain(format_args!("what the editor sends is not the protocol: {problem}"));
+                    out::complain(format_args!("the editor doesn't follow the protocol: {problem}"));
                     return 1;
                 }
             }
         }
     }
 
-    /// Checks one script that has changed, if there is one.
+    /// Checks the next changed text. Returns false if there is none.
     fn publish_next(&mut self) -> bool {
         let workspace = &mut self.workspace;
-        let Some(uri) = workspace.next_due() else { return false };
-        let found = catch_unwind(AssertUnwindSafe(|| workspace.diagnostics(&uri)));
-        match found {
+        let Some(uri) = workspace.next_pending() else { return false };
+        let result = catch_unwind(AssertUnwindSafe(|| workspace.diagnostics(&uri)));
+        match result {
             Ok(Some((diagnostics, version))) => {
-                tell::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
+                notify::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
                     uri,
                     diagnostics,
                     version: Some(version),
                 });
             }
             Ok(None) => {}
-            Err(panic) => log(&format!("checking {} failed: {}", uri.as_str(), said(&*panic))),
+            Err(panic) => log(&format!("checking {} failed: {}", uri.as_str(), panic_message(&*panic))),
         }
         true
     }
@@ -187,7 +169,7 @@ impl Server {
             }
             (Phase::Running, _) => {
                 let workspace = &mut self.workspace;
-                send(&guarded(id, || answers::answer(workspace, request)).into());
+                send(&guarded(id, || dispatch::answer(workspace, request)).into());
             }
         }
     }
@@ -197,7 +179,7 @@ impl Server {
             Ok(params) => params,
             Err(error) => return refuse(request.id, ErrorCode::InvalidParams, &error.to_string()),
         };
-        self.workspace.meet(&params);
+        self.workspace.initialize(&params);
         let files = params.capabilities.workspace.and_then(|workspace| workspace.did_change_watched_files);
         self.watches = files.and_then(|files| files.dynamic_registration).unwrap_or(false);
         let result = InitializeResult {
@@ -219,7 +201,7 @@ impl Server {
                     retrigger_characters: Some(vec![")".to_owned()]),
                     ..SignatureHelpOptions::default()
                 }),
-                code_action_provider: self.workspace.mends.then(|| {
+                code_action_provider: self.workspace.quick_fixes.then(|| {
                     CodeActionProviderCapability::Options(CodeActionOptions {
                         code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
                         ..CodeActionOptions::default()
@@ -244,20 +226,20 @@ impl Server {
         send(&Response::new_ok(request.id, result).into());
     }
 
-    fn notice(&mut self, notice: Notification) {
+    fn notification(&mut self, notice: Notification) {
         if self.phase != Phase::Running {
             return;
         }
         if notice.method == notification::Initialized::METHOD {
-            self.watch();
+            self.watch_files();
             return;
         }
         let workspace = &mut self.workspace;
         let method = notice.method.clone();
-        match catch_unwind(AssertUnwindSafe(|| workspace.hear(notice))) {
+        match catch_unwind(AssertUnwindSafe(|| workspace.handle(notice))) {
             Ok(Ok(closed)) => {
                 for uri in closed {
-                    tell::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
+                    notify::<notification::PublishDiagnostics>(PublishDiagnosticsParams {
                         uri,
                         diagnostics: Vec::new(),
                         version: None,
@@ -265,12 +247,12 @@ impl Server {
                 }
             }
             Ok(Err(problem)) => log(&format!("{method}: {problem}")),
-            Err(panic) => log(&format!("{method} failed: {}", said(&*panic))),
+            Err(panic) => log(&format!("{method} failed: {}", panic_message(&*panic))),
         }
     }
 
-    /// Asks to be told when a script or a table of prompts changes that is not open.
-    fn watch(&mut self) {
+    /// Asks the editor to report changes of scripts and tables of prompts that aren't open.
+    fn watch_files(&mut self) {
         if !self.watches {
             return;
         }
@@ -290,13 +272,13 @@ impl Server {
     }
 }
 
-/// The exit code where `exit` was never said.
-fn gone() -> u8 {
-    out::complain("the editor is gone without a word");
+/// Reports that the editor never sent `exit`, and returns the exit code.
+fn disconnected() -> u8 {
+    out::complain("the editor closed the connection without `exit`");
     1
 }
 
-/// Whether a request that waits was taken back meanwhile.
+/// Whether a waiting request has been cancelled meanwhile.
 fn is_cancelled(id: &RequestId, queue: &VecDeque<Incoming>) -> bool {
     let cancels = |notice: &Notification| {
         let cancelled = notice.params.get("id").cloned().and_then(|id| serde_json::from_value::<RequestId>(id).ok());
@@ -305,50 +287,33 @@ fn is_cancelled(id: &RequestId, queue: &VecDeque<Incoming>) -> bool {
     queue.iter().any(|next| matches!(next, Incoming::Message(Message::Notification(notice)) if cancels(notice)))
 }
 
-/// What a request that cannot be carried out is answered with.
-type Answer = Result<Value, ResponseError>;
-
-/// One request that panics is answered with an error, and the next one is answered as ever.
+/// Answers a request. A panic becomes an error, and doesn't affect the next request.
 fn guarded(id: RequestId, answer: impl FnOnce() -> Answer) -> Response {
     let response_result = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
-        Err(error(ErrorCode::InternalError, &format!("this is a mistake in agi-rhai: {}", said(&*panic))))
+        Err(error(ErrorCode::InternalError, &format!("this is a bug in agi-rhai: {}", panic_message(&*panic))))
     });
     Response { id, response_result }
 }
 
-fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
-}
-
-fn error(code: ErrorCode, message: &str) -> ResponseError {
-    ResponseError { code: code as i32, message: message.to_owned(), data: None }
-}
-
-/// The parameters of a request, or the answer that they are none.
-fn params<T: DeserializeOwned>(params: Value) -> Result<T, ResponseError> {
-    serde_json::from_value(params).map_err(|problem| error(ErrorCode::InvalidParams, &problem.to_string()))
-}
-
-/// A result for the wire.
-fn value(result: impl Serialize) -> Answer {
-    serde_json::to_value(result).map_err(|problem| error(ErrorCode::InternalError, &problem.to_string()))
 }
 
 fn refuse(id: RequestId, code: ErrorCode, message: &str) {
     send(&Response { id, response_result: Err(error(code, message)) }.into());
 }
 
-fn tell<N: lsp_types::notification::Notification>(params: N::Params) {
+fn notify<N: lsp_types::notification::Notification>(params: N::Params) {
     send(&Notification::new(N::METHOD.to_owned(), params).into());
 }
 
-/// For the editor's log.
+/// Writes to the editor's log.
 fn log(message: &str) {
-    tell::<notification::LogMessage>(LogMessageParams { typ: MessageType::ERROR, message: message.to_owned() });
+    notify::<notification::LogMessage>(LogMessageParams { typ: MessageType::ERROR, message: message.to_owned() });
 }
 
-/// An editor that has gone is noticed by the end of what it sends.
+/// Sends a message. Errors are ignored, since the end of the input tells that the editor is gone.
 fn send(message: &Message) {
     let mut out = stdout().lock();
     let _ = message.write(&mut out);
@@ -364,10 +329,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_the_answer_to_one_request() {
+    fn a_panic_becomes_an_error_of_its_request() {
         let response = guarded(1.into(), || panic!("oh"));
         let error = response.response_result.unwrap_err();
-        assert_eq!((error.code, error.message.as_str()), (-32603, "this is a mistake in agi-rhai: oh"));
+        assert_eq!((error.code, error.message.as_str()), (-32603, "this is a bug in agi-rhai: oh"));
         assert_eq!(guarded(2.into(), || Ok(Value::Null)).response_result.unwrap(), Value::Null);
     }
 }

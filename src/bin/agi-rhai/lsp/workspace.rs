@@ -1,9 +1,9 @@
-//! What the editor has open, and what lies beside it on the disk.
+//! The texts that are open in the editor, and the files beside them.
 
-use super::Lsp;
-use super::places::{self, Encoding};
-use agi_rhai::command::Function;
-use agi_rhai::pbx::prompts;
+use super::options::LspOptions;
+use super::positions::{self, Encoding};
+use agi_rhai::command::{Command, Function};
+use agi_rhai::pbx::parse_prompts;
 use agi_rhai::script::Language;
 use agi_rhai::tools::check::{Checker, Finding, Severity};
 use agi_rhai::tools::outline::{Outline, imported};
@@ -21,15 +21,14 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where names are searched everywhere, folders in folders are looked through so deep, and so many of them: somebody
-/// may have opened a home folder.
-const DEEPEST: usize = 12;
-const MOST_FOLDERS: usize = 2_000;
+/// Limits for the search for scripts: the depth and the number of folders, since the workspace may be a home folder.
+const MAX_DEPTH: usize = 12;
+const MAX_FOLDERS: usize = 2_000;
 
-/// A text that is open in the editor; it counts, not the file.
+/// A text that is open in the editor, which takes precedence over the file.
 pub struct Document {
     pub uri: Uri,
-    /// None of a text that was never saved.
+    /// `None` if the text was never saved.
     pub path: Option<PathBuf>,
     pub version: i32,
     pub outline: Arc<Outline>,
@@ -40,7 +39,7 @@ impl Document {
         self.outline.text()
     }
 
-    /// Whether it is a test of a script.
+    /// Whether this is a file of tests.
     pub fn is_test(&self) -> bool {
         self.uri.as_str().ends_with(".test.rhai")
     }
@@ -50,7 +49,7 @@ impl Document {
     }
 }
 
-/// A prompt of a table: its words, and where they stand.
+/// A prompt of a table, with its words and its position.
 pub struct Prompt {
     pub name: String,
     pub words: String,
@@ -58,23 +57,24 @@ pub struct Prompt {
     pub line: u32,
 }
 
+/// The open texts, the folders of the editor, and the capabilities of both sides.
 pub struct Workspace {
     pub encoding: Encoding,
-    /// Whether the editor fills in snippets, takes edits that mend something, and shows symbols within symbols.
+    /// Whether the editor supports snippets, quick fixes and nested symbols.
     pub snippets: bool,
-    pub mends: bool,
-    pub nested: bool,
+    pub quick_fixes: bool,
+    pub nested_symbols: bool,
     pub language: Language,
     checker: Checker,
     folder: Option<PathBuf>,
     roots: Vec<PathBuf>,
     documents: Vec<Document>,
-    /// To be checked, the most urgent last.
-    due: Vec<Uri>,
+    /// The texts to be checked, the most urgent last.
+    pending: Vec<Uri>,
 }
 
 impl Workspace {
-    pub fn new(options: &Lsp) -> Self {
+    pub fn new(options: &LspOptions) -> Self {
         let language = Language::new();
         let mut checker = Checker::new(&language);
         checker.folder.clone_from(&options.scripts);
@@ -84,45 +84,46 @@ impl Workspace {
         Self {
             encoding: Encoding::default(),
             snippets: false,
-            mends: false,
-            nested: false,
+            quick_fixes: false,
+            nested_symbols: false,
             language,
             checker,
             folder: options.scripts.clone(),
             roots: Vec::new(),
             documents: Vec::new(),
-            due: Vec::new(),
+            pending: Vec::new(),
         }
     }
 
-    /// Takes what the editor says of itself.
-    pub fn meet(&mut self, params: &InitializeParams) {
+    /// Reads the capabilities and folders of the editor.
+    pub fn initialize(&mut self, params: &InitializeParams) {
         let offered = params.capabilities.general.as_ref().and_then(|general| general.position_encodings.clone());
-        self.encoding = Encoding::of(&offered.unwrap_or_default());
+        self.encoding = Encoding::choose(&offered.unwrap_or_default());
         if let Some(text) = &params.capabilities.text_document {
             let item = text.completion.as_ref().and_then(|completion| completion.completion_item.as_ref());
             self.snippets = item.and_then(|item| item.snippet_support).unwrap_or(false);
             let actions = text.code_action.as_ref();
-            self.mends = actions.is_some_and(|actions| actions.code_action_literal_support.is_some());
+            self.quick_fixes = actions.is_some_and(|actions| actions.code_action_literal_support.is_some());
             let symbols = text.document_symbol.as_ref();
-            self.nested = symbols.and_then(|symbols| symbols.hierarchical_document_symbol_support).unwrap_or(false);
+            self.nested_symbols =
+                symbols.and_then(|symbols| symbols.hierarchical_document_symbol_support).unwrap_or(false);
         }
         let folders = params.workspace_folders.iter().flatten().map(|folder| &folder.uri);
-        self.roots = folders.filter_map(places::path).collect();
-        #[expect(deprecated, reason = "older editors say nothing else")]
+        self.roots = folders.filter_map(positions::path).collect();
+        #[expect(deprecated, reason = "older editors send nothing else")]
         if self.roots.is_empty() {
-            self.roots.extend(params.root_uri.as_ref().and_then(places::path));
+            self.roots.extend(params.root_uri.as_ref().and_then(positions::path));
         }
     }
 
-    /// Takes a notice; tells which texts were closed.
-    pub fn hear(&mut self, notice: Notification) -> Result<Vec<Uri>, String> {
+    /// Handles a notification. Returns the texts that were closed.
+    pub fn handle(&mut self, notice: Notification) -> Result<Vec<Uri>, String> {
         match notice.method.as_str() {
             DidOpenTextDocument::METHOD => {
                 let DidOpenTextDocumentParams { text_document: item } = params(notice)?;
                 self.documents.retain(|document| document.uri != item.uri);
                 self.documents.push(Document {
-                    path: places::path(&item.uri),
+                    path: positions::path(&item.uri),
                     version: item.version,
                     outline: Arc::new(Outline::new(&item.text)),
                     uri: item.uri.clone(),
@@ -151,7 +152,7 @@ impl Workspace {
             DidCloseTextDocument::METHOD => {
                 let DidCloseTextDocumentParams { text_document: closed } = params(notice)?;
                 self.documents.retain(|document| document.uri != closed.uri);
-                self.due.retain(|uri| *uri != closed.uri);
+                self.pending.retain(|uri| *uri != closed.uri);
                 self.changed(None);
                 return Ok(vec![closed.uri]);
             }
@@ -161,27 +162,28 @@ impl Workspace {
         Ok(Vec::new())
     }
 
-    /// This text is to be checked, and after it those that may depend on it.
+    /// Queues a text to be checked, and after it the texts that may depend on it.
     fn changed(&mut self, first: Option<&Uri>) {
         let depends = |document: &&Document| {
             document.is_test() || document.outline.symbols().iter().any(|symbol| symbol.path.is_some())
         };
         let all = first.is_none_or(|uri| uri.as_str().ends_with(".prompts"));
         let others = self.documents.iter().filter(|document| all || depends(document));
-        let mut due: Vec<Uri> = others.map(|document| document.uri.clone()).chain(first.cloned()).collect();
-        self.due.retain(|uri| !due.contains(uri));
-        self.due.append(&mut due);
+        let mut pending: Vec<Uri> = others.map(|document| document.uri.clone()).chain(first.cloned()).collect();
+        self.pending.retain(|uri| !pending.contains(uri));
+        self.pending.append(&mut pending);
     }
 
-    pub fn next_due(&mut self) -> Option<Uri> {
-        let uri = self.due.pop()?;
-        self.due.retain(|other| *other != uri);
+    /// Takes the text that is to be checked next.
+    pub fn next_pending(&mut self) -> Option<Uri> {
+        let uri = self.pending.pop()?;
+        self.pending.retain(|other| *other != uri);
         Some(uri)
     }
 
-    /// What is wrong with an open text, and of which version of it that is told.
+    /// Returns the diagnostics of an open text, and the version of the text they are for.
     pub fn diagnostics(&mut self, uri: &Uri) -> Option<(Vec<Diagnostic>, i32)> {
-        // What is imported counts as it stands in the editor.
+        // Imported scripts are read from the editor if they are open.
         let text_of = |document: &Document| Some((document.path.clone()?, document.text().to_owned()));
         self.checker.texts = self.documents.iter().filter_map(text_of).collect();
         let document = self.document(uri)?;
@@ -189,9 +191,9 @@ impl Workspace {
         let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
         let (name, findings) = if document.is_prompts() {
             let script = path.with_extension("rhai");
-            // A table none of the scripts is named after is checked by itself.
+            // A table without a script is checked by itself.
             let Some(said) = self.read(&script) else {
-                let wrong = prompts(text).err().map(|error| self.of_table(text, &error));
+                let wrong = parse_prompts(text).err().map(|error| self.table_diagnostic(text, &error));
                 return Some((wrong.into_iter().collect(), version));
             };
             (path, self.checker.check_table(&script, &said))
@@ -199,15 +201,15 @@ impl Workspace {
             let findings = self.checker.check(&path, text);
             (path, findings)
         };
-        // Each text is told what is wrong in it; what it imports is told of that when it is open.
+        // Only findings in this text; imported scripts get their own when they are open.
         let own = findings.iter().filter(|finding| Path::new(&finding.script) == name);
-        let found = own.map(|finding| self.of_finding(text, finding)).collect();
+        let found = own.map(|finding| self.finding_diagnostic(text, finding)).collect();
         Some((found, version))
     }
 
-    fn of_table(&self, text: &str, error: &agi_rhai::pbx::PromptError) -> Diagnostic {
+    fn table_diagnostic(&self, text: &str, error: &agi_rhai::pbx::PromptError) -> Diagnostic {
         Diagnostic {
-            range: self.encoding.range(text, &places::span(text, error.line, 0, 0)),
+            range: self.encoding.range(text, &positions::span(text, error.line, 0, 0)),
             severity: Some(DiagnosticSeverity::ERROR),
             source: Some("agi-rhai".to_owned()),
             message: format!("{}; expected `name: words`", error.problem),
@@ -215,11 +217,11 @@ impl Workspace {
         }
     }
 
-    fn of_finding(&self, text: &str, finding: &Finding) -> Diagnostic {
+    fn finding_diagnostic(&self, text: &str, finding: &Finding) -> Diagnostic {
         let hint = finding.hint.as_ref().map_or(String::new(), |hint| format!("\n{hint}"));
         let idle = finding.rule.starts_with("unused") || finding.rule.starts_with("unreachable");
         Diagnostic {
-            range: self.encoding.range(text, &places::span(text, finding.line, finding.column, finding.width)),
+            range: self.encoding.range(text, &positions::span(text, finding.line, finding.column, finding.width)),
             severity: Some(match finding.severity {
                 Severity::Error => DiagnosticSeverity::ERROR,
                 Severity::Warning => DiagnosticSeverity::WARNING,
@@ -240,7 +242,12 @@ impl Workspace {
         self.encoding.offset(document.text(), position)
     }
 
-    /// The functions a script may call: those of every script, and in a test those of tests.
+    /// Returns the command a function sends, if it is one of those that send a single one.
+    pub fn command(&self, function: &Function) -> Option<&'static Command> {
+        self.language.commands().of(function)
+    }
+
+    /// Returns the functions a script may call: those of every script, and in a test also those for tests.
     pub fn functions(&self, document: &Document) -> impl Iterator<Item = &'static Function> {
         let tests: &[&Function] = if document.is_test() { VOCABULARY } else { &[] };
         let mut all: Vec<&'static Function> = self.language.functions().to_vec();
@@ -252,7 +259,7 @@ impl Workspace {
         self.functions(document).find(|function| function.name == name)
     }
 
-    /// The text of a file, as it stands in the editor if it is open there.
+    /// Reads a file, from the editor if it is open.
     fn read(&self, path: &Path) -> Option<String> {
         let open = self.open(path).map(|document| document.text().to_owned());
         open.or_else(|| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -262,12 +269,12 @@ impl Workspace {
         self.documents.iter().find(|document| document.path.as_deref().is_some_and(|open| same_file(open, path)))
     }
 
-    /// How the editor names a file.
+    /// Returns the URI by which the editor knows a file.
     pub fn uri(&self, path: &Path) -> Option<Uri> {
-        self.open(path).map(|document| document.uri.clone()).or_else(|| places::uri(path))
+        self.open(path).map(|document| document.uri.clone()).or_else(|| positions::uri(path))
     }
 
-    /// The outline of a script, as it stands in the editor if it is open there.
+    /// Returns the outline of a script, from the editor if it is open.
     pub fn outline(&self, path: &Path) -> Option<Arc<Outline>> {
         match self.open(path) {
             Some(document) => Some(Arc::clone(&document.outline)),
@@ -275,13 +282,13 @@ impl Workspace {
         }
     }
 
-    /// The file an import means.
+    /// Returns the file that an import refers to.
     pub fn imported(&self, importer: Option<&Path>, path: &str) -> Option<PathBuf> {
         imported(importer?, path, self.folder.as_deref())
     }
 
-    /// The prompts a script has words for: of the table beside it, or of all that are there if it has none of its own,
-    /// as what several scripts import has.
+    /// Returns the prompts of the table that belongs to a script, or if it has none, as a script that others import, of
+    /// all tables beside it.
     pub fn prompts(&self, document: &Document) -> Vec<Prompt> {
         let Some(path) = &document.path else { return Vec::new() };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -298,7 +305,7 @@ impl Workspace {
         tables.iter().flat_map(|path| self.read(path).map(|text| table(path, &text)).unwrap_or_default()).collect()
     }
 
-    /// All scripts of the folders that are open in the editor, and of those beside this file.
+    /// Returns all scripts in the folders of the editor and beside this file.
     pub fn scripts(&self, beside: Option<&Path>) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders: Vec<&Path> = self.roots.iter().map(PathBuf::as_path).collect();
@@ -308,9 +315,9 @@ impl Workspace {
         {
             folders.push(folder);
         }
-        let mut left = MOST_FOLDERS;
+        let mut left = MAX_FOLDERS;
         for folder in folders {
-            scripts_below(folder, DEEPEST, &mut left, &mut found);
+            scripts_below(folder, MAX_DEPTH, &mut left, &mut found);
         }
         found.extend(self.documents.iter().filter_map(|document| document.path.clone()));
         found.sort();
@@ -323,24 +330,24 @@ fn params<T: DeserializeOwned>(notice: Notification) -> Result<T, String> {
     serde_json::from_value(notice.params).map_err(|error| error.to_string())
 }
 
-/// Whether two paths lead to one file.
+/// Whether two paths lead to the same file.
 pub fn same_file(one: &Path, other: &Path) -> bool {
     one == other
         || (one.file_name() == other.file_name()
             && matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other))
 }
 
-/// The prompts of a table. A line that is wrong hides no other.
+/// Parses the prompts of a table. A wrong line doesn't hide the others.
 fn table(path: &Path, text: &str) -> Vec<Prompt> {
     let lines = (0..).zip(text.trim_start_matches('\u{feff}').lines());
     let prompt = |(line, text)| {
-        let (name, words) = prompts(text).ok()?.pop()?;
+        let (name, words) = parse_prompts(text).ok()?.pop()?;
         Some(Prompt { name, words, table: path.to_owned(), line })
     };
     lines.filter_map(prompt).collect()
 }
 
-fn scripts_below(folder: &Path, deep: usize, left: &mut usize, found: &mut Vec<PathBuf>) {
+fn scripts_below(folder: &Path, depth: usize, left: &mut usize, found: &mut Vec<PathBuf>) {
     if *left == 0 {
         return;
     }
@@ -353,8 +360,8 @@ fn scripts_below(folder: &Path, deep: usize, left: &mut usize, found: &mut Vec<P
             continue;
         }
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && deep > 0 && name != "target" && name != "node_modules" => {
-                scripts_below(&path, deep - 1, left, found);
+            Ok(kind) if kind.is_dir() && depth > 0 && name != "target" && name != "node_modules" => {
+                scripts_below(&path, depth - 1, left, found);
             }
             Ok(_) if name.ends_with(".rhai") => found.push(path),
             _ => {}

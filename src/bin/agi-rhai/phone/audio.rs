@@ -1,6 +1,6 @@
-//! Sound: prompts are played by a player that is installed, where their sound files are found.
+//! Audio: an installed player plays the sound files of prompts.
 
-use super::call::Setup;
+use super::call::PhoneSetup;
 use agi_rhai::clock::{Time, sleep};
 use agi_rhai::command::Command;
 use agi_rhai::pbx::{Hearing, Sound};
@@ -15,76 +15,77 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a player is looked at, to tell that it has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// A player starts a little late, so the last sound may be this late too before the next one cuts it.
-const GRACE: Duration = Duration::from_millis(200);
-/// The end of the program waits so long for a player to be gone.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The interval at which a player is polled for its end.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// How long a sound may overrun before the next one cuts it off, since players start a little late.
+const MAX_OVERRUN: Duration = Duration::from_millis(200);
+/// How long the program waits for a player to stop when it exits.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Plays sound files. Clones are the same player.
+/// Plays sound files. Clones share one player.
 #[derive(Clone)]
 pub struct Audio {
-    orders: Sender<Order>,
-    /// When the prompt playing would have come to its end.
+    commands: Sender<AudioCommand>,
+    /// When the current prompt would end.
     ends: Arc<Mutex<Time>>,
 }
 
-enum Order {
-    /// These sound files, by name, in this language.
+enum AudioCommand {
+    /// Plays sound files, by name, in a language.
     Play(Vec<String>, String),
     Stop,
-    /// Stops for good, and says so.
+    /// Stops for good, and confirms it.
     Close(Sender<()>),
 }
 
-/// What to tell the person at the phone, once each: a file or a player that is not there.
-pub type Tell = Box<dyn Fn(String) + Send>;
+/// Reports a missing file or player to the person at the phone.
+pub type Report = Box<dyn Fn(String) + Send>;
 
 impl Audio {
-    /// Starts the thread that plays, or tells why there is nothing to play with.
-    pub fn start(setup: &Setup, tell: Tell) -> Option<Self> {
+    /// Starts the thread that plays, or reports that no player is installed.
+    pub fn start(setup: &PhoneSetup, report: Report) -> Option<Self> {
         let players: Vec<Player> = Player::ALL.into_iter().filter(|player| player.program().is_some()).collect();
         if players.is_empty() {
-            tell(format!("no sound: none of {} is installed", Player::names()));
+            report(format!("no sound: none of {} is installed", Player::names()));
             return None;
         }
         let mut folders = setup.sounds();
-        // Where an installed Asterisk has its sounds.
+        // The sounds of an installed Asterisk.
         let data = std::env::var_os("AST_DATA_DIR").map(PathBuf::from);
         let places = data.into_iter().chain(["/var/lib/asterisk", "/usr/share/asterisk"].map(PathBuf::from));
         folders.extend(places.map(|place| place.join("sounds")).filter(|folder| folder.is_dir()));
-        let (orders, received) = channel();
-        let mut desk = Desk { players, folders, tell, told: BTreeSet::new(), queue: VecDeque::new(), child: None };
-        std::thread::Builder::new().name("audio".to_owned()).spawn(move || desk.serve(&received)).ok()?;
-        Some(Self { orders, ends: Arc::default() })
+        let (commands, received) = channel();
+        let mut worker =
+            AudioWorker { players, folders, report, reported: BTreeSet::new(), queue: VecDeque::new(), child: None };
+        std::thread::Builder::new().name("audio".to_owned()).spawn(move || worker.serve(&received)).ok()?;
+        Some(Self { commands, ends: Arc::default() })
     }
 
-    /// Plays a prompt that has just begun, which lasts so long, or until then.
+    /// Plays a prompt that has just begun, which ends after `length` if that is known, or else at `until`.
     pub fn play(&self, hears: &Hearing<'_>, language: &str, length: Option<Duration>, until: Time) {
         let files = hears.sound.files();
         if files.is_empty() && matches!(hears.sound, Sound::Silence) {
             return;
         }
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = length.map_or(until, |length| hears.began + length);
-        let _ = self.orders.send(Order::Play(files, language.to_owned()));
+        let _ = self.commands.send(AudioCommand::Play(files, language.to_owned()));
     }
 
-    /// Ends what is playing.
+    /// Stops the current prompt.
     pub fn stop(&self) {
-        let _ = self.orders.send(Order::Stop);
+        let _ = self.commands.send(AudioCommand::Stop);
     }
 
-    /// Ends what is playing, and waits until the player is gone.
+    /// Stops the current prompt and waits for the player to exit.
     pub fn close(&self) {
         let (sender, done) = channel();
-        if self.orders.send(Order::Close(sender)).is_ok() {
-            let _ = done.recv_timeout(LAST_WORDS);
+        if self.commands.send(AudioCommand::Close(sender)).is_ok() {
+            let _ = done.recv_timeout(STOP_TIMEOUT);
         }
     }
 }
 
-/// A prompt whose command is answered before its end was broken off, by a key or by the hangup.
+/// A prompt whose command returns before the end of the prompt was interrupted, by a key or by the hangup.
 impl Observer for Audio {
     fn sent(&self, _: &'static Command, _: &Sent<'_>, _: &str, _: usize, _: Time) {}
 
@@ -95,7 +96,7 @@ impl Observer for Audio {
     }
 }
 
-/// A player we know how to ask.
+/// A supported player.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Player {
     Sox,
@@ -105,24 +106,24 @@ enum Player {
     Paplay,
 }
 
-/// What is in a sound file, by its ending.
+/// The format of a sound file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum AudioFormat {
     Gsm,
     Wav,
     /// GSM in a wav file.
     Wav49,
     Mulaw,
     Alaw,
-    /// Bare samples of 16 bits, so many a second.
+    /// Raw samples of 16 bits, at this rate.
     Samples(u32),
     G722,
     G729,
 }
 
-impl Format {
-    /// The endings, in Asterisk's order.
-    const ENDINGS: [(&str, Self); 16] = [
+impl AudioFormat {
+    /// The file extensions, in Asterisk's order.
+    const EXTENSIONS: [(&str, Self); 16] = [
         ("gsm", Self::Gsm),
         ("wav", Self::Wav),
         ("WAV", Self::Wav49),
@@ -159,13 +160,13 @@ impl Player {
         "play (of sox), ffplay (of ffmpeg), mpv, aplay and paplay".to_owned()
     }
 
-    /// Where it is installed.
+    /// Returns the path of the program if it is installed.
     fn program(self) -> Option<PathBuf> {
         let path = std::env::var_os("PATH")?;
         std::env::split_paths(&path).map(|folder| folder.join(self.command())).find(|program| program.is_file())
     }
 
-    /// What it is told before all files.
+    /// Returns the options before all files.
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Sox | Self::Aplay => &["-q"],
@@ -175,68 +176,71 @@ impl Player {
         }
     }
 
-    /// Whether several files can be played without a gap.
+    /// Whether it plays several files without a gap.
     fn takes_many(self) -> bool {
         matches!(self, Self::Sox | Self::Mpv)
     }
 
-    /// What it is told before a file of this format; `None` if it cannot play it.
-    fn format(self, format: Format) -> Option<Vec<String>> {
+    /// Returns the options before a file of this format; `None` if it cannot play the format.
+    fn format(self, format: AudioFormat) -> Option<Vec<String>> {
         let words = |text: String| Some(text.split_whitespace().map(str::to_owned).collect());
         match (self, format) {
-            (Self::Sox, Format::Gsm | Format::Wav) | (Self::Ffplay | Self::Aplay | Self::Paplay, Format::Wav) => {
+            (Self::Sox, AudioFormat::Gsm | AudioFormat::Wav)
+            | (Self::Ffplay | Self::Aplay | Self::Paplay, AudioFormat::Wav) => Some(Vec::new()),
+            (Self::Sox, AudioFormat::Wav49) => words("-t wav".into()),
+            (Self::Sox, AudioFormat::Mulaw) => words("-t ul -r 8000 -c 1".into()),
+            (Self::Sox, AudioFormat::Alaw) => words("-t al -r 8000 -c 1".into()),
+            (Self::Sox, AudioFormat::Samples(rate)) => words(format!("-t raw -r {rate} -e signed -b 16 -c 1")),
+            (Self::Ffplay, AudioFormat::Gsm) => words("-f gsm".into()),
+            (Self::Ffplay, AudioFormat::Wav49) => words("-f wav".into()),
+            (Self::Ffplay, AudioFormat::Mulaw) => words("-f mulaw -sample_rate 8000".into()),
+            (Self::Ffplay, AudioFormat::Alaw) => words("-f alaw -sample_rate 8000".into()),
+            (Self::Ffplay, AudioFormat::Samples(rate)) => words(format!("-f s16le -sample_rate {rate}")),
+            (Self::Ffplay, AudioFormat::G722) => words("-f g722".into()),
+            (Self::Ffplay, AudioFormat::G729) => words("-f g729".into()),
+            (Self::Mpv, AudioFormat::Gsm | AudioFormat::Wav | AudioFormat::Wav49 | AudioFormat::G722) => {
                 Some(Vec::new())
             }
-            (Self::Sox, Format::Wav49) => words("-t wav".into()),
-            (Self::Sox, Format::Mulaw) => words("-t ul -r 8000 -c 1".into()),
-            (Self::Sox, Format::Alaw) => words("-t al -r 8000 -c 1".into()),
-            (Self::Sox, Format::Samples(rate)) => words(format!("-t raw -r {rate} -e signed -b 16 -c 1")),
-            (Self::Ffplay, Format::Gsm) => words("-f gsm".into()),
-            (Self::Ffplay, Format::Wav49) => words("-f wav".into()),
-            (Self::Ffplay, Format::Mulaw) => words("-f mulaw -sample_rate 8000".into()),
-            (Self::Ffplay, Format::Alaw) => words("-f alaw -sample_rate 8000".into()),
-            (Self::Ffplay, Format::Samples(rate)) => words(format!("-f s16le -sample_rate {rate}")),
-            (Self::Ffplay, Format::G722) => words("-f g722".into()),
-            (Self::Ffplay, Format::G729) => words("-f g729".into()),
-            (Self::Mpv, Format::Gsm | Format::Wav | Format::Wav49 | Format::G722) => Some(Vec::new()),
-            (Self::Aplay, Format::Mulaw) => words("-t raw -f MU_LAW -r 8000 -c 1".into()),
-            (Self::Aplay, Format::Alaw) => words("-t raw -f A_LAW -r 8000 -c 1".into()),
-            (Self::Aplay, Format::Samples(rate)) => words(format!("-t raw -f S16_LE -r {rate} -c 1")),
-            (Self::Paplay, Format::Mulaw) => words("--raw --format=ulaw --rate=8000 --channels=1".into()),
-            (Self::Paplay, Format::Alaw) => words("--raw --format=alaw --rate=8000 --channels=1".into()),
-            (Self::Paplay, Format::Samples(rate)) => words(format!("--raw --format=s16le --rate={rate} --channels=1")),
+            (Self::Aplay, AudioFormat::Mulaw) => words("-t raw -f MU_LAW -r 8000 -c 1".into()),
+            (Self::Aplay, AudioFormat::Alaw) => words("-t raw -f A_LAW -r 8000 -c 1".into()),
+            (Self::Aplay, AudioFormat::Samples(rate)) => words(format!("-t raw -f S16_LE -r {rate} -c 1")),
+            (Self::Paplay, AudioFormat::Mulaw) => words("--raw --format=ulaw --rate=8000 --channels=1".into()),
+            (Self::Paplay, AudioFormat::Alaw) => words("--raw --format=alaw --rate=8000 --channels=1".into()),
+            (Self::Paplay, AudioFormat::Samples(rate)) => {
+                words(format!("--raw --format=s16le --rate={rate} --channels=1"))
+            }
             _ => None,
         }
     }
 }
 
-/// The thread that plays.
-struct Desk {
+/// The state of the thread that plays.
+struct AudioWorker {
     players: Vec<Player>,
     folders: Vec<PathBuf>,
-    tell: Tell,
-    told: BTreeSet<String>,
+    report: Report,
+    reported: BTreeSet<String>,
     queue: VecDeque<(Player, Vec<OsString>)>,
     child: Option<Child>,
 }
 
-impl Desk {
-    fn serve(&mut self, orders: &Receiver<Order>) {
+impl AudioWorker {
+    fn serve(&mut self, commands: &Receiver<AudioCommand>) {
         loop {
-            let order = if self.child.is_some() {
-                orders.recv_timeout(LOOK_EVERY)
+            let command = if self.child.is_some() {
+                commands.recv_timeout(POLL_INTERVAL)
             } else {
-                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                commands.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
-            match order {
-                Ok(Order::Play(names, language)) => {
-                    self.let_end();
+            match command {
+                Ok(AudioCommand::Play(names, language)) => {
+                    self.let_finish();
                     self.stop();
                     self.queue = self.plan(&names, &language);
                     self.next();
                 }
-                Ok(Order::Stop) => self.stop(),
-                Ok(Order::Close(done)) => {
+                Ok(AudioCommand::Stop) => self.stop(),
+                Ok(AudioCommand::Close(done)) => {
                     self.stop();
                     let _ = done.send(());
                     return;
@@ -251,12 +255,12 @@ impl Desk {
         }
     }
 
-    /// The last sound may be a little late.
-    fn let_end(&mut self) {
+    /// Gives the last sound a little time to finish.
+    fn let_finish(&mut self) {
         let mut waited = Duration::ZERO;
-        while waited < GRACE && self.child.is_some() && !self.has_ended() {
-            sleep(LOOK_EVERY);
-            waited += LOOK_EVERY;
+        while waited < MAX_OVERRUN && self.child.is_some() && !self.has_ended() {
+            sleep(POLL_INTERVAL);
+            waited += POLL_INTERVAL;
         }
     }
 
@@ -268,7 +272,7 @@ impl Desk {
         }
     }
 
-    /// Whether the player has come to its end; one that failed is told of.
+    /// Whether the player has exited. Reports a failure.
     fn has_ended(&mut self) -> bool {
         let Some(child) = &mut self.child else { return true };
         let Ok(Some(status)) = child.try_wait() else { return false };
@@ -277,8 +281,8 @@ impl Desk {
             if let Some(errors) = &mut child.stderr {
                 let _ = errors.take(4096).read_to_string(&mut said);
             }
-            let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why").trim();
-            self.tell_once(format!("no sound: the player failed: {said}"));
+            let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("without a message").trim();
+            self.report_once(format!("no sound: the player failed: {said}"));
         }
         self.child = None;
         true
@@ -293,12 +297,12 @@ impl Desk {
                     self.child = Some(child);
                     return;
                 }
-                Err(error) => self.tell_once(format!("no sound: {} cannot be started: {error}", player.command())),
+                Err(error) => self.report_once(format!("no sound: {} cannot be started: {error}", player.command())),
             }
         }
     }
 
-    /// How these sound files are played: as few starts of a player as there can be.
+    /// Plans how to play these sound files with as few starts of a player as possible.
     fn plan(&mut self, names: &[String], language: &str) -> VecDeque<(Player, Vec<OsString>)> {
         let mut plan: VecDeque<(Player, Vec<OsString>)> = VecDeque::new();
         for name in names {
@@ -312,7 +316,7 @@ impl Desk {
         plan
     }
 
-    /// The first file of this name that a player can play, that player, and what it is told of the format.
+    /// Finds the first file of this name that a player can play, with the player and its options for the format.
     fn find(&mut self, name: &str, language: &str) -> Option<(Player, Vec<String>, PathBuf)> {
         let names = if name.starts_with('/') {
             vec![PathBuf::from(name)]
@@ -321,7 +325,7 @@ impl Desk {
             self.folders.iter().flat_map(|folder| spelled.iter().map(|name| folder.join(name))).collect()
         };
         let endings = |path: PathBuf| {
-            Format::ENDINGS.into_iter().map(move |(ending, format)| {
+            AudioFormat::EXTENSIONS.into_iter().map(move |(ending, format)| {
                 let mut file = path.clone().into_os_string();
                 file.push(".");
                 file.push(ending);
@@ -338,27 +342,27 @@ impl Desk {
         }
         match files.first() {
             None => match name.split_once('/') {
-                // Asterisk's own are many.
-                Some((folder, _)) if !folder.is_empty() => self.tell_once(format!(
+                // Probably one of Asterisk's own sounds.
+                Some((folder, _)) if !folder.is_empty() => self.report_once(format!(
                     "no sound file {name}: if Asterisk's sounds are on this machine, name their folder with --sounds"
                 )),
-                _ => self.tell_once(format!("no sound file {name}")),
+                _ => self.report_once(format!("no sound file {name}")),
             },
             Some((path, _)) => {
                 let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
                 let have: Vec<_> = self.players.iter().map(|player| player.command()).collect();
                 let have = have.join(" and ");
-                self.tell_once(format!("no sound: {have} cannot play .{ending}; install sox, ffmpeg or mpv"));
+                self.report_once(format!("no sound: {have} cannot play .{ending}; install sox, ffmpeg or mpv"));
             }
         }
         None
     }
 
-    fn tell_once(&mut self, what: String) {
-        // A whole folder that is missing is told once.
-        let key = what.split_once('/').map_or(what.as_str(), |(folder, _)| folder).to_owned();
-        if self.told.insert(key) {
-            (self.tell)(what);
+    fn report_once(&mut self, problem: String) {
+        // A missing folder is reported once, not for each of its files.
+        let key = problem.split_once('/').map_or(problem.as_str(), |(folder, _)| folder).to_owned();
+        if self.reported.insert(key) {
+            (self.report)(problem);
         }
     }
 }

@@ -1,8 +1,10 @@
-//! One call after the other: what stays the same, the version of the script, the line, and the end.
+//! A simulated call: the set-up all calls share, the script as it was loaded, the call itself and its end.
 
-use super::Setting;
+use super::setting::Setting;
+use crate::seed::random_seed;
 use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
+use agi_rhai::command::GET_VARIABLE;
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
@@ -14,8 +16,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What every call of this phone has in common.
-pub struct Setup {
+/// The set-up that all calls of the phone share.
+pub struct PhoneSetup {
     pub host: Host,
     pub path: PathBuf,
     /// The scripts folder, for imports.
@@ -27,52 +29,52 @@ pub struct Setup {
     pub database: Database,
 }
 
-impl Setup {
-    /// The script's name as it is shown.
+impl PhoneSetup {
+    /// Returns the name of the script to show.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The tables beside it: of its prompts, and of its phrases.
+    /// Returns the paths of the tables beside the script: prompts and phrases.
     pub fn tables(&self) -> [PathBuf; 2] {
         ["prompts", "phrases"].map(|ending| self.path.with_extension(ending))
     }
 
-    /// The folders of sound files: the one beside the script, and those given.
+    /// Returns the folders of sound files: the one beside the script, and those from the options.
     pub fn sounds(&self) -> Vec<PathBuf> {
         let beside = self.path.with_file_name("sounds");
         beside.is_dir().then_some(beside).into_iter().chain(self.setting.sounds.iter().cloned()).collect()
     }
 }
 
-/// The script as it was when it was read, with the words of its prompts.
+/// A script as it was when it was read, with its sounds and prompts.
 #[derive(Debug)]
-pub struct Version {
+pub struct LoadedScript {
     pub script: Script,
     pub sounds: Arc<Sounds>,
 }
 
-/// Why there is no version to call.
+/// The reason why a script could not be loaded.
 #[derive(Debug)]
-pub enum Problem {
+pub enum LoadProblem {
     Script(LoadError),
-    /// The table of prompts is not right.
+    /// The table of prompts cannot be read or parsed.
     Table(String),
 }
 
-impl Version {
-    pub fn load(setup: &Setup) -> Result<Self, Problem> {
-        let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(Problem::Script)?;
-        // Its path is the script's, and long.
+impl LoadedScript {
+    pub fn load(setup: &PhoneSetup) -> Result<Self, LoadProblem> {
+        let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(LoadProblem::Script)?;
+        // Its folder is that of the script, and would make the message long.
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
-        let sounds =
-            Sounds::beside(&setup.path).map_err(|error| Problem::Table(error.to_string().replacen(&beside, "", 1)))?;
+        let sounds = Sounds::beside(&setup.path)
+            .map_err(|error| LoadProblem::Table(error.to_string().replacen(&beside, "", 1)))?;
         let sounds = setup.setting.sounds.iter().fold(sounds, Sounds::with_folder);
         Ok(Self { script, sounds: Arc::new(sounds) })
     }
 }
 
-impl Problem {
+impl LoadProblem {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Script(LoadError::Fault(fault)) => fault.render(colour),
@@ -89,8 +91,8 @@ impl Problem {
     }
 }
 
-/// A call about to begin.
-pub struct Line {
+/// A call that is about to begin.
+pub struct PhoneCall {
     session: Session,
     pub variables: Variables,
     position: Arc<Mutex<Option<String>>>,
@@ -100,20 +102,25 @@ pub struct Line {
 
 /// How a call ended.
 #[derive(Debug)]
-pub struct End {
+pub struct CallEnd {
     pub outcome: Outcome,
-    /// Context, extension and priority with which the dialplan goes on; `None` after a hangup.
+    /// Context, extension and priority at which the dialplan goes on; `None` after a hangup.
     pub goes_on: Option<String>,
     pub variables: BTreeMap<String, String>,
-    /// What is another value in AstDB than before; `None` was deleted.
+    /// The entries of AstDB that have changed; `None` for deleted ones.
     pub stored: Vec<(String, Option<String>)>,
 }
 
-impl Line {
-    /// A line with this person at its end; `note` gets its dialogue.
-    pub fn new(setup: &Setup, version: &Version, caller: Box<dyn Caller>, note: Note) -> Result<Self> {
+impl PhoneCall {
+    /// Places a call with this caller. `note` receives the dialogue.
+    pub fn new(
+        setup: &PhoneSetup,
+        version: &LoadedScript,
+        caller: Box<dyn Caller>,
+        note: DialogueSink,
+    ) -> Result<Self> {
         let setting = &setup.setting;
-        let call = pbx::Call {
+        let call = pbx::IncomingCall {
             request: setup.name(),
             callerid: Some(setting.callerid.clone()),
             calleridname: setting.name.clone(),
@@ -122,7 +129,7 @@ impl Line {
             dnid: setting.dnid.clone(),
             language: setting.language.clone(),
             args: setup.args.clone(),
-            ..pbx::Call::default()
+            ..pbx::IncomingCall::default()
         };
         let mut channel =
             Channel::new(call, caller).with_sounds(Arc::clone(&version.sounds)).with_database(setup.database.clone());
@@ -132,7 +139,7 @@ impl Line {
         let variables = channel.variables().clone();
         let position = Arc::default();
         let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position) };
-        let seed = setup.seed.unwrap_or_else(crate::chance);
+        let seed = setup.seed.unwrap_or_else(random_seed);
         let before = setup.database.entries().into_iter().collect();
         Ok(Self { session: Session::begin(Box::new(tap))?, variables, position, seed, before })
     }
@@ -142,18 +149,18 @@ impl Line {
     }
 
     /// Runs the script to its end.
-    pub fn run(self, setup: &Setup, version: &Version) -> End {
+    pub fn run(self, setup: &PhoneSetup, version: &LoadedScript) -> CallEnd {
         let mut host = setup.host.clone();
         host.set_seed(self.seed);
         let mut outcome = host.run(self.session, &version.script, setup.args.clone());
-        // Whoever sits at this phone has typed the secret.
+        // The person at this phone typed the secret, so its faults may show it.
         outcome.fault = outcome.fault.map(Fault::in_full);
         let goes_on = self.position.lock().unwrap_or_else(PoisonError::into_inner).take();
         let after: BTreeMap<String, String> = setup.database.entries().into_iter().collect();
         let gone = self.before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), None));
         let new = after.iter().filter(|(key, value)| self.before.get(*key) != Some(value));
         let stored = gone.chain(new.map(|(key, value)| (key.clone(), Some(value.clone())))).collect();
-        End {
+        CallEnd {
             goes_on: goes_on.filter(|_| outcome.status != Status::Hangup),
             outcome,
             variables: self.variables.all(),
@@ -162,12 +169,12 @@ impl Line {
     }
 }
 
-impl End {
+impl CallEnd {
     pub fn fault(&self) -> Option<&Fault> {
         self.outcome.fault.as_deref()
     }
 
-    /// What there is to say of it, besides a fault.
+    /// Returns the lines of the summary, without the fault.
     pub fn summary(&self) -> Vec<String> {
         let Outcome { status, length, commands, seed, .. } = &self.outcome;
         let mut lines =
@@ -190,13 +197,13 @@ impl End {
     }
 }
 
-/// Hears a line of the dialogue: `> ` went to Asterisk, `< ` came from it.
-pub type Note = Box<dyn FnMut(String, Time) + Send>;
+/// Receives the lines of the dialogue: `> ` to Asterisk, `< ` from it.
+pub type DialogueSink = Box<dyn FnMut(String, Time) + Send>;
 
-/// The simulated line, listened in on.
+/// The simulated line, with a copy of the dialogue.
 struct Tap {
     line: Simulator,
-    note: Note,
+    note: DialogueSink,
     position: Arc<Mutex<Option<String>>>,
 }
 
@@ -229,8 +236,8 @@ impl Transport for Tap {
     }
 
     fn leave(&mut self, ending: Ending) -> io::Result<()> {
-        // Where the dialplan goes on is asked in Asterisk's own words, when the script has none any more.
-        let (context, extension, priority) = (self.ask("CONTEXT")?, self.ask("EXTEN")?, self.ask("PRIORITY")?);
+        // The script is done, so the position of the dialplan can be queried with AGI commands.
+        let (context, extension, priority) = (self.query("CONTEXT")?, self.query("EXTEN")?, self.query("PRIORITY")?);
         let next = priority.parse::<i64>().map_or(priority, |running| (running + 1).to_string());
         let place = format!("{context},{extension},{next}");
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
@@ -239,9 +246,9 @@ impl Transport for Tap {
 }
 
 impl Tap {
-    /// A variable of the channel; empty when it is unset.
-    fn ask(&mut self, name: &str) -> io::Result<String> {
-        self.line.send(format!("GET VARIABLE {name}").as_bytes())?;
+    /// Returns a variable of the channel, or an empty text if it is unset.
+    fn query(&mut self, name: &str) -> io::Result<String> {
+        self.line.send(format!("{} {name}", GET_VARIABLE.verb).as_bytes())?;
         loop {
             match self.line.receive(self.line.now())? {
                 Heard::Reply(reply) => return Ok(reply.value().unwrap_or_default().to_owned()),

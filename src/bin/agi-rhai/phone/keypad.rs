@@ -1,33 +1,33 @@
-//! The person at the screen's phone: keys as they are pressed, in real time.
+//! The caller of the full-screen phone: keys as they are pressed, in real time.
 
 use super::audio::Audio;
-use super::call::Version;
-use super::live::{Fate, Live, What};
+use super::call::LoadedScript;
+use super::state::{HistoryEvent, KeyFate, SharedState};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Hearing, Sound, Sounds};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// A question nobody answered is worth a line of the history when it lasted so long.
-const WORTH_TELLING: Duration = Duration::from_millis(500);
-/// To wait longer at a time would be more than a channel can.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// How long a question must last for its timeout to be shown in the history.
+const MIN_SHOWN_TIMEOUT: Duration = Duration::from_millis(500);
+/// The limit for one wait on a channel, which cannot wait for ever.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// The caller at the keys of the screen.
+/// The caller at the keyboard.
 pub struct Keypad {
-    pub live: Arc<Live>,
-    pub version: Arc<Version>,
+    pub shared: Arc<SharedState>,
+    pub version: Arc<LoadedScript>,
     pub language: String,
     pub acts: Receiver<Act>,
     pub audio: Option<Audio>,
-    /// Waits for nothing but the answers to questions.
+    /// Only waits for keys after questions.
     pub fast: bool,
-    /// The prompt and its end at the last key that was heard: if they are the same afterwards, it meant nothing.
+    /// The prompt and its end at the last key that was heard. If they are the same afterwards, the key was ignored.
     pub last: Option<(u64, Time)>,
 }
 
-/// How long a sound lasts as a whole.
+/// Returns the whole length of a sound if it is known.
 pub fn length(sound: &Sound<'_>, sounds: &Sounds, language: &str) -> Option<Duration> {
     if matches!(sound, Sound::Beep) {
         return None;
@@ -38,7 +38,7 @@ pub fn length(sound: &Sound<'_>, sounds: &Sounds, language: &str) -> Option<Dura
     Some(Duration::from_micros(samples.saturating_mul(125)))
 }
 
-/// Whether the script waits for an answer, and nothing else goes on.
+/// Whether the script waits for keys while nothing plays.
 pub fn is_question(hears: &Hearing<'_>) -> bool {
     hears.asked && matches!(hears.sound, Sound::Silence | Sound::Music(_))
 }
@@ -48,14 +48,14 @@ impl Keypad {
         if let Some((prompt, end)) = self.last.take()
             && (prompt, end) == (hears.prompt, until)
         {
-            self.live.meant_nothing();
+            self.shared.ignore_last_key();
         }
         if until <= self.now() && !hears.asked {
-            // Only a look, while the script computes.
+            // Only a poll while the script computes.
             return;
         }
         let length = length(&hears.sound, &self.version.sounds, &self.language);
-        let new = self.live.hears(until, hears, length);
+        let new = self.shared.hears(until, hears, length);
         if new && let Some(audio) = &self.audio {
             audio.play(hears, &self.language, length, until);
         }
@@ -64,13 +64,13 @@ impl Keypad {
     fn acts(&mut self, act: Act, until: Time, hears: &Hearing<'_>) -> Act {
         match &act {
             Act::Key(key) => {
-                self.live.presses(*key, if hears.asked { Fate::Heard } else { Fate::Dropped });
+                self.shared.presses(*key, if hears.asked { KeyFate::Heard } else { KeyFate::Dropped });
                 if hears.asked {
                     self.last = Some((hears.prompt, until));
                 }
             }
             Act::HangUp => {
-                self.live.note(What::Told("you hang up".to_owned()));
+                self.shared.note(HistoryEvent::Note("you hang up".to_owned()));
             }
             Act::Says(_) => {}
         }
@@ -80,7 +80,7 @@ impl Keypad {
 
 impl Caller for Keypad {
     fn now(&self) -> Time {
-        self.live.now()
+        self.shared.now()
     }
 
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
@@ -92,20 +92,21 @@ impl Caller for Keypad {
         loop {
             let left = until - self.now();
             if left.is_zero() {
-                if is_question(hears) && until - began >= WORTH_TELLING {
-                    self.live.note(What::Told(format!("no key within {:.1} s", (until - began).as_secs_f64())));
+                if is_question(hears) && until - began >= MIN_SHOWN_TIMEOUT {
+                    self.shared
+                        .note(HistoryEvent::Note(format!("no key within {:.1} s", (until - began).as_secs_f64())));
                 }
                 return None;
             }
             if self.fast && !is_question(hears) {
                 if until == Time::NEVER {
-                    // It would be waited for for ever.
+                    // The wait would never end.
                     return Some(Act::HangUp);
                 }
-                self.live.skip(left);
+                self.shared.skip(left);
                 return None;
             }
-            match self.acts.recv_timeout(left.min(LONGEST)) {
+            match self.acts.recv_timeout(left.min(MAX_WAIT)) {
                 Ok(act) => return Some(self.acts(act, until, hears)),
                 Err(RecvTimeoutError::Timeout) => {}
                 // The screen is gone.

@@ -1,34 +1,40 @@
-//! `agi-rhai phone`: a script on a simulated phone, on the whole screen or in lines of text.
+//! `agi-rhai phone`: a script on a simulated phone, full-screen or in lines of text.
 
 mod audio;
 mod call;
+mod call_view;
+mod help;
 mod keypad;
-mod line;
-mod live;
+mod panels;
 mod screen;
+mod setting;
+mod state;
+mod style;
+mod text_mode;
+mod ui;
 mod view;
 mod watch;
 
+use crate::common::CommonOptions;
 use crate::logging;
-use crate::options::Common;
 use crate::out;
 use agi_rhai::Status;
 use agi_rhai::pbx::Database;
 use anyhow::Result;
-use call::{Setup, Version};
+use call::{LoadedScript, PhoneSetup};
+pub use setting::Setting;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
-/// Plays a script on a simulated phone: on the whole screen in a terminal, in lines of text through a pipe
+/// Plays a script on a simulated phone: full-screen in a terminal, in lines of text through a pipe
 ///
-/// In a terminal the keys 0-9 * # A-D are the phone's; h hangs up, Enter calls again, ? shows the other keys, q quits.
-/// Save the script while it runs, and the next call runs the new one. Through a pipe, or with --plain, keys are typed
-/// in lines.
+/// In a terminal the keys 0-9 * # A-D are those of the phone; h hangs up, Enter calls again, ? shows the other keys, q
+/// quits. Save the script while it runs, and the next call runs the new version. Through a pipe, or with --plain, keys
+/// are typed in lines.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Phone")]
-pub struct Phone {
+pub struct PhoneOptions {
     #[command(flatten)]
     pub setting: Setting,
 
@@ -41,126 +47,23 @@ pub struct Phone {
     pub args: Vec<String>,
 
     #[command(flatten, next_help_heading = "Options")]
-    pub common: Common,
+    pub common: CommonOptions,
 }
 
-/// Who calls whom, and how the phone is.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Setting {
-    /// Does not wait while prompts play; only questions wait for keys
-    #[arg(long)]
-    pub fast: bool,
-
-    /// Plays the prompts whose sound files are found, through an installed sox, ffplay, mpv, aplay or paplay
-    #[arg(long)]
-    pub audio: bool,
-
-    /// Lines of text also in a terminal: for screen readers
-    #[arg(long)]
-    pub plain: bool,
-
-    /// Number of the caller; empty for one who withholds it
-    #[arg(long, value_name = "NUMBER", default_value = "201", value_parser = one_line)]
-    pub callerid: String,
-
-    /// Name of the caller
-    #[arg(long, value_name = "NAME", value_parser = one_line)]
-    pub name: Option<String>,
-
-    /// Extension that was called
-    #[arg(long, value_name = "EXTEN", default_value = "s", value_parser = one_line)]
-    pub extension: String,
-
-    /// Context of the dialplan
-    #[arg(long, value_name = "CONTEXT", default_value = "default", value_parser = one_line)]
-    pub context: String,
-
-    /// Number that was dialed
-    #[arg(long, value_name = "NUMBER", value_parser = one_line)]
-    pub dnid: Option<String>,
-
-    /// Language of the channel
-    #[arg(long, value_name = "LANG", default_value = "en", value_parser = one_line)]
-    pub language: String,
-
-    /// Channel variable set before the call; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
-    pub var: Vec<(String, String)>,
-
-    /// Entry of AstDB put before the first call; may be given several times
-    #[arg(long, value_name = "FAMILY/KEY=VALUE", value_parser = entry)]
-    pub db: Vec<(String, String, String)>,
-
-    /// Argument of the script, before those behind it; may be given several times
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = one_line)]
-    pub arg: Vec<String>,
-
-    /// Folder of sound files, besides the folder `sounds` beside the script; may be given several times
-    #[arg(long, value_name = "DIR", value_parser = folder)]
-    pub sounds: Vec<PathBuf>,
-}
-
-impl Default for Setting {
-    fn default() -> Self {
-        Self {
-            fast: false,
-            audio: false,
-            plain: false,
-            callerid: "201".into(),
-            name: None,
-            extension: "s".into(),
-            context: "default".into(),
-            dnid: None,
-            language: "en".into(),
-            var: Vec::new(),
-            db: Vec::new(),
-            arg: Vec::new(),
-            sounds: Vec::new(),
-        }
-    }
-}
-
-/// What a line of the opening block can hold.
-fn one_line(text: &str) -> Result<String, String> {
-    if text.contains(char::is_control) { Err("it has to be one line".to_owned()) } else { Ok(text.to_owned()) }
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
-        _ => Err("a variable is written as NAME=VALUE, such as LEVEL=3".to_owned()),
-    }
-}
-
-fn entry(text: &str) -> Result<(String, String, String), String> {
-    let parts = text.split_once('=').and_then(|(key, value)| Some((key.trim_matches('/').split_once('/')?, value)));
-    match parts {
-        Some(((family, key), value)) if !family.is_empty() && !key.is_empty() => {
-            Ok((family.to_owned(), key.to_owned(), value.to_owned()))
-        }
-        _ => Err("an entry is written as FAMILY/KEY=VALUE, such as guess/201=7".to_owned()),
-    }
-}
-
-fn folder(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_dir() { Ok(path) } else { Err("there is no such folder".to_owned()) }
-}
-
-/// Plays a script to whoever sits at the keyboard.
-pub fn phone(phone: Phone) -> Result<Status> {
-    let Phone { setting, script, args, common } = phone;
+/// Plays a script to the person at the keyboard.
+pub fn phone(options: PhoneOptions) -> Result<Status> {
+    let PhoneOptions { setting, script, args, common } = options;
     let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal.is_empty() || terminal == "dumb");
     let plain = setting.plain || dumb;
-    let whole_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let full_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let folders = [Some(PathBuf::from(".")), common.scripts.clone()];
     let path = crate::files::find(Path::new(&script), &folders.into_iter().flatten().collect::<Vec<_>>());
     let database = Database::new();
     for (family, key, value) in &setting.db {
         database.put(family, key, value);
     }
-    let setup = Setup {
-        host: crate::host(&common),
+    let setup = PhoneSetup {
+        host: common.host(),
         folder: common.scripts.clone(),
         args: setting.arg.iter().cloned().chain(args).collect(),
         seed: common.seed,
@@ -168,21 +71,15 @@ pub fn phone(phone: Phone) -> Result<Status> {
         setting,
         database,
     };
-    if whole_screen && setup.path.is_file() {
+    if full_screen && setup.path.is_file() {
         return screen::play(setup, &common);
     }
     logging::start(&common, LevelFilter::WARN, true);
-    match Version::load(&setup) {
-        Ok(version) => line::play(&setup, &version),
+    match LoadedScript::load(&setup) {
+        Ok(version) => text_mode::play(&setup, &version),
         Err(problem) => {
             out::tell(problem.render(std::io::stderr().is_terminal()));
             Ok(problem.status())
         }
     }
-}
-
-/// A length of time as the phone writes it: `0:07.3`.
-fn stamp(length: Duration) -> String {
-    let tenths = length.as_millis() / 100;
-    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }

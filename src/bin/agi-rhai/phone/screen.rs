@@ -1,15 +1,17 @@
-//! The phone on the whole screen: the terminal, its keys, and the calls.
+//! The full-screen phone: the terminal, its keys, and the calls.
 
 use super::audio::Audio;
-use super::call::{End, Line, Setup};
+use super::call::{CallEnd, PhoneCall, PhoneSetup};
 use super::keypad::Keypad;
-use super::live::{Live, What};
-use super::view::{self, Panel, Ui};
+use super::state::{HistoryEvent, SharedState};
+use super::ui::{Panel, Ui};
+use super::view;
 use super::watch;
+use crate::common::CommonOptions;
 use crate::logging;
-use crate::options::Common;
 use crate::out;
 use crate::panics;
+use crate::terminal::colour_is_wanted;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::pbx::{Act, Digit};
@@ -34,48 +36,48 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The screen is drawn so often while a call is on, and while none is.
-const DRAW_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(100));
-/// A call has so long to end when the phone is put away.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The intervals between redraws, during calls and between them.
+const DRAW_INTERVALS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(100));
+/// How long a call may take to end when the phone quits.
+const HANGUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Plays a script on the whole screen, call after call.
-pub fn play(setup: Setup, common: &Common) -> Result<Status> {
+/// Plays a script full-screen, call after call.
+pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     let setup = Arc::new(setup);
-    let live = Arc::new(Live::default());
-    live.view().database = setup.database.clone();
-    let sink = Arc::clone(&live);
+    let shared = Arc::new(SharedState::default());
+    shared.view().database = setup.database.clone();
+    let sink = Arc::clone(&shared);
     logging::start_on_screen(common, move |line| match line {
         logging::Line { is_panic: true, text, .. } => sink.report(&text),
         logging::Line { warning, place, text, .. } => sink.log(warning, place, text),
     });
     if setup.setting.audio {
-        let told = Arc::clone(&live);
+        let told = Arc::clone(&shared);
         if let Some(audio) = Audio::start(&setup, Box::new(move |what| told.log(true, None, what))) {
-            let _ = live.audio.set(audio);
+            let _ = shared.audio.set(audio);
         }
     }
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&ended)).context("signals cannot be caught")?;
     }
-    let mut phone = Phone { setup, live, acts: None, call: None, last: Arc::default(), ui: Ui::new() };
-    watch::start(&phone.setup, &phone.live);
+    let mut phone = Phone { setup, shared, acts: None, call: None, last: Arc::default(), ui: Ui::new() };
+    watch::start(&phone.setup, &phone.shared);
     report_panics();
     let mut screen = Screen::open().context("the terminal cannot be used")?;
-    phone.ring();
+    phone.place_call();
     let result = phone.serve(&mut screen, &ended);
     drop(screen);
-    phone.put_away();
+    phone.quit();
     if let Err(error) = result {
-        // The log was on the screen, which is gone.
+        // The log is on the screen, which is gone.
         out::complain(format_args!("the terminal failed: {error:#}"));
         return Ok(Status::Lost);
     }
     Ok(Status::Success)
 }
 
-/// The terminal as the phone needs it; put back when it is dropped.
+/// The terminal in full-screen mode, until this is dropped.
 struct Screen(Terminal<CrosstermBackend<Stdout>>);
 
 impl Screen {
@@ -88,7 +90,7 @@ impl Screen {
         Ok(Self(terminal?))
     }
 
-    /// Lets the shell have the terminal, until it wants us back.
+    /// Returns the terminal to the shell until the program is resumed.
     fn suspend(&mut self) -> std::io::Result<()> {
         leave();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
@@ -96,7 +98,7 @@ impl Screen {
         self.redraw()
     }
 
-    /// Lets all of it be drawn anew. (`Terminal::clear` would ask the terminal where its cursor is.)
+    /// Forces a complete redraw. (`Terminal::clear` would query the position of the cursor.)
     fn redraw(&mut self) -> std::io::Result<()> {
         let size = self.0.size()?;
         self.0.resize(Rect::new(0, 0, size.width, size.height))
@@ -120,7 +122,7 @@ fn leave() {
     let _ = disable_raw_mode();
 }
 
-/// A panic of a call is caught and told as a fault; one of our own is to be read on a terminal that is as before.
+/// Restores the terminal before a panic of this thread is reported. A panic of a call is caught and becomes a fault.
 fn report_panics() {
     let ours = std::thread::current().id();
     let usual = std::panic::take_hook();
@@ -135,32 +137,31 @@ fn report_panics() {
     }));
 }
 
-/// The phone, with its calls.
+/// The phone and its calls.
 struct Phone {
-    setup: Arc<Setup>,
-    live: Arc<Live>,
-    /// To the caller of the call that is on.
+    setup: Arc<PhoneSetup>,
+    shared: Arc<SharedState>,
+    /// Sends to the caller of the current call.
     acts: Option<Sender<Act>>,
     call: Option<JoinHandle<()>>,
-    /// The end of the last call.
-    last: Arc<Mutex<Option<Result<End>>>>,
+    /// How the last call ended.
+    last: Arc<Mutex<Option<Result<CallEnd>>>>,
     ui: Ui,
 }
 
-/// Waits for a key, so long at most; whether the terminal is no longer there. Crossterm would read its end over and
-/// over.
+/// Waits at most this long for a key. Returns whether the terminal is gone, whose end Crossterm would read for ever.
 fn is_gone(patience: Duration) -> Result<bool> {
     let input = stdin();
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
     match poll(&mut polled, Some(&patience.try_into()?)) {
         Ok(_) => Ok(polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)),
-        // By a signal, after a stop for instance.
+        // A signal interrupted it, for instance after a suspension.
         Err(Errno::INTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether there is a key, or another size of the screen.
+/// Whether a key or another size of the screen is waiting.
 fn has_event() -> Result<bool> {
     match event::poll(Duration::ZERO) {
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(false),
@@ -169,27 +170,27 @@ fn has_event() -> Result<bool> {
 }
 
 impl Phone {
-    /// Draws, and does what the keys say, until the phone is put away.
+    /// Draws the screen and handles keys until the phone quits.
     fn serve(&mut self, screen: &mut Screen, ended: &AtomicBool) -> Result<()> {
         while !ended.load(Relaxed) {
             let mut on_call = false;
-            // A terminal that knows how shows each picture as a whole.
+            // Prevents flicker on terminals that support it.
             queue!(stdout(), BeginSynchronizedUpdate)?;
             screen.0.draw(|frame| {
-                // Held while the picture is made, not while the terminal takes it: a slow one does not stop the call.
-                let view = self.live.view();
+                // The lock is held only while drawing to memory, so that a slow terminal doesn't stop the call.
+                let view = self.shared.view();
                 view::draw(frame, &view, &self.setup, &mut self.ui);
                 on_call = view.on_call();
             })?;
             execute!(stdout(), EndSynchronizedUpdate)?;
-            if is_gone(if on_call { DRAW_EVERY.0 } else { DRAW_EVERY.1 })? {
+            if is_gone(if on_call { DRAW_INTERVALS.0 } else { DRAW_INTERVALS.1 })? {
                 return Ok(());
             }
-            // All that is there, before the screen is drawn again.
+            // Handles all waiting keys before the next redraw.
             while has_event()? {
                 if let Event::Key(key) = event::read()?
                     && key.kind != KeyEventKind::Release
-                    && self.pressed(key, screen)?
+                    && self.handle_key(key, screen)?
                 {
                     return Ok(());
                 }
@@ -198,8 +199,8 @@ impl Phone {
         Ok(())
     }
 
-    /// Does what a key says; true when the phone is to be put away.
-    fn pressed(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<bool> {
+    /// Handles a key. Returns true if the phone is to quit.
+    fn handle_key(&mut self, key: KeyEvent, screen: &mut Screen) -> Result<bool> {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             match key.code {
                 KeyCode::Char('c' | 'd') => return Ok(true),
@@ -210,11 +211,11 @@ impl Phone {
             return Ok(false);
         }
         if self.ui.text.is_some() {
-            self.typed(key.code);
+            self.edit_text(key.code);
             return Ok(false);
         }
         if std::mem::take(&mut self.ui.help) {
-            // Any key closes the page of help; one of the phone's is not lost.
+            // Any key closes the page of help, and other keys also keep their meaning.
             if matches!(key.code, KeyCode::Char('?') | KeyCode::Esc | KeyCode::Enter) {
                 return Ok(false);
             }
@@ -222,13 +223,13 @@ impl Phone {
         match key.code {
             KeyCode::Char('q') => return Ok(true),
             KeyCode::Char('h') => self.act(Act::HangUp),
-            KeyCode::Enter => self.ring(),
+            KeyCode::Enter => self.place_call(),
             KeyCode::Char('?') => self.ui.help = true,
             KeyCode::Char('l') => self.ui.toggle(Panel::Log),
             KeyCode::Char('t') => self.ui.toggle(Panel::Dialogue),
             KeyCode::Char('s') => self.ui.toggle(Panel::Script),
             KeyCode::Char('v') => self.ui.toggle_values(),
-            KeyCode::Char('m') if self.live.view().on_call() => self.ui.text = Some(String::new()),
+            KeyCode::Char('m') if self.shared.view().on_call() => self.ui.text = Some(String::new()),
             KeyCode::Up => self.ui.scroll_by(1),
             KeyCode::Down => self.ui.scroll_by(-1),
             KeyCode::PageUp => self.ui.scroll_by(8),
@@ -245,8 +246,8 @@ impl Phone {
         Ok(false)
     }
 
-    /// A key while a text is typed.
-    fn typed(&mut self, key: KeyCode) {
+    /// Handles a key while a text is being typed.
+    fn edit_text(&mut self, key: KeyCode) {
         let Some(text) = &mut self.ui.text else { return };
         match key {
             KeyCode::Char(letter) => text.push(letter),
@@ -256,25 +257,25 @@ impl Phone {
             KeyCode::Esc => self.ui.text = None,
             KeyCode::Enter => {
                 let text = self.ui.text.take().unwrap_or_default();
-                self.live.note(What::Told(format!("you send the text \u{201c}{text}\u{201d}")));
+                self.shared.note(HistoryEvent::Note(format!("you send the text \u{201c}{text}\u{201d}")));
                 self.act(Act::Says(text));
             }
             _ => {}
         }
     }
 
-    /// What the caller does, if a call is on.
+    /// Passes an act to the current call, if any.
     fn act(&self, act: Act) {
         if let Some(acts) = &self.acts {
-            // The call may just have ended.
+            // The call may have just ended.
             let _ = acts.send(act);
         }
     }
 
-    /// Calls, unless a call is on or there is nothing to call.
-    fn ring(&mut self) {
+    /// Places a call, unless a call is on or the script is broken.
+    fn place_call(&mut self) {
         let (version, on_call) = {
-            let view = self.live.view();
+            let view = self.shared.view();
             if view.broken.is_some() {
                 return;
             }
@@ -282,57 +283,57 @@ impl Phone {
         };
         let Some(version) = version.filter(|_| !on_call) else { return };
         if let Some(last) = self.call.take() {
-            // It has told its end already.
+            // It has reported its end already.
             let _ = last.join();
         }
         self.ui.scroll = 0;
         let (acts, received) = channel();
         self.acts = Some(acts);
-        let (setup, live, last) = (Arc::clone(&self.setup), Arc::clone(&self.live), Arc::clone(&self.last));
-        // The clock of the call starts here, and the screen shows it from now on.
-        live.begin(Arc::clone(&version));
+        let (setup, shared, last) = (Arc::clone(&self.setup), Arc::clone(&self.shared), Arc::clone(&self.last));
+        // Starts the clock of the call, which the screen shows from now on.
+        shared.begin(Arc::clone(&version));
         let call = move || {
             let caller = Keypad {
-                live: Arc::clone(&live),
+                shared: Arc::clone(&shared),
                 version: Arc::clone(&version),
                 language: setup.setting.language.clone(),
                 acts: received,
-                audio: live.audio.get().cloned(),
+                audio: shared.audio.get().cloned(),
                 fast: setup.setting.fast,
                 last: None,
             };
-            let told = Arc::clone(&live);
+            let told = Arc::clone(&shared);
             let note = Box::new(move |text: String, at: Time| told.dialogue(text, at));
-            let end = Line::new(&setup, &version, Box::new(caller), note).map(|mut line| {
-                live.is_line(&line);
-                line.observe(Arc::clone(&live) as _);
+            let end = PhoneCall::new(&setup, &version, Box::new(caller), note).map(|mut line| {
+                shared.set_call(&line);
+                line.observe(Arc::clone(&shared) as _);
                 line.run(&setup, &version)
             });
-            live.end(&end);
+            shared.end(&end);
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         };
         match std::thread::Builder::new().name("call".to_owned()).stack_size(8 * 1024 * 1024).spawn(call) {
             Ok(thread) => self.call = Some(thread),
-            Err(error) => self.live.end(&Err(error.into())),
+            Err(error) => self.shared.end(&Err(error.into())),
         }
     }
 
-    /// Hangs up, and says on the usual screen how the last call ended.
-    fn put_away(mut self) {
+    /// Hangs up, and prints how the last call ended.
+    fn quit(mut self) {
         self.act(Act::HangUp);
         let clock = Stopwatch::start();
         let began = clock.now();
-        while self.call.as_ref().is_some_and(|call| !call.is_finished()) && clock.now() - began < LAST_WORDS {
+        while self.call.as_ref().is_some_and(|call| !call.is_finished()) && clock.now() - began < HANGUP_TIMEOUT {
             agi_rhai::clock::sleep(Duration::from_millis(5));
         }
         self.acts = None;
-        if let Some(audio) = self.live.audio.get() {
+        if let Some(audio) = self.shared.audio.get() {
             audio.close();
         }
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         let lines = match last {
             Some(Ok(end)) => {
-                let fault = end.fault().map(|fault| fault.render(crate::wants_colours()));
+                let fault = end.fault().map(|fault| fault.render(colour_is_wanted()));
                 fault.into_iter().chain(end.summary()).collect()
             }
             Some(Err(error)) => vec![format!("{error:#}")],

@@ -4,7 +4,9 @@
 //! than those of a real line.
 
 use agi_rhai::agi::{self, Reply};
-use agi_rhai::command::Command;
+use agi_rhai::command::{
+    Access, After, CHANNEL_STATUS, Command, GET_VARIABLE, Hears, Kind, OnMinusOne, Plays, Table, Waits,
+};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::literal;
 use agi_rhai::transport::recording::{Ended, Event, Tape};
@@ -70,6 +72,15 @@ struct Done {
 impl Done {
     fn arg(&self, number: usize) -> &str {
         self.args.get(number).map_or("", String::as_str)
+    }
+
+    /// The sound file that was played.
+    fn sound(&self) -> Option<&str> {
+        self.command.sound(&self.args)
+    }
+
+    fn runs_an_application(&self) -> bool {
+        self.command.function.params.first().is_some_and(|param| param.kind == Kind::Application)
     }
 
     fn took(&self) -> Duration {
@@ -150,7 +161,7 @@ impl<'a> Writer<'a> {
         for line in &self.tape.lines[done.at + 1..] {
             match &line.event {
                 event if !event.is_on_the_line() => {}
-                Event::Sent(sent) if sent.0 == b"CHANNEL STATUS" => {}
+                Event::Sent(sent) if sent.0 == CHANNEL_STATUS.verb.as_bytes() => {}
                 Event::Hangup(_) => return true,
                 Event::Heard(reply) => return reply.starts_with("511"),
                 _ => return false,
@@ -181,85 +192,50 @@ impl<'a> Writer<'a> {
     /// What the caller heard, and did while this went on.
     fn hears(&mut self, done: &Done) {
         let hung_up = done.reply.code == 0 || self.hung_up_in(done);
-        if !hung_up
-            && done.reply.result() == "-1"
-            && matches!(done.command.function.name, "stream_file" | "control_stream_file" | "get_data" | "get_option")
-        {
-            self.missing.push(done.arg(0).to_owned());
+        let command = done.command;
+        if !hung_up && done.reply.result() == "-1" && matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
+            self.missing.push(done.sound().unwrap_or_default().to_owned());
             return;
         }
         if done.reply.code == 511 {
             return;
         }
-        let name = done.command.function.name;
-        // How long what is heard lasts, and how long is listened after it.
-        let (lasts, listens) = match name {
-            "stream_file" | "control_stream_file" => (self.prompt(done, done.arg(0)), Duration::ZERO),
-            "get_option" => {
-                let listens = done.arg(2).parse().map_or(Duration::from_secs(5), Duration::from_millis);
-                (self.prompt(done, done.arg(0)), listens)
-            }
-            "get_data" => {
-                let listens = match done.arg(1).parse() {
-                    Ok(0) | Err(_) => Duration::from_secs(6),
-                    Ok(listens) => Duration::from_millis(listens),
-                };
-                if done.arg(0).is_empty() {
-                    self.question(done);
-                    (Duration::ZERO, listens)
-                } else {
-                    (self.prompt(done, done.arg(0)), listens)
-                }
-            }
-            "wait_for_digit" => {
-                self.question(done);
-                (Duration::ZERO, done.arg(0).parse().map_or(Duration::MAX, Duration::from_millis))
-            }
-            "say_number" | "say_digits" | "say_alpha" | "say_phonetic" | "say_date" | "say_time" | "say_datetime" => {
-                if done.arg(0).is_empty() {
-                    return;
-                }
-                let kind = name.trim_start_matches("say_");
-                self.passing = None;
-                self.synced = done.sent;
-                if kind == "number" {
-                    self.say(format!("expect_number({});", done.arg(0)));
-                } else {
-                    self.say(format!("expect_prompt({});", literal(&format!("{kind} {}", done.arg(0)))));
-                }
-                (Duration::from_millis(500), Duration::ZERO)
-            }
-            "record_file" => {
-                if done.args.iter().skip(4).any(|option| option == "BEEP") {
-                    self.say("expect_prompt(\"beep\");");
-                }
-                self.prompt(done, "recording");
-                let most = done.arg(3).parse().map_or(Duration::MAX, Duration::from_millis);
-                if done.reply.word() == Some("timeout") && done.took() + Duration::from_millis(500) < most {
-                    self.silent = true;
-                }
-                (Duration::ZERO, most)
-            }
-            "exec" if !hung_up || !done.arg(1).is_empty() => {
+        if done.runs_an_application() {
+            if !hung_up || !done.arg(1).is_empty() {
                 self.application(done);
-                return;
+            } else {
+                self.hang_up(done.heard, None);
             }
-            "receive_text" | "receive_char" => {
-                let said = if name == "receive_text" {
-                    done.reply.value().map(str::to_owned)
-                } else {
-                    done.key().map(String::from)
-                };
-                if let Some(said) = said {
-                    self.wait(done.sent.saturating_sub(self.synced), None);
-                    self.say(format!("send_text({});", literal(&said)));
-                    self.synced = done.heard;
-                }
-                (Duration::ZERO, Duration::MAX)
+            return;
+        }
+        // How long what is heard lasts, and how long is listened after it.
+        let mut listens = command.listens(&done.args).unwrap_or(Duration::MAX);
+        let mut lasts = Duration::ZERO;
+        match (command.plays, command.hears) {
+            (Plays::Spoken(_), _) if done.arg(0).is_empty() => return,
+            (Plays::Spoken(kind), _) => {
+                self.spoken(done, kind);
+                lasts = Duration::from_millis(500);
             }
-            _ if hung_up => (Duration::MAX, Duration::ZERO),
+            (_, Hears::Text | Hears::Character) => {
+                self.text(done);
+                listens = Duration::MAX;
+            }
+            (_, Hears::Voice) => self.recording(done, listens),
+            // A question without a prompt.
+            (Plays::Sound(_), Hears::Key | Hears::Digits { .. })
+                if done.sound().is_none() && matches!(command.waits, Waits::AfterSound { .. }) =>
+            {
+                self.question(done);
+            }
+            (Plays::Nothing, Hears::Key | Hears::Digits { .. }) => self.question(done),
+            (Plays::Sound(_), Hears::Key | Hears::Digits { .. } | Hears::Nothing) => {
+                lasts = self.prompt(done, done.sound().unwrap_or_default());
+            }
+            _ if hung_up => lasts = Duration::MAX,
+            // Nothing a test could do for the caller.
             _ => return,
-        };
+        }
         let most = (lasts.saturating_add(listens)).saturating_sub(IN_TIME);
         if hung_up {
             self.hang_up(done.heard, Some(most));
@@ -273,12 +249,49 @@ impl<'a> Writer<'a> {
             return;
         }
         // The last key is what was answered, unless a silence was.
-        let silence =
-            if done.reply.value() == Some("timeout") && name == "get_data" { listens } else { Duration::ZERO };
+        let is_number = matches!(command.hears, Hears::Digits { .. });
+        let silence = if done.reply.value() == Some("timeout") && is_number { listens } else { Duration::ZERO };
         let before = BETWEEN_KEYS * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
         self.wait(done.took().saturating_sub(before), Some(most));
         self.say(format!("press({});", literal(&keys)));
         self.synced = done.heard;
+    }
+
+    /// Something is spoken.
+    fn spoken(&mut self, done: &Done, kind: &str) {
+        self.passing = None;
+        self.synced = done.sent;
+        let said = done.arg(0);
+        if kind == "number" {
+            self.say(format!("expect_number({said});"));
+        } else {
+            self.say(format!("expect_prompt({});", literal(&format!("{kind} {said}"))));
+        }
+    }
+
+    /// The caller's voice is recorded, for this long at most.
+    fn recording(&mut self, done: &Done, most: Duration) {
+        let options = done.command.function.params.iter().position(|param| param.kind == Kind::RecordOptions);
+        if options.is_some_and(|at| done.args.iter().skip(at).any(|option| option == "BEEP")) {
+            self.say("expect_prompt(\"beep\");");
+        }
+        self.prompt(done, "recording");
+        if done.reply.word() == Some("timeout") && done.took() + Duration::from_millis(500) < most {
+            self.silent = true;
+        }
+    }
+
+    /// The caller sends a text, or one character of it.
+    fn text(&mut self, done: &Done) {
+        let said = match done.command.hears {
+            Hears::Text => done.reply.value().map(str::to_owned),
+            _ => done.key().map(String::from),
+        };
+        if let Some(said) = said {
+            self.wait(done.sent.saturating_sub(self.synced), None);
+            self.say(format!("send_text({});", literal(&said)));
+            self.synced = done.heard;
+        }
     }
 
     /// A sound file is heard; how long it lasts here.
@@ -322,8 +335,9 @@ impl<'a> Writer<'a> {
         } else if let Some(key) = done.key().filter(|_| application == "background") {
             self.wait(done.took(), Some(lasts.saturating_sub(IN_TIME)));
             self.say(format!("press({});", literal(&key.to_string())));
-        } else if !["playback", "background", "dial", "set", "noop", "verbose", "wait", "answer"]
-            .contains(&&*application)
+        } else if !["Playback", "BackGround", "Dial", "Set", "NoOp", "Verbose", "Wait", "Answer"]
+            .iter()
+            .any(|silent| silent.eq_ignore_ascii_case(&application))
         {
             self.say(format!("// Here {} ran, which answered {}.", done.arg(0), done.reply.result()));
         }
@@ -331,7 +345,7 @@ impl<'a> Writer<'a> {
 
     /// The value of a variable at the next time it is read.
     fn read_later(&self, from: usize, name: &str) -> Option<String> {
-        let asked = format!("GET VARIABLE {}", literal(name));
+        let asked = format!("{} {}", GET_VARIABLE.verb, literal(name));
         let mut lines = self.tape.lines[from..].iter();
         lines.find(|line| matches!(&line.event, Event::Sent(sent) if sent.0 == asked.as_bytes()))?;
         let Event::Heard(heard) = &lines.next()?.event else { return None };
@@ -340,34 +354,34 @@ impl<'a> Writer<'a> {
 
     /// A command and its reply.
     fn done(&mut self, done: &Done) {
-        let name = done.command.function.name;
         let (one, two) = (done.arg(0).to_owned(), done.arg(1).to_owned());
         let value = || done.reply.value().unwrap_or_default().to_owned();
-        match name {
-            "get_variable" if one == "DIALSTATUS" => self.dial_status = Some(value()),
-            "get_variable" if one.contains('(') => self.function_was(&one, done),
-            "get_variable" if done.reply.result() == "1" && !self.set.contains_key(&one) => {
+        let found = done.reply.result() == "1";
+        match done.command.access {
+            Access::ReadsVariable if one == "DIALSTATUS" => self.dial_status = Some(value()),
+            Access::ReadsVariable if one.contains('(') => self.function_was(&one, done),
+            Access::ReadsVariable if found && !self.set.contains_key(&one) => {
                 self.variables.entry(one).or_insert_with(value);
             }
-            "get_full_variable" if done.reply.result() == "1" && !value().is_empty() => {
+            Access::ReadsExpression if found && !value().is_empty() => {
                 self.say(format!("// {one} was {}.", literal(&value())));
             }
-            "set_variable" if !one.starts_with("AGI_RHAI_") => {
+            Access::SetsVariable if !one.starts_with("AGI_RHAI_") => {
                 self.set.insert(one, two);
             }
-            "database_get" => {
+            Access::ReadsEntry => {
                 let entry = (one, two);
-                if done.reply.result() == "1" && !self.stored.contains_key(&entry) {
+                if found && !self.stored.contains_key(&entry) {
                     self.database.entry(entry).or_insert_with(value);
                 }
             }
-            "database_put" => {
+            Access::SetsEntry => {
                 self.stored.insert((one, two), Some(done.arg(2).to_owned()));
             }
-            "database_del" => {
+            Access::DeletesEntry => {
                 self.stored.insert((one, two), None);
             }
-            "hangup" if done.args.is_empty() => self.gone = true,
+            _ if done.command.after == After::HangsUp && done.args.is_empty() => self.gone = true,
             _ if !self.gone => self.hears(done),
             _ => {}
         }
@@ -498,12 +512,15 @@ impl<'a> Writer<'a> {
 
 /// What the caller pressed, as far as the reply tells.
 fn keys(done: &Done) -> String {
-    if done.command.function.name != "get_data" {
-        let key = if done.reply.word() == Some("timeout") { None } else { done.key() };
-        return key.map_or_else(String::new, String::from);
-    }
+    let max = match done.command.hears {
+        Hears::Digits { max } => max,
+        Hears::Key | Hears::Voice if done.reply.word() != Some("timeout") => {
+            return done.key().map_or_else(String::new, String::from);
+        }
+        _ => return String::new(),
+    };
     let digits = done.reply.result();
-    let most = done.arg(2).parse().unwrap_or(usize::MAX);
+    let most = done.arg(max).parse().unwrap_or(usize::MAX);
     // The pound key ended it, which is in no reply.
     let ended = done.reply.value() != Some("timeout") && digits.len() < most;
     format!("{digits}{}", if ended { "#" } else { "" })
@@ -512,7 +529,6 @@ fn keys(done: &Done) -> String {
 /// A line to Asterisk: its command and the words behind the verb.
 fn understood(line: &[u8]) -> Option<(&'static Command, Vec<String>)> {
     let words: Vec<String> = agi::split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (command, verb) = Command::of_words(&borrowed)?;
+    let (command, verb) = Table::new().of_words(&words)?;
     Some((command, words[verb..].to_vec()))
 }

@@ -1,10 +1,10 @@
 //! Calls: whether there is such a function, and whether it takes what it is given.
 
 use super::{Known, Later, Walk, literal, start};
-use crate::command::{Command, Function, Kind, Param, Value};
+use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value, plural};
 use crate::tools::check::imports::Said;
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::{self, Type, gives};
+use crate::tools::check::words::{self, gives};
 use crate::tools::check::{asterisk, rules};
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ impl Walk<'_, '_, '_> {
             self.permitted(function, call);
             self.available(function, call, at);
             self.after_hangup(function, at);
-            self.prompts.hear(function, call);
+            self.prompts.hear(function, self.words.command(function), call);
         }
         let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
         self.later.push(Later::Called { name: name.to_owned(), args, place: at });
@@ -108,9 +108,8 @@ impl Walk<'_, '_, '_> {
             self.functions.keys().filter(|(known, _)| known == name).map(|(_, params)| *params).collect();
         let given = plural(count, "argument");
         if let Some(function) = self.words.declared(name).filter(|_| own.is_empty()) {
-            let repeats = function.params.last().is_some_and(|param| param.kind.repeats());
-            let takes = if repeats && count > function.params.len() {
-                "at most 9 arguments".to_owned()
+            let takes = if function.max_arguments().is_none() && count > MAX_ARGUMENTS {
+                format!("at most {MAX_ARGUMENTS} arguments")
             } else {
                 function.arity()
             };
@@ -260,7 +259,7 @@ impl Walk<'_, '_, '_> {
         // What a function of ours takes is declared for readers; of these kinds, as it is.
         let kinds = matches!(param.kind, Kind::Keys | Kind::Integer(..) | Kind::Seconds | Kind::OnOff | Kind::Word(_));
         if let Some(value) = literal(arg)
-            && (kinds || Command::of_function(function.name).is_some())
+            && (kinds || self.words.command(function).is_some())
             && let Some(problem) = param.refuses(&value)
         {
             let hint = wanted(param.kind, &value).or_else(|| explained(param));
@@ -309,7 +308,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn available(&mut self, function: &'static Function, call: &FnCallExpr, at: Place) {
-        let (Some(version), Some(command)) = (self.checker.asterisk, Command::of_function(function.name)) else {
+        let (Some(version), Some(command)) = (self.checker.asterisk, self.words.command(function)) else {
             return;
         };
         if command.since.major() > version {
@@ -337,7 +336,7 @@ impl Walk<'_, '_, '_> {
         if !self.after_hangup {
             return;
         }
-        let needs_caller = match Command::of_function(function.name) {
+        let needs_caller = match self.words.command(function) {
             Some(command) => !command.dead,
             // Those that say and ask speak to the caller.
             None => function.name == "go_to" || function.params.first().is_some_and(|param| param.kind == Kind::Parts),
@@ -370,13 +369,5 @@ fn wanted(kind: Kind, value: &Value) -> Option<String> {
         }
         Kind::Seconds => text.strip_suffix('s').and_then(number).map(|seconds| format!("write {seconds}")),
         _ => None,
-    }
-}
-
-fn plural(count: usize, word: &str) -> String {
-    match count {
-        0 => format!("no {word}s"),
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
     }
 }

@@ -2,9 +2,9 @@
 
 use super::known::{Known, Later, Origin};
 use super::walker::Walk;
+use crate::command::Type;
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
-use crate::tools::check::words::Type;
 
 impl Walk<'_, '_, '_> {
     /// Returns the type of a value. Before the end of the walk (`finally`), only constants count as known.

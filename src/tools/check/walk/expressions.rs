@@ -2,10 +2,9 @@
 
 use super::known::{Known, Origin};
 use super::walker::Walk;
-use crate::command::Value;
+use crate::command::{Type, Value};
 use crate::tools::check::ast::{closure, pointer};
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::Type;
 use rhai::{ASTFlags, Expr};
 use std::borrow::Cow;
 

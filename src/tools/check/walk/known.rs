@@ -1,8 +1,8 @@
 //! What a walk knows of the values, variables and imports of a script.
 
+use crate::command::Type;
 use crate::tools::check::imports::Imported;
 use crate::tools::check::text::Place;
-use crate::tools::check::words::Type;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

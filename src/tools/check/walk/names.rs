@@ -3,9 +3,10 @@
 use super::known::{Known, Origin, Variable};
 use super::walker::Walk;
 use crate::agi::environment::NAMES;
+use crate::command::Type;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::{self, Type, is_value};
+use crate::tools::check::words::{self, is_value};
 use rhai::{Expr, Token};
 
 impl Walk<'_, '_, '_> {

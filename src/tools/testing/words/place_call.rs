@@ -1,6 +1,6 @@
 //! The word that places a call.
 
-use crate::pbx::{Call, Channel, Variables};
+use crate::pbx::{Channel, IncomingCall, Variables};
 use crate::script::LoadError;
 use crate::tools::testing::args::{Args, WordError, WordResult};
 use crate::tools::testing::call_options::CallOptions;
@@ -35,7 +35,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let number = i64::try_from(state.calls).unwrap_or(0);
     let request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let uniqueid = format!("1700000000.{number}");
-    let call = Call { request, uniqueid, ..Call::default() };
+    let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
     // As for real calls, each call draws its own random numbers.
     let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
     let options = CallOptions::read(&args.value(1), call, seed);
@@ -62,7 +62,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
             channel = channel.with_dial_status(status);
         }
         if let Some(command) = options.gone_at {
-            channel = channel.with_gone_at(command);
+            channel = channel.with_hangup_before_command(command);
         }
         for (name, item) in &options.variables {
             channel.set_variable(name, item);

@@ -1,0 +1,128 @@
+//! Options that several subcommands share, and the host they describe.
+
+use crate::memory;
+use crate::value_parsers::{computing, mebibytes, natural, on_hangup};
+use agi_rhai::Host;
+use agi_rhai::command::Permissions;
+use agi_rhai::host::Recorder;
+use agi_rhai::script::Memory;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Options of everything that runs scripts on calls.
+#[derive(Debug, Default, Args)]
+pub struct CommonOptions {
+    /// Folder in which scripts are looked for; `serve` serves it, and the current folder without it
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
+    pub scripts: Option<PathBuf>,
+
+    /// Where the log goes: `stderr`, `syslog`, `journald`, or the path of a file
+    ///
+    /// An Asterisk that runs as a daemon sends the stderr of its programs to nowhere: name another place there.
+    #[arg(long, value_name = "WHERE", env = "AGI_RHAI_LOG")]
+    pub log: Option<String>,
+
+    /// How much is logged: `off`, `error`, `warn`, `info` (a line a call; usual, but `warn` on the simulated phone),
+    /// `debug` (also the dialogue with Asterisk) or `trace`
+    #[arg(long, value_name = "LEVEL", env = "AGI_RHAI_LOG_LEVEL")]
+    pub log_level: Option<tracing::level_filters::LevelFilter>,
+
+    /// Shows the keys callers press in the log, which masks them otherwise
+    #[arg(long, env = "AGI_RHAI_LOG_DIGITS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub log_digits: bool,
+
+    /// Keeps the dialogue of every call in a file of this folder, for `agi-rhai replay`
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_RECORD")]
+    pub record: Option<PathBuf>,
+
+    /// Leaves what callers enter, and who they are, out of what --record keeps
+    #[arg(long, env = "AGI_RHAI_REDACT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub redact: bool,
+
+    /// Draws the random numbers of this seed; the log has the seed of every call
+    #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
+    pub seed: Option<u64>,
+
+    #[command(flatten)]
+    pub exec: ExecOptions,
+
+    /// Seconds of processor time a script may compute between two commands
+    #[arg(
+        long, value_name = "SECONDS", env = "AGI_RHAI_MAX_COMPUTING", default_value = "1",
+        allow_negative_numbers = true, value_parser = computing
+    )]
+    pub max_computing: Duration,
+
+    /// MiB of memory a call may use
+    #[arg(
+        long, value_name = "MIB", env = "AGI_RHAI_MAX_MEMORY", default_value_t = 16, allow_negative_numbers = true,
+        value_parser = mebibytes
+    )]
+    pub max_memory: usize,
+
+    /// Seconds `on_hangup` may take, waiting included
+    #[arg(
+        long, value_name = "SECONDS", env = "AGI_RHAI_MAX_ON_HANGUP", default_value = "5",
+        allow_negative_numbers = true, value_parser = on_hangup
+    )]
+    pub max_on_hangup: Duration,
+}
+
+impl CommonOptions {
+    /// The defaults, the same as those of the command line.
+    pub fn usual() -> Self {
+        Self {
+            max_computing: Duration::from_secs(1),
+            max_memory: 16,
+            max_on_hangup: Duration::from_secs(5),
+            ..Self::default()
+        }
+    }
+
+    /// Returns a host with these permissions, limits, seed and recorder.
+    pub fn host(&self) -> Host {
+        let mut host = Host::new();
+        let permissions = self.exec.permissions();
+        host.allow(permissions.allowed);
+        host.deny(permissions.denied);
+        host.log_digits(self.log_digits);
+        host.set_memory(Memory { used: memory::used });
+        if let Some(seed) = self.seed {
+            host.set_seed(seed);
+        }
+        if let Some(folder) = &self.record {
+            let recorder = Recorder::new(folder);
+            host.record(Arc::new(if self.redact { recorder.redacting() } else { recorder }));
+        }
+        let limits = host.limits_mut();
+        limits.memory = self.max_memory.saturating_mul(1024 * 1024);
+        limits.computing = self.max_computing;
+        limits.on_hangup = self.max_on_hangup;
+        host
+    }
+}
+
+/// Which dialplan applications and functions scripts may use.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ExecOptions {
+    /// Applications and functions of the dialplan scripts may use besides those known to do no harm, separated by
+    /// commas: System,SHELL; `*` allows all
+    #[arg(long, value_name = "NAMES", env = "AGI_RHAI_ALLOW_EXEC", value_delimiter = ',')]
+    pub allow_exec: Vec<String>,
+
+    /// Applications and functions of the dialplan no script may use, separated by commas; `*` denies all
+    #[arg(long, value_name = "NAMES", env = "AGI_RHAI_DENY_EXEC", value_delimiter = ',')]
+    pub deny_exec: Vec<String>,
+}
+
+impl ExecOptions {
+    /// Returns the names as permissions, without blanks and empty names.
+    pub fn permissions(&self) -> Permissions {
+        let names = |names: &[String]| {
+            names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        };
+        Permissions { allowed: names(&self.allow_exec), denied: names(&self.deny_exec) }
+    }
+}

@@ -1,0 +1,266 @@
+//! Completion.
+
+use super::answer::{Answer, value};
+use super::cursor::{BUILTIN_VALUES, CAUGHT_ERROR, Cursor, is_exported};
+use super::markdown::{described_words, markdown};
+use super::workspace::{Prompt, Workspace, same_file};
+use agi_rhai::agi::environment::NAMES;
+use agi_rhai::command::reference::article;
+use agi_rhai::command::{Kind, Need, Param};
+use agi_rhai::pbx::Sounds;
+use agi_rhai::tools::outline::words::{WORDS, words};
+use agi_rhai::tools::outline::{CursorContext, KEYWORDS, Symbol, SymbolKind};
+use agi_rhai::tools::testing::VOCABULARY;
+use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, InsertTextFormat, TextEdit};
+use std::collections::{BTreeMap, BTreeSet};
+impl Cursor<'_> {
+    pub fn completion(&self) -> Vec<CompletionItem> {
+        match self.outline.cursor_context(self.offset) {
+            CursorContext::Code(start) => self.complete_code(start),
+            CursorContext::Member(start, of) => self.complete_member(start, of.as_deref()),
+            CursorContext::Space(start, space) => self.complete_space(start, &space),
+            CursorContext::Text(span) => self.complete_text(&span),
+            CursorContext::ImportPath(span) => self.complete_script(&span, false),
+            CursorContext::Elsewhere => Vec::new(),
+        }
+    }
+
+    /// Returns an item that replaces the word around the cursor.
+    fn item(&self, start: usize, label: &str, kind: CompletionItemKind) -> CompletionItem {
+        let edit = TextEdit { range: self.range(&(start..self.offset)), new_text: label.to_owned() };
+        CompletionItem {
+            label: label.to_owned(),
+            kind: Some(kind),
+            text_edit: Some(CompletionTextEdit::Edit(edit)),
+            ..CompletionItem::default()
+        }
+    }
+
+    /// Returns an item for a function, with parentheses and the cursor between them if the editor supports snippets.
+    fn function_item(&self, start: usize, name: &str, signature: &str, takes: bool) -> CompletionItem {
+        let mut item = self.item(start, name, CompletionItemKind::FUNCTION);
+        item.detail = Some(signature.to_owned());
+        let called = self.document.text()[self.offset..].starts_with('(');
+        if self.workspace.snippets && !called {
+            item.insert_text_format = Some(InsertTextFormat::SNIPPET);
+            if let Some(CompletionTextEdit::Edit(edit)) = &mut item.text_edit {
+                edit.new_text.push_str(if takes { "($1)$0" } else { "()$0" });
+            }
+        }
+        item
+    }
+
+    fn symbol_item(&self, start: usize, symbol: &Symbol) -> CompletionItem {
+        let mut item = match symbol.kind {
+            SymbolKind::Function => {
+                self.function_item(start, &symbol.name, &symbol.signature(), !symbol.params.is_empty())
+            }
+            kind => {
+                let shown = match kind {
+                    SymbolKind::Constant => CompletionItemKind::CONSTANT,
+                    SymbolKind::Import => CompletionItemKind::MODULE,
+                    _ => CompletionItemKind::VARIABLE,
+                };
+                CompletionItem { detail: Some(symbol.signature()), ..self.item(start, &symbol.name, shown) }
+            }
+        };
+        item.documentation = Some(&symbol.doc).filter(|doc| !doc.is_empty()).map(|doc| markdown(doc.clone()));
+        item
+    }
+
+    /// Returns the options of the function being called, if the cursor is at a key of an option map.
+    fn complete_option(&self, start: usize) -> Option<Vec<CompletionItem>> {
+        let before = self.outline.text()[..start].trim_end();
+        if !before.ends_with("#{") && !before.ends_with(',') {
+            return None;
+        }
+        let calling = self.outline.calling(start).filter(|calling| calling.key.is_none())?;
+        let Kind::Options(options) = self.called(&calling)?.params.get(calling.argument)?.kind else { return None };
+        let item = |option: &Param| {
+            let mut item = self.item(start, option.name, CompletionItemKind::FIELD);
+            let followed = self.document.text()[self.offset..].trim_start().starts_with(':');
+            if let (Some(CompletionTextEdit::Edit(edit)), false) = (&mut item.text_edit, followed) {
+                edit.new_text.push_str(": ");
+            }
+            let default = match option.need {
+                Need::Default(default) => format!(" = {default}"),
+                _ => String::new(),
+            };
+            item.detail = Some(format!("{}{default}", option.kind.name()));
+            item.documentation = Some(markdown(option.doc.to_owned()));
+            item
+        };
+        Some(options.iter().map(item).collect())
+    }
+
+    fn complete_code(&self, start: usize) -> Vec<CompletionItem> {
+        if let Some(options) = self.complete_option(start) {
+            return options;
+        }
+        let mut items = Vec::new();
+        for id in self.outline.visible(self.offset) {
+            items.push(self.symbol_item(start, &self.outline.symbols()[id]));
+        }
+        let own: BTreeSet<String> = items.iter().map(|item| item.label.clone()).collect();
+        for function in self.workspace.functions(self.document).filter(|function| !own.contains(function.name)) {
+            let takes = !function.params.is_empty();
+            let mut item = self.function_item(start, function.name, &function.signature(), takes);
+            // The documentation follows when the editor resolves the item.
+            item.data = Some(function.name.into());
+            items.push(item);
+        }
+        for (name, doc) in BUILTIN_VALUES.into_iter().filter(|(name, _)| !own.contains(*name)) {
+            let item = self.item(start, name, CompletionItemKind::VARIABLE);
+            items.push(CompletionItem { documentation: Some(markdown(doc.to_owned())), ..item });
+        }
+        let word = |keyword: &&str| self.item(start, keyword, CompletionItemKind::KEYWORD);
+        items.extend(KEYWORDS.iter().map(word));
+        for (number, item) in (0..).zip(&mut items) {
+            // The script's own names come first, then what every script has, then keywords.
+            let rank = match item.kind {
+                Some(CompletionItemKind::KEYWORD) => 2,
+                _ => i32::from(!own.contains(&item.label)),
+            };
+            item.sort_text = Some(format!("{rank}{number:05}"));
+        }
+        items
+    }
+
+    fn complete_member(&self, start: usize, of: Option<&str>) -> Vec<CompletionItem> {
+        let described = |(name, doc): (&str, &str)| CompletionItem {
+            documentation: Some(markdown(doc.to_owned())),
+            sort_text: Some(format!("0{name}")),
+            ..self.item(start, name, CompletionItemKind::FIELD)
+        };
+        if of == Some("env") {
+            return NAMES.iter().copied().map(described).collect();
+        }
+        let caught = of.is_some_and(|of| {
+            let visible = self.outline.visible(self.offset);
+            let mut own = visible.iter().map(|&id| &self.outline.symbols()[id]).filter(|symbol| symbol.name == of);
+            own.any(|symbol| is_caught(self.outline.text(), symbol))
+        });
+        let mut items: Vec<CompletionItem> =
+            if caught { CAUGHT_ERROR.iter().copied().map(described).collect() } else { Vec::new() };
+        let known: BTreeSet<String> = items.iter().map(|item| item.label.clone()).collect();
+        let word = &self.outline.text()[start..self.offset];
+        let keys = self.outline.keys().iter().filter(|key| of.is_none() || key.of.as_deref() == of);
+        let keys: BTreeMap<&str, usize> = keys.fold(BTreeMap::new(), |mut keys, key| {
+            *keys.entry(key.name.as_str()).or_default() += 1;
+            keys
+        });
+        // Leaves out the key that is just being typed.
+        let keys = keys.into_iter().filter(|(key, count)| !known.contains(*key) && (*key != word || *count > 1));
+        items.extend(keys.map(|(key, _)| CompletionItem {
+            sort_text: Some(format!("0{key}")),
+            ..self.item(start, key, CompletionItemKind::FIELD)
+        }));
+        if !caught {
+            let mut seen = BTreeSet::new();
+            for word in WORDS.iter().filter(|word| seen.insert(word.name())) {
+                let mut item = self.function_item(start, word.name(), word.signature, word.params().next().is_some());
+                item.kind = Some(CompletionItemKind::METHOD);
+                item.documentation = Some(markdown(described_words(&words(word.name()).collect::<Vec<_>>())));
+                item.sort_text = Some(format!("1{}", word.name()));
+                items.push(item);
+            }
+        }
+        items
+    }
+
+    fn complete_space(&self, start: usize, space: &str) -> Vec<CompletionItem> {
+        if space == "global" {
+            let constants = self.outline.symbols().iter();
+            let constants = constants.filter(|symbol| symbol.kind == SymbolKind::Constant && symbol.function.is_none());
+            return constants.map(|symbol| self.symbol_item(start, symbol)).collect();
+        }
+        let Some((_, outline)) = self.module(space) else { return Vec::new() };
+        let symbols = outline.symbols().iter().filter(|symbol| is_exported(&outline, symbol));
+        symbols.map(|symbol| self.symbol_item(start, symbol)).collect()
+    }
+
+    /// Returns an item that replaces the whole string literal around the cursor.
+    fn text_item(&self, span: &std::ops::Range<usize>, text: &str, kind: CompletionItemKind) -> CompletionItem {
+        let edit = TextEdit { range: self.range(span), new_text: text.to_owned() };
+        CompletionItem {
+            text_edit: Some(CompletionTextEdit::Edit(edit)),
+            filter_text: Some(text.to_owned()),
+            ..self.item(span.start, text, kind)
+        }
+    }
+
+    fn complete_text(&self, span: &std::ops::Range<usize>) -> Vec<CompletionItem> {
+        let Some(calling) = self.outline.calling(span.start.saturating_sub(1)) else { return Vec::new() };
+        if self.takes_prompt(&calling) {
+            return self.complete_prompt(span);
+        }
+        let Some(function) = self.called(&calling).filter(|_| calling.key.is_none()) else { return Vec::new() };
+        match function.params.get(calling.argument) {
+            Some(param) if param.name == "script" && self.document.is_test() => self.complete_script(span, true),
+            Some(param) => match param.kind {
+                Kind::Word(words) => {
+                    words.iter().map(|word| self.text_item(span, word, CompletionItemKind::ENUM_MEMBER)).collect()
+                }
+                _ => Vec::new(),
+            },
+            None => Vec::new(),
+        }
+    }
+
+    fn complete_prompt(&self, span: &std::ops::Range<usize>) -> Vec<CompletionItem> {
+        let mut items = Vec::new();
+        let prompts = self.workspace.prompts(self.document);
+        let mut seen = BTreeSet::new();
+        for Prompt { name, words, .. } in prompts.iter().filter(|prompt| seen.insert(prompt.name.as_str())) {
+            items.push(CompletionItem {
+                detail: Some(words.clone()).filter(|words| !words.is_empty()),
+                sort_text: Some(format!("0{name}")),
+                ..self.text_item(span, name, CompletionItemKind::FILE)
+            });
+        }
+        for (name, length) in Sounds::core().filter(|(name, _)| !seen.contains(name)) {
+            items.push(CompletionItem {
+                detail: Some(format!("Asterisk's own sound, {:.1} s", length.as_secs_f64())),
+                sort_text: Some(format!("1{name}")),
+                ..self.text_item(span, name, CompletionItemKind::FILE)
+            });
+        }
+        items
+    }
+
+    /// Completes the scripts beside and below this one, as imports and tests name them.
+    fn complete_script(&self, span: &std::ops::Range<usize>, for_test: bool) -> Vec<CompletionItem> {
+        let Some(path) = &self.document.path else { return Vec::new() };
+        let folder = path.parent().unwrap_or(path);
+        let scripts = self.workspace.scripts(Some(path));
+        let others = scripts.iter().filter(|other| !same_file(other, path));
+        let named = others.filter_map(|other| {
+            let within = other.strip_prefix(folder).ok()?.to_str()?.strip_suffix(".rhai")?.to_owned();
+            within.strip_suffix(".test").is_none().then_some(within)
+        });
+        let own = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".test.rhai")).unwrap_or_default();
+        let item = |name: String| {
+            let first = for_test && name == own;
+            let sort_text = Some(format!("{}{name}", i32::from(!first)));
+            CompletionItem { sort_text, ..self.text_item(span, &name, CompletionItemKind::FILE) }
+        };
+        named.map(item).collect()
+    }
+}
+
+/// Adds the documentation to a completion item.
+pub fn resolve(workspace: &Workspace, mut item: CompletionItem) -> Answer {
+    let name = item.data.as_ref().and_then(serde_json::Value::as_str);
+    let mut functions = workspace.language.functions().iter().chain(VOCABULARY);
+    if let Some(function) = name.and_then(|name| functions.find(|function| function.name == name)) {
+        let article = article(function, workspace.command(function));
+        item.documentation = Some(markdown(format!("{}\n\n{}", function.summary, article.trim_end())));
+    }
+    value(item)
+}
+
+/// Whether the symbol is the variable of a `catch`.
+fn is_caught(text: &str, symbol: &Symbol) -> bool {
+    let before = text[..symbol.span.start].trim_end();
+    before.strip_suffix('(').is_some_and(|before| before.trim_end().ends_with("catch"))
+}

@@ -1,0 +1,63 @@
+//! Requests of the editor, and who answers them.
+
+use super::answer::{Answer, error, params, value};
+use super::completion::resolve;
+use super::cursor::Cursor;
+use super::fixes::quick_fixes;
+use super::symbols::symbols;
+use super::workspace::{Document, Workspace};
+use lsp_server::{ErrorCode, Request, ResponseError};
+use lsp_types::request::{
+    CodeActionRequest, Completion, DocumentHighlightRequest, DocumentSymbolRequest, GotoDefinition, HoverRequest,
+    PrepareRenameRequest, References, Rename, Request as _, ResolveCompletionItem, SignatureHelpRequest,
+};
+use lsp_types::{
+    CodeActionParams, DocumentSymbolParams, ReferenceParams, RenameParams, TextDocumentPositionParams, Uri,
+};
+
+/// Answers a request of a running server.
+pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
+    let asked = request.params;
+    let name = asked.pointer("/textDocument/uri").and_then(serde_json::Value::as_str);
+    if name.is_some_and(|name| name.ends_with(".prompts")) {
+        // Tables of prompts are only checked.
+        return Ok(serde_json::Value::Null);
+    }
+    match request.method.as_str() {
+        CodeActionRequest::METHOD => {
+            let asked: CodeActionParams = params(asked)?;
+            value(quick_fixes(workspace, document(workspace, &asked.text_document.uri)?, &asked.context.diagnostics))
+        }
+        Completion::METHOD => value(cursor(workspace, &params(asked)?)?.completion()),
+        ResolveCompletionItem::METHOD => resolve(workspace, params(asked)?),
+        HoverRequest::METHOD => value(cursor(workspace, &params(asked)?)?.hover()),
+        SignatureHelpRequest::METHOD => value(cursor(workspace, &params(asked)?)?.signature_help()),
+        GotoDefinition::METHOD => value(cursor(workspace, &params(asked)?)?.definition()),
+        DocumentHighlightRequest::METHOD => value(cursor(workspace, &params(asked)?)?.highlights()),
+        References::METHOD => {
+            let asked: ReferenceParams = params(asked)?;
+            let declaration = asked.context.include_declaration;
+            value(cursor(workspace, &asked.text_document_position)?.references(declaration))
+        }
+        PrepareRenameRequest::METHOD => cursor(workspace, &params(asked)?)?.prepare_rename(),
+        Rename::METHOD => {
+            let asked: RenameParams = params(asked)?;
+            cursor(workspace, &asked.text_document_position)?.rename(&asked.new_name)
+        }
+        DocumentSymbolRequest::METHOD => {
+            let asked: DocumentSymbolParams = params(asked)?;
+            symbols(workspace, document(workspace, &asked.text_document.uri)?)
+        }
+        other => Err(error(ErrorCode::MethodNotFound, &format!("{other} isn't supported by this server"))),
+    }
+}
+
+fn document<'a>(workspace: &'a Workspace, uri: &Uri) -> Result<&'a Document, ResponseError> {
+    let missing = || error(ErrorCode::InvalidParams, &format!("{} is not open", uri.as_str()));
+    workspace.document(uri).ok_or_else(missing)
+}
+
+fn cursor<'a>(workspace: &'a Workspace, asked: &TextDocumentPositionParams) -> Result<Cursor<'a>, ResponseError> {
+    let document = document(workspace, &asked.text_document.uri)?;
+    Ok(Cursor { workspace, document, outline: &document.outline, offset: workspace.offset(document, asked.position) })
+}

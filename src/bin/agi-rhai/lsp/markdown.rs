@@ -1,0 +1,26 @@
+//! Documentation as Markdown.
+
+use agi_rhai::command::reference::article;
+use agi_rhai::command::{Command, Function};
+use agi_rhai::tools::outline::Symbol;
+use agi_rhai::tools::outline::words::Word;
+use lsp_types::{Documentation, MarkupContent, MarkupKind};
+pub fn markdown(text: String) -> Documentation {
+    Documentation::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: text })
+}
+
+pub fn described(symbol: &Symbol) -> String {
+    let doc = if symbol.doc.is_empty() { String::new() } else { format!("\n{}", symbol.doc) };
+    format!("```rhai\n{}\n```{doc}", symbol.signature())
+}
+
+pub fn described_function(function: &Function, command: Option<&Command>) -> String {
+    let sends = command.map(|command| format!(" Sends `{}`.", command.verb)).unwrap_or_default();
+    let (signature, summary) = (function.signature(), function.summary);
+    format!("```rhai\n{signature}\n```\n{summary}{sends}\n\n{}", article(function, command).trim_end())
+}
+
+pub fn described_words(words: &[&Word]) -> String {
+    let one = |word: &&Word| format!("```rhai\n{}.{}\n```\n{}", word.of, word.signature, word.summary);
+    words.iter().map(one).collect::<Vec<_>>().join("\n\n")
+}

@@ -1,0 +1,453 @@
+//! The state that the screen shows, written by the call, the file watcher and the log.
+
+use super::audio::Audio;
+use super::call::{CallEnd, LoadedScript, PhoneCall};
+use agi_rhai::Status;
+use agi_rhai::agi::split;
+use agi_rhai::clock::{Stopwatch, Time};
+use agi_rhai::command::{Command, Kind};
+use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
+use agi_rhai::session::{Observer, Sent};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// The limit for the lines of each kind.
+const MAX_LINES: usize = 5_000;
+
+/// The state shared by the call, the file watcher, the log and the screen.
+#[derive(Default)]
+pub struct SharedState {
+    state: Mutex<PhoneState>,
+    /// The player, which is told when a prompt is interrupted.
+    pub audio: OnceLock<Audio>,
+}
+
+/// The state that the screen shows.
+#[derive(Default)]
+pub struct PhoneState {
+    /// The prompts and keys of all calls.
+    pub history: Recent<HistoryEntry>,
+    /// The output of the script, and warnings.
+    pub log: Recent<LogEntry>,
+    /// The dialogue with Asterisk.
+    pub dialogue: Recent<DialogueLine>,
+    /// The current call, or the last one.
+    pub call: Option<CallState>,
+    /// The script that the next call runs, and the problem of the last edit.
+    pub version: Option<Arc<LoadedScript>>,
+    pub broken: Option<String>,
+    /// AstDB.
+    pub database: Database,
+    /// A message that is shown until the next call: `game.rhai was saved: the next call runs it`.
+    pub news: Option<String>,
+}
+
+/// The last lines of a list.
+pub struct Recent<T>(VecDeque<T>);
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T> Recent<T> {
+    pub fn push(&mut self, line: T) {
+        if self.0.len() == MAX_LINES {
+            self.0.pop_front();
+        }
+        self.0.push_back(line);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+        self.0.iter()
+    }
+}
+
+/// A line of the history.
+pub struct HistoryEntry {
+    /// The time since the call began; `None` between calls.
+    pub at: Option<Duration>,
+    pub what: HistoryEvent,
+}
+
+/// An event in the history.
+pub enum HistoryEvent {
+    /// A prompt began.
+    Prompt(LineSound),
+    /// Consecutive keys with the same fate.
+    Keys(String, KeyFate),
+    /// Output of the script, or a warning.
+    Printed(String),
+    /// Any other message.
+    Note(String),
+    /// A call began.
+    Began(String),
+    /// A call ended.
+    Ended(Status),
+}
+
+/// The fate of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum KeyFate {
+    Heard,
+    /// The script listens, but not for this key.
+    Ignored,
+    /// The script wasn't listening.
+    Dropped,
+}
+
+/// A line of the log.
+pub struct LogEntry {
+    pub at: Option<Duration>,
+    pub warning: bool,
+    /// The script and line.
+    pub place: Option<String>,
+    pub text: String,
+}
+
+/// A line of the dialogue.
+pub struct DialogueLine {
+    pub at: Duration,
+    pub text: String,
+}
+
+/// A sound on the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineSound {
+    Silence,
+    File { name: String, words: Option<String> },
+    Spoken { kind: String, text: String, words: Option<String> },
+    Beep,
+    Recording(String),
+    Music(String),
+}
+
+impl LineSound {
+    fn of(sound: &Sound<'_>, version: &LoadedScript) -> Self {
+        match *sound {
+            Sound::Silence => Self::Silence,
+            Sound::File(name) => {
+                Self::File { name: name.to_owned(), words: version.sounds.words(name).map(str::to_owned) }
+            }
+            Sound::Spoken { kind, text } => {
+                Self::Spoken { kind: kind.to_owned(), text: text.to_owned(), words: moment(kind, text) }
+            }
+            Sound::Beep => Self::Beep,
+            Sound::Recording(name) => Self::Recording(name.to_owned()),
+            Sound::Music(class) => Self::Music(class.to_owned()),
+        }
+    }
+}
+
+/// Returns a spoken date or time in readable form.
+fn moment(kind: &str, text: &str) -> Option<String> {
+    let form = match kind {
+        "date" => "%A, %-d %B %Y",
+        "time" => "%H:%M UTC",
+        "datetime" => "%A, %-d %B %Y, %H:%M UTC",
+        _ => return None,
+    };
+    let moment = jiff::Timestamp::from_second(text.parse().ok()?).ok()?;
+    jiff::fmt::strtime::format(form, moment).ok()
+}
+
+/// The current call, or the last one.
+pub struct CallState {
+    /// The number of the call, from 1.
+    pub number: usize,
+    pub version: Arc<LoadedScript>,
+    pub variables: Variables,
+    pub seed: u64,
+    clock: Stopwatch,
+    /// The time that `--fast` has skipped.
+    skipped: Duration,
+    began: Time,
+    pub sound: LineSound,
+    /// When the sound began, when it ends, and its whole length if known.
+    pub since: Time,
+    pub until: Time,
+    pub length: Option<Duration>,
+    /// Whether the script listens for keys.
+    pub asked: bool,
+    prompt: u64,
+    /// The keys for which the command listens, if it names them.
+    pub listened: Option<String>,
+    /// The keys heard in this command.
+    pub entered: String,
+    /// The last key, and when it was pressed.
+    pub key: Option<(char, Time)>,
+    /// The command that is running.
+    pub command: Option<&'static str>,
+    pub commands: u64,
+    /// The script and line of the last command.
+    pub place: Option<(String, usize)>,
+    pub end: Option<ShownEnd>,
+}
+
+/// The end of a call to show.
+pub struct ShownEnd {
+    pub status: Option<Status>,
+    pub length: Duration,
+    pub goes_on: Option<String>,
+    /// A fault in several lines.
+    pub fault: Option<String>,
+}
+
+impl CallState {
+    pub fn now(&self) -> Time {
+        self.clock.now() + self.skipped
+    }
+
+    /// Returns the length of the call so far, or of the whole call.
+    pub fn age(&self) -> Duration {
+        self.end.as_ref().map_or_else(|| self.now() - self.began, |end| end.length)
+    }
+}
+
+impl PhoneState {
+    /// Whether a call is going on.
+    pub fn on_call(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.end.is_none())
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.call.as_ref().filter(|call| call.end.is_none()).map(CallState::age)
+    }
+
+    fn log(&mut self, warning: bool, place: Option<String>, text: String) {
+        let at = self.age();
+        self.note(HistoryEvent::Printed(text.clone()));
+        self.log.push(LogEntry { at, warning, place, text });
+    }
+
+    /// Adds an event to the history.
+    pub fn note(&mut self, what: HistoryEvent) {
+        let at = self.age();
+        self.history.push(HistoryEntry { at, what });
+    }
+
+    /// Adds a key to the history, together with the keys just before it if they have the same fate.
+    fn note_key(&mut self, key: char, fate: KeyFate) {
+        if let Some(HistoryEntry { what: HistoryEvent::Keys(keys, same), .. }) = self.history.0.back_mut()
+            && *same == fate
+        {
+            keys.push(key);
+            return;
+        }
+        self.note(HistoryEvent::Keys(key.to_string(), fate));
+    }
+}
+
+impl SharedState {
+    /// Locks the state.
+    pub fn view(&self) -> MutexGuard<'_, PhoneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records the start of a call.
+    pub fn begin(&self, version: Arc<LoadedScript>) {
+        let mut view = self.view();
+        let number = view.call.as_ref().map_or(1, |call| call.number + 1);
+        let clock = Stopwatch::start();
+        let now = clock.now();
+        view.call = Some(CallState {
+            number,
+            version,
+            variables: Variables::default(),
+            seed: 0,
+            clock,
+            skipped: Duration::ZERO,
+            began: now,
+            sound: LineSound::Silence,
+            since: now,
+            until: now,
+            length: None,
+            asked: false,
+            prompt: 0,
+            listened: None,
+            entered: String::new(),
+            key: None,
+            command: None,
+            commands: 0,
+            place: None,
+            end: None,
+        });
+        view.news = None;
+        view.note(HistoryEvent::Began(format!("call {number}")));
+    }
+
+    /// Takes the variables and the seed of the call that has begun.
+    pub fn set_call(&self, placed: &PhoneCall) {
+        if let Some(call) = &mut self.view().call {
+            call.variables = placed.variables.clone();
+            call.seed = placed.seed;
+        }
+    }
+
+    /// Records the end of the call.
+    pub fn end(&self, end: &anyhow::Result<CallEnd>) {
+        let mut view = self.view();
+        let age = view.age().unwrap_or_default();
+        let ended = match end {
+            Ok(end) => ShownEnd {
+                status: Some(end.outcome.status),
+                length: age,
+                goes_on: end.goes_on.clone(),
+                fault: end.fault().map(|fault| fault.render(false)),
+            },
+            Err(error) => {
+                ShownEnd { status: None, length: age, goes_on: None, fault: Some(format!("error: {error:#}")) }
+            }
+        };
+        if let Ok(CallEnd { outcome: agi_rhai::Outcome { status, .. }, .. }) = end {
+            view.note(HistoryEvent::Ended(*status));
+        }
+        if let Some(call) = &mut view.call {
+            call.sound = LineSound::Silence;
+            call.asked = false;
+            call.end = Some(ended);
+        }
+    }
+
+    /// Returns the time of the call.
+    pub fn now(&self) -> Time {
+        self.view().call.as_ref().map(CallState::now).unwrap_or_default()
+    }
+
+    /// Skips time.
+    pub fn skip(&self, length: Duration) {
+        if let Some(call) = &mut self.view().call {
+            call.skipped = call.skipped.saturating_add(length);
+        }
+    }
+
+    /// Records what the caller hears until `until`. Returns true if a prompt has just begun.
+    pub fn hears(&self, until: Time, hears: &Hearing<'_>, length: Option<Duration>) -> bool {
+        let mut view = self.view();
+        let Some(call) = &mut view.call else { return false };
+        let new = call.prompt != hears.prompt;
+        if new || !same(&call.sound, &hears.sound) {
+            call.sound = LineSound::of(&hears.sound, &call.version);
+        }
+        call.prompt = hears.prompt;
+        call.since = hears.began;
+        call.until = until;
+        call.length = length;
+        call.asked = hears.asked;
+        let sound = call.sound.clone();
+        let new = new && sound != LineSound::Silence;
+        if new {
+            view.note(HistoryEvent::Prompt(sound));
+        }
+        new
+    }
+
+    /// Records a key.
+    pub fn presses(&self, key: Digit, fate: KeyFate) {
+        let mut view = self.view();
+        view.note_key(key.letter(), fate);
+        if let Some(call) = &mut view.call {
+            call.key = Some((key.letter(), call.now()));
+            if fate == KeyFate::Heard {
+                call.entered.push(key.letter());
+            }
+        }
+    }
+
+    /// Marks the last key as ignored.
+    pub fn ignore_last_key(&self) {
+        let mut view = self.view();
+        let Some(HistoryEntry { what: HistoryEvent::Keys(keys, KeyFate::Heard), .. }) = view.history.0.back_mut()
+        else {
+            return;
+        };
+        let Some(key) = keys.pop() else { return };
+        if keys.is_empty() {
+            view.history.0.pop_back();
+        }
+        view.note_key(key, KeyFate::Ignored);
+        if let Some(call) = &mut view.call {
+            call.entered.pop();
+        }
+    }
+
+    /// Adds an event to the history.
+    pub fn note(&self, what: HistoryEvent) {
+        self.view().note(what);
+    }
+
+    /// Adds a line to the dialogue.
+    pub fn dialogue(&self, text: String, at: Time) {
+        let mut view = self.view();
+        let Some(call) = &view.call else { return };
+        let at = at - call.began;
+        view.dialogue.push(DialogueLine { at, text });
+    }
+
+    /// Adds a line to the log.
+    pub fn log(&self, warning: bool, place: Option<String>, text: String) {
+        self.view().log(warning, place, text);
+    }
+
+    /// Adds a panic to the log, unless the panicking thread holds the lock.
+    pub fn report(&self, panic: &str) {
+        if let Ok(mut view) = self.state.try_lock() {
+            view.log(true, None, panic.to_owned());
+        }
+    }
+}
+
+/// Compares two sounds without copying.
+fn same(known: &LineSound, sound: &Sound<'_>) -> bool {
+    match (known, *sound) {
+        (LineSound::Silence, Sound::Silence) | (LineSound::Beep, Sound::Beep) => true,
+        (LineSound::File { name, .. } | LineSound::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
+            name == other
+        }
+        (LineSound::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
+        (LineSound::Music(class), Sound::Music(other)) => class == other,
+        _ => false,
+    }
+}
+
+/// Returns the keys for which a command line of this command listens.
+fn keys(command: &Command, line: &[u8]) -> Option<String> {
+    let words = split(line);
+    let arguments = words.get(command.verb.split(' ').count()..)?;
+    let params = command.function.params.iter().zip(arguments).filter(|(param, _)| param.kind == Kind::Keys);
+    let keys: String = params.map(|(_, word)| String::from_utf8_lossy(word)).collect();
+    Some(keys).filter(|keys| !keys.is_empty())
+}
+
+impl Observer for SharedState {
+    fn sent(&self, command: &'static Command, sent: &Sent<'_>, script: &str, line: usize, _: Time) {
+        let mut view = self.view();
+        let Some(call) = &mut view.call else { return };
+        call.command = Some(command.function.name);
+        call.commands += 1;
+        call.entered.clear();
+        call.listened = keys(command, sent.line());
+        if line > 0 {
+            call.place = Some((script.to_owned(), line));
+        }
+    }
+
+    fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time) {
+        if let Some(audio) = self.audio.get() {
+            audio.heard(command, shown, at);
+        }
+        let mut view = self.view();
+        let Some(call) = &mut view.call else { return };
+        call.command = None;
+        call.sound = LineSound::Silence;
+        call.asked = false;
+        call.until = call.now();
+    }
+}

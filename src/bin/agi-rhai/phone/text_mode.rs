@@ -1,0 +1,186 @@
+//! The phone in lines of text: prompts are written, keys are typed.
+
+use super::audio::Audio;
+use super::call::{LoadedScript, PhoneCall, PhoneSetup};
+use super::keypad::{is_question, length};
+use crate::out;
+use crate::text::call_time;
+use agi_rhai::Status;
+use agi_rhai::agi::printable;
+use agi_rhai::clock::{Stopwatch, Time};
+use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Sound, Sounds};
+use anyhow::{Context, Result};
+use std::collections::VecDeque;
+use std::io::{BufRead, IsTerminal, stdin, stdout};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// Plays a script to the person at the keyboard.
+pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
+    show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", printable(&setup.name())));
+    let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
+    let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
+    let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone())?;
+    let mut line = PhoneCall::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
+    if let Some(audio) = &audio {
+        line.observe(Arc::new(audio.clone()));
+    }
+    let end = line.run(setup, version);
+    if let Some(audio) = audio {
+        audio.close();
+    }
+    if let Some(fault) = end.fault() {
+        show(&fault.render(stdout().is_terminal()));
+    }
+    end.summary().iter().for_each(|line| show(line));
+    Ok(end.outcome.status)
+}
+
+fn show(line: &str) {
+    out::say(line);
+}
+
+/// The caller at the keyboard, in real time. With `fast`, time passes only in questions.
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
+struct Keyboard {
+    lines: Receiver<String>,
+    keys: VecDeque<char>,
+    gone: bool,
+    patient: bool,
+    sounds: Arc<Sounds>,
+    language: String,
+    audio: Option<Audio>,
+    shown: u64,
+    asked: bool,
+    /// The last key that was heard, with the prompt and its end. If they are the same afterwards, the key was ignored.
+    last: Option<(Digit, u64, Time)>,
+    clock: Stopwatch,
+    began: Time,
+    skipped: Duration,
+    fast: bool,
+}
+
+impl Keyboard {
+    fn new(setup: &PhoneSetup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
+        let (sender, lines) = channel();
+        // Only a thread of its own can read lines while time passes. It ends with the process.
+        let read = move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
+        Builder::new().name("keys".to_owned()).spawn(read).context("no thread for the keys")?;
+        let clock = Stopwatch::start();
+        Ok(Self {
+            lines,
+            keys: VecDeque::new(),
+            gone: false,
+            // Keys from a pipe arrive all at once and wait for questions.
+            patient: !stdin().is_terminal(),
+            sounds,
+            language: setup.setting.language.clone(),
+            audio,
+            shown: 0,
+            asked: false,
+            last: None,
+            clock,
+            began: clock.now(),
+            skipped: Duration::ZERO,
+            fast: setup.setting.fast,
+        })
+    }
+
+    /// Prints a line with the time of the call.
+    fn say(&self, what: &str) {
+        show(&format!("{:>7}  {}", call_time(self.now() - self.began), printable(what)));
+    }
+
+    fn show(&mut self, until: Time, hears: &Hearing<'_>) {
+        if let Some((key, prompt, end)) = self.last.take()
+            && (prompt, end) == (hears.prompt, until)
+        {
+            self.say(&format!("key {key} is ignored here"));
+        }
+        if hears.prompt != self.shown {
+            self.shown = hears.prompt;
+            self.asked &= is_question(hears);
+            match &hears.sound {
+                Sound::Silence => {}
+                Sound::File(name) => match self.sounds.words(name) {
+                    Some(words) => self.say(&format!("plays {name}: \"{words}\"")),
+                    None => self.say(&format!("plays {name}")),
+                },
+                Sound::Spoken { kind, text } => self.say(&format!("says {kind} {text}")),
+                Sound::Beep => self.say("beep"),
+                Sound::Recording(name) => self.say(&format!("records {name}: speak, if you like")),
+                Sound::Music(class) => self.say(&format!("plays music on hold ({class})")),
+            }
+            if let Some(audio) = &self.audio {
+                audio.play(hears, &self.language, length(&hears.sound, &self.sounds, &self.language), until);
+            }
+        }
+        if is_question(hears) && !self.asked {
+            self.asked = true;
+            self.say("waits for keys");
+        }
+    }
+
+    /// Returns the next act, if it is due.
+    fn next(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+        if self.patient && !hears.asked {
+            return None;
+        }
+        while let Some(key) = self.keys.pop_front() {
+            if key.eq_ignore_ascii_case(&'h') {
+                self.say("you hang up");
+                return Some(Act::HangUp);
+            }
+            if let Some(digit) = Digit::new(key.to_ascii_uppercase()) {
+                self.say(&format!("key {digit}{}", if hears.asked { "" } else { ", but the script isn't listening" }));
+                self.last = hears.asked.then_some((digit, hears.prompt, until));
+                return Some(Act::Key(digit));
+            }
+        }
+        if self.gone && hears.asked {
+            self.say("the input has ended: hanging up");
+            return Some(Act::HangUp);
+        }
+        None
+    }
+}
+
+impl Caller for Keyboard {
+    fn now(&self) -> Time {
+        self.clock.now() + self.skipped
+    }
+
+    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+        self.show(until, hears);
+        loop {
+            if let Some(act) = self.next(until, hears) {
+                return Some(act);
+            }
+            let left = until - self.now();
+            if left.is_zero() {
+                if is_question(hears) {
+                    self.asked = false;
+                    self.say("no key came");
+                }
+                return None;
+            }
+            // Keys from a pipe may interrupt a prompt, so prompts wait for them too.
+            let waits = is_question(hears) || (self.patient && hears.asked);
+            if self.gone || (self.fast && !waits) {
+                if until == Time::NEVER {
+                    // The wait would never end.
+                    return Some(Act::HangUp);
+                }
+                self.skipped += left;
+                return None;
+            }
+            match self.lines.recv_timeout(left.min(Duration::from_secs(3600))) {
+                Ok(line) => self.keys.extend(line.chars()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.gone = true,
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What a row of the table states: the columns of a [`Command`].
+
+use super::hears::Hears;
+use super::param::{Kind, Need, Param};
+use super::refusal::{Refusal, RefusalKind};
+use super::returns::Returns;
+use crate::agi::Reply;
+use crate::pbx::Channel;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// A function a script can call, as the reference and the checker know it.
+#[derive(Debug)]
+pub struct Function {
+    /// The name in scripts.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// What it takes, in order.
+    pub params: &'static [Param],
+    /// What the script gets.
+    pub returns: Returns,
+    /// How it is used; the tests run each example.
+    pub examples: &'static [Example],
+}
+
+/// One AGI command, declared.
+///
+/// A row may leave columns out by ending in `..Command::UNSTATED`: what it doesn't state, it doesn't promise, and its
+/// replies are masked in logs and recordings.
+///
+/// ```
+/// use agi_rhai::agi::Reply;
+/// use agi_rhai::command::{Command, Function, Hears, Kind, Param, Returns};
+///
+/// static GET_WEATHER: Command = Command {
+///     function: Function {
+///         name: "get_weather",
+///         summary: "Tells the weather at a place.",
+///         params: &[Param::required("place", Kind::Name, "Name of the place.").a_name()],
+///         returns: Returns::Text { absent: "0" },
+///         examples: &[],
+///     },
+///     verb: "GET WEATHER",
+///     words: 1..=1,
+///     hears: Hears::Nothing,
+///     simulate: |_, _| Some(Reply::of(1).with_value("rain")),
+///     ..Command::UNSTATED
+/// };
+/// assert_eq!(GET_WEATHER.function.signature(), "get_weather(place)");
+/// ```
+#[derive(Debug)]
+pub struct Command {
+    /// The script's view.
+    pub function: Function,
+    /// The words of the command as Asterisk lists them, such as `STREAM FILE`.
+    pub verb: &'static str,
+    /// The heading it is listed under.
+    pub subject: &'static str,
+    /// The version of Asterisk that brought it.
+    pub since: Since,
+    /// How many words Asterisk takes after the verb; it answers any other number with 520.
+    pub words: RangeInclusive<usize>,
+    /// What the result -1 means once a hangup is ruled out.
+    pub on_minus_one: OnMinusOne,
+    /// Whether Asterisk allows it after the hangup.
+    pub dead: bool,
+    /// What the caller hears.
+    pub plays: Plays,
+    /// What it hears from the caller.
+    pub hears: Hears,
+    /// How long Asterisk may take to answer.
+    pub waits: Waits,
+    /// What has to happen once it has been answered.
+    pub after: After,
+    /// What it reads or changes.
+    pub access: Access,
+    /// Whether Asterisk says `100 Trying` before it carries the command out successfully.
+    pub interim: bool,
+    /// Returns the answer of the simulated Asterisk to the words after the verb; `None` is a 520.
+    pub simulate: fn(&mut Channel, &[&str]) -> Option<Reply>,
+}
+
+/// The version of Asterisk that brought a command, and those that brought later parameters. Source: the commands listed
+/// in `res/res_agi.c` and `apps/app_stack.c` at the end of each branch from 1.0 to 23.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The version that brought the command.
+    pub version: &'static str,
+    /// The numbers of parameters that came later, from 0, and the major version that brought each.
+    pub params: &'static [(usize, u32)],
+}
+
+impl Since {
+    /// A command that came with all its parameters in this version.
+    #[must_use]
+    pub const fn version(version: &'static str) -> Self {
+        Self { version, params: &[] }
+    }
+
+    /// Returns the major version that brought the command.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// What the result -1 means once a hangup is ruled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMinusOne {
+    /// A value like any other.
+    Value,
+    /// The command failed.
+    Failed,
+    /// The sound file that the command [plays](Plays::Sound) is missing.
+    MissingSound(MissingSound),
+}
+
+/// How a call goes on without a sound file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingSound {
+    /// As if the file had been played.
+    GoOn,
+    /// The question is asked with this sound file instead.
+    AskWith(&'static str),
+}
+
+/// What the caller hears during a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plays {
+    /// Nothing, or nothing that is known beforehand.
+    Nothing,
+    /// The sound file in the argument of this number, from 0; nothing if that is empty.
+    Sound(usize),
+    /// The first argument, spoken. The simulator calls that by this word: `digits 12`.
+    Spoken(&'static str),
+}
+
+/// How long Asterisk may take to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It answers at once.
+    Short,
+    /// As many milliseconds as the argument of this number says, from 0; for ever if that is negative.
+    Millis(usize),
+    /// As long as a sound file lasts, and then some milliseconds more.
+    AfterSound {
+        /// The number of the argument that says how many, from 0.
+        millis: usize,
+        /// How many there are if it is left out.
+        left_out: u32,
+        /// How many there are if it is 0.
+        zero: u32,
+    },
+    /// As long as it takes: a prompt, an application, a caller.
+    Unbounded,
+}
+
+/// What a command reads or changes, for whoever keeps some of it in mind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing that can be read as a variable, a function or an entry of the database.
+    Nothing,
+    /// It reads the variable or function its first argument names.
+    ReadsVariable,
+    /// It reads the variables and functions in its first argument, an expression.
+    ReadsExpression,
+    /// It sets the variable or function its first argument names, to its second.
+    SetsVariable,
+    /// It reads the database's entry with the family and key in its first two arguments.
+    ReadsEntry,
+    /// It sets that entry to its third argument.
+    SetsEntry,
+    /// It deletes that entry.
+    DeletesEntry,
+    /// It deletes several entries of the database.
+    DeletesEntries,
+    /// Anything: the dialplan runs.
+    Anything,
+}
+
+/// What has to happen once a command has been answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// With this result, Asterisk sends a stray reply after the true one.
+    Fence(&'static str),
+    /// Called without arguments, it has hung up the call.
+    HangsUp,
+    /// The script ends; the dialplan goes on.
+    Ends,
+}
+
+/// How a command is used: the tests run it against a scripted peer and against the simulator.
+#[derive(Debug)]
+pub struct Example {
+    /// What the caller does, in the words of [`Plan`](crate::pbx::Plan).
+    pub caller: &'static str,
+    /// The script.
+    pub script: &'static str,
+    /// The lines it sends.
+    pub sends: &'static str,
+    /// The lines Asterisk answers.
+    pub reply: &'static str,
+    /// The script's value, as Rhai writes it; or the error's kind and message.
+    pub value: &'static str,
+}
+
+/// The keys that end what is played.
+pub(super) const ESCAPE_DIGITS: Param =
+    Param::defaulted("escape_digits", Kind::Keys, "", "Keys that end it early; none if left out.").public();
+
+/// How many arguments a script can pass to a function that takes any number of them.
+pub const MAX_ARGUMENTS: usize = 9;
+
+impl Function {
+    /// Returns how many arguments it takes at least.
+    #[must_use]
+    pub fn min_arguments(&self) -> usize {
+        self.params.iter().filter(|param| param.need == Need::Required).count()
+    }
+
+    /// Returns how many arguments it takes at most; `None` if it takes any number.
+    #[must_use]
+    pub fn max_arguments(&self) -> Option<usize> {
+        let repeats = self.params.last().is_some_and(|param| param.kind.repeats());
+        (!repeats).then_some(self.params.len())
+    }
+
+    /// Returns how many arguments a script can call it with.
+    #[must_use]
+    pub fn arities(&self) -> RangeInclusive<usize> {
+        self.min_arguments()..=self.max_arguments().unwrap_or(MAX_ARGUMENTS)
+    }
+
+    /// Returns how many arguments it takes, in words: `1 to 3 arguments`.
+    #[must_use]
+    pub fn arity(&self) -> String {
+        let min = self.min_arguments();
+        match self.max_arguments() {
+            None => format!("{} or more", plural(min, "argument")),
+            Some(max) if min == max => plural(max, "argument"),
+            Some(max) => format!("{min} to {}", plural(max, "argument")),
+        }
+    }
+
+    /// Returns how it is called: `stream_file(file, escape_digits = "", offset?)`.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        let params: Vec<String> = self
+            .params
+            .iter()
+            .map(|p| match p.need {
+                _ if p.kind.repeats() => format!("{}...", p.name),
+                Need::Required => p.name.to_owned(),
+                Need::Default(d) if d.parse::<i64>().is_ok() => format!("{} = {d}", p.name),
+                Need::Default(d) => format!("{} = {d:?}", p.name),
+                Need::Optional => format!("{}?", p.name),
+            })
+            .collect();
+        format!("{}({})", self.name, params.join(", "))
+    }
+}
+
+/// Returns a number of things in words: `no arguments`, `1 argument`, `2 arguments`.
+pub(crate) fn plural(count: usize, word: &str) -> String {
+    match count {
+        0 => format!("no {word}s"),
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    }
+}
+
+impl Command {
+    /// A row that states nothing, to fill up rows with. Nothing is assumed that could do harm: the reply is private,
+    /// anything may have changed, and the answer may take any time.
+    pub const UNSTATED: Self = Self {
+        function: Function {
+            name: "",
+            summary: "",
+            params: &[],
+            returns: Returns::Own { doc: "nothing", gives: super::value::Type::Unknown },
+            examples: &[],
+        },
+        verb: "",
+        subject: "Other commands",
+        since: Since::version("1.0"),
+        words: 0..=usize::MAX,
+        on_minus_one: OnMinusOne::Failed,
+        dead: false,
+        plays: Plays::Nothing,
+        hears: Hears::Unstated,
+        waits: Waits::Unbounded,
+        after: After::Nothing,
+        access: Access::Anything,
+        interim: false,
+        simulate: |_, _| None,
+    };
+
+    /// Returns the sound file among these arguments.
+    #[must_use]
+    pub fn sound<'a>(&self, args: &'a [impl AsRef<str>]) -> Option<&'a str> {
+        let Plays::Sound(param) = self.plays else { return None };
+        args.get(param).map(AsRef::as_ref).filter(|file| !file.is_empty())
+    }
+
+    /// Returns how long it listens after what it plays, with these arguments; `None` for as long as it takes.
+    #[must_use]
+    pub fn listens(&self, args: &[impl AsRef<str>]) -> Option<Duration> {
+        let given = |param: usize| args.get(param).and_then(|ms| ms.as_ref().parse().ok());
+        match self.waits {
+            Waits::Short | Waits::Unbounded => Some(Duration::ZERO),
+            Waits::Millis(param) => given(param).map(Duration::from_millis),
+            Waits::AfterSound { millis, left_out, zero } => Some(match given(millis) {
+                None => Duration::from_millis(left_out.into()),
+                Some(0) => Duration::from_millis(zero.into()),
+                Some(ms) => Duration::from_millis(ms),
+            }),
+        }
+    }
+
+    pub(crate) fn refusal(&self, kind: RefusalKind, message: impl fmt::Display) -> Refusal {
+        Refusal {
+            kind,
+            command: self.verb,
+            parameter: None,
+            code: None,
+            result: None,
+            message: format!("{}: {message}", self.function.name),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Refusals: the one kind of error a script can catch.
+
+use std::fmt;
+
+/// The kind of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Asterisk can't carry or take an argument; nothing was sent.
+    Argument,
+    /// Asterisk refused the command: 510, 511, 520 or an unknown application.
+    Refused,
+    /// Asterisk tried and failed.
+    Failed,
+}
+
+impl RefusalKind {
+    /// Returns the word a script sees in `kind`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Argument => "argument",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A command that did not do what the script asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind.
+    pub kind: RefusalKind,
+    /// The verb.
+    pub command: &'static str,
+    /// The parameter at fault, if there is one.
+    pub parameter: Option<&'static str>,
+    /// The code of Asterisk's reply, if there was one.
+    pub code: Option<u16>,
+    /// The result in Asterisk's reply, if there was one.
+    pub result: Option<String>,
+    /// The problem, and what would be right.
+    pub message: String,
+}
+
+impl Refusal {
+    /// Returns the problem without any value of the script.
+    pub(crate) fn discreet(&self) -> String {
+        let what = match (self.kind, self.parameter) {
+            (RefusalKind::Argument, Some(parameter)) => return format!("{}: `{parameter}` is not right", self.command),
+            (RefusalKind::Argument, None) => "an argument is not right",
+            (RefusalKind::Refused, _) => "Asterisk refused it",
+            (RefusalKind::Failed, _) => "it failed",
+        };
+        format!("{}: {what}", self.command)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}

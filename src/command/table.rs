@@ -1,0 +1,131 @@
+//! The table: every command, and how one is looked up.
+
+use super::declaration::{Command, Function};
+use super::{database, dialplan, digits, line_state, log, playback, record, say, speech, text, variable};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// Asterisk's commands, in the order of the reference.
+pub static COMMANDS: &[&Command] = &[
+    &line_state::ANSWER,
+    &line_state::HANGUP,
+    &line_state::CHANNEL_STATUS,
+    &line_state::SET_AUTOHANGUP,
+    &line_state::SET_CALLERID,
+    &line_state::SET_MUSIC,
+    &line_state::TDD_MODE,
+    &line_state::ASYNCAGI_BREAK,
+    &playback::STREAM_FILE,
+    &playback::CONTROL_STREAM_FILE,
+    &digits::GET_DATA,
+    &digits::GET_OPTION,
+    &digits::WAIT_FOR_DIGIT,
+    &say::SAY_NUMBER,
+    &say::SAY_DIGITS,
+    &say::SAY_ALPHA,
+    &say::SAY_PHONETIC,
+    &say::SAY_DATE,
+    &say::SAY_TIME,
+    &say::SAY_DATETIME,
+    &record::RECORD_FILE,
+    &variable::GET_VARIABLE,
+    &variable::GET_FULL_VARIABLE,
+    &variable::SET_VARIABLE,
+    &database::DATABASE_GET,
+    &database::DATABASE_PUT,
+    &database::DATABASE_DEL,
+    &database::DATABASE_DELTREE,
+    &dialplan::EXEC,
+    &dialplan::GOSUB,
+    &dialplan::SET_CONTEXT,
+    &dialplan::SET_EXTENSION,
+    &dialplan::SET_PRIORITY,
+    &text::SEND_TEXT,
+    &text::RECEIVE_TEXT,
+    &text::RECEIVE_CHAR,
+    &text::SEND_IMAGE,
+    &log::VERBOSE,
+    &log::NOOP,
+    &speech::SPEECH_CREATE,
+    &speech::SPEECH_SET,
+    &speech::SPEECH_LOAD_GRAMMAR,
+    &speech::SPEECH_ACTIVATE_GRAMMAR,
+    &speech::SPEECH_RECOGNIZE,
+    &speech::SPEECH_DEACTIVATE_GRAMMAR,
+    &speech::SPEECH_UNLOAD_GRAMMAR,
+    &speech::SPEECH_DESTROY,
+];
+
+/// The commands a script has: Asterisk's, and those an embedder adds.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    added: Vec<&'static Command>,
+}
+
+impl Table {
+    /// Asterisk's commands.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { added: Vec::new() }
+    }
+
+    /// Adds a command. One whose verb or function is there already replaces it.
+    pub fn add(&mut self, command: &'static Command) {
+        self.added.insert(0, command);
+    }
+
+    /// Returns all commands, in the order of the reference.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Command> + Clone {
+        let replaced = |command: &&'static Command| {
+            let same = |added: &&Command| {
+                added.function.name == command.function.name || added.verb.eq_ignore_ascii_case(command.verb)
+            };
+            !self.added.iter().any(same)
+        };
+        COMMANDS.iter().copied().filter(replaced).chain(self.added.iter().rev().copied())
+    }
+
+    /// Returns the command of this function name.
+    #[must_use]
+    pub fn of_function(&self, name: &str) -> Option<&'static Command> {
+        self.added.iter().chain(COMMANDS).copied().find(|command| command.function.name == name)
+    }
+
+    /// Returns the command that this function sends, if the function is a command's.
+    #[must_use]
+    pub fn of(&self, function: &Function) -> Option<&'static Command> {
+        self.of_function(function.name).filter(|command| std::ptr::eq(&raw const command.function, function))
+    }
+
+    /// Returns the command that the words of a line begin with, and how many of them are its verb. Asterisk ignores
+    /// case here.
+    #[must_use]
+    pub fn of_words(&self, words: &[impl AsRef<str>]) -> Option<(&'static Command, usize)> {
+        let matched = |command: &'static Command| {
+            let mut verb = 0;
+            let matches = command.verb.split(' ').all(|word| {
+                verb += 1;
+                words.get(verb - 1).is_some_and(|w| w.as_ref().eq_ignore_ascii_case(word))
+            });
+            matches.then_some((command, verb))
+        };
+        let first = words.first()?.as_ref();
+        let by_word = by_first_word();
+        let listed = by_word.get(first).or_else(|| by_word.get(&*first.to_ascii_uppercase()));
+        let listed = listed.into_iter().flatten().copied().filter_map(matched);
+        // The last one of the longest is taken: of two with the same verb, the one that was added.
+        listed.chain(self.added.iter().rev().copied().filter_map(matched)).max_by_key(|(_, verb)| *verb)
+    }
+}
+
+/// The commands by the first word of their verb: a simulator looks one up for every line.
+fn by_first_word() -> &'static HashMap<&'static str, Vec<&'static Command>> {
+    static BY_WORD: OnceLock<HashMap<&'static str, Vec<&'static Command>>> = OnceLock::new();
+    BY_WORD.get_or_init(|| {
+        let mut by_word: HashMap<&str, Vec<&Command>> = HashMap::new();
+        for &command in COMMANDS {
+            by_word.entry(command.verb.split(' ').next().unwrap_or_default()).or_default().push(command);
+        }
+        by_word
+    })
+}
