@@ -138,7 +138,7 @@ fn phrases_that_contain_each_other_are_an_error() {
     folder.file("game.phrases", "ordinal: {n ordinal}");
     let played = play(&load(&folder, "game.rhai").unwrap(), "en");
     let fault = played.outcome.fault.unwrap().to_string();
-    let expected = "say: `parts` has parts in parts more than 16 deep: phrases that say each other?";
+    let expected = "say: `parts` has parts nested more than 16 deep: do phrases say each other?";
     assert!(fault.ends_with(expected), "{fault}");
 }
 
@@ -258,7 +258,7 @@ fn a_table_outside_the_folder_is_not_read() {
     symlink(folder.path("outside.phrases"), folder.path("scripts/game.phrases")).unwrap();
     let (library, _) = Library::open(&folder.path("scripts"), &Language::new(), Time::from_unix(1_000)).unwrap();
     let fault = play(&library.get("game").unwrap().script, "en").outcome.fault.unwrap().to_string();
-    assert!(fault.contains("beside the script is no table of phrases"), "{fault}");
+    assert!(fault.contains("there is no table of phrases (NAME.phrases) beside the script"), "{fault}");
 }
 
 #[test]
@@ -307,7 +307,7 @@ warning[missing-words]: no words for "mien" in game.prompts
   |
   = help: did you mean "mine"?
 
-warning[unused-prompt]: nobody plays "unheard"
+warning[unused-prompt]: "unheard" is never played
  --> game.prompts:3:1
   |
 3 | unheard: Nobody says this.
@@ -377,10 +377,10 @@ fn phrases_that_grow_too_large_in_a_call_are_refused() {
     let (list, array) = (many("say(#{ list: x })"), many("say([x, \"beep\"])"));
     let (list, array) = ((String::new(), list.as_str()), (String::new(), array.as_str()));
     for ((table, script), expected) in [
-        (given, "makes more than 1000 parts to be said: the phrase `p` (./game.phrases, line 1) uses too many"),
-        (silent, "makes more than 1000 parts to be said: the phrase `p` (./game.phrases, line 1) uses too many"),
-        (round, "has parts in parts more than 16 deep: phrases that say each other?"),
-        (list, "is a list that makes more than 1000 parts to be said"),
+        (given, "makes more than 1000 parts to say: the phrase `p` (./game.phrases, line 1) uses too many"),
+        (silent, "makes more than 1000 parts to say: the phrase `p` (./game.phrases, line 1) uses too many"),
+        (round, "has parts nested more than 16 deep: do phrases say each other?"),
+        (list, "is a list that makes more than 1000 parts to say"),
         (array, "has more than 1000 parts"),
     ] {
         let (code, said) = run("game.rhai", script, &table);
