@@ -769,9 +769,7 @@ fn a_new_game_passes_its_tests() {
     run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).prints("tt-monkeys");
     // Nothing is overwritten, not even one of the three files, and no incomplete game is left.
     fs::remove_file(file("rhai")).unwrap();
-    run(&["replay", text(&records)], "")
-        .code(2)
-        .prints_error("isn't there: name it with --script PATH or --scripts DIR");
+    run(&["new", text(&name)], "").code(2).prints_error("weasels-2.prompts already exists");
     assert!(!file("rhai").exists());
     for (bad, told) in [
         ("a b", "isn't a valid name"),
