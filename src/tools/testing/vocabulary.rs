@@ -4,7 +4,7 @@ use super::part;
 use super::test::{Failed, Test};
 use crate::command::{COMMANDS, Example, Function, Kind, Need, Param, Returns, Trouble};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, arities};
+use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, arities, is_in_tests_too};
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
@@ -288,9 +288,6 @@ fn body(name: &str) -> Option<Body> {
     })
 }
 
-/// The functions of calls that tests have as well.
-const SHARED: [&str; 7] = ["to_number", "random", "choose", "shuffle", "now", "date", "app_text"];
-
 /// Functions of calls that tests do not have, and what they have instead.
 const INSTEAD: &[(&str, &str)] = &[
     ("answer", "`place_call` places a call; whether the script answers it is the script's business"),
@@ -332,7 +329,7 @@ fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
     let instead = INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
     let known = || {
         COMMANDS.iter().any(|command| command.function.name == name)
-            || BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == name && !SHARED.contains(&name))
+            || BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == name && !is_in_tests_too(name))
     };
     let instead = instead.or_else(|| known().then_some("a test is the caller: it presses keys and hears prompts"))?;
     Some((format!("`{name}` is for scripts that are called, not for their tests"), instead.to_owned()))
