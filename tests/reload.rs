@@ -656,7 +656,7 @@ fn imports_are_compiled_once_and_end() {
     file("b30.rhai", "fn n() { 7 }");
     assert!(load("a25.rhai").is_ok());
     let error = load("a0.rhai").unwrap_err().to_string();
-    assert!(error.contains("it imports more than 1000 scripts"), "{error}");
+    assert!(error.contains("the script imports more than 1000 scripts"), "{error}");
     // A circle, also by way of a link.
     symlink("circle.rhai", folder.path("link.rhai")).unwrap();
     file("circle.rhai", r#"import "link" as l;"#);
@@ -669,7 +669,7 @@ fn imports_are_compiled_once_and_end() {
         file(&format!("deep{n}.rhai"), &format!("import \"deep{}\" as d;", n + 1));
     }
     let error = load("deep0.rhai").unwrap_err().to_string();
-    assert!(error.contains("imports go more than 64 scripts deep"), "{error}");
+    assert!(error.contains("imports are nested more than 64 scripts deep"), "{error}");
     // A linked module finds its neighbours where it is seen, then where it really is.
     file("shop/menu.rhai", r#"import "price" as p; fn price() { p::price() }"#);
     file("shop/price.rhai", "fn price() { 5 }");

@@ -1,4 +1,4 @@
-//! Functions as Rhai calls them: commands, and whatever takes any values.
+//! Registers functions with Rhai: the commands, and functions of any values.
 
 use super::call::Call;
 use super::convert::{dynamic, value};
@@ -7,19 +7,19 @@ use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext, RhaiFunc, Shared};
 use smallvec::SmallVec;
 use std::any::TypeId;
 
-/// As many arguments as a function that takes any number of them may get.
-const MOST_ARGUMENTS: usize = 9;
+/// The most arguments of a function that takes any number of them.
+const MAX_ARGUMENTS: usize = 9;
 
-/// With how many arguments a function can be called.
+/// Returns how many arguments a function can be called with.
 pub(crate) fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
     let least = function.params.iter().filter(|param| param.need == Need::Required).count();
     let repeats = function.params.last().is_some_and(|param: &Param| param.kind.repeats());
-    least..=if repeats { MOST_ARGUMENTS } else { function.params.len() }
+    least..=if repeats { MAX_ARGUMENTS } else { function.params.len() }
 }
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
-/// Registers a function of values of any type.
+/// Registers a function for values of any type.
 pub(crate) fn add(
     module: &mut Module,
     name: &str,
@@ -29,7 +29,7 @@ pub(crate) fn add(
     add_typed(module, name, &vec![TypeId::of::<Dynamic>(); arity], function);
 }
 
-/// Registers a function of values of these types.
+/// Registers a function for values of these types.
 pub(crate) fn add_typed(
     module: &mut Module,
     name: &str,

@@ -329,8 +329,7 @@ fn add_print(module: &mut Module) {
     for id in types {
         add_typed(module, "print", &[id], |context, args| {
             if let Ok(call) = Call::of(context) {
-                let line = context.call_position().line().unwrap_or(0);
-                call.state.prints_at(context.call_source().unwrap_or_default(), line);
+                call.state.note_print_place(context);
             }
             Ok(bounded::form(context, args[0].clone()).into())
         });
