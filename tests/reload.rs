@@ -840,7 +840,7 @@ fn what_lies_too_deep_is_told() {
     };
     let (code, said) = run(&["serve", "--check", "--scripts", "scripts"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("d16 is left out with all in it: folders are looked into 15 deep"), "{said}");
+    assert!(said.contains("d16 is ignored with everything in it: folders are read 15 deep"), "{said}");
     // Who checks and tests a folder goes as deep as it is.
     folder.file(&format!("scripts/{}bad.rhai", deep(90)), "let = 1;");
     folder.file(&format!("scripts/{}a.test.rhai", deep(90)), "fn test_a() { }");

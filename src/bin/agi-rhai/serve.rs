@@ -71,7 +71,7 @@ fn check(options: &Serve) -> ExitCode {
                     Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {
                         out::tell(format_args!("{change}\n"));
                     }
-                    Change::Live { .. } | Change::Removed { .. } => {}
+                    _ => {}
                 }
             }
             let (scripts, broken) = counts(&library);
