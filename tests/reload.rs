@@ -120,6 +120,7 @@ fn words(changes: &[Change]) -> Vec<String> {
         Change::Outside { name } => format!("outside {name}"),
         Change::TooDeep { name } => format!("too deep {name}"),
         Change::Unreadable { what, .. } => format!("unreadable {}", what.rsplit('/').next().unwrap()),
+        _ => format!("{change}"),
     };
     changes.iter().map(word).collect()
 }

@@ -305,7 +305,7 @@ impl Host {
             LoadError::Fault(fault) => (Status::Failure, fault.script.clone()),
         };
         let about = About { script: &script, version: "", fault: None, seed: 0 };
-        close(&mut session, &about, status, Some(&error.to_string()));
+        close(&mut session, &about, status, Some(&format!("{error:#}")));
         status
     }
 }

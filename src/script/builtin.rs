@@ -259,13 +259,17 @@ pub(crate) fn is_in_tests_too(name: &str) -> bool {
 /// that behave differently here.
 pub(crate) fn add_core(module: &mut Module) {
     add_commands(module);
-    TABLE.iter().for_each(|builtin| builtin.add(module));
+    for builtin in &TABLE {
+        builtin.add(module);
+    }
     add_replacements(module);
 }
 
 /// Registers the part of it that tests of scripts have too.
 pub(crate) fn add_to_tests_too(module: &mut Module) {
-    TABLE.iter().filter(|builtin| builtin.in_tests).for_each(|builtin| builtin.add(module));
+    for builtin in TABLE.iter().filter(|builtin| builtin.in_tests) {
+        builtin.add(module);
+    }
     add_replacements(module);
 }
 
@@ -417,6 +421,7 @@ fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     Err(call.exit())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of all functions of the table")]
 fn to_number(_: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     Ok(whole_number(args[0]).map_or_else(|| fallback(args, 1), Dynamic::from))
 }

@@ -29,7 +29,10 @@ pub struct Script {
 }
 
 /// The reason a script cannot be loaded.
+///
+/// `{:#}` writes it together with its cause.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum LoadError {
     /// The file doesn't exist or cannot be read.
     Missing(PathBuf, std::io::Error),
@@ -45,13 +48,25 @@ impl std::fmt::Display for LoadError {
                 // The folders that were searched, if the error lists them.
                 error.get_ref().map_or(Ok(()), |places| write!(f, ": {places}"))
             }
-            Self::Missing(path, error) => write!(f, "cannot read the script {}: {error}", path.display()),
+            Self::Missing(path, error) => {
+                write!(f, "cannot read the script {}", path.display())?;
+                if f.alternate() { write!(f, ": {error}") } else { Ok(()) }
+            }
             Self::Fault(fault) => fault.fmt(f),
         }
     }
 }
 
-impl std::error::Error for LoadError {}
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Missing(_, error) if error.kind() != std::io::ErrorKind::NotFound => Some(error),
+            // The message says it all.
+            Self::Missing(..) => None,
+            Self::Fault(fault) => fault.source(),
+        }
+    }
+}
 
 impl Script {
     /// Compiles a script that imports nothing.

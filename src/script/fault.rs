@@ -18,7 +18,7 @@ pub(crate) struct Source {
 }
 
 /// An error in a script, or a limit the script has exceeded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
     /// The error.

@@ -28,7 +28,7 @@ pub use fault::Fault;
 pub use language::Language;
 pub use library::{Change, Found, Library, Listed};
 pub use limits::{Limits, Memory};
-pub use phrases::{Flaw, Phrases};
+pub use phrases::Phrases;
 pub use rhai;
 pub use shown::literal;
 pub use state::PRINTED;

@@ -14,7 +14,6 @@ use super::names::{distance, nearest};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::OnceLock;
 
 /// The phrases that Asterisk's own recordings can say.
@@ -105,27 +104,22 @@ pub(crate) enum Way {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoNumber;
 
-/// An error in a table of phrases.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Flaw {
+/// An error in a line of a table.
+#[derive(Debug)]
+struct LineError {
     /// The line, counted from 1.
-    pub line: usize,
+    line: usize,
     /// The column in characters, counted from 1.
-    pub column: usize,
-    /// The error.
-    pub message: String,
-    /// How to fix it, if that is known.
-    pub hint: Option<String>,
+    column: usize,
+    message: String,
+    hint: Option<String>,
 }
 
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
+impl LineError {
+    fn in_table(self, name: &str, text: &str) -> Fault {
+        let source = text.lines().nth(self.line.wrapping_sub(1)).unwrap_or_default().to_owned();
+        let Self { line, column, message, hint } = self;
+        Fault { hint, line, column, source, ..Fault::new(name, message) }
     }
 }
 
@@ -136,30 +130,30 @@ impl PartialEq for Phrases {
 }
 
 impl Phrases {
-    /// Reads a table from the text of a file. Returns the lines that are valid, and the flaws of the others.
-    pub fn parse(name: &str, text: &str) -> (Self, Vec<Flaw>) {
+    /// Reads a table from the text of a file. Returns the lines that are valid, and the faults of the others.
+    pub fn parse(name: &str, text: &str) -> (Self, Vec<Fault>) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = Reader { languages: Vec::new(), known: None, flaws: Vec::new(), line: 0 };
+        let mut reader = Reader { languages: Vec::new(), known: None, errors: Vec::new(), line: 0 };
         for (line, text) in (1..).zip(text.lines()) {
             reader.line = line;
             reader.read(text);
         }
-        let mut flaws = reader.flaws;
-        flaws.extend(reader.languages.iter().flat_map(Language::gaps));
+        let mut errors = reader.errors;
+        errors.extend(reader.languages.iter().flat_map(Language::gaps));
         let source = Source { name: name.to_owned(), text: text.to_owned() };
         let table = Self { source, languages: reader.languages };
-        flaws.extend(table.too_long());
-        flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
-        (table, flaws)
+        errors.extend(table.too_long());
+        errors.sort_by_key(|error| (error.line, error.column));
+        (table, errors.into_iter().map(|error| error.in_table(name, text)).collect())
     }
 
-    /// Returns a flaw for each phrase that may have too many parts, but none for the phrases that use it.
-    fn too_long(&self) -> Vec<Flaw> {
+    /// Returns an error for each phrase that may have too many parts, but none for the phrases that use it.
+    fn too_long(&self) -> Vec<LineError> {
         let mut sizes = Sizes { table: self, known: HashMap::new(), too_long: Vec::new() };
         for (_, name, _) in self.entries() {
             sizes.of(name, 0);
         }
-        let flaw = |(name, line)| Flaw {
+        let error = |(name, line)| LineError {
             line,
             column: 1,
             message: format!(
@@ -167,16 +161,13 @@ impl Phrases {
             ),
             hint: Some("each use of a phrase counts all of its parts".to_owned()),
         };
-        sizes.too_long.into_iter().map(flaw).collect()
+        sizes.too_long.into_iter().map(error).collect()
     }
 
-    /// Reads a table. The first flaw is a fault.
+    /// Reads a table that must have no fault.
     pub(crate) fn compile(name: &str, text: &str) -> Result<Self, Box<Fault>> {
-        let (phrases, flaws) = Self::parse(name, text);
-        let Some(flaw) = flaws.into_iter().next() else { return Ok(phrases) };
-        let source = phrases.source.text.lines().nth(flaw.line - 1).unwrap_or_default().to_owned();
-        let place = Fault { line: flaw.line, column: flaw.column, source, ..Fault::new(name, flaw.message) };
-        Err(Box::new(Fault { hint: flaw.hint, ..place }))
+        let (phrases, faults) = Self::parse(name, text);
+        faults.into_iter().next().map_or(Ok(phrases), |fault| Err(Box::new(fault)))
     }
 
     /// Returns the phrases that Asterisk's own English recordings can say.
@@ -403,10 +394,10 @@ fn shown(categories: &[(PluralCategory, Vec<i64>)]) -> String {
 }
 
 impl Language {
-    /// Returns a flaw for each phrase that lacks a form.
-    fn gaps(&self) -> Vec<Flaw> {
+    /// Returns an error for each phrase that lacks a form.
+    fn gaps(&self) -> Vec<LineError> {
         let has = |phrase: &Phrase, category| phrase.find(Form::Category(category)).is_some();
-        let mut flaws = Vec::new();
+        let mut errors = Vec::new();
         let mut known: Option<Vec<_>> = None;
         for (name, phrase) in &self.phrases {
             if has(phrase, PluralCategory::Other) {
@@ -416,7 +407,7 @@ impl Language {
             let missing: Vec<_> = known.iter().filter(|(category, _)| !has(phrase, *category)).cloned().collect();
             if known.is_empty() || !missing.is_empty() {
                 let missing = if missing.is_empty() { "`other`".to_owned() } else { shown(&missing) };
-                flaws.push(Flaw {
+                errors.push(LineError {
                     line: phrase.line(),
                     column: 1,
                     message: format!("the phrase `{name}` has nothing for {missing} in [{}]", self.name),
@@ -424,7 +415,7 @@ impl Language {
                 });
             }
         }
-        flaws
+        errors
     }
 }
 
@@ -433,12 +424,12 @@ struct Reader {
     languages: Vec<Language>,
     /// The plural categories of the last language, once they have been looked up.
     known: Option<Categories>,
-    flaws: Vec<Flaw>,
+    errors: Vec<LineError>,
     line: usize,
 }
 
-/// The offset of an error in its line, its message and its hint.
-type LineError = (usize, String, Option<String>);
+/// An error with its offset in the line, its message and its hint.
+type Located = (usize, String, Option<String>);
 
 impl Reader {
     fn read(&mut self, text: &str) {
@@ -456,11 +447,11 @@ impl Reader {
         };
         if let Err((at, message, hint)) = read {
             let column = text[..start + at].chars().count() + 1;
-            self.flaws.push(Flaw { line: self.line, column, message, hint });
+            self.errors.push(LineError { line: self.line, column, message, hint });
         }
     }
 
-    fn heading(&mut self, line: &str) -> Result<(), LineError> {
+    fn heading(&mut self, line: &str) -> Result<(), Located> {
         let usual = || Some("a heading is a language in brackets, such as [de] or [pt_BR]".to_owned());
         let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let name = name.ok_or_else(|| (0, "the heading does not end with `]`".to_owned(), usual()))?.trim();
@@ -481,7 +472,7 @@ impl Reader {
         Ok(())
     }
 
-    fn phrase(&mut self, line: &str) -> Result<(), LineError> {
+    fn phrase(&mut self, line: &str) -> Result<(), Located> {
         let hint = || Some(A_LINE.to_owned());
         let Some((left, right)) = line.split_once(':') else {
             return Err((0, "there is no `:` after the name".to_owned(), hint()));
@@ -552,7 +543,7 @@ fn form_of(word: &str, language: &str, known: &mut Option<Categories>) -> Result
 }
 
 /// Reads what comes after the `:`.
-fn items(text: &str) -> Result<Vec<Item>, LineError> {
+fn items(text: &str) -> Result<Vec<Item>, Located> {
     let mut items = Vec::new();
     let mut rest = text;
     loop {
@@ -638,8 +629,8 @@ mod tests {
     use super::*;
 
     fn table(text: &str) -> Phrases {
-        let (phrases, flaws) = Phrases::parse("game.phrases", text);
-        assert_eq!(flaws, [], "in {text:?}");
+        let (phrases, faults) = Phrases::parse("game.phrases", text);
+        assert_eq!(faults, [], "in {text:?}");
         phrases
     }
 
@@ -737,83 +728,84 @@ mod tests {
         assert_eq!(found("y", "FR"), "fr");
     }
 
-    fn flaws(text: &str, expected: &[&str]) {
-        let (_, flaws) = Phrases::parse("game.phrases", text);
-        let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-        assert_eq!(flaws, expected, "in {text:?}");
+    fn check_faults(text: &str, expected: &[&str]) {
+        let (_, faults) = Phrases::parse("game.phrases", text);
+        let faults: Vec<String> =
+            faults.iter().map(|fault| fault.to_string().replacen("game.phrases:", "", 1)).collect();
+        assert_eq!(faults, expected, "in {text:?}");
     }
 
     #[test]
-    fn flaws_have_a_place_and_a_hint() {
+    fn faults_have_a_place_and_a_hint() {
         const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
         const A_VALUE: &str = "a value is written as its name in braces, such as {n}";
-        flaws("; fine\n\n  [de]\nx: a\n", &[]);
-        flaws("\u{feff}x: a\n", &[]);
-        flaws("x a", &[&format!("1:1: there is no `:` after the name; {A_LINE}")]);
-        flaws(" : a", &[&format!("1:2: there is no name before the `:`; {A_LINE}")]);
-        flaws("# x: a", &[&format!("1:1: \"#\" cannot be the name of a phrase; {A_LINE}")]);
-        flaws(
+        check_faults("; fine\n\n  [de]\nx: a\n", &[]);
+        check_faults("\u{feff}x: a\n", &[]);
+        check_faults("x a", &[&format!("1:1: there is no `:` after the name; {A_LINE}")]);
+        check_faults(" : a", &[&format!("1:2: there is no name before the `:`; {A_LINE}")]);
+        check_faults("# x: a", &[&format!("1:1: \"#\" cannot be the name of a phrase; {A_LINE}")]);
+        check_faults(
             "x one two: a",
             &["1:7: `two` is one word too many before the `:`; before the `:` come a name and, if it matters, \
                  a form such as `one`"],
         );
-        flaws(
+        check_faults(
             "[de\nx: a",
             &["1:1: the heading does not end with `]`; a heading is a language in brackets, such as [de] or [pt_BR]"],
         );
-        flaws(
+        check_faults(
             "[de 2]",
             &[
                 "1:2: \"de 2\" cannot be the name of a language; a heading is a language in brackets, such as [de] or [pt_BR]",
             ],
         );
-        flaws(
+        check_faults(
             "x: a\n[de]\n[EN]",
             &["3:1: [EN] has a heading already; put all phrases of a language below one heading"],
         );
-        flaws("ü: a {n", &[&format!("1:6: this `{{` has no `}}`; {A_VALUE}")]);
-        flaws("x: {a {n}", &[&format!("1:4: this `{{` has no `}}`; {A_VALUE}")]);
-        flaws("x: a}", &[&format!("1:5: \"a}}\" cannot be the name of a sound file; {A_VALUE}")]);
-        flaws("x: {}", &[&format!("1:5: \"\" cannot be the name of a value; {A_VALUE}")]);
-        flaws("x: {phrase}", &["1:5: a value cannot be called `phrase`; `phrase` names the phrase itself"]);
-        flaws(
+        check_faults("ü: a {n", &[&format!("1:6: this `{{` has no `}}`; {A_VALUE}")]);
+        check_faults("x: {a {n}", &[&format!("1:4: this `{{` has no `}}`; {A_VALUE}")]);
+        check_faults("x: a}", &[&format!("1:5: \"a}}\" cannot be the name of a sound file; {A_VALUE}")]);
+        check_faults("x: {}", &[&format!("1:5: \"\" cannot be the name of a value; {A_VALUE}")]);
+        check_faults("x: {phrase}", &["1:5: a value cannot be called `phrase`; `phrase` names the phrase itself"]);
+        check_faults(
             "x: \"a\", b",
             &["1:4: \"\\\"a\\\",\" cannot be the name of a sound file; sound files are written one after the \
                  other, without quotes or commas"],
         );
-        flaws("x: a ; hello", &["1:6: a comment needs a line of its own"]);
-        flaws("x: {n money}", &["1:5: `money` needs a currency; write it after `money`, such as {n money EUR}"]);
-        flaws("x: {n f f}", &["1:5: unexpected `f` after `f`"]);
-        flaws(
+        check_faults("x: a ; hello", &["1:6: a comment needs a line of its own"]);
+        check_faults("x: {n money}", &["1:5: `money` needs a currency; write it after `money`, such as {n money EUR}"]);
+        check_faults("x: {n f f}", &["1:5: unexpected `f` after `f`"]);
+        check_faults(
             "x: {n female}",
             &["1:5: `female` isn't a way to say a value; after the name may come a gender (`m`, `f`, `n`, `c`, `w`, \
                  `p`), \
                `digits`, `spell`, `ordinal`, `duration`, `money EUR`, `date` or `date FORMAT`"],
         );
-        flaws("x one: a\nx other: b\nx  one: c", &["3:1: [en] has `x  one` already"]);
-        flaws("x: a\nx other: b", &["2:1: [en] has `x other` already"]);
+        check_faults("x one: a\nx other: b\nx  one: c", &["3:1: [en] has `x  one` already"]);
+        check_faults("x: a\nx other: b", &["2:1: [en] has `x other` already"]);
     }
 
     #[test]
-    fn forms_that_a_language_lacks_are_flaws() {
-        flaws(
+    fn forms_that_a_language_lacks_are_faults() {
+        check_faults(
             "x one: a\nx few: b\nx other: c",
             &["2:3: [en] has no form `few`; its forms are `one` (1), `other` (0, 2, 3, ...), or a number such as `0` \
                  for that number alone"],
         );
-        flaws("x oen: a\nx: b", &["1:3: [en] has no form `oen`; did you mean `one`?"]);
-        flaws("x ones: a\nx: b", &["1:3: [en] has no form `ones`; did you mean `one`?"]);
-        flaws(
+        check_faults("x oen: a\nx: b", &["1:3: [en] has no form `oen`; did you mean `one`?"]);
+        check_faults("x ones: a\nx: b", &["1:3: [en] has no form `ones`; did you mean `one`?"]);
+        check_faults(
             "[pl]\nx one: a\nx few: b",
             &["2:1: the phrase `x` has nothing for `many` (0, 5, 6, ...) in [pl]; `x other: ...` is for all numbers \
                  without a line of their own"],
         );
-        flaws(
+        check_faults(
             "[pl]\nx 0: a",
             &["2:1: the phrase `x` has nothing for `one` (1), `few` (2, 3, 4, ...), `many` (0, 5, 6, ...) in [pl]; \
                `x other: ...` is for all numbers without a line of their own"],
         );
-        flaws(
+        check_faults(
             "[kids]\nx one: a\nx other: b",
             &["2:3: [kids] has no form `one`; the forms of [kids] are unknown: use `other` and numbers"],
         );
@@ -821,8 +813,8 @@ mod tests {
 
     #[test]
     fn the_core_table_is_valid_and_has_its_recordings() {
-        let (core, flaws) = Phrases::parse("core.phrases", CORE);
-        assert_eq!(flaws, []);
+        let (core, faults) = Phrases::parse("core.phrases", CORE);
+        assert_eq!(faults, []);
         let sounds = crate::pbx::Sounds::stock();
         for (language, name, _) in core.sounds() {
             assert!(sounds.find(name, language).is_some(), "{name}");

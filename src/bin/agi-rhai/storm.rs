@@ -53,7 +53,7 @@ pub fn storm(options: &Test, script: &Path) -> Result<bool> {
             let colour = std::io::stderr().is_terminal();
             bail!("{} cannot be called\n{}", path.display(), fault.render(colour));
         }
-        Err(error) => bail!("{error}"),
+        Err(error) => return Err(error.into()),
     };
     let seed = options.seed.unwrap_or_else(chance);
     let length = options.storm.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);

@@ -359,7 +359,7 @@ fn list(files: &[Loaded]) -> bool {
 fn told(error: &LoadError, colour: bool) -> String {
     match error {
         LoadError::Fault(fault) => fault.render(colour),
-        LoadError::Missing(..) => error.to_string(),
+        _ => format!("{error:#}"),
     }
 }
 

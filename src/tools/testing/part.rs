@@ -393,7 +393,7 @@ pub(super) fn place_call(run: &Test, args: &mut Args<'_, '_>) -> Outcome {
             fault: Some(fault),
             ..Failed::default()
         })),
-        error @ LoadError::Missing(..) => Trouble::Misuse(format!("place_call: {error}")),
+        error @ LoadError::Missing(..) => Trouble::Misuse(format!("place_call: {error:#}")),
     })?;
     live.calls += 1;
     let number = i64::try_from(live.calls).unwrap_or(0);
