@@ -144,8 +144,8 @@ fn add_parts(module: &mut Module) {
     });
 }
 
-/// Registers the functions that turn values into text, except `print`, which also notes its place. The text is cut where
-/// it gets too long: after an error, Rhai would write the value itself.
+/// Registers the functions that turn values into text, except `print`, which also notes its place. The text is cut
+/// where it gets too long: after an error, Rhai would write the value itself.
 fn add_forms(module: &mut Module) {
     for name in ["to_string", "to_debug", "debug"] {
         function(name).set_into_module(module, |context: NativeCallContext, value: &mut Array| {
@@ -247,8 +247,8 @@ fn from_json(value: serde_json::Value) -> Dynamic {
 /// The longest name of a function, in bytes.
 const MAX_NAME: usize = 128;
 
-/// Registers the functions of arrays that take the name of another function. Given a name of a megabyte, Rhai would hash
-/// it for each element, and write an error of a megabyte.
+/// Registers the functions of arrays that take the name of another function. Given a name of a megabyte, Rhai would
+/// hash it for each element, and write an error of a megabyte.
 fn add_named(module: &mut Module) {
     let (array, text, any) = (TypeId::of::<Array>(), TypeId::of::<ImmutableString>(), TypeId::of::<Dynamic>());
     let of_one =

@@ -177,8 +177,8 @@ impl Drop for Script {
     }
 }
 
-/// Returns a short hash of these texts: FNV-1a, the same on every machine and in every build. It distinguishes versions;
-/// it isn't cryptographic.
+/// Returns a short hash of these texts: FNV-1a, the same on every machine and in every build. It distinguishes
+/// versions; it isn't cryptographic.
 fn version<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for text in texts {

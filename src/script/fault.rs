@@ -65,7 +65,8 @@ impl Fault {
         }
     }
 
-    /// Returns the fault with the values of the call. It is for whoever made the call: a developer at the phone, a test.
+    /// Returns the fault with the values of the call. It is for whoever made the call: a developer at the phone, a
+    /// test.
     ///
     /// Once a caller has answered a secret question, any value of the script may be made from the answer. From then on
     /// a fault is reported without values (`the text "4711" compared with the number 5` becomes `a text compared with a
@@ -269,8 +270,8 @@ impl Fault {
     }
 }
 
-/// Returns an error as rustc would show it. It has a title (level, rule, message), the script, the part of a line that is
-/// marked (line, column, width in characters), the functions it was called from, and a hint.
+/// Returns an error as rustc would show it. It has a title (level, rule, message), the script, the part of a line that
+/// is marked (line, column, width in characters), the functions it was called from, and a hint.
 pub(crate) fn render(
     (level, rule, message): (Level<'static>, Option<&str>, &str),
     script: &str,

@@ -91,8 +91,8 @@ impl Places {
     }
 }
 
-/// Finds the table of phrases beside a script (if that is a link, also beside its target). Most scripts have none, which
-/// costs two looks at the disk.
+/// Finds the table of phrases beside a script (if that is a link, also beside its target). Most scripts have none,
+/// which costs two looks at the disk.
 pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
     let find = |script: &Path, files: &mut dyn Files| {
         let path = script.with_extension("phrases");

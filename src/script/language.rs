@@ -13,8 +13,8 @@ use rhai::{
 use std::any::TypeId;
 
 rhai::def_package! {
-    /// Rhai's own functions, without those for blobs and bits, and without the operators that Rhai has built in as well:
-    /// every start of the program pays for each function.
+    /// Rhai's own functions, without those for blobs and bits, and without the operators that Rhai has built in as
+    /// well: every start of the program pays for each function.
     pub(crate) WordsPackage(lib) : LanguageCorePackage, BasicStringPackage, BasicIteratorPackage,
         BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage
     {

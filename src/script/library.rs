@@ -39,9 +39,9 @@ const MAX_DEPTH: usize = 16;
 
 /// A folder of scripts, compiled and kept up to date. Calls only look scripts up; one loader scans the folder.
 ///
-/// The scripts are all files that end in `.rhai`, in the folder and the folders inside it, except hidden files and tests
-/// (`.test.rhai`). Links are followed if they lead to a place inside the folder. The folder itself may be a link, which
-/// may be changed to lead elsewhere.
+/// The scripts are all files that end in `.rhai`, in the folder and the folders inside it, except hidden files and
+/// tests (`.test.rhai`). Links are followed if they lead to a place inside the folder. The folder itself may be a link,
+/// which may be changed to lead elsewhere.
 pub struct Library {
     folder: PathBuf,
     language: Language,
@@ -182,8 +182,8 @@ impl Library {
         &self.folder
     }
 
-    /// Looks up the script of this name: its path within the folder, with or without `.rhai`. It neither touches the disk
-    /// nor compiles, and waits only for another look-up or a swap.
+    /// Looks up the script of this name: its path within the folder, with or without `.rhai`. It neither touches the
+    /// disk nor compiles, and waits only for another look-up or a swap.
     ///
     /// # Errors
     /// There is no such script, or it has never been valid.

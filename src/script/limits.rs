@@ -4,8 +4,8 @@ use rustix::time::{ClockId, clock_gettime};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left to the work
-/// between two operations: dropping nested values, for instance, takes megabytes.
+/// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left to the
+/// work between two operations: dropping nested values, for instance, takes megabytes.
 pub(crate) const MAX_STACK: usize = 4 * 1024 * 1024;
 
 /// The limits of a script. Waiting counts only in `on_hangup`.

@@ -1,4 +1,4 @@
-//! Scripts: what runs them, and one call of one of them.
+//! Scripts: compiling them, running them in a call, and keeping a folder of them up to date.
 
 mod bindings;
 mod bounded;

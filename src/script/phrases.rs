@@ -116,8 +116,8 @@ struct LineError {
 }
 
 impl LineError {
-    fn in_table(self, name: &str, text: &str) -> Fault {
-        let source = text.lines().nth(self.line.wrapping_sub(1)).unwrap_or_default().to_owned();
+    fn in_table(self, name: &str, lines: &[&str]) -> Fault {
+        let source = lines.get(self.line.wrapping_sub(1)).copied().unwrap_or_default().to_owned();
         let Self { line, column, message, hint } = self;
         Fault { hint, line, column, source, ..Fault::new(name, message) }
     }
@@ -144,7 +144,8 @@ impl Phrases {
         let table = Self { source, languages: reader.languages };
         errors.extend(table.too_long());
         errors.sort_by_key(|error| (error.line, error.column));
-        (table, errors.into_iter().map(|error| error.in_table(name, text)).collect())
+        let lines: Vec<&str> = text.lines().collect();
+        (table, errors.into_iter().map(|error| error.in_table(name, &lines)).collect())
     }
 
     /// Returns an error for each phrase that may have too many parts, but none for the phrases that use it.
