@@ -87,7 +87,10 @@ pub fn value(reply: &Reply) -> Option<Entry> {
     Some(Entry::text(start..start + value.len()))
 }
 
-/// The texts in quotes, and the digit.
+/// What comes before a digit in a reply of speech recognition.
+const DIGIT: &str = " digit=";
+
+/// Returns the texts in quotes, and the digit.
 fn speech(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();
@@ -95,7 +98,6 @@ fn speech(text: &str) -> Vec<Entry> {
     for pair in quotes.chunks(2) {
         entries.push(Entry::text(pair[0] + 1..pair.get(1).copied().unwrap_or(text.len())));
     }
-    const DIGIT: &str = " digit=";
     if let Some(start) = text.find(DIGIT).map(|at| at + DIGIT.len())
         && !entries.iter().any(|entry| entry.at.contains(&start))
     {

@@ -174,7 +174,7 @@ fn add_to_calls(module: &mut Module) {
         add(module, "go_to", arity, go_to);
     }
     add(module, "elapsed", 0, |context, _| {
-        let elapsed = Call::of(context)?.with_session(|session| session.asked() - session.began())?;
+        let elapsed = Call::of(context)?.with_session(|session| session.script_now() - session.began())?;
         Ok(elapsed.as_secs_f64().into())
     });
 }
@@ -315,7 +315,7 @@ fn number(value: &Dynamic) -> Option<INT> {
 }
 
 fn unix(call: &Call) -> Result<INT, Box<EvalAltResult>> {
-    let now = call.with_session(|session| session.asked_wall().since_epoch())?;
+    let now = call.with_session(|session| session.script_wall().since_epoch())?;
     Ok(INT::try_from(now.as_secs()).unwrap_or(INT::MAX))
 }
 
