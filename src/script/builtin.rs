@@ -484,7 +484,7 @@ fn shuffle(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
 }
 
 fn elapsed(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
-    let elapsed = Call::of(context)?.with_session(|session| session.asked() - session.began())?;
+    let elapsed = Call::of(context)?.with_session(|session| session.script_now() - session.began())?;
     Ok(elapsed.as_secs_f64().into())
 }
 
@@ -493,7 +493,7 @@ fn now(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
 }
 
 fn unix_time(call: &Call) -> Result<INT, Box<EvalAltResult>> {
-    let now = call.with_session(|session| session.asked_wall().since_epoch())?;
+    let now = call.with_session(|session| session.script_wall().since_epoch())?;
     Ok(INT::try_from(now.as_secs()).unwrap_or(INT::MAX))
 }
 
