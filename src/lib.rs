@@ -55,7 +55,7 @@ pub mod agi;
 pub mod clock;
 pub mod command;
 pub mod host;
-pub mod ivr;
+mod ivr;
 pub mod pbx;
 pub mod script;
 pub mod session;
@@ -66,6 +66,45 @@ pub mod transport;
 pub use host::{Host, Outcome, Status};
 pub use script::{Fault, Script};
 pub use session::Session;
+
+/// Parts that only the program `agi-rhai` uses. They may change with every version, and aren't documented.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::agi::environment::{MAX_BLOCK, NAMES};
+    pub use crate::agi::line::{LONG_LINE, LineError, MAX_WORDS, SAFE_LINE, quote, split};
+    pub use crate::agi::printable::{is_hidden, printable, printable_lines};
+    pub use crate::agi::reply::{Frame, Framer, MAX_REPLY};
+    pub use crate::command::encode::{Encoded, Rules};
+    pub use crate::command::hears::{Entry, value as value_entry};
+    pub use crate::ivr::QUESTIONS;
+    pub use crate::script::builtin::BUILTINS;
+    pub use crate::script::shown::literal;
+    pub use crate::tools::check::asterisk::OLDEST_ASTERISK;
+    pub use crate::tools::outline::words::{WORDS, Word, words};
+    pub use crate::tools::outline::{
+        Calling, CursorContext, KEYWORDS, Key, Outline, Symbol, SymbolKind, Token, TokenKind, Use, imported,
+        may_be_named,
+    };
+    pub use crate::tools::testing::vocabulary::VOCABULARY;
+    pub use crate::transport::recorded::Recorded;
+
+    /// What scripts may have Asterisk run.
+    pub mod permissions {
+        pub use crate::command::permissions::*;
+    }
+    /// The pages of the reference.
+    pub mod reference {
+        pub use crate::command::reference::*;
+    }
+    /// Recordings as files.
+    pub mod recording {
+        pub use crate::transport::recording::*;
+    }
+    /// Recordings that are played again.
+    pub mod replay {
+        pub use crate::transport::replay::*;
+    }
+}
 
 /// The Rust code of the pages, run by rustdoc.
 #[cfg(doctest)]

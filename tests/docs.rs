@@ -21,11 +21,13 @@
 #[allow(dead_code, reason = "its `main` is for people")]
 mod embed;
 
-use agi_rhai::command::{Table, reference};
-use agi_rhai::ivr::QUESTIONS;
+use agi_rhai::command::Table;
+use agi_rhai::internals::BUILTINS;
+use agi_rhai::internals::QUESTIONS;
+use agi_rhai::internals::VOCABULARY;
+use agi_rhai::internals::reference;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
-use agi_rhai::script::{BUILTINS, Script};
-use agi_rhai::tools::testing::VOCABULARY;
+use agi_rhai::script::Script;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Fault, Host, Outcome, Session, Status};
 use std::fs;

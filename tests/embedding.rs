@@ -162,7 +162,10 @@ fn deep_scripts() -> Vec<String> {
 
 #[test]
 fn nothing_public_needs_a_large_stack() {
-    use agi_rhai::tools::{check::Checker, outline::Outline, storm, testing::TestRunner};
+    use agi_rhai::internals::Outline;
+    use agi_rhai::tools::check::Checker;
+    use agi_rhai::tools::storm;
+    use agi_rhai::tools::testing::TestRunner;
     let mut host = Host::new();
     host.limits_mut().computing = Duration::from_millis(100);
     let checker = Checker::new(host.language());

@@ -2,9 +2,9 @@
 //! replies, and against the simulator, which must give the same replies by itself.
 
 use agi_rhai::command::{COMMANDS, Command, Example, Hears, OnMinusOne, Plays, Returns};
-use agi_rhai::ivr::QUESTIONS;
+use agi_rhai::internals::BUILTINS;
+use agi_rhai::internals::QUESTIONS;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
-use agi_rhai::script::BUILTINS;
 use agi_rhai::transport::{Simulator, Stream, Transport};
 use agi_rhai::{Host, Session, Status};
 use rhai::{Dynamic, Module};

@@ -2,7 +2,7 @@
 
 use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
 use crate::support::server::{Server, environment, reply, wait_until};
-use agi_rhai::agi::is_hidden;
+use agi_rhai::internals::is_hidden;
 use std::io::{Read, Write};
 use std::process::Stdio;
 

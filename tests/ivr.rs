@@ -1,7 +1,6 @@
 //! Questions and menus on the simulator. `live_ivr.rs` plays the cases of [`CASES`] on a real Asterisk too, with the
 //! same callers and results.
 
-use agi_rhai::agi;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
 use agi_rhai::pbx::{self, Act, Caller, Channel, ChannelState, Digit, Hearing, Plan, Voice};
@@ -427,7 +426,7 @@ impl Played {
 /// Returns what a transcript logs by `verbose`.
 pub fn logged(lines: &[String]) -> Vec<String> {
     let said = lines.iter().filter_map(|line| line.strip_prefix("C: VERBOSE "));
-    said.map(|words| String::from_utf8_lossy(&agi::split(words.as_bytes())[0]).into_owned()).collect()
+    said.map(|words| String::from_utf8_lossy(&agi_rhai::internals::split(words.as_bytes())[0]).into_owned()).collect()
 }
 
 /// Makes a channel like that of a call of the real Asterisk.

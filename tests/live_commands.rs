@@ -5,7 +5,7 @@ use crate::support::asterisk::{Call, Line, asterisk};
 use agi_rhai::command::{COMMANDS, Table};
 use agi_rhai::pbx::{self, Channel, ChannelState, Plan, Voice};
 use agi_rhai::transport::Simulator;
-use agi_rhai::{Host, Session, agi};
+use agi_rhai::{Host, Session};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -508,7 +508,7 @@ fn report(case: &Case, live: &[String], simulated: &[String], at: usize) -> Stri
 fn verbs(lines: &[String]) -> BTreeSet<&'static str> {
     let mut verbs = BTreeSet::new();
     for line in lines.iter().filter_map(|line| line.strip_prefix("C: ")) {
-        let words = agi::split(line.as_bytes());
+        let words = agi_rhai::internals::split(line.as_bytes());
         let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         verbs.extend(Table::new().of_words(&words).map(|(command, _)| command.verb));

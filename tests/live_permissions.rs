@@ -2,7 +2,7 @@
 //! allows it, and does nothing otherwise.
 
 use crate::support::asterisk::{Call, asterisk};
-use agi_rhai::command::permissions::{NameKind, allowed};
+use agi_rhai::internals::permissions::{NameKind, allowed};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

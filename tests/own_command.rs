@@ -3,9 +3,10 @@
 use crate::support::process::Folder;
 use agi_rhai::agi::Reply;
 use agi_rhai::command::{
-    Access, Command, Function, Hears, Kind, MissingSound, OnMinusOne, Param, Plays, Returns, Table, Value, reference,
+    Access, Command, Function, Hears, Kind, MissingSound, OnMinusOne, Param, Plays, Returns, Table, Value,
 };
 use agi_rhai::host::Recorder;
+use agi_rhai::internals::reference;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan, Sounds};
 use agi_rhai::script::rhai::{EvalAltResult, FuncRegistration, Module, NativeCallContext};
 use agi_rhai::session::{Observer, Sent};

@@ -2,9 +2,9 @@
 
 use crate::support::process::{Folder, agi_rhai, program};
 use agi_rhai::command::COMMANDS;
-use agi_rhai::ivr::QUESTIONS;
-use agi_rhai::script::BUILTINS;
-use agi_rhai::tools::testing::VOCABULARY;
+use agi_rhai::internals::BUILTINS;
+use agi_rhai::internals::QUESTIONS;
+use agi_rhai::internals::VOCABULARY;
 use std::process::{Command, Stdio};
 
 /// Runs it without a call: code, standard output, standard error.

@@ -2,7 +2,8 @@
 
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::Host;
-use agi_rhai::tools::testing::{TestRunner, VOCABULARY};
+use agi_rhai::internals::VOCABULARY;
+use agi_rhai::tools::testing::TestRunner;
 use quick_junit::{NonSuccessKind, TestCaseStatus};
 use std::path::Path;
 

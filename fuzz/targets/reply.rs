@@ -1,7 +1,8 @@
 //! What Asterisk sends: no bytes break the parser, in whatever pieces they arrive.
 #![no_main]
 
-use agi_rhai::agi::{Environment, Frame, Framer};
+use agi_rhai::agi::Environment;
+use agi_rhai::internals::{Frame, Framer};
 use libfuzzer_sys::fuzz_target;
 
 /// Returns the frames of these pieces, parsed whenever one has arrived.

@@ -1,7 +1,7 @@
 //! Command lines: what is quoted is split back into the same words, and no line breaks the splitter.
 #![no_main]
 
-use agi_rhai::agi::{quote, split};
+use agi_rhai::internals::{quote, split};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -2,14 +2,16 @@
 //!
 //! The grammar comes from `res/res_agi.c` of Asterisk 22 (`parse_args`, `setup_env`, `ast_agi_send`), as of 22.10.
 
-pub mod environment;
-pub mod line;
-pub mod printable;
-pub mod reply;
+pub(crate) mod environment;
+pub(crate) mod line;
+pub(crate) mod printable;
+pub(crate) mod reply;
 mod text;
 
 pub use environment::{Environment, ProtocolError};
-pub use line::{LineError, quote, split};
-pub use printable::{is_hidden, printable, printable_lines};
-pub use reply::{Frame, Framer, Reply};
+pub use reply::Reply;
+
+pub(crate) use line::{LineError, quote, split};
+pub(crate) use printable::{is_hidden, printable};
+pub(crate) use reply::{Frame, Framer};
 pub(crate) use text::text;

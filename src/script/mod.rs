@@ -2,7 +2,7 @@
 
 mod bindings;
 mod bounded;
-mod builtin;
+pub(crate) mod builtin;
 mod call;
 mod compile;
 mod convert;
@@ -15,11 +15,10 @@ mod library;
 mod limits;
 mod names;
 mod phrases;
-mod shown;
+pub(crate) mod shown;
 mod state;
 mod usage;
 
-pub use builtin::BUILTINS;
 pub use call::Call;
 pub use compile::{LoadError, Script};
 pub use coverage::Coverage;
@@ -28,20 +27,18 @@ pub use fault::Fault;
 pub use language::Language;
 pub use library::{Change, Found, Library, Listed};
 pub use limits::{Limits, Memory};
-pub use phrases::Phrases;
 pub use rhai;
-pub use shown::literal;
 pub use state::PRINTED;
 
 pub(crate) use bindings::add;
-pub(crate) use builtin::{add_core, add_to_tests_too, is_in_tests_too};
+pub(crate) use builtin::{BUILTINS, add_core, add_to_tests_too, is_in_tests_too};
 pub(crate) use convert::{dynamic, value};
 pub(crate) use fault::{MAX_MESSAGE, Source, render};
 pub(crate) use import::{DEEPEST, Disk, Files, Loader, Places, plain};
 pub(crate) use language::WordsPackage;
 pub(crate) use limits::{lock, processor_time};
 pub(crate) use names::{VALUES, distance, nearest};
-pub(crate) use phrases::{Item, MOST_PARTS, NoNumber, Phrase, Way, Wording, best};
-pub(crate) use shown::{SHOWN, quoted, short, shown};
+pub(crate) use phrases::{Item, MOST_PARTS, NoNumber, Phrase, Phrases, Way, Wording, best};
+pub(crate) use shown::{SHOWN, literal, quoted, short, shown};
 pub(crate) use state::{CallState, Finished};
 pub(crate) use usage::look_soon;

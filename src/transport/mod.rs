@@ -1,15 +1,15 @@
 //! The other end of a session: a real Asterisk, a simulated one, or a recorded call.
 
 mod peer;
-mod recorded;
-pub mod recording;
+pub(crate) mod recorded;
+pub(crate) mod recording;
 mod redaction;
-pub mod replay;
+pub(crate) mod replay;
 mod simulator;
 mod stream;
 
 pub use peer::{Ending, Heard, Note, Peer, Transport};
-pub use recorded::Recorded;
-pub use replay::Replay;
 pub use simulator::Simulator;
 pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
+
+pub(crate) use recorded::Recorded;

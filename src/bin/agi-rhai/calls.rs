@@ -2,8 +2,8 @@
 
 use crate::out;
 use crate::value_parsers::natural;
-use agi_rhai::agi::printable;
 use agi_rhai::host::control::COLUMNS;
+use agi_rhai::internals::printable;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use rustix::io::Errno;

@@ -2,12 +2,13 @@
 
 use crate::out;
 use crate::terminal::shows_colour;
-use agi_rhai::command::reference::notes;
 use agi_rhai::command::{Command, Example, Function, Kind, Need, Param, Table};
-use agi_rhai::ivr::QUESTIONS;
-use agi_rhai::script::{BUILTINS, Language};
-use agi_rhai::tools::outline::words::{WORDS, Word};
-use agi_rhai::tools::testing::VOCABULARY;
+use agi_rhai::internals::BUILTINS;
+use agi_rhai::internals::QUESTIONS;
+use agi_rhai::internals::VOCABULARY;
+use agi_rhai::internals::reference::notes;
+use agi_rhai::internals::{WORDS, Word};
+use agi_rhai::script::Language;
 use std::fmt::Write as _;
 use std::io::stdout;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use crate::common::CommonOptions;
 use crate::panics;
-use agi_rhai::agi::{printable, printable_lines};
+use agi_rhai::internals::{printable, printable_lines};
 use agi_rhai::script::PRINTED;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;

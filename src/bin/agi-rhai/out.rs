@@ -5,9 +5,9 @@
 //! The reader of a pipe may stop early, as `head` does: further output is dropped and doesn't change the exit code.
 //! Output that is lost for another reason, such as a full disk, is reported and is a failure.
 //!
-//! [`printable`]: agi_rhai::agi::printable
+//! [`printable`]: agi_rhai::internals::printable
 
-use agi_rhai::agi::{is_hidden, printable_lines};
+use agi_rhai::internals::{is_hidden, printable_lines};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;

@@ -3,14 +3,13 @@
 mod as_test;
 
 use crate::out;
-use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
+use agi_rhai::internals::printable;
+use agi_rhai::internals::recording::{Event, Tape};
+use agi_rhai::internals::replay::{Departure, Replay};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::{Observer, Sent};
-use agi_rhai::transport;
-use agi_rhai::transport::recording::{Event, Tape};
-use agi_rhai::transport::replay::Departure;
 use agi_rhai::{Fault, Host, Outcome, Script, Session};
 use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Write as _};
@@ -190,7 +189,7 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
         Err(LoadError::Fault(fault)) => return Ok(Verdict::Departs(fault.render(stdout().is_terminal()))),
         Err(error) => return Err(error.into()),
     };
-    let replay = transport::Replay::new(Arc::clone(tape));
+    let replay = Replay::new(Arc::clone(tape));
     let progress = replay.watch();
     let place = Arc::new(LastCommand::default());
     let mut session = Session::begin(Box::new(replay))?;
@@ -216,7 +215,7 @@ struct Report<'a> {
 
 /// Returns the status if this is one of the host's own commands at the end, empty for the version.
 fn status(line: &[u8]) -> Option<String> {
-    let words = agi_rhai::agi::split(line);
+    let words = agi_rhai::internals::split(line);
     let name = words.get(2).filter(|_| words[0] == b"SET" && words[1] == b"VARIABLE")?;
     match name.as_slice() {
         b"AGI_RHAI_VERSION" => Some(String::new()),

@@ -6,7 +6,7 @@ use crate::seed::random_seed;
 use crate::terminal::shows_colour;
 use crate::value_parsers::whole;
 use agi_rhai::Host;
-use agi_rhai::agi::printable;
+use agi_rhai::internals::printable;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
 use agi_rhai::tools::storm::{Length, Report, Storm};

@@ -1,6 +1,6 @@
 //! Parsers for the values of options.
 
-use agi_rhai::tools::check::OLDEST_ASTERISK;
+use agi_rhai::internals::OLDEST_ASTERISK;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;

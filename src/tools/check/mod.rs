@@ -1,7 +1,7 @@
 //! The checker: finds what is wrong with a script without running it.
 
 mod ast;
-mod asterisk;
+pub(crate) mod asterisk;
 mod checker;
 mod finding;
 mod flow;
@@ -14,7 +14,6 @@ mod text;
 mod walk;
 mod words;
 
-pub use asterisk::OLDEST_ASTERISK;
 pub use checker::Checker;
 pub use finding::Finding;
 pub use rules::{RULES, Rule, Severity};

@@ -16,7 +16,7 @@ mod resolve;
 mod signs;
 mod statements;
 mod symbol;
-pub mod words;
+pub(crate) mod words;
 
 pub use cursor::{Calling, CursorContext};
 pub use imports::imported;

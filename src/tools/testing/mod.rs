@@ -19,11 +19,10 @@ mod scripts;
 mod suite;
 mod test;
 mod test_call;
-mod vocabulary;
+pub(crate) mod vocabulary;
 mod watched;
 mod words;
 
 pub use report::Failure;
 pub use runner::{Covered, Report, TestRunner};
 pub use suite::Suite;
-pub use vocabulary::VOCABULARY;

@@ -4,13 +4,13 @@ use super::answer::{Answer, value};
 use super::cursor::{BUILTIN_VALUES, CAUGHT_ERROR, Cursor, is_exported};
 use super::markdown::{described_words, markdown};
 use super::workspace::{Prompt, Workspace, same_file};
-use agi_rhai::agi::environment::NAMES;
-use agi_rhai::command::reference::article;
 use agi_rhai::command::{Kind, Need, Param};
+use agi_rhai::internals::NAMES;
+use agi_rhai::internals::VOCABULARY;
+use agi_rhai::internals::reference::article;
+use agi_rhai::internals::{CursorContext, KEYWORDS, Symbol, SymbolKind};
+use agi_rhai::internals::{WORDS, words};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::tools::outline::words::{WORDS, words};
-use agi_rhai::tools::outline::{CursorContext, KEYWORDS, Symbol, SymbolKind};
-use agi_rhai::tools::testing::VOCABULARY;
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, InsertTextFormat, TextEdit};
 use std::collections::{BTreeMap, BTreeSet};
 impl Cursor<'_> {

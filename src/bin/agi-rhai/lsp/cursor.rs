@@ -1,10 +1,10 @@
 //! The cursor in an open text, and the meaning of the name under it.
 
 use super::workspace::{Document, Workspace};
-use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::{Function, Plays};
-use agi_rhai::tools::outline::words::{Word, words};
-use agi_rhai::tools::outline::{Calling, CursorContext, Outline, Symbol, SymbolKind, TokenKind, Use};
+use agi_rhai::internals::NAMES;
+use agi_rhai::internals::{Calling, CursorContext, Outline, Symbol, SymbolKind, TokenKind, Use};
+use agi_rhai::internals::{Word, words};
 use lsp_types::{Location, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 use super::cursor::{Cursor, Meaning};
 use super::markdown::{described, described_function, described_words, markdown};
 use agi_rhai::command::{Function, Need};
+use agi_rhai::internals::{Outline, Symbol};
+use agi_rhai::internals::{Word, words};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::tools::outline::words::{Word, words};
-use agi_rhai::tools::outline::{Outline, Symbol};
 use lsp_types::{
     Hover, HoverContents, MarkupContent, MarkupKind, ParameterInformation, ParameterLabel, SignatureHelp,
     SignatureInformation,

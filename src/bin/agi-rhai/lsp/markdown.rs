@@ -1,9 +1,9 @@
 //! Documentation as Markdown.
 
-use agi_rhai::command::reference::article;
 use agi_rhai::command::{Command, Function};
-use agi_rhai::tools::outline::Symbol;
-use agi_rhai::tools::outline::words::Word;
+use agi_rhai::internals::Symbol;
+use agi_rhai::internals::Word;
+use agi_rhai::internals::reference::article;
 use lsp_types::{Documentation, MarkupContent, MarkupKind};
 pub fn markdown(text: String) -> Documentation {
     Documentation::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: text })

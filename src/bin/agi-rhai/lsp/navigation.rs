@@ -3,7 +3,7 @@
 use super::answer::{Answer, error, value};
 use super::cursor::{Cursor, Meaning, exported, is_exported};
 use super::workspace::same_file;
-use agi_rhai::tools::outline::{CursorContext, Outline, Symbol, SymbolKind, may_be_named};
+use agi_rhai::internals::{CursorContext, Outline, Symbol, SymbolKind, may_be_named};
 use lsp_server::{ErrorCode, ResponseError};
 use lsp_types::{DocumentHighlight, Location, Position, PrepareRenameResponse, Range, TextEdit, Uri, WorkspaceEdit};
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, value};
 use super::workspace::{Document, Workspace};
-use agi_rhai::tools::outline::{Symbol, SymbolKind};
+use agi_rhai::internals::{Symbol, SymbolKind};
 use lsp_types::{DocumentSymbol, Location, SymbolInformation};
 /// Returns the functions and imports of a script, and the variables outside of functions.
 pub fn symbols(workspace: &Workspace, document: &Document) -> Answer {

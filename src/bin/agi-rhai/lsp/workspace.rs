@@ -3,11 +3,11 @@
 use super::options::LspOptions;
 use super::positions::{self, Encoding};
 use agi_rhai::command::{Command, Function};
+use agi_rhai::internals::VOCABULARY;
+use agi_rhai::internals::{Outline, imported};
 use agi_rhai::pbx::parse_prompts;
 use agi_rhai::script::Language;
 use agi_rhai::tools::check::{Checker, Finding, Severity};
-use agi_rhai::tools::outline::{Outline, imported};
-use agi_rhai::tools::testing::VOCABULARY;
 use lsp_server::Notification;
 use lsp_types::notification::{
     DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument, DidSaveTextDocument,

@@ -2,9 +2,9 @@
 
 use super::setting::Setting;
 use crate::seed::random_seed;
-use agi_rhai::agi::printable;
 use agi_rhai::clock::Time;
 use agi_rhai::command::GET_VARIABLE;
+use agi_rhai::internals::printable;
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;

@@ -3,9 +3,9 @@
 use super::audio::Audio;
 use super::call::{CallEnd, LoadedScript, PhoneCall};
 use agi_rhai::Status;
-use agi_rhai::agi::split;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::{Command, Kind};
+use agi_rhai::internals::split;
 use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
 use agi_rhai::session::{Observer, Sent};
 use std::collections::VecDeque;

@@ -3,13 +3,13 @@
 //! The steps of the caller are tied to the prompts they heard, since prompts in the simulator are a little longer or
 //! shorter than on a real line.
 
-use agi_rhai::agi::{self, Reply};
+use agi_rhai::agi::{Environment, Reply};
 use agi_rhai::command::{
     Access, After, CHANNEL_STATUS, Command, GET_VARIABLE, Hears, Kind, OnMinusOne, Plays, Table, Waits,
 };
+use agi_rhai::internals::recording::{Ended, Event, Tape};
+use agi_rhai::internals::{literal, printable, split};
 use agi_rhai::pbx::Sounds;
-use agi_rhai::script::literal;
-use agi_rhai::transport::recording::{Ended, Event, Tape};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -116,7 +116,7 @@ impl<'a> TestWriter<'a> {
 
     fn step(&mut self, step: impl Into<String>) {
         // Escaped, since a comment may quote text with line breaks.
-        self.steps.push(agi::printable(&step.into()).into_owned());
+        self.steps.push(printable(&step.into()).into_owned());
     }
 
     /// Reads the recording.
@@ -425,8 +425,7 @@ impl<'a> TestWriter<'a> {
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
         let redacted = if self.tape.is_redacted() { "; redacted: digits are stand-ins" } else { "" };
-        let mut test =
-            format!("// Recorded{when}, version {} of the script{redacted}.\n", agi::printable(&header.version));
+        let mut test = format!("// Recorded{when}, version {} of the script{redacted}.\n", printable(&header.version));
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
         let options = self.options();
@@ -449,7 +448,7 @@ impl<'a> TestWriter<'a> {
     /// Returns the options of `place_call`.
     fn options(&self) -> Vec<String> {
         let header = &self.tape.header;
-        let environment = agi::Environment::parse(&self.tape.environment()).ok();
+        let environment = Environment::parse(&self.tape.environment()).ok();
         let get = |name: &str| environment.as_ref().and_then(|all| all.get(name).map(std::borrow::Cow::into_owned));
         let mut options = Vec::new();
         let named = [
@@ -529,7 +528,7 @@ fn keys(exchange: &Exchange) -> String {
 
 /// Parses a line to Asterisk into its command and arguments.
 fn parse_line(line: &[u8]) -> Option<(&'static Command, Vec<String>)> {
-    let words: Vec<String> = agi::split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let words: Vec<String> = split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let (command, verb) = Table::new().of_words(&words)?;
     Some((command, words[verb..].to_vec()))
 }
