@@ -32,8 +32,8 @@ pub fn looked_for(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadE
 
 /// Returns the scripts in a folder and in all folders below it, sorted by name.
 ///
-/// Hidden files, files that git ignores and build folders are skipped, and links to folders aren't followed. None of this
-/// applies to `folder` itself: a folder somebody names is searched, whatever it is.
+/// Hidden files, files that git ignores and build folders are skipped, and links to folders aren't followed. None of
+/// this applies to `folder` itself: a folder somebody names is searched, whatever it is.
 pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let walk = WalkBuilder::new(folder)
         .ignore(false)
@@ -51,13 +51,13 @@ pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns whether this is a folder such as Cargo's `target`, also where no git ignores it: one that says about itself that
-/// all of it can be made again (<https://bford.info/cachedir/>).
+/// Returns whether this is a folder such as Cargo's `target`, also where no git ignores it: one that is tagged as a
+/// cache, which can be made again (<https://bford.info/cachedir/>).
 fn is_build_folder(path: &Path) -> bool {
     path.join("CACHEDIR.TAG").is_file()
 }
 
-/// The error of a walk with the place it is about, or else the folder the walk began in.
+/// Turns the error of a walk into one that names the folder it is about.
 fn unreadable(folder: &Path, error: ignore::Error) -> io::Error {
     match error {
         ignore::Error::WithPath { path, err } => unreadable(&path, *err),
