@@ -51,13 +51,13 @@ pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns whether this is a folder such as Cargo's `target`, also where no git ignores it: one that says about itself
-/// that all of it can be made again (<https://bford.info/cachedir/>).
+/// Returns whether this is a folder such as Cargo's `target`, also where no git ignores it: one that is tagged as a
+/// cache, which can be made again (<https://bford.info/cachedir/>).
 fn is_build_folder(path: &Path) -> bool {
     path.join("CACHEDIR.TAG").is_file()
 }
 
-/// The error of a walk with the place it is about, or else the folder the walk began in.
+/// Turns the error of a walk into one that names the folder it is about.
 fn unreadable(folder: &Path, error: ignore::Error) -> io::Error {
     match error {
         ignore::Error::WithPath { path, err } => unreadable(&path, *err),
