@@ -1,6 +1,6 @@
-//! What the README's figures come from: `cargo bench`. Ratios count, since machines differ.
+//! Measures the README's figures: `cargo bench`. Ratios matter, since machines differ.
 //!
-//! The programs in benches/peers play the same ten rounds over pipes; one that cannot run here is left out, and said so.
+//! The programs in benches/peers play the same ten rounds over pipes. One that cannot run here is left out with a note.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
@@ -48,7 +48,7 @@ fn goal(name: &str, figure: f64, most: f64) -> bool {
     !met
 }
 
-/// One game with a program: the time to its first command, and to its end.
+/// Plays one game with a program. Returns the time to its first command, and to its end.
 fn play(program: &[String]) -> io::Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut child = Command::new(&program[0])
@@ -111,7 +111,7 @@ fn processes() -> bool {
             false
         }
     });
-    // In turn, so that a machine whose speed drifts is as unfair to one as to the other.
+    // By turns, so that a machine whose speed drifts affects all programs alike.
     for run in 0..RUNS {
         for (name, program, times) in &mut programs {
             if name.starts_with("Python") && run % 10 > 0 {
@@ -146,7 +146,7 @@ fn processes() -> bool {
     missed
 }
 
-/// A peer in memory that answers every line at once.
+/// A peer in memory that replies to every line at once.
 #[derive(Clone)]
 struct Echo(Arc<Mutex<VecDeque<u8>>>);
 

@@ -1,4 +1,4 @@
-//! `agi-rhai check`: each rule finds what it is for, and nothing where nothing is wrong.
+//! `agi-rhai check`: each rule finds what it is for, and nothing else.
 
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -15,7 +15,7 @@ fn shown(findings: &[Finding]) -> String {
     findings.iter().map(one).collect()
 }
 
-/// What is found in a script: `line:column rule: message` a line.
+/// Checks the findings of a script, one line each: `line:column rule: message`.
 #[track_caller]
 fn check(script: &str, expected: &str) {
     check_as("test.rhai", script, expected);
@@ -27,7 +27,7 @@ fn check_as(name: &str, script: &str, expected: &str) {
     assert_eq!(found.trim_end(), expected, "in {script}");
 }
 
-/// The hint of the first finding.
+/// Checks the hint of the first finding.
 #[track_caller]
 fn hint(script: &str, expected: &str) {
     let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
@@ -35,7 +35,7 @@ fn hint(script: &str, expected: &str) {
     assert_eq!(found.hint.as_deref().unwrap_or_default(), expected, "{found}");
 }
 
-/// A script for each rule: what shows it, and what is found.
+/// For each rule, a script that breaks it, and the finding.
 const SHOWN: &[(&str, &str)] = &[
     ("let x = ;", "1:9 syntax: `;` does not belong here"),
     ("strem_file(\"beep\");", "1:1 unknown-function: no function `strem_file`"),
@@ -84,7 +84,7 @@ fn each_rule_finds_what_it_is_for() {
     for (script, expected) in SHOWN {
         check(script, expected);
     }
-    // Those that need files beside the script have tests of their own.
+    // Rules that need files beside the script have their own tests.
     let apart = [
         "broken-import",
         "asterisk-version",
@@ -103,16 +103,16 @@ fn each_rule_finds_what_it_is_for() {
 }
 
 #[test]
-fn rules_are_well_told() {
+fn every_rule_is_documented() {
     for rule in RULES {
         assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.name);
         assert!(rule.summary.ends_with('.') && rule.help.ends_with('.'), "{}", rule.name);
     }
 }
 
-/// What is right, however odd it looks.
+/// Correct code, however odd it looks.
 #[test]
-fn nothing_is_found_where_nothing_is_wrong() {
+fn correct_scripts_have_no_findings() {
     for script in [
         "",
         "#!/usr/bin/env agi-rhai\nanswer();",
@@ -155,7 +155,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
-fn hints_say_what_would_be_right() {
+fn hints_suggest_a_correction() {
     hint(
         "let s = 1; print(s); f(); fn f() { s += 1; }",
         "a function sees none of the script's variables: hand it to `f` as a parameter, or write `state.s` everywhere",
@@ -186,7 +186,7 @@ fn hints_say_what_would_be_right() {
 }
 
 #[test]
-fn all_findings_come_at_once_and_in_order() {
+fn all_findings_are_reported_at_once_and_in_order() {
     check(
         "print(a);\nfn f() { b }\nstrem_file(c);",
         "1:7 undefined-variable: unknown variable `a`\n\
@@ -198,18 +198,18 @@ fn all_findings_come_at_once_and_in_order() {
 }
 
 #[test]
-fn a_comment_allows_a_rule() {
+fn a_comment_can_allow_a_rule() {
     check("let x = 1; // agi-rhai: allow(unused-variable)", "");
     check("// agi-rhai: allow(unused-variable): for later\n\nlet x = 1;", "");
     check("// agi-rhai: allow(unused-function, unused-variable)\nlet x = 1;", "");
     check("let x = 1; // agi-rhai: allow(unused-function)", "1:5 unused-variable: `x` is never read");
-    // On a line of code it speaks of that line only, and in a text it is none.
+    // On a line of code it applies to that line only, and within a string it is not a comment.
     check("answer(); // agi-rhai: allow(unused-variable)\nlet x = 1;", "2:5 unused-variable: `x` is never read");
     check("print(\"// agi-rhai: allow(unused-variable)\"); let x = 1;", "1:51 unused-variable: `x` is never read");
 }
 
 #[test]
-fn places_are_characters() {
+fn columns_count_characters() {
     check(
         "print(`äöü ${strem(1)} 🎲`, \"ß\"); print(y);",
         "1:1 argument-count: `print` takes 0 or 1 arguments, not 2\n1:14 unknown-function: no function `strem`\n1:40 undefined-variable: unknown variable `y`",
@@ -219,7 +219,7 @@ fn places_are_characters() {
 }
 
 #[test]
-fn what_a_version_of_asterisk_lacks_is_told() {
+fn features_missing_in_a_version_of_asterisk_are_reported() {
     let found = |version: u32, script: &str| {
         let mut checker = Checker::new(&Language::new());
         checker.asterisk = Some(version);
@@ -238,7 +238,7 @@ fn what_a_version_of_asterisk_lacks_is_told() {
 }
 
 #[test]
-fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
+fn denied_applications_are_reported_as_at_run_time() {
     let refused = |script: &str| {
         let host = Host::new();
         let script = host.compile("test.rhai", script).unwrap();
@@ -275,7 +275,7 @@ fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
 }
 
 #[test]
-fn imports_are_looked_into() {
+fn imported_scripts_are_checked() {
     let folder = Folder::new();
     folder
         .file("lib/menu.rhai", "fn play(file) { stream_file(file); }\nprivate fn own() { }\nexport const MOST = 3;\n");
@@ -309,13 +309,13 @@ fn imports_are_looked_into() {
     folder.file("game.rhai", "import \"game\" as c; c::f();");
     let found = check(&checker, "import \"game\" as c; c::f();");
     assert!(found.contains("1:8 broken-import: scripts that import each other in a circle"), "{found}");
-    // What an editor has not saved yet counts.
+    // Unsaved text of an editor counts.
     checker.texts.insert(folder.path("bad.rhai"), "fn f() { 1 }".to_owned());
     assert_eq!(check(&checker, "import \"bad\" as bad; print(bad::f());"), "");
 }
 
 #[test]
-fn prompts_are_held_against_table_and_sounds() {
+fn prompts_are_checked_against_the_table_and_the_sounds() {
     let folder = Folder::new();
     folder.file("game.prompts", "; The prompts.\nwelcome: Hello.\nwelcome-back: Hello again.\nscore-low: Low.\nspare: Nobody plays it.\nbroken\n");
     for sound in ["en/welcome.gsm", "de/welcome.wav", "en/score-low.gsm", "all.gsm"] {
@@ -338,7 +338,7 @@ fn prompts_are_held_against_table_and_sounds() {
     );
 }
 
-/// An embedder's functions are known, and may do anything.
+/// Functions of an embedder are known, and may have any effect.
 #[test]
 fn functions_of_an_embedder_are_known() {
     let mut module = Module::new();
@@ -359,7 +359,7 @@ fn project() -> &'static Path {
 
 /// The project's own scripts, with their sounds and prompts.
 #[test]
-fn the_scripts_of_the_project_are_clean() {
+fn the_projects_scripts_have_no_findings() {
     let ended =
         run(agi_rhai(["check", "--strict", "--asterisk", "16", "--sounds", "scripts/sounds", "scripts", "benches"])
             .current_dir(project()));
@@ -367,9 +367,9 @@ fn the_scripts_of_the_project_are_clean() {
     assert!(ended.1.ends_with("checked: nothing found\n"), "{}", ended.1);
 }
 
-/// Every script of the pages that does not mean to be wrong.
+/// Every script of the pages that isn't meant to be wrong.
 #[test]
-fn the_scripts_of_the_pages_are_clean() {
+fn the_scripts_in_the_pages_have_no_findings() {
     let docs = std::fs::read_dir(project().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.chain([project().join("README.md")]).filter(|path| path.extension().is_some_and(|e| e == "md"));
     let checker = Checker::new(&Language::new());
@@ -391,7 +391,7 @@ fn the_scripts_of_the_pages_are_clean() {
             count += 1;
         }
         for (name, block) in scripts {
-            // The reference shows what is refused, too, and says so; a test is of another language.
+            // The reference also shows what is refused, and says so. A test is written in another language.
             let refused = block.contains("// argument:") || block.contains("// refused:");
             if refused || name.ends_with(".test.rhai") || block.contains("place_call") {
                 continue;
@@ -410,7 +410,7 @@ fn run(command: &mut std::process::Command) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn the_program_shows_what_is_wrong() {
+fn the_program_prints_findings_with_their_source() {
     let folder = Folder::new();
     folder.file("games/a.rhai", "let x = 1;\nanswer();\n");
     folder.file("games/.hidden/b.rhai", "nosuch();");
@@ -446,7 +446,7 @@ fn the_program_shows_what_is_wrong() {
 }
 
 #[test]
-fn findings_are_written_for_machines() {
+fn findings_can_be_printed_for_machines() {
     let folder = Folder::new();
     folder.file("a,b.rhai", "let x = 1; // 100%\nstrem_file(\"ä\", y);\n");
     let check = |format: &str| run(agi_rhai(["check", "--format", format, "a,b.rhai"]).current_dir(folder.path(".")));
@@ -495,10 +495,29 @@ fn run_clean(folder: &Folder) -> (Option<i32>, String, String) {
     run(&mut agi_rhai(["check", "--format", "sarif", &clean]))
 }
 
-/// Errors go wrong when the line runs; what is only a warning runs.
+/// Errors go wrong when the line runs; code with only warnings runs.
 #[test]
-fn errors_and_warnings_are_told_apart() {
+fn errors_fail_at_run_time_and_warnings_do_not() {
     let severity = |script: &str| Checker::new(&Language::new()).check(Path::new("test.rhai"), script)[0].severity;
     assert_eq!(severity("nosuch();"), Severity::Error);
     assert_eq!(severity("let x = 1;"), Severity::Warning);
+}
+
+/// `AGI_RHAI_BLESS=1` writes the table of the page anew.
+#[test]
+fn the_page_lists_every_rule() {
+    const HEAD: &str = "| rule | | finds |\n|---|---|---|\n";
+    let path = project().join("docs/checking.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(HEAD).unwrap();
+    let (rows, after) = rest.split_once("\n\n").unwrap();
+    let severity = |severity| if severity == Severity::Error { "error" } else { "warning" };
+    let rows_of_rules =
+        RULES.iter().map(|rule| format!("| `{}` | {} | {} |", rule.name, severity(rule.severity), rule.summary));
+    let expected = rows_of_rules.collect::<Vec<_>>().join("\n");
+    if std::env::var_os("AGI_RHAI_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{HEAD}{expected}\n\n{after}")).unwrap();
+    } else {
+        assert_eq!(rows, expected);
+    }
 }

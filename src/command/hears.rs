@@ -87,6 +87,9 @@ pub fn value(reply: &Reply) -> Option<Entry> {
     Some(Entry::text(start..start + value.len()))
 }
 
+/// What stands before the digit in a reply of SPEECH RECOGNIZE.
+const DIGIT: &str = " digit=";
+
 /// The texts in quotes, and the digit.
 fn speech(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -95,7 +98,6 @@ fn speech(text: &str) -> Vec<Entry> {
     for pair in quotes.chunks(2) {
         entries.push(Entry::text(pair[0] + 1..pair.get(1).copied().unwrap_or(text.len())));
     }
-    const DIGIT: &str = " digit=";
     if let Some(start) = text.find(DIGIT).map(|at| at + DIGIT.len())
         && !entries.iter().any(|entry| entry.at.contains(&start))
     {

@@ -24,8 +24,8 @@ use std::process::ExitCode;
                   (with --strict: warnings, too); 2 wrong usage, or a file that cannot be read."
 )]
 pub struct CheckOptions {
-    /// Scripts, and folders of scripts, which are gone through with all below them but what is hidden; the scripts
-    /// folder or the current one if left out
+    /// Scripts, and folders, which are searched with all folders below them; without a path, the scripts folder or else
+    /// the current folder. Hidden files and what git ignores are skipped, unless named
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 

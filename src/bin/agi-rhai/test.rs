@@ -176,7 +176,7 @@ impl Selection {
         Ok(())
     }
 
-    /// All below a folder; what is hidden is left out.
+    /// Takes all tests and scripts in a folder and below it.
     fn folder(&mut self, folder: &Path) -> Result<()> {
         for path in below(folder)? {
             if path.to_string_lossy().ends_with(ENDING) {

@@ -1,5 +1,5 @@
-//! What scripts may have a real Asterisk run: each known way to run a program or to write a file works where the operator
-//! says so, and does nothing where he does not.
+//! What scripts may have a real Asterisk run: each known way to run a program or to write a file works if the operator
+//! allows it, and does nothing otherwise.
 
 use crate::support::asterisk::{Call, asterisk};
 use agi_rhai::command::permissions::{What, allowed};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Each way: what the operator allows for it, and the script, in which `MARK` is the file that tells that it went.
+/// Each way: what must be allowed, and the script, in which `MARK` is the file that proves that it ran.
 const WAYS: &[(&str, &str)] = &[
     // Applications that run a program.
     ("System", r#"exec("System", "touch MARK")"#),
@@ -53,7 +53,7 @@ const WAYS: &[(&str, &str)] = &[
     ("FIELDQTY", r#"get_variable("FIELDQTY(SHELL(touch MARK),-)")"#),
     ("MASTER_CHANNEL", r#"get_variable("MASTER_CHANNEL(SHELL(touch MARK))")"#),
     ("SHIFT", r#"get_variable("SHIFT(SHELL(touch MARK))")"#),
-    // Names only Asterisk works out.
+    // Names that only Asterisk resolves.
     ("*", r#"set_variable("X", "SHELL(touch MARK)"); get_full_variable("${${X}}")"#),
     ("*", r#"get_full_variable("${SH${}ELL(touch MARK)}")"#),
     ("*", r#"get_full_variable("${${}SHELL(touch MARK)}")"#),
@@ -72,14 +72,14 @@ const WAYS: &[(&str, &str)] = &[
     ("SET", r#"get_full_variable("${SET(FILE(MARK)=x)}")"#),
 ];
 
-/// The file of a way, as this process and as Asterisk knows it.
+/// Returns the file of a way, by its paths in this process and in Asterisk.
 fn mark(folder: &str, number: usize) -> (PathBuf, String) {
     let file = asterisk().agi_dir().join(folder).join(format!("mark{number}"));
     let inside = asterisk().inside(&file);
     (file, inside)
 }
 
-/// The script of a way; `PROGRAM` makes the mark, too.
+/// Returns the script of a way. `PROGRAM` writes the mark, too.
 fn script(folder: &str, number: usize, text: &str) -> String {
     let (_, inside) = mark(folder, number);
     let name = format!("wall{number}");
@@ -88,7 +88,7 @@ fn script(folder: &str, number: usize, text: &str) -> String {
     text.replace("PROGRAM", &program).replace("MARK", &inside)
 }
 
-/// Waits a while for the marks of these ways; those that are there.
+/// Waits a while for the marks of these ways. Returns those that exist.
 fn marked(folder: &str, ways: &[usize], patience: Duration) -> BTreeSet<usize> {
     let begun = Instant::now();
     loop {
@@ -106,10 +106,10 @@ fn marked(folder: &str, ways: &[usize], patience: Duration) -> BTreeSet<usize> {
 }
 
 #[test]
-fn live_walls_are_what_holds() {
+fn live_scripts_run_nothing_that_is_not_allowed() {
     asterisk().program("wall-touch", "#!/bin/sh\ntouch \"$1\"\n");
     let all: Vec<usize> = (0..WAYS.len()).collect();
-    // Allowed, each does it.
+    // Allowed, each works.
     let mut failed = Vec::new();
     for (number, (allow, text)) in WAYS.iter().enumerate() {
         let text = script("open", number, text);
@@ -122,7 +122,7 @@ fn live_walls_are_what_holds() {
         }
     }
     assert!(failed.is_empty(), "these did nothing though they were allowed:\n{}", failed.join("\n"));
-    // Unless they are, none does.
+    // Otherwise, none does.
     let mut text = String::new();
     for (number, (_, way)) in WAYS.iter().enumerate() {
         let way = script("shut", number, way);
@@ -139,9 +139,9 @@ fn live_walls_are_what_holds() {
     assert_eq!(marked("shut", &all, Duration::from_secs(2)), BTreeSet::new());
 }
 
-/// A name that is misspelt in the list of what is allowed would help nobody.
+/// A misspelt name among the allowed ones would be useless.
 #[test]
-fn live_walls_allow_what_there_is() {
+fn live_allowed_applications_and_functions_exist() {
     let told = fs::read_to_string(asterisk().reference()).unwrap();
     let old = include_str!("../src/tools/check/applications.txt");
     for (what, element) in [(What::Application, "application"), (What::Function, "function")] {
@@ -153,9 +153,9 @@ fn live_walls_allow_what_there_is() {
     }
 }
 
-/// What is allowed takes its argument as a text, even where that is how another function is written.
+/// An allowed function takes its argument as text, even if that is the notation of another function.
 #[test]
-fn live_walls_allow_nothing_that_evaluates() {
+fn live_allowed_functions_evaluate_nothing_in_their_arguments() {
     let folder = asterisk().agi_dir().join("probes");
     fs::create_dir_all(&folder).unwrap();
     let mark = |name: &str| asterisk().inside(&folder.join(name));
