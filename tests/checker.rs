@@ -51,7 +51,7 @@ const SHOWN: &[(&str, &str)] = &[
          file; whoever runs agi-rhai allows it by --allow-exec Queue",
     ),
     ("print(x);", "1:7 undefined-variable: unknown variable `x`"),
-    ("menu::play();", "1:1 undefined-import: `menu` is no import"),
+    ("menu::play();", "1:1 undefined-import: `menu` is not an import"),
     ("import \"no-such-script\" as menu;", "1:8 missing-import: no script \"no-such-script\" to import"),
     (
         "if get_data(\"beep\", 5000, 1) == 5 { hangup(); }",
@@ -59,23 +59,23 @@ const SHOWN: &[(&str, &str)] = &[
     ),
     (
         "if get_data(\"beep\") { hangup(); }",
-        "1:4 condition-not-bool: a condition must be true or false, and this is a text",
+        "1:4 condition-not-bool: a condition must be true or false, but this is a text",
     ),
     ("params.level = 3;", "1:1 read-only: `params` cannot be changed"),
     ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` is not possible after the hangup"),
     (
         "loop { stream_file(\"beep\"); }",
-        "1:1 endless-loop: nothing ends this loop but a hangup: it asks the caller for nothing",
+        "1:1 endless-loop: only a hangup ends this loop: it asks the caller for nothing",
     ),
-    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it stands behind `hangup`"),
+    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it comes after `hangup`"),
     ("let x = 1; answer();", "1:5 unused-variable: `x` is never read"),
     ("f(1); fn f(a) { answer(); }", "1:12 unused-parameter: `f` does not use its parameter `a`"),
     ("answer(); fn f() { answer(); }", "1:14 unused-function: the function `f` is never called"),
-    ("state.x == 5; answer();", "1:9 unused-value: this compares, and does nothing with the answer"),
+    ("state.x == 5; answer();", "1:9 unused-value: the result of this comparison is not used"),
     ("if stream_file(\"beep\") == () { answer(); }", "1:24 never-equal: a text is never equal to ()"),
-    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk told of the call"),
-    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: that is always ()"),
-    ("stream_file(\"beep.wav\");", "1:13 sound-extension: a sound file is named without its ending `.wav`"),
+    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk says about the call"),
+    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: it is always ()"),
+    ("stream_file(\"beep.wav\");", "1:13 sound-extension: leave out the ending `.wav` of a sound file"),
     ("answer(); // agi-rhai: allow(unused-varable)", "1:30 unknown-rule: no rule `unused-varable`"),
 ];
 
@@ -158,16 +158,16 @@ fn correct_scripts_have_no_findings() {
 fn hints_suggest_a_correction() {
     hint(
         "let s = 1; print(s); f(); fn f() { s += 1; }",
-        "a function sees none of the script's variables: hand it to `f` as a parameter, or write `state.s` everywhere",
+        "a function does not see the script's variables: pass it to `f` as a parameter, or use `state.s` everywhere",
     );
     hint("const K = 1; f(); fn f() { print(K); }", "a function sees the script's constants as `global::K`");
     hint(
         "if elapsed() > 1.0 { let x = 1; print(x); } print(x);",
-        "`x` of line 1 ends with the block it began in: write `let x` before that block",
+        "`x` of line 1 exists only in its block: write `let x` before that block",
     );
-    hint("print(x); let x = 1; print(x);", "`x` begins only in line 1: move its `let` up");
-    hint("total = 5;", "a new variable begins with `let`: `let total = ...`");
-    hint("print(None);", "what is absent is written as `()`");
+    hint("print(x); let x = 1; print(x);", "`x` is defined only in line 1: move its `let` up");
+    hint("total = 5;", "define a new variable with `let`: `let total = ...`");
+    hint("print(None);", "an absent value is written `()`");
     hint("print(agi_callerid);", "write `env.agi_callerid`");
     hint("streamFile(\"beep\");", "did you mean `stream_file`?");
     hint("println(1);", "did you mean `print`?");
@@ -178,8 +178,8 @@ fn hints_suggest_a_correction() {
     hint("wait_for_digit(\"5s\");", "write 5000");
     hint("let x = 1\nanswer();", "each statement ends with `;`, unless it ends with a block in braces");
     hint("if args.len() = 1 { }", "write `==`");
-    hint("let x = null;", "what is absent is written as `()`");
-    hint("var x = 1;", "a variable begins with `let`: `let x = 5;`");
+    hint("let x = null;", "an absent value is written `()`");
+    hint("var x = 1;", "define a variable with `let`: `let x = 5;`");
     hint("function f() { }", "a function begins with `fn`: `fn play() { ... }`");
     hint("answer(); fn onhangup() { print(1); }", "did you mean `on_hangup`?");
     hint("exit(); fn play(a) { a } play();", "it is written as `play(a)` in line 1");
@@ -230,7 +230,7 @@ fn features_missing_in_a_version_of_asterisk_are_reported() {
     assert_eq!(found(20, macros), "");
     assert_eq!(
         found(21, macros),
-        "1:6 asterisk-version: Asterisk 21 has no application Macro any more: 20 was the last\n"
+        "1:6 asterisk-version: Asterisk 21 no longer has the application Macro: 20 was the last version with it\n"
     );
     let case = "say_alpha(\"aB\", \"\", \"a\");";
     assert_eq!(found(11, case), "1:21 asterisk-version: SAY ALPHA takes no `case` in Asterisk 11: it came with 12\n");
@@ -296,7 +296,7 @@ fn imported_scripts_are_checked() {
             "3:7 unknown-function: {name} has no function `plai` for others\n\
              4:7 argument-count: `menu::play` takes 1 argument, not 0\n\
              5:7 unknown-function: {name} has no function `own` for others\n\
-             6:13 undefined-variable: {name} has no constant `LEAST` for others\n\
+             6:13 undefined-variable: {name} exports no constant `LEAST`\n\
              7:22 unused-import: the import `other` is never used\n"
         )
     );
@@ -308,7 +308,7 @@ fn imported_scripts_are_checked() {
     assert_eq!(found, "1:8 missing-import: no script \"game\" to import\n");
     folder.file("game.rhai", "import \"game\" as c; c::f();");
     let found = check(&checker, "import \"game\" as c; c::f();");
-    assert!(found.contains("1:8 broken-import: scripts that import each other in a circle"), "{found}");
+    assert!(found.contains("1:8 broken-import: scripts import each other in a circle"), "{found}");
     // Unsaved text of an editor counts.
     checker.texts.insert(folder.path("bad.rhai"), "fn f() { 1 }".to_owned());
     assert_eq!(check(&checker, "import \"bad\" as bad; print(bad::f());"), "");
@@ -327,7 +327,7 @@ fn prompts_are_checked_against_the_table_and_the_sounds() {
     assert_eq!(shown(&checker.check(&path, script)), "3:6 missing-words: no words for \"welcom\" in game.prompts\n");
     assert_eq!(
         shown(&checker.check_table(&path, script)),
-        "5:1 unused-prompt: nobody plays \"spare\"\n6:1 bad-prompts: there is no `:` after the name\n"
+        "5:1 unused-prompt: \"spare\" is never played\n6:1 bad-prompts: there is no `:` after the name\n"
     );
     checker.sounds.push(folder.path("sounds"));
     let script = "stream_file(\"welcome\"); stream_file(\"all\"); stream_file(\"score-low\"); stream_file(\"vm-goodbye\"); exec(\"Playback\", \"beep&score-lwo\");";
@@ -422,7 +422,7 @@ fn the_program_prints_findings_with_their_source() {
         out,
         "warning[unused-variable]: `x` is never read\n \
          --> a.rhai:1:5\n  |\n1 | let x = 1;\n  |     ^\n  |\n  \
-         = help: leave it out, or call it `_x` if that is meant\n\n\
+         = help: remove it, or call it `_x` if that is intended\n\n\
          error[unknown-function]: no function `strem_file`\n \
          --> sub/c.rhai:1:1\n  |\n1 | strem_file(\"beep\");\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `stream_file`?\n\n\
          2 scripts checked: 1 error, 1 warning\n"
@@ -466,7 +466,7 @@ fn findings_can_be_printed_for_machines() {
     let first = out.lines().next().unwrap();
     assert_eq!(
         first,
-        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; leave it out, or call it `_x` if that is meant"
+        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; remove it, or call it `_x` if that is intended"
     );
 
     let (_, out, _) = check("sarif");

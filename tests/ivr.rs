@@ -516,7 +516,10 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
             "options: collect: `options` has no `colour`: it takes `max`, `first`, `between`, `end`, `cancel`, `barge_in`, \
              `flush`, `secret`",
         ),
-        ("collect(\"beep\", #{ tries: 2 })", "options: collect: `options` has no `tries`: it asks once; `ask` has it"),
+        (
+            "collect(\"beep\", #{ tries: 2 })",
+            "options: collect: `options` has no `tries`: it asks only once; `ask` has that option",
+        ),
         (
             "menu(\"beep\", #{ \"1\": 1 }, #{ min: 2 })",
             "options: menu: `options` has no `min`: `menu` knows by itself which keys are an answer",
@@ -537,7 +540,7 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
         ("ask(\"beep\", #{ first: -1 })", "first: ask: `first` must be a number of seconds, not -1"),
         ("ask(\"beep\", #{ between: true })", "between: ask: `between` must be a number of seconds, not bool"),
         ("ask(\"beep\", #{ end: \"x\" })", "end: ask: `end` may hold the keys 0-9, *, # and A-D, not 'x'"),
-        ("ask(\"beep\", #{ cancel: () })", "cancel: ask: `cancel` must be keys as a text, not ()"),
+        ("ask(\"beep\", #{ cancel: () })", "cancel: ask: `cancel` must be keys as text, not ()"),
         ("ask(\"beep\", #{ secret: 1 })", "secret: ask: `secret` must be true or false, not 1"),
         (
             "ask(\"beep\", #{ valid: true })",
@@ -552,8 +555,8 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
         ("say([\"beep\", [1, [()]]])", "parts: say: part 3 of `parts` is (): {a_part}"),
         ("say(#{})", "parts: say: `parts` is an empty map"),
         ("say(#{ digit: 1 })", "parts: say: `parts` has no kind `digit`: did you mean `digits`?"),
-        ("say(#{ number: 1, sex: \"f\" })", "parts: say: `parts` has `sex`, but `number` takes `gender` beside it"),
-        ("say(#{ spell: \"a\", digits: 1 })", "parts: say: `parts` has `spell`, but `digits` takes nothing beside it"),
+        ("say(#{ number: 1, sex: \"f\" })", "parts: say: `parts` has `sex`, but `number` takes only `gender` as well"),
+        ("say(#{ spell: \"a\", digits: 1 })", "parts: say: `parts` has `spell`, but `digits` takes nothing else"),
         ("say(#{ digits: \"1a\" })", "parts: say: `parts` takes `digits` as digits, `*` and `#`, not 'a' in \"1a\""),
         ("say(#{ number: \"x\" })", "parts: say: `parts` takes `number` as a whole number, not the text \"x\""),
         ("say(#{ date: -1 })", "parts: say: `parts` takes `date` as seconds since 1970, not -1"),
@@ -561,9 +564,9 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
             "say(3000000000)",
             "parts: say: `parts` is 3000000000: Asterisk says numbers up to 2147483647; `digits` says more",
         ),
-        ("say([\"beep\", \"a\\nb\"])", "parts: say: part 2 of `parts` holds a line break or NUL: \"a\\nb\""),
+        ("say([\"beep\", \"a\\nb\"])", "parts: say: part 2 of `parts` contains a line break or NUL: \"a\\nb\""),
         ("say(\"beep\", \"x\")", "keys: say: `keys` may hold the keys 0-9, *, # and A-D, not 'x'"),
-        ("menu(\"beep\", #{})", "choices: menu: `choices` is an empty map: there is nothing to choose"),
+        ("menu(\"beep\", #{})", "choices: menu: `choices` is an empty map, with nothing to choose from"),
         ("menu(\"beep\", [1])", "choices: menu: `choices` must be a map such as #{ \"1\": \"sales\" }, not array"),
         (
             "menu(\"beep\", #{ \"1XX\": 1 })",
@@ -571,7 +574,7 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
         ),
         (
             "menu(\"beep\", #{ one: 1 })",
-            "choices: menu: `choices` has the choice \"one\", but 'o' is no key: 0-9, *, # and A-D are",
+            "choices: menu: `choices` has the choice \"one\", but 'o' is not a key: keys are 0-9, *, # and A-D",
         ),
         ("dial(\"\")", "target: dial: `target` must not be empty: \"PJSIP/200\", for instance"),
         ("dial(\"PJSIP/1\", 0)", "seconds: dial: `seconds` must be a number of seconds, 1 or more"),
@@ -584,7 +587,7 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
     }
     // This is only known once the caller has answered.
     let (said, _) = caught(r#"ask("vm-intro", #{ max: 1, valid: |k| 5 })"#);
-    assert_eq!(said, "argument valid: ask: `valid` must give true, false or parts, not i64");
+    assert_eq!(said, "argument valid: ask: `valid` must return true, false or parts, not i64");
     let (said, _) = caught(r#"try { ask("vm-intro", #{ max: 1, valid: |k| throw "mine" }) } catch (e) { verbose(e) }"#);
     assert_eq!(said, "mine; no error");
 }
@@ -696,7 +699,7 @@ fn a_menu_that_calls_itself_runs_into_the_call_limit() {
     let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
     let fault = played.outcome.fault.expect("the script has no fault").to_string();
-    assert!(fault.contains("functions call each other too deep"), "{fault}");
+    assert!(fault.contains("functions call each other too deeply"), "{fault}");
     // As a loop it may go on for as long as the caller likes.
     let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let text = r#"let n = 0; while n < 300 { menu("vm-intro", #{ "1": || n += 1 }); } verbose(n)"#;
@@ -714,12 +717,12 @@ fn faults_in_function_arguments_are_reported_at_their_line() {
     let told = fault("menu(\"vm-intro\", #{ \"1\": Fn(\"missing\") })");
     assert_eq!(
         told,
-        "ivr.rhai:1:1: menu: `choices` names `missing`: there is no function of that name with one parameter or none"
+        "ivr.rhai:1:1: menu: `choices` names `missing`, but no function of that name has one parameter or none"
     );
     let told = fault("ask(\"vm-intro\", #{ max: 1, valid: |one, two| one })");
     assert_eq!(
         told,
-        "ivr.rhai:1:1: ask: `valid` holds a function of several parameters: it is called with the keys, or without anything"
+        "ivr.rhai:1:1: ask: `valid` must be a function with one parameter, which gets the keys, or with none"
     );
     let told = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
     assert!(told.ends_with("#{ \"1\": 5 }"), "{told}");

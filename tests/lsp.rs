@@ -564,14 +564,18 @@ fn renaming_that_would_break_something_is_refused() {
         let refused = editor.at_with("textDocument/rename", "a.rhai", marked, json!({ "newName": new })).unwrap_err();
         assert_eq!(refused, (-32803, because.to_owned()), "{marked}");
     };
-    check("let ^a = 1;", "1st", "`1st` is no name: letters a to z, digits and `_`, no digit first");
-    check("let ^a = 1;", "größe", "`größe` is no name: letters a to z, digits and `_`, no digit first");
-    check("let ^a = 1;", "goto", "`goto` is a word of the language");
-    check("let ^a = 1;", "if", "`if` is a word of the language");
-    check("let ^a = 1;", "state", "`state` is a value every script has");
-    check("fn ^a() { }", "answer", "there is a function `answer` already, which every script has");
-    check("let ^a = 1; let b = 2; a + b", "b", "`b` means something else here already");
-    check("fn ^f() { } fn g() { }", "g", "there is a function `g` with as many parameters");
+    check("let ^a = 1;", "1st", "`1st` is not a name: a name has letters a to z, digits and `_`, and no digit first");
+    check(
+        "let ^a = 1;",
+        "größe",
+        "`größe` is not a name: a name has letters a to z, digits and `_`, and no digit first",
+    );
+    check("let ^a = 1;", "goto", "`goto` is a reserved word of the language");
+    check("let ^a = 1;", "if", "`if` is a reserved word of the language");
+    check("let ^a = 1;", "state", "`state` is a value that every script has");
+    check("fn ^a() { }", "answer", "every script already has a function `answer`");
+    check("let ^a = 1; let b = 2; a + b", "b", "`b` already means something else here");
+    check("fn ^f() { } fn g() { }", "g", "there is already a function `g` with this number of parameters");
     check("answ^er();", "reply", "`answer` isn't defined in this script, so it cannot be renamed");
     check(
         "fn on_^hangup() { }",

@@ -452,9 +452,9 @@ fn faults_in_a_recording_are_reported_by_line() {
     play(&whole).code(0);
     let header = whole.lines().next().unwrap();
     for (text, told) in [
-        (String::new(), "line 1: no recording of agi-rhai"),
-        ("\n\n".to_owned(), "line 1: no recording of agi-rhai"),
-        ("{\"at\":1}\n".to_owned(), "line 1: no recording of agi-rhai"),
+        (String::new(), "line 1: not a recording of agi-rhai"),
+        ("\n\n".to_owned(), "line 1: not a recording of agi-rhai"),
+        ("{\"at\":1}\n".to_owned(), "line 1: not a recording of agi-rhai"),
         (
             whole.replacen("\"agi-rhai\":1", "\"agi-rhai\":2", 1),
             "a recording of format 2, and this agi-rhai reads format 1",
@@ -462,7 +462,7 @@ fn faults_in_a_recording_are_reported_by_line() {
         (whole.replacen("\"seed\":", "\"sead\":", 1), "line 1: the header of a recording: missing field `seed`"),
         (whole.replacen("\"sent\":\"ANSWER\"", "\"sung\":\"ANSWER\"", 1), "line 2: "),
         (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":5", 1), "line 2: "),
-        (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":{\"hex\":\"abc\"}", 1), "line 2: no pairs of hex digits"),
+        (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":{\"hex\":\"abc\"}", 1), "line 2: not pairs of hex digits"),
         (whole.replacen("{\"at\":", "{\"at\":-", 2), "line 2: -"),
         (
             format!("{header}\n{{\"at\":5,\"sent\":\"A\"}}\n{{\"at\":4,\"heard\":\"200 result=0\"}}\n"),

@@ -188,12 +188,12 @@ error: expected the prompt `door-cod`, but heard `door-code`
 
 the call of door.rhai, seed N:
     0.0 s  heard    door-welcome  "Welcome to the house of many doors."
-    0.5 s  pressed  1  lost: door-welcome was playing, which listens only to #
-    0.6 s  pressed  2  lost: door-welcome was playing, which listens only to #
+    0.5 s  pressed  1  lost: door-welcome was playing, and the script listened only to #
+    0.6 s  pressed  2  lost: door-welcome was playing, and the script listened only to #
     3.1 s  heard    door-code  "Your code, please."
-    3.1 s  the call is on
+    3.1 s  the call goes on
 
-note: the script stands in `get_data`
+note: the script is in `get_data`
  --> door.rhai:3:12
   |
 3 | let code = get_data("door-code", 5000, 4);
@@ -270,9 +270,9 @@ fn every_failed_expectation_shows_what_was_found() {
             "waited for a number to be spoken, but the call ended with SUCCESS after 9.6 s",
         ),
         ("expect_variable(\"DOOR\", \"shut\");", "expected the variable DOOR to be \"shut\", but it is \"open\""),
-        ("expect_variable(\"NONE\", 1);", "expected the variable NONE to be \"1\", but it is not set"),
-        ("expect_database(\"door\", \"100\", ());", "expected door/100 in AstDB to be not set, but it is \"1234\""),
-        ("expect_log(\"x\");", "expected \"x\" in the script's log, but it is empty"),
+        ("expect_variable(\"NONE\", 1);", "expected the variable NONE to be \"1\", but it is unset"),
+        ("expect_database(\"door\", \"100\", ());", "expected door/100 in AstDB to be unset, but it is \"1234\""),
+        ("expect_log(\"x\");", "expected \"x\" in the script's log, but the log is empty"),
         (
             "expect_end(\"HANGUP\");",
             "expected the call to end with HANGUP, but the call ended with SUCCESS after 9.6 s",
@@ -284,8 +284,11 @@ fn every_failed_expectation_shows_what_was_found() {
             "expect(heard());",
             "expect: `condition` must be true or false, not [\"door-welcome\", \"door-code\", \"digits 1234\"]",
         ),
-        ("expect_end(); press(\"1\");", "nobody is on the line for press: the call ended with SUCCESS after 9.6 s"),
-        ("press(\"1x\");", "press: `x` is no key of a telephone; the keys are 0-9, *, # and A-D"),
+        (
+            "expect_end(); press(\"1\");",
+            "press: the caller is no longer on the line: the call ended with SUCCESS after 9.6 s",
+        ),
+        ("press(\"1x\");", "press: `x` is not a key of a telephone; the keys are 0-9, *, # and A-D"),
         ("wait(-1);", "wait: `seconds` must be a number of seconds, not -1"),
         (
             "place_call(\"door\", #{ calerid: 1 });",
@@ -298,7 +301,7 @@ fn every_failed_expectation_shows_what_was_found() {
     ] {
         told(&format!("{open} {body}"), expected);
     }
-    told("press(\"1\");", "press: no call was placed: place_call comes first");
+    told("press(\"1\");", "press: there is no call yet: place one by `place_call`");
 }
 
 #[test]
@@ -332,13 +335,13 @@ fn endless_scripts_are_ended() {
     let (code, said, _) = run(&folder, &[]);
     assert_eq!(code, Some(1), "{said}");
     for told in [
-        "error: the script never ends: it sends commands, and no time passes\n --> all.test.rhai:1:4",
-        "error: expected the call to end with SUCCESS, but the script ended by a fault: the script computes for more \
+        "error: the script never ends: it keeps sending commands while no time passes\n --> all.test.rhai:1:4",
+        "error: expected the call to end with SUCCESS, but the script ended with a fault: the script computes for more \
          than 1 s without a command: an endless loop?",
-        "error: expected the call to end with SUCCESS, but the script waits for ever: only the caller could end that",
+        "error: expected the call to end with SUCCESS, but the script waits forever: only the caller could end that",
         "error: expected the call to end with SUCCESS, but 1 h 0 min passed",
-        "error: the script never ends: it sends commands, and no time passes\n --> all.test.rhai:5:4",
-        "error: the test computes on while no time passes on the line: an endless loop?",
+        "error: the script never ends: it keeps sending commands while no time passes\n --> all.test.rhai:5:4",
+        "error: the test keeps computing while no time passes in the call: an endless loop?",
     ] {
         assert!(said.contains(told), "no {told:?} in {said}");
     }
@@ -386,8 +389,8 @@ fn files_without_valid_tests_are_reported() {
         "to see it again: agi-rhai test door.test.rhai\n",
         "test late::good ... ok (no call in TIME)",
         "error: no function `nope` for i64",
-        "error: `stream_file` is for scripts that are called, not for their tests",
-        "= help: what the script plays is heard by `expect_prompt` and `wait_for`",
+        "error: `stream_file` is for scripts, not for their tests",
+        "= help: `expect_prompt` and `wait_for` hear what the script plays",
         "error: place_call: there is no script `dor` beside the test: did you mean `door`?",
         "= help: did you mean `expect_prompt`?",
         "failed:\n    command::command\n    door\n    late::late\n    misspelt::a\n    misspelt::b\n",

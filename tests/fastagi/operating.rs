@@ -666,10 +666,10 @@ fn socket_activation_by_systemd_works() {
 }
 
 /// Starts a server with a maximum number of descriptors.
-fn with_descriptors(folder: &Folder, most: u32) -> Server {
+fn with_descriptors(folder: &Folder, max: u32) -> Server {
     let control = folder.path("control.sock");
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), program(), "serve"]);
+    command.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\""), program(), "serve"]);
     command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str(), "--control".as_ref(), control.as_os_str()]);
     let server = Server::run(command, control);
