@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Options of everything that runs scripts on calls.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub struct CommonOptions {
     /// Folder of the scripts; for `serve`, the current folder by default
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
@@ -70,17 +70,26 @@ pub struct CommonOptions {
     pub max_on_hangup: Duration,
 }
 
-impl CommonOptions {
-    /// The defaults, the same as those of the command line.
-    pub fn usual() -> Self {
+/// The defaults of the command line.
+impl Default for CommonOptions {
+    fn default() -> Self {
         Self {
+            scripts: None,
+            log: None,
+            log_level: None,
+            log_digits: false,
+            record: None,
+            redact: false,
+            seed: None,
+            exec: ExecOptions::default(),
             max_computing: Duration::from_secs(1),
             max_memory: 16,
             max_on_hangup: Duration::from_secs(5),
-            ..Self::default()
         }
     }
+}
 
+impl CommonOptions {
     /// Returns a host with these permissions, limits, seed and recorder.
     pub fn host(&self) -> Host {
         let mut host = Host::new();

@@ -69,7 +69,7 @@ impl Options {
         {
             let args: Option<Vec<String>> = arguments[2..].iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
             if let Some(args) = args {
-                let common = CommonOptions::usual();
+                let common = CommonOptions::default();
                 return Ok(Self { common, script: Some(script.to_owned()), args, command: None });
             }
         }

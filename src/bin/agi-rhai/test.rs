@@ -121,25 +121,27 @@ fn stem(path: &str) -> &str {
 
 impl Selection {
     fn new(options: &TestOptions) -> Result<Self> {
-        let mut plan = Self::default();
-        plan.filters.extend(options.filter.clone());
+        let mut selection = Self::default();
+        selection.filters.extend(options.filter.clone());
         for argument in &options.paths {
-            plan.take(argument)?;
+            selection.take(argument)?;
         }
         // With only filters, or nothing at all, all tests in the current folder.
-        if plan.files.is_empty() && options.paths.len() == plan.filters.len() - usize::from(options.filter.is_some()) {
-            plan.folder(Path::new("."))?;
+        if selection.files.is_empty()
+            && options.paths.len() == selection.filters.len() - usize::from(options.filter.is_some())
+        {
+            selection.folder(Path::new("."))?;
         }
-        plan.files.sort_by(|one, other| one.path.cmp(&other.path));
+        selection.files.sort_by(|one, other| one.path.cmp(&other.path));
         // Files of the same name below two folders are named by their paths.
         let names: Vec<(String, PathBuf)> =
-            plan.files.iter().map(|file| (file.name.clone(), file.path.clone())).collect();
-        for file in &mut plan.files {
+            selection.files.iter().map(|file| (file.name.clone(), file.path.clone())).collect();
+        for file in &mut selection.files {
             if names.iter().any(|(name, path)| *name == file.name && *path != file.path) {
                 file.name = stem(&file.path.to_string_lossy()).to_owned();
             }
         }
-        Ok(plan)
+        Ok(selection)
     }
 
     fn take(&mut self, argument: &str) -> Result<()> {
@@ -190,7 +192,7 @@ impl Selection {
         Ok(())
     }
 
-    fn wants(&self, name: &str, exact: bool) -> bool {
+    fn selects(&self, name: &str, exact: bool) -> bool {
         let fits = |filter: &String| if exact { name == filter } else { name.contains(filter.as_str()) };
         self.filters.is_empty() || self.filters.iter().any(fits)
     }
@@ -240,16 +242,16 @@ impl Printer {
 
 /// Returns the host for the calls of tests and storms.
 fn host(options: &TestOptions) -> Host {
-    CommonOptions { exec: options.exec.clone(), ..CommonOptions::usual() }.host()
+    CommonOptions { exec: options.exec.clone(), ..CommonOptions::default() }.host()
 }
 
 fn run(options: &TestOptions) -> Result<bool> {
-    let plan = Selection::new(options)?;
+    let selection = Selection::new(options)?;
     let runner = TestRunner::new(host(options), options.scripts.clone());
     let mut left_out = 0;
     let mut files: Vec<LoadedFile> = Vec::new();
-    let Selection { files: chosen, filters, scripts } = plan;
-    let plan = Selection { files: Vec::new(), filters, scripts };
+    let Selection { files: chosen, filters, scripts } = selection;
+    let selection = Selection { files: Vec::new(), filters, scripts };
     for chosen in chosen {
         let suite = runner.suite(&chosen.path);
         let mut tests = suite.as_ref().map_or_else(|_| Vec::new(), |suite| suite.tests().to_vec());
@@ -261,15 +263,15 @@ fn run(options: &TestOptions) -> Result<bool> {
             tests.retain(|test| test == wanted);
         }
         let before = tests.len();
-        tests.retain(|test| plan.wants(&format!("{}::{test}", chosen.name), options.exact));
+        tests.retain(|test| selection.selects(&format!("{}::{test}", chosen.name), options.exact));
         left_out += before - tests.len();
         files.push(LoadedFile { chosen, suite, tests });
     }
     let count: usize = files.iter().map(|file| file.tests.len()).sum();
     let broken = files.iter().filter(|file| file.suite.is_err()).count();
     if count + broken == 0 {
-        if left_out > 0 || !plan.filters.is_empty() {
-            let wanted = plan.filters.join(" or ");
+        if left_out > 0 || !selection.filters.is_empty() {
+            let wanted = selection.filters.join(" or ");
             if options.exact {
                 bail!("no test has the name {wanted}");
             }
@@ -283,7 +285,7 @@ fn run(options: &TestOptions) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(random_seed);
     let colour = shows_colour(&stdout());
     let mut results = Results {
-        show: Printer { colour },
+        printer: Printer { colour },
         seed,
         failures: Vec::new(),
         passed: 0,
@@ -298,10 +300,10 @@ fn run(options: &TestOptions) -> Result<bool> {
         results.run(&runner, file, &clock);
     }
     let took = clock.now() - began;
-    results.tell(took, left_out);
+    results.print_summary(took, left_out);
     let mut good = results.failed == 0;
     if options.coverage {
-        good &= coverage(&results.show, &runner, &plan.scripts, options.coverage_min);
+        good &= coverage(&results.printer, &runner, &selection.scripts, options.coverage_min);
     }
     if let Some(path) = &options.junit {
         let mut report = results.junit;
@@ -365,7 +367,7 @@ fn render(error: &LoadError, colour: bool) -> String {
 }
 
 struct Results {
-    show: Printer,
+    printer: Printer,
     seed: u64,
     failures: Vec<FailedTest>,
     passed: usize,
@@ -382,8 +384,8 @@ impl Results {
         let mut junit = TestSuite::new(name);
         match &file.suite {
             Err(error) => {
-                let report = render(error, self.show.colour);
-                Printer::line(&format!("test {name} ... {}", self.show.bad("FAILED")));
+                let report = render(error, self.printer.colour);
+                Printer::line(&format!("test {name} ... {}", self.printer.bad("FAILED")));
                 self.failed += 1;
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
                 status.set_message(error.to_string()).set_description(render(error, false));
@@ -411,13 +413,13 @@ impl Results {
                                 1 => format!("{} of call", long(report.length)),
                                 calls => format!("{} of {calls} calls", long(report.length)),
                             };
-                            Printer::line(&format!("{} ({calls} in {})", self.show.good("ok"), short(took)));
+                            Printer::line(&format!("{} ({calls} in {})", self.printer.good("ok"), short(took)));
                         }
                         Some(failure) => {
                             self.failed += 1;
-                            Printer::line(&self.show.bad("FAILED"));
+                            Printer::line(&self.printer.bad("FAILED"));
                             let command = format!("agi-rhai test {path}::{test} --seed {}", self.seed);
-                            let report = failure.render(self.show.colour);
+                            let report = failure.render(self.printer.colour);
                             self.failures.push(FailedTest { name: whole, report, command });
                         }
                     }
@@ -427,7 +429,7 @@ impl Results {
         self.junit.add_test_suite(junit);
     }
 
-    fn tell(&self, took: Duration, left_out: usize) {
+    fn print_summary(&self, took: Duration, left_out: usize) {
         if !self.failures.is_empty() {
             Printer::line("\nfailures:");
         }
@@ -440,7 +442,7 @@ impl Results {
                 Printer::line(&format!("    {}", failure.name));
             }
         }
-        let verdict = if self.failed == 0 { self.show.good("ok") } else { self.show.bad("FAILED") };
+        let verdict = if self.failed == 0 { self.printer.good("ok") } else { self.printer.bad("FAILED") };
         let left_out = if left_out > 0 { format!("; {left_out} left out") } else { String::new() };
         let (passed, failed) = (self.passed, self.failed);
         let called = long(self.called);
@@ -460,7 +462,7 @@ fn status(failure: Option<&Failure>) -> TestCaseStatus {
 }
 
 /// Prints which lines were reached. Returns whether they were enough.
-fn coverage(show: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
+fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
     let mut covered = runner.coverage();
     let same = |one: &str, other: &Path| match (Path::new(one).canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
@@ -480,7 +482,7 @@ fn coverage(show: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, le
         let few = least.is_some_and(|least| percent < least.into());
         enough &= !few;
         let shown = format!("{percent:>3} %");
-        let shown = if few { show.bad(&shown) } else { shown };
+        let shown = if few { printer.bad(&shown) } else { shown };
         Printer::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
         for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
             let text = runner.line(&covered.script, *line).unwrap_or_default();
@@ -492,7 +494,7 @@ fn coverage(show: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, le
         Printer::line(&format!("    {:<width$}    0 %  no test calls it", printable(&path.display().to_string())));
     }
     if let (Some(least), false) = (least, enough) {
-        Printer::line(&format!("\n{}: not every script has {least} % of its lines reached", show.bad("too little")));
+        Printer::line(&format!("\n{}: not every script has {least} % of its lines reached", printer.bad("too little")));
     }
     enough
 }
