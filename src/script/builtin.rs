@@ -1,5 +1,5 @@
-//! The host's functions beside the commands, declared and implemented in one table, and Rhai's functions that behave
-//! differently here.
+//! The host's functions other than the commands, declared and implemented in one table, and Rhai's functions that
+//! behave differently here.
 
 use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
@@ -256,10 +256,10 @@ static DECLARED: [&Function; TABLE.len()] = {
     declared
 };
 
-/// The host's functions beside the commands, for the reference and the checker.
+/// The host's functions other than the commands, for the reference and the checker.
 pub static BUILTINS: &[&Function] = &DECLARED;
 
-/// Whether tests of scripts have this function of the host too.
+/// Whether tests of scripts have this one of the host's functions too.
 pub(crate) fn is_in_tests_too(name: &str) -> bool {
     TABLE.iter().any(|builtin| builtin.in_tests && builtin.function.name == name)
 }
@@ -326,7 +326,7 @@ fn add_parsers(module: &mut Module) {
     });
 }
 
-/// Registers `print`, which notes where it stands: Rhai doesn't report it.
+/// Registers `print`, which notes its place: Rhai doesn't report it.
 fn add_print(module: &mut Module) {
     let types = [
         TypeId::of::<INT>(),
@@ -446,7 +446,7 @@ fn whole_number(value: &Dynamic) -> Option<INT> {
     (digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// Returns the argument a script gave for the case that there is no value.
+/// Returns the argument that replaces a missing value; `()` if the script gave none.
 fn fallback(args: &[&mut Dynamic], at: usize) -> Dynamic {
     args.get(at).map_or(Dynamic::UNIT, |value| (*value).clone())
 }

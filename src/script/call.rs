@@ -40,7 +40,7 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call in which this context's function was called.
+    /// Returns the call in which this context's function was called.
     ///
     /// # Errors
     /// There is no call while a script is being imported.
@@ -87,12 +87,12 @@ impl<'a> Call<'a> {
         Ok(self.state.usage.stands_still(|| use_it(&mut session)))
     }
 
-    /// Values that functions keep in the call, at most one of each type.
+    /// Returns the values that functions keep in the call, at most one of each type.
     pub fn extensions(&self) -> &Extensions {
         &self.state.extensions
     }
 
-    /// The seed of the call's random numbers.
+    /// Returns the seed of the call's random numbers.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.state.seed()
@@ -106,28 +106,29 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The script's table of phrases, if it has one.
+    /// Returns the script's table of phrases, if it has one.
     pub(crate) fn phrases(&self) -> Option<&Phrases> {
         self.state.phrases()
     }
 
-    /// Its random numbers.
+    /// Locks the call's random numbers.
     pub(crate) fn random(&self) -> MutexGuard<'_, StdRng> {
         self.state.random()
     }
 
-    /// Calls a function of the script.
+    /// Returns the context, which calls functions of the script.
     pub(crate) fn context(&self) -> &'a NativeCallContext<'a> {
         self.context
     }
 
-    /// An error that a script can catch: with the values that are wrong, and without, for a call that knows a secret.
+    /// Makes an error that a script can catch: with the values that are wrong, and without, for a call that knows a
+    /// secret.
     pub(crate) fn wrong(&self, message: &str, without_values: &str) -> Box<EvalAltResult> {
         let message = self.state.note_raised(message, without_values.to_owned());
         EvalAltResult::ErrorRuntime(message.into(), self.context.call_position()).into()
     }
 
-    /// What a script sees of an error: the end of the call cannot be caught, a refusal is a map.
+    /// Converts an error for the script: the end of the call cannot be caught, and a refusal is a map.
     pub(crate) fn raise(&self, error: Error) -> Box<EvalAltResult> {
         let position = self.context.call_position();
         match error {
@@ -148,7 +149,7 @@ fn in_use() -> Box<EvalAltResult> {
     "the session is in use: nothing can be sent from inside `with_session` but by the session it gives".into()
 }
 
-/// A refusal as a script catches it.
+/// Returns a refusal as a script catches it.
 fn caught(refusal: Refusal, context: &NativeCallContext, position: Position) -> Dynamic {
     let optional = |text: Option<String>| text.map_or(Dynamic::UNIT, Dynamic::from);
     let mut map = Map::new();

@@ -189,3 +189,23 @@ fn version<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     }
     format!("{:08x}", (hash >> 32) ^ (hash & 0xffff_ffff))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use std::io;
+
+    #[test]
+    fn a_load_error_is_written_with_its_cause_only_when_asked() {
+        let unreadable = LoadError::Missing("game.rhai".into(), io::ErrorKind::PermissionDenied.into());
+        assert_eq!(unreadable.to_string(), "cannot read the script game.rhai");
+        assert_eq!(format!("{unreadable:#}"), "cannot read the script game.rhai: permission denied");
+        assert!(unreadable.source().is_some_and(|cause| cause.to_string() == "permission denied"));
+        let missing = LoadError::Missing("game.rhai".into(), io::ErrorKind::NotFound.into());
+        assert_eq!(format!("{missing:#}"), "no script game.rhai");
+        assert!(missing.source().is_none());
+        let fault = LoadError::Fault(Box::new(Fault::new("game.rhai", "unknown variable `x`")));
+        assert_eq!(format!("{fault:#}"), "game.rhai: unknown variable `x`");
+    }
+}

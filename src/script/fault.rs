@@ -109,7 +109,7 @@ impl Fault {
         self
     }
 
-    /// Gives a fault without a place this one. Line 0 is no place.
+    /// Sets the place of a fault that has none. Line 0 changes nothing.
     pub(crate) fn place_at(&mut self, script: String, line: usize, sources: &[Source]) {
         if self.line == 0 && line > 0 {
             let source = sources.iter().find(|source| source.name == script);
@@ -122,7 +122,7 @@ impl Fault {
         }
     }
 
-    /// Gives a fault without a place the line in which this function of the script begins.
+    /// Sets the place of a fault that has none to the line in which this function of the script begins.
     pub(crate) fn place_at_function(&mut self, function: &str, sources: &[Source]) {
         let begins =
             |line: &str| line.split_once("fn ").is_some_and(|(_, rest)| rest.trim_start().starts_with(function));
@@ -133,7 +133,7 @@ impl Fault {
         }
     }
 
-    /// Gives a data race without a place the line of the call that `race` names, such as `argument #1 of function
+    /// Sets the place of a data race that has none to the call that `race` names, such as `argument #1 of function
     /// 'for_each'`. If the script calls that function several times, it is the first call, and the message lists the
     /// others.
     pub(crate) fn place_at_call(&mut self, ast: &AST, race: &str, sources: &[Source]) {
@@ -156,7 +156,7 @@ impl Fault {
         }
     }
 
-    /// Returns the fault of an error at compiling.
+    /// Converts a compile error into a fault.
     pub(crate) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {
         let (message, hint) = match error.err_type() {
             rhai::ParseErrorType::VariableUndefined(name) => (
@@ -182,7 +182,7 @@ impl Fault {
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }
 
-    /// Returns the fault of an error at running.
+    /// Converts a runtime error into a fault.
     pub(crate) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
@@ -388,7 +388,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
     }
 }
 
-/// Returns the message and the hint of an error without values. All words come from here or stand in the script at the
+/// Returns the message and the hint of an error without values. All words come from here or from the script at the
 /// place of the error (`here`), so none of them can come from a caller's keys. An unknown kind of error, from a newer
 /// Rhai for instance, is reported by its place alone.
 fn explain_discreetly(

@@ -75,7 +75,7 @@ pub struct Found {
 /// A script in the list of a library.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Listed {
+pub struct ListedScript {
     /// The path within the folder.
     pub name: Arc<str>,
     /// The version that new calls get; `None` if the script has never been valid.
@@ -201,9 +201,9 @@ impl Library {
 
     /// Lists all scripts by name.
     #[must_use]
-    pub fn list(&self) -> Vec<Listed> {
+    pub fn list(&self) -> Vec<ListedScript> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let listed = entries.iter().map(|(name, entry)| Listed {
+        let listed = entries.iter().map(|(name, entry)| ListedScript {
             name: Arc::clone(name),
             version: entry.version(),
             fault: entry.fault.clone(),

@@ -25,7 +25,7 @@ pub use coverage::Coverage;
 pub use extensions::Extensions;
 pub use fault::Fault;
 pub use language::Language;
-pub use library::{Change, Found, Library, Listed};
+pub use library::{Change, Found, Library, ListedScript};
 pub use limits::{Limits, Memory};
 pub use rhai;
 pub use state::PRINTED;

@@ -15,7 +15,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 /// How many times longer than it may compute a script may be busy. Being busy without using the processor means to wait
 /// for a lock inside Rhai.
 const BUSY_FACTOR: u32 = 10;
-/// What a line of the log takes besides the text printed in it, in bytes.
+/// The bytes a printed line counts in addition to its text.
 const LINE_OVERHEAD: usize = 128;
 /// How many operations a script beyond a limit may still do. It is stopped at the next variable it names, where Rhai
 /// reports the place, or else after these.
@@ -39,7 +39,7 @@ pub(crate) fn look_soon() {
     SLOW_STEPS.fetch_add(1, Relaxed);
 }
 
-/// What a script has used.
+/// The resources a script has used.
 #[derive(Debug)]
 pub(crate) struct Usage {
     pub limits: Limits,
@@ -68,7 +68,7 @@ pub(crate) struct Usage {
 pub(crate) enum Verdict {
     GoOn,
     Stop,
-    /// It may as far as its limits go. The line has to be checked too, and then [`Usage::checked_line`] is due.
+    /// Its limits allow it. The line must be checked too, and afterwards [`Usage::checked_line`] must be called.
     CheckLine {
         processor: i64,
         real: i64,
@@ -132,13 +132,13 @@ impl Usage {
         result
     }
 
-    /// Ends the script, which has exceeded this limit.
+    /// Ends the script because it has exceeded this limit.
     pub fn exceed(&self, limit: String) {
         lock(&self.exceeded).get_or_insert(limit);
         self.stop();
     }
 
-    /// The same once the script has come to a place Rhai reports.
+    /// Does the same as soon as the script comes to a place Rhai reports.
     fn exceed_soon(&self, operations: u64, grace: u64, limit: String) {
         lock(&self.exceeded).get_or_insert(limit);
         self.last_operation.store(operations.saturating_add(grace), Relaxed);
@@ -153,12 +153,12 @@ impl Usage {
         self.last_operation.load(Relaxed) != 0
     }
 
-    /// The limit that was exceeded, in words.
+    /// Returns the limit that was exceeded, in words.
     pub fn take_exceeded(&self) -> Option<String> {
         lock(&self.exceeded).take()
     }
 
-    /// Counts a line that is printed; whether there was room for it.
+    /// Counts a line that is printed. Returns whether there was room for it.
     pub fn prints(&self, text: &str) -> bool {
         let length = text.len() + LINE_OVERHEAD;
         let printed = self.printed.fetch_add(length, Relaxed);
@@ -174,7 +174,7 @@ impl Usage {
         self.printed.load(Relaxed) > self.limits.printed
     }
 
-    /// Called at every operation of the script.
+    /// Called at every operation of the script. Returns whether it may go on.
     pub fn may_go_on(&self, operations: u64) -> Verdict {
         match self.phase.load(Relaxed) {
             RUNNING => {}
