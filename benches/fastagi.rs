@@ -112,8 +112,8 @@ fn ms(times: &[Duration]) -> Vec<f64> {
     times.iter().map(|time| time.as_secs_f64() * 1000.0).collect()
 }
 
-fn at_most(name: &str, figure: f64, most: f64) -> bool {
-    verdict(name, figure, &format!("at most {most}"), figure <= most)
+fn at_most(name: &str, figure: f64, max: f64) -> bool {
+    verdict(name, figure, &format!("at most {max}"), figure <= max)
 }
 
 fn at_least(name: &str, figure: f64, least: f64) -> bool {
@@ -340,8 +340,8 @@ fn held_calls(programs: &[(Whose, PathBuf)], scripts: &Path, files: usize) -> bo
     let mut missed = false;
     let mut resident = Vec::new();
     for (whose, program) in programs {
-        let most = calls.to_string();
-        let options: &[&str] = if *whose == Whose::Ours { &["--max-calls", &most] } else { &[] };
+        let max_calls = calls.to_string();
+        let options: &[&str] = if *whose == Whose::Ours { &["--max-calls", &max_calls] } else { &[] };
         let server = must_start(*whose, program, scripts, options);
         // The memory of the last server and its sockets is released a little later.
         std::thread::sleep(Duration::from_secs(1));

@@ -42,9 +42,9 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-fn goal(name: &str, figure: f64, most: f64) -> bool {
-    let met = figure <= most;
-    println!("  {name}: {figure:.3} (goal: at most {most:.3}) {}", if met { "met" } else { "MISSED" });
+fn goal(name: &str, figure: f64, max: f64) -> bool {
+    let met = figure <= max;
+    println!("  {name}: {figure:.3} (goal: at most {max:.3}) {}", if met { "met" } else { "MISSED" });
     !met
 }
 
@@ -133,15 +133,15 @@ fn processes() -> bool {
     let mut missed = false;
     let (_, first, all) = medians[0];
     for (name, other_first, other_all) in &medians[1..] {
-        let most = if *name == "C" {
+        let max = if *name == "C" {
             2.5
         } else if name.starts_with("Perl") {
             1.0 / 3.0
         } else {
             1.0 / 20.0
         };
-        missed |= goal(&format!("first command, as a part of {name}"), ms(first) / ms(*other_first), most);
-        missed |= goal(&format!("whole process, as a part of {name}"), ms(all) / ms(*other_all), most);
+        missed |= goal(&format!("first command, as a part of {name}"), ms(first) / ms(*other_first), max);
+        missed |= goal(&format!("whole process, as a part of {name}"), ms(all) / ms(*other_all), max);
     }
     missed
 }

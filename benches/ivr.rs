@@ -40,9 +40,9 @@ fn main() {
     }
 }
 
-fn goal(name: &str, figure: f64, most: f64) -> bool {
-    let met = figure <= most;
-    println!("  {name}: {figure:.3} (goal: at most {most:.3}) {}", if met { "met" } else { "MISSED" });
+fn goal(name: &str, figure: f64, max: f64) -> bool {
+    let met = figure <= max;
+    println!("  {name}: {figure:.3} (goal: at most {max:.3}) {}", if met { "met" } else { "MISSED" });
     !met
 }
 

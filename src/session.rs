@@ -1,4 +1,4 @@
-//! One channel in conversation: the only door to the wire.
+//! One channel in conversation with Asterisk: all lines go through here.
 
 use crate::agi::{Environment, ProtocolError, Reply, text};
 use crate::clock::Time;
@@ -15,21 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
 
-/// What Asterisk may take beyond the time a command itself has.
-const MARGIN: Duration = Duration::from_secs(30);
+/// How long Asterisk may take beyond the time of the command itself.
+const REPLY_MARGIN: Duration = Duration::from_secs(30);
 
 /// The channel's language, as a variable.
 const LANGUAGE: &str = "CHANNEL(language)";
 
-/// What a command may take that is broken off because the operator ends the call.
-const BREAKING_OFF: Duration = Duration::from_secs(3);
+/// How long an interrupted command may take to reply.
+const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why a session takes no more commands: what a script cannot catch.
+/// Why a session takes no more commands. A script cannot catch it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// The call ended: whoever hung up, or Asterisk took the channel away.
+    /// The call ended: somebody hung up, or Asterisk took the channel away.
     Hangup,
-    /// Whoever runs the host ended the call; the channel is still up.
+    /// The operator ended the call; the channel is still up.
     Stopped,
     /// The script ended itself.
     Ended,
@@ -51,7 +51,7 @@ impl fmt::Display for Over {
 /// Why a command gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The session is over; nothing can catch this.
+    /// The session is over; a script cannot catch this.
     Over(Over),
     /// The command was refused or failed.
     Refused(Refusal),
@@ -74,29 +74,29 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The last command of a session: where it stood and what it brought.
+/// The last command of a session: its position in the script and its value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Last {
-    /// The function's name; empty before the first.
+    /// The name of its function; empty before the first command.
     pub command: &'static str,
-    /// The script it stood in.
+    /// The script that sent it.
     pub script: String,
-    /// The line it stood in, from 1.
+    /// The line of the script, from 1.
     pub line: usize,
-    /// Its value, where the hangup left one: a recording, for instance.
+    /// Its value, if the hangup left one: a recording, for instance.
     pub result: Option<Value>,
 }
 
-/// Hears what goes over the line of a session: for a list of live calls, for figures, for whoever listens in.
+/// Observes what goes over the line of a session, for a list of live calls, metrics and listeners.
 pub trait Observer: Send + Sync {
-    /// A command was sent, from this place in the script.
+    /// A command was sent, from this line of this script.
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, at: Time);
 
-    /// Its reply came; `shown` is the reply with the keys masked, and all that may be made of a secret.
+    /// Its reply came; `shown` is the reply without what the caller entered and what may be made of a secret.
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
 }
 
-/// A line to Asterisk. Where the caller has entered something secret, it is shown as its verb alone.
+/// A line to Asterisk. Once the caller has entered a secret, only its verb is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'a> {
     command: &'static Command,
@@ -106,13 +106,13 @@ pub struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    /// The line as it was sent, for whoever made the call.
+    /// Returns the line as it was sent, for whoever made the call.
     #[must_use]
     pub const fn line(&self) -> &'a [u8] {
         self.line
     }
 
-    /// Whether the host reports something to Asterisk by it: it stands in no script.
+    /// Whether the host itself sent it, to report something to Asterisk.
     #[must_use]
     pub const fn is_by_host(&self) -> bool {
         self.by_host
@@ -129,17 +129,17 @@ impl fmt::Display for Sent<'_> {
     }
 }
 
-/// What is known of the caller's keys.
+/// What is known about the caller's keys.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Keys {
     /// Whether the log shows them.
     shown: bool,
-    /// Whether it does not for the moment.
+    /// Whether it hides them for the moment.
     secret: bool,
-    /// Whether the caller has entered something secret: whatever the script says from then on may be made of it.
+    /// Whether the caller has entered a secret: whatever the script says from then on may be made of it.
     known: bool,
-    /// Whether the last question ended because the time was up.
+    /// Whether the last question timed out.
     timed_out: bool,
 }
 
@@ -149,10 +149,10 @@ impl Keys {
     }
 }
 
-/// What is known of the channel's language.
+/// What is known about the channel's language.
 enum Language {
-    /// It is what the environment says.
-    AsTold,
+    /// It is the one in the environment.
+    FromEnvironment,
     /// It is this.
     Is(String),
     /// It may have changed.
@@ -165,20 +165,20 @@ pub struct Session {
     transport: Box<dyn Transport>,
     peer: Peer,
     began: Time,
-    /// What the clock on the wall showed then.
+    /// The wall clock at that time.
     started: Time,
     over: Option<Over>,
     closed: bool,
     aftermath: bool,
-    /// What goes over the line is the host's own.
-    telling: bool,
+    /// The host itself sends the lines.
+    by_host: bool,
     commands: u64,
     missing: u64,
-    /// The missing sound files told in the log, and when.
+    /// The missing sound files in the log, and when they were logged.
     warned: Vec<(String, Time)>,
     last: Last,
     rules: Rules,
-    /// The commands of its script, as far as a recording has to know them.
+    /// The commands of its script, for a recording.
     table: Table,
     /// The buffer of the last line.
     line: Vec<u8>,
@@ -201,7 +201,7 @@ impl Session {
     /// Reads the environment.
     ///
     /// # Errors
-    /// What came is no environment.
+    /// What came is not an environment.
     pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, ProtocolError> {
         let block = transport.open().map_err(|error| ProtocolError { text: error.to_string(), expected: "" })?;
         let environment = Environment::parse(&block)?;
@@ -217,7 +217,7 @@ impl Session {
             over: None,
             closed: false,
             aftermath: false,
-            telling: false,
+            by_host: false,
             commands: 0,
             missing: 0,
             warned: Vec::new(),
@@ -226,37 +226,37 @@ impl Session {
             table: Table::new(),
             line: Vec::new(),
             keys: Keys::default(),
-            language: Language::AsTold,
+            language: Language::FromEnvironment,
             observer: None,
         })
     }
 
-    /// What its script may have Asterisk run; without, what all scripts may.
+    /// Sets what its script may have Asterisk run; by default, what all scripts may.
     pub fn permit(&mut self, permissions: Arc<Permissions>) {
         self.rules.permissions = permissions;
     }
 
-    /// Sets the commands of its script, so that a recording knows what of them is private; without, Asterisk's.
+    /// Sets the commands of its script, by which a recording knows what is private; by default, Asterisk's.
     pub fn set_table(&mut self, table: &Table) {
         self.table.clone_from(table);
     }
 
-    /// What scripts may have Asterisk run.
+    /// Returns what scripts may have Asterisk run.
     pub(crate) fn permissions(&self) -> &Permissions {
         &self.rules.permissions
     }
 
-    /// Lets somebody hear what goes over the line.
+    /// Sets the observer of what goes over the line.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observer = Some(observer);
     }
 
-    /// Shows keys in the log, which masks them otherwise.
+    /// Sets whether the log shows what the caller enters, which it masks by default.
     pub fn log_digits(&mut self, shown: bool) {
         self.keys.shown = shown;
     }
 
-    /// Keeps what goes over the line from now on, in lines of JSON.
+    /// Records what goes over the line from now on, in lines of JSON.
     #[must_use]
     pub fn record(mut self, mut header: Header, out: Box<dyn io::Write + Send>) -> Self {
         self.began = recording::written(self.began);
@@ -268,90 +268,90 @@ impl Session {
         Self { transport: Box::new(recorded), ..self }
     }
 
-    /// From now on, keys are masked even where [`log_digits`](Self::log_digits) shows them; or no longer.
+    /// Sets whether keys are masked even if [`log_digits`](Self::log_digits) shows them.
     pub fn keep_secret(&mut self, secret: bool) {
         self.keys.secret = secret;
         self.transport.keep(Note::Secret(secret));
     }
 
-    /// Whether the caller has entered something [secret](Self::keep_secret). From then on log and observers are told
-    /// the verbs of commands alone, since what a script says may be made of the secret.
+    /// Whether the caller has entered a [secret](Self::keep_secret). From then on the log and observers get only the verbs
+    /// of commands, since whatever a script says may be made of the secret.
     #[must_use]
     pub fn knows_a_secret(&self) -> bool {
         self.keys.known
     }
 
-    /// Whether the last command that asked the caller for digits ended because the time was up: not by `#`, and not
-    /// because there were enough.
+    /// Whether the last command that asked the caller for digits timed out, instead of ending by `#` or with enough
+    /// digits.
     #[must_use]
     pub fn timed_out(&self) -> bool {
         self.keys.timed_out
     }
 
-    /// What Asterisk told at the start.
+    /// Returns what Asterisk said at the start.
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    /// The time it is, for lengths of time: it never jumps.
+    /// Returns the time, for measuring durations: it never jumps.
     #[must_use]
     pub fn now(&self) -> Time {
         self.transport.now()
     }
 
-    /// The same, asked for by the script.
-    pub fn asked(&mut self) -> Time {
-        self.transport.asked()
+    /// Returns the same for the script.
+    pub fn script_now(&mut self) -> Time {
+        self.transport.script_now()
     }
 
-    /// What the clock on the wall shows, asked for by the script. It may be set while the call goes on.
-    pub fn asked_wall(&mut self) -> Time {
-        self.transport.asked_wall()
+    /// Returns the wall clock for the script. Somebody may set it during the call.
+    pub fn script_wall(&mut self) -> Time {
+        self.transport.script_wall()
     }
 
-    /// Keeps what belongs to the call besides its dialogue, where the call is recorded.
+    /// Records something that belongs to the call besides its dialogue, if the call is recorded.
     pub fn keep(&mut self, note: Note<'_>) {
         self.transport.keep(note);
     }
 
-    /// The time at which the session began.
+    /// Returns the time at which the session began.
     #[must_use]
     pub fn began(&self) -> Time {
         self.began
     }
 
-    /// What the clock on the wall showed when the session began.
+    /// Returns the wall clock at the time the session began.
     #[must_use]
     pub fn started(&self) -> Time {
         self.started
     }
 
-    /// Why it takes no more commands; `None` while it does.
+    /// Returns why it takes no more commands; `None` while it does.
     #[must_use]
     pub fn over(&self) -> Option<&Over> {
         self.over.as_ref()
     }
 
-    /// How many commands were sent.
+    /// Returns how many commands were sent.
     #[must_use]
     pub fn commands(&self) -> u64 {
         self.commands
     }
 
-    /// How many sound files were missing.
+    /// Returns how many sound files were missing.
     #[must_use]
     pub fn missing_sounds(&self) -> u64 {
         self.missing
     }
 
-    /// The last command.
+    /// Returns the last command.
     #[must_use]
     pub fn last(&self) -> &Last {
         &self.last
     }
 
-    /// Notes where in the script the next command stands.
+    /// Sets the position of the next command in the script.
     pub fn stands_at(&mut self, script: &str, line: usize) {
         if self.last.script != script {
             script.clone_into(&mut self.last.script);
@@ -359,8 +359,8 @@ impl Session {
         self.last.line = line;
     }
 
-    /// The channel's language, as sound files have it: `en`, `de_AT`. It costs a command only after an application of
-    /// the dialplan has run, which may have changed it.
+    /// Returns the channel's language, as sound files have it: `en`, `de_AT`. It costs a command only after an application
+    /// of the dialplan has run, which may have changed it.
     ///
     /// # Errors
     /// The session is over.
@@ -376,13 +376,13 @@ impl Session {
 
     fn known_language(&self) -> Option<Cow<'_, str>> {
         match &self.language {
-            Language::AsTold => self.environment.get("agi_language"),
+            Language::FromEnvironment => self.environment.get("agi_language"),
             Language::Is(language) => Some(language.into()),
             Language::Unknown => None,
         }
     }
 
-    /// Notes what a command does to the channel's language.
+    /// Keeps track of the channel's language.
     fn follow_language(&mut self, command: &'static Command, args: &[Value]) {
         self.language = match (command.access, args) {
             (Access::Anything, _) => Language::Unknown,
@@ -396,10 +396,10 @@ impl Session {
         };
     }
 
-    /// Carries one command out.
+    /// Carries out one command.
     ///
     /// # Errors
-    /// The session is over, or Asterisk did not do it.
+    /// The session is over, or Asterisk did not carry the command out.
     pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
         if let Some(over) = &self.over
             && (!self.aftermath || self.closed)
@@ -443,7 +443,7 @@ impl Session {
         self.read(command, args, &reply)
     }
 
-    /// Lets time pass; the end of the call ends it at once.
+    /// Lets time pass; the end of the call ends the pause at once.
     ///
     /// # Errors
     /// The session is over.
@@ -457,7 +457,7 @@ impl Session {
         }
     }
 
-    /// Looks whether the call has ended; never waits.
+    /// Checks whether the call has ended, without waiting.
     ///
     /// # Errors
     /// The session is over.
@@ -466,12 +466,12 @@ impl Session {
         self.look(now)
     }
 
-    /// Ends the script in order: it takes no more commands.
+    /// Ends the script normally: the session takes no more commands.
     pub fn finish(&mut self) -> Over {
         self.over.get_or_insert(Over::Ended).clone()
     }
 
-    /// The time after the script: what Asterisk still allows may be sent.
+    /// Begins the time after the script, in which what Asterisk still allows may be sent.
     pub fn begin_aftermath(&mut self) {
         self.aftermath = true;
     }
@@ -481,12 +481,12 @@ impl Session {
         self.say(&SET_VARIABLE, &[Value::from(name), Value::from(value)]);
     }
 
-    /// Puts a line on Asterisk's console, after the script.
+    /// Writes a line to Asterisk's console, after the script.
     pub fn announce(&mut self, message: &str) {
         self.say(&VERBOSE, &[Value::from(message)]);
     }
 
-    /// Says goodbye.
+    /// Ends the session.
     pub fn end(&mut self, ending: Ending) {
         if !self.closed
             && let Err(error) = self.transport.leave(ending)
@@ -497,16 +497,16 @@ impl Session {
 
     fn say(&mut self, command: &'static Command, args: &[Value]) {
         self.aftermath = true;
-        self.telling = true;
+        self.by_host = true;
         if let Err(error) = self.invoke(command, args) {
             debug!(%error, "not told to Asterisk");
         }
-        self.telling = false;
+        self.by_host = false;
     }
 
     fn lost(&mut self, why: impl fmt::Display) -> Over {
         self.closed = true;
-        // A line that broke after the hangup is no news.
+        // That the line breaks after the hangup is expected.
         self.over.get_or_insert_with(|| Over::Lost(why.to_string())).clone()
     }
 
@@ -548,7 +548,7 @@ impl Session {
             Waits::AfterSound { .. } | Waits::Unbounded => None,
         };
         self.commands += 1;
-        let sent = Sent { command, line, masked: self.keys.known && !self.telling, by_host: self.telling };
+        let sent = Sent { command, line, masked: self.keys.known && !self.by_host, by_host: self.by_host };
         debug!(target: "agi_rhai::dialogue", "> {sent}");
         let now = self.transport.now();
         if let Some(observer) = &self.observer {
@@ -557,19 +557,19 @@ impl Session {
         if let Err(error) = self.transport.send(line) {
             return Err(Error::Over(self.broke(&error)));
         }
-        let mut until = length.map_or(Time::NEVER, |length| now + length + MARGIN);
-        let mut broken_off = false;
+        let mut until = length.map_or(Time::NEVER, |length| now + length + REPLY_MARGIN);
+        let mut interrupted = false;
         loop {
             match self.transport.receive(until) {
-                // The line is in step again; what the command brought is lost.
-                Ok(Heard::Reply(_)) if broken_off => return Err(Error::Over(self.stopped())),
+                // The line is in step again; the value of the command is lost.
+                Ok(Heard::Reply(_)) if interrupted => return Err(Error::Over(self.stopped())),
                 Ok(Heard::Reply(reply)) => {
                     self.keys.known |= self.keys.secret && holds_something(command, &reply);
                     let shown = Shown {
                         command,
                         reply: &reply,
                         digits: self.keys.in_log(),
-                        masked: self.keys.known && !self.telling,
+                        masked: self.keys.known && !self.by_host,
                     };
                     debug!(target: "agi_rhai::dialogue", "< {shown}");
                     if let Some(observer) = &self.observer {
@@ -578,7 +578,7 @@ impl Session {
                     if let After::Fence(result) = command.after
                         && reply.result() == result
                     {
-                        // Asterisk sends a stray reply behind it, which the transport skips on the way to this one.
+                        // Asterisk sends a stray reply after it, which the transport skips on the way to this one.
                         self.exchange(&NOOP, NOOP.verb.as_bytes(), &[])?;
                     }
                     return Ok(reply);
@@ -587,12 +587,12 @@ impl Session {
                     debug!(target: "agi_rhai::dialogue", "< HANGUP");
                     self.hung_up();
                 }
-                // It is ending already.
-                Ok(Heard::Stop) if broken_off || self.aftermath => {}
+                // The call is already ending.
+                Ok(Heard::Stop) if interrupted || self.aftermath => {}
                 Ok(Heard::Stop) => {
                     self.stopped();
-                    broken_off = true;
-                    until = until.min(self.transport.now() + BREAKING_OFF);
+                    interrupted = true;
+                    until = until.min(self.transport.now() + INTERRUPT_TIMEOUT);
                     if let Err(error) = self.transport.interrupt() {
                         return Err(Error::Over(self.broke(&error)));
                     }
@@ -610,7 +610,8 @@ impl Session {
         }
     }
 
-    /// A line that broke while writing. Asterisk closes its end when it leaves AGI, with AGIEXITONHANGUP at the hangup.
+    /// Handles a line that broke while writing. Asterisk closes its end when it leaves AGI; with AGIEXITONHANGUP, at the
+    /// hangup.
     fn broke(&mut self, error: &std::io::Error) -> Over {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             self.closed = true;
@@ -619,7 +620,7 @@ impl Session {
         self.lost(error)
     }
 
-    /// Whether the channel is up, asked of Asterisk after a -1 that may be a hangup: the notice may come only later.
+    /// Asks Asterisk whether the channel is up, after a -1 that may be a hangup: the notice may come only later.
     fn is_alive(&mut self) -> bool {
         if self.over.is_some() || self.closed {
             return false;
@@ -637,7 +638,7 @@ impl Session {
         }
     }
 
-    /// What a reply means to the script.
+    /// Reads the script's value from a reply.
     fn read(&mut self, command: &'static Command, args: &[Value], reply: &Reply) -> Result<Value, Error> {
         let refused = |kind, message: &str| Refusal {
             code: Some(reply.code),
@@ -687,7 +688,7 @@ impl Session {
         }
     }
 
-    /// Once a minute each.
+    /// Logs a missing sound file, at most once a minute.
     fn warn_of_missing(&mut self, command: &Command, file: Option<&Value>) {
         self.missing += 1;
         let file = if let Some(Value::Text(file)) = file { file.as_str() } else { "" };
@@ -697,7 +698,7 @@ impl Session {
             Some((_, at)) => *at = now,
             None => self.warned.push((file.to_owned(), now)),
         }
-        // It may be made of what the caller entered. The script's line tells which it is.
+        // The name may be made of what the caller entered. The line of the script identifies the file.
         let file = if self.keys.known { "•••" } else { file };
         warn!(
             command = command.verb,
@@ -749,7 +750,7 @@ impl fmt::Display for Shown<'_> {
         let (reply, result) = (self.reply, self.reply.result());
         let mask = |text: &str| "•".repeat(text.chars().count());
         if self.masked {
-            // Keys are the caller's; all else may be what the script has said before.
+            // Keys are the caller's; anything else may be something the script said before.
             let value = if reply.value().is_some() { format!(" ({MASK})") } else { String::new() };
             let is_keys = matches!(self.command.hears, Hears::Key | Hears::Digits { .. });
             return match reply.code {

@@ -313,7 +313,7 @@ fn live_sigterm_drains_the_server() {
     let said = server.log().len();
     server.process.signal("TERM");
     let begun = Instant::now();
-    server.wait_log(said, "no new calls; 3 calls may go on for 3s");
+    server.wait_log(said, "no new calls; 3 calls may continue for 3s");
     pause(200);
     let refused = call(&server, "stay.rhai").wait_end();
     ends(&refused, "FAILURE", "", true);

@@ -2,7 +2,7 @@
 //! allows it, and does nothing otherwise.
 
 use crate::support::asterisk::{Call, asterisk};
-use agi_rhai::command::permissions::{What, allowed};
+use agi_rhai::command::permissions::{NameKind, allowed};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,10 +144,10 @@ fn live_scripts_run_nothing_that_is_not_allowed() {
 fn live_allowed_applications_and_functions_exist() {
     let told = fs::read_to_string(asterisk().reference()).unwrap();
     let old = include_str!("../src/tools/check/applications.txt");
-    for (what, element) in [(What::Application, "application"), (What::Function, "function")] {
+    for (what, element) in [(NameKind::Application, "application"), (NameKind::Function, "function")] {
         for name in allowed(what) {
             let known = told.contains(&format!("<{element} name=\"{name}\""))
-                || (what == What::Application && old.lines().any(|line| line.split(' ').next() == Some(name)));
+                || (what == NameKind::Application && old.lines().any(|line| line.split(' ').next() == Some(name)));
             assert!(known, "there is no {element} {name}");
         }
     }
@@ -160,7 +160,7 @@ fn live_allowed_functions_evaluate_nothing_in_their_arguments() {
     fs::create_dir_all(&folder).unwrap();
     let mark = |name: &str| asterisk().inside(&folder.join(name));
     let mut text = String::new();
-    for name in allowed(What::Function) {
+    for name in allowed(NameKind::Function) {
         for (does, statement) in [
             ("read", format!("get_variable(\"{name}(SHELL(touch {}))\")", mark(&format!("{name}-read")))),
             ("listed", format!("get_variable(\"{name}(SHELL(touch {}),a,b)\")", mark(&format!("{name}-listed")))),

@@ -250,7 +250,7 @@ fn several_recordings_are_replayed_together() {
     fs::remove_file(records.join("broken.jsonl")).unwrap();
     run(&["replay", text(&records)], "")
         .code(2)
-        .prints_error("is not there: name it by --script PATH or --scripts DIR");
+        .prints_error("isn't there: name it with --script PATH or --scripts DIR");
     run(&["replay", text(&records), "--scripts", text(&folder.path("new"))], "").code(0);
     run(&["replay", text(&records), "--script", text(&folder.path("new/game.rhai"))], "").code(0);
 }
@@ -452,9 +452,9 @@ fn faults_in_a_recording_are_reported_by_line() {
     play(&whole).code(0);
     let header = whole.lines().next().unwrap();
     for (text, told) in [
-        (String::new(), "line 1: no recording of agi-rhai"),
-        ("\n\n".to_owned(), "line 1: no recording of agi-rhai"),
-        ("{\"at\":1}\n".to_owned(), "line 1: no recording of agi-rhai"),
+        (String::new(), "line 1: not a recording of agi-rhai"),
+        ("\n\n".to_owned(), "line 1: not a recording of agi-rhai"),
+        ("{\"at\":1}\n".to_owned(), "line 1: not a recording of agi-rhai"),
         (
             whole.replacen("\"agi-rhai\":1", "\"agi-rhai\":2", 1),
             "a recording of format 2, and this agi-rhai reads format 1",
@@ -462,7 +462,7 @@ fn faults_in_a_recording_are_reported_by_line() {
         (whole.replacen("\"seed\":", "\"sead\":", 1), "line 1: the header of a recording: missing field `seed`"),
         (whole.replacen("\"sent\":\"ANSWER\"", "\"sung\":\"ANSWER\"", 1), "line 2: "),
         (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":5", 1), "line 2: "),
-        (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":{\"hex\":\"abc\"}", 1), "line 2: no pairs of hex digits"),
+        (whole.replacen("\"sent\":\"ANSWER\"", "\"sent\":{\"hex\":\"abc\"}", 1), "line 2: not pairs of hex digits"),
         (whole.replacen("{\"at\":", "{\"at\":-", 2), "line 2: -"),
         (
             format!("{header}\n{{\"at\":5,\"sent\":\"A\"}}\n{{\"at\":4,\"heard\":\"200 result=0\"}}\n"),
@@ -769,16 +769,16 @@ fn a_new_game_passes_its_tests() {
     run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).prints("tt-monkeys");
     // Nothing is overwritten, not even one of the three files, and no incomplete game is left.
     fs::remove_file(file("rhai")).unwrap();
-    run(&["new", text(&name)], "").code(2).prints_error("weasels-2.prompts is there already");
+    run(&["new", text(&name)], "").code(2).prints_error("weasels-2.prompts already exists");
     assert!(!file("rhai").exists());
     for (bad, told) in [
-        ("a b", "no good name"),
-        ("..", "no good name"),
+        ("a b", "isn't a valid name"),
+        ("..", "isn't a valid name"),
         ("", "NAME"),
-        ("x/", "no good name"),
+        ("x/", "isn't a valid name"),
         ("-x", "'-x'"),
-        ("a.b", "no good name"),
-        ("a,b", "no good name"),
+        ("a.b", "isn't a valid name"),
+        ("a,b", "isn't a valid name"),
         ("/proc/x", "cannot write /proc/x.rhai"),
     ] {
         run(&["new", bad], "").code(2).prints_error(told);

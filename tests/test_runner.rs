@@ -160,7 +160,7 @@ fn tests_can_be_selected_by_name_and_place() {
     bad(&["open", "--exact"], "no test has the name open");
     bad(&["no/such"], "there is no no/such");
     bad(&["no.test.rhai"], "there is no no.test.rhai");
-    bad(&["door.prompts"], "door.prompts is no file of tests: those end in .test.rhai");
+    bad(&["door.prompts"], "door.prompts isn't a file of tests: those end in .test.rhai");
     bad(&["door.test.rhai::nope"], "door.test.rhai has no test nope; it has open, nobody, two_calls_share_a_database");
     folder.file("other.rhai", "");
     bad(&["other.rhai"], "there are no tests beside other.rhai: they would be in other.test.rhai");

@@ -272,11 +272,11 @@ impl Load {
     }
 
     /// Waits until something happens, and replies.
-    fn turn(&mut self, most: Duration) -> io::Result<()> {
+    fn turn(&mut self, timeout: Duration) -> io::Result<()> {
         self.send_due_replies();
         let due = self.later.keys().next().map(|(due, _)| due.saturating_duration_since(Instant::now()));
-        let most = due.map_or(most, |due| most.min(due));
-        let timeout = Timespec::try_from(most).map_err(io::Error::other)?;
+        let timeout = due.map_or(timeout, |due| timeout.min(due));
+        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {

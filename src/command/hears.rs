@@ -87,10 +87,10 @@ pub fn value(reply: &Reply) -> Option<Entry> {
     Some(Entry::text(start..start + value.len()))
 }
 
-/// What stands before the digit in a reply of SPEECH RECOGNIZE.
+/// What comes before a digit in a reply of speech recognition.
 const DIGIT: &str = " digit=";
 
-/// The texts in quotes, and the digit.
+/// Returns the texts in quotes, and the digit.
 fn speech(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();

@@ -1,15 +1,15 @@
 //! What scripts may have Asterisk run: its applications, dialplan functions and variables.
 //!
-//! Allowed is what is known to run no program, to touch no file of Asterisk's machine but sounds and recordings (as
-//! AGI's own commands do), and to begin no other code of the dialplan. All else needs the operator's word. What
-//! Asterisk takes apart before it runs it is taken apart here as in `main/pbx_variables.c` and `main/app.c` of
-//! Asterisk 22; where a name comes to be only there, nobody can tell what it is, and it is refused.
+//! A name is allowed if it is known to run no program, to touch no file of Asterisk's machine except sounds and
+//! recordings (as AGI's own commands do), and to run no other code of the dialplan. Anything else needs the operator's
+//! permission. Text that Asterisk parses before it runs it is parsed here as in `main/pbx_variables.c` and `main/app.c`
+//! of Asterisk 22; a name that only Asterisk can work out is refused.
 
 use super::param::Kind;
 
-/// What a name stands for.
+/// The thing a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum NameKind {
     /// An application of the dialplan.
     Application,
     /// A function of the dialplan.
@@ -18,29 +18,29 @@ pub enum What {
     Variable,
 }
 
-use What::{Application, Function, Variable};
+use NameKind::{Application, Function, Variable};
 
-/// How far an allowed name goes.
+/// What an allowed name may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Within {
-    /// Whatever its arguments are.
+enum Allowance {
+    /// Anything, whatever its arguments are.
     AnyArguments,
     /// Its first argument is the name of a variable or function, which it sets.
     SetsFirst,
-    /// It sets what stands before the `=`.
+    /// It sets the name before the `=`.
     SetsPair,
-    /// Where it is set, its argument is the name of what is set.
+    /// When it is set, its argument names what is set.
     SetsArgument,
-    /// With these options only.
+    /// Only with harmless options.
     DialOptions,
-    /// Where it is set, only these items.
+    /// When it is set, only these items.
     Items(&'static str),
 }
 
-use Within::{AnyArguments, DialOptions, Items, SetsArgument, SetsFirst, SetsPair};
+use Allowance::{AnyArguments, DialOptions, Items, SetsArgument, SetsFirst, SetsPair};
 
-/// What is allowed to all scripts: names, and why that does no harm.
-const ALLOWED: &[(What, Within, &str, &str)] = &[
+/// The names that all scripts are allowed, and why they do no harm.
+const ALLOWED: &[(NameKind, Allowance, &str, &str)] = &[
     (
         Application,
         AnyArguments,
@@ -154,12 +154,12 @@ const ALLOWED: &[(What, Within, &str, &str)] = &[
     ),
 ];
 
-/// What `$[...]` has built in.
+/// The functions built into `$[...]`.
 const ARITHMETIC: &str =
     "ACOS ASIN ATAN ATAN2 CEIL COS EXP EXP2 EXP10 FLOOR LOG LOG2 LOG10 POW REMAINDER RINT ROUND SIN SQRT TAN TRUNC";
 
-/// What is known to need the operator's word, and why.
-const REFUSED: &[(What, &str, &str)] = &[
+/// The names known to need the operator's permission, and why.
+const REFUSED: &[(NameKind, &str, &str)] = &[
     (
         Application,
         "it runs programs on Asterisk's machine",
@@ -250,26 +250,26 @@ const REFUSED: &[(What, &str, &str)] = &[
     ),
 ];
 
-/// The options of Dial that begin no other code of the dialplan and record nothing.
+/// The options of Dial that run no other code of the dialplan and record nothing.
 const DIAL_OPTIONS: &str = "aAcCdDEfghHiIjkKLmnNoOpPQrRsStTuz";
 
-/// What the operator says to allow everything, names that only Asterisk works out among it; or to deny all
-/// applications and functions.
+/// The name that allows everything, including names that only Asterisk can work out; or denies all applications and
+/// functions.
 pub const EVERYTHING: &str = "*";
 
-/// What scripts may have Asterisk run, besides what all scripts may, or without some of it.
+/// What scripts may have Asterisk run in addition to what all scripts may, and what of that they may not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
-    /// Names of applications, functions and variables that are allowed besides; `*` allows all.
+    /// Names of further applications, functions and variables that are allowed; `*` allows all.
     pub allowed: Vec<String>,
     /// Names of applications and functions that are not allowed; `*` denies all.
     pub denied: Vec<String>,
 }
 
-/// A text with expressions that is longer, in bytes, is not judged: it would take long, and no Asterisk takes such a
-/// line.
-const LONGEST_EXPRESSION: usize = 8192;
-/// Nor one with more of them.
+/// The longest text with expressions that is examined, in bytes. A longer one would take long, and no Asterisk takes such
+/// a line.
+const MAX_EXPRESSION_LENGTH: usize = 8192;
+/// The most expressions in a text that is examined.
 const MAX_EXPRESSIONS: usize = 100;
 
 fn same(one: &str, other: &str) -> bool {
@@ -280,14 +280,14 @@ fn listed(names: &str, name: &str) -> bool {
     names.split_ascii_whitespace().any(|listed| same(listed, name))
 }
 
-/// The names that are allowed to all scripts.
-pub fn allowed(what: What) -> impl Iterator<Item = &'static str> {
-    ALLOWED.iter().filter(move |group| group.0 == what).flat_map(|group| group.3.split_ascii_whitespace())
+/// Returns the names that all scripts are allowed.
+pub fn allowed(kind: NameKind) -> impl Iterator<Item = &'static str> {
+    ALLOWED.iter().filter(move |group| group.0 == kind).flat_map(|group| group.3.split_ascii_whitespace())
 }
 
-/// The names that are known to need the operator's word.
-pub fn refused(what: What) -> impl Iterator<Item = &'static str> {
-    REFUSED.iter().filter(move |group| group.0 == what).flat_map(|group| group.2.split_ascii_whitespace())
+/// Returns the names known to need the operator's permission.
+pub fn refused(kind: NameKind) -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().filter(move |group| group.0 == kind).flat_map(|group| group.2.split_ascii_whitespace())
 }
 
 fn allows(names: &str) -> String {
@@ -300,15 +300,16 @@ impl Permissions {
         self.denied.is_empty() && self.allowed.iter().any(|name| name == EVERYTHING)
     }
 
-    /// Why this argument of a command is refused, where those behind it are `rest`; `None` if it is not. This is what a
-    /// script is told when it runs, and what the checker tells.
+    /// Returns why this argument of a command is refused, with the arguments after it in `rest`; `None` if it is allowed.
+    /// A script gets this text when it runs, and the checker reports it.
     #[must_use]
     pub fn refuses(&self, kind: Kind, text: &str, rest: &str) -> Option<String> {
         if self.everything() {
             return None;
         }
         for text in [text, rest] {
-            if has_expression(text) && (text.len() > LONGEST_EXPRESSION || text.matches('$').count() > MAX_EXPRESSIONS)
+            if has_expression(text)
+                && (text.len() > MAX_EXPRESSION_LENGTH || text.matches('$').count() > MAX_EXPRESSIONS)
             {
                 return Some(self.worked_out("so long an expression"));
             }
@@ -332,28 +333,28 @@ impl Permissions {
         )
     }
 
-    /// How far a name is allowed.
-    fn named(&self, what: What, name: &str) -> Result<Within, String> {
+    /// Returns what a name is allowed for.
+    fn named(&self, kind: NameKind, name: &str) -> Result<Allowance, String> {
         let name = name.trim();
         let has = |names: &[String]| names.iter().any(|listed| same(listed.trim_end_matches("()"), name));
-        let (does, noun) = match what {
+        let (does, noun) = match kind {
             Application => ("run", "an application"),
             Function => ("use the function", "a function"),
             Variable => ("set the variable", "a variable"),
         };
-        if has(&self.denied) || what != Variable && self.denied.iter().any(|name| name == EVERYTHING) {
+        if has(&self.denied) || kind != Variable && self.denied.iter().any(|name| name == EVERYTHING) {
             return Err(format!("may not {does} {name} here: whoever runs agi-rhai denies it by --deny-exec"));
         }
         if has(&self.allowed) || self.allowed.iter().any(|name| name == EVERYTHING) {
             return Ok(AnyArguments);
         }
-        if let Some(group) = ALLOWED.iter().find(|group| group.0 == what && listed(group.3, name)) {
+        if let Some(group) = ALLOWED.iter().find(|group| group.0 == kind && listed(group.3, name)) {
             return Ok(group.1);
         }
-        let known = REFUSED.iter().find(|group| group.0 == what && listed(group.2, name));
+        let known = REFUSED.iter().find(|group| group.0 == kind && listed(group.2, name));
         let why = match known {
             Some(group) => group.1,
-            None if what == Variable => return Ok(AnyArguments),
+            None if kind == Variable => return Ok(AnyArguments),
             None if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) => {
                 return Err(format!("may not {does} {name:?} here: that isn't the name of {noun}"));
             }
@@ -362,12 +363,12 @@ impl Permissions {
         Err(format!("may not {does} {name} here: {why}; {}", allows(name)))
     }
 
-    /// An application with its arguments.
+    /// Checks an application with its arguments.
     fn application(&self, name: &str, arguments: &str) -> Result<(), String> {
-        let within = self.named(Application, name)?;
-        // Asterisk evaluates what it is to run where the variable AGIEXECFULL says so, and some applications always.
+        let allowance = self.named(Application, name)?;
+        // Asterisk evaluates the arguments if the variable AGIEXECFULL says so, and some applications always do.
         self.expression(arguments)?;
-        match within {
+        match allowance {
             SetsFirst => self.written(arguments.split(',').next().unwrap_or_default()),
             SetsPair => self.written(arguments.split('=').next().unwrap_or_default()),
             DialOptions => self.dial(name.trim(), arguments),
@@ -375,7 +376,7 @@ impl Permissions {
         }
     }
 
-    /// The name of what is read: a variable, or a function.
+    /// Checks the name of something that is read: a variable, or a function.
     fn read(&self, text: &str) -> Result<(), String> {
         self.expression(text)?;
         match text.split_once('(') {
@@ -384,7 +385,7 @@ impl Permissions {
         }
     }
 
-    /// The name of what is set: a variable, or a function.
+    /// Checks the name of something that is set: a variable, or a function.
     fn written(&self, text: &str) -> Result<(), String> {
         self.expression(text)?;
         let name = text.trim();
@@ -413,7 +414,7 @@ impl Permissions {
         }
     }
 
-    /// A text Asterisk evaluates: the functions in its `${...}` and `$[...]`.
+    /// Checks the functions in the `${...}` and `$[...]` of a text that Asterisk evaluates.
     fn expression(&self, text: &str) -> Result<(), String> {
         for (at, _) in text.match_indices('$') {
             let rest = &text[at + 1..];
@@ -428,9 +429,9 @@ impl Permissions {
                 }
             } else if let Some(inside) = rest.strip_prefix('[') {
                 let inside = &inside[..bracketed(inside)];
-                // A value may be the name of a function, and is one then.
+                // A value may be the name of a function, which is then called.
                 if inside.contains("${") {
-                    return Err(self.worked_out("a `${...}` within `$[...]`"));
+                    return Err(self.worked_out("a `${...}` allowance `$[...]`"));
                 }
                 self.called(inside)?;
             }
@@ -438,7 +439,7 @@ impl Permissions {
         Ok(())
     }
 
-    /// The names before brackets.
+    /// Checks the names before brackets.
     fn called(&self, text: &str) -> Result<(), String> {
         for (at, _) in text.match_indices('(') {
             let before = text[..at].trim_end();
@@ -454,12 +455,12 @@ impl Permissions {
         Ok(())
     }
 
-    /// Dial's arguments: where its options stand, nothing but options that do no harm.
+    /// Checks the arguments of Dial: only harmless options may stand in the place of options.
     fn dial(&self, name: &str, text: &str) -> Result<(), String> {
         if has_expression(text) {
             return Err(self.worked_out("an expression among the arguments of Dial"));
         }
-        // A comma in quotes or brackets parts nothing in Asterisk; here it does, so no option is overlooked.
+        // In Asterisk, a comma in quotes or brackets separates nothing; here it does, so that no option is overlooked.
         for options in text.splitn(3, ',').skip(2).flat_map(|options| options.split(',')) {
             let mut rest = options;
             while let Some(letter) = rest.chars().next() {
@@ -495,7 +496,7 @@ fn has_expression(text: &str) -> bool {
     text.contains("${") || text.contains("$[")
 }
 
-/// The end of what stands behind `$[`, as Asterisk finds it.
+/// Returns where the text after `$[` ends, as Asterisk finds it.
 fn bracketed(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut open) = (0, 1);

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::command::Permissions;
 use crate::script::{Fault, Script};
 use crate::session::Session;
-use crate::transport::recording::{Ended, FORMAT, Header, Wrong};
+use crate::transport::recording::{Ended, FORMAT, Header, RecordedFault};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -265,8 +265,11 @@ fn file_name(session: &Session, script: &Script) -> String {
 
 /// Returns how a call ended, for its recording.
 pub(super) fn ended(status: &str, commands: u64, fault: Option<&Fault>) -> Ended {
-    let wrong =
-        |fault: &Fault| Wrong { message: fault.message.clone(), script: fault.script.clone(), line: fault.line };
+    let wrong = |fault: &Fault| RecordedFault {
+        message: fault.message.clone(),
+        script: fault.script.clone(),
+        line: fault.line,
+    };
     Ended { status: status.to_owned(), commands, fault: fault.map(wrong) }
 }
 

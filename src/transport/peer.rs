@@ -5,39 +5,39 @@ use crate::agi::Reply;
 use crate::clock::Time;
 use std::io;
 
-/// The other end of one session. One thread uses it, and at most one line is in flight.
+/// The other end of one session. Only one thread uses it, and at most one line is in flight.
 pub trait Transport: Send {
     /// Reads the opening block, as sent.
     ///
     /// # Errors
-    /// The line broke, or what came is no opening block.
+    /// The line broke, or what came is not an opening block.
     fn open(&mut self) -> io::Result<Vec<u8>>;
 
-    /// What the peer is like.
+    /// Returns what the peer can do.
     fn peer(&self) -> Peer;
 
-    /// The time at the peer, for lengths of time: it never jumps.
+    /// Returns the time at the peer, for measuring durations: it never jumps.
     fn now(&self) -> Time;
 
-    /// What the peer's clock on the wall shows: the same, unless it may be set while the call goes on.
+    /// Returns the peer's wall clock: the same time, unless somebody may set the clock during the call.
     fn wall(&self) -> Time {
         self.now()
     }
 
-    /// Sends one line, whole; the line feed is added here.
+    /// Sends one whole line, and adds the line feed.
     ///
     /// # Errors
     /// The line broke.
     fn send(&mut self, line: &[u8]) -> io::Result<()>;
 
-    /// Lets time pass until something is heard or `until` comes. A moment in the past makes it a look.
+    /// Waits until something is heard or `until` has come. With a time in the past it only polls.
     ///
     /// # Errors
     /// The line broke, or what came is not AGI.
     fn receive(&mut self, until: Time) -> io::Result<Heard>;
 
-    /// Breaks off the command in flight: the next reply heard tells that the line can be used again. Asterisk ends a
-    /// prompt or a question when another line comes; what it cannot break off has to end by itself first.
+    /// Interrupts the command in flight: after the next reply the line can be used again. Asterisk ends a prompt or a
+    /// question when another line comes; a command it can't interrupt has to end by itself first.
     ///
     /// # Errors
     /// The line broke.
@@ -45,69 +45,69 @@ pub trait Transport: Send {
         Ok(())
     }
 
-    /// Says goodbye.
+    /// Ends the session.
     ///
     /// # Errors
     /// The line broke.
     fn leave(&mut self, ending: Ending) -> io::Result<()>;
 
-    /// [`now`](Self::now), asked for by the script: it may decide what happens next.
-    fn asked(&mut self) -> Time {
+    /// Returns [`now`](Self::now) for the script, whose next step may depend on it.
+    fn script_now(&mut self) -> Time {
         self.now()
     }
 
-    /// [`wall`](Self::wall), asked for by the script.
-    fn asked_wall(&mut self) -> Time {
+    /// Returns [`wall`](Self::wall) for the script.
+    fn script_wall(&mut self) -> Time {
         self.wall()
     }
 
-    /// Hears what does not go over the line, but belongs to the call.
+    /// Takes note of something that belongs to the call but does not go over the line.
     fn keep(&mut self, note: Note<'_>) {
         let _ = note;
     }
 }
 
-/// What belongs to a call besides its dialogue.
+/// Something that belongs to a call besides its dialogue.
 #[derive(Clone, Copy, Debug)]
 pub enum Note<'a> {
-    /// The script printed this into the log.
+    /// The script printed this to the log.
     Printed {
-        /// The script it stood in.
+        /// The script that did.
         script: &'a str,
-        /// The line it stood in.
+        /// The line of the script.
         line: usize,
-        /// What was printed.
+        /// The text.
         text: &'a str,
     },
-    /// What the caller enters is secret from now on, or is not any more.
+    /// From now on, what the caller enters is secret; or no longer is.
     Secret(bool),
-    /// The call has ended so.
+    /// The call has ended like this.
     Ended(&'a Ended),
 }
 
-/// What a session has to know of its peer.
+/// The properties of a peer that matter to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// After the hangup the session goes on, and commands that need a live channel get 511.
+    /// The session goes on after the hangup, and commands that need a live channel get 511.
     pub dead_mode: bool,
 }
 
-/// What is heard on the line.
+/// Something heard on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// The answer to the line in flight.
     Reply(Reply),
     /// The caller is gone; the line may still be used.
     Hangup,
-    /// Whoever runs the host ends the call.
+    /// The operator ends the call.
     Stop,
     /// The line is closed.
     Closed,
-    /// Nothing, up to the moment asked for.
+    /// Nothing, up to the time given.
     Silence,
 }
 
-/// How a session ended, as far as the peer is told.
+/// How a session ended, as reported to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// In order, or by a hangup.

@@ -18,7 +18,7 @@ const MAX_ASKED: u32 = 64;
 /// How many events are kept of a call whose file can be written only at its end.
 const MAX_KEPT: usize = 50_000;
 
-/// Keeps what goes over the line of another transport.
+/// Records what goes over the line of another transport.
 pub struct Recorded {
     inner: Box<dyn Transport>,
     out: Box<dyn Write + Send>,
@@ -26,11 +26,11 @@ pub struct Recorded {
     in_flight: bool,
     commands: Table,
     asked: u32,
-    /// What is to be redacted, which is known only at the end.
+    /// A call to be redacted, which is possible only at its end.
     kept: Option<(Header, Vec<Line>)>,
-    /// There is more than is kept.
+    /// There were more events than are kept.
     is_full: bool,
-    /// From the first secret on.
+    /// Redacts secrets, from the first one on.
     secrets: Option<Redaction>,
     is_secret: bool,
     scratch: Vec<u8>,
@@ -43,8 +43,8 @@ impl fmt::Debug for Recorded {
 }
 
 impl Recorded {
-    /// Keeps what goes over this line in `out`, a line at a time; a header that says `redacted`, at the end and without
-    /// what the caller entered. What cannot be written is lost: a call never fails for it.
+    /// Writes what goes over this line to `out`, a line at a time. If the header says `redacted`, it is written at the
+    /// end, without what the caller entered. Whatever can't be written is lost: a call never fails because of it.
     pub fn new(
         inner: Box<dyn Transport>,
         began: Time,
@@ -110,7 +110,7 @@ impl Recorded {
         }
     }
 
-    /// Writes what was kept until the end.
+    /// Writes what was kept for the end.
     fn close(&mut self) {
         if let Some((mut header, mut lines)) = self.kept.take() {
             Redaction::apply(&self.commands, &mut header, &mut lines);
@@ -163,7 +163,7 @@ impl Transport for Recorded {
             () if until <= self.now() => During::Computing,
             () => During::Sleeping,
         };
-        // A moment later where it is not as exact: else it would seem not to have come.
+        // A rounded time would seem not to have come yet.
         let rounded = written(until);
         let until = if rounded == until || until == Time::NEVER { until } else { rounded + Duration::from_micros(1) };
         let heard = self.inner.receive(until);
@@ -189,13 +189,13 @@ impl Transport for Recorded {
         self.inner.leave(ending)
     }
 
-    fn asked(&mut self) -> Time {
+    fn script_now(&mut self) -> Time {
         let now = self.now();
         self.keep_asked(now, Asked::Time);
         now
     }
 
-    fn asked_wall(&mut self) -> Time {
+    fn script_wall(&mut self) -> Time {
         let wall = self.wall();
         self.keep_asked(self.now(), Asked::Clock(wall.since_epoch()));
         wall
@@ -207,7 +207,7 @@ impl Transport for Recorded {
                 self.event(Event::Printed(Printed { text: text.to_owned(), script: script.to_owned(), line }));
             }
             Note::Secret(secret) => {
-                // A redacted call is so from its beginning.
+                // A redacted call is redacted from its beginning.
                 if self.kept.is_none() {
                     self.secrets.get_or_insert_with(|| Redaction::of_secrets(self.commands.clone()));
                     self.is_secret = secret;

@@ -1,4 +1,4 @@
-//! Recorded calls: what went over the line, and when, in lines of JSON.
+//! The format of recorded calls: what went over the line, and when, in lines of JSON.
 //!
 //! The first line is the [`Header`], every further one a [`Line`]: a time in milliseconds since the session began, and
 //! an [`Event`]. A file that ends in the middle, since the machine went down, can be read up to there.
@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The format written here; a file of another one is not read.
+/// The version of the format. Files of another version are not read.
 pub const FORMAT: u32 = 1;
 
-/// What a recorded call began with.
+/// How a recorded call began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// [`FORMAT`].
@@ -23,7 +23,7 @@ pub struct Header {
     pub script: String,
     /// Its version.
     pub version: String,
-    /// What its random numbers came from.
+    /// The seed of its random numbers.
     pub seed: u64,
     /// When the session began, in seconds since the Unix epoch.
     #[serde(with = "seconds")]
@@ -32,32 +32,32 @@ pub struct Header {
     pub args: Vec<String>,
     /// `params`.
     pub params: BTreeMap<String, String>,
-    /// What the script could have Asterisk run besides what all may.
+    /// What the script could have Asterisk run besides what all scripts may.
     #[serde(default)]
     pub allowed: Vec<String>,
     /// What the script could not have Asterisk run.
     pub denied: Vec<String>,
     /// Whether Asterisk went on with the session after the hangup.
     pub dead_mode: bool,
-    /// What the caller entered is not in it.
+    /// The recording does not hold what the caller entered.
     #[serde(default)]
     pub redacted: bool,
     /// The opening block, as sent, line by line.
     pub environment: Vec<Bytes>,
 }
 
-/// Something that happened, and when.
+/// An event and its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The time since the session began, in milliseconds.
     #[serde(with = "milliseconds")]
     pub at: Duration,
-    /// What it was.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// What happens in a recorded call.
+/// Something that happens in a recorded call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
@@ -65,7 +65,7 @@ pub enum Event {
     Sent(Bytes),
     /// Its reply: code and text.
     Heard(String),
-    /// The caller was gone.
+    /// The caller had hung up.
     Hangup(During),
     /// The operator ended the call.
     Stop(During),
@@ -75,53 +75,53 @@ pub enum Event {
     Broken(String),
     /// The script asked for the time.
     Asked(Asked),
-    /// The script printed something into the log.
+    /// The script printed something to the log.
     Printed(Printed),
-    /// The script begins to ask for something secret, or ends to: what is entered between is replaced, and where it
-    /// comes back later, also where the rest of the call is not redacted.
+    /// The script begins or stops asking for something secret. What is entered in between is replaced, also where it
+    /// comes back later, and even if the rest of the call is not redacted.
     Secret(bool),
     /// The end.
     Ended(Ended),
 }
 
 impl Event {
-    /// Whether it went over the line, or ended the call: what a script can be held against.
+    /// Whether it went over the line or ended the call, so that a replay can compare it.
     #[must_use]
     pub const fn is_on_the_line(&self) -> bool {
         !matches!(self, Self::Asked(_) | Self::Printed(_) | Self::Secret(_))
     }
 }
 
-/// What the script did when something was heard.
+/// What the script was doing when something was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum During {
-    /// It waited for a reply.
+    /// It was waiting for a reply.
     Command,
-    /// It slept.
+    /// It was sleeping.
     Sleeping,
-    /// It computed.
+    /// It was computing.
     Computing,
 }
 
-/// What a script asks for that is not in its text.
+/// A time a script asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
-    /// How long the call has been going on; in older recordings, the clock too.
+    /// How long the call has lasted; in older recordings, the wall clock too.
     Time,
-    /// The clock on the wall, which showed this, in seconds since the Unix epoch.
+    /// The wall clock, which showed this, in seconds since the Unix epoch.
     Clock(#[serde(with = "seconds")] Duration),
 }
 
-/// What a script printed.
+/// A text that a script printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Printed {
     /// The text.
     pub text: String,
-    /// The script it stood in.
+    /// The script that did.
     pub script: String,
-    /// The line it stood in.
+    /// The line of the script.
     pub line: usize,
 }
 
@@ -134,21 +134,21 @@ pub struct Ended {
     pub commands: u64,
     /// The script's fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<Wrong>,
+    pub fault: Option<RecordedFault>,
 }
 
-/// A fault, and where it stood.
+/// A fault and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wrong {
-    /// What was wrong.
+pub struct RecordedFault {
+    /// The message.
     pub message: String,
     /// The script.
     pub script: String,
-    /// The line, from 1; 0 where it had none.
+    /// The line, from 1; 0 if there is none.
     pub line: usize,
 }
 
-/// Bytes that are text as a rule: a JSON text, or `{"hex": "..."}` where they are no UTF-8.
+/// Bytes that are usually text: a JSON text, or `{"hex": "..."}` if they are not UTF-8.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -184,13 +184,13 @@ impl<'de> Deserialize<'de> for Bytes {
                 let pair = |pair: &[u8]| str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
                 let whole = hex.len().is_multiple_of(2) && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
                 let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(pair).collect();
-                bytes.filter(|_| whole).map(Self).ok_or_else(|| serde::de::Error::custom("no pairs of hex digits"))
+                bytes.filter(|_| whole).map(Self).ok_or_else(|| serde::de::Error::custom("not pairs of hex digits"))
             }
         }
     }
 }
 
-/// Times as numbers people can read: exact to the microsecond, which a float of this size is.
+/// Durations as readable numbers. A float of this size is exact to the microsecond.
 fn number(length: Duration, unit: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a float is exact for 285 years of microseconds")]
     let micros = length.as_micros() as f64;
@@ -199,9 +199,9 @@ fn number(length: Duration, unit: f64) -> f64 {
 
 fn length(number: f64, unit: f64) -> Result<Duration, String> {
     let length = Duration::try_from_secs_f64(number * unit / 1e6);
-    let length = length.map_err(|_| format!("{number} is no time"))?;
+    let length = length.map_err(|_| format!("{number} is not a duration"))?;
     let micros = u64::try_from((length + Duration::from_nanos(500)).as_micros());
-    micros.map(Duration::from_micros).map_err(|_| format!("{number} is no time"))
+    micros.map(Duration::from_micros).map_err(|_| format!("{number} is not a duration"))
 }
 
 mod milliseconds {
@@ -228,49 +228,49 @@ mod seconds {
     }
 }
 
-/// A recorded call that was read.
+/// A recorded call, as read from its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tape {
-    /// What it began with.
+    /// How it began.
     pub header: Header,
-    /// What happened, in order.
+    /// The events, in order.
     pub lines: Vec<Line>,
 }
 
-/// A line of a file that is not understood.
+/// A line of a file that can't be read as a line of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct BadLine {
     /// Its number, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.problem)
     }
 }
 
 impl Tape {
-    /// Reads a file. A last line that breaks off is left out: the machine may have gone down.
+    /// Reads a file. An incomplete last line is left out: the machine may have gone down.
     ///
     /// # Errors
-    /// Every line that is not understood.
-    pub fn read(bytes: &[u8]) -> Result<Self, Vec<Unreadable>> {
-        // A file of nothing but a header may lack its line feed.
+    /// Returns every line that can't be read.
+    pub fn read(bytes: &[u8]) -> Result<Self, Vec<BadLine>> {
+        // A file that holds only a header may lack its line feed.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(bytes, |at| &bytes[..at]);
         let mut lines = (1..).zip(whole.split(|byte| *byte == b'\n'));
         let first = lines.next().map(|(_, line)| line).unwrap_or_default();
-        let header = header(first).map_err(|problem| vec![Unreadable { line: 1, problem }])?;
+        let header = header(first).map_err(|problem| vec![BadLine { line: 1, problem }])?;
         let mut read = Vec::new();
         let mut wrong = Vec::new();
         let mut before = Duration::ZERO;
         for (line, text) in lines.filter(|(_, text)| !text.trim_ascii().is_empty()) {
             match serde_json::from_slice::<Line>(text) {
                 Ok(event) if event.at < before => {
-                    let problem = format!("it happens before the line above it: {}", shown(text));
-                    wrong.push(Unreadable { line, problem });
+                    let problem = format!("its time is before that of the line above: {}", shown(text));
+                    wrong.push(BadLine { line, problem });
                 }
                 Ok(event) => {
                     before = event.at;
@@ -279,26 +279,26 @@ impl Tape {
                 Err(error) => {
                     let error = error.to_string();
                     let error = error.split(" at line ").next().unwrap_or_default();
-                    wrong.push(Unreadable { line, problem: format!("{error}: {}", shown(text)) });
+                    wrong.push(BadLine { line, problem: format!("{error}: {}", shown(text)) });
                 }
             }
         }
         if wrong.is_empty() { Ok(Self { header, lines: read }) } else { Err(wrong) }
     }
 
-    /// How the call ended; `None` where the file breaks off before.
+    /// Returns how the call ended; `None` if the file breaks off before.
     #[must_use]
     pub fn ended(&self) -> Option<&Ended> {
         self.lines.iter().rev().find_map(|line| if let Event::Ended(ended) = &line.event { Some(ended) } else { None })
     }
 
-    /// Whether digits in it are not what they were.
+    /// Whether it holds stand-ins for what the caller entered.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.header.redacted || self.lines.iter().any(|line| matches!(line.event, Event::Secret(_)))
     }
 
-    /// The opening block.
+    /// Returns the opening block.
     #[must_use]
     pub fn environment(&self) -> Vec<u8> {
         let lines = self.header.environment.iter().flat_map(|line| line.0.iter().copied().chain([b'\n']));
@@ -319,7 +319,7 @@ fn header(line: &[u8]) -> Result<Header, String> {
     let value = serde_json::from_slice::<serde_json::Value>(line);
     let format = value.as_ref().ok().and_then(|value| value.get("agi-rhai")?.as_u64());
     match format {
-        None => Err(format!("no recording of agi-rhai: it begins with {}", shown(line))),
+        None => Err(format!("not a recording of agi-rhai: it begins with {}", shown(line))),
         Some(format) if format != u64::from(FORMAT) => {
             Err(format!("a recording of format {format}, and this agi-rhai reads format {FORMAT}"))
         }
@@ -330,14 +330,14 @@ fn header(line: &[u8]) -> Result<Header, String> {
     }
 }
 
-/// A moment as exact as it is written down, so that a script is told the same one when the call is played again.
+/// Rounds a time as the format does, so that a script gets the same time when the call is replayed.
 #[must_use]
 pub fn written(time: Time) -> Time {
     let since = time.since_epoch();
     Time::default() + Duration::new(since.as_secs(), since.subsec_micros() * 1000)
 }
 
-/// The reply of an event's text.
+/// Reads a reply from an event's text.
 pub(super) fn reply(heard: &str) -> Option<Reply> {
     let (code, text) = heard.split_once(' ').unwrap_or((heard, ""));
     Some(Reply::new(code.parse().ok()?, text))

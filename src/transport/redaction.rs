@@ -1,9 +1,10 @@
-//! A recorded call without what its caller entered, and without who called.
+//! Redaction: a recorded call without what its caller entered, and without who called.
 //!
-//! What is taken out is replaced by a stand-in of the same length and kind: digits by digits, letters by `x`. The same
-//! digits have the same stand-in throughout a call, also where they were entered key by key, so that a value that comes
-//! back can be seen to come back, and so that a script finds equal what was equal. Stand-ins are drawn anew for each
-//! call, and not from its seed; what a single digit became tells nothing of the same digit within a longer number.
+//! Whatever is taken out is replaced by a stand-in of the same length and kind: digits by digits, letters by `x`. The
+//! same digits have the same stand-in throughout a call, even if they were entered key by key, so that a reader sees
+//! where a value comes back, and values that were equal still are. Stand-ins are drawn anew for each call, not from its
+//! seed; the stand-in of a single digit says nothing about the same digit within a longer number. The table of commands
+//! states what is private; a line or a reply of a command it does not know is replaced as a whole.
 //!
 //! | where | what is replaced |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `agi_callerid`, `agi_calleridname`, `agi_rdnis` | all digits and letters |
 //! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
 //! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
+//! | replies to commands whose row does not state what they hear, or that have none | all digits and letters |
 //! | arguments of all kinds, once something secret was entered in a call that is redacted | all digits |
 
 use super::recording::{Bytes, Event, Header, Line, reply};
@@ -22,24 +24,24 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-/// So many digits in a row are no coincidence.
-const TELLING: usize = 3;
+/// This many digits in a row are not a coincidence.
+const MIN_SHARED: usize = 3;
 
-/// Lines of the environment that tell who calls.
+/// Lines of the environment that say who calls.
 const WHO: [&str; 3] = ["agi_callerid", "agi_calleridname", "agi_rdnis"];
 
-/// Lines of the environment that do not depend on the caller, whatever digits they have.
+/// Lines of the environment whose digits do not depend on the caller.
 const TECHNICAL: [&str; 4] = ["agi_uniqueid", "agi_version", "agi_threadid", "agi_priority"];
 
-/// What is to be replaced in one call.
+/// The state of redacting one call.
 pub(super) struct Redaction {
-    /// All digits entered, and the caller's numbers.
+    /// All numbers the caller entered, and the caller's own.
     digits: Vec<Vec<u8>>,
-    /// The most that is replaced where nothing was entered.
+    /// The most that is replaced in what the caller did not enter.
     most: Part,
-    /// The least that is replaced in arguments: something secret was asked for, and a script may say it in any form.
+    /// The least that is replaced in arguments, once a script has asked for a secret: it may say it in any form.
     least: Part,
-    /// The number that is being entered, piece by piece, and its stand-in.
+    /// The number that is being entered piece by piece, and its stand-in.
     entering: (Vec<u8>, Vec<u8>),
     /// The line that was sent last.
     last: Sent,
@@ -80,12 +82,12 @@ impl Redaction {
         }
     }
 
-    /// For a call in which only what a script calls secret is replaced, from then on.
+    /// Redacts a call as it goes on, but only what its script calls secret.
     pub fn of_secrets(commands: Table) -> Self {
         Self::new(Part::Known, commands)
     }
 
-    /// Replaces all that is the caller's in a call that has ended.
+    /// Replaces everything of the caller's in a call that has ended.
     pub fn apply(commands: &Table, header: &mut Header, lines: &mut [Line]) {
         let mut redaction = Self::new(Part::Digits, commands.clone());
         for line in &header.environment {
@@ -104,8 +106,8 @@ impl Redaction {
                 Event::Heard(heard) => {
                     if let Some(reply) = reply(heard) {
                         let learnt = redaction.learn(&sent, &reply);
-                        // Digits asked for one by one, without a prompt between them, are pieces of one number; so is
-                        // what was asked for behind the first.
+                        // Digits asked for one by one, without a prompt in between, are pieces of one number; so are
+                        // those asked for after the first one.
                         if !learnt.goes_on || pieces.iter().any(|(_, digits): &(_, Vec<u8>)| digits.len() > 1) {
                             redaction.join(&mut pieces, &mut entries);
                         }
@@ -123,7 +125,7 @@ impl Redaction {
         }
     }
 
-    /// Replaces what is known in what happens now; where the script asks for something secret, also what is entered.
+    /// Replaces what is known in an event; while the script asks for something secret, also what is entered.
     pub fn hide(&mut self, event: &mut Event, secret: bool) {
         self.event(event, |redaction, sent, reply| {
             secret.then(|| {
@@ -169,7 +171,7 @@ impl Redaction {
             self.digits.push(run.to_vec());
         }
         let words = text(value).to_lowercase();
-        let words = words.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= TELLING);
+        let words = words.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= MIN_SHARED);
         self.words.extend(words.map(str::to_owned));
     }
 
@@ -190,7 +192,7 @@ impl Redaction {
         Learnt { digits: Vec::new(), goes_on: false }
     }
 
-    /// The stand-ins of a number that came in these pieces, all of which are known.
+    /// Draws the stand-in of a number that came in these pieces.
     fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>, entries: &mut HashMap<usize, Vec<u8>>) {
         let whole = pieces.iter().flat_map(|(_, digits)| digits.iter().copied()).collect::<Vec<u8>>();
         if whole.is_empty() {
@@ -206,8 +208,8 @@ impl Redaction {
         }
     }
 
-    /// The stand-in of one piece of a number whose further pieces are not known yet: that of the whole begins with
-    /// those of its pieces.
+    /// Returns the stand-in of one piece of a number whose further pieces are not known yet. The stand-in of the whole
+    /// number begins with those of its pieces.
     fn enter(&mut self, learnt: &Learnt) -> Vec<u8> {
         let entering = std::mem::take(&mut self.entering);
         let (mut whole, before) = if learnt.goes_on { entering } else { Default::default() };
@@ -215,7 +217,7 @@ impl Redaction {
             return Vec::new();
         }
         whole.extend_from_slice(&learnt.digits);
-        // A number that was entered before, it may be in other pieces.
+        // The number may have been entered before, in other pieces.
         let again =
             |(known, stand_in): &(&Vec<u8>, &Vec<u8>)| known.starts_with(&whole) && stand_in.starts_with(&before);
         let known = self.stand_ins.iter().filter(again).max().map(|(_, stand_in)| stand_in[..whole.len()].to_vec());
@@ -234,7 +236,7 @@ impl Redaction {
         piece
     }
 
-    /// Replaces in what the call began with.
+    /// Redacts the header.
     fn head(&mut self, header: &mut Header) {
         for line in &mut header.environment {
             let (name, value) = item(&line.0);
@@ -328,7 +330,7 @@ impl Redaction {
         String::from_utf8_lossy(&self.replace(value.as_bytes(), part)).into_owned()
     }
 
-    /// A text with stand-ins.
+    /// Returns a text with stand-ins.
     fn replace(&mut self, value: &[u8], part: Part) -> Vec<u8> {
         if part == Part::None {
             return value.to_vec();
@@ -353,19 +355,20 @@ impl Redaction {
         replaced
     }
 
-    /// Whether this number shares digits with one of the caller's.
+    /// Whether a number shares digits with one of the caller's.
     fn is_known(&self, run: &[u8]) -> bool {
-        let shares = |digits: &Vec<u8>| run.windows(TELLING).any(|part| digits.windows(TELLING).any(|own| own == part));
+        let shares =
+            |digits: &Vec<u8>| run.windows(MIN_SHARED).any(|part| digits.windows(MIN_SHARED).any(|own| own == part));
         self.digits.iter().any(shares)
     }
 
-    /// What stands for these digits: as many others, and no leading zero where there was none.
+    /// Returns the stand-in of these digits: as many others, with a leading zero only if there was one.
     fn stand_in(&mut self, run: &[u8]) -> Vec<u8> {
         if let Some(known) = self.stand_ins.get(run) {
             return known.clone();
         }
         let mut drawn = Vec::new();
-        // Among single digits there may be none left.
+        // There may be no single digits left.
         for _ in 0..100 {
             drawn = (0..run.len()).map(|_| b'0' + self.random.random_range(0..10_u8)).collect();
             let leads = run.len() > 1 && drawn[0] == b'0' && run[0] != b'0';
@@ -379,7 +382,7 @@ impl Redaction {
     }
 }
 
-/// As many characters, none of which says anything. Keys of the telephone that are no digits stay.
+/// Returns as many `x`. The keys A to D of the telephone stay.
 fn crossed_out(run: &[u8]) -> Vec<u8> {
     if run.len() == 1 && matches!(run[0], b'A'..=b'D') {
         return run.to_vec();
@@ -444,11 +447,11 @@ impl Sent {
     }
 }
 
-/// What was learnt of a reply.
+/// What a reply brought.
 struct Learnt {
     /// The digits entered, if they are a number.
     digits: Vec<u8>,
-    /// They may be a further piece of the number before.
+    /// They may be a further piece of the previous number.
     goes_on: bool,
 }
 
@@ -472,7 +475,7 @@ fn part(command: &Command, number: usize) -> Part {
     }
 }
 
-/// The words of a line as they stand in it, each with the blanks before it.
+/// Splits a line into its words, each with the blanks before it.
 fn tokens(line: &[u8]) -> Vec<&[u8]> {
     let mut tokens = Vec::new();
     let (mut start, mut quoted, mut escaped, mut begun) = (0, false, false, false);
@@ -494,7 +497,7 @@ fn tokens(line: &[u8]) -> Vec<&[u8]> {
     tokens
 }
 
-/// A line of the environment: its name and value.
+/// Splits a line of the environment into its name and value.
 fn item(line: &[u8]) -> (&str, &[u8]) {
     let at = line.iter().position(|byte| *byte == b':');
     let name = at.and_then(|at| str::from_utf8(&line[..at]).ok()).unwrap_or_default();
@@ -565,9 +568,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is said, it is redacted, line by line, and a reply stays one of its code.
         #[test]
-        fn nothing_that_is_said_ends_a_call(
+        fn any_dialogue_can_be_redacted_and_replies_keep_their_code(
             events in vec(event(), 0..30),
             environment in vec("(agi_callerid|agi_x)?(:| |: )?\\PC{0,12}", 0..4),
             args in vec("\\PC{0,8}", 0..3),
@@ -595,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_nothing_to_redact() {
+    fn refusals_stay_as_they_are() {
         for said in ["510", "510 no", "200", "200 result", "200 result=", "511 result"] {
             for secret in [false, true] {
                 let mut redaction = Redaction::of_secrets(Table::new());

@@ -1,4 +1,4 @@
-//! A recorded call played again: it answers as Asterisk did then, as long as the script sends what it sent then.
+//! A replayed call: it answers as Asterisk did then, as long as the script sends what it sent then.
 
 use super::peer::{Ending, Heard, Peer, Transport};
 use super::recording::{Asked, During, Event, Line, Tape, reply};
@@ -9,21 +9,21 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So long a script may sleep beyond what happened next then. Time costs nothing here: one that sleeps for ever would
-/// never end.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a script may sleep beyond the next recorded event. Time costs nothing here, so that a script that sleeps for
+/// ever would never end.
+const MAX_SLEEP: Duration = Duration::from_secs(3600);
 
-/// A recorded call played again. Its time is that of the recording.
+/// A replayed call. Its time is that of the recording.
 ///
-/// What comes after the first line that was not sent then has no answer: the line breaks there.
+/// The line breaks at the first line that was not sent then, since there is no answer to it.
 #[derive(Debug)]
 pub struct Replay {
     tape: Arc<Tape>,
     began: Time,
     now: Time,
-    /// When something happened last.
+    /// The time of the last event.
     last: Time,
-    /// What the clock on the wall showed when the script was told last, and when that was.
+    /// What the wall clock showed when the script last asked, and when that was.
     wall: (Time, Time),
     next: usize,
     redacted: bool,
@@ -36,32 +36,32 @@ enum InFlight {
     Nothing,
     /// The line was sent then.
     Known,
-    /// The line was not sent then, since the end of the call was noticed before, while the script computed.
+    /// The line was not sent then: the call had ended before, while the script was computing.
     Late,
 }
 
-/// How far a recorded call has been played again.
+/// How far a recorded call has been replayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many events have been played.
+    /// How many events have been replayed.
     pub played: usize,
-    /// Where the script does something else than it did then.
+    /// How the script departs from the recording.
     pub departure: Option<Departure>,
-    /// The recording breaks off, and the script goes on.
+    /// The recording breaks off before the script does.
     pub broke_off: bool,
 }
 
-/// What a script does that it did not do then.
+/// Something a script does that it did not do then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Departure {
     /// It sends this line.
     Sends(Vec<u8>),
-    /// It sleeps on and on.
+    /// It sleeps far longer.
     Sleeps,
 }
 
 impl Replay {
-    /// Plays this call again.
+    /// Replays a call.
     #[must_use]
     pub fn new(tape: Arc<Tape>) -> Self {
         let began = Time::default() + tape.header.started;
@@ -78,7 +78,7 @@ impl Replay {
         }
     }
 
-    /// How far it has come, which goes on while it is played.
+    /// Returns how far it has come, to be watched during the replay.
     #[must_use]
     pub fn watch(&self) -> Arc<Mutex<Progress>> {
         Arc::clone(&self.progress)
@@ -88,14 +88,14 @@ impl Replay {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What happened next on the line, and when. What the script printed and asked for is passed over.
+    /// Returns the next event on the line and its time. What the script printed and asked for is skipped.
     fn upcoming(&self) -> Option<(Time, Event)> {
         let mut lines = self.tape.lines.iter().skip(self.next);
         let line = lines.find(|line| line.event.is_on_the_line())?;
         Some((self.began + line.at, line.event.clone()))
     }
 
-    /// What happened next has happened again, at this time.
+    /// Notes that the next event has happened again, at this time.
     fn play(&mut self, at: Time) {
         self.now = self.now.max(at);
         self.last = self.now;
@@ -108,7 +108,7 @@ impl Replay {
     }
 
     fn depart(&mut self, departure: Departure) -> io::Error {
-        // What happened then has happened, as far as it is not a line the script should have sent.
+        // Every event up to the line that the script should have sent has happened again.
         let mut progress = self.progress();
         progress.played = self.next;
         progress.departure.get_or_insert(departure);
@@ -122,7 +122,7 @@ impl Replay {
         io::Error::other("the recording breaks off")
     }
 
-    /// A line that was not sent then, where nothing happens on the line any more.
+    /// The script goes on after the last event.
     fn beyond(&mut self, departure: Departure) -> io::Error {
         if self.tape.ended().is_some() { self.depart(departure) } else { self.break_off() }
     }
@@ -169,7 +169,7 @@ impl Transport for Replay {
                 self.in_flight = InFlight::Known;
                 Ok(())
             }
-            // To compute takes no time here, so that it may be heard of only now.
+            // Computing takes no time here, so the end is heard of only now.
             Some((
                 _,
                 Event::Hangup(During::Computing)
@@ -187,7 +187,7 @@ impl Transport for Replay {
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         let upcoming = self.upcoming();
-        // Whether what happened then happens now.
+        // Whether an event happens now.
         let due = |at: Time, during: During| {
             self.in_flight != InFlight::Nothing || at <= until || during == During::Computing
         };
@@ -196,7 +196,7 @@ impl Transport for Replay {
                 self.play(at);
                 self.in_flight = InFlight::Nothing;
                 let reply = reply(&heard);
-                reply.map(Heard::Reply).ok_or_else(|| io::Error::other(format!("no reply: {heard}")))
+                reply.map(Heard::Reply).ok_or_else(|| io::Error::other(format!("not a reply: {heard}")))
             }
             Some((at, Event::Hangup(during))) if due(at, during) => {
                 self.play(at);
@@ -218,12 +218,12 @@ impl Transport for Replay {
                 self.in_flight = InFlight::Nothing;
                 Ok(Heard::Reply(Reply::dead()))
             }
-            // The reply never came, or is not in the file any more.
+            // The reply never came, or the file ends before it.
             None if self.in_flight == InFlight::Known => Err(self.break_off()),
             _ if self.in_flight == InFlight::Known && until == Time::NEVER => Ok(Heard::Closed),
             upcoming => {
                 let next = upcoming.map_or(self.last, |(at, _)| at.max(self.last));
-                if until > next + PATIENCE {
+                if until > next + MAX_SLEEP {
                     return Err(self.beyond(Departure::Sleeps));
                 }
                 self.now = self.now.max(until);
@@ -241,12 +241,12 @@ impl Transport for Replay {
         shown + (self.now - then)
     }
 
-    fn asked_wall(&mut self) -> Time {
-        self.asked();
+    fn script_wall(&mut self) -> Time {
+        self.script_now();
         self.wall()
     }
 
-    fn asked(&mut self) -> Time {
+    fn script_now(&mut self) -> Time {
         // The next time asked for, unless something else happened before it.
         let mut at = self.next;
         while let Some(line) = self.tape.lines.get(at) {

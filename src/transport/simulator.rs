@@ -10,8 +10,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A simulated Asterisk. It speaks the same text as the real one, so that quoting and parsing are exercised too, and
-/// a real one is its judge.
+/// A simulated Asterisk. It speaks the same text as a real one, so that quoting and parsing are exercised too; the tests
+/// compare it with a real one.
 ///
 /// ```
 /// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -39,14 +39,14 @@ const NOTICE: &str = "HANGUP";
 /// The notice that a command will take a while.
 const TRYING: &str = "100 result=0 Trying...";
 
-/// The dialogue of a session, for whoever wants to look at it: lines beginning with `C: ` (sent to Asterisk) and `S: `.
+/// The dialogue of a session: lines beginning with `C: ` (sent to Asterisk) and `S: `.
 pub type Transcript = Arc<Mutex<Vec<String>>>;
 
 impl Simulator {
-    /// A session on this channel.
+    /// Starts a session on this channel.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        // Who calls AGI on a dead channel knows, and is not told.
+        // On a channel that is dead from the start, Asterisk sends no notice.
         let noticed = channel.is_dead();
         Self {
             channel,
@@ -58,26 +58,26 @@ impl Simulator {
         }
     }
 
-    /// Answers these commands.
+    /// Sets the commands it answers; without, Asterisk's.
     #[must_use]
     pub fn with_commands(self, commands: &Table) -> Self {
         Self { commands: commands.clone(), ..self }
     }
 
-    /// The dialogue from now on, which grows as the session goes on. The opening block is not in it.
+    /// Returns the dialogue from now on, which grows with the session. It does not hold the opening block.
     #[must_use]
     pub fn transcript(&self) -> Transcript {
         Arc::clone(&self.transcript)
     }
 
-    /// The channel, to look at.
+    /// Returns the channel.
     #[must_use]
     pub fn channel(&self) -> &Channel {
         &self.channel
     }
 
     fn note(&self, line: fmt::Arguments<'_>) {
-        // Written down for nobody it would only cost time.
+        // If nobody holds the transcript, writing it would only cost time.
         if Arc::strong_count(&self.transcript) > 1 {
             self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
         }
@@ -139,7 +139,7 @@ impl Transport for Simulator {
         self.note(format_args!("C: {}", text(line)));
         self.channel.begin_command();
         let dead = self.channel.is_dead();
-        // As on the wire: who is gone is told before the next command is answered.
+        // As on the wire, the notice of the hangup comes before the next answer.
         if dead && !self.noticed {
             self.noticed = true;
             self.says(NOTICE);
@@ -161,7 +161,7 @@ impl Transport for Simulator {
             }
         }
         if self.noticed {
-            // Nobody is there whose time would pass.
+            // There is no caller whose time would pass.
             self.afterwards += until - self.now();
             return Ok(Heard::Silence);
         }

@@ -13,38 +13,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long the opening block may take.
-const OPENING: Duration = Duration::from_secs(10);
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Silence behind what may be the end of the opening block, after which it is.
-const SILENCE: Duration = Duration::from_millis(200);
+/// After this silence, what may be the end of the opening block is the end.
+const OPENING_SILENCE: Duration = Duration::from_millis(200);
 
-/// How long the end of the input may take behind replies that came before their commands.
-const ENDING: Duration = Duration::from_secs(1);
+/// How long the end of the input may take after replies that came before their commands.
+const CANNED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// So many bytes of replies are read before their commands.
-const MOST_CANNED: usize = 4 * 1024 * 1024;
+/// How many bytes of replies are read before their commands.
+const MAX_CANNED: usize = 4 * 1024 * 1024;
 
 /// How long the rest of a reply may take once it has begun.
-const REST: Duration = Duration::from_secs(30);
+const REST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// So many lines that are no replies, and what is at the other end is no Asterisk.
-const MOST_STRAYS: u32 = 100;
+/// Give up after this many lines that aren't replies.
+const MAX_STRAYS: u32 = 100;
 
-/// Asked for to get back in step: the reply to this can be told from any other.
+/// The text asked for to get back in step: its reply differs from any other.
 const STEP: &str = "agi-rhai: in step";
 
 /// A stream of bytes as a session needs it.
 pub trait Wire: Send {
-    /// The time at the other end, for lengths of time: it never jumps.
+    /// Returns the time at the other end, for measuring durations: it never jumps.
     fn now(&self) -> Time;
 
-    /// What the clock on the wall shows. A line in real time answers [`clock::wall`], since the machine's clock may be
-    /// set while the call goes on.
+    /// Returns the wall clock. A line in real time returns [`clock::wall`], since the machine's clock may be set during
+    /// the call.
     fn wall(&self) -> Time {
         self.now()
     }
 
-    /// Puts what is there behind `bytes`, or waits for it.
+    /// Appends what is there to `bytes`, or waits for it.
     ///
     /// # Errors
     /// The line broke.
@@ -56,8 +56,8 @@ pub trait Wire: Send {
     /// The line broke.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Whether all that will ever come is there, such as replies that were written down before the call: it is put
-    /// behind `bytes`. Only asked where a reply came before its command; a line to Asterisk never ends there.
+    /// Whether everything that will ever come is there, such as replies that were written down before the call; appends
+    /// it to `bytes`. Called only if a reply came before its command; a line to Asterisk never ends there.
     ///
     /// # Errors
     /// The line broke.
@@ -66,37 +66,37 @@ pub trait Wire: Send {
         Ok(false)
     }
 
-    /// More is due behind what was read: over TCP, Asterisk's second write waits until its first is acknowledged.
+    /// Takes note that more is due after what was read: over TCP, Asterisk's second write waits until its first is acknowledged.
     fn more_is_due(&mut self) {}
 }
 
-/// What a reader waits for, and until when.
+/// The thing a reader waits for, and the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// More of the environment.
     Opening(Time),
-    /// The reply to the line in flight; without a limit ([`Time::NEVER`]) where Asterisk may take as long as it likes.
+    /// The reply to the line in flight; [`Time::NEVER`] if Asterisk may take any time.
     Reply(Time),
-    /// The time to pass; nothing is due, but the end of the call may be told.
+    /// The time itself: nothing is due, but the call may end.
     Pause(Time),
 }
 
-/// What reading brought.
+/// The outcome of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
     /// More bytes.
     Bytes,
     /// The end of the line.
     End,
-    /// The hangup, told besides the line (SIGHUP).
+    /// The hangup, reported outside the line (SIGHUP).
     Hangup,
-    /// Whoever runs the host ends the call.
+    /// The operator ends the call.
     Stop,
-    /// Nothing in the time given.
+    /// Nothing by the deadline.
     Nothing,
 }
 
-/// Reads once, behind what is there.
+/// Reads once, and appends it.
 fn read_once(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     let mut buffer = [0; 2048];
     let length = reader.read(&mut buffer)?;
@@ -104,7 +104,7 @@ fn read_once(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     Ok(if length == 0 { Got::End } else { Got::Bytes })
 }
 
-/// The same, whichever signals come.
+/// Does the same, and goes on after signals.
 fn read_on(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     loop {
         match read_once(&mut reader, bytes) {
@@ -114,9 +114,9 @@ fn read_on(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     }
 }
 
-/// Any `Read` and `Write`. A hangup is heard when the next reply is read, not while the script sleeps or computes, and
-/// no time limit is kept: where the stream has a file descriptor, use a wire that has. Replies may lie ready behind the
-/// environment where the reader has all of them and then ends, as `&[u8]` does.
+/// Any `Read` and `Write`. It hears a hangup when it reads the next reply, not while the script sleeps or computes, and
+/// keeps no deadline: a stream with a file descriptor needs a wire that does. Replies may follow the environment at once
+/// if the reader has all of them and then ends, as `&[u8]` does.
 #[derive(Debug)]
 pub struct Blocking<R, W> {
     reader: R,
@@ -145,10 +145,9 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
     }
 
     fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
-        // From the first command on, what is read next may be Asterisk's answer, which has to be waited for. Before it
-        // Asterisk is silent once it has said the last line of the environment, an empty one, of which this may be the
-        // rest.
-        while !self.has_written && bytes.len() <= MOST_CANNED {
+        // After the first command, the next bytes may be Asterisk's answer, which has to be waited for. Before it,
+        // Asterisk is silent once it has sent the empty last line of the environment, of which this may be the rest.
+        while !self.has_written && bytes.len() <= MAX_CANNED {
             if bytes.starts_with(b"\n") || bytes.windows(2).any(|pair| pair == b"\n\n") {
                 break;
             }
@@ -166,7 +165,7 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
     }
 }
 
-/// The two pipes of a process Asterisk started, and the notice of the hangup, which comes as a signal.
+/// The two pipes of a process that Asterisk started, and the notice of the hangup, which comes as a signal.
 #[derive(Debug)]
 pub struct Pipes<R, W> {
     reader: R,
@@ -176,22 +175,22 @@ pub struct Pipes<R, W> {
     has_ended: bool,
 }
 
-/// How a signal handler tells of the hangup: by a flag that is cheap to look at, and by a descriptor that ends a wait.
+/// How a signal handler reports the hangup: by a flag that is cheap to read, and by a descriptor that ends a wait.
 #[derive(Debug)]
 pub struct Notice {
     /// Set at the hangup.
     pub flag: Arc<AtomicBool>,
-    /// Readable from the hangup on.
+    /// Becomes readable at the hangup.
     pub readable: OwnedFd,
 }
 
 impl<R, W> Pipes<R, W> {
-    /// A line that is read from and written to these.
+    /// Makes a line of a reader and a writer.
     pub fn new(reader: R, writer: W, notice: Option<Notice>) -> Self {
         Self { reader, writer, notice, clock: Stopwatch::start(), has_ended: false }
     }
 
-    /// Whether the hangup has been told. Once is enough, so the notice is given up then.
+    /// Whether the hangup has been reported. After that the notice is dropped, since once is enough.
     fn is_noticed(&mut self) -> bool {
         let noticed = self.notice.as_ref().is_some_and(|notice| notice.flag.load(Ordering::Relaxed));
         if noticed {
@@ -223,13 +222,13 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
             return Ok(Got::Hangup);
         }
         let until = match wait {
-            // Asterisk answers or closes the pipe, and tells no hangup before it has answered: so the system is not
-            // asked first whether there is something to read.
+            // Asterisk answers or closes the pipe, and reports no hangup before it has answered: so there is no need to
+            // poll first.
             Wait::Reply(_) => return self.take(bytes),
             Wait::Opening(until) | Wait::Pause(until) => until,
         };
         let wait = Timespec::try_from(until - self.clock.now()).ok();
-        // An end of the input that is known does not end a pause: replies may be left.
+        // A known end of the input does not end a pause: there may be replies left.
         let line = (!self.has_ended).then(|| PollFd::new(&self.reader, PollFlags::IN));
         let readable = match (line, &self.notice) {
             (Some(line), Some(notice)) => {
@@ -245,15 +244,15 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
         match readable {
             _ if self.is_noticed() => Ok(Got::Hangup),
             Ok(true) => self.take(bytes),
-            // Another signal: whoever waits will ask again.
+            // Another signal: the caller will ask again.
             Ok(false) | Err(rustix::io::Errno::INTR) => Ok(Got::Nothing),
             Err(error) => Err(error.into()),
         }
     }
 
     fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
-        let until = self.clock.now() + ENDING;
-        while !self.has_ended && bytes.len() <= MOST_CANNED {
+        let until = self.clock.now() + CANNED_TIMEOUT;
+        while !self.has_ended && bytes.len() <= MAX_CANNED {
             let wait = Timespec::try_from(until - self.clock.now()).ok();
             match poll(&mut [PollFd::new(&self.reader, PollFlags::IN)], wait.as_ref()) {
                 Ok(0) => break,
@@ -282,39 +281,39 @@ pub struct Stream<W> {
     opening: Duration,
     line: Vec<u8>,
     in_flight: bool,
-    /// Only the reply to this counts: what comes before it answers something else.
+    /// Only the reply to the current line counts: earlier ones answer something else.
     getting_in_step: bool,
     hung_up: bool,
-    /// The hangup was told.
+    /// The hangup was reported.
     gone: bool,
     stopped: bool,
     closed: bool,
     strays: u32,
     fails: bool,
-    /// Whether the replies were all there before their commands; `None` while nothing has come that looks like it.
+    /// Whether all replies were there before their commands; `None` until something looks like it.
     canned: Option<bool>,
     /// How many replies came.
     replies: u64,
     /// Whether lines end in CR and LF.
     crlf: bool,
-    /// A CR at the end of what came, which may belong to a line end.
+    /// A CR at the end of the input, which may belong to a line end.
     held: Vec<u8>,
 }
 
 impl<R: Read + Send, W: Write + Send> Stream<Blocking<R, W>> {
-    /// A session over any reader and writer.
+    /// Starts a session over any reader and writer.
     pub fn new(reader: R, writer: W) -> Self {
         Self::over(Blocking { reader, writer, clock: Stopwatch::start(), has_written: false })
     }
 }
 
 impl<W: Wire> Stream<W> {
-    /// A session over this wire.
+    /// Starts a session over this wire.
     pub fn over(wire: W) -> Self {
         Self {
             wire,
             framer: Framer::default(),
-            opening: OPENING,
+            opening: OPENING_TIMEOUT,
             line: Vec::new(),
             in_flight: false,
             getting_in_step: false,
@@ -331,14 +330,14 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    /// How long the opening block may take.
+    /// Sets how long the opening block may take.
     #[must_use]
     pub fn opening_within(self, opening: Duration) -> Self {
         Self { opening, ..self }
     }
 
-    /// Tells Asterisk of a fault by a line that begins with `failure`, for which it sets AGISTATUS: where no exit code
-    /// can do it.
+    /// Reports a fault to Asterisk by a line that begins with `failure`, upon which it sets AGISTATUS: for lines without
+    /// an exit code.
     #[must_use]
     pub fn telling_failure(self) -> Self {
         Self { fails: true, ..self }
@@ -357,7 +356,7 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    /// Passes on what came in lines that end in CR and LF.
+    /// Passes on input whose lines end in CR and LF.
     fn unfold(&mut self) {
         if self.crlf {
             let last = self.held.pop_if(|last| *last == b'\r');
@@ -367,7 +366,7 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    /// The opening block, and the rest for what follows.
+    /// Splits the opening block from the rest of the input.
     fn opened(&mut self, end: usize, crlf: bool) -> io::Result<Vec<u8>> {
         let mut block = std::mem::take(self.framer.buffer());
         let rest = block.split_off(end);
@@ -385,8 +384,8 @@ impl<W: Wire> Stream<W> {
         Ok(block)
     }
 
-    /// Where replies came before their commands, they may have been written down: by whoever tries a script without
-    /// an Asterisk. Each command takes the next one then, whereas on a line they answer nothing.
+    /// Finds out whether replies that came before their commands were written down, by somebody who tries a script
+    /// without an Asterisk. Then each command takes the next one, whereas on a line they answer nothing.
     fn look_for_canned(&mut self) -> io::Result<()> {
         let mut bytes = std::mem::take(if self.crlf { &mut self.held } else { self.framer.buffer() });
         let complete = self.wire.is_complete(&mut bytes);
@@ -412,11 +411,11 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    /// Takes what was said before a line is sent. It is no answer to that line, whatever it looks like: it is the
-    /// notice of the hangup, or the rest of an environment one of whose values holds line breaks.
+    /// Takes what came before a line is sent. It doesn't answer that line, whatever it looks like: it is the notice of
+    /// the hangup, or the rest of an environment with line breaks in a value.
     fn listen_before_sending(&mut self) -> io::Result<()> {
         if self.line.is_empty() {
-            // The first line: that rest may still lie in the pipe.
+            // Before the first line, that rest may still be in the pipe.
             match self.read(Wait::Pause(self.wire.now()))? {
                 Got::End => self.ended(),
                 Got::Hangup => self.hung_up = true,
@@ -441,58 +440,58 @@ impl<W: Wire> Stream<W> {
         Ok(())
     }
 
-    /// A line that is no reply.
+    /// Handles a line that is not a reply.
     fn stray(&mut self, line: &str) -> io::Result<()> {
         if line.starts_with("agi_") {
             return Err(broken(format_args!(
                 "{line:?} where a reply was due: a value of the environment holds line breaks"
             )));
         }
-        tracing::warn!(?line, "skipped a line that is no reply");
+        tracing::warn!(?line, "skipped a line that is not a reply");
         self.count_stray()
     }
 
     fn stray_reply(&mut self, reply: &crate::agi::Reply) -> io::Result<()> {
         if !self.getting_in_step {
-            // Not its text: it may hold what a caller entered.
+            // Its text may hold what a caller entered, so it is not logged.
             tracing::warn!(code = reply.code, "skipped a reply that came before its command");
         }
         self.count_stray()
     }
 
-    /// Whoever says nothing but nonsense would keep the call for ever.
+    /// Counts a stray line: a peer that sends nothing else would hold the call for ever.
     fn count_stray(&mut self) -> io::Result<()> {
         self.strays += 1;
-        if self.strays > MOST_STRAYS {
-            return Err(broken(format_args!("more than {MOST_STRAYS} lines that are no replies")));
+        if self.strays > MAX_STRAYS {
+            return Err(broken(format_args!("more than {MAX_STRAYS} lines that are not replies")));
         }
         Ok(())
     }
 
-    /// A reply that has begun is to be whole by this moment.
+    /// Fails if a reply that has begun is not complete by this time.
     fn ensure_in_time(&self, rest: Time) -> io::Result<()> {
         if self.in_flight && rest != Time::NEVER && self.wire.now() >= rest {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("the rest of a reply did not come within {} s", REST.as_secs()),
+                format!("the rest of a reply did not come within {} s", REST_TIMEOUT.as_secs()),
             ));
         }
         Ok(())
     }
 
-    /// Whether this answers the line in flight.
+    /// Whether a reply answers the line in flight.
     fn answers(&self, reply: &crate::agi::Reply) -> bool {
         if self.getting_in_step {
-            // A value that came right before it is taken for its beginning: values may hold line ends.
+            // The framer takes a value that came right before it for its beginning, since values may hold line ends.
             let value = reply.value().unwrap_or_default();
             return value == STEP || value.ends_with(&format!("\n200 result=1 ({STEP}"));
         }
-        // A NOOP is always answered with 200: what comes before that is a stray of the command before.
+        // A NOOP is always answered with 200: anything before that is a stray reply to the previous command.
         self.in_flight && (reply.code == 200 || self.line.strip_suffix(b"\n") != Some(NOOP.verb.as_bytes()))
     }
 }
 
-/// The bytes with line ends of one byte.
+/// Replaces each CR and LF by LF.
 fn without_cr(bytes: &[u8]) -> Vec<u8> {
     let follows = |at: usize| bytes.get(at + 1) == Some(&b'\n');
     bytes.iter().enumerate().filter(|&(at, byte)| *byte != b'\r' || !follows(at)).map(|(_, byte)| *byte).collect()
@@ -519,7 +518,7 @@ impl<W: Wire> Transport for Stream<W> {
                 return Err(broken(format_args!("the environment has no end within {MAX_BLOCK} bytes")));
             }
             let nothing = block.is_empty();
-            let silent = if likely.is_some() { until.min(last + SILENCE) } else { until };
+            let silent = if likely.is_some() { until.min(last + OPENING_SILENCE) } else { until };
             match (self.read(Wait::Opening(silent))?, likely) {
                 (Got::Bytes, _) => last = self.wire.now(),
                 (Got::End, Some(end)) => return self.opened(end, scanner.crlf),
@@ -556,7 +555,7 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         self.listen_before_sending()?;
-        // One write for the whole line: Asterisk spins on half a line.
+        // The whole line in one write: Asterisk spins on half a line.
         self.line.clear();
         self.line.extend_from_slice(line);
         self.line.push(b'\n');
@@ -581,13 +580,13 @@ impl<W: Wire> Transport for Stream<W> {
         let mut begun = false;
         let mut rest = Time::NEVER;
         loop {
-            // Replies that were written down wait for their commands.
+            // Canned replies wait for their commands.
             let in_turn = self.canned == Some(true);
             while (self.in_flight || !in_turn)
                 && let Some(frame) = self.framer.take().map_err(broken)?
             {
                 match frame {
-                    // A value that holds a reply, or two replies.
+                    // Either a value that holds a reply, or two replies.
                     Frame::Reply(reply) if self.canned.is_none() && reply.text.contains("\n200 result=") => {
                         self.framer.put_back(&reply);
                         self.look_for_canned()?;
@@ -615,7 +614,7 @@ impl<W: Wire> Transport for Stream<W> {
             if self.closed {
                 return Ok(Heard::Closed);
             }
-            // Who talks all the time gets no more of it than who is silent.
+            // A peer that talks all the time gets no more time than a silent one.
             if begun {
                 self.ensure_in_time(rest)?;
                 if self.wire.now() >= until {
@@ -627,8 +626,8 @@ impl<W: Wire> Transport for Stream<W> {
                     self.wire.more_is_due();
                 }
                 if rest == Time::NEVER && self.framer.is_unfinished() {
-                    // Who has begun a reply goes on with it, whatever time the command has.
-                    rest = self.wire.now() + REST;
+                    // A reply that has begun must go on, whatever time the command has.
+                    rest = self.wire.now() + REST_TIMEOUT;
                 }
                 Wait::Reply(until.min(rest))
             } else {

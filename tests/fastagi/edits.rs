@@ -249,7 +249,7 @@ fn sighup_reloads_scripts_whose_file_times_are_unchanged() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &[]);
     server.signal(rustix::process::Signal::HUP);
-    server.wait_for_log("SIGHUP: compiling all scripts anew");
+    server.wait_for_log("SIGHUP: recompiling all scripts");
     folder.file("scripts/a.rhai", "verbose(2);");
     // At once, though the file hasn't been unchanged for long.
     server.signal(rustix::process::Signal::HUP);

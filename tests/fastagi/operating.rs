@@ -99,9 +99,9 @@ fn sigterm_drains_and_then_ends_calls() {
     well.hears("WAIT FOR DIGIT 600000");
     let began = Instant::now();
     server.signal(Signal::TERM);
-    server.wait_for_log("told to end: no new calls; 6 calls may go on for 1.5s");
+    server.wait_for_log("stopping: no new calls; 6 calls may continue for 1.5s");
     wait_until("it is not ready", || server.page("/readyz").0 == 503);
-    assert_eq!(server.page("/readyz").1, "ending: no new calls\n");
+    assert_eq!(server.page("/readyz").1, "stopping: no new calls\n");
     assert_eq!(server.page("/healthz").0, 200);
     wait_until("connections are refused", || TcpStream::connect(server.address()).is_err());
     // A call that ends by itself ends as always.
@@ -114,7 +114,7 @@ fn sigterm_drains_and_then_ends_calls() {
     assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
     assert_eq!(server.wait(), Some(0), "{}", server.log());
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    server.wait_for_log("5 calls are still there: they are ended");
+    server.wait_for_log("5 calls are left: ending them");
     server.wait_for_log("all calls have ended");
     assert!(!server.control.exists(), "the control socket is left over");
 }
@@ -232,15 +232,15 @@ fn a_second_sigterm_ends_the_server_at_once() {
         let mut peer = server.call("hold");
         peer.hears("WAIT FOR DIGIT 600000");
         server.signal(signals[0]);
-        server.wait_for_log("1 calls may go on for 3600s");
+        server.wait_for_log("1 calls may continue for 3600s");
         // SIGHUP still reloads.
         server.signal(Signal::HUP);
-        server.wait_for_log("SIGHUP: compiling all scripts anew");
+        server.wait_for_log("SIGHUP: recompiling all scripts");
         let began = Instant::now();
         server.signal(signals[1]);
         assert_eq!(server.wait(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        server.wait_for_log("told to end a second time: 1 calls are cut");
+        server.wait_for_log("stopped by a second signal: 1 calls are cut off");
         assert_eq!(peer.line(), None);
     }
 }
@@ -406,11 +406,11 @@ fn a_control_socket_that_does_not_answer_is_reported() {
     };
     // It accepts connections, or the system does for it, and sends nothing.
     for words in [&[][..], &["show", "1"], &["end", "1"]] {
-        assert!(ask(words).contains("odd.sock: nothing answers within 5 s: the server hangs"));
+        assert!(ask(words).contains("odd.sock: no answer within 5 s: the server hangs"));
     }
     // As many connections wait as can.
     rustix::net::listen(&listener, 0).unwrap();
-    assert!(ask(&[]).contains("odd.sock: the server does not take connections: it hangs"));
+    assert!(ask(&[]).contains("odd.sock: the server doesn't accept connections: it hangs"));
     // It closes the connection before its answer or in the middle of it.
     drop(listener);
     std::fs::remove_file(&path).unwrap();
@@ -422,7 +422,7 @@ fn a_control_socket_that_does_not_answer_is_reported() {
     });
     for _ in 0..2 {
         let told = ask(&[]);
-        assert!(told.contains("odd.sock: the line was closed before the answer was whole"), "{told}");
+        assert!(told.contains("odd.sock: the connection was closed before the answer was complete"), "{told}");
     }
 }
 
@@ -466,7 +466,7 @@ fn errors_about_system_limits_say_how_to_raise_them() {
             return;
         };
         assert!(
-            said.contains("gives no more threads: raise the number of processes of this user (`ulimit -u`)"),
+            said.contains("limit of threads is reached: raise the number of processes of this user (`ulimit -u`)"),
             "{said}"
         );
         assert!(said.contains("TasksMax="), "{said}");
@@ -492,7 +492,7 @@ fn two_servers_can_run_on_one_machine() {
     let mut third = Server::launch(&other, &["--listen", &taken, "--control", control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log(&format!("cannot listen on {taken}: Address already in use"));
-    third.wait_for_log("another program listens there, `ss -lnp` tells which");
+    third.wait_for_log("another program listens there, `ss -lnp` shows which");
     let mut third = Server::launch(&other, &["--control", one.control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log("for --control: Address already in use");
@@ -520,10 +520,10 @@ fn listen_addresses_are_accepted_or_refused_with_the_reason() {
     }
     drop(server);
     for (listen, reason) in [
-        ("unix:/x", "AGI(agi://...) speaks TCP only"),
-        ("/run/x.sock", "AGI(agi://...) speaks TCP only"),
-        ("127.0.0.1:x", "no address such as 127.0.0.1:4573"),
-        ("127.0.0.1:99999", "no address such as 127.0.0.1:4573"),
+        ("unix:/x", "AGI(agi://...) uses TCP only"),
+        ("/run/x.sock", "AGI(agi://...) uses TCP only"),
+        ("127.0.0.1:x", "isn't an address such as 127.0.0.1:4573"),
+        ("127.0.0.1:99999", "isn't an address such as 127.0.0.1:4573"),
         ("192.0.2.1:0", "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ] {
         let mut server = Server::launch(&folder, &["--listen", listen], |_| {});
@@ -666,10 +666,10 @@ fn socket_activation_by_systemd_works() {
 }
 
 /// Starts a server with a maximum number of descriptors.
-fn with_descriptors(folder: &Folder, most: u32) -> Server {
+fn with_descriptors(folder: &Folder, max: u32) -> Server {
     let control = folder.path("control.sock");
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), program(), "serve"]);
+    command.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\""), program(), "serve"]);
     command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str(), "--control".as_ref(), control.as_os_str()]);
     let server = Server::run(command, control);
@@ -682,7 +682,7 @@ fn a_max_calls_beyond_system_limits_is_warned_about() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     for (descriptors, calls) in [(4000, 2800), (1024, 512)] {
         let server = with_descriptors(&folder, descriptors);
-        server.wait_for_log(&format!("--max-calls is 10000, but the system lets no more than {calls} calls in"));
+        server.wait_for_log(&format!("--max-calls is 10000, but the system allows only {calls} calls"));
         server.wait_for_log(&format!("at most {calls} calls at a time"));
         assert_eq!(server.status("a"), "SUCCESS");
     }

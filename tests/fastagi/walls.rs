@@ -557,7 +557,7 @@ fn a_server_can_be_ended_while_it_compiles() {
     assert!(server.is_alive() && !server.log().contains(" at most "), "{}", server.log());
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.wait(), Some(0), "{}", server.log());
-    server.wait_for_log("told to end while the scripts were being compiled");
+    server.wait_for_log("stopped while the scripts were being compiled");
 }
 
 /// The last resort: a function that doesn't return, of an embedder or of a future Rhai.

@@ -1,11 +1,11 @@
-//! The files of scripts: one by its name, and all of a folder.
+//! Finding scripts: one by its name, or all in a folder.
 
 use agi_rhai::script::LoadError;
 use ignore::WalkBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.
+/// Returns the file of a script: the path itself, or the file in the first folder that has it. `.rhai` may be left out.
 pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     let mut with_ending = script.to_owned();
     with_ending.as_mut_os_string().push(".rhai");
@@ -15,8 +15,8 @@ pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     found.unwrap_or_else(|| places.first().map_or_else(|| script.to_owned(), |place| place.join(script)))
 }
 
-/// Why there is no script, with all folders that were searched for it.
-pub fn looked_for(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadError {
+/// Adds the searched folders to the error of a missing script.
+pub fn with_searched_folders(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadError {
     match error {
         LoadError::Missing(_, error) if error.kind() == io::ErrorKind::NotFound && !script.is_absolute() => {
             let places = folders.iter().map(|folder| match folder.to_str() {
