@@ -62,7 +62,7 @@ const SHOWN: &[(&str, &str)] = &[
         "1:4 condition-not-bool: a condition must be true or false, but this is a text",
     ),
     ("params.level = 3;", "1:1 read-only: `params` cannot be changed"),
-    ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` is not possible after the hangup"),
+    ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` does not work after the hangup"),
     (
         "loop { stream_file(\"beep\"); }",
         "1:1 endless-loop: only a hangup ends this loop: it asks the caller for nothing",
@@ -172,7 +172,7 @@ fn hints_suggest_a_correction() {
     hint("streamFile(\"beep\");", "did you mean `stream_file`?");
     hint("println(1);", "did you mean `print`?");
     hint("wait(1);", "did you mean `sleep`?");
-    hint("Congestion();", "an application of the dialplan is run as `exec(\"Congestion\")`");
+    hint("Congestion();", "run an application of the dialplan with `exec(\"Congestion\")`");
     hint("\"abc\".lenght();", "did you mean `.len()`?");
     hint("let f = |x| x; f(1);", "a function in a variable is called as `f.call(...)`");
     hint("wait_for_digit(\"5s\");", "write 5000");
@@ -182,7 +182,7 @@ fn hints_suggest_a_correction() {
     hint("var x = 1;", "define a variable with `let`: `let x = 5;`");
     hint("function f() { }", "a function begins with `fn`: `fn play() { ... }`");
     hint("answer(); fn onhangup() { print(1); }", "did you mean `on_hangup`?");
-    hint("exit(); fn play(a) { a } play();", "it is written as `play(a)` in line 1");
+    hint("exit(); fn play(a) { a } play();", "it is defined as `play(a)` in line 1");
 }
 
 #[test]
@@ -293,9 +293,9 @@ fn imported_scripts_are_checked() {
     assert_eq!(
         found,
         format!(
-            "3:7 unknown-function: {name} has no function `plai` for others\n\
+            "3:7 unknown-function: {name} exports no function `plai`\n\
              4:7 argument-count: `menu::play` takes 1 argument, not 0\n\
-             5:7 unknown-function: {name} has no function `own` for others\n\
+             5:7 unknown-function: {name} exports no function `own`\n\
              6:13 undefined-variable: {name} exports no constant `LEAST`\n\
              7:22 unused-import: the import `other` is never used\n"
         )

@@ -391,7 +391,7 @@ fn phrases_that_grow_too_large_in_a_call_are_refused() {
     let long = "let x = \"x\"; while x.len() < 500000 { x += x; } ";
     for say in ["say(x)", "say(#{ phrase: \"p\", x: x })", "say(#{ spell: x })", "say(#{ digits: x })"] {
         let (code, said) = run("game.rhai", &format!("{long}{say}"), &format!("p: {}\n", "{x} ".repeat(900)));
-        assert!(code == Some(1) && said.contains("is a text of 524288 bytes: a line to Asterisk has 8190"), "{said}");
+        assert!(code == Some(1) && said.contains("is a text of 524288 bytes: a line to Asterisk holds 8190"), "{said}");
     }
     // Real sentences are far below the limit.
     let played = {

@@ -159,7 +159,7 @@ fn the_checker_knows_it() {
     let compared = check(r#"if ask_riddle("a") == 5 { noop(); }"#);
     assert!(compared.starts_with("text-as-number: "), "{compared}");
     let after = check(r#"fn on_hangup() { ask_riddle("a"); }"#);
-    assert_eq!(after, "after-hangup: `ask_riddle` is not possible after the hangup");
+    assert_eq!(after, "after-hangup: `ask_riddle` does not work after the hangup");
 }
 
 #[test]

@@ -147,13 +147,13 @@ fn literals(line: &str) -> Vec<&str> {
 
 /// Files in which a name of a command stands all the same, which names, and why.
 const NAMED_ALL_THE_SAME: [(&str, &[&str], &str); 3] = [
-    ("src/tools/check/words.rs", &[], "suggests them to whoever writes the name another language has"),
+    ("src/tools/check/known_functions.rs", &[], "suggests them to whoever writes the name another language has"),
     ("src/tools/testing/vocabulary.rs", &["send_text"], "a function of tests has the same name"),
-    ("src/tools/testing/part.rs", &["send_text"], "a function of tests has the same name"),
+    ("src/tools/testing/words/acting.rs", &["send_text"], "a function of tests has the same name"),
 ];
 
 /// Files with examples of functions, which quote what is sent.
-const WITH_EXAMPLES: [&str; 2] = ["src/script/builtin.rs", "src/ivr/mod.rs"];
+const WITH_EXAMPLES: [&str; 2] = ["src/script/builtin.rs", "src/ivr/functions.rs"];
 
 #[test]
 fn commands_are_named_in_their_table_only() {

@@ -9,7 +9,7 @@ use rhai::Dynamic;
 pub(super) const MAX_NUMBER: u64 = 2_147_483_646;
 
 /// The call in which a part is said.
-pub(in crate::ivr) trait ExpandContext {
+pub trait ExpandContext {
     /// The error of a bad part.
     type Error;
 

@@ -20,7 +20,7 @@ use rhai::Map;
 
 /// The maps that are such parts: the key that names the kind, and the keys that may accompany it. A phrase also takes
 /// the names it has in braces.
-pub(in crate::ivr) const MAPS: &[(&str, &[&str])] = &[
+pub(super) const MAPS: &[(&str, &[&str])] = &[
     ("phrase", &["n"]),
     ("money", &["currency"]),
     ("cents", &["currency"]),
@@ -30,7 +30,7 @@ pub(in crate::ivr) const MAPS: &[(&str, &[&str])] = &[
 ];
 
 /// Returns how a part is played; `None` if it is not one of [`MAPS`].
-pub(in crate::ivr) fn expand<C: ExpandContext>(part: &Map, context: &C) -> Option<Plays<C>> {
+pub(super) fn expand<C: ExpandContext>(part: &Map, context: &C) -> Option<Plays<C>> {
     let (kind, beside) = MAPS.iter().find(|(name, _)| part.contains_key(*name))?;
     let given = &part[*kind];
     let unexpected = part.keys().find(|name| name.as_str() != *kind && !beside.contains(&name.as_str()));

@@ -1,7 +1,7 @@
 //! A checker: its settings, and the functions it knows.
 
 use super::imports::Edited;
-use super::words::Words;
+use super::known_functions::KnownFunctions;
 use crate::command::Permissions;
 use crate::script::{Fault, Language, Places, plain};
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ pub struct Checker {
     pub(super) language: Language,
     /// The language of scripts that are tests.
     tests: Language,
-    words: Arc<Words>,
-    /// The words of scripts that are tests.
-    test_words: Arc<Words>,
+    known: Arc<KnownFunctions>,
+    /// The functions of scripts that are tests.
+    known_in_tests: Arc<KnownFunctions>,
     /// A folder below which imports are looked for, besides the folder of each script.
     pub folder: Option<PathBuf>,
     /// Folders of sound files, to find prompts without one; if empty, that is not checked.
@@ -36,8 +36,8 @@ impl Checker {
         Self {
             language: language.clone(),
             tests: Language::of_tests(),
-            words: Arc::new(Words::new(language)),
-            test_words: Arc::new(Words::new(&Language::of_tests())),
+            known: Arc::new(KnownFunctions::new(language)),
+            known_in_tests: Arc::new(KnownFunctions::new(&Language::of_tests())),
             folder: None,
             sounds: Vec::new(),
             asterisk: None,
@@ -54,8 +54,8 @@ impl Checker {
         if Self::is_test(path) { &self.tests } else { &self.language }
     }
 
-    pub(super) fn words(&self, path: &Path) -> &Words {
-        if Self::is_test(path) { &self.test_words } else { &self.words }
+    pub(super) fn known_functions(&self, path: &Path) -> &KnownFunctions {
+        if Self::is_test(path) { &self.known_in_tests } else { &self.known }
     }
 
     /// Returns the fault of the file at this path, if it does not compile.

@@ -1,7 +1,7 @@
 //! The flow of control: which statements run, and what loops do.
 
+use super::known_functions::{Effect, KnownFunctions};
 use super::text::{Place, place};
-use super::words::{Effect, Words};
 use crate::command::{After, Returns};
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
 use std::cell::RefCell;
@@ -56,10 +56,10 @@ pub(super) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunct
 
 /// What is known of the flow of control in a script.
 pub(super) struct Flow<'a> {
-    pub words: &'a Words,
+    pub known: &'a KnownFunctions,
     pub functions: &'a Functions,
     /// What each function does to a loop; `None` while that is being found out.
-    known: RefCell<HashMap<(String, usize), Option<Does>>>,
+    results: RefCell<HashMap<(String, usize), Option<Does>>>,
 }
 
 /// What statements do to the loop around them.
@@ -80,8 +80,8 @@ impl Does {
 }
 
 impl<'a> Flow<'a> {
-    pub fn new(words: &'a Words, functions: &'a Functions) -> Self {
-        Self { words, functions, known: RefCell::default() }
+    pub fn new(known: &'a KnownFunctions, functions: &'a Functions) -> Self {
+        Self { known, functions, results: RefCell::default() }
     }
 
     /// Returns why nothing after this statement can run, if nothing can.
@@ -129,8 +129,8 @@ impl<'a> Flow<'a> {
         if self.functions.contains_key(&(name.to_owned(), call.args.len())) {
             return false;
         }
-        let Some(function) = self.words.declared(name) else { return false };
-        let command = self.words.command(function);
+        let Some(function) = self.known.declared(name) else { return false };
+        let command = self.known.command(function);
         match command.map(|command| command.after) {
             Some(After::HangsUp) => call.args.is_empty(),
             Some(After::Ends) => true,
@@ -265,21 +265,21 @@ impl<'a> Flow<'a> {
     fn named(&self, name: &str, params: usize, args: usize) -> Does {
         let key = (name.to_owned(), params);
         if let Some(function) = self.functions.get(&key) {
-            if let Some(known) = self.known.borrow().get(&key) {
+            if let Some(known) = self.results.borrow().get(&key) {
                 return known.unwrap_or(Does::NOTHING);
             }
-            self.known.borrow_mut().insert(key.clone(), None);
+            self.results.borrow_mut().insert(key.clone(), None);
             let mut does = self.does(&function.statements, true);
             // A `return` in it ends the function, not the loop; but it may throw.
             does.leaves = throws_or_ends(self, &function.statements);
-            self.known.borrow_mut().insert(key, Some(does));
+            self.results.borrow_mut().insert(key, Some(does));
             return does;
         }
-        if let Some(function) = self.words.declared(name) {
-            return Does { effect: self.words.effect(function, args), leaves: false };
+        if let Some(function) = self.known.declared(name) {
+            return Does { effect: self.known.effect(function, args), leaves: false };
         }
         // Rhai's own functions compute; `call` and functions of an embedder may do anything.
-        if self.words.is_rhai(name) { Does::NOTHING } else { Does::ANYTHING }
+        if self.known.is_rhai(name) { Does::NOTHING } else { Does::ANYTHING }
     }
 }
 

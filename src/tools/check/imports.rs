@@ -49,13 +49,13 @@ pub(super) struct Imported {
     pub exports: BTreeSet<String>,
     /// Whether it could be read and compiled.
     pub known: bool,
-    pub said: Said,
+    pub said: TextsAndNames,
     pub imports: Vec<Rc<Imported>>,
 }
 
 /// The texts and names in a script, whatever they are for.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct TextsAndNames {
     /// Every text in quotes.
     pub texts: BTreeSet<String>,
     /// The beginnings of texts that the script composes when it runs.
@@ -66,7 +66,7 @@ pub(super) struct Said {
     pub names: BTreeSet<String>,
 }
 
-impl Said {
+impl TextsAndNames {
     pub fn of(ast: &AST) -> Self {
         let mut said = Self::default();
         ast.walk(&mut |nodes: &[ASTNode]| {
@@ -115,7 +115,7 @@ impl Said {
     }
 
     /// Whether this text may occur when the script runs.
-    pub fn may_say(&self, text: &str) -> bool {
+    pub fn may_contain(&self, text: &str) -> bool {
         let some = |part: &&String| part.len() > 1;
         self.texts.contains(text)
             || self.beginnings.iter().filter(some).any(|beginning| text.starts_with(beginning.as_str()))
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
             }
         }
         let imports = paths(ast).into_iter().filter_map(|next| self.import(path, &next)).collect();
-        Imported { name, path: path.to_owned(), functions, exports, known: true, said: Said::of(ast), imports }
+        Imported { name, path: path.to_owned(), functions, exports, known: true, said: TextsAndNames::of(ast), imports }
     }
 }
 

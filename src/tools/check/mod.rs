@@ -6,13 +6,13 @@ mod checker;
 mod finding;
 mod flow;
 mod imports;
+mod known_functions;
 mod prompts;
 mod report;
 mod rules;
 mod syntax;
 mod text;
 mod walk;
-mod words;
 
 pub use checker::Checker;
 pub use finding::Finding;

@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::finding::Finding;
-use super::imports::{self, Imported, Reader, Said, paths};
+use super::imports::{self, Imported, Reader, TextsAndNames, paths};
 use super::report::Report;
 use super::rules::{self, Rule};
 use super::text::{Place, place};
@@ -36,7 +36,7 @@ impl Hints {
     }
 
     fn near<'a>(&mut self, name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-        self.find(|| super::words::near(name, among))
+        self.find(|| super::known_functions::near(name, among))
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Prompts {
     words: Option<BTreeMap<String, String>>,
     table: String,
     /// The texts of the script under test.
-    tested: Option<Said>,
+    tested: Option<TextsAndNames>,
 }
 
 /// The table beside a script: that of `game.test.rhai` is the game's.
@@ -160,7 +160,7 @@ impl Prompts {
             }
             if let Some(words) = &self.words
                 && !words.contains_key(name)
-                && !self.tested.as_ref().is_some_and(|said| said.may_say(name))
+                && !self.tested.as_ref().is_some_and(|said| said.may_contain(name))
             {
                 let near = hints.near(name, words.keys().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean \"{near}\"?"));
@@ -293,7 +293,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let reader = Reader::new(engine, checker.files(), checker.places(script));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);
-    let said = Said::of(ast);
+    let said = TextsAndNames::of(ast);
     let mut add = |rule, line, source: &str, width, message, hint| {
         findings.push(in_table(rule, &path, (line, 1, width), source, message, hint));
     };
@@ -309,7 +309,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
             }
             Ok(named) => {
                 let may = |name: &str| {
-                    played.contains(name) || said.may_say(name) || imported.iter().any(|i| i.said.may_say(name))
+                    played.contains(name) || said.may_contain(name) || imported.iter().any(|i| i.said.may_contain(name))
                 };
                 for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
                     let near = hints.near(name, said.texts.iter().map(String::as_str));
@@ -390,7 +390,8 @@ impl<'a> Folders<'a> {
                 }
             }
         }
-        super::words::near(name, names.iter().map(String::as_str)).map(|near| format!("did you mean \"{near}\"?"))
+        super::known_functions::near(name, names.iter().map(String::as_str))
+            .map(|near| format!("did you mean \"{near}\"?"))
     }
 }
 

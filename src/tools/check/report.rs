@@ -2,10 +2,10 @@
 
 use super::finding::Finding;
 use super::imports::Imported;
+use super::known_functions;
 use super::rules::{self, RULES, Rule};
 use super::syntax::explain;
 use super::text::{Place, Text};
-use super::words;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -52,7 +52,8 @@ impl Report<'_, '_> {
         let known: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
         let unknown: Vec<_> = self.text.unknown_rules(&known).map(|(rule, place)| (rule.to_owned(), place)).collect();
         for (rule, place) in unknown {
-            let hint = words::near(&rule, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let hint =
+                known_functions::near(&rule, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             let width = rule.chars().count().max(1);
             self.add_wide(&rules::UNKNOWN_RULE, place, width, format!("no rule `{rule}`"), hint);
         }

@@ -90,12 +90,12 @@ pub(super) struct CallerState {
     pub played: Vec<String>,
 }
 
-/// A handle on the state: the caller that the channel has.
+/// The caller of a channel: a handle on its state.
 #[derive(Clone, Debug)]
-pub(super) struct Handle(Arc<Mutex<CallerState>>);
+pub(super) struct StormCaller(Arc<Mutex<CallerState>>);
 
-impl Handle {
-    pub fn desk(&self) -> MutexGuard<'_, CallerState> {
+impl StormCaller {
+    pub fn state(&self) -> MutexGuard<'_, CallerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,8 +108,8 @@ impl CallerState {
         is_traced: bool,
         noise: Option<Noise>,
         patience: Patience,
-    ) -> Handle {
-        Handle(Arc::new(Mutex::new(Self {
+    ) -> StormCaller {
+        StormCaller(Arc::new(Mutex::new(Self {
             now,
             steps,
             next: 0,
@@ -140,7 +140,7 @@ impl CallerState {
     }
 
     /// Notes that the script has sent a command from this line.
-    pub fn stands_at(&mut self, line: ScriptLine) {
+    pub fn sent_from(&mut self, line: ScriptLine) {
         self.line = line;
         if self.lines_at_waits.is_some() {
             self.lines_at_commands.push(line);
@@ -325,13 +325,13 @@ impl CallerState {
     }
 }
 
-impl Caller for Handle {
+impl Caller for StormCaller {
     fn now(&self) -> Time {
-        self.desk().now
+        self.state().now
     }
 
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        self.desk().wait(until, hears)
+        self.state().wait(until, hears)
     }
 }
 

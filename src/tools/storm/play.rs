@@ -5,7 +5,7 @@ use super::job::{Job, PlayedCall};
 use super::noise::Noise;
 use super::runner::Storm;
 use super::scene;
-use super::wire::{Line, Watch};
+use super::wire::{LimitedSimulator, ScriptObserver};
 use crate::clock::Time;
 use crate::pbx::{Channel, Database, Sounds};
 use crate::script::{Fault, lock};
@@ -18,10 +18,10 @@ impl Storm {
     /// Makes one call.
     pub(super) fn play(&mut self, job: &Job, patience: Patience) -> PlayedCall {
         let scene = &job.scene;
-        let now = Time::from_unix(scene.time.unwrap_or(scene::USUAL_TIME));
+        let now = Time::from_unix(scene.time.unwrap_or(scene::DEFAULT_TIME));
         let noise = job.noise.map(|seed| Noise::new(seed, &self.words));
-        let handle = CallerState::open(now, job.steps.clone(), job.hangs_up_at, job.traced, noise, patience);
-        let mut channel = Channel::new(scene.call(), Box::new(handle.clone()))
+        let caller = CallerState::open(now, job.steps.clone(), job.hangs_up_at, job.traced, noise, patience);
+        let mut channel = Channel::new(scene.call(), Box::new(caller.clone()))
             .with_sounds(self.sounds_without(&scene.missing))
             .with_database(scene.database(Database::new()))
             .with_state(scene.state())
@@ -36,37 +36,37 @@ impl Storm {
             channel = channel.with_hangup_before_command(command);
         }
         let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
-        let line = Line::new(simulator, handle.clone());
+        let line = LimitedSimulator::new(simulator, caller.clone());
         let mut host = self.host.clone();
         host.set_seed(scene.seed);
         let limits = host.limits_mut();
         limits.computing = limits.computing.min(patience.computing);
         let fault = match Session::begin(Box::new(line)) {
             Ok(mut session) => {
-                session.observe(Arc::new(Watch::new(handle.clone(), &self.facts, &self.script.sources)));
+                session.observe(Arc::new(ScriptObserver::new(caller.clone(), &self.facts, &self.script.sources)));
                 let outcome = host.run_quietly(session, &self.script, scene.args.clone());
                 outcome.fault.map(|fault| *fault.in_full())
             }
             Err(error) => Some(Fault::new(&self.script.name, error.to_string())),
         };
-        let mut desk = handle.desk();
-        if !desk.played.is_empty() {
+        let mut state = caller.state();
+        if !state.played.is_empty() {
             let mut facts = lock(&self.facts);
-            for prompt in desk.played.drain(..) {
+            for prompt in state.played.drain(..) {
                 if !facts.prompts.contains(&prompt) {
                     facts.learn_prompt(prompt);
                 }
             }
         }
-        let endless = desk.endless;
-        let fault = endless.map(|endless| self.endless_fault(endless, desk.recent())).or(fault);
+        let endless = state.endless;
+        let fault = endless.map(|endless| self.endless_fault(endless, state.recent())).or(fault);
         PlayedCall {
-            tape: std::mem::take(&mut desk.tape),
+            tape: std::mem::take(&mut state.tape),
             fault,
             endless: endless.is_some(),
-            waits: desk.waits,
-            lines_at_waits: desk.lines_at_waits.take().unwrap_or_default(),
-            lines_at_commands: std::mem::take(&mut desk.lines_at_commands),
+            waits: state.waits,
+            lines_at_waits: state.lines_at_waits.take().unwrap_or_default(),
+            lines_at_commands: std::mem::take(&mut state.lines_at_commands),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Runs a storm, and keeps what it has learned.
 
+use super::as_test::as_test;
 use super::caller::Patience;
 use super::job::{Job, ProblemKey, is_about_computing, problem_key};
 use super::noise::ScriptWords;
 use super::report::{Length, Problem, Report};
-use super::scene;
 use super::script_words::script_words;
 use super::step::Step;
 use super::wire::Facts;
@@ -187,7 +187,7 @@ impl Storm {
         let holds = !is_long || self.play(&shorter, Patience::WHOLE).fault.as_ref().is_some_and(shows);
         let job = if holds { shorter } else { job };
         let random = ["random", "choose", "shuffle"].iter().any(|name| self.names.contains(*name));
-        let test = scene::test(&self.script.name, &job.scene, &job.steps, &fault, random);
+        let test = as_test(&self.script.name, &job.scene, &job.steps, &fault, random);
         for key in keys {
             self.keys.insert(key, self.problems.len());
         }

@@ -1,6 +1,6 @@
-//! The line of a call in a storm: a simulator that loses its patience, and somebody who notes what the script reads.
+//! The line of a call in a storm: a simulator that ends endless scripts, and an observer that learns what they read.
 
-use super::caller::{Endless, Handle, Patience};
+use super::caller::{Endless, Patience, StormCaller};
 use crate::agi::{split, text};
 use crate::clock::Time;
 use crate::command::{Access, Command, Hears, Kind};
@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// What is known of what a script plays and reads.
+/// What a script was seen to play and read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub prompts: BTreeSet<String>,
@@ -29,7 +29,7 @@ const MAX_READ: usize = 40;
 const MAX_PROMPTS: usize = 200;
 
 impl Facts {
-    /// Grows with each fact.
+    /// The number of facts, which only grows.
     pub fn count(&self) -> usize {
         let flags = [self.dials, self.records, self.texts].into_iter().filter(|flag| *flag).count();
         self.prompts.len() + self.database.len() + self.variables.len() + flags
@@ -74,36 +74,36 @@ fn runs_an_application(command: &Command) -> bool {
     command.function.params.first().is_some_and(|param| param.kind == Kind::Application)
 }
 
-/// Whether the calls of a storm may be varied by what this command brings.
+/// Whether calls can be varied by what this command reads or hears.
 fn teaches(command: &Command) -> bool {
     matches!(command.access, Access::ReadsEntry | Access::ReadsVariable | Access::ReadsExpression)
         || matches!(command.hears, Hears::Voice | Hears::Text | Hears::Character)
         || runs_an_application(command)
 }
 
-/// One that can be set before the call: no function, and none that Asterisk sets.
+/// Whether a test can set this before the call: not a function, nor a variable that Asterisk sets.
 fn is_variable(name: &str) -> bool {
     let own = ["EXTEN", "CONTEXT", "PRIORITY", "CHANNEL", "UNIQUEID", "HANGUPCAUSE", "EPOCH"];
     !name.is_empty() && !name.contains('(') && !own.contains(&name) && !name.starts_with("CALLING")
 }
 
-/// Notes where the script stands, and what it reads.
-pub(super) struct Watch {
-    caller: Handle,
+/// Notes which lines send commands, and what they read.
+pub(super) struct ScriptObserver {
+    caller: StormCaller,
     facts: Arc<Mutex<Facts>>,
     sources: Arc<[Source]>,
 }
 
-impl Watch {
-    pub fn new(caller: Handle, facts: &Arc<Mutex<Facts>>, sources: &Arc<[Source]>) -> Self {
+impl ScriptObserver {
+    pub fn new(caller: StormCaller, facts: &Arc<Mutex<Facts>>, sources: &Arc<[Source]>) -> Self {
         Self { caller, facts: Arc::clone(facts), sources: Arc::clone(sources) }
     }
 }
 
-impl Observer for Watch {
+impl Observer for ScriptObserver {
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
         let source = self.sources.iter().position(|source| source.name == script).unwrap_or(0);
-        self.caller.desk().stands_at((source, place));
+        self.caller.state().sent_from((source, place));
         if teaches(command) {
             lock(&self.facts).learn(command, line.line());
         }
@@ -112,21 +112,21 @@ impl Observer for Watch {
     fn heard(&self, _: &'static Command, _: &dyn fmt::Display, _: Time) {}
 }
 
-/// A simulator that ends a script which goes on for ever.
+/// A simulator that ends a script that would never end.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct LimitedSimulator {
     simulator: Simulator,
-    caller: Handle,
+    caller: StormCaller,
     stopped: bool,
 }
 
-impl Line {
-    pub fn new(simulator: Simulator, caller: Handle) -> Self {
+impl LimitedSimulator {
+    pub fn new(simulator: Simulator, caller: StormCaller) -> Self {
         Self { simulator, caller, stopped: false }
     }
 }
 
-impl Transport for Line {
+impl Transport for LimitedSimulator {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         self.simulator.open()
     }
@@ -144,15 +144,15 @@ impl Transport for Line {
     }
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
-        if !self.caller.desk().may_go_on() {
-            // It may still say goodbye, but not for ever either.
+        if !self.caller.state().may_go_on() {
+            // Its `on_hangup` may still run, but not forever either.
             if self.stopped {
-                return Err(io::Error::other("the script goes on for ever"));
+                return Err(io::Error::other("the script never ends"));
             }
             self.stopped = true;
-            let mut desk = self.caller.desk();
-            desk.endless = Some(Endless::Lines);
-            desk.lines = Patience::LITTLE.lines;
+            let mut state = self.caller.state();
+            state.endless = Some(Endless::Lines);
+            state.lines = Patience::LITTLE.lines;
             return Ok(Heard::Stop);
         }
         self.simulator.receive(until)

@@ -1,10 +1,10 @@
-//! Calls: whether there is such a function, and whether it takes what it is given.
+//! Calls: whether the function exists, and whether it takes these arguments.
 
 use super::{Known, Later, Walk, literal, start};
 use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value, plural};
-use crate::tools::check::imports::Said;
+use crate::tools::check::imports::TextsAndNames;
+use crate::tools::check::known_functions::{self, gives};
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::{self, gives};
 use crate::tools::check::{asterisk, rules};
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ impl Walk<'_, '_, '_> {
         }
         let name = call.name.as_str();
         self.open |= call.capture_parent_scope;
-        // `Fn("play")` is the function `play`.
+        // `Fn("play")` refers to the function `play`.
         if let ("Fn", [Expr::StringConstant(named, position)]) = (name, &call.args[..]) {
             self.function_named(named, place(*position));
             return Known::As(Type::Function);
@@ -39,31 +39,31 @@ impl Walk<'_, '_, '_> {
         if self.functions.contains_key(&(name.to_owned(), args.len())) {
             return Known::NOTHING;
         }
-        if !self.words.takes(name, args.len()) {
+        if !self.known.takes(name, args.len()) {
             self.no_such_call(name, args.len(), at);
             return Known::NOTHING;
         }
-        if let Some(function) = self.words.declared(name) {
+        if let Some(function) = self.known.declared(name) {
             self.arguments(function, call);
             self.permitted(function, call);
             self.available(function, call, at);
             self.after_hangup(function, at);
-            self.prompts.hear(function, self.words.command(function), call);
+            self.prompts.hear(function, self.known.command(function), call);
         }
         let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
         self.later.push(Later::Called { name: name.to_owned(), args, place: at });
-        self.words.declared(name).map_or(Known::NOTHING, |function| Known::As(gives(function, &kinds)))
+        self.known.declared(name).map_or(Known::NOTHING, |function| Known::As(gives(function, &kinds)))
     }
 
-    /// Whether a call of this name counts as a use of the script's function: its own calls do not.
+    /// Whether a call of this name counts as a use of the script's function; calls in its own body do not.
     fn calls(&self, name: &str) -> bool {
         self.is_function(name) && self.function.as_deref() != Some(name)
     }
 
     pub(super) fn function_named(&mut self, name: &str, at: Place) {
         self.uses.named.insert(name.to_owned());
-        if !self.is_function(name) && !self.words.exists(name) {
-            let like = self.words.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        if !self.is_function(name) && !self.known.exists(name) {
+            let like = self.known.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
             let hint = like.map(|like| format!("did you mean `{like}`?"));
             self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
         }
@@ -107,7 +107,7 @@ impl Walk<'_, '_, '_> {
         let own: BTreeSet<usize> =
             self.functions.keys().filter(|(known, _)| known == name).map(|(_, params)| *params).collect();
         let given = plural(count, "argument");
-        if let Some(function) = self.words.declared(name).filter(|_| own.is_empty()) {
+        if let Some(function) = self.known.declared(name).filter(|_| own.is_empty()) {
             let takes = if function.max_arguments().is_none() && count > MAX_ARGUMENTS {
                 format!("at most {MAX_ARGUMENTS} arguments")
             } else {
@@ -117,7 +117,7 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` takes {takes}, not {count}"), Some(hint));
             return;
         }
-        let mut counts = self.words.counts(name);
+        let mut counts = self.known.counts(name);
         counts.extend(&own);
         if !counts.is_empty() {
             let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
@@ -130,7 +130,7 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` takes {takes}, not {count}"), hint);
             return;
         }
-        if self.words.exists(name) {
+        if self.known.exists(name) {
             self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` does not take {given}"), None);
             return;
         }
@@ -138,11 +138,11 @@ impl Walk<'_, '_, '_> {
         self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
     }
 
-    /// How a function of the script is written.
+    /// Returns a hint with the definition of a function of the script.
     fn signature_of(&self, name: &str) -> Option<String> {
         let head = self.report.text.heads.iter().find(|head| head.name == name)?;
         let params: Vec<&str> = head.params.iter().map(|(name, _)| name.as_str()).collect();
-        Some(format!("it is written as `{name}({})` in line {}", params.join(", "), head.start.0))
+        Some(format!("it is defined as `{name}({})` in line {}", params.join(", "), head.start.0))
     }
 
     fn unknown_hint(&mut self, name: &str, count: usize) -> Option<String> {
@@ -156,13 +156,13 @@ impl Walk<'_, '_, '_> {
         if let Some(module) = module {
             return Some(format!("it is in an import: write `{}::{name}(...)`", module.alias));
         }
-        let like = self.words.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        let like = self.known.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
         if let Some(like) = like {
             return Some(format!("did you mean `{like}`?"));
         }
-        if self.words.is_application(name) {
+        if self.known.is_application(name) {
             let rest = if count == 0 { "" } else { ", ..." };
-            return Some(format!("an application of the dialplan is run as `exec(\"{name}\"{rest})`"));
+            return Some(format!("run an application of the dialplan with `exec(\"{name}\"{rest})`"));
         }
         None
     }
@@ -186,14 +186,9 @@ impl Walk<'_, '_, '_> {
             return;
         }
         if known.is_empty() {
-            let near = words::near(name, imported.functions.iter().map(|(name, _)| name.as_str()));
+            let near = known_functions::near(name, imported.functions.iter().map(|(name, _)| name.as_str()));
             let hint = near.map(|near| format!("did you mean `{alias}::{near}`?"));
-            self.add(
-                &rules::UNKNOWN_FUNCTION,
-                at,
-                format!("{} has no function `{name}` for others", imported.name),
-                hint,
-            );
+            self.add(&rules::UNKNOWN_FUNCTION, at, format!("{} exports no function `{name}`", imported.name), hint);
         } else {
             let counts: Vec<String> = known.iter().map(usize::to_string).collect();
             let word = if counts == ["1"] { "argument" } else { "arguments" };
@@ -210,27 +205,27 @@ impl Walk<'_, '_, '_> {
             self.uses.called.insert(name.to_owned());
         }
         let own = self.functions.contains_key(&(name.to_owned(), count));
-        if own || self.words.takes(name, count + 1) || self.is_kept(name) {
+        if own || self.known.takes(name, count + 1) || self.may_be_stored(name) {
             return;
         }
         let at = place(position);
-        let counts: BTreeSet<usize> = self.words.counts(name).into_iter().filter_map(|n| n.checked_sub(1)).collect();
+        let counts: BTreeSet<usize> = self.known.counts(name).into_iter().filter_map(|n| n.checked_sub(1)).collect();
         let own: Vec<usize> = self.functions.keys().filter(|(known, _)| known == name).map(|(_, n)| *n).collect();
         if !counts.is_empty() || !own.is_empty() {
             let counts: Vec<String> = counts.iter().chain(&own).map(usize::to_string).collect();
             let word = if counts == ["1"] { "argument" } else { "arguments" };
-            let message = format!("`.{name}()` takes {} {word} in its brackets, not {count}", counts.join(" or "));
+            let message = format!("`.{name}()` takes {} {word} in its parentheses, not {count}", counts.join(" or "));
             self.add(&rules::ARGUMENT_COUNT, at, message, None);
             return;
         }
-        let like = self.words.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        let like = self.known.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
         let hint = like.map(|like| format!("did you mean `.{like}()`?"));
         self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
     }
 
-    /// Whether a function may be kept under this name in a map.
-    fn is_kept(&self, name: &str) -> bool {
-        let says = |said: &Said| said.names.contains(name) || said.texts.contains(name);
+    /// Whether a function may be stored under this name in a map.
+    fn may_be_stored(&self, name: &str) -> bool {
+        let says = |said: &TextsAndNames| said.names.contains(name) || said.texts.contains(name);
         says(&self.said) || self.imported.iter().any(|imported| says(&imported.said))
     }
 
@@ -256,10 +251,10 @@ impl Walk<'_, '_, '_> {
                 return;
             }
         }
-        // What a function of ours takes is declared for readers; of these kinds, as it is.
+        // Declarations of functions other than commands are meant for readers, and exact only for these kinds.
         let kinds = matches!(param.kind, Kind::Keys | Kind::Integer(..) | Kind::Seconds | Kind::OnOff | Kind::Word(_));
         if let Some(value) = literal(arg)
-            && (kinds || self.words.command(function).is_some())
+            && (kinds || self.known.command(function).is_some())
             && let Some(problem) = param.refuses(&value)
         {
             let hint = wanted(param.kind, &value).or_else(|| explained(param));
@@ -271,7 +266,7 @@ impl Walk<'_, '_, '_> {
         let mut unknown = false;
         for (name, _) in map.iter().filter(|(name, _)| !options.contains(&name.as_str())) {
             unknown = true;
-            let hint = match words::near(name.as_str(), options.iter().copied()) {
+            let hint = match known_functions::near(name.as_str(), options.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it takes `{}`", options.join("`, `")),
             };
@@ -285,7 +280,7 @@ impl Walk<'_, '_, '_> {
         unknown
     }
 
-    /// What the host would not let through, as far as the texts stand in the script.
+    /// Reports what the host would not allow, as far as the script writes the texts out.
     fn permitted(&mut self, function: &'static Function, call: &FnCallExpr) {
         let text = |arg: &Expr| match literal(arg) {
             Some(Value::Text(text)) => Some(text),
@@ -298,7 +293,7 @@ impl Walk<'_, '_, '_> {
             let rest: Vec<String> = call.args[at + 1..].iter().map(|arg| text(arg).unwrap_or_default()).collect();
             let refuses = |count: usize| self.checker.permissions.refuses(param.kind, &given, &rest[..count].join(","));
             if let Some(problem) = refuses(rest.len()) {
-                // The first that makes the call one that is refused; the name itself comes before its arguments.
+                // The first argument with which the call is refused; the name itself comes before its arguments.
                 let behind = (0..rest.len()).find(|&count| refuses(count).is_some()).unwrap_or(rest.len());
                 let at_fault = function.params.get(at + behind).or(function.params.last()).unwrap_or(param);
                 let message = format!("{}: `{}` {problem}", function.name, at_fault.name);
@@ -308,7 +303,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn available(&mut self, function: &'static Function, call: &FnCallExpr, at: Place) {
-        let (Some(version), Some(command)) = (self.checker.asterisk, self.words.command(function)) else {
+        let (Some(version), Some(command)) = (self.checker.asterisk, self.known.command(function)) else {
             return;
         };
         if command.since.major() > version {
@@ -336,27 +331,26 @@ impl Walk<'_, '_, '_> {
         if !self.after_hangup {
             return;
         }
-        let needs_caller = match self.words.command(function) {
+        let needs_caller = match self.known.command(function) {
             Some(command) => !command.dead,
-            // Those that say and ask speak to the caller.
+            // Functions that say or ask something need the caller.
             None => function.name == "go_to" || function.params.first().is_some_and(|param| param.kind == Kind::Parts),
         };
         if needs_caller {
-            let message = format!("`{}` is not possible after the hangup", function.name);
-            let hint =
-                "after the hangup only the database, variables, `verbose`, `noop` and `exec` are left".to_owned();
+            let message = format!("`{}` does not work after the hangup", function.name);
+            let hint = "after the hangup, only the database, variables, `verbose`, `noop` and `exec` work".to_owned();
             self.add(&rules::AFTER_HANGUP, at, message, Some(hint));
         }
     }
 }
 
-/// What a parameter means, where its kind alone does not say it.
+/// The meaning of a parameter, if its kind alone does not say it.
 fn explained(param: &Param) -> Option<String> {
     let says_all = matches!(param.kind, Kind::Text | Kind::Name | Kind::Joined | Kind::Rest) || param.kind.is_run();
     (!says_all).then(|| format!("`{}`: {}", param.name, param.doc))
 }
 
-/// What would be right in place of an argument, where that can be guessed.
+/// What to write instead of an argument, if that can be guessed.
 fn wanted(kind: Kind, value: &Value) -> Option<String> {
     let Value::Text(text) = value else { return None };
     let text = text.trim();

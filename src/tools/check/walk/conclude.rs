@@ -95,7 +95,7 @@ impl Walk<'_, '_, '_> {
         if name == "print" || name == "debug" {
             return;
         }
-        if let Some((wrong, takes)) = self.words.refuses(name, &kinds) {
+        if let Some((wrong, takes)) = self.known.refuses(name, &kinds) {
             let place = args.get(wrong).map_or(at, |(_, place)| *place);
             // Reported already, in more detail.
             if self.report.findings.iter().any(|f| f.rule == rules::BAD_ARGUMENT.name && (f.line, f.column) == place) {

@@ -3,9 +3,9 @@
 use super::expressions::start;
 use super::walker::Walk;
 use crate::tools::check::flow::Does;
+use crate::tools::check::known_functions::Effect;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::Effect;
 use rhai::{Expr, Stmt};
 
 impl Walk<'_, '_, '_> {

@@ -4,9 +4,9 @@ use super::known::{Known, Origin, Variable};
 use super::walker::Walk;
 use crate::agi::environment::NAMES;
 use crate::command::Type;
+use crate::tools::check::known_functions::{self, is_value};
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::{self, is_value};
 use rhai::{Expr, Token};
 
 impl Walk<'_, '_, '_> {
@@ -121,7 +121,7 @@ impl Walk<'_, '_, '_> {
                 "`{name}` is a function: call it as `{name}(...)`, or pass it on as `Fn(\"{name}\")`"
             ));
         }
-        if self.words.exists(name) {
+        if self.known.exists(name) {
             return Some(format!("`{name}` is a function: call it as `{name}(...)`"));
         }
         match name {
@@ -134,7 +134,7 @@ impl Walk<'_, '_, '_> {
             return Some(format!("write `env.{name}`"));
         }
         let visible = self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::VALUES);
-        if let Some(near) = words::near(name, visible) {
+        if let Some(near) = known_functions::near(name, visible) {
             return Some(format!("did you mean `{near}`?"));
         }
         if set {
@@ -154,7 +154,7 @@ impl Walk<'_, '_, '_> {
         if at.is_none() && root.name != "global" {
             let above = self.modules.iter().any(|module| module.alias == root.name.as_str());
             let known = self.modules.iter().filter(|module| module.in_scope).map(|module| module.alias.as_str());
-            let hint = match words::near(&root.name, known) {
+            let hint = match known_functions::near(&root.name, known) {
                 Some(near) => Some(format!("did you mean `{near}::`?")),
                 None if above => Some("a function sees only the imports above it".to_owned()),
                 None => Some(format!("write `import \"...\" as {};` above", root.name)),
@@ -176,7 +176,7 @@ impl Walk<'_, '_, '_> {
                 return;
             }
             let constants = self.variables.iter().filter(|v| v.top && v.origin == Origin::Const);
-            let near = words::near(name, constants.map(|v| v.name.as_str()));
+            let near = known_functions::near(name, constants.map(|v| v.name.as_str()));
             let variable = self.variables.iter().any(|v| v.top && v.name == name);
             let hint = match near {
                 Some(near) => Some(format!("did you mean `global::{near}`?")),
@@ -193,7 +193,7 @@ impl Walk<'_, '_, '_> {
             && imported.known
             && !imported.exports.contains(name)
         {
-            let hint = match words::near(name, imported.exports.iter().map(String::as_str)) {
+            let hint = match known_functions::near(name, imported.exports.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{}::{near}`?", self.modules[module].alias),
                 None => format!("in {}, `export const {name} = ...` makes it visible to others", imported.name),
             };
@@ -217,7 +217,7 @@ impl Walk<'_, '_, '_> {
         }
         let known = names();
         let with_prefix = names().find(|known| known.strip_prefix("agi_") == Some(name));
-        let near = with_prefix.or_else(|| words::near(name, known));
+        let near = with_prefix.or_else(|| known_functions::near(name, known));
         let hint = near.map(|near| format!("did you mean `env.{near}`?"));
         let message = format!("`env` has no `{name}`: it is always ()");
         self.add(&rules::UNKNOWN_ENVIRONMENT, place(*position), message, hint);

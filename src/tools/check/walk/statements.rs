@@ -4,10 +4,10 @@ use super::expressions::start;
 use super::known::{ImportedModule, Known, Later, Origin};
 use super::walker::Walk;
 use crate::tools::check::flow::{ScriptFunction, is_true};
+use crate::tools::check::known_functions::is_value;
 use crate::tools::check::prompts::Prompts;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::words::is_value;
 use rhai::{AST, ASTFlags, Expr, Stmt, StmtBlock, Token};
 use std::rc::Rc;
 

@@ -3,12 +3,12 @@
 use super::known::{ImportedModule, Later, Uses, Variable};
 use crate::tools::check::checker::Checker;
 use crate::tools::check::flow::{Flow, Functions, ScriptFunction, functions};
-use crate::tools::check::imports::{self, Imported, Reader, Said, paths};
+use crate::tools::check::imports::{self, Imported, Reader, TextsAndNames, paths};
+use crate::tools::check::known_functions::KnownFunctions;
 use crate::tools::check::prompts::Prompts;
 use crate::tools::check::report::Report;
 use crate::tools::check::rules::Rule;
 use crate::tools::check::text::Place;
-use crate::tools::check::words::Words;
 use rhai::{AST, Engine};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -18,12 +18,12 @@ use std::rc::Rc;
 pub(super) struct Walk<'a, 'r, 't> {
     pub checker: &'a Checker,
     pub path: &'a Path,
-    pub words: &'a Words,
+    pub known: &'a KnownFunctions,
     pub functions: &'a Functions,
     pub closures: HashMap<String, Rc<ScriptFunction>>,
     pub flow: Flow<'a>,
     pub reader: Reader<'a>,
-    pub said: Said,
+    pub said: TextsAndNames,
     pub imported: Vec<Rc<Imported>>,
     pub report: &'a mut Report<'r, 't>,
     pub prompts: Prompts,
@@ -45,14 +45,8 @@ pub(super) struct Walk<'a, 'r, 't> {
 }
 
 /// Walks over a script, and reports what is wrong with it.
-pub(in crate::tools::check) fn walk(
-    checker: &Checker,
-    path: &Path,
-    engine: &Engine,
-    ast: &AST,
-    report: &mut Report<'_, '_>,
-) {
-    let words = checker.words(path);
+pub fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: &mut Report<'_, '_>) {
+    let known = checker.known_functions(path);
     let (functions, closures) = functions(ast);
     let reader = Reader::new(engine, checker.files(), checker.places(path));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(path, name)).collect();
@@ -61,12 +55,12 @@ pub(in crate::tools::check) fn walk(
     let mut walk = Walk {
         checker,
         path,
-        words,
-        flow: Flow::new(words, &functions),
+        known,
+        flow: Flow::new(known, &functions),
         functions: &functions,
         closures,
         reader,
-        said: Said::of(ast),
+        said: TextsAndNames::of(ast),
         imported,
         report,
         prompts,

@@ -1,4 +1,4 @@
-//! The functions a script can call, as the engine knows them: an embedder's are among them.
+//! The functions that a script can call, as the engine knows them, including those of an embedder.
 
 use crate::command::{Command, Function, Kind, Need, Table, Type, Waits};
 use crate::script::{BUILTINS, Language, VALUES, WordsPackage, distance};
@@ -7,7 +7,7 @@ use rhai::{Array, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Rhai's own words that are called like functions, and how many arguments they take.
+/// Keywords of Rhai that are called like functions, and how many arguments they take.
 const BUILT_IN: &[(&str, usize, usize)] = &[
     ("call", 1, usize::MAX),
     ("curry", 1, usize::MAX),
@@ -18,7 +18,7 @@ const BUILT_IN: &[(&str, usize, usize)] = &[
     ("is_def_fn", 2, 3),
 ];
 
-/// What people call a function who come from elsewhere, and what it is here.
+/// Names of functions in other languages, and the names here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("println", "print"),
     ("echo", "print"),
@@ -70,21 +70,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 type Signature = Vec<TypeId>;
 
-/// The functions there are.
+/// All functions that a script can call.
 #[derive(Debug)]
-pub(super) struct Words {
-    /// By name: what the parameters are, for each way to call it.
+pub(super) struct KnownFunctions {
+    /// The types of the parameters, for each way to call a function, by its name.
     native: HashMap<String, Vec<Signature>>,
     declared: BTreeMap<&'static str, &'static Function>,
     commands: Table,
     /// The names of Rhai's own functions.
     rhai: BTreeSet<String>,
-    /// The applications of the dialplan people call as if they were functions: without underscores, in lower case.
+    /// The applications of the dialplan, which people may call like functions: without underscores, in lower case.
     applications: BTreeSet<String>,
 }
 
-impl Words {
-    /// The words of this language.
+impl KnownFunctions {
+    /// Collects the functions of this language.
     pub fn new(language: &Language) -> Self {
         let engine = language.engine();
         let mut native: HashMap<String, Vec<Signature>> = HashMap::new();
@@ -109,7 +109,7 @@ impl Words {
         self.declared.get(name).copied()
     }
 
-    /// The command that a function sends.
+    /// Returns the command that a function sends.
     pub fn command(&self, function: &Function) -> Option<&'static Command> {
         self.commands.of(function)
     }
@@ -123,12 +123,12 @@ impl Words {
         native || BUILT_IN.iter().any(|(built_in, least, most)| *built_in == name && (*least..=*most).contains(&count))
     }
 
-    /// How many arguments it can be called with, in order.
+    /// Returns the numbers of arguments that a function can be called with, in order.
     pub fn counts(&self, name: &str) -> BTreeSet<usize> {
         self.native.get(name).into_iter().flatten().map(Vec::len).collect()
     }
 
-    /// The number of the first argument no way of calling it takes, and what it takes there instead.
+    /// Returns the index of the first argument that no way of calling the function takes, and what it takes instead.
     pub fn refuses(&self, name: &str, args: &[Type]) -> Option<(usize, Vec<Type>)> {
         let ways: Vec<_> = self.native.get(name)?.iter().filter(|types| types.len() == args.len()).collect();
         let takes = |types: &[TypeId], at: usize| known(types[at]).is_none_or(|known| fits(known, args[at]));
@@ -147,7 +147,7 @@ impl Words {
         Some((at, instead))
     }
 
-    /// What could have been meant by a function's name.
+    /// Returns the function that may have been meant by a name.
     pub fn like<'a>(&'a self, name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
         let wanted = plain(name);
         let own: Vec<&str> = others.collect();
@@ -158,7 +158,7 @@ impl Words {
         let elsewhere = || ELSEWHERE.iter().filter(|(_, here)| self.exists(here));
         let same = elsewhere().find(|(other, _)| plain(other) == wanted);
         let misspelt = || elsewhere().find(|(other, _)| other.len() > 4 && distance(name, other) == 1);
-        // A name of ours a letter away is nearer than one that only means the same.
+        // A name that differs by a letter is nearer than one with the same meaning.
         let near = known().map(|known| (distance(name, known), !own.contains(&known), known)).min();
         let near = near.filter(|(far, ..)| *far <= nearness(name));
         match (near, same) {
@@ -169,7 +169,7 @@ impl Words {
         }
     }
 
-    /// Whether it is one of Rhai's own functions, which only compute.
+    /// Whether this is one of Rhai's own functions, which only compute.
     pub fn is_rhai(&self, name: &str) -> bool {
         self.rhai.contains(name)
     }
@@ -189,17 +189,17 @@ fn nearness(name: &str) -> usize {
     }
 }
 
-/// The name among these that could have been meant.
+/// Returns the name among these that may have been meant.
 pub(super) fn near<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(name);
     let far = |known: &&str| if plain(known) == wanted { 0 } else { distance(name, known) };
     let near = among.filter(|known| *known != name).map(|known| (far(&known), known)).min()?;
-    // Among few names one that is less like it is still the likeliest.
+    // Among few names, a less similar one may still be the likeliest.
     let most = nearness(name).max(name.chars().count() / 2).min(3);
     (near.0 <= most).then_some(near.1)
 }
 
-/// Without case and underscores, in which names of other languages differ.
+/// Normalizes a name: case and underscores differ between languages.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect()
 }
@@ -212,7 +212,7 @@ pub(super) fn is_value(name: &str) -> bool {
     VALUES.contains(&name)
 }
 
-/// The types of a parameter the checker can tell apart.
+/// The type of a parameter, if the checker knows it.
 fn known(id: TypeId) -> Option<Type> {
     let types = [
         (TypeId::of::<INT>(), Type::Number),
@@ -250,20 +250,20 @@ pub(super) fn gives(function: &Function, args: &[Type]) -> Type {
     }
 }
 
-/// What a command does to a loop.
+/// What a function does to a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
     /// It computes.
     None,
-    /// It speaks to Asterisk and comes back at once.
+    /// It talks to Asterisk and returns at once.
     Short,
-    /// It takes time, but hears no caller.
+    /// It takes time, but does not listen to the caller.
     Plays,
-    /// It waits for somebody, or may do anything.
+    /// It waits for the caller, or may do anything.
     Asks,
 }
 
-impl Words {
+impl KnownFunctions {
     /// Returns what a declared function does to a loop, called with this number of arguments.
     pub fn effect(&self, function: &'static Function, args: usize) -> Effect {
         let keys = function.params.iter().position(|param| param.kind == Kind::Keys);
@@ -276,12 +276,12 @@ impl Words {
                 _ => Effect::Asks,
             };
         }
-        // What goes with the commands takes the time it is told to, or computes.
+        // A function that goes with the commands takes as long as it is told to, or computes.
         if BUILTINS.iter().any(|builtin| std::ptr::eq(*builtin, function)) {
             let takes_time = function.params.iter().any(|param| param.kind == Kind::Seconds);
             return if takes_time { Effect::Plays } else { Effect::None };
         }
-        // The others ask, or may do so.
+        // All others ask the caller, or may do so.
         if hears_nobody { Effect::Plays } else { Effect::Asks }
     }
 }

@@ -1,0 +1,92 @@
+//! Writes a call as a test.
+
+use super::scene::Scene;
+use super::step::Step;
+use crate::agi::printable;
+use crate::script::{Fault, literal};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// The time between keys that `press` takes if none is given.
+const BETWEEN_KEYS: Duration = Duration::from_millis(100);
+
+/// Writes a call as a test, which fails because of the fault.
+pub(super) fn as_test(script: &str, scene: &Scene, steps: &[Step], fault: &Fault, random: bool) -> String {
+    let mut text = String::new();
+    let message = printable(&fault.message);
+    let place = if fault.line > 0 { format!(", line {}", fault.line) } else { String::new() };
+    let file = Path::new(&fault.script).file_name().unwrap_or_default().to_string_lossy();
+    let _ = writeln!(text, "// {}{place}: {message}", printable(&file));
+    let line = if fault.line > 0 { format!("line_{}_", fault.line) } else { String::new() };
+    let _ = writeln!(text, "fn test_storm_{line}{}() {{", slug(fault.message.split(':').next().unwrap_or_default()));
+    let _ = writeln!(text, "    place_call({}{});", literal(&name_for_tests(script)), scene.options(random));
+    let mut steps = steps.iter().peekable();
+    let mut hung_up = false;
+    while let Some(step) = steps.next() {
+        let line = match step {
+            Step::WaitFor(name) => format!("wait_for({})", literal(name)),
+            Step::Question => "wait_for_question()".to_owned(),
+            Step::Wait(length) => format!("wait({})", seconds(*length)),
+            Step::HangUp => {
+                hung_up = true;
+                "hang_up()".to_owned()
+            }
+            Step::Says(said) => format!("send_text({})", literal(said)),
+            Step::Press(digit) => {
+                let (keys, between) = burst(digit.letter(), &mut steps);
+                let between = if between == BETWEEN_KEYS { String::new() } else { format!(", {}", seconds(between)) };
+                format!("press({}{between})", literal(&keys))
+            }
+        };
+        let _ = writeln!(text, "    {line};");
+    }
+    if scene.gone_at.is_some() {
+        text.push_str("    expect_end(\"HANGUP\");\n");
+    } else if !hung_up {
+        text.push_str("    expect_end();\n");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// Returns the keys that are pressed in one go from this one on, and the time between them.
+fn burst<'a>(first: char, steps: &mut (impl Iterator<Item = &'a Step> + Clone)) -> (String, Duration) {
+    let mut keys = String::from(first);
+    let mut between = None;
+    loop {
+        let mut ahead = steps.clone();
+        let (Some(Step::Wait(length)), Some(Step::Press(digit))) = (ahead.next(), ahead.next()) else { break };
+        if *between.get_or_insert(*length) != *length {
+            break;
+        }
+        keys.push(digit.letter());
+        *steps = ahead;
+    }
+    (keys, between.unwrap_or(BETWEEN_KEYS))
+}
+
+/// A duration as a script writes it.
+fn seconds(length: Duration) -> String {
+    length.as_secs_f64().to_string()
+}
+
+/// A message as part of the name of a function.
+fn slug(message: &str) -> String {
+    let mut slug = String::new();
+    for word in message.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        if slug.len() + word.len() > 40 {
+            break;
+        }
+        if !slug.is_empty() {
+            slug.push('_');
+        }
+        slug.push_str(&word.to_ascii_lowercase());
+    }
+    slug
+}
+
+/// The name by which a test beside the script calls it.
+fn name_for_tests(script: &str) -> String {
+    Path::new(script).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
