@@ -1,5 +1,5 @@
-//! How long `agi-rhai check` takes for a script of 300 lines, and for what an editor asks at each key; exit code 1 where
-//! a goal is missed. Run it with `cargo bench --bench check`.
+//! Measures `agi-rhai check` on a script of 300 lines, and what an editor requests at each key. The exit code is 1 if a
+//! goal is missed. Run it with `cargo bench --bench check`.
 #![expect(clippy::disallowed_methods, reason = "a measurement takes real time")]
 #![allow(clippy::print_stdout, missing_docs, reason = "a program for people")]
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const GOAL: Duration = Duration::from_millis(10);
 const LINES: usize = 300;
 
-/// A script of that many lines: questions, functions, closures, as people write them.
+/// Returns a script of that many lines: questions, functions and closures as people write them.
 fn script() -> String {
     let mut text = String::from("answer();\nstate.score = 0;\n");
     let mut part = 0;
@@ -33,8 +33,8 @@ fn script() -> String {
     text
 }
 
-/// The middle one of many tries.
-fn time(mut one: impl FnMut()) -> Duration {
+/// Returns the median of many runs.
+fn median_time(mut one: impl FnMut()) -> Duration {
     let mut tries: Vec<Duration> = (0..101)
         .map(|_| {
             let began = Instant::now();
@@ -53,11 +53,11 @@ fn main() -> ExitCode {
     let checker = Checker::new(&language);
     let found = checker.check(path, &script);
     if !found.is_empty() {
-        println!("the script of the measurement is not clean: {}", found[0]);
+        println!("the measured script has findings: {}", found[0]);
         return ExitCode::FAILURE;
     }
-    let cold = time(|| drop(Checker::new(&Language::new()).check(path, &script)));
-    let warm = time(|| drop(checker.check(path, &script)));
+    let cold = median_time(|| drop(Checker::new(&Language::new()).check(path, &script)));
+    let warm = median_time(|| drop(checker.check(path, &script)));
     let lines = script.lines().count();
     let row = |what: &str, took: Duration| {
         let ok = if took <= GOAL { "ok" } else { "MISSED" };

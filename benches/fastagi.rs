@@ -1,5 +1,5 @@
-//! FastAGI servers under load: `cargo bench --bench fastagi`, or only some parts of it, `-- a c`. Ratios count, since
-//! machines differ. benches/peers/README.md tells what the parts are and who the others.
+//! FastAGI servers under load: `cargo bench --bench fastagi`, or only some of its parts, `-- a c`. Ratios matter, since
+//! machines differ. benches/peers/README.md explains the parts and the other servers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
@@ -10,7 +10,7 @@ mod load;
 #[path = "fastagi/server.rs"]
 mod server;
 
-use load::{COMPUTE, GAME, HOLD, Heard, Load, Script};
+use load::{COMPUTE, GAME, HOLD, Load, Measured, Script};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{ClockId, CpuSet, sched_getaffinity, sched_setaffinity};
 use server::{Memory, Server, Whose};
@@ -19,12 +19,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Calls at a time.
+/// The number of calls at a time.
 const CALLS: usize = 64;
 const ROUNDS: usize = 5;
 const HELD: usize = 10_000;
-/// So long a reply takes where no server is to be at its limit.
-const THINKS: Duration = Duration::from_millis(2);
+/// How long a reply takes where no server should be at its limit.
+const REPLY_DELAY: Duration = Duration::from_millis(2);
 const PACED: &str = "at a load with pauses of 2 ms";
 
 fn main() {
@@ -47,7 +47,7 @@ fn main() {
         }
     }
     let mut missed = false;
-    // The first, since ended calls leave sockets behind for a minute.
+    // This part comes first, since ended calls leave sockets behind for a minute.
     if wanted("b") {
         missed |= held_calls(&programs, &folder.0, files);
     }
@@ -91,14 +91,14 @@ impl Drop for Folder {
     }
 }
 
-/// A call is a file for each side. The servers inherit the limit.
+/// Raises the limit of descriptors: a call is a file on each side. The servers inherit the limit.
 fn raise_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| files as usize)
 }
 
-/// The value below which so many hundredths lie.
+/// Returns the value below which this many hundredths lie.
 fn percentile(mut values: Vec<f64>, hundredths: usize) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get((values.len() * hundredths / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
@@ -112,8 +112,8 @@ fn ms(times: &[Duration]) -> Vec<f64> {
     times.iter().map(|time| time.as_secs_f64() * 1000.0).collect()
 }
 
-fn at_most(name: &str, figure: f64, most: f64) -> bool {
-    verdict(name, figure, &format!("at most {most}"), figure <= most)
+fn at_most(name: &str, figure: f64, max: f64) -> bool {
+    verdict(name, figure, &format!("at most {max}"), figure <= max)
 }
 
 fn at_least(name: &str, figure: f64, least: f64) -> bool {
@@ -125,8 +125,8 @@ fn verdict(name: &str, figure: f64, goal: &str, met: bool) -> bool {
     !met
 }
 
-/// Failed calls make every figure worthless.
-fn failures(who: &str, heard: &[&Heard]) -> bool {
+/// Whether calls have failed, which makes every figure worthless.
+fn failures(who: &str, heard: &[&Measured]) -> bool {
     let count: u64 = heard.iter().map(|heard| heard.failures).sum();
     if count == 0 {
         return false;
@@ -141,14 +141,14 @@ fn must_start(whose: Whose, program: &Path, scripts: &Path, options: &[&str]) ->
     Server::start(whose, program, scripts, options).unwrap_or_else(|error| panic!("{}: {error}", whose.name()))
 }
 
-/// One turn of a server under load.
+/// One run of a server under load.
 struct Turn {
-    /// Commands a second.
+    /// Commands per second.
     rate: f64,
-    /// Microseconds of the server's processor time a command, and of the generator's.
+    /// Microseconds of processor time per command, of the server and of the generator.
     cost: f64,
     generator: f64,
-    /// The part of the machine that other programs took.
+    /// The share of the machine that other programs took.
     others: f64,
     /// From `connect` to the first command, in ms, of the calls that began after the first ones.
     firsts: Vec<f64>,
@@ -157,10 +157,10 @@ struct Turn {
     failed: bool,
 }
 
-/// Plays with a server, so many calls of each script at a time.
-fn turn(server: &Server, length: Duration, thinks: Duration, scripts: &[(usize, Script)]) -> Turn {
+/// Runs a server under load, with a number of calls of each script at a time.
+fn turn(server: &Server, length: Duration, reply_delay: Duration, scripts: &[(usize, Script)]) -> Turn {
     let mut load = Load::new(server.address, server.whose == Whose::Ours).unwrap();
-    load.think(thinks);
+    load.set_reply_delay(reply_delay);
     let look = || (server.processor_time().unwrap(), own_time(), server::machine_time().unwrap(), Instant::now());
     let (used, own, machine, start) = look();
     for (calls, script) in scripts {
@@ -183,7 +183,7 @@ fn turn(server: &Server, length: Duration, thinks: Duration, scripts: &[(usize, 
     }
 }
 
-/// The turns of each server at one kind of load.
+/// The runs of each server at one kind of load.
 type Turns = [(Whose, Vec<Turn>)];
 
 fn of(turns: &Turns, whose: Whose) -> Option<&[Turn]> {
@@ -194,7 +194,7 @@ fn median_of(turns: &[Turn], figure: impl Fn(&Turn) -> f64) -> f64 {
     median(turns.iter().map(figure).collect())
 }
 
-/// Parts a and c: what a command costs, and how long the first one takes.
+/// Parts a and c: the cost of a command, and how long the first one takes.
 fn commands(programs: &[(Whose, PathBuf)], scripts: &Path, costs: bool, firsts: bool) -> bool {
     const LENGTH: Duration = Duration::from_secs(2);
     let game = [(CALLS, GAME)];
@@ -207,12 +207,12 @@ fn commands(programs: &[(Whose, PathBuf)], scripts: &Path, costs: bool, firsts: 
     let servers = start();
     let cores = Cores::new();
     let on_one_core = costs.then(|| cores.as_ref().map(|cores| cores.others(start))).flatten();
-    // In turn, so that a machine whose speed drifts is as unfair to one as to the other.
+    // By turns, so that a machine whose speed drifts affects all servers alike.
     for _ in 0..ROUNDS {
         for (at, server) in servers.iter().enumerate() {
             if firsts {
                 single[at].1.push(single_calls(server));
-                paced[at].1.push(turn(server, LENGTH / 2, THINKS, &game));
+                paced[at].1.push(turn(server, LENGTH / 2, REPLY_DELAY, &game));
             }
             free[at].1.push(turn(server, LENGTH, Duration::ZERO, &game));
         }
@@ -254,7 +254,7 @@ fn commands(programs: &[(Whose, PathBuf)], scripts: &Path, costs: bool, firsts: 
     missed
 }
 
-/// Prints what commands cost, and says how many more ours does in the same processor time than each other.
+/// Prints the cost of commands. Returns how many times as many commands ours handles in the same processor time.
 fn print_costs(turns: &Turns) -> Vec<(Whose, f64)> {
     for (whose, turns) in turns {
         let cost = median_of(turns, |turn| turn.cost);
@@ -271,12 +271,12 @@ fn print_costs(turns: &Turns) -> Vec<(Whose, f64)> {
     println!("  other programs took {:.0} % of the machine meanwhile", median(others));
     let Some(ours) = of(turns, Whose::Ours) else { return Vec::new() };
     let others = turns.iter().filter(|(whose, _)| *whose != Whose::Ours);
-    // Of each turn, then the median: what slows the machine for seconds slows both.
+    // The ratio of each run, then the median: what slows the machine for seconds slows both.
     let ratio = |other: &[Turn]| median(ours.iter().zip(other).map(|(ours, other)| other.cost / ours.cost).collect());
     others.map(|(whose, other)| (*whose, ratio(other))).collect()
 }
 
-/// Calls that come one by one to a server that has nothing else to do.
+/// Plays calls one by one on a server that has nothing else to do.
 fn single_calls(server: &Server) -> Turn {
     let mut firsts = Vec::new();
     for _ in 0..200 {
@@ -287,7 +287,7 @@ fn single_calls(server: &Server) -> Turn {
     Turn { rate, cost, generator, others, firsts: ms(&firsts), waits: Vec::new(), failed: false }
 }
 
-/// The cores of this machine: one for the generator, one for a server, where there are two.
+/// The cores of this machine: one for the generator, and another for a server if there are two.
 struct Cores {
     all: CpuSet,
     own: CpuSet,
@@ -311,7 +311,7 @@ impl Cores {
         self.on(&self.own, work)
     }
 
-    /// Does something on the other core; a program started by it stays there.
+    /// Does something on the other core, where a program started by it stays.
     fn others<T>(&self, work: impl FnOnce() -> T) -> T {
         self.on(&self.other, work)
     }
@@ -324,13 +324,13 @@ impl Cores {
     }
 }
 
-/// Processor time of this thread.
+/// Returns the processor time of this thread.
 fn own_time() -> Duration {
     let time = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Part b: what a call takes that waits.
+/// Part b: the memory of a waiting call.
 fn held_calls(programs: &[(Whose, PathBuf)], scripts: &Path, files: usize) -> bool {
     let calls = HELD.min(files.saturating_sub(100));
     println!("b. {calls} calls held in GET DATA for 3 s, KiB a call");
@@ -340,10 +340,10 @@ fn held_calls(programs: &[(Whose, PathBuf)], scripts: &Path, files: usize) -> bo
     let mut missed = false;
     let mut resident = Vec::new();
     for (whose, program) in programs {
-        let most = calls.to_string();
-        let options: &[&str] = if *whose == Whose::Ours { &["--max-calls", &most] } else { &[] };
+        let max_calls = calls.to_string();
+        let options: &[&str] = if *whose == Whose::Ours { &["--max-calls", &max_calls] } else { &[] };
         let server = must_start(*whose, program, scripts, options);
-        // What the last server and its sockets had comes back a little later.
+        // The memory of the last server and its sockets is released a little later.
         std::thread::sleep(Duration::from_secs(1));
         let before = server.memory().unwrap();
         let own = own_memory();
@@ -377,14 +377,14 @@ fn held_calls(programs: &[(Whose, PathBuf)], scripts: &Path, files: usize) -> bo
     missed
 }
 
-/// What this program has in memory, in KiB.
+/// Returns the memory of this program, in KiB.
 fn own_memory() -> f64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: f64 = pages.split_whitespace().nth(1).unwrap().parse().unwrap();
     pages * rustix::param::page_size() as f64 / 1024.0
 }
 
-/// Part d: what edits cost.
+/// Part d: the cost of edits.
 fn edits(program: &Path, scripts: &Path) -> bool {
     const TURNS: usize = 5;
     const LENGTH: Duration = Duration::from_secs(2);
@@ -420,7 +420,7 @@ fn edits(program: &Path, scripts: &Path) -> bool {
     let [quiet, edited] = rates.map(median);
     println!("  {edited:.0} commands a second with edits, {quiet:.0} without");
     missed |= at_least("throughput with edits, as a part of that without", median(ratios), 0.97);
-    // That the edits reach the calls at all.
+    // Checks that the edits reach the calls at all.
     std::fs::write(&script, text.replace("-welcome", "-hello")).unwrap();
     let since = Instant::now();
     let heard = loop {
@@ -441,7 +441,7 @@ fn edits(program: &Path, scripts: &Path) -> bool {
     missed | heard.is_none()
 }
 
-/// Part e: what a call that computes does to others.
+/// Part e: how a computing call affects others.
 fn computing(program: &Path, scripts: &Path) -> bool {
     const TURNS: usize = 3;
     const LENGTH: Duration = Duration::from_millis(1500);
@@ -450,11 +450,11 @@ fn computing(program: &Path, scripts: &Path) -> bool {
         "e. From a reply to the next command, in ms, {CALLS} calls at a time, and one more that computes all the time"
     );
     let mut missed = false;
-    for (name, thinks) in [("at full load", Duration::ZERO), (PACED, THINKS)] {
+    for (name, reply_delay) in [("at full load", Duration::ZERO), (PACED, REPLY_DELAY)] {
         let mut turns = [Vec::new(), Vec::new()];
         for _ in 0..TURNS {
             for (computing, turns) in turns.iter_mut().enumerate() {
-                turns.push(turn(&server, LENGTH, thinks, &[(CALLS, GAME), (computing, COMPUTE)]));
+                turns.push(turn(&server, LENGTH, reply_delay, &[(CALLS, GAME), (computing, COMPUTE)]));
             }
         }
         let longest = |turn: &Turn| turn.waits.iter().copied().fold(0.0, f64::max);
@@ -473,18 +473,18 @@ fn computing(program: &Path, scripts: &Path) -> bool {
     missed
 }
 
-/// Part f: how soon a call too many is told so.
+/// Part f: how soon a call beyond the maximum is refused.
 fn busy(program: &Path, scripts: &Path) -> bool {
-    const MOST: usize = 100;
+    const MAX_CALLS: usize = 100;
     const TRIES: usize = 500;
-    let server = must_start(Whose::Ours, program, scripts, &["--max-calls", &MOST.to_string()]);
-    // The first game's end may reach the server a moment later.
+    let server = must_start(Whose::Ours, program, scripts, &["--max-calls", &MAX_CALLS.to_string()]);
+    // The end of the first game may reach the server a moment later.
     std::thread::sleep(Duration::from_millis(200));
     let mut load = Load::new(server.address, false).unwrap();
-    let held = load.hold(MOST).unwrap();
-    println!("f. {held} calls held of {MOST}, {TRIES} more tried, one by one");
-    if held < MOST {
-        println!("  NOT all are held: {}", load.failure().unwrap_or("too slow"));
+    let held = load.hold(MAX_CALLS).unwrap();
+    println!("f. {held} calls held of {MAX_CALLS}, {TRIES} further calls, one by one");
+    if held < MAX_CALLS {
+        println!("  NOT all calls are held: {}", load.failure().unwrap_or("too slow"));
         return true;
     }
     let mut times = Vec::new();
@@ -497,10 +497,10 @@ fn busy(program: &Path, scripts: &Path) -> bool {
         }
     }
     if let Some(wrong) = &wrong {
-        println!("  {} were NOT told: {wrong}", TRIES - times.len());
+        println!("  {} were NOT refused: {wrong}", TRIES - times.len());
     }
     let times = ms(&times);
-    println!("  told BUSY after {:.3} ms in the median", median(times.clone()));
+    println!("  BUSY after {:.3} ms in the median", median(times.clone()));
     at_most("milliseconds to BUSY, p99", percentile(times, 99), 1.0) | wrong.is_some()
 }
 

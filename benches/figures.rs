@@ -1,6 +1,6 @@
-//! What the README's figures come from: `cargo bench`. Ratios count, since machines differ.
+//! Measures the README's figures: `cargo bench`. Ratios matter, since machines differ.
 //!
-//! The programs in benches/peers play the same ten rounds over pipes; one that cannot run here is left out, and said so.
+//! The programs in benches/peers play the same ten rounds over pipes. One that cannot run here is left out with a note.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
@@ -42,13 +42,13 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-fn goal(name: &str, figure: f64, most: f64) -> bool {
-    let met = figure <= most;
-    println!("  {name}: {figure:.3} (goal: at most {most:.3}) {}", if met { "met" } else { "MISSED" });
+fn goal(name: &str, figure: f64, max: f64) -> bool {
+    let met = figure <= max;
+    println!("  {name}: {figure:.3} (goal: at most {max:.3}) {}", if met { "met" } else { "MISSED" });
     !met
 }
 
-/// One game with a program: the time to its first command, and to its end.
+/// Plays one game with a program. Returns the time to its first command, and to its end.
 fn play(program: &[String]) -> io::Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut child = Command::new(&program[0])
@@ -111,7 +111,7 @@ fn processes() -> bool {
             false
         }
     });
-    // In turn, so that a machine whose speed drifts is as unfair to one as to the other.
+    // By turns, so that a machine whose speed drifts affects all programs alike.
     for run in 0..RUNS {
         for (name, program, times) in &mut programs {
             if name.starts_with("Python") && run % 10 > 0 {
@@ -133,20 +133,20 @@ fn processes() -> bool {
     let mut missed = false;
     let (_, first, all) = medians[0];
     for (name, other_first, other_all) in &medians[1..] {
-        let most = if *name == "C" {
+        let max = if *name == "C" {
             2.5
         } else if name.starts_with("Perl") {
             1.0 / 3.0
         } else {
             1.0 / 20.0
         };
-        missed |= goal(&format!("first command, as a part of {name}"), ms(first) / ms(*other_first), most);
-        missed |= goal(&format!("whole process, as a part of {name}"), ms(all) / ms(*other_all), most);
+        missed |= goal(&format!("first command, as a part of {name}"), ms(first) / ms(*other_first), max);
+        missed |= goal(&format!("whole process, as a part of {name}"), ms(all) / ms(*other_all), max);
     }
     missed
 }
 
-/// A peer in memory that answers every line at once.
+/// A peer in memory that replies to every line at once.
 #[derive(Clone)]
 struct Echo(Arc<Mutex<VecDeque<u8>>>);
 

@@ -1,5 +1,5 @@
-//! What questions cost, and whether a key is ever lost: `cargo bench --bench ivr`. The tries need the real Asterisk of the
-//! live tests.
+//! Measures the cost of questions, and whether a key is ever lost: `cargo bench --bench ivr`. The tries need the real
+//! Asterisk of the live tests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
@@ -21,10 +21,10 @@ const ENVIRONMENT: &str = "agi_request: game\nagi_channel: PJSIP/alice-00000001\
     agi_uniqueid: 1700000000.12\nagi_version: 22.10.1\nagi_callerid: 201\nagi_calleridname: Alice\nagi_callingpres: 0\n\
     agi_callingani2: 0\nagi_callington: 0\nagi_callingtns: 0\nagi_dnid: 500\nagi_rdnis: unknown\nagi_context: game\n\
     agi_extension: 500\nagi_priority: 1\nagi_enhanced: 0.0\nagi_accountcode: \nagi_threadid: 140112990996160\n\n";
-/// Questions of one measurement.
+/// The number of questions per measurement.
 const QUESTIONS: u32 = 20_000;
 const PASSES: usize = 9;
-/// Tries at a time, and in all.
+/// The number of tries at a time, and in all.
 const CALLS: usize = 10;
 const TRIES: usize = 1000;
 
@@ -40,9 +40,9 @@ fn main() {
     }
 }
 
-fn goal(name: &str, figure: f64, most: f64) -> bool {
-    let met = figure <= most;
-    println!("  {name}: {figure:.3} (goal: at most {most:.3}) {}", if met { "met" } else { "MISSED" });
+fn goal(name: &str, figure: f64, max: f64) -> bool {
+    let met = figure <= max;
+    println!("  {name}: {figure:.3} (goal: at most {max:.3}) {}", if met { "met" } else { "MISSED" });
     !met
 }
 
@@ -69,7 +69,7 @@ impl Read for Caller {
     }
 }
 
-/// The time of one question in a script, and its commands.
+/// Returns the time of one question in a script, and its number of commands.
 fn question(host: &Host, line: &str) -> (Duration, f64) {
     let text =
         format!("let answer = \"\"; for n in 0..{QUESTIONS} {{ {line} }} if answer != \"0412\" {{ throw answer; }}");
@@ -97,7 +97,7 @@ fn own_time() -> bool {
     ];
     let mut times = vec![Vec::new(); lines.len()];
     let mut commands = vec![0.0; lines.len()];
-    // In turn, so that a machine whose speed drifts is as unfair to one as to the other.
+    // By turns, so that a machine whose speed drifts affects both alike.
     for _ in 0..PASSES {
         for (number, line) in lines.iter().enumerate() {
             let (time, sent) = question(&host, line);
@@ -130,7 +130,7 @@ fn tries() -> bool {
     }
     println!("  {:.0} s, {CALLS} calls at a time", start.elapsed().as_secs_f64());
     let missed = goal("tries in which a key was lost", lost.len() as f64, 0.0);
-    // A key whose end falls between two commands is dropped by Asterisk. There is no goal: this is what it comes to.
+    // A key whose end falls between two commands is dropped by Asterisk. There is no goal for this.
     let unheard = press_any_time(2 * CALLS, TRIES / CALLS / 2);
     println!("One key at any moment of a question of twelve parts, {TRIES} tries: {unheard} unheard");
     missed

@@ -1,4 +1,4 @@
-//! How many calls a storm makes a second: `cargo bench --bench storm`.
+//! Measures the calls per second of a storm: `cargo bench --bench storm`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
@@ -13,7 +13,7 @@ use std::path::Path;
 const GOAL: f64 = 5000.0;
 const CALLS: u64 = 10_000;
 
-/// Seconds of the processor's time this thread has used: who else is on the machine does not count.
+/// Returns the processor time of this thread in seconds: other programs on the machine don't count.
 fn processor_time() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

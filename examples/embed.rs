@@ -1,4 +1,4 @@
-//! A program of your own with the host inside: its scripts know two functions more than the language has.
+//! A program with the host inside: its scripts have two functions more than the language.
 //!
 //! ```sh
 //! cargo run --example embed          # the script on a simulated call, and the dialogue it had
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Read, Write};
 
-/// What the shop has, by order number. Yours may come from a database.
+/// The stock of a shop by order number. A real one may come from a database.
 const STOCK: [(&str, i64); 2] = [("12", 40), ("15", 0)];
 
 const SCRIPT: &str = r#"
@@ -44,11 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A host whose scripts can say `stock(number)` and `remember(key, value)`. Made once, it runs any number of calls.
+/// Makes a host whose scripts can call `stock(number)` and `remember(key, value)`. Made once, it runs any number of
+/// calls.
 pub(crate) fn host() -> Host {
     let stock = BTreeMap::from(STOCK);
     let mut module = Module::new();
-    // A function of values: it knows nothing of the call.
+    // A function of values, independent of the call.
     module.set_native_fn("stock", move |number: &str| -> Result<Dynamic, Box<EvalAltResult>> {
         Ok(stock.get(number).map_or(Dynamic::UNIT, |pieces| Dynamic::from(*pieces)))
     });
@@ -69,7 +70,7 @@ pub(crate) fn host() -> Host {
     host
 }
 
-/// One call over any reader and writer: pipes, a socket, a test.
+/// Plays one call over any reader and writer: pipes, a socket, a test.
 pub(crate) fn over(
     reader: impl Read + Send + 'static,
     writer: impl Write + Send + 'static,
@@ -80,7 +81,7 @@ pub(crate) fn over(
     Ok(host.run(session, &script, vec![]))
 }
 
-/// One call of a caller who follows a plan, under a virtual clock.
+/// Plays one call of a simulated caller who follows a plan, under a virtual clock.
 pub(crate) fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn Error>> {
     let host = host();
     let script = host.compile("stock.rhai", SCRIPT)?;

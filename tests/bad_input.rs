@@ -10,35 +10,35 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// An Asterisk in memory: each line it gets lets it say its next piece; the line ends where its pieces do.
+/// An Asterisk in memory: for each line it gets, it sends its next piece. The connection ends after the last piece.
 #[derive(Clone, Default)]
-struct Asterisk(Arc<Mutex<Said>>);
+struct Asterisk(Arc<Mutex<Dialogue>>);
 
 #[derive(Default)]
-struct Said {
+struct Dialogue {
     ready: VecDeque<u8>,
     pieces: VecDeque<Vec<u8>>,
     heard: Vec<u8>,
-    /// What it answers when it has no pieces left.
+    /// Its replies after the last piece.
     otherwise: Option<&'static str>,
-    /// It falls silent for good after this many bytes.
+    /// It stops sending after this many bytes.
     left: usize,
-    /// So many bytes are read at once.
+    /// This many bytes are read at once.
     gulp: usize,
 }
 
 impl Asterisk {
     fn new(environment: &[u8], replies: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        Self(Arc::new(Mutex::new(Said {
+        Self(Arc::new(Mutex::new(Dialogue {
             ready: environment.iter().copied().collect(),
             pieces: replies.into_iter().collect(),
             left: usize::MAX,
             gulp: usize::MAX,
-            ..Said::default()
+            ..Dialogue::default()
         })))
     }
 
-    fn said(&self) -> MutexGuard<'_, Said> {
+    fn said(&self) -> MutexGuard<'_, Dialogue> {
         self.0.lock().unwrap()
     }
 }
@@ -73,10 +73,10 @@ impl Write for Asterisk {
     }
 }
 
-/// What became of a call in memory.
+/// The outcome of a call in memory.
 #[derive(Debug)]
 struct Played {
-    /// What the script noted by `note`.
+    /// The values the script noted by `note`.
     noted: Vec<String>,
     /// The lines it sent, without those of the end.
     sent: Vec<String>,
@@ -104,7 +104,7 @@ fn play(script: &str, asterisk: &Asterisk) -> Played {
     Played { noted: noted.lock().unwrap().clone(), sent, outcome }
 }
 
-/// The script that the recorded dialogue belongs to.
+/// The script of the recorded dialogue.
 const SCRIPT: &str = r#"
 answer();
 note(get_variable("NAME"));
@@ -119,7 +119,7 @@ fn on_hangup(last) {
 }
 "#;
 
-/// What Asterisk says to each line of it.
+/// Asterisk's replies to its lines.
 const REPLIES: [&str; 8] = [
     "200 result=0\n",
     "200 result=1 (Anna (5))\n",
@@ -131,14 +131,14 @@ const REPLIES: [&str; 8] = [
     "200 result=1\n",
 ];
 
-fn recorded() -> Vec<Vec<u8>> {
+fn recorded_replies() -> Vec<Vec<u8>> {
     REPLIES.iter().map(|reply| reply.as_bytes().to_vec()).collect()
 }
 
 #[test]
-fn the_recorded_dialogue_is_one() {
+fn the_recorded_dialogue_runs_to_its_end() {
     for gulp in [1, 7, usize::MAX] {
-        let asterisk = Asterisk::new(ENVIRONMENT.as_bytes(), recorded());
+        let asterisk = Asterisk::new(ENVIRONMENT.as_bytes(), recorded_replies());
         asterisk.said().otherwise = Some("200 result=1\n");
         asterisk.said().gulp = gulp;
         let played = play(SCRIPT, &asterisk);
@@ -156,8 +156,8 @@ fn the_recorded_dialogue_is_one() {
     }
 }
 
-/// The lengths after which nothing is left half said.
-fn whole() -> Vec<usize> {
+/// The lengths after which no line is incomplete.
+fn complete_lengths() -> Vec<usize> {
     let mut at = ENVIRONMENT.len();
     let mut whole = vec![at];
     for reply in REPLIES {
@@ -168,11 +168,11 @@ fn whole() -> Vec<usize> {
 }
 
 #[test]
-fn a_line_cut_after_any_byte_ends_the_call_in_order() {
-    let whole = whole();
+fn a_connection_cut_after_any_byte_ends_the_call_in_order() {
+    let whole = complete_lengths();
     let hangup = whole[6] + "HANGUP\n".len();
     for left in 0..=*whole.last().unwrap() {
-        let asterisk = Asterisk::new(ENVIRONMENT.as_bytes(), recorded());
+        let asterisk = Asterisk::new(ENVIRONMENT.as_bytes(), recorded_replies());
         asterisk.said().left = left;
         let played = play(SCRIPT, &asterisk);
         if left < ENVIRONMENT.len() {
@@ -181,7 +181,7 @@ fn a_line_cut_after_any_byte_ends_the_call_in_order() {
             continue;
         }
         let outcome = played.outcome.unwrap();
-        // Between lines, or after the notice, it is a hangup; else the line broke.
+        // Between lines, or after the notice, it is a hangup; otherwise the connection broke.
         let expected = if whole.contains(&left) || left >= hangup { Status::Hangup } else { Status::Lost };
         assert_eq!(outcome.status, expected, "after {left} bytes");
         let ran = played.noted.iter().filter(|note| note.contains("on_hangup")).count();
@@ -209,12 +209,12 @@ fn garbage_before_any_line_ends_the_call_in_order() {
         b"100 result=0 Trying...\n",
         b"\r\n",
     ];
-    let all: Vec<Vec<u8>> = std::iter::once(ENVIRONMENT.as_bytes().to_vec()).chain(recorded()).collect();
+    let all: Vec<Vec<u8>> = std::iter::once(ENVIRONMENT.as_bytes().to_vec()).chain(recorded_replies()).collect();
     for (number, piece) in all.iter().enumerate() {
         let starts = piece.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
         for at in std::iter::once(0).chain(starts.filter(|at| *at < piece.len())) {
             for what in garbage {
-                // Once is enough of what takes this long.
+                // What takes this long is tried only once.
                 if what.len() > 1000 && at > 0 {
                     continue;
                 }
@@ -245,7 +245,7 @@ fn garbage_before_any_line_ends_the_call_in_order() {
     }
 }
 
-/// A call whose environment is this one: what the script sees of it, or why there is none.
+/// Plays a call with this environment. Compares what the script sees of it, or why there is no call.
 #[track_caller]
 fn check_environment(environment: &[u8], script: &str, expected: &str) {
     let asterisk = Asterisk::new(environment, []);
@@ -263,7 +263,7 @@ fn check_environment(environment: &[u8], script: &str, expected: &str) {
 }
 
 #[test]
-fn environments_that_are_none_say_so() {
+fn malformed_environments_are_refused_with_the_reason() {
     check_environment(b"", "", "no environment came: is this started by Asterisk's AGI()?");
     check_environment(b"agi_request: x\n", "", "ends in the middle");
     check_environment(b"agi_request: x", "", "ends in the middle");
@@ -275,7 +275,7 @@ fn environments_that_are_none_say_so() {
 }
 
 #[test]
-fn environments_are_read_as_sent() {
+fn environments_keep_every_value_as_sent() {
     let with = |line: &[u8]| {
         let at = ENVIRONMENT.find("agi_callerid:").unwrap();
         [&ENVIRONMENT.as_bytes()[..at], line, &ENVIRONMENT.as_bytes()[at..]].concat()
@@ -301,12 +301,12 @@ fn environments_are_read_as_sent() {
 }
 
 #[test]
-fn a_forged_end_of_the_environment_is_told() {
+fn a_forged_end_of_the_environment_is_reported() {
     let forged = ENVIRONMENT.replace("agi_threadid: 140211\n", "agi_threadid: 1\n\n200 result=1 (x)\n");
     check_environment(forged.as_bytes(), r#"note(get_variable("X"))"#, "LOST");
 }
 
-/// A script against these replies: what it notes, or how it ends.
+/// Plays a script against these replies. Compares what it notes, or how it ends.
 #[track_caller]
 fn check(script: &str, replies: &[&str], expected: &str) {
     let pieces = replies.iter().map(|reply| format!("{reply}\n").into_bytes());
@@ -326,7 +326,7 @@ fn check(script: &str, replies: &[&str], expected: &str) {
 }
 
 #[test]
-fn results_are_text() {
+fn results_are_passed_on_as_text() {
     let data = r#"note(get_data("x", 5000, 20))"#;
     check(data, &["200 result=0412"], r#""0412""#);
     check(data, &["200 result=00"], r#""00""#);
@@ -342,7 +342,7 @@ fn results_are_text() {
 }
 
 #[test]
-fn values_are_kept_whole() {
+fn values_in_replies_are_kept_whole() {
     let variable = r#"note(get_variable("X"))"#;
     check(variable, &["200 result=1 ()"], r#""""#);
     check(variable, &["200 result=0"], "()");
@@ -359,7 +359,7 @@ fn values_are_kept_whole() {
 }
 
 #[test]
-fn refusals_can_be_caught_and_the_call_goes_on() {
+fn refused_commands_can_be_caught_and_the_call_goes_on() {
     let script = r#"try { set_priority("x") } catch (e) { note(`${e.kind} ${e.code}`) } note(get_variable("X"))"#;
     let after = "200 result=1 (on)";
     check(script, &["520 Invalid command syntax.  Proper usage not available.", after], r#""refused 520" "on""#);
@@ -378,7 +378,7 @@ fn refusals_can_be_caught_and_the_call_goes_on() {
 }
 
 #[test]
-fn an_interim_reply_is_not_the_reply() {
+fn interim_replies_are_skipped() {
     check(
         r#"gosub("c", "s", 1); note(get_variable("X"))"#,
         &["100 result=0 Trying...\n200 result=0 Gosub complete", "200 result=1 (v)"],
@@ -387,7 +387,7 @@ fn an_interim_reply_is_not_the_reply() {
 }
 
 #[test]
-fn a_hangup_ends_the_script_wherever_it_comes() {
+fn a_hangup_ends_the_script_at_any_line() {
     let script = r#"note(1); let x = get_variable("X"); note(x); fn on_hangup(last) { note(last.command) }"#;
     for reply in [
         "HANGUP\n200 result=1 (v)",
@@ -399,7 +399,7 @@ fn a_hangup_ends_the_script_wherever_it_comes() {
     ] {
         check(script, &[reply], r#"1 "get_variable" HANGUP"#);
     }
-    // A notice behind the reply is heard with the next command.
+    // A notice after the reply is noticed with the next command.
     check(
         r#"note(get_variable("X")); get_variable("Y"); note("no"); fn on_hangup() { note("gone") }"#,
         &["200 result=1 (v)\nHANGUP", "200 result=1 (w)"],
@@ -408,7 +408,7 @@ fn a_hangup_ends_the_script_wherever_it_comes() {
 }
 
 #[test]
-fn every_minus_one_is_told_apart() {
+fn the_causes_of_minus_one_are_distinguished() {
     let alive = "200 result=6";
     let dead = "511 Command Not Permitted on a dead channel or intercept routine";
     // A missing file: the call goes on; a question is asked without it.
@@ -419,7 +419,7 @@ fn every_minus_one_is_told_apart() {
     check(r#"stream_file("x"); note("no")"#, &["200 result=-1 endpos=4160\nHANGUP", dead], "HANGUP");
     check(r#"get_data("x"); note("no")"#, &["200 result=-1", dead], "HANGUP");
     check(r#"exec("Dial", "x"); note("no")"#, &["200 result=-1", dead], "HANGUP");
-    // An application's value.
+    // The value of an application.
     check(r#"note(exec("Dial", "x"))"#, &["200 result=-1", alive], "-1");
     check(r#"note(channel_status("x"))"#, &["200 result=-1", alive], "()");
     // A failure.
@@ -428,7 +428,7 @@ fn every_minus_one_is_told_apart() {
 }
 
 #[test]
-fn an_extra_520_after_exec_is_skipped() {
+fn a_stray_520_after_exec_is_skipped() {
     check(
         r#"note(exec("Return", "x")); note(get_variable("X"))"#,
         &[
@@ -438,7 +438,7 @@ fn an_extra_520_after_exec_is_skipped() {
         ],
         r#"1 "v""#,
     );
-    // An application that gives 1 and brings none.
+    // An application that returns 1 without a stray reply.
     check(
         r#"note(exec("Flash")); note(get_variable("X"))"#,
         &["200 result=1", "200 result=0", "200 result=1 (v)"],
@@ -447,7 +447,7 @@ fn an_extra_520_after_exec_is_skipped() {
 }
 
 #[test]
-fn what_makes_no_sense_is_an_error() {
+fn nonsensical_replies_are_errors() {
     let caught = r#"try { wait_for_digit(9); note("no") } catch (e) { note(e.kind) }"#;
     for reply in ["200 result=abc", "200 result=-7", "200", "200 nonsense", "200 result=99999999999999999999"] {
         check(caught, &[reply], r#""failed""#);
@@ -455,9 +455,9 @@ fn what_makes_no_sense_is_an_error() {
     check(caught, &["999 what"], r#""refused""#);
 }
 
-/// What a script sees of a command that cannot be sent; nothing is.
+/// Compares the error of a command that cannot be sent, and checks that nothing is sent.
 #[track_caller]
-fn check_unsendable(version: &str, call: &str, expected: &str) {
+fn check_refused_before_sending(version: &str, call: &str, expected: &str) {
     let environment = ENVIRONMENT.replace("22.10.1", version);
     let asterisk = Asterisk::new(environment.as_bytes(), []);
     asterisk.said().otherwise = Some("200 result=1\n");
@@ -473,41 +473,45 @@ fn check_unsendable(version: &str, call: &str, expected: &str) {
 }
 
 #[test]
-fn what_asterisk_cannot_carry_is_not_sent() {
+fn commands_that_asterisk_cannot_read_are_not_sent() {
     let new = "22.10.1";
-    check_unsendable(
+    check_refused_before_sending(
         new,
         r#"set_variable("X", "a\nHANGUP")"#,
         "argument value: set_variable: `value` holds a line break",
     );
-    check_unsendable(new, r#"set_variable("X\n", "a")"#, "argument name: ");
-    check_unsendable(new, r#"verbose("a\x00b")"#, "argument message: verbose: `message` holds a NUL");
-    check_unsendable(new, r#"exec("NoOp", "a", "b\nc")"#, "argument arguments: ");
-    check_unsendable(new, r#"set_variable("X", ())"#, "argument value: ");
-    check_unsendable(new, "database_deltree(\"\")", "argument family: ");
-    // Its own quotes and the verb count: SET VARIABLE "X" "..." has 19 bytes besides the value.
-    check_unsendable("18.9.0", r#"set_variable("X", many(2027))"#, "sent");
-    check_unsendable("18.9.0", r#"set_variable("X", many(2028))"#, "argument value: set_variable: `value` makes");
-    check_unsendable("certified/20.7-cert5", r#"set_variable("X", many(2028))"#, "the 2046 bytes");
-    check_unsendable(new, r#"set_variable("X", many(2028))"#, "sent");
-    check_unsendable(new, r#"set_variable("X", many(8171))"#, "sent");
-    check_unsendable(new, r#"set_variable("X", many(8172))"#, "the 8190 bytes");
+    check_refused_before_sending(new, r#"set_variable("X\n", "a")"#, "argument name: ");
+    check_refused_before_sending(new, r#"verbose("a\x00b")"#, "argument message: verbose: `message` holds a NUL");
+    check_refused_before_sending(new, r#"exec("NoOp", "a", "b\nc")"#, "argument arguments: ");
+    check_refused_before_sending(new, r#"set_variable("X", ())"#, "argument value: ");
+    check_refused_before_sending(new, "database_deltree(\"\")", "argument family: ");
+    // Its quotes and the verb count: SET VARIABLE "X" "..." has 19 bytes besides the value.
+    check_refused_before_sending("18.9.0", r#"set_variable("X", many(2027))"#, "sent");
+    check_refused_before_sending(
+        "18.9.0",
+        r#"set_variable("X", many(2028))"#,
+        "argument value: set_variable: `value` makes",
+    );
+    check_refused_before_sending("certified/20.7-cert5", r#"set_variable("X", many(2028))"#, "the 2046 bytes");
+    check_refused_before_sending(new, r#"set_variable("X", many(2028))"#, "sent");
+    check_refused_before_sending(new, r#"set_variable("X", many(8171))"#, "sent");
+    check_refused_before_sending(new, r#"set_variable("X", many(8172))"#, "the 8190 bytes");
 }
 
 #[test]
-fn an_over_long_reply_is_not_waited_for() {
+fn an_overlong_reply_breaks_the_connection() {
     let big = format!("200 result=1 ({}", "x\n".repeat(700_000));
     check(r#"get_variable("X")"#, &[&big], "LOST");
 }
 
-/// A script run by the real program; the peer answers all.
+/// Runs a script with the real program. The peer answers everything.
 fn run(options: &[&str], script: &str) -> Ended {
     let folder = Folder::new();
     let path = folder.file("bad.rhai", script);
     Process::call(&mut agi_rhai(options.iter().copied().chain([path.as_str()]))).end()
 }
 
-/// Such a script is stopped at this line, with this message.
+/// Checks that a script is stopped at this line, with this message.
 #[track_caller]
 fn check_stopped(script: &str, line: usize, message: &str) {
     check_stopped_with(&[], script, line, message);
@@ -535,13 +539,13 @@ const MEMORY: &str = "uses more than 16 MiB of memory";
 fn an_endless_loop_is_stopped() {
     check_stopped("let x = 1;\nloop {\nx += 1; }", 3, COMPUTES);
     check_stopped("verbose(1);\nloop { let x = 1; }", 2, COMPUTES);
-    // Swallowed by a `try`, which leaves no place; the script ends all the same.
+    // Swallowed by a `try`, which hides the line; the script ends all the same.
     let swallows = "fn f() {\n loop { let x = 1; }\n}\ntry {\n[1].map(|x| f());\n} catch { }\nverbose(2)";
     let ended = run(&[], swallows);
     ended.code(1).says(COMPUTES).says("bad.rhai");
     assert!(!ended.lines.iter().any(|line| line.starts_with("VERBOSE \"2\"")), "{ended:#?}");
     check_stopped("loop {\ntry { loop { let x = 1; } } catch { } }", 2, COMPUTES);
-    // Rhai tells no place in an empty loop.
+    // Rhai reports no position in an empty loop.
     run(&[], "verbose(1);\nloop { }")
         .code(1)
         .says(COMPUTES)
@@ -557,8 +561,8 @@ fn an_endless_recursion_is_stopped() {
 }
 
 #[test]
-fn a_memory_eater_is_stopped() {
-    // However slow this build and this machine are, it is the memory that runs out.
+fn a_script_that_uses_too_much_memory_is_stopped() {
+    // However slow this build and this machine are, memory runs out first.
     let check = |script, line, message| check_stopped_with(&["--max-computing", "60"], script, line, message);
     check("let a = [];\nloop {\na.push(1); }", 3, "too large");
     check("let m = #{};\nlet k = 0;\nloop {\nm[`${k}`] = k; k += 1; }", 4, "too large");
@@ -575,7 +579,7 @@ fn a_memory_eater_is_stopped() {
 }
 
 #[test]
-fn a_flood_of_print_is_stopped() {
+fn endless_printing_is_stopped() {
     check_stopped(
         "let s = \"x\"; while s.len() < 1000 { s += s; }\nloop {\nprint(s); }",
         3,
@@ -584,7 +588,7 @@ fn a_flood_of_print_is_stopped() {
 }
 
 #[test]
-fn deep_arrays_are_dropped_and_printed_in_order() {
+fn deeply_nested_arrays_can_be_dropped_and_printed() {
     let deep = "let a = [];\nfor i in 0..1000000 {\na = [a];\n}\n";
     let ended = run(&[], deep);
     assert!(matches!(ended.code, Some(0 | 1)), "{ended:#?}");
@@ -597,7 +601,7 @@ fn deep_arrays_are_dropped_and_printed_in_order() {
 }
 
 #[test]
-fn a_script_that_swallows_every_error_ends_after_the_hangup() {
+fn a_script_that_catches_every_error_still_ends_after_the_hangup() {
     let folder = Folder::new();
     let script = "let n = 0;\nloop {\ntry { [1].map(|x| stream_file(\"x\")); } catch { }\n}\nfn on_hangup() { verbose(\"gone\") }";
     let path = folder.file("bad.rhai", script);
@@ -612,7 +616,7 @@ fn a_script_that_swallows_every_error_ends_after_the_hangup() {
     ended.code(0).sent(r#"VERBOSE "gone" 1"#).sent(r#"SET VARIABLE "AGI_RHAI_STATUS" "HANGUP""#);
 }
 
-/// A hangup told while the script does this: it ends at once, `on_hangup` runs.
+/// Sends a hangup while the script does this: it ends at once, and `on_hangup` runs.
 #[track_caller]
 fn check_hangup_during(doing: &str) {
     let folder = Folder::new();
@@ -620,7 +624,7 @@ fn check_hangup_during(doing: &str) {
     let path = folder.file("bad.rhai", &script);
     let mut process = Process::call(&mut agi_rhai(["--max-computing", "60", &path]));
     process.answer(r#"VERBOSE "on" 1"#, "200 result=1");
-    // Nothing to wait for: whether it sleeps already is all the same.
+    // Nothing to wait for: it doesn't matter whether it sleeps already.
     process.hang_up();
     let before = process.took();
     assert_eq!(process.line().as_deref(), Some(r#"VERBOSE "gone" 1"#));
@@ -631,14 +635,14 @@ fn check_hangup_during(doing: &str) {
 }
 
 #[test]
-fn a_hangup_ends_what_the_script_does() {
+fn a_hangup_interrupts_sleeping_and_computing() {
     check_hangup_during("sleep(50);");
     check_hangup_during("for i in 0..1000000000 { }");
     check_hangup_during("loop { try { [1].map(|x| { sleep(50) }) } catch { } }");
 }
 
 #[test]
-fn an_on_hangup_without_end_is_stopped() {
+fn an_endless_on_hangup_is_stopped() {
     for doing in ["loop { }", "loop { sleep(0.01) }", "sleep(60); loop { let x = 1; }", "loop { verbose(1) }"] {
         let folder = Folder::new();
         let path = folder.file("bad.rhai", format!("fn on_hangup() {{\n{doing}\n}}\nnoop(); sleep(60);"));
@@ -653,7 +657,7 @@ fn an_on_hangup_without_end_is_stopped() {
 }
 
 #[test]
-fn a_mistake_in_on_hangup_is_told() {
+fn a_fault_in_on_hangup_is_reported() {
     let folder = Folder::new();
     let path = folder.file("bad.rhai", "noop(); sleep(60);\nfn on_hangup() {\n1 + no_such();\n}");
     let mut process = Process::call(&mut agi_rhai([&path]));
@@ -663,10 +667,10 @@ fn a_mistake_in_on_hangup_is_told() {
 }
 
 #[test]
-fn the_real_program_ends_in_order_too() {
+fn the_real_program_ends_in_order_on_bad_input() {
     let folder = Folder::new();
     let path = folder.file("bad.rhai", SCRIPT.replace("note(", "debug("));
-    let whole = whole();
+    let whole = complete_lengths();
     for left in
         [0, 1, 100, ENVIRONMENT.len() - 1, whole[0], whole[0] + 4, whole[2], whole[4] + 60, whole[5] + 30, whole[6] + 9]
     {
@@ -691,7 +695,7 @@ fn the_real_program_ends_in_order_too() {
 }
 
 #[test]
-fn a_line_lost_in_the_middle_of_a_reply_is_exit_code_3() {
+fn a_connection_lost_within_a_reply_exits_with_3() {
     let folder = Folder::new();
     let path = folder.file("bad.rhai", "answer();");
     let mut process = Process::call(&mut agi_rhai([&path]));
@@ -702,10 +706,10 @@ fn a_line_lost_in_the_middle_of_a_reply_is_exit_code_3() {
 }
 
 #[test]
-fn an_error_takes_little_of_a_large_value() {
+fn errors_quote_only_part_of_a_large_value() {
     let text = "let t = \"x\"; while t.len() < 500000 { t += t; }\n";
     let list = "let a = []; for i in 0..2000 { a.push(t); }\n";
-    // Each holds the one before twice.
+    // Each contains the one before twice.
     let nested = "let a = t; for i in 0..10 { a = [a, a]; }\n";
     for (before, then) in [
         (list, "throw a;"),
@@ -735,7 +739,7 @@ fn an_error_takes_little_of_a_large_value() {
         // The values share their texts: a copy of each would be far more.
         let mut command = std::process::Command::new("sh");
         let line = format!("ulimit -v 524288; exec {} --max-memory 256 {path}", crate::support::process::program());
-        crate::support::process::bare(command.args(["-c", &line]));
+        crate::support::process::clear_environment(command.args(["-c", &line]));
         let ended = Process::call(&mut command).end();
         assert!(ended.code == Some(1) && !ended.stderr.contains("panicked"), "{then}: {:.2000}", ended.stderr);
         assert!(ended.stderr.len() < 10_000, "{then}: {} bytes, {:.2000}", ended.stderr.len(), ended.stderr);

@@ -1,6 +1,6 @@
-//! Environments of other switches and of files, and replies that were written down before the call.
+//! Environments from other switches and from files, and replies written down before the call.
 
-use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, bare, program};
+use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, clear_environment, program};
 use crate::support::server::{Server, environment};
 use agi_rhai::transport::Stream;
 use agi_rhai::{Host, Session, Status};
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a switch says that has a version and no threads.
-const OTHER: &str = "agi_request: canned.rhai\nagi_channel: x\nagi_version: 1.2.3\nagi_callerid: 201\n\n";
+/// The opening block of a switch that has a version and no threads.
+const OTHER_SWITCH: &str = "agi_request: canned.rhai\nagi_channel: x\nagi_version: 1.2.3\nagi_callerid: 201\n\n";
 
 const SCRIPT: &str = r#"
 answer();
@@ -21,7 +21,7 @@ say_digits(get_data("ask"));
 fn on_hangup() { debug("gone, " + env.len()); }
 "#;
 
-/// A reply to each line of it, two of them over several lines.
+/// Replies to its lines, two of which span several lines.
 const REPLIES: &str = "200 result=0
 200 result=1 (7
 (8))
@@ -42,7 +42,7 @@ const SENT: [&str; 6] = [
     r#"SAY DIGITS "12" """#,
 ];
 
-/// The program at the end of this line of the shell, in a folder with this input in `all`, as `env` and `replies`.
+/// Runs the program at the end of this line of the shell, in a folder with this input in `all`, as `env` and `replies`.
 fn in_shell(line: &str, script: &str, environment: &str, replies: &str) -> Ended {
     let folder = Folder::new();
     folder.file("canned.rhai", script);
@@ -50,7 +50,7 @@ fn in_shell(line: &str, script: &str, environment: &str, replies: &str) -> Ended
     folder.file("replies", replies);
     folder.file("all", format!("{environment}{replies}"));
     let mut command = Command::new("sh");
-    bare(&mut command);
+    clear_environment(&mut command);
     command.args(["-c", &line.replace("agi-rhai", program())]).current_dir(folder.path("")).stdin(Stdio::null());
     let began = Instant::now();
     let output = command.output().unwrap();
@@ -62,7 +62,7 @@ fn in_shell(line: &str, script: &str, environment: &str, replies: &str) -> Ended
     }
 }
 
-/// The script runs to its end, whichever way the replies come.
+/// Checks that the script runs to its end however the replies arrive.
 #[track_caller]
 fn check_all(line: &str, environment: &str, replies: &str) {
     let ended = in_shell(line, SCRIPT, environment, replies);
@@ -73,16 +73,16 @@ fn check_all(line: &str, environment: &str, replies: &str) {
 }
 
 #[test]
-fn canned_replies_are_taken_in_turn() {
+fn canned_replies_are_used_in_order() {
     let crlf = |text: &str| text.replace('\n', "\r\n");
-    let here = "agi-rhai canned.rhai <<'END'\n".to_owned() + OTHER + REPLIES + "END";
+    let here = "agi-rhai canned.rhai <<'END'\n".to_owned() + OTHER_SWITCH + REPLIES + "END";
     for line in [
         "cat all | agi-rhai canned.rhai",
         "agi-rhai canned.rhai < all",
         "(cat env; sleep 0.1; cat replies) | agi-rhai canned.rhai",
         &here,
     ] {
-        for environment in [OTHER, ENVIRONMENT, "agi_request: canned.rhai\n\n", "\n"] {
+        for environment in [OTHER_SWITCH, ENVIRONMENT, "agi_request: canned.rhai\n\n", "\n"] {
             check_all(line, environment, REPLIES);
             check_all(line, &crlf(environment), &crlf(REPLIES));
         }
@@ -90,28 +90,32 @@ fn canned_replies_are_taken_in_turn() {
 }
 
 #[test]
-fn where_they_end_the_call_ends_as_with_a_hangup() {
+fn the_end_of_canned_replies_is_a_hangup() {
     for (replies, sent) in [("", 1), ("200 result=0\n", 2), ("200 result=0\n200 result=1 (x)\n520 No\n", 4)] {
         for line in ["cat all | agi-rhai canned.rhai", "agi-rhai canned.rhai < all"] {
-            let ended = in_shell(line, SCRIPT, OTHER, replies);
+            let ended = in_shell(line, SCRIPT, OTHER_SWITCH, replies);
             ended.code(0).says(&format!("the input ended after {} replies, which is taken", replies.lines().count()));
             ended.says("gone, 4").says("status=HANGUP");
             assert_eq!(ended.lines[..], SENT.map(|line| line.replace("520 5", "520 1"))[..sent], "{ended:#?}");
         }
     }
-    // Told among the replies, as FastAGI tells it.
-    let ended =
-        in_shell("agi-rhai canned.rhai < all", SCRIPT, OTHER, "200 result=0\nHANGUP\n511 Command Not Permitted\n");
+    // Among the replies, as FastAGI reports it.
+    let ended = in_shell(
+        "agi-rhai canned.rhai < all",
+        SCRIPT,
+        OTHER_SWITCH,
+        "200 result=0\nHANGUP\n511 Command Not Permitted\n",
+    );
     ended.code(0).says("gone, 4").says("status=HANGUP");
     assert_eq!(ended.lines[..2], SENT[..2]);
-    // The last line has no end; a reply that has none is told.
-    check_all("agi-rhai canned.rhai < all", OTHER, REPLIES.trim_end());
-    let ended = in_shell("agi-rhai canned.rhai < all", SCRIPT, OTHER, "200 result=0\n200 result=1 (x");
+    // The last line has no line end. A reply without one is reported.
+    check_all("agi-rhai canned.rhai < all", OTHER_SWITCH, REPLIES.trim_end());
+    let ended = in_shell("agi-rhai canned.rhai < all", SCRIPT, OTHER_SWITCH, "200 result=0\n200 result=1 (x");
     ended.code(3).says("the line ends in the middle of a reply");
 }
 
 #[test]
-fn more_replies_than_a_pipe_holds_are_taken() {
+fn more_canned_replies_than_a_pipe_holds_are_read() {
     let script = "let n = 0; while n < 5000 { if get_variable(\"N\") != `${n}` { throw n; } n += 1; } exit();";
     let replies: String = (0..5000).map(|n| format!("200 result=1 ({n})\n")).collect();
     for line in ["cat all | agi-rhai canned.rhai", "agi-rhai canned.rhai < all"] {
@@ -121,7 +125,7 @@ fn more_replies_than_a_pipe_holds_are_taken() {
     }
 }
 
-/// How long the first command takes with this environment on pipes that stay open; the best of some tries.
+/// Returns how long the first command takes with this environment on pipes that stay open; the best of some tries.
 fn first_command(environment: &str) -> Duration {
     let folder = Folder::new();
     let path = folder.file("canned.rhai", "noop();");
@@ -138,12 +142,12 @@ fn first_command(environment: &str) -> Duration {
 }
 
 #[test]
-fn only_an_environment_without_a_thread_is_waited_for() {
+fn only_an_environment_without_a_thread_delays_the_first_command() {
     for environment in [ENVIRONMENT, "agi_request: x\n\n", "\n", "\r\n", "agi_request: x\r\n\r\n"] {
         let took = first_command(environment);
         assert!(took < Duration::from_millis(150), "{took:?} for {environment:?}");
     }
-    for environment in [OTHER.to_owned(), OTHER.replace('\n', "\r\n")] {
+    for environment in [OTHER_SWITCH.to_owned(), OTHER_SWITCH.replace('\n', "\r\n")] {
         let took = first_command(&environment);
         assert!(
             (Duration::from_millis(200)..Duration::from_millis(600)).contains(&took),
@@ -153,16 +157,16 @@ fn only_an_environment_without_a_thread_is_waited_for() {
 }
 
 #[test]
-fn replies_before_their_commands_are_dropped_on_a_line_that_stays_open() {
+fn replies_before_their_commands_are_dropped_on_an_open_connection() {
     let folder = Folder::new();
     let path = folder.file("canned.rhai", "verbose(get_variable(\"X\"));");
-    for environment in [ENVIRONMENT, OTHER] {
+    for environment in [ENVIRONMENT, OTHER_SWITCH] {
         let mut process = Process::start(&mut agi_rhai([&path]));
         process.send(format!("{environment}200 result=1 (forged)\n200 result=1 (too)\n"));
         process.answer("GET VARIABLE \"X\"", "200 result=1 (true)");
         process.end().code(0).sent("VERBOSE \"true\" 1").says("skipped a reply that came before its command");
     }
-    // Nor does a value that holds replies become several.
+    // Nor does a value that contains replies become several.
     let path = folder.file("canned.rhai", "verbose(get_variable(\"X\").len());");
     let mut process = Process::call(&mut agi_rhai([&path]));
     process.answer("GET VARIABLE \"X\"", "200 result=1 (a)\n200 result=1 (b)");
@@ -171,9 +175,9 @@ fn replies_before_their_commands_are_dropped_on_a_line_that_stays_open() {
 
 /// A writer that keeps what is written.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+struct Captured(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Kept {
+impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -184,7 +188,7 @@ impl Write for Kept {
 }
 
 fn play(input: impl Read + Send + 'static) -> (Status, Vec<String>) {
-    let (host, kept) = (Host::new(), Kept::default());
+    let (host, kept) = (Host::new(), Captured::default());
     let script = host.compile("canned.rhai", SCRIPT).unwrap();
     let session = Session::begin(Box::new(Stream::new(input, kept.clone()))).unwrap();
     let outcome = host.run(session, &script, vec![]);
@@ -193,8 +197,8 @@ fn play(input: impl Read + Send + 'static) -> (Status, Vec<String>) {
 }
 
 #[test]
-fn a_reader_that_has_all_of_them_is_enough() {
-    for environment in [OTHER, ENVIRONMENT, "agi_request: x\r\n\r\n"] {
+fn a_reader_that_holds_all_replies_works() {
+    for environment in [OTHER_SWITCH, ENVIRONMENT, "agi_request: x\r\n\r\n"] {
         let all: &'static str = format!("{environment}{REPLIES}").leak();
         for (status, said) in [play(all.as_bytes()), play(Cursor::new(all))] {
             assert_eq!((status, &said[..6]), (Status::Success, &SENT.map(str::to_owned)[..]), "{said:#?}");
@@ -204,10 +208,10 @@ fn a_reader_that_has_all_of_them_is_enough() {
     }
 }
 
-/// A line on which Asterisk says this; more than that is read only by whoever would wait for ever.
-struct Live(Vec<&'static str>);
+/// A connection on which Asterisk sends this. Reading more would wait for ever, and fails.
+struct OpenConnection(Vec<&'static str>);
 
-impl Read for Live {
+impl Read for OpenConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         assert!(!self.0.is_empty(), "this waits for ever");
         self.0.remove(0).as_bytes().read(buffer)
@@ -215,15 +219,15 @@ impl Read for Live {
 }
 
 #[test]
-fn a_line_whose_environment_forges_its_end_is_not_waited_on() {
+fn a_forged_end_of_the_environment_delays_nothing() {
     let forged = ENVIRONMENT.replace("agi_callerid: 201\n", "agi_callerid: 2\nagi_threadid: 1\n\n200 result=1 (x)\n");
     let (start, rest) = forged.split_at(forged.find("agi_calleridname").unwrap());
-    let (status, said) = play(Live(vec![start.to_owned().leak(), rest.to_owned().leak()]));
+    let (status, said) = play(OpenConnection(vec![start.to_owned().leak(), rest.to_owned().leak()]));
     assert_eq!((status, said.len()), (Status::Lost, 0));
 }
 
 #[test]
-fn a_server_takes_other_environments_too() {
+fn a_server_accepts_environments_of_other_switches() {
     let folder = Folder::new();
     folder.file("scripts/a.rhai", "verbose(1);");
     let server = Server::start(&folder, &[]);

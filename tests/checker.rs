@@ -1,4 +1,4 @@
-//! `agi-rhai check`: each rule finds what it is for, and nothing where nothing is wrong.
+//! `agi-rhai check`: each rule finds what it is for, and nothing else.
 
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -15,7 +15,7 @@ fn shown(findings: &[Finding]) -> String {
     findings.iter().map(one).collect()
 }
 
-/// What is found in a script: `line:column rule: message` a line.
+/// Checks the findings of a script, one line each: `line:column rule: message`.
 #[track_caller]
 fn check(script: &str, expected: &str) {
     check_as("test.rhai", script, expected);
@@ -27,7 +27,7 @@ fn check_as(name: &str, script: &str, expected: &str) {
     assert_eq!(found.trim_end(), expected, "in {script}");
 }
 
-/// The hint of the first finding.
+/// Checks the hint of the first finding.
 #[track_caller]
 fn hint(script: &str, expected: &str) {
     let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
@@ -35,7 +35,7 @@ fn hint(script: &str, expected: &str) {
     assert_eq!(found.hint.as_deref().unwrap_or_default(), expected, "{found}");
 }
 
-/// A script for each rule: what shows it, and what is found.
+/// For each rule, a script that breaks it, and the finding.
 const SHOWN: &[(&str, &str)] = &[
     ("let x = ;", "1:9 syntax: `;` does not belong here"),
     ("strem_file(\"beep\");", "1:1 unknown-function: no function `strem_file`"),
@@ -51,7 +51,7 @@ const SHOWN: &[(&str, &str)] = &[
          file; whoever runs agi-rhai allows it by --allow-exec Queue",
     ),
     ("print(x);", "1:7 undefined-variable: unknown variable `x`"),
-    ("menu::play();", "1:1 undefined-import: `menu` is no import"),
+    ("menu::play();", "1:1 undefined-import: `menu` is not an import"),
     ("import \"no-such-script\" as menu;", "1:8 missing-import: no script \"no-such-script\" to import"),
     (
         "if get_data(\"beep\", 5000, 1) == 5 { hangup(); }",
@@ -59,23 +59,23 @@ const SHOWN: &[(&str, &str)] = &[
     ),
     (
         "if get_data(\"beep\") { hangup(); }",
-        "1:4 condition-not-bool: a condition must be true or false, and this is a text",
+        "1:4 condition-not-bool: a condition must be true or false, but this is a text",
     ),
     ("params.level = 3;", "1:1 read-only: `params` cannot be changed"),
     ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` is not possible after the hangup"),
     (
         "loop { stream_file(\"beep\"); }",
-        "1:1 endless-loop: nothing ends this loop but a hangup: it asks the caller for nothing",
+        "1:1 endless-loop: only a hangup ends this loop: it asks the caller for nothing",
     ),
-    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it stands behind `hangup`"),
+    ("hangup(); answer();", "1:11 unreachable-code: this never runs: it comes after `hangup`"),
     ("let x = 1; answer();", "1:5 unused-variable: `x` is never read"),
     ("f(1); fn f(a) { answer(); }", "1:12 unused-parameter: `f` does not use its parameter `a`"),
     ("answer(); fn f() { answer(); }", "1:14 unused-function: the function `f` is never called"),
-    ("state.x == 5; answer();", "1:9 unused-value: this compares, and does nothing with the answer"),
+    ("state.x == 5; answer();", "1:9 unused-value: the result of this comparison is not used"),
     ("if stream_file(\"beep\") == () { answer(); }", "1:24 never-equal: a text is never equal to ()"),
-    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk told of the call"),
-    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: that is always ()"),
-    ("stream_file(\"beep.wav\");", "1:13 sound-extension: a sound file is named without its ending `.wav`"),
+    ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk says about the call"),
+    ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: it is always ()"),
+    ("stream_file(\"beep.wav\");", "1:13 sound-extension: leave out the ending `.wav` of a sound file"),
     ("answer(); // agi-rhai: allow(unused-varable)", "1:30 unknown-rule: no rule `unused-varable`"),
 ];
 
@@ -84,7 +84,7 @@ fn each_rule_finds_what_it_is_for() {
     for (script, expected) in SHOWN {
         check(script, expected);
     }
-    // Those that need files beside the script have tests of their own.
+    // Rules that need files beside the script have their own tests.
     let apart = [
         "broken-import",
         "asterisk-version",
@@ -103,16 +103,16 @@ fn each_rule_finds_what_it_is_for() {
 }
 
 #[test]
-fn rules_are_well_told() {
+fn every_rule_is_documented() {
     for rule in RULES {
         assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.name);
         assert!(rule.summary.ends_with('.') && rule.help.ends_with('.'), "{}", rule.name);
     }
 }
 
-/// What is right, however odd it looks.
+/// Correct code, however odd it looks.
 #[test]
-fn nothing_is_found_where_nothing_is_wrong() {
+fn correct_scripts_have_no_findings() {
     for script in [
         "",
         "#!/usr/bin/env agi-rhai\nanswer();",
@@ -155,19 +155,19 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
-fn hints_say_what_would_be_right() {
+fn hints_suggest_a_correction() {
     hint(
         "let s = 1; print(s); f(); fn f() { s += 1; }",
-        "a function sees none of the script's variables: hand it to `f` as a parameter, or write `state.s` everywhere",
+        "a function does not see the script's variables: pass it to `f` as a parameter, or use `state.s` everywhere",
     );
     hint("const K = 1; f(); fn f() { print(K); }", "a function sees the script's constants as `global::K`");
     hint(
         "if elapsed() > 1.0 { let x = 1; print(x); } print(x);",
-        "`x` of line 1 ends with the block it began in: write `let x` before that block",
+        "`x` of line 1 exists only in its block: write `let x` before that block",
     );
-    hint("print(x); let x = 1; print(x);", "`x` begins only in line 1: move its `let` up");
-    hint("total = 5;", "a new variable begins with `let`: `let total = ...`");
-    hint("print(None);", "what is absent is written as `()`");
+    hint("print(x); let x = 1; print(x);", "`x` is defined only in line 1: move its `let` up");
+    hint("total = 5;", "define a new variable with `let`: `let total = ...`");
+    hint("print(None);", "an absent value is written `()`");
     hint("print(agi_callerid);", "write `env.agi_callerid`");
     hint("streamFile(\"beep\");", "did you mean `stream_file`?");
     hint("println(1);", "did you mean `print`?");
@@ -178,15 +178,15 @@ fn hints_say_what_would_be_right() {
     hint("wait_for_digit(\"5s\");", "write 5000");
     hint("let x = 1\nanswer();", "each statement ends with `;`, unless it ends with a block in braces");
     hint("if args.len() = 1 { }", "write `==`");
-    hint("let x = null;", "what is absent is written as `()`");
-    hint("var x = 1;", "a variable begins with `let`: `let x = 5;`");
+    hint("let x = null;", "an absent value is written `()`");
+    hint("var x = 1;", "define a variable with `let`: `let x = 5;`");
     hint("function f() { }", "a function begins with `fn`: `fn play() { ... }`");
     hint("answer(); fn onhangup() { print(1); }", "did you mean `on_hangup`?");
     hint("exit(); fn play(a) { a } play();", "it is written as `play(a)` in line 1");
 }
 
 #[test]
-fn all_findings_come_at_once_and_in_order() {
+fn all_findings_are_reported_at_once_and_in_order() {
     check(
         "print(a);\nfn f() { b }\nstrem_file(c);",
         "1:7 undefined-variable: unknown variable `a`\n\
@@ -198,18 +198,18 @@ fn all_findings_come_at_once_and_in_order() {
 }
 
 #[test]
-fn a_comment_allows_a_rule() {
+fn a_comment_can_allow_a_rule() {
     check("let x = 1; // agi-rhai: allow(unused-variable)", "");
     check("// agi-rhai: allow(unused-variable): for later\n\nlet x = 1;", "");
     check("// agi-rhai: allow(unused-function, unused-variable)\nlet x = 1;", "");
     check("let x = 1; // agi-rhai: allow(unused-function)", "1:5 unused-variable: `x` is never read");
-    // On a line of code it speaks of that line only, and in a text it is none.
+    // On a line of code it applies to that line only, and within a string it is not a comment.
     check("answer(); // agi-rhai: allow(unused-variable)\nlet x = 1;", "2:5 unused-variable: `x` is never read");
     check("print(\"// agi-rhai: allow(unused-variable)\"); let x = 1;", "1:51 unused-variable: `x` is never read");
 }
 
 #[test]
-fn places_are_characters() {
+fn columns_count_characters() {
     check(
         "print(`äöü ${strem(1)} 🎲`, \"ß\"); print(y);",
         "1:1 argument-count: `print` takes 0 or 1 arguments, not 2\n1:14 unknown-function: no function `strem`\n1:40 undefined-variable: unknown variable `y`",
@@ -219,7 +219,7 @@ fn places_are_characters() {
 }
 
 #[test]
-fn what_a_version_of_asterisk_lacks_is_told() {
+fn features_missing_in_a_version_of_asterisk_are_reported() {
     let found = |version: u32, script: &str| {
         let mut checker = Checker::new(&Language::new());
         checker.asterisk = Some(version);
@@ -230,7 +230,7 @@ fn what_a_version_of_asterisk_lacks_is_told() {
     assert_eq!(found(20, macros), "");
     assert_eq!(
         found(21, macros),
-        "1:6 asterisk-version: Asterisk 21 has no application Macro any more: 20 was the last\n"
+        "1:6 asterisk-version: Asterisk 21 no longer has the application Macro: 20 was the last version with it\n"
     );
     let case = "say_alpha(\"aB\", \"\", \"a\");";
     assert_eq!(found(11, case), "1:21 asterisk-version: SAY ALPHA takes no `case` in Asterisk 11: it came with 12\n");
@@ -238,7 +238,7 @@ fn what_a_version_of_asterisk_lacks_is_told() {
 }
 
 #[test]
-fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
+fn denied_applications_are_reported_as_at_run_time() {
     let refused = |script: &str| {
         let host = Host::new();
         let script = host.compile("test.rhai", script).unwrap();
@@ -275,7 +275,7 @@ fn what_scripts_may_not_have_run_is_told_as_when_they_run() {
 }
 
 #[test]
-fn imports_are_looked_into() {
+fn imported_scripts_are_checked() {
     let folder = Folder::new();
     folder
         .file("lib/menu.rhai", "fn play(file) { stream_file(file); }\nprivate fn own() { }\nexport const MOST = 3;\n");
@@ -296,7 +296,7 @@ fn imports_are_looked_into() {
             "3:7 unknown-function: {name} has no function `plai` for others\n\
              4:7 argument-count: `menu::play` takes 1 argument, not 0\n\
              5:7 unknown-function: {name} has no function `own` for others\n\
-             6:13 undefined-variable: {name} has no constant `LEAST` for others\n\
+             6:13 undefined-variable: {name} exports no constant `LEAST`\n\
              7:22 unused-import: the import `other` is never used\n"
         )
     );
@@ -309,13 +309,13 @@ fn imports_are_looked_into() {
     folder.file("game.rhai", "import \"game\" as c; c::f();");
     let found = check(&checker, "import \"game\" as c; c::f();");
     assert!(found.contains("1:8 broken-import: scripts that import each other in a circle"), "{found}");
-    // What an editor has not saved yet counts.
+    // Unsaved text of an editor counts.
     checker.texts.insert(folder.path("bad.rhai"), "fn f() { 1 }".to_owned());
     assert_eq!(check(&checker, "import \"bad\" as bad; print(bad::f());"), "");
 }
 
 #[test]
-fn prompts_are_held_against_table_and_sounds() {
+fn prompts_are_checked_against_the_table_and_the_sounds() {
     let folder = Folder::new();
     folder.file("game.prompts", "; The prompts.\nwelcome: Hello.\nwelcome-back: Hello again.\nscore-low: Low.\nspare: Nobody plays it.\nbroken\n");
     for sound in ["en/welcome.gsm", "de/welcome.wav", "en/score-low.gsm", "all.gsm"] {
@@ -327,7 +327,7 @@ fn prompts_are_held_against_table_and_sounds() {
     assert_eq!(shown(&checker.check(&path, script)), "3:6 missing-words: no words for \"welcom\" in game.prompts\n");
     assert_eq!(
         shown(&checker.check_table(&path, script)),
-        "5:1 unused-prompt: nobody plays \"spare\"\n6:1 bad-prompts: there is no `:` after the name\n"
+        "5:1 unused-prompt: \"spare\" is never played\n6:1 bad-prompts: there is no `:` after the name\n"
     );
     checker.sounds.push(folder.path("sounds"));
     let script = "stream_file(\"welcome\"); stream_file(\"all\"); stream_file(\"score-low\"); stream_file(\"vm-goodbye\"); exec(\"Playback\", \"beep&score-lwo\");";
@@ -338,7 +338,7 @@ fn prompts_are_held_against_table_and_sounds() {
     );
 }
 
-/// An embedder's functions are known, and may do anything.
+/// Functions of an embedder are known, and may have any effect.
 #[test]
 fn functions_of_an_embedder_are_known() {
     let mut module = Module::new();
@@ -359,7 +359,7 @@ fn project() -> &'static Path {
 
 /// The project's own scripts, with their sounds and prompts.
 #[test]
-fn the_scripts_of_the_project_are_clean() {
+fn the_projects_scripts_have_no_findings() {
     let ended =
         run(agi_rhai(["check", "--strict", "--asterisk", "16", "--sounds", "scripts/sounds", "scripts", "benches"])
             .current_dir(project()));
@@ -367,9 +367,9 @@ fn the_scripts_of_the_project_are_clean() {
     assert!(ended.1.ends_with("checked: nothing found\n"), "{}", ended.1);
 }
 
-/// Every script of the pages that does not mean to be wrong.
+/// Every script of the pages that isn't meant to be wrong.
 #[test]
-fn the_scripts_of_the_pages_are_clean() {
+fn the_scripts_in_the_pages_have_no_findings() {
     let docs = std::fs::read_dir(project().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.chain([project().join("README.md")]).filter(|path| path.extension().is_some_and(|e| e == "md"));
     let checker = Checker::new(&Language::new());
@@ -391,7 +391,7 @@ fn the_scripts_of_the_pages_are_clean() {
             count += 1;
         }
         for (name, block) in scripts {
-            // The reference shows what is refused, too, and says so; a test is of another language.
+            // The reference also shows what is refused, and says so. A test is written in another language.
             let refused = block.contains("// argument:") || block.contains("// refused:");
             if refused || name.ends_with(".test.rhai") || block.contains("place_call") {
                 continue;
@@ -410,7 +410,7 @@ fn run(command: &mut std::process::Command) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn the_program_shows_what_is_wrong() {
+fn the_program_prints_findings_with_their_source() {
     let folder = Folder::new();
     folder.file("games/a.rhai", "let x = 1;\nanswer();\n");
     folder.file("games/.hidden/b.rhai", "nosuch();");
@@ -422,7 +422,7 @@ fn the_program_shows_what_is_wrong() {
         out,
         "warning[unused-variable]: `x` is never read\n \
          --> a.rhai:1:5\n  |\n1 | let x = 1;\n  |     ^\n  |\n  \
-         = help: leave it out, or call it `_x` if that is meant\n\n\
+         = help: remove it, or call it `_x` if that is intended\n\n\
          error[unknown-function]: no function `strem_file`\n \
          --> sub/c.rhai:1:1\n  |\n1 | strem_file(\"beep\");\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `stream_file`?\n\n\
          2 scripts checked: 1 error, 1 warning\n"
@@ -433,7 +433,7 @@ fn the_program_shows_what_is_wrong() {
     for (args, says) in [
         (&["nosuch.rhai"][..], "no script or folder nosuch.rhai"),
         (&["--sounds", "nosuch", "a.rhai"], "no folder nosuch"),
-        (&["--asterisk", "1.8", "a.rhai"], "versions before 11 are not known to the checker"),
+        (&["--asterisk", "1.8", "a.rhai"], "the checker doesn't know versions before 11"),
         (&["--asterisk", "x", "a.rhai"], "a version is written as 22, 22.10 or certified/22.8"),
         (&["--format", "xml", "a.rhai"], "possible values: human, json, sarif, github"),
     ] {
@@ -446,7 +446,7 @@ fn the_program_shows_what_is_wrong() {
 }
 
 #[test]
-fn findings_are_written_for_machines() {
+fn findings_can_be_printed_for_machines() {
     let folder = Folder::new();
     folder.file("a,b.rhai", "let x = 1; // 100%\nstrem_file(\"ä\", y);\n");
     let check = |format: &str| run(agi_rhai(["check", "--format", format, "a,b.rhai"]).current_dir(folder.path(".")));
@@ -466,7 +466,7 @@ fn findings_are_written_for_machines() {
     let first = out.lines().next().unwrap();
     assert_eq!(
         first,
-        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; leave it out, or call it `_x` if that is meant"
+        "::warning file=a%2Cb.rhai,line=1,col=5,endColumn=5,title=unused-variable::`x` is never read; remove it, or call it `_x` if that is intended"
     );
 
     let (_, out, _) = check("sarif");
@@ -495,10 +495,29 @@ fn run_clean(folder: &Folder) -> (Option<i32>, String, String) {
     run(&mut agi_rhai(["check", "--format", "sarif", &clean]))
 }
 
-/// Errors go wrong when the line runs; what is only a warning runs.
+/// Errors go wrong when the line runs; code with only warnings runs.
 #[test]
-fn errors_and_warnings_are_told_apart() {
+fn errors_fail_at_run_time_and_warnings_do_not() {
     let severity = |script: &str| Checker::new(&Language::new()).check(Path::new("test.rhai"), script)[0].severity;
     assert_eq!(severity("nosuch();"), Severity::Error);
     assert_eq!(severity("let x = 1;"), Severity::Warning);
+}
+
+/// `AGI_RHAI_BLESS=1` writes the table of the page anew.
+#[test]
+fn the_page_lists_every_rule() {
+    const HEAD: &str = "| rule | | finds |\n|---|---|---|\n";
+    let path = project().join("docs/checking.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(HEAD).unwrap();
+    let (rows, after) = rest.split_once("\n\n").unwrap();
+    let severity = |severity| if severity == Severity::Error { "error" } else { "warning" };
+    let rows_of_rules =
+        RULES.iter().map(|rule| format!("| `{}` | {} | {} |", rule.name, severity(rule.severity), rule.summary));
+    let expected = rows_of_rules.collect::<Vec<_>>().join("\n");
+    if std::env::var_os("AGI_RHAI_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{HEAD}{expected}\n\n{after}")).unwrap();
+    } else {
+        assert_eq!(rows, expected);
+    }
 }

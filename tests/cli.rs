@@ -1,16 +1,16 @@
 //! The command line of the real program.
 
-use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, bare, program};
+use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, clear_environment, program};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-/// Runs it on a call whose Asterisk answers everything.
+/// Runs it on a call whose Asterisk replies to everything.
 fn call(command: &mut Command) -> Ended {
     Process::call(command).end()
 }
 
 /// Runs it without a call.
-fn typed(args: &[&str]) -> (Option<i32>, String, String) {
+fn run_without_call(args: &[&str]) -> (Option<i32>, String, String) {
     let output = agi_rhai(args).stdin(std::process::Stdio::null()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -18,12 +18,12 @@ fn typed(args: &[&str]) -> (Option<i32>, String, String) {
 
 const STATUS: &str = r#"SET VARIABLE "AGI_RHAI_STATUS""#;
 
-/// A script that sends what it was given.
+/// A script that logs its arguments.
 const ECHO: &str = r"verbose(args.len()); for a in args { verbose(`<${a}>`) }";
 
 #[test]
-fn help_tells_a_newcomer_how_to_begin() {
-    let (code, help, _) = typed(&["--help"]);
+fn help_shows_a_newcomer_how_to_begin() {
+    let (code, help, _) = run_without_call(&["--help"]);
     assert_eq!(code, Some(0));
     for word in [
         "AGI(agi-rhai,game.rhai,a,b)",
@@ -44,17 +44,17 @@ fn help_tells_a_newcomer_how_to_begin() {
     ] {
         assert!(help.contains(word), "no {word:?} in {help}");
     }
-    assert_eq!(typed(&["phone", "--help"]).0, Some(0));
-    let (code, version, _) = typed(&["--version"]);
+    assert_eq!(run_without_call(&["phone", "--help"]).0, Some(0));
+    let (code, version, _) = run_without_call(&["--version"]);
     assert_eq!((code, version.trim()), (Some(0), concat!("agi-rhai ", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn wrong_usage_exits_with_2() {
     for args in
         [&[][..], &["--no-such-option", "x.rhai"], &["--seed", "x", "x.rhai"], &["--log-level", "loud", "x.rhai"]]
     {
-        let (code, stdout, stderr) = typed(args);
+        let (code, stdout, stderr) = run_without_call(args);
         assert_eq!(code, Some(2), "{args:?}: {stderr}");
         assert!(stdout.is_empty(), "{args:?}: standard output is the protocol: {stdout}");
         assert!(stderr.contains("--help"), "{args:?}: {stderr}");
@@ -62,7 +62,7 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn the_exit_code_tells_the_end() {
+fn the_exit_code_says_how_the_call_ended() {
     let folder = Folder::new();
     call(&mut agi_rhai([folder.file("well.rhai", "verbose(1)")])).code(0).sent(&format!("{STATUS} \"SUCCESS\""));
     call(&mut agi_rhai([folder.file("exit.rhai", "exit();")])).code(0).sent(&format!("{STATUS} \"SUCCESS\""));
@@ -84,7 +84,7 @@ fn the_exit_code_tells_the_end() {
 }
 
 #[test]
-fn a_missing_script_is_told_to_the_dialplan() {
+fn a_missing_script_is_reported_to_the_dialplan() {
     for script in ["no-such.rhai", "/no/such.rhai", "no-such", "./", ""] {
         let ended = call(&mut agi_rhai([script]));
         ended.code(2).sent(&format!("{STATUS} \"NOTFOUND\""));
@@ -93,7 +93,7 @@ fn a_missing_script_is_told_to_the_dialplan() {
 }
 
 #[test]
-fn all_behind_the_script_is_the_scripts() {
+fn arguments_after_the_script_are_passed_to_it() {
     let folder = Folder::new();
     let echo = folder.file("echo.rhai", ECHO);
     let args = ["-x", "", "--help", "--seed", "5", "--", "a b", "phone", "é,\"q\""];
@@ -110,7 +110,7 @@ fn all_behind_the_script_is_the_scripts() {
 }
 
 #[test]
-fn a_script_is_found_where_it_belongs() {
+fn scripts_are_looked_up_in_the_documented_places() {
     let folder = Folder::new();
     let one = folder.file("one/same.rhai", "verbose(\"one\")");
     folder.file("two/same.rhai", "verbose(\"two\")");
@@ -127,7 +127,7 @@ fn a_script_is_found_where_it_belongs() {
         check(agi_rhai([name]).env("AST_AGI_DIR", &second), "two");
     }
     check(agi_rhai(["only"]).env("AGI_RHAI_SCRIPTS", &first).env("AST_AGI_DIR", &second), "only");
-    // Asterisk's working directory is nobody's folder of scripts; who tries a script by hand is where it is.
+    // Scripts are not looked up in Asterisk's working directory. Someone who tries a script by hand is in its folder.
     let (second, nowhere) = (second.display(), nowhere.display());
     call(agi_rhai(["same.rhai"]).env("AST_AGI_DIR", format!("{nowhere}")).current_dir(&first)).code(2);
     let all = format!("no script none: searched {second}, /var/lib/asterisk/agi-bin, the current folder");
@@ -139,7 +139,7 @@ fn a_script_is_found_where_it_belongs() {
 }
 
 #[test]
-fn settings_come_by_environment_too() {
+fn options_can_be_set_by_environment_variables() {
     let folder = Folder::new();
     let path = folder.file("random.rhai", "verbose(random(1, 1000000))");
     let (by_option, by_environment) =
@@ -157,7 +157,7 @@ fn settings_come_by_environment_too() {
 }
 
 #[test]
-fn the_seed_of_a_call_plays_it_again() {
+fn the_same_seed_draws_the_same_numbers() {
     let folder = Folder::new();
     let path = folder
         .file("random.rhai", "verbose(random(1, 1000000000)); verbose(choose([1, 2, 3, 4, 5])); verbose(random());");
@@ -167,7 +167,7 @@ fn the_seed_of_a_call_plays_it_again() {
 }
 
 #[test]
-fn the_log_goes_where_it_is_told() {
+fn the_log_goes_where_the_options_say() {
     let folder = Folder::new();
     let script = folder.file("x.rhai", "print(\"noted\")");
     let log = folder.path("x.log");
@@ -180,11 +180,11 @@ fn the_log_goes_where_it_is_told() {
     assert!(text.contains("noted") && text.contains("status=SUCCESS") && text.contains("1700000000.12"), "{text}");
     let ended = call(&mut agi_rhai(["--log", "/no/such/folder/x.log", &script]));
     ended.code(0).says("cannot log to /no/such/folder/x.log").says("call ended");
-    // A log that cannot be written, and nobody who reads stderr.
+    // A log that cannot be written, and a stderr that nobody reads.
     call(&mut agi_rhai(["--log", "/dev/full", &script])).code(0);
     let mut closed = Command::new("sh");
     closed.args(["-c", "exec \"$0\" \"$@\" 2>&-", program(), &script]);
-    bare(&mut closed);
+    clear_environment(&mut closed);
     call(&mut closed).code(0);
 }
 
@@ -205,14 +205,14 @@ fn the_dialogue_is_logged_with_keys_masked() {
 }
 
 #[test]
-fn a_script_can_be_the_program() {
+fn a_script_can_be_executed_by_its_hashbang() {
     let folder = Folder::new();
     let script = folder.file("game.rhai", format!("#!{}\nverbose(args.len());\n\nno_such();", program()));
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&script);
     command.args(["a", "-b", ""]);
-    bare(&mut command);
-    // The line of `#!` counts.
+    clear_environment(&mut command);
+    // The `#!` line counts as a line.
     call(&mut command).code(1).sent(r#"VERBOSE "3" 1"#).says("game.rhai:4:1");
 }
 
@@ -243,7 +243,7 @@ fn denied_applications_are_not_run() {
 }
 
 #[test]
-fn a_phone_is_simulated_in_the_terminal() {
+fn a_call_is_simulated_in_the_terminal() {
     let folder = Folder::new();
     folder.file("ask.prompts", "what: What is it?\n");
     let script = folder.file(
@@ -277,7 +277,7 @@ fn a_phone_is_simulated_in_the_terminal() {
 }
 
 #[test]
-fn the_environment_may_come_in_pieces() {
+fn the_environment_may_arrive_in_pieces() {
     let folder = Folder::new();
     let script = folder.file("x.rhai", "verbose(env.agi_callerid)");
     let mut process = Process::start(&mut agi_rhai([&script]));
@@ -287,7 +287,7 @@ fn the_environment_may_come_in_pieces() {
     process.end().code(0).sent(r#"VERBOSE "201" 1"#);
 }
 
-/// Every option that takes a number works with what is tried or is refused with what it may be.
+/// Every option that takes a number either works with a value or refuses it with the permitted range.
 #[test]
 fn numbers_out_of_range_are_refused_with_the_range() {
     let folder = Folder::new();
@@ -300,7 +300,7 @@ fn numbers_out_of_range_are_refused_with_the_range() {
     let serve = ["serve", "--check", "--scripts", "."];
     let tests = ["test", "a.test.rhai"];
     let storm = ["test", "--storm", "a.rhai", "--calls", "5"];
-    // The option, what is run with it, which of the values are good, and what the others are told.
+    // The option, the command that runs with it, the valid values, and the error for the others.
     let cases: &[(&str, &[&str], &[&str], &str)] = &[
         ("--max-memory", &[], &[], "a whole number from 1 to 1048576"),
         ("--max-computing", &[], &[], "a number of seconds from 0.001 to 31536000"),
@@ -329,7 +329,7 @@ fn numbers_out_of_range_are_refused_with_the_range() {
     for (option, words, good, told) in cases {
         for value in values {
             let is_good = good.contains(&value);
-            // Calls without number would storm for ever, and no Asterisk has such a version.
+            // Calls without a number would storm for ever, and there is no such version of Asterisk.
             if matches!(
                 (*option, value),
                 ("--calls", "9223372036854775808" | "99999999999999") | ("--asterisk", "99999999999999")
@@ -374,7 +374,7 @@ fn numbers_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
-fn without_asterisk_it_says_how_to_play_a_script() {
+fn without_asterisk_the_program_says_how_to_play_a_script() {
     let folder = Folder::new();
     let script = folder.file("hello.rhai", "answer();");
     for environment in ["", "hello\n\n", "agi_x"] {

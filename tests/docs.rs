@@ -3,7 +3,7 @@
 //! * A `rhai` block runs on a simulated call and must not fault. A first line `// the caller PLAN` says what the caller
 //!   does; without one, the caller stays silent. A first line `// NAME.rhai` is the file it is saved as.
 //! * A `rhai,fault` block must fault. The `text` block behind it is what the log then shows.
-//! * A `text` block behind a `rhai` block, starting with `C: `, is the dialogue of that call.
+//! * The `text` block behind a `rhai` block and before the next one, starting with `C: `, is the dialogue of that call.
 //! * A `console` block is a terminal: each line that begins with `$ ` is run, and what stands below it is what it says, with
 //!   `[..]` for any rest of a line and `...` for any lines. All of a page run in one folder, in their order; the scripts
 //!   and tables of the page are saved there as they come. Of a `console,fails` block the last command has to fail.
@@ -48,7 +48,7 @@ fn pages() -> Vec<(String, String)> {
     let mut names: Vec<String> =
         docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy())).collect();
     names.retain(|name| has_ending(name, "md") && name != REFERENCE);
-    names.push("README.md".to_owned());
+    names.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned));
     names.sort();
     names.into_iter().map(|name| (name.clone(), fs::read_to_string(Path::new(PROJECT).join(name)).unwrap())).collect()
 }
@@ -134,7 +134,8 @@ fn every_script_of_the_pages_runs() {
     for (page, text) in pages() {
         let blocks = blocks(&page, &text);
         for (at, block) in blocks.iter().enumerate() {
-            let next = blocks.get(at + 1).filter(|next| next.kind == "text");
+            let before_next_script = blocks[at + 1..].iter().take_while(|block| !block.kind.starts_with("rhai"));
+            let next = before_next_script.into_iter().find(|block| block.kind == "text");
             match block.kind.as_str() {
                 // One that imports its neighbours is run in its folder, below; a test, in its terminal.
                 "rhai" if !in_folder(block, &blocks) && !is_test(block) => {
@@ -373,8 +374,19 @@ fn operating_tells_every_option_and_no_other() {
     let page = fs::read_to_string(Path::new(PROJECT).join("docs/operating.md")).unwrap();
     let (help, page) = ([help(), help_of(&["serve"]), help_of(&["calls"])].concat(), page.as_str());
     // `--fast` is the simulated phone's; `---` is a line of a table; the others are other programs'.
-    let others =
-        ["--help", "--version", "--fast", "---", "--path", "--root", "--now", "--inplace", "--reload", "--no-pager"];
+    let others = [
+        "--help",
+        "--version",
+        "--fast",
+        "---",
+        "--path",
+        "--root",
+        "--locked",
+        "--now",
+        "--inplace",
+        "--reload",
+        "--no-pager",
+    ];
     let ours = |words: Vec<&str>| -> Vec<String> {
         words.iter().filter(|w| !others.contains(w)).map(ToString::to_string).collect()
     };
@@ -510,7 +522,7 @@ fn every_server_of_the_pages_serves() {
                     assert!(output.status.success(), "{}: `{line}`\n{said}{complaint}", block.place);
                     let expected = match line.as_str() {
                         "agi-rhai calls" => "subtraction.rhai",
-                        line if line.starts_with("agi-rhai calls end") => "told to end",
+                        line if line.starts_with("agi-rhai calls end") => "ending call",
                         _ => " 0 with a fault",
                     };
                     ended |= line.starts_with("agi-rhai calls end");
@@ -641,17 +653,38 @@ fn the_reference_is_the_table() {
     assert!(written == page, "{REFERENCE} is not what the tables say: AGI_RHAI_BLESS=1 cargo test writes it anew");
 }
 
+/// What a heading is called in a link to it, as on GitHub.
+fn anchors(text: &str) -> Vec<String> {
+    let mut in_block = false;
+    let headings = text.lines().filter(|line| {
+        in_block ^= line.starts_with("```");
+        !in_block && line.starts_with('#')
+    });
+    let anchor = |heading: &str| -> String {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
 /// Links between the pages lead somewhere.
 #[test]
-fn every_link_of_the_pages_leads_to_a_file() {
+fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
     for (page, text) in pages() {
         let beside = Path::new(PROJECT).join(&page).parent().unwrap().to_owned();
         for (at, _) in text.match_indices("](") {
             let target = &text[at + 2..];
             let target = &target[..target.find(')').unwrap()];
-            let file = target.split('#').next().unwrap();
-            if !file.is_empty() && !file.contains("://") {
-                assert!(beside.join(file).exists(), "{page}: no {target}");
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            if file.contains("://") {
+                continue;
+            }
+            let path = if file.is_empty() { Path::new(PROJECT).join(&page) } else { beside.join(file) };
+            assert!(path.exists(), "{page}: no {target}");
+            if !anchor.is_empty() && has_ending(&path.to_string_lossy(), "md") {
+                let there = anchors(&fs::read_to_string(&path).unwrap());
+                assert!(there.contains(&anchor.to_owned()), "{page}: no {target}; there are {there:?}");
             }
         }
     }

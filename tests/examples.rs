@@ -1,5 +1,5 @@
-//! Every example of the table runs twice: against a scripted peer, which checks the lines sent and answers with the
-//! replies declared, and against the simulator, which must come to the same replies by itself.
+//! Every example of the table runs twice: against a scripted peer, which checks the lines sent and gives the declared
+//! replies, and against the simulator, which must give the same replies by itself.
 
 use agi_rhai::command::{COMMANDS, Command, Example, Hears, OnMinusOne, Plays, Returns};
 use agi_rhai::ivr::QUESTIONS;
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
-/// Runs an example's script and says what came of it, in the words of `Example::value`.
+/// Runs an example's script and returns its result in the notation of `Example::value`.
 fn run(script: &str, transport: Box<dyn Transport>) -> String {
     let noted = Arc::new(Mutex::new(None));
     let mut module = Module::new();
@@ -41,12 +41,12 @@ fn run(script: &str, transport: Box<dyn Transport>) -> String {
     }
 }
 
-/// The other end of a line: answers each line with the next reply.
+/// The other end of a connection: replies to each line with the next reply.
 #[derive(Clone, Default)]
-struct Peer(Arc<Mutex<Desk>>);
+struct Peer(Arc<Mutex<PeerState>>);
 
 #[derive(Default)]
-struct Desk {
+struct PeerState {
     sent: Vec<String>,
     replies: VecDeque<String>,
     out: VecDeque<u8>,
@@ -128,7 +128,7 @@ fn every_example_runs_against_the_simulator() {
         let lines = transcript.lock().unwrap().clone();
         let end = lines.iter().position(|line| line.starts_with("C: SET VARIABLE \"AGI_RHAI_"));
         let mut lines = lines[..end.unwrap_or(lines.len())].to_vec();
-        // The notice before our own last word belongs to that.
+        // The notice before our own last words belongs to those.
         if lines.last().is_some_and(|line| line == "S: HANGUP") {
             lines.pop();
         }
@@ -140,7 +140,7 @@ fn every_example_runs_against_the_simulator() {
 }
 
 #[test]
-fn the_table_is_whole() {
+fn the_table_is_complete() {
     assert_eq!(COMMANDS.len(), 47, "the 46 commands of res_agi, and GOSUB");
     for (number, command) in COMMANDS.iter().enumerate() {
         let function = &command.function;

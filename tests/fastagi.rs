@@ -1,4 +1,4 @@
-//! The FastAGI server, held against what it promises: mostly as a process, with peers that speak Asterisk's side.
+//! The FastAGI server: mostly as a process, with peers that act as Asterisk does.
 
 mod alone;
 mod doors;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A folder with these scripts in it.
+/// Makes a folder with these scripts in it.
 fn scripts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Folder {
     let folder = Folder::new();
     for (name, text) in files {
@@ -25,10 +25,10 @@ fn scripts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Folder {
     folder
 }
 
-/// A script that asks one command after the other until it is told to end, and one that answers it.
+/// A script that sends one command after the other until a reply ends it.
 const NEIGHBOUR: (&str, &str) = ("neighbour.rhai", "while get_variable(\"ON\") != () { } verbose(\"well\");");
 
-/// A call that plays on all the time: nothing that happens beside it may be felt by it.
+/// A call that is busy all the time, to measure how much it is slowed down by what happens beside it.
 struct Neighbour {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
@@ -42,7 +42,7 @@ impl Neighbour {
             let mut times = Vec::new();
             let mut asked = None::<Instant>;
             loop {
-                let line = peer.line().expect("the call beside has ended");
+                let line = peer.line().expect("the neighbour call has ended");
                 times.extend(asked.map(|asked| asked.elapsed()));
                 if line != "GET VARIABLE \"ON\"" {
                     assert_eq!(line, "VERBOSE \"well\" 1");
@@ -60,24 +60,24 @@ impl Neighbour {
         Self { stop, thread }
     }
 
-    /// Ends it: it went well, and hardly a command took longer than this.
+    /// Ends the call, and checks that 99 % of its commands took less than the limit.
     #[track_caller]
-    fn check(self, what: &str, most: Duration) {
+    fn check(self, what: &str, max: Duration) {
         self.stop.store(true, Relaxed);
-        let mut times = self.thread.join().expect("the call beside has failed");
+        let mut times = self.thread.join().expect("the neighbour call has failed");
         times.sort_unstable();
         let (count, at) = (times.len(), |share: f64| times[((times.len() - 1) as f64 * share) as usize]);
         eprintln!(
-            "beside {what}: {count} commands, half in {:?}, 99 % in {:?}, all in {:?}",
+            "next to {what}: {count} commands, half in {:?}, 99 % in {:?}, all in {:?}",
             at(0.5),
             at(0.99),
             at(1.0)
         );
-        assert!(at(0.99) < most, "99 % of its commands took up to {:?}", at(0.99));
+        assert!(at(0.99) < max, "99 % of its commands took up to {:?}", at(0.99));
     }
 }
 
-/// Answers a call on and on in a thread of its own, as nothing waits for it.
+/// Answers a call on a thread of its own.
 fn in_background(peer: Peer) -> JoinHandle<String> {
     std::thread::spawn(move || peer.play().status().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Whatever callers, scripts and names of files hold: on a terminal and in the log it is text.
+//! Whatever callers, scripts and file names contain is shown as harmless text, on a terminal and in the log.
 
 use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
 use crate::support::server::{Server, environment, reply, wait_until};
@@ -6,17 +6,18 @@ use agi_rhai::agi::is_hidden;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-/// A title for the terminal, a C1 sequence, a rubout and letters from right to left.
-const EVIL: &str = "Eve\x1b]0;owned\x07\u{9b}31m\x7f\u{202e}\u{2028}";
-/// And a line of the log that nobody logged.
+/// A terminal title, a C1 sequence, a delete and right-to-left text.
+const HOSTILE: &str = "Eve\x1b]0;owned\x07\u{9b}31m\x7f\u{202e}\u{2028}";
+/// A line of the log that nobody logged.
 const FORGED: &str = "2030-01-01T00:00:00.000000Z ERROR forged";
 
 /// The same as a script writes it.
-const WRITTEN: &str = r"Eve\x1b]0;owned\x07\u009b31m\x7f\u202e\u2028\n2030-01-01T00:00:00.000000Z ERROR forged\r\n\n";
+const HOSTILE_IN_SCRIPT: &str =
+    r"Eve\x1b]0;owned\x07\u009b31m\x7f\u202e\u2028\n2030-01-01T00:00:00.000000Z ERROR forged\r\n\n";
 
-/// All that a run says, which is to be nothing but text.
+/// Returns everything a run prints, which must be harmless text.
 #[track_caller]
-fn says(args: &[&str], keys: &str) -> String {
+fn printed_by(args: &[&str], keys: &str) -> String {
     let mut command = agi_rhai(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -38,14 +39,14 @@ fn harmless(who: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_foreign_is_text_wherever_it_is_shown() {
+fn control_characters_are_escaped_wherever_they_are_shown() {
     let folder = Folder::new();
-    let evil = format!("{EVIL}\n{FORGED}");
+    let evil = format!("{HOSTILE}\n{FORGED}");
     let script = folder.file(
         &format!("scripts/{evil}.rhai"),
         format!(
-            "answer();\nlet evil = \"{WRITTEN}\";\nprint(evil);\nprint(#{{ a: evil }});\n\
-             stream_file(evil.sub_string(0, 20));\nset_variable(\"X{EVIL}\", evil.sub_string(0, 20));\n\
+            "answer();\nlet evil = \"{HOSTILE_IN_SCRIPT}\";\nprint(evil);\nprint(#{{ a: evil }});\n\
+             stream_file(evil.sub_string(0, 20));\nset_variable(\"X{HOSTILE}\", evil.sub_string(0, 20));\n\
              get_data(\"beep\", 10, 1);\nthrow evil;\n"
         ),
     );
@@ -55,10 +56,10 @@ fn what_is_foreign_is_text_wherever_it_is_shown() {
     // In the dialplan, with a log on stderr.
     for level in ["info", "trace"] {
         let mut process = Process::start(&mut agi_rhai(["--log-level", level, "--record", records, &script]));
-        let channel = format!("agi_channel: {EVIL}");
-        process.send(ENVIRONMENT.replace("agi_channel: Local/s@game-00000001;1", &channel).replace("unknown", EVIL));
+        let channel = format!("agi_channel: {HOSTILE}");
+        process.send(ENVIRONMENT.replace("agi_channel: Local/s@game-00000001;1", &channel).replace("unknown", HOSTILE));
         let ended = process.end_with(|line| {
-            let evil = line.starts_with("STREAM FILE").then(|| format!("200 result=-1 ({EVIL})"));
+            let evil = line.starts_with("STREAM FILE").then(|| format!("200 result=-1 ({HOSTILE})"));
             evil.or_else(|| Some(reply(line).to_owned()))
         });
         let log = harmless("the log", ended.stderr.as_bytes());
@@ -73,77 +74,80 @@ fn what_is_foreign_is_text_wherever_it_is_shown() {
     Process::call(&mut agi_rhai(["--log", log.to_str().unwrap(), &script])).end();
     harmless("the log in a file", &std::fs::read(&log).unwrap());
 
-    // The phone, by lines.
-    says(&["phone", "--name", EVIL, &script], "");
-    let phone = says(&["phone", "--plain", "--fast", "--name", "Eve\u{202e}", &script], "1\n");
+    // The phone in line mode.
+    printed_by(&["phone", "--name", HOSTILE, &script], "");
+    let phone = printed_by(&["phone", "--plain", "--fast", "--name", "Eve\u{202e}", &script], "1\n");
     assert!(phone.contains("XEve") && phone.contains("FAILURE"), "{phone}");
 
-    // Calls played again: the same, and another script.
-    assert!(says(&["replay", records], "").contains("2 the same"));
+    // Calls replayed: with the same script, and with another.
+    assert!(printed_by(&["replay", records], "").contains("2 the same"));
     let other = folder.file(&format!("other{evil}.rhai"), format!("answer();\nstream_file(\"{}\");\n", "x\u{202e}y"));
-    let departs = says(&["replay", "--script", &other, records], "");
+    let departs = printed_by(&["replay", "--script", &other, records], "");
     assert!(departs.contains("departs") && departs.contains("STREAM FILE"), "{departs}");
-    let test = says(&["replay", "--as-test", records], "");
+    let test = printed_by(&["replay", "--as-test", records], "");
     assert!(test.contains(r"\u009b31m"), "{test}");
-    says(&["replay", &folder.file(&format!("{evil}.jsonl"), format!("{{\"agi-rhai\":1,\"{EVIL}"))], "");
+    printed_by(&["replay", &folder.file(&format!("{evil}.jsonl"), format!("{{\"agi-rhai\":1,\"{HOSTILE}"))], "");
 
-    // Tests that fail, and are listed; a storm.
+    // Tests that fail and tests that are listed; a storm.
     folder.file(
         &format!("scripts/{evil}.test.rhai"),
         format!(
-            "fn test_it() {{ print(\"{WRITTEN}\"); place_call(`{evil}`, #{{ name: \"{WRITTEN}\" }}); \
-             expect_prompt(\"no{EVIL}\"); }}\nfn test_more() {{ throw \"{WRITTEN}\"; }}\n"
+            "fn test_it() {{ print(\"{HOSTILE_IN_SCRIPT}\"); place_call(`{evil}`, #{{ name: \"{HOSTILE_IN_SCRIPT}\" }}); \
+             expect_prompt(\"no{HOSTILE}\"); }}\nfn test_more() {{ throw \"{HOSTILE_IN_SCRIPT}\"; }}\n"
         ),
     );
     let scripts = folder.path("scripts");
     let scripts = scripts.to_str().unwrap();
-    let tests = says(&["test", "--coverage", scripts], "");
+    let tests = printed_by(&["test", "--coverage", scripts], "");
     assert!(tests.contains("0 passed; 2 failed") && tests.contains("the test printed"), "{tests}");
-    says(&["test", "--list", scripts], "");
-    says(&["test", "--exact", "-k", &evil, scripts], "");
-    let storm = says(&["test", "--storm", &script, "--calls", "50"], "");
+    printed_by(&["test", "--list", scripts], "");
+    printed_by(&["test", "--exact", "-k", &evil, scripts], "");
+    let storm = printed_by(&["test", "--storm", &script, "--calls", "50"], "");
     assert!(storm.contains("as a test for"), "{storm}");
 
-    // The checker, in all its forms.
-    folder.file(&format!("scripts/bad{evil}.rhai"), format!("let a = \"{EVIL}\"; stream_fil(\"{EVIL}\"); // {EVIL}\n"));
+    // The checker in all its formats.
+    folder.file(
+        &format!("scripts/bad{evil}.rhai"),
+        format!("let a = \"{HOSTILE}\"; stream_fil(\"{HOSTILE}\"); // {HOSTILE}\n"),
+    );
     for format in ["human", "json", "sarif", "github"] {
-        let found = says(&["check", "--format", format, scripts], "");
+        let found = printed_by(&["check", "--format", format, scripts], "");
         assert!(found.contains("stream_fil"), "{found}");
         if format == "json" {
             let places = found.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-            assert!(places.into_iter().any(|place| place["file"].as_str().unwrap().contains(EVIL)), "{found}");
+            assert!(places.into_iter().any(|place| place["file"].as_str().unwrap().contains(HOSTILE)), "{found}");
         }
     }
-    says(&["serve", "--check", "--scripts", scripts], "");
-    says(&["commands", EVIL], "");
-    says(&["new", &evil], "");
-    says(&["check", &evil], "");
+    printed_by(&["serve", "--check", "--scripts", scripts], "");
+    printed_by(&["commands", HOSTILE], "");
+    printed_by(&["new", &evil], "");
+    printed_by(&["check", &evil], "");
 }
 
 #[test]
-fn calls_of_a_server_are_shown_as_text() {
+fn control_characters_in_a_servers_calls_are_escaped() {
     let folder = Folder::new();
     folder.file(
         "scripts/game.rhai",
-        format!("answer();\nprint(\"{WRITTEN}\");\nset_variable(\"X\", params.x);\nwait_for_digit(60000);\nthrow params.x;\n"),
+        format!("answer();\nprint(\"{HOSTILE_IN_SCRIPT}\");\nset_variable(\"X\", params.x);\nwait_for_digit(60000);\nthrow params.x;\n"),
     );
-    folder.file(&format!("scripts/{EVIL}\n{FORGED}.rhai"), "let;");
+    folder.file(&format!("scripts/{HOSTILE}\n{FORGED}.rhai"), "let;");
     let server = Server::start(&folder, &["--log-level", "debug"]);
     let mut peer = server.connect();
     let request = environment(&format!("game?x={}", "%1b%5d0;owned%07%c2%9b31m%7f%e2%80%ae%0d"));
-    peer.send(request.replace("agi_callerid: 201", &format!("agi_callerid: {EVIL}")).replace("Local/", EVIL));
+    peer.send(request.replace("agi_callerid: 201", &format!("agi_callerid: {HOSTILE}")).replace("Local/", HOSTILE));
     peer.answer("ANSWER", "200 result=0");
     let mut show = agi_rhai(["calls", "show", "1", "--control", server.control.to_str().unwrap()]);
     let mut show = show.stdout(Stdio::piped()).spawn().unwrap();
-    wait_until("it is on the line", || server.rows().len() > 1 || !server.rows().is_empty());
+    wait_until("the call is listed", || server.rows().len() > 1 || !server.rows().is_empty());
     let list = server.calls(&["list"]);
     let list = harmless("calls", &[list.stdout, list.stderr].concat());
     assert!(list.contains(r"Eve\u{1b}]0;owned"), "{list}");
     let rest = peer.line().unwrap();
     assert!(rest.contains("SET VARIABLE"), "{rest}");
-    // Somebody listens in by now.
+    // By now a client follows the call.
     std::thread::sleep(std::time::Duration::from_millis(500));
-    peer.send(format!("200 result=1 ({EVIL})\n"));
+    peer.send(format!("200 result=1 ({HOSTILE})\n"));
     peer.hears("WAIT FOR DIGIT 60000");
     peer.send("200 result=49\n");
     peer.play();

@@ -1,5 +1,5 @@
-//! Questions and menus on the simulator. The cases of [`CASES`] are played on a real Asterisk too, by `live_ivr.rs`, with
-//! the same callers and the same results.
+//! Questions and menus on the simulator. `live_ivr.rs` plays the cases of [`CASES`] on a real Asterisk too, with the
+//! same callers and results.
 
 use agi_rhai::agi;
 use agi_rhai::clock::Time;
@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A caller, who follows a plan in the words of [`Plan`], a script, and what it says with `verbose`.
+/// A caller who follows a [`Plan`], a script, and what the script logs with `verbose`.
 pub struct Case {
     pub name: &'static str,
     pub plan: &'static str,
@@ -24,9 +24,9 @@ const fn case(name: &'static str, plan: &'static str, script: &'static str, says
     Case { name, plan, script, says }
 }
 
-/// Every option and every way a caller can be.
+/// Every option and every kind of caller.
 pub const CASES: &[Case] = &[
-    // Saying.
+    // Speaking.
     case(
         "say",
         "",
@@ -91,7 +91,7 @@ pub const CASES: &[Case] = &[
         r#"verbose(to_debug(collect(["vm-intro", "beep"], #{ cancel: "*", max: 5 })))"#,
         &[r##"#{"digits": "", "ended_by": "cancel"}"##],
     ),
-    // What ends an answer.
+    // The end of an answer.
     case(
         "end is a star",
         "presses 1#2* every 200ms when vm-intro after 500ms",
@@ -177,7 +177,7 @@ pub const CASES: &[Case] = &[
         r#"verbose(ask([#{ digits: "123456" }, "demo-congrats"], #{ max: 1 })); verbose(ask([#{ spell: "abcdef" }, "beep"], #{ max: 1 }))"#,
         &["1", "2"],
     ),
-    // Who is used to `#` presses it though the last digit was enough.
+    // Callers who are used to `#` press it even if the last digit was enough.
     case(
         "an end that comes late",
         "presses 1234# every 200ms when vm-intro after 500ms, presses 56# every 200ms when demo-thanks after 700ms, presses 7 when beep after 700ms",
@@ -198,7 +198,7 @@ pub const CASES: &[Case] = &[
             verbose(to_debug(ask("demo-thanks", #{ cancel: "#" })))"##,
         &["#", "()"],
     ),
-    // Keys that are not wanted.
+    // Unwanted keys.
     case(
         "prompts play out",
         "presses 9 when beep after 200ms, presses 12 every 200ms after 3s",
@@ -410,27 +410,27 @@ pub const CASES: &[Case] = &[
     case("dial nobody", "", r#"verbose(dial("Local/nobody@nowhere", 5))"#, &["CHANUNAVAIL"]),
 ];
 
-/// What was played.
+/// A script that was played.
 pub struct Played {
     pub outcome: Outcome,
     pub lines: Vec<String>,
 }
 
 impl Played {
-    /// The lines sent, without our own last words.
+    /// Returns the lines sent, without our own last words.
     fn sent(&self) -> Vec<&str> {
         let sent = self.lines.iter().filter_map(|line| line.strip_prefix("C: "));
         sent.filter(|line| !line.contains("AGI_RHAI_")).collect()
     }
 }
 
-/// What a transcript holds of `verbose`.
-pub fn says(lines: &[String]) -> Vec<String> {
+/// Returns what a transcript logs by `verbose`.
+pub fn logged(lines: &[String]) -> Vec<String> {
     let said = lines.iter().filter_map(|line| line.strip_prefix("C: VERBOSE "));
     said.map(|words| String::from_utf8_lossy(&agi::split(words.as_bytes())[0]).into_owned()).collect()
 }
 
-/// A channel like that of a call of the rig.
+/// Makes a channel like that of a call of the real Asterisk.
 pub fn channel(plan: &str) -> Channel {
     let plan: Plan = plan.parse().unwrap_or_else(|error| panic!("{plan}: {error}"));
     let call = pbx::IncomingCall { kind: "Local".into(), callerid: None, ..pbx::IncomingCall::default() };
@@ -451,11 +451,11 @@ pub fn play(channel: Channel, text: &str) -> Played {
 }
 
 #[test]
-fn callers_and_results() {
+fn each_case_gives_its_result() {
     let mut problems = Vec::new();
     for case in CASES {
         let played = play(channel(case.plan), &format!("answer(); {}", case.script));
-        let said = says(&played.lines);
+        let said = logged(&played.lines);
         if said != case.says || played.outcome.fault.is_some() {
             let fault = played.outcome.fault.map(|fault| fault.to_string());
             problems.push(format!("=== {}: {said:?}, {fault:?}\n{}\n", case.name, played.lines.join("\n")));
@@ -471,7 +471,7 @@ fn check_sent(plan: &str, text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_question_is_two_commands_at_most() {
+fn a_question_takes_at_most_two_commands() {
     let plan = "presses 0412 every 80ms when vm-intro after 500ms";
     check_sent(plan, r#"ask("vm-intro", #{ max: 4 })"#, &[r#"GET DATA "vm-intro" 5000 1"#, r#"GET DATA "" 2000 3"#]);
     check_sent(plan, r#"ask("vm-intro", #{ max: 4, first: 3, between: 3 })"#, &[r#"GET DATA "vm-intro" 3000 4"#]);
@@ -494,7 +494,7 @@ fn a_question_is_two_commands_at_most() {
     );
 }
 
-/// What a script catches when it calls this.
+/// Calls this, and returns what a script catches.
 fn caught(call: &str) -> (String, Vec<String>) {
     let text = format!(
         "try {{ {call}; verbose(\"no error\"); }} catch (e) {{ verbose(`${{e.kind}} ${{e.parameter}}: ${{e.message}}`); }}"
@@ -502,11 +502,11 @@ fn caught(call: &str) -> (String, Vec<String>) {
     let played = play(channel("presses 1 when vm-intro"), &text);
     let sent =
         played.sent().iter().filter(|line| !line.starts_with("VERBOSE")).map(|line| (*line).to_owned()).collect();
-    (says(&played.lines).join("; "), sent)
+    (logged(&played.lines).join("; "), sent)
 }
 
 #[test]
-fn what_is_wrong_is_told_and_nothing_is_sent() {
+fn wrong_arguments_are_errors_and_nothing_is_sent() {
     let a_part = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
     let table: &[(&str, &str)] = &[
         ("ask(\"beep\", #{ trys: 2 })", "options: ask: `options` has no `trys`: did you mean `tries`?"),
@@ -516,7 +516,10 @@ fn what_is_wrong_is_told_and_nothing_is_sent() {
             "options: collect: `options` has no `colour`: it takes `max`, `first`, `between`, `end`, `cancel`, `barge_in`, \
              `flush`, `secret`",
         ),
-        ("collect(\"beep\", #{ tries: 2 })", "options: collect: `options` has no `tries`: it asks once; `ask` has it"),
+        (
+            "collect(\"beep\", #{ tries: 2 })",
+            "options: collect: `options` has no `tries`: it asks only once; `ask` has that option",
+        ),
         (
             "menu(\"beep\", #{ \"1\": 1 }, #{ min: 2 })",
             "options: menu: `options` has no `min`: `menu` knows by itself which keys are an answer",
@@ -537,7 +540,7 @@ fn what_is_wrong_is_told_and_nothing_is_sent() {
         ("ask(\"beep\", #{ first: -1 })", "first: ask: `first` must be a number of seconds, not -1"),
         ("ask(\"beep\", #{ between: true })", "between: ask: `between` must be a number of seconds, not bool"),
         ("ask(\"beep\", #{ end: \"x\" })", "end: ask: `end` may hold the keys 0-9, *, # and A-D, not 'x'"),
-        ("ask(\"beep\", #{ cancel: () })", "cancel: ask: `cancel` must be keys as a text, not ()"),
+        ("ask(\"beep\", #{ cancel: () })", "cancel: ask: `cancel` must be keys as text, not ()"),
         ("ask(\"beep\", #{ secret: 1 })", "secret: ask: `secret` must be true or false, not 1"),
         (
             "ask(\"beep\", #{ valid: true })",
@@ -552,8 +555,8 @@ fn what_is_wrong_is_told_and_nothing_is_sent() {
         ("say([\"beep\", [1, [()]]])", "parts: say: part 3 of `parts` is (): {a_part}"),
         ("say(#{})", "parts: say: `parts` is an empty map"),
         ("say(#{ digit: 1 })", "parts: say: `parts` has no kind `digit`: did you mean `digits`?"),
-        ("say(#{ number: 1, sex: \"f\" })", "parts: say: `parts` has `sex`, but `number` takes `gender` beside it"),
-        ("say(#{ spell: \"a\", digits: 1 })", "parts: say: `parts` has `spell`, but `digits` takes nothing beside it"),
+        ("say(#{ number: 1, sex: \"f\" })", "parts: say: `parts` has `sex`, but `number` takes only `gender` as well"),
+        ("say(#{ spell: \"a\", digits: 1 })", "parts: say: `parts` has `spell`, but `digits` takes nothing else"),
         ("say(#{ digits: \"1a\" })", "parts: say: `parts` takes `digits` as digits, `*` and `#`, not 'a' in \"1a\""),
         ("say(#{ number: \"x\" })", "parts: say: `parts` takes `number` as a whole number, not the text \"x\""),
         ("say(#{ date: -1 })", "parts: say: `parts` takes `date` as seconds since 1970, not -1"),
@@ -561,9 +564,9 @@ fn what_is_wrong_is_told_and_nothing_is_sent() {
             "say(3000000000)",
             "parts: say: `parts` is 3000000000: Asterisk says numbers up to 2147483647; `digits` says more",
         ),
-        ("say([\"beep\", \"a\\nb\"])", "parts: say: part 2 of `parts` holds a line break or NUL: \"a\\nb\""),
+        ("say([\"beep\", \"a\\nb\"])", "parts: say: part 2 of `parts` contains a line break or NUL: \"a\\nb\""),
         ("say(\"beep\", \"x\")", "keys: say: `keys` may hold the keys 0-9, *, # and A-D, not 'x'"),
-        ("menu(\"beep\", #{})", "choices: menu: `choices` is an empty map: there is nothing to choose"),
+        ("menu(\"beep\", #{})", "choices: menu: `choices` is an empty map, with nothing to choose from"),
         ("menu(\"beep\", [1])", "choices: menu: `choices` must be a map such as #{ \"1\": \"sales\" }, not array"),
         (
             "menu(\"beep\", #{ \"1XX\": 1 })",
@@ -571,7 +574,7 @@ fn what_is_wrong_is_told_and_nothing_is_sent() {
         ),
         (
             "menu(\"beep\", #{ one: 1 })",
-            "choices: menu: `choices` has the choice \"one\", but 'o' is no key: 0-9, *, # and A-D are",
+            "choices: menu: `choices` has the choice \"one\", but 'o' is not a key: keys are 0-9, *, # and A-D",
         ),
         ("dial(\"\")", "target: dial: `target` must not be empty: \"PJSIP/200\", for instance"),
         ("dial(\"PJSIP/1\", 0)", "seconds: dial: `seconds` must be a number of seconds, 1 or more"),
@@ -584,19 +587,19 @@ fn what_is_wrong_is_told_and_nothing_is_sent() {
     }
     // This is only known once the caller has answered.
     let (said, _) = caught(r#"ask("vm-intro", #{ max: 1, valid: |k| 5 })"#);
-    assert_eq!(said, "argument valid: ask: `valid` must give true, false or parts, not i64");
+    assert_eq!(said, "argument valid: ask: `valid` must return true, false or parts, not i64");
     let (said, _) = caught(r#"try { ask("vm-intro", #{ max: 1, valid: |k| throw "mine" }) } catch (e) { verbose(e) }"#);
     assert_eq!(said, "mine; no error");
 }
 
 /// A caller who follows a plan, and hangs up at a moment whatever the plan says.
-struct Cut {
+struct HangsUpAt {
     plan: Plan,
     at: Time,
     done: bool,
 }
 
-impl Caller for Cut {
+impl Caller for HangsUpAt {
     fn now(&self) -> Time {
         self.plan.now()
     }
@@ -612,7 +615,7 @@ impl Caller for Cut {
 }
 
 #[test]
-fn whoever_hangs_up_ends_the_script_there() {
+fn a_hangup_at_any_moment_ends_the_script_there() {
     let allowed = ["CHANNEL STATUS", "SET VARIABLE \"AGI_RHAI_", "DATABASE PUT"];
     for case in CASES {
         let uncut = play(
@@ -624,7 +627,7 @@ fn whoever_hangs_up_ends_the_script_there() {
         for quarter in 0.. {
             let plan: Plan = case.plan.parse().unwrap();
             let at = plan.now() + Duration::from_millis(250 * quarter + 3);
-            let cut = Cut { plan, at, done: false };
+            let cut = HangsUpAt { plan, at, done: false };
             let channel = Channel::new(pbx::IncomingCall::default(), Box::new(cut)).with_voice(Voice::Absent);
             let played = play(channel, case.script);
             let fault = played.outcome.fault.map(|fault| fault.to_string());
@@ -643,11 +646,11 @@ fn whoever_hangs_up_ends_the_script_there() {
     }
 }
 
-/// The replies as whoever listens in is shown them.
+/// The replies as someone who follows the call sees them.
 #[derive(Default)]
-struct Listener(Mutex<Vec<String>>);
+struct ShownReplies(Mutex<Vec<String>>);
 
-impl Observer for Listener {
+impl Observer for ShownReplies {
     fn sent(&self, _: &'static Command, _: &Sent<'_>, _: &str, _: usize, _: Time) {}
 
     fn heard(&self, _: &'static Command, shown: &dyn Display, _: Time) {
@@ -656,7 +659,7 @@ impl Observer for Listener {
 }
 
 #[test]
-fn what_is_secret_is_masked_where_other_keys_are_shown() {
+fn secret_keys_are_masked_even_where_others_are_shown() {
     let text = r#"
         ask("vm-intro", #{ max: 2 });
         ask("demo-thanks", #{ max: 2, secret: true });
@@ -665,7 +668,7 @@ fn what_is_secret_is_masked_where_other_keys_are_shown() {
     let plan = "presses 12 when vm-intro, presses 34 when demo-thanks, presses 56* when beep, presses 1 when demo-nogo, \
                 presses 7 when demo-abouttotry";
     let mut session = Session::begin(Box::new(Simulator::new(channel(plan)))).unwrap();
-    let listener = Arc::new(Listener::default());
+    let listener = Arc::new(ShownReplies::default());
     session.observe(Arc::clone(&listener) as Arc<dyn Observer>);
     let mut host = Host::new();
     host.log_digits(true);
@@ -677,9 +680,9 @@ fn what_is_secret_is_masked_where_other_keys_are_shown() {
 }
 
 /// A caller who presses 1 every second.
-struct Eager(Time);
+struct PressesOne(Time);
 
-impl Caller for Eager {
+impl Caller for PressesOne {
     fn now(&self) -> Time {
         self.0
     }
@@ -692,41 +695,41 @@ impl Caller for Eager {
 }
 
 #[test]
-fn a_menu_that_calls_itself_ends_as_any_function_does() {
-    let eager = Channel::new(pbx::IncomingCall::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
+fn a_menu_that_calls_itself_runs_into_the_call_limit() {
+    let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
-    let fault = played.outcome.fault.expect("it goes on for ever").to_string();
+    let fault = played.outcome.fault.expect("the script has no fault").to_string();
     assert!(fault.contains("functions call each other too deep"), "{fault}");
     // As a loop it may go on for as long as the caller likes.
-    let eager = Channel::new(pbx::IncomingCall::default(), Box::new(Eager(Time::from_unix(1_700_000_000))));
+    let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let text = r#"let n = 0; while n < 300 { menu("vm-intro", #{ "1": || n += 1 }); } verbose(n)"#;
-    assert_eq!(says(&play(eager, text).lines), ["300"]);
+    assert_eq!(logged(&play(eager, text).lines), ["300"]);
 }
 
 #[test]
-fn mistakes_in_functions_are_told_where_they_are() {
+fn faults_in_function_arguments_are_reported_at_their_line() {
     let fault = |text: &str| {
         let played = play(channel("presses 1 when vm-intro"), text);
-        played.outcome.fault.expect("there is a mistake").to_string()
+        played.outcome.fault.expect("the script has no fault").to_string()
     };
     let told = fault("ask(\"vm-intro\", #{ max: 1,\n    valid: |keys| keys.lenn() == 4 })");
     assert!(told.starts_with("ivr.rhai:2:24: no function `lenn` for string"), "{told}");
     let told = fault("menu(\"vm-intro\", #{ \"1\": Fn(\"missing\") })");
     assert_eq!(
         told,
-        "ivr.rhai:1:1: menu: `choices` names `missing`: there is no function of that name with one parameter or none"
+        "ivr.rhai:1:1: menu: `choices` names `missing`, but no function of that name has one parameter or none"
     );
     let told = fault("ask(\"vm-intro\", #{ max: 1, valid: |one, two| one })");
     assert_eq!(
         told,
-        "ivr.rhai:1:1: ask: `valid` holds a function of several parameters: it is called with the keys, or without anything"
+        "ivr.rhai:1:1: ask: `valid` must be a function with one parameter, which gets the keys, or with none"
     );
     let told = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
     assert!(told.ends_with("#{ \"1\": 5 }"), "{told}");
 }
 
 #[test]
-fn each_try_says_what_belongs_to_it() {
+fn each_try_plays_its_own_prompt() {
     check_sent(
         "presses 1# when beep after 3s",
         r#"ask("beep", #{ min: 2, first: 1, tries: 4, no_input: [["digits/1"], ["digits/2"]], no_match: "digits/9", give_up: 0 })"#,

@@ -1,4 +1,4 @@
-//! Phrases: a table beside a script, in the caller's language, and edited while calls run.
+//! Phrases: a table beside a script, in the caller's language, edited while calls run.
 
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::Server;
@@ -31,7 +31,7 @@ struct Played {
     lines: Vec<String>,
 }
 
-/// Plays a script in a call of this language.
+/// Plays a script in a call in this language.
 fn play(script: &Script, language: &str) -> Played {
     let call = IncomingCall { language: language.to_owned(), ..IncomingCall::default() };
     let channel = Channel::new(call, Box::new(Plan::parse("").unwrap())).with_sounds(Sounds::stock().into());
@@ -43,7 +43,7 @@ fn play(script: &Script, language: &str) -> Played {
 }
 
 impl Played {
-    /// The lines sent, in short.
+    /// Returns the lines sent, in short.
     fn sent(&self) -> String {
         let sent = self.lines.iter().filter_map(|line| line.strip_prefix("C: "));
         let sent =
@@ -59,7 +59,7 @@ fn load(folder: &Folder, script: &str) -> Result<Script, LoadError> {
     Script::load(&folder.path(script), None, &Language::new())
 }
 
-/// What a script beside [`TABLE`] sends.
+/// Checks what a script beside [`TABLE`] sends.
 #[track_caller]
 fn check(language: &str, script: &str, expected: &str) {
     let folder = Folder::new();
@@ -70,7 +70,7 @@ fn check(language: &str, script: &str, expected: &str) {
 }
 
 #[test]
-fn the_caller_s_language_chooses_the_words() {
+fn the_callers_language_chooses_the_phrase() {
     let script = r#"for n in [0, 1, 3] { say(#{ phrase: "messages", n: n }); }"#;
     let english = "vm-youhave, vm-no, vm-messages, vm-youhave, 1, vm-message, vm-youhave, 3, vm-messages";
     check("en", script, english);
@@ -80,7 +80,7 @@ fn the_caller_s_language_chooses_the_words() {
 }
 
 #[test]
-fn the_language_is_followed_and_asked_for_only_after_an_application() {
+fn the_language_is_queried_again_only_after_an_application() {
     let say = r#"say(#{ phrase: "messages", n: 1 });"#;
     check(
         "en",
@@ -93,12 +93,12 @@ fn the_language_is_followed_and_asked_for_only_after_an_application() {
         "EXEC Set CHANNEL(language)=pl, NOOP, GET VARIABLE CHANNEL(language), vm-youhave, 1 f, vm-message, \
          vm-youhave, 1 f, vm-message",
     );
-    // One language has this phrase: nothing needs to be known.
+    // Only one language has this phrase, so the caller's need not be known.
     check("en", r#"exec("NoOp"); say(#{ phrase: "when", time: 5 })"#, "EXEC NoOp, SAY DATETIME 5 A dB");
 }
 
 #[test]
-fn a_zone_alone_has_the_format_of_the_language() {
+fn a_time_zone_alone_uses_the_languages_format() {
     check(
         "en",
         r#"set_variable("CHANNEL(language)", "de"); say(#{ date: 5, zone: "UTC" })"#,
@@ -107,13 +107,13 @@ fn a_zone_alone_has_the_format_of_the_language() {
 }
 
 #[test]
-fn parts_stand_in_parts() {
+fn parts_can_contain_parts() {
     check(
         "en",
         r#"say(["beep", #{ list: [1, #{ phrase: "messages", n: 2 }, #{ duration: 61 }] }, #{ money: 2, currency: "EUR" }])"#,
         "beep, 1, vm-youhave, 2, vm-messages, vm-and, 1, minute, vm-and, 1, second, 2, SAY ALPHA EUR",
     );
-    // A question has them too.
+    // Questions use them too.
     check(
         "en",
         r#"ask(#{ phrase: "messages", n: 0 }, #{ tries: 1, first: 1 })"#,
@@ -122,7 +122,7 @@ fn parts_stand_in_parts() {
 }
 
 #[test]
-fn what_is_wrong_can_be_caught_and_nothing_is_said() {
+fn errors_in_phrases_can_be_caught_and_nothing_is_sent() {
     check(
         "en",
         r#"try { say(["beep", #{ phrase: "mesages", n: 1 }]) } catch(e) { verbose(e.kind + " " + e.parameter); }
@@ -132,18 +132,18 @@ fn what_is_wrong_can_be_caught_and_nothing_is_said() {
 }
 
 #[test]
-fn phrases_that_say_each_other_come_to_an_end() {
+fn phrases_that_contain_each_other_are_an_error() {
     let folder = Folder::new();
     folder.file("game.rhai", "say(#{ ordinal: 3 })");
     folder.file("game.phrases", "ordinal: {n ordinal}");
     let played = play(&load(&folder, "game.rhai").unwrap(), "en");
     let fault = played.outcome.fault.unwrap().to_string();
-    let expected = "say: `parts` has parts in parts more than 16 deep: phrases that say each other?";
+    let expected = "say: `parts` has parts nested more than 16 deep: do phrases say each other?";
     assert!(fault.ends_with(expected), "{fault}");
 }
 
 #[test]
-fn an_imported_script_says_the_phrases_of_its_importer() {
+fn an_imported_script_uses_the_phrases_of_its_importer() {
     let folder = Folder::new();
     folder.file("game.rhai", r#"import "lib/tell" as tell; tell::tell(1)"#);
     folder.file("game.phrases", TABLE);
@@ -153,19 +153,19 @@ fn an_imported_script_says_the_phrases_of_its_importer() {
 }
 
 #[test]
-fn a_link_to_a_script_finds_the_table_there() {
+fn a_link_to_a_script_finds_the_table_of_its_target() {
     let folder = Folder::new();
     folder.file("real/game.rhai", r#"say(#{ phrase: "messages", n: 0 })"#);
     folder.file("real/game.phrases", TABLE);
     symlink(folder.path("real/game.rhai"), folder.path("call.rhai")).unwrap();
     assert_eq!(play(&load(&folder, "call.rhai").unwrap(), "en").sent(), "vm-youhave, vm-no, vm-messages");
-    // A table of the link's own goes first.
+    // A table beside the link itself takes precedence.
     folder.file("call.phrases", "messages: beep");
     assert_eq!(play(&load(&folder, "call.rhai").unwrap(), "en").sent(), "beep");
 }
 
 #[test]
-fn a_flawed_table_is_shown_with_its_line_and_a_caret() {
+fn a_fault_in_a_table_is_shown_with_its_line_and_a_caret() {
     let folder = Folder::new();
     let script = folder.file("game.rhai", "answer();");
     let table = folder.path("game.phrases");
@@ -200,13 +200,13 @@ fn the_version_covers_the_table() {
 }
 
 #[test]
-fn an_edited_table_is_live_like_an_edited_script() {
+fn an_edited_table_takes_effect_in_the_next_call() {
     let folder = Folder::new();
     folder.file("scripts/game.rhai", r#"say(#{ phrase: "x" })"#);
     folder.file("scripts/other.rhai", "answer()");
     let mut now = Time::from_unix(1_000);
     let (library, _) = Library::open(&folder.path("scripts"), &Language::new(), now).unwrap();
-    let mut settle = |library: &Library| {
+    let mut changes_when_quiet = |library: &Library| {
         let mut changes = Vec::new();
         for later in [40, 100, 100] {
             now = now + Duration::from_millis(later);
@@ -224,29 +224,29 @@ fn an_edited_table_is_live_like_an_edited_script() {
         words.collect::<Vec<_>>().join(" ")
     };
     let says = |library: &Library| play(&library.get("game").unwrap().script, "en").sent();
-    assert_eq!(settle(&library), "");
+    assert_eq!(changes_when_quiet(&library), "");
     assert_eq!(says(&library), "");
-    // It appears, is changed, broken, mended and gone.
+    // It appears, is changed, broken, mended and removed.
     folder.file("scripts/game.phrases", "x: beep");
-    assert_eq!(settle(&library), "game.rhai is live, version V after V");
+    assert_eq!(changes_when_quiet(&library), "game.rhai is live, version V after V");
     assert_eq!(says(&library), "beep");
     agi_rhai::clock::sleep(Duration::from_millis(11));
     folder.file("scripts/game.phrases", "x: tt-monkeys");
-    assert_eq!(settle(&library), "game.rhai is live, version V after V");
+    assert_eq!(changes_when_quiet(&library), "game.rhai is live, version V after V");
     assert_eq!(says(&library), "tt-monkeys");
     agi_rhai::clock::sleep(Duration::from_millis(11));
     folder.file("scripts/game.phrases", "x beep");
     assert_eq!(
-        settle(&library),
+        changes_when_quiet(&library),
         "game.rhai is broken, version V goes on: /game.phrases:1:1: there is no `:` after the name; \
          a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`"
     );
     assert_eq!(says(&library), "tt-monkeys");
     agi_rhai::clock::sleep(Duration::from_millis(11));
     folder.file("scripts/game.phrases", "x: tt-monkeys");
-    assert_eq!(settle(&library), "game.rhai is mended, version V goes on");
+    assert_eq!(changes_when_quiet(&library), "game.rhai is mended, version V goes on");
     std::fs::remove_file(folder.path("scripts/game.phrases")).unwrap();
-    assert_eq!(settle(&library), "game.rhai is live, version V after V");
+    assert_eq!(changes_when_quiet(&library), "game.rhai is live, version V after V");
     assert_eq!(says(&library), "");
 }
 
@@ -258,11 +258,11 @@ fn a_table_outside_the_folder_is_not_read() {
     symlink(folder.path("outside.phrases"), folder.path("scripts/game.phrases")).unwrap();
     let (library, _) = Library::open(&folder.path("scripts"), &Language::new(), Time::from_unix(1_000)).unwrap();
     let fault = play(&library.get("game").unwrap().script, "en").outcome.fault.unwrap().to_string();
-    assert!(fault.contains("beside the script is no table of phrases"), "{fault}");
+    assert!(fault.contains("there is no table of phrases (NAME.phrases) beside the script"), "{fault}");
 }
 
 #[test]
-fn the_server_says_phrases_too() {
+fn phrases_work_on_the_server() {
     let folder = Folder::new();
     folder.file("scripts/game.rhai", r#"say(#{ phrase: "messages", n: 2 })"#);
     folder.file("scripts/game.phrases", TABLE);
@@ -275,7 +275,7 @@ fn the_server_says_phrases_too() {
 }
 
 #[test]
-fn the_checker_reads_the_table() {
+fn the_checker_checks_the_table() {
     let folder = Folder::new();
     folder.file("game.rhai", "say([\"hello\", #{ phrase: \"mesages\", n: 1 }, #{ phrase: \"hours\", n: 2 }]);\n");
     folder.file("game.prompts", "hello: Hello.\nmine: Mine.\nunheard: Nobody says this.\n");
@@ -307,7 +307,7 @@ warning[missing-words]: no words for "mien" in game.prompts
   |
   = help: did you mean "mine"?
 
-warning[unused-prompt]: nobody plays "unheard"
+warning[unused-prompt]: "unheard" is never played
  --> game.prompts:3:1
   |
 3 | unheard: Nobody says this.
@@ -318,8 +318,8 @@ warning[unused-prompt]: nobody plays "unheard"
     );
 }
 
-/// A table of phrases that use each other, so deep and so wide.
-fn tower(depth: usize, width: usize) -> String {
+/// Makes a table of phrases that use each other, this deep and this wide.
+fn nested_phrases(depth: usize, width: usize) -> String {
     let uses = |level: usize| format!("{{n money p{}}} ", level + 1).repeat(width);
     let lines = (0..depth).map(|level| {
         if level + 1 < depth { format!("p{level}: {}\n", uses(level)) } else { format!("p{level}: beep\n") }
@@ -327,14 +327,14 @@ fn tower(depth: usize, width: usize) -> String {
     lines.collect()
 }
 
-/// The program in a folder with this table and script, within 512 MiB and 5 s: its exit code, and what it says.
+/// Runs the program in a folder with this table and script, within 512 MiB and 5 s. Returns its exit code and output.
 #[track_caller]
 fn run(words: &str, script: &str, table: &str) -> (Option<i32>, String) {
     let folder = Folder::new();
     folder.file("game.rhai", script);
     folder.file("game.phrases", table);
     let mut command = std::process::Command::new("sh");
-    crate::support::process::bare(&mut command);
+    crate::support::process::clear_environment(&mut command);
     let line = format!(
         "ulimit -v 524288; printf 'agi_request: x\\n\\n200 result=1\\n' | {} {words} 2>&1",
         crate::support::process::program()
@@ -346,9 +346,9 @@ fn run(words: &str, script: &str, table: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_table_that_makes_too_much_of_its_phrases_is_refused_in_no_time() {
+fn a_table_whose_phrases_grow_too_large_is_refused_quickly() {
     for (depth, width, phrase) in [(8, 8, "p4"), (15, 15, "p11"), (64, 2, "p12"), (16, 1000, "p14"), (3, 32, "p0")] {
-        let (table, script) = (tower(depth, width), "answer();\nsay(#{ phrase: \"p0\", n: 1 });");
+        let (table, script) = (nested_phrases(depth, width), "answer();\nsay(#{ phrase: \"p0\", n: 1 });");
         let line = phrase[1..].parse::<usize>().unwrap() + 1;
         let expected = format!("the phrase `{phrase}` makes more than 1000 parts of the phrases it uses");
         let folder = Folder::new();
@@ -366,45 +366,45 @@ fn a_table_that_makes_too_much_of_its_phrases_is_refused_in_no_time() {
 }
 
 #[test]
-fn what_a_call_makes_of_phrases_has_a_bound_too() {
+fn phrases_that_grow_too_large_in_a_call_are_refused() {
     let eight = "{x} ".repeat(8);
-    // The script gives the phrases to each other.
+    // The script passes the phrases to each other.
     let given = (format!("p: {eight}\n"), "let x = \"beep\"; for i in 0..8 { x = #{ phrase: \"p\", x: x }; } say(x);");
-    // Nothing is said, however often.
+    // Nothing is sent, however often.
     let silent = (format!("p: {eight}\n"), "let x = \"\"; for i in 0..12 { x = #{ phrase: \"p\", x: x }; } say(x);");
     let round = ("ordinal: {n ordinal} {n ordinal}\n".to_owned(), "say(#{ ordinal: 3 });");
     let many = |say: &str| format!("let x = []; for i in 0..1100 {{ x.push(\"beep\"); }} {say};");
     let (list, array) = (many("say(#{ list: x })"), many("say([x, \"beep\"])"));
     let (list, array) = ((String::new(), list.as_str()), (String::new(), array.as_str()));
     for ((table, script), expected) in [
-        (given, "makes more than 1000 parts to be said: the phrase `p` (./game.phrases, line 1) uses too many"),
-        (silent, "makes more than 1000 parts to be said: the phrase `p` (./game.phrases, line 1) uses too many"),
-        (round, "has parts in parts more than 16 deep: phrases that say each other?"),
-        (list, "is a list that makes more than 1000 parts to be said"),
+        (given, "makes more than 1000 parts to say: the phrase `p` (./game.phrases, line 1) uses too many"),
+        (silent, "makes more than 1000 parts to say: the phrase `p` (./game.phrases, line 1) uses too many"),
+        (round, "has parts nested more than 16 deep: do phrases say each other?"),
+        (list, "is a list that makes more than 1000 parts to say"),
         (array, "has more than 1000 parts"),
     ] {
         let (code, said) = run("game.rhai", script, &table);
         assert!(code == Some(1) && said.contains(expected), "{script}: {said}");
         assert!(said.contains("game.rhai:1:"), "{said}");
     }
-    // Texts too are counted before they are copied.
+    // Texts are counted too before they are copied.
     let long = "let x = \"x\"; while x.len() < 500000 { x += x; } ";
     for say in ["say(x)", "say(#{ phrase: \"p\", x: x })", "say(#{ spell: x })", "say(#{ digits: x })"] {
         let (code, said) = run("game.rhai", &format!("{long}{say}"), &format!("p: {}\n", "{x} ".repeat(900)));
         assert!(code == Some(1) && said.contains("is a text of 524288 bytes: a line to Asterisk has 8190"), "{said}");
     }
-    // Real sentences are far from it.
+    // Real sentences are far below the limit.
     let played = {
         let folder = Folder::new();
         folder.file("game.rhai", "say(#{ phrase: \"p0\", n: 1 })");
-        folder.file("game.phrases", tower(3, 15));
+        folder.file("game.phrases", nested_phrases(3, 15));
         play(&load(&folder, "game.rhai").unwrap(), "en")
     };
     assert_eq!(played.sent().matches("beep").count(), 225);
 }
 
 #[test]
-fn a_large_table_is_read_and_checked_in_no_time() {
+fn a_large_table_is_read_and_checked_quickly() {
     let many = |line: &dyn Fn(usize) -> String| (0..20_000).map(line).collect::<String>();
     let tables = [
         (0..100_000).map(|n| format!("p{n}: sound-{n} {{n}} a-longer-sound-{n}\n")).collect(),
@@ -429,7 +429,7 @@ fn a_large_table_is_read_and_checked_in_no_time() {
             assert!(fault.render(false).len() < 10_000, "{start}: {}", fault.message);
         }
     }
-    // Each has a suggestion to look for, among as many.
+    // Each needs a suggestion out of as many.
     let folder = Folder::new();
     folder.file("game.rhai", many(&|n| format!("// {n}\n")) + "say(#{ phrase: \"p7\", n: 7 })");
     folder.file("game.phrases", (0..1000).map(|n| format!("p{n}: sound-{n} {{n}}\n")).collect::<String>());

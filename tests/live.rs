@@ -17,11 +17,11 @@ pub enum Way {
     FastAgi,
 }
 
-/// The server all these tests share.
+/// The server that all these tests share.
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(&[]));
 
 impl Way {
-    /// Puts a script where this way finds it.
+    /// Saves a script where this way of calling looks for it.
     fn script(self, name: &str, text: &str) {
         let text = text.replace("live-WAY", &self.family());
         match self {
@@ -37,7 +37,7 @@ impl Way {
         }
     }
 
-    /// What the operator sees.
+    /// Returns the log that the operator sees.
     fn log(self) -> String {
         match self {
             Way::Agi => asterisk().stderr(),
@@ -45,18 +45,18 @@ impl Way {
         }
     }
 
-    /// A caller of this way's own.
+    /// Returns a caller's number that only this way uses.
     fn number(self, number: &str) -> String {
         format!("7{}{number}", self as usize)
     }
 
-    /// What scripts know as the family `live-WAY` of AstDB, which is common to both ways.
+    /// Returns the family of AstDB that scripts call `live-WAY`, since both ways share the database.
     fn family(self) -> String {
         format!("live-{self:?}")
     }
 }
 
-/// Both ways at the same time; a thread's name tells which of them fails.
+/// Runs a test in both ways at the same time. The thread's name says which one fails.
 fn both(test: impl Fn(Way) + Sync) {
     thread::scope(|scope| {
         for way in [Way::Agi, Way::FastAgi] {
@@ -70,15 +70,15 @@ pub fn pause(ms: u64) {
     thread::sleep(Duration::from_millis(ms));
 }
 
-/// A script of this name, played by a silent caller to its end.
-fn played(way: Way, name: &str, script: &str) -> (Running, Ending) {
+/// Plays a script of this name with a silent caller to its end.
+fn play_silently(way: Way, name: &str, script: &str) -> (Running, Ending) {
     way.script(name, script);
     let mut call = asterisk().call(way.call(name, &[]));
     let ending = call.wait_end();
     (call, ending)
 }
 
-/// The commands so far.
+/// Returns the commands so far.
 pub fn commands(call: &Running) -> Vec<String> {
     call.executed().into_iter().map(|executed| executed.command).collect()
 }
@@ -88,8 +88,8 @@ pub fn ends(ending: &Ending, agistatus: &str, status: &str, went_on: bool) {
     assert_eq!(ended, (agistatus, status, went_on), "{ending:?}");
 }
 
-/// A value of AstDB that a script writes after a hangup: the call's end may come before it.
-pub fn noted(family: &str, key: &str) -> Option<String> {
+/// Returns a value of AstDB that a script writes after a hangup: the call's end may come earlier.
+pub fn value_after_hangup(family: &str, key: &str) -> Option<String> {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let value = asterisk().database_get(family, key);
@@ -102,7 +102,7 @@ pub fn noted(family: &str, key: &str) -> Option<String> {
 
 // ---- the subtraction game
 
-/// How its caller answers.
+/// How the caller answers.
 #[derive(Clone, Copy, PartialEq)]
 enum Player {
     Right,
@@ -122,12 +122,12 @@ fn short_game(way: Way) -> &'static str {
     "short-subtraction.rhai"
 }
 
-/// The number in `SAY NUMBER 12 ""`.
+/// Returns the number in `SAY NUMBER 12 ""`.
 fn spoken(command: &str) -> Option<i64> {
     command.strip_prefix("SAY NUMBER ")?.split(' ').next()?.parse().ok()
 }
 
-/// Plays it and looks at every command on the way.
+/// Plays the game and checks every command on the way.
 fn subtraction(way: Way, number: &str, player: Player) {
     let mut call = asterisk().call(way.call(short_game(way), &[]).caller_id(&format!("Player <{number}>")));
     let (mut sums, mut right) = (0, 0);
@@ -179,14 +179,14 @@ fn subtraction(way: Way, number: &str, player: Player) {
     expect(&mut call, r#"SET VARIABLE "AGI_RHAI_STATUS" "SUCCESS""#);
     ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
     assert_eq!(asterisk().database_get("subtraction", number), Some(right.to_string()));
-    // Every prompt is there and is heard.
+    // Every prompt exists and is played.
     let dialogue = render(&call.transcript());
     assert!(!dialogue.contains("result=-1") && !dialogue.contains("endpos=0"), "{dialogue}");
 }
 
-/// All at the same time, for it takes half a minute; its name makes it one of the first.
+/// All at the same time, since it takes half a minute; its name makes it one of the first.
 #[test]
-fn live_all_games() {
+fn live_all_games_can_be_played() {
     let games = [("1", Player::Right), ("2", Player::Wrong), ("3", Player::Silent), ("4", Player::Star)];
     both(|way| {
         thread::scope(|scope| {
@@ -201,20 +201,20 @@ fn live_all_games() {
 
 /// A caller who hangs up in the middle keeps the score.
 #[test]
-fn live_subtraction_hung_up() {
+fn live_subtraction_keeps_the_score_at_a_hangup() {
     both(|way| {
         let mut call =
             asterisk().call(way.call(short_game(way), &[]).caller_id(&format!("Gone <{}>", way.number("5"))));
         call.wait_for("GET DATA");
         call.hangup();
         ends(&call.wait_end(), "HANGUP", "HANGUP", false);
-        assert_eq!(noted("subtraction", &way.number("5")).as_deref(), Some("0"));
+        assert_eq!(value_after_hangup("subtraction", &way.number("5")).as_deref(), Some("0"));
     });
 }
 
 // ---- the other games
 
-/// Found by halves.
+/// The number is found by bisection.
 fn guess(way: Way) {
     let number = way.number("11");
     let mut call = asterisk().call(way.call("guess.rhai", &[]).caller_id(&format!("Guesser <{number}>")));
@@ -246,9 +246,9 @@ fn guess(way: Way) {
     assert_eq!(asterisk().database_get("guess", &number), Some(guesses.to_string()));
 }
 
-/// Two rows right, then a mistake; and the record's name is recorded.
+/// Two rows right, then a mistake; and the record holder's name is recorded.
 fn memory(way: Way) {
-    // With a record of its way's own, or it would be broken by the other's.
+    // Each way has a record of its own, which the other could break otherwise.
     let game = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/memory.rhai")).unwrap();
     let own = game.replace("\"memory\"", "\"live-WAY\"").replace("memory-name", "live-WAY-name");
     assert_ne!(own, game, "the record is not where it was");
@@ -264,7 +264,7 @@ fn memory(way: Way) {
         call.wait_for("GET DATA");
         pause(600);
         if length == 6 {
-            // Not the row: as many stars.
+            // Not the row, but as many stars.
             call.press("******");
             break;
         }
@@ -289,8 +289,8 @@ fn memory(way: Way) {
 
 // ---- hangups
 
-/// Runs a script, hangs up so long after this command begins, and tells what `on_hangup` noted in AstDB.
-fn hung_up(way: Way, name: &str, script: &str, command: &str, after: u64) -> (Running, Option<String>) {
+/// Runs a script, hangs up this long after a command begins, and returns what `on_hangup` noted in AstDB.
+fn hang_up_during(way: Way, name: &str, script: &str, command: &str, after: u64) -> (Running, Option<String>) {
     let file = format!("hangup/{name}.rhai");
     let note = format!(
         r#"fn on_hangup(last) {{ database_put("live-WAY", "{name}", `${{last.command}} ${{last.line}} ${{last.result}} ${{state.note}}`); }}"#
@@ -303,72 +303,72 @@ fn hung_up(way: Way, name: &str, script: &str, command: &str, after: u64) -> (Ru
     let ending = running.wait_end();
     ends(&ending, "HANGUP", "HANGUP", false);
     assert!(!commands(&running).iter().any(|command| command.contains("not reached")), "{}", running.story());
-    // Nobody waits for a script that ended with its call.
+    // The dialplan doesn't wait for a script that ends with its call.
     assert!(ending.lasted < Duration::from_secs(8), "{ending:?}");
-    let noted = noted(&way.family(), name);
+    let noted = value_after_hangup(&way.family(), name);
     (running, noted)
 }
 
 #[test]
-fn live_hangup_in_a_prompt() {
+fn live_a_hangup_ends_a_prompt() {
     both(|way| {
         let script = "answer();\nstream_file(\"demo-congrats\");\nnoop(\"not reached\");";
-        let (_, noted) = hung_up(way, "prompt", script, "STREAM FILE", 600);
+        let (_, noted) = hang_up_during(way, "prompt", script, "STREAM FILE", 600);
         assert_eq!(noted.as_deref(), Some("stream_file 3  kept"));
     });
 }
 
 #[test]
-fn live_hangup_in_get_data() {
+fn live_a_hangup_ends_get_data() {
     both(|way| {
         let script = "answer();\nlet x = get_data(\"beep\", 60000, 4);\nnoop(\"not reached\");";
-        let (_, noted) = hung_up(way, "data", script, "GET DATA", 900);
+        let (_, noted) = hang_up_during(way, "data", script, "GET DATA", 900);
         assert!(noted.as_deref().is_some_and(|noted| noted.starts_with("get_data 3 ")), "{noted:?}");
     });
 }
 
 #[test]
-fn live_hangup_in_wait_for_digit() {
+fn live_a_hangup_ends_wait_for_digit() {
     both(|way| {
         let script =
             "answer();\ntry { wait_for_digit(60000); } catch { noop(\"not reached\"); }\nnoop(\"not reached\");";
-        let (_, noted) = hung_up(way, "digit", script, "WAIT FOR DIGIT", 500);
+        let (_, noted) = hang_up_during(way, "digit", script, "WAIT FOR DIGIT", 500);
         assert_eq!(noted.as_deref(), Some("wait_for_digit 3  kept"));
     });
 }
 
 #[test]
-fn live_hangup_in_sleep() {
+fn live_a_hangup_ends_sleep() {
     both(|way| {
         let script = "answer();\nnoop(\"begin\");\nsleep(60);\nnoop(\"not reached\");";
-        let (_, noted) = hung_up(way, "sleep", script, "NOOP", 500);
+        let (_, noted) = hang_up_during(way, "sleep", script, "NOOP", 500);
         assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
     });
 }
 
 #[test]
-fn live_hangup_while_the_script_computes() {
+fn live_a_hangup_ends_a_computing_script() {
     both(|way| {
-        // With a command now and then, or the host would stop it for its computing.
+        // With a command now and then, or the host would stop it for computing too long.
         let script =
             "answer();\nnoop(\"begin\");\nloop { let n = 0; while n < 20000 { n += 1; } get_variable(\"X\"); }";
-        let (_, noted) = hung_up(way, "computing", script, "NOOP", 500);
+        let (_, noted) = hang_up_during(way, "computing", script, "NOOP", 500);
         assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
     });
 }
 
 #[test]
-fn live_hangup_while_the_script_only_computes() {
+fn live_a_hangup_ends_a_script_that_sends_no_commands() {
     both(|way| {
         // 300 ms are less than the second it may compute.
         let script = "answer();\nnoop(\"begin\");\nloop { }";
-        let (_, noted) = hung_up(way, "spinning", script, "NOOP", 300);
+        let (_, noted) = hang_up_during(way, "spinning", script, "NOOP", 300);
         assert!(noted.as_deref().is_some_and(|noted| noted.ends_with(" kept")), "{noted:?}");
     });
 }
 
 #[test]
-fn live_hangup_in_a_recording() {
+fn live_a_hangup_ends_a_recording() {
     both(|way| {
         let script = "answer();\nlet r = record_file(\"live-WAY\", \"gsm\", \"#\", 60000);\nnoop(\"not reached\");";
         let script = format!(
@@ -380,7 +380,8 @@ fn live_hangup_in_a_recording() {
         pause(1500);
         call.hangup();
         ends(&call.wait_end(), "HANGUP", "HANGUP", false);
-        let seconds: f64 = noted(&way.family(), "recording").expect("on_hangup has not run").parse().unwrap();
+        let seconds: f64 =
+            value_after_hangup(&way.family(), "recording").expect("on_hangup has not run").parse().unwrap();
         assert!((1.0..2.5).contains(&seconds), "{seconds}");
         let recorded = format!("{}.gsm", way.family());
         let folders = [asterisk().sounds_dir(), asterisk().sounds_dir().join("en")];
@@ -389,7 +390,7 @@ fn live_hangup_in_a_recording() {
 }
 
 #[test]
-fn live_redirect_looks_like_a_hangup() {
+fn live_redirect_counts_as_a_hangup() {
     both(|way| {
         let script =
             "answer();\nwait_for_digit(60000);\nfn on_hangup() { database_put(\"live-WAY\", \"redirect\", 1); }";
@@ -401,24 +402,24 @@ fn live_redirect_looks_like_a_hangup() {
         let ending = call.wait_end();
         assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
         assert!(ending.steps.iter().any(|step| step.starts_with("landed,other,2 ")), "{ending:?}");
-        assert_eq!(noted(&way.family(), "redirect").as_deref(), Some("1"));
+        assert_eq!(value_after_hangup(&way.family(), "redirect").as_deref(), Some("1"));
     });
 }
 
 #[test]
-fn live_hangup_by_the_script() {
+fn live_a_hangup_by_the_script_ends_it() {
     both(|way| {
         let script =
             "answer(); hangup(); noop(\"not reached\"); fn on_hangup() { database_put(\"live-WAY\", \"own\", 1); }";
-        let (call, ending) = played(way, "hangup/own.rhai", script);
+        let (call, ending) = play_silently(way, "hangup/own.rhai", script);
         ends(&ending, "HANGUP", "HANGUP", false);
         assert!(!commands(&call).iter().any(|command| command.contains("not reached")));
-        assert_eq!(noted(&way.family(), "own").as_deref(), Some("1"));
+        assert_eq!(value_after_hangup(&way.family(), "own").as_deref(), Some("1"));
     });
 }
 
 #[test]
-fn live_session_left_at_the_hangup() {
+fn live_asterisk_leaves_at_the_hangup() {
     both(|way| {
         // With AGIEXITONHANGUP Asterisk is gone before on_hangup can do anything; the script ends all the same.
         way.script(
@@ -435,9 +436,9 @@ fn live_session_left_at_the_hangup() {
 }
 
 #[test]
-fn live_hangup_without_a_notice() {
+fn live_a_hangup_without_a_notice_is_detected() {
     both(|way| {
-        // AGISIGHUP=false: only the failed command tells.
+        // AGISIGHUP=false: only the failed command shows the hangup.
         let script = "answer(); wait_for_digit(60000); noop(\"not reached\"); fn on_hangup() { database_put(\"live-WAY\", \"quiet\", 1); }";
         way.script("hangup/quiet.rhai", script);
         let mut call = asterisk().call(way.call("hangup/quiet.rhai", &[]).variable("AGISIGHUP", "false"));
@@ -445,26 +446,29 @@ fn live_hangup_without_a_notice() {
         call.hangup();
         let ending = call.wait_end();
         assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("HANGUP", "HANGUP"));
-        assert_eq!(noted(&way.family(), "quiet").as_deref(), Some("1"));
+        assert_eq!(value_after_hangup(&way.family(), "quiet").as_deref(), Some("1"));
     });
 }
 
 // ---- ends
 
 #[test]
-fn live_success() {
+fn live_the_end_of_the_script_is_success() {
     both(|way| {
-        let (_, ending) = played(way, "ends/success.rhai", "answer();");
+        let (_, ending) = play_silently(way, "ends/success.rhai", "answer();");
         ends(&ending, "SUCCESS", "SUCCESS", true);
         assert_eq!(ending.error, "");
     });
 }
 
 #[test]
-fn live_exit() {
+fn live_exit_ends_the_script_with_success() {
     both(|way| {
-        let (call, ending) =
-            played(way, "ends/exit.rhai", "fn leave() { exit(); } try { leave(); } catch { } noop(\"not reached\");");
+        let (call, ending) = play_silently(
+            way,
+            "ends/exit.rhai",
+            "fn leave() { exit(); } try { leave(); } catch { } noop(\"not reached\");",
+        );
         ends(&ending, "SUCCESS", "SUCCESS", true);
         let commands = commands(&call);
         assert!(commands[0].starts_with(r#"SET VARIABLE "AGI_RHAI_VERSION""#), "{commands:?}");
@@ -473,9 +477,9 @@ fn live_exit() {
 }
 
 #[test]
-fn live_fault() {
+fn live_a_fault_is_reported() {
     both(|way| {
-        let (mut call, ending) = played(way, "ends/fault.rhai", "answer();\nlet x = 1;\nx.nonsense();");
+        let (mut call, ending) = play_silently(way, "ends/fault.rhai", "answer();\nlet x = 1;\nx.nonsense();");
         ends(&ending, "FAILURE", "FAILURE", true);
         assert!(ending.error.contains("ends/fault.rhai:3:"), "{ending:?}");
         assert!(ending.error.contains("nonsense"), "{ending:?}");
@@ -485,27 +489,27 @@ fn live_fault() {
             .lines()
             .any(|line| line.contains("agi-rhai: ") && line.contains("ends/fault.rhai:3:") && !line.contains("AGI Rx"));
         assert!(shown, "{}", call.story());
-        // And, with its line of the script, in the log.
+        // And in the log, with its line of the script.
         assert!(way.log().contains("x.nonsense()"), "{}", way.log());
     });
 }
 
 #[test]
-fn live_fault_in_the_grammar() {
+fn live_a_syntax_error_is_reported() {
     both(|way| {
-        let (_, ending) = played(way, "ends/syntax.rhai", "answer();\nlet = 5;\n");
+        let (_, ending) = play_silently(way, "ends/syntax.rhai", "answer();\nlet = 5;\n");
         ends(&ending, "FAILURE", "FAILURE", true);
         assert!(ending.error.contains("ends/syntax.rhai:2:"), "{ending:?}");
     });
 }
 
 #[test]
-fn live_refused_command() {
+fn live_a_refused_command_can_be_caught() {
     both(|way| {
-        let (_, ending) = played(way, "ends/refused.rhai", "\n\nset_priority(\"no-such\");");
+        let (_, ending) = play_silently(way, "ends/refused.rhai", "\n\nset_priority(\"no-such\");");
         ends(&ending, "FAILURE", "FAILURE", true);
         assert!(ending.error.contains("ends/refused.rhai:3:"), "{ending:?}");
-        let (_, ending) = played(
+        let (_, ending) = play_silently(
             way,
             "ends/caught.rhai",
             "try { set_priority(\"no-such\"); } catch (e) { set_variable(\"KIND\", e.kind); }",
@@ -515,29 +519,29 @@ fn live_refused_command() {
 }
 
 #[test]
-fn live_endless_loop() {
+fn live_an_endless_loop_is_stopped() {
     both(|way| {
-        let (_, ending) = played(way, "ends/endless.rhai", "answer();\nloop {\n}");
+        let (_, ending) = play_silently(way, "ends/endless.rhai", "answer();\nloop {\n}");
         ends(&ending, "FAILURE", "FAILURE", true);
         assert!(ending.error.contains("ends/endless.rhai:"), "{ending:?}");
     });
 }
 
 #[test]
-fn live_missing_script() {
+fn live_a_missing_script_is_reported() {
     both(|way| {
         let mut call = asterisk().call(way.call("no-such-script.rhai", &[]));
         let ending = call.wait_end();
         ends(&ending, "FAILURE", "NOTFOUND", true);
         assert!(ending.error.contains("no-such-script.rhai"), "{ending:?}");
     });
-    // Not even the program: that is Asterisk's own to tell.
+    // Without the program, Asterisk itself reports it.
     let ending = asterisk().call(Call::agi("no-such-program,x")).wait_end();
     assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("NOTFOUND", ""));
 }
 
 #[test]
-fn live_missing_sound() {
+fn live_a_missing_sound_fails_no_call() {
     both(|way| {
         way.script(
         "ends/sound.rhai",
@@ -553,7 +557,7 @@ fn live_missing_sound() {
             (ending.status.as_str(), ending.went_on, ending.variables["KEYS"].as_str()),
             ("SUCCESS", true, "42")
         );
-        // Asterisk's own status counts a missing file as a failure: that is why ours is the one to test.
+        // Asterisk's own status counts a missing file as a failure; therefore dialplans should test ours.
         assert_eq!(ending.agistatus, "FAILURE");
         let log = way.log();
         assert!(log.contains("no-such-prompt") && log.contains("sound file missing"), "{log}");
@@ -561,7 +565,7 @@ fn live_missing_sound() {
 }
 
 #[test]
-fn live_dead_start() {
+fn live_start_on_a_dead_channel() {
     both(|way| {
         way.script(
         "ends/dead.rhai",
@@ -572,9 +576,9 @@ fn live_dead_start() {
         let ending = call.wait_end();
         assert_eq!(ending.status, "HANGUP", "{}", call.story());
         assert!(!commands(&call).iter().any(|command| command.contains("not reached")), "{}", call.story());
-        assert_eq!(noted(&way.family(), "k").as_deref(), Some("h"));
-        assert_eq!(noted(&way.family(), "bye").as_deref(), Some("1"));
-        // What Asterisk allows on a dead channel is no hangup.
+        assert_eq!(value_after_hangup(&way.family(), "k").as_deref(), Some("h"));
+        assert_eq!(value_after_hangup(&way.family(), "bye").as_deref(), Some("1"));
+        // Commands that Asterisk permits on a dead channel aren't taken for a hangup.
         way.script("ends/dead-well.rhai", "set_variable(\"WELL\", get_variable(\"EXTEN\"));");
         let ending = asterisk().call(way.call("ends/dead-well.rhai", &[]).dead()).wait_end();
         assert_eq!((ending.status.as_str(), ending.variables["WELL"].as_str()), ("SUCCESS", "h"));
@@ -583,26 +587,29 @@ fn live_dead_start() {
 }
 
 #[test]
-fn live_landing() {
+fn live_go_to() {
     both(|way| {
-        let (_, ending) =
-            played(way, "ends/landing.rhai", "answer(); go_to(\"landed\", \"other\", 2); noop(\"not reached\");");
+        let (_, ending) = play_silently(
+            way,
+            "ends/landing.rhai",
+            "answer(); go_to(\"landed\", \"other\", 2); noop(\"not reached\");",
+        );
         assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("SUCCESS", "SUCCESS"));
         let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
         assert_eq!(landed[0], "landed,other,2 NoOp(landed at 2)");
         // Without extension and priority: the first line of `s`.
-        let (_, ending) = played(way, "ends/landing-first.rhai", "go_to(\"landed\");");
+        let (_, ending) = play_silently(way, "ends/landing-first.rhai", "go_to(\"landed\");");
         let landed: Vec<_> = ending.steps.iter().filter(|step| step.starts_with("landed")).collect();
         assert_eq!(landed[0], "landed,s,1 NoOp(landed at 1)");
-        let (_, ending) = played(way, "ends/landing-label.rhai", "go_to(\"landed\", \"other\", \"label\");");
+        let (_, ending) = play_silently(way, "ends/landing-label.rhai", "go_to(\"landed\", \"other\", \"label\");");
         assert!(ending.steps.contains(&"landed,other,3 NoOp(landed at 3)".to_owned()), "{ending:?}");
     });
 }
 
 #[test]
-fn live_denied_application() {
+fn live_a_denied_application_is_refused() {
     both(|way| {
-        let (call, ending) = played(way, "ends/denied.rhai", "exec(\"System\", \"true\");");
+        let (call, ending) = play_silently(way, "ends/denied.rhai", "exec(\"System\", \"true\");");
         ends(&ending, "FAILURE", "FAILURE", true);
         assert!(ending.error.contains("System") && ending.error.contains("--allow-exec System"), "{ending:?}");
         assert!(!commands(&call).iter().any(|command| command.starts_with("EXEC")));
@@ -611,47 +618,48 @@ fn live_denied_application() {
 
 // ---- beginnings
 
-const TELL: &str = "for i in 0..args.len() { set_variable(`ARG_${i}`, args[i]); } set_variable(\"COUNT\", args.len());";
+const SETS_ARGUMENTS: &str =
+    "for i in 0..args.len() { set_variable(`ARG_${i}`, args[i]); } set_variable(\"COUNT\", args.len());";
 
-/// What `TELL` told.
-fn told(ending: &Ending) -> Vec<String> {
+/// Returns what `SETS_ARGUMENTS` set.
+fn arguments_set(ending: &Ending) -> Vec<String> {
     assert_eq!(ending.status, "SUCCESS", "{ending:?}");
     let count: usize = ending.variables["COUNT"].parse().unwrap();
     (0..count).map(|i| ending.variables[&format!("ARG_{i}")].clone()).collect()
 }
 
 #[test]
-fn live_arguments() {
+fn live_arguments_reach_the_script() {
     both(|way| {
-        way.script("args.rhai", TELL);
+        way.script("args.rhai", SETS_ARGUMENTS);
         let args = ["-x", "a,b", "say \"hi\"", "", "grüße ☎", "--help", "(x)[y]", "a b"];
         let ending = asterisk().call(way.call("args.rhai", &args)).wait_end();
-        assert_eq!(told(&ending), args);
-        // Without its ending, and without arguments.
+        assert_eq!(arguments_set(&ending), args);
+        // Without its extension, and without arguments.
         let ending = asterisk().call(way.call("args", &[])).wait_end();
-        assert_eq!(told(&ending), Vec::<String>::new());
+        assert_eq!(arguments_set(&ending), Vec::<String>::new());
     });
     // Options stand before the script.
     let ending = asterisk().call(Call::agi("agi-rhai,--log-level=debug,--seed=1,args.rhai,a")).wait_end();
-    assert_eq!(told(&ending), ["a"]);
+    assert_eq!(arguments_set(&ending), ["a"]);
 }
 
 #[test]
-fn live_script_started_by_itself() {
+fn live_a_script_can_be_executed_by_its_hashbang() {
     let program = asterisk().inside(&asterisk().agi_dir().join("agi-rhai"));
-    asterisk().program("itself.rhai", &format!("#!{program}\n{TELL}"));
+    asterisk().program("itself.rhai", &format!("#!{program}\n{SETS_ARGUMENTS}"));
     let ending = asterisk().call(Call::agi("itself.rhai,-x,b")).wait_end();
-    assert_eq!(told(&ending), ["-x", "b"]);
+    assert_eq!(arguments_set(&ending), ["-x", "b"]);
     assert_eq!(ending.agistatus, "SUCCESS");
-    // As scripts are usually begun, found by `env` in the PATH: here the folder where the program is.
+    // As scripts are usually started, found by `env` in the PATH: here the folder of the program.
     let folder = asterisk().inside(&asterisk().agi_dir());
-    asterisk().program("by-env.rhai", &format!("#!/usr/bin/env -S PATH={} agi-rhai\n{TELL}", folder));
+    asterisk().program("by-env.rhai", &format!("#!/usr/bin/env -S PATH={} agi-rhai\n{SETS_ARGUMENTS}", folder));
     let ending = asterisk().call(Call::agi("by-env.rhai,a")).wait_end();
-    assert_eq!(told(&ending), ["a"]);
+    assert_eq!(arguments_set(&ending), ["a"]);
 }
 
 #[test]
-fn live_eagi() {
+fn live_eagi_works_like_agi() {
     asterisk().script("eagi.rhai", "answer(); set_variable(\"ENHANCED\", env.agi_enhanced); stream_file(\"demo-congrats\", \"#\", 200000); wait_for_digit(500);");
     let ending = asterisk().call(Call::script("eagi.rhai", &[]).eagi().sounding()).wait_end();
     ends(&ending, "SUCCESS", "SUCCESS", true);
@@ -659,7 +667,7 @@ fn live_eagi() {
 }
 
 #[test]
-fn live_twice_on_one_channel() {
+fn live_two_scripts_run_on_one_channel() {
     both(|way| {
         way.script("twice.rhai", "set_variable(\"RUNS\", to_number(get_variable(\"RUNS\"), 0) + 1);");
         let ending = asterisk().call(way.call("twice.rhai", &[]).twice()).wait_end();
@@ -669,12 +677,12 @@ fn live_twice_on_one_channel() {
 }
 
 #[test]
-fn live_values_that_look_like_the_protocol() {
+fn live_values_that_look_like_the_protocol_stay_values() {
     both(|way| {
-        // Line ends, parentheses and the protocol's own words in values.
+        // Line ends, parentheses and words of the protocol in values.
         let script = "answer(); set_variable(\"AGIEXECFULL\", true); exec(\"Set\", \"V=one${STRFTIME(0,UTC,%n)}HANGUP${STRFTIME(0,UTC,%n)}200 result=1) (x)\"); \
                   let v = get_variable(\"V\"); set_variable(\"LENGTH\", v.len()); set_variable(\"SAME\", v == \"one\\nHANGUP\\n200 result=1) (x)\"); stream_file(\"beep\");";
-        let (mut call, ending) = played(way, "values.rhai", script);
+        let (mut call, ending) = play_silently(way, "values.rhai", script);
         assert_eq!(ending.status, "SUCCESS");
         assert!(commands(&call).iter().any(|command| command.starts_with("STREAM FILE")), "{}", call.story());
         assert_eq!(ending.variables["SAME"], "1", "{ending:?}");

@@ -1,5 +1,5 @@
-//! The simulator held against the real Asterisk: the same script and the same caller on both, the transcripts equal line
-//! by line but for what [`equal`] lists, for every command there is.
+//! Compares the simulator with the real Asterisk: the same script and caller on both give equal transcripts, line by
+//! line except for what [`equal`] lists, for every command there is.
 
 use crate::support::asterisk::{Call, Line, asterisk};
 use agi_rhai::command::{COMMANDS, Table};
@@ -13,16 +13,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How many calls there are at a time.
-const LANES: usize = 12;
-/// How often a case that differs is tried again: on a busy machine a key may come later than meant. What differs every
-/// time is a difference.
-const TRIES: usize = 3;
+/// The number of calls at a time.
+const PARALLEL_CALLS: usize = 12;
+/// How often a case that differs is retried: on a busy machine a key may come later than planned. A real difference
+/// appears every time.
+const MAX_TRIES: usize = 3;
 /// Two frames of sound, in samples.
 const FRAMES: i64 = 320;
 
-/// A script and its caller, who follows a plan in the words of [`Plan`]; keys of one step are 100 ms
-/// apart unless it says otherwise.
+/// A script and its caller, who follows a [`Plan`]. The keys of one step are 100 ms apart unless it says otherwise.
 pub struct Case {
     pub name: &'static str,
     pub plan: &'static str,
@@ -47,7 +46,7 @@ impl Case {
 
 /// A caller whose line carries sound.
 fn sounding(case: Case) -> Case {
-    // Answering waits for the first sound, which is there at once.
+    // Answering waits for the first sound, which comes at once.
     case.simulated(|channel| channel.with_voice(Voice::Speaks).with_answer_delay(Duration::ZERO)).live(Call::sounding)
 }
 
@@ -243,7 +242,7 @@ fn cases() -> Vec<Case> {
         case("text", "says \"hello (world)\" after 1s, says \"yes\" after 1s", r#"answer(); receive_text(3000); receive_char(3000); receive_text(300); receive_char(300); receive_text(0); receive_char(0)"#),
         case("text for ever", "says \"ok\" after 1s, hangs up after 500ms", r#"answer(); receive_text(-1); receive_char(5000); fn on_hangup() { noop("bye"); }"#),
         case("send", "", r#"answer(); send_text("hello"); send_text("hello world"); send_text(""); send_image("no-such-image")"#),
-        // The rest.
+        // Other commands.
         case("console", "", r#"verbose("hello"); verbose("hello \"you\"", 3); noop(); noop("a", "b c")"#),
         case(
             "speech",
@@ -261,7 +260,7 @@ fn cases() -> Vec<Case> {
         case("fault", "", "answer();\nlet x = 1;\nx.nonsense()"),
         case("uncaught", "", r#"set_priority("no-such")"#),
     ];
-    // After the hangup: what is allowed, and what is not.
+    // After the hangup: what Asterisk permits, and what it doesn't.
     cases.push(
         case(
             "dead",
@@ -283,9 +282,9 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What the caller does, and when.
+/// A step of the caller: an act, and when it happens.
 struct Step {
-    /// The prompt awaited.
+    /// The prompt that is awaited.
     when: Option<String>,
     after: Duration,
     act: Act,
@@ -298,7 +297,7 @@ enum Act {
     Say(String),
 }
 
-/// The same words as [`Plan`] reads.
+/// Parses the same notation as [`Plan`].
 fn steps(plan: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for step in plan.split(", ").filter(|step| !step.is_empty()) {
@@ -344,7 +343,7 @@ fn plays(command: &str, prompt: &str) -> bool {
     }
 }
 
-/// On the real one.
+/// Plays the case on the real Asterisk.
 fn live(case: &Case) -> Vec<String> {
     let file = format!("live-commands/{}.rhai", case.name.replace(' ', "-"));
     asterisk().script(&file, case.script);
@@ -362,7 +361,7 @@ fn live(case: &Case) -> Vec<String> {
             if prompt == "recording" && current.as_ref().is_some_and(|command| command.contains(" BEEP")) {
                 now += Duration::from_millis(440);
             }
-            // Each playing answers one step only.
+            // Each time a prompt is played triggers only one step.
             current = None;
         }
         now += step.after;
@@ -387,7 +386,7 @@ fn live(case: &Case) -> Vec<String> {
     transcript[begin..].iter().map(text).collect()
 }
 
-/// On the simulator.
+/// Plays the case on the simulator.
 fn simulated(case: &Case) -> Vec<String> {
     let plan: Plan = case.plan.parse().unwrap_or_else(|error| panic!("the plan of {}: {error}", case.name));
     let call = pbx::IncomingCall {
@@ -398,7 +397,7 @@ fn simulated(case: &Case) -> Vec<String> {
         extension: "agi".into(),
         ..pbx::IncomingCall::default()
     };
-    // A silent phone sends no sound at all, for whose first Asterisk waits half a second.
+    // A silent phone sends no sound at all, and Asterisk waits half a second for the first.
     let channel = Channel::new(call, Box::new(plan))
         .with_state(ChannelState::Ring)
         .with_voice(Voice::Absent)
@@ -417,17 +416,17 @@ fn simulated(case: &Case) -> Vec<String> {
     lines.iter().flat_map(text).collect()
 }
 
-/// What is equal on both by nature is left as it is; what cannot be is made so. All of it is listed here.
-fn normal(lines: &[String]) -> Vec<String> {
+/// Replaces what cannot be equal on both, which is all listed here, and keeps the rest.
+fn normalized(lines: &[String]) -> Vec<String> {
     let mut normal: Vec<String> = Vec::new();
     let mut usage = false;
     let folder = format!("{}/", asterisk().inside(&asterisk().agi_dir()));
     for line in lines {
-        // The notice of a hangup is a line over FastAGI, as which the simulator acts, and a signal to a program.
+        // The notice of a hangup is a line in FastAGI, like which the simulator acts, and a signal to a program.
         if line == "S: HANGUP" {
             continue;
         }
-        // The words between the lines of a 520 are Asterisk's documentation.
+        // The text between the lines of a 520 is Asterisk's documentation.
         if line.starts_with("S: 520-") {
             usage = true;
         } else if line.starts_with("S: 520 ") {
@@ -441,22 +440,22 @@ fn normal(lines: &[String]) -> Vec<String> {
             let end = line[begin..].find([')', '"', ' ']).map_or(line.len(), |length| begin + length);
             line.replace_range(begin..end, "CHANNEL");
         }
-        // The folder a script was found in.
+        // The folder in which a script was found.
         line = line.replace(&folder, "");
-        // What RECORD FILE answers after a timeout is a leftover of its wait: the milliseconds.
+        // What RECORD FILE returns after a timeout is a leftover of its wait: milliseconds.
         if line.starts_with("S: 200 result=")
             && let Some((_, rest)) = line.split_once(" (timeout) endpos=")
         {
             line = format!("S: 200 result=N (timeout) endpos={rest}");
         }
-        // CONTROL STREAM FILE answers with milliseconds: made samples, as the others are.
+        // CONTROL STREAM FILE returns milliseconds: converted to samples, as in the others.
         if normal.last().is_some_and(|asked| asked.starts_with("C: CONTROL STREAM FILE"))
             && let Some((head, ms)) = line.split_once("endpos=")
             && let Ok(ms @ 0..) = ms.parse::<i64>()
         {
             line = format!("{head}endpos={}", ms * 8);
         }
-        // This one is a position too, in milliseconds.
+        // This is a position in milliseconds too.
         if normal.last().is_some_and(|asked| asked == r#"C: GET VARIABLE "CPLAYBACKOFFSET""#)
             && let Some(ms) =
                 line.strip_prefix("S: 200 result=1 (").and_then(|rest| rest.strip_suffix(')')?.parse::<i64>().ok())
@@ -468,7 +467,7 @@ fn normal(lines: &[String]) -> Vec<String> {
     normal
 }
 
-/// Where they differ first. Positions may be two frames apart.
+/// Returns where they differ first. Positions may be two frames apart.
 fn difference(live: &[String], simulated: &[String]) -> Option<usize> {
     (0..live.len().max(simulated.len())).find(|&at| match (live.get(at), simulated.get(at)) {
         (Some(live), Some(simulated)) => !equal(live, simulated),
@@ -483,7 +482,7 @@ fn equal(live: &str, simulated: &str) -> bool {
         Some((head.to_owned(), rest[..end].parse().ok()?, rest[end..].to_owned()))
     };
     match (split(live), split(simulated)) {
-        // -1 is no position.
+        // -1 isn't a position.
         (Some(a), Some(b)) => {
             a.0 == b.0 && a.2 == b.2 && (a.1 == b.1 || a.1.min(b.1) >= 0 && (a.1 - b.1).abs() <= FRAMES)
         }
@@ -491,7 +490,7 @@ fn equal(live: &str, simulated: &str) -> bool {
     }
 }
 
-/// Both transcripts side by side, where they differ.
+/// Shows both transcripts side by side where they differ.
 fn report(case: &Case, live: &[String], simulated: &[String], at: usize) -> String {
     let show = |lines: &[String]| lines[at.saturating_sub(3).min(lines.len())..(at + 4).min(lines.len())].join("\n  ");
     format!(
@@ -505,7 +504,7 @@ fn report(case: &Case, live: &[String], simulated: &[String], at: usize) -> Stri
     )
 }
 
-/// The words of the commands that were sent.
+/// Returns the verbs of the commands sent.
 fn verbs(lines: &[String]) -> BTreeSet<&'static str> {
     let mut verbs = BTreeSet::new();
     for line in lines.iter().filter_map(|line| line.strip_prefix("C: ")) {
@@ -517,7 +516,7 @@ fn verbs(lines: &[String]) -> BTreeSet<&'static str> {
     verbs
 }
 
-/// Plays these cases on both: the reports of those that differ, and the commands that were sent.
+/// Plays these cases on both. Returns the reports of those that differ, and the commands sent.
 pub fn differing(cases: &[Case]) -> (Vec<String>, BTreeSet<&'static str>) {
     let (next, used, problems) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()), Mutex::new(Vec::new()));
     let only = std::env::var("AGI_RHAI_CASE").unwrap_or_default();
@@ -527,12 +526,13 @@ pub fn differing(cases: &[Case]) -> (Vec<String>, BTreeSet<&'static str>) {
                 continue;
             }
             let once = || {
-                let (live, simulated) = (normal(&live(case)), normal(&simulated(case)));
+                let (live, simulated) = (normalized(&live(case)), normalized(&simulated(case)));
                 used.lock().unwrap().extend(verbs(&live));
                 difference(&live, &simulated).map(|at| report(case, &live, &simulated, at))
             };
-            let tried =
-                catch_unwind(AssertUnwindSafe(|| (1..TRIES).fold(once(), |problem, _| problem.and_then(|_| once()))));
+            let tried = catch_unwind(AssertUnwindSafe(|| {
+                (1..MAX_TRIES).fold(once(), |problem, _| problem.and_then(|_| once()))
+            }));
             let problem = tried.unwrap_or_else(|panic| {
                 let why = panic.downcast_ref::<String>().map_or("panicked", String::as_str);
                 Some(format!("=== {}: {why}\n", case.name))
@@ -541,16 +541,16 @@ pub fn differing(cases: &[Case]) -> (Vec<String>, BTreeSet<&'static str>) {
         }
     };
     thread::scope(|scope| {
-        for _ in 0..LANES {
+        for _ in 0..PARALLEL_CALLS {
             // A script may need the stack of a main thread.
-            thread::Builder::new().stack_size(8 << 20).spawn_scoped(scope, work).expect("no thread");
+            thread::Builder::new().stack_size(8 << 20).spawn_scoped(scope, work).expect("cannot start a thread");
         }
     });
     (problems.into_inner().unwrap(), used.into_inner().unwrap())
 }
 
 #[test]
-fn live_commands_are_as_simulated() {
+fn live_commands_match_the_simulator() {
     std::fs::create_dir_all(asterisk().sounds_dir().join("t")).expect("the folder for recordings cannot be made");
     let cases = cases();
     let (problems, used) = differing(&cases);
@@ -563,7 +563,7 @@ fn live_commands_are_as_simulated() {
 }
 
 #[test]
-fn differences_are_seen() {
+fn differences_are_detected() {
     assert!(equal("S: 200 result=0 endpos=3520", "S: 200 result=0 endpos=3840"));
     assert!(!equal("S: 200 result=0 endpos=3520", "S: 200 result=0 endpos=3841"));
     assert!(!equal("S: 200 result=0 endpos=-1", "S: 200 result=0 endpos=0"));

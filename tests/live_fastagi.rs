@@ -1,7 +1,7 @@
-//! The server on a real Asterisk: many calls, edits between them, refusals, drains, and what the operator does to calls.
-//! That scripts run as by classic AGI is in `live.rs`, which takes both ways in.
+//! The server on a real Asterisk: many calls, edits between them, refusals, draining, and ending calls. `live.rs` tests
+//! that scripts run as they do with a process per call, in both ways.
 
-use crate::live::{commands, ends, noted, pause};
+use crate::live::{commands, ends, pause, value_after_hangup};
 use crate::support::asterisk::{Asterisk, Call, Running, asterisk};
 use crate::support::machine::Server;
 use std::thread;
@@ -12,7 +12,7 @@ fn call(server: &Server, request: &str) -> Running {
 }
 
 #[test]
-fn live_params() {
+fn live_parameters_reach_the_script() {
     let server = Server::start(&[]);
     let script = r#"for name in params.keys() { set_variable("P_" + name, params[name]); }
         set_variable("COUNT", params.len()); set_variable("REQUEST", env.agi_network_script);"#;
@@ -24,7 +24,7 @@ fn live_params() {
     assert_eq!((param("a"), param("plus"), param("percent")), ("1", "+49 1+1", "1,+x y&=?"));
     assert_eq!((param("empty"), param("bare"), param("twice")), ("", "", "2"));
     assert_eq!((param("utf"), param("half"), ending.variables["COUNT"].as_str()), ("☎", "%zz%4", "8"));
-    // The name of a script may be written so too.
+    // The name of a script may be encoded.
     let ending = call(&server, "%70arams?a=b").wait_end();
     assert_eq!((ending.status.as_str(), ending.variables["P_a"].as_str()), ("SUCCESS", "b"));
     // Nothing outside the folder, however it is written; and not the folder itself.
@@ -34,7 +34,7 @@ fn live_params() {
     }
 }
 
-/// A fault after the hangup, and one that ends `on_hangup`.
+/// A fault after the hangup, and a fault in `on_hangup`.
 #[test]
 fn live_faults_do_not_hide_the_hangup() {
     let server = Server::start(&[]);
@@ -73,7 +73,7 @@ fn live_two_hundred_calls_at_once() {
     for n in 0..CALLS {
         crowd.place(&Call::request(&server.url(&format!("crowd.rhai?n={n}")), &[&n.to_string()]));
     }
-    // All are there before anyone presses a key.
+    // All have begun before anyone presses a key.
     crowd.listen_until("all wait for a key", |members| {
         members.iter().all(|member| member.commands().any(|command| command.starts_with("WAIT FOR DIGIT")))
     });
@@ -86,7 +86,7 @@ fn live_two_hundred_calls_at_once() {
             .iter()
             .all(|member| member.commands().filter(|command| command.starts_with("WAIT FOR DIGIT")).count() > 1)
     });
-    // Odd ones hang up, the others go on.
+    // Callers with odd numbers hang up, the others go on.
     for n in 0..CALLS {
         if n % 2 == 1 {
             crowd.hang_up(n);
@@ -109,16 +109,16 @@ fn live_two_hundred_calls_at_once() {
 
 // ---- edits
 
-/// A call has the script it began with to its end; the next has the new one, so long after it was saved.
+/// A call keeps the script it began with; the next one has the new script this long after it was saved.
 #[test]
-fn live_edit_between_two_calls() {
+fn live_an_edit_reaches_the_next_call() {
     const LIVE_AFTER: Duration = Duration::from_millis(300);
     let server = Server::start(&[]);
     let script = |prompt: &str, number: u32| {
         format!("answer(); stream_file(\"{prompt}\"); wait_for_digit(60000); stream_file(\"digits/{number}\");")
     };
     let mut late = Vec::new();
-    // On a busy machine it may once be late: the best of a few is what counts.
+    // On a busy machine it may be late once: the best of a few counts.
     for (name, last) in [("edit-1", false), ("edit-2", false), ("edit-3", true)] {
         server.script(name, &script("one-moment-please", 1));
         let mut first = call(&server, name);
@@ -145,7 +145,7 @@ fn live_edit_between_two_calls() {
         third.wait_for("WAIT FOR DIGIT");
         third.press("1");
         let third = third.wait_end();
-        // All that time the first one has gone on.
+        // The first one has gone on all that time.
         first.press("1");
         let ended = first.wait_end();
         assert!(commands(&first).contains(&r#"STREAM FILE "digits/1" """#.to_owned()), "{}", first.story());
@@ -162,7 +162,7 @@ fn live_edit_between_two_calls() {
 // ---- refusals
 
 #[test]
-fn live_busy() {
+fn live_a_full_server_answers_busy() {
     let server = Server::start(&["--max-calls", "2"]);
     server.script("wait.rhai", "answer(); wait_for_digit(60000);");
     let mut two: Vec<Running> = (0..2).map(|_| call(&server, "wait.rhai")).collect();
@@ -171,7 +171,7 @@ fn live_busy() {
     }
     let ending = call(&server, "wait.rhai").wait_end();
     ends(&ending, "SUCCESS", "BUSY", true);
-    // What the pages tell the dialplan to do: it tries again, and says so in the end.
+    // The dialplan of the pages tries again, and reports it in the end.
     let machine = server.url("").trim_end_matches('/').to_owned();
     let third = thread::spawn({
         let machine = machine.clone();
@@ -181,7 +181,7 @@ fn live_busy() {
     assert_eq!((third.status.as_str(), third.went_on), ("BUSY", true), "{third:?}");
     let plays = |name: &str| third.steps.iter().filter(|step| step.contains(&format!("Playback({name})"))).count();
     assert_eq!((plays("one-moment-please"), plays("all-circuits-busy-now")), (2, 1), "{third:?}");
-    // Once there is room, the one that tries again gets it.
+    // Once there is room, the call that retries gets it.
     let mut fourth = asterisk().call(Call::shared("wait.rhai", &machine));
     fourth.event(|event| event.is("Newexten") && event.get("AppData") == "one-moment-please");
     two[0].press("1");
@@ -194,13 +194,13 @@ fn live_busy() {
 
 // ---- what the operator does
 
-/// What a call is in when the operator ends it, and whether Asterisk lets itself be broken off in it: else the server
-/// lets go of the line, and Asterisk finds out when the command is over.
+/// The command a call is in when the operator ends it, and whether Asterisk lets itself be interrupted in it. Otherwise
+/// the server closes the connection, and Asterisk notices when the command is over.
 const ENDED_IN: [(&str, &str, bool); 17] = [
     ("WAIT FOR DIGIT", "wait_for_digit(20000)", true),
     ("STREAM FILE", r#"stream_file("demo-congrats")"#, true),
     ("GET DATA", r#"get_data("demo-congrats", 20000, 4)"#, true),
-    // The prompt is over, and the keys are waited for.
+    // The prompt is over, and keys are awaited.
     ("GET DATA", r#"get_data("digits/1", 20000, 4)"#, true),
     ("GET OPTION", r#"get_option("demo-congrats", "1", 20000)"#, true),
     // Sleeping and computing.
@@ -219,7 +219,7 @@ const ENDED_IN: [(&str, &str, bool); 17] = [
 ];
 
 #[test]
-fn live_calls_ended_by_the_operator() {
+fn live_the_operator_can_end_calls() {
     let server = Server::start(&["--max-computing", "60"]);
     for (number, (_, script, _)) in ENDED_IN.iter().enumerate() {
         let text = format!(
@@ -266,7 +266,7 @@ fn live_calls_ended_by_the_operator() {
 }
 
 #[test]
-fn live_calls_listed_and_shown() {
+fn live_calls_are_listed_and_shown() {
     let server = Server::start(&[]);
     server.script("menu.rhai", "answer();\n\nlet x = get_data(\"beep\", 60000, 4);\nset_variable(\"GOT\", x);");
     let mut running = asterisk().call(Call::request(&server.url("menu.rhai"), &[]).caller_id("Ann <7301>"));
@@ -289,7 +289,7 @@ fn live_calls_listed_and_shown() {
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     let shown: Vec<&str> = shown.lines().collect();
     assert_eq!(shown[0], format!("call {} of menu.rhai on {channel}", listed.id));
-    // The keys stay the caller's own; what scripts do with them shows.
+    // Keys stay secret; what scripts do with them is shown.
     assert_eq!(shown[1], "< 200 result=••", "{shown:#?}");
     let next = shown[2];
     assert!(next.starts_with(r#"> SET VARIABLE "GOT" "12" "#) && next.ends_with("menu.rhai:4]"), "{shown:#?}");
@@ -297,9 +297,9 @@ fn live_calls_listed_and_shown() {
     ends(&running.wait_end(), "SUCCESS", "SUCCESS", true);
 }
 
-/// SIGTERM: no new calls, those that are there go on, and what is left after the drain is ended in order.
+/// SIGTERM: no new calls, calls in progress go on, and those left after the drain timeout are ended in order.
 #[test]
-fn live_drain() {
+fn live_sigterm_drains_the_server() {
     let mut server = Server::start(&["--drain", "3s"]);
     server.script(
         "stay.rhai",
@@ -313,7 +313,7 @@ fn live_drain() {
     let said = server.log().len();
     server.process.signal("TERM");
     let begun = Instant::now();
-    server.wait_log(said, "no new calls; 3 calls may go on for 3s");
+    server.wait_log(said, "no new calls; 3 calls may continue for 3s");
     pause(200);
     let refused = call(&server, "stay.rhai").wait_end();
     ends(&refused, "FAILURE", "", true);
@@ -325,7 +325,7 @@ fn live_drain() {
     assert_eq!(ended.variables["KEY"], "5");
     others[1].hangup();
     ends(&others[1].wait_end(), "HANGUP", "HANGUP", false);
-    // The third is ended when its time is over.
+    // The third is ended at the timeout.
     let ended = left[0].wait_end();
     let lasted = begun.elapsed();
     ends(&ended, "SUCCESS", "HANGUP", true);
@@ -333,7 +333,7 @@ fn live_drain() {
     assert!((3.0..6.0).contains(&lasted.as_secs_f64()), "{lasted:?}");
     assert!(commands(&left[0]).contains(&r#"NOOP "slept""#.to_owned()), "{}", left[0].story());
     for call in [&left[0], &others[1]] {
-        assert_eq!(noted("drain", call.unique_id()).as_deref(), Some("done"));
+        assert_eq!(value_after_hangup("drain", call.unique_id()).as_deref(), Some("done"));
     }
     assert_eq!(server.process.wait(), Some(0), "{}", server.log());
     assert!(server.log().contains("all calls have ended"), "{}", server.log());

@@ -1,7 +1,7 @@
-//! Questions and menus on the real Asterisk: the callers and scripts of `ivr.rs`, with the same results, and every line
-//! of the dialogue the same.
+//! Questions and menus on the real Asterisk: the callers and scripts of `ivr.rs` give the same results, and every line
+//! of the dialogue is the same.
 
-use crate::ivr::{CASES, channel, play, says};
+use crate::ivr::{CASES, channel, logged, play};
 use crate::live_commands::{Case, differing};
 use crate::support::asterisk::{Call, asterisk};
 use crate::support::typing::type_ahead;
@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[test]
-fn live_questions_are_as_simulated() {
-    // What the scripts say on the simulator is held against the table there; here the dialogues are held against each
-    // other, and what a script says is part of its dialogue.
+fn live_questions_match_the_simulator() {
+    // On the simulator, `ivr.rs` compares what the scripts log with the table. Here the dialogues are compared with
+    // each other, which include what a script logs.
     let cases: Vec<Case> = CASES
         .iter()
         .map(|case| Case {
@@ -28,13 +28,13 @@ fn live_questions_are_as_simulated() {
 
 #[test]
 fn live_keys_typed_ahead_are_not_lost() {
-    // A thousand tries are in benches/ivr.rs.
+    // benches/ivr.rs makes a thousand tries.
     let lost = type_ahead(4, 5, Duration::from_millis(80));
     assert!(lost.is_empty(), "typed and heard: {lost:#?}");
 }
 
 #[test]
-fn live_choices_match_as_extensions_do() {
+fn live_menu_patterns_match_like_extensions() {
     let sets: &[&[&str]] = &[
         &["1", "12", "_1XX", "_12X", "_1X!"],
         &["_X.", "_XXX", "_[1-3]XX", "_[13]XX", "5", "_2ZN"],
@@ -45,14 +45,14 @@ fn live_choices_match_as_extensions_do() {
     ];
     let keys = ["0", "1", "2", "4", "5", "9", "11", "12", "13", "21", "31", "45", "55", "99", "*1", "*3", "*9", "123"];
     let more = ["125", "222", "229", "333", "911", "912", "1234", "55555", "0000"];
-    // What a menu of these choices makes of the keys: those it decided by, and the choice.
+    // What a menu with these choices makes of the keys: the keys by which it decided, and the choice.
     let menu = |set: &[&str], keys: &str| {
         let choices: Vec<String> = set.iter().map(|choice| format!("{choice:?}: |keys| [keys, {choice:?}]")).collect();
         let script = format!(
             "let chosen = menu([], #{{ {} }}, #{{ tries: 1 }}); if chosen != () {{ verbose(chosen[0]); verbose(chosen[1]); }}",
             choices.join(", ")
         );
-        let said = says(&play(channel(&format!("presses {keys}# after 1s")), &script).lines);
+        let said = logged(&play(channel(&format!("presses {keys}# after 1s")), &script).lines);
         match said.as_slice() {
             [keys, choice] => (keys.clone(), Some(choice.clone())),
             _ => (keys.to_owned(), None),
@@ -91,7 +91,7 @@ fn live_choices_match_as_extensions_do() {
 }
 
 #[test]
-fn live_dial_comes_back() {
+fn live_dial_returns_to_the_script() {
     let text = r#"
         answer();
         verbose(dial("Local/answers@callees", 10));
@@ -109,7 +109,7 @@ fn live_dial_comes_back() {
     running.wait_end();
     let expected = ["ANSWER", "BUSY", "NOANSWER", "CHANUNAVAIL", "ANSWER", ""];
     assert_eq!(said, expected.map(|word| format!("VERBOSE \"{word}\" 1")));
-    // The caller hangs up while it rings, and while they talk.
+    // The caller hangs up while it rings, and during the conversation.
     for target in ["rings", "stays"] {
         let text = format!("answer(); dial(\"Local/{target}@callees\", 20); verbose(\"not reached\");");
         asterisk().script(&format!("dial-{target}.rhai"), &text);

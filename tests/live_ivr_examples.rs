@@ -1,28 +1,28 @@
 //! The examples on the real Asterisk: the account that locks, the survey that survives a hangup, the caller who is
-//! screened. And phrases in the languages Asterisk speaks.
+//! screened; and phrases in the languages Asterisk speaks.
 
-use crate::live::{commands, ends, noted, pause};
+use crate::live::{commands, ends, pause, value_after_hangup};
 use crate::support::asterisk::{Call, Running, asterisk};
 use std::time::Duration;
 
-const TYPIST: Duration = Duration::from_millis(120);
+const KEY_INTERVAL: Duration = Duration::from_millis(120);
 
 /// Types these keys a moment after a command has begun.
 fn type_at(call: &mut Running, command: &str, keys: &str) {
     call.wait_for(command);
     pause(300);
-    call.type_keys(keys, TYPIST);
+    call.type_keys(keys, KEY_INTERVAL);
 }
 
-/// The commands since the last one that starts so.
+/// Returns the commands since the last one that starts like this.
 fn since(call: &Running, start: &str) -> Vec<String> {
     let all = commands(call);
     let from = all.iter().rposition(|command| command.starts_with(start)).map_or(0, |at| at + 1);
     all[from..].iter().filter(|command| !command.contains("AGI_RHAI_")).cloned().collect()
 }
 
-/// No recording was missing.
-fn all_heard(name: &str) {
+/// Checks that no recording was missing.
+fn check_no_sound_missing(name: &str) {
     let log = asterisk().stderr();
     let missing = log.lines().find(|line| line.contains("missing") && line.contains(name));
     assert_eq!(missing, None);
@@ -60,23 +60,23 @@ fn live_example_pin_is_locked_after_three_wrong_ones() {
     assert_eq!(since(&locked, "DATABASE PUT")[1..], end, "{:?}", commands(&locked));
     assert!(asterisk().database_get("pin-locked", "7311").is_some());
 
-    // The next call hears how long, and is not asked for a PIN.
+    // The next call hears how long the lock lasts, and isn't asked for a PIN.
     let refused = call(&[]);
     assert!(commands(&refused).iter().any(|command| command == "STREAM FILE \"pin-locked\" \"\""));
-    // The operator unlocks.
+    // The operator unlocks it.
     asterisk().cli("database del pin-locked 7311");
-    // Who knows the way types everything at once.
+    // A caller who knows the menu types everything at once.
     let mut ahead = asterisk().call(Call::script("pin.rhai", &[]));
     type_at(&mut ahead, "GET DATA \"pin-account\"", "73114711081#");
     ends(&ahead.wait_end(), "SUCCESS", "SUCCESS", true);
     assert!(commands(&ahead).iter().any(|command| command == "STREAM FILE \"pin-welcome\" \"\""));
-    // The PIN is in no log.
+    // The PIN appears in no log.
     assert!(!asterisk().stderr().contains("4711081"));
-    all_heard("pin-");
+    check_no_sound_missing("pin-");
 }
 
 #[test]
-fn live_example_survey_goes_on_after_a_hangup() {
+fn live_example_survey_resumes_after_a_hangup() {
     asterisk().cli("database deltree survey 7312");
     asterisk().cli("database put survey-finished callers 4");
     let place = || asterisk().call(Call::script("survey.rhai", &[]).caller_id("Guest <7312>"));
@@ -86,10 +86,10 @@ fn live_example_survey_goes_on_after_a_hangup() {
     call.wait_for("GET DATA \"survey-quick\"");
     call.hangup();
     ends(&call.wait_end(), "HANGUP", "HANGUP", false);
-    assert_eq!(noted("survey", "7312").as_deref(), Some("5"));
+    assert_eq!(value_after_hangup("survey", "7312").as_deref(), Some("5"));
 
     let mut call = place();
-    // Back, and ahead of the question.
+    // The caller is back, and types ahead of the question.
     type_at(&mut call, "STREAM FILE \"survey-questions-left\"", "#");
     type_at(&mut call, "GET DATA \"survey-quick\"", "72");
     type_at(&mut call, "GET DATA \"survey-again\"", "3");
@@ -107,7 +107,7 @@ fn live_example_survey_goes_on_after_a_hangup() {
     );
     assert!(said.contains("STREAM FILE \"survey-took\" \"\"\nSAY NUMBER "), "{said}");
     assert_eq!(asterisk().database_get("survey", "7312").as_deref(), Some("523"));
-    all_heard("survey-");
+    check_no_sound_missing("survey-");
 }
 
 #[test]
@@ -135,14 +135,14 @@ fn live_example_screening_leaves_a_message() {
     busy.hangup();
     ends(&busy.wait_end(), "HANGUP", "HANGUP", false);
     let key = format!("7313-{}", busy.unique_id());
-    let message = noted("screening", &key).expect("the message is not kept");
+    let message = value_after_hangup("screening", &key).expect("the message is not kept");
     assert!(message.ends_with(&format!("screening-message-{}", busy.unique_id())), "{message}");
     assert!(commands(&busy).iter().any(|command| command == "STREAM FILE \"screening-busy\" \"\""));
-    all_heard("screening-");
+    check_no_sound_missing("screening-");
 }
 
 #[test]
-fn live_phrases_speak_the_channel_s_language() {
+fn live_phrases_use_the_channels_language() {
     asterisk().script(
         "phrases/tell.rhai",
         r#"

@@ -1,9 +1,9 @@
-//! More than one machine: behind HAProxy, and found by DNS, with the configuration the pages show. A machine that dies in
-//! the middle costs its own calls their script and no other.
+//! Several machines: behind HAProxy, and found by DNS, with the configuration the pages show. A machine that dies in
+//! the middle of calls costs only those calls their script.
 
 use crate::live::pause;
-use crate::support::asterisk::{Asterisk, Call, Crowd, Ending, free_port, may_have_own_names};
-use crate::support::machine::{Kept, Server};
+use crate::support::asterisk::{Asterisk, Call, Crowd, Ending, can_set_name_server, free_port};
+use crate::support::machine::{ChildProcess, Server};
 use crate::support::process::Folder;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -12,13 +12,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-/// The script of these tests: a call of a second, or of as many tenths as it is told.
+/// The script of these tests: a call of a second, or of as many tenths as requested.
 const SCRIPT: &str = r#"answer();
     for i in 0..to_number(params.tenths, 10) { if wait_for_digit(100) != "" { throw "whose key?"; } }
     set_variable("DONE", params.n);"#;
 
-/// A file of docs/many-machines, with these things put in the place of others, each of which must be there.
-fn shown(name: &str, instead: &[(&str, String)]) -> String {
+/// Returns a file of docs/many-machines with these replacements, each of which must occur.
+fn documented(name: &str, instead: &[(&str, String)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/many-machines").join(name);
     let mut text = fs::read_to_string(path).unwrap();
     for (from, to) in instead {
@@ -28,12 +28,13 @@ fn shown(name: &str, instead: &[(&str, String)]) -> String {
     text
 }
 
-/// Whether a test can be run here. That it cannot must not be overlooked, and is no excuse where all tests are to run.
-fn lacks(test: &str, lack: Result<(), String>) -> bool {
+/// Returns whether a test is skipped, since it lacks something. This is reported loudly, and fails where all tests are
+/// required to run.
+fn is_skipped(test: &str, lack: Result<(), String>) -> bool {
     let Err(why) = lack else { return false };
     let text = format!("{test} IS SKIPPED: {why}");
     assert!(env::var("CI").as_deref() != Ok("true"), "{text}");
-    // Past the test harness, which shows only what failing tests say.
+    // Written past the test harness, which shows only the output of failing tests.
     let _ = writeln!(std::io::stderr(), "\n****  {text}  ****\n");
     true
 }
@@ -46,19 +47,19 @@ fn program(name: &str, package: &str) -> Result<String, String> {
 }
 
 /// Two servers, each with its page for health checks.
-struct Two {
+struct TwoServers {
     servers: [Server; 2],
     pages: [u16; 2],
 }
 
-impl Two {
-    fn start() -> Two {
+impl TwoServers {
+    fn start() -> TwoServers {
         let pages = [free_port(), free_port()];
-        let servers = pages.map(|page| Server::start(&Two::options(&format!("127.0.0.1:{page}"))));
+        let servers = pages.map(|page| Server::start(&TwoServers::options(&format!("127.0.0.1:{page}"))));
         for server in &servers {
             server.script("load.rhai", SCRIPT);
         }
-        Two { servers, pages }
+        TwoServers { servers, pages }
     }
 
     fn options(page: &str) -> [&str; 4] {
@@ -66,20 +67,20 @@ impl Two {
     }
 
     fn start_again(&mut self, number: usize) {
-        self.servers[number].start_again(&Two::options(&format!("127.0.0.1:{}", self.pages[number])));
+        self.servers[number].start_again(&TwoServers::options(&format!("127.0.0.1:{}", self.pages[number])));
     }
 
     fn ports(&self) -> [String; 2] {
         [0, 1].map(|number: usize| self.servers[number].port.to_string())
     }
 
-    /// How many calls each has ended, by its log.
+    /// Returns how many calls each has ended, by its log.
     fn ended(&self) -> [usize; 2] {
         [0, 1].map(|number: usize| self.servers[number].log().matches("call ended script=").count())
     }
 }
 
-/// So many calls, one after the other, half of them by the dialplan of the pages, which tries again.
+/// Places this many calls one after the other, half of them by the dialplan of the pages, which retries.
 fn load(crowd: &mut Crowd, machines: &str, count: usize) {
     for _ in 0..count {
         let n = crowd.members().len();
@@ -94,12 +95,12 @@ fn load(crowd: &mut Crowd, machines: &str, count: usize) {
     }
 }
 
-fn is_well(n: usize, ending: &Ending) -> bool {
+fn check_ended_well(n: usize, ending: &Ending) -> bool {
     let done = ending.variables.get("DONE").is_some_and(|done| *done == n.to_string());
     ending.status == "SUCCESS" && ending.agistatus == "SUCCESS" && ending.went_on && done
 }
 
-/// How often the dialplan called for the script.
+/// Returns how often the dialplan called for the script.
 fn tries(ending: &Ending) -> usize {
     ending.steps.iter().filter(|step| step.contains("AGI(") && step.contains("load.rhai")).count()
 }
@@ -107,12 +108,12 @@ fn tries(ending: &Ending) -> usize {
 #[track_caller]
 fn all_well(endings: &[Ending]) {
     for (n, ending) in endings.iter().enumerate() {
-        assert!(is_well(n, ending), "call {n}: {ending:#?}");
+        assert!(check_ended_well(n, ending), "call {n}: {ending:#?}");
     }
 }
 
-/// One machine dies under load, comes back, and both are restarted in order, also under load.
-fn survive(asterisk: &Asterisk, two: &mut Two, machines: &str) {
+/// One machine dies under load and comes back; then both are restarted in order, also under load.
+fn check_survival(asterisk: &Asterisk, two: &mut TwoServers, machines: &str) {
     // The first one is killed in the middle of its calls.
     let mut crowd = asterisk.crowd();
     load(&mut crowd, machines, 60);
@@ -126,8 +127,8 @@ fn survive(asterisk: &Asterisk, two: &mut Two, machines: &str) {
     for (n, ending) in endings.iter().enumerate() {
         assert!(ending.went_on && ending.lasted < Duration::from_secs(20), "call {n}: {ending:#?}");
         let placed = crowd.members()[n].placed;
-        if !is_well(n, ending) {
-            // Asterisk takes the end of the line for the end of the script.
+        if !check_ended_well(n, ending) {
+            // Asterisk takes the end of the connection for the end of the script.
             assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("SUCCESS", ""), "call {n}: {ending:#?}");
             assert!(n.is_multiple_of(2) && placed < killed, "call {n} was to be saved: {ending:#?}");
             cut += 1;
@@ -138,13 +139,13 @@ fn survive(asterisk: &Asterisk, two: &mut Two, machines: &str) {
     }
     assert!(cut >= 1 && cut <= on_it + 2, "{cut} calls of {on_it} were cut");
 
-    // It comes back, and gets calls again; then each is ended in order and started again. No call is lost by that.
+    // It comes back, and gets calls again; then each is ended in order and restarted. No call is lost.
     two.start_again(0);
     pause(1500);
     for number in [0, 1] {
         let before = two.ended();
         let mut crowd = asterisk.crowd();
-        // Some last longer than it takes to see that the machine takes no more.
+        // Some last longer than it takes to notice that the machine takes no more.
         for n in 0..6 {
             crowd.place(&Call::agi(&format!("{machines}/load.rhai?n={n}&tenths=40")));
         }
@@ -165,15 +166,15 @@ fn survive(asterisk: &Asterisk, two: &mut Two, machines: &str) {
 }
 
 #[test]
-fn live_many_machines_behind_haproxy() {
+fn live_calls_behind_haproxy_survive_a_dead_machine() {
     let haproxy = program("haproxy", "haproxy");
-    if lacks("live_many_machines_behind_haproxy", haproxy.clone().map(drop)) {
+    if is_skipped("live_many_machines_behind_haproxy", haproxy.clone().map(drop)) {
         return;
     }
-    let mut two = Two::start();
+    let mut two = TwoServers::start();
     let (folder, port, ports) = (Folder::new(), free_port(), two.ports());
     let machine = |number: usize| format!("127.0.0.1:{} port {}", ports[number], two.pages[number]);
-    let config = shown(
+    let config = documented(
         "haproxy.cfg",
         &[
             ("192.0.2.10:4573", format!("127.0.0.1:{port}")),
@@ -182,19 +183,20 @@ fn live_many_machines_behind_haproxy() {
         ],
     );
     let config = folder.file("haproxy.cfg", config);
-    let _haproxy = Kept::start(Command::new(haproxy.unwrap()).args(["-db", "-q", "-f", &config]).stdout(Stdio::null()));
+    let _haproxy =
+        ChildProcess::start(Command::new(haproxy.unwrap()).args(["-db", "-q", "-f", &config]).stdout(Stdio::null()));
     let until = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         assert!(Instant::now() < until, "HAProxy does not start");
         pause(20);
     }
     pause(1500);
-    survive(&Asterisk::start(), &mut two, &format!("agi://127.0.0.1:{port}"));
+    check_survival(&Asterisk::start(), &mut two, &format!("agi://127.0.0.1:{port}"));
 }
 
-/// A DNS server of the test's own, where it may have one.
+/// Starts a DNS server for the test, if that is possible.
 fn name_server() -> Result<Ipv4Addr, String> {
-    may_have_own_names()?;
+    can_set_name_server()?;
     let number = std::process::id();
     let address = Ipv4Addr::new(127, 53, (number >> 8) as u8, number as u8);
     UdpSocket::bind((address, 53)).map_err(|error| format!("port 53 of {address}: {error}"))?;
@@ -203,17 +205,17 @@ fn name_server() -> Result<Ipv4Addr, String> {
 }
 
 #[test]
-fn live_many_machines_found_by_dns() {
+fn live_calls_found_by_dns_survive_a_dead_machine() {
     let may = program("dnsmasq", "dnsmasq-base").and_then(|dnsmasq| Ok((dnsmasq, name_server()?)));
-    if lacks("live_many_machines_found_by_dns", may.clone().map(drop)) {
+    if is_skipped("live_many_machines_found_by_dns", may.clone().map(drop)) {
         return;
     }
     let (dnsmasq, address) = may.unwrap();
-    let mut two = Two::start();
+    let mut two = TwoServers::start();
     let (folder, ports) = (Folder::new(), two.ports());
     let zone = |ranks: [&str; 2]| {
         let rank = |number: usize| format!("games{}.games.test,{},{}", number + 1, ports[number], ranks[number]);
-        shown(
+        documented(
             "dnsmasq.conf",
             &[
                 ("games1.games.test,4573,10,50", rank(0)),
@@ -239,7 +241,7 @@ fn live_many_machines_found_by_dns() {
             format!("--conf-file={config}"),
             "--pid-file=".to_owned(),
         ]);
-        let kept = Kept::start(command.args(["--log-facility=-", "--quiet-dhcp"]).stderr(Stdio::null()));
+        let kept = ChildProcess::start(command.args(["--log-facility=-", "--quiet-dhcp"]).stderr(Stdio::null()));
         let until = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect((address, 53)).is_err() {
             assert!(Instant::now() < until, "dnsmasq does not start with {text}");
@@ -249,7 +251,7 @@ fn live_many_machines_found_by_dns() {
     };
     let asterisk = Asterisk::start_asking(address);
     let names = serve(&zone(["10,50", "10,50"]));
-    survive(&asterisk, &mut two, "hagi://games.test");
+    check_survival(&asterisk, &mut two, "hagi://games.test");
     drop(names);
 
     // The first rank gets all calls, whatever its weight.
@@ -260,7 +262,7 @@ fn live_many_machines_found_by_dns() {
     let count = crowd.endings().len();
     let after = two.ended();
     assert_eq!([after[0] - before[0], after[1] - before[1]], [0, count]);
-    // The second gets them when the first refuses.
+    // The second rank gets them when the first refuses.
     two.servers[1].process.signal("KILL");
     two.servers[1].process.wait();
     let mut crowd = asterisk.crowd();
@@ -283,7 +285,7 @@ fn live_many_machines_found_by_dns() {
     two.start_again(1);
     drop(names);
 
-    // Within a rank, the shares are as the weights: here 20 to 80.
+    // Within a rank, the shares follow the weights: here 20 to 80.
     let _names = serve(&zone(["10,20", "10,80"]));
     let before = two.ended();
     let mut crowd = asterisk.crowd();

@@ -1,4 +1,4 @@
-//! The language server: a client that speaks the protocol to the real program over pipes.
+//! The language server: a client speaks the protocol to the real program over pipes.
 
 use crate::support::process::{Folder, agi_rhai};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, however busy the machine is.
+/// Longer than anything takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An editor.
@@ -22,8 +22,8 @@ struct Editor {
 }
 
 impl Editor {
-    /// Starts the server and says nothing yet.
-    fn silent() -> Self {
+    /// Starts the server and sends nothing yet.
+    fn uninitialized() -> Self {
         Self::with(Folder::new(), &[])
     }
 
@@ -44,7 +44,7 @@ impl Editor {
         Self { child, input, output, kept: VecDeque::new(), requests: 0, folder }
     }
 
-    /// Starts the server as an editor does that can do these things.
+    /// Starts the server as an editor with these capabilities does.
     fn new(capabilities: Value) -> Self {
         Self::in_folder(Folder::new(), capabilities)
     }
@@ -61,7 +61,7 @@ impl Editor {
         editor
     }
 
-    fn usual() -> Self {
+    fn typical() -> Self {
         Self::new(json!({}))
     }
 
@@ -86,14 +86,14 @@ impl Editor {
         id
     }
 
-    /// The next message of the server that is meant; others are kept.
+    /// Returns the server's next message that matches. Others are kept.
     #[track_caller]
     fn wait(&mut self, meant: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.kept.iter().position(&meant) {
             return self.kept.remove(at).unwrap();
         }
         loop {
-            let message = self.output.recv_timeout(PATIENCE).expect("the server says nothing");
+            let message = self.output.recv_timeout(PATIENCE).expect("the server sends nothing");
             if meant(&message) {
                 return message;
             }
@@ -116,13 +116,13 @@ impl Editor {
         self.answer(id)
     }
 
-    /// Opens a text; it is not written to the disk.
+    /// Opens a text without writing it to the disk.
     fn open(&mut self, name: &str, text: &str) {
         let document = json!({ "uri": self.uri(name), "languageId": "rhai", "version": 1, "text": text });
         self.tell("textDocument/didOpen", json!({ "textDocument": document }));
     }
 
-    /// Opens a text in which the cursor stands at the `^`, and asks there.
+    /// Opens a text in which `^` marks the cursor, and sends a request at that position.
     #[track_caller]
     fn at(&mut self, method: &str, name: &str, marked: &str) -> Result<Value, (i64, String)> {
         self.at_with(method, name, marked, json!({}))
@@ -140,7 +140,7 @@ impl Editor {
         self.ask(method, params)
     }
 
-    /// What is told of a text, once it is: `line:column-column rule`.
+    /// Waits for the diagnostics of a text.
     #[track_caller]
     fn diagnostics(&mut self, name: &str) -> Vec<Value> {
         let uri = self.uri(name);
@@ -150,8 +150,8 @@ impl Editor {
         told["params"]["diagnostics"].as_array().unwrap().clone()
     }
 
-    /// Leaves as an editor does; the exit code.
-    fn leave(mut self) -> Option<i32> {
+    /// Leaves as an editor does. Returns the exit code.
+    fn shut_down(mut self) -> Option<i32> {
         assert_eq!(self.ask("shutdown", Value::Null), Ok(Value::Null));
         self.tell("exit", Value::Null);
         self.code()
@@ -177,7 +177,7 @@ impl Drop for Editor {
     }
 }
 
-/// One message; anything else on standard output fails.
+/// Reads one message. Anything else on standard output fails the test.
 fn receive(input: &mut impl BufRead) -> Option<Value> {
     let mut length = None;
     loop {
@@ -221,7 +221,7 @@ fn hover(editor: &mut Editor, marked: &str) -> String {
     hover["contents"]["value"].as_str().unwrap_or_else(|| panic!("nothing for {marked}")).to_owned()
 }
 
-/// The new texts of all files a renaming touches.
+/// Returns the new texts of all files that a renaming changes.
 fn renamed(editor: &Editor, edit: &Value, before: &[(&str, &str)]) -> Vec<String> {
     let changes = edit["changes"].as_object().unwrap();
     assert_eq!(changes.len(), before.len(), "{changes:?}");
@@ -246,7 +246,7 @@ fn renamed(editor: &Editor, edit: &Value, before: &[(&str, &str)]) -> Vec<String
 
 #[test]
 fn a_session_begins_and_ends_as_the_protocol_says() {
-    let mut editor = Editor::silent();
+    let mut editor = Editor::uninitialized();
     let refused = editor.ask("textDocument/hover", json!({})).unwrap_err();
     assert_eq!(refused, (-32002, "the first request is `initialize`".to_owned()));
     let params = json!({ "processId": null, "rootUri": null, "capabilities": {} });
@@ -265,7 +265,7 @@ fn a_session_begins_and_ends_as_the_protocol_says() {
         json!({ "textDocument": { "uri": "file:///no/such.rhai" }, "position": { "line": 0, "character": 0 } });
     let nowhere = editor.ask("textDocument/hover", nowhere).unwrap_err();
     assert_eq!(nowhere, (-32602, "file:///no/such.rhai is not open".to_owned()));
-    // What nobody has to understand is passed over; what is no message is answered.
+    // Notifications that a server may ignore are ignored; malformed messages get an error.
     editor.tell("$/setTrace", json!({ "value": "off" }));
     editor.tell("no/such/notice", json!([1]));
     editor.tell("textDocument/didChange", json!({ "odd": true }));
@@ -275,7 +275,7 @@ fn a_session_begins_and_ends_as_the_protocol_says() {
     assert_eq!(malformed["id"], Value::Null);
     editor.send_raw("{}");
     editor.wait(|message| message["error"]["code"] == -32700);
-    // And still it goes on.
+    // And the session goes on.
     assert!(hover(&mut editor, "^answer();").contains("Answers the call"));
     assert_eq!(editor.ask("shutdown", Value::Null), Ok(Value::Null));
     assert_eq!(editor.ask("textDocument/hover", json!({})).unwrap_err().0, -32600);
@@ -284,25 +284,25 @@ fn a_session_begins_and_ends_as_the_protocol_says() {
 }
 
 #[test]
-fn an_editor_that_goes_without_a_word_leaves_no_server_behind() {
-    assert_eq!(Editor::usual().leave(), Some(0));
-    let mut editor = Editor::usual();
+fn the_server_ends_when_its_editor_is_gone() {
+    assert_eq!(Editor::typical().shut_down(), Some(0));
+    let mut editor = Editor::typical();
     editor.tell("exit", Value::Null);
     assert_eq!(editor.code(), Some(1));
-    let mut editor = Editor::usual();
+    let mut editor = Editor::typical();
     assert_eq!(editor.code(), Some(1));
-    let mut editor = Editor::silent();
+    let mut editor = Editor::uninitialized();
     write!(editor.input.as_mut().unwrap(), "GET / HTTP/1.1\r\n\r\n").unwrap();
     assert_eq!(editor.code(), Some(1));
 }
 
 #[test]
-fn a_request_taken_back_is_not_carried_out() {
-    let mut editor = Editor::usual();
+fn a_cancelled_request_is_not_carried_out() {
+    let mut editor = Editor::typical();
     editor.open("game.rhai", "answer();");
     let place =
         json!({ "textDocument": { "uri": editor.uri("game.rhai") }, "position": { "line": 0, "character": 0 } });
-    // Both in one piece, so that the second is there when the first is looked at.
+    // Both in one piece, so that the second is there when the first is processed.
     let messages = [
         json!({ "jsonrpc": "2.0", "id": 70, "method": "textDocument/hover", "params": place }),
         json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": 70 } }),
@@ -313,13 +313,13 @@ fn a_request_taken_back_is_not_carried_out() {
         messages.iter().map(|m| m.to_string()).map(|m| format!("Content-Length: {}\r\n\r\n{m}", m.len())).collect();
     editor.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     let answer = editor.wait(|message| message["id"] == 70);
-    // It may have been answered already when it was taken back: then there is the answer.
+    // It may have been answered already when it was cancelled: then the answer comes.
     assert!(answer["error"]["code"] == -32800 || answer["result"].is_object(), "{answer}");
     assert!(editor.wait(|message| message["id"] == "s")["result"].is_object());
 }
 
 #[test]
-fn completion_offers_what_may_stand_there() {
+fn completion_offers_only_what_is_valid_there() {
     let folder = Folder::new();
     folder.file("game.prompts", "; Words.\ngame-welcome: Willkommen im Spiel 🙂!\n\ngame-bye: Tschüß.\nbroken line\n");
     folder.file(
@@ -342,17 +342,17 @@ fn completion_offers_what_may_stand_there() {
     for name in ["level", "state", "env", "while", "random"] {
         item(&code, name);
     }
-    // A function sees none of the script's variables, nor any that comes later; a test's words are a test's.
+    // A function sees none of the script's variables, nor any declared later. Words of tests are offered only in tests.
     for name in ["score", "below", "expect_prompt"] {
         assert!(!labels(&code).contains(&name), "{name}");
     }
-    // What it says at length is asked for with the entry the editor shows.
+    // The client requests the long documentation when the editor shows an item.
     let resolved = editor.ask("completionItem/resolve", stream.clone()).unwrap();
     let explained = resolved["documentation"]["value"].as_str().unwrap();
     assert!(explained.starts_with("Plays a sound file; the caller may end it with a key."), "{explained}");
     assert!(explained.contains("// the caller presses 2 after 1s"), "{explained}");
     let mut offers = |name: &str, marked: &str| editor.at("textDocument/completion", name, marked).unwrap();
-    // The brackets are there already.
+    // The brackets exist already.
     let called = offers("game.rhai", "str^(\"a\")");
     assert_eq!(item(&called, "stream_file")["textEdit"]["newText"], "stream_file");
 
@@ -374,7 +374,7 @@ fn completion_offers_what_may_stand_there() {
     let constants = offers("game.rhai", "const K = 1; fn f() { global::^ }");
     assert_eq!(labels(&constants), ["K"]);
 
-    // In a prompt the whole text is the word, with its dashes; the table's come first, with their words.
+    // In a prompt the whole text is the word, with its dashes. Those of the table come first, with their texts.
     for marked in [
         "stream_file(\"ga^me-w\")",
         "stream_file(\"^",
@@ -399,7 +399,7 @@ fn completion_offers_what_may_stand_there() {
 }
 
 #[test]
-fn hovering_explains_the_word() {
+fn hover_explains_the_word() {
     let folder = Folder::new();
     folder.file("game.prompts", "welcome: Hello, who is there?\nsilent:\n");
     folder.file("lib/menu.rhai", "// Plays it.\nfn play(file) { }");
@@ -437,7 +437,7 @@ fn hovering_explains_the_word() {
 }
 
 #[test]
-fn a_call_shows_its_parameters_while_it_is_typed() {
+fn signature_help_shows_the_parameters_while_a_call_is_typed() {
     let folder = Folder::new();
     folder.file("menu.rhai", "fn play(file, keys) { }");
     let mut editor = Editor::in_folder(folder, json!({}));
@@ -497,7 +497,7 @@ fn definitions_are_found_in_scripts_and_tables() {
 }
 
 #[test]
-fn renaming_changes_every_place_and_no_other() {
+fn renaming_changes_every_use_and_nothing_else() {
     let folder = Folder::new();
     let menu = "fn play(file) { again(file) }\nfn again(file) { play(file) }\n";
     let game = "import \"lib/menu\" as menu;\nmenu::play(1); menu::play(1, 2);\nfn play(x) { menu::play(x) }\nplay(3)";
@@ -506,7 +506,7 @@ fn renaming_changes_every_place_and_no_other() {
     folder.file("game.rhai", game);
     folder.file("stranger.rhai", stranger);
     folder.file("other.rhai", "fn play(a) { }");
-    let mut alone = Editor::usual();
+    let mut alone = Editor::typical();
     alone.folder.file("lib/menu.rhai", menu);
     let one = |editor: &mut Editor, marked: &str, new: &str| {
         let edit = editor.at_with("textDocument/rename", "a.rhai", marked, json!({ "newName": new })).unwrap();
@@ -529,7 +529,7 @@ fn renaming_changes_every_place_and_no_other() {
         "import \"lib/menu\" as lib; lib::play(1); fn f() { lib::play(1) }"
     );
     let mut editor = Editor::in_folder(folder, json!({}));
-    // Across files, from either end.
+    // Across files, from either side.
     let change = json!({ "newName": "start" });
     let from_menu =
         editor.at_with("textDocument/rename", "lib/menu.rhai", &format!("fn ^{}", &menu[3..]), change.clone()).unwrap();
@@ -559,19 +559,23 @@ fn renaming_changes_every_place_and_no_other() {
 
 #[test]
 fn renaming_that_would_break_something_is_refused() {
-    let mut editor = Editor::usual();
+    let mut editor = Editor::typical();
     let mut check = |marked: &str, new: &str, because: &str| {
         let refused = editor.at_with("textDocument/rename", "a.rhai", marked, json!({ "newName": new })).unwrap_err();
         assert_eq!(refused, (-32803, because.to_owned()), "{marked}");
     };
-    check("let ^a = 1;", "1st", "`1st` is no name: letters a to z, digits and `_`, no digit first");
-    check("let ^a = 1;", "größe", "`größe` is no name: letters a to z, digits and `_`, no digit first");
-    check("let ^a = 1;", "goto", "`goto` is a word of the language");
-    check("let ^a = 1;", "if", "`if` is a word of the language");
-    check("let ^a = 1;", "state", "`state` is a value every script has");
-    check("fn ^a() { }", "answer", "there is a function `answer` already, which every script has");
-    check("let ^a = 1; let b = 2; a + b", "b", "`b` means something else here already");
-    check("fn ^f() { } fn g() { }", "g", "there is a function `g` with as many parameters");
+    check("let ^a = 1;", "1st", "`1st` is not a name: a name has letters a to z, digits and `_`, and no digit first");
+    check(
+        "let ^a = 1;",
+        "größe",
+        "`größe` is not a name: a name has letters a to z, digits and `_`, and no digit first",
+    );
+    check("let ^a = 1;", "goto", "`goto` is a reserved word of the language");
+    check("let ^a = 1;", "if", "`if` is a reserved word of the language");
+    check("let ^a = 1;", "state", "`state` is a value that every script has");
+    check("fn ^a() { }", "answer", "every script already has a function `answer`");
+    check("let ^a = 1; let b = 2; a + b", "b", "`b` already means something else here");
+    check("fn ^f() { } fn g() { }", "g", "there is already a function `g` with this number of parameters");
     check("answ^er();", "reply", "`answer` isn't defined in this script, so it cannot be renamed");
     check(
         "fn on_^hangup() { }",
@@ -584,7 +588,7 @@ fn renaming_that_would_break_something_is_refused() {
 }
 
 #[test]
-fn the_names_of_a_script_are_listed() {
+fn document_symbols_list_the_names_of_a_script() {
     let text = "import \"x\" as x;\nlet score = 1;\nfn play(a) {\n    let inner = a;\n}\nconst K = 2;";
     let asked = |editor: &mut Editor| {
         editor.open("game.rhai", text);
@@ -602,12 +606,12 @@ fn the_names_of_a_script_are_listed() {
         list,
         ["x 2 0:0-0:16 0:14-0:15", "score 13 1:0-1:14 1:4-1:9", "play 12 2:0-4:1 2:3-2:7", "K 14 5:0-5:12 5:6-5:7"]
     );
-    let flat = asked(&mut Editor::usual());
+    let flat = asked(&mut Editor::typical());
     assert_eq!(range(&flat[2]["location"]["range"]), "2:0-4:1");
 }
 
 #[test]
-fn columns_are_counted_as_agreed() {
+fn columns_use_the_negotiated_encoding() {
     let marked = "let a = `ü🙂`; stream_file(\"x\", ^";
     for (encodings, expected) in [
         (json!(["utf-8", "utf-16"]), "utf-8"),
@@ -615,7 +619,7 @@ fn columns_are_counted_as_agreed() {
         (json!(["utf-32"]), "utf-32"),
         (json!([]), "utf-16"),
     ] {
-        let mut editor = Editor::silent();
+        let mut editor = Editor::uninitialized();
         let capabilities = json!({ "general": { "positionEncodings": encodings } });
         let params = json!({ "processId": null, "rootUri": null, "capabilities": capabilities });
         let result = editor.ask("initialize", params).unwrap();
@@ -627,7 +631,7 @@ fn columns_are_counted_as_agreed() {
             "utf-16" => text.encode_utf16().count(),
             _ => text.chars().count(),
         };
-        // Typed behind the emoji, at the end of the line.
+        // Typed after the emoji, at the end of the line.
         let uri = editor.uri("a.rhai");
         let end = json!({ "line": 0, "character": length });
         let change = json!({ "range": { "start": end, "end": end }, "text": "y" });
@@ -640,9 +644,9 @@ fn columns_are_counted_as_agreed() {
 }
 
 #[test]
-fn a_script_typed_key_by_key_is_answered_at_every_key() {
+fn requests_work_after_every_key_of_a_script_being_typed() {
     let text = std::fs::read_to_string("scripts/memory.rhai").unwrap() + "\nlet x = `ü ${1 + 2} 🙂`; /* ä */\n";
-    let mut editor = Editor::usual();
+    let mut editor = Editor::typical();
     editor.open("typed.rhai", "");
     let uri = editor.uri("typed.rhai");
     let (mut line, mut column) = (0, 0);
@@ -664,7 +668,7 @@ fn a_script_typed_key_by_key_is_answered_at_every_key() {
             }
         }
     }
-    // All of it has arrived: the last function is known from above.
+    // Everything has arrived: the last function is known from above.
     let asked = json!({ "textDocument": { "uri": uri } });
     let symbols = editor.ask("textDocument/documentSymbol", asked).unwrap();
     let names: Vec<&str> = symbols.as_array().unwrap().iter().map(|symbol| symbol["name"].as_str().unwrap()).collect();
@@ -681,7 +685,7 @@ fn findings(diagnostics: &[Value]) -> Vec<String> {
 }
 
 #[test]
-fn mistakes_are_told_as_one_types() {
+fn diagnostics_appear_while_typing() {
     let folder = Folder::new();
     folder.file("lib/menu.rhai", "fn play(file) { stream_file(file) }");
     let mut editor = Editor::in_folder(folder, json!({}));
@@ -699,7 +703,7 @@ fn mistakes_are_told_as_one_types() {
     change(&mut editor, "game.rhai", 3, "answer(");
     assert_eq!(editor.diagnostics("game.rhai")[0]["code"], "syntax");
 
-    // What is imported counts as it stands in the editor, saved or not.
+    // An import counts as it stands in the editor, saved or not.
     let importer = "import \"lib/menu\" as menu;\nmenu::play(\"beep\");\n";
     editor.open("importer.rhai", importer);
     assert_eq!(editor.diagnostics("importer.rhai").len(), 0);
@@ -709,7 +713,7 @@ fn mistakes_are_told_as_one_types() {
     let found = findings(&editor.diagnostics("importer.rhai"));
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("1:6-1:10 unknown-function"), "{found:?}");
-    // Closed, its file counts again, and nothing is told of it any more.
+    // Once it is closed, its file counts again, and nothing more is reported of it.
     let menu = editor.uri("lib/menu.rhai");
     while editor.kept.iter().any(|message| message["params"]["uri"] == menu.as_str()) {
         editor.diagnostics("lib/menu.rhai");
@@ -718,7 +722,7 @@ fn mistakes_are_told_as_one_types() {
     while !editor.diagnostics("lib/menu.rhai").is_empty() {}
     assert_eq!(editor.diagnostics("importer.rhai").len(), 0);
 
-    // A test knows the words of tests, a script does not.
+    // Words of tests are known in a test, but not in a script.
     editor.open("game.test.rhai", "fn test_it() { place_call(\"game\"); expect_end(); }");
     assert_eq!(findings(&editor.diagnostics("game.test.rhai")), [""; 0]);
     editor.open("no.rhai", "place_call(\"game\");");
@@ -730,7 +734,7 @@ fn mistakes_are_told_as_one_types() {
 }
 
 #[test]
-fn the_words_of_tests_and_options_are_offered() {
+fn completion_offers_words_of_tests_and_options() {
     let folder = Folder::new();
     folder.file("game.rhai", "");
     folder.file("game.prompts", "welcome: Hello.\n");
@@ -756,9 +760,9 @@ fn the_words_of_tests_and_options_are_offered() {
     }
 }
 
-/// Half a second of typing at its fastest is 5 keys; nobody sees less than 50 ms.
+/// At the fastest, half a second of typing is 5 keys; nobody notices less than 50 ms.
 #[test]
-fn typing_in_a_long_script_is_checked_at_once() {
+fn a_long_script_is_checked_while_typing_without_delay() {
     let game = std::fs::read_to_string("scripts/memory.rhai").unwrap();
     let functions = (0..30).map(|number| {
         format!("\nfn more_{number}(a) {{\n    let key = stream_file(\"beep\", \"#\");\n    if key == \"\" {{\n        say_number(a);\n    }}\n    a + 1\n}}\nmore_{number}({number});\n")
@@ -766,7 +770,7 @@ fn typing_in_a_long_script_is_checked_at_once() {
     let text = format!("{game}{}", functions.collect::<String>());
     let lines = text.lines().count();
     assert!(lines >= 300, "{lines} lines");
-    let mut editor = Editor::usual();
+    let mut editor = Editor::typical();
     editor.open("long.rhai", &text);
     editor.diagnostics("long.rhai");
     let uri = editor.uri("long.rhai");
@@ -782,12 +786,12 @@ fn typing_in_a_long_script_is_checked_at_once() {
     }
     times.sort();
     eprintln!("from a key to what is wrong, {lines} lines: {:?}, at most {:?}", times[20], times[39]);
-    // The tests' own build, on a machine that has other things to do, is ten times slower than what people run.
+    // The tests' own build on a busy machine is ten times slower than a release build.
     assert!(times[20] < Duration::from_millis(500), "{times:?}");
 }
 
 #[test]
-fn a_mistake_can_be_mended_where_the_right_word_is_guessed() {
+fn quick_fixes_apply_the_suggested_word() {
     let literals = json!({ "codeActionKind": { "valueSet": ["quickfix"] } });
     let capabilities = json!({ "textDocument": { "codeAction": { "codeActionLiteralSupport": literals } } });
     let folder = Folder::new();

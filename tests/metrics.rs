@@ -1,4 +1,4 @@
-//! The counters, the page Prometheus reads, the server of the page, and what is drawn and watched from it.
+//! The counters, Prometheus' page, its HTTP server, and the dashboard and alerts made from it.
 
 use agi_rhai::Status;
 use agi_rhai::command::{COMMANDS, Command, Function, Returns};
@@ -25,15 +25,15 @@ fn micros(micros: u64) -> Duration {
     Duration::from_micros(micros)
 }
 
-/// A metric as the page tells it.
+/// A metric as the page shows it.
 #[derive(Debug)]
 struct Family {
     kind: String,
-    /// By the whole name and the labels.
+    /// By the full name and the labels.
     samples: Vec<(String, BTreeMap<String, String>, f64)>,
 }
 
-/// Reads the page as strictly as the format is written, and more: one block a metric, with help and type.
+/// Parses the page as strictly as the format is defined, and more: one block per metric, with help and type.
 fn parse(page: &str) -> BTreeMap<String, Family> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut current = String::new();
@@ -63,7 +63,7 @@ fn parse(page: &str) -> BTreeMap<String, Family> {
     families
 }
 
-/// One line: name, labels in braces with their escapes, a blank, a number.
+/// Parses one line: name, labels in braces with their escapes, a blank, a number.
 fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     let is_name =
         |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
@@ -104,7 +104,7 @@ fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     (name.to_owned(), labels, value.parse().unwrap())
 }
 
-/// The value of one series.
+/// Returns the value of one series.
 #[track_caller]
 fn value(page: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let labels: BTreeMap<_, _> = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -113,10 +113,10 @@ fn value(page: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     all.find(|(n, l, _)| n == name && *l == labels).map(|(_, _, value)| *value)
 }
 
-/// Something of everything.
-fn busy() -> Metrics {
+/// Makes metrics with something in each counter.
+fn counted_metrics() -> Metrics {
     let metrics = Metrics::new(2);
-    metrics.know(["guess", "memory"]);
+    metrics.set_scripts(["guess", "memory"]);
     for status in [Status::Success, Status::Hangup, Status::Failure, Status::NotFound, Status::Lost] {
         metrics.started();
         metrics.ended(if status == Status::NotFound { "" } else { "guess" }, status);
@@ -141,7 +141,7 @@ const NOW: Gauges = Gauges {
     recordings_lost: 3,
 };
 
-/// Runs promtool where there is one (the Debian package `prometheus`).
+/// Runs promtool if it is installed (the Debian package `prometheus`).
 fn promtool(args: &[&str], input: &str) {
     let program = Program::new("promtool")
         .args(args)
@@ -158,8 +158,8 @@ fn promtool(args: &[&str], input: &str) {
 }
 
 #[test]
-fn the_page_is_what_prometheus_reads() {
-    let page = busy().render(&NOW);
+fn the_page_has_prometheus_format() {
+    let page = counted_metrics().render(&NOW);
     for (name, labels, count) in [
         ("agi_rhai_build_info", &[("version", env!("CARGO_PKG_VERSION"))][..], 1.0),
         ("agi_rhai_calls", &[], 7.0),
@@ -180,7 +180,7 @@ fn the_page_is_what_prometheus_reads() {
         assert_eq!(value(&page, name, labels), Some(count), "{name}{labels:?}");
     }
     promtool(&["check", "metrics"], &page);
-    // One without anything counted is a page too.
+    // A page without anything counted is valid too.
     let page = Metrics::new(0).render(&Gauges::default());
     assert!(!page.contains("command="), "{page}");
     parse(&page);
@@ -221,8 +221,8 @@ fn histograms_are_cumulative() {
     parse(&metrics.render(&NOW));
 }
 
-/// One an embedder may have made.
-static OWN: Command = Command {
+/// A command as an embedder may have made.
+static EMBEDDER_COMMAND: Command = Command {
     function: Function { name: "own", summary: "Own.", params: &[], returns: Returns::Key, examples: &[] },
     verb: "OWN",
     ..Command::UNSTATED
@@ -231,7 +231,7 @@ static OWN: Command = Command {
 #[test]
 fn each_command_has_its_own_count() {
     let metrics = Metrics::new(2);
-    for (place, command) in COMMANDS.iter().copied().chain([&OWN]).enumerate() {
+    for (place, command) in COMMANDS.iter().copied().chain([&EMBEDDER_COMMAND]).enumerate() {
         for time in 0..=place {
             metrics.shard(time % 2).command(command, micros(1), micros(1));
         }
@@ -269,7 +269,7 @@ fn nothing_is_lost_between_threads() {
 }
 
 #[test]
-fn scripts_that_are_gone_do_not_fill_the_page() {
+fn only_the_last_hundred_removed_scripts_are_shown() {
     let metrics = Metrics::new(1);
     let shown = || {
         let page = metrics.render(&Gauges::default());
@@ -278,12 +278,12 @@ fn scripts_that_are_gone_do_not_fill_the_page() {
     };
     metrics.ended("", Status::NotFound);
     for day in 0..1000 {
-        metrics.know([format!("day{day}.rhai").as_str(), "always.rhai"]);
+        metrics.set_scripts([format!("day{day}.rhai").as_str(), "always.rhai"]);
         metrics.ended(&format!("day{day}.rhai"), Status::Success);
         metrics.ended("always.rhai", Status::Success);
     }
     let scripts = shown();
-    // What is there, the last 100 that are not, and calls without a script.
+    // The existing ones, the last 100 that are gone, and calls without a script.
     assert_eq!(scripts.len(), 103, "{scripts:?}");
     let is_shown = |name: &str| scripts.iter().any(|script| script == name);
     assert!(is_shown("") && is_shown("always.rhai") && is_shown("day999.rhai") && is_shown("day899.rhai"));
@@ -295,12 +295,12 @@ fn scripts_that_are_gone_do_not_fill_the_page() {
             &[("script", script), ("status", status)],
         )
     };
-    // Nothing that stays has lost a call; one that comes back goes on where it was.
+    // No existing script has lost a call; one that comes back goes on from its count.
     assert_eq!((count("always.rhai", "SUCCESS"), count("", "NOTFOUND")), (Some(1000.0), Some(1.0)));
-    metrics.know(["day950.rhai", "always.rhai"]);
+    metrics.set_scripts(["day950.rhai", "always.rhai"]);
     metrics.ended("day950.rhai", Status::Success);
     assert_eq!(count("day950.rhai", "SUCCESS"), Some(2.0));
-    // Calls that outlive their script count, and push nothing out that is there.
+    // Calls that outlive their script count, and displace no existing one.
     for late in 0..500 {
         metrics.ended(&format!("late{late}.rhai"), Status::Hangup);
     }
@@ -321,7 +321,7 @@ fn labels_are_escaped() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_process_is_told_of() {
+fn process_metrics_are_shown() {
     let metrics = Metrics::new(1);
     let page = metrics.render(&NOW);
     let number = |name| value(&page, name, &[]).unwrap_or_else(|| panic!("no {name} in {page}"));
@@ -331,25 +331,25 @@ fn the_process_is_told_of() {
     assert!(number("process_open_fds") >= 3.0);
     assert!(number("process_max_fds") >= number("process_open_fds"));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-    // To a few seconds: the machine's start is told in whole ones, and its clock may have been set.
+    // To a few seconds: the machine reports its start in whole seconds, and its clock may have been set.
     let age = now - number("process_start_time_seconds");
     assert!((-5.0..100_000.0).contains(&age), "{age}");
 }
 
-/// The words in a text that are the names of metrics.
+/// Returns the words in a text that are names of metrics.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("agi_rhai_") || word.starts_with("process_")).collect()
 }
 
-/// What `by (...)`, braces and legends name.
+/// Returns the labels in `by (...)`, braces and legends.
 fn labels(expression: &str) -> Vec<&str> {
     let by = expression.split("by (").skip(1).flat_map(|rest| rest.split(')').next().unwrap().split(','));
     let within = expression.split('{').skip(1).flat_map(|rest| rest.split('}').next().unwrap().split(','));
     by.chain(within.filter_map(|matcher| matcher.split(['=', '!']).next())).map(str::trim).collect()
 }
 
-/// Every text of this key, anywhere.
+/// Collects every text with this key, at any depth.
 fn texts<'a>(json: &'a serde_json::Value, key: &str, found: &mut Vec<&'a str>) {
     match json {
         serde_json::Value::Array(list) => list.iter().for_each(|json| texts(json, key, found)),
@@ -362,8 +362,8 @@ fn texts<'a>(json: &'a serde_json::Value, key: &str, found: &mut Vec<&'a str>) {
 }
 
 #[test]
-fn what_is_drawn_and_watched_is_there() {
-    let page = busy().render(&NOW);
+fn dashboard_and_alerts_use_existing_metrics() {
+    let page = counted_metrics().render(&NOW);
     let families = parse(&page);
     let samples = || families.values().flat_map(|family| &family.samples);
     let known: BTreeSet<&str> = samples().map(|(name, ..)| name.as_str()).collect();
@@ -390,12 +390,12 @@ fn what_is_drawn_and_watched_is_there() {
     for name in names(&alerts) {
         assert!(known.contains(name), "no {name} in {ALERTS}");
     }
-    // The page for people names all of them, and no others.
+    // The documentation names all of them, and no others.
     let told = file(PAGE);
     let told: BTreeSet<&str> = names(&told).into_iter().filter(|name| families.contains_key(*name)).collect();
     assert_eq!(told, families.keys().map(String::as_str).collect::<BTreeSet<_>>());
 
-    // Every panel stands in the grid and has its own number.
+    // Every panel lies within the grid and has its own number.
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());
@@ -409,16 +409,16 @@ fn what_is_drawn_and_watched_is_there() {
 }
 
 #[test]
-fn the_alerts_are_good_rules() {
+fn the_alert_rules_pass_promtool() {
     promtool(&["check", "rules", ALERTS], "");
     promtool(&["test", "rules", "tests/alerts.test.yml"], "");
 }
 
-/// A server of three pages, and where it is.
+/// Serves three pages. Returns the server and its address.
 fn server() -> (Pages, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let metrics = busy();
+    let metrics = counted_metrics();
     let pages = http::serve(listener, move |path| match path {
         "/metrics" => Some(Answer { status: 200, content_type: CONTENT_TYPE, body: metrics.render(&NOW) }),
         "/healthz" => Some(Answer::text(200, "well\n")),
@@ -437,7 +437,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// All that is answered to these bytes, up to the end of the connection.
+/// Sends these bytes and returns everything received until the connection ends.
 fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(address);
     stream.write_all(request.as_ref()).unwrap();
@@ -496,11 +496,11 @@ fn bad_requests_are_refused() {
         assert_eq!(reply.contains("\r\nAllow: GET, HEAD\r\n"), status == 405);
     }
     // Half a request, and one that ends before it began.
-    assert_eq!(half(address, b"GET /metrics HTT"), "");
-    assert_eq!(half(address, b""), "");
-    assert!(half(address, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("well\n"));
+    assert_eq!(ask_and_close(address, b"GET /metrics HTT"), "");
+    assert_eq!(ask_and_close(address, b""), "");
+    assert!(ask_and_close(address, b"GET /healthz HTTP/1.1\r\n\r\n").ends_with("well\n"));
     assert!(get(address, "/healthz").ends_with("well\n"));
-    // Given up, it is gone.
+    // Once given up, it is gone.
     drop(pages);
     let gone = Instant::now();
     while TcpStream::connect(address).is_ok() {
@@ -509,8 +509,8 @@ fn bad_requests_are_refused() {
     }
 }
 
-/// The same by one who says that no more will come.
-fn half(address: SocketAddr, request: &[u8]) -> String {
+/// Sends these bytes and closes its own direction.
+fn ask_and_close(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = connect(address);
     stream.write_all(request).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -519,7 +519,7 @@ fn half(address: SocketAddr, request: &[u8]) -> String {
     reply
 }
 
-/// Whether the server has hung up on this client, waiting for it.
+/// Waits for the server to close this client's connection. Returns whether it did.
 fn is_dropped(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
@@ -529,7 +529,7 @@ fn is_dropped(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn silent_clients_are_in_nobodys_way() {
+fn silent_clients_delay_no_other_client() {
     let (_pages, address) = server();
     let mut silent = Vec::new();
     let mut fastest = Duration::MAX;
@@ -547,10 +547,10 @@ fn silent_clients_are_in_nobodys_way() {
 #[test]
 fn slow_clients_are_dropped() {
     let (_pages, address) = server();
-    // One that reads nothing of a page that does not fit into the system's buffers.
+    // A client that doesn't read a page that exceeds the system's buffers.
     let mut deaf = connect(address);
     deaf.write_all(b"GET /endless HTTP/1.1\r\n\r\n").unwrap();
-    // One that needs five seconds to say what it wants.
+    // A client that needs five seconds to send its request.
     let mut slow = connect(address);
     for byte in b"GET /metrics HTTP/1.1\r\n\r\n" {
         if slow.write_all(&[*byte]).is_err() {
@@ -561,7 +561,7 @@ fn slow_clients_are_dropped() {
     let mut reply = Vec::new();
     assert!(slow.read_to_end(&mut reply).is_err() || reply.is_empty());
     assert!(is_dropped(&mut deaf));
-    // One that takes its time, but not too much of it, is answered.
+    // A client that takes its time, but not too much of it, gets its page.
     let mut patient = connect(address);
     for part in ["GET /hea", "lthz HTTP/1.1\r", "\n\r", "\n"] {
         patient.write_all(part.as_bytes()).unwrap();

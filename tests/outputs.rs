@@ -1,4 +1,4 @@
-//! What the program says, and where: outputs nobody reads, logs that cannot be written, panics.
+//! The program's outputs: nobody reads them, logs cannot be written, panics.
 
 use crate::support::process::{Ended, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, wait_until};
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A script that makes Rust's own sort panic, since what it compares by is no order.
+/// A script that makes Rust's own sort panic, since its comparison isn't an order.
 const PANICS: &str =
     "for n in 0..100 { let a = []; for i in 0..60 { a.push(i * 7 % 60); } a.sort(|x, y| random(-1, 1)); }";
 
@@ -19,14 +19,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A pipe nobody reads from any more.
+/// A pipe that nobody reads from.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     writer.into()
 }
 
-/// Runs it in this folder, with keys for whoever reads any.
+/// Runs the program in this folder, with some keys on standard input.
 fn run(folder: &Folder, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Output {
     let mut command = agi_rhai(args);
     command.current_dir(folder.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -37,7 +37,7 @@ fn run(folder: &Folder, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Ou
 }
 
 #[test]
-fn an_output_nobody_reads_changes_no_exit_code() {
+fn an_output_that_nobody_reads_changes_no_exit_code() {
     let folder = Folder::new();
     folder.file("good.rhai", "answer(); wait_for_digit(1000);");
     folder.file("good.test.rhai", "fn test_a() { place_call(\"good\"); press(\"7\"); expect_end(); }");
@@ -54,7 +54,7 @@ fn an_output_nobody_reads_changes_no_exit_code() {
     call.end().code(0);
     let server = Server::start(&folder, &[]);
     let socket = server.control.to_str().unwrap();
-    // What each of them is to come to, whoever reads it.
+    // The expected exit code of each, whether or not anybody reads its output.
     let runs: &[(&[&str], i32)] = &[
         (&["--help"], 0),
         (&["--version"], 0),
@@ -119,8 +119,8 @@ fn an_output_nobody_reads_changes_no_exit_code() {
         let unread = run(&folder, args, |command| {
             command.stdout(closed()).stderr(closed());
         });
-        assert_eq!(unread.status.code(), Some(*code), "{args:?} with nobody there: {unread:?}");
-        // What is lost because there is no room is another thing.
+        assert_eq!(unread.status.code(), Some(*code), "{args:?} with unread output: {unread:?}");
+        // An output lost for lack of space is an error.
         let speaks = !read.stdout.is_empty() && args[0] != "lsp";
         if speaks {
             made();
@@ -138,7 +138,7 @@ fn an_output_nobody_reads_changes_no_exit_code() {
     made();
 }
 
-/// A program that does not outlive its test.
+/// A program that is killed when the test ends.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -149,7 +149,7 @@ impl Drop for Killed {
 }
 
 #[test]
-fn a_panic_with_a_log_nobody_reads_holds_nothing_up() {
+fn a_panic_with_a_log_that_nobody_reads_delays_nothing() {
     let folder = Folder::new();
     folder.file("scripts/panics.rhai", PANICS);
     folder.file("scripts/well.rhai", "verbose(\"well\");");
@@ -183,18 +183,18 @@ fn a_panic_with_a_log_nobody_reads_holds_nothing_up() {
     });
     rustix::process::kill_process(rustix::process::Pid::from_child(&child.0), rustix::process::Signal::TERM).unwrap();
     wait_until("it ends", || child.0.try_wait().unwrap().is_some());
-    // It is in the log, with the call it was, and with the script as its fault.
+    // The log has it, within its call, and as the fault of the script.
     let log = reading.join().unwrap();
     let panics: Vec<&str> = log.lines().filter(|line| line.contains("panicked in thread calls at ")).collect();
     assert_eq!(panics.len(), 5, "{log}");
     assert!(panics[0].contains("ERROR call{id=") && panics[0].contains(".rs:"), "{}", panics[0]);
     assert!(log.contains("scripts/panics.rhai"), "{log}");
-    // The usual hook's words are not.
+    // The words of the default hook don't appear.
     assert!(!log.contains("\nthread '"), "{log}");
 }
 
 #[test]
-fn a_panic_goes_where_the_log_goes() {
+fn a_panic_is_reported_where_the_log_goes() {
     let folder = Folder::new();
     let script = folder.file("panics.rhai", PANICS);
     let log = folder.path("log");
@@ -210,7 +210,7 @@ fn a_panic_goes_where_the_log_goes() {
 }
 
 #[test]
-fn a_storm_of_panics_is_a_clean_report() {
+fn a_storm_of_panics_has_a_clean_report() {
     let folder = Folder::new();
     folder.file("panics.rhai", PANICS);
     folder.file("panics.test.rhai", "fn test_it() { place_call(\"panics\"); expect_end(); }");
@@ -223,7 +223,7 @@ fn a_storm_of_panics_is_a_clean_report() {
 }
 
 #[test]
-fn a_log_is_not_for_everybody_and_not_waited_for() {
+fn a_log_file_is_private_and_a_blocked_log_delays_nothing() {
     let folder = Folder::new();
     let script = folder.file("scripts/a.rhai", "print(\"hello\");");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -234,7 +234,7 @@ fn a_log_is_not_for_everybody_and_not_waited_for() {
     wait_until("it logs", || fs::read_to_string(&servers).is_ok_and(|log| log.contains(" at most ")));
     drop(server);
     assert_eq!((mode(&ours), mode(&servers)), (0o640, 0o640));
-    // A pipe nobody reads from.
+    // A pipe that nobody reads from.
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let said = format!("cannot log to {}: nobody reads from this pipe; logging to stderr", shown(&pipe));
     Process::call(&mut agi_rhai(["--log", &shown(&pipe), &script])).end().code(0).says(&said).says("hello");
@@ -242,7 +242,7 @@ fn a_log_is_not_for_everybody_and_not_waited_for() {
     server.wait_for_log(&said);
     assert_eq!(server.status("a"), "SUCCESS");
     drop(server);
-    // One somebody reads from.
+    // A pipe that somebody reads from.
     let reader = pipe.clone();
     let reading = std::thread::spawn(move || fs::read_to_string(reader).unwrap());
     let began = Instant::now();
@@ -252,7 +252,7 @@ fn a_log_is_not_for_everybody_and_not_waited_for() {
     assert!(reading.join().unwrap().contains("hello"));
 }
 
-/// A small file system of its own; `None` where it cannot be had.
+/// A small file system; `None` where it cannot be mounted.
 struct Disk(std::path::PathBuf);
 
 impl Disk {
@@ -275,7 +275,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn lines_lost_on_a_full_disk_are_counted_and_told() {
+fn lines_lost_on_a_full_disk_are_counted_and_reported() {
     let folder = Folder::new();
     let line = "x".repeat(200);
     folder.file("scripts/talks.rhai", format!("for i in 0..1000 {{ print(`${{i}} {line}`); }}"));
@@ -307,18 +307,18 @@ fn lines_lost_on_a_full_disk_are_counted_and_told() {
     };
     assert_eq!(dropped(), 0);
     assert_eq!(play().status(), "SUCCESS");
-    wait_until("what did not fit is counted", || dropped() > 500);
+    wait_until("lost lines are counted", || dropped() > 500);
     assert!(log().lines().count() > 100, "what fits is there");
-    // A process of its own puts what does not fit on stderr.
+    // A process per call writes lines that don't fit to stderr.
     Process::call(&mut agi_rhai(["--log", path.to_str().unwrap(), &script])).end().code(0).says("not lost");
-    // Room again: it is told once, with what comes next in a line of its own.
+    // Once there is space again, the loss is reported once, on a line of its own before the next line.
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
     for _ in 0..3 {
         let mut peer = Peer::connect(calls);
         peer.send(environment("none"));
         assert_eq!(peer.play().status(), "NOTFOUND");
     }
-    wait_until("it is told", || log().contains("lines of the log are lost"));
+    wait_until("the loss is logged", || log().contains("lines of the log are lost"));
     std::thread::sleep(Duration::from_millis(200));
     let (log, lost) = (log(), dropped());
     assert_eq!(log.matches("lines of the log are lost").count(), 1, "{log}");

@@ -1,5 +1,7 @@
 //! The phone in the terminal: keys in, screen out.
 
+mod picture;
+
 use crate::support::process::{Folder, Process, agi_rhai, program};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -14,14 +16,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, however busy the machine is.
+/// Longer than anything takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program on a pseudo-terminal, and whoever sits before it.
+/// The program on a pseudo-terminal, and its user.
 struct Terminal {
     child: Child,
     keys: File,
-    /// Our own handle of the terminal's side, to see its settings.
+    /// Another handle of the terminal's side, to check its settings.
     line: File,
     before: Termios,
     screen: Arc<Mutex<vt100::Parser>>,
@@ -31,7 +33,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `agi-rhai ARGS` on 80 columns and 24 rows.
+    /// Starts `agi-rhai ARGS` with 80 columns and 24 rows.
     fn start(args: &[&str]) -> Self {
         Self::start_on(80, 24, &mut agi_rhai(args))
     }
@@ -45,7 +47,7 @@ impl Terminal {
         let line = OpenOptions::new().read(true).write(true).open(path).unwrap();
         tcsetwinsize(&line, size(columns, rows)).unwrap();
         let before = tcgetattr(&line).unwrap();
-        // In a session of its own, whose terminal it is.
+        // In a session of its own, with this terminal.
         let mut session = Command::new("/usr/bin/setsid");
         session.arg("--ctty").arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -65,7 +67,7 @@ impl Terminal {
         let child = session.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let keys = File::from(near);
         let mut output = keys.try_clone().unwrap();
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(non_zero(rows), non_zero(columns), 0)));
         let shown = Arc::clone(&screen);
         let gone = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&gone);
@@ -76,7 +78,7 @@ impl Terminal {
                     break;
                 }
                 waiting.extend_from_slice(&bytes[..length]);
-                // A picture is shown when all of it is there.
+                // Frames are synchronized: a frame counts once it is complete.
                 let last = |mark: &[u8]| waiting.windows(mark.len()).rposition(|bytes| bytes == mark);
                 let whole = match (last(b"\x1b[?2026h"), last(b"\x1b[?2026l")) {
                     (Some(begins), ends) if ends.is_none_or(|ends| ends < begins) => begins,
@@ -98,13 +100,13 @@ impl Terminal {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// Waits until the screen is so.
+    /// Waits until the screen meets a condition.
     #[track_caller]
-    fn until(&mut self, what: &str, is: impl Fn(&vt100::Screen) -> bool) -> &mut Self {
+    fn wait_until(&mut self, what: &str, is: impl Fn(&vt100::Screen) -> bool) -> &mut Self {
         let began = Instant::now();
         while !is(self.screen.lock().unwrap().screen()) {
             if began.elapsed() > PATIENCE {
-                panic!("{what} is not to be seen:\n{}", self.text());
+                panic!("{what} does not appear:\n{}", self.text());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -114,17 +116,17 @@ impl Terminal {
     /// Waits until this text is on the screen.
     #[track_caller]
     fn sees(&mut self, text: &str) -> &mut Self {
-        self.until(text, |screen| screen.contents().contains(text))
+        self.wait_until(text, |screen| screen.contents().contains(text))
     }
 
     /// Waits until this text is no longer on the screen.
     #[track_caller]
     fn sees_no(&mut self, text: &str) -> &mut Self {
-        self.until(&format!("no {text}"), |screen| !screen.contents().contains(text))
+        self.wait_until(&format!("no {text}"), |screen| !screen.contents().contains(text))
     }
 
     fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
-        self.screen.lock().unwrap().screen_mut().set_size(some(rows), some(columns));
+        self.screen.lock().unwrap().screen_mut().set_size(non_zero(rows), non_zero(columns));
         tcsetwinsize(&self.line, size(columns, rows)).unwrap();
         self
     }
@@ -144,7 +146,7 @@ impl Terminal {
         self
     }
 
-    /// Waits for the end of the program, which has to leave the terminal as it was.
+    /// Waits for the program to end, and checks that it has restored the terminal.
     #[track_caller]
     fn ends(&mut self) -> Option<i32> {
         let began = Instant::now();
@@ -155,7 +157,9 @@ impl Terminal {
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        self.until("the usual screen with its cursor", |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        self.wait_until("the usual screen with its cursor", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor()
+        });
         let after = tcgetattr(&self.line).unwrap();
         assert_eq!(format!("{after:?}"), format!("{:?}", self.before), "the terminal's settings");
         status.code()
@@ -173,11 +177,11 @@ fn size(columns: u16, rows: u16) -> Winsize {
     Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
-fn some(length: u16) -> std::num::NonZero<u16> {
+fn non_zero(length: u16) -> std::num::NonZero<u16> {
     length.try_into().unwrap()
 }
 
-/// A game with a question that can be answered at once, one that listens to some keys, and what is stored.
+/// A game with a question that can be answered at once, one that accepts only some keys, and stored values.
 const QUIZ: &str = r##"
 answer();
 stream_file("welcome", "#");
@@ -194,7 +198,7 @@ stream_file("bye");
 const PROMPTS: &str = "welcome: Welcome to the quiz, which is a game of many many words, so that it lasts\n\
     rules: There are no rules\nask: What is it\nbye: Bye\n";
 
-/// A folder with the quiz, and the path of it.
+/// Makes a folder with the quiz. Returns it and the path of the quiz.
 fn quiz() -> (Folder, String) {
     let folder = Folder::new();
     folder.file("quiz.prompts", PROMPTS);
@@ -203,7 +207,7 @@ fn quiz() -> (Folder, String) {
 }
 
 #[test]
-fn a_game_is_played_through() {
+fn a_game_can_be_played_to_its_end() {
     let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/guess.rhai");
     let mut terminal = Terminal::start_on(100, 50, &mut agi_rhai(["phone", "--fast", "--db", "guess/201=9", scripts]));
     let (mut low, mut high) = (1, 100);
@@ -217,12 +221,12 @@ fn a_game_is_played_through() {
     for round in 0.. {
         assert!(round < 8, "{}", terminal.text());
         let guess = (low + high) / 2;
-        // Three digits are all it asks for.
+        // It asks for at most three digits.
         let keys = if guess == 100 { "100".to_owned() } else { format!("{guess}#") };
         let typed: String = keys.chars().map(|key| format!("{key} ")).collect();
         terminal.press(&keys);
-        // A question after the answer, or the question for another game.
-        terminal.until("the answer", |screen| {
+        // A question after the answer, or whether to play again.
+        terminal.wait_until("the answer", |screen| {
             let tail = said(screen);
             tail.trim_start().starts_with(typed.trim_end())
                 && ["guess-enter", "guess-again"].iter().any(|prompt| tail.contains(prompt))
@@ -237,19 +241,19 @@ fn a_game_is_played_through() {
     // The best game of this caller so far, with its words.
     terminal.sees("guess-new-best").sees("This is your best game so far.");
     terminal.press("9").sees("ended: SUCCESS").sees("The dialplan goes on at default,s,2.");
-    terminal.until("fewer guesses than 9", |screen| {
+    terminal.wait_until("fewer guesses than 9", |screen| {
         let text = screen.contents();
         let best = text.split("/guess/201 = ").nth(1).and_then(|rest| rest.chars().next());
         best.is_some_and(|best| ('1'..'9').contains(&best))
     });
     terminal.press("q");
     assert_eq!(terminal.ends(), Some(0));
-    // What is left on the usual screen.
+    // What is left on the normal screen.
     terminal.sees("Call ended: SUCCESS").sees("Stored in AstDB: /guess/201=");
 }
 
 #[test]
-fn a_key_ends_a_prompt_early_where_it_is_listened_to() {
+fn a_key_ends_a_prompt_only_if_the_prompt_accepts_it() {
     let (_folder, script) = quiz();
     let mut terminal = Terminal::start(&["phone", &script]);
     terminal.sees("welcome").sees("Welcome to the quiz").sees("keys are heard: #").sees("quiz.rhai:3");
@@ -266,7 +270,7 @@ fn a_key_ends_a_prompt_early_where_it_is_listened_to() {
 }
 
 #[test]
-fn a_question_counts_down_and_tells_that_nobody_answered() {
+fn a_question_counts_down_and_shows_its_timeout() {
     let folder = Folder::new();
     let script = folder.file("ask.rhai", "wait_for_digit(1200);\nwait_for_digit(-1);");
     let mut terminal = Terminal::start(&["phone", &script]);
@@ -275,19 +279,19 @@ fn a_question_counts_down_and_tells_that_nobody_answered() {
 }
 
 #[test]
-fn who_hangs_up_can_call_again_and_astdb_survives() {
+fn after_a_hangup_one_can_call_again_and_astdb_survives() {
     let (_folder, script) = quiz();
     let mut terminal = Terminal::start(&["phone", "--seed", "77", &script]);
     terminal.sees("call 1").sees("▸ welcome").sees("seed 77").press("#").sees("/quiz/played = 1").press("h");
     terminal.sees("you hang up").sees("Call ended: HANGUP").sees("AGI_RHAI_STATUS = HANGUP").sees("Enter calls again");
-    // Nobody is there to press keys to.
+    // Nobody is there to press keys for.
     terminal.press("1\r").sees("● call 2").press("#").sees("/quiz/played = 2").press("h").sees("Call ended: HANGUP");
     terminal.press("q");
     assert_eq!(terminal.ends(), Some(0));
 }
 
 #[test]
-fn a_script_that_computes_neither_stops_the_screen_nor_the_hangup() {
+fn a_computing_script_blocks_neither_the_screen_nor_the_hangup() {
     let folder = Folder::new();
     let script =
         folder.file("busy.rhai", "answer();\nlet n = 0;\nloop { n += 1; }\nfn on_hangup() { print(\"gone\"); }");
@@ -298,14 +302,14 @@ fn a_script_that_computes_neither_stops_the_screen_nor_the_hangup() {
 }
 
 #[test]
-fn what_is_saved_during_a_call_is_run_by_the_next() {
+fn a_script_saved_during_a_call_is_run_by_the_next() {
     let folder = Folder::new();
     let library = |text: &str| folder.file("words.rhai", format!("fn text() {{ \"{text}\" }}"));
     library("one");
     let script = folder.file("main.rhai", "import \"words\" as words;\nprint(words::text());\nwait_for_digit(-1);");
     let mut terminal = Terminal::start(&["phone", &script]);
     terminal.sees("· one").sees("waits for a key");
-    // Also what it imports, and the table of its prompts.
+    // The same for its imports and the table of its prompts.
     library("two");
     terminal.sees("main.rhai was saved: the next call runs it").press("1").sees("ended: SUCCESS");
     terminal.press("\r").sees("· two").press("1").sees("Enter calls again");
@@ -316,13 +320,13 @@ fn what_is_saved_during_a_call_is_run_by_the_next() {
 }
 
 #[test]
-fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_a_fix() {
+fn a_fault_is_shown_with_its_source_until_it_is_fixed() {
     let folder = Folder::new();
     let script = folder.file("a.rhai", "answer();\n  no_such(5);\n");
     let mut terminal = Terminal::start(&["phone", &script]);
-    // One that shows only when it runs.
+    // A fault that appears only when it runs.
     terminal.sees("no function `no_such`").sees("2 |   no_such(5);").sees("^^^^^^^").sees("Call ended: FAILURE");
-    // One that keeps it from being compiled.
+    // A fault that keeps it from being compiled.
     folder.file("a.rhai", "answer();\nlet = 5;\n");
     terminal.sees("a.rhai was saved, and is broken: fix it and save it").sees("2 | let = 5;").sees("    ^");
     terminal.sees("waiting for a fix").press("\r").sees_no("call 2");
@@ -337,14 +341,14 @@ fn a_fault_is_shown_with_its_source_and_the_phone_waits_for_a_fix() {
         .sees("ended: SUCCESS");
     folder.file("b.rhai", "fn text() { \"from b\" }");
     terminal.sees_no("no script \"b\"").press("\r").sees("· from b");
-    // A table of prompts that is none.
+    // A faulty table of prompts.
     folder.file("a.prompts", "no colon here\n");
     terminal.sees("a.prompts: line 1").press("q");
     assert_eq!(terminal.ends(), Some(0));
 }
 
 #[test]
-fn a_script_broken_from_the_start_is_waited_for() {
+fn the_phone_waits_for_a_script_that_is_broken_from_the_start() {
     let folder = Folder::new();
     let script = folder.file("a.rhai", "let = 5;");
     let mut terminal = Terminal::start(&[&script]);
@@ -372,7 +376,7 @@ fn panels_show_the_dialogue_the_log_and_the_script() {
 }
 
 #[test]
-fn the_screen_follows_its_size() {
+fn the_screen_adapts_to_its_size() {
     let folder = Folder::new();
     folder.file(
         "wide.prompts",
@@ -387,10 +391,10 @@ fn the_screen_follows_its_size() {
     for (columns, rows) in
         [(120, 40), (79, 23), (61, 16), (40, 12), (33, 7), (20, 5), (9, 3), (1, 1), (200, 60), (80, 24)]
     {
-        // A screen that is whole has its last line in the last row.
+        // A complete screen has its last line in the last row.
         terminal.resize(columns, rows).press("t");
         if columns > 20 && rows > 3 {
-            terminal.until("the line of help in the last row", |screen| {
+            terminal.wait_until("the line of help in the last row", |screen| {
                 let lines: Vec<String> = screen.rows(0, columns).collect();
                 lines.last().unwrap().contains("0-9 * # A-D") && lines[0].contains("wide.rhai")
             });
@@ -401,11 +405,11 @@ fn the_screen_follows_its_size() {
 }
 
 #[test]
-fn the_terminal_is_as_before_whatever_ends_the_phone() {
+fn the_terminal_is_restored_however_the_phone_ends() {
     let (_folder, script) = quiz();
     for end in ["q", "\u{3}", "TERM", "INT", "HUP"] {
         let mut terminal = Terminal::start(&[&script]);
-        terminal.until("a screen of its own", |screen| screen.alternate_screen() && screen.hide_cursor());
+        terminal.wait_until("a screen of its own", |screen| screen.alternate_screen() && screen.hide_cursor());
         terminal.sees("▸ welcome");
         if end.len() == 1 {
             terminal.press(end);
@@ -417,9 +421,9 @@ fn the_terminal_is_as_before_whatever_ends_the_phone() {
     }
 }
 
-/// Nobody is there any more to hang up, and nothing may be left running.
+/// Nobody is left to hang up, and no process may remain.
 #[test]
-fn a_window_that_is_closed_ends_the_phone() {
+fn closing_the_window_ends_the_phone() {
     let (_folder, script) = quiz();
     let mut terminal = Terminal::start(&[&script]);
     terminal.sees("▸ welcome").goes_away();
@@ -431,16 +435,16 @@ fn a_window_that_is_closed_ends_the_phone() {
 }
 
 #[test]
-fn the_shell_gets_the_terminal_in_between() {
+fn suspending_gives_the_terminal_back_to_the_shell() {
     let (_folder, script) = quiz();
     let program = program();
     let mut shell = Command::new("bash");
     shell.args(["--norc", "-i"]).env("PS1", "shell> ").env("HISTFILE", "/dev/null");
     let mut terminal = Terminal::start_on(80, 24, &mut shell);
     terminal.sees("shell>").press(&format!("{program} phone {script}\r")).sees("▸ welcome");
-    terminal.press("\u{1a}").until("the shell", |screen| !screen.alternate_screen()).sees("Stopped");
-    terminal.press("fg\r").until("the phone", |screen| screen.alternate_screen()).sees("Said and pressed");
-    terminal.press("q").sees("Call ended: HANGUP").until("the shell", |screen| !screen.alternate_screen());
+    terminal.press("\u{1a}").wait_until("the shell", |screen| !screen.alternate_screen()).sees("Stopped");
+    terminal.press("fg\r").wait_until("the phone", |screen| screen.alternate_screen()).sees("Said and pressed");
+    terminal.press("q").sees("Call ended: HANGUP").wait_until("the shell", |screen| !screen.alternate_screen());
     terminal.press("exit\r");
     let began = Instant::now();
     while terminal.child.try_wait().unwrap().is_none() {
@@ -450,7 +454,7 @@ fn the_shell_gets_the_terminal_in_between() {
 }
 
 #[test]
-fn the_log_is_on_the_screen_and_where_it_is_told() {
+fn the_log_is_on_the_screen_and_in_the_log_file() {
     let (folder, script) = quiz();
     let log = folder.path("phone.log");
     let mut terminal =
@@ -463,7 +467,7 @@ fn the_log_is_on_the_screen_and_where_it_is_told() {
 }
 
 #[test]
-fn a_panic_leaves_the_screen_whole() {
+fn a_panic_leaves_the_screen_intact() {
     let folder = Folder::new();
     let panics = "answer();\nfor n in 0..100 { let a = []; for i in 0..60 { a.push(i * 7 % 60); } a.sort(|x, y| random(-1, 1)); }";
     let script = folder.file("a.rhai", panics);
@@ -475,7 +479,7 @@ fn a_panic_leaves_the_screen_whole() {
         .sees("Call ended: FAILURE")
         .press("l")
         .sees("panicked in thread call at");
-    // The usual hook's words are nowhere, and the frame stands.
+    // The words of the default hook appear nowhere, and the frame is intact.
     let shown = terminal.text();
     assert!(!shown.contains("thread 'call'") && shown.contains("Enter call  q quit"), "{shown}");
     terminal.press("q");
@@ -484,7 +488,7 @@ fn a_panic_leaves_the_screen_whole() {
 }
 
 #[test]
-fn without_colour_there_is_none() {
+fn no_color_disables_colour() {
     let (_folder, script) = quiz();
     let coloured = |terminal: &mut Terminal| {
         terminal.sees("▸ welcome").sees("keys are heard");
@@ -498,19 +502,19 @@ fn without_colour_there_is_none() {
 }
 
 #[test]
-fn fast_waits_for_nothing_but_answers() {
+fn fast_mode_waits_only_for_answers() {
     let (_folder, script) = quiz();
     let began = Instant::now();
     let mut terminal = Terminal::start(&["phone", "--fast", &script]);
     terminal.sees("waits for a key").press("4").sees("◂ 4").press("2").sees("▸ number 42").sees("ended: SUCCESS");
-    // Its prompts take 13 s, and the call was so long.
+    // Its prompts take 13 s, and the call lasted that long.
     assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
-    terminal.until("the length of the call", |screen| screen.contents().contains("no call  0:1"));
+    terminal.wait_until("the length of the call", |screen| screen.contents().contains("no call  0:1"));
     terminal.press("q").ends();
 }
 
 #[test]
-fn a_text_is_sent_where_one_is_waited_for() {
+fn a_text_message_can_be_sent_when_the_script_waits_for_one() {
     let folder = Folder::new();
     let script = folder.file("text.rhai", "print(`got ${receive_text(-1)}`);");
     let mut terminal = Terminal::start(&["phone", &script]);
@@ -518,8 +522,8 @@ fn a_text_is_sent_where_one_is_waited_for() {
     terminal.sees("· got hi 5#q").sees("ended: SUCCESS").press("q").ends();
 }
 
-/// A script that tells all it is given.
-const GIVEN: &str = r##"
+/// A script that logs everything it is given.
+const LOGS_ITS_CALL: &str = r##"
 verbose(`${caller()}|${env.agi_calleridname}|${env.agi_extension}|${env.agi_context}|${env.agi_dnid}`);
 verbose(`${env.agi_language}|${get_variable("A")}|${get_variable("B")}|${database_get("f", "k/l")}|${args}`);
 print(`${caller()}|${env.agi_calleridname}|${env.agi_extension}|${env.agi_context}|${env.agi_dnid}`);
@@ -527,9 +531,9 @@ print(`${env.agi_language}|${get_variable("A")}|${get_variable("B")}|${database_
 "##;
 
 #[test]
-fn the_call_is_as_the_options_say() {
+fn the_options_set_up_the_call() {
     let folder = Folder::new();
-    let script = folder.file("given.rhai", GIVEN);
+    let script = folder.file("given.rhai", LOGS_ITS_CALL);
     let options = [
         "phone",
         "--callerid",
@@ -563,7 +567,7 @@ fn the_call_is_as_the_options_say() {
     ended.code(0).says(said[0]).says(said[1]);
     let mut terminal = Terminal::start_on(120, 30, &mut agi_rhai(options));
     terminal.sees(said[0]).sees(said[1]).sees("ended: SUCCESS").sees("goes on at games,42,2").press("q").ends();
-    // A number that is withheld, as `()`.
+    // A withheld number, as `()`.
     let mut process = Process::start(&mut agi_rhai(["phone", "--callerid", "", &script]));
     process.close();
     process.end().code(0).says("|unknown|s|default|unknown");
@@ -580,7 +584,7 @@ fn the_call_is_as_the_options_say() {
 }
 
 #[test]
-fn through_a_pipe_the_phone_is_lines() {
+fn without_a_terminal_the_phone_prints_lines() {
     let (folder, script) = quiz();
     let mut process = Process::start(&mut agi_rhai(["phone", "--fast", &script]));
     process.send("5#\n42");
@@ -610,7 +614,7 @@ fn through_a_pipe_the_phone_is_lines() {
         rest = rest.split_once(text).unwrap_or_else(|| panic!("no {text:?} in its place in\n{lines}")).1;
     }
     assert!(!lines.contains('\u{1b}'), "{lines}");
-    // And on a terminal, for whoever reads it aloud.
+    // And on a terminal, for screen readers.
     let mut terminal = Terminal::start(&["phone", "--plain", &script]);
     terminal
         .sees("plays welcome")
@@ -624,14 +628,14 @@ fn through_a_pipe_the_phone_is_lines() {
     drop(folder);
 }
 
-/// A player that notes what it is to play, and plays until it is ended, unless it is to fail.
+/// Makes a player that notes what it plays, and plays until it is ended, unless it is to fail.
 fn player(folder: &Folder, name: &str, text: &str) {
     let path = folder.file(&format!("bin/{name}"), format!("#!/bin/sh\n{text}\n"));
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
-fn prompts_are_played_aloud_and_a_key_ends_them() {
+fn prompts_are_played_aloud_until_a_key_ends_them() {
     let (folder, script) = quiz();
     let notes = folder.path("played");
     for name in
@@ -668,10 +672,10 @@ fn prompts_are_played_aloud_and_a_key_ends_them() {
     wait("/sounds/rules.wav\n");
     assert!(!plays("welcome.gsm"), "two at a time");
     terminal.sees("▸ ask").sees("cannot play .g722").press("42");
-    // Both words of a number at once, in the format they are in.
+    // Both words of a number at once, in their own format.
     wait(&format!("-q -t ul -r 8000 -c 1 {extra}/digits/40.ulaw -t ul -r 8000 -c 1 {extra}/digits/2.ulaw\n"));
     terminal.sees("no sound file bye").sees("ended: SUCCESS");
-    // The hangup ends them too, and so does the end of the phone.
+    // A hangup stops them too, and so does the end of the phone.
     for keys in ["h", "q"] {
         terminal.press("\r");
         let began = Instant::now();
@@ -686,11 +690,11 @@ fn prompts_are_played_aloud_and_a_key_ends_them() {
         }
     }
     assert_eq!(terminal.ends(), Some(0));
-    // No player is left behind.
+    // No player is left running.
     for file in ["welcome.gsm", "rules.wav", "2.ulaw"] {
         assert!(!plays(file), "{file}");
     }
-    // Players that fail, and none at all.
+    // Players that fail, and no player at all.
     player(&folder, "play", "echo 'no default device' >&2; exit 2");
     let mut terminal = Terminal::start_on(100, 30, agi_rhai(["phone", "--audio", &script]).env("PATH", &path));
     terminal.sees("no sound: the player failed: no default device").press("q").ends();

@@ -1,4 +1,4 @@
-//! Calls recorded, played again, printed as tests; and games made by `agi-rhai new`.
+//! Calls recorded, replayed and printed as tests; and games made by `agi-rhai new`.
 
 use crate::support::asterisk::{Call as LiveCall, asterisk};
 use crate::support::process::{ENVIRONMENT, Folder, Process, agi_rhai};
@@ -19,25 +19,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// What a run of the program came to.
-struct Ran {
+/// The outcome of a run of the program.
+struct RunResult {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-fn run(args: &[&str], keys: &str) -> Ran {
+fn run(args: &[&str], keys: &str) -> RunResult {
     let mut command = agi_rhai(args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Nobody may be there to read the keys.
+    // The program may have ended without reading the keys.
     let _ = child.stdin.take().unwrap().write_all(keys.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    RunResult { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-impl Ran {
+impl RunResult {
     #[track_caller]
     fn code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
@@ -45,19 +45,19 @@ impl Ran {
     }
 
     #[track_caller]
-    fn tells(&self, text: &str) -> &Self {
+    fn prints(&self, text: &str) -> &Self {
         assert!(self.stdout.contains(text), "no {text:?} in {}\n{}", self.stdout, self.stderr);
         self
     }
 
     #[track_caller]
-    fn complains(&self, text: &str) -> &Self {
+    fn prints_error(&self, text: &str) -> &Self {
         assert!(self.stderr.contains(text), "no {text:?} in {}", self.stderr);
         self
     }
 }
 
-/// The recordings in a folder.
+/// Returns the recordings in a folder.
 fn recordings(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -65,7 +65,7 @@ fn recordings(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The only recording in a folder.
+/// Returns the only recording in a folder.
 #[track_caller]
 fn recording(folder: &Path) -> PathBuf {
     let files = recordings(folder);
@@ -73,10 +73,10 @@ fn recording(folder: &Path) -> PathBuf {
     files[0].clone()
 }
 
-/// A line whose clock on the wall is set back by an hour with each look at it, while no time passes.
-struct SetBack(std::sync::atomic::AtomicU64, VecDeque<&'static str>);
+/// A wire whose wall clock is set back by an hour whenever it is read, while no time passes.
+struct ClockSetBack(std::sync::atomic::AtomicU64, VecDeque<&'static str>);
 
-impl Wire for SetBack {
+impl Wire for ClockSetBack {
     fn now(&self) -> Time {
         Time::from_unix(5)
     }
@@ -102,24 +102,24 @@ impl Wire for SetBack {
 }
 
 #[test]
-fn a_clock_that_is_set_during_a_call_is_recorded_as_it_was_told() {
+fn a_clock_set_during_a_call_is_recorded_as_the_script_saw_it() {
     let folder = Folder::new();
     let script = "say_number(now()); say_number(elapsed().to_int()); say_number(now()); say_number(date().year);";
     let path = folder.file("set.rhai", script);
     let mut host = Host::new();
     host.record(Arc::new(Recorder::new(&folder.path("calls"))));
     let script = host.load(Path::new(&path), None).unwrap();
-    let wire = SetBack(10_000_000.into(), [ENVIRONMENT].into());
+    let wire = ClockSetBack(10_000_000.into(), [ENVIRONMENT].into());
     let session = Session::begin(Box::new(Stream::over(wire))).unwrap();
     assert_eq!(host.run(session, &script, vec![]).status, Status::Success);
     let file = recording(&folder.path("calls"));
     let text_of_it = fs::read_to_string(&file).unwrap();
     let said: Vec<&str> = text_of_it.split("SAY NUMBER ").skip(1).filter_map(|line| line.split(' ').next()).collect();
-    // The first look is the session's own.
+    // The session itself reads it first.
     assert_eq!(said, ["9996400", "0", "9992800", "1970"]);
     assert_eq!(tape(&file).header.started, Duration::from_secs(10_000_000));
-    // Played again, the script is told the same.
-    run(&["replay", text(&file)], "").code(0).tells("same: 6 commands");
+    // In a replay, the script gets the same times.
+    run(&["replay", text(&file)], "").code(0).prints("same: 6 commands");
 }
 
 #[track_caller]
@@ -131,7 +131,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A call recorded on the phone in its line mode.
+/// A call recorded by the phone in line mode.
 struct Recorded {
     folder: Folder,
     file: PathBuf,
@@ -150,12 +150,12 @@ fn recorded(script: &str, keys: &str, options: &[&str]) -> Recorded {
 }
 
 impl Recorded {
-    fn replay(&self) -> Ran {
+    fn replay(&self) -> RunResult {
         run(&["replay", text(&self.file)], "")
     }
 
-    /// Played against another text of the script.
-    fn against(&self, script: &str) -> Ran {
+    /// Replays it with another text of the script.
+    fn replay_with(&self, script: &str) -> RunResult {
         self.folder.file("game.rhai", script);
         self.replay()
     }
@@ -165,7 +165,7 @@ impl Recorded {
     }
 }
 
-/// Every source of difference there is: keys, chance, the time, a variable, the database, a missing file, a sleep.
+/// Every source of difference: keys, random numbers, the time, a variable, the database, a missing file, a sleep.
 const GAME: &str = r##"
 answer();
 stream_file("vm-intro");
@@ -184,51 +184,51 @@ fn on_hangup() { verbose(`gone after ${elapsed()}`); }
 "##;
 
 #[test]
-fn a_recorded_call_goes_the_same_way_again() {
+fn a_replay_goes_the_same_way_as_the_recorded_call() {
     for keys in ["12#\n5\n", "1234\n", "", "77\n#\n", "h\n", "12#\nh\n"] {
         let call = recorded(GAME, keys, &[]);
-        call.replay().code(0).tells(": same: ");
+        call.replay().code(0).prints(": same: ");
         let tape = tape(&call.file);
         assert!(tape.ended().is_some(), "{}", call.text());
         let mode = fs::metadata(&call.file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "what callers enter is nobody else's business");
+        assert_eq!(mode & 0o777, 0o600, "what callers enter is private");
     }
 }
 
 #[test]
-fn a_changed_script_departs_where_it_sends_something_else() {
+fn a_replay_of_a_changed_script_shows_the_first_difference() {
     let call = recorded(GAME, "12#\n5\n", &[]);
-    // What does not go over the line is no difference.
+    // What doesn't go over the wire makes no difference.
     let same = GAME.replace("${first} and ${second}", "").replace("sleep(0.7)", "sleep(0.3)");
-    call.against(&same).code(0).tells("(the script has changed)");
-    let other = call.against(&GAME.replace("2000)", "3000)")).code(1);
-    other.tells("then:  > WAIT FOR DIGIT 2000\n").tells("now:  > WAIT FOR DIGIT 3000\n").tells("game.rhai:8:14");
-    other.tells("8 | let second = wait_for_digit(3000);\n  |              ^^^^^^^^^^^^^^");
-    // The lines before it, the last of them right above.
+    call.replay_with(&same).code(0).prints("(the script has changed)");
+    let other = call.replay_with(&GAME.replace("2000)", "3000)")).code(1);
+    other.prints("then:  > WAIT FOR DIGIT 2000\n").prints("now:  > WAIT FOR DIGIT 3000\n").prints("game.rhai:8:14");
+    other.prints("8 | let second = wait_for_digit(3000);\n  |              ^^^^^^^^^^^^^^");
+    // The preceding lines, the last of them directly above.
     let lines: Vec<&str> = other.stdout.lines().collect();
     let then = lines.iter().position(|line| line.contains("then:")).unwrap();
     assert!(lines[then - 1].ends_with("< 200 result=12"), "{}", other.stdout);
     assert!(lines[then - 2].ends_with("> GET DATA \"vm-enter-num-to-call\" 3000 4"), "{}", other.stdout);
-    // It ends where it went on then, or goes on where it ended.
-    let ends = call.against(&GAME.replace("let second =", "exit(); let second =")).code(1);
-    ends.tells("then:  > WAIT FOR DIGIT 2000\n").tells("now:  (the script ends)\n");
-    ends.tells("the last command before was `get_data` at").tells("game.rhai:6");
-    let goes_on = call.against(&GAME.replace("fn on_hangup", "noop(1); fn on_hangup")).code(1);
-    goes_on.tells("then:  (the script ended: SUCCESS)\n").tells("now:  > NOOP \"1\"\n");
+    // It ends where it went on before, or goes on where it ended.
+    let ends = call.replay_with(&GAME.replace("let second =", "exit(); let second =")).code(1);
+    ends.prints("then:  > WAIT FOR DIGIT 2000\n").prints("now:  (the script ends)\n");
+    ends.prints("the last command before was `get_data` at").prints("game.rhai:6");
+    let goes_on = call.replay_with(&GAME.replace("fn on_hangup", "noop(1); fn on_hangup")).code(1);
+    goes_on.prints("then:  (the script ended: SUCCESS)\n").prints("now:  > NOOP \"1\"\n");
     // With a fault, at run time or before.
-    let fault = call.against(&GAME.replace("let second =", "let x = [][3]; let second =")).code(1);
-    fault.tells("now:  (the script ends with a fault)").tells("game.rhai:8:");
-    call.against("let = 5;").code(1).tells("game.rhai:1:5");
-    // For ever, with nothing on the line.
-    let sleeps = call.against(&GAME.replace("sleep(0.7)", "loop { sleep(1); }")).code(1);
-    sleeps.tells("now:  (sleeps for more than an hour)");
-    let spins = call.against(&GAME.replace("sleep(0.7)", "loop { }")).code(1);
-    spins.tells("an endless loop?");
-    call.against(GAME).code(0);
+    let fault = call.replay_with(&GAME.replace("let second =", "let x = [][3]; let second =")).code(1);
+    fault.prints("now:  (the script ends with a fault)").prints("game.rhai:8:");
+    call.replay_with("let = 5;").code(1).prints("game.rhai:1:5");
+    // Endless, without sending anything.
+    let sleeps = call.replay_with(&GAME.replace("sleep(0.7)", "loop { sleep(1); }")).code(1);
+    sleeps.prints("now:  (sleeps for more than an hour)");
+    let spins = call.replay_with(&GAME.replace("sleep(0.7)", "loop { }")).code(1);
+    spins.prints("an endless loop?");
+    call.replay_with(GAME).code(0);
 }
 
 #[test]
-fn several_calls_are_a_suite() {
+fn several_recordings_are_replayed_together() {
     let folder = Folder::new();
     let script = folder.file("game.rhai", GAME);
     let records = folder.path("records");
@@ -237,37 +237,39 @@ fn several_calls_are_a_suite() {
     }
     let all = run(&["replay", text(&records)], "").code(0);
     assert_eq!(all.stdout.matches(": same: ").count(), 3, "{}", all.stdout);
-    all.tells("3 calls: 3 the same, 0 departed\n");
+    all.prints("3 calls: 3 the same, 0 departed\n");
     folder.file("game.rhai", GAME.replace("2000)", "1000)"));
     let some = run(&["replay", text(&records)], "").code(1);
-    some.tells("3 calls: 1 the same, 2 departed\n").tells(": departs\n");
+    some.prints("3 calls: 1 the same, 2 departed\n").prints(": departs\n");
     folder.file("records/broken.jsonl", "nonsense\n");
     let broken = run(&["replay", text(&records)], "").code(2);
-    broken.tells("4 calls: 1 the same, 2 departed, 1 not played\n").complains("broken.jsonl: line 1: no recording");
-    // A script that is somewhere else today.
+    broken.prints("4 calls: 1 the same, 2 departed, 1 not played\n").prints_error("broken.jsonl: line 1: no recording");
+    // A script that has moved since.
     folder.file("new/game.rhai", GAME);
     fs::remove_file(&script).unwrap();
     fs::remove_file(records.join("broken.jsonl")).unwrap();
-    run(&["replay", text(&records)], "").code(2).complains("is not there: name it by --script PATH or --scripts DIR");
+    run(&["replay", text(&records)], "")
+        .code(2)
+        .prints_error("isn't there: name it with --script PATH or --scripts DIR");
     run(&["replay", text(&records), "--scripts", text(&folder.path("new"))], "").code(0);
     run(&["replay", text(&records), "--script", text(&folder.path("new/game.rhai"))], "").code(0);
 }
 
 #[test]
-fn a_call_that_failed_fails_the_same_again() {
+fn a_replay_of_a_failed_call_fails_in_the_same_way() {
     let script = "answer();\nlet key = get_data(\"beep\", 1000, 1);\nif key == 5 { noop() }\n";
     let call = recorded(script, "5\n", &[]);
-    call.replay().code(0).tells("FAILURE");
-    call.against(&format!("// moved down\n{script}")).code(0).tells("(the script has changed)");
-    let other = call.against(&script.replace("key == 5", "key.foo == 5")).code(1);
-    other.tells("then:  the text \"5\" compared with the number 5: use to_number()\n");
-    let mended = call.against(&script.replace("key == 5", "key == \"7\"")).code(1);
-    mended.tells("then:  (the script ended: FAILURE)\n").tells("now:  (the script ends: SUCCESS)\n");
+    call.replay().code(0).prints("FAILURE");
+    call.replay_with(&format!("// moved down\n{script}")).code(0).prints("(the script has changed)");
+    let other = call.replay_with(&script.replace("key == 5", "key.foo == 5")).code(1);
+    other.prints("then:  the text \"5\" compared with the number 5: use to_number()\n");
+    let mended = call.replay_with(&script.replace("key == 5", "key == \"7\"")).code(1);
+    mended.prints("then:  (the script ended: FAILURE)\n").prints("now:  (the script ends: SUCCESS)\n");
 }
 
-/// What a script of one-shot AGI says to an Asterisk that hangs up while it sleeps or computes.
+/// The script of a process per call whose Asterisk hangs up while it sleeps or computes.
 #[test]
-fn a_hangup_in_a_sleep_or_while_computing_comes_at_its_place_again() {
+fn a_replay_hangs_up_at_the_recorded_place_in_a_sleep_or_while_computing() {
     let sleeping =
         "verbose(1); sleep(30); verbose(2); fn on_hangup() { verbose(elapsed()); database_put(\"a\", \"b\", 1) }";
     let computing = "verbose(1); for n in 0..100000000 { if n == 1000 { print(\"begun\") } } verbose(2);
@@ -285,13 +287,13 @@ fn a_hangup_in_a_sleep_or_while_computing_comes_at_its_place_again() {
         let file = recording(&records);
         let lines = fs::read_to_string(&file).unwrap();
         assert!(lines.contains(&format!("\"hangup\":\"{what}\"")), "{lines}");
-        run(&["replay", text(&file)], "").code(0).tells("HANGUP");
-        // It had not come to the second line then.
+        run(&["replay", text(&file)], "").code(0).prints("HANGUP");
+        // At the second line the hangup had not come yet.
         folder.file("game.rhai", script.replace("sleep(30)", "sleep(0.01)"));
         let shorter = run(&["replay", text(&file)], "");
         assert_eq!(shorter.code, Some(i32::from(what == "sleeping")), "{}", shorter.stdout);
         if what == "computing" {
-            // To compute takes no time in a replay: the command after it is where the hangup is noticed.
+            // Computing takes no time in a replay: the next command is where the hangup is noticed.
             folder.file("game.rhai", script.replace("100000000", "10"));
             run(&["replay", text(&file)], "").code(0);
         }
@@ -299,7 +301,7 @@ fn a_hangup_in_a_sleep_or_while_computing_comes_at_its_place_again() {
 }
 
 #[test]
-fn a_line_that_breaks_and_a_reply_that_never_comes_are_played_again() {
+fn a_broken_connection_and_a_missing_reply_are_replayed() {
     let folder = Folder::new();
     let script = folder.file("game.rhai", "verbose(1); verbose(2); fn on_hangup() { verbose(3); }");
     let records = folder.path("records");
@@ -308,18 +310,18 @@ fn a_line_that_breaks_and_a_reply_that_never_comes_are_played_again() {
     lost.line();
     lost.close();
     lost.end();
-    run(&["replay", text(&recording(&records))], "").code(0).tells(": same: 2 commands");
+    run(&["replay", text(&recording(&records))], "").code(0).prints(": same: 2 commands");
     fs::remove_file(recording(&records)).unwrap();
     let mut half = Process::call(&mut agi_rhai(["--record", text(&records), &script]));
     half.line();
     half.send("200 ");
     half.close();
     half.end().code(3);
-    run(&["replay", text(&recording(&records))], "").code(0).tells("LOST");
+    run(&["replay", text(&recording(&records))], "").code(0).prints("LOST");
 }
 
 #[test]
-fn a_server_keeps_every_call_in_a_file_of_its_own() {
+fn a_server_records_each_call_into_its_own_file() {
     const CALLS: usize = 200;
     let folder = Folder::new();
     folder.file("scripts/game.rhai", "verbose(params.n); let key = wait_for_digit(60000); verbose(`${args} ${key}`);");
@@ -336,10 +338,10 @@ fn a_server_keeps_every_call_in_a_file_of_its_own() {
         peer.answer(&format!("VERBOSE \"{n}\" 1"), "200 result=1");
         peer.hears("WAIT FOR DIGIT 60000");
     }
-    // What has happened is written while the calls go on.
+    // Events are written while the calls go on.
     let written =
         || recordings(&records).iter().all(|file| fs::read_to_string(file).unwrap().contains("WAIT FOR DIGIT"));
-    wait_until("all are there", || recordings(&records).len() == CALLS && written());
+    wait_until("all recordings are written", || recordings(&records).len() == CALLS && written());
     for (n, mut peer) in peers.into_iter().enumerate() {
         peer.send(if n % 2 == 0 { "200 result=53\n" } else { "HANGUP\n200 result=-1\n" });
         peer.play();
@@ -353,29 +355,29 @@ fn a_server_keeps_every_call_in_a_file_of_its_own() {
     seen.dedup();
     assert_eq!(seen.len(), CALLS, "each has its own");
     let all = run(&["replay", text(&records)], "").code(0);
-    all.tells(&format!("{CALLS} calls: {CALLS} the same, 0 departed\n"));
+    all.prints(&format!("{CALLS} calls: {CALLS} the same, 0 departed\n"));
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_costs_no_call() {
+fn a_folder_that_cannot_be_written_to_fails_no_call() {
     let folder = Folder::new();
     folder.file("scripts/game.rhai", "verbose(1);");
     let file = folder.file("a-file", "");
     for records in [format!("{file}/records"), "/proc/records".to_owned(), "/dev/null".to_owned()] {
         let ended = Process::call(&mut agi_rhai(["--record", &records, text(&folder.path("scripts/game.rhai"))])).end();
-        ended.code(0).says("calls are not recorded").says("(--record)");
-        assert_eq!(ended.stderr.matches("(--record)").count(), 1, "{}", ended.stderr);
+        ended.code(0).says("calls are not recorded");
+        assert_eq!(ended.stderr.matches("calls are not recorded").count(), 1, "{}", ended.stderr);
         let server = Server::start(&folder, &["--record", &records]);
         for _ in 0..3 {
             assert_eq!(server.status("game"), "SUCCESS");
         }
         wait_until("it is counted", || server.metric("agi_rhai_recordings_lost_total") == 3.0);
-        assert_eq!(server.logged("(--record)"), 1, "{}", server.log());
+        assert_eq!(server.logged("calls are not recorded"), 1, "{}", server.log());
     }
 }
 
 #[test]
-fn a_file_has_a_harmless_name_whatever_the_call_is_named() {
+fn recordings_have_harmless_file_names() {
     let folder = Folder::new();
     let records = folder.path("records");
     for uniqueid in ["../../../etc/passwd", "a\x01b;rm -rf /", "", "ü.1", &"9".repeat(300), "-.."] {
@@ -396,7 +398,7 @@ fn a_file_has_a_harmless_name_whatever_the_call_is_named() {
 }
 
 #[test]
-fn what_is_no_text_survives() {
+fn bytes_that_are_not_utf8_survive_recording() {
     let folder = Folder::new();
     let script = folder.file("game.rhai", "verbose(env.agi_calleridname); verbose(get_variable(\"X\").len());");
     let records = folder.path("records");
@@ -411,15 +413,15 @@ fn what_is_no_text_survives() {
     let file = recording(&records);
     let environment = tape(&file).environment();
     assert!(environment.windows(7).any(|bytes| bytes == b"caf\xc3\xff\x01\n"), "{environment:?}");
-    run(&["replay", text(&file)], "").code(0).tells(": same: 5 commands");
+    run(&["replay", text(&file)], "").code(0).prints(": same: 5 commands");
 }
 
 #[test]
-fn nothing_is_written_over_and_a_crash_leaves_what_happened() {
+fn recordings_are_never_overwritten_and_survive_a_crash() {
     let folder = Folder::new();
     let script = folder.file("game.rhai", "verbose(1); wait_for_digit(-1);");
     let records = folder.path("records");
-    // One process a call: each line is there as it happens.
+    // With a process per call, each line is written as it happens.
     let mut process = Process::call(&mut agi_rhai(["--record", text(&records), &script]));
     process.answer("VERBOSE \"1\" 1", "200 result=1");
     process.line();
@@ -432,14 +434,14 @@ fn nothing_is_written_over_and_a_crash_leaves_what_happened() {
     cut.truncate(cut.len() - 5);
     let broken = folder.path("broken.jsonl");
     fs::write(&broken, &cut).unwrap();
-    run(&["replay", text(&broken)], "").code(0).tells("1 commands").tells("where the recording breaks off");
-    // With a script that has changed before that.
+    run(&["replay", text(&broken)], "").code(0).prints("1 commands").prints("where the recording breaks off");
+    // With a script that differs before that point.
     folder.file("game.rhai", "verbose(2);");
-    run(&["replay", text(&broken)], "").code(1).tells("now:  > VERBOSE \"2\" 1");
+    run(&["replay", text(&broken)], "").code(1).prints("now:  > VERBOSE \"2\" 1");
 }
 
 #[test]
-fn a_broken_file_is_told_line_by_line() {
+fn faults_in_a_recording_are_reported_by_line() {
     let call = recorded("answer(); verbose(1);", "", &[]);
     let whole = call.text();
     let broken = call.folder.path("broken.jsonl");
@@ -469,15 +471,15 @@ fn a_broken_file_is_told_line_by_line() {
         (format!("{header}\n\u{0}\u{1}\n]\n"), "line 3: "),
     ] {
         let ran = play(&text).code(2);
-        ran.complains(told);
+        ran.prints_error(told);
     }
-    // Not read, not there, no folder of recordings, nothing named.
-    run(&["replay", "/no/such.jsonl"], "").code(2).complains("/no/such.jsonl: cannot read it");
-    run(&["replay", "/proc/self/fdinfo"], "").code(2).complains("no recorded calls (*.jsonl) in /proc/self/fdinfo");
+    // Unreadable, missing, not a folder of recordings, nothing named.
+    run(&["replay", "/no/such.jsonl"], "").code(2).prints_error("/no/such.jsonl: cannot read it");
+    run(&["replay", "/proc/self/fdinfo"], "").code(2).prints_error("no recorded calls (*.jsonl) in /proc/self/fdinfo");
     run(&["replay"], "").code(2);
 }
 
-/// A PIN asked for in every way there is, said back, stored, compared, and put into names.
+/// A PIN requested in every possible way, spoken, stored, compared, and used in names.
 const PIN: &str = r#"
 answer();
 let stored = database_get("pin", caller());
@@ -501,7 +503,7 @@ pin == 5;
 "#;
 
 #[test]
-fn a_redacted_file_has_nothing_the_caller_entered() {
+fn a_redacted_recording_contains_nothing_the_caller_entered() {
     let folder = Folder::new();
     let script = folder.file("pin.rhai", PIN);
     let records = folder.path("records");
@@ -529,23 +531,23 @@ fn a_redacted_file_has_nothing_the_caller_entered() {
     for secret in ["4711", "9301234567", "Ada", "Lovelace"] {
         assert!(!all.contains(secret), "{secret} in {all}");
     }
-    // What is no secret is still there.
+    // What isn't secret is still there.
     for plain in
         ["vm-password", "auth-thankyou", "1700000000.12", "22.10.1", "DATABASE PUT \\\"pin\\\"", "\"redacted\":true"]
     {
         assert!(all.contains(plain), "no {plain} in {all}");
     }
-    // And it goes the same way: what was equal is still equal.
-    run(&["replay", text(&file)], "").code(0).tells("FAILURE");
+    // The replay goes the same way: equal values are still equal.
+    run(&["replay", text(&file)], "").code(0).prints("FAILURE");
     folder.file("pin.rhai", PIN.replace("auth-thankyou", "auth-incorrect"));
-    run(&["replay", text(&file)], "").code(1).tells("then:  > STREAM FILE \"auth-thankyou\"");
-    // Another call has other stand-ins, and the seed does not tell them.
+    run(&["replay", text(&file)], "").code(1).prints("then:  > STREAM FILE \"auth-thankyou\"");
+    // Another call has other stand-ins, and the seed doesn't reveal them.
     let name = file.file_name().unwrap().to_str().unwrap().to_owned();
     assert!(!name.contains("4711") && !name.contains("4930"), "{name}");
 }
 
 #[test]
-fn stand_ins_are_of_the_same_length_and_kind() {
+fn stand_ins_have_the_same_length_and_kind() {
     let header = |environment: &[&str]| Header {
         format: FORMAT,
         script: "x.rhai".to_owned(),
@@ -598,7 +600,7 @@ fn stand_ins_are_of_the_same_length_and_kind() {
 }
 
 #[test]
-fn a_replay_may_be_had_by_a_program_of_ones_own() {
+fn an_embedder_can_replay_recordings() {
     let lines = [
         (0, Event::Sent(Bytes(b"ANSWER".to_vec()))),
         (20, Event::Heard("200 result=0".to_owned())),
@@ -642,9 +644,9 @@ fn a_replay_may_be_had_by_a_program_of_ones_own() {
     assert_eq!(Reply::of(0).to_string(), "200 result=0");
 }
 
-/// A call that is redacted is written at its end, all at once, however long it was.
+/// A redacted call is written at once at its end, however long it was.
 #[test]
-fn a_long_call_is_redacted_whole() {
+fn a_long_call_is_redacted_completely() {
     let folder = Folder::new();
     let script =
         "let text = \"\"; text.pad(1000, 'x'); for n in 0..900 { print(text); set_variable(\"X\", text + n); }";
@@ -660,9 +662,9 @@ fn a_long_call_is_redacted_whole() {
     run(&["replay", text(&file)], "").code(0);
 }
 
-/// What a question calls secret stays out of the file, even where the rest is not redacted.
+/// What is typed at a secret question isn't written, even in a recording that isn't redacted.
 #[test]
-fn what_a_question_calls_secret_is_not_recorded() {
+fn answers_to_secret_questions_are_not_recorded() {
     let folder = Folder::new();
     let script = folder.file(
         "pin.rhai",
@@ -678,11 +680,11 @@ fn what_a_question_calls_secret_is_not_recorded() {
     let records = folder.path("records");
     run(&["phone", "--fast", "--plain", "--record", text(&records), &script], "4711\n4711\n1234\n");
     let file = recording(&records);
-    // The folder's name has a number of its own.
+    // The folder's name contains a number of its own.
     let all = fs::read_to_string(&file).unwrap().replace(text(&folder.path("")), "");
     assert!(all.contains("\"secret\":true"), "{all}");
     let lines = all.lines().skip(1);
-    // Times are no digits of a PIN.
+    // Times aren't digits of a PIN.
     let said: Vec<&str> = lines.map(|line| line.split_once(',').unwrap().1).collect();
     assert!(!said.iter().any(|line| line.contains("4711") || line.contains("711")), "{all}");
     assert!(
@@ -694,7 +696,7 @@ fn what_a_question_calls_secret_is_not_recorded() {
     run(&["replay", text(&file)], "").code(0);
 }
 
-/// The call as a test, which passes.
+/// Checks that the call, printed as a test, passes.
 #[track_caller]
 fn passes_as_a_test(file: &Path, script: &Path) -> String {
     let test = run(&["replay", "--as-test", "--script", text(script), text(file)], "").code(0).stdout;
@@ -702,25 +704,25 @@ fn passes_as_a_test(file: &Path, script: &Path) -> String {
     fs::write(&path, &test).unwrap();
     let ran = run(&["test", text(&path)], "");
     assert_eq!(ran.code, Some(0), "{test}\n{}\n{}", ran.stdout, ran.stderr);
-    ran.tells("1 passed");
+    ran.prints("1 passed");
     test
 }
 
 #[test]
-fn a_recorded_call_becomes_a_test_that_passes() {
+fn a_recorded_call_can_be_printed_as_a_passing_test() {
     for keys in ["12#\n5\n", "1234\n", "77#\n#\n", "h\n", "12#\nh\n"] {
         let call = recorded(GAME, keys, &["--seed", "9"]);
         let test = passes_as_a_test(&call.file, &call.folder.path("game.rhai"));
         assert!(test.contains("place_call(\"game\", #{") && test.contains("seed: 9"), "{test}");
         assert!(test.contains("missing: [\"no-such-file\"]"), "{test}");
     }
-    // The test fails where the script goes another way.
+    // The test fails if the script goes another way.
     let call = recorded(GAME, "12#\n5\n", &[]);
     passes_as_a_test(&call.file, &call.folder.path("game.rhai"));
     call.folder.file("game.rhai", GAME.replace("stream_file(\"vm-goodbye\")", "stream_file(\"goodbye\")"));
     let fails = run(&["test", text(&call.folder.path("game.test.rhai"))], "").code(1);
-    fails.tells("vm-goodbye");
-    // A fault, what the script read, what it left, and what needs quoting.
+    fails.prints("vm-goodbye");
+    // A fault, values the script read, values it left, and text that needs quoting.
     let script = "answer();\nlet level = get_variable(\"LEVEL\");\nif database_get(\"f\", \"k\") == \"a \\\"b\\\"\" \
                   { set_variable(\"X\", level + args[0]); }\nno_such();\n";
     let folder = Folder::new();
@@ -744,51 +746,51 @@ fn a_recorded_call_becomes_a_test_that_passes() {
 }
 
 #[test]
-fn a_new_game_passes_its_tests_at_once() {
+fn a_new_game_passes_its_tests() {
     let folder = Folder::new();
     let name = folder.path("games/weasels-2");
     let made = run(&["new", text(&name)], "").code(0);
     let file = |ending: &str| folder.path(&format!("games/weasels-2.{ending}"));
     for (ending, mode) in [("rhai", 0o111), ("prompts", 0), ("test.rhai", 0)] {
         let path = file(ending);
-        made.tells(text(&path));
+        made.prints(text(&path));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o111, mode, "{ending}");
         assert!(!fs::read_to_string(&path).unwrap().contains("NAME"), "{ending}");
     }
     let script = file("rhai");
     for next in ["agi-rhai phone ", "agi-rhai check "] {
-        made.tells(&format!("{next}{}", script.display()));
+        made.prints(&format!("{next}{}", script.display()));
     }
-    made.tells(&format!("agi-rhai test {}", file("test.rhai").display()));
-    made.tells(&format!("exten => 500,1,AGI(agi-rhai,{})", script.display()));
-    run(&["test", "--coverage", text(&folder.path("games"))], "").code(0).tells("4 passed").tells("100 %");
-    run(&["check", text(&folder.path("games"))], "").code(0).tells("nothing found");
+    made.prints(&format!("agi-rhai test {}", file("test.rhai").display()));
+    made.prints(&format!("exten => 500,1,AGI(agi-rhai,{})", script.display()));
+    run(&["test", "--coverage", text(&folder.path("games"))], "").code(0).prints("4 passed").prints("100 %");
+    run(&["check", text(&folder.path("games"))], "").code(0).prints("nothing found");
     // In the phone.
-    run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).tells("tt-monkeys");
-    // Nothing is overwritten, not even one of the three, nor is half a game left.
+    run(&["phone", "--fast", "--plain", "--seed", "4", text(&script)], "#\n5\n#\n").code(0).prints("tt-monkeys");
+    // Nothing is overwritten, not even one of the three files, and no incomplete game is left.
     fs::remove_file(file("rhai")).unwrap();
-    run(&["new", text(&name)], "").code(2).complains("weasels-2.prompts is there already");
+    run(&["new", text(&name)], "").code(2).prints_error("weasels-2.prompts already exists");
     assert!(!file("rhai").exists());
     for (bad, told) in [
-        ("a b", "no good name"),
-        ("..", "no good name"),
+        ("a b", "isn't a valid name"),
+        ("..", "isn't a valid name"),
         ("", "NAME"),
-        ("x/", "no good name"),
+        ("x/", "isn't a valid name"),
         ("-x", "'-x'"),
-        ("a.b", "no good name"),
-        ("a,b", "no good name"),
+        ("a.b", "isn't a valid name"),
+        ("a,b", "isn't a valid name"),
         ("/proc/x", "cannot write /proc/x.rhai"),
     ] {
-        run(&["new", bad], "").code(2).complains(told);
+        run(&["new", bad], "").code(2).prints_error(told);
     }
-    // The ending may be named, and nothing else happens to it.
+    // The extension may be given, and isn't doubled.
     run(&["new", text(&folder.path("fox.rhai"))], "").code(0);
     assert!(folder.path("fox.rhai").is_file() && folder.path("fox.test.rhai").is_file());
 }
 
-/// On a real Asterisk: one call to its end, one whose caller is gone while the script sleeps.
+/// On a real Asterisk: one call to its end, and one whose caller hangs up while the script sleeps.
 #[test]
-fn live_a_real_call_is_recorded_and_played_again() {
+fn live_a_real_call_is_recorded_and_replayed() {
     let script = r#"
         answer();
         stream_file("beep");
@@ -825,8 +827,8 @@ fn live_a_real_call_is_recorded_and_played_again() {
         let file = recording(&records);
         wait_until("its end is written", || tape(&file).ended().is_some());
         let played = run(&["replay", text(&file), "--scripts", text(&rig.agi_dir())], "").code(0);
-        played.tells(status);
-        // The same script, beside the test.
+        played.prints(status);
+        // The same script, next to the test.
         let folder = Folder::new();
         let copy = folder.file("recorded.rhai", script);
         let test = passes_as_a_test(&file, Path::new(&copy));

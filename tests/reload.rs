@@ -1,4 +1,4 @@
-//! A folder of scripts, edited while calls run. Files are real; time is made up where a test depends on it.
+//! A folder of scripts that is edited while calls run. Files are real; time is simulated where a test depends on it.
 
 use crate::support::process::Folder;
 use agi_rhai::clock::{Stopwatch, Time, sleep};
@@ -17,15 +17,15 @@ const fn ms(length: u64) -> Duration {
     Duration::from_millis(length)
 }
 
-/// A folder and its library at a moment.
-struct Shelf {
+/// A folder and its library, at a moment of simulated time.
+struct EditedFolder {
     folder: Folder,
     library: Library,
     now: Time,
 }
 
-impl Shelf {
-    /// A library of these files below `scripts`.
+impl EditedFolder {
+    /// Opens a library of these files below `scripts`.
     fn new(files: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         for (name, text) in files {
@@ -38,9 +38,9 @@ impl Shelf {
         fs::create_dir_all(folder.path("scripts")).unwrap();
         let now = Time::from_unix(1_000);
         let (library, changes) = Library::open(&folder.path("scripts"), &Language::new(), now).unwrap();
-        let mut shelf = Self { folder, library, now };
-        assert_eq!(shelf.settle(), [""; 0], "nothing has changed since");
-        (shelf, words(&changes))
+        let mut edited = Self { folder, library, now };
+        assert_eq!(edited.changes_when_quiet(), [""; 0], "nothing has changed since");
+        (edited, in_short(&changes))
     }
 
     /// Writes a file in place.
@@ -53,9 +53,9 @@ impl Shelf {
         fs::remove_file(self.folder.path("scripts").join(name)).unwrap();
     }
 
-    /// What a look finds so much later.
-    fn look(&mut self, later: u64) -> Vec<String> {
-        words(&self.changes(later))
+    /// Refreshes after this many milliseconds. Returns the changes in short.
+    fn changes_after(&mut self, later: u64) -> Vec<String> {
+        in_short(&self.changes(later))
     }
 
     fn changes(&mut self, later: u64) -> Vec<Change> {
@@ -63,14 +63,14 @@ impl Shelf {
         self.library.refresh(self.now)
     }
 
-    /// What has come of it when all is quiet.
-    fn settle(&mut self) -> Vec<String> {
-        let mut changes = self.look(40);
-        changes.extend(self.look(100));
+    /// Returns the changes once the folder has been unchanged for long enough.
+    fn changes_when_quiet(&mut self) -> Vec<String> {
+        let mut changes = self.changes_after(40);
+        changes.extend(self.changes_after(100));
         changes
     }
 
-    /// What a new call says.
+    /// Returns what a new call logs.
     #[track_caller]
     fn says(&self, name: &str) -> String {
         says(&self.library.get(name).unwrap_or_else(|error| panic!("{error}")).script)
@@ -97,7 +97,7 @@ fn tick() {
     sleep(ms(11));
 }
 
-/// What a script says in a call.
+/// Returns what a script logs in a call.
 fn says(script: &Script) -> String {
     let channel = Channel::new(IncomingCall::default(), Box::new(Plan::parse("").unwrap()));
     let simulator = Simulator::new(channel);
@@ -109,8 +109,8 @@ fn says(script: &Script) -> String {
     said.collect::<Vec<_>>().join(" ")
 }
 
-/// The changes in short.
-fn words(changes: &[Change]) -> Vec<String> {
+/// Returns the changes in short.
+fn in_short(changes: &[Change]) -> Vec<String> {
     let word = |change: &Change| match change {
         Change::Live { name, version, before: Some(before) } if version == before => format!("mended {name}"),
         Change::Live { name, .. } => format!("live {name}"),
@@ -124,7 +124,7 @@ fn words(changes: &[Change]) -> Vec<String> {
     changes.iter().map(word).collect()
 }
 
-/// As an editor saves: a new file takes the place of the old one.
+/// Saves as an editor does: a new file replaces the old one.
 fn rename_over(path: &Path, text: &str) {
     let aside = path.with_extension("new");
     fs::write(&aside, text).unwrap();
@@ -132,7 +132,7 @@ fn rename_over(path: &Path, text: &str) {
 }
 
 #[test]
-fn a_name_is_a_path_in_the_folder() {
+fn a_script_name_is_a_path_within_the_folder() {
     let folder = Folder::new();
     for name in
         ["game.rhai", "games/pin.rhai", "Case.rhai", ".hidden.rhai", ".git/x.rhai", "game.test.rhai", "note.txt"]
@@ -141,13 +141,13 @@ fn a_name_is_a_path_in_the_folder() {
     }
     folder.file("scripts-of-others/x.rhai", "");
     folder.file("x.rhai", "");
-    let (shelf, changes) = Shelf::open(folder);
+    let (edited, changes) = EditedFolder::open(folder);
     assert_eq!(changes, ["live Case.rhai", "live game.rhai", "live games/pin.rhai"]);
     for (asked, name) in [("game", "game.rhai"), ("game.rhai", "game.rhai"), ("games/pin", "games/pin.rhai")] {
-        assert_eq!(&*shelf.library.get(asked).unwrap().name, name);
-        assert_eq!(shelf.says(asked), name);
+        assert_eq!(&*edited.library.get(asked).unwrap().name, name);
+        assert_eq!(edited.says(asked), name);
     }
-    let absolute = shelf.folder.path("scripts/game.rhai");
+    let absolute = edited.folder.path("scripts/game.rhai");
     for name in [
         "",
         ".",
@@ -174,22 +174,22 @@ fn a_name_is_a_path_in_the_folder() {
         "note.txt",
         absolute.to_str().unwrap(),
     ] {
-        shelf.check_missing(name);
+        edited.check_missing(name);
     }
-    let names: Vec<_> = shelf.library.list().into_iter().map(|listed| listed.name.to_string()).collect();
+    let names: Vec<_> = edited.library.list().into_iter().map(|listed| listed.name.to_string()).collect();
     assert_eq!(names, ["Case.rhai", "game.rhai", "games/pin.rhai"]);
 }
 
 #[test]
-fn an_edit_in_place_is_live_once_quiet() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);")]);
-    let running = shelf.library.get("a").unwrap();
-    shelf.write("a.rhai", "verbose(2);");
-    assert_eq!(shelf.look(40), [""; 0]);
-    assert_eq!(shelf.look(99), [""; 0], "99 ms are not enough");
-    assert_eq!(shelf.says("a"), "1");
-    let changes = shelf.changes(1);
-    let found = shelf.library.get("a").unwrap();
+fn an_edit_in_place_takes_effect_once_the_file_is_unchanged() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
+    let running = edited.library.get("a").unwrap();
+    edited.write("a.rhai", "verbose(2);");
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    assert_eq!(edited.changes_after(99), [""; 0], "99 ms are not enough");
+    assert_eq!(edited.says("a"), "1");
+    let changes = edited.changes(1);
+    let found = edited.library.get("a").unwrap();
     match &changes[..] {
         [Change::Live { version, before, .. }] => {
             assert_eq!(version, found.script.version());
@@ -202,48 +202,48 @@ fn an_edit_in_place_is_live_once_quiet() {
         other => panic!("{other:?}"),
     }
     assert_eq!((says(&found.script), says(&running.script)), ("2".to_owned(), "1".to_owned()), "a call keeps its own");
-    // Touched, but not changed: nothing to tell.
-    shelf.write("a.rhai", "verbose(2);");
-    assert_eq!(shelf.settle(), [""; 0]);
-    assert!(Arc::ptr_eq(&shelf.library.get("a").unwrap().script, &found.script));
+    // Touched, but not changed: nothing to report.
+    edited.write("a.rhai", "verbose(2);");
+    assert_eq!(edited.changes_when_quiet(), [""; 0]);
+    assert!(Arc::ptr_eq(&edited.library.get("a").unwrap().script, &found.script));
 }
 
 #[test]
-fn half_a_file_reaches_no_caller() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);")]);
-    shelf.write("a.rhai", "verbose(2);\n");
-    assert_eq!(shelf.look(10), [""; 0]);
-    assert_eq!(shelf.look(40), [""; 0]);
-    shelf.write("a.rhai", "verbose(2);\nverbose(3);");
-    assert_eq!(shelf.look(20), [""; 0]);
-    assert_eq!(shelf.look(40), [""; 0], "the first half has been there for 100 ms, but is no longer");
-    assert_eq!(shelf.says("a"), "1");
-    assert_eq!(shelf.look(60), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "2 3");
+fn half_a_file_is_never_used() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
+    edited.write("a.rhai", "verbose(2);\n");
+    assert_eq!(edited.changes_after(10), [""; 0]);
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    edited.write("a.rhai", "verbose(2);\nverbose(3);");
+    assert_eq!(edited.changes_after(20), [""; 0]);
+    assert_eq!(edited.changes_after(40), [""; 0], "the first half has been there for 100 ms, but is no longer");
+    assert_eq!(edited.says("a"), "1");
+    assert_eq!(edited.changes_after(60), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "2 3");
 }
 
 #[test]
-fn a_file_that_changes_after_the_look_waits() {
-    // The import is found by the compiler only, after the look; it has not been seen by any before.
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);")]);
-    shelf.write(".own/words.rhai", "fn word() { 2 }");
-    shelf.write("a.rhai", "import \".own/words\" as words; verbose(words::word());");
-    assert_eq!(shelf.settle(), [""; 0]);
-    assert_eq!(shelf.look(99), [""; 0]);
-    assert_eq!(shelf.look(1), ["live a.rhai"]);
-    shelf.write(".own/words.rhai", "fn word() { 3 }");
-    assert_eq!(shelf.settle(), ["live a.rhai"], "hidden files that are imported are watched");
-    assert_eq!(shelf.says("a"), "3");
+fn a_file_that_changes_after_the_scan_waits_for_the_next() {
+    // Only the compiler finds the import, after the folder was scanned; no earlier scan has seen the file.
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
+    edited.write(".own/words.rhai", "fn word() { 2 }");
+    edited.write("a.rhai", "import \".own/words\" as words; verbose(words::word());");
+    assert_eq!(edited.changes_when_quiet(), [""; 0]);
+    assert_eq!(edited.changes_after(99), [""; 0]);
+    assert_eq!(edited.changes_after(1), ["live a.rhai"]);
+    edited.write(".own/words.rhai", "fn word() { 3 }");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"], "hidden files that are imported are watched");
+    assert_eq!(edited.says("a"), "3");
 }
 
 #[test]
-fn a_set_that_changes_while_it_is_compiled_waits() {
+fn modules_that_change_while_they_are_compiled_wait_for_the_next_scan() {
     let folder = Folder::new();
     let first = |n: u32| format!("edit(); fn n() {{ {n} }}");
     folder.file("scripts/a.rhai", r#"import "first" as f; import "second" as s; verbose(f::n()); verbose(s::n());"#);
     folder.file("scripts/first.rhai", first(1));
     let second = folder.file("scripts/second.rhai", "fn n() { 1 }");
-    // The top of a module runs when it is imported: here that is an edit of the next one.
+    // The top of a module runs when it is imported. Here it edits the next module.
     let armed = Arc::new(AtomicBool::new(false));
     let edit = Arc::clone(&armed);
     let mut module = rhai::Module::new();
@@ -256,166 +256,166 @@ fn a_set_that_changes_while_it_is_compiled_waits() {
     language.add(module);
     let now = Time::from_unix(1_000);
     let (library, _) = Library::open(&folder.path("scripts"), &language, now).unwrap();
-    assert_eq!(words(&library.refresh(now + ms(100))), [""; 0]);
+    assert_eq!(in_short(&library.refresh(now + ms(100))), [""; 0]);
     tick();
     folder.file("scripts/first.rhai", first(2));
     armed.store(true, Relaxed);
-    assert_eq!(words(&library.refresh(now + ms(140))), [""; 0]);
-    assert_eq!(words(&library.refresh(now + ms(240))), ["live first.rhai"]);
+    assert_eq!(in_short(&library.refresh(now + ms(140))), [""; 0]);
+    assert_eq!(in_short(&library.refresh(now + ms(240))), ["live first.rhai"]);
     assert!(!armed.load(Relaxed), "the edit has been made");
     assert_eq!(says(&library.get("a").unwrap().script), "1 1", "neither is taken without the other");
-    assert_eq!(words(&library.refresh(now + ms(280))), [""; 0]);
-    assert_eq!(words(&library.refresh(now + ms(380))), ["live a.rhai", "live second.rhai"]);
+    assert_eq!(in_short(&library.refresh(now + ms(280))), [""; 0]);
+    assert_eq!(in_short(&library.refresh(now + ms(380))), ["live a.rhai", "live second.rhai"]);
     assert_eq!(says(&library.get("a").unwrap().script), "2 2");
 }
 
 #[test]
-fn editors_rename_over_or_delete_and_create() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);")]);
-    let path = shelf.folder.path("scripts/a.rhai");
+fn edits_by_rename_and_by_delete_and_create_are_noticed() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
+    let path = edited.folder.path("scripts/a.rhai");
     rename_over(&path, "verbose(2);");
-    assert_eq!(shelf.settle(), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "2");
-    shelf.remove("a.rhai");
-    assert_eq!(shelf.look(40), [""; 0]);
-    assert_eq!(shelf.says("a"), "2");
-    shelf.write("a.rhai", "verbose(3);");
-    assert_eq!(shelf.look(40), [""; 0]);
-    assert_eq!(shelf.look(60), [""; 0]);
-    assert_eq!(shelf.look(40), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "3");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "2");
+    edited.remove("a.rhai");
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    assert_eq!(edited.says("a"), "2");
+    edited.write("a.rhai", "verbose(3);");
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    assert_eq!(edited.changes_after(60), [""; 0]);
+    assert_eq!(edited.changes_after(40), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "3");
 }
 
 #[test]
-fn a_removed_script_is_gone_and_may_come_back() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);"), ("games/b.rhai", "verbose(2);")]);
-    let running = shelf.library.get("a").unwrap();
-    shelf.remove("a.rhai");
-    fs::remove_dir_all(shelf.folder.path("scripts/games")).unwrap();
-    assert_eq!(shelf.look(40), [""; 0]);
-    assert_eq!(shelf.look(99), [""; 0]);
-    assert_eq!(shelf.says("a"), "1");
-    assert_eq!(shelf.look(1), ["removed a.rhai", "removed games/b.rhai"]);
-    shelf.check_missing("a");
+fn a_removed_script_is_not_found_until_it_returns() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);"), ("games/b.rhai", "verbose(2);")]);
+    let running = edited.library.get("a").unwrap();
+    edited.remove("a.rhai");
+    fs::remove_dir_all(edited.folder.path("scripts/games")).unwrap();
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    assert_eq!(edited.changes_after(99), [""; 0]);
+    assert_eq!(edited.says("a"), "1");
+    assert_eq!(edited.changes_after(1), ["removed a.rhai", "removed games/b.rhai"]);
+    edited.check_missing("a");
     assert_eq!(says(&running.script), "1");
-    shelf.write("a.rhai", "verbose(1);");
-    assert_eq!(shelf.settle(), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "1");
+    edited.write("a.rhai", "verbose(1);");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "1");
 }
 
 #[test]
-fn a_broken_edit_changes_nothing_and_is_told_once() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);")]);
-    shelf.write("a.rhai", "verbose(2);\nverbose(;");
-    let broken = [shelf.changes(40), shelf.changes(100)].concat();
+fn a_broken_edit_changes_nothing_and_is_reported_once() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
+    edited.write("a.rhai", "verbose(2);\nverbose(;");
+    let broken = [edited.changes(40), edited.changes(100)].concat();
     let [Change::Broken { fault, serving: Some(_), .. }] = &broken[..] else { panic!("{broken:?}") };
-    let path = shelf.folder.path("scripts/a.rhai");
+    let path = edited.folder.path("scripts/a.rhai");
     assert_eq!((fault.script.as_str(), fault.line, fault.column), (path.to_str().unwrap(), 2, 9));
     assert!(fault.render(false).contains("2 | verbose(;\n  |         ^"), "{}", fault.render(false));
-    assert_eq!(shelf.says("a"), "1");
-    assert!(shelf.library.list()[0].fault.is_some());
-    // The same text again, and without being asked: told once is enough.
-    assert_eq!(shelf.look(1_000), [""; 0]);
-    shelf.write("a.rhai", "verbose(2);\nverbose(;");
-    assert_eq!(shelf.settle(), [""; 0]);
-    shelf.now = shelf.now + ms(1);
-    assert_eq!(words(&shelf.library.reload(shelf.now)), [""; 0]);
-    // Another mistake is told.
-    shelf.write("a.rhai", "verbose(2);\nverbos(2);\nverbose(;");
-    assert_eq!(shelf.settle(), ["broken a.rhai"]);
-    shelf.write("a.rhai", "verbose(2);");
-    assert_eq!(shelf.settle(), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "2");
-    assert!(shelf.library.list()[0].fault.is_none());
-    // An edit taken back.
-    shelf.write("a.rhai", "verbose(;");
-    assert_eq!(shelf.settle(), ["broken a.rhai"]);
-    shelf.write("a.rhai", "verbose(2);");
-    assert_eq!(shelf.settle(), ["mended a.rhai"]);
+    assert_eq!(edited.says("a"), "1");
+    assert!(edited.library.list()[0].fault.is_some());
+    // The same text again, and without a request: reported once.
+    assert_eq!(edited.changes_after(1_000), [""; 0]);
+    edited.write("a.rhai", "verbose(2);\nverbose(;");
+    assert_eq!(edited.changes_when_quiet(), [""; 0]);
+    edited.now = edited.now + ms(1);
+    assert_eq!(in_short(&edited.library.reload(edited.now)), [""; 0]);
+    // Another mistake is reported.
+    edited.write("a.rhai", "verbose(2);\nverbos(2);\nverbose(;");
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai"]);
+    edited.write("a.rhai", "verbose(2);");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "2");
+    assert!(edited.library.list()[0].fault.is_none());
+    // An edit that is undone.
+    edited.write("a.rhai", "verbose(;");
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai"]);
+    edited.write("a.rhai", "verbose(2);");
+    assert_eq!(edited.changes_when_quiet(), ["mended a.rhai"]);
 }
 
 #[test]
-fn a_script_that_was_never_good_tells_its_fault() {
+fn a_script_that_never_compiled_reports_its_fault() {
     let folder = Folder::new();
     folder.file("scripts/a.rhai", "let x = ;");
-    let (mut shelf, changes) = Shelf::open(folder);
+    let (mut edited, changes) = EditedFolder::open(folder);
     assert_eq!(changes, ["never good a.rhai"]);
-    assert!(shelf.fault("a").contains("scripts/a.rhai:1:9: "), "{}", shelf.fault("a"));
-    shelf.write("a.rhai", "let xyz = ;");
-    assert_eq!(shelf.settle(), ["never good a.rhai"]);
-    assert!(shelf.fault("a").contains("scripts/a.rhai:1:11: "), "{}", shelf.fault("a"));
-    shelf.write("a.rhai", "verbose(1);");
-    assert_eq!(shelf.settle(), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "1");
+    assert!(edited.fault("a").contains("scripts/a.rhai:1:9: "), "{}", edited.fault("a"));
+    edited.write("a.rhai", "let xyz = ;");
+    assert_eq!(edited.changes_when_quiet(), ["never good a.rhai"]);
+    assert!(edited.fault("a").contains("scripts/a.rhai:1:11: "), "{}", edited.fault("a"));
+    edited.write("a.rhai", "verbose(1);");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "1");
 }
 
 #[test]
-fn a_module_belongs_to_every_script_that_imports_it() {
+fn an_edited_module_updates_every_script_that_imports_it() {
     let user = r#"import "lib/words" as words; verbose(words::word());"#;
-    let mut shelf = Shelf::new(&[
+    let mut edited = EditedFolder::new(&[
         ("a.rhai", user),
         ("games/b.rhai", user),
         ("c.rhai", "verbose(0);"),
         ("lib/words.rhai", "fn word() { 1 }"),
     ]);
-    let version = shelf.library.get("a").unwrap().script.version().to_owned();
-    shelf.write("lib/words.rhai", "fn word() { 2 }");
-    assert_eq!(shelf.settle(), ["live a.rhai", "live games/b.rhai", "live lib/words.rhai"]);
-    assert_eq!((shelf.says("a"), shelf.says("games/b")), ("2".to_owned(), "2".to_owned()));
-    assert_ne!(shelf.library.get("a").unwrap().script.version(), version);
-    // Broken, it breaks them all, and each goes on as it was.
-    shelf.write("lib/words.rhai", "fn word() { 3 }\nfn (");
-    let broken = [shelf.changes(40), shelf.changes(100)].concat();
-    assert_eq!(words(&broken), ["broken a.rhai", "broken games/b.rhai", "broken lib/words.rhai"]);
+    let version = edited.library.get("a").unwrap().script.version().to_owned();
+    edited.write("lib/words.rhai", "fn word() { 2 }");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai", "live games/b.rhai", "live lib/words.rhai"]);
+    assert_eq!((edited.says("a"), edited.says("games/b")), ("2".to_owned(), "2".to_owned()));
+    assert_ne!(edited.library.get("a").unwrap().script.version(), version);
+    // A broken module breaks them all, and each goes on as it was.
+    edited.write("lib/words.rhai", "fn word() { 3 }\nfn (");
+    let broken = [edited.changes(40), edited.changes(100)].concat();
+    assert_eq!(in_short(&broken), ["broken a.rhai", "broken games/b.rhai", "broken lib/words.rhai"]);
     let Change::Broken { fault, .. } = &broken[0] else { panic!() };
     assert!(fault.script.ends_with("/scripts/lib/words.rhai") && fault.line == 2, "{fault}");
-    assert_eq!(shelf.says("a"), "2");
-    shelf.write("lib/words.rhai", "fn word() { 3 }");
-    assert_eq!(shelf.settle().len(), 3);
-    assert_eq!(shelf.says("games/b"), "3");
-    // One that is nearer is taken as soon as there is one, and the other one again when it goes.
-    shelf.write("games/lib/words.rhai", "fn word() { 4 }");
-    assert_eq!(shelf.settle(), ["live games/b.rhai", "live games/lib/words.rhai"]);
-    assert_eq!((shelf.says("a"), shelf.says("games/b")), ("3".to_owned(), "4".to_owned()));
-    shelf.remove("games/lib/words.rhai");
-    assert_eq!(shelf.settle(), ["live games/b.rhai", "removed games/lib/words.rhai"]);
-    assert_eq!(shelf.says("games/b"), "3");
+    assert_eq!(edited.says("a"), "2");
+    edited.write("lib/words.rhai", "fn word() { 3 }");
+    assert_eq!(edited.changes_when_quiet().len(), 3);
+    assert_eq!(edited.says("games/b"), "3");
+    // A nearer module is used as soon as it exists, and the other one again when it goes.
+    edited.write("games/lib/words.rhai", "fn word() { 4 }");
+    assert_eq!(edited.changes_when_quiet(), ["live games/b.rhai", "live games/lib/words.rhai"]);
+    assert_eq!((edited.says("a"), edited.says("games/b")), ("3".to_owned(), "4".to_owned()));
+    edited.remove("games/lib/words.rhai");
+    assert_eq!(edited.changes_when_quiet(), ["live games/b.rhai", "removed games/lib/words.rhai"]);
+    assert_eq!(edited.says("games/b"), "3");
 }
 
 #[test]
-fn a_missing_module_may_come_later() {
+fn a_missing_module_may_be_added_later() {
     let folder = Folder::new();
     folder.file("scripts/a.rhai", r#"import "words" as words; verbose(words::word());"#);
-    let (mut shelf, changes) = Shelf::open(folder);
+    let (mut edited, changes) = EditedFolder::open(folder);
     assert_eq!(changes, ["never good a.rhai"]);
-    shelf.write("words.rhai", "fn word() { 1 }");
-    assert_eq!(shelf.settle(), ["live a.rhai", "live words.rhai"]);
-    assert_eq!(shelf.says("a"), "1");
-    shelf.remove("words.rhai");
-    assert_eq!(shelf.settle(), ["broken a.rhai", "removed words.rhai"]);
-    assert_eq!(shelf.says("a"), "1");
+    edited.write("words.rhai", "fn word() { 1 }");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai", "live words.rhai"]);
+    assert_eq!(edited.says("a"), "1");
+    edited.remove("words.rhai");
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai", "removed words.rhai"]);
+    assert_eq!(edited.says("a"), "1");
 }
 
 #[test]
-fn a_script_and_its_module_are_edited_together() {
-    let mut shelf = Shelf::new(&[
+fn a_script_and_its_module_can_be_edited_together() {
+    let mut edited = EditedFolder::new(&[
         ("a.rhai", r#"import "words" as words; verbose(words::one());"#),
         ("words.rhai", "fn one() { 1 }"),
     ]);
-    // Between the two edits they do not go together.
-    shelf.write("words.rhai", "fn two() { 2 }");
-    assert_eq!(shelf.look(40), [""; 0]);
-    assert_eq!(shelf.look(40), [""; 0]);
-    shelf.write("a.rhai", r#"import "words" as words; verbose(words::two());"#);
-    assert_eq!(shelf.look(19), [""; 0]);
-    assert_eq!(shelf.look(41), ["live words.rhai"], "by itself it is quiet");
-    assert_eq!(shelf.says("a"), "1");
-    assert_eq!(shelf.look(59), ["live a.rhai"]);
-    assert_eq!(shelf.says("a"), "2");
+    // Between the two edits they don't fit together.
+    edited.write("words.rhai", "fn two() { 2 }");
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    assert_eq!(edited.changes_after(40), [""; 0]);
+    edited.write("a.rhai", r#"import "words" as words; verbose(words::two());"#);
+    assert_eq!(edited.changes_after(19), [""; 0]);
+    assert_eq!(edited.changes_after(41), ["live words.rhai"], "by itself it is quiet");
+    assert_eq!(edited.says("a"), "1");
+    assert_eq!(edited.changes_after(59), ["live a.rhai"]);
+    assert_eq!(edited.says("a"), "2");
 }
 
 #[test]
-fn a_config_map_is_swapped_as_a_whole() {
+fn a_kubernetes_config_map_is_swapped_atomically() {
     let folder = Folder::new();
     let set = |n: u32| {
         folder.file(
@@ -433,7 +433,7 @@ fn a_config_map_is_swapped_as_a_whole() {
     set(1_000);
     let path = folder.path("scripts/words.rhai");
     let (library, changes) = Library::open(&folder.path("scripts"), &Language::new(), Time::from_unix(1_000)).unwrap();
-    assert_eq!(words(&changes), ["live a.rhai", "live words.rhai"]);
+    assert_eq!(in_short(&changes), ["live a.rhai", "live words.rhai"]);
     let mut now = Time::from_unix(1_000);
     let mut look = |later: u64| {
         now = now + ms(later);
@@ -443,8 +443,8 @@ fn a_config_map_is_swapped_as_a_whole() {
     assert_eq!(says(&library.get("a").unwrap().script), "1000 1000");
     set(1_001);
     fs::remove_dir_all(folder.path("scripts/..1000")).unwrap();
-    assert_eq!(words(&look(40)), [""; 0]);
-    assert_eq!(words(&look(100)), ["live a.rhai", "live words.rhai"]);
+    assert_eq!(in_short(&look(40)), [""; 0]);
+    assert_eq!(in_short(&look(100)), ["live a.rhai", "live words.rhai"]);
     assert_eq!(says(&library.get("a").unwrap().script), "1001 1001");
     folder.file("scripts/..1001/words.rhai", "fn word() { (1 }");
     look(40);
@@ -454,7 +454,7 @@ fn a_config_map_is_swapped_as_a_whole() {
 }
 
 #[test]
-fn links_lead_only_to_places_in_the_folder() {
+fn links_that_lead_out_of_the_folder_are_ignored() {
     let folder = Folder::new();
     folder.file("secret/x.rhai", "verbose(\"secret\");");
     folder.file("scripts/real/a.rhai", r#"import "helper" as h; verbose(h::word());"#);
@@ -469,7 +469,7 @@ fn links_lead_only_to_places_in_the_folder() {
     link("nowhere.rhai", "dangling.rhai");
     link("../secret/x.rhai", "out.rhai");
     link("../secret", "outside");
-    let (mut shelf, mut changes) = Shelf::open(folder);
+    let (mut edited, mut changes) = EditedFolder::open(folder);
     changes.sort();
     assert_eq!(
         changes,
@@ -485,28 +485,28 @@ fn links_lead_only_to_places_in_the_folder() {
             "unreadable self.rhai",
         ]
     );
-    assert_eq!((shelf.says("a"), shelf.says("other/a")), ("1".to_owned(), "1".to_owned()));
-    assert_eq!(shelf.look(1_000), [""; 0], "told once");
+    assert_eq!((edited.says("a"), edited.says("other/a")), ("1".to_owned(), "1".to_owned()));
+    assert_eq!(edited.changes_after(1_000), [""; 0], "told once");
     for name in ["out", "outside/x", "loop/up/a", "self", "dangling"] {
-        shelf.check_missing(name);
+        edited.check_missing(name);
     }
-    // A link that is led out takes its script away, and one led back brings it.
-    let path = shelf.folder.path("scripts/a.rhai");
+    // A link that is changed to lead out removes its script, and one changed back restores it.
+    let path = edited.folder.path("scripts/a.rhai");
     fs::remove_file(&path).unwrap();
     symlink("../secret/x.rhai", &path).unwrap();
-    assert_eq!(shelf.settle(), ["outside a.rhai", "removed a.rhai"]);
-    shelf.check_missing("a");
+    assert_eq!(edited.changes_when_quiet(), ["outside a.rhai", "removed a.rhai"]);
+    edited.check_missing("a");
     fs::remove_file(&path).unwrap();
     symlink("real/a.rhai", &path).unwrap();
-    assert_eq!(shelf.settle(), ["live a.rhai"]);
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"]);
     // Nor does an import lead out.
-    shelf.write("a.rhai", "");
-    shelf.write("real/a.rhai", r#"import "../out" as out;"#);
-    assert_eq!(shelf.settle(), ["broken a.rhai", "broken other/a.rhai", "broken real/a.rhai"]);
+    edited.write("a.rhai", "");
+    edited.write("real/a.rhai", r#"import "../out" as out;"#);
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai", "broken other/a.rhai", "broken real/a.rhai"]);
 }
 
 #[test]
-fn the_folder_may_be_a_link_and_be_led_elsewhere() {
+fn the_folder_may_be_a_link_that_is_changed() {
     let folder = Folder::new();
     for n in [1, 2] {
         folder.file(&format!("release-{n}/a.rhai"), format!("import \"words\" as w; verbose(w::word() + {n});"));
@@ -521,86 +521,86 @@ fn the_folder_may_be_a_link_and_be_led_elsewhere() {
     lead("release-1");
     let mut now = Time::from_unix(1_000);
     let (library, _) = Library::open(&folder.path("scripts"), &Language::new(), now).unwrap();
-    let mut settle = || {
+    let mut changes_when_quiet = || {
         let early = library.refresh(now + ms(40));
         now = now + ms(140);
-        words(&[early, library.refresh(now)].concat())
+        in_short(&[early, library.refresh(now)].concat())
     };
-    assert_eq!(settle(), [""; 0]);
+    assert_eq!(changes_when_quiet(), [""; 0]);
     lead("release-2");
-    assert_eq!(settle(), ["live a.rhai", "live new.rhai", "live words.rhai"]);
+    assert_eq!(changes_when_quiet(), ["live a.rhai", "live new.rhai", "live words.rhai"]);
     assert_eq!(says(&library.get("a").unwrap().script), "22");
     lead("release-3");
-    assert_eq!(settle(), ["unreadable scripts"], "another folder, and nothing in it: a mistake");
+    assert_eq!(changes_when_quiet(), ["unreadable scripts"], "another folder, and nothing in it: a mistake");
     assert_eq!(says(&library.get("a").unwrap().script), "22");
     lead("release-1");
-    assert_eq!(settle(), ["live a.rhai", "removed new.rhai", "live words.rhai"]);
+    assert_eq!(changes_when_quiet(), ["live a.rhai", "removed new.rhai", "live words.rhai"]);
     assert_eq!(says(&library.get("a").unwrap().script), "11");
 }
 
 #[test]
-fn everything_stays_while_the_folder_is_away() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);"), ("games/b.rhai", "verbose(2);")]);
-    let (here, away) = (shelf.folder.path("scripts"), shelf.folder.path("away"));
+fn scripts_stay_while_the_folder_is_missing() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);"), ("games/b.rhai", "verbose(2);")]);
+    let (here, away) = (edited.folder.path("scripts"), edited.folder.path("away"));
     fs::rename(&here, &away).unwrap();
-    assert_eq!(shelf.look(40), [""; 0], "it may be in the middle of a swap");
-    assert_eq!(shelf.look(100), ["unreadable scripts"]);
-    assert_eq!(shelf.look(1_000), [""; 0], "told once");
-    shelf.now = shelf.now + ms(1);
-    assert_eq!(words(&shelf.library.reload(shelf.now)), [""; 0]);
-    assert_eq!((shelf.says("a"), shelf.says("games/b")), ("1".to_owned(), "2".to_owned()));
+    assert_eq!(edited.changes_after(40), [""; 0], "it may be in the middle of a swap");
+    assert_eq!(edited.changes_after(100), ["unreadable scripts"]);
+    assert_eq!(edited.changes_after(1_000), [""; 0], "told once");
+    edited.now = edited.now + ms(1);
+    assert_eq!(in_short(&edited.library.reload(edited.now)), [""; 0]);
+    assert_eq!((edited.says("a"), edited.says("games/b")), ("1".to_owned(), "2".to_owned()));
     fs::rename(&away, &here).unwrap();
-    assert_eq!(shelf.settle(), [""; 0]);
+    assert_eq!(edited.changes_when_quiet(), [""; 0]);
     fs::rename(&here, &away).unwrap();
-    assert_eq!(shelf.settle(), ["unreadable scripts"], "and again when it happens again");
+    assert_eq!(edited.changes_when_quiet(), ["unreadable scripts"], "and again when it happens again");
     fs::rename(&away, &here).unwrap();
-    shelf.write("a.rhai", "verbose(3);");
-    assert_eq!(shelf.settle(), ["live a.rhai"]);
+    edited.write("a.rhai", "verbose(3);");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai"]);
     // The last script of a folder that stays can be removed.
-    shelf.remove("a.rhai");
-    shelf.remove("games/b.rhai");
-    assert_eq!(shelf.settle(), ["removed a.rhai", "removed games/b.rhai"]);
-    assert!(Library::open(&away, &Language::new(), shelf.now).is_err());
+    edited.remove("a.rhai");
+    edited.remove("games/b.rhai");
+    assert_eq!(edited.changes_when_quiet(), ["removed a.rhai", "removed games/b.rhai"]);
+    assert!(Library::open(&away, &Language::new(), edited.now).is_err());
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_stays() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);"), ("b.rhai", "verbose(2);")]);
-    shelf.write("a.rhai", vec![b' '; 5 * 1024 * 1024]);
-    assert_eq!(shelf.settle(), ["broken a.rhai"]);
-    assert_eq!(shelf.says("a"), "1");
+fn a_script_that_becomes_unreadable_is_reported_and_stays() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);"), ("b.rhai", "verbose(2);")]);
+    edited.write("a.rhai", vec![b' '; 5 * 1024 * 1024]);
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai"]);
+    assert_eq!(edited.says("a"), "1");
     // A pipe in its place would be waited on for ever.
-    shelf.remove("a.rhai");
-    let made = std::process::Command::new("mkfifo").arg(shelf.folder.path("scripts/a.rhai")).status().unwrap();
+    edited.remove("a.rhai");
+    let made = std::process::Command::new("mkfifo").arg(edited.folder.path("scripts/a.rhai")).status().unwrap();
     assert!(made.success());
-    shelf.write("b.rhai", r#"import "a" as a;"#);
-    assert_eq!(shelf.settle(), ["removed a.rhai", "broken b.rhai"]);
-    // Who runs as root can read everything.
-    let path = shelf.folder.path("scripts/b.rhai");
+    edited.write("b.rhai", r#"import "a" as a;"#);
+    assert_eq!(edited.changes_when_quiet(), ["removed a.rhai", "broken b.rhai"]);
+    // Root can read everything.
+    let path = edited.folder.path("scripts/b.rhai");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&path).is_err() {
-        assert_eq!(shelf.settle(), ["broken b.rhai"]);
+        assert_eq!(edited.changes_when_quiet(), ["broken b.rhai"]);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        shelf.write("b.rhai", "verbose(2);");
-        assert_eq!(shelf.settle(), ["mended b.rhai"]);
+        edited.write("b.rhai", "verbose(2);");
+        assert_eq!(edited.changes_when_quiet(), ["mended b.rhai"]);
     }
-    shelf.write("bytes.rhai", b"verbose(\"\xff\");");
-    assert_eq!(shelf.settle().last().unwrap(), "live bytes.rhai");
+    edited.write("bytes.rhai", b"verbose(\"\xff\");");
+    assert_eq!(edited.changes_when_quiet().last().unwrap(), "live bytes.rhai");
 }
 
 #[test]
-fn a_reload_takes_everything_as_it_is() {
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(1);")]);
-    shelf.write("a.rhai", "verbose(2);");
-    shelf.write("b.rhai", "verbose(3);");
-    shelf.now = shelf.now + ms(1);
-    assert_eq!(words(&shelf.library.reload(shelf.now)), ["live a.rhai", "live b.rhai"]);
-    assert_eq!((shelf.says("a"), shelf.says("b")), ("2".to_owned(), "3".to_owned()));
-    assert_eq!(shelf.settle(), [""; 0]);
+fn a_reload_compiles_everything_at_once() {
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(1);")]);
+    edited.write("a.rhai", "verbose(2);");
+    edited.write("b.rhai", "verbose(3);");
+    edited.now = edited.now + ms(1);
+    assert_eq!(in_short(&edited.library.reload(edited.now)), ["live a.rhai", "live b.rhai"]);
+    assert_eq!((edited.says("a"), edited.says("b")), ("2".to_owned(), "3".to_owned()));
+    assert_eq!(edited.changes_when_quiet(), [""; 0]);
 }
 
 #[test]
-fn neither_a_panic_nor_an_endless_module_ends_the_loader() {
+fn the_loader_survives_panics_and_endless_modules() {
     let folder = Folder::new();
     for (name, text) in [
         ("a.rhai", r#"import "bad" as bad; verbose(1);"#),
@@ -631,21 +631,21 @@ fn neither_a_panic_nor_an_endless_module_ends_the_loader() {
     }
     folder.file("scripts/bad.rhai", "fn better() { }");
     library.refresh(now + ms(40));
-    assert_eq!(words(&library.refresh(now + ms(200))), ["live a.rhai", "live bad.rhai"]);
+    assert_eq!(in_short(&library.refresh(now + ms(200))), ["live a.rhai", "live bad.rhai"]);
 }
 
 #[test]
-fn imports_are_compiled_once_and_end() {
+fn imports_are_compiled_once_and_cycles_are_refused() {
     let folder = Folder::new();
     let file = |name: &str, text: &str| folder.file(name, text);
     let load = |name: &str| Host::new().load(&folder.path(name), None);
-    // Two ways to one module; `word` is one module for both.
+    // Two paths to one module; `word` is one module for both.
     file("left.rhai", r#"import "lib/word" as w; fn word() { w::word() }"#);
     file("lib/right.rhai", r#"import "word" as w; import "../left" as l; fn word() { w::word() + l::word() }"#);
     file("lib/word.rhai", "fn word() { 21 }");
     file("top.rhai", r#"import "left" as l; import "lib/right" as r; verbose(l::word()); verbose(r::word());"#);
     assert_eq!(says(&load("top.rhai").unwrap()), "21 42");
-    // Each imports the two of the next floor: by ways, there are 2^30 to the last.
+    // Each imports both of the next level: there are 2^30 paths to the last.
     for floor in 0..30 {
         let next = floor + 1;
         let text = format!("import \"a{next}\" as a; import \"b{next}\" as b; fn n() {{ a::n() }}");
@@ -657,7 +657,7 @@ fn imports_are_compiled_once_and_end() {
     assert!(load("a25.rhai").is_ok());
     let error = load("a0.rhai").unwrap_err().to_string();
     assert!(error.contains("it imports more than 1000 scripts"), "{error}");
-    // A circle, also by way of a link.
+    // A circle, also through a link.
     symlink("circle.rhai", folder.path("link.rhai")).unwrap();
     file("circle.rhai", r#"import "link" as l;"#);
     for name in ["circle.rhai", "link.rhai"] {
@@ -670,7 +670,7 @@ fn imports_are_compiled_once_and_end() {
     }
     let error = load("deep0.rhai").unwrap_err().to_string();
     assert!(error.contains("imports go more than 64 scripts deep"), "{error}");
-    // A linked module finds its neighbours where it is seen, then where it really is.
+    // A linked module finds its neighbours at its link first, then at its real place.
     file("shop/menu.rhai", r#"import "price" as p; fn price() { p::price() }"#);
     file("shop/price.rhai", "fn price() { 5 }");
     symlink("shop/menu.rhai", folder.path("menu.rhai")).unwrap();
@@ -679,28 +679,28 @@ fn imports_are_compiled_once_and_end() {
 }
 
 #[test]
-fn an_edit_is_live_in_time() {
-    // The loader's looks in made-up time: whenever the edit comes, it is live within 0.2 s.
-    let mut shelf = Shelf::new(&[("a.rhai", "verbose(0);"), ("b.rhai", "")]);
+fn an_edit_takes_effect_within_two_tenths_of_a_second() {
+    // The loader's scans in simulated time: whenever the edit comes, it is live within 0.2 s.
+    let mut edited = EditedFolder::new(&[("a.rhai", "verbose(0);"), ("b.rhai", "")]);
     for n in 1..10 {
-        let looked = shelf.now;
-        let next = shelf.library.next_look();
+        let looked = edited.now;
+        let next = edited.library.next_look();
         assert!(next - looked >= ms(40), "{:?}", next - looked);
-        // Right after a look.
-        shelf.write("a.rhai", format!("verbose({n});"));
+        // Right after a scan.
+        edited.write("a.rhai", format!("verbose({n});"));
         let mut changes = Vec::new();
         while changes.is_empty() {
-            shelf.now = shelf.library.next_look();
-            changes = words(&shelf.library.refresh(shelf.now));
-            assert!(shelf.now - looked < ms(200), "after {:?}: {changes:?}", shelf.now - looked);
+            edited.now = edited.library.next_look();
+            changes = in_short(&edited.library.refresh(edited.now));
+            assert!(edited.now - looked < ms(200), "after {:?}: {changes:?}", edited.now - looked);
         }
-        assert_eq!(shelf.now - next, ms(100), "exactly 100 ms after it was first seen");
-        assert_eq!((changes, shelf.says("a")), (vec!["live a.rhai".to_owned()], n.to_string()));
-        shelf.look(1);
+        assert_eq!(edited.now - next, ms(100), "exactly 100 ms after it was first seen");
+        assert_eq!((changes, edited.says("a")), (vec!["live a.rhai".to_owned()], n.to_string()));
+        edited.changes_after(1);
     }
 }
 
-/// Callers who call all the time until it is over, each in a thread: what they hear is always a whole.
+/// Callers that call all the time on a thread each, until `over`: what they get always belongs together.
 fn call_all_the_time(library: &Library, scripts: u32, over: &AtomicBool, calls: &AtomicUsize) {
     let mut n = 0;
     while !over.load(Relaxed) {
@@ -716,7 +716,7 @@ fn call_all_the_time(library: &Library, scripts: u32, over: &AtomicBool, calls: 
 /// A script and the module it imports, in one version.
 fn pair(version: usize, broken: bool) -> (String, String) {
     let mistake = if broken { "\n}" } else { "" };
-    // Never of one size, so that one tick of the clock does not make two versions look alike.
+    // Each version has another size, so that one tick of the clock doesn't make two versions look alike.
     let more = " ".repeat(version % 50);
     (
         format!("import \"own/NAME\" as m; verbose({version}); verbose(m::version());{more}"),
@@ -762,7 +762,7 @@ fn a_thousand_edits_disturb_no_call() {
             }
         };
         for version in 1..=25 {
-            // One half of every pair, a look in between, and the other: 40 edits, 4 of them of a broken pair.
+            // One half of every pair, a scan in between, and the other half: 40 edits, 4 of them of a broken pair.
             for half in [version % 2, 1 - version % 2] {
                 (0..SCRIPTS).for_each(|n| save(n, version, (n + version) % 10 == 0, half));
                 look(40);
@@ -776,13 +776,13 @@ fn a_thousand_edits_disturb_no_call() {
 }
 
 #[test]
-fn a_loader_in_real_time_never_takes_half_a_file() {
+fn a_loader_in_real_time_never_uses_half_a_file() {
     let folder = Folder::new();
     let save = |version: usize, half: usize| {
         let (script, module) = pair(version, false);
         let texts = [("scripts/s0.rhai", script.replace("NAME", "m0")), ("scripts/own/m0.rhai", module)];
         let (name, text) = &texts[half];
-        // In place and in pieces: half a script would often be a whole one.
+        // In place and in pieces: half a script would often be valid.
         let mut file = fs::File::create(folder.path(name)).unwrap();
         for piece in text.as_bytes().chunks(20) {
             std::io::Write::write_all(&mut file, piece).unwrap();
@@ -816,12 +816,12 @@ fn a_loader_in_real_time_never_takes_half_a_file() {
         over.store(true, Relaxed);
     });
     took.sort();
-    // This machine may be busy with other tests; in made-up time the bound is exact.
+    // This machine may be busy with other tests; in simulated time the bound is exact.
     assert!(took[took.len() / 2] < ms(400), "{took:?}");
 }
 
 #[test]
-fn what_lies_too_deep_is_told() {
+fn scripts_in_folders_that_are_too_deep_are_reported() {
     let folder = Folder::new();
     let deep = |depth: usize| (1..=depth).map(|level| format!("d{level}/")).collect::<String>();
     folder.file(&format!("scripts/{}in.rhai", deep(15)), "noop();");
@@ -829,11 +829,11 @@ fn what_lies_too_deep_is_told() {
     let now = Time::from_unix(1_000);
     let (library, changes) = Library::open(&folder.path("scripts"), &Language::new(), now).unwrap();
     let left_out = format!("too deep {}", deep(16).trim_end_matches('/'));
-    assert!(words(&changes).contains(&left_out), "{changes:?}");
+    assert!(in_short(&changes).contains(&left_out), "{changes:?}");
     assert_eq!(library.list().len(), 1);
-    // Once.
+    // Reported once.
     let again = library.refresh(now + Duration::from_secs(1));
-    assert!(words(&again).is_empty(), "{again:?}");
+    assert!(in_short(&again).is_empty(), "{again:?}");
     let run = |args: &[&str]| {
         let output = crate::support::process::agi_rhai(args).current_dir(folder.path("")).output().unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
@@ -841,7 +841,7 @@ fn what_lies_too_deep_is_told() {
     let (code, said) = run(&["serve", "--check", "--scripts", "scripts"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("d16 is left out with all in it: folders are looked into 15 deep"), "{said}");
-    // Who checks and tests a folder goes as deep as it is.
+    // The commands that check and test a folder go as deep as it is.
     folder.file(&format!("scripts/{}bad.rhai", deep(90)), "let = 1;");
     folder.file(&format!("scripts/{}a.test.rhai", deep(90)), "fn test_a() { }");
     let (code, said) = run(&["check", "scripts"]);

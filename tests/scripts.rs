@@ -1,4 +1,4 @@
-//! The contract with script authors, and the games of the project, on the simulator.
+//! What script authors can rely on, and the games of the project, on the simulator.
 
 use agi_rhai::pbx::{Channel, Database, IncomingCall, Plan, Sounds};
 use agi_rhai::transport::Simulator;
@@ -13,7 +13,7 @@ struct Played {
 }
 
 impl Played {
-    /// The lines sent, without our own last words.
+    /// Returns the lines sent, without our own last words.
     fn sent(&self) -> Vec<&str> {
         let sent = self.lines.iter().filter_map(|line| line.strip_prefix("C: "));
         sent.filter(|line| !line.contains("AGI_RHAI_")).collect()
@@ -44,7 +44,7 @@ fn play(text: &str, caller: &str) -> Played {
     on(Channel::new(IncomingCall::default(), Box::new(Plan::parse(caller).unwrap())), &host, &script, &["a", "", "-x"])
 }
 
-/// What a script says with `verbose` is what it saw.
+/// Checks what a script logs with `verbose`.
 #[track_caller]
 fn check(text: &str, said: &str) {
     let played = play(text, "");
@@ -64,7 +64,7 @@ fn check_fault(text: &str, expected: &str) {
 }
 
 #[test]
-fn values_are_seen_everywhere() {
+fn the_calls_values_are_visible_everywhere() {
     check("fn f() { verbose(env.agi_language) } f();", r#""en" 1"#);
     check("let f = || verbose(args[2]); f.call();", r#""-x" 1"#);
     check(r#"if env.agi_nothing == () { verbose("absent") }"#, r#""absent" 1"#);
@@ -75,7 +75,7 @@ fn values_are_seen_everywhere() {
 }
 
 #[test]
-fn numbers_and_texts_are_not_mixed_up() {
+fn numbers_and_texts_are_distinguished() {
     check_fault(r#"if "5" == 5 { }"#, r#"test.rhai:1:8: the text "5" compared with the number 5: use to_number()"#);
     check_fault(r"if () < 5 { }", "test.rhai:1:7: () compared with the number 5: test for () first");
     check(
@@ -86,7 +86,7 @@ fn numbers_and_texts_are_not_mixed_up() {
 }
 
 #[test]
-fn arithmetic_is_rhais() {
+fn arithmetic_works_as_in_rhai() {
     check(
         "let x = 5; verbose(-x); verbose(-(1.5)); verbose(+x); verbose((-x).abs()); verbose(sign(-2));",
         r#""-5" 1; "-1.5" 1; "5" 1; "5" 1; "-1" 1"#,
@@ -104,7 +104,7 @@ fn arithmetic_is_rhais() {
 }
 
 #[test]
-fn a_refusal_is_a_map_that_can_be_caught() {
+fn a_refused_command_throws_a_map_that_can_be_caught() {
     check(
         r#"try { wait_for_digit("5s") } catch (e) { verbose(e.kind + e.parameter + e.command + e.line) }"#,
         r#""argumentmsWAIT FOR DIGIT1" 1"#,
@@ -120,7 +120,7 @@ fn a_refusal_is_a_map_that_can_be_caught() {
 }
 
 #[test]
-fn faults_say_what_would_be_right() {
+fn faults_suggest_a_correction() {
     check_fault("strem_file(1)", "test.rhai:1:1: no function `strem_file` for i64; did you mean `stream_file`?");
     check_fault(
         r#"stream_file("a", "1", 2, 3)"#,
@@ -135,7 +135,7 @@ fn faults_say_what_would_be_right() {
 }
 
 #[test]
-fn the_end_cannot_be_caught() {
+fn the_end_of_the_call_cannot_be_caught() {
     for end in ["hangup()", "exit()", r#"go_to("x")"#, "asyncagi_break()"] {
         let played =
             play(&format!(r#"try {{ [1].map(|x| {end}); }} catch {{ verbose("caught"); }} verbose("on");"#), "");
@@ -149,7 +149,7 @@ fn the_end_cannot_be_caught() {
 }
 
 #[test]
-fn go_to_sends_all_three() {
+fn go_to_sets_context_extension_and_priority() {
     assert_eq!(
         play(r#"go_to("support", 5)"#, "").sent(),
         [r#"SET CONTEXT "support""#, r#"SET EXTENSION "5""#, r#"SET PRIORITY "1""#]
@@ -157,7 +157,7 @@ fn go_to_sends_all_three() {
 }
 
 #[test]
-fn on_hangup_finds_everything_as_it_stood() {
+fn on_hangup_sees_the_values_as_they_were() {
     let script = r#"
         const FAMILY = "seen";
         state.n = 1;
@@ -179,7 +179,7 @@ fn on_hangup_finds_everything_as_it_stood() {
 }
 
 #[test]
-fn on_hangup_has_its_time_and_no_more() {
+fn on_hangup_runs_for_limited_time() {
     let rest = "fn on_hangup() { sleep(2); database_put(\"a\", \"b\", elapsed()); loop { sleep(1) } }";
     let played = play(&format!("wait_for_digit(9000); {rest}"), "hangs up after 1s");
     assert_eq!(played.database.get("a", "b").as_deref(), Some("3"));
@@ -188,7 +188,7 @@ fn on_hangup_has_its_time_and_no_more() {
 }
 
 #[test]
-fn imports_are_part_of_the_script() {
+fn imported_functions_work_like_the_scripts_own() {
     let folder = std::env::temp_dir().join(format!("agi-rhai-imports-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("lib")).unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
@@ -224,7 +224,7 @@ fn imports_are_part_of_the_script() {
 }
 
 #[test]
-fn a_recording_cut_by_the_hangup_is_not_lost() {
+fn a_recording_ended_by_the_hangup_is_kept() {
     let script = r##"
         record_file("message", "gsm", "#", 60000);
         fn on_hangup(last) { database_put("m", "seconds", last.result.seconds); database_put("m", "by", last.result.ended_by); }"##;
@@ -234,7 +234,7 @@ fn a_recording_cut_by_the_hangup_is_not_lost() {
 }
 
 #[test]
-fn a_seed_draws_the_same_numbers() {
+fn the_same_seed_draws_the_same_numbers() {
     let text = "for n in 0..20 { verbose(random(1, 1000000)); verbose(choose([1,2,3,4,5,6,7])); verbose(random()); }";
     let run = |seed| {
         let mut host = Host::new();
@@ -255,10 +255,10 @@ fn game(name: &str, caller: Plan, database: Database) -> Played {
     on(Channel::new(call, Box::new(caller)).with_sounds(sounds).with_database(database), &host, &script, &[])
 }
 
-/// A caller who hears the numbers and works the answers out.
-struct Clever(Plan, Vec<i64>, u64, std::collections::VecDeque<char>);
+/// A caller who hears the numbers and works out the answers.
+struct Calculating(Plan, Vec<i64>, u64, std::collections::VecDeque<char>);
 
-impl agi_rhai::pbx::Caller for Clever {
+impl agi_rhai::pbx::Caller for Calculating {
     fn now(&self) -> agi_rhai::clock::Time {
         self.0.now()
     }
@@ -286,10 +286,10 @@ impl agi_rhai::pbx::Caller for Clever {
 }
 
 #[test]
-fn the_subtraction_game_is_won_by_who_can_subtract() {
+fn correct_answers_win_the_subtraction_game() {
     let host = Host::new();
     let script = host.load(&scripts().join("subtraction.rhai"), None).unwrap();
-    let caller = Clever(Plan::silent(), Vec::new(), 0, std::collections::VecDeque::default());
+    let caller = Calculating(Plan::silent(), Vec::new(), 0, std::collections::VecDeque::default());
     let played = on(
         Channel::new(IncomingCall::default(), Box::new(caller))
             .with_sounds(Arc::new(Sounds::stock().with_folder(scripts().join("sounds")))),
@@ -319,7 +319,7 @@ fn the_subtraction_game_survives_silence_and_stars() {
 }
 
 #[test]
-fn a_hangup_anywhere_in_a_game_is_an_orderly_end() {
+fn a_hangup_anywhere_in_a_game_ends_it_in_order() {
     for name in ["subtraction.rhai", "guess.rhai", "memory.rhai", "pin.rhai", "survey.rhai", "screening.rhai"] {
         for tenths in 0..300 {
             let caller =
@@ -332,7 +332,7 @@ fn a_hangup_anywhere_in_a_game_is_an_orderly_end() {
 }
 
 #[test]
-fn the_guessing_game_remembers_its_callers() {
+fn the_guessing_game_keeps_a_best_score_per_caller() {
     let database = Database::new();
     let mut guesses = String::from("presses 1# when guess-welcome after 9s");
     for guess in 2..=60 {

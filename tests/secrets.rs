@@ -1,4 +1,5 @@
-//! No text of an error, nor anything else that leaves a call, holds what a caller typed at a secret question.
+//! What a caller types at a secret question appears neither in error messages nor in anything else that leaves the
+//! call.
 
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::{Server, reply, wait_until};
@@ -21,7 +22,7 @@ use tracing::{Event, Metadata, Subscriber, span};
 
 const PIN: &str = "47119358";
 
-/// What a script may make of `pin`, and how it would look in a text.
+/// Values that a script may make of `pin`, and their text.
 const FORMS: [(&str, &str); 7] = [
     ("pin", PIN),
     ("to_number(pin)", PIN),
@@ -35,7 +36,7 @@ const FORMS: [(&str, &str); 7] = [
 /// Other arguments beside it.
 const OTHERS: [&str; 4] = [r#""x""#, "2", "[1, 2]", "|x| x"];
 
-/// All that is logged, but for what scripts print on purpose.
+/// Everything that is logged, except what scripts print on purpose.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -67,14 +68,14 @@ struct Fields<'a>(&'a mut String);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // How long a call took, anybody with a clock could tell.
+        // How long a call took is no secret.
         if field.name() != "seconds" {
             let _ = write!(self.0, " {}={value:?}", field.name());
         }
     }
 }
 
-/// What `agi-rhai calls show` is told.
+/// Followed as by `agi-rhai calls show`.
 impl Observer for Log {
     fn sent(&self, _: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: agi_rhai::clock::Time) {
         let _ = writeln!(self.0.lock().unwrap(), "> {line}    [{script}:{place}]");
@@ -85,9 +86,9 @@ impl Observer for Log {
     }
 }
 
-/// All that leaves a call in which this is done after a secret was answered: what is told, and what is recorded. `None`
-/// where it cannot be compiled.
-fn leaves(host: &Host, folder: &Folder, text: &str) -> Option<[String; 2]> {
+/// Returns everything that leaves a call which does this after a secret was answered: what is reported, and what is
+/// recorded. `None` if it cannot be compiled.
+fn output_of(host: &Host, folder: &Folder, text: &str) -> Option<[String; 2]> {
     let script = host.compile("pin.rhai", text).ok()?;
     let log = Log::default();
     let plan = Plan::parse(&format!("presses {PIN} when vm-password")).unwrap();
@@ -124,7 +125,7 @@ fn host(folder: &Folder) -> Host {
     host
 }
 
-/// The functions of the engine a call has, Rhai's own and ours, with how many arguments they take.
+/// Returns the functions of a call's engine, Rhai's own and ours, with their numbers of arguments.
 fn functions() -> BTreeSet<(String, usize)> {
     let found: Arc<Mutex<BTreeSet<(String, usize)>>> = Arc::default();
     let mut host = Host::new();
@@ -151,8 +152,8 @@ fn functions() -> BTreeSet<(String, usize)> {
     found
 }
 
-/// A call of it as a script writes it.
-fn written(name: &str, args: &[&str]) -> String {
+/// Returns a call of the function as a script writes it.
+fn call_text(name: &str, args: &[&str]) -> String {
     if let Some(property) = name.strip_prefix("get$") {
         return format!("({}).{property}", args[0]);
     }
@@ -168,7 +169,7 @@ fn written(name: &str, args: &[&str]) -> String {
     }
 }
 
-/// What the syntax of the language does with a value, which is no function.
+/// Uses of a value in the syntax of the language, without a function.
 const SYNTAX: [&str; 24] = [
     "throw X",
     "throw #{ message: X, kind: X, command: X }",
@@ -196,7 +197,7 @@ const SYNTAX: [&str; 24] = [
     "let o = 5; o += X",
 ];
 
-/// Where it happens: plainly, thrown again, and in the function a question calls.
+/// Where it happens: at the top, rethrown, and in the function that a question calls.
 const PLACES: [&str; 3] = [
     "let pin = ask(\"vm-password\", #{ max: 8, secret: true });\nWHAT;\n",
     "let pin = ask(\"vm-password\", #{ max: 8, secret: true });\ntry { WHAT; } catch (e) { throw e }\n",
@@ -206,25 +207,25 @@ const PLACES: [&str; 3] = [
 const BACKWARDS: &str = "fn backwards(text) { let back = \"\"; for c in text { back = c + back; } back }\n";
 
 #[test]
-fn no_function_and_no_operator_lets_a_secret_out() {
+fn no_function_and_no_operator_reveals_a_secret() {
     let functions = functions();
     // What a script prints on purpose is its own business.
     let kept = |name: &str| !["print", "debug"].contains(&name);
     let mut cases: Vec<(String, &str)> = Vec::new();
     for (form, shown) in FORMS {
         for (name, arity) in functions.iter().filter(|(name, arity)| *arity > 0 && kept(name)) {
-            cases.push((written(name, &vec![form; *arity]), shown));
+            cases.push((call_text(name, &vec![form; *arity]), shown));
         }
         cases.extend(SYNTAX.map(|syntax| (syntax.replace('X', &format!("({form})")), shown)));
     }
-    // The secret in one place, and something harmless in the others.
+    // The secret in one place, and harmless values in the others.
     for (name, arity) in functions.iter().filter(|(name, arity)| *arity > 1 && kept(name)) {
         for (number, other) in OTHERS.iter().enumerate() {
             for at in 0..*arity.min(&3) {
                 for (form, shown) in [FORMS[0], FORMS[(number + at) % FORMS.len()]] {
                     let mut args = vec![*other; *arity];
                     args[at] = form;
-                    cases.push((written(name, &args), shown));
+                    cases.push((call_text(name, &args), shown));
                 }
             }
         }
@@ -240,10 +241,10 @@ fn no_function_and_no_operator_lets_a_secret_out() {
                 for (number, (what, shown)) in cases.iter().enumerate().filter(|(number, _)| number % threads == turn) {
                     let place = PLACES[number % PLACES.len()];
                     let text = format!("{BACKWARDS}{}", place.replace("WHAT", what));
-                    let Some([told, recorded]) = leaves(&host, &folder, &text) else { continue };
+                    let Some([told, recorded]) = output_of(&host, &folder, &text) else { continue };
                     ran += 1;
                     faults += usize::from(told.contains("values are left out"));
-                    // Stand-ins are drawn, and may be any four digits.
+                    // Stand-ins are drawn at random, and may be any four digits.
                     let long = [PIN, shown].into_iter().filter(|form| form.len() > 4);
                     let leaks = [PIN, shown, "4711", "9358", "8539"].into_iter().find(|form| told.contains(form));
                     let leaks = leaks.or_else(|| { long }.find(|form| recorded.contains(form)));
@@ -260,9 +261,9 @@ fn no_function_and_no_operator_lets_a_secret_out() {
     assert!(told.1 * 3 > cases.len(), "many are to be faults: {told:?} of {}", cases.len());
 }
 
-/// What a script catches of our own functions, and passes on.
+/// Errors of our own functions that a script catches and rethrows.
 #[test]
-fn no_error_of_our_own_functions_gives_a_caught_secret_away() {
+fn rethrown_errors_of_our_functions_reveal_no_secret() {
     let language = agi_rhai::script::Language::new();
     let folder = Folder::new();
     let host = host(&folder);
@@ -273,12 +274,12 @@ fn no_error_of_our_own_functions_gives_a_caught_secret_away() {
             continue;
         }
         for form in ["pin + \"x\"", "[pin]", "to_number(pin)"] {
-            let what = written(&name, &vec![form; arity]);
+            let what = call_text(&name, &vec![form; arity]);
             let text = format!(
                 "let pin = ask(\"vm-password\", #{{ max: 8, secret: true }});\ntry {{ {what}; }} catch (e) {{ \
                  set_variable(\"AGI_RHAI_CAUGHT\", if type_of(e) == \"map\" {{ e.message }} else {{ `${{e}}` }}); }}"
             );
-            let Some([told, _]) = leaves(&host, &folder, &text) else { continue };
+            let Some([told, _]) = output_of(&host, &folder, &text) else { continue };
             caught += usize::from(told.contains("AGI_RHAI_CAUGHT"));
             assert!(!told.contains("4711"), "{text}\nleaves:\n{told}");
         }
@@ -286,10 +287,9 @@ fn no_error_of_our_own_functions_gives_a_caught_secret_away() {
     assert!(caught > 50, "{caught} were caught");
 }
 
-/// The same with the program itself: what stands in the log, in the list of calls and in the metrics, and what Asterisk
-/// is told.
+/// The same with the program itself: the log, the list of calls, the metrics, and what Asterisk receives.
 #[test]
-fn a_server_tells_nobody_a_secret() {
+fn a_server_reveals_no_secret() {
     let folder = Folder::new();
     folder.file(
         "scripts/pin.rhai",

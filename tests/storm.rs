@@ -1,10 +1,10 @@
-//! Storms, by the real program: each script has one thing wrong with it, the storm finds it, and the test it prints
-//! shows it when run.
+//! Storms by the real program: each script has one problem, the storm finds it, and the test it prints shows the
+//! problem when run.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A folder of scripts, which goes with it.
+/// A folder of scripts, removed when it is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -21,7 +21,7 @@ impl Folder {
         std::fs::write(path, text).unwrap();
     }
 
-    /// The exit code and all that is printed.
+    /// Runs the program. Returns the exit code and everything it printed.
     fn run(&self, arguments: &[&str]) -> (i32, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_agi-rhai"))
             .args(arguments)
@@ -45,7 +45,7 @@ impl Drop for Folder {
     }
 }
 
-/// The tests in a report.
+/// Returns the tests in a report.
 fn tests(report: &str) -> Vec<String> {
     let mut tests = Vec::new();
     let mut lines = report.lines();
@@ -56,7 +56,7 @@ fn tests(report: &str) -> Vec<String> {
     tests
 }
 
-/// A storm on a script with one thing wrong finds just that, prints this test, and the test shows it.
+/// Checks that a storm on a script with one problem finds just that and prints this test, which shows it.
 #[track_caller]
 fn check(name: &str, script: &str, problem: &str, expected_test: &str) {
     let folder = Folder::new(name);
@@ -79,7 +79,7 @@ fn check_in(folder: &Folder, problem: &str, expected_test: &str) {
 }
 
 #[test]
-fn a_fault_on_hangup() {
+fn a_fault_in_on_hangup_is_found() {
     let script = r#"
 state.count = 0;
 answer();
@@ -92,7 +92,7 @@ fn on_hangup() { verbose(100 / state.count); }
 }
 
 #[test]
-fn a_caller_who_is_gone_before_anything_was_set() {
+fn a_hangup_before_anything_was_set_is_found() {
     let script = r#"
 answer();
 state.score = 0;
@@ -104,7 +104,7 @@ fn on_hangup() { database_put("score", caller("nobody"), state.score); }
 }
 
 #[test]
-fn a_missing_prompt() {
+fn a_missing_prompt_is_found() {
     let script = r#"
 answer();
 stream_file("demo-congrats");
@@ -118,7 +118,7 @@ stream_file("vm-goodbye");
 }
 
 #[test]
-fn the_star_key() {
+fn a_fault_on_the_star_key_is_found() {
     let script = r##"
 answer();
 let key = stream_file("vm-enter-num-to-call", "0123456789*#");
@@ -130,7 +130,7 @@ if key != "#" { say_number(10 + to_number(key)); }
 }
 
 #[test]
-fn an_unanswered_question() {
+fn a_fault_on_an_unanswered_question_is_found() {
     let script = r#"
 answer();
 let digits = get_data("vm-enter-num-to-call", 5000, 4);
@@ -141,7 +141,7 @@ if digits == "" { say_alpha(()); }
 }
 
 #[test]
-fn a_right_answer() {
+fn a_fault_after_a_right_answer_is_found() {
     let script = r#"
 answer();
 let big = random(10, 31);
@@ -161,17 +161,17 @@ if to_number(keys) == big - small {
     let tests = tests(&report);
     assert!(tests.len() == 1 && tests[0].contains("seed: ") && tests[0].contains("wait_for(\"beep\");"), "{report}");
     folder.write("game.test.rhai", &tests[0]);
-    // The seed of the run is another one: the test has its own.
+    // The seed of this run differs: the test has its own.
     let (code, shown) = folder.run(&["test", "game.test.rhai", "--seed", "77"]);
     assert!(code == 1 && shown.contains("Array index 2 out of bounds"), "{}\n{shown}", tests[0]);
-    // The test passes once the script is mended.
+    // The test passes once the script is fixed.
     folder.write("game.rhai", &script.replace("prizes[2]", "prizes[1]"));
     let (code, shown) = folder.run(&["test", "game.test.rhai"]);
     assert_eq!(code, 0, "{shown}");
 }
 
 #[test]
-fn a_withheld_caller_in_an_imported_script() {
+fn a_fault_on_a_withheld_number_in_an_imported_script_is_found() {
     let folder = Folder::new("withheld");
     folder.write("lib/greet.rhai", "fn greet() {\n    say_digits(caller().len());\n}\n");
     folder.write("game.rhai", "import \"lib/greet\" as greeting;\nanswer();\ngreeting::greet();\n");
@@ -181,7 +181,7 @@ fn a_withheld_caller_in_an_imported_script() {
 }
 
 #[test]
-fn values_that_were_read() {
+fn faults_on_values_that_were_read_are_found() {
     let script = r#"
 answer();
 if database_get("door", "code") == "open" {
@@ -194,7 +194,7 @@ if database_get("door", "code") == "open" {
 }
 
 #[test]
-fn loops_without_end() {
+fn endless_loops_are_found() {
     let menu = r#"
 answer();
 let key = "";
@@ -227,7 +227,7 @@ while key != "1" {
 }
 
 #[test]
-fn a_line_that_is_never_reached_is_told_and_is_no_failure() {
+fn unreached_lines_are_reported_without_failing() {
     let folder = Folder::new("unreached");
     let script =
         "answer();\nlet key = wait_for_digit(3000);\nif key.len() > 1 {\n    verbose(\"two\");\n}\nexit();\nnoop();\n";
@@ -244,7 +244,7 @@ fn the_same_seed_makes_the_same_storm() {
     let folder = Folder::new("seed");
     folder.write("game.rhai", include_str!("../scripts/guess.rhai"));
     folder.write("game.prompts", include_str!("../scripts/guess.prompts"));
-    // How long it took is another matter.
+    // How long it took may differ.
     let storm = |seed: &str| {
         let (_, report) = folder.run(&["test", "--storm", "game", "--seed", seed, "--calls", "700"]);
         report.lines().filter(|line| !line.contains(" calls in ")).collect::<Vec<_>>().join("\n")
@@ -253,7 +253,7 @@ fn the_same_seed_makes_the_same_storm() {
 }
 
 #[test]
-fn a_good_script_has_no_problem() {
+fn a_storm_on_a_good_script_finds_nothing() {
     let folder = Folder::new("good");
     folder.write("game.rhai", include_str!("../scripts/subtraction.rhai"));
     folder.write("game.prompts", include_str!("../scripts/subtraction.prompts"));
@@ -262,7 +262,7 @@ fn a_good_script_has_no_problem() {
 }
 
 #[test]
-fn the_storm_survives_what_scripts_do() {
+fn a_storm_survives_hostile_scripts() {
     let folder = Folder::new("survives");
     for (name, script, problem) in [
         (
@@ -284,7 +284,7 @@ fn the_storm_survives_what_scripts_do() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
+fn wrong_usage_is_reported() {
     let folder = Folder::new("usage");
     folder.write("broken.rhai", "answer(;\n");
     let wrong = [

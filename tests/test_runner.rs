@@ -1,4 +1,4 @@
-//! `agi-rhai test`: the real program on tests that pass, and on tests that fail in every way.
+//! `agi-rhai test`: the real program with tests that pass, and with tests that fail in every way.
 
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::Host;
@@ -30,7 +30,7 @@ fn on_hangup() {
 
 const PROMPTS: &str = "door-welcome: Welcome to the house of many doors.\ndoor-code: Your code, please.\n";
 
-/// A folder with the door, and these tests of it.
+/// Makes a folder with the door and these tests of it.
 fn door(tests: &str) -> Folder {
     let folder = Folder::new();
     folder.file("door.rhai", DOOR);
@@ -39,7 +39,7 @@ fn door(tests: &str) -> Folder {
     folder
 }
 
-/// Runs it in a folder: the exit code, and what it said; times of the machine are left out.
+/// Runs the program in a folder. Returns the exit code and its output without measured times.
 fn run(folder: &Folder, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = agi_rhai([&["test"], args].concat());
     let output = command.current_dir(folder.path("")).stdin(std::process::Stdio::null()).output().unwrap();
@@ -58,7 +58,7 @@ fn run(folder: &Folder, args: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), said, text(&output.stderr))
 }
 
-/// The block of a failure, without its heading and how to see it again.
+/// Returns the report of a failure, without its heading and how to repeat it.
 fn failure(tests: &str) -> String {
     let folder = door(tests);
     let (code, said, _) = run(&folder, &["--seed", "1"]);
@@ -67,7 +67,7 @@ fn failure(tests: &str) -> String {
     let (block, again) = block.split_once("\n\nto see it again: ").unwrap();
     let again = again.lines().next().unwrap();
     assert!(again.starts_with("agi-rhai test door.test.rhai"), "{again}");
-    // The seed of the call is drawn from the test's name, and of no interest here.
+    // The seed of the call is drawn from the test's name, and doesn't matter here.
     let mut lines = block.lines().map(|line| match line.split_once(", seed ") {
         Some((before, _)) => format!("{before}, seed N:"),
         None => line.trim_end().to_owned(),
@@ -112,7 +112,7 @@ private fn test_two_calls_share_a_database() {
 "#;
 
 #[test]
-fn what_passes_is_told_in_a_line_each() {
+fn each_passing_test_is_reported_on_one_line() {
     let folder = door(GOOD);
     let (code, said, errors) = run(&folder, &["--seed", "7"]);
     assert_eq!(
@@ -128,7 +128,7 @@ fn what_passes_is_told_in_a_line_each() {
 }
 
 #[test]
-fn tests_are_chosen_as_people_expect() {
+fn tests_can_be_selected_by_name_and_place() {
     let folder = door(GOOD);
     folder.file("below/there.test.rhai", "fn test_open() {} fn test_shut() {}");
     folder.file(".hidden/no.test.rhai", "fn test_never() {}");
@@ -160,7 +160,7 @@ fn tests_are_chosen_as_people_expect() {
     bad(&["open", "--exact"], "no test has the name open");
     bad(&["no/such"], "there is no no/such");
     bad(&["no.test.rhai"], "there is no no.test.rhai");
-    bad(&["door.prompts"], "door.prompts is no file of tests: those end in .test.rhai");
+    bad(&["door.prompts"], "door.prompts isn't a file of tests: those end in .test.rhai");
     bad(&["door.test.rhai::nope"], "door.test.rhai has no test nope; it has open, nobody, two_calls_share_a_database");
     folder.file("other.rhai", "");
     bad(&["other.rhai"], "there are no tests beside other.rhai: they would be in other.test.rhai");
@@ -174,7 +174,7 @@ fn tests_are_chosen_as_people_expect() {
 }
 
 #[test]
-fn a_prompt_that_does_not_come() {
+fn an_expected_prompt_that_does_not_come_fails() {
     fails(
         "place_call(\"door\");\nwait(0.5);\npress(\"12\");\nexpect_prompt(\"door-welcome\");\nexpect_prompt(\"door-cod\");",
         r##"
@@ -188,12 +188,12 @@ error: expected the prompt `door-cod`, but heard `door-code`
 
 the call of door.rhai, seed N:
     0.0 s  heard    door-welcome  "Welcome to the house of many doors."
-    0.5 s  pressed  1  lost: door-welcome was playing, which listens only to #
-    0.6 s  pressed  2  lost: door-welcome was playing, which listens only to #
+    0.5 s  pressed  1  lost: door-welcome was playing, and the script listened only to #
+    0.6 s  pressed  2  lost: door-welcome was playing, and the script listened only to #
     3.1 s  heard    door-code  "Your code, please."
-    3.1 s  the call is on
+    3.1 s  the call goes on
 
-note: the script stands in `get_data`
+note: the script is in `get_data`
  --> door.rhai:3:12
   |
 3 | let code = get_data("door-code", 5000, 4);
@@ -202,7 +202,7 @@ note: the script stands in `get_data`
 }
 
 #[test]
-fn a_prompt_waited_for_in_vain() {
+fn waiting_for_a_prompt_in_vain_fails() {
     fails(
         "place_call(\"door\");\nwait_for(\"vm-goodbye\");",
         r##"
@@ -227,7 +227,7 @@ note: its last command was `get_data`
 }
 
 #[test]
-fn a_fault_of_the_script() {
+fn a_fault_of_the_script_fails() {
     fails(
         "place_call(\"door\");\nwait_for(\"door-code\");\npress(\"9999\");",
         r##"
@@ -255,7 +255,7 @@ error: Division by zero: 1 / 0
 }
 
 #[test]
-fn every_expectation_says_what_it_found() {
+fn every_failed_expectation_shows_what_was_found() {
     let told = |body: &str, expected: &str| {
         let block = failure(&format!("fn test_it() {{\n{body}\n}}\n"));
         let first = block.lines().next().unwrap();
@@ -270,9 +270,9 @@ fn every_expectation_says_what_it_found() {
             "waited for a number to be spoken, but the call ended with SUCCESS after 9.6 s",
         ),
         ("expect_variable(\"DOOR\", \"shut\");", "expected the variable DOOR to be \"shut\", but it is \"open\""),
-        ("expect_variable(\"NONE\", 1);", "expected the variable NONE to be \"1\", but it is not set"),
-        ("expect_database(\"door\", \"100\", ());", "expected door/100 in AstDB to be not set, but it is \"1234\""),
-        ("expect_log(\"x\");", "expected \"x\" in the script's log, but it is empty"),
+        ("expect_variable(\"NONE\", 1);", "expected the variable NONE to be \"1\", but it is unset"),
+        ("expect_database(\"door\", \"100\", ());", "expected door/100 in AstDB to be unset, but it is \"1234\""),
+        ("expect_log(\"x\");", "expected \"x\" in the script's log, but the log is empty"),
         (
             "expect_end(\"HANGUP\");",
             "expected the call to end with HANGUP, but the call ended with SUCCESS after 9.6 s",
@@ -284,8 +284,11 @@ fn every_expectation_says_what_it_found() {
             "expect(heard());",
             "expect: `condition` must be true or false, not [\"door-welcome\", \"door-code\", \"digits 1234\"]",
         ),
-        ("expect_end(); press(\"1\");", "nobody is on the line for press: the call ended with SUCCESS after 9.6 s"),
-        ("press(\"1x\");", "press: `x` is no key of a telephone; the keys are 0-9, *, # and A-D"),
+        (
+            "expect_end(); press(\"1\");",
+            "press: the caller is no longer on the line: the call ended with SUCCESS after 9.6 s",
+        ),
+        ("press(\"1x\");", "press: `x` is not a key of a telephone; the keys are 0-9, *, # and A-D"),
         ("wait(-1);", "wait: `seconds` must be a number of seconds, not -1"),
         (
             "place_call(\"door\", #{ calerid: 1 });",
@@ -298,11 +301,11 @@ fn every_expectation_says_what_it_found() {
     ] {
         told(&format!("{open} {body}"), expected);
     }
-    told("press(\"1\");", "press: no call was placed: place_call comes first");
+    told("press(\"1\");", "press: there is no call yet: place one by `place_call`");
 }
 
 #[test]
-fn a_fault_that_is_expected() {
+fn an_expected_fault_passes() {
     let folder = door(
         "fn test_it() { place_call(\"door\"); wait_for(\"door-code\"); press(\"9999\"); expect_fault(\"zero\"); }\n\
          fn test_other() { place_call(\"door\"); wait_for(\"door-code\"); press(\"9999\"); expect_end(\"FAILURE\"); }",
@@ -312,7 +315,7 @@ fn a_fault_that_is_expected() {
 }
 
 #[test]
-fn scripts_without_an_end_are_ended() {
+fn endless_scripts_are_ended() {
     let folder = Folder::new();
     folder.file("talks.rhai", "loop { verbose(1); }");
     folder.file("thinks.rhai", "loop { }");
@@ -332,13 +335,13 @@ fn scripts_without_an_end_are_ended() {
     let (code, said, _) = run(&folder, &[]);
     assert_eq!(code, Some(1), "{said}");
     for told in [
-        "error: the script never ends: it sends commands, and no time passes\n --> all.test.rhai:1:4",
-        "error: expected the call to end with SUCCESS, but the script ended by a fault: the script computes for more \
+        "error: the script never ends: it keeps sending commands while no time passes\n --> all.test.rhai:1:4",
+        "error: expected the call to end with SUCCESS, but the script ended with a fault: the script computes for more \
          than 1 s without a command: an endless loop?",
-        "error: expected the call to end with SUCCESS, but the script waits for ever: only the caller could end that",
+        "error: expected the call to end with SUCCESS, but the script waits forever: only the caller could end that",
         "error: expected the call to end with SUCCESS, but 1 h 0 min passed",
-        "error: the script never ends: it sends commands, and no time passes\n --> all.test.rhai:5:4",
-        "error: the test computes on while no time passes on the line: an endless loop?",
+        "error: the script never ends: it keeps sending commands while no time passes\n --> all.test.rhai:5:4",
+        "error: the test keeps computing while no time passes in the call: an endless loop?",
     ] {
         assert!(said.contains(told), "no {told:?} in {said}");
     }
@@ -346,7 +349,7 @@ fn scripts_without_an_end_are_ended() {
 }
 
 #[test]
-fn seeds_repeat_what_happened() {
+fn the_same_seed_repeats_a_run() {
     let folder = Folder::new();
     folder.file("dice.rhai", "say_number(random(1, 1000000));");
     folder.file(
@@ -364,7 +367,7 @@ fn seeds_repeat_what_happened() {
     assert_eq!(errors(&["--seed", "3"]), all);
     assert_eq!(errors(&["--seed", "3", "dice.test.rhai::other"]), all[1..], "alone as among others");
     assert_ne!(errors(&["--seed", "4"]), all);
-    // Without a seed there is another one at each run, and what is shown repeats it.
+    // Without a seed each run draws another one, and the one that is shown repeats it.
     let (_, said, _) = run(&folder, &["dice.test.rhai::it"]);
     let again = said.lines().find_map(|line| line.strip_prefix("to see it again: agi-rhai test ")).unwrap();
     let once = said.lines().find(|line| line.starts_with("error: ")).unwrap();
@@ -372,7 +375,7 @@ fn seeds_repeat_what_happened() {
 }
 
 #[test]
-fn files_that_are_no_tests_yet() {
+fn files_without_valid_tests_are_reported() {
     let folder = door("fn test_it() { place_call(\"door\" }\n");
     folder.file("late.test.rhai", "fn test_late() { let x = 1; x.nope(); }\nfn test_good() { }");
     folder.file("command.test.rhai", "fn test_command() { stream_file(\"beep\"); }");
@@ -386,8 +389,8 @@ fn files_that_are_no_tests_yet() {
         "to see it again: agi-rhai test door.test.rhai\n",
         "test late::good ... ok (no call in TIME)",
         "error: no function `nope` for i64",
-        "error: `stream_file` is for scripts that are called, not for their tests",
-        "= help: what the script plays is heard by `expect_prompt` and `wait_for`",
+        "error: `stream_file` is for scripts, not for their tests",
+        "= help: `expect_prompt` and `wait_for` hear what the script plays",
         "error: place_call: there is no script `dor` beside the test: did you mean `door`?",
         "= help: did you mean `expect_prompt`?",
         "failed:\n    command::command\n    door\n    late::late\n    misspelt::a\n    misspelt::b\n",
@@ -401,7 +404,7 @@ fn files_that_are_no_tests_yet() {
 }
 
 #[test]
-fn junit_has_it_all() {
+fn the_junit_report_is_complete() {
     let folder =
         door(&format!("{GOOD}\nfn test_bad() {{ expect(1 > 2, \"a < b & c\"); }}\nfn test_worse() {{ nope(); }}"));
     folder.file("broken.test.rhai", "fn {");
@@ -427,7 +430,7 @@ fn junit_has_it_all() {
 }
 
 #[test]
-fn coverage_tells_what_no_test_reached() {
+fn coverage_shows_lines_that_no_test_reached() {
     let folder = door(GOOD);
     folder.file("other.rhai", "answer();");
     let (code, said, _) = run(&folder, &["--coverage"]);
@@ -447,7 +450,7 @@ fn coverage_tells_what_no_test_reached() {
 }
 
 #[test]
-fn every_script_of_the_project_is_reached_in_every_line() {
+fn the_projects_tests_reach_every_line_of_its_scripts() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = agi_rhai(["test", "scripts", "--coverage", "--coverage-min", "100"]);
     let output = command.current_dir(project).output().unwrap();
@@ -457,7 +460,7 @@ fn every_script_of_the_project_is_reached_in_every_line() {
 }
 
 #[test]
-fn wrong_games_are_caught() {
+fn the_projects_tests_detect_broken_games() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     for (game, right, wrong) in [
         ("subtraction", "elapsed() < 180", "elapsed() <= 180"),
@@ -485,7 +488,7 @@ fn wrong_games_are_caught() {
 }
 
 #[test]
-fn every_word_works_as_its_example_says() {
+fn every_function_of_tests_works_as_in_its_example() {
     let runner = TestRunner::new(Host::new(), None);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/example.test.rhai");
     for function in VOCABULARY {

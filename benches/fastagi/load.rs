@@ -1,4 +1,4 @@
-//! Asterisk's side of FastAGI: many calls at a time on one thread, lean, so that the server is what is measured.
+//! Asterisk's side of FastAGI: many calls at a time on one thread, lean, so that mostly the server is measured.
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -11,22 +11,22 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What a call asks for, and what it is to hear.
+/// The script of a call, and the commands expected from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Script {
     pub name: &'static str,
-    /// So many commands at least, or the call failed.
-    pub least: u32,
-    /// The last number it hears, if it is to hear one.
+    /// With fewer commands, the call has failed.
+    pub min_commands: u32,
+    /// The last number it says, if one is expected.
     pub score: Option<i64>,
 }
 
-/// Ten rounds, all answered right.
-pub const GAME: Script = Script { name: "subtraction10.rhai", least: 53, score: Some(10) };
-/// ANSWER, and GET DATA that is never answered.
-pub const HOLD: Script = Script { name: "hold", least: 2, score: None };
+/// Ten rounds, all answered correctly.
+pub const GAME: Script = Script { name: "subtraction10.rhai", min_commands: 53, score: Some(10) };
+/// ANSWER, and GET DATA without a reply.
+pub const HOLD: Script = Script { name: "hold", min_commands: 2, score: None };
 /// ANSWER, and then no command for 0.9 s.
-pub const COMPUTE: Script = Script { name: "compute.rhai", least: 2, score: None };
+pub const COMPUTE: Script = Script { name: "compute.rhai", min_commands: 2, score: None };
 
 impl Script {
     fn environment(self) -> Vec<u8> {
@@ -43,17 +43,17 @@ impl Script {
     }
 }
 
-/// What the calls heard.
+/// The measurements of the calls.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub struct Measured {
     pub commands: u64,
     pub calls: u64,
     pub failures: u64,
-    /// What the first failure was.
+    /// The first failure.
     pub failure: Option<String>,
     /// From `connect` to the first command.
     pub first: Vec<Duration>,
-    /// From a reply to the next command, in all calls but the disturbing one.
+    /// From a reply to the next command, in all calls except the disturbing one.
     pub waits: Vec<Duration>,
 }
 
@@ -64,7 +64,7 @@ struct Channel {
     number: usize,
     line: Option<OwnedFd>,
     connected: bool,
-    /// The part of a line that has no end yet.
+    /// The part of a line that is still incomplete.
     part: Vec<u8>,
     said: [i64; 2],
     commands: u32,
@@ -74,7 +74,7 @@ struct Channel {
     since: Instant,
 }
 
-/// What Asterisk says to a command, if it says something.
+/// Asterisk's reply to a command, if there is one.
 type Reply = Option<Cow<'static, str>>;
 
 impl Channel {
@@ -92,7 +92,7 @@ impl Channel {
         }
     }
 
-    /// What Asterisk says to a command when all sounds exist and the caller knows the answer.
+    /// Returns Asterisk's reply to a command when all sounds exist and the caller knows the answer.
     fn answer(&mut self, line: &[u8]) -> Result<Reply, String> {
         let unknown = || format!("unknown command: {}", String::from_utf8_lossy(line));
         let text = str::from_utf8(line).map_err(|_| unknown())?;
@@ -123,10 +123,10 @@ impl Channel {
         Ok(Some(reply.into()))
     }
 
-    /// Whether a call that was closed now had come to its end.
+    /// Checks whether a call that was closed now had come to its end.
     fn verdict(&self, tells: bool) -> Result<(), String> {
-        let Script { name, least, score } = self.script;
-        if self.commands < least {
+        let Script { name, min_commands, score } = self.script;
+        if self.commands < min_commands {
             return Err(format!("{name}: the line ended after {} commands", self.commands));
         }
         if score.is_some_and(|score| self.said[1] != score) {
@@ -139,9 +139,9 @@ impl Channel {
     }
 }
 
-/// A reply that waits for its time.
-struct Later {
-    /// When the command came, by which a later call on the same channel is told apart.
+/// A reply that is sent later.
+struct DelayedReply {
+    /// When the command came, which identifies the call among those on the same channel.
     asked: Instant,
     reply: Cow<'static, str>,
 }
@@ -149,21 +149,21 @@ struct Later {
 /// Calls to one server.
 pub struct Load {
     address: SocketAddrV4,
-    /// The server says how each call ended.
+    /// Whether the server reports how each call ended.
     tells: bool,
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
     input: Vec<u8>,
     channels: Vec<Channel>,
     environments: Vec<(Script, Vec<u8>)>,
-    /// A call that ended is followed by the next one.
+    /// Whether a call that ended is followed by another.
     goes_on: bool,
     /// How long a reply takes.
-    thinks: Duration,
-    /// By the time when they are due, and by channel.
-    later: BTreeMap<(Instant, usize), Later>,
+    reply_delay: Duration,
+    /// Sorted by the time when they are due, and by channel.
+    later: BTreeMap<(Instant, usize), DelayedReply>,
     held: usize,
-    heard: Heard,
+    heard: Measured,
 }
 
 impl Load {
@@ -177,19 +177,19 @@ impl Load {
             channels: Vec::new(),
             environments: Vec::new(),
             goes_on: true,
-            thinks: Duration::ZERO,
+            reply_delay: Duration::ZERO,
             later: BTreeMap::new(),
             held: 0,
-            heard: Heard::default(),
+            heard: Measured::default(),
         })
     }
 
-    /// Lets a reply take so long, half of it more or less; without this they come at once.
-    pub fn think(&mut self, time: Duration) {
-        self.thinks = time;
+    /// Delays replies by this time, half of it more or less. Without this they come at once.
+    pub fn set_reply_delay(&mut self, time: Duration) {
+        self.reply_delay = time;
     }
 
-    /// Adds so many channels, each of which calls, and calls again when the call ended.
+    /// Adds channels that call, and call again when a call has ended.
     pub fn add(&mut self, calls: usize, script: Script) -> io::Result<()> {
         if !self.environments.iter().any(|(other, _)| *other == script) {
             self.environments.push((script, script.environment()));
@@ -201,10 +201,10 @@ impl Load {
         Ok(())
     }
 
-    /// Plays for some time, and leaves the calls as they are then. What was heard is taken from here on.
-    pub fn play(&mut self, time: Duration) -> io::Result<Heard> {
+    /// Plays for some time, and leaves the calls as they are then. Returns what was measured in this time.
+    pub fn play(&mut self, time: Duration) -> io::Result<Measured> {
         let end = Instant::now() + time;
-        self.heard = Heard::default();
+        self.heard = Measured::default();
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -214,8 +214,8 @@ impl Load {
         }
     }
 
-    /// Lets the calls come to their ends and counts the failures among them; a call that does not end is one.
-    pub fn finish(mut self) -> io::Result<Heard> {
+    /// Plays the calls to their ends and counts the failures among them. A call that doesn't end has failed.
+    pub fn finish(mut self) -> io::Result<Measured> {
         self.goes_on = false;
         let end = Instant::now() + Duration::from_secs(5);
         while self.channels.iter().any(|channel| channel.line.is_some()) {
@@ -233,9 +233,9 @@ impl Load {
         Ok(self.heard)
     }
 
-    /// Opens so many calls that wait, and says how many do.
+    /// Opens calls that wait. Returns how many do.
     pub fn hold(&mut self, calls: usize) -> io::Result<usize> {
-        // Few at a time come in, so that no server's queue of new connections runs over.
+        // Few at a time, so that no server's queue of new connections overflows.
         const AT_A_TIME: usize = 64;
         self.goes_on = false;
         let end = Instant::now() + Duration::from_secs(20);
@@ -250,7 +250,7 @@ impl Load {
         Ok(self.held)
     }
 
-    /// What failed, if anything did.
+    /// Returns the first failure.
     pub fn failure(&self) -> Option<&str> {
         self.heard.failure.as_deref()
     }
@@ -271,12 +271,12 @@ impl Load {
         Ok(())
     }
 
-    /// Waits until something happens, and answers it.
-    fn turn(&mut self, most: Duration) -> io::Result<()> {
-        self.say_what_is_due();
+    /// Waits until something happens, and replies.
+    fn turn(&mut self, timeout: Duration) -> io::Result<()> {
+        self.send_due_replies();
         let due = self.later.keys().next().map(|(due, _)| due.saturating_duration_since(Instant::now()));
-        let most = due.map_or(most, |due| most.min(due));
-        let timeout = Timespec::try_from(most).map_err(io::Error::other)?;
+        let timeout = due.map_or(timeout, |due| timeout.min(due));
+        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
@@ -302,7 +302,7 @@ impl Load {
         Ok(())
     }
 
-    fn say_what_is_due(&mut self) {
+    fn send_due_replies(&mut self) {
         let now = Instant::now();
         while let Some(next) = self.later.first_entry().filter(|next| next.key().0 <= now) {
             let ((_, at), later) = next.remove_entry();
@@ -324,7 +324,7 @@ impl Load {
         if self.goes_on { self.call(at) } else { Ok(()) }
     }
 
-    /// What happened on a line. False: it was closed.
+    /// Handles an event on a connection. Returns `false` if it was closed.
     fn event(&mut self, at: usize, flags: epoll::EventFlags) -> Result<bool, String> {
         let channel = &mut self.channels[at];
         let Some(line) = channel.line.take() else { return Ok(true) };
@@ -345,8 +345,8 @@ impl Load {
                 Ok(length) => length,
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => continue,
-                // Who closes without having read the last reply resets the line, which ends a call as well.
-                Err(Errno::CONNRESET) if channel.commands >= channel.script.least => return Ok(false),
+                // Closing without reading the last reply resets the connection, which ends a call as well.
+                Err(Errno::CONNRESET) if channel.commands >= channel.script.min_commands => return Ok(false),
                 Err(error) => return Err(broken(error, channel.commands)),
             };
             let now = Instant::now();
@@ -370,15 +370,15 @@ impl Load {
                 self.heard.commands += 1;
                 match channel.answer(command)? {
                     None => self.held += 1,
-                    // A server that is gone already shows at the next read.
-                    Some(reply) if self.thinks.is_zero() => {
+                    // Whether the server is gone shows at the next read.
+                    Some(reply) if self.reply_delay.is_zero() => {
                         let _ = rustix::io::write(&line, reply.as_bytes());
                     }
                     Some(reply) => {
-                        // Of different lengths, or all calls fall into step; the golden ratio spreads them evenly.
+                        // Different delays, or all calls would fall into step; the golden ratio spreads them evenly.
                         let part = (self.heard.commands as f64 * 0.618_033_988_75).fract();
-                        let due = now + self.thinks.mul_f64(0.5 + part);
-                        self.later.insert((due, at), Later { asked: now, reply });
+                        let due = now + self.reply_delay.mul_f64(0.5 + part);
+                        self.later.insert((due, at), DelayedReply { asked: now, reply });
                     }
                 }
             }
@@ -392,13 +392,13 @@ impl Load {
     }
 }
 
-fn fail(heard: &mut Heard, why: String) {
+fn fail(heard: &mut Measured, why: String) {
     heard.failures += 1;
     heard.failure.get_or_insert(why);
 }
 
-/// One whole call, in the manner of Asterisk itself: a thread that waits for each command. Says how long the first one
-/// took, and what all were.
+/// Plays one whole call like Asterisk itself: a thread that waits for each command. Returns how long the first one
+/// took, and all of them.
 pub fn call(address: SocketAddrV4, script: Script) -> io::Result<(Duration, Vec<String>)> {
     let environment = script.environment();
     let mut channel = Channel::new(0, script);
@@ -410,7 +410,7 @@ pub fn call(address: SocketAddrV4, script: Script) -> io::Result<(Duration, Vec<
     let (mut first, mut commands, mut command) = (None, Vec::new(), String::new());
     while input.read_line(&mut command)? > 0 {
         first.get_or_insert_with(|| since.elapsed());
-        // Who called this judges what is heard.
+        // The caller of this function judges the commands.
         let reply = channel.answer(command.trim_end().as_bytes()).ok().flatten().unwrap_or("200 result=1\n".into());
         (&line).write_all(reply.as_bytes())?;
         commands.push(std::mem::take(&mut command));

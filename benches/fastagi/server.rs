@@ -1,4 +1,4 @@
-//! The servers that are measured: started on the loopback interface, looked at through `/proc`, ended.
+//! The servers that are measured: starts them on the loopback interface, reads their figures from `/proc`, ends them.
 
 use super::load::{self, GAME};
 use std::io;
@@ -27,23 +27,23 @@ impl Whose {
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     pub whose: Whose,
     pub address: SocketAddrV4,
     child: Child,
 }
 
-/// What a server uses, in KiB, and its threads.
+/// The memory of a server in KiB, and its threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     pub resident: f64,
     pub page_tables: f64,
     pub threads: f64,
-    /// What the kernel has for itself, in the whole machine: stacks of threads, page tables, and what cannot be given
-    /// back, such as sockets.
+    /// The kernel's own memory, of the whole machine: stacks of threads, page tables, and memory that cannot be
+    /// reclaimed, such as sockets.
     pub kernel: f64,
-    /// What the machine has left.
+    /// The machine's available memory.
     pub available: f64,
 }
 
@@ -51,7 +51,7 @@ pub fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
 }
 
-/// The program of a server, built if need be.
+/// Returns the program of a server, built if necessary.
 pub fn program(whose: Whose) -> io::Result<PathBuf> {
     match whose {
         Whose::Ours => Ok(env!("CARGO_BIN_EXE_agi-rhai").into()),
@@ -82,9 +82,9 @@ pub fn program(whose: Whose) -> io::Result<PathBuf> {
 }
 
 impl Server {
-    /// Starts a server, and plays a first game with it.
+    /// Starts a server, and plays a first game on it.
     pub fn start(whose: Whose, program: &Path, scripts: &Path, options: &[&str]) -> io::Result<Self> {
-        // A port that is free now; who took it in between shows as a server that does not start.
+        // A port that is free now. If another process takes it in between, the server doesn't start.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         let mut command = Command::new(program);
@@ -107,15 +107,15 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         let (_, commands) = load::call(address, GAME)?;
-        if commands.len() < GAME.least as usize {
+        if commands.len() < GAME.min_commands as usize {
             return Err(io::Error::other(format!("its first game had only the commands {commands:?}")));
         }
         Ok(server)
     }
 
-    /// Its processor time so far, that of threads that ended included. The kernel takes it from the same nanoseconds as
-    /// schedstat, but `/proc/PID/schedstat` knows the first thread only, and those of a thread end with it; here the
-    /// sum is exact to a tick.
+    /// Returns its processor time so far, including that of ended threads. The kernel computes it from the same
+    /// nanoseconds as schedstat, but `/proc/PID/schedstat` knows only the first thread, and those of other threads end
+    /// with them; this sum is exact to a tick.
     pub fn processor_time(&self) -> io::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap_or_default().1.split_whitespace().collect();
@@ -140,7 +140,8 @@ impl Server {
     }
 }
 
-/// The processor time of the whole machine in seconds: that in use, also by other guests of its host, and all.
+/// Returns the processor time of the whole machine in seconds: the part in use, including other guests of its host, and
+/// all.
 pub fn machine_time() -> io::Result<[f64; 2]> {
     let stat = std::fs::read_to_string("/proc/stat")?;
     let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
         perror("fastagi");
         return 3;
     }
-    /* Small stacks: the library then keeps those of ended calls for the next ones. */
+    /* Small stacks, so that the library reuses those of ended calls. */
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 64 * 1024);

@@ -1,5 +1,5 @@
-/* Ten rounds of the subtraction game over AGI in C: read(2) and write(2), nothing between. The program around it says how
-   a call ends early. */
+/* Ten rounds of the subtraction game over AGI in C, directly by read(2) and write(2). The including program defines how a
+   call ends early. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,16 +7,16 @@
 struct call {
     int in, out;
     unsigned seed;
-    size_t from, to; /* what was read and not yet used: input[from..to] */
+    size_t from, to; /* unread part of the input: input[from..to] */
     char line[512];
     char result[64];
     char input[1024];
 };
 
-/* Leaves the call in the middle: 0 it was hung up, 1 an unknown reply, 3 the line broke. */
+/* Leaves the call in the middle. 0: hangup, 1: unknown reply, 3: broken connection. */
 _Noreturn static void leave(struct call *call, int status);
 
-/* The next line without its newline; the part beyond the buffer is dropped. Leaves at end of file. */
+/* Returns the next line without its newline; what exceeds the buffer is dropped. Leaves at end of file. */
 static char *read_line(struct call *call)
 {
     size_t n = 0;
@@ -38,7 +38,7 @@ static char *read_line(struct call *call)
     return call->line;
 }
 
-/* Send one command line whole, read its reply, and return what stands after "result=". */
+/* Sends one complete command line, reads its reply, and returns the text after "result=". */
 static const char *command(struct call *call, const char *text)
 {
     size_t length = strlen(text), sent = 0;
@@ -78,7 +78,7 @@ static void say_number(struct call *call, int number)
     command(call, text);
 }
 
-/* The number in the digits, -1 if there is none or something else than digits. */
+/* Returns the number in the digits; -1 for no digits or anything else. */
 static int to_number(const char *digits)
 {
     int number = 0;

@@ -1,10 +1,10 @@
-//! What Asterisk says: no bytes break the reading, in whatever pieces they arrive.
+//! What Asterisk sends: no bytes break the parser, in whatever pieces they arrive.
 #![no_main]
 
 use agi_rhai::agi::{Environment, Frame, Framer};
 use libfuzzer_sys::fuzz_target;
 
-/// The frames of these pieces, read whenever one has arrived.
+/// Returns the frames of these pieces, parsed whenever one has arrived.
 fn frames(pieces: &[&[u8]]) -> Vec<Frame> {
     let mut framer = Framer::default();
     let mut frames = Vec::new();
@@ -20,7 +20,7 @@ fn frames(pieces: &[&[u8]]) -> Vec<Frame> {
 fuzz_target!(|bytes: &[u8]| {
     if let Some(end) = Environment::end(bytes) {
         assert!(end <= bytes.len() && bytes[..end].ends_with(b"\n"));
-        // More bytes do not move the end.
+        // More bytes don't move the end.
         assert_eq!(Environment::end(&bytes[..end]), Some(end));
     }
     if let Ok(environment) = Environment::parse(bytes) {
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(frames(&[format!("{reply}\n").as_bytes()]), [Frame::Reply(reply)]);
         }
     }
-    // Without values over several lines, the pieces do not matter.
+    // Without multi-line values, the pieces don't matter.
     if !bytes.contains(&b'(') {
         let (one, other) = bytes.split_at(bytes.len() / 2);
         assert_eq!(frames(&[bytes]), frames(&[one, other]));

@@ -1,4 +1,4 @@
-//! Command lines: what is quoted comes back whole from the line, and no line breaks the splitting.
+//! Command lines: what is quoted is split back into the same words, and no line breaks the splitter.
 #![no_main]
 
 use agi_rhai::agi::{quote, split};
@@ -8,7 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     let words = split(bytes);
     assert!(words.iter().map(Vec::len).sum::<usize>() <= bytes.len());
 
-    // The parts of the input, as words of a line of their own.
+    // The parts of the input, as words of a line.
     let texts: Vec<_> = bytes.split(|b| *b == b'\n').map(String::from_utf8_lossy).collect();
     let mut line = b"VERB".to_vec();
     for text in &texts {

@@ -1,4 +1,4 @@
-//! The line to Asterisk over TCP, as the coroutine of its call sees it.
+//! A TCP connection from Asterisk as a [`Wire`], used by the coroutine of its call.
 
 use super::coroutine::Running;
 use crate::clock::{self, Stopwatch, Time};
@@ -6,18 +6,18 @@ use crate::transport::{Got, Wait, Wire};
 use std::io;
 use std::time::Duration;
 
-/// How long what is sent may lie unread at the other end.
-const SENDING: Duration = Duration::from_secs(30);
+/// How long the peer may leave unread what is sent to it.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One connection of Asterisk's. It receives and sends by way of its thread's reactor.
+/// A connection from Asterisk. It receives and sends through its thread's reactor.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// The thread's.
+    /// The clock of its thread.
     clock: Stopwatch,
 }
 
 impl Connection {
-    /// The connection of the coroutine that is about to use it.
+    /// The connection of the coroutine that uses it.
     pub fn new(clock: Stopwatch) -> Self {
         Self { clock }
     }
@@ -35,14 +35,14 @@ impl Wire for Connection {
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         let running = Running::get()?;
         let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until)) = wait;
-        // What is answered in time is not asked what time it is; a look does not wait.
-        let mut is_look = matches!(wait, Wait::Pause(_));
-        if is_look {
-            // Whoever has computed for a while lets others run first.
+        // A reply that arrives in time costs no look at the clock. A pause that is over must not wait at all.
+        let mut check_time = matches!(wait, Wait::Pause(_));
+        if check_time {
+            // A call that has computed for a while lets others run first.
             running.step_aside();
         }
         loop {
-            if running.is_stopped() {
+            if running.take_stop() {
                 return Ok(Got::Stop);
             }
             if running.take(bytes)? {
@@ -51,10 +51,10 @@ impl Wire for Connection {
             if running.is_at_end() {
                 return Ok(Got::End);
             }
-            if is_look && self.now() >= until {
+            if check_time && self.now() >= until {
                 return Ok(Got::Nothing);
             }
-            is_look = true;
+            check_time = true;
             running.wait(until);
         }
     }
@@ -62,16 +62,16 @@ impl Wire for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let running = Running::get()?;
         let mut until = None;
-        // One line is in flight, so this is a line nobody reads, followed by another after its time.
+        // Only one line is in flight, so the peer hasn't read that one, and this one follows after its timeout.
         while running.is_sending() {
-            if running.is_stopped() {
-                return Err(io::Error::other("ended by the operator while nothing was read at the other end"));
+            if running.take_stop() {
+                return Err(io::Error::other("ended by the operator while the peer read nothing"));
             }
-            let until = *until.get_or_insert_with(|| self.now() + SENDING);
+            let until = *until.get_or_insert_with(|| self.now() + SEND_TIMEOUT);
             if self.now() >= until {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    format!("nothing was read at the other end for {} s", SENDING.as_secs()),
+                    format!("the peer read nothing for {} s", SEND_TIMEOUT.as_secs()),
                 ));
             }
             running.wait(until);
@@ -100,25 +100,25 @@ mod tests {
 
     const DAY: u64 = 86_400;
 
-    /// The texts a call says, and the clock set forward by a day while it waits for a key.
-    fn said(server: &TcpListener) -> Vec<f64> {
+    /// Returns the numbers a call logs. The wall clock is set forward by a day while it waits for a key.
+    fn logged_times(server: &TcpListener) -> Vec<f64> {
         let mut stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
         stream.write_all(b"agi_network: yes\nagi_network_script: clock\n\n").unwrap();
-        let mut said = Vec::new();
+        let mut logged = Vec::new();
         for line in BufReader::new(stream.try_clone().unwrap()).lines() {
             let line = line.unwrap();
             let waits = line.starts_with("WAIT FOR DIGIT");
             if waits {
                 SET_FORWARD.fetch_add(DAY, Relaxed);
             }
-            said.extend(line.strip_prefix("VERBOSE \"").map(|text| text[..text.len() - 3].parse::<f64>().unwrap()));
+            logged.extend(line.strip_prefix("VERBOSE \"").map(|text| text[..text.len() - 3].parse::<f64>().unwrap()));
             stream.write_all(if waits { b"200 result=0\n" } else { b"200 result=1\n" }).unwrap();
         }
-        said
+        logged
     }
 
     #[test]
-    fn a_clock_that_is_set_is_seen_and_moves_no_length_of_time() {
+    fn setting_the_wall_clock_changes_now_but_not_elapsed() {
         let folder = std::env::temp_dir().join(format!("agi-rhai-clock-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("scripts")).unwrap();
         let script =
@@ -133,14 +133,14 @@ mod tests {
         let server = Server::start(host, library, Admission::default(), vec![listener]).unwrap();
         for _ in 0..2 {
             let before = wall().since_epoch().as_secs_f64().floor();
-            let said = said(&listening);
-            let [first, early, second, late] = said[..] else { panic!("{said:?}") };
+            let logged = logged_times(&listening);
+            let [first, early, second, late] = logged[..] else { panic!("{logged:?}") };
             assert!((before..before + 60.0).contains(&first), "{first} at {before}");
             assert!((first + 86_400.0..first + 86_460.0).contains(&second), "{first}, then {second}");
             assert!(early < 60.0 && (early..60.0).contains(&late), "{early}, then {late}");
         }
         server.join();
-        // The second call began a day later than the first, by its recording too.
+        // Their recordings too say that the second call began a day after the first.
         let mut began: Vec<f64> = Vec::new();
         for entry in std::fs::read_dir(&records).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();

@@ -1,11 +1,11 @@
-//! A local socket by which the calls of a server are looked at and ended: what `agi-rhai calls` talks to.
+//! A local socket that lists, shows and ends the calls of a server, for `agi-rhai calls`.
 //!
-//! A client sends one line and reads lines until the end. `calls` answers a line for each call, its parts in the order
-//! of [`COLUMNS`], parted by tabs. `show ID` answers the dialogue of one as it goes on. `end ID` ends one. An answer
-//! ends with an empty line, so that a list without calls can be told from a server that has died; what goes wrong is
-//! told in a line that begins with `error: `.
+//! A client sends one line and reads lines until the end. `calls` lists the calls, one line each, with the fields of
+//! [`COLUMNS`] separated by tabs. `show ID` follows the dialogue of a call. `end ID` ends a call. An answer ends with
+//! an empty line, which distinguishes an empty list from a server that has died. An error is a line that begins with
+//! `error: `.
 
-use super::fastagi::{Ending, Server};
+use super::fastagi::{EndResponse, Server};
 use super::live::Live;
 use crate::agi::printable;
 use crate::clock::{self, Stopwatch};
@@ -19,22 +19,22 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-/// What is told of a call, in this order. Times are in seconds.
+/// The fields of a call in the list. Times are in seconds.
 pub const COLUMNS: [&str; 11] =
     ["ID", "CALLER", "SCRIPT", "VERSION", "LINE", "DOING", "SINCE", "AGE", "COMMANDS", "CHANNEL", "PEER"];
 
-/// How long a client may take for all of its line, and for reading an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Clients at a time.
-const MOST_CLIENTS: usize = 16;
-/// How long nobody is let in after that failed.
-const REST: Duration = Duration::from_millis(100);
-/// Lines kept for a client that reads slowly.
-const KEPT_LINES: usize = 1000;
-/// No order is longer, in bytes.
-const MOST_ORDER: usize = 256;
+/// How long a client may take to send its line, and to read an answer.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum number of clients at a time.
+const MAX_CLIENTS: usize = 16;
+/// When accepting fails, the next attempt comes after this time.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// At most this many lines wait for a client that reads slowly.
+const MAX_PENDING_LINES: usize = 1000;
+/// The maximum length of a request, in bytes.
+const MAX_REQUEST: usize = 256;
 
-/// The socket; it is removed when this is dropped.
+/// The socket, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct Control {
     path: PathBuf,
@@ -46,7 +46,7 @@ impl Drop for Control {
     }
 }
 
-/// Listens at this path, for the user the server runs as and for root.
+/// Listens on a socket at this path, which only the server's user and root can use.
 ///
 /// # Errors
 /// Another server listens there, or the path cannot be used.
@@ -55,8 +55,8 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
         std::fs::create_dir_all(folder)?;
     }
     let listener = match listen_at(path) {
-        // One that nobody listens at is left over from a server that was killed.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
+        // A socket without a listener is left over from a server that was killed.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
             std::fs::remove_file(path)?;
             listen_at(path)?
         }
@@ -68,20 +68,20 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
         for stream in listener.incoming() {
             let Some(server) = server.upgrade() else { return };
             let Ok(stream) = stream else {
-                // For want of a descriptor, say: it may be there again later.
-                clock::sleep(REST);
+                // Descriptors may be lacking, and available again later.
+                clock::sleep(ACCEPT_BACKOFF);
                 continue;
             };
             let clients = Arc::clone(&clients);
-            if clients.fetch_add(1, Relaxed) >= MOST_CLIENTS {
+            if clients.fetch_add(1, Relaxed) >= MAX_CLIENTS {
                 clients.fetch_sub(1, Relaxed);
-                // Nothing at all would say that there are no calls.
-                let _ = (&stream).write_all(b"error: too many ask at a time: try again\n");
+                // An empty answer would look like a server that has died.
+                let _ = (&stream).write_all(b"error: too many clients at a time: try again\n");
                 continue;
             }
             let counted = Arc::clone(&clients);
             let client = std::thread::Builder::new().name("control-client".to_owned()).spawn(move || {
-                // Who is gone does not want to know.
+                // An error means that the client is gone.
                 let _ = answer(&stream, &server);
                 counted.fetch_sub(1, Relaxed);
             });
@@ -93,7 +93,7 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
     Ok(Control { path: path.to_owned() })
 }
 
-/// Nobody else is let in, not even for a moment: the socket has its mode before it listens.
+/// Makes the socket. It gets its mode before it listens, so that no other user can connect in between.
 fn listen_at(path: &Path) -> io::Result<UnixListener> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
@@ -102,25 +102,25 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
     Ok(UnixListener::from(socket))
 }
 
-/// Whether this is a socket nobody listens at any more.
-fn is_left_over(path: &Path) -> bool {
+/// Whether this is a socket on which nobody listens any more.
+fn is_stale(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
         && UnixStream::connect(path).is_err_and(refused)
 }
 
-/// The line of a client, which has so much time for all of it, however it comes.
-fn order(mut stream: &UnixStream) -> io::Result<String> {
+/// Reads the request of a client.
+fn read_request(mut stream: &UnixStream) -> io::Result<String> {
     let clock = Stopwatch::start();
-    let until = clock.now() + PATIENCE;
+    let deadline = clock.now() + CLIENT_TIMEOUT;
     let mut bytes = Vec::new();
-    while bytes.len() < MOST_ORDER && !bytes.contains(&b'\n') {
-        let left = until - clock.now();
+    while bytes.len() < MAX_REQUEST && !bytes.contains(&b'\n') {
+        let left = deadline - clock.now();
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         stream.set_read_timeout(Some(left))?;
-        let mut buffer = [0; MOST_ORDER];
+        let mut buffer = [0; MAX_REQUEST];
         match stream.read(&mut buffer)? {
             0 => break,
             length => bytes.extend_from_slice(&buffer[..length]),
@@ -129,13 +129,13 @@ fn order(mut stream: &UnixStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
 }
 
-/// Writes all of it, to a client that reads it in time.
+/// Writes the text, to a client that must read it in time.
 fn write(mut stream: &UnixStream, text: &str) -> io::Result<()> {
     let clock = Stopwatch::start();
-    let until = clock.now() + PATIENCE;
+    let deadline = clock.now() + CLIENT_TIMEOUT;
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        let left = until - clock.now();
+        let left = deadline - clock.now();
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -146,14 +146,14 @@ fn write(mut stream: &UnixStream, text: &str) -> io::Result<()> {
 }
 
 fn answer(stream: &UnixStream, server: &Server) -> io::Result<()> {
-    let line = order(stream)?;
+    let line = read_request(stream)?;
     let mut words = line.split_whitespace();
-    let (order, id) = (words.next(), words.next());
+    let (request, id) = (words.next(), words.next());
     let found = |id: Option<&str>| {
         let id = id.and_then(|id| id.parse::<u64>().ok());
         server.live().into_iter().find(|live| Some(live.id) == id)
     };
-    match (order, found(id)) {
+    match (request, found(id)) {
         (Some("calls"), _) => {
             let clock = server.clock();
             let rows: String = server.live().iter().map(|live| row(live, clock)).collect();
@@ -161,59 +161,59 @@ fn answer(stream: &UnixStream, server: &Server) -> io::Result<()> {
         }
         (Some("show"), Some(call)) => show(stream, &call),
         (Some("end"), Some(call)) => match server.end_call(call.id) {
-            Ending::Told => write(stream, &format!("call {} is told to end\n\n", call.id)),
-            Ending::Stuck => {
-                let when = "and does so after the step of its script it is in";
-                write(stream, &format!("call {} is told to end, {when}\n\n", call.id))
+            EndResponse::Ending => write(stream, &format!("ending call {}\n\n", call.id)),
+            EndResponse::AfterStep => {
+                let when = "as soon as the current step of its script is over";
+                write(stream, &format!("ending call {} {when}\n\n", call.id))
             }
-            Ending::Unknown => write(stream, &format!("error: there is no call {}\n", call.id)),
+            EndResponse::UnknownCall => write(stream, &format!("error: there is no call {}\n", call.id)),
         },
         (Some("show" | "end"), _) => write(stream, &format!("error: there is no call {}\n", id.unwrap_or_default())),
-        _ => write(stream, "error: no such order: calls, show ID or end ID\n"),
+        _ => write(stream, "error: unknown request: use calls, show ID or end ID\n"),
     }
 }
 
-/// A line of the list.
+/// Returns the line of a call in the list.
 fn row(live: &Live, clock: Stopwatch) -> String {
-    let (about, now, time) = (live.about().cloned().unwrap_or_default(), live.now(), clock.now());
-    let doing = match now.command {
-        None if live.about().is_none() => "waiting for its environment".to_owned(),
-        Some(command) if !now.answered => command.verb.to_owned(),
+    let (info, activity, now) = (live.info().cloned().unwrap_or_default(), live.activity(), clock.now());
+    let doing = match activity.command {
+        None if live.info().is_none() => "waiting for its environment".to_owned(),
+        Some(command) if !activity.answered => command.verb.to_owned(),
         _ => "script".to_owned(),
     };
-    let seconds = |since| format!("{:.1}", (time - since).as_secs_f64());
+    let seconds = |since| format!("{:.1}", (now - since).as_secs_f64());
     let columns = [
         live.id.to_string(),
-        about.caller,
-        live.script().map_or(about.request, |found| found.name.to_string()),
+        info.caller,
+        live.script().map_or(info.request, |found| found.name.to_string()),
         live.script().map_or_else(String::new, |found| found.script.version().to_owned()),
-        now.line.to_string(),
+        activity.line.to_string(),
         doing,
-        seconds(now.since),
+        seconds(activity.since),
         seconds(live.began),
-        now.commands.to_string(),
-        about.channel,
+        activity.commands.to_string(),
+        info.channel,
         live.peer.to_string(),
     ];
-    // What a caller sent is not to look like our own signs.
+    // What a caller sent must not look like tabs and line ends of ours.
     let mut row = columns.map(|column| printable(&column).into_owned()).join("\t");
     row.push('\n');
     row
 }
 
-/// The dialogue of a call, until it ends or nobody reads any more.
+/// Shows the dialogue of a call until it ends or the client is gone.
 fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
-    let (sender, lines) = sync_channel(KEPT_LINES);
-    call.listen(sender);
-    let about = call.about().cloned().unwrap_or_default();
-    let script = call.script().map_or(&*about.request, |found| &*found.name);
-    let channel = printable(&about.channel);
+    let (sender, lines) = sync_channel(MAX_PENDING_LINES);
+    call.follow(sender);
+    let info = call.info().cloned().unwrap_or_default();
+    let script = call.script().map_or(&*info.request, |found| &*found.name);
+    let channel = printable(&info.channel);
     write(stream, &format!("call {} of {} on {channel}\n", call.id, printable(script)))?;
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
         match lines.recv_timeout(Duration::from_millis(500)) {
             Ok(line) => write(stream, &format!("{}\n", printable(&line)))?,
-            // Nothing to tell: is anybody still there?
+            // Nothing to show: is the client still there?
             Err(RecvTimeoutError::Timeout) if matches!(stream.read(&mut [0; 16]), Ok(0)) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return write(stream, "\n"),

@@ -1,7 +1,7 @@
-//! A few pages over HTTP/1.1, for Prometheus and for whoever asks whether the server is well.
+//! A few pages over HTTP/1.1, for Prometheus and for health checks.
 //!
-//! One thread answers them all and waits for none: a client that says nothing, or reads nothing, is only an entry in a
-//! list, and the oldest one is dropped for a new one. So a page can always be had, and the calls never notice.
+//! One thread answers all clients and waits for none: a client that sends nothing, or reads nothing, is only an entry
+//! in a list, and the oldest one is dropped for a new one. So a page is always available, and calls don't notice.
 
 use crate::clock::{self, Stopwatch, Time};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,23 +14,23 @@ use std::thread;
 use std::time::Duration;
 use tracing::debug;
 
-/// How many clients there may be at once.
+/// The maximum number of clients at a time.
 const MAX_CLIENTS: usize = 16;
-/// How long a client may take for all of it.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a request may be, in bytes.
-const MAX_HEAD: usize = 8 << 10;
-/// How long nobody is let in after that failed: it is for want of something, such as file descriptors.
-const REST: Duration = Duration::from_millis(100);
+/// How long a client may take altogether.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum length of a request, in bytes.
+const MAX_REQUEST: usize = 8 << 10;
+/// When accepting fails, for lack of file descriptors for example, the next attempt comes after this time.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Such as 200 or 503.
+    /// The status code, such as 200 or 503.
     pub status: u16,
-    /// Its media type.
+    /// The media type.
     pub content_type: &'static str,
-    /// Its text.
+    /// The text.
     pub body: String,
 }
 
@@ -42,26 +42,26 @@ impl Answer {
     }
 }
 
-/// Pages being served, until this is dropped.
+/// Serves pages until it is dropped.
 #[derive(Debug)]
-#[must_use = "the pages are gone once this is dropped"]
+#[must_use = "the pages are served only until this is dropped"]
 pub struct Pages {
-    /// The thread has the other end, and sees this one close.
+    /// The thread has the other end, and ends when this one closes.
     _stop: UnixStream,
 }
 
-/// Serves pages in a thread of its own: `answer` makes the one of a path, without its query, and `None` is a 404.
+/// Serves pages on a thread of its own. `answer` returns the page for a path (without its query); `None` makes a 404.
 ///
 /// ```no_run
 /// use agi_rhai::host::http::{self, Answer};
 ///
 /// let listener = std::net::TcpListener::bind("127.0.0.1:9150")?;
-/// let pages = http::serve(listener, |path| (path == "/healthz").then(|| Answer::text(200, "well\n")))?;
+/// let pages = http::serve(listener, |path| (path == "/healthz").then(|| Answer::text(200, "alive\n")))?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # Errors
-/// The system has no thread or no descriptor left.
+/// The system provides no thread or descriptor.
 pub fn serve(listener: TcpListener, answer: impl Fn(&str) -> Option<Answer> + Send + 'static) -> io::Result<Pages> {
     listener.set_nonblocking(true)?;
     let (stop, stopped) = UnixStream::pair()?;
@@ -74,71 +74,72 @@ fn run(listener: &TcpListener, stopped: &UnixStream, answer: &dyn Fn(&str) -> Op
     let mut clients: Vec<Client> = Vec::with_capacity(MAX_CLIENTS);
     loop {
         let now = clock.now();
-        clients.retain(|client| client.until > now);
-        let wait = clients.iter().map(|client| client.until - now).min();
+        clients.retain(|client| client.deadline > now);
+        let wait = clients.iter().map(|client| client.deadline - now).min();
         let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
         let mut watched = vec![PollFd::new(stopped, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
-        watched.extend(clients.iter().map(|client| PollFd::new(&client.stream, client.awaits())));
+        watched.extend(clients.iter().map(|client| PollFd::new(&client.stream, client.interest())));
         if poll(&mut watched, wait.as_ref()).is_err() {
-            clock::sleep(REST);
+            clock::sleep(ACCEPT_BACKOFF);
             continue;
         }
         let ready: Vec<bool> = watched.iter().map(|watched| !watched.revents().is_empty()).collect();
         if ready[0] {
             return;
         }
-        let mut heard = ready[2..].iter();
-        clients.retain_mut(|client| heard.next() == Some(&false) || client.goes_on(answer));
+        let mut client_ready = ready[2..].iter();
+        clients.retain_mut(|client| client_ready.next() == Some(&false) || client.advance(answer));
         if ready[1] {
-            // One at a time, so that those who are here are looked at in between.
-            match Client::accept(listener, clock.now() + PATIENCE) {
+            // One at a time, so that earlier clients are served in between.
+            match Client::accept(listener, clock.now() + CLIENT_TIMEOUT) {
                 Ok(mut client) => {
                     if clients.len() == MAX_CLIENTS {
                         clients.remove(0);
                     }
-                    if client.goes_on(answer) {
+                    if client.advance(answer) {
                         clients.push(client);
                     }
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
-                    debug!(%error, "nobody can be let in");
-                    clock::sleep(REST);
+                    debug!(%error, "cannot accept a connection");
+                    clock::sleep(ACCEPT_BACKOFF);
                 }
             }
         }
     }
 }
 
-/// A client: first it speaks, then it is answered, then it hangs up.
+/// A client: it sends a request, gets a reply, and closes the connection.
 struct Client {
     stream: TcpStream,
-    until: Time,
+    deadline: Time,
     request: Vec<u8>,
     reply: Vec<u8>,
     sent: usize,
 }
 
 impl Client {
-    fn accept(listener: &TcpListener, until: Time) -> io::Result<Self> {
+    fn accept(listener: &TcpListener, deadline: Time) -> io::Result<Self> {
         let (stream, _) = listener.accept()?;
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, until, request: Vec::new(), reply: Vec::new(), sent: 0 })
+        Ok(Self { stream, deadline, request: Vec::new(), reply: Vec::new(), sent: 0 })
     }
 
-    fn awaits(&self) -> PollFlags {
+    fn interest(&self) -> PollFlags {
         if self.sent < self.reply.len() { PollFlags::OUT } else { PollFlags::IN }
     }
 
-    /// Does what can be done without waiting; `false` when it is over.
-    fn goes_on(&mut self, answer: &dyn Fn(&str) -> Option<Answer>) -> bool {
-        match self.try_on(answer) {
+    /// Does what can be done without waiting. Returns whether the client is to be kept.
+    fn advance(&mut self, answer: &dyn Fn(&str) -> Option<Answer>) -> bool {
+        match self.try_finish(answer) {
             Ok(()) => false,
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         }
     }
 
-    fn try_on(&mut self, answer: &dyn Fn(&str) -> Option<Answer>) -> io::Result<()> {
+    /// Finishes with this client, unless it would have to wait.
+    fn try_finish(&mut self, answer: &dyn Fn(&str) -> Option<Answer>) -> io::Result<()> {
         let mut buffer = [0; 4096];
         while self.reply.is_empty() {
             match self.stream.read(&mut buffer)? {
@@ -152,37 +153,37 @@ impl Client {
         while self.sent < self.reply.len() {
             self.sent += self.stream.write(&self.reply[self.sent..])?;
         }
-        // To close with something unread would make the system take back what is still on its way to the client.
+        // If the socket were closed with something unread, the system would discard what is on its way to the client.
         self.stream.shutdown(Shutdown::Write)?;
         match self.stream.read(&mut buffer)? {
             0 => Ok(()),
-            // The next look comes soon, after everyone else's.
+            // It gets its next turn soon, after all other clients.
             _ => Err(ErrorKind::WouldBlock.into()),
         }
     }
 }
 
-/// The reply to what was read so far; `None` before its end.
+/// Returns the reply to a request; `None` while the request is incomplete.
 fn reply(request: &[u8], answer: &dyn Fn(&str) -> Option<Answer>) -> Option<Vec<u8>> {
-    let ended = request.windows(4).any(|end| end == b"\r\n\r\n") || request.windows(2).any(|end| end == b"\n\n");
-    if request.len() > MAX_HEAD {
-        return Some(written(&Answer::text(400, "too long\n"), true));
+    let complete = request.windows(4).any(|end| end == b"\r\n\r\n") || request.windows(2).any(|end| end == b"\n\n");
+    if request.len() > MAX_REQUEST {
+        return Some(render(&Answer::text(400, "request too long\n"), true));
     }
-    if !ended {
+    if !complete {
         return None;
     }
     let Some((method, path)) = parse(request) else {
-        return Some(written(&Answer::text(400, "not HTTP\n"), true));
+        return Some(render(&Answer::text(400, "not HTTP\n"), true));
     };
     if !matches!(method, "GET" | "HEAD") {
-        return Some(written(&Answer::text(405, "GET or HEAD only\n"), true));
+        return Some(render(&Answer::text(405, "GET or HEAD only\n"), true));
     }
     let answer = catch_unwind(AssertUnwindSafe(|| answer(path)));
-    let answer = answer.unwrap_or_else(|_| Some(Answer::text(500, "the page cannot be made\n")));
-    Some(written(&answer.unwrap_or_else(|| Answer::text(404, "no such page\n")), method == "GET"))
+    let answer = answer.unwrap_or_else(|_| Some(Answer::text(500, "cannot make this page\n")));
+    Some(render(&answer.unwrap_or_else(|| Answer::text(404, "no such page\n")), method == "GET"))
 }
 
-/// The method and the path of a request; what stands in its other lines changes nothing here.
+/// Returns the method and the path of a request. Its headers don't matter here.
 fn parse(request: &[u8]) -> Option<(&str, &str)> {
     let line = request.split(|byte| *byte == b'\n').next()?;
     let line = std::str::from_utf8(line).ok()?;
@@ -194,7 +195,7 @@ fn parse(request: &[u8]) -> Option<(&str, &str)> {
     (is_token && is_http && path.starts_with('/')).then_some((method, path))
 }
 
-fn written(answer: &Answer, with_body: bool) -> Vec<u8> {
+fn render(answer: &Answer, with_body: bool) -> Vec<u8> {
     let Answer { status, content_type, body } = answer;
     let reason = match status {
         200 => "OK",
@@ -203,7 +204,7 @@ fn written(answer: &Answer, with_body: bool) -> Vec<u8> {
         405 => "Method Not Allowed",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
-        // The words may be left out; the blank may not.
+        // The words may be left out, but not the blank.
         _ => "",
     };
     let mut text = format!("HTTP/1.1 {status} {reason}\r\n");

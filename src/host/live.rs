@@ -1,7 +1,7 @@
-//! The calls that are live: what each does at the moment, and its dialogue for whoever listens in.
+//! Live calls: what each of them is doing, and its dialogue for those who follow it.
 
 use super::coroutine;
-use super::lock;
+use super::lock::lock;
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
@@ -14,30 +14,30 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-/// A call that is live.
+/// A live call.
 pub struct Live {
     /// Its number on this server.
     pub id: u64,
-    /// Where Asterisk is.
+    /// The address of Asterisk.
     pub peer: IpAddr,
-    /// When it came.
+    /// When it was accepted.
     pub began: Time,
-    about: OnceLock<About>,
+    info: OnceLock<CallInfo>,
     script: OnceLock<Found>,
-    now: Mutex<Now>,
+    activity: Mutex<Activity>,
     /// `None` once the call has ended.
-    heard_by: Mutex<Option<Vec<Listener>>>,
-    is_heard: AtomicBool,
+    followers: Mutex<Option<Vec<Follower>>>,
+    is_followed: AtomicBool,
     metrics: Arc<Metrics>,
     worker: usize,
 }
 
-/// What is known of a call once its environment has come.
+/// The properties of a call that its environment contains.
 #[derive(Clone, Debug, Default)]
-pub struct About {
-    /// What was asked for, as it stands in the address: a script, and parameters for it.
+pub struct CallInfo {
+    /// The script and its parameters, as they stand in the address.
     pub request: String,
-    /// The channel.
+    /// The name of the channel.
     pub channel: String,
     /// The channel's unique id.
     pub uniqueid: String,
@@ -45,36 +45,36 @@ pub struct About {
     pub caller: String,
 }
 
-/// What a call does at the moment.
+/// The current activity of a call.
 #[derive(Clone, Debug, Default)]
-pub struct Now {
-    /// The command it is in, or was in last; `None` before the first.
+pub struct Activity {
+    /// The current or last command; `None` before the first.
     pub command: Option<&'static Command>,
-    /// Whether Asterisk has answered it: the script computes or sleeps.
+    /// Whether Asterisk has replied to it: then the script computes or sleeps.
     pub answered: bool,
-    /// Since when.
+    /// When this began.
     pub since: Time,
-    /// What the script took before it sent the command.
+    /// How long the script took before it sent the command.
     computed: Duration,
-    /// The file and line of the script the command stands in.
+    /// The file of the script that holds the command.
     pub file: String,
-    /// The line, from 1.
+    /// The line of the command, from 1.
     pub line: usize,
-    /// How many commands were sent.
+    /// The number of commands sent.
     pub commands: u64,
 }
 
-/// Somebody who listens in, and how many lines went too fast for them.
-struct Listener {
+/// A reader of the dialogue, and how many lines it has missed since it reads too slowly.
+struct Follower {
     lines: SyncSender<String>,
     missed: u64,
 }
 
-impl Listener {
-    /// Whether it still listens.
-    fn tell(&mut self, line: &dyn fmt::Display) -> bool {
+impl Follower {
+    /// Passes a line on. Returns whether the follower is still there.
+    fn send(&mut self, line: &dyn fmt::Display) -> bool {
         if self.missed > 0 {
-            match self.lines.try_send(format!("... {} lines left out: too fast", self.missed)) {
+            match self.lines.try_send(format!("... {} lines left out: the reader is too slow", self.missed)) {
                 Ok(()) => self.missed = 0,
                 Err(TrySendError::Full(_)) => {}
                 Err(TrySendError::Disconnected(_)) => return false,
@@ -97,111 +97,111 @@ impl Live {
             id,
             peer,
             began,
-            about: OnceLock::new(),
+            info: OnceLock::new(),
             script: OnceLock::new(),
-            now: Mutex::new(Now { since: began, ..Now::default() }),
-            heard_by: Mutex::new(Some(Vec::new())),
-            is_heard: AtomicBool::new(false),
+            activity: Mutex::new(Activity { since: began, ..Activity::default() }),
+            followers: Mutex::new(Some(Vec::new())),
+            is_followed: AtomicBool::new(false),
             metrics,
             worker,
         }
     }
 
-    pub(super) fn is_about(&self, about: About) {
-        let _ = self.about.set(about);
+    pub(super) fn set_info(&self, info: CallInfo) {
+        let _ = self.info.set(info);
     }
 
-    pub(super) fn plays(&self, script: Found) {
+    pub(super) fn set_script(&self, script: Found) {
         let _ = self.script.set(script);
     }
 
-    /// The script it plays; `None` before that is found.
+    /// Returns the script it runs; `None` before the script is found.
     pub fn script(&self) -> Option<&Found> {
         self.script.get()
     }
 
-    /// What is known of it; `None` before its environment has come.
-    pub fn about(&self) -> Option<&About> {
-        self.about.get()
+    /// Returns the properties from its environment; `None` before that has arrived.
+    pub fn info(&self) -> Option<&CallInfo> {
+        self.info.get()
     }
 
-    /// What it does at the moment.
-    pub fn now(&self) -> Now {
-        lock(&self.now).clone()
+    /// Returns what it is doing.
+    pub fn activity(&self) -> Activity {
+        lock(&self.activity).clone()
     }
 
-    /// As the log names it.
+    /// Returns how the log names it.
     pub(super) fn name(&self) -> String {
         let script = self.script().map_or("no script yet", |found| &found.name);
-        let now = lock(&self.now);
-        let channel = self.about().map_or("", |about| &about.channel);
-        format!("call {} of {script} on {channel}, after {}:{},", self.id, now.file, now.line)
+        let activity = lock(&self.activity);
+        let channel = self.info().map_or("", |info| &info.channel);
+        format!("call {} of {script} on {channel}, after {}:{},", self.id, activity.file, activity.line)
     }
 
-    /// Hands every line of its dialogue to this channel from now on, keys masked: `> ` to Asterisk, `< ` from it. The
-    /// channel closes when the call ends.
-    pub fn listen(&self, lines: SyncSender<String>) {
-        if let Some(listeners) = &mut *lock(&self.heard_by) {
-            listeners.push(Listener { lines, missed: 0 });
-            self.is_heard.store(true, Relaxed);
+    /// Sends every line of its dialogue from now on, with keys masked: `> ` to Asterisk, `< ` from it. The channel
+    /// closes when the call ends.
+    pub fn follow(&self, lines: SyncSender<String>) {
+        if let Some(followers) = &mut *lock(&self.followers) {
+            followers.push(Follower { lines, missed: 0 });
+            self.is_followed.store(true, Relaxed);
         }
     }
 
-    /// Tells those who listen in. What they get is theirs, also its memory.
-    fn tell(&self, line: &dyn fmt::Display) {
+    /// Sends a line to all followers. Its memory is not charged to the call.
+    fn send(&self, line: &dyn fmt::Display) {
         coroutine::uncounted(|| {
-            let mut heard_by = lock(&self.heard_by);
-            let Some(listeners) = &mut *heard_by else { return };
-            listeners.retain_mut(|listener| listener.tell(line));
-            self.is_heard.store(!listeners.is_empty(), Relaxed);
+            let mut followers = lock(&self.followers);
+            let Some(followers) = &mut *followers else { return };
+            followers.retain_mut(|follower| follower.send(line));
+            self.is_followed.store(!followers.is_empty(), Relaxed);
         });
     }
 
-    /// The call has ended: those who listen in learn how.
+    /// Tells all followers how the call has ended.
     pub(super) fn ended(&self, how: &str) {
-        if self.is_heard.load(Relaxed) {
-            self.tell(&how);
+        if self.is_followed.load(Relaxed) {
+            self.send(&how);
         }
-        lock(&self.heard_by).take();
+        lock(&self.followers).take();
     }
 }
 
 impl Observer for Live {
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, at: Time) {
         {
-            let mut now = lock(&self.now);
-            now.command = Some(command);
-            now.computed = at - now.since;
-            now.answered = false;
-            now.since = at;
-            now.line = place;
-            now.commands += 1;
-            if now.file != script {
-                script.clone_into(&mut now.file);
+            let mut activity = lock(&self.activity);
+            activity.command = Some(command);
+            activity.computed = at - activity.since;
+            activity.answered = false;
+            activity.since = at;
+            activity.line = place;
+            activity.commands += 1;
+            if activity.file != script {
+                script.clone_into(&mut activity.file);
             }
         }
-        if self.is_heard.load(Relaxed) {
-            self.tell(&format_args!("> {line}    [{script}:{place}]"));
+        if self.is_followed.load(Relaxed) {
+            self.send(&format_args!("> {line}    [{script}:{place}]"));
         }
     }
 
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time) {
         let (asterisk, script) = {
-            let mut now = lock(&self.now);
-            let times = (at - now.since, now.computed);
-            now.answered = true;
-            now.since = at;
+            let mut activity = lock(&self.activity);
+            let times = (at - activity.since, activity.computed);
+            activity.answered = true;
+            activity.since = at;
             times
         };
         self.metrics.shard(self.worker).command(command, asterisk, script);
-        if self.is_heard.load(Relaxed) {
-            self.tell(&format_args!("< {shown}"));
+        if self.is_followed.load(Relaxed) {
+            self.send(&format_args!("< {shown}"));
         }
     }
 }
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("id", &self.id).field("about", &self.about).finish_non_exhaustive()
+        f.debug_struct("Live").field("id", &self.id).field("info", &self.info).finish_non_exhaustive()
     }
 }

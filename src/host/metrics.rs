@@ -1,7 +1,7 @@
-//! What a server counts, as a page for Prometheus.
+//! The counters of a server, as a page for Prometheus.
 //!
-//! Commands are counted at the place where they are run: each worker has a [`Shard`] of its own, so that no two of them
-//! write to the same cache line. What happens once a call is counted in common. Both are summed when somebody asks.
+//! Each worker counts commands in a [`Shard`] of its own, so that no two of them write to the same cache line. What
+//! happens once per call is counted in common. The page sums up the shards.
 
 use super::Status;
 use crate::command::{COMMANDS, Command};
@@ -13,30 +13,30 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The type of the page: Prometheus' text format.
+/// The media type of the page: Prometheus' text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Upper bounds of the buckets, in microseconds: from what a script needs to what a caller takes to answer.
+/// Upper bounds of the buckets, in microseconds: from the time of a script's step to that of a caller's answer.
 #[rustfmt::skip]
 const BOUNDS: [u64; 21] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
     1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 
-/// The buckets of a histogram; the last one holds what is above every bound.
+/// The number of buckets of a histogram. The last one is for times above all bounds.
 const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// So many scripts that are gone are still shown.
-const MOST_GONE: usize = 100;
+/// At most this many scripts that are gone are still shown.
+const MAX_GONE: usize = 100;
 
-/// Where each command stands in [`COMMANDS`], by its address, in the order of the addresses.
-static PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
-    let mut places: Vec<_> = COMMANDS.iter().enumerate().map(|(place, command)| (address(command), place)).collect();
-    places.sort_unstable();
-    places
+/// The address of each command and its index in [`COMMANDS`], sorted by address.
+static INDEXES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let mut indexes: Vec<_> = COMMANDS.iter().enumerate().map(|(index, command)| (address(command), index)).collect();
+    indexes.sort_unstable();
+    indexes
 });
 
-/// All that is counted.
+/// The counters of a server.
 ///
 /// ```
 /// use agi_rhai::Status;
@@ -64,26 +64,26 @@ pub struct Metrics {
     scripts: Mutex<Scripts>,
 }
 
-/// What became of the calls of each script.
+/// How the calls of each script ended.
 #[derive(Debug, Default)]
 struct Scripts {
     tallies: BTreeMap<String, Tally>,
-    /// Those of them that are not there any more, the one that went first in front.
+    /// The scripts that no longer exist, oldest first.
     gone: VecDeque<String>,
 }
 
 impl Scripts {
-    /// The tally of a script; one that is not there, as far as is known, is the last to have gone.
+    /// Returns the tally of a script. One that isn't known counts as the latest to be gone.
     fn tally(&mut self, script: &str) -> &mut Tally {
         if !self.tallies.contains_key(script) && !script.is_empty() {
-            self.go(script.to_owned());
+            self.note_gone(script.to_owned());
         }
         self.tallies.entry(script.to_owned()).or_default()
     }
 
-    fn go(&mut self, script: String) {
+    fn note_gone(&mut self, script: String) {
         self.gone.push_back(script);
-        if self.gone.len() > MOST_GONE
+        if self.gone.len() > MAX_GONE
             && let Some(first) = self.gone.pop_front()
         {
             self.tallies.remove(&first);
@@ -91,23 +91,23 @@ impl Scripts {
     }
 }
 
-/// What became of the calls of a script.
+/// How the calls of a script ended.
 #[derive(Debug, Default)]
 struct Tally {
     ended: BTreeMap<&'static str, u64>,
     faults: u64,
 }
 
-/// Why a call was turned away before it had a script.
+/// Why a call was refused before it had a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// There were as many calls as there may be.
+    /// There were as many calls as permitted.
     MaxCalls,
-    /// Its peer had as many calls as one peer may have.
+    /// Its peer had as many calls as permitted to one peer.
     MaxCallsPerPeer,
-    /// Its peer is none of those that may call.
+    /// Its peer may not call.
     NotAllowed,
-    /// What it said at the start was not AGI.
+    /// It didn't begin as AGI does.
     Malformed,
 }
 
@@ -115,7 +115,7 @@ impl Refused {
     /// Every reason.
     pub const ALL: [Self; 4] = [Self::MaxCalls, Self::MaxCallsPerPeer, Self::NotAllowed, Self::Malformed];
 
-    /// The word in the label `reason`.
+    /// Returns its value of the label `reason`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -127,27 +127,27 @@ impl Refused {
     }
 }
 
-/// What is not counted but known at the moment.
+/// Current values, which are known without counting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Calls going on.
+    /// Calls in progress.
     pub calls: u64,
-    /// Calls there may be at once.
+    /// The maximum number of calls at a time.
     pub max_calls: u64,
     /// Scripts that can be called.
     pub scripts: u64,
-    /// Scripts whose file has a fault: an older version of them, or none, can be called.
+    /// Scripts whose file has a fault: their last good version can be called, if there is one.
     pub broken_scripts: u64,
-    /// Lines that never got into the log, since the start.
+    /// Lines missing from the log, since the start.
     pub log_lines_dropped: u64,
     /// Calls that have been in one step of their script for longer than a second.
     pub stuck_calls: u64,
-    /// Calls without a recording, or with one that breaks off, since the start.
+    /// Calls without a recording, or with an incomplete one, since the start.
     pub recordings_lost: u64,
 }
 
 impl Metrics {
-    /// Nothing counted yet, for this many workers.
+    /// Counters at zero, for this many workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
         Self {
@@ -162,86 +162,88 @@ impl Metrics {
         }
     }
 
-    /// The shard of a worker, from 0. Beyond the last they are shared, which is slower and still right.
+    /// Returns the shard of a worker. Workers are numbered from 0; those beyond the last shard share, which is slower
+    /// but still correct.
     #[must_use]
     pub fn shard(&self, worker: usize) -> &Shard {
         &self.shards[worker % self.shards.len()]
     }
 
-    /// These are all scripts there are. They are shown as without a fault so far: Prometheus sees a counter grow only
-    /// once it has seen it, so the first fault of a script not known before would go unnoticed.
+    /// Sets which scripts there are. All of them are shown, with zero faults if they had none: Prometheus notices that
+    /// a counter grows only if it has seen it before, and would miss the first fault of a script otherwise.
     ///
-    /// Of scripts that are not there any more, and of those never told of here, the last 100 are shown: Prometheus has
-    /// had time to see their last calls by then, and scripts that come and go do not fill the page.
-    pub fn know<'a>(&self, scripts: impl IntoIterator<Item = &'a str>) {
+    /// Of the scripts that aren't among them, the latest 100 are shown: by then Prometheus has had time to see their
+    /// last calls, and scripts that come and go don't fill the page.
+    pub fn set_scripts<'a>(&self, scripts: impl IntoIterator<Item = &'a str>) {
         let mut known = self.scripts();
-        let there: BTreeSet<&str> = scripts.into_iter().collect();
-        known.gone.retain(|script| !there.contains(script.as_str()));
-        for script in &there {
+        let existing: BTreeSet<&str> = scripts.into_iter().collect();
+        known.gone.retain(|script| !existing.contains(script.as_str()));
+        for script in &existing {
             known.tallies.entry((*script).to_owned()).or_default();
         }
-        let counted: BTreeSet<&str> = known.gone.iter().map(String::as_str).chain(there).chain([""]).collect();
+        let counted: BTreeSet<&str> = known.gone.iter().map(String::as_str).chain(existing).chain([""]).collect();
         let gone: Vec<String> =
             known.tallies.keys().filter(|script| !counted.contains(script.as_str())).cloned().collect();
         for script in gone {
-            known.go(script);
+            known.note_gone(script);
         }
     }
 
-    /// A call began.
+    /// Counts a call that begins.
     pub fn started(&self) {
         add(&self.started, 1);
     }
 
-    /// A call ended. The script is one of the library, or empty: what a peer asked for must not become a label.
+    /// Counts a call that ends. The script is one of the library, or empty: what a peer requests must not become a
+    /// label.
     pub fn ended(&self, script: &str, status: Status) {
         *self.scripts().tally(script).ended.entry(status.word()).or_default() += 1;
     }
 
-    /// A call was turned away.
+    /// Counts a refusal.
     pub fn refused(&self, why: Refused) {
         add(&self.refused[why as usize], 1);
     }
 
-    /// A script had a fault while it ran.
+    /// Counts a fault of a running script.
     pub fn fault(&self, script: &str) {
         self.scripts().tally(script).faults += 1;
     }
 
-    /// A changed script was taken over, or has a fault and was not.
+    /// Counts a changed script: a good one is live now, one with a fault is not.
     pub fn reload(&self, good: bool) {
         add(if good { &self.good_reloads } else { &self.bad_reloads }, 1);
     }
 
-    /// So many sound files were missing.
+    /// Counts missing sound files.
     pub fn missing_sounds(&self, files: u64) {
         add(&self.missing_sounds, files);
     }
 
-    /// A thread took over the calls of another one, which was busy with one call.
+    /// Counts a takeover: another thread goes on with the calls of one that is busy with a slow step.
     pub fn took_over(&self) {
         add(&self.takeovers, 1);
     }
 
-    /// The page.
+    /// Returns the page.
     #[must_use]
     pub fn render(&self, now: &Gauges) -> String {
         let mut page = Page::default();
-        page.family("agi_rhai_build_info", "gauge", "The version that runs; always 1.");
+        page.family("agi_rhai_build_info", "gauge", "The running version; always 1.");
         page.sample("agi_rhai_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        page.gauge("agi_rhai_calls", "Calls going on.", now.calls);
-        page.gauge("agi_rhai_max_calls", "Calls there may be at once.", now.max_calls);
-        page.counter("agi_rhai_calls_started_total", "Calls that began.", read(&self.started));
+        page.gauge("agi_rhai_calls", "Calls in progress.", now.calls);
+        page.gauge("agi_rhai_max_calls", "Maximum number of calls at a time.", now.max_calls);
+        page.counter("agi_rhai_calls_started_total", "Calls begun.", read(&self.started));
         self.render_scripts(&mut page);
-        page.family("agi_rhai_calls_refused_total", "counter", "Calls turned away.");
+        page.family("agi_rhai_calls_refused_total", "counter", "Calls refused.");
         for (why, count) in zip(Refused::ALL, &self.refused) {
             page.sample("agi_rhai_calls_refused_total", &[("reason", why.word())], read(count));
         }
-        page.family("agi_rhai_reloads_total", "counter", "Changed scripts: taken over, or not because of a fault.");
+        page.family("agi_rhai_reloads_total", "counter", "Changed scripts: live now, or not because of a fault.");
         for (result, count) in [("good", &self.good_reloads), ("bad", &self.bad_reloads)] {
             page.sample("agi_rhai_reloads_total", &[("result", result)], read(count));
         }
-        page.counter("agi_rhai_missing_sounds_total", "Sound files missing.", read(&self.missing_sounds));
+        page.counter("agi_rhai_missing_sounds_total", "Missing sound files.", read(&self.missing_sounds));
         page.gauge(
             "agi_rhai_stuck_calls",
             "Calls that have been in one step of their script for longer than a second.",
@@ -254,15 +256,15 @@ impl Metrics {
         );
         page.gauge("agi_rhai_scripts", "Scripts that can be called.", now.scripts);
         page.gauge("agi_rhai_broken_scripts", "Scripts whose file has a fault.", now.broken_scripts);
-        page.counter("agi_rhai_log_lines_dropped_total", "Lines that never got into the log.", now.log_lines_dropped);
+        page.counter("agi_rhai_log_lines_dropped_total", "Lines missing from the log.", now.log_lines_dropped);
         page.counter(
             "agi_rhai_recordings_lost_total",
-            "Calls whose recording (--record) could not be written to its end.",
+            "Calls whose recording is missing or incomplete.",
             now.recordings_lost,
         );
-        let help = "From sending a command to its reply.";
+        let help = "Time from sending a command to its reply.";
         self.render_histogram(&mut page, "agi_rhai_command_asterisk_seconds", help, |times| &times.asterisk);
-        let help = "What the script itself took before a command.";
+        let help = "Time the script itself took before a command.";
         self.render_histogram(&mut page, "agi_rhai_command_script_seconds", help, |times| &times.script);
         Self::render_process(&mut page);
         page.text
@@ -274,38 +276,37 @@ impl Metrics {
 
     fn render_scripts(&self, page: &mut Page) {
         let scripts = self.scripts();
-        page.family("agi_rhai_calls_ended_total", "counter", "Calls that ended.");
+        page.family("agi_rhai_calls_ended_total", "counter", "Calls ended.");
         for (script, tally) in &scripts.tallies {
             for (status, count) in &tally.ended {
                 page.sample("agi_rhai_calls_ended_total", &[("script", script), ("status", status)], count);
             }
         }
-        page.family("agi_rhai_faults_total", "counter", "Faults of scripts while they ran.");
+        page.family("agi_rhai_faults_total", "counter", "Faults of running scripts.");
         for (script, tally) in &scripts.tallies {
             page.sample("agi_rhai_faults_total", &[("script", script)], tally.faults);
         }
     }
 
-    /// One histogram a command that was used.
+    /// Renders a histogram for each command that was used.
     fn render_histogram(&self, page: &mut Page, name: &str, help: &str, of: impl Fn(&Times) -> &Histogram) {
         page.family(name, "histogram", help);
         let (bucket, sum, count) = (format!("{name}_bucket"), format!("{name}_sum"), format!("{name}_count"));
         let verbs = COMMANDS.iter().map(|command| command.verb).chain(["other"]);
-        for (place, verb) in verbs.enumerate() {
+        for (index, verb) in verbs.enumerate() {
             let mut total = 0;
             let mut nanos = 0_u64;
             let mut below = [0; BUCKETS];
             for (end, below) in below.iter_mut().enumerate() {
-                total += self.shards.iter().map(|shard| read(&of(&shard.0[place]).buckets[end])).sum::<u64>();
+                total += self.shards.iter().map(|shard| read(&of(&shard.0[index]).buckets[end])).sum::<u64>();
                 *below = total;
             }
             if total == 0 {
                 continue;
             }
             for shard in &self.shards {
-                // Over after 584 years of waiting, which are three weeks of 10,000 calls: then it starts anew, as
-                // counters may.
-                nanos = nanos.wrapping_add(read(&of(&shard.0[place]).nanos));
+                // It wraps after 584 years of waiting, which are three weeks of 10,000 calls. Counters may do so.
+                nanos = nanos.wrapping_add(read(&of(&shard.0[index]).nanos));
             }
             for (bound, below) in zip(BOUNDS, below) {
                 let bound = ratio(bound, 1_000_000).to_string();
@@ -317,49 +318,49 @@ impl Metrics {
         }
     }
 
-    /// What Prometheus' own libraries tell of a process, under the names they use. What `/proc` does not tell is left
-    /// out.
+    /// Renders what Prometheus' own libraries report of a process, under the same names. What `/proc` doesn't say is
+    /// left out.
     fn render_process(page: &mut Page) {
         if let Some(stat) = Stat::read() {
             page.gauge("process_resident_memory_bytes", "Memory in use.", stat.memory);
             page.counter("process_cpu_seconds_total", "Processor time, user and system.", stat.cpu);
             page.gauge("process_threads", "Threads.", stat.threads);
         }
-        if let Some(born) = born() {
-            page.gauge("process_start_time_seconds", "Start of the process since the Unix epoch.", born);
+        if let Some(started) = start_time() {
+            page.gauge("process_start_time_seconds", "Start of the process since the Unix epoch, in seconds.", started);
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One of them is that of the folder being read.
+            // One of them belongs to the folder that is being read.
             page.gauge("process_open_fds", "Open file descriptors.", open.count().saturating_sub(1));
         }
         if let Some(max) = max_fds() {
-            page.gauge("process_max_fds", "File descriptors there may be.", max);
+            page.gauge("process_max_fds", "Maximum number of open file descriptors.", max);
         }
     }
 }
 
-/// What one worker counts.
+/// The counters of one worker.
 #[derive(Debug)]
 pub struct Shard(Box<[Times]>);
 
 impl Shard {
-    /// One for each command, and one for commands of an embedder's own.
+    /// Counters for each command, and one more for commands of an embedder.
     fn new() -> Self {
         Self((0..=COMMANDS.len()).map(|_| Times::default()).collect())
     }
 
-    /// A command was carried out: how long Asterisk took for the reply, and how long the script took before it.
+    /// Counts a command, with the time Asterisk took to reply and the time the script took before it.
     ///
-    /// Some 20 ns, nearly all of it for the four additions. They are locked ones, so that nothing is lost should two
-    /// threads share a shard.
+    /// This takes some 20 ns, nearly all of it for the four additions. They are atomic, so that nothing is lost when
+    /// two threads share a shard.
     pub fn command(&self, command: &Command, asterisk: Duration, script: Duration) {
-        let times = &self.0[place(command)];
+        let times = &self.0[index(command)];
         times.asterisk.add(asterisk);
         times.script.add(script);
     }
 }
 
-/// The two times of a command, on cache lines of their own.
+/// The two histograms of a command, on cache lines of their own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Times {
@@ -381,7 +382,7 @@ impl Histogram {
     }
 }
 
-/// The page as it grows.
+/// A page under construction.
 #[derive(Default)]
 struct Page {
     text: String,
@@ -420,7 +421,7 @@ impl Page {
     }
 
     fn push(&mut self, text: std::fmt::Arguments) {
-        // A string takes all that is written.
+        // Writing to a string cannot fail.
         let _ = self.text.write_fmt(text);
     }
 }
@@ -432,14 +433,14 @@ struct Stat {
     /// In seconds.
     cpu: f64,
     threads: u64,
-    /// Seconds after the start of the machine.
-    born: f64,
+    /// When the process started, in seconds after the machine did.
+    started: f64,
 }
 
 impl Stat {
     fn read() -> Option<Self> {
         let text = fs::read_to_string("/proc/self/stat").ok()?;
-        // The name of the program comes before, in parentheses, and may hold anything.
+        // Before the fields stands the name of the program, in parentheses, which may hold anything.
         let (_, fields) = text.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let field = |number: usize| fields.get(number)?.parse::<u64>().ok();
@@ -449,20 +450,20 @@ impl Stat {
             memory: field(21)? * page,
             cpu: ratio(field(11)? + field(12)?, ticks),
             threads: field(17)?,
-            born: ratio(field(19)?, ticks),
+            started: ratio(field(19)?, ticks),
         })
     }
 }
 
-/// When the process started, in seconds since the Unix epoch: by the clock as it is set now, which it may not have been
-/// then.
-fn born() -> Option<f64> {
+/// Returns when the process started, in seconds since the Unix epoch, by the clock as it is set now: it may have been
+/// set since.
+fn start_time() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
-    let machine = text.lines().find_map(|line| line.strip_prefix("btime "))?;
-    Some(machine.trim().parse::<f64>().ok()? + Stat::read()?.born)
+    let boot = text.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Some(boot.trim().parse::<f64>().ok()? + Stat::read()?.started)
 }
 
-/// The soft limit; `None` without one.
+/// Returns the soft limit; `None` without one.
 fn max_fds() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/limits").ok()?;
     let limits = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -473,10 +474,10 @@ fn address(command: &Command) -> usize {
     std::ptr::from_ref(command).addr()
 }
 
-/// Where a command stands in [`COMMANDS`]; behind the end for one that does not.
-fn place(command: &Command) -> usize {
-    let found = PLACES.binary_search_by_key(&address(command), |(address, _)| *address);
-    found.map_or(COMMANDS.len(), |found| PLACES[found].1)
+/// Returns the index of a command in [`COMMANDS`]; one past the end for other commands.
+fn index(command: &Command) -> usize {
+    let found = INDEXES.binary_search_by_key(&address(command), |(address, _)| *address);
+    found.map_or(COMMANDS.len(), |found| INDEXES[found].1)
 }
 
 fn add(counter: &AtomicU64, by: u64) {
@@ -487,7 +488,7 @@ fn read(counter: &AtomicU64) -> u64 {
     counter.load(Relaxed)
 }
 
-/// Counters need no more than the 52 bits of a float.
+/// Divides a count by a unit. The 52 bits of a float are enough for counters.
 #[expect(clippy::cast_precision_loss, reason = "a float is what Prometheus keeps anyway")]
 fn ratio(count: u64, unit: u64) -> f64 {
     count as f64 / unit as f64

@@ -1,4 +1,4 @@
-//! Running calls: one, or thousands at a time.
+//! Runs calls: one, or thousands at a time.
 
 #[cfg(target_os = "linux")]
 mod connection;
@@ -11,12 +11,14 @@ pub mod fastagi;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod live;
+mod lock;
 pub mod metrics;
+#[cfg(target_os = "linux")]
+mod reactor;
 mod recorder;
+mod seed;
 #[cfg(unix)]
 pub mod stdio;
-#[cfg(target_os = "linux")]
-mod watch;
 
 pub use recorder::Recorder;
 
@@ -25,24 +27,24 @@ use crate::command::Permissions;
 use crate::script::{CallState, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
+use seed::random_seed;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info};
 
-/// Channel variable with the call's [`Status`].
+/// The channel variable with the [`Status`] of the call.
 pub const STATUS: &str = "AGI_RHAI_STATUS";
-/// Channel variable with the version of the script that ran.
+/// The channel variable with the version of the script.
 pub const VERSION: &str = "AGI_RHAI_VERSION";
-/// Channel variable with what went wrong.
+/// The channel variable with what went wrong.
 pub const ERROR: &str = "AGI_RHAI_ERROR";
 
-/// Runs scripts on sessions: the language, the limits, and what an operator set.
+/// Runs scripts on sessions, with a language, limits and the settings of an operator.
 ///
 /// ```
 /// use agi_rhai::{Host, Session, Status};
@@ -70,13 +72,13 @@ pub struct Host {
     recorder: Option<Arc<Recorder>>,
 }
 
-/// How a script came to its end, with a fault of its `on_hangup`, or with a panic.
-type Run = std::thread::Result<(Finished, Option<Box<Fault>>)>;
+/// How a script ended and the fault of its `on_hangup`, or a panic.
+type RunResult = std::thread::Result<(Finished, Option<Box<Fault>>)>;
 
-/// How a call ended, in the word of `AGI_RHAI_STATUS`.
+/// How a call ended, as `AGI_RHAI_STATUS` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// The script came to its end.
+    /// The script ran to its end.
     Success,
     /// The call ended before the script.
     Hangup,
@@ -84,14 +86,14 @@ pub enum Status {
     Failure,
     /// There is no such script.
     NotFound,
-    /// There are too many calls already.
+    /// There were too many calls already.
     Busy,
-    /// The line to Asterisk broke; nobody can be told.
+    /// The connection to Asterisk broke, so that it cannot be reported.
     Lost,
 }
 
 impl Status {
-    /// The word.
+    /// Returns the value of `AGI_RHAI_STATUS`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -111,26 +113,26 @@ impl fmt::Display for Status {
     }
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
-    /// The script's fault, where there is one; also one in `on_hangup`. It tells no values once the caller has answered
-    /// a secret question: [`Fault::in_full`] does.
+    /// The fault of the script or of its `on_hangup`. It contains no values once the caller has answered a secret
+    /// question: [`Fault::in_full`] does.
     pub fault: Option<Box<Fault>>,
-    /// How many commands were sent.
+    /// The number of commands sent.
     pub commands: u64,
-    /// How many sound files were missing.
+    /// The number of missing sound files.
     pub missing_sounds: u64,
-    /// How long it took, on the session's clock.
+    /// How long the call took, by the session's clock.
     pub length: Duration,
-    /// What its random numbers came from: the same seed draws the same ones.
+    /// The seed of its random numbers: the same seed draws the same numbers.
     pub seed: u64,
 }
 
 impl Host {
-    /// A host with the usual limits, under which scripts may have Asterisk run what is known to do no harm.
+    /// Makes a host with the default limits, whose scripts may have Asterisk run only what is known to be harmless.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -158,38 +160,38 @@ impl Host {
         &mut self.limits
     }
 
-    /// Tells how much memory a call uses, so that it can be limited.
+    /// Sets how the memory of a call is counted, so that it can be limited.
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = Some(memory);
         self.language.set_memory(memory);
     }
 
-    /// Dialplan applications and functions scripts may have Asterisk run besides; `*` allows all.
+    /// Lets scripts have Asterisk run further dialplan applications and functions; `*` allows all.
     pub fn allow(&mut self, names: impl IntoIterator<Item = String>) {
         Arc::make_mut(&mut self.permissions).allowed.extend(names);
     }
 
-    /// Dialplan applications and functions no script may have Asterisk run; `*` denies all.
+    /// Forbids scripts to have Asterisk run these dialplan applications and functions; `*` denies all.
     pub fn deny(&mut self, names: impl IntoIterator<Item = String>) {
         Arc::make_mut(&mut self.permissions).denied.extend(names);
     }
 
-    /// How memory is counted, where it is.
+    /// Returns how memory is counted; `None` if it isn't.
     pub fn memory(&self) -> Option<Memory> {
         self.memory
     }
 
-    /// Lets every call draw the same random numbers.
+    /// Makes every call draw the same random numbers.
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = Some(seed);
     }
 
-    /// Shows the keys callers press in the log.
+    /// Sets whether the log shows the keys that callers press.
     pub fn log_digits(&mut self, shown: bool) {
         self.log_digits = shown;
     }
 
-    /// Keeps the dialogue of every call in a folder.
+    /// Records the dialogue of every call.
     pub fn record(&mut self, recorder: Arc<Recorder>) {
         self.recorder = Some(recorder);
     }
@@ -197,7 +199,7 @@ impl Host {
     /// Compiles a script that imports nothing.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// It has a fault.
     pub fn compile(&self, name: &str, text: &str) -> Result<Script, Box<Fault>> {
         Script::compile(name, text, &self.language)
     }
@@ -205,17 +207,17 @@ impl Host {
     /// Reads and compiles a script and what it imports: files beside it and below `folder`.
     ///
     /// # Errors
-    /// It is missing, or what is wrong with it, and where.
+    /// It is missing, or has a fault.
     pub fn load(&self, path: &Path, folder: Option<&Path>) -> Result<Script, LoadError> {
         Script::load(path, folder, &self.language)
     }
 
-    /// Reads and compiles a folder of scripts, to be served; and what there is to tell of it.
+    /// Reads and compiles a folder of scripts for a server. The changes report each script.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub fn library(&self, folder: &Path) -> std::io::Result<(Library, Vec<Change>)> {
-        // Whose clock will look at it again is not known yet: to every clock this is past.
+        // Not known yet is by whose clock the folder is checked again. By every clock this moment is past.
         Library::open(folder, &self.language, Time::default())
     }
 
@@ -245,7 +247,7 @@ impl Host {
         args: Vec<String>,
         params: BTreeMap<String, String>,
     ) -> Arc<CallState> {
-        let seed = self.seed.unwrap_or_else(chance);
+        let seed = self.seed.unwrap_or_else(random_seed);
         session.set_table(self.language.commands());
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
@@ -271,24 +273,24 @@ impl Host {
     }
 
     #[inline(never)]
-    fn end(call: &CallState, script: &Script, run: Run) -> Outcome {
+    fn end(call: &CallState, script: &Script, run: RunResult) -> Outcome {
         let Judgement { status, fault, problem } = Judgement::of(call, script, run);
         let mut session = call.session();
         let problem = match (status, problem) {
             (Status::Lost, Some(why)) => {
                 error!(script = script.name(), "{why}");
-                // Nobody can be told.
+                // There is nobody to report it to.
                 None
             }
             (_, problem) => problem,
         };
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
         if let Some(fault) = &fault {
-            complain(&session, fault);
+            log_fault(&session, fault);
         }
         let seed = call.seed();
-        let about = About { script: script.name(), version: script.version(), fault: fault.as_deref(), seed };
-        let length = close(&mut session, &about, status, problem.as_deref());
+        let call = CallSummary { script: script.name(), version: script.version(), fault: fault.as_deref(), seed };
+        let length = close(&mut session, &call, status, problem.as_deref());
         let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
         Outcome { status, fault, commands, missing_sounds, length, seed }
     }
@@ -299,14 +301,14 @@ impl Host {
         session.end(Ending::Well);
     }
 
-    /// Tells Asterisk that there is no such script, or what is wrong with it.
+    /// Tells Asterisk that there is no such script, or that it has a fault.
     pub fn refuse(&self, mut session: Session, error: &LoadError) -> Status {
         let (status, script) = match error {
             LoadError::Missing(path, _) => (Status::NotFound, path.to_string_lossy().into_owned()),
             LoadError::Fault(fault) => (Status::Failure, fault.script.clone()),
         };
-        let about = About { script: &script, version: "", fault: None, seed: 0 };
-        close(&mut session, &about, status, Some(&error.to_string()));
+        let call = CallSummary { script: &script, version: "", fault: None, seed: 0 };
+        close(&mut session, &call, status, Some(&error.to_string()));
         status
     }
 }
@@ -320,11 +322,11 @@ struct Judgement {
 }
 
 impl Judgement {
-    fn of(call: &CallState, script: &Script, run: Run) -> Self {
+    fn of(call: &CallState, script: &Script, run: RunResult) -> Self {
         let (status, fault, problem) = match run {
             Ok((Finished::Well, _)) => (Status::Success, None, None),
             Ok((Finished::Over(Over::Lost(why)), _)) => {
-                (Status::Lost, None, Some(format!("the line to Asterisk broke: {why}")))
+                (Status::Lost, None, Some(format!("the connection to Asterisk broke: {why}")))
             }
             Ok((Finished::Over(over), after)) => {
                 (Status::Hangup, after, (over == Over::Stopped).then(|| over.to_string()))
@@ -339,30 +341,27 @@ impl Judgement {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
+/// Returns the name of the session's channel.
 fn channel(session: &Session) -> Cow<'_, str> {
     session.environment().get("agi_channel").unwrap_or_default()
 }
 
-fn complain(session: &Session, fault: &Fault) {
+fn log_fault(session: &Session, fault: &Fault) {
     error!(channel = &*channel(session), "{}", fault.report());
 }
 
-/// What a call was about.
-struct About<'a> {
+/// The properties of a call that are reported at its end.
+struct CallSummary<'a> {
     script: &'a str,
     version: &'a str,
     fault: Option<&'a Fault>,
     seed: u64,
 }
 
-/// The end of a call: Asterisk is told, and the log has its line.
-fn close(session: &mut Session, about: &About, status: Status, problem: Option<&str>) -> Duration {
-    let About { script, version, fault, seed } = *about;
-    tell(session, version, status, problem);
+/// Ends a call: reports it to Asterisk, the recording and the log. Returns how long it took.
+fn close(session: &mut Session, call: &CallSummary, status: Status, problem: Option<&str>) -> Duration {
+    let CallSummary { script, version, fault, seed } = *call;
+    set_variables(session, version, status, problem);
     session.keep(Note::Ended(&recorder::ended(status.word(), session.commands(), fault)));
     let length = session.now() - session.began();
     info!(
@@ -376,25 +375,20 @@ fn close(session: &mut Session, about: &About, status: Status, problem: Option<&
         seed,
         "call ended"
     );
-    // As an exit code would tell it. A failure told after a hangup would hide it from the dialplan.
+    // This corresponds to an exit code. After a hangup, a failure would hide the hangup from the dialplan.
     let failed = matches!(status, Status::Failure | Status::NotFound) && session.over() != Some(&Over::Hangup);
     session.end(if failed { Ending::Failure } else { Ending::Well });
     length
 }
 
-/// A seed nobody can foresee: the standard library draws its hashers' keys from the system.
-fn chance() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
-/// Two commands at a good end; four when there is something to say.
-fn tell(session: &mut Session, version: &str, status: Status, problem: Option<&str>) {
+/// Sets the channel variables: two commands for a call that ended well, four if there is a problem.
+fn set_variables(session: &mut Session, version: &str, status: Status, problem: Option<&str>) {
     if !version.is_empty() {
         session.tell(VERSION, version);
     }
     session.tell(STATUS, status.word());
     if let Some(problem) = problem {
-        // In one line, and short enough for GET VARIABLE and for any Asterisk's line.
+        // One line, short enough for GET VARIABLE and for the longest line of any Asterisk.
         let mut problem: String = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         while problem.len() > 900 {
             problem.pop();

@@ -1,9 +1,10 @@
-//! A folder of recorded calls, a file each.
+//! A folder of recorded calls, one file each.
 //!
-//! Where one process has one call, each line is written as it happens. A server writes from a thread of its own, a few
-//! times a second, so that no call waits for a disk: what a crash loses is what happened since.
+//! A process with one call writes each line as it happens. A server writes from a thread of its own, a few times a
+//! second, so that no call waits for a disk: a crash loses what happened since the last time.
 
-use super::lock;
+use super::lock::lock;
+use super::seed::random_seed;
 use crate::clock;
 use crate::command::Permissions;
 use crate::script::{Fault, Script};
@@ -20,121 +21,122 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 use tracing::warn;
 
-/// Between two times a server writes what its calls have brought.
-const EVERY: Duration = Duration::from_millis(200);
+/// The time between two writes of a server.
+const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What a call may have waiting to be written, in bytes; beyond it the disk does not keep up.
-const MOST_WAITING: usize = 1024 * 1024;
+/// At most this many bytes of a call wait to be written. With more, the disk is too slow for it.
+const MAX_PENDING: usize = 1024 * 1024;
 
-/// What a buffer that is empty may keep of its memory.
-const MOST_SPARE: usize = 1024;
+/// Bytes that an empty buffer keeps allocated.
+const IDLE_PENDING: usize = 1024;
 
-/// The name of a file holds so much of the script's name and of the uniqueid.
-const MOST_OF_A_NAME: usize = 40;
+/// At most this many characters of the script's name, and of the uniqueid, go into a file's name.
+const MAX_NAME_PART: usize = 40;
 
 /// A folder of recorded calls.
 #[derive(Debug)]
 pub struct Recorder {
     folder: PathBuf,
     redacts: bool,
-    made: Once,
-    /// Where a thread writes, the calls it writes for.
-    tapes: Mutex<Option<Vec<Arc<Tape>>>>,
-    /// Held while they are written, so that what was said first stands first.
-    turn: Mutex<()>,
+    folder_made: Once,
+    /// The calls for which a thread writes; `None` without such a thread.
+    recordings: Mutex<Option<Vec<Arc<Recording>>>>,
+    /// Held while they are written, so that lines stay in order.
+    writing: Mutex<()>,
     lost: AtomicU64,
     warned: AtomicBool,
 }
 
 /// The file of one call.
 #[derive(Debug)]
-struct Tape {
+struct Recording {
     path: PathBuf,
-    waiting: Mutex<Vec<u8>>,
+    pending: Mutex<Vec<u8>>,
     exists: AtomicBool,
-    /// Nothing more is written.
+    /// It has failed: nothing more is written.
     is_lost: AtomicBool,
-    /// Nothing more comes.
+    /// The call has ended, and everything is written.
     is_done: AtomicBool,
 }
 
 impl Recorder {
-    /// Records into this folder, which is made if need be. One that cannot be written is told in the log, and costs the
-    /// recordings only.
+    /// Records into this folder, which is made if it doesn't exist. A folder that cannot be written to is logged and
+    /// costs only the recordings.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
             redacts: false,
-            made: Once::new(),
-            tapes: Mutex::new(None),
-            turn: Mutex::new(()),
+            folder_made: Once::new(),
+            recordings: Mutex::new(None),
+            writing: Mutex::new(()),
             lost: AtomicU64::new(0),
             warned: AtomicBool::new(false),
         }
     }
 
     fn make_folder(&self) {
-        self.made.call_once(|| {
-            // What callers enter is nobody else's business.
+        self.folder_made.call_once(|| {
+            // What callers enter is private.
             if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder) {
                 self.warn(&error);
             }
         });
     }
 
-    /// Leaves out what callers enter, and who calls. A file is written when its call has ended: what is entered late
-    /// may stand in lines before.
+    /// Leaves out what callers enter, and who calls. A file is written when its call has ended, since earlier lines may
+    /// hold what the caller enters later.
     #[must_use]
     pub fn redacting(self) -> Self {
         Self { redacts: true, ..self }
     }
 
-    /// How many calls have no recording, or one that breaks off.
+    /// Returns how many calls have no recording, or an incomplete one.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)
     }
 
-    /// Writes from a thread of its own from now on.
+    /// Writes from a separate thread from now on.
     pub(super) fn write_behind(self: &Arc<Self>) -> io::Result<()> {
         self.make_folder();
-        *lock(&self.tapes) = Some(Vec::new());
+        *lock(&self.recordings) = Some(Vec::new());
         let recorder = Arc::downgrade(self);
         let write = move || {
             while let Some(recorder) = recorder.upgrade() {
                 recorder.flush();
                 drop(recorder);
-                clock::sleep(EVERY);
+                clock::sleep(WRITE_INTERVAL);
             }
         };
         std::thread::Builder::new().name("recordings".to_owned()).spawn(write)?;
         Ok(())
     }
 
-    /// Writes what is waiting.
+    /// Writes what is pending.
     pub fn flush(&self) {
-        let _turn = lock(&self.turn);
-        let Some(tapes) = lock(&self.tapes).clone() else { return };
+        let _writing = lock(&self.writing);
+        let Some(recordings) = lock(&self.recordings).clone() else { return };
         let mut bytes = Vec::new();
-        for tape in &tapes {
-            // Looked at before what is waiting: nothing comes after it. The two are the list and its copy.
-            let has_ended = Arc::strong_count(tape) == 2;
-            // The memory stays the call's, which is counted.
+        for recording in &recordings {
+            // Read before the pending bytes, since nothing follows them then. The two references are the list's and its
+            // copy's.
+            let has_ended = Arc::strong_count(recording) == 2;
+            // The buffer stays with the call, to which its memory is charged.
             {
-                let mut waiting = lock(&tape.waiting);
+                let mut pending = lock(&recording.pending);
                 bytes.clear();
-                bytes.extend_from_slice(&waiting);
-                waiting.clear();
+                bytes.extend_from_slice(&pending);
+                pending.clear();
             }
-            self.write(tape, &bytes);
-            tape.is_done.store(has_ended, Relaxed);
+            self.write(recording, &bytes);
+            recording.is_done.store(has_ended, Relaxed);
         }
-        if let Some(tapes) = &mut *lock(&self.tapes) {
-            tapes.retain(|tape| !tape.is_done.load(Relaxed));
+        if let Some(recordings) = &mut *lock(&self.recordings) {
+            recordings.retain(|recording| !recording.is_done.load(Relaxed));
         }
     }
 
-    /// The session with all that goes over its line kept in a file of this folder.
+    /// Returns the session with its dialogue recorded into a file of this folder.
     #[inline(never)]
     pub(super) fn record(
         self: &Arc<Self>,
@@ -145,15 +147,15 @@ impl Recorder {
         permissions: &Permissions,
     ) -> Session {
         self.make_folder();
-        let tape = Arc::new(Tape {
-            path: self.folder.join(name(&session, script)),
-            waiting: Mutex::default(),
+        let recording = Arc::new(Recording {
+            path: self.folder.join(file_name(&session, script)),
+            pending: Mutex::default(),
             exists: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
             is_done: AtomicBool::new(false),
         });
-        if let Some(tapes) = &mut *lock(&self.tapes) {
-            tapes.push(Arc::clone(&tape));
+        if let Some(recordings) = &mut *lock(&self.recordings) {
+            recordings.push(Arc::clone(&recording));
         }
         let header = Header {
             format: FORMAT,
@@ -169,39 +171,40 @@ impl Recorder {
             redacted: self.redacts,
             environment: Vec::new(),
         };
-        session.record(header, Box::new(Writer { recorder: Arc::clone(self), tape }))
+        session.record(header, Box::new(Writer { recorder: Arc::clone(self), recording }))
     }
 
-    fn write(&self, tape: &Tape, bytes: &[u8]) {
-        if bytes.is_empty() || tape.is_lost.load(Relaxed) {
+    fn write(&self, recording: &Recording, bytes: &[u8]) {
+        if bytes.is_empty() || recording.is_lost.load(Relaxed) {
             return;
         }
-        let written = tape.open().and_then(|mut file| file.write_all(bytes));
+        let written = recording.open().and_then(|mut file| file.write_all(bytes));
         if let Err(error) = written {
-            self.lose(tape, &error);
+            self.lose(recording, &error);
         }
     }
 
-    fn lose(&self, tape: &Tape, error: &io::Error) {
-        if !tape.is_lost.swap(true, Relaxed) {
+    /// Gives up a recording.
+    fn lose(&self, recording: &Recording, error: &io::Error) {
+        if !recording.is_lost.swap(true, Relaxed) {
             self.lost.fetch_add(1, Relaxed);
             self.warn(error);
         }
     }
 
-    /// Once: what is wrong with a folder is wrong for every call.
+    /// Warns once: what is wrong with a folder is wrong for every call.
     fn warn(&self, error: &io::Error) {
         if !self.warned.swap(true, Relaxed) {
             let folder = self.folder.display();
-            warn!("calls are not recorded, or not to their end: cannot write to {folder} (--record): {error}");
+            warn!("calls are not recorded, or not to their end: cannot write to {folder}: {error}");
         }
     }
 }
 
-impl Tape {
+impl Recording {
     fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        // Never a file that is there already, nor one that was put in its place.
+        // Neither a file that exists already nor one that was put in its place.
         let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         options.append(true).create_new(!self.exists.load(Relaxed)).mode(0o600).custom_flags(flags);
         let file = options.open(&self.path)?;
@@ -210,32 +213,33 @@ impl Tape {
     }
 }
 
-/// What a call writes its lines to.
+/// Takes the lines of one call.
 struct Writer {
     recorder: Arc<Recorder>,
-    tape: Arc<Tape>,
+    recording: Arc<Recording>,
 }
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.tape.is_lost.load(Relaxed) {
+        if self.recording.is_lost.load(Relaxed) {
             return Ok(bytes.len());
         }
-        if lock(&self.recorder.tapes).is_none() {
-            self.recorder.write(&self.tape, bytes);
+        if lock(&self.recorder.recordings).is_none() {
+            self.recorder.write(&self.recording, bytes);
             return Ok(bytes.len());
         }
-        let mut waiting = lock(&self.tape.waiting);
-        // A redacted call comes all at once, at its end, and has been in memory all the time: no disk could keep up.
-        if !self.recorder.redacts && waiting.len() + bytes.len() > MOST_WAITING {
-            drop(waiting);
-            self.recorder.lose(&self.tape, &io::Error::other("the disk does not keep up"));
+        let mut pending = lock(&self.recording.pending);
+        // A redacted call arrives at once, at its end, after it has been in memory all the time: no disk is too slow
+        // for it.
+        if !self.recorder.redacts && pending.len() + bytes.len() > MAX_PENDING {
+            drop(pending);
+            self.recorder.lose(&self.recording, &io::Error::other("the disk is too slow"));
             return Ok(bytes.len());
         }
-        if waiting.is_empty() {
-            waiting.shrink_to(MOST_SPARE);
+        if pending.is_empty() {
+            pending.shrink_to(IDLE_PENDING);
         }
-        waiting.extend_from_slice(bytes);
+        pending.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -244,22 +248,22 @@ impl Write for Writer {
     }
 }
 
-/// A file's name: when the call began, its script and uniqueid, as far as their letters are harmless, and a number that
-/// no other call has, whoever else writes into this folder.
-fn name(session: &Session, script: &Script) -> String {
+/// Returns a file's name: when the call began, its script and uniqueid with unusual characters replaced, and a number
+/// that no other call has, whoever else writes into this folder.
+fn file_name(session: &Session, script: &Script) -> String {
     let started = session.started().since_epoch();
     let micros = i64::try_from(started.as_micros()).unwrap_or(0);
     let time = jiff::Timestamp::from_microsecond(micros).unwrap_or_default().strftime("%Y%m%dT%H%M%S%.3f");
     let harmless = |text: &str| -> String {
         let letters = text.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' });
-        letters.take(MOST_OF_A_NAME).collect()
+        letters.take(MAX_NAME_PART).collect()
     };
     let script = Path::new(script.name()).file_stem().unwrap_or_default().to_string_lossy();
     let uniqueid = session.environment().get("agi_uniqueid").unwrap_or_default();
-    format!("{time}Z-{}-{}-{:016x}.jsonl", harmless(&script), harmless(&uniqueid), super::chance())
+    format!("{time}Z-{}-{}-{:016x}.jsonl", harmless(&script), harmless(&uniqueid), random_seed())
 }
 
-/// How a call ended, for its recording.
+/// Returns how a call ended, for its recording.
 pub(super) fn ended(status: &str, commands: u64, fault: Option<&Fault>) -> Ended {
     let wrong = |fault: &Fault| RecordedFault {
         message: fault.message.clone(),
@@ -269,7 +273,7 @@ pub(super) fn ended(status: &str, commands: u64, fault: Option<&Fault>) -> Ended
     Ended { status: status.to_owned(), commands, fault: fault.map(wrong) }
 }
 
-/// Where a script is, seen from anywhere. One that was read from no file keeps its name.
+/// Returns the absolute path of a script. A script that was read from no file keeps its name.
 fn absolute(script: &str) -> String {
     match std::path::absolute(script) {
         Ok(path) if path.is_file() => path.to_string_lossy().into_owned(),

@@ -1,49 +1,52 @@
 //! The choices of a menu: keys and patterns of them, matched as Asterisk matches extensions (`main/pbx.c`).
 
-use super::parts::ANY_KEY;
-use super::prompter::{Failure, Prompter};
+use super::keypad::ANY_KEY;
+use super::prompter::{Prompter, ScriptError};
 use crate::script::quoted;
 use crate::script::value;
 use rhai::{Dynamic, Map};
 use std::cmp::Ordering;
 
-/// A choice is no longer than an extension of the dialplan may be.
-const LONGEST: usize = 80;
+/// The longest pattern, as for an extension of the dialplan.
+const MAX_PATTERN: usize = 80;
 
-/// One place in a pattern.
+/// What one position of a pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum Slot {
     /// One of these keys.
     Key(String),
     /// `.`: one or more of any keys.
-    Some,
-    /// `!`: any keys or none, and decided at once.
-    Any,
+    AtLeastOne,
+    /// `!`: any keys or none; what matches is decided at once.
+    Rest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
     exact: bool,
-    places: Vec<Place>,
+    slots: Vec<Slot>,
 }
 
-/// How far keys go with a pattern.
+/// How keys compare with a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fit {
-    No,
-    /// They are the beginning of what matches.
-    Begins,
-    Matches,
-    /// They match, and so do more.
-    MatchesOn,
-    /// They match with `!`: nothing more is waited for.
-    Decides,
+    Mismatch,
+    /// They match with more keys.
+    Prefix,
+    Match,
+    /// They match, and do so with more keys.
+    MatchAndPrefix,
+    /// They match by `!`: there is no need to wait for more.
+    FinalMatch,
 }
 
 impl Pattern {
     fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > LONGEST {
-            return Err(format!("has the choice {}, which is longer than {LONGEST} keys", quoted(text, LONGEST)));
+        if text.len() > MAX_PATTERN {
+            return Err(format!(
+                "has the choice {}, which is longer than {MAX_PATTERN} keys",
+                quoted(text, MAX_PATTERN)
+            ));
         }
         let Some(pattern) = text.strip_prefix('_') else {
             return match text.chars().find(|key| !ANY_KEY.contains(*key)) {
@@ -51,77 +54,81 @@ impl Pattern {
                 Some(_) if Self::parse(&format!("_{text}")).is_ok() => {
                     Err(format!("has the choice {text:?}: a pattern begins with an underscore, \"_{text}\""))
                 }
-                Some(wrong) => Err(format!("has the choice {text:?}, but {wrong:?} is no key: 0-9, *, # and A-D are")),
+                Some(wrong) => {
+                    Err(format!("has the choice {text:?}, but {wrong:?} is not a key: keys are 0-9, *, # and A-D"))
+                }
                 None => {
-                    let places = text.chars().map(|key| Place::Key(key.to_string())).collect();
-                    Ok(Self { exact: true, places })
+                    let slots = text.chars().map(|key| Slot::Key(key.to_string())).collect();
+                    Ok(Self { exact: true, slots })
                 }
             };
         };
         let wrong = |what: &str| Err(format!("has the pattern {text:?}, {what}"));
-        let mut places = Vec::new();
+        let mut slots = Vec::new();
         let mut letters = pattern.chars();
         while let Some(letter) = letters.next() {
-            places.push(match letter {
-                'X' | 'x' => Place::Key("0123456789".to_owned()),
-                'Z' | 'z' => Place::Key("123456789".to_owned()),
-                'N' | 'n' => Place::Key("23456789".to_owned()),
-                '.' | '!' if letters.next().is_some() => return wrong("in which something stands behind `.` or `!`"),
-                '.' => Place::Some,
-                '!' => Place::Any,
-                // As in extensions.conf, where it makes long numbers readable.
+            slots.push(match letter {
+                'X' | 'x' => Slot::Key("0123456789".to_owned()),
+                'Z' | 'z' => Slot::Key("123456789".to_owned()),
+                'N' | 'n' => Slot::Key("23456789".to_owned()),
+                '.' | '!' if letters.next().is_some() => return wrong("in which something follows `.` or `!`"),
+                '.' => Slot::AtLeastOne,
+                '!' => Slot::Rest,
+                // Ignored as in extensions.conf, where it makes long numbers readable.
                 '-' => continue,
                 '[' => {
                     let set: String = letters.by_ref().take_while(|letter| *letter != ']').collect();
                     match keys_of(&set) {
-                        Some(keys) if pattern.contains(']') => Place::Key(keys),
-                        _ => return wrong("whose brackets hold no keys such as `[1-5]` or `[16*]`"),
+                        Some(keys) if pattern.contains(']') => Slot::Key(keys),
+                        _ => return wrong("whose brackets must hold keys, as in `[1-5]` or `[16*]`"),
                     }
                 }
-                key if ANY_KEY.contains(key) => Place::Key(key.to_string()),
-                other => return wrong(&format!("in which {other:?} means nothing: X, Z, N, [1-5], `.` and `!` do")),
+                key if ANY_KEY.contains(key) => Slot::Key(key.to_string()),
+                other => {
+                    return wrong(&format!("in which {other:?} has no meaning: use keys, X, Z, N, [1-5], `.` and `!`"));
+                }
             });
         }
-        if places.is_empty() { wrong("which is empty") } else { Ok(Self { exact: false, places }) }
+        if slots.is_empty() { wrong("which is empty") } else { Ok(Self { exact: false, slots }) }
     }
 
     fn fit(&self, keys: &str) -> Fit {
-        let mut places = self.places.iter();
+        let mut slots = self.slots.iter();
         for key in keys.chars() {
-            match places.next() {
-                Some(Place::Key(set)) if set.contains(key) => {}
-                Some(Place::Some) => return Fit::MatchesOn,
-                Some(Place::Any) => return Fit::Decides,
-                _ => return Fit::No,
+            match slots.next() {
+                Some(Slot::Key(set)) if set.contains(key) => {}
+                Some(Slot::AtLeastOne) => return Fit::MatchAndPrefix,
+                Some(Slot::Rest) => return Fit::FinalMatch,
+                _ => return Fit::Mismatch,
             }
         }
-        match places.next() {
-            None => Fit::Matches,
-            Some(Place::Any) => Fit::Decides,
-            Some(_) => Fit::Begins,
+        match slots.next() {
+            None => Fit::Match,
+            Some(Slot::Rest) => Fit::FinalMatch,
+            Some(_) => Fit::Prefix,
         }
     }
 
-    /// Those Asterisk tries first come first: exact ones, then by the smaller set of keys at the first place they
-    /// differ in.
-    fn before(&self, other: &Self) -> Ordering {
-        let rank = |place: Option<&Place>| match place {
-            Some(Place::Key(set)) => (set.len(), set.clone()),
-            Some(Place::Some) => (100, String::new()),
-            Some(Place::Any) => (200, String::new()),
+    /// The order in which Asterisk tries patterns: exact ones first, then by the smaller set of keys at the first
+    /// position in which they differ.
+    fn precedence(&self, other: &Self) -> Ordering {
+        let rank = |slot: Option<&Slot>| match slot {
+            Some(Slot::Key(set)) => (set.len(), set.clone()),
+            Some(Slot::AtLeastOne) => (100, String::new()),
+            Some(Slot::Rest) => (200, String::new()),
             None => (300, String::new()),
         };
-        let mut places = (0..self.places.len().max(other.places.len()))
-            .map(|at| rank(self.places.get(at)).cmp(&rank(other.places.get(at))));
-        other.exact.cmp(&self.exact).then_with(|| places.find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
+        let mut slots = (0..self.slots.len().max(other.slots.len()))
+            .map(|at| rank(self.slots.get(at)).cmp(&rank(other.slots.get(at))));
+        other.exact.cmp(&self.exact).then_with(|| slots.find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
     }
 
-    /// How many keys it has; `None` where it has no end.
+    /// How many keys it matches, without those of `!`; `None` if there is no limit.
     fn length(&self) -> Option<usize> {
-        match self.places.last() {
-            Some(Place::Some) => None,
-            Some(Place::Any) => Some(self.places.len() - 1),
-            _ => Some(self.places.len()),
+        match self.slots.last() {
+            Some(Slot::AtLeastOne) => None,
+            Some(Slot::Rest) => Some(self.slots.len() - 1),
+            _ => Some(self.slots.len()),
         }
     }
 }
@@ -151,59 +158,60 @@ fn keys_of(set: &str) -> Option<String> {
 pub(super) struct Choices(Vec<(Pattern, Dynamic)>);
 
 impl Choices {
-    pub(super) fn read(prompter: &Prompter, given: &Dynamic) -> Result<Self, Failure> {
-        let wrong = |problem: String| prompter.wrong("choices", format_args!("`choices` {problem}"));
+    pub(super) fn read(prompter: &Prompter, given: &Dynamic) -> Result<Self, ScriptError> {
+        let wrong = |problem: String| prompter.bad_argument("choices", format_args!("`choices` {problem}"));
         let Some(map) = given.read_lock::<Map>() else {
             let problem = format!("must be a map such as #{{ \"1\": \"sales\" }}, not {}", value(given).type_name());
             return Err(wrong(problem));
         };
         if map.is_empty() {
-            return Err(wrong("is an empty map: there is nothing to choose".to_owned()));
+            return Err(wrong("is an empty map, with nothing to choose from".to_owned()));
         }
         let choice = |(text, value): (&_, &Dynamic)| Ok((Pattern::parse(text)?, value.clone()));
         let mut choices: Vec<_> =
             map.iter().map(|(text, value)| choice((text.as_str(), value))).collect::<Result<_, _>>().map_err(wrong)?;
-        choices.sort_by(|(one, _), (other, _)| one.before(other));
+        choices.sort_by(|(one, _), (other, _)| one.precedence(other));
         Ok(Self(choices))
     }
 
     /// `1` is yes, `2` is no.
     pub(super) fn yes_or_no() -> Self {
-        let key = |key: &str| Pattern { exact: true, places: vec![Place::Key(key.to_owned())] };
+        let key = |key: &str| Pattern { exact: true, slots: vec![Slot::Key(key.to_owned())] };
         Self(vec![(key("1"), true.into()), (key("2"), false.into())])
     }
 
-    /// The value of the choice these keys make.
+    /// The value of the choice that these keys match.
     pub(super) fn find(&self, keys: &str) -> Option<&Dynamic> {
-        let matches = |pattern: &Pattern| matches!(pattern.fit(keys), Fit::Matches | Fit::MatchesOn | Fit::Decides);
+        let matches =
+            |pattern: &Pattern| matches!(pattern.fit(keys), Fit::Match | Fit::MatchAndPrefix | Fit::FinalMatch);
         self.0.iter().find(|(pattern, _)| matches(pattern)).map(|(_, value)| value)
     }
 
-    /// Whether more keys could make another choice.
+    /// Whether more keys could match another choice.
     pub(super) fn is_open(&self, keys: &str) -> bool {
         let decided = self.0.iter().find_map(|(pattern, _)| match pattern.fit(keys) {
-            Fit::Begins | Fit::MatchesOn => Some(true),
-            Fit::Decides => Some(false),
-            Fit::No | Fit::Matches => None,
+            Fit::Prefix | Fit::MatchAndPrefix => Some(true),
+            Fit::FinalMatch => Some(false),
+            Fit::Mismatch | Fit::Match => None,
         });
         decided.unwrap_or(false)
     }
 
-    /// Whether the last of these keys is asked for by a choice: neither `.` nor `!` asks for a key.
-    pub(super) fn ask_for(&self, keys: &str) -> bool {
+    /// Whether a choice names the last of these keys: `.` and `!` name none.
+    pub(super) fn name_last(&self, keys: &str) -> bool {
         let last = keys.chars().count().saturating_sub(1);
-        let asks = |pattern: &Pattern| matches!(pattern.places.get(last), Some(Place::Key(_)));
-        self.0.iter().any(|(pattern, _)| asks(pattern) && pattern.fit(keys) != Fit::No)
+        let names_last = |pattern: &Pattern| matches!(pattern.slots.get(last), Some(Slot::Key(_)));
+        self.0.iter().any(|(pattern, _)| names_last(pattern) && pattern.fit(keys) != Fit::Mismatch)
     }
 
-    /// The keys of the longest choice; `None` where one has no end.
+    /// The length of the longest choice; `None` if one has no limit.
     pub(super) fn longest(&self) -> Option<usize> {
         self.0.iter().map(|(pattern, _)| pattern.length()).try_fold(1, |most, length| length.map(|n| n.max(most)))
     }
 
-    /// Whether all choices have so many keys.
+    /// Whether all choices have exactly this many keys.
     pub(super) fn all_have(&self, keys: usize) -> bool {
-        self.0.iter().all(|(pattern, _)| pattern.length() == Some(keys) && !pattern.places.contains(&Place::Any))
+        self.0.iter().all(|(pattern, _)| pattern.length() == Some(keys) && !pattern.slots.contains(&Slot::Rest))
     }
 }
 
@@ -214,11 +222,11 @@ mod tests {
     fn choices(patterns: &[&str]) -> Choices {
         let mut choices: Vec<_> =
             patterns.iter().map(|text| (Pattern::parse(text).unwrap(), Dynamic::from((*text).to_owned()))).collect();
-        choices.sort_by(|(one, _), (other, _)| one.before(other));
+        choices.sort_by(|(one, _), (other, _)| one.precedence(other));
         Choices(choices)
     }
 
-    /// What the keys choose, and `+` where more could come.
+    /// Checks what the keys choose, with a `+` where more keys could follow.
     fn check(patterns: &[&str], expected: &[(&str, &str)]) {
         let choices = choices(patterns);
         for (keys, wanted) in expected {
@@ -244,24 +252,24 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_that_is_none_is_told() {
+    fn bad_patterns_are_refused_with_the_reason() {
         for (text, part) in [
             ("", "empty"),
             ("1XX", "\"_1XX\""),
-            ("a", "'a' is no key"),
+            ("a", "'a' is not a key"),
             ("_", "empty"),
-            ("_X.1", "behind"),
+            ("_X.1", "follows"),
             ("_[9-1]", "brackets"),
             ("_[", "brackets"),
-            ("_Q", "'Q' means nothing"),
+            ("_Q", "'Q' has no meaning"),
         ] {
-            let told = Pattern::parse(text).unwrap_err();
-            assert!(told.contains(part), "{text}: {told}");
+            let error = Pattern::parse(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
         }
     }
 
     #[test]
-    fn the_longest_choice_is_known() {
+    fn the_length_of_choices_is_known() {
         assert_eq!(choices(&["1", "_1XX"]).longest(), Some(3));
         assert_eq!(choices(&["1", "_1."]).longest(), None);
         assert!(choices(&["12", "_3X"]).all_have(2) && !choices(&["12", "3"]).all_have(2));

@@ -1,93 +1,234 @@
-//! The options of questions: one table for the reference, the checker and the reading of them.
+//! The options of questions: one table, from which the reference, the checker and the reader of options come.
 
-use super::parts::plays;
+use super::keypad::keys;
+use super::parts::read_parts;
 use super::play::Play;
-use super::prompter::{Failure, Prompter};
-use crate::command::{Kind, Param, Value};
+use super::prompter::{Prompter, ScriptError};
+use crate::command::{Kind, Need, Param, Privacy, Value};
 use crate::script::nearest;
 use crate::script::value;
 use crate::script::{SHOWN, quoted, short};
 use rhai::{Array, Dynamic, FnPtr, Map};
 
-const fn option(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Param {
-    Param::defaulted(name, kind, default, doc)
-}
-
-const fn without(name: &'static str, kind: Kind, doc: &'static str) -> Param {
-    Param::optional(name, kind, doc)
-}
-
-/// As many keys as an answer has if nothing else is said.
-pub(super) const USUAL_MAX: usize = 20;
-/// The most digits GET DATA takes.
-const MOST_DIGITS: usize = 1023;
 /// The longest wait, in milliseconds: eleven days.
-const LONGEST_WAIT: f64 = 1_000_000_000.0;
+const MAX_WAIT_MS: f64 = 1_000_000_000.0;
 
-const MIN: Param = option("min", Kind::Integer(0, 1023), "1", "Fewer keys than these are no answer.");
-const MAX: Param = option("max", Kind::Integer(1, 1023), "20", "So many keys are an answer at once.");
-const MAX_OF_MENU: Param = without(
-    "max",
-    Kind::Integer(1, 1023),
-    "So many keys decide at once; as many as the longest choice has if left out, 20 if that has no end.",
-);
-const FIRST: Param =
-    option("first", Kind::Seconds, "5", "Seconds to wait for the first key, from the end of the last part.");
-const BETWEEN: Param = option("between", Kind::Seconds, "2", "Seconds to wait after each key.");
-const END: Param = option("end", Kind::Keys, "#", "Keys that end the answer and are no part of it; `\"\"` for none.");
-const CANCEL: Param = option("cancel", Kind::Keys, "", "Keys that give up at once.");
-const TRIES: Param = option("tries", Kind::Integer(1, 1000), "3", "How often it is asked in all.");
-const NO_INPUT: Param = without(
-    "no_input",
-    Kind::Parts,
-    "Said before it is asked again, when no key came; an array of arrays has one for each time.",
-);
-const NO_MATCH: Param = without(
-    "no_match",
-    Kind::Parts,
-    "Said before it is asked again, when the answer was none; an array of arrays has one for each time.",
-);
-const GIVE_UP: Param = without("give_up", Kind::Parts, "Said after the last try, when that brought no answer either.");
-const VALID: Param = without(
-    "valid",
-    Kind::Function,
-    "Called with the keys: gives `true`, `false`, or parts to be said instead of `no_match`.",
-);
-const BARGE_IN: Param = option(
-    "barge_in",
-    Kind::OnOff,
-    "true",
-    "With `false` all parts are played to their end, and keys meanwhile dropped.",
-);
-const FLUSH: Param =
-    option("flush", Kind::OnOff, "false", "With `true` the keys typed before the question are dropped.");
-const SECRET: Param =
-    option("secret", Kind::OnOff, "false", "With `true` the keys are masked in the log, even with `--log-digits`.");
+/// The functions that take options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    Collect,
+    Ask,
+    Confirm,
+    Menu,
+}
+
+use Asks::{Ask, Collect, Confirm, Menu};
+
+/// One option.
+struct OptionRow {
+    /// The functions that take it.
+    of: &'static [Asks],
+    /// How it is declared. Its default, if it has one, is text that a script could have given.
+    param: Param,
+    /// Where its value goes.
+    store: Store,
+}
+
+/// Where the value of an option goes, by its type: what can be stored is what was declared.
+#[derive(Clone, Copy)]
+enum Store {
+    /// A whole number from the one to the other.
+    Whole(i64, i64, fn(&mut Options, usize)),
+    /// Seconds as a script gives them, stored as milliseconds.
+    Seconds(fn(&mut Options, i64)),
+    Keys(fn(&mut Options, String)),
+    Flag(fn(&mut Options, bool)),
+    Parts(fn(&mut Options, Vec<Play>)),
+    Reprompts(fn(&mut Options, Reprompts)),
+    Function(fn(&mut Options, FnPtr)),
+}
+
+/// Every option of every question, in the order of the reference.
+const TABLE: &[OptionRow] = &[
+    row(
+        &[Ask],
+        "min",
+        Need::Default("1"),
+        "The fewest keys that are an answer.",
+        Store::Whole(0, 1023, |options, min| options.min = min),
+    ),
+    row(
+        &[Collect, Ask],
+        "max",
+        Need::Default("20"),
+        "The answer is complete after this many keys.",
+        Store::Whole(1, 1023, |options, max| options.max = Some(max)),
+    ),
+    row(
+        &[Menu],
+        "max",
+        Need::Optional,
+        "The choice is complete after this many keys. Left out, it is the length of the longest choice, or 20 if that \
+         has no end.",
+        Store::Whole(1, 1023, |options, max| options.max = Some(max)),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "first",
+        Need::Default("5"),
+        "Seconds to wait for the first key, from the end of the last part.",
+        Store::Seconds(|options, ms| options.first = ms),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "between",
+        Need::Default("2"),
+        "Seconds to wait after each key.",
+        Store::Seconds(|options, ms| options.between = ms),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "end",
+        Need::Default("#"),
+        "Keys that end the answer without being part of it; `\"\"` for none.",
+        Store::Keys(|options, keys| options.end = keys),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "cancel",
+        Need::Default(""),
+        "Keys that give up at once.",
+        Store::Keys(|options, keys| options.cancel = keys),
+    ),
+    row(
+        &[Ask, Confirm, Menu],
+        "tries",
+        Need::Default("3"),
+        "How often to ask, in all.",
+        Store::Whole(1, 1000, |options, tries| options.tries = tries),
+    ),
+    row(
+        &[Ask, Confirm, Menu],
+        "no_input",
+        Need::Optional,
+        "Said before asking again when no key was pressed; an array of arrays has one for each time.",
+        Store::Reprompts(|options, prompts| options.no_input = prompts),
+    ),
+    row(
+        &[Ask, Confirm, Menu],
+        "no_match",
+        Need::Optional,
+        "Said before asking again when the keys were not an answer; an array of arrays has one for each time.",
+        Store::Reprompts(|options, prompts| options.no_match = prompts),
+    ),
+    row(
+        &[Ask, Confirm, Menu],
+        "give_up",
+        Need::Optional,
+        "Said after the last try, when that brought no answer either.",
+        Store::Parts(|options, parts| options.give_up = parts),
+    ),
+    row(
+        &[Ask, Menu],
+        "valid",
+        Need::Optional,
+        "Called with the keys: returns `true`, `false`, or parts to say instead of `no_match`.",
+        Store::Function(|options, function| options.valid = Some(function)),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "barge_in",
+        Need::Default("true"),
+        "With `false`, all parts play to their end, and keys pressed meanwhile are dropped.",
+        Store::Flag(|options, flag| options.barge_in = flag),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "flush",
+        Need::Default("false"),
+        "With `true`, keys typed before the question are dropped.",
+        Store::Flag(|options, flag| options.flush = flag),
+    ),
+    row(
+        &[Collect, Ask, Confirm, Menu],
+        "secret",
+        Need::Default("false"),
+        "With `true`, the keys are masked in the log, even with `--log-digits`.",
+        Store::Flag(|options, flag| options.secret = flag),
+    ),
+];
+
+const fn row(of: &'static [Asks], name: &'static str, need: Need, doc: &'static str, store: Store) -> OptionRow {
+    let kind = match store {
+        Store::Whole(least, most, _) => Kind::Integer(least, most),
+        Store::Seconds(_) => Kind::Seconds,
+        Store::Keys(_) => Kind::Keys,
+        Store::Flag(_) => Kind::OnOff,
+        Store::Parts(_) | Store::Reprompts(_) => Kind::Parts,
+        Store::Function(_) => Kind::Function,
+    };
+    OptionRow { of, param: Param { name, kind, need, privacy: Privacy::Private, doc }, store }
+}
+
+impl OptionRow {
+    const fn is_of(&self, asks: Asks) -> bool {
+        let mut at = 0;
+        while at < self.of.len() {
+            if self.of[at] as u8 == asks as u8 {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+}
+
+/// How many options a function takes.
+const fn count(asks: Asks) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < TABLE.len() {
+        count += TABLE[at].is_of(asks) as usize;
+        at += 1;
+    }
+    count
+}
+
+/// The options a function takes, as its declaration lists them.
+const fn params<const N: usize>(asks: Asks) -> [Param; N] {
+    let mut params = [TABLE[0].param; N];
+    let (mut at, mut filled) = (0, 0);
+    while at < TABLE.len() {
+        if TABLE[at].is_of(asks) {
+            params[filled] = TABLE[at].param;
+            filled += 1;
+        }
+        at += 1;
+    }
+    params
+}
 
 /// The options of `collect`.
-pub(super) static OF_COLLECT: &[Param] = &[MAX, FIRST, BETWEEN, END, CANCEL, BARGE_IN, FLUSH, SECRET];
+pub(super) static OF_COLLECT: &[Param] = &params::<{ count(Collect) }>(Collect);
 /// The options of `ask`.
-pub(super) static OF_ASK: &[Param] =
-    &[MIN, MAX, FIRST, BETWEEN, END, CANCEL, TRIES, NO_INPUT, NO_MATCH, GIVE_UP, VALID, BARGE_IN, FLUSH, SECRET];
+pub(super) static OF_ASK: &[Param] = &params::<{ count(Ask) }>(Ask);
 /// The options of `confirm`.
-pub(super) static OF_CONFIRM: &[Param] =
-    &[FIRST, BETWEEN, END, CANCEL, TRIES, NO_INPUT, NO_MATCH, GIVE_UP, BARGE_IN, FLUSH, SECRET];
+pub(super) static OF_CONFIRM: &[Param] = &params::<{ count(Confirm) }>(Confirm);
 /// The options of `menu`.
-pub(super) static OF_MENU: &[Param] =
-    &[MAX_OF_MENU, FIRST, BETWEEN, END, CANCEL, TRIES, NO_INPUT, NO_MATCH, GIVE_UP, VALID, BARGE_IN, FLUSH, SECRET];
+pub(super) static OF_MENU: &[Param] = &params::<{ count(Menu) }>(Menu);
 
-/// The options of one question.
+/// The options of one question. Options that its function does not take are empty, zero or false.
+#[derive(Default)]
 pub(super) struct Options {
     pub min: usize,
     pub max: Option<usize>,
-    /// Milliseconds.
+    /// In milliseconds, as is `between`.
     pub first: i64,
     pub between: i64,
     pub end: String,
     pub cancel: String,
     pub tries: usize,
-    pub no_input: Again,
-    pub no_match: Again,
+    pub no_input: Reprompts,
+    pub no_match: Reprompts,
     pub give_up: Vec<Play>,
     pub valid: Option<FnPtr>,
     pub barge_in: bool,
@@ -95,137 +236,127 @@ pub(super) struct Options {
     pub secret: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            min: 1,
-            max: None,
-            first: 5000,
-            between: 2000,
-            end: "#".to_owned(),
-            cancel: String::new(),
-            tries: 3,
-            no_input: Again::default(),
-            no_match: Again::default(),
-            give_up: Vec::new(),
-            valid: None,
-            barge_in: true,
-            flush: false,
-            secret: false,
-        }
-    }
-}
-
-/// What is said before a question is asked again: always the same, or one for each time.
+/// Prompts to be said before a question is asked again: the same each time, or one for each time.
 #[derive(Default)]
-pub(super) struct Again(Vec<Vec<Play>>);
+pub(super) struct Reprompts(Vec<Vec<Play>>);
 
-impl Again {
-    /// For the time of this number, from 1; the last one stays.
+impl Reprompts {
+    /// The prompt after this many failed tries, at least one; the last prompt is used for all further ones.
     pub(super) fn after(&self, failures: usize) -> &[Play] {
         self.0.get(failures.clamp(1, self.0.len().max(1)) - 1).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Options {
-    /// Reads a script's map; `known` is what may stand in it.
-    pub(super) fn read(prompter: &Prompter, given: Option<&Dynamic>, known: &'static [Param]) -> Result<Self, Failure> {
+    /// Reads a script's map of options.
+    pub(super) fn read(prompter: &Prompter, given: Option<&Dynamic>, asks: Asks) -> Result<Self, ScriptError> {
+        let known = || TABLE.iter().filter(move |row| row.is_of(asks));
         let mut options = Self::default();
+        for row in known() {
+            if let Need::Default(text) = row.param.need {
+                options.set_default(row, text);
+            }
+        }
         let Some(given) = given else { return Ok(options) };
         // A copy, since a function called later may change what the script holds.
         let Some(map) = given.read_lock::<Map>().map(|map| map.clone()) else {
             let problem = format!("must be a map such as #{{ tries: 2 }}, not {}", value(given).type_name());
-            return Err(prompter.wrong("options", format_args!("`options` {problem}")));
+            return Err(prompter.bad_argument("options", format_args!("`options` {problem}")));
         };
         for (name, given) in &map {
-            let Some(param) = known.iter().find(|param| param.name == name.as_str()) else {
-                return Err(unknown(prompter, name, known));
+            let Some(row) = known().find(|row| row.param.name == name.as_str()) else {
+                return Err(unknown(prompter, name, known().map(|row| row.param.name)));
             };
-            options.take(prompter, param, given)?;
+            options.set(prompter, row, given)?;
         }
-        let max = options.max.unwrap_or(USUAL_MAX);
-        if options.min > max {
+        if let Some(max) = options.max
+            && options.min > max
+        {
             let problem = format!("has `min` {} above `max` {max}", options.min);
-            return Err(prompter.wrong("options", format_args!("`options` {problem}")));
+            return Err(prompter.bad_argument("options", format_args!("`options` {problem}")));
         }
         Ok(options)
     }
 
-    fn take(&mut self, prompter: &Prompter, param: &Param, given: &Dynamic) -> Result<(), Failure> {
-        let wrong = |problem: String| prompter.wrong(param.name, format_args!("`{}` {problem}", param.name));
-        let what = value(given);
-        match (param.name, param.kind) {
-            ("valid", _) => {
-                let function = given.read_lock::<FnPtr>().map(|function| function.clone());
-                self.valid = Some(function.ok_or_else(|| {
-                    wrong(format!("must be a function such as |digits| digits.len() == 4, not {}", what.type_name()))
-                })?);
-            }
-            ("give_up", _) => self.give_up = plays(prompter, param.name, given)?,
-            (_, Kind::Parts) => {
-                let again = again(prompter, param.name, given)?;
-                *(if param.name == "no_input" { &mut self.no_input } else { &mut self.no_match }) = again;
-            }
-            (_, Kind::Integer(least, most)) => {
-                let number = whole(&what).filter(|number| (least..=most).contains(number));
+    fn set_default(&mut self, row: &OptionRow, text: &str) {
+        match row.store {
+            Store::Whole(.., store) => store(self, text.parse().unwrap_or_default()),
+            Store::Seconds(store) => store(self, millis(&Value::from(text)).unwrap_or_default()),
+            Store::Keys(store) => store(self, text.to_owned()),
+            Store::Flag(store) => store(self, text == "true"),
+            // Nothing is said and nothing called unless the script says so.
+            Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) => {}
+        }
+    }
+
+    fn set(&mut self, prompter: &Prompter, row: &OptionRow, given: &Dynamic) -> Result<(), ScriptError> {
+        let name = row.param.name;
+        let wrong = |problem: String| prompter.bad_argument(name, format_args!("`{name}` {problem}"));
+        let plain = value(given);
+        match row.store {
+            Store::Whole(least, most, store) => {
+                let number = whole(&plain).filter(|number| (least..=most).contains(number));
                 let number = number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| {
-                    wrong(format!("must be a whole number from {least} to {most}, not {}", shown(&what)))
+                    wrong(format!("must be a whole number from {least} to {most}, not {}", shown(&plain)))
                 })?;
-                match param.name {
-                    "min" => self.min = number,
-                    "max" => self.max = Some(number.min(MOST_DIGITS)),
-                    _ => self.tries = number,
-                }
+                store(self, number);
             }
-            (_, Kind::Seconds) => {
-                let ms =
-                    millis(&what).ok_or_else(|| wrong(format!("must be a number of seconds, not {}", shown(&what))))?;
-                *(if param.name == "first" { &mut self.first } else { &mut self.between }) = ms;
+            Store::Seconds(store) => {
+                let ms = millis(&plain)
+                    .ok_or_else(|| wrong(format!("must be a number of seconds, not {}", shown(&plain))))?;
+                store(self, ms);
             }
-            (_, Kind::Keys) => {
-                let keys = keys(&what).map_err(wrong)?;
-                *(if param.name == "end" { &mut self.end } else { &mut self.cancel }) = keys;
-            }
-            _ => {
-                let Value::Bool(flag) = what else {
-                    return Err(wrong(format!("must be true or false, not {}", shown(&what))));
+            Store::Keys(store) => store(self, keys(&plain).map_err(wrong)?),
+            Store::Flag(store) => {
+                let Value::Bool(flag) = plain else {
+                    return Err(wrong(format!("must be true or false, not {}", shown(&plain))));
                 };
-                match param.name {
-                    "barge_in" => self.barge_in = flag,
-                    "flush" => self.flush = flag,
-                    _ => self.secret = flag,
-                }
+                store(self, flag);
+            }
+            Store::Parts(store) => store(self, read_parts(prompter, name, given)?),
+            Store::Reprompts(store) => store(self, reprompts(prompter, name, given)?),
+            Store::Function(store) => {
+                let function = given.read_lock::<FnPtr>().map(|function| function.clone());
+                store(
+                    self,
+                    function.ok_or_else(|| {
+                        let type_name = plain.type_name();
+                        wrong(format!("must be a function such as |digits| digits.len() == 4, not {type_name}"))
+                    })?,
+                );
             }
         }
         Ok(())
     }
 }
 
-fn unknown(prompter: &Prompter, name: &str, known: &'static [Param]) -> Failure {
+fn unknown(prompter: &Prompter, name: &str, known: impl Iterator<Item = &'static str>) -> ScriptError {
+    let known: Vec<&str> = known.collect();
     let elsewhere = OF_ASK.iter().any(|param| param.name == name);
-    let hint = match nearest(name, known.iter().map(|param| param.name)) {
+    let hint = match nearest(name, known.iter().copied()) {
         _ if elsewhere => match prompter.function {
-            "collect" => "it asks once; `ask` has it".to_owned(),
+            "collect" => "it asks only once; `ask` has that option".to_owned(),
             function => format!("`{function}` knows by itself which keys are an answer"),
         },
         Some(like) => format!("did you mean `{like}`?"),
-        None => {
-            let names: Vec<&str> = known.iter().map(|param| param.name).collect();
-            format!("it takes `{}`", names.join("`, `"))
-        }
+        None => format!("it takes `{}`", known.join("`, `")),
     };
-    prompter.wrong("options", format_args!("`options` has no `{}`: {hint}", short(name, SHOWN)))
+    prompter.bad_argument("options", format_args!("`options` has no `{}`: {hint}", short(name, SHOWN)))
 }
 
-/// One for each time, if all elements are arrays; else the same every time.
-fn again(prompter: &Prompter, parameter: &'static str, given: &Dynamic) -> Result<Again, Failure> {
+/// One prompt for each time if all elements are arrays; else the same prompt every time.
+fn reprompts(prompter: &Prompter, parameter: &'static str, given: &Dynamic) -> Result<Reprompts, ScriptError> {
     if let Some(array) = given.read_lock::<Array>()
         && !array.is_empty()
         && array.iter().all(Dynamic::is_array)
     {
-        return array.iter().map(|parts| plays(prompter, parameter, parts)).collect::<Result<_, _>>().map(Again);
+        return array
+            .iter()
+            .map(|parts| read_parts(prompter, parameter, parts))
+            .collect::<Result<_, _>>()
+            .map(Reprompts);
     }
-    plays(prompter, parameter, given).map(|plays| Again(vec![plays]))
+    read_parts(prompter, parameter, given).map(|plays| Reprompts(vec![plays]))
 }
 
 fn whole(value: &Value) -> Option<i64> {
@@ -236,7 +367,7 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// Milliseconds. Zero would be Asterisk's own default.
+/// Seconds as milliseconds, at least one: zero would be Asterisk's own default.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "clamped to what fits")]
 fn millis(value: &Value) -> Option<i64> {
     let seconds = match value {
@@ -245,20 +376,7 @@ fn millis(value: &Value) -> Option<i64> {
         Value::Text(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    (seconds >= 0.0).then(|| (seconds * 1000.0).round().clamp(1.0, LONGEST_WAIT) as i64)
-}
-
-/// Keys of the telephone.
-pub(super) fn keys(value: &Value) -> Result<String, String> {
-    let keys = match value {
-        Value::Text(keys) => keys.clone(),
-        Value::Int(number) => number.to_string(),
-        other => return Err(format!("must be keys as a text, not {}", other.type_name())),
-    };
-    match keys.chars().find(|c| !super::parts::ANY_KEY.contains(*c)) {
-        Some(wrong) => Err(format!("may hold the keys 0-9, *, # and A-D, not {wrong:?}")),
-        None => Ok(keys),
-    }
+    (seconds >= 0.0).then(|| (seconds * 1000.0).round().clamp(1.0, MAX_WAIT_MS) as i64)
 }
 
 fn shown(value: &Value) -> String {
@@ -267,5 +385,25 @@ fn shown(value: &Value) -> String {
         Value::Float(number) => number.to_string(),
         Value::Text(text) => format!("the text {}", quoted(text, SHOWN)),
         other => other.type_name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_can_be_stored() {
+        for row in TABLE {
+            let Need::Default(text) = row.param.need else { continue };
+            let stored = match row.store {
+                Store::Whole(least, most, _) => (least..=most).contains(&text.parse().unwrap()),
+                Store::Seconds(_) => millis(&Value::from(text)).is_some(),
+                Store::Keys(_) => keys(&Value::from(text)).is_ok(),
+                Store::Flag(_) => ["true", "false"].contains(&text),
+                Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) => false,
+            };
+            assert!(stored, "{}: {text}", row.param.name);
+        }
     }
 }

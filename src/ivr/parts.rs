@@ -1,8 +1,9 @@
-//! Parts: what a script gives to be said, and the commands that say it.
+//! Parts: what a script wants said, read into the commands that say it.
 
+use super::keypad::{ANY_KEY, key};
 use super::phrases::{self, ExpandContext};
 use super::play::Play;
-use super::prompter::{Failure, Prompter};
+use super::prompter::{Prompter, ScriptError};
 use crate::agi::line::LONG_LINE;
 use crate::command::{GET_DATA, Value};
 use crate::script::{MOST_PARTS, Phrases};
@@ -11,126 +12,129 @@ use crate::script::{nearest, value};
 use rhai::{Array, Dynamic, Map};
 use std::cell::Cell;
 
-/// Any key of the telephone.
-pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
-/// How SAY DATETIME says a time unless told otherwise; in German it has another way.
+/// The default format of SAY DATETIME; German has another.
 const DATE_FORMAT: &str = "ABdY 'digits/at' IMp";
 const GERMAN_DATE_FORMAT: &str = "A dBY HMS";
-/// The maps that are parts, by the name that says which, and what may stand beside it.
+/// The maps that are parts: the key that names the kind, and the keys that may accompany it.
 const MAPS: &[(&str, &[&str])] =
     &[("digits", &[]), ("spell", &[]), ("phonetic", &[]), ("number", &["gender"]), ("date", &["format", "zone"])];
-/// Parts go this deep in parts; each takes some of the stack.
-const DEEPEST: usize = 16;
-const A_PART: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
+/// How deep parts may be nested in parts; each level takes some of the stack.
+const MAX_DEPTH: usize = 16;
+const EXPECTED: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
 
-/// What these parts are to be played as; `parameter` is what they were given for.
-pub(super) fn plays(prompter: &Prompter, parameter: &'static str, parts: &Dynamic) -> Result<Vec<Play>, Failure> {
+/// Reads parts into what is played. `parameter` names the parameter or option that holds them.
+pub(super) fn read_parts(
+    prompter: &Prompter,
+    parameter: &'static str,
+    parts: &Dynamic,
+) -> Result<Vec<Play>, ScriptError> {
     let mut plays = Vec::new();
     let mut number = 0;
-    add(&Said { prompter, parameter, count: Cell::new(0) }, parts, &mut number, 0, &mut plays)?;
+    let reader = PartsReader { prompter, parameter, count: Cell::new(0) };
+    reader.add(parts, &mut number, 0, &mut plays)?;
     Ok(plays)
 }
 
-/// What is said at once.
-struct Said<'a> {
+/// Reads all parts of one argument.
+struct PartsReader<'a> {
     prompter: &'a Prompter<'a>,
     parameter: &'static str,
-    /// How many parts were looked at and made so far.
+    /// How many parts were read and made so far.
     count: Cell<usize>,
 }
 
-impl Said<'_> {
+impl PartsReader<'_> {
+    /// Counts more parts, and returns whether they are within the limit.
     fn count(&self, parts: usize) -> bool {
         let count = self.count.get().saturating_add(parts);
         self.count.set(count);
         count <= MOST_PARTS
     }
+
+    /// Adds one part, or those of an array; `number` counts them for error messages.
+    fn add(&self, part: &Dynamic, number: &mut usize, depth: usize, plays: &mut Vec<Play>) -> Result<(), ScriptError> {
+        let this_part = |number: usize| PartContext { reader: self, number, depth };
+        if let Some(array) = part.read_lock::<Array>() {
+            // Counted level by level, so that arrays in arrays are limited too.
+            if !self.count(array.len()) {
+                return Err(this_part(1).error(format!("has more than {MOST_PARTS} parts")));
+            }
+            return array.iter().try_for_each(|part| self.add(part, number, depth, plays));
+        }
+        *number += 1;
+        if let Some(map) = part.read_lock::<Map>()
+            && let Some(made) = phrases::expand(&map, &this_part(*number))
+        {
+            plays.extend(made?);
+            return Ok(());
+        }
+        let wrong = |problem: String| this_part(*number).error(problem);
+        let mut play = if let Some(map) = part.read_lock::<Map>() {
+            from_map(&map).map_err(wrong)?
+        } else {
+            match value(part) {
+                Value::Text(file) if file.is_empty() => return Ok(()),
+                Value::Text(file) => Play::File(sayable(file).map_err(wrong)?),
+                Value::Int(number) => Play::Number { number: in_range(number).map_err(wrong)?, gender: None },
+                Value::Nothing => return Err(wrong(format!("is (): {EXPECTED}"))),
+                other => return Err(wrong(format!("is {} {}: {EXPECTED}", other.type_name(), shown(part, SHOWN)))),
+            }
+        };
+        if let Play::Date { format: format @ None, zone: Some(_), .. } = &mut play {
+            // Arguments of the command are positional, so a zone needs a format.
+            let german = self.prompter.language()?.starts_with("de");
+            *format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
+        }
+        plays.push(play);
+        Ok(())
+    }
 }
 
-/// Adds one part, or those of an array; `number` counts them for the errors.
-fn add(said: &Said, part: &Dynamic, number: &mut usize, depth: usize, plays: &mut Vec<Play>) -> Result<(), Failure> {
-    let place = |number: usize| Place { said, number, depth };
-    if let Some(array) = part.read_lock::<Array>() {
-        // Counted level by level, so that arrays in arrays have a bound too.
-        if !said.count(array.len()) {
-            return Err(place(1).wrong(format!("has more than {MOST_PARTS} parts")));
-        }
-        return array.iter().try_for_each(|part| add(said, part, number, depth, plays));
-    }
-    *number += 1;
-    if let Some(map) = part.read_lock::<Map>()
-        && let Some(made) = phrases::expand(&map, &place(*number))
-    {
-        plays.extend(made?);
-        return Ok(());
-    }
-    let wrong = |problem: String| place(*number).wrong(problem);
-    let mut play = if let Some(map) = part.read_lock::<Map>() {
-        from_map(&map).map_err(wrong)?
-    } else {
-        match value(part) {
-            Value::Text(file) if file.is_empty() => return Ok(()),
-            Value::Text(file) => Play::File(sayable(file).map_err(wrong)?),
-            Value::Int(number) => Play::Number { number: in_range(number).map_err(wrong)?, gender: None },
-            Value::Nothing => return Err(wrong(format!("is (): {A_PART}"))),
-            other => return Err(wrong(format!("is {} {}: {A_PART}", other.type_name(), shown(part, SHOWN)))),
-        }
-    };
-    if let Play::Date { format: format @ None, zone: Some(_), .. } = &mut play {
-        // The words of the command go by their place.
-        let german = said.prompter.language()?.starts_with("de");
-        *format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
-    }
-    plays.push(play);
-    Ok(())
-}
-
-/// Where a part stands.
-struct Place<'a> {
-    said: &'a Said<'a>,
+/// One part, for parts that are expanded and for error messages.
+struct PartContext<'a> {
+    reader: &'a PartsReader<'a>,
+    /// Its number, from 1.
     number: usize,
-    /// So many parts it is inside of.
+    /// How many parts it is nested in.
     depth: usize,
 }
 
-impl ExpandContext for Place<'_> {
-    type Error = Failure;
+impl ExpandContext for PartContext<'_> {
+    type Error = ScriptError;
 
     fn phrases(&self) -> Option<&Phrases> {
-        self.said.prompter.call.phrases()
+        self.reader.prompter.call.phrases()
     }
 
-    fn language(&self) -> Result<String, Failure> {
-        self.said.prompter.language()
+    fn language(&self) -> Result<String, ScriptError> {
+        self.reader.prompter.language()
     }
 
     fn count(&self, parts: usize) -> bool {
-        self.said.count(parts)
+        self.reader.count(parts)
     }
 
-    fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, Failure> {
-        if self.depth == DEEPEST {
-            return Err(
-                self.wrong(format!("has parts in parts more than {DEEPEST} deep: phrases that say each other?"))
-            );
+    fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, ScriptError> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.error(format!("has parts nested more than {MAX_DEPTH} deep: do phrases say each other?")));
         }
         let mut plays = Vec::new();
-        add(self.said, part, &mut (self.number - 1), self.depth + 1, &mut plays)?;
+        self.reader.add(part, &mut (self.number - 1), self.depth + 1, &mut plays)?;
         Ok(plays)
     }
 
-    fn wrong(&self, problem: String) -> Failure {
-        let Self { said: Said { prompter, parameter, .. }, number, .. } = self;
+    fn error(&self, problem: String) -> ScriptError {
+        let Self { reader: PartsReader { prompter, parameter, .. }, number, .. } = self;
         let which = if *number == 1 { String::new() } else { format!("part {number} of ") };
-        prompter.wrong(parameter, format_args!("{which}`{parameter}` {problem}"))
+        prompter.bad_argument(parameter, format_args!("{which}`{parameter}` {problem}"))
     }
 }
 
-/// The part a map is.
+/// Reads a map that is a part.
 fn from_map(map: &Map) -> Result<Play, String> {
     let kinds = || MAPS.iter().chain(phrases::MAPS).map(|(name, _)| *name);
-    let named = MAPS.iter().find(|(name, _)| map.contains_key(*name));
-    let Some((kind, beside)) = named else {
+    let found = MAPS.iter().find(|(name, _)| map.contains_key(*name));
+    let Some((kind, others)) = found else {
         let first = map.keys().next().map(|name| (name.as_str(), nearest(name, kinds())));
         return Err(match first {
             Some((name, Some(like))) => format!("has no kind `{name}`: did you mean `{like}`?"),
@@ -141,10 +145,10 @@ fn from_map(map: &Map) -> Result<Play, String> {
             None => "is an empty map".to_owned(),
         });
     };
-    if let Some(name) = map.keys().find(|name| name.as_str() != *kind && !beside.contains(&name.as_str())) {
-        let takes = match beside {
-            [] => "nothing beside it".to_owned(),
-            others => format!("`{}` beside it", others.join("` and `")),
+    if let Some(name) = map.keys().find(|name| name.as_str() != *kind && !others.contains(&name.as_str())) {
+        let takes = match others {
+            [] => "nothing else".to_owned(),
+            others => format!("only `{}` as well", others.join("` and `")),
         };
         return Err(format!("has `{}`, but `{kind}` takes {takes}", short(name, SHOWN)));
     }
@@ -192,7 +196,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
     })
 }
 
-/// What Asterisk says as a number is an `int`.
+/// Asterisk says numbers that fit into a C `int`.
 fn in_range(number: i64) -> Result<i64, String> {
     match i32::try_from(number) {
         Ok(_) => Ok(number),
@@ -200,43 +204,35 @@ fn in_range(number: i64) -> Result<i64, String> {
     }
 }
 
-/// What a command line can carry, found out before the first part is heard.
+/// Checks that a command line can carry the text, before the first part is heard.
 fn sayable(text: String) -> Result<String, String> {
     if text.len() > LONG_LINE {
-        return Err(format!("is a text of {} bytes: a line to Asterisk has {LONG_LINE}", text.len()));
+        return Err(format!("is a text of {} bytes: a line to Asterisk holds {LONG_LINE}", text.len()));
     }
     if text.contains(['\n', '\0']) {
-        return Err(format!("holds a line break or NUL: {}", quoted(&text, SHOWN)));
+        return Err(format!("contains a line break or NUL: {}", quoted(&text, SHOWN)));
     }
     Ok(text)
 }
 
 impl Prompter<'_> {
-    /// Plays one thing while it listens to these keys: the key that ended it.
-    pub(super) fn play(&self, play: &Play, keys: &str) -> Result<Option<char>, Failure> {
+    /// Plays one thing, and returns which of these keys ended it.
+    pub(super) fn play(&self, play: &Play, keys: &str) -> Result<Option<char>, ScriptError> {
         let (command, args) = play.command(keys);
         Ok(key(&self.invoke(command, &args)?))
     }
 
-    /// Plays one thing of a question, with more to come: the key that ended it. A sound file is played by GET DATA,
-    /// which makes less of a missing one than STREAM FILE: that would set AGISTATUS to FAILURE, and end AsyncAGI.
-    pub(super) fn play_asking(&self, play: &Play) -> Result<Option<char>, Failure> {
+    /// Plays a part of a question, before the last one, and returns the key that ended it. GET DATA plays sound files,
+    /// since STREAM FILE makes more of a missing one: it sets AGISTATUS to FAILURE, and ends AsyncAGI.
+    pub(super) fn play_asking(&self, play: &Play) -> Result<Option<char>, ScriptError> {
         match play {
             Play::File(file) => {
                 let pressed = self.invoke(&GET_DATA, &[Value::from(file.as_str()), Value::Int(1), Value::Int(1)])?;
-                // `#` ends it, and is left out.
+                // `#` ends it without being in the reply.
                 let timed_out = self.call.with_session(|session| session.timed_out())?;
                 Ok(key(&pressed).or_else(|| (!timed_out).then_some('#')))
             }
             play => self.play(play, ANY_KEY),
         }
-    }
-}
-
-/// The key in a command's value.
-pub(super) fn key(value: &Value) -> Option<char> {
-    match value {
-        Value::Text(text) => text.chars().next(),
-        _ => None,
     }
 }

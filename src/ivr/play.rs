@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 pub(super) enum Play {
     /// A sound file.
     File(String),
-    /// A number, in the gender of what is counted where the language has such.
+    /// A number, in the gender of what is counted if the language has genders.
     Number { number: i64, gender: Option<String> },
     /// Digits, one by one.
     Digits(String),
@@ -21,7 +21,7 @@ pub(super) enum Play {
 }
 
 impl Play {
-    /// The command that says it while it listens to these keys.
+    /// The command that says it, and ends early if one of these keys is pressed.
     pub(super) fn command(&self, keys: &str) -> (&'static Command, SmallVec<[Value; 4]>) {
         let optional = |text: &Option<String>| text.as_deref().map(Value::from);
         let text = |text: &str| smallvec![Value::from(text), Value::from(keys)];

@@ -1,4 +1,4 @@
-//! What every question and menu works with: the call, and the place in the script.
+//! What questions and menus work with: the call, and the place in the script.
 
 use crate::command::{Command, Refusal, RefusalKind, Value};
 use crate::script::Call;
@@ -6,28 +6,29 @@ use crate::session::{Error, Session};
 use rhai::{Dynamic, EvalAltResult};
 use std::fmt::Display;
 
-pub(super) type Failure = Box<EvalAltResult>;
-pub(super) type Outcome = Result<Dynamic, Failure>;
+/// An error as scripts catch it.
+pub(super) type ScriptError = Box<EvalAltResult>;
+pub(super) type ScriptResult = Result<Dynamic, ScriptError>;
 
-/// Who says and asks: one function of a script, at one place of a call.
+/// One function of a script that says or asks, at one place of a call.
 pub(super) struct Prompter<'a> {
     pub function: &'static str,
     pub call: Call<'a>,
 }
 
 impl Prompter<'_> {
-    /// Carries a command out.
-    pub fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, Failure> {
+    /// Runs a command.
+    pub fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, ScriptError> {
         self.call.invoke(command, args)
     }
 
-    /// The channel's language.
-    pub fn language(&self) -> Result<String, Failure> {
+    /// Returns the channel's language.
+    pub fn language(&self) -> Result<String, ScriptError> {
         self.call.with_session(Session::language)?.map_err(|error| self.call.raise(error))
     }
 
-    /// The error of an argument that is not right.
-    pub fn wrong(&self, parameter: &'static str, problem: impl Display) -> Failure {
+    /// The error of a bad argument.
+    pub fn bad_argument(&self, parameter: &'static str, problem: impl Display) -> ScriptError {
         let refusal = Refusal {
             kind: RefusalKind::Argument,
             command: self.function,

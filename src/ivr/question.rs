@@ -1,15 +1,16 @@
 //! Questions: one round of keys, and rounds until there is an answer.
 //!
-//! A part but the last is `GET DATA part 1 1`, the last one `GET DATA part FIRST 1`, and the rest of the keys
-//! `GET DATA "" BETWEEN max-1`: two commands for an answer. Each ends with a key, so Asterisk listens again long before
-//! the next key can come. Only what GET DATA cannot do is read key by key with WAIT FOR DIGIT: another `end` than `#`,
-//! `cancel`, and the choices of a menu that differ in length.
+//! The last part is played by `GET DATA part FIRST 1`, each part before it by `GET DATA part 1 1`, and the rest of the
+//! keys come from `GET DATA "" BETWEEN max-1`: two commands for an answer. Each ends with a key, so Asterisk listens
+//! again long before the next key can come. Keys are read one by one with WAIT FOR DIGIT only where GET DATA cannot do
+//! it: for an `end` other than `#`, for `cancel`, and for menus whose choices differ in length.
 
 use super::choices::Choices;
-use super::options::{Options, USUAL_MAX};
-use super::parts::{key, plays};
+use super::keypad::key;
+use super::options::Options;
+use super::parts::read_parts;
 use super::play::Play;
-use super::prompter::{Failure, Outcome, Prompter};
+use super::prompter::{Prompter, ScriptError, ScriptResult};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
 use crate::script::lock;
@@ -17,25 +18,31 @@ use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The keys that would have ended the last answer, which needed none, and up to when they belong to it.
+/// The keys that would have ended the last answer, which was complete without one, and until when they count as part
+/// of it.
 #[derive(Default)]
 struct LateEnd(Mutex<Option<(String, Time)>>);
 
-/// Who types ahead is done when no key has come for so long, in milliseconds: Asterisk makes a key of a fast typist
-/// last 80 ms and puts 45 ms between two.
-const QUIET: i64 = 250;
+/// The most keys of an answer where neither options nor choices say it.
+const DEFAULT_MAX: usize = 20;
 
-/// How a round ended.
+/// With `flush`, typing ahead is over when no key has come for this long, in milliseconds. Asterisk makes each key of a
+/// fast typist last 80 ms, with 45 ms between two.
+const FLUSH_QUIET_MS: i64 = 250;
+
+/// Why a round ended, as `ended_by` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum EndedBy {
     Max,
     End,
+    /// No more keys came after some.
     Timeout,
+    /// No key came.
     None,
     Cancel,
 }
 
-impl Ended {
+impl EndedBy {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Max => "max",
@@ -47,96 +54,97 @@ impl Ended {
     }
 }
 
-/// One round: what was typed.
+/// The keys typed in one round.
 pub(super) struct Round {
     pub keys: String,
-    pub ended: Ended,
+    pub ended_by: EndedBy,
 }
 
-/// A question to be asked, perhaps more than once.
+/// A question that is asked, perhaps more than once.
 pub(super) struct Question<'a> {
     pub prompter: &'a Prompter<'a>,
     pub options: Options,
-    /// What the keys are to choose from, in a menu.
+    /// The choices of a menu.
     pub choices: Option<Choices>,
-    /// The most keys.
+    /// The most keys of an answer.
     max: usize,
-    /// Whether one key is read at a time.
+    /// Whether keys are read one at a time.
     stepwise: bool,
-    /// Whether the key that ends an answer is none by itself.
+    /// Whether an answer needs a key besides the one that ends it.
     needs_keys: bool,
 }
 
-/// The keys of one read, and whether the time was up before there were enough.
-struct Read {
+/// The keys that one command returned, and whether time ran out before there were enough.
+struct KeysRead {
     keys: String,
     timed_out: bool,
 }
 
 impl<'a> Question<'a> {
     pub(super) fn new(prompter: &'a Prompter<'a>, options: Options, choices: Option<Choices>) -> Self {
-        let longest = choices.as_ref().map_or(Some(USUAL_MAX), Choices::longest);
-        let max = options.max.unwrap_or_else(|| longest.unwrap_or(USUAL_MAX));
-        let usual_end = options.end.chars().all(|key| key == '#');
+        let longest = || choices.as_ref().and_then(Choices::longest);
+        let max = options.max.or_else(longest).unwrap_or(DEFAULT_MAX);
+        let ends_with_hash = options.end.chars().all(|key| key == '#');
         let unequal = choices.as_ref().is_some_and(|choices| !choices.all_have(max));
-        let stepwise = !usual_end || !options.cancel.is_empty() || unequal;
-        let needs_keys = choices.is_some() || options.min > 0 && prompter.function != "collect";
+        let stepwise = !ends_with_hash || !options.cancel.is_empty() || unequal;
+        let needs_keys = choices.is_some() || options.min > 0;
         Self { prompter, options, choices, max, stepwise, needs_keys }
     }
 
-    /// Asks until there is an answer: its keys, or nothing.
-    pub(super) fn ask(&self, parts: &Dynamic) -> Result<Option<String>, Failure> {
-        let mut parts = plays(self.prompter, "parts", parts)?;
-        let asked = parts.len();
+    /// Asks until there is an answer, and returns its keys; `None` if the caller gave none.
+    pub(super) fn ask(&self, parts: &Dynamic) -> Result<Option<String>, ScriptError> {
+        let mut parts = read_parts(self.prompter, "parts", parts)?;
+        let question_len = parts.len();
         for failures in 1..=self.options.tries {
             let round = self.round(&parts)?;
-            let again: &[Play];
-            let instead;
-            if round.ended == Ended::Cancel {
+            let own_reprompt;
+            if round.ended_by == EndedBy::Cancel {
                 return Ok(None);
-            } else if round.ended == Ended::None && self.needs_keys {
-                again = self.options.no_input.after(failures);
+            }
+            let reprompt = if round.ended_by == EndedBy::None && self.needs_keys {
+                self.options.no_input.after(failures)
             } else {
                 match self.judge(&round.keys)? {
-                    Judged::Good => return Ok(Some(round.keys)),
-                    Judged::Bad => again = self.options.no_match.after(failures),
-                    Judged::Instead(plays) => {
-                        instead = plays;
-                        again = &instead;
+                    Verdict::Accept => return Ok(Some(round.keys)),
+                    Verdict::Reject => self.options.no_match.after(failures),
+                    Verdict::RejectWith(plays) => {
+                        own_reprompt = plays;
+                        own_reprompt.as_slice()
                     }
                 }
-            }
-            let said_last = parts.len() - asked;
-            parts.splice(..said_last, again.iter().cloned());
+            };
+            // It replaces the one before it.
+            let reprompt_len = parts.len() - question_len;
+            parts.splice(..reprompt_len, reprompt.iter().cloned());
         }
         self.prompter.say(&self.options.give_up, "")?;
         Ok(None)
     }
 
-    /// Whether these keys are an answer.
-    fn judge(&self, keys: &str) -> Result<Judged, Failure> {
+    /// Decides whether these keys are an answer.
+    fn judge(&self, keys: &str) -> Result<Verdict, ScriptError> {
         let fits = match &self.choices {
             Some(choices) => choices.find(keys).is_some(),
             None => keys.len() >= self.options.min,
         };
         let Some(valid) = self.options.valid.as_ref().filter(|_| fits) else {
-            return Ok(if fits { Judged::Good } else { Judged::Bad });
+            return Ok(if fits { Verdict::Accept } else { Verdict::Reject });
         };
-        let said = self.prompter.call_back("valid", valid, keys)?;
-        match said.as_bool() {
-            Ok(true) => Ok(Judged::Good),
-            Ok(false) => Ok(Judged::Bad),
-            Err(_) if said.is_string() || said.is_map() || said.read_lock::<Array>().is_some() => {
-                plays(self.prompter, "valid", &said).map(Judged::Instead)
+        let returned = self.prompter.call_function("valid", valid, keys)?;
+        match returned.as_bool() {
+            Ok(true) => Ok(Verdict::Accept),
+            Ok(false) => Ok(Verdict::Reject),
+            Err(_) if returned.is_string() || returned.is_map() || returned.read_lock::<Array>().is_some() => {
+                read_parts(self.prompter, "valid", &returned).map(Verdict::RejectWith)
             }
-            Err(kind) => {
-                Err(self.prompter.wrong("valid", format_args!("`valid` must give true, false or parts, not {kind}")))
-            }
+            Err(kind) => Err(self
+                .prompter
+                .bad_argument("valid", format_args!("`valid` must return true, false or parts, not {kind}"))),
         }
     }
 
-    /// Asks once.
-    pub(super) fn round(&self, parts: &[Play]) -> Result<Round, Failure> {
+    /// Asks once, and returns the keys typed.
+    pub(super) fn round(&self, parts: &[Play]) -> Result<Round, ScriptError> {
         let call = &self.prompter.call;
         if self.options.secret {
             call.with_session(|session| session.keep_secret(true))?;
@@ -145,76 +153,76 @@ impl<'a> Question<'a> {
         if self.options.secret {
             call.with_session(|session| session.keep_secret(false))?;
         }
-        let full = self.max > 1 && matches!(&round, Ok(Round { ended: Ended::Max, .. }));
-        let end = if full {
+        let filled = self.max > 1 && matches!(&round, Ok(Round { ended_by: EndedBy::Max, .. }));
+        let late_end = if filled {
             let wait = Duration::from_millis(self.options.between.unsigned_abs());
             Some((self.options.end.clone(), call.with_session(|session| session.now())? + wait))
         } else {
             None
         };
-        *lock(&call.extensions().get_or_default::<LateEnd>().0) = end;
+        *lock(&call.extensions().get_or_default::<LateEnd>().0) = late_end;
         round
     }
 
-    /// Whether this first key is the end of the answer before: many press `#` though the last digit has been enough.
-    /// To a question that has just begun it would be an answer of no keys. Where it would be more, it is.
+    /// Whether this first key only ends the previous answer: many press `#` though the last digit was enough. To the
+    /// question that has just begun, it would be an answer without keys. Where it would be more than that, it counts.
     fn is_late_end(&self, key: char) -> bool {
         let Some((keys, until)) = self.prompter.call.extensions().get::<LateEnd>().and_then(|end| lock(&end.0).take())
         else {
             return false;
         };
         let Options { end, cancel, .. } = &self.options;
-        let asked_for = self.choices.as_ref().is_some_and(|choices| choices.ask_for(key.encode_utf8(&mut [0; 4])));
-        let ends_nothing = self.needs_keys && !asked_for && end.contains(key) && !cancel.contains(key);
+        let named = self.choices.as_ref().is_some_and(|choices| choices.name_last(key.encode_utf8(&mut [0; 4])));
+        let ends_nothing = self.needs_keys && !named && end.contains(key) && !cancel.contains(key);
         ends_nothing
             && keys.contains(key)
             && self.prompter.call.with_session(|session| session.now() <= until).unwrap_or(false)
     }
 
-    fn read_round(&self, parts: &[Play]) -> Result<Round, Failure> {
+    fn read_round(&self, parts: &[Play]) -> Result<Round, ScriptError> {
         if self.options.flush {
-            while key(&self.prompter.invoke(&WAIT_FOR_DIGIT, &[Value::Int(QUIET)])?).is_some() {}
+            while key(&self.prompter.invoke(&WAIT_FOR_DIGIT, &[Value::Int(FLUSH_QUIET_MS)])?).is_some() {}
         }
-        let (prompt, key) = self.play(parts)?;
-        let mut typed = Typed { question: self, keys: String::new() };
-        if let Some(ended) = key.and_then(|key| typed.add(key)) {
-            return Ok(typed.over(ended));
+        let (prompt, key) = self.play_parts(parts)?;
+        let mut typed = TypedKeys { question: self, keys: String::new() };
+        if let Some(ended_by) = key.and_then(|key| typed.add(key)) {
+            return Ok(typed.into_round(ended_by));
         }
         let mut waiting = key.is_none();
         loop {
             let left = self.max - typed.keys.len();
             let read = match waiting {
-                // One command for all, where there is one wait for all.
+                // One command reads them all if it may wait as long for each.
                 true if self.options.first == self.options.between && !self.stepwise => {
-                    self.data(prompt, self.options.first, left)?
+                    self.get_data(prompt, self.options.first, left)?
                 }
-                true => self.data(prompt, self.options.first, 1)?,
+                true => self.get_data(prompt, self.options.first, 1)?,
                 false if self.stepwise => {
                     let pressed = self.prompter.invoke(&WAIT_FOR_DIGIT, &[Value::Int(self.options.between)])?;
                     let keys = key_text(&pressed);
-                    Read { timed_out: keys.is_empty(), keys }
+                    KeysRead { timed_out: keys.is_empty(), keys }
                 }
-                false => self.data("", self.options.between, left)?,
+                false => self.get_data("", self.options.between, left)?,
             };
             if waiting && read.keys.chars().next().is_some_and(|key| self.is_late_end(key)) {
                 continue;
             }
             waiting = false;
             for key in read.keys.chars() {
-                if let Some(ended) = typed.add(key) {
-                    return Ok(typed.over(ended));
+                if let Some(ended_by) = typed.add(key) {
+                    return Ok(typed.into_round(ended_by));
                 }
             }
             if read.timed_out {
-                let ended = if typed.keys.is_empty() { Ended::None } else { Ended::Timeout };
-                return Ok(typed.over(ended));
+                let ended_by = if typed.keys.is_empty() { EndedBy::None } else { EndedBy::Timeout };
+                return Ok(typed.into_round(ended_by));
             }
         }
     }
 
-    /// Plays the parts: the sound file that is left to be played by the read of the first key, and the key that ended
-    /// another.
-    fn play<'b>(&self, parts: &'b [Play]) -> Result<(&'b str, Option<char>), Failure> {
+    /// Plays the parts. Returns the sound file that is left for the command that reads the first key, and the key that
+    /// interrupted one of the parts.
+    fn play_parts<'b>(&self, parts: &'b [Play]) -> Result<(&'b str, Option<char>), ScriptError> {
         if !self.options.barge_in {
             for part in parts {
                 self.prompter.play(part, "")?;
@@ -235,57 +243,58 @@ impl<'a> Question<'a> {
         Ok((prompt, None))
     }
 
-    /// GET DATA, with the `#` that ended it.
-    fn data(&self, prompt: &str, ms: i64, max: usize) -> Result<Read, Failure> {
+    /// Runs GET DATA, and adds the `#` that ended it.
+    fn get_data(&self, prompt: &str, ms: i64, max: usize) -> Result<KeysRead, ScriptError> {
         let digits = i64::try_from(max).unwrap_or(1);
         let value = self.prompter.invoke(&GET_DATA, &[Value::from(prompt), Value::Int(ms), Value::Int(digits)])?;
-        let Value::Text(mut keys) = value else { return Ok(Read { keys: String::new(), timed_out: true }) };
+        let Value::Text(mut keys) = value else { return Ok(KeysRead { keys: String::new(), timed_out: true }) };
         let timed_out = self.prompter.call.with_session(|session| session.timed_out())?;
         if !timed_out && keys.len() < max {
             keys.push('#');
         }
-        Ok(Read { keys, timed_out })
+        Ok(KeysRead { keys, timed_out })
     }
 }
 
-/// What was typed so far.
-struct Typed<'a> {
+/// The keys typed so far.
+struct TypedKeys<'a> {
     question: &'a Question<'a>,
     keys: String,
 }
 
-impl Typed<'_> {
-    /// Takes one key more; says when that was the last one.
-    fn add(&mut self, key: char) -> Option<Ended> {
+impl TypedKeys<'_> {
+    /// Adds a key, and returns why the round ended if that was the last one.
+    fn add(&mut self, key: char) -> Option<EndedBy> {
         let Question { options, choices, max, .. } = self.question;
         self.keys.push(key);
-        // A key that is part of a choice is nothing else.
-        if !choices.as_ref().is_some_and(|choices| choices.ask_for(&self.keys)) {
+        // A key that is part of a choice neither ends nor cancels.
+        if !choices.as_ref().is_some_and(|choices| choices.name_last(&self.keys)) {
             let ends = if options.cancel.contains(key) {
-                Some(Ended::Cancel)
+                Some(EndedBy::Cancel)
             } else {
-                options.end.contains(key).then_some(Ended::End)
+                options.end.contains(key).then_some(EndedBy::End)
             };
             if ends.is_some() {
                 self.keys.pop();
                 return ends;
             }
         }
-        // Who has typed what is no choice is heard out: the rest of it must not be the beginning of the next try.
+        // Keys that match no choice are read to the end all the same: the rest must not begin the next try.
         let chosen =
             choices.as_ref().is_some_and(|choices| !choices.is_open(&self.keys) && choices.find(&self.keys).is_some());
-        (chosen || self.keys.len() >= *max).then_some(Ended::Max)
+        (chosen || self.keys.len() >= *max).then_some(EndedBy::Max)
     }
 
-    fn over(self, ended: Ended) -> Round {
-        Round { keys: self.keys, ended }
+    fn into_round(self, ended_by: EndedBy) -> Round {
+        Round { keys: self.keys, ended_by }
     }
 }
 
-enum Judged {
-    Good,
-    Bad,
-    Instead(Vec<Play>),
+enum Verdict {
+    Accept,
+    Reject,
+    /// Says these parts instead of `no_match`.
+    RejectWith(Vec<Play>),
 }
 
 fn key_text(value: &Value) -> String {
@@ -293,8 +302,8 @@ fn key_text(value: &Value) -> String {
 }
 
 impl Prompter<'_> {
-    /// Plays what can be ended by one of these keys: that key.
-    pub(super) fn say(&self, parts: &[Play], keys: &str) -> Result<Option<char>, Failure> {
+    /// Plays these parts. One of these keys ends them, and is returned.
+    pub(super) fn say(&self, parts: &[Play], keys: &str) -> Result<Option<char>, ScriptError> {
         for part in parts {
             if let Some(key) = self.play(part, keys)? {
                 return Ok(Some(key));
@@ -303,27 +312,33 @@ impl Prompter<'_> {
         Ok(None)
     }
 
-    /// Calls a script's function with these keys, or without if it takes none; `parameter` is what it was given for.
-    pub(super) fn call_back(&self, parameter: &'static str, function: &FnPtr, keys: &str) -> Result<Dynamic, Failure> {
-        let is_arity = |called: &Outcome| called.as_ref().is_err_and(|error| is_arity(error, function));
+    /// Calls a script's function with these keys, or without arguments if it takes none. `parameter` names the
+    /// parameter or option that holds the function.
+    pub(super) fn call_function(
+        &self,
+        parameter: &'static str,
+        function: &FnPtr,
+        keys: &str,
+    ) -> Result<Dynamic, ScriptError> {
+        let is_arity = |called: &ScriptResult| called.as_ref().is_err_and(|error| is_arity_error(error, function));
         let mut called = function.call_raw(self.call.context(), None, [Dynamic::from(keys.to_owned())]);
         if is_arity(&called) {
             called = function.call_raw(self.call.context(), None, [(); 0].map(Dynamic::from));
         }
         if is_arity(&called) {
             let what = if function.is_anonymous() {
-                "holds a function of several parameters: it is called with the keys, or without anything".to_owned()
+                "must be a function with one parameter, which gets the keys, or with none".to_owned()
             } else {
-                format!("names `{}`: there is no function of that name with one parameter or none", function.fn_name())
+                format!("names `{}`, but no function of that name has one parameter or none", function.fn_name())
             };
-            return Err(self.wrong(parameter, format_args!("`{parameter}` {what}")));
+            return Err(self.bad_argument(parameter, format_args!("`{parameter}` {what}")));
         }
         called
     }
 }
 
-/// Whether the function itself, and none it calls, was not found with so many arguments.
-fn is_arity(error: &EvalAltResult, function: &FnPtr) -> bool {
+/// Whether the error says that the function itself, not one it calls, does not take this many arguments.
+fn is_arity_error(error: &EvalAltResult, function: &FnPtr) -> bool {
     matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, _)
         if signature.strip_prefix(function.fn_name()).is_some_and(|rest| rest.trim_start().starts_with('(')))
 }

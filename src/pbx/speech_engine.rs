@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// What a declared engine recognises in one question.
+/// The speech that a declared engine recognises in one question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recognition {
     /// The time since the start of the question.

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Finds or makes the Asterisk that judges agi-rhai. The last line on stdout is the folder it lives in: "/" for an
-# installed one, else the root of a Debian folder to chroot into. All other talk goes to stderr.
+# Finds or makes the Asterisk for the live tests. The last line on stdout is its folder: "/" for an installed one,
+# otherwise the root of a Debian folder to chroot into. Everything else goes to stderr.
 #
-# The folder is made once per machine, outside the repository, so that neither `cargo clean` nor a fresh clone costs it:
+# The folder is made once per machine, outside the repository, so that it survives `cargo clean` and serves every clone:
 # ${XDG_CACHE_HOME:-~/.cache}/agi-rhai/asterisk, or $AGI_RHAI_ASTERISK. Remove that folder to start anew.
 # AGI_RHAI_ASTERISK=/ insists on an installed Asterisk.
 set -euo pipefail
 
-# Debian's suite that carries an Asterisk (22). Older debootstraps do not know the name, but all suites of today are
-# built as `sid` is.
+# Debian's suite that includes an Asterisk (22). Older versions of debootstrap don't know its name, but all current
+# suites are built like `sid`.
 readonly suite=forky
 readonly recipe=/usr/share/debootstrap/scripts/sid
 readonly packages=asterisk,asterisk-core-sounds-en-gsm
@@ -23,7 +23,7 @@ fail() {
     exit 1
 }
 
-# What modules.conf loads and the Asterisk under $1 (empty: this machine's) does not have, as one line of text.
+# Prints the modules that modules.conf loads and the Asterisk under $1 (empty: this machine's) lacks, on one line.
 missing_modules() {
     local folder module missing=
     for folder in "$1"/usr/lib/*/asterisk/modules "$1"/usr/lib/asterisk/modules "$1"/usr/lib64/asterisk/modules \
@@ -36,7 +36,7 @@ missing_modules() {
     printf '%s' "$missing"
 }
 
-# Whether the Asterisk of this machine will do; says why not.
+# Whether the Asterisk of this machine is suitable. Prints the reason if it isn't.
 installed() {
     local version missing
     command -v asterisk >/dev/null || return 1
@@ -52,7 +52,7 @@ installed() {
     fi
 }
 
-# A mirror of Debian: the one this machine installs from if it is a Debian, else the public one.
+# Prints a Debian mirror: the one this machine installs from if it runs Debian, otherwise the public one.
 mirror() {
     local id codename uri=
     # shellcheck source=/dev/null
@@ -85,7 +85,7 @@ build() {
     need_debootstrap
     from=$(mirror)
     say "building Debian $suite with Asterisk in $root from $from: a minute or two"
-    # Built aside and renamed at the end, so a folder of that name is always a whole one.
+    # Built under another name and renamed at the end, so a folder with the final name is always complete.
     rm -rf --one-file-system "$new"
     debootstrap --variant=minbase --include="$packages" "$suite" "$new" "$from" "$recipe" >"$new.log" 2>&1 || {
         tail -n 20 "$new.log" >&2
@@ -100,7 +100,7 @@ build() {
 
 root=${AGI_RHAI_ASTERISK:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/agi-rhai/asterisk}
 if [[ $root == / ]] || { [[ -z ${AGI_RHAI_ASTERISK-} ]] && installed; }; then
-    installed || fail "AGI_RHAI_ASTERISK=/ asks for an installed asterisk (>= $oldest), and there is none that will do"
+    installed || fail "AGI_RHAI_ASTERISK=/ asks for an installed asterisk (>= $oldest), and there is no suitable one"
     say "using the installed $(asterisk -V)"
     echo /
     exit
@@ -108,13 +108,13 @@ fi
 
 if [[ ! -x $root/usr/sbin/asterisk ]]; then
     mkdir -p "$(dirname "$root")" || fail "$(dirname "$root") cannot be made: point AGI_RHAI_ASTERISK elsewhere"
-    # Several test runs may come here at once: one builds, the others wait for it.
+    # Several test runs may get here at once: one builds, the others wait for it.
     exec 9>"$root.lock"
     flock 9
     [[ -x $root/usr/sbin/asterisk ]] || build "$root"
 fi
 ((EUID == 0)) || fail "only root can run the Asterisk in $root (by chroot): run this as root, or install asterisk (>= $oldest)"
 missing=$(missing_modules "$root")
-[[ -z $missing ]] || fail "the Asterisk in $root lacks ${missing}: remove that folder to have it built anew"
+[[ -z $missing ]] || fail "the Asterisk in $root lacks ${missing}: remove that folder to have it rebuilt"
 say "using the one in $root"
 cd "$root" && pwd

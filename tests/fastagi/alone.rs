@@ -1,4 +1,4 @@
-//! What one script does is that call's alone: faults, endless loops, memory, panics.
+//! Faults, endless loops, memory and panics of one script affect only its own call.
 
 use super::{NEIGHBOUR, Neighbour, in_background, scripts};
 use crate::support::process::Folder;
@@ -8,13 +8,13 @@ use agi_rhai::host::fastagi::{self, Admission, listen_on};
 use rhai::{FuncRegistration, Module};
 use std::time::{Duration, Instant};
 
-/// At least two calls on each thread, however many there are.
-fn two_on_each() -> usize {
+/// Returns a number of calls with at least two on each thread.
+fn two_calls_per_thread() -> usize {
     2 * std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// 64 functions deep, in the ways that take the most of a stack.
-fn deep() -> Vec<(&'static str, String)> {
+/// Returns scripts 64 functions deep, in the ways that use the most stack.
+fn deepest_scripts() -> Vec<(&'static str, String)> {
     let recursive = |body: &str| {
         format!("fn f(n) {{ if n == 0 {{ 0 }} else {{ {body} }} }}\nfor i in 0..3 {{ f(62); }}\nverbose(\"deep\");")
     };
@@ -51,12 +51,12 @@ fn deep() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn the_deepest_scripts_have_room() {
-    let deep = deep();
-    let folder = scripts(deep.iter().map(|(name, text)| (*name, text.as_str())).chain([NEIGHBOUR]));
+fn the_deepest_permitted_scripts_fit_on_the_stack() {
+    let deepest = deepest_scripts();
+    let folder = scripts(deepest.iter().map(|(name, text)| (*name, text.as_str())).chain([NEIGHBOUR]));
     let mut server = Server::start(&folder, &["--max-computing", "60", "--max-memory", "64"]);
     let neighbour = Neighbour::of(&server);
-    for (name, _) in &deep {
+    for (name, _) in &deepest {
         let played = server.call(name).play();
         assert!(server.is_alive(), "{name} has ended the server: {}", server.log());
         let expected = played.status() == "SUCCESS" && (played.said() == ["deep"] || *name == "sort.rhai")
@@ -71,7 +71,7 @@ fn the_deepest_scripts_have_room() {
 }
 
 #[test]
-fn a_fault_is_one_calls_alone() {
+fn a_fault_ends_only_its_own_call() {
     let bad = [
         ("fault.rhai", "noop();\n1 + no_such();", "fault.rhai:2:5"),
         ("throw.rhai", "throw #{ a: 1 };", "throw.rhai:1:1"),
@@ -135,13 +135,13 @@ fn a_fault_is_one_calls_alone() {
 }
 
 #[test]
-fn each_call_has_its_own_memory() {
-    // So many texts of half a MiB, in twice the room; each a variable of its own.
+fn the_memory_limit_applies_to_each_call_separately() {
+    // A number of texts of half a MiB each, in twice the room; each in a variable of its own.
     let texts = |from: usize, to: usize| -> String {
         (from..to).map(|number| format!("let t{number} = t + \"{number}\";\n")).collect()
     };
     let half = "let t = \"x\"; while t.len() < 500000 { t += t; }\n";
-    // 6 MiB, a wait, 4 more, a wait, and 8 more: too much together, though no stretch is by itself.
+    // 6 MiB, a wait, 4 more, a wait, and 8 more: too much together, though no part is too much by itself.
     let script = format!(
         "{half}{}noop();\n{}noop();\nfor i in 0..5000 {{ let x = i; }}\nverbose(\"well\"); noop();\n{}for i in 0..5000 {{ let x = i; }}\nverbose(\"too much\");",
         texts(0, 6),
@@ -150,7 +150,7 @@ fn each_call_has_its_own_memory() {
     );
     let folder = scripts([("hold.rhai", script.as_str()), NEIGHBOUR]);
     let mut server = Server::start(&folder, &["--max-computing", "60"]);
-    let mut peers: Vec<Peer> = (0..two_on_each()).map(|_| server.call("hold")).collect();
+    let mut peers: Vec<Peer> = (0..two_calls_per_thread()).map(|_| server.call("hold")).collect();
     for peer in &mut peers {
         peer.hears("NOOP");
     }
@@ -162,7 +162,7 @@ fn each_call_has_its_own_memory() {
             assert!(["NOOP", "VERBOSE \"well\" 1"].contains(&line.as_str()), "{line}");
         }
     }
-    // What calls that come and go beside them hold is not theirs, nor is what they give back.
+    // Memory of other calls that come and go is not charged to them, nor is what those calls release.
     for _ in 0..20 {
         assert_eq!(server.status("none"), "NOTFOUND");
     }
@@ -177,7 +177,7 @@ fn each_call_has_its_own_memory() {
 }
 
 #[test]
-fn each_call_has_its_own_time() {
+fn the_computing_limit_applies_to_each_call_separately() {
     let script = "noop(); let n = params.n.parse_int(); for i in 0..n { let x = i * 2; } noop(); for i in 0..n { let x = i; } verbose(\"well\");";
     let folder = scripts([("work.rhai", script), ("loop.rhai", "loop { let x = 1; }"), NEIGHBOUR]);
     let mut server = Server::start(&folder, &["--max-computing", "0.5"]);
@@ -187,23 +187,23 @@ fn each_call_has_its_own_time() {
         assert_eq!(played.said(), ["well"], "{n}: {played:?}");
         began.elapsed()
     };
-    // So many turns as take an eighth of a second of this machine's time alone.
+    // This many turns take an eighth of a second of this machine's time.
     let once = play(&server, 20_000).as_secs_f64() / 2.0;
     let turns = (20_000.0 * 0.125 / once) as u64;
     let neighbour = Neighbour::of(&server);
     let began = Instant::now();
-    // With ten beside each on its thread, each of both stretches lasts longer than the limit.
+    // With ten other calls on its thread, each of both parts takes longer than the limit.
     std::thread::scope(|scope| {
-        for _ in 0..5 * two_on_each() {
+        for _ in 0..5 * two_calls_per_thread() {
             let server = &server;
             scope.spawn(move || play(server, turns));
         }
     });
-    eprintln!("{} calls of 2 x 0.125 s of computing took {:?}", 5 * two_on_each(), began.elapsed());
-    // The neighbour waits for one slice of one of them at a time.
+    eprintln!("{} calls of 2 x 0.125 s of computing took {:?}", 5 * two_calls_per_thread(), began.elapsed());
+    // The neighbour waits for one time slice of one call at a time.
     neighbour.check("ten that compute", Duration::from_millis(300));
-    // And one that does not end is ended, though it has to share the thread.
-    let endless: Vec<_> = (0..two_on_each()).map(|_| in_background(server.call("loop"))).collect();
+    // A call that doesn't end is stopped, though it shares its thread.
+    let endless: Vec<_> = (0..two_calls_per_thread()).map(|_| in_background(server.call("loop"))).collect();
     for endless in endless {
         assert_eq!(endless.join().unwrap(), "FAILURE");
     }
@@ -211,7 +211,7 @@ fn each_call_has_its_own_time() {
 }
 
 #[test]
-fn a_panic_of_an_embedders_function_is_one_calls_alone() {
+fn a_panic_in_an_embedders_function_ends_only_its_own_call() {
     let folder = Folder::new();
     folder.file("scripts/bad.rhai", "noop(); boom(\"x\");\nfn on_hangup() { boom(\"again\"); }");
     folder.file("scripts/late.rhai", "sleep(600);\nfn on_hangup() { boom(\"late\"); }");
@@ -246,7 +246,7 @@ fn a_panic_of_an_embedders_function_is_one_calls_alone() {
         late.send("HANGUP\n");
         let played = late.play();
         assert!(played.variable("AGI_RHAI_ERROR").unwrap().contains("late"), "{played:?}");
-        // The calls beside, on both threads, go on.
+        // The other calls, on both threads, go on.
         good.send("200 result=1 (yes)\n");
         good.hears("GET VARIABLE \"ON\"");
     }

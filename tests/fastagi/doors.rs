@@ -1,4 +1,4 @@
-//! Who may call, and what may be asked for.
+//! Who may call, and which scripts can be requested.
 
 use super::scripts;
 use crate::support::process::Folder;
@@ -16,7 +16,7 @@ fn call_from(from: &str, server: &Server) -> Played {
 }
 
 #[test]
-fn only_who_is_let_in_may_call() {
+fn only_peers_in_allowed_networks_may_call() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &["--allow", "127.0.0.2/31,127.0.0.9"]);
     for from in ["127.0.0.2", "127.0.0.3", "127.0.0.9"] {
@@ -31,20 +31,20 @@ fn only_who_is_let_in_may_call() {
             assert!(asked.elapsed() < Duration::from_secs(1), "closed at once: {:?}", asked.elapsed());
         }
     }
-    server.wait_for_log("127.0.0.1 is not let in: whoever runs agi-rhai can let it in with --allow 127.0.0.1");
-    let told = server.logged("is not let in");
+    server.wait_for_log("connection from 127.0.0.1 closed: its address is in no network that may call (allow)");
+    let told = server.logged("is in no network that may call");
     let most = began.elapsed().as_secs() as usize + 1;
-    assert!((1..=most).contains(&told), "told {told} times in {:?}", began.elapsed());
+    assert!((1..=most).contains(&told), "logged {told} times in {:?}", began.elapsed());
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"not_allowed\"}"), 100.0);
     assert_eq!(server.metric("agi_rhai_calls_started_total"), 3.0);
-    // Those that were not told are counted in the next line.
+    // The next line counts the warnings that were suppressed.
     std::thread::sleep(Duration::from_millis(1010));
     call_from("127.0.0.1", &server);
     server.wait_for_log("more of the kind since the last line");
 }
 
 #[test]
-fn this_machine_may_call_and_no_other() {
+fn by_default_only_this_machine_may_call() {
     let usual = Admission::default();
     for (address, may) in [
         ("127.0.0.1", true),
@@ -59,7 +59,7 @@ fn this_machine_may_call_and_no_other() {
         ("::2", false),
         ("fe80::1", false),
         ("2001:db8::1", false),
-        // The old form, which is no loopback address.
+        // The old form, which isn't a loopback address.
         ("::127.0.0.1", false),
     ] {
         assert_eq!(usual.allows(address.parse().unwrap()), may, "{address}");
@@ -74,9 +74,9 @@ fn this_machine_may_call_and_no_other() {
 }
 
 #[test]
-fn an_address_of_ipv4_written_as_one_of_ipv6_is_itself() {
+fn an_ipv4_address_mapped_to_ipv6_counts_as_ipv4() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
-    // As a socket of systemd's for both is: peers over IPv4 come with mapped addresses.
+    // Like a systemd socket for both families: peers over IPv4 have mapped addresses.
     let listener = TcpListener::bind("[::ffff:127.0.0.1]:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let host = Host::new();
@@ -102,7 +102,7 @@ fn an_address_of_ipv4_written_as_one_of_ipv6_is_itself() {
 }
 
 #[test]
-fn a_name_leads_to_no_other_file() {
+fn a_request_cannot_reach_files_outside_the_folder() {
     let folder = scripts([("game.rhai", "verbose(\"game\");"), ("games/pin.rhai", "verbose(\"pin\");")]);
     let outside = "verbose(\"outside\");";
     for name in ["x.rhai", "scripts-of-others/x.rhai", "scripts.rhai", "elsewhere/x.rhai"] {
@@ -189,18 +189,18 @@ fn a_name_leads_to_no_other_file() {
         assert_eq!(played.status(), "NOTFOUND", "{name:?}: {played:?}");
         assert!(played.said().is_empty(), "{name:?}: {played:?}");
     }
-    // `AGI(agi://host)` names nothing at all.
+    // `AGI(agi://host)` names no script.
     let mut peer = server.connect();
     peer.send(environment("x").replace("agi_network_script: x\n", ""));
     assert_eq!(peer.play().status(), "NOTFOUND");
-    // No part of a name becomes a label.
+    // No part of a requested name becomes a label.
     let page = server.page("/metrics").1;
     assert!(!page.contains("hidden") && page.contains("{script=\"\",status=\"NOTFOUND\"}"), "{page}");
     server.check_well();
 }
 
 #[test]
-fn parameters_are_decoded_once() {
+fn parameters_are_percent_decoded_once() {
     let script =
         "for name in params.keys() { verbose(`${name}=${params[name]}`); } for a in args { verbose(`<${a}>`); }";
     let folder = scripts([("echo.rhai", script)]);
@@ -227,7 +227,7 @@ fn parameters_are_decoded_once() {
 }
 
 #[test]
-fn what_a_caller_sends_does_not_write_the_log_or_the_list() {
+fn control_characters_from_a_caller_are_escaped_in_the_log_and_the_list() {
     let folder = Folder::new();
     folder.file("scripts/hold.rhai", "wait_for_digit(60000);");
     let server = Server::start(&folder, &["--log-level", "debug"]);

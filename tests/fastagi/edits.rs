@@ -1,35 +1,35 @@
-//! Scripts edited while calls run.
+//! Scripts that are edited while calls run.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::process::{Folder, agi_rhai};
-use crate::support::server::{Awake, PATIENCE, Server, wait_until};
+use crate::support::server::{AwakeClock, PATIENCE, Server, wait_until};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Peers that call all the time, and what is edited meanwhile: so many rounds of an edit of a quarter of the scripts.
+/// The number of peers that call all the time, of scripts, and of rounds, each of which edits a quarter of the scripts.
 const PEERS: usize = 64;
 const SCRIPTS: usize = 160;
 const ROUNDS: usize = 25;
-/// The promise, and what is left to a machine on which others work too.
-const PROMISED: Duration = Duration::from_millis(200);
-const ALLOWED: Duration = Duration::from_millis(500);
+/// The documented limit, and the tolerance for a machine on which other processes run too.
+const DOCUMENTED_LIMIT: Duration = Duration::from_millis(200);
+const TOLERATED_LIMIT: Duration = Duration::from_millis(500);
 
-/// What calls of a script are to say.
+/// The text that calls of a script should log.
 #[derive(Clone, Copy)]
-struct Shelf {
+struct ExpectedText {
     number: usize,
     before: usize,
     written: Duration,
 }
 
-/// Every fourth script has its words in a module, and there it is edited.
+/// Every fourth script has its text in a module, and there it is edited.
 fn has_module(script: usize) -> bool {
     script % 4 == 3
 }
 
-/// Writes a version of a script. A broken one names its edit in the line that is wrong.
+/// Writes a version of a script. A broken one names its edit in the faulty line.
 fn write(folder: &Folder, script: usize, number: usize, broken: bool) {
     let wrong = if broken { format!("let = {number}; // edit {script}-{number}\n") } else { String::new() };
     let (name, text) = if has_module(script) {
@@ -37,15 +37,15 @@ fn write(folder: &Folder, script: usize, number: usize, broken: bool) {
     } else {
         (format!("scripts/s{script}.rhai"), format!("\n{wrong}verbose(\"{number}\");\n"))
     };
-    // As an editor does: a new file takes the place of the old one. A file written in place would be seen half written
-    // if this machine let the test stand still in the middle for long.
+    // Replaces the file as an editor does. A file written in place would be read half written if this machine stopped
+    // the test in the middle for long.
     std::fs::create_dir_all(folder.path("scripts/.words")).unwrap();
     let aside = folder.file(&format!("scripts/.aside{script}"), text);
     std::fs::rename(aside, folder.path(&name)).unwrap();
 }
 
 #[test]
-fn a_thousand_edits_under_load_are_each_live_in_time() {
+fn each_of_a_thousand_edits_under_load_takes_effect_in_time() {
     let folder = Folder::new();
     for script in 0..SCRIPTS {
         if has_module(script) {
@@ -55,39 +55,39 @@ fn a_thousand_edits_under_load_are_each_live_in_time() {
         write(&folder, script, 0, false);
     }
     let mut server = Server::start(&folder, &[]);
-    let clock = Awake::start();
-    let shelf = Shelf { number: 0, before: 0, written: clock.now() };
-    let shelves = Arc::new(Mutex::new(vec![shelf; SCRIPTS]));
+    let clock = AwakeClock::start();
+    let expected = ExpectedText { number: 0, before: 0, written: clock.now() };
+    let expected_texts = Arc::new(Mutex::new(vec![expected; SCRIPTS]));
     let over = Arc::new(AtomicBool::new(false));
     let (calls, late, checked) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let mut broken = Vec::new();
     std::thread::scope(|scope| {
         for peer in 0..PEERS {
-            let (shelves, over, server, calls, late, checked, clock) =
-                (Arc::clone(&shelves), Arc::clone(&over), &server, &calls, &late, &checked, &clock);
+            let (expected_texts, over, server, calls, late, checked, clock) =
+                (Arc::clone(&expected_texts), Arc::clone(&over), &server, &calls, &late, &checked, &clock);
             scope.spawn(move || {
                 let mut script = peer;
                 while !over.load(Relaxed) {
                     script = (script * 31 + 7) % SCRIPTS;
-                    let shelf = shelves.lock().unwrap()[script];
-                    let age = clock.now() - shelf.written;
+                    let expected = expected_texts.lock().unwrap()[script];
+                    let age = clock.now() - expected.written;
                     let played = server.call(&format!("s{script}")).play();
                     assert_eq!(played.status(), "SUCCESS", "{played:?}");
                     assert!(played.variable("AGI_RHAI_VERSION").is_some_and(|version| version.len() > 5), "{played:?}");
                     let said: usize = played.said()[0].parse().unwrap();
                     // Another edit may have come meanwhile.
-                    let latest = shelves.lock().unwrap()[script].number;
-                    assert!(said >= shelf.before && said <= latest, "s{script} said {said}, {latest} is the latest");
-                    if age >= ALLOWED {
+                    let latest = expected_texts.lock().unwrap()[script].number;
+                    assert!(said >= expected.before && said <= latest, "s{script} said {said}, {latest} is the latest");
+                    if age >= TOLERATED_LIMIT {
                         assert!(
-                            said >= shelf.number,
+                            said >= expected.number,
                             "s{script} said {said}, {age:?} after it became {}",
-                            shelf.number
+                            expected.number
                         );
                     }
-                    if age >= PROMISED {
+                    if age >= DOCUMENTED_LIMIT {
                         checked.fetch_add(1, Relaxed);
-                        late.fetch_add(usize::from(said < shelf.number), Relaxed);
+                        late.fetch_add(usize::from(said < expected.number), Relaxed);
                     }
                     calls.fetch_add(1, Relaxed);
                     std::thread::sleep(Duration::from_millis(30));
@@ -99,24 +99,24 @@ fn a_thousand_edits_under_load_are_each_live_in_time() {
             for script in (0..SCRIPTS).filter(|script| (script / 4) % 4 == round % 4) {
                 let number = round + 1;
                 let breaks = (script + round) % 10 == 0;
-                let mut shelves = shelves.lock().unwrap();
+                let mut expected_texts = expected_texts.lock().unwrap();
                 write(&folder, script, number, breaks);
-                let Shelf { number: last, .. } = shelves[script];
-                // An edit that is broken changes nothing for the callers.
+                let ExpectedText { number: last, .. } = expected_texts[script];
+                // A broken edit changes nothing for callers.
                 let number_after = if breaks { last } else { number };
-                shelves[script] = Shelf { number: number_after, before: last, written: clock.now() };
+                expected_texts[script] = ExpectedText { number: number_after, before: last, written: clock.now() };
                 if breaks {
                     broken.push(format!("// edit {script}-{number}\n"));
                 }
             }
             std::thread::sleep(Duration::from_millis(250).saturating_sub(began.elapsed()));
         }
-        std::thread::sleep(ALLOWED + Duration::from_millis(250));
+        std::thread::sleep(TOLERATED_LIMIT + Duration::from_millis(250));
         over.store(true, Relaxed);
     });
     let (calls, late, checked) = (calls.into_inner(), late.into_inner(), checked.into_inner());
     eprintln!(
-        "{} edits, {} of them broken, {calls} calls; of {checked} calls from {PROMISED:?} after an edit on, {late} had \
+        "{} edits, {} of them broken, {calls} calls; of {checked} calls from {DOCUMENTED_LIMIT:?} after an edit on, {late} had \
          the version before",
         ROUNDS * SCRIPTS / 4,
         broken.len()
@@ -127,7 +127,7 @@ fn a_thousand_edits_under_load_are_each_live_in_time() {
     let log = server.log();
     for edit in &broken {
         let told: Vec<_> = log.match_indices(edit.as_str()).collect();
-        assert_eq!(told.len(), 1, "{edit:?} is told {} times", told.len());
+        assert_eq!(told.len(), 1, "{edit:?} is logged {} times", told.len());
         let at = told[0].0;
         let (before, after) = (&log[..at], &log[at..]);
         assert!(before.lines().rev().take(4).any(|line| line.contains(".rhai:2:5")), "no file and line for {edit}");
@@ -139,7 +139,7 @@ fn a_thousand_edits_under_load_are_each_live_in_time() {
 }
 
 #[test]
-fn a_call_ends_with_the_version_it_began_with() {
+fn a_call_keeps_the_version_it_began_with() {
     let folder = scripts([
         ("a.rhai", "import \"lib/word\" as word; noop(); verbose(word::word());"),
         ("lib/word.rhai", "fn word() { \"old\" }"),
@@ -161,7 +161,7 @@ fn a_call_ends_with_the_version_it_began_with() {
         [&old, &new, &running].into_iter().map(|played| played.variable("AGI_RHAI_VERSION").unwrap()).collect();
     assert_eq!(versions.len(), 3, "{versions:?}");
     assert!(server.log().contains(&format!("version={:?}", running.variable("AGI_RHAI_VERSION").unwrap())));
-    // What is gone is not found, what comes is, and the calls beside know nothing of it.
+    // A removed script isn't found, a new one is, and the other calls go on undisturbed.
     std::fs::remove_file(folder.path("scripts/other.rhai")).unwrap();
     wait_until("the script is gone", || server.status("other") == "NOTFOUND");
     folder.file("scripts/other.rhai", "verbose(\"back\");");
@@ -170,7 +170,7 @@ fn a_call_ends_with_the_version_it_began_with() {
 }
 
 #[test]
-fn a_broken_edit_changes_nothing_and_is_told_once() {
+fn a_broken_edit_changes_nothing_and_is_logged_once() {
     let folder = scripts([
         ("a.rhai", "import \"lib\" as lib; verbose(lib::word());"),
         ("b.rhai", "import \"lib\" as lib; verbose(lib::word());"),
@@ -184,7 +184,7 @@ fn a_broken_edit_changes_nothing_and_is_told_once() {
     for script in ["a", "b"] {
         assert_eq!(server.call(script).play().said(), ["1"]);
     }
-    // One mistake, one report, though three scripts are made of it.
+    // One mistake, one report, though three scripts contain it.
     assert_eq!(server.logged("lib.rhai:2:9"), 1, "{}", server.log());
     let log = server.log();
     let report = log.lines().find(|line| line.contains("ERROR broken: ")).unwrap();
@@ -194,7 +194,7 @@ fn a_broken_edit_changes_nothing_and_is_told_once() {
     folder.file("scripts/lib.rhai", "fn word() { 3 }");
     wait_until("it is mended", || server.call("a").play().said() == ["3"]);
     assert_eq!(server.metric("agi_rhai_broken_scripts"), 0.0);
-    // Broken from the start: its calls fail, and learn why.
+    // Broken from the start: its calls fail and report why.
     folder.file("scripts/c.rhai", "verbose(1);\nlet = 1;");
     wait_until("it is found", || server.status("c") == "FAILURE");
     let played = server.call("c").play();
@@ -206,7 +206,7 @@ fn a_broken_edit_changes_nothing_and_is_told_once() {
 }
 
 #[test]
-fn faults_at_the_start_are_told_with_their_place() {
+fn faults_at_the_start_are_logged_with_file_and_line() {
     let folder = scripts([("good.rhai", "verbose(1);"), ("bad.rhai", "verbose(1);\nlet = 5;")]);
     let server = Server::start(&folder, &[]);
     let log = server.log();
@@ -217,7 +217,7 @@ fn faults_at_the_start_are_told_with_their_place() {
 }
 
 #[test]
-fn check_tells_all_that_is_wrong() {
+fn serve_check_reports_every_fault() {
     let check = |folder: &Folder| {
         let output = agi_rhai(["serve", "--check", "--scripts", folder.path("scripts").to_str().unwrap()]).output();
         let output = output.unwrap();
@@ -245,13 +245,13 @@ fn check_tells_all_that_is_wrong() {
 }
 
 #[test]
-fn sighup_takes_what_the_files_times_do_not_tell() {
+fn sighup_reloads_scripts_whose_file_times_are_unchanged() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &[]);
     server.signal(rustix::process::Signal::HUP);
-    server.wait_for_log("SIGHUP: compiling all scripts anew");
+    server.wait_for_log("SIGHUP: recompiling all scripts");
     folder.file("scripts/a.rhai", "verbose(2);");
-    // At once, though the file has not been quiet for long.
+    // At once, though the file hasn't been unchanged for long.
     server.signal(rustix::process::Signal::HUP);
     let began = Instant::now();
     while server.call("a").play().said() != ["2"] {

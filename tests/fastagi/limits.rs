@@ -1,13 +1,13 @@
-//! How many calls there may be, and what becomes of those beyond.
+//! The maximum number of calls, and the calls beyond it.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::server::{Peer, Server, environment, many_descriptors, wait_until};
 use std::time::{Duration, Instant};
 
-const HOLD: (&str, &str) = ("hold.rhai", "wait_for_digit(60000); verbose(\"well\");");
+const WAITS_FOR_KEY: (&str, &str) = ("hold.rhai", "wait_for_digit(60000); verbose(\"well\");");
 
-/// Calls that wait for a key.
-fn held(server: &Server, count: usize) -> Vec<Peer> {
+/// Begins calls that wait for a key.
+fn hold_calls(server: &Server, count: usize) -> Vec<Peer> {
     let mut peers: Vec<Peer> = (0..count).map(|_| server.call("hold")).collect();
     for peer in &mut peers {
         peer.hears("WAIT FOR DIGIT 60000");
@@ -15,9 +15,9 @@ fn held(server: &Server, count: usize) -> Vec<Peer> {
     peers
 }
 
-/// Lets them end: each has gone well.
+/// Presses a key in each call and checks that it ends well.
 #[track_caller]
-fn let_go(peers: Vec<Peer>) {
+fn end_calls_well(peers: Vec<Peer>) {
     for mut peer in peers {
         peer.send("200 result=0\n");
         let played = peer.play();
@@ -26,14 +26,14 @@ fn let_go(peers: Vec<Peer>) {
 }
 
 #[test]
-fn beyond_the_limit_calls_are_busy_at_once() {
-    let folder = scripts([HOLD, NEIGHBOUR, ("loop.rhai", "for i in 0..1000000000 { }")]);
+fn calls_beyond_the_maximum_are_answered_busy_at_once() {
+    let folder = scripts([WAITS_FOR_KEY, NEIGHBOUR, ("loop.rhai", "for i in 0..1000000000 { }")]);
     let mut server = Server::start(&folder, &["--max-calls", "8", "--max-computing", "60"]);
     let neighbour = Neighbour::of(&server);
-    let mut peers = held(&server, 5);
-    // Two that compute all the time: one on each thread of a machine like this one.
+    let mut peers = hold_calls(&server, 5);
+    // Two that compute all the time: one on each thread of a machine with two processors.
     let computing = [server.call("loop"), server.call("loop")];
-    wait_until("all are there", || server.metric("agi_rhai_calls") == 8.0);
+    wait_until("all calls have begun", || server.metric("agi_rhai_calls") == 8.0);
     let mut times: Vec<Duration> = (0..200)
         .map(|_| {
             let began = Instant::now();
@@ -48,9 +48,9 @@ fn beyond_the_limit_calls_are_busy_at_once() {
     assert!(times[99] < Duration::from_millis(50), "{:?}", times[99]);
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls\"}"), 200.0);
     server.wait_for_log("turned away with BUSY");
-    let told = server.logged("there are as many calls as --max-calls lets in (8)");
-    assert!((1..=5).contains(&told), "told {told} times");
-    // Room again as soon as a call has ended.
+    let told = server.logged("turned away with BUSY: there are 8 calls already (max_calls)");
+    assert!((1..=5).contains(&told), "logged {told} times");
+    // There is room again as soon as a call has ended.
     for _ in 0..20 {
         let mut peer = peers.pop().unwrap();
         peer.send("200 result=0\n");
@@ -60,44 +60,44 @@ fn beyond_the_limit_calls_are_busy_at_once() {
         peers.push(peer);
     }
     drop(computing);
-    let_go(peers);
+    end_calls_well(peers);
     neighbour.check("a full server", Duration::from_millis(200));
     server.wait_idle();
     server.check_well();
 }
 
 #[test]
-fn a_call_turned_away_takes_no_place_for_long() {
-    let folder = scripts([HOLD]);
+fn a_refused_call_is_closed_after_a_second() {
+    let folder = scripts([WAITS_FOR_KEY]);
     let server = Server::start(&folder, &["--max-calls", "1"]);
-    let peers = held(&server, 1);
+    let peers = hold_calls(&server, 1);
     let before = server.fds();
-    // They say nothing, half of it, or nothing after it.
+    // They send nothing, half of the opening block, or nothing after it.
     let mut silent: Vec<Peer> = (0..300).map(|_| server.connect()).collect();
     for (number, peer) in silent.iter_mut().enumerate() {
         let environment = environment("hold");
         peer.send(&environment.as_bytes()[..[0, 100, environment.len()][number % 3]]);
     }
     let took = wait_until("all are closed", || server.fds() <= before);
-    eprintln!("300 calls turned away that do not answer: gone after {took:?}");
+    eprintln!("300 refused calls that do not answer: closed after {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(server.status("hold"), "BUSY");
-    let_go(peers);
+    end_calls_well(peers);
 }
 
 #[test]
-fn whoever_sees_a_call_end_may_call_again() {
+fn a_call_that_has_ended_frees_its_slot_before_its_connection_closes() {
     let folder = scripts([("a.rhai", "noop();")]);
     let server = Server::start(&folder, &["--max-calls", "1", "--max-calls-per-peer", "1"]);
     for number in 0..2_000 {
-        // None is told BUSY: the call before has ended, and its place is free.
+        // None is answered BUSY: the previous call has ended, and its slot is free.
         assert_eq!(server.status("a"), "SUCCESS", "call {number}");
     }
 }
 
 #[test]
-fn each_asterisk_has_its_own_share() {
-    let folder = scripts([HOLD]);
+fn max_calls_per_peer_limits_each_asterisk() {
+    let folder = scripts([WAITS_FOR_KEY]);
     let server = Server::start(&folder, &["--max-calls", "5", "--max-calls-per-peer", "2"]);
     let call = |from: &str| {
         let mut peer = Peer::connect_from(from, server.address()).unwrap();
@@ -111,29 +111,29 @@ fn each_asterisk_has_its_own_share() {
     };
     let mut peers = vec![hold("127.0.0.2"), hold("127.0.0.2"), hold("127.0.0.3")];
     assert_eq!(call("127.0.0.2").play().status(), "BUSY");
-    server.wait_for_log("127.0.0.2 has as many calls as --max-calls-per-peer lets it");
+    server.wait_for_log("call from 127.0.0.2 turned away with BUSY: it has 2 calls already (max_calls_per_peer)");
     peers.push(hold("127.0.0.3"));
     assert_eq!(call("127.0.0.3").play().status(), "BUSY");
     peers.push(hold("127.0.0.4"));
-    // The one is full, and all of it is.
+    // One peer's share is used up, and then the whole server is full.
     assert_eq!(call("127.0.0.4").play().status(), "BUSY");
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls_per_peer\"}"), 2.0);
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls\"}"), 1.0);
-    // What was turned away took no part of anybody's share.
-    let_go(vec![peers.remove(0)]);
+    // Refused calls don't count.
+    end_calls_well(vec![peers.remove(0)]);
     peers.push(hold("127.0.0.2"));
-    let_go(peers);
+    end_calls_well(peers);
     server.wait_idle();
     let again: Vec<Peer> =
         ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3", "127.0.0.4"].into_iter().map(hold).collect();
-    let_go(again);
+    end_calls_well(again);
 }
 
 #[test]
-fn thousands_come_and_go() {
+fn thousands_of_calls_leak_nothing() {
     let folder = scripts([NEIGHBOUR]);
     let mut server = Server::start(&folder, &[]);
-    // What the first calls take once and for all.
+    // Memory that the first calls take once.
     for _ in 0..50 {
         server.status("none");
     }
@@ -149,10 +149,10 @@ fn thousands_come_and_go() {
             }
         }
     }
-    wait_until("only the call beside is left", || server.metric("agi_rhai_calls") == 1.0);
+    wait_until("only the neighbour call is left", || server.metric("agi_rhai_calls") == 1.0);
     neighbour.check("4,000 that come and go", Duration::from_millis(200));
     server.wait_idle();
-    wait_until("descriptors are given back", || server.fds() <= fds + 1);
+    wait_until("descriptors are released", || server.fds() <= fds + 1);
     wait_until("its threads are gone", || server.threads() <= threads);
     let grown = server.rss().saturating_sub(rss);
     eprintln!("4,000 connections: memory grew from {rss} KiB by {grown} KiB");
@@ -161,30 +161,30 @@ fn thousands_come_and_go() {
 }
 
 #[test]
-fn two_thousand_calls_are_held_at_once() {
+fn two_thousand_calls_wait_at_the_same_time() {
     const CALLS: usize = 2_000;
     many_descriptors();
-    let folder = scripts([HOLD, NEIGHBOUR]);
+    let folder = scripts([WAITS_FOR_KEY, NEIGHBOUR]);
     let mut server = Server::start(&folder, &[]);
     let before = server.rss();
     let neighbour = Neighbour::of(&server);
-    let peers = held(&server, CALLS);
+    let peers = hold_calls(&server, CALLS);
     assert_eq!(server.metric("agi_rhai_calls") as usize, CALLS + 1);
     assert_eq!(server.list().len(), CALLS + 1);
-    // Beyond the time after which a waiting call gives memory back.
+    // Longer than the time after which a waiting call returns memory.
     std::thread::sleep(Duration::from_millis(1500));
     let each = (server.rss() - before) / CALLS as u64;
     eprintln!("{CALLS} calls held: {each} KiB each");
     assert!(each < 100, "{each} KiB a call");
-    let_go(peers);
+    end_calls_well(peers);
     neighbour.check("2,000 calls", Duration::from_millis(500));
     server.wait_idle();
     server.check_well();
 }
 
 #[test]
-fn a_call_goes_on_with_its_stack_as_it_was() {
-    // Each waits at another depth, longer than it takes to give the memory below its stack's top back.
+fn a_call_resumes_with_its_stack_intact() {
+    // Each waits at a different depth, for longer than it takes until the unused part of its stack is returned.
     let script = "fn deep(n) { if n == 0 { wait_for_digit(60000); 0 } else { let a = [n, `${n}`]; \
                   let r = deep(n - 1) + a[0]; if a[1] != `${n}` { throw \"spoilt\" } r } }\n\
                   verbose(deep(params.n.parse_int()));";

@@ -1,7 +1,7 @@
-//! Running it: signals, systemd, `agi-rhai calls`, pages, addresses.
+//! Operating the server: signals, systemd, `agi-rhai calls`, HTTP pages, addresses.
 
 use super::scripts;
-use crate::support::process::{Folder, agi_rhai, bare, program};
+use crate::support::process::{Folder, agi_rhai, clear_environment, program};
 use crate::support::server::{PATIENCE, Peer, Played, Server, environment, reply, wait_until};
 use rustix::process::Signal;
 use std::io::{Read, Write};
@@ -22,9 +22,10 @@ const WORDS: (&str, &str) = (
      fn on_hangup(last) { verbose(`gone in <${last.command}>`); }",
 );
 
-/// The part of a dialogue in which the operator ends the call, as Asterisk holds it: another line that comes while a
-/// file plays ends that command without a reply, and a wait for a key by `result=1`; an application ends when it likes.
-fn ended_by_operator(mut peer: Peer, first: &str, application: Option<Duration>) -> Played {
+/// Plays the end of a dialogue that the operator ends, as Asterisk does: another line that comes while a file plays
+/// ends that command without a reply, and one that comes during a wait for a key ends it with `result=1`. An
+/// application ends by itself.
+fn play_interrupted(mut peer: Peer, first: &str, application: Option<Duration>) -> Played {
     let fence = "GET FULL VARIABLE \"agi-rhai: in step\"";
     let in_step = "200 result=1 (agi-rhai: in step)\n";
     match first {
@@ -45,8 +46,8 @@ fn ended_by_operator(mut peer: Peer, first: &str, application: Option<Duration>)
     peer.play()
 }
 
-/// Calls that do all there is to do, each where its `first` says.
-fn busy_calls(server: &Server) -> Vec<(&'static str, Peer)> {
+/// Begins calls that do everything a call can do. Each is at its `first`.
+fn calls_in_every_state(server: &Server) -> Vec<(&'static str, Peer)> {
     let lines = [
         ("stream", "STREAM FILE \"long\" \"12\""),
         ("digit", "WAIT FOR DIGIT 600000"),
@@ -72,7 +73,7 @@ fn check_ended(calls: Vec<(&'static str, Peer)>, problem: bool) {
         .into_iter()
         .map(|(does, peer)| {
             let first = if matches!(does, "sleep" | "loop") { "" } else { does };
-            (does, std::thread::spawn(move || ended_by_operator(peer, first, Some(Duration::from_secs(1)))))
+            (does, std::thread::spawn(move || play_interrupted(peer, first, Some(Duration::from_secs(1)))))
         })
         .collect();
     for (does, thread) in threads {
@@ -88,22 +89,22 @@ fn check_ended(calls: Vec<(&'static str, Peer)>, problem: bool) {
 }
 
 #[test]
-fn sigterm_lets_calls_go_on_and_then_ends_them() {
+fn sigterm_drains_and_then_ends_calls() {
     let folder = scripts([WORDS, ("hold.rhai", "wait_for_digit(600000); verbose(\"well\");")]);
     let mut server = Server::start(&folder, &["--drain", "1.5s", "--max-computing", "60"]);
     assert_eq!(server.page("/readyz"), (200, "ready\n".to_owned()));
     assert_eq!(server.page("/healthz"), (200, "alive\n".to_owned()));
-    let calls = busy_calls(&server);
+    let calls = calls_in_every_state(&server);
     let mut well = server.call("hold");
     well.hears("WAIT FOR DIGIT 600000");
     let began = Instant::now();
     server.signal(Signal::TERM);
-    server.wait_for_log("told to end: no new calls; 6 calls may go on for 1.5s");
+    server.wait_for_log("stopping: no new calls; 6 calls may continue for 1.5s");
     wait_until("it is not ready", || server.page("/readyz").0 == 503);
-    assert_eq!(server.page("/readyz").1, "ending: no new calls\n");
+    assert_eq!(server.page("/readyz").1, "stopping: no new calls\n");
     assert_eq!(server.page("/healthz").0, 200);
-    wait_until("nobody is let in", || TcpStream::connect(server.address()).is_err());
-    // A call that ends by itself ends as any does.
+    wait_until("connections are refused", || TcpStream::connect(server.address()).is_err());
+    // A call that ends by itself ends as always.
     well.send("200 result=0\n");
     let well = well.play();
     assert_eq!((well.said(), well.status()), (vec!["well"], "SUCCESS"));
@@ -113,13 +114,13 @@ fn sigterm_lets_calls_go_on_and_then_ends_them() {
     assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
     assert_eq!(server.wait(), Some(0), "{}", server.log());
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    server.wait_for_log("5 calls are still there: they are ended");
+    server.wait_for_log("5 calls are left: ending them");
     server.wait_for_log("all calls have ended");
     assert!(!server.control.exists(), "the control socket is left over");
 }
 
 #[test]
-fn calls_that_do_not_end_are_cut() {
+fn calls_that_do_not_end_after_sigterm_are_cut() {
     let folder = scripts([("hold.rhai", "wait_for_digit(600000);")]);
     let mut server = Server::start(&folder, &["--drain", "0", "--max-on-hangup", "0.1"]);
     let mut silent = server.call("hold");
@@ -127,16 +128,16 @@ fn calls_that_do_not_end_are_cut() {
     let began = Instant::now();
     server.signal(Signal::TERM);
     silent.hears("GET FULL VARIABLE \"agi-rhai: in step\"");
-    // Nothing comes back, and it is let go.
+    // Nothing comes back, and it is cut.
     assert_eq!(silent.line(), None);
     assert_eq!(server.wait(), Some(0), "{}", server.log());
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
 
-/// What is broken off may answer in one piece with what brings the line back in step, and end with a parenthesis as
-/// that does; and the operator may say it twice.
+/// The reply to an interrupted command may come in one piece with the one that resynchronises the line, and both end
+/// with a parenthesis. The operator may also ask twice.
 #[test]
-fn a_value_that_is_broken_off_and_a_second_order_leave_the_line_in_step() {
+fn a_second_end_during_an_interrupted_command_keeps_the_line_in_step() {
     let fence = "GET FULL VARIABLE \"agi-rhai: in step\"";
     let script =
         "get_variable(\"SLOW\"); fn on_hangup() { verbose(get_variable(\"A\")); sleep(0.3); verbose(\"saved\"); }";
@@ -161,7 +162,7 @@ fn a_value_that_is_broken_off_and_a_second_order_leave_the_line_in_step() {
 }
 
 #[test]
-fn an_application_may_return_one_any_number_of_times() {
+fn an_application_that_returns_one_repeatedly_keeps_the_line_in_step() {
     let folder = scripts([("often.rhai", "for i in 0..150 { exec(\"Wait\", \"1\"); }")]);
     let server = Server::start(&folder, &[]);
     let peer = server.call("often");
@@ -173,7 +174,7 @@ fn an_application_may_return_one_any_number_of_times() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_not_replaced_by_the_control_socket() {
     let folder = scripts([("a.rhai", "noop();")]);
     let path = folder.file("precious.txt", "keep me");
     let mut command = agi_rhai(["serve", "--listen", "127.0.0.1:0", "--control", &path]);
@@ -183,7 +184,7 @@ fn a_file_that_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn many_calls_are_ended_together() {
+fn many_calls_end_together() {
     const CALLS: usize = 300;
     let folder = scripts([WORDS]);
     let mut server = Server::start(&folder, &["--drain", "0"]);
@@ -191,7 +192,7 @@ fn many_calls_are_ended_together() {
     wait_until("all have begun", || server.metric("agi_rhai_calls_started_total") == CALLS as f64);
     server.signal(Signal::TERM);
     let threads: Vec<_> =
-        peers.into_iter().map(|peer| std::thread::spawn(move || ended_by_operator(peer, "", None))).collect();
+        peers.into_iter().map(|peer| std::thread::spawn(move || play_interrupted(peer, "", None))).collect();
     for thread in threads {
         let played = thread.join().unwrap();
         assert_eq!((played.said(), played.status()), (vec!["gone in <>"], "HANGUP"), "{played:?}");
@@ -200,7 +201,7 @@ fn many_calls_are_ended_together() {
 }
 
 #[test]
-fn a_log_nobody_reads_holds_nothing_up() {
+fn a_log_that_nobody_reads_delays_no_call() {
     let folder = scripts([("a.rhai", "for i in 0..20 { print(`${i}`); noop(); }")]);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = agi_rhai(["serve", "--log-level", "debug", "--listen", &free.to_string(), "--drain", "0"]);
@@ -224,33 +225,33 @@ fn a_log_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
-fn a_second_sigterm_ends_at_once() {
+fn a_second_sigterm_ends_the_server_at_once() {
     let folder = scripts([("hold.rhai", "wait_for_digit(600000);")]);
     for signals in [[Signal::TERM, Signal::TERM], [Signal::INT, Signal::INT], [Signal::TERM, Signal::INT]] {
         let mut server = Server::start(&folder, &["--drain", "1h"]);
         let mut peer = server.call("hold");
         peer.hears("WAIT FOR DIGIT 600000");
         server.signal(signals[0]);
-        server.wait_for_log("1 calls may go on for 3600s");
-        // SIGHUP still means what it means.
+        server.wait_for_log("1 calls may continue for 3600s");
+        // SIGHUP still reloads.
         server.signal(Signal::HUP);
-        server.wait_for_log("SIGHUP: compiling all scripts anew");
+        server.wait_for_log("SIGHUP: recompiling all scripts");
         let began = Instant::now();
         server.signal(signals[1]);
         assert_eq!(server.wait(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        server.wait_for_log("told to end a second time: 1 calls are cut");
+        server.wait_for_log("stopped by a second signal: 1 calls are cut off");
         assert_eq!(peer.line(), None);
     }
 }
 
 #[test]
-fn whoever_has_connected_before_sigterm_is_served() {
+fn connections_before_sigterm_are_served() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     for _ in 0..10 {
         let mut server = Server::start(&folder, &["--drain", "20s"]);
         let address = server.address();
-        // The whole server stands still, so that nobody has been accepted yet when it is told to end.
+        // The whole server is stopped, so that no connection has been accepted yet when SIGTERM comes.
         server.signal(Signal::STOP);
         let peers: Vec<Peer> = (0..50).map(|_| Peer::connect(address)).collect();
         server.signal(Signal::TERM);
@@ -264,12 +265,12 @@ fn whoever_has_connected_before_sigterm_is_served() {
 }
 
 #[test]
-fn whoever_connects_during_sigterm_is_served_or_refused() {
+fn connections_during_sigterm_are_served_or_refused() {
     let folder = scripts([("a.rhai", "verbose(1);"), ("loop.rhai", "noop(); for i in 0..100000000000 { }")]);
     for _ in 0..4 {
         let mut server = Server::start(&folder, &["--drain", "1h", "--max-computing", "600"]);
         let address = server.address();
-        // One thread has something to do, so that it is the last to look who has come.
+        // One thread is busy, so that it is the last to notice the connection.
         let mut busy = server.call("loop");
         busy.answer("NOOP", "200 result=0");
         let callers: Vec<_> = (0..6)
@@ -280,7 +281,7 @@ fn whoever_connects_during_sigterm_is_served_or_refused() {
                         let mut peer = Peer::over(stream);
                         peer.stream().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                         peer.send(environment("a"));
-                        // It ends, one way or the other: a call that is taken and forgotten would not.
+                        // It ends one way or the other, unlike a call that is accepted and forgotten.
                         if peer.play().status() == "SUCCESS" {
                             served += 1;
                         }
@@ -301,7 +302,7 @@ fn whoever_connects_during_sigterm_is_served_or_refused() {
 }
 
 #[test]
-fn one_call_is_listed_shown_and_ended() {
+fn a_call_can_be_listed_shown_and_ended() {
     let folder = scripts([WORDS]);
     let server = Server::start(&folder, &["--max-computing", "60"]);
     assert!(server.list().is_empty());
@@ -321,7 +322,7 @@ fn one_call_is_listed_shown_and_ended() {
     assert!(table.starts_with("ID  CALLER  SCRIPT"), "{table}");
     assert!(table.contains("STREAM FILE"), "{table}");
     let id = &row[0];
-    // Whoever listens in hears how it goes on, keys masked.
+    // A follower sees the dialogue, with keys masked.
     let mut show = agi_rhai(["calls", "--control", server.control.to_str().unwrap(), "show", id])
         .stdout(Stdio::piped())
         .spawn()
@@ -331,8 +332,8 @@ fn one_call_is_listed_shown_and_ended() {
     shown.read_exact(&mut first).unwrap();
     let output = server.calls(&["end", id]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("call {id} is told to end\n"));
-    let played = ended_by_operator(peer, "stream", None);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("ending call {id}\n"));
+    let played = play_interrupted(peer, "stream", None);
     assert_eq!((played.said(), played.status()), (vec!["gone in <stream_file>"], "HANGUP"), "{played:?}");
     let mut rest = String::new();
     shown.read_to_string(&mut rest).unwrap();
@@ -340,8 +341,8 @@ fn one_call_is_listed_shown_and_ended() {
     for line in ["> VERBOSE \"gone in <stream_file>\" 1", "< 200 result=1", "HANGUP"] {
         assert!(rest.contains(line), "no {line:?} in {rest}");
     }
-    // And each of those that do something else.
-    let calls = busy_calls(&server);
+    // The same for calls that do something else.
+    let calls = calls_in_every_state(&server);
     for row in server.rows() {
         assert!(server.calls(&["end", &row[0]]).status.success());
     }
@@ -357,32 +358,32 @@ fn one_call_is_listed_shown_and_ended() {
 }
 
 #[test]
-fn the_control_socket_suffers_nonsense() {
+fn the_control_socket_survives_bad_clients() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &[]);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&server.control).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    // Clients that say nothing, too much, or do not read.
+    // Clients that send nothing, send too much, or don't read.
     let idle: Vec<UnixStream> = (0..40).filter_map(|_| UnixStream::connect(&server.control).ok()).collect();
     let mut loud = UnixStream::connect(&server.control).unwrap();
     let _ = loud.write_all(&[b'x'; 100_000]);
-    // Too many: whoever asks for the list is told so, and not that it is empty.
+    // Too many clients: the list is refused with an error, and doesn't seem empty.
     let list = server.calls(&[]);
     assert_eq!(list.status.code(), Some(2), "{list:?}");
-    assert!(String::from_utf8_lossy(&list.stderr).contains("too many ask at a time"), "{list:?}");
+    assert!(String::from_utf8_lossy(&list.stderr).contains("too many clients at a time"), "{list:?}");
     wait_until("it answers again", || {
         let Ok(mut stream) = UnixStream::connect(&server.control) else { return false };
         let _ = stream.write_all(b"what\n");
         let mut text = String::new();
         let _ = stream.read_to_string(&mut text);
-        text == "error: no such order: calls, show ID or end ID\n"
+        text == "error: unknown request: use calls, show ID or end ID\n"
     });
     drop(idle);
     assert_eq!(server.status("a"), "SUCCESS");
 }
 
 #[test]
-fn without_a_server_there_are_no_calls() {
+fn listing_calls_without_a_server_fails_with_an_explanation() {
     let folder = Folder::new();
     let path = folder.path("no.sock");
     let output = agi_rhai(["calls", "--control", path.to_str().unwrap()]).output().unwrap();
@@ -392,7 +393,7 @@ fn without_a_server_there_are_no_calls() {
 }
 
 #[test]
-fn a_socket_that_does_not_answer_is_told() {
+fn a_control_socket_that_does_not_answer_is_reported() {
     let folder = Folder::new();
     let path = folder.path("odd.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -403,14 +404,14 @@ fn a_socket_that_does_not_answer_is_told() {
         assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    // It takes connections, or the system does for it, and says nothing.
+    // It accepts connections, or the system does for it, and sends nothing.
     for words in [&[][..], &["show", "1"], &["end", "1"]] {
-        assert!(ask(words).contains("odd.sock: nothing answers within 5 s: the server hangs"));
+        assert!(ask(words).contains("odd.sock: no answer within 5 s: the server hangs"));
     }
-    // As many wait as may wait.
+    // As many connections wait as can.
     rustix::net::listen(&listener, 0).unwrap();
-    assert!(ask(&[]).contains("odd.sock: the server does not take connections: it hangs"));
-    // It closes the line, before or in the middle of its answer.
+    assert!(ask(&[]).contains("odd.sock: the server doesn't accept connections: it hangs"));
+    // It closes the connection before its answer or in the middle of it.
     drop(listener);
     std::fs::remove_file(&path).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
@@ -421,12 +422,12 @@ fn a_socket_that_does_not_answer_is_told() {
     });
     for _ in 0..2 {
         let told = ask(&[]);
-        assert!(told.contains("odd.sock: the line was closed before the answer was whole"), "{told}");
+        assert!(told.contains("odd.sock: the connection was closed before the answer was complete"), "{told}");
     }
 }
 
 #[test]
-fn a_client_that_trickles_its_order_is_let_go() {
+fn a_client_that_sends_its_request_too_slowly_is_dropped() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &[]);
     let began = Instant::now();
@@ -438,14 +439,14 @@ fn a_client_that_trickles_its_order_is_let_go() {
     wait_until("the calls can be listed", || server.calls(&[]).status.success());
 }
 
-/// Runs the server as a user who is nobody here, with one of the system's limits lowered; `None` where that cannot be.
-fn limited(folder: &Folder, limit: &str, options: &[&str]) -> Option<String> {
+/// Runs the server as an unprivileged user with one of the system's limits lowered; `None` where that isn't possible.
+fn serve_limited(folder: &Folder, limit: &str, options: &[&str]) -> Option<String> {
     let copy = folder.path("agi-rhai");
     std::fs::copy(program(), &copy).unwrap();
     let mut command = Command::new("prlimit");
     command.arg(limit).args(["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]).arg(&copy).arg("serve");
     command.args(options).args(["--scripts", "."]).current_dir(folder.path("scripts"));
-    bare(&mut command);
+    clear_environment(&mut command);
     let output = command.stdout(Stdio::piped()).output();
     let Some(output) = output.ok().filter(|output| output.status.code() == Some(2)) else {
         eprintln!("SKIPPED: only root can become another user");
@@ -455,46 +456,48 @@ fn limited(folder: &Folder, limit: &str, options: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn limits_of_the_system_are_told_with_what_raises_them() {
-    // Where anybody may go.
+fn errors_about_system_limits_say_how_to_raise_them() {
+    // A folder that everybody may enter.
     let place = std::env::temp_dir().join(format!("agi-rhai-limits-{}", std::process::id()));
     let folder = Folder::at(&place);
     folder.file("scripts/a.rhai", "verbose(1);");
     for count in 1..5 {
-        let Some(said) = limited(&folder, &format!("--nproc={count}"), &["--listen", "127.0.0.1:0"]) else { return };
+        let Some(said) = serve_limited(&folder, &format!("--nproc={count}"), &["--listen", "127.0.0.1:0"]) else {
+            return;
+        };
         assert!(
-            said.contains("gives no more threads: raise the number of processes of this user (`ulimit -u`)"),
+            said.contains("limit of threads is reached: raise the number of processes of this user (`ulimit -u`)"),
             "{said}"
         );
         assert!(said.contains("TasksMax="), "{said}");
     }
     for count in [8, 20, 63] {
-        let said = limited(&folder, &format!("--nofile={count}"), &["--listen", "127.0.0.1:0"]).unwrap();
+        let said = serve_limited(&folder, &format!("--nofile={count}"), &["--listen", "127.0.0.1:0"]).unwrap();
         assert!(said.contains("LimitNOFILE="), "{said}");
     }
-    let said = limited(&folder, "--nofile=1024", &["--listen", "127.0.0.1:80"]).unwrap();
+    let said = serve_limited(&folder, "--nofile=1024", &["--listen", "127.0.0.1:80"]).unwrap();
     assert!(said.contains("ports below 1024 are for root") && said.contains("CAP_NET_BIND_SERVICE"), "{said}");
 }
 
 #[test]
-fn two_servers_live_on_one_machine() {
+fn two_servers_can_run_on_one_machine() {
     let folder = scripts([("a.rhai", "verbose(\"one\");")]);
     let other = scripts([("a.rhai", "verbose(\"two\");")]);
     let mut one = Server::start(&folder, &[]);
     let two = Server::start(&other, &[]);
     assert_eq!((one.call("a").play().said(), two.call("a").play().said()), (vec!["one"], vec!["two"]));
-    // Neither an address nor a control socket is taken from the one that has it.
+    // Neither an address nor a control socket is taken from the server that has it.
     let taken = one.address().to_string();
     let control = other.path("third.sock");
     let mut third = Server::launch(&other, &["--listen", &taken, "--control", control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log(&format!("cannot listen on {taken}: Address already in use"));
-    third.wait_for_log("another program listens there, `ss -lnp` tells which");
+    third.wait_for_log("another program listens there, `ss -lnp` shows which");
     let mut third = Server::launch(&other, &["--control", one.control.to_str().unwrap()], |_| {});
     assert_eq!(third.wait(), Some(2));
     third.wait_for_log("for --control: Address already in use");
     assert!(one.list().is_empty(), "it still has its socket");
-    // One that was killed leaves its socket, which the next one takes.
+    // A server that was killed leaves its socket behind, and the next one takes it over.
     one.signal(Signal::KILL);
     one.wait();
     assert!(one.control.exists());
@@ -505,7 +508,7 @@ fn two_servers_live_on_one_machine() {
 }
 
 #[test]
-fn addresses_are_understood_or_refused_with_the_reason() {
+fn listen_addresses_are_accepted_or_refused_with_the_reason() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     let server = Server::start(&folder, &["--listen", "127.0.0.1:0,[::1]:0", "--listen", "127.0.0.2:0"]);
     let addresses = server.addresses();
@@ -517,10 +520,10 @@ fn addresses_are_understood_or_refused_with_the_reason() {
     }
     drop(server);
     for (listen, reason) in [
-        ("unix:/x", "AGI(agi://...) speaks TCP only"),
-        ("/run/x.sock", "AGI(agi://...) speaks TCP only"),
-        ("127.0.0.1:x", "no address such as 127.0.0.1:4573"),
-        ("127.0.0.1:99999", "no address such as 127.0.0.1:4573"),
+        ("unix:/x", "AGI(agi://...) uses TCP only"),
+        ("/run/x.sock", "AGI(agi://...) uses TCP only"),
+        ("127.0.0.1:x", "isn't an address such as 127.0.0.1:4573"),
+        ("127.0.0.1:99999", "isn't an address such as 127.0.0.1:4573"),
         ("192.0.2.1:0", "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ] {
         let mut server = Server::launch(&folder, &["--listen", listen], |_| {});
@@ -538,7 +541,7 @@ fn addresses_are_understood_or_refused_with_the_reason() {
 }
 
 #[test]
-fn systemd_is_told() {
+fn systemd_is_notified_of_readiness_watchdog_and_stopping() {
     let folder = scripts([("hold.rhai", "wait_for_digit(600000);")]);
     let path = folder.path("notify.sock");
     let systemd = UnixDatagram::bind(&path).unwrap();
@@ -547,7 +550,7 @@ fn systemd_is_told() {
         let mut buffer = [0; 1024];
         let length = loop {
             match systemd.recv(&mut buffer) {
-                // A machine that stood still for a while interrupts it.
+                // When the machine stops for a while, the read is interrupted.
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 length => break length.unwrap(),
             }
@@ -558,7 +561,7 @@ fn systemd_is_told() {
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2400000");
     });
     assert_eq!(hears(), "READY=1");
-    // By then it does serve.
+    // By then it serves calls.
     server.wait_ready();
     let mut peer = server.call("hold");
     peer.hears("WAIT FOR DIGIT 600000");
@@ -570,7 +573,7 @@ fn systemd_is_told() {
         })
         .collect();
     gaps.sort_unstable();
-    // Twice in the time systemd waits; a machine that stands still for a while does so once.
+    // Twice in the interval systemd expects; once on a machine that stops for a while.
     assert!((Duration::from_millis(600)..Duration::from_millis(2400)).contains(&gaps[1]), "{gaps:?}");
     server.signal(Signal::TERM);
     let mut heard = hears();
@@ -578,21 +581,21 @@ fn systemd_is_told() {
         heard = hears();
     }
     assert_eq!(heard, "STOPPING=1");
-    // It is still looked after while it drains.
+    // The watchdog is still notified while the server drains.
     assert_eq!(hears(), "WATCHDOG=1");
     peer.send("200 result=0\n");
     peer.play();
     assert_eq!(server.wait(), Some(0));
 }
 
-/// A server that is given this listening socket as systemd does.
-fn given(listener: &TcpListener, folder: &Folder, name: &str) -> Server {
+/// Starts a server that inherits this listening socket as from systemd.
+fn serve_with_inherited_socket(listener: &TcpListener, folder: &Folder, name: &str) -> Server {
     let mut command = Command::new("sh");
     let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
     let control = folder.path(name);
     command.args(["-c", script, program(), "serve", "--metrics", "127.0.0.1:0", "--listen", "127.0.0.1:1"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str(), "--control".as_ref(), control.as_os_str()]);
-    crate::support::process::bare(&mut command);
+    crate::support::process::clear_environment(&mut command);
     command.stdin(OwnedFd::from(listener.try_clone().unwrap()));
     let server = Server::run(command, control);
     server.wait_ready();
@@ -600,7 +603,7 @@ fn given(listener: &TcpListener, folder: &Folder, name: &str) -> Server {
 }
 
 #[test]
-fn a_restart_refuses_nobody_while_the_socket_is_held() {
+fn a_restart_with_an_inherited_socket_refuses_no_call() {
     let folder = scripts([("a.rhai", "noop(); verbose(1);")]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
@@ -623,13 +626,13 @@ fn a_restart_refuses_nobody_while_the_socket_is_held() {
             })
             .collect();
         for round in 0..4 {
-            let mut server = given(&listener, &folder, &format!("control{round}.sock"));
+            let mut server = serve_with_inherited_socket(&listener, &folder, &format!("control{round}.sock"));
             assert_eq!(server.address(), address, "not --listen");
             std::thread::sleep(Duration::from_millis(200));
             server.signal(Signal::TERM);
             assert_eq!(server.wait(), Some(0), "{}", server.log());
         }
-        let server = given(&listener, &folder, "last.sock");
+        let server = serve_with_inherited_socket(&listener, &folder, "last.sock");
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         let calls: usize = callers.into_iter().map(|caller| caller.join().unwrap()).sum();
         drop(server);
@@ -640,8 +643,8 @@ fn a_restart_refuses_nobody_while_the_socket_is_held() {
 }
 
 #[test]
-fn systemds_own_launcher_hands_its_socket_over() {
-    // In Debian's package systemd; where it is missing, the test above does the same by hand.
+fn socket_activation_by_systemd_works() {
+    // In Debian's package systemd. Where it is missing, the test above does the same by hand.
     if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
         return;
     }
@@ -653,7 +656,7 @@ fn systemds_own_launcher_hands_its_socket_over() {
     command.args(["--control", folder.path("control.sock").to_str().unwrap()]);
     let server = Server::run(command, folder.path("control.sock"));
     server.wait_for_log("Listening on");
-    // The first call starts it, and is served.
+    // The first call starts the server, and is served.
     let mut peer = Peer::connect(free);
     peer.send(environment("a"));
     assert_eq!(peer.play().status(), "SUCCESS");
@@ -662,11 +665,11 @@ fn systemds_own_launcher_hands_its_socket_over() {
     assert!(!server.log().contains("--listen"), "{}", server.log());
 }
 
-/// A server with so many descriptors.
-fn with_descriptors(folder: &Folder, most: u32) -> Server {
+/// Starts a server with a maximum number of descriptors.
+fn with_descriptors(folder: &Folder, max: u32) -> Server {
     let control = folder.path("control.sock");
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), program(), "serve"]);
+    command.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\""), program(), "serve"]);
     command.args(["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
     command.args(["--scripts".as_ref(), folder.path("scripts").as_os_str(), "--control".as_ref(), control.as_os_str()]);
     let server = Server::run(command, control);
@@ -675,27 +678,27 @@ fn with_descriptors(folder: &Folder, most: u32) -> Server {
 }
 
 #[test]
-fn more_calls_than_the_system_has_room_for_are_told() {
+fn a_max_calls_beyond_system_limits_is_warned_about() {
     let folder = scripts([("a.rhai", "verbose(1);")]);
     for (descriptors, calls) in [(4000, 2800), (1024, 512)] {
         let server = with_descriptors(&folder, descriptors);
-        server.wait_for_log(&format!("--max-calls is 10000, but the system lets no more than {calls} calls in"));
+        server.wait_for_log(&format!("--max-calls is 10000, but the system allows only {calls} calls"));
         server.wait_for_log(&format!("at most {calls} calls at a time"));
         assert_eq!(server.status("a"), "SUCCESS");
     }
 }
 
 #[test]
-fn without_descriptors_it_waits_for_some() {
+fn a_server_without_descriptors_recovers_when_some_are_free() {
     let folder = scripts([("hold.rhai", "wait_for_digit(600000);")]);
     let mut server = with_descriptors(&folder, 120);
     let mut held = server.call("hold");
     held.hears("WAIT FOR DIGIT 600000");
-    // All that there are, over and over; and whoever looks at the calls takes some too.
+    // Uses up all descriptors, over and over; clients that list the calls take some too.
     for _ in 0..3 {
         let silent: Vec<Peer> = (0..300).map(|_| server.connect()).collect();
         let looking: Vec<_> = (0..20).filter_map(|_| UnixStream::connect(&server.control).ok()).collect();
-        server.wait_for_log("cannot take a connection: Too many open files");
+        server.wait_for_log("cannot accept a connection: Too many open files");
         std::thread::sleep(Duration::from_millis(200));
         drop((silent, looking));
         wait_until("it serves again", || {
@@ -707,8 +710,8 @@ fn without_descriptors_it_waits_for_some() {
     wait_until("only the held call is left", || server.metric("agi_rhai_calls") == 1.0);
     wait_until("the calls can be listed", || server.calls(&[]).status.success());
     assert_eq!(server.list().len(), 1);
-    let told = server.logged("cannot take a connection");
-    assert!(told <= 10, "told {told} times");
+    let told = server.logged("cannot accept a connection");
+    assert!(told <= 10, "logged {told} times");
     held.send("200 result=0\n");
     assert_eq!(held.play().status(), "SUCCESS");
     server.check_well();

@@ -1,4 +1,4 @@
-//! Good and bad peers at once for a while, and nothing left over. `AGI_RHAI_SOAK` is the length in seconds.
+//! Good and bad peers at once for a while, after which nothing leaks. `AGI_RHAI_SOAK` sets the length in seconds.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::server::{Peer, Server, environment, wait_until};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const PEERS: usize = 24;
 
-/// One call of some kind. The good ones are checked; the bad ones only have to end.
+/// Plays one call. Good calls are checked; bad ones only have to end.
 fn play(server: &Server, kind: usize, seed: usize) -> bool {
     let environment = environment(["good", "deep", "busy", "fault"][seed % 4]);
     let mut peer = server.connect();
@@ -54,7 +54,7 @@ fn play(server: &Server, kind: usize, seed: usize) -> bool {
 }
 
 #[test]
-fn after_a_while_of_everything_nothing_is_left_over() {
+fn a_mix_of_good_and_bad_peers_leaks_nothing() {
     let seconds = std::env::var("AGI_RHAI_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let folder = scripts([
         NEIGHBOUR,
@@ -86,7 +86,7 @@ fn after_a_while_of_everything_nothing_is_left_over() {
                 }
             });
         }
-        // What is needed once and for all is there after a while.
+        // What is needed once has been allocated after a while.
         std::thread::sleep(Duration::from_secs(2));
         before = (server.rss(), server.fds(), server.threads());
         let neighbour = Neighbour::of(&server);
@@ -102,7 +102,7 @@ fn after_a_while_of_everything_nothing_is_left_over() {
         neighbour.check("everything", Duration::from_millis(300));
     });
     server.wait_idle();
-    wait_until("its descriptors are given back", || server.fds() <= before.1);
+    wait_until("its descriptors are released", || server.fds() <= before.1);
     let (rss, fds, threads) = before;
     wait_until("its threads are gone", || server.threads() <= threads);
     let (good, bad) = (good.into_inner(), bad.into_inner());
@@ -118,9 +118,7 @@ fn after_a_while_of_everything_nothing_is_left_over() {
         let counts = page.lines().filter(|line| line.starts_with(name)).map(|line| line.rsplit(' ').next().unwrap());
         counts.map(|count| count.parse::<f64>().unwrap()).sum()
     };
-    wait_until("whatever began has ended", || {
-        sum("agi_rhai_calls_started_total ") == sum("agi_rhai_calls_ended_total{")
-    });
+    wait_until("every call has ended", || sum("agi_rhai_calls_started_total ") == sum("agi_rhai_calls_ended_total{"));
     server.check_well();
     let mut last: Peer = server.call("good");
     assert!(last.line().is_some());

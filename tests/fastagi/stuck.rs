@@ -1,4 +1,5 @@
-//! Peers that are slow, silent, broken or mean: each ends in bounded time and memory, and no other call feels it.
+//! Peers that are slow, silent, broken or malicious: each call ends in bounded time and memory, and no other call
+//! notices.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::process::ENVIRONMENT;
@@ -11,19 +12,19 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A line on which time is made up: pieces come at their moments, counted from the piece before.
-struct Made {
+/// A wire with simulated time. Each piece arrives at a time counted from the piece before.
+struct SimulatedWire {
     now: Time,
     pieces: VecDeque<(Duration, Vec<u8>)>,
-    /// What comes again and again once the pieces have been said.
+    /// What arrives again and again after the pieces.
     rest: Option<(Duration, &'static [u8])>,
     next: Option<Time>,
-    /// How much is read at most; more is a leak.
+    /// At most this much is read; more is a leak.
     read: usize,
     sent: Arc<Mutex<Vec<u8>>>,
 }
 
-impl Wire for Made {
+impl Wire for SimulatedWire {
     fn now(&self) -> Time {
         self.now
     }
@@ -57,14 +58,18 @@ impl Wire for Made {
     }
 }
 
-/// Plays a script against such a line: how it ended, and after how many made-up seconds.
-fn made(script: &str, pieces: &[(u64, &str)], rest: Option<(u64, &'static str)>) -> (Result<Outcome, String>, f64) {
+/// Plays a script against such a wire. Returns how it ended, and after how many simulated seconds.
+fn run_simulated(
+    script: &str,
+    pieces: &[(u64, &str)],
+    rest: Option<(u64, &'static str)>,
+) -> (Result<Outcome, String>, f64) {
     let pieces = pieces.iter().map(|(ms, piece)| (Duration::from_millis(*ms), piece.as_bytes().to_vec())).collect();
     let rest = rest.map(|(ms, piece)| (Duration::from_millis(ms), piece.as_bytes()));
     let began = Time::from_unix(1000);
     let now = Arc::new(Mutex::new(began));
-    let line = Made { now: began, pieces, rest, next: None, read: 0, sent: Arc::default() };
-    let watched = Watched { line, now: Arc::clone(&now) };
+    let line = SimulatedWire { now: began, pieces, rest, next: None, read: 0, sent: Arc::default() };
+    let watched = Timed { line, now: Arc::clone(&now) };
     let host = Host::new();
     let script = host.compile("stuck.rhai", script).unwrap();
     let outcome = match Session::begin(Box::new(Stream::over(watched))) {
@@ -75,13 +80,13 @@ fn made(script: &str, pieces: &[(u64, &str)], rest: Option<(u64, &'static str)>)
     (outcome, took)
 }
 
-/// Tells what time it became.
-struct Watched {
-    line: Made,
+/// Reports the simulated time.
+struct Timed {
+    line: SimulatedWire,
     now: Arc<Mutex<Time>>,
 }
 
-impl Wire for Watched {
+impl Wire for Timed {
     fn now(&self) -> Time {
         self.line.now()
     }
@@ -101,36 +106,39 @@ impl Wire for Watched {
 fn check_lost(script: &str, pieces: &[(u64, &str)], rest: Option<(u64, &'static str)>, between: (f64, f64)) {
     let mut all = vec![(0, ENVIRONMENT)];
     all.extend(pieces);
-    let (outcome, took) = made(script, &all, rest);
+    let (outcome, took) = run_simulated(script, &all, rest);
     assert_eq!(outcome.unwrap().status, Status::Lost, "{script}, {pieces:?}, {rest:?}");
     assert!((between.0..=between.1).contains(&took), "{script}, {pieces:?}, {rest:?}: {took} s");
 }
 
 #[test]
-fn every_wait_has_an_end_in_made_up_time() {
-    // Nothing, or next to nothing, in place of the environment.
+fn every_wait_times_out() {
+    // Nothing, or next to nothing, in place of the opening block.
     for (pieces, rest) in [
         (vec![], None),
         (vec![(0, "agi_network: yes\n")], None),
         (vec![], Some((1000, "x"))),
         (vec![(0, "agi_x: ")], Some((300, "y"))),
     ] {
-        let (outcome, took) = made("", &pieces, rest);
+        let (outcome, took) = run_simulated("", &pieces, rest);
         assert!(outcome.as_ref().unwrap_err().contains("within 10 s"), "{outcome:?}");
         assert!((10.0..11.0).contains(&took), "{pieces:?}, {rest:?}: {took} s");
     }
-    // A flood of it.
-    let (outcome, took) =
-        made("", &[], Some((0, "agi_arg: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n")));
+    // An endless opening block.
+    let (outcome, took) = run_simulated(
+        "",
+        &[],
+        Some((0, "agi_arg: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n")),
+    );
     assert!(outcome.is_err() && took < 1.0, "{outcome:?} {took}");
     let (outcome, took) =
-        made("", &[], Some((0, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")));
+        run_simulated("", &[], Some((0, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")));
     assert!(outcome.is_err() && took < 1.0, "{outcome:?} {took}");
-    // No answer: the command's own time and half a minute.
+    // No reply: the command's own time and half a minute.
     check_lost("wait_for_digit(5000);", &[], None, (35.0, 36.0));
     check_lost("noop();", &[], None, (30.0, 31.0));
     check_lost("get_data(\"x\", 5000, 4); noop();", &[(100, "200 result=\n")], None, (30.0, 31.0));
-    // An answer that is begun and never ended, dribbles, or is none.
+    // A reply that begins and never ends, arrives byte by byte, or isn't a reply.
     check_lost("noop();", &[(10, "200 res")], None, (30.0, 31.0));
     check_lost("noop();", &[(10, "200 result=1 (")], Some((1000, "x")), (30.0, 31.0));
     check_lost("exec(\"Wait\", \"1\");", &[(10, "520-Invalid\n")], Some((1000, "usage\n")), (30.0, 31.0));
@@ -150,13 +158,13 @@ fn every_wait_has_an_end_in_made_up_time() {
         "sleep(600); fn on_hangup() { loop { noop(); } }",
         "sleep(600); fn on_hangup() { loop { sleep(0.01); } }",
     ] {
-        let (outcome, took) = made(script, &[(0, ENVIRONMENT)], Some((100, "HANGUP\n")));
+        let (outcome, took) = run_simulated(script, &[(0, ENVIRONMENT)], Some((100, "HANGUP\n")));
         assert_eq!(outcome.unwrap().status, Status::Hangup);
         assert!(took <= 11.0, "{script}: {took} s");
     }
 }
 
-/// The script of a whole dialogue, and what is answered to its lines.
+/// The script of a whole dialogue, and the replies to its lines.
 const DIALOGUE: (&str, &str) = (
     "dialogue.rhai",
     "answer(); get_variable(\"X\"); stream_file(\"hello\", \"12\"); try { set_priority(\"no\"); } catch { }\n\
@@ -173,8 +181,8 @@ const REPLIES: [&str; 7] = [
     "200 result=1\n",
 ];
 
-/// Plays the dialogue up to this byte of Asterisk's side.
-fn up_to(server: &Server, cut: usize) -> Peer {
+/// Plays the dialogue up to this byte of what Asterisk sends.
+fn play_up_to(server: &Server, cut: usize) -> Peer {
     let environment = environment("dialogue");
     let mut peer = server.connect();
     peer.send(&environment.as_bytes()[..cut.min(environment.len())]);
@@ -191,11 +199,11 @@ fn up_to(server: &Server, cut: usize) -> Peer {
 }
 
 #[test]
-fn a_line_may_be_cut_at_every_byte() {
+fn a_call_ends_at_once_wherever_its_connection_is_cut() {
     let folder = scripts([DIALOGUE, NEIGHBOUR]);
     let mut server = Server::start(&folder, &[]);
     let whole = environment("dialogue").len() + REPLIES.iter().map(|reply| reply.len()).sum::<usize>();
-    let mut peer = up_to(&server, whole);
+    let mut peer = play_up_to(&server, whole);
     assert_eq!(peer.lines.len(), 7, "{:#?}", peer.lines);
     assert_eq!(peer.line(), Some("SET VARIABLE \"AGI_RHAI_STATUS\" \"HANGUP\"".to_owned()), "{:#?}", peer.lines);
     drop(peer);
@@ -203,21 +211,21 @@ fn a_line_may_be_cut_at_every_byte() {
     let (fds, threads, rss) = (server.fds(), server.threads(), server.rss());
     let neighbour = Neighbour::of(&server);
     for cut in 0..whole {
-        // Closed in order, by a reset, and with only its own direction closed.
-        let peer = up_to(&server, cut);
+        // Closed in order, by a reset, and with only the peer's own direction closed.
+        let peer = play_up_to(&server, cut);
         match cut % 3 {
             0 => drop(peer),
             1 => peer.reset(),
             _ => {
                 peer.stream().shutdown(std::net::Shutdown::Write).unwrap();
-                // It ends by itself, and at once: nothing is waited for that cannot come.
+                // The call ends by itself and at once: nothing more can arrive.
                 let began = Instant::now();
                 peer.play_with(|_| Some(String::new()));
                 assert!(began.elapsed() < Duration::from_secs(5), "cut at {cut}: {:?}", began.elapsed());
             }
         }
     }
-    wait_until("only the call beside is left", || server.metric("agi_rhai_calls") == 1.0);
+    wait_until("only the neighbour call is left", || server.metric("agi_rhai_calls") == 1.0);
     neighbour.check("lines cut at every byte", Duration::from_millis(200));
     server.wait_idle();
     assert!(server.fds() <= fds + 1, "{} descriptors, {fds} before", server.fds());
@@ -230,7 +238,7 @@ fn a_line_may_be_cut_at_every_byte() {
 }
 
 #[test]
-fn a_bad_peer_keeps_no_place_for_ever() {
+fn a_bad_peer_takes_a_slot_only_for_limited_time() {
     let folder = scripts([
         NEIGHBOUR,
         ("hold.rhai", "wait_for_digit(600000);"),
@@ -239,7 +247,7 @@ fn a_bad_peer_keeps_no_place_for_ever() {
         ("flood.rhai", "let t = \"x\"; while t.len() < 1500 { t += t; } loop { set_variable(\"X\", t); }"),
     ]);
     let mut server = Server::start(&folder, &["--max-computing", "60"]);
-    // What is needed once and for all.
+    // What is needed once.
     for _ in 0..20 {
         server.status("none");
     }
@@ -255,7 +263,7 @@ fn a_bad_peer_keeps_no_place_for_ever() {
                 bad.push(scope.spawn(move || {
                     let mut peer = server.connect();
                     play(&mut peer);
-                    // Whatever is said, there is an end.
+                    // Whatever it sends, the call ends.
                     while peer.line().is_some() {}
                     (name, began.elapsed())
                 }));
@@ -269,8 +277,8 @@ fn a_bad_peer_keeps_no_place_for_ever() {
                 std::thread::sleep(Duration::from_secs(1));
             }
         });
-        bads("a line without end", |peer| endless(peer, b"agi_x: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"));
-        bads("lines without end", |peer| endless(peer, b"agi_x: y\n"));
+        bads("a line without end", |peer| send_endlessly(peer, b"agi_x: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"));
+        bads("lines without end", |peer| send_endlessly(peer, b"agi_x: y\n"));
         bads("garbage", |peer| {
             let garbage: Vec<u8> = (0..10_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
             peer.send(garbage);
@@ -280,48 +288,48 @@ fn a_bad_peer_keeps_no_place_for_ever() {
             peer.send(environment("hold"));
             peer.line();
             peer.send("200 result=1 (");
-            endless(peer, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n");
+            send_endlessly(peer, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n");
         });
         bads("a usage without end", |peer| {
             peer.send(environment("hold"));
             peer.line();
             peer.send("520-Invalid\n");
-            endless(peer, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n");
+            send_endlessly(peer, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n");
         });
         bads("nonsense for a reply", |peer| {
             peer.send(environment("hold"));
             peer.line();
-            endless(peer, b"What do you want?\n");
+            send_endlessly(peer, b"What do you want?\n");
         });
         bads("hangups while waiting", |peer| {
             peer.send(environment("hold"));
             peer.line();
-            endless(peer, b"HANGUP\n");
+            send_endlessly(peer, b"HANGUP\n");
         });
         bads("hangups while sleeping", |peer| {
             peer.send(environment("sleep"));
             peer.answer("NOOP", "200 result=0");
-            endless(peer, b"HANGUP\n");
+            send_endlessly(peer, b"HANGUP\n");
         });
         bads("replies while sleeping", |peer| {
             peer.send(environment("sleep"));
             peer.answer("NOOP", "200 result=0");
-            endless(peer, b"200 result=1\n");
+            send_endlessly(peer, b"200 result=1\n");
         });
         bads("interim replies without end while waiting", |peer| {
             peer.send(environment("hold"));
             peer.line();
-            endless(peer, b"100 Trying\n");
+            send_endlessly(peer, b"100 Trying\n");
         });
         bads("interim replies without end while sleeping", |peer| {
             peer.send(environment("sleep"));
             peer.answer("NOOP", "200 result=0");
-            endless(peer, b"100 Trying\n");
+            send_endlessly(peer, b"100 Trying\n");
         });
         bads("a line without end while computing", |peer| {
             peer.send(environment("loop"));
             peer.answer("NOOP", "200 result=0");
-            endless(peer, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+            send_endlessly(peer, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
         });
         for bad in bad {
             let (name, ended) = bad.join().unwrap();
@@ -340,19 +348,19 @@ fn a_bad_peer_keeps_no_place_for_ever() {
 }
 
 /// Sends this until nobody takes it any more.
-fn endless(peer: &mut Peer, piece: &[u8]) {
+fn send_endlessly(peer: &mut Peer, piece: &[u8]) {
     let piece = piece.repeat(100);
     while peer.stream().write_all(&piece).is_ok() {}
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_bounded_and_can_be_ended() {
+fn a_peer_that_does_not_read_takes_bounded_memory_and_can_be_ended() {
     let flood = "let t = \"x\"; while t.len() < 4096 { t += t; } loop { set_variable(\"X\", t); }";
     let folder = scripts([("flood.rhai", flood), NEIGHBOUR]);
     let mut server = Server::start(&folder, &[]);
     let neighbour = Neighbour::of(&server);
     let rss = server.rss();
-    // It answers without reading, until the line is full and nothing more is sent.
+    // It replies without reading, until the connection is full and nothing more is sent.
     let peer = server.call("flood");
     wait_until("it has begun", || server.column("flood.rhai", "COMMANDS").is_some());
     let commands = || server.column("flood.rhai", "COMMANDS").unwrap().parse().unwrap();
@@ -395,7 +403,7 @@ fn a_hangup_is_noticed_at_once() {
     folder.file("scripts/wait.rhai", format!("noop(); wait_for_digit(600000); verbose(\"no\");\n{gone}"));
     let mut server = Server::start(&folder, &["--max-computing", "60"]);
     for script in ["sleep", "sleeps", "compute", "call", "wait"] {
-        // The notice, and the end of the line without one.
+        // The notice, and the end of the connection without one.
         for told in [true, false] {
             let mut peer = server.call(script);
             peer.answer("NOOP", "200 result=0");
@@ -427,7 +435,7 @@ fn a_hangup_is_noticed_at_once() {
 }
 
 #[test]
-fn what_comes_in_two_lines_does_not_wait_to_be_acknowledged() {
+fn replies_in_two_packets_are_acknowledged_at_once() {
     let script = "for i in 0..40 { noop(); }\n\
                   for i in 0..15 { try { set_priority(\"no\"); } catch { } }\n\
                   for i in 0..15 { gosub(\"a\", \"b\", 1); }\n\
@@ -436,7 +444,7 @@ fn what_comes_in_two_lines_does_not_wait_to_be_acknowledged() {
     let folder = scripts([("two.rhai", script)]);
     let server = Server::start(&folder, &[]);
     let mut peer = server.call("two");
-    // As Asterisk's sockets are: a second piece is sent when the first has been acknowledged.
+    // Like Asterisk's sockets: a second piece is sent when the first has been acknowledged.
     peer.stream().set_nodelay(false).unwrap();
     let mut times = Vec::new();
     let mut two = |peer: &mut Peer, first: &str, second: &str| {
@@ -479,18 +487,19 @@ fn what_comes_in_two_lines_does_not_wait_to_be_acknowledged() {
         times[times.len() - 1]
     );
     assert!(times.len() >= 45, "{}", times.len());
-    // A busy machine may hold some of them up; the system's delay would hold up each.
+    // A busy machine may delay some of them; the system's delayed acknowledgement would delay each.
     assert!(slow * 5 < times.len(), "{slow} of {} took as long as a delayed acknowledgement: {times:?}", times.len());
 }
 
 #[test]
-fn a_peer_that_vanishes_is_found_out() {
+fn connections_probe_silent_peers() {
     let folder = scripts([("hold.rhai", "wait_for_digit(600000);")]);
     let server = Server::start(&folder, &[]);
     let mut peer = server.call("hold");
     peer.hears("WAIT FOR DIGIT 600000");
     let (local, remote) = (server.address().port(), peer.stream().local_addr().unwrap().port());
-    // The system tells the timers of a connection: 02 is keepalive's. Columns: local, remote, state, queues, timer.
+    // The timers of a connection as the system shows them: 02 is keepalive's. Columns: local, remote, state, queues,
+    // timer.
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let ends = [local, remote].map(|port| format!("0100007F:{port:04X}"));
     let timer = table.lines().find_map(|line| {

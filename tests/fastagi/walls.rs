@@ -1,13 +1,13 @@
-//! Every function and operator a script can reach, with extreme values: the process lives, its memory stays small, each
-//! script ends within its limits, and a call beside it notices nothing.
+//! Every function and operator that a script can reach, with extreme values: the process survives, its memory stays
+//! small, each script ends within its limits, and a call beside it notices nothing.
 //!
-//! The functions come from the engine, so that those of a new version of Rhai are covered on the day it comes. What does
-//! not end here, or takes gigabytes, belongs into `src/script/bounded.rs`.
+//! The functions come from the engine, so that those of a new version of Rhai are covered from the start. Anything that
+//! doesn't end here, or takes gigabytes, belongs in `src/script/bounded.rs`.
 
 use super::{NEIGHBOUR, Neighbour, scripts};
 use crate::support::process::{ENVIRONMENT, Folder, agi_rhai};
 use crate::support::server::{Peer, Server, environment, wait_until};
-use agi_rhai::host::fastagi::{self, Admission, Ending, listen_on};
+use agi_rhai::host::fastagi::{self, Admission, EndResponse, listen_on};
 use agi_rhai::script::Language;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Values to call functions with: the first of each type is the worst.
+/// Values to call functions with. The first of each type is the worst.
 const VALUES: &[(&str, &[&str])] = &[
     ("int", &["9223372036854775807", "-9223372036854775807", "1000000", "2000", "0", "-1"]),
     ("float", &["1.0e308", "-1.0e308", "0.0", "0.0 / 0.0"]),
@@ -48,9 +48,9 @@ const VALUES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What makes the values with names, as large as the limits let them be and larger: Rhai looks at no size where a map gets
-/// an element by its index.
-const MADE: &[(&str, &str)] = &[
+/// Makes the named values, as large as the limits permit and larger: Rhai checks no size when a map gets an element by
+/// its index.
+const MADE_VALUES: &[(&str, &str)] = &[
     ("large", "let large = \"x\"; while large.len < 500000 { large += large; }"),
     ("lines", "let lines = \"a b\\n\"; while lines.len < 500000 { lines += lines; }"),
     ("json", "let json = \"[1,\"; while json.len < 250000 { json += json; } json = \"{\\\"a\\\":\" + json;"),
@@ -69,13 +69,13 @@ const MADE: &[(&str, &str)] = &[
     ),
 ];
 
-/// An operator of the language, of which an engine has no list.
+/// Operators of the language, which an engine doesn't list.
 const OPERATORS: &[&str] = &[
     "+", "-", "*", "/", "%", "**", "<<", ">>", "&", "|", "^", "==", "!=", "<", "<=", ">", ">=", "in", "!in", "&&",
     "||", "??", "..", "..=", "+=", "-=", "*=", "/=", "%=", "**=", "<<=", ">>=", "&=", "|=", "^=",
 ];
 
-/// What else evaluates values without a function: to choose, to walk, to write, to take apart, to throw.
+/// Other statements that evaluate values without a function: branch, iterate, write, destructure, throw.
 const STATEMENTS: &[&str] = &[
     "switch A { 1 => 2, _ => 3 }",
     "for x in A { }",
@@ -109,7 +109,7 @@ const STATEMENTS: &[&str] = &[
     "let l = A; let f = |x| l.push(x); l.for_each(f)",
 ];
 
-/// One step of a script, as it stands there.
+/// One step of a script.
 struct Step {
     /// The values it needs.
     made: String,
@@ -124,7 +124,8 @@ impl Step {
                 !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part)
             })
         };
-        let made = MADE.iter().filter(|(name, _)| needed(name)).map(|(_, text)| *text).collect::<Vec<_>>().join(" ");
+        let made =
+            MADE_VALUES.iter().filter(|(name, _)| needed(name)).map(|(_, text)| *text).collect::<Vec<_>>().join(" ");
         Self { made, text }
     }
 
@@ -147,7 +148,7 @@ impl Step {
         })
     }
 
-    /// How it stands in a script.
+    /// Returns its text in a script.
     fn script(&self, way: Way) -> String {
         let Self { made, text } = self;
         match way {
@@ -173,7 +174,7 @@ fn values(kind: &str) -> &'static [&'static str] {
     VALUES.iter().find(|(name, _)| *name == kind).map_or(&["()"], |(_, values)| values)
 }
 
-/// Each function once with the worst values and `more` times with others, each in one of the ways.
+/// Returns each function once with the worst values and `more` times with others, each in one of the ways.
 fn steps(more: usize) -> Vec<(Step, Way)> {
     let mut chance = StdRng::seed_from_u64(10);
     let mut steps = Vec::new();
@@ -212,10 +213,10 @@ fn steps(more: usize) -> Vec<(Step, Way)> {
     steps
 }
 
-/// How long Asterisk plays along. A script that goes on and on with commands is right to do so.
-const COMMANDS: usize = 40;
+/// Asterisk hangs up after this many commands: a script may send commands for ever.
+const MAX_COMMANDS: usize = 40;
 
-/// Plays a call as an Asterisk that hangs up after a while; what the dialplan was told.
+/// Plays a call as an Asterisk that hangs up after a while. Returns the lines that report its end to the dialplan.
 fn play(mut peer: Peer) -> Vec<String> {
     let mut commands = 0;
     while let Some(line) = peer.line() {
@@ -223,7 +224,7 @@ fn play(mut peer: Peer) -> Vec<String> {
             continue;
         }
         commands += 1;
-        if commands > COMMANDS {
+        if commands > MAX_COMMANDS {
             peer.send("HANGUP\n");
             break;
         }
@@ -233,7 +234,7 @@ fn play(mut peer: Peer) -> Vec<String> {
 }
 
 #[test]
-fn no_step_of_a_script_is_felt_by_another_call() {
+fn no_step_of_a_script_delays_another_call() {
     // All of them take minutes: `AGI_RHAI_WALLS=8 cargo test --release no_step`.
     let more = std::env::var("AGI_RHAI_WALLS").ok().and_then(|more| more.parse().ok()).unwrap_or(0);
     let steps = steps(more);
@@ -260,7 +261,7 @@ fn no_step_of_a_script_is_felt_by_another_call() {
                     }
                     let mut peer = server.connect();
                     peer.send(environment(&format!("s{n}")));
-                    // A script that sleeps has a caller who has enough of it.
+                    // A script that sleeps has a caller who hangs up.
                     let quit = peer.stream().try_clone().unwrap();
                     let waits = step.text.contains("sleep");
                     let timer = waits.then(|| {
@@ -305,12 +306,12 @@ fn no_step_of_a_script_is_felt_by_another_call() {
     let checked = agi_rhai(["check"]).arg(folder.path("scripts")).output().unwrap();
     assert!(matches!(checked.status.code(), Some(0 | 1)), "{:?}: {:?}", checked.status, checked.stderr);
     if more > 0 {
-        in_processes_of_their_own(&steps, &folder);
+        check_in_separate_processes(&steps, &folder);
     }
 }
 
-/// The same as calls that Asterisk starts a process for, and as calls of tests: none ends by a signal or a panic.
-fn in_processes_of_their_own(steps: &[(Step, Way)], folder: &Folder) {
+/// Runs the same steps as calls with a process each, and as calls of tests: none ends by a signal or a panic.
+fn check_in_separate_processes(steps: &[(Step, Way)], folder: &Folder) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -323,7 +324,7 @@ fn in_processes_of_their_own(steps: &[(Step, Way)], folder: &Folder) {
                         &format!("scripts/s{n}.test.rhai"),
                         format!("fn test_it() {{ place_call(\"s{n}\"); hang_up(); }}"),
                     );
-                    let replies = "200 result=0\n".repeat(COMMANDS);
+                    let replies = "200 result=0\n".repeat(MAX_COMMANDS);
                     for mut program in [agi_rhai([script.to_str().unwrap()]), agi_rhai(["test", test.as_str()])] {
                         program.env("AGI_RHAI_MAX_COMPUTING", "0.05").stdin(Stdio::piped());
                         let mut child = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -343,7 +344,7 @@ fn in_processes_of_their_own(steps: &[(Step, Way)], folder: &Folder) {
     });
 }
 
-/// What the dialplan was told of a fault.
+/// Returns the error that the dialplan learns.
 fn error_of(lines: &[String]) -> Option<&str> {
     lines.iter().find_map(|line| line.strip_prefix("SET VARIABLE \"AGI_RHAI_ERROR\" \""))
 }
@@ -354,8 +355,8 @@ fn has_line(error: &str, script: &str) -> bool {
     place.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// What once ended or froze every call, each with what its fault says. Where that is left open, it depends on the machine
-/// which limit is met first: that of memory or that of computing.
+/// Scripts that once ended or froze every call, each with the message of its fault. An empty message means that the
+/// machine decides which limit is met first: that of memory or that of computing.
 const BOMBS: &[(&str, &str, &str)] = &[
     ("nest", "fn nest(x) { let y = x; || y }\nlet f = 0;\nfor i in 0..70000 { f = nest(f); }", ""),
     ("cells", "let set = |v| 0;\nloop { let n = 0; let get = || n; set.call(get); set = |v| { n = v; }; }", ""),
@@ -419,7 +420,7 @@ const BOMBS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The same, where nobody's call is: at the top of an imported script.
+/// The same at the top of an imported script, which runs outside a call.
 const IMPORTED: &[(&str, &str, &str)] = &[
     ("nest", "fn nest(x) { let y = x; || y } let f = 0; for i in 0..70000 { f = nest(f); }", "while it is imported"),
     ("loop", "loop { }", "computes for more than 0.1 s while it is imported"),
@@ -444,7 +445,7 @@ fn bombs() -> Folder {
 }
 
 #[test]
-fn bombs_end_in_their_own_calls() {
+fn bombs_end_only_their_own_calls() {
     let folder = bombs();
     let mut server = Server::start(&folder, &["--max-computing", "0.2"]);
     let rss = server.rss();
@@ -465,7 +466,7 @@ fn bombs_end_in_their_own_calls() {
 }
 
 #[test]
-fn bombs_end_in_a_call_of_their_own_process() {
+fn bombs_end_as_faults_in_a_process_per_call() {
     let folder = bombs();
     for (name, _, expected) in BOMBS {
         let script = folder.path(&format!("scripts/{name}.rhai"));
@@ -480,7 +481,7 @@ fn bombs_end_in_a_call_of_their_own_process() {
 }
 
 #[test]
-fn bombs_end_in_their_own_tests() {
+fn bombs_end_only_their_own_tests() {
     let folder = bombs();
     let tests: String = BOMBS
         .iter()
@@ -497,7 +498,7 @@ fn bombs_end_in_their_own_tests() {
 }
 
 #[test]
-fn bombs_in_imported_scripts_reach_nobody() {
+fn bombs_in_imported_scripts_reach_no_call() {
     let folder = scripts([NEIGHBOUR]);
     let mut server = Server::start(&folder, &[]);
     let neighbour = Neighbour::of(&server);
@@ -522,7 +523,7 @@ fn bombs_in_imported_scripts_reach_nobody() {
 }
 
 #[test]
-fn closures_that_hold_themselves_leave_nothing_behind() {
+fn closures_that_capture_themselves_leak_nothing() {
     let text = "let large = \"x\"; while large.len < 200000 { large += large; }";
     let folder = scripts([
         ("own.rhai", format!("{text} let f = (); f = || [f, large];").as_str()),
@@ -545,7 +546,7 @@ fn closures_that_hold_themselves_leave_nothing_behind() {
 }
 
 #[test]
-fn a_server_that_compiles_for_long_can_be_ended() {
+fn a_server_can_be_ended_while_it_compiles() {
     let folder = scripts([NEIGHBOUR]);
     folder.file("scripts/slow.rhai", "loop { }");
     for n in 0..300 {
@@ -556,12 +557,12 @@ fn a_server_that_compiles_for_long_can_be_ended() {
     assert!(server.is_alive() && !server.log().contains(" at most "), "{}", server.log());
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.wait(), Some(0), "{}", server.log());
-    server.wait_for_log("told to end while the scripts were being compiled");
+    server.wait_for_log("stopped while the scripts were being compiled");
 }
 
-/// The second wall: a function that does not come back, of an embedder or of a Rhai to come.
+/// The last resort: a function that doesn't return, of an embedder or of a future Rhai.
 #[test]
-fn a_step_that_does_not_end_is_reported_and_keeps_nobody_waiting() {
+fn a_step_that_does_not_end_is_reported_and_delays_no_other_call() {
     let folder = Folder::new();
     folder.file("scripts/stuck.rhai", "noop();\nblock();\nverbose(\"past\");");
     folder.file("scripts/quick.rhai", "verbose(\"well\");");
@@ -588,7 +589,7 @@ fn a_step_that_does_not_end_is_reported_and_keeps_nobody_waiting() {
     for peer in &mut stuck {
         peer.answer("NOOP", "200 result=0");
     }
-    // Who is accepted now finds a thread, again and again.
+    // Connections accepted now find a thread, again and again.
     for _ in 0..20 {
         assert_eq!(call("quick").play().said(), ["well"]);
     }
@@ -597,9 +598,9 @@ fn a_step_that_does_not_end_is_reported_and_keeps_nobody_waiting() {
     assert!(server.metrics(0).contains("agi_rhai_stuck_calls 6"));
     assert_eq!(call("quick").play().said(), ["well"]);
     let first = server.live().iter().map(|live| live.id).min().unwrap();
-    assert_eq!(server.end_call(first), Ending::Stuck);
-    assert_eq!(server.end_call(u64::MAX), Ending::Unknown);
-    // They go on where they were, but for the one that was told to end.
+    assert_eq!(server.end_call(first), EndResponse::AfterStep);
+    assert_eq!(server.end_call(u64::MAX), EndResponse::UnknownCall);
+    // They go on where they were, except the one that was ended.
     drop(closed);
     let ends: Vec<String> = stuck.into_iter().map(|peer| peer.play().status().to_owned()).collect();
     assert_eq!(ends.iter().filter(|status| *status == "SUCCESS").count(), 5, "{ends:?}");

@@ -1,8 +1,8 @@
 //! A real Asterisk for the tests, and calls into it.
 //!
 //! [`asterisk()`] is the one instance of this test process, made at first use by `tests/asterisk/setup.sh` and
-//! `tests/asterisk/run.sh` with the configuration in `tests/asterisk/etc`. A test places a [`Call`], acts as the person at
-//! the phone through [`Running`], and reads what came of it from [`Ending`] and from the transcript.
+//! `tests/asterisk/run.sh` with the configuration in `tests/asterisk/etc`. A test places a [`Call`], acts as the person
+//! at the phone through [`Running`], and checks its [`Ending`] and its transcript.
 
 #![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
 #![allow(clippy::disallowed_methods, reason = "a real Asterisk keeps real time")]
@@ -22,21 +22,21 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
-/// Longer than anything a test waits for: who waits this long waits in vain.
+/// Longer than anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Now and then Asterisk goes to sleep over an event it was about to tell, until something else happens on that manager
-/// connection. When nothing has come for so long, it is made to happen.
+/// Sometimes Asterisk goes to sleep with an event that it should have sent, until something else happens on that
+/// manager connection. After this time without an event, the tests make something happen.
 const NUDGE: Duration = Duration::from_millis(250);
 
-/// The Asterisk all tests of this process share.
+/// Returns the Asterisk that all tests of this process share.
 pub fn asterisk() -> &'static Asterisk {
     static SHARED: LazyLock<Asterisk> = LazyLock::new(Asterisk::start);
     &SHARED
 }
 
-/// A running Asterisk. It ends when this value is dropped or the process ends, in whichever way.
+/// A running Asterisk. It ends when this value is dropped or the process ends in any way.
 pub struct Asterisk {
-    /// The run's folder, as this process sees it and as Asterisk sees it.
+    /// The folder of this run, as this process sees it and as Asterisk sees it.
     run: PathBuf,
     inside: String,
     port: u16,
@@ -45,17 +45,17 @@ pub struct Asterisk {
     leash: Option<ChildStdin>,
     runner: Child,
     control: Mutex<Option<Ami>>,
-    /// Where in the console's text the start is over.
+    /// Where the start ends in the console's text.
     booted: u64,
 }
 
 impl Asterisk {
-    /// Starts one; panics with what is wrong when that cannot be.
+    /// Starts an Asterisk. Panics with the reason if that isn't possible.
     pub fn start() -> Asterisk {
         Asterisk::start_with(None)
     }
 
-    /// The same, asking this name server and no other. That needs [`may_have_own_names`].
+    /// Starts one that asks only this name server. That needs [`can_set_name_server`].
     pub fn start_asking(name_server: Ipv4Addr) -> Asterisk {
         Asterisk::start_with(Some(name_server))
     }
@@ -86,7 +86,7 @@ impl Asterisk {
             let name = template.file_name().expect("a directory entry has a name");
             fs::write(run.join("etc").join(name), text).expect("a configuration file cannot be written");
         }
-        // The dialplan of the pages is tried as it stands there.
+        // Tests the dialplan of the pages as it stands there.
         let shown = Path::new(PROJECT).join("docs/many-machines/extensions.conf");
         fs::copy(shown, run.join("etc/many-machines.conf")).expect("the pages have no dialplan");
         link_data(root, &run.join("data"));
@@ -95,7 +95,7 @@ impl Asterisk {
         runner.arg(if root.is_empty() { "/" } else { root }).arg(&inside);
         if let Some(address) = name_server {
             let file = run.join("resolv.conf");
-            fs::write(&file, format!("nameserver {address}\n")).expect("the name server cannot be written down");
+            fs::write(&file, format!("nameserver {address}\n")).expect("the name server cannot be configured");
             runner.arg(file);
         }
         let mut runner = runner
@@ -126,16 +126,16 @@ impl Asterisk {
         );
         asterisk.control = Mutex::new(Some(ami));
         asterisk.booted = asterisk.console_length();
-        // From now on the console holds every line of every AGI session: what transcripts are made of.
+        // From now on the console holds every line of every AGI session, from which transcripts are made.
         asterisk.cli("agi set debug on");
         asterisk
     }
 
-    /// The program under test, its scripts and its sounds, where Asterisk looks for such.
+    /// Installs the program under test, its scripts and its sounds where Asterisk looks for them.
     fn install_project(&self) {
         if let Some(program) = option_env!("CARGO_BIN_EXE_agi-rhai") {
             let to = self.agi_dir().join("agi-rhai");
-            // A link costs nothing; over a file system's border it must be a copy.
+            // A link is free; across file systems it must be a copy.
             if fs::hard_link(program, &to).is_err() {
                 fs::copy(program, &to).expect("agi-rhai cannot be copied to where Asterisk finds it");
             }
@@ -149,13 +149,13 @@ impl Asterisk {
         }
     }
 
-    /// Where Asterisk looks for AGI programs, and agi-rhai for scripts; as this process sees it.
+    /// Where Asterisk looks for AGI programs and agi-rhai for scripts, as this process sees it.
     pub fn agi_dir(&self) -> PathBuf {
         self.run.join("agi-bin")
     }
 
-    /// The sounds folder: prompts are looked for in its `en/`, then in itself, where RECORD FILE writes; as this process
-    /// sees it.
+    /// The sounds folder as this process sees it. Prompts are looked up in its `en/` and then in the folder itself,
+    /// into which RECORD FILE writes.
     pub fn sounds_dir(&self) -> PathBuf {
         self.run.join("data/sounds")
     }
@@ -167,27 +167,27 @@ impl Asterisk {
         PathBuf::from(format!("{root}{}", link.display())).join("core-en_US.xml")
     }
 
-    /// The path by which Asterisk, and the programs it starts, know a file of this run.
+    /// Returns the path by which Asterisk and the programs it starts know a file of this run.
     pub fn inside(&self, path: &Path) -> String {
         let within = path.strip_prefix(&self.run).expect("the path is not within this run's folder");
         format!("{}/{}", self.inside, within.display())
     }
 
-    /// Puts a script of the test's own beside the others. Names are shared by all tests of the process.
+    /// Adds a script of the test. All tests of the process share the names.
     pub fn script(&self, name: &str, text: &str) {
         let path = self.agi_dir().join(name);
         fs::create_dir_all(path.parent().expect("the path has a parent")).expect("the script's folder cannot be made");
         fs::write(path, text).expect("the script cannot be written");
     }
 
-    /// A program in the AGI directory, for instance `#!/bin/sh`.
+    /// Adds a program to the AGI directory, such as `#!/bin/sh`.
     pub fn program(&self, name: &str, text: &str) {
         self.script(name, text);
         let path = self.agi_dir().join(name);
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("the program cannot be made executable");
     }
 
-    /// What a command typed on Asterisk's console prints.
+    /// Returns the output of a command on Asterisk's console.
     pub fn cli(&self, command: &str) -> String {
         let mut control = self.control.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let ami = control.as_mut().expect("the manager connection is made at the start");
@@ -195,7 +195,7 @@ impl Asterisk {
         response.all("Output").collect::<Vec<_>>().join("\n")
     }
 
-    /// A value of AstDB; None when there is none.
+    /// Returns a value of AstDB.
     pub fn database_get(&self, family: &str, key: &str) -> Option<String> {
         let shown = self.cli(&format!("database get {} {}", cli_word(family), cli_word(key)));
         shown.strip_prefix("Value: ").map(str::to_owned)
@@ -205,7 +205,7 @@ impl Asterisk {
         self.cli(&format!("database put {} {} {}", cli_word(family), cli_word(key), cli_word(value)));
     }
 
-    /// All that Asterisk has put on its console since it was up, every AGI line included.
+    /// Returns everything on Asterisk's console since it was up, including every AGI line.
     pub fn console(&self) -> String {
         self.console_from(self.booted)
     }
@@ -224,17 +224,17 @@ impl Asterisk {
         fs::metadata(self.run.join("log/console.log")).map_or(0, |file| file.len())
     }
 
-    /// What the programs Asterisk started have written to stderr.
+    /// Returns what the programs that Asterisk started have written to stderr.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.run.join("log/stderr")).unwrap_or_default()).into_owned()
     }
 
-    /// A manager connection of the caller's own.
+    /// Opens another manager connection.
     pub fn ami(&self) -> Ami {
         Ami::login(self.port, &self.secret).expect("Asterisk refuses a manager connection")
     }
 
-    /// Where manager connections are made, for a program under test that makes its own: port, user and secret.
+    /// Returns port, user and secret for a program under test that opens its own manager connection.
     pub fn manager(&self) -> (u16, &'static str, &str) {
         (self.port, "rig", &self.secret)
     }
@@ -245,24 +245,24 @@ impl Asterisk {
         // The whole console is long after some hundred calls.
         let console = self.console_length();
         let (caller, game) = ids();
-        // Or every connection would be told of every call.
+        // Otherwise every connection would get the events of every call.
         let told = ami.action("Filter", &[("Operation", "Add"), ("Filter", &format!("Uniqueid: {game}"))]);
         assert!(told.get("Response") == "Success", "Asterisk takes no filter: {told:?}");
         place(&mut ami, &call, &caller, &game);
         Running { asterisk: self, console, ami, caller, game, begun: Instant::now(), seen: Vec::new(), ended: false }
     }
 
-    /// For more calls at a time than can be listened to one by one.
+    /// For more calls at a time than can be followed one by one.
     pub fn crowd(&self) -> Crowd {
         Crowd { ami: self.ami(), members: Vec::new(), numbers: HashMap::new() }
     }
 }
 
-/// Unique ids for the two legs of a call: the phone's, and the one AGI runs on.
+/// Returns unique ids for the two legs of a call: the phone's, and the one AGI runs on.
 fn ids() -> (String, String) {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let number = CALLS.fetch_add(1, Ordering::Relaxed);
-    // All of one length: Asterisk takes an id for used when it is the beginning of one that is.
+    // All of one length: Asterisk considers an id used when it is the beginning of one that is.
     (format!("caller-{number:06}"), format!("game-{number:06}"))
 }
 
@@ -278,7 +278,7 @@ fn place(ami: &mut Ami, call: &Call, caller: &str, game: &str) {
         ("Priority", "1"),
         ("Timeout", "600000"),
         ("Async", "true"),
-        // Ids of our own choice: events of either leg are known from the first one on.
+        // We choose the ids, so that events of either leg are known from the first one on.
         ("ChannelId", caller),
         ("OtherChannelId", game),
     ];
@@ -309,7 +309,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// `AGI(agi-rhai,SCRIPT,ARGS...)`. Commas, quotes and what else the dialplan would read in them is escaped.
+    /// `AGI(agi-rhai,SCRIPT,ARGS...)`. Commas, quotes and other special characters of the dialplan are escaped.
     pub fn script(script: &str, args: &[&str]) -> Call {
         Call::request("agi-rhai", &[&[script], args].concat())
     }
@@ -331,8 +331,8 @@ impl Call {
         Call { extension: "eagi", ..self }
     }
 
-    /// By the dialplan of the pages, for more than one machine: a script with its query, at `agi://` or `hagi://` and a
-    /// host.
+    /// A call through the dialplan of the pages for several machines: a script with its query, at `agi://` or `hagi://`
+    /// and a host.
     pub fn shared(script: &str, machines: &str) -> Call {
         Call { extension: "shared", ..Call::agi(script) }.variable("GAMES", machines)
     }
@@ -342,12 +342,12 @@ impl Call {
         Call { extension: "twice", ..self }
     }
 
-    /// The script starts in the `h` extension, when the channel is already hung up.
+    /// The script starts in the `h` extension, when the channel has already hung up.
     pub fn dead(self) -> Call {
         Call { context: "dead", ..self }
     }
 
-    /// A channel variable, there when the script starts.
+    /// Sets a channel variable before the script starts.
     pub fn variable(mut self, name: &str, value: &str) -> Call {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
@@ -358,31 +358,31 @@ impl Call {
         Call { caller_id: Some(id.to_owned()), ..self }
     }
 
-    /// The caller's line carries a steady tone, once the call is answered.
+    /// The caller's line carries a steady tone once the call is answered.
     pub fn sounding(self) -> Call {
         Call { caller: "tone", ..self }
     }
 
-    /// The caller plays this sound file over and over, once the call is answered.
+    /// The caller plays this sound file over and over once the call is answered.
     pub fn speaking(self, sound: &str) -> Call {
         Call { caller: "speaks", ..self }.variable("RIG_SOUND", sound)
     }
 
-    /// The caller presses these keys (`w` waits half a second) so many seconds after the answer.
+    /// The caller presses these keys (`w` waits half a second) this many seconds after the answer.
     pub fn pressing(self, keys: &str, after: f32) -> Call {
         Call { caller: "presses", ..self }.variable("RIG_KEYS", keys).variable("RIG_AFTER", &after.to_string())
     }
 
-    /// The caller hangs up so many seconds after the answer.
+    /// The caller hangs up this many seconds after the answer.
     pub fn hanging_up(self, after: f32) -> Call {
         Call { caller: "hangs-up", ..self }.variable("RIG_AFTER", &after.to_string())
     }
 }
 
-/// A call under way, and the person at its phone.
+/// A call in progress, and the person at its phone.
 pub struct Running {
     asterisk: &'static Asterisk,
-    /// Where in the console's text the call begins.
+    /// Where the call begins in the console's text.
     console: u64,
     ami: Ami,
     /// Unique ids of the two legs of the Local channel: the phone's, and the one AGI runs on.
@@ -395,14 +395,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for an event of the game's leg; None when the call ended first.
+    /// Waits for an event of the game's leg; `None` if the call ended first.
     pub fn event(&mut self, wanted: impl Fn(&Message) -> bool) -> Option<Message> {
         let until = Instant::now() + PATIENCE;
         while !self.ended {
             let game = self.game.clone();
             let left = until.saturating_duration_since(Instant::now());
             let Some(event) = self.ami.event(left, |event| event.get("Uniqueid") == game) else {
-                panic!("nothing of what the test waits for came of the call in {PATIENCE:?}. {}", self.story());
+                panic!("the call did nothing that the test waits for within {PATIENCE:?}. {}", self.story());
             };
             self.ended = event.is("Hangup");
             let found = wanted(&event);
@@ -414,12 +414,12 @@ impl Running {
         None
     }
 
-    /// The next AGI command, when Asterisk begins to carry it out; None when the call ended first.
+    /// Returns the next AGI command when Asterisk begins to execute it; `None` if the call ended first.
     pub fn command(&mut self) -> Option<String> {
         self.event(|event| event.is("AGIExecStart")).map(|event| event.get("Command").to_owned())
     }
 
-    /// Waits until Asterisk begins to carry out a command that starts so; the call must not end before.
+    /// Waits until Asterisk begins to execute a command that starts like this. The call must not end before.
     pub fn wait_for(&mut self, start: &str) -> String {
         let found = self.event(|event| event.is("AGIExecStart") && event.get("Command").starts_with(start));
         let Some(event) = found else {
@@ -428,7 +428,7 @@ impl Running {
         event.get("Command").to_owned()
     }
 
-    /// Presses these keys, 100 ms each and 100 ms apart; returns when the last is released.
+    /// Presses these keys, 100 ms each and 100 ms apart. Returns when the last one is released.
     pub fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             let (channel, key) = (self.channel(), key.to_string());
@@ -439,7 +439,7 @@ impl Running {
         }
     }
 
-    /// Presses these keys, so far apart; returns when the last has been pressed.
+    /// Presses these keys at this interval. Returns when the last one has been pressed.
     pub fn type_keys(&mut self, keys: &str, every: Duration) {
         let channel = self.channel();
         let begun = Instant::now();
@@ -457,23 +457,23 @@ impl Running {
         self.ami.action("SendText", &[("Channel", &channel), ("Message", text)]);
     }
 
-    /// The caller hangs up.
+    /// Hangs up as the caller.
     pub fn hangup(&mut self) {
         let channel = self.caller.clone();
         self.ami.action("Hangup", &[("Channel", &channel), ("Cause", "16")]);
     }
 
-    /// Any other manager action.
+    /// Sends any other manager action.
     pub fn action(&mut self, name: &str, headers: &[(&str, &str)]) -> Message {
         self.ami.action(name, headers)
     }
 
-    /// The unique id of the channel AGI runs on.
+    /// Returns the unique id of the channel AGI runs on.
     pub fn unique_id(&self) -> &str {
         &self.game
     }
 
-    /// The name of the channel AGI runs on.
+    /// Returns the name of the channel AGI runs on.
     pub fn channel(&mut self) -> String {
         if self.seen.is_empty() {
             self.event(|_| true);
@@ -488,7 +488,7 @@ impl Running {
         Ending::read(&self.seen, self.begun.elapsed())
     }
 
-    /// The AGI commands so far, as Asterisk carried them out: one without an end yet has no code.
+    /// Returns the AGI commands that Asterisk has executed. One that hasn't ended yet has no code.
     pub fn executed(&self) -> Vec<Executed> {
         let mut executed = Vec::<(String, Executed)>::new();
         for event in &self.seen {
@@ -506,14 +506,14 @@ impl Running {
         executed.into_iter().map(|(_, command)| command).collect()
     }
 
-    /// Every line that went over the wire on this channel so far, in order, the environment included.
+    /// Returns every line on the wire of this channel so far, in order, including the environment.
     pub fn transcript(&mut self) -> Vec<Line> {
         let channel = self.channel();
         self.settle();
         transcript(&self.asterisk.console_from(self.console), &channel)
     }
 
-    /// For the message of a test that fails.
+    /// Describes the call, for the message of a test that fails.
     pub fn story(&mut self) -> String {
         if self.seen.is_empty() {
             return format!("Nothing came of the call. Asterisk's console:\n{}", self.asterisk.console());
@@ -522,14 +522,14 @@ impl Running {
         format!("Its dialogue:\n{dialogue}\nstderr of all programs so far:\n{}", self.asterisk.stderr())
     }
 
-    /// Asterisk's console file lags a little behind its events: waits until it holds what these say.
+    /// Asterisk's console file lags a little behind its events. Waits until it holds what these report.
     fn settle(&mut self) {
         let channel = self.channel();
         let executed = self.executed();
         let ends = format!("<{channel}>AGI Script ");
         let count = |wanted: &dyn Fn(&Message) -> bool| self.seen.iter().filter(|event| wanted(event)).count();
-        // Such a line is not left by a program that was not found, by a server that nobody answers at, and by a server that
-        // tells of a fault.
+        // No such line comes from a program that wasn't found, a server that cannot be reached, or a server that
+        // reports a fault.
         let (apps, status) = (["AGI", "EAGI"], |word| {
             count(&|event| event.get("Variable") == "AGISTATUS" && event.get("Value") == word)
         });
@@ -551,7 +551,7 @@ impl Running {
     }
 }
 
-/// Many calls at a time, on one manager connection.
+/// Many calls at a time on one manager connection.
 pub struct Crowd {
     ami: Ami,
     members: Vec<Member>,
@@ -569,7 +569,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// The AGI commands so far.
+    /// Returns the AGI commands so far.
     pub fn commands(&self) -> impl Iterator<Item = &str> {
         self.seen.iter().filter(|event| event.is("AGIExecStart")).map(|event| event.get("Command"))
     }
@@ -586,14 +586,14 @@ impl Member {
         self.ended.is_some()
     }
 
-    /// What it came to, or has come to so far.
+    /// Returns the outcome so far.
     pub fn ending(&self) -> Ending {
         Ending::read(&self.seen, self.ended.unwrap_or_else(Instant::now) - self.placed)
     }
 }
 
 impl Crowd {
-    /// Places a call; its number among the members.
+    /// Places a call. Returns its number among the members.
     pub fn place(&mut self, call: &Call) -> usize {
         let placed = Instant::now();
         let (caller, game) = ids();
@@ -607,7 +607,7 @@ impl Crowd {
         &self.members
     }
 
-    /// Listens for this long.
+    /// Reads events for this long.
     pub fn listen(&mut self, length: Duration) {
         let until = Instant::now() + length;
         loop {
@@ -622,7 +622,7 @@ impl Crowd {
         }
     }
 
-    /// Listens until this is so.
+    /// Reads events until the condition holds.
     #[track_caller]
     pub fn listen_until(&mut self, what: &str, so: impl Fn(&[Member]) -> bool) {
         let until = Instant::now() + PATIENCE;
@@ -637,18 +637,18 @@ impl Crowd {
         }
     }
 
-    /// A key of one caller, which is not waited for.
+    /// Presses a key of one caller without waiting.
     pub fn press(&mut self, number: usize, key: &str) {
         let channel = self.members[number].channel().to_owned();
         self.ami.action("PlayDTMF", &[("Channel", &channel), ("Digit", key), ("Duration", "100"), ("Receive", "true")]);
     }
 
-    /// One caller hangs up.
+    /// Hangs up one caller.
     pub fn hang_up(&mut self, number: usize) {
         self.ami.action("Hangup", &[("Channel", &self.members[number].caller), ("Cause", "16")]);
     }
 
-    /// All of them, once they have ended.
+    /// Returns the outcomes of all calls once they have ended.
     #[track_caller]
     pub fn endings(&mut self) -> Vec<Ending> {
         self.listen_until("all calls end", |members| members.iter().all(Member::has_ended));
@@ -656,11 +656,11 @@ impl Crowd {
     }
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Ending {
     pub agistatus: String,
-    /// `AGI_RHAI_STATUS` and `AGI_RHAI_ERROR`; empty when they were never set.
+    /// `AGI_RHAI_STATUS` and `AGI_RHAI_ERROR`; empty if they were never set.
     pub status: String,
     pub error: String,
     /// Whether the extension went on after AGI.
@@ -668,12 +668,12 @@ pub struct Ending {
     pub lasted: Duration,
     /// Every channel variable set during the call, with its last value.
     pub variables: BTreeMap<String, String>,
-    /// What the dialplan did: `context,extension,priority Application(data)`.
+    /// The steps of the dialplan: `context,extension,priority Application(data)`.
     pub steps: Vec<String>,
 }
 
 impl Ending {
-    /// Out of the events of the game's leg.
+    /// Reads the outcome from the events of the game's leg.
     fn read(events: &[Message], lasted: Duration) -> Ending {
         let mut variables = BTreeMap::new();
         let mut steps = Vec::new();
@@ -705,8 +705,8 @@ impl Ending {
     }
 }
 
-/// An AGI command as Asterisk reports it. `code` is 200, 510, 511, 520 or -1, `result` a word such as `Success`: the
-/// reply itself is in the transcript only.
+/// An AGI command as Asterisk reports it. `code` is 200, 510, 511, 520 or -1, `result` a word such as `Success`. The
+/// reply itself is only in the transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executed {
     pub command: String,
@@ -714,7 +714,7 @@ pub struct Executed {
     pub result: String,
 }
 
-/// A line on the wire, without its end.
+/// A line on the wire, without its line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// From the script.
@@ -723,7 +723,7 @@ pub enum Line {
     Asterisk(String),
 }
 
-/// As text: `C:` the script's lines, `S:` Asterisk's.
+/// Renders lines as text: `C:` for the script's lines, `S:` for Asterisk's.
 pub fn render(lines: &[Line]) -> String {
     let text = |line: &Line| match line {
         Line::Script(line) => format!("C: {line}\n"),
@@ -732,11 +732,11 @@ pub fn render(lines: &[Line]) -> String {
     lines.iter().map(text).collect()
 }
 
-/// The lines of one channel, out of a console with `agi set debug on`.
+/// Extracts the lines of one channel from a console with `agi set debug on`.
 fn transcript(console: &str, channel: &str) -> Vec<Line> {
     let (sent, heard) = (format!("<{channel}>AGI Tx >> "), format!("<{channel}>AGI Rx << "));
     let mut lines: Vec<Line> = Vec::new();
-    // Whether the last line was Asterisk's on this channel: a value may hold line ends.
+    // Whether the last line was Asterisk's on this channel: a value may contain line ends.
     let mut open = false;
     for text in console.lines() {
         if let Some((_, line)) = text.split_once(&sent) {
@@ -754,7 +754,7 @@ fn transcript(console: &str, channel: &str) -> Vec<Line> {
     lines
 }
 
-/// Whether a line of the console starts a message of its own: `[2026-01-31 12:00:00.000] `.
+/// Whether a line of the console begins a new message: `[2026-01-31 12:00:00.000] `.
 fn starts_record(line: &str) -> bool {
     let bytes = line.as_bytes();
     bytes.len() > 25 && bytes[0] == b'[' && bytes[5] == b'-' && bytes[24] == b']'
@@ -765,7 +765,7 @@ fn starts_record(line: &str) -> bool {
 pub struct Message(Vec<(String, String)>);
 
 impl Message {
-    /// The value of a header, empty when there is none.
+    /// Returns the value of a header; empty if there is none.
     pub fn get(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
     }
@@ -780,7 +780,7 @@ impl Message {
     }
 }
 
-/// A connection to the manager interface. A thread reads it, so an idle test never makes Asterisk wait.
+/// A connection to the manager interface. A thread reads from it, so an idle test never makes Asterisk wait.
 pub struct Ami {
     stream: TcpStream,
     incoming: Receiver<Message>,
@@ -814,7 +814,7 @@ impl Ami {
         Ok(ami)
     }
 
-    /// Asks for something and waits for the response.
+    /// Sends an action and waits for the response.
     pub fn action(&mut self, name: &str, headers: &[(&str, &str)]) -> Message {
         self.try_action(name, headers).unwrap_or_else(|error| panic!("Asterisk does not answer to {name}: {error}"))
     }
@@ -840,7 +840,7 @@ impl Ami {
         }
     }
 
-    /// The next event of this kind within this time. Others before it are dropped.
+    /// Returns the next event of this kind within this time. Drops others before it.
     pub fn event(&mut self, within: Duration, wanted: impl Fn(&Message) -> bool) -> Option<Message> {
         let until = Instant::now() + within;
         loop {
@@ -897,7 +897,7 @@ fn read_message(reader: &mut impl BufRead) -> Option<Message> {
     }
 }
 
-/// For the arguments of an application, and for AMI's `Variable:`, which is read alike.
+/// Escapes the arguments of an application, or AMI's `Variable:`, which is parsed alike.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for letter in text.chars() {
@@ -909,7 +909,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Undoes what AMI does to the value of a VarSet.
+/// Undoes AMI's escaping of the value of a VarSet.
 fn unescape(text: &str) -> String {
     let mut plain = String::new();
     let mut letters = text.chars();
@@ -932,8 +932,8 @@ fn cli_word(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Whether this process may give an Asterisk a name server of its own; else why not.
-pub fn may_have_own_names() -> Result<(), String> {
+/// Returns why this process cannot give an Asterisk its own name server, if it cannot.
+pub fn can_set_name_server() -> Result<(), String> {
     let tried = Command::new("unshare")
         .args(["--mount", "--pid", "--fork", "mount", "--bind", "/etc/resolv.conf", "/etc/resolv.conf"])
         .output();
@@ -944,13 +944,14 @@ pub fn may_have_own_names() -> Result<(), String> {
     }
 }
 
-/// A port free at this moment. Another may take it before Asterisk does; then Asterisk does not come up, and says so.
+/// Returns a port that is free now. If another process takes it before Asterisk does, Asterisk doesn't start and says
+/// so.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port on 127.0.0.1");
     listener.local_addr().expect("a bound listener has an address").port()
 }
 
-/// The package's own prompts and its command reference (520 quotes it), linked from where this build keeps them.
+/// Links the package's own prompts and its command reference (quoted by 520) from where this build keeps them.
 fn link_data(root: &str, data: &Path) {
     let outside = |path: &Path| PathBuf::from(format!("{root}{}", path.display()));
     let package = ["/usr/share/asterisk", "/var/lib/asterisk", "/usr/local/share/asterisk"]
@@ -959,7 +960,7 @@ fn link_data(root: &str, data: &Path) {
         .find(|package| outside(&package.join("sounds")).join("en").symlink_metadata().is_ok())
         .expect("this Asterisk has no English sounds: install asterisk-core-sounds-en-gsm or its like");
     symlink(package.join("documentation"), data.join("documentation")).expect("a link to the reference cannot be made");
-    // A folder of links, not a link to the folder: the project's prompts go beside them.
+    // A folder of links instead of a link to the folder: the project's prompts are added to it.
     let mut sounds = package.join("sounds/en");
     while let Ok(target) = fs::read_link(outside(&sounds)) {
         sounds = sounds.parent().expect("the folder has a parent").join(target);
@@ -978,7 +979,7 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         if entry.is_dir() {
             copy_tree(&entry, &target)?;
         } else {
-            // What is in the way is a link of the package's: never write through it.
+            // If the target exists, it is a link of the package's: never write through it.
             let _ = fs::remove_file(&target);
             fs::copy(&entry, &target)?;
         }

@@ -1,4 +1,4 @@
-//! `agi-rhai serve` as a process of its own, as an operator runs it.
+//! `agi-rhai serve` as a separate process, as an operator runs it.
 #![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
 #![allow(clippy::disallowed_methods, reason = "processes live in real time")]
 
@@ -14,15 +14,15 @@ use std::{fs, thread};
 /// Longer than anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process that ends with this value, and with the process of the tests however that ends.
-pub struct Kept {
+/// A process that ends with this value, and with the test process in whatever way that ends.
+pub struct ChildProcess {
     child: Child,
-    /// The watchdog kills the process when this pipe closes without a word.
+    /// The watchdog kills the process when this pipe closes without a message.
     leash: Option<ChildStdin>,
 }
 
-impl Kept {
-    pub fn start(command: &mut Command) -> Kept {
+impl ChildProcess {
+    pub fn start(command: &mut Command) -> ChildProcess {
         let child = command.stdin(Stdio::null()).spawn().expect("the program cannot be started");
         let mut watchdog = Command::new("sh")
             .args(["-c", "read -r word || kill -KILL \"$1\"", "sh", &child.id().to_string()])
@@ -32,7 +32,7 @@ impl Kept {
             .expect("there is no sh");
         let leash = watchdog.stdin.take();
         thread::spawn(move || watchdog.wait());
-        Kept { child, leash }
+        ChildProcess { child, leash }
     }
 
     pub fn id(&self) -> u32 {
@@ -41,14 +41,14 @@ impl Kept {
 
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(sent.expect("there is no kill").success(), "SIG{name} reaches nobody");
+        assert!(sent.expect("there is no kill").success(), "cannot send SIG{name}");
     }
 
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().expect("the process cannot be waited for").is_some()
     }
 
-    /// Its exit code; None if a signal ended it.
+    /// Waits for it. Returns its exit code; `None` if a signal ended it.
     pub fn wait(&mut self) -> Option<i32> {
         let until = Instant::now() + 2 * PATIENCE;
         loop {
@@ -61,11 +61,11 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // The number may be another's by now: the watchdog is told to leave it alone.
+        // The process id may belong to another process by now: the watchdog must not kill it.
         if let Some(mut leash) = self.leash.take() {
             let _ = leash.write_all(b"over\n");
         }
@@ -74,12 +74,12 @@ impl Drop for Kept {
 
 /// A FastAGI server, its folder of scripts and its log.
 pub struct Server {
-    pub process: Kept,
+    pub process: ChildProcess,
     pub port: u16,
     folder: Folder,
 }
 
-/// What `agi-rhai calls` tells of a call, as far as tests ask.
+/// The fields of a call in `agi-rhai calls` that tests use.
 #[derive(Clone, Debug)]
 pub struct LiveCall {
     pub id: String,
@@ -91,19 +91,19 @@ pub struct LiveCall {
 }
 
 impl Server {
-    /// A server of its own folder, which holds the scripts of the repository.
+    /// Starts a server with a folder of its own, which holds the scripts of the repository.
     pub fn start(options: &[&str]) -> Server {
         Server::start_on(free_port(), options)
     }
 
-    /// The same on this port.
+    /// Starts one on this port.
     pub fn start_on(port: u16, options: &[&str]) -> Server {
         let folder = Folder::new();
         copy_scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"), &folder.path("scripts"));
         Server { process: begin(&folder, port, options), port, folder }.ready(0)
     }
 
-    /// Starts it once more, where it was and with the scripts it had.
+    /// Starts it again with the same port and scripts.
     pub fn start_again(&mut self, options: &[&str]) {
         let said = self.log().len();
         self.process = begin(&self.folder, self.port, options);
@@ -123,12 +123,12 @@ impl Server {
         }
     }
 
-    /// `agi://` and what AGI() is to be asked for.
+    /// Returns the `agi://` address for a request.
     pub fn url(&self, request: &str) -> String {
         format!("agi://127.0.0.1:{}/{request}", self.port)
     }
 
-    /// The log, once nothing more comes: it is written in bunches, a little after what it tells.
+    /// Returns the log once it no longer grows: it is written in batches, a little after the events.
     pub fn log(&self) -> String {
         let read = || fs::read(self.folder.path("log")).unwrap_or_default();
         let mut log = read();
@@ -143,7 +143,7 @@ impl Server {
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Waits until the log holds this text behind what it held already.
+    /// Waits until the log holds this text after this position.
     pub fn wait_log(&self, from: usize, text: &str) {
         let until = Instant::now() + PATIENCE;
         while !self.log()[from..].contains(text) {
@@ -154,14 +154,14 @@ impl Server {
 
     /// Saves a script.
     pub fn save(&self, name: &str, text: &str) {
-        self.folder.file(&format!("scripts/{}", whole(name)), text);
+        self.folder.file(&format!("scripts/{}", with_extension(name)), text);
     }
 
-    /// Saves a script and waits until it is the one new calls get.
+    /// Saves a script and waits until new calls get it.
     pub fn script(&self, name: &str, text: &str) {
         let said = self.log().len();
         self.save(name, text);
-        let name = whole(name);
+        let name = with_extension(name);
         let until = Instant::now() + PATIENCE;
         let told = [format!("{name} is live"), format!("{name} is mended"), format!("/{name}:")];
         while !told.iter().any(|told| self.log()[said..].contains(told)) {
@@ -174,19 +174,19 @@ impl Server {
         self.folder.path("control.sock")
     }
 
-    /// What the program `agi-rhai calls` says, with these words behind it.
+    /// Returns the output of `agi-rhai calls` with these arguments.
     pub fn calls_program(&self, words: &[&str]) -> Output {
         let control = self.control();
         let mut command = agi_rhai(["calls", "--control", control.to_str().expect("a path in UTF-8")]);
         command.args(words).output().expect("the program cannot be started")
     }
 
-    /// Its calls, oldest first.
+    /// Returns its calls, oldest first.
     pub fn calls(&self) -> Vec<LiveCall> {
         let mut socket = UnixStream::connect(self.control()).expect("the server has no control socket");
-        socket.write_all(b"calls\n").expect("the control socket takes nothing");
+        socket.write_all(b"calls\n").expect("the control socket accepts nothing");
         let mut rows = String::new();
-        socket.read_to_string(&mut rows).expect("the control socket says nothing");
+        socket.read_to_string(&mut rows).expect("the control socket sends nothing");
         let call = |row: &str| {
             let cells: Vec<&str> = row.split('\t').collect();
             let cell = |number: usize| cells[number].to_owned();
@@ -196,7 +196,7 @@ impl Server {
         rows.lines().take_while(|row| !row.is_empty()).map(call).collect()
     }
 
-    /// The call on this channel, once it is about this.
+    /// Waits for the call on this channel to be doing this.
     pub fn wait_call(&self, channel: &str, doing: &str) -> LiveCall {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -210,19 +210,19 @@ impl Server {
     }
 }
 
-/// `.rhai` may be left out.
-fn whole(name: &str) -> String {
+/// Appends `.rhai` if it is missing.
+fn with_extension(name: &str) -> String {
     if name.contains('.') { name.to_owned() } else { format!("{name}.rhai") }
 }
 
-fn begin(folder: &Folder, port: u16, options: &[&str]) -> Kept {
+fn begin(folder: &Folder, port: u16, options: &[&str]) -> ChildProcess {
     let path = |name: &str| folder.path(name).to_str().expect("a path in UTF-8").to_owned();
     let mut command = agi_rhai(["serve", "--listen", &format!("127.0.0.1:{port}")]);
     command.args(["--scripts", &path("scripts"), "--control", &path("control.sock"), "--log", &path("log")]);
-    Kept::start(command.args(options).stdout(Stdio::null()).stderr(Stdio::inherit()))
+    ChildProcess::start(command.args(options).stdout(Stdio::null()).stderr(Stdio::inherit()))
 }
 
-/// The scripts only: of sounds Asterisk has its own copy.
+/// Copies only scripts: Asterisk has its own copy of the sounds.
 fn copy_scripts(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the folder of scripts cannot be made");
     for entry in fs::read_dir(from).expect("the scripts cannot be listed") {

@@ -1,4 +1,4 @@
-//! What the tests are built with.
+//! Helpers of the tests.
 
 pub mod asterisk;
 pub mod machine;

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What Asterisk 22 opens a call with.
+/// The opening block that Asterisk 22 sends.
 pub const ENVIRONMENT: &str = "\
 agi_request: agi-rhai
 agi_channel: Local/s@game-00000001;1
@@ -35,20 +35,24 @@ agi_arg_1: game.rhai
 
 ";
 
-/// Nothing here takes longer, however busy the machine is.
+/// Longer than anything takes here, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder of a test's own, gone when it is dropped.
+/// A temporary folder, removed when it is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("folder-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        Self::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+        Self::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(Self::name()))
     }
 
-    /// At this place.
+    /// A name no other folder has.
+    pub fn name() -> String {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        format!("folder-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
+    }
+
+    /// Makes the folder at this place.
     pub fn at(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         Self(folder.canonicalize().unwrap())
@@ -58,7 +62,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes a file and tells its path.
+    /// Writes a file and returns its path.
     pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -73,32 +77,32 @@ impl Drop for Folder {
     }
 }
 
-/// The program under test.
+/// Returns the path of the program under test.
 pub fn program() -> &'static str {
-    // Not `env!`: without the feature `cli` there is none, and the tests are to compile all the same.
+    // Not `env!`: without the feature `cli` there is no program, and the tests must still compile.
     match option_env!("CARGO_BIN_EXE_agi-rhai") {
         Some(program) => program,
         None => panic!("these tests need the feature `cli`"),
     }
 }
 
-/// The program with these arguments, not started yet; nothing of this machine's settings reaches it.
+/// Returns a command for the program with these arguments, which none of this machine's settings reach.
 pub fn agi_rhai<I: IntoIterator<Item: AsRef<std::ffi::OsStr>>>(args: I) -> Command {
     let mut command = Command::new(program());
     command.args(args);
-    bare(&mut command);
+    clear_environment(&mut command);
     command
 }
 
-/// Takes the settings of this machine away.
-pub fn bare(command: &mut Command) {
+/// Removes this machine's settings from the environment.
+pub fn clear_environment(command: &mut Command) {
     command.env_remove("AST_AGI_DIR");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AGI_RHAI_")) {
         command.env_remove(name);
     }
 }
 
-/// A program that runs, and Asterisk's end of it.
+/// A running program, and Asterisk's end of it.
 pub struct Process {
     child: Child,
     input: Option<ChildStdin>,
@@ -114,7 +118,7 @@ pub struct Ended {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     pub stderr: String,
-    /// All it said.
+    /// The lines it sent.
     pub lines: Vec<String>,
     pub took: Duration,
 }
@@ -149,14 +153,14 @@ impl Process {
         process
     }
 
-    /// Sends bytes; that nobody reads them is no error.
+    /// Sends bytes. It is no error if nobody reads them.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         if let Some(input) = &mut self.input {
             let _ = input.write_all(bytes.as_ref()).and_then(|()| input.flush());
         }
     }
 
-    /// The next line it says; `None` when it has closed its end.
+    /// Returns the next line it sends; `None` when it has closed its end.
     pub fn line(&mut self) -> Option<String> {
         match self.output.recv_timeout(PATIENCE) {
             Ok(line) => {
@@ -166,40 +170,40 @@ impl Process {
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 let _ = self.child.kill();
-                panic!("no line came within {PATIENCE:?}; so far: {:#?}", self.lines);
+                panic!("no line arrived within {PATIENCE:?}; so far: {:#?}", self.lines);
             }
         }
     }
 
-    /// The next line it says has to be this one; it gets this reply.
+    /// Expects this line next, and replies to it.
     #[track_caller]
     pub fn answer(&mut self, line: &str, reply: &str) {
         assert_eq!(self.line().as_deref(), Some(line));
         self.send(format!("{reply}\n"));
     }
 
-    /// Tells the hangup as Asterisk does.
+    /// Reports the hangup as Asterisk does.
     pub fn hang_up(&self) {
         let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
-    /// How long it has run.
+    /// Returns how long it has run.
     pub fn took(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// Closes the line to it.
+    /// Closes the connection to it.
     pub fn close(&mut self) {
         self.input = None;
     }
 
-    /// Answers every line with `200 result=1` until it ends.
+    /// Replies to every line with `200 result=1` until it ends.
     pub fn end(self) -> Ended {
         self.end_with(|_| Some("200 result=1".to_owned()))
     }
 
-    /// Answers every line so until it ends; `None` closes the line.
+    /// Replies to every line until it ends; `None` closes the connection.
     pub fn end_with(mut self, mut answer: impl FnMut(&str) -> Option<String>) -> Ended {
         while let Some(line) = self.line() {
             match answer(&line) {
@@ -213,7 +217,7 @@ impl Process {
                 Some(status) => break status,
                 None if self.began.elapsed() > 2 * PATIENCE => {
                     let _ = self.child.kill();
-                    panic!("it does not end; so far: {:#?}", self.lines);
+                    panic!("the program does not end; so far: {:#?}", self.lines);
                 }
                 None => std::thread::sleep(Duration::from_millis(1)),
             }
@@ -224,21 +228,21 @@ impl Process {
 }
 
 impl Ended {
-    /// The exit code, with all that was said where it is not this one.
+    /// Checks the exit code. Shows everything it printed if it differs.
     #[track_caller]
     pub fn code(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
-    /// On stderr there is this text.
+    /// Checks that stderr contains this text.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {
         assert!(self.stderr.contains(text), "no {text:?} in {self:#?}");
         self
     }
 
-    /// Among the lines sent there is this one.
+    /// Checks that this line is among those sent.
     #[track_caller]
     pub fn sent(&self, line: &str) -> &Self {
         assert!(self.lines.iter().any(|l| l == line), "no line {line:?} in {self:#?}");

@@ -1,4 +1,4 @@
-//! `agi-rhai serve` as a process, and Asterisk's side of FastAGI against it, to the byte.
+//! `agi-rhai serve` as a process, and Asterisk's side of FastAGI, byte by byte.
 #![expect(clippy::disallowed_methods, reason = "processes live in real time")]
 
 use super::process::{ENVIRONMENT, Folder, agi_rhai};
@@ -15,23 +15,23 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, however busy the machine is.
+/// Longer than anything takes here, however busy the machine is.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What Asterisk sends over the network: this script, asked for as it stands in the dialplan.
+/// Returns the opening block that Asterisk sends over the network for a request in the dialplan.
 pub fn environment(script: &str) -> String {
     let head = format!("agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\n");
     ENVIRONMENT.replacen("agi_request: agi-rhai\n", &head, 1)
 }
 
-/// Descriptors enough for thousands of peers.
+/// Raises the limit of descriptors for thousands of peers.
 pub fn many_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Waits until this holds; how long, at least. The looks are counted and not the time: a machine may stand still for a
-/// while, and everything on it.
+/// Waits until the condition holds. Returns how long it took at least: polls are counted, not time, since a machine may
+/// stop for a while with everything on it.
 #[track_caller]
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let mut waited = Duration::ZERO;
@@ -45,13 +45,13 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     panic!("{what}: not within {PATIENCE:?}");
 }
 
-/// A clock that goes on only while the machine does: none of its steps is longer than this.
-pub struct Awake {
+/// A clock that runs only while the machine does: no step of it is longer than this.
+pub struct AwakeClock {
     passed: AtomicU64,
 }
 
-impl Awake {
-    const LONGEST: Duration = Duration::from_millis(100);
+impl AwakeClock {
+    const MAX_STEP: Duration = Duration::from_millis(100);
 
     pub fn start() -> Arc<Self> {
         let clock = Arc::new(Self { passed: AtomicU64::new(0) });
@@ -59,7 +59,7 @@ impl Awake {
         std::thread::spawn(move || {
             let mut last = Instant::now();
             while let Some(clock) = ticking.upgrade() {
-                let step = last.elapsed().min(Self::LONGEST);
+                let step = last.elapsed().min(Self::MAX_STEP);
                 last = Instant::now();
                 clock.passed.fetch_add(step.as_micros() as u64, Relaxed);
                 drop(clock);
@@ -74,7 +74,7 @@ impl Awake {
     }
 }
 
-/// A server that runs; killed when it is dropped.
+/// A running server, killed when it is dropped.
 pub struct Server {
     child: Child,
     log: Arc<Mutex<String>>,
@@ -82,14 +82,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `scripts` in this folder on a free port, with a control socket and pages.
+    /// Serves `scripts` in this folder on a free port, with a control socket and HTTP pages.
     pub fn start(folder: &Folder, options: &[&str]) -> Self {
         let server = Self::launch(folder, options, |_| {});
         server.wait_ready();
         server
     }
 
-    /// The same with something done to the command first; not waited for.
+    /// The same, with changes to the command and without waiting for it to be ready.
     pub fn launch(folder: &Folder, options: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let scripts = folder.path("scripts");
         std::fs::create_dir_all(&scripts).unwrap();
@@ -107,7 +107,7 @@ impl Server {
         Self::run(command, named.unwrap_or(control))
     }
 
-    /// Starts this command, which serves sooner or later.
+    /// Starts this command, which is to serve sooner or later.
     pub fn run(mut command: Command, control: PathBuf) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -142,12 +142,12 @@ impl Server {
         panic!("no {text:?} in the log: {}", self.log());
     }
 
-    /// How often a text stands in the log.
+    /// Returns how often a text occurs in the log.
     pub fn logged(&self, text: &str) -> usize {
         self.log.lock().unwrap().matches(text).count()
     }
 
-    /// The addresses it listens on.
+    /// Returns the addresses it listens on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let log = self.log();
         let line = log.lines().find(|line| line.contains(" at most ")).unwrap();
@@ -159,19 +159,19 @@ impl Server {
         self.addresses()[0]
     }
 
-    /// A peer whose environment is still to be sent.
+    /// Connects a peer, whose environment is still to be sent.
     pub fn connect(&self) -> Peer {
         Peer::connect(self.address())
     }
 
-    /// A call of this script.
+    /// Begins a call of this script.
     pub fn call(&self, script: &str) -> Peer {
         let mut peer = self.connect();
         peer.send(environment(script));
         peer
     }
 
-    /// What a call of this script comes to: the status told to the dialplan.
+    /// Plays a call of this script. Returns the status set for the dialplan.
     pub fn status(&self, script: &str) -> String {
         self.call(script).play().status().to_owned()
     }
@@ -184,19 +184,19 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Runs `agi-rhai calls` with these words.
+    /// Runs `agi-rhai calls` with these arguments.
     pub fn calls(&self, words: &[&str]) -> Output {
         agi_rhai(["calls", "--control", self.control.to_str().unwrap()].iter().chain(words)).output().unwrap()
     }
 
-    /// The list of calls, without its head.
+    /// Returns the list of calls, without its header.
     pub fn list(&self) -> Vec<String> {
         let output = self.calls(&[]);
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().lines().skip(1).map(str::to_owned).collect()
     }
 
-    /// The list as the control socket tells it: the columns of each call.
+    /// Returns the list from the control socket: the columns of each call.
     pub fn rows(&self) -> Vec<Vec<String>> {
         let mut stream = UnixStream::connect(&self.control).unwrap();
         stream.write_all(b"calls\n").unwrap();
@@ -205,7 +205,7 @@ impl Server {
         text.lines().filter(|line| !line.is_empty()).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
     }
 
-    /// One column of the only call of this script; `None` if there is no such call.
+    /// Returns one column of the only call of this script; `None` if there is no such call.
     pub fn column(&self, script: &str, column: &str) -> Option<String> {
         let at = |name: &str| COLUMNS.iter().position(|column| *column == name).unwrap();
         self.rows().into_iter().find(|row| row[at("SCRIPT")] == script).map(|row| row[at(column)].clone())
@@ -217,7 +217,7 @@ impl Server {
         wait_until("no call is left", || self.metric("agi_rhai_calls") == 0.0 && self.list().is_empty());
     }
 
-    /// A page: its status and its text.
+    /// Returns the status and the text of a page.
     pub fn page(&self, path: &str) -> (u16, String) {
         let log = self.log();
         let address = log.split("metrics on http://").nth(1).unwrap().split('/').next().unwrap();
@@ -229,7 +229,7 @@ impl Server {
         (status, text.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
     }
 
-    /// One of the metrics, by its name and labels as they are written; 0 where it has not been counted.
+    /// Returns a metric by its name and labels as written; 0 if it hasn't been counted.
     pub fn metric(&self, name: &str) -> f64 {
         let page = self.page("/metrics").1;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -240,12 +240,12 @@ impl Server {
         PathBuf::from(format!("/proc/{}/{file}", self.pid()))
     }
 
-    /// Memory it holds, in KiB.
+    /// Returns the memory it holds, in KiB.
     pub fn rss(&self) -> u64 {
         self.memory("VmRSS:")
     }
 
-    /// The most memory it has held, in KiB.
+    /// Returns the most memory it has held, in KiB.
     pub fn peak_rss(&self) -> u64 {
         self.memory("VmHWM:")
     }
@@ -268,14 +268,14 @@ impl Server {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end; the exit code.
+    /// Waits for it to end. Returns the exit code.
     #[track_caller]
     pub fn wait(&mut self) -> Option<i32> {
         wait_until("it ends", || !self.is_alive());
         self.child.wait().unwrap().code()
     }
 
-    /// It is still there, and nothing in it has panicked.
+    /// Checks that it still runs and that nothing in it has panicked.
     #[track_caller]
     pub fn check_well(&mut self) {
         assert!(self.is_alive(), "it is gone: {}", self.log());
@@ -290,7 +290,7 @@ impl Drop for Server {
     }
 }
 
-/// What Asterisk answers when all goes well and the caller presses nothing.
+/// Asterisk's reply when all goes well and the caller presses nothing.
 pub fn reply(line: &str) -> &'static str {
     let starts = |verb: &str| line.starts_with(verb);
     match () {
@@ -306,7 +306,7 @@ pub fn reply(line: &str) -> &'static str {
 /// An Asterisk on one call.
 pub struct Peer {
     reader: BufReader<TcpStream>,
-    /// All lines heard so far.
+    /// All lines received so far.
     pub lines: Vec<String>,
 }
 
@@ -317,18 +317,18 @@ pub struct Played {
 }
 
 impl Played {
-    /// What a channel variable was set to.
+    /// Returns the last value set for a channel variable.
     pub fn variable(&self, name: &str) -> Option<&str> {
         let prefix = format!("SET VARIABLE \"{name}\" \"");
         self.lines.iter().rev().find_map(|line| line.strip_prefix(&prefix)?.strip_suffix('"'))
     }
 
-    /// What the dialplan was told; empty if nothing.
+    /// Returns the status set for the dialplan; empty if none was.
     pub fn status(&self) -> &str {
         self.variable("AGI_RHAI_STATUS").unwrap_or_default()
     }
 
-    /// What the script said by `verbose`, without what the host says so.
+    /// Returns what the script logged by `verbose`, without the host's own lines.
     pub fn said(&self) -> Vec<&str> {
         let said = self.lines.iter().filter_map(|line| line.strip_prefix("VERBOSE \"")?.strip_suffix("\" 1"));
         said.filter(|text| !text.starts_with("agi-rhai: ")).collect()
@@ -340,7 +340,7 @@ impl Peer {
         Self::over(TcpStream::connect(address).unwrap())
     }
 
-    /// From this address of this machine.
+    /// Connects from this address of this machine.
     pub fn connect_from(from: &str, to: SocketAddr) -> std::io::Result<Self> {
         let from = SocketAddr::new(from.parse::<IpAddr>().unwrap(), 0);
         let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
@@ -360,12 +360,12 @@ impl Peer {
         self.reader.get_ref()
     }
 
-    /// Sends bytes; that nobody reads them is no error.
+    /// Sends bytes. It is no error if nobody reads them.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.reader.get_mut().write_all(bytes.as_ref());
     }
 
-    /// The next line; `None` when the other end has closed.
+    /// Returns the next line; `None` when the other end has closed.
     #[track_caller]
     pub fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
@@ -382,29 +382,29 @@ impl Peer {
         }
     }
 
-    /// The next line has to be this one.
+    /// Expects this line next.
     #[track_caller]
     pub fn hears(&mut self, line: &str) {
         assert_eq!(self.line().as_deref(), Some(line), "after {:#?}", self.lines);
     }
 
-    /// The next line has to be this one; it gets this reply.
+    /// Expects this line next, and replies to it.
     #[track_caller]
     pub fn answer(&mut self, line: &str, reply: &str) {
         self.hears(line);
         self.send(format!("{reply}\n"));
     }
 
-    /// Answers every line as an Asterisk whose caller only listens, up to the end.
+    /// Replies to every line as an Asterisk whose caller only listens, until the end.
     pub fn play(self) -> Played {
         self.play_with(|line| Some(reply(line).to_owned()))
     }
 
-    /// Answers every line so up to the end; `None` closes the line.
+    /// Replies to every line until the end; `None` closes the connection.
     #[track_caller]
     pub fn play_with(mut self, mut answer: impl FnMut(&str) -> Option<String>) -> Played {
         while let Some(line) = self.line() {
-            // Asterisk ends the session at such a line, and answers nothing.
+            // Asterisk ends the session at such a line, without a reply.
             if line.starts_with("failure") {
                 continue;
             }

@@ -26,13 +26,13 @@ let parts = []; parts.pad(12, "beep");
 for n in 0..to_number(args[0]) { verbose(ask(parts, #{ max: 1, tries: 1, first: 1 })); }
 "#;
 
-/// A random number, the next of its kind each time.
+/// Returns the next random number.
 fn draw(random: &mut u64) -> u64 {
     *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *random >> 33
 }
 
-/// Runs so many calls of a script, each by a function that is given the call and what its random numbers come from.
+/// Runs this many calls of a script. `play` gets each call and the state of its random numbers.
 fn calls(count: usize, name: &str, script: &str, tries: usize, play: impl Fn(&mut Running, &mut u64) + Sync) {
     asterisk().script(name, script);
     thread::scope(|scope| {
@@ -50,7 +50,7 @@ fn calls(count: usize, name: &str, script: &str, tries: usize, play: impl Fn(&mu
     });
 }
 
-/// Presses one key at any moment of a question of many parts: in how many tries it was not heard.
+/// Presses one key at a random moment of a question of many parts. Returns in how many tries it was lost.
 pub fn press_any_time(count: usize, tries: usize) -> usize {
     let lost = AtomicUsize::new(0);
     calls(count, "press-any-time.rhai", PARTS, tries, |running, random| {
@@ -64,8 +64,8 @@ pub fn press_any_time(count: usize, tries: usize) -> usize {
     lost.into_inner()
 }
 
-/// Answers two questions in one go, with keys so far apart: so many tries in each of so many calls at a time. Gives what
-/// was typed and heard where the two differ.
+/// Answers two questions with all keys in one go, `every` apart. Returns what was typed and what was received where the
+/// two differ.
 pub fn type_ahead(count: usize, tries: usize, every: Duration) -> Vec<(String, String)> {
     let lost = Mutex::new(Vec::new());
     calls(count, "type-ahead.rhai", SCRIPT, tries, |running, random| {

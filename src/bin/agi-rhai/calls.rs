@@ -1,4 +1,4 @@
-//! `agi-rhai calls`: a look at the calls of a server on this machine.
+//! `agi-rhai calls`: the calls of a server on this machine.
 
 use crate::out;
 use crate::value_parsers::natural;
@@ -14,17 +14,17 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Lists the live calls of a server on this machine, shows one as it goes on, or ends one
+/// Lists the live calls of a server on this machine, follows one, or ends one
 #[derive(Debug, Args)]
 #[command(disable_help_subcommand = true)]
 #[command(
-    after_help = "In the list: LINE is the line of the script the call is at; DOING the command it waits for, or \
-                        `script` while it computes or sleeps; SINCE how long it has done so, AGE how long it is \
-                        there, in seconds.\nOnly root and the user of the server may ask it.\nExit codes: 0 done, 2 no \
-                        server or no such call."
+    after_help = "In the list: LINE is the current line of the script; DOING the command it waits for, or `script` \
+                        while it computes or sleeps; SINCE for how many seconds; AGE the age of the call, in \
+                        seconds.\nOnly root and the user of the server have access.\nExit codes: 0 done, 2 no server \
+                        or no such call."
 )]
 pub struct CallsOptions {
-    /// Socket of the server; not needed where the server has it in its usual place
+    /// Socket of the server; not needed if it is in a default place
     #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL", global = true)]
     pub control: Option<PathBuf>,
 
@@ -34,15 +34,15 @@ pub struct CallsOptions {
 
 #[derive(Debug, Subcommand)]
 pub enum CallsAction {
-    /// Lists the calls, oldest first; the same as naming no command
+    /// Lists the calls, oldest first; this is the default
     List,
-    /// Shows the dialogue of a call as it goes on, until it ends: `>` to Asterisk, `<` from it
+    /// Follows the dialogue of a call until it ends: `>` to Asterisk, `<` from it
     Show {
         /// Number of the call, from the list
         #[arg(allow_negative_numbers = true, value_parser = natural)]
         id: u64,
     },
-    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on
+    /// Ends a call as if the caller had hung up: `on_hangup` runs, and the dialplan goes on
     End {
         /// Number of the call, from the list
         #[arg(allow_negative_numbers = true, value_parser = natural)]
@@ -51,10 +51,10 @@ pub enum CallsAction {
 }
 
 /// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a server listens unless told otherwise, the best place first.
-pub fn usual_places() -> Vec<PathBuf> {
+/// Returns the default sockets of a server, the preferred one first.
+pub fn default_sockets() -> Vec<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let folders = [
         // Made by systemd for the server.
@@ -67,25 +67,25 @@ pub fn usual_places() -> Vec<PathBuf> {
 }
 
 pub fn calls(options: &CallsOptions) -> Result<()> {
-    let places = options.control.clone().map_or_else(usual_places, |path| vec![path]);
-    let (stream, path) = connect(&places)?;
-    let order = match &options.action {
+    let sockets = options.control.clone().map_or_else(default_sockets, |path| vec![path]);
+    let (stream, path) = connect(&sockets)?;
+    let request = match &options.action {
         None | Some(CallsAction::List) => "calls".to_owned(),
         Some(CallsAction::Show { id }) => format!("show {id}"),
         Some(CallsAction::End { id }) => format!("end {id}"),
     };
-    let is_shown = matches!(options.action, Some(CallsAction::Show { .. }));
-    stream.set_read_timeout(Some(PATIENCE))?;
-    // One that has too many clients says so and closes, before it is asked.
-    let _ = writeln!(&stream, "{order}");
+    let follows = matches!(options.action, Some(CallsAction::Show { .. }));
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    // A server with too many clients says so and closes before it reads, so errors are ignored.
+    let _ = writeln!(&stream, "{request}");
     let mut rows = Vec::new();
     for line in BufReader::new(&stream).lines() {
         let line = match line {
             Ok(line) => line,
-            // It was closed before our order was read.
+            // The server closed the connection before it read the request.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                bail!("{}: nothing answers within {} s: the server hangs", path.display(), PATIENCE.as_secs())
+                bail!("{}: no answer within {} s: the server hangs", path.display(), ANSWER_TIMEOUT.as_secs())
             }
             Err(error) => bail!("{}: {error}", path.display()),
         };
@@ -93,36 +93,36 @@ pub fn calls(options: &CallsOptions) -> Result<()> {
             bail!("{problem}");
         }
         if line.is_empty() {
-            if order == "calls" {
-                out::put(table(rows.into_iter()));
+            if request == "calls" {
+                out::text(table(rows.into_iter()));
             }
             return Ok(());
         }
-        if order == "calls" {
+        if request == "calls" {
             rows.push(line);
             continue;
         }
-        out::say(printable(&line));
-        if out::is_unread() {
+        out::line(printable(&line));
+        if out::reader_is_gone() {
             return Ok(());
         }
-        if is_shown {
-            // From here on it is the call that is waited for.
+        if follows {
+            // From now on, this waits for the call.
             stream.set_read_timeout(None)?;
         }
     }
     bail!(
-        "{}: the line was closed before the answer was whole: the server has just ended, or is not agi-rhai",
+        "{}: the connection was closed before the answer was complete: the server has just exited, or isn't agi-rhai",
         path.display()
     )
 }
 
-fn connect(places: &[PathBuf]) -> Result<(UnixStream, &Path)> {
+fn connect(sockets: &[PathBuf]) -> Result<(UnixStream, &Path)> {
     let mut problems = Vec::new();
-    for path in places {
+    for path in sockets {
         match try_connect(path) {
             Ok(stream) => return Ok((stream, path)),
-            Err(Errno::AGAIN) => bail!("{}: the server does not take connections: it hangs", path.display()),
+            Err(Errno::AGAIN) => bail!("{}: the server doesn't accept connections: it hangs", path.display()),
             Err(error) => problems.push(format!("{}: {}", path.display(), std::io::Error::from(error))),
         }
     }
@@ -130,15 +130,15 @@ fn connect(places: &[PathBuf]) -> Result<(UnixStream, &Path)> {
     bail!("no server answers here; --control names the socket of one ({})", problems.join("; "))
 }
 
-/// A connection; `AGAIN` when as many wait to be taken as may wait.
+/// Connects to a socket; `AGAIN` if the backlog is full.
 fn try_connect(path: &Path) -> rustix::io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(ANSWER_TIMEOUT))?;
     rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(UnixStream::from(socket))
 }
 
-/// The columns as wide as they need be, numbers to the right.
+/// Formats a table, numbers aligned to the right.
 fn table(lines: impl Iterator<Item = String>) -> String {
     let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
     rows.extend(lines.map(|line| line.split('\t').map(|cell| printable(cell).into_owned()).collect()));

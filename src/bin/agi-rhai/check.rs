@@ -1,4 +1,4 @@
-//! `agi-rhai check`: what is wrong with scripts, found without running them.
+//! `agi-rhai check`: finds mistakes in scripts without running them.
 
 use crate::common::ExecOptions;
 use crate::files::below;
@@ -16,43 +16,43 @@ use std::process::ExitCode;
 
 /// Finds mistakes in scripts without running them
 ///
-/// Misspelt names, wrong arguments, variables that are not there, prompts without words or sound files, code that never
-/// runs, and more. A comment `// agi-rhai: allow(RULE)` on a line, or on the line above it, silences a rule there.
+/// Misspelt names, wrong arguments, missing variables, prompts without words or sound files, code that never runs, and
+/// more. A comment `// agi-rhai: allow(RULE)` on a line, or on the line above it, silences a rule there.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Rules: `agi-rhai check --rules` lists them.\nExit codes: 0 nothing found, or warnings only; 1 errors \
                   (with --strict: warnings, too); 2 wrong usage, or a file that cannot be read."
 )]
 pub struct CheckOptions {
-    /// Scripts, and folders of scripts, which are gone through with all below them but what is hidden; the scripts
-    /// folder or the current one if left out
+    /// Scripts, and folders, which are searched with all folders below them; without a path, the scripts folder or else
+    /// the current folder. Hidden files and what git ignores are skipped, unless named
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Folder below which imports are found, besides the folder of each script
+    /// Folder of imports, besides that of each script
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     scripts: Option<PathBuf>,
 
-    /// Folder of sound files, to tell which prompts have none, in each language; may be given several times
+    /// Folder of sound files, to find prompts without one in each language; may be given several times
     #[arg(long, value_name = "DIR")]
     sounds: Vec<PathBuf>,
 
-    /// Version of Asterisk the scripts are for, such as 16 or 22.10: commands and applications it lacks are told
+    /// Version of Asterisk the scripts are for, such as 16 or 22.10: commands and applications it lacks are reported
     #[arg(long, value_name = "VERSION", value_parser = asterisk_version)]
     asterisk: Option<u32>,
 
     #[command(flatten)]
     exec: ExecOptions,
 
-    /// How findings are written: for people, one JSON object a line, SARIF 2.1.0, or as annotations of GitHub Actions
+    /// Format of the findings: text, one JSON object per line, SARIF 2.1.0, or annotations for GitHub Actions
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
-    /// Warnings fail as errors do
+    /// Fails also on warnings
     #[arg(long)]
     strict: bool,
 
-    /// Lists the rules, and checks nothing
+    /// Lists the rules without checking anything
     #[arg(long)]
     rules: bool,
 }
@@ -71,7 +71,7 @@ pub fn check(options: &CheckOptions) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            out::complain(error);
+            out::error(error);
             ExitCode::from(2)
         }
     }
@@ -79,7 +79,7 @@ pub fn check(options: &CheckOptions) -> ExitCode {
 
 fn rules() -> u8 {
     for rule in RULES {
-        out::say(format_args!("{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary));
+        out::line(format_args!("{:<21}{:<9}{}", rule.name, word(rule.severity), rule.summary));
     }
     0
 }
@@ -97,7 +97,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
     let usual = [options.scripts.clone().unwrap_or_else(|| PathBuf::from("."))];
     for path in if options.paths.is_empty() { &usual[..] } else { &options.paths } {
         if path.is_dir() {
-            // A pipe would be waited on for ever.
+            // Reading from a pipe would block for ever.
             files.extend(below(path)?.into_iter().filter(|path| path.is_file()));
         } else if path.is_file() {
             files.push(path.clone());
@@ -114,7 +114,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
         findings.extend(checker.check_table(path, &text));
     }
     match options.format {
-        Format::Human => out::say(human(&findings, files.len())),
+        Format::Human => out::line(human(&findings, files.len())),
         Format::Json => {
             for finding in &findings {
                 out::json(object(finding));
@@ -123,7 +123,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
         Format::Sarif => out::json(format_args!("{:#}", sarif(&findings))),
         Format::Github => {
             for finding in &findings {
-                out::say(annotation(finding));
+                out::line(annotation(finding));
             }
         }
     }
@@ -152,7 +152,7 @@ fn human(findings: &[Finding], files: usize) -> String {
     format!("{findings_shown}{} checked: {found}", plural(files, "script"))
 }
 
-/// A finding as JSON.
+/// Returns a finding as JSON.
 fn object(finding: &Finding) -> Value {
     json!({
         "file": finding.script,
@@ -174,7 +174,7 @@ fn with_hint(finding: &Finding) -> String {
     }
 }
 
-/// All findings as one SARIF 2.1.0 log.
+/// Returns all findings as a SARIF 2.1.0 log.
 fn sarif(findings: &[Finding]) -> Value {
     let rules: Vec<Value> = RULES
         .iter()
@@ -223,7 +223,7 @@ fn sarif(findings: &[Finding]) -> Value {
     })
 }
 
-/// A path as the reference of a URI: relative as it is, absolute as `file:`.
+/// Returns a path as a URI reference: relative paths as they are, absolute ones as `file:`.
 fn uri(path: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
@@ -232,7 +232,7 @@ fn uri(path: &str) -> String {
     if path.starts_with('/') { format!("file://{encoded}") } else { encoded.to_string() }
 }
 
-/// A finding as a command of GitHub Actions.
+/// Returns a finding as a command of GitHub Actions.
 fn annotation(finding: &Finding) -> String {
     let text = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |value: &str| text(value).replace(':', "%3A").replace(',', "%2C");

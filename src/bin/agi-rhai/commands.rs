@@ -1,4 +1,4 @@
-//! `agi-rhai commands`: the reference in the terminal, from the same tables as docs/commands.md.
+//! `agi-rhai commands`: the reference in the terminal, generated from the same tables as docs/commands.md.
 
 use crate::out;
 use crate::terminal::shows_colour;
@@ -14,17 +14,17 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
-  agi-rhai commands                 all functions, a line each
+  agi-rhai commands                 all functions, one per line
   agi-rhai commands stream_file     one of them
-  agi-rhai commands STREAM FILE     the same by Asterisk's name
+  agi-rhai commands STREAM FILE     the same by its name in Asterisk
   agi-rhai commands grammar         all with `grammar` in their names
 Exit codes: 0 shown, 2 there is no such function.";
 
-/// Shows what a script can say: all functions, or one of them with its examples
+/// Shows the functions of scripts: all of them, or one with its examples
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CommandsOptions {
-    /// A function, an AGI command as Asterisk writes it, or a part of their names
+    /// A function, an AGI command as Asterisk spells it, or a part of their names
     #[arg(value_name = "NAME")]
     name: Vec<String>,
 }
@@ -36,10 +36,10 @@ const OTHERS: [(&str, &[&Function]); 3] = [
     ("In tests, which end in .test.rhai", VOCABULARY),
 ];
 
-/// Everything fits so many columns.
-const COLUMNS: usize = 80;
-/// The column at which summaries begin in the list, and descriptions of parameters.
-const SUMMARIES: usize = 28;
+/// The width of the output, in columns.
+const WIDTH: usize = 80;
+/// The column at which summaries and descriptions of parameters begin.
+const SUMMARY_COLUMN: usize = 28;
 
 pub fn commands(options: &CommandsOptions) -> ExitCode {
     let colour = shows_colour(&stdout());
@@ -47,7 +47,7 @@ pub fn commands(options: &CommandsOptions) -> ExitCode {
     let wanted = options.name.join(" ");
     if wanted.is_empty() {
         page.list(|_| true, |_| false);
-        page.text.push_str("\n`agi-rhai commands NAME` tells all of one of them, with examples.\n");
+        page.text.push_str("\n`agi-rhai commands NAME` describes one of them, with examples.\n");
         return page.print();
     }
     if let Some(function) = find(&wanted) {
@@ -67,11 +67,11 @@ pub fn commands(options: &CommandsOptions) -> ExitCode {
     }
     let like = Language::new().like(&part).filter(|like| find(like).is_some());
     let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
-    out::complain(format_args!("there is no function `{wanted}`; {hint}"));
+    out::error(format_args!("there is no function `{wanted}`; {hint}"));
     ExitCode::from(2)
 }
 
-/// The function of this name, or the one that sends this command.
+/// Finds the function of this name, or the one that sends this command.
 fn find(wanted: &str) -> Option<&'static Function> {
     let name = wanted.to_lowercase().replace(' ', "_");
     let sends = || Table::new().iter().find(|command| command.verb.eq_ignore_ascii_case(wanted));
@@ -87,7 +87,7 @@ fn all() -> impl Iterator<Item = &'static Function> {
     groups().into_iter().flat_map(|(_, functions)| functions)
 }
 
-/// The functions by subject.
+/// Returns the functions by subject.
 fn groups() -> Vec<(&'static str, Vec<&'static Function>)> {
     let mut groups: Vec<(&'static str, Vec<&'static Function>)> = Vec::new();
     for command in Table::new().iter() {
@@ -107,7 +107,7 @@ struct Page {
 
 impl Page {
     fn print(&self) -> ExitCode {
-        out::put(&self.text);
+        out::text(&self.text);
         ExitCode::SUCCESS
     }
 
@@ -128,7 +128,7 @@ impl Page {
         if self.colour { format!("\x1b[{how}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// What stands between backticks is in colour where there is any, and keeps them where there is none.
+    /// Colours text between backticks, or keeps the backticks without colour.
     fn code(&self, text: &str) -> String {
         if !self.colour {
             return text.to_owned();
@@ -137,12 +137,12 @@ impl Page {
         parts.map(|(number, part)| if number % 2 == 1 { self.paint("36", part) } else { part.to_owned() }).collect()
     }
 
-    /// A text in lines that fit, each indented; the first one goes on after what stands there already.
+    /// Adds a wrapped and indented text, whose first line starts with `before`.
     fn wrapped(&mut self, before: &str, indent: usize, text: &str) {
         let mut line = format!("{before:indent$}");
         let mut lines = Vec::new();
         for word in text.split_whitespace() {
-            if line.trim_end().chars().count() + 1 + word.chars().count() > COLUMNS && !line.trim().is_empty() {
+            if line.trim_end().chars().count() + 1 + word.chars().count() > WIDTH && !line.trim().is_empty() {
                 lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
             }
             if line.chars().count() > indent {
@@ -151,7 +151,7 @@ impl Page {
             line.push_str(word);
         }
         lines.push(line);
-        // As a whole, since what is in backticks may go over the end of a line.
+        // All lines at once, since text in backticks may span lines.
         let lines = self.code(&lines.join("\n"));
         for line in lines.lines() {
             self.line(line);
@@ -179,7 +179,7 @@ impl Page {
     }
 
     fn listed(&mut self, name: &str, summary: &str) {
-        let gap = " ".repeat(SUMMARIES.saturating_sub(2 + name.chars().count()).max(1));
+        let gap = " ".repeat(SUMMARY_COLUMN.saturating_sub(2 + name.chars().count()).max(1));
         let line = format!("  {}{gap}{}", self.paint("36", name), self.code(summary));
         self.line(&line);
     }
@@ -233,8 +233,8 @@ impl Page {
             Need::Optional => ", may be left out".to_owned(),
         };
         let name = format!("{}{}", " ".repeat(indent), param.name);
-        let name = if name.len() + 2 > SUMMARIES { name + "  " } else { name };
-        self.wrapped(&name, SUMMARIES, &format!("({kind}{need}) {}", param.doc));
+        let name = if name.len() + 2 > SUMMARY_COLUMN { name + "  " } else { name };
+        self.wrapped(&name, SUMMARY_COLUMN, &format!("({kind}{need}) {}", param.doc));
         if let Kind::Options(options) = param.kind {
             for option in options {
                 self.param(option, indent + 4);
@@ -254,7 +254,7 @@ impl Page {
         let mut rows: Vec<(&str, &str)> = Vec::new();
         let sends = example.sends.lines().map(|line| ("to Asterisk", line));
         let replies = example.reply.lines().map(|line| ("its reply", line));
-        // Each line with its reply, as they go over the wire.
+        // Each line is followed by its reply.
         let (sends, replies): (Vec<_>, Vec<_>) = (sends.collect(), replies.collect());
         for number in 0..sends.len().max(replies.len()) {
             rows.extend(sends.get(number));
@@ -276,9 +276,9 @@ fn range(least: i64, most: i64) -> String {
     }
 }
 
-/// A summary that fits its place in the list: without its last parts if it is long.
+/// Shortens a summary to fit the list, if possible at the end of a clause.
 fn brief(summary: &str) -> String {
-    let room = COLUMNS - SUMMARIES;
+    let room = WIDTH - SUMMARY_COLUMN;
     if summary.chars().count() <= room {
         return summary.to_owned();
     }
@@ -311,8 +311,8 @@ mod tests {
     #[test]
     fn every_summary_fits_its_line() {
         for function in all() {
-            assert!(brief(function.summary).chars().count() <= COLUMNS - SUMMARIES, "{}", function.name);
-            assert!(function.name.len() + 3 <= SUMMARIES, "{}", function.name);
+            assert!(brief(function.summary).chars().count() <= WIDTH - SUMMARY_COLUMN, "{}", function.name);
+            assert!(function.name.len() + 3 <= SUMMARY_COLUMN, "{}", function.name);
         }
     }
 }

@@ -14,34 +14,34 @@ use std::time::Duration;
 /// Options of everything that runs scripts on calls.
 #[derive(Debug, Default, Args)]
 pub struct CommonOptions {
-    /// Folder in which scripts are looked for; `serve` serves it, and the current folder without it
+    /// Folder of the scripts; for `serve`, the current folder by default
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
-    /// Where the log goes: `stderr`, `syslog`, `journald`, or the path of a file
+    /// Where to log: `stderr`, `syslog`, `journald`, or the path of a file
     ///
-    /// An Asterisk that runs as a daemon sends the stderr of its programs to nowhere: name another place there.
+    /// An Asterisk that runs as a daemon discards the stderr of its programs: log elsewhere there.
     #[arg(long, value_name = "WHERE", env = "AGI_RHAI_LOG")]
     pub log: Option<String>,
 
-    /// How much is logged: `off`, `error`, `warn`, `info` (a line a call; usual, but `warn` on the simulated phone),
-    /// `debug` (also the dialogue with Asterisk) or `trace`
+    /// How much to log: `off`, `error`, `warn`, `info` (one line per call; the default, but `warn` on the simulated
+    /// phone), `debug` (also the dialogue with Asterisk) or `trace`
     #[arg(long, value_name = "LEVEL", env = "AGI_RHAI_LOG_LEVEL")]
     pub log_level: Option<tracing::level_filters::LevelFilter>,
 
-    /// Shows the keys callers press in the log, which masks them otherwise
+    /// Logs the keys that callers press, which are masked by default
     #[arg(long, env = "AGI_RHAI_LOG_DIGITS", value_parser = clap::builder::FalseyValueParser::new())]
     pub log_digits: bool,
 
-    /// Keeps the dialogue of every call in a file of this folder, for `agi-rhai replay`
+    /// Records the dialogue of every call in a file in this folder, for `agi-rhai replay`
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_RECORD")]
     pub record: Option<PathBuf>,
 
-    /// Leaves what callers enter, and who they are, out of what --record keeps
+    /// Leaves out of the recordings what callers enter, and who they are
     #[arg(long, env = "AGI_RHAI_REDACT", value_parser = clap::builder::FalseyValueParser::new())]
     pub redact: bool,
 
-    /// Draws the random numbers of this seed; the log has the seed of every call
+    /// Seed of the random numbers; the log has the seed of every call
     #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
     pub seed: Option<u64>,
 
@@ -107,12 +107,12 @@ impl CommonOptions {
 /// Which dialplan applications and functions scripts may use.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ExecOptions {
-    /// Applications and functions of the dialplan scripts may use besides those known to do no harm, separated by
-    /// commas: System,SHELL; `*` allows all
+    /// Dialplan applications and functions that scripts may use besides the harmless ones, separated by commas:
+    /// System,SHELL; `*` allows all
     #[arg(long, value_name = "NAMES", env = "AGI_RHAI_ALLOW_EXEC", value_delimiter = ',')]
     pub allow_exec: Vec<String>,
 
-    /// Applications and functions of the dialplan no script may use, separated by commas; `*` denies all
+    /// Dialplan applications and functions that scripts may not use, separated by commas; `*` denies all
     #[arg(long, value_name = "NAMES", env = "AGI_RHAI_DENY_EXEC", value_delimiter = ',')]
     pub deny_exec: Vec<String>,
 }

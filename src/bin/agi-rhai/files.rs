@@ -1,10 +1,11 @@
-//! The files of scripts: one by its name, and all of a folder.
+//! Finding scripts: one by its name, or all in a folder.
 
 use agi_rhai::script::LoadError;
+use ignore::WalkBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The file of a script: as named, or in the first folder that has it; `.rhai` may be left out.
+/// Returns the file of a script: the path itself, or the file in the first folder that has it. `.rhai` may be left out.
 pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     let mut with_ending = script.to_owned();
     with_ending.as_mut_os_string().push(".rhai");
@@ -14,8 +15,8 @@ pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     found.unwrap_or_else(|| places.first().map_or_else(|| script.to_owned(), |place| place.join(script)))
 }
 
-/// Why there is no script, with all folders that were searched for it.
-pub fn looked_for(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadError {
+/// Adds the searched folders to the error of a missing script.
+pub fn with_searched_folders(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadError {
     match error {
         LoadError::Missing(_, error) if error.kind() == io::ErrorKind::NotFound && !script.is_absolute() => {
             let places = folders.iter().map(|folder| match folder.to_str() {
@@ -29,31 +30,47 @@ pub fn looked_for(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadE
     }
 }
 
-/// The scripts of a folder and of all folders below it, in order; what is hidden is left out, and links to folders are
-/// not followed, so that the walk has an end.
+/// Returns the scripts in a folder and in all folders below it, sorted by name.
+///
+/// Hidden files, files that git ignores and build folders are skipped, and links to folders aren't followed. None of
+/// this applies to `folder` itself: a folder somebody names is searched, whatever it is.
 pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let walk = WalkBuilder::new(folder)
+        .ignore(false)
+        .filter_entry(|entry| entry.depth() == 0 || !is_build_folder(entry.path()))
+        .sort_by_file_name(std::ffi::OsStr::cmp)
+        .build();
     let mut found = Vec::new();
-    collect(folder, &mut found)?;
-    Ok(found)
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let cannot = |error| io::Error::other(format!("cannot read {}: {error}", folder.display()));
-    let mut entries = std::fs::read_dir(folder).map_err(cannot)?.collect::<io::Result<Vec<_>>>().map_err(cannot)?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect(&path, found)?;
-        } else if is_script(&path) && !path.is_dir() {
+    for entry in walk {
+        let path = entry.map_err(|error| unreadable(folder, error))?.into_path();
+        if is_script(&path) && !path.is_dir() {
             // `./game.rhai` is what people call `game.rhai`.
             found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Returns whether this is a folder such as Cargo's `target`, also where no git ignores it: one that says about itself
+/// that all of it can be made again (<https://bford.info/cachedir/>).
+fn is_build_folder(path: &Path) -> bool {
+    path.join("CACHEDIR.TAG").is_file()
+}
+
+/// The error of a walk with the place it is about, or else the folder the walk began in.
+fn unreadable(folder: &Path, error: ignore::Error) -> io::Error {
+    match error {
+        ignore::Error::WithPath { path, err } => unreadable(&path, *err),
+        ignore::Error::WithDepth { err, .. } => unreadable(folder, *err),
+        error => {
+            // Without the path, which `ignore` puts into the text of some errors.
+            let cause = match error.io_error().and_then(io::Error::raw_os_error) {
+                Some(code) => io::Error::from_raw_os_error(code).to_string(),
+                None => error.to_string(),
+            };
+            io::Error::other(format!("cannot read {}: {cause}", folder.display()))
+        }
+    }
 }
 
 pub fn is_script(path: &Path) -> bool {

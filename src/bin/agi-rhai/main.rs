@@ -1,4 +1,4 @@
-//! The program `agi-rhai`: scripts on calls of Asterisk, and on a simulated phone.
+//! The program `agi-rhai`: runs scripts on calls of Asterisk and on a simulated phone.
 
 mod advice;
 mod calls;
@@ -18,6 +18,7 @@ mod phone;
 mod replay;
 mod seed;
 mod serve;
+mod server_log;
 mod storm;
 mod terminal;
 mod test;
@@ -46,20 +47,20 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    panics::go_to_the_log();
-    // First of all, while descriptor 3 can only be Asterisk's.
+    panics::log_panics();
+    // First of all, while descriptor 3 can only come from Asterisk.
     let audio = audio();
-    // Asterisk tells a hangup by SIGHUP, which would end us.
+    // Asterisk reports a hangup by SIGHUP, which would end the program.
     let hangup = hangup_notice();
     let options = match Options::read(std::env::args_os().collect()) {
         Ok(options) => options,
         Err(error) => {
             let text = error.render();
-            let written = |colours: bool| if colours { text.ansi().to_string() } else { text.to_string() };
+            let rendered = |colour: bool| if colour { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
-                out::tell(written(shows_colour(&std::io::stderr())).trim_end_matches('\n'));
+                out::stderr_line(rendered(shows_colour(&std::io::stderr())).trim_end_matches('\n'));
             } else {
-                out::put(written(shows_colour(&std::io::stdout())));
+                out::text(rendered(shows_colour(&std::io::stdout())));
             }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -80,7 +81,7 @@ fn run() -> ExitCode {
         Options { command: Some(Subcommand::Calls(calls)), .. } => match calls::calls(&calls) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
-                out::complain(explained(&error));
+                out::error(explained(&error));
                 return ExitCode::from(2);
             }
         },
@@ -89,7 +90,7 @@ fn run() -> ExitCode {
         }
         Options { common, script, args, .. } => {
             logging::start(&common, LevelFilter::INFO, false);
-            on_call(&common, &script.unwrap_or_default(), args, hangup, audio)
+            run_call(&common, &script.unwrap_or_default(), args, hangup, audio)
         }
     };
     match result {
@@ -104,26 +105,27 @@ fn run() -> ExitCode {
     }
 }
 
-/// Tells of SIGHUP from now on.
+/// Catches SIGHUP from now on.
 fn hangup_notice() -> Option<Notice> {
     let (reader, writer) = std::io::pipe().ok()?;
     let flag = Arc::default();
-    // The flag first: whoever is woken by the pipe finds it set.
+    // The flag first, so that it is set when the pipe wakes a reader.
     signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&flag)).ok()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, writer).ok()?;
     Some(Notice { flag, readable: reader.into() })
 }
 
-fn on_call(
+/// Runs a script on the call at standard input and output.
+fn run_call(
     options: &CommonOptions,
     script: &str,
     args: Vec<String>,
     hangup: Option<Notice>,
     audio: Option<File>,
 ) -> Result<Status> {
-    // The process ends with the call: taking the host and the script apart would only cost the caller time.
+    // The process ends with the call, so dropping the host and the script would only cost time.
     let host = Box::leak(Box::new(options.host()));
-    // Asterisk names its AGI directory. Who does not is somebody who tries a script, in the folder where it is.
+    // Asterisk sets its AGI directory. Without it, somebody is trying out a script in the current folder.
     let agi = std::env::var_os("AST_AGI_DIR").map(PathBuf::from);
     let tried = agi.is_none().then(|| PathBuf::from("."));
     let agi = agi.unwrap_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"));
@@ -132,7 +134,7 @@ fn on_call(
     let path = files::find(Path::new(script), &folders);
     let loaded = host
         .load(&path, options.scripts.as_deref())
-        .map_err(|error| files::looked_for(script.as_ref(), &folders, error));
+        .map_err(|error| files::with_searched_folders(script.as_ref(), &folders, error));
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
     let session = session.map_err(|error| anyhow!("{error} (to play it without Asterisk: agi-rhai phone {script})"))?;
     if let Some(audio) = audio

@@ -1,46 +1,46 @@
-//! The allocator of the program: the system's, with a count of what each thread holds, so that one script cannot take
-//! the memory of all. Each block counts more than it holds, so that small parts count as well, and with them how deep
-//! values can be nested: to drop them takes some of the stack for each level.
+//! The allocator of the program: that of the system, which also counts the memory each thread holds, so that one script
+//! cannot use up all memory. Each block counts for more than its size. This limits the number of small blocks, and with
+//! it the nesting of values, which takes stack for each level when they are dropped.
 
-#![expect(unsafe_code, reason = "an allocator cannot be written without; every call is handed on unchanged")]
+#![expect(unsafe_code, reason = "an allocator needs it; every call is passed on unchanged")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    // Signed, since a thread may free what another one allocated.
+    // Signed, since a thread may free memory that another one allocated.
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-/// Bytes this thread holds.
+/// Returns the bytes that this thread holds.
 pub fn used() -> isize {
     HELD.get()
 }
 
-struct Counting;
+struct CountingAllocator;
 
-/// What a block counts besides what it holds, in bytes.
-const BLOCK: isize = 128;
+/// The bytes that a block counts in addition to its size.
+const BLOCK_OVERHEAD: isize = 128;
 
 fn count(change: isize) {
-    // A thread that is ending has no count any more, and nobody to ask for it.
+    // An exiting thread has no counter any more, and doesn't need one.
     let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(change)));
 }
 
-// SAFETY: every request goes to the system's allocator with the arguments it came with.
-unsafe impl GlobalAlloc for Counting {
+// SAFETY: every request goes to the allocator of the system with unchanged arguments.
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed() + BLOCK);
+        count(layout.size().cast_signed() + BLOCK_OVERHEAD);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(-layout.size().cast_signed() - BLOCK);
+        count(-layout.size().cast_signed() - BLOCK_OVERHEAD);
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed() + BLOCK);
+        count(layout.size().cast_signed() + BLOCK_OVERHEAD);
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -51,4 +51,4 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;

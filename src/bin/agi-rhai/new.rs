@@ -1,4 +1,4 @@
-//! `agi-rhai new`: a small game to begin with.
+//! `agi-rhai new`: creates a small game to start from.
 
 use crate::out;
 use anyhow::{Context, Result, bail};
@@ -8,16 +8,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The files of a game: ending, text, and whether it can be run. `NAME` in them is the game's.
+/// The files of a game: extension, text, and whether it is executable. `NAME` stands for the name of the game.
 const FILES: [(&str, &str, bool); 3] = [
     ("rhai", include_str!("new/NAME.rhai"), true),
     ("prompts", include_str!("new/NAME.prompts"), false),
     ("test.rhai", include_str!("new/NAME.test.rhai"), false),
 ];
 
-/// Makes a small game with its prompts and a test
+/// Creates a small game with its prompts and a test
 ///
-/// Three files: NAME.rhai is the script, NAME.prompts has the words of its recordings, NAME.test.rhai its tests.
+/// It has three files: the script NAME.rhai, the words of its recordings in NAME.prompts, and tests in NAME.test.rhai.
 #[derive(Debug, clap::Args)]
 pub struct NewOptions {
     /// Name of the game, or a path to it: games/weasels
@@ -26,25 +26,27 @@ pub struct NewOptions {
 
 pub fn new(options: &NewOptions) -> ExitCode {
     match make(&options.name) {
-        Ok(told) => {
-            out::say(told);
+        Ok(message) => {
+            out::line(message);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            out::complain(format_args!("{error:#}"));
+            out::error(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }
 }
 
-/// The path without `.rhai`, and the name, if it is a good one: it goes into the dialplan as it is.
+/// Returns the path without `.rhai`, and the name, which has to be valid in the dialplan.
 fn named(path: &Path) -> Result<(PathBuf, String)> {
-    let path = path.to_str().context("the name is no text")?;
+    let path = path.to_str().context("the name isn't valid UTF-8")?;
     let path = path.strip_suffix(".rhai").unwrap_or(path);
     let name = path.rsplit('/').next().unwrap_or_default();
     let good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(good) || name.starts_with('-') {
-        bail!("{path:?} is no good name for a script: take letters, digits, - and _, such as weasels or games/weasels");
+        bail!(
+            "{path:?} isn't a valid name for a script: use letters, digits, - and _, such as weasels or games/weasels"
+        );
     }
     Ok((PathBuf::from(path), name.to_owned()))
 }
@@ -53,14 +55,14 @@ fn make(path: &Path) -> Result<String> {
     let (path, name) = named(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = |ending: &str| folder.join(format!("{name}.{ending}"));
-    // All or nothing: half a game would be in the way of the next try.
+    // All or nothing, since half a game would get in the way of the next try.
     for (ending, ..) in FILES {
         let file = file(ending);
         if file.symlink_metadata().is_ok() {
-            bail!("{} is there already, and nothing is overwritten: take another name", file.display());
+            bail!("{} already exists and is not overwritten: choose another name", file.display());
         }
     }
-    create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     for (ending, text, runs) in FILES {
         let file = file(ending);
         let mut options = OpenOptions::new();
@@ -68,7 +70,7 @@ fn make(path: &Path) -> Result<String> {
         let written = options.open(&file).and_then(|mut file| file.write_all(text.replace("NAME", &name).as_bytes()));
         match written {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                bail!("{} is there already, and nothing is overwritten: take another name", file.display())
+                bail!("{} already exists and is not overwritten: choose another name", file.display())
             }
             written => written.with_context(|| format!("cannot write {}", file.display()))?,
         }

@@ -15,8 +15,8 @@ use clap::Parser;
 
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
 ///
-/// In the dialplan: AGI(agi-rhai,game.rhai,a,b). Everything after the script belongs to the script. Typed in a
-/// terminal, `agi-rhai game.rhai a b` plays the script on a simulated phone. For many calls: `agi-rhai serve`.
+/// In the dialplan: AGI(agi-rhai,game.rhai,a,b). Everything after the script is passed to it. In a terminal,
+/// `agi-rhai game.rhai a b` plays the script on a simulated phone. For many calls: `agi-rhai serve`.
 #[derive(Debug, Parser)]
 #[command(name = "agi-rhai", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
@@ -57,9 +57,9 @@ pub enum Subcommand {
 }
 
 impl Options {
-    /// The command line, or what clap has to say about it.
+    /// Parses the command line.
     pub fn read(arguments: Vec<std::ffi::OsString>) -> Result<Self, clap::Error> {
-        // Clap takes a third of a millisecond, which a plain `agi-rhai SCRIPT ARGS` need not spend.
+        // A shortcut for `agi-rhai SCRIPT ARGS`, since clap takes a third of a millisecond.
         let ours = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"AGI_RHAI_");
         let plain = arguments.get(1).and_then(|script| script.to_str());
         if let Some(script) = plain

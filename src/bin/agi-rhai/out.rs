@@ -1,10 +1,9 @@
-//! What the program says on its two outputs, other than the log: all of it goes through here.
+//! All output of the program, except for the log.
 //!
-//! Nothing foreign reaches a terminal as anything but text. What is foreign and stands within a line of ours goes
-//! through [`printable`] before that.
+//! Untrusted text cannot control the terminal. Where it is part of a line, it has to go through [`printable`] first.
 //!
-//! Whoever reads from a pipe may have had enough, as `head` has: what is said then is said to nobody, and the exit code
-//! is what it would have been. What is lost for another reason, such as a full disk, is told and is a failure.
+//! The reader of a pipe may stop early, as `head` does: further output is dropped and doesn't change the exit code.
+//! Output that is lost for another reason, such as a full disk, is reported and is a failure.
 //!
 //! [`printable`]: agi_rhai::agi::printable
 
@@ -15,22 +14,22 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Why something could not be written.
+/// The error of a failed write.
 static PROBLEM: OnceLock<io::Error> = OnceLock::new();
-/// Whoever has read has gone.
-static UNREAD: AtomicBool = AtomicBool::new(false);
+/// Whether the reader of standard output is gone.
+static READER_IS_GONE: AtomicBool = AtomicBool::new(false);
 
 /// Prints lines.
-pub fn say(text: impl Display) {
-    put(format_args!("{text}\n"));
+pub fn line(line: impl Display) {
+    text(format_args!("{line}\n"));
 }
 
-/// Prints a text as it is, to be gone on with.
-pub fn put(text: impl Display) {
-    write(&shown(&text.to_string(), stdout().is_terminal()));
+/// Prints text without adding a line break.
+pub fn text(text: impl Display) {
+    write(&escaped(&text.to_string(), stdout().is_terminal()));
 }
 
-/// Prints JSON, which has a way of its own to write out what would not be seen.
+/// Prints JSON, escaping hidden characters in its own syntax.
 pub fn json(text: impl Display) {
     let escape = |c: char| -> String {
         if c == '\n' || !is_hidden(c) {
@@ -42,47 +41,47 @@ pub fn json(text: impl Display) {
     write(&format!("{text}\n"));
 }
 
-/// Writing never fails; the end of the program tells what went wrong.
+/// Writes to standard output. [`close`] reports the error, if any.
 fn write(text: &str) {
     let mut out = stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => UNREAD.store(true, Relaxed),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => READER_IS_GONE.store(true, Relaxed),
         Err(error) => drop(PROBLEM.set(error)),
     }
 }
 
-/// Whether nobody reads standard output any more: for who would go on and on.
-pub fn is_unread() -> bool {
-    UNREAD.load(Relaxed)
+/// Whether the reader of standard output is gone, for output without an end.
+pub fn reader_is_gone() -> bool {
+    READER_IS_GONE.load(Relaxed)
 }
 
-/// Says on stderr what is wrong. A name in it may have line breaks, and is not to begin a line.
-pub fn complain(problem: impl Display) {
-    tell(format!("agi-rhai: {problem}").replace('\n', "\n  "));
+/// Prints an error on stderr. Further lines are indented, since names in it may contain line breaks.
+pub fn error(problem: impl Display) {
+    stderr_line(format!("agi-rhai: {problem}").replace('\n', "\n  "));
 }
 
 /// Prints lines on stderr.
-pub fn tell(text: impl Display) {
+pub fn stderr_line(text: impl Display) {
     let mut out = stderr();
-    let text = format!("{}\n", shown(&text.to_string(), out.is_terminal()));
-    // There is no place where it could be told that this failed.
+    let text = format!("{}\n", escaped(&text.to_string(), out.is_terminal()));
+    // A failure to write to stderr cannot be reported anywhere.
     let _ = out.write_all(text.as_bytes());
 }
 
-/// The exit code, once all is said.
+/// Returns the exit code, which a failed write to standard output changes.
 pub fn close(code: ExitCode) -> ExitCode {
     match PROBLEM.get() {
         None => code,
-        Some(error) => {
-            complain(format_args!("cannot write to standard output: {error}"));
+        Some(problem) => {
+            error(format_args!("cannot write to standard output: {problem}"));
             ExitCode::from(2)
         }
     }
 }
 
-/// A text as it is printed: of all that a terminal obeys, line breaks stay, and on a terminal colours.
-fn shown(text: &str, colours: bool) -> String {
+/// Escapes everything that controls a terminal, except for line breaks, and for colours on a terminal.
+fn escaped(text: &str, colours: bool) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("\x1b[").filter(|_| colours) {
@@ -104,13 +103,13 @@ fn shown(text: &str, colours: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::escaped;
 
     #[test]
     fn only_colours_reach_a_terminal() {
         let text = "\x1b[31mred\x1b[0m\n\x1b[2Jb\x1b]0;c\x07\x1b[1\u{9b}\u{202e}d\x1b[";
         let written = "red\x1b[0m\n\\u{1b}[2Jb\\u{1b}]0;c\\u{7}\\u{1b}[1\\u{9b}\\u{202e}d\\u{1b}[";
-        assert_eq!(shown(text, true), format!("\x1b[31m{written}"));
-        assert_eq!(shown(text, false), format!("\\u{{1b}}[31m{}", written.replace('\x1b', "\\u{1b}")));
+        assert_eq!(escaped(text, true), format!("\x1b[31m{written}"));
+        assert_eq!(escaped(text, false), format!("\\u{{1b}}[31m{}", written.replace('\x1b', "\\u{1b}")));
     }
 }

@@ -1,4 +1,4 @@
-//! `agi-rhai completions` and `agi-rhai man`: what a shell and `man` want to know of the program, from its options.
+//! `agi-rhai completions` and `agi-rhai man`: completions for shells and manual pages, generated from the options.
 
 use crate::out;
 use clap::ValueHint;
@@ -7,10 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// When the options, and so their pages, were last gone over.
-const WRITTEN: &str = "2026-11-24";
+/// The date of the manual pages: when the options were last revised.
+const PAGES_DATE: &str = "2026-11-24";
 
-/// Prints what a shell needs to complete `agi-rhai`'s options with the Tab key
+/// Prints a script with which a shell completes the options of `agi-rhai`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Bash: agi-rhai completions bash > ~/.local/share/bash-completion/completions/agi-rhai\nZsh:  \
                         agi-rhai completions zsh > ~/.zfunc/_agi-rhai    (with `fpath+=~/.zfunc` before `compinit` in \
@@ -32,7 +32,7 @@ pub struct ManOptions {
 pub fn completions(options: &CompletionsOptions, program: &clap::Command) -> ExitCode {
     let mut shown = program.clone();
     if matches!(options.shell, Shell::Bash | Shell::Zsh) {
-        // Without the script, which would stand where the subcommands are completed: see below for how it comes in.
+        // Without the SCRIPT argument, which would take the place of the subcommands; scripts are added below.
         shown = clap::Command::new("agi-rhai")
             .version(env!("CARGO_PKG_VERSION"))
             .disable_help_subcommand(true)
@@ -40,13 +40,13 @@ pub fn completions(options: &CompletionsOptions, program: &clap::Command) -> Exi
             .subcommands(program.get_subcommands());
     }
     let mut script = Vec::new();
-    // In bash a hyphen would part the program from its subcommands, so it has another name until all is written.
+    // In bash, a hyphen would separate the program from its subcommands, so it gets another name at first.
     let name = if options.shell == Shell::Bash { "agi_rhai" } else { "agi-rhai" };
     clap_complete::generate(options.shell, &mut shown, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let script = match options.shell {
         Shell::Bash => with_files_in_bash(&script, program),
-        // Where a subcommand may stand, a script may.
+        // Scripts are completed in the same place as subcommands.
         Shell::Zsh => script.replace(
             "_describe -t commands 'agi-rhai commands' commands \"$@\"",
             "_describe -t commands 'agi-rhai commands' commands \"$@\"\n    _files",
@@ -56,8 +56,8 @@ pub fn completions(options: &CompletionsOptions, program: &clap::Command) -> Exi
     print(&script)
 }
 
-/// Bash completes files where nothing else is offered: options are offered behind a `-` only, unless there is a choice
-/// of words.
+/// Makes bash complete files where nothing else is offered: options are offered only after a `-`, unless the argument
+/// is one of a list of words.
 fn with_files_in_bash(script: &str, program: &clap::Command) -> String {
     let mut script = script.replace("-o default agi_rhai", "-o default agi-rhai");
     let has_words = |command: &clap::Command| {
@@ -85,13 +85,13 @@ pub fn man(options: &ManOptions, mut program: clap::Command) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            out::complain(format_args!("cannot write to {}: {error}", folder.display()));
+            out::error(format_args!("cannot write to {}: {error}", folder.display()));
             ExitCode::from(2)
         }
     }
 }
 
-/// The page of a command and those of its subcommands.
+/// Writes the page of a command and those of its subcommands.
 fn write_all(command: &clap::Command, folder: &Path) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     std::fs::write(folder.join(format!("{name}.1")), page(command))?;
@@ -100,17 +100,17 @@ fn write_all(command: &clap::Command, folder: &Path) -> io::Result<()> {
 
 fn page(command: &clap::Command) -> String {
     let mut page = Vec::new();
-    // Nothing is written to but memory.
+    // Writing to memory cannot fail.
     let _ = clap_mangen::Man::new(command.clone())
-        .date(WRITTEN)
+        .date(PAGES_DATE)
         .source(concat!("agi-rhai ", env!("CARGO_PKG_VERSION")))
         .manual("agi-rhai")
         .render(&mut page);
-    // Breaks around an empty line are one too many for mandoc.
+    // mandoc warns of breaks around an empty line.
     String::from_utf8_lossy(&page).replace("\n.br\n\n.br\n", "\n.sp\n")
 }
 
 fn print(text: &str) -> ExitCode {
-    out::put(text);
+    out::text(text);
     ExitCode::SUCCESS
 }

@@ -1,5 +1,5 @@
-//! Panics go where the log goes. The usual place is stderr, which nobody may be reading, so that whoever writes to it
-//! waits for ever; or there is the screen of the phone.
+//! Panics are logged. By default they go to stderr, where a write blocks for ever if nobody reads it, and where the
+//! phone has its screen.
 
 use crate::out;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -7,32 +7,33 @@ use std::panic::{PanicHookInfo, set_hook};
 use tracing::dispatcher::{Dispatch, get_default};
 use tracing::subscriber::NoSubscriber;
 
-/// What the log's lines of panics are known by.
+/// The target of panics in the log.
 pub const TARGET: &str = "panic";
 
-/// From now on. Where there is no log, what panics is told on stderr. Which call it was, the log tells by the span it
-/// is in; what a script makes panic is told once more, as its fault.
-pub fn go_to_the_log() {
+/// Logs panics from now on, or writes them to stderr while there is no log. The span in the log names the call; a panic
+/// caused by a script is reported once more, as its fault.
+pub fn log_panics() {
     set_hook(Box::new(|panic| {
         if get_default(Dispatch::is::<NoSubscriber>) {
-            out::complain(told(panic));
+            out::error(describe(panic));
         } else {
-            tracing::error!(target: TARGET, "{}", told(panic));
+            tracing::error!(target: TARGET, "{}", describe(panic));
         }
     }));
 }
 
-pub fn told(panic: &PanicHookInfo<'_>) -> String {
+/// Describes a panic.
+pub fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    // Words that are not of the program's text may hold what a caller entered.
-    let what = panic.payload().downcast_ref::<&'static str>().map(|what| format!(": {what}")).unwrap_or_default();
-    let mut told = format!("panicked in thread {}{place}{what}", thread.name().unwrap_or("without a name"));
-    // RUST_BACKTRACE asks for it.
+    // Only static messages, since others may contain what a caller entered.
+    let message = panic.payload().downcast_ref::<&'static str>().map(|text| format!(": {text}")).unwrap_or_default();
+    let mut text = format!("panicked in thread {}{place}{message}", thread.name().unwrap_or("without a name"));
+    // Only with RUST_BACKTRACE.
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
-        told.push('\n');
-        told.push_str(trace.to_string().trim_end());
+        text.push('\n');
+        text.push_str(trace.to_string().trim_end());
     }
-    told
+    text
 }

@@ -1,4 +1,4 @@
-//! `agi-rhai replay`: a recorded call, run against the script of today.
+//! `agi-rhai replay`: runs the current script against recorded calls.
 
 mod as_test;
 
@@ -20,38 +20,38 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// So many lines of the dialogue are shown before the first difference.
-const SHOWN_BEFORE: usize = 8;
+/// How many lines of the dialogue to show before the first difference.
+const CONTEXT_LINES: usize = 8;
 
-/// Runs today's script against recorded calls, and shows where it departs from what happened then
+/// Runs the current script against recorded calls, and shows where it departs from them
 ///
-/// The script is given what the call gave it: environment, arguments, random numbers, times, and Asterisk's replies, as
-/// long as it sends what it sent then. At the first line it did not send then, the replay stops: nobody knows what
-/// Asterisk would have answered. Calls are recorded with `--record DIR`.
+/// The script gets what it got in the call: environment, arguments, random numbers, times, and Asterisk's replies, as
+/// long as it sends the same lines. At the first different line the replay stops, since nobody knows what Asterisk
+/// would have answered. Calls are recorded with `--record DIR`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 all calls go as they went then, 1 one departs, 2 a file cannot be read, there is \
-                        no such script, or wrong usage."
+    after_help = "Exit codes: 0 all calls are the same, 1 one departs, 2 a file cannot be read, there is no such \
+                        script, or wrong usage."
 )]
 pub struct ReplayOptions {
     /// Recorded calls, or folders of them (files named *.jsonl)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// The script to run; without it, the one of the recording
+    /// The script to run; by default, the one in the recording
     #[arg(long, value_name = "PATH")]
     pub script: Option<PathBuf>,
 
-    /// Folder in which scripts are looked for, if they are not where they were
+    /// Folder of the scripts, if they have moved
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
-    /// Prints the calls as tests, ready to paste into NAME.test.rhai; nothing is run
+    /// Prints the calls as tests to paste into NAME.test.rhai, without running them
     #[arg(long)]
     pub as_test: bool,
 }
 
-/// What became of one recording.
+/// The result of one replay.
 enum Verdict {
     Same(String),
     Departs(String),
@@ -61,7 +61,7 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
     let files = match files(&options.files) {
         Ok(files) => files,
         Err(error) => {
-            out::complain(format_args!("{error:#}"));
+            out::error(format_args!("{error:#}"));
             return ExitCode::from(2);
         }
     };
@@ -71,7 +71,7 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
             if options.as_test {
                 let name = as_test::name(&tape, (files.len() > 1).then_some(number));
                 let path = script(&tape, options).unwrap_or_else(|_| PathBuf::from(&tape.header.script));
-                out::say(format_args!(
+                out::line(format_args!(
                     "{}{}",
                     as_test::test(&tape, &path, &name),
                     if number + 1 < files.len() { "\n" } else { "" }
@@ -84,21 +84,21 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
             Ok(None) => {}
             Ok(Some(Verdict::Same(how))) => {
                 same += 1;
-                out::say(format_args!("{}: same: {how}", shown(file)));
+                out::line(format_args!("{}: same: {how}", shown(file)));
             }
             Ok(Some(Verdict::Departs(report))) => {
                 departed += 1;
-                out::say(format_args!("{}: departs\n\n{report}\n", shown(file)));
+                out::line(format_args!("{}: departs\n\n{report}\n", shown(file)));
             }
             Err(error) => {
                 unreadable += 1;
-                out::complain(format_args!("{}: {error:#}", printable(&file.display().to_string())));
+                out::error(format_args!("{}: {error:#}", printable(&file.display().to_string())));
             }
         }
     }
     if files.len() > 1 && !options.as_test {
         let not_read = if unreadable > 0 { format!(", {unreadable} not played") } else { String::new() };
-        out::say(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
+        out::line(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
     }
     ExitCode::from(if unreadable > 0 { 2 } else { u8::from(departed > 0) })
 }
@@ -107,7 +107,7 @@ fn shown(file: &Path) -> impl Display {
     printable(&Path::new(file.file_name().unwrap_or(file.as_os_str())).display().to_string()).into_owned()
 }
 
-/// The files named, and those in folders named; in the order of the calls.
+/// Returns the recordings in files and folders, in the order of the calls.
 fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in named {
@@ -135,7 +135,7 @@ fn read(file: &Path) -> Result<Tape> {
     })
 }
 
-/// The script to run: as told, or where it was, or of this name in the scripts folder.
+/// Finds the script to run: that of the options, or the recorded one at its path or in the scripts folder.
 fn script(tape: &Tape, options: &ReplayOptions) -> Result<PathBuf> {
     if let Some(script) = &options.script {
         return Ok(script.clone());
@@ -143,29 +143,29 @@ fn script(tape: &Tape, options: &ReplayOptions) -> Result<PathBuf> {
     let recorded = Path::new(&tape.header.script);
     let mut places = vec![recorded.to_owned()];
     if let Some(scripts) = &options.scripts {
-        // In the same folder below it, as far as the paths agree.
+        // Every tail of the recorded path, the longest first.
         let parts: Vec<_> = recorded.components().collect();
         places.extend((0..parts.len()).map(|from| scripts.join(parts[from..].iter().collect::<PathBuf>())));
     }
     let found = places.into_iter().find(|place| place.is_file());
     found.with_context(|| {
-        format!("its script, {}, is not there: name it by --script PATH or --scripts DIR", recorded.display())
+        format!("its script {} isn't there: name it with --script PATH or --scripts DIR", recorded.display())
     })
 }
 
-/// Where the script stands.
+/// The script, line and name of the last command.
 #[derive(Default)]
-struct Place(Mutex<(String, usize, &'static str)>);
+struct LastCommand(Mutex<(String, usize, &'static str)>);
 
-impl Place {
+impl LastCommand {
     fn get(&self) -> (String, usize, &'static str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Observer for Place {
+impl Observer for LastCommand {
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
-        // What the host says at the end stands nowhere in the script.
+        // The last commands of the host aren't in the script.
         if status(line.line()).is_some() {
             return;
         }
@@ -192,7 +192,7 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
     };
     let replay = transport::Replay::new(Arc::clone(tape));
     let progress = replay.watch();
-    let place = Arc::new(Place::default());
+    let place = Arc::new(LastCommand::default());
     let mut session = Session::begin(Box::new(replay))?;
     session.observe(Arc::clone(&place) as Arc<_>);
     let outcome = host.run_with(session, &script, header.args.clone(), header.params.clone());
@@ -214,7 +214,7 @@ struct Report<'a> {
     place: (String, usize, &'static str),
 }
 
-/// The host's own last words.
+/// Returns the status if this is one of the host's own commands at the end, empty for the version.
 fn status(line: &[u8]) -> Option<String> {
     let words = agi_rhai::agi::split(line);
     let name = words.get(2).filter(|_| words[0] == b"SET" && words[1] == b"VARIABLE")?;
@@ -246,12 +246,12 @@ impl Report<'_> {
         }
     }
 
-    /// What went over the line before, what was sent then, what is sent now, and where.
+    /// Shows the dialogue before the difference, both versions of the line, and the place in the script.
     fn differs(&self, now: &str, at_a_command: bool) -> String {
         let mut report = String::new();
         let on_the_line = Event::is_on_the_line;
         let before: Vec<_> = self.tape.lines[..self.played].iter().filter(|line| on_the_line(&line.event)).collect();
-        for line in &before[before.len().saturating_sub(SHOWN_BEFORE)..] {
+        for line in &before[before.len().saturating_sub(CONTEXT_LINES)..] {
             let _ = writeln!(report, "{:>11}  {}", seconds(line.at), event(&line.event));
         }
         let then = self.tape.lines[self.played..].iter().find(|line| on_the_line(&line.event));
@@ -270,7 +270,7 @@ impl Report<'_> {
         report
     }
 
-    /// The place in the script, with its line and a caret.
+    /// Shows the place in the script, with its source and a caret.
     fn whereabouts(&self, at_a_command: bool) -> String {
         let colour = stdout().is_terminal();
         if let Some(fault) = &self.outcome.fault {
@@ -290,7 +290,7 @@ impl Report<'_> {
         let at = fault.source.find(command).or_else(|| fault.source.find(|c: char| !c.is_whitespace())).unwrap_or(0);
         fault.column = fault.source[..at].chars().count() + 1;
         fault.hint = (self.tape.header.version == self.script.version())
-            .then(|| "the script is the one of the recording: what differs comes from elsewhere".to_owned());
+            .then(|| "the script is the same as in the recording: the difference comes from elsewhere".to_owned());
         fault.render(colour)
     }
 
@@ -301,7 +301,7 @@ impl Report<'_> {
         format!("{commands} commands, {}", seconds(at))
     }
 
-    /// All lines were the same; so is the end?
+    /// Compares the end, after all lines were the same.
     fn at_the_end(&self) -> Verdict {
         if self.tape.lines[self.played..].iter().any(|line| matches!(line.event, Event::Sent(_))) {
             return Verdict::Departs(self.differs("(the script ends)", false));
@@ -340,7 +340,7 @@ impl Report<'_> {
 }
 
 fn event(event: &Event) -> String {
-    let told = match event {
+    let text = match event {
         Event::Sent(line) => format!("> {}", String::from_utf8_lossy(&line.0)),
         Event::Heard(reply) => format!("< {reply}"),
         Event::Hangup(_) => "(the caller was gone)".to_owned(),
@@ -350,5 +350,5 @@ fn event(event: &Event) -> String {
         Event::Ended(ended) => format!("(the script ended: {})", ended.status),
         Event::Asked(_) | Event::Printed(_) | Event::Secret(_) => String::new(),
     };
-    printable(&told).into_owned()
+    printable(&text).into_owned()
 }

@@ -1,14 +1,14 @@
-//! The FastAGI server: signals, systemd, limits of the system.
+//! `agi-rhai serve`: the FastAGI server with signals, systemd and system limits.
 
-use crate::advice::{deaf, explained};
-use crate::calls::usual_places;
+use crate::advice::{cannot_listen, explained};
+use crate::calls::default_sockets;
 use crate::common::CommonOptions;
-use crate::logging::{self, Log};
 use crate::out;
+use crate::server_log::{ServerLog, start_server_log};
 use crate::text::plural;
 use crate::value_parsers::{count, length, network};
 use agi_rhai::Host;
-use agi_rhai::clock::Stopwatch;
+use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::host::control::{self, Control};
 use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on, log_changes};
 use agi_rhai::host::http::{self, Answer};
@@ -31,43 +31,44 @@ use tracing::{error, info, warn};
 
 /// Serves a folder of scripts to any number of calls, in the dialplan: AGI(agi://127.0.0.1/game,a,b)
 ///
-/// Scripts are edited while calls run: a saved file is live for the next call 0.2 s later. A broken one is told in
-/// the log, and the last good version goes on.
+/// Scripts can be edited while calls run: a saved file is live for the next call 0.2 s later. A broken one is logged,
+/// and the last good version stays in use.
 #[derive(Debug, Args)]
-#[command(after_help = "Signals: SIGHUP compiles all scripts anew; SIGTERM ends the server once its calls have ended \
+#[command(after_help = "Signals: SIGHUP recompiles all scripts; SIGTERM stops the server once its calls have ended \
                         (see --drain), a second one at once.\nDialplan: as without `serve`, and ${AGI_RHAI_STATUS} \
-                        is BUSY where a call was turned away.\nExit codes: 0 all calls had ended, 1 calls were cut \
-                        (with --check: a script has a fault), 2 wrong usage, or it could not start.")]
+                        is BUSY if a call was rejected.\nExit codes: 0 all calls had ended, 1 calls were cut off \
+                        (with --check: a script has a fault), 2 wrong usage, or the server could not start.")]
 pub struct ServeOptions {
     #[command(flatten)]
     pub common: CommonOptions,
 
-    /// Addresses to listen on, separated by commas; a socket handed over by systemd takes their place
+    /// Addresses to listen on, separated by commas; sockets passed by systemd take their place
     #[arg(long, value_name = "ADDR", env = "AGI_RHAI_LISTEN", default_value = "127.0.0.1:4573", value_delimiter = ',')]
     pub listen: Vec<String>,
 
-    /// Networks an Asterisk may call from, such as 192.0.2.0/24, separated by commas; anybody else is hung up on
+    /// Networks from which an Asterisk may call, such as 192.0.2.0/24, separated by commas; other connections are
+    /// closed
     #[arg(
         long, value_name = "CIDR", env = "AGI_RHAI_ALLOW", default_value = "127.0.0.0/8,::1/128",
         value_delimiter = ',', num_args = 1.., value_parser = network
     )]
     pub allow: Vec<ipnet::IpNet>,
 
-    /// Calls at a time, if the system has room for so many; further ones are turned away
+    /// Maximum of simultaneous calls, as far as the system allows; further calls are rejected
     #[arg(
         long, value_name = "N", env = "AGI_RHAI_MAX_CALLS", default_value_t = 10_000,
         allow_negative_numbers = true, value_parser = count
     )]
     pub max_calls: usize,
 
-    /// Calls at a time from one address; no limit unless told
+    /// Maximum of simultaneous calls from one address; without it, no limit
     #[arg(
         long, value_name = "N", env = "AGI_RHAI_MAX_CALLS_PER_PEER", allow_negative_numbers = true,
         value_parser = count
     )]
     pub max_calls_per_peer: Option<usize>,
 
-    /// How long calls may go on after SIGTERM before they are ended: 30s, 2m, 1h
+    /// How long calls may continue after SIGTERM before they are ended: 30s, 2m, 1h
     #[arg(
         long, value_name = "TIME", env = "AGI_RHAI_DRAIN", default_value = "30s", allow_negative_numbers = true,
         value_parser = length
@@ -83,31 +84,31 @@ pub struct ServeOptions {
     #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL")]
     pub control: Option<PathBuf>,
 
-    /// Compiles all scripts, says what is wrong, and ends; nothing is served
+    /// Compiles all scripts, reports faults and exits without serving
     #[arg(long)]
     pub check: bool,
 }
 
-/// Between two looks at the workers and at the calls still there.
-const TICK: Duration = Duration::from_millis(100);
-/// In place of a signal: the scripts are compiled.
+/// The interval between checks of the workers and the remaining calls.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// Stands for the end of compilation in the queue of signals.
 const LOADED: i32 = 0;
-/// So long after the start, and again and again, the log says that scripts are still being compiled.
-const SLOW_START: Duration = Duration::from_secs(5);
-/// What ending the calls may take beyond the time `on_hangup` has.
-const ENDING: Duration = Duration::from_secs(5);
-/// Stacks besides those of calls: of refusals, and kept ones.
-const SPARE_MAPPINGS: u64 = 2000;
-/// Descriptors the server needs besides its calls: the log, listeners, refusals, scripts being read.
-const SPARE_DESCRIPTORS: u64 = 1200;
-/// With fewer it could not even start its threads.
-const FEWEST_DESCRIPTORS: u64 = 64;
+/// The interval at which the log says that scripts are still being compiled.
+const LOADING_LOG_INTERVAL: Duration = Duration::from_secs(5);
+/// How long ending the calls may take, in addition to the time for `on_hangup`.
+const ENDING_GRACE: Duration = Duration::from_secs(5);
+/// Mappings reserved for stacks other than those of calls: of rejected calls, and spare ones.
+const RESERVED_MAPPINGS: u64 = 2000;
+/// Descriptors reserved for other things than calls: the log, listeners, rejected calls, scripts being read.
+const RESERVED_DESCRIPTORS: u64 = 1200;
+/// With fewer descriptors the server could not even start its threads.
+const MIN_DESCRIPTORS: u64 = 64;
 
 pub fn serve(options: &ServeOptions) -> ExitCode {
     if options.check {
         return check(options);
     }
-    let mut log = logging::serve(&options.common);
+    let mut log = start_server_log(&options.common);
     let code = match run(options, &log) {
         Ok(code) => code,
         Err(error) => {
@@ -116,11 +117,11 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
         }
     };
     log.close();
-    // Calls that did not end in time are let go with the process.
+    // Calls that didn't end in time end with the process.
     ExitCode::from(code)
 }
 
-/// Compiles everything and says what is wrong.
+/// Compiles all scripts and reports faults.
 fn check(options: &ServeOptions) -> ExitCode {
     let checked = folder(options).and_then(|folder| Ok((load(options, &folder)?, folder)));
     match checked {
@@ -128,36 +129,36 @@ fn check(options: &ServeOptions) -> ExitCode {
             let colour = std::io::stderr().is_terminal();
             for change in &changes {
                 match change {
-                    Change::Broken { fault, .. } => out::tell(format_args!("{}\n", fault.render(colour))),
+                    Change::Broken { fault, .. } => out::stderr_line(format_args!("{}\n", fault.render(colour))),
                     Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {
-                        out::tell(format_args!("{change}\n"));
+                        out::stderr_line(format_args!("{change}\n"));
                     }
                     Change::Live { .. } | Change::Removed { .. } => {}
                 }
             }
             let (scripts, broken) = counts(&library);
-            out::say(format_args!("{}: {}, {broken} with a fault", folder.display(), plural(scripts, "script")));
+            out::line(format_args!("{}: {}, {broken} with a fault", folder.display(), plural(scripts, "script")));
             ExitCode::from(u8::from(broken > 0))
         }
         Err(error) => {
-            out::complain(explained(&error));
+            out::error(explained(&error));
             ExitCode::from(2)
         }
     }
 }
 
-/// How many scripts there are, and how many of them have a fault.
+/// Returns the number of scripts, and the number of those with a fault.
 fn counts(library: &Library) -> (usize, usize) {
     let listed = library.list();
     (listed.len(), listed.iter().filter(|script| script.fault.is_some()).count())
 }
 
-/// The folder of scripts.
+/// Returns the folder of scripts.
 fn folder(options: &ServeOptions) -> Result<PathBuf> {
     let folder = options.common.scripts.clone().unwrap_or_else(|| PathBuf::from("."));
-    let real = folder.canonicalize().with_context(|| format!("no folder of scripts {}", folder.display()))?;
+    let real = folder.canonicalize().with_context(|| format!("there is no folder of scripts {}", folder.display()))?;
     if real == Path::new("/") {
-        bail!("the folder of scripts cannot be /: name another with --scripts DIR");
+        bail!("the folder of scripts cannot be /: choose another one with --scripts DIR");
     }
     Ok(folder)
 }
@@ -170,13 +171,13 @@ fn load_with(host: &Host, folder: &Path) -> Result<(Library, Vec<Change>)> {
     host.library(folder).with_context(|| format!("cannot read the folder of scripts {}", folder.display()))
 }
 
-/// Compiles the scripts, which may take a while; `None` if the process is told to end meanwhile.
-fn load_unless_told(
+/// Compiles the scripts, which may take a while. Returns `None` if a signal ends the process meanwhile.
+fn load_unless_stopped(
     options: &ServeOptions,
     folder: &Path,
-    (told, signals): &(Sender<i32>, Receiver<i32>),
+    (sender, signals): &(Sender<i32>, Receiver<i32>),
 ) -> Result<Option<(Library, Vec<Change>)>> {
-    let (host, folder, done) = (options.common.host(), folder.to_owned(), told.clone());
+    let (host, folder, done) = (options.common.host(), folder.to_owned(), sender.clone());
     let work = move || {
         let loaded = load_with(&host, &folder);
         let _ = done.send(LOADED);
@@ -184,15 +185,15 @@ fn load_unless_told(
     };
     let loading = std::thread::Builder::new().name("loader".to_owned()).spawn(work)?;
     loop {
-        match signals.recv_timeout(SLOW_START) {
+        match signals.recv_timeout(LOADING_LOG_INTERVAL) {
             Ok(LOADED) => {
                 let loaded = loading.join().map_err(|_| anyhow!("compiling the scripts panicked"))?;
                 return loaded.map(Some);
             }
-            // They are compiled anyway.
+            // The scripts are being compiled anyway.
             Ok(SIGHUP) => {}
             Ok(_) => {
-                info!("told to end while the scripts were being compiled");
+                info!("stopped while the scripts were being compiled");
                 return Ok(None);
             }
             Err(_) => info!("still compiling the scripts"),
@@ -200,11 +201,11 @@ fn load_unless_told(
     }
 }
 
-/// An address to listen on; the port of FastAGI where it names none.
+/// Resolves an address to listen on. The default port is that of FastAGI.
 fn addresses(text: &str) -> Result<Vec<SocketAddr>> {
     if text.starts_with("unix:") || text.contains('/') {
         bail!(
-            "{text}: Asterisk cannot connect to a Unix socket: AGI(agi://...) speaks TCP only. Name an address, such as \
+            "{text}: Asterisk cannot connect to a Unix socket: AGI(agi://...) uses TCP only. Use an address such as \
              127.0.0.1:{PORT}"
         );
     }
@@ -214,133 +215,132 @@ fn addresses(text: &str) -> Result<Vec<SocketAddr>> {
     }
     let named = if text.contains(':') { text.to_owned() } else { format!("{text}:{PORT}") };
     let found = named.to_socket_addrs();
-    Ok(found.with_context(|| format!("{text}: no address such as 127.0.0.1:{PORT} or [::1]:{PORT}"))?.collect())
+    Ok(found.with_context(|| format!("{text} isn't an address such as 127.0.0.1:{PORT} or [::1]:{PORT}"))?.collect())
 }
 
-/// The sockets systemd holds for us, else those of `--listen`.
+/// Returns the sockets passed by systemd, or else those of `--listen`.
 fn listeners(options: &ServeOptions) -> Result<Vec<TcpListener>> {
     let mut given = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for number in 0..given.len() {
         let listener = given.take_tcp_listener(number);
-        listeners.extend(listener.context("a socket systemd hands over is no listening TCP socket")?);
+        listeners.extend(listener.context("a socket passed by systemd isn't a listening TCP socket")?);
     }
     if listeners.is_empty() {
         for text in &options.listen {
             for address in addresses(text)? {
-                listeners.push(listen_on(address).map_err(|error| deaf(&address.to_string(), error))?);
+                listeners.push(listen_on(address).map_err(|error| cannot_listen(&address.to_string(), error))?);
             }
         }
     }
     Ok(listeners)
 }
 
-/// As many calls as the system has room for.
-fn room(wanted: usize) -> Result<usize> {
+/// Limits the number of calls to what the system allows.
+fn call_limit(wanted: usize) -> Result<usize> {
     let limit = getrlimit(Resource::Nofile);
-    // What systemd and shells hand on is low for the sake of old programs; up to the hard limit it is ours to say.
+    // The soft limit is low for the sake of old programs; it may be raised to the hard limit.
     let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if descriptors < FEWEST_DESCRIPTORS {
+    if descriptors < MIN_DESCRIPTORS {
         bail!(
-            "the system lets this program open {descriptors} files, and a server needs {FEWEST_DESCRIPTORS}, and one for \
-             each call: raise LimitNOFILE= in the unit, or `ulimit -Hn`"
+            "the system lets this program open {descriptors} files, but a server needs {MIN_DESCRIPTORS}, and one more \
+             for each call: raise LimitNOFILE= in the unit, or `ulimit -Hn`"
         );
     }
-    let descriptors = descriptors - SPARE_DESCRIPTORS.min(descriptors / 2);
+    let descriptors = descriptors - RESERVED_DESCRIPTORS.min(descriptors / 2);
     // A call's stack is two mappings: itself and its guard.
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
     let mappings = mappings
         .and_then(|text| text.trim().parse::<u64>().ok())
-        .map_or(u64::MAX, |most| (most / 2).saturating_sub(SPARE_MAPPINGS));
+        .map_or(u64::MAX, |most| (most / 2).saturating_sub(RESERVED_MAPPINGS));
     let room = usize::try_from(descriptors.min(mappings)).unwrap_or(usize::MAX);
     if room < wanted {
-        let lack = if descriptors < mappings {
+        let resource = if descriptors < mappings {
             "open files (LimitNOFILE= in the unit, or `ulimit -Hn`)"
         } else {
             "memory mappings (sysctl vm.max_map_count)"
         };
-        warn!("--max-calls is {wanted}, but the system lets no more than {room} calls in: it limits {lack}");
+        warn!("--max-calls is {wanted}, but the system allows only {room} calls: it limits {resource}");
     }
     Ok(wanted.min(room))
 }
 
-fn run(options: &ServeOptions, log: &Log) -> Result<u8> {
-    // Before anything is said to be ready, so that no signal is lost.
+fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
+    // Before readiness is reported, so that no signal is lost.
     let signals = signals()?;
     // First of all, so that there are descriptors for what follows.
-    let max_calls = room(options.max_calls)?;
+    let max_calls = call_limit(options.max_calls)?;
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let folder = folder(options)?;
-    let Some((library, changes)) = load_unless_told(options, &folder, &signals)? else { return Ok(0) };
+    let Some((library, changes)) = load_unless_stopped(options, &folder, &signals)? else { return Ok(0) };
     let signals = signals.1;
     let listeners = listeners(options)?;
     let admission =
         Admission { max_calls, max_calls_per_peer: options.max_calls_per_peer, allow: options.allow.clone() };
     let on: Vec<String> = listeners.iter().filter_map(|l| l.local_addr().ok()).map(|a| a.to_string()).collect();
     let (scripts, broken) = counts(&library);
-    let most = admission.max_calls;
     log_changes(&changes.into_iter().filter(|change| !matches!(change, Change::Live { .. })).collect::<Vec<_>>());
     let server = Server::start(options.common.host(), library, admission, listeners);
     let server = Arc::new(server.context("cannot start the server")?);
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
     info!(
-        "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {most} calls at a time",
+        "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {max_calls} calls at a time",
         env!("CARGO_PKG_VERSION"),
         plural(scripts, "script"),
         folder.display(),
         on.join(", ")
     );
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let code = attend(options, &server, &signals);
+    let code = supervise(options, &server, &signals);
     server.flush_recordings();
     Ok(code)
 }
 
-/// Signals, as they come.
+/// Catches signals. Returns the queue of signals, and its sender.
 fn signals() -> Result<(Sender<i32>, Receiver<i32>)> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen to signals")?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot catch signals")?;
     let (sender, receiver) = channel();
-    let told = sender.clone();
+    let other_sender = sender.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || signals.forever().try_for_each(|signal| sender.send(signal)))
         .context("no thread for signals")?;
-    Ok((told, receiver))
+    Ok((other_sender, receiver))
 }
 
-/// Looks after a server until it is to end; the exit code.
-fn attend(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 {
+/// Supervises a server until it stops. Returns the exit code.
+fn supervise(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i32>) -> u8 {
     let clock = Stopwatch::start();
-    let mut heart = Heart::new();
+    let mut watchdog = Watchdog::new();
     let mut stuck = 0;
-    // When the calls are ended, and when the process ends with those that are left.
-    let mut ending = None;
+    // When the calls will be ended, and after that, when the process will exit with those that are left.
+    let mut deadline = None;
     let mut ended = false;
     loop {
-        match signals.recv_timeout(TICK) {
+        match signals.recv_timeout(CHECK_INTERVAL) {
             Ok(SIGHUP) => {
-                info!("SIGHUP: compiling all scripts anew");
+                info!("SIGHUP: recompiling all scripts");
                 server.reload();
             }
-            Ok(_) if ending.is_some() => {
-                warn!("told to end a second time: {} calls are cut", server.calls());
+            Ok(_) if deadline.is_some() => {
+                warn!("stopped by a second signal: {} calls are cut off", server.calls());
                 return 1;
             }
             Ok(_) => {
                 let _ = sd_notify::notify(&[NotifyState::Stopping]);
-                info!("told to end: no new calls; {} calls may go on for {:?}", server.calls(), options.drain);
+                info!("stopping: no new calls; {} calls may continue for {:?}", server.calls(), options.drain);
                 server.close();
-                ending = Some(clock.now() + options.drain);
+                deadline = Some(clock.now() + options.drain);
             }
             Err(_) => {}
         }
         if server.is_broken() {
-            error!("{} calls are cut: this process cannot go on", server.calls());
+            error!("{} calls are cut off: this process cannot continue", server.calls());
             return 1;
         }
-        heart.beat(server);
+        watchdog.notify(server);
         if std::mem::replace(&mut stuck, server.stuck_calls()) != stuck {
             let status = match stuck {
                 0 => String::new(),
@@ -348,7 +348,7 @@ fn attend(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i32>)
             };
             let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
         }
-        let Some(at) = ending else { continue };
+        let Some(at) = deadline else { continue };
         if server.is_done() {
             info!("all calls have ended");
             return 0;
@@ -356,71 +356,74 @@ fn attend(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i32>)
         let now = clock.now();
         if now >= at && !ended {
             ended = true;
-            warn!("{} calls are still there: they are ended", server.calls());
+            warn!("{} calls are left: ending them", server.calls());
             server.end_calls();
-            let grace = options.common.max_on_hangup + ENDING;
-            ending = Some(now + grace);
+            let grace = options.common.max_on_hangup + ENDING_GRACE;
+            deadline = Some(now + grace);
         } else if now >= at {
-            warn!("{} calls do not end: they are cut", server.calls());
+            warn!("{} calls don't end: they are cut off", server.calls());
             return 1;
         }
     }
 }
 
-/// Tells systemd that the workers are alive.
-struct Heart {
-    every: Option<Duration>,
+/// Notifies the watchdog of systemd while all workers make progress.
+struct Watchdog {
+    interval: Option<Duration>,
     clock: Stopwatch,
-    told: agi_rhai::clock::Time,
+    last: Time,
     beats: Vec<u64>,
 }
 
-impl Heart {
+impl Watchdog {
     fn new() -> Self {
         let clock = Stopwatch::start();
-        // Twice in the time systemd waits.
-        Self { every: sd_notify::watchdog_enabled().map(|time| time / 2), clock, told: clock.now(), beats: Vec::new() }
+        // Twice within the timeout of systemd.
+        let interval = sd_notify::watchdog_enabled().map(|timeout| timeout / 2);
+        Self { interval, clock, last: clock.now(), beats: Vec::new() }
     }
 
-    fn beat(&mut self, server: &Server) {
-        let Some(every) = self.every else { return };
+    fn notify(&mut self, server: &Server) {
+        let Some(interval) = self.interval else { return };
         let now = self.clock.now();
-        if now - self.told < every {
+        if now - self.last < interval {
             return;
         }
         let beats = server.beats();
-        // Every one of them has looked up since.
+        // Only if every worker has made progress since.
         if self.beats.len() != beats.len() || self.beats.iter().zip(&beats).all(|(before, now)| now > before) {
             let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         } else {
-            error!("a worker does not come back from a call: the watchdog is not told");
+            error!("a worker doesn't return from a call: the watchdog isn't notified");
         }
-        self.told = now;
+        self.last = now;
         self.beats = beats;
     }
 }
 
-/// The socket of `agi-rhai calls`. Without one the server does as well: only a named one must be had.
+/// Opens the socket for `agi-rhai calls`. The server also works without it, so only a socket from the options is
+/// required.
 fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Control>> {
     if let Some(path) = &options.control {
         let control = control::serve(path, server);
         return Ok(Some(control.with_context(|| format!("cannot listen on {} for --control", path.display()))?));
     }
     let mut problems = Vec::new();
-    for path in usual_places() {
+    for path in default_sockets() {
         match control::serve(&path, server) {
             Ok(control) => return Ok(Some(control)),
             Err(error) => problems.push(format!("{}: {}", path.display(), explained(&error.into()))),
         }
     }
     problems.dedup();
-    warn!("no socket for `agi-rhai calls`; name one with --control ({})", problems.join("; "));
+    warn!("no socket for `agi-rhai calls`; choose one with --control ({})", problems.join("; "));
     Ok(None)
 }
 
-/// The pages for monitoring.
-fn pages(address: &str, server: &Arc<Server>, log: &Log) -> Result<http::Pages> {
-    let listener = TcpListener::bind(address).map_err(|error| deaf(&format!("{address} for --metrics"), error))?;
+/// Serves the pages for monitoring.
+fn pages(address: &str, server: &Arc<Server>, log: &ServerLog) -> Result<http::Pages> {
+    let listener =
+        TcpListener::bind(address).map_err(|error| cannot_listen(&format!("{address} for --metrics"), error))?;
     info!("metrics on http://{}/metrics", listener.local_addr()?);
     let server = Arc::clone(server);
     let dropped = log.dropped();
@@ -434,7 +437,7 @@ fn pages(address: &str, server: &Arc<Server>, log: &Log) -> Result<http::Pages> 
             503,
             format!("{} calls have been in one step of their scripts for over a second\n", server.stuck_calls()),
         )),
-        "/readyz" => Some(Answer::text(503, "ending: no new calls\n")),
+        "/readyz" => Some(Answer::text(503, "stopping: no new calls\n")),
         _ => None,
     });
     pages.context("cannot serve --metrics")

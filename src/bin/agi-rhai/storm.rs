@@ -1,4 +1,4 @@
-//! `agi-rhai test --storm`: calls nobody has to write.
+//! `agi-rhai test --storm`: random calls that search a script for faults.
 
 use crate::logging;
 use crate::out;
@@ -9,7 +9,7 @@ use agi_rhai::Host;
 use agi_rhai::agi::printable;
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
-use agi_rhai::tools::storm::{Length, Report};
+use agi_rhai::tools::storm::{Length, Report, Storm};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fmt::Write as _;
@@ -19,21 +19,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// What a storm is given unless told otherwise.
-const USUAL_WORK: Duration = Duration::from_secs(2);
-/// As the main thread has it, whatever the shell's limits are.
-const STACK: usize = 8 * 1024 * 1024;
-/// So many lines that were never reached are shown.
-const MOST_LINES: usize = 30;
+/// The default duration of a storm.
+const DEFAULT_WORK: Duration = Duration::from_secs(2);
+/// The stack of the thread, as large as that of a main thread.
+const STACK_SIZE: usize = 8 * 1024 * 1024;
+/// The limit for unreached lines to show.
+const MAX_LINES: usize = 30;
 
 #[derive(Debug, Args)]
 pub struct StormOptions {
-    /// Runs no tests, but a storm of calls on this script: callers hang up at every step, press keys at all times or
-    /// none, prompts are missing, values are garbage; what goes wrong is told, with the shortest call as a test
+    /// Instead of tests, runs a storm of random calls on this script: callers hang up at every step, press keys at any
+    /// time or never, prompts are missing, values are garbage; each fault is reported with the shortest call, as a test
     #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["paths", "filter", "list", "coverage", "junit"])]
     pub storm: Option<PathBuf>,
 
-    /// Makes so many calls in a storm; without it, as many as 2 s of work allow
+    /// Number of calls in a storm; without it, as many as 2 s of work allow
     #[arg(long, value_name = "N", requires = "storm", allow_negative_numbers = true, value_parser = at_least_one)]
     pub calls: Option<u64>,
 }
@@ -42,7 +42,7 @@ fn at_least_one(text: &str) -> Result<u64, String> {
     whole(text, &(1..=u64::MAX))
 }
 
-/// Lets a storm loose on a script and tells what it found; whether that is nothing.
+/// Runs a storm on a script and prints its report. Returns whether there were no problems.
 pub fn storm(
     options: &StormOptions,
     script: &Path,
@@ -62,26 +62,26 @@ pub fn storm(
         Err(error) => bail!("{error}"),
     };
     let seed = seed.unwrap_or_else(random_seed);
-    let length = options.calls.map_or(Length::Work(USUAL_WORK), Length::Calls);
-    let storm = agi_rhai::tools::storm::Storm::new(host, script, Sounds::beside(&path)?);
-    // What a script makes panic is told as its problem. What else panics ends the storm, and is the last.
+    let length = options.calls.map_or(Length::Work(DEFAULT_WORK), Length::Calls);
+    let storm = Storm::new(host, script, Sounds::beside(&path)?);
+    // A panic caused by the script is reported as its problem. Any other panic ends the storm, and is the last one.
     let last = Arc::new(Mutex::new(String::new()));
     let panics = Arc::clone(&last);
-    let thread = Builder::new().name("storm".to_owned()).stack_size(STACK).spawn(move || {
+    let thread = Builder::new().name("storm".to_owned()).stack_size(STACK_SIZE).spawn(move || {
         logging::with_panics(
             move |text| *panics.lock().unwrap_or_else(PoisonError::into_inner) = text,
             || storm.run(seed, length),
         )
     });
-    let Ok(report) = thread.context("no thread for the storm")?.join() else {
+    let Ok(report) = thread.context("cannot start a thread for the storm")?.join() else {
         let last = last.lock().unwrap_or_else(PoisonError::into_inner);
         bail!("the storm panicked, which is a bug in agi-rhai and not in {}: {last}", path.display());
     };
-    out::put(told(&report, &path, seed, colour));
+    out::text(render(&report, &path, seed, colour));
     Ok(report.problems.is_empty())
 }
 
-fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
+fn render(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     let mut text = String::new();
     let tests = path.with_extension("test.rhai").display().to_string();
     let path = path.display().to_string();
@@ -89,16 +89,16 @@ fn told(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     for problem in &report.problems {
         let _ = writeln!(text, "{}", problem.fault.render(colour));
         let calls = if problem.seen == 1 { "1 call".to_owned() } else { format!("{} calls", problem.seen) };
-        let _ = writeln!(text, "seen in {calls}; as a test for {tests}, which fails until the script is mended:\n");
+        let _ = writeln!(text, "seen in {calls}; as a test for {tests}, which fails until the script is fixed:\n");
         let _ = writeln!(text, "{}", problem.test);
     }
     if !report.unreached.is_empty() {
         let _ = writeln!(text, "Lines that no call reached:");
-        for (script, line, source) in report.unreached.iter().take(MOST_LINES) {
+        for (script, line, source) in report.unreached.iter().take(MAX_LINES) {
             let _ = writeln!(text, "  {}:{line}: {}", printable(script), source.trim());
         }
-        if report.unreached.len() > MOST_LINES {
-            let _ = writeln!(text, "  and {} more", report.unreached.len() - MOST_LINES);
+        if report.unreached.len() > MAX_LINES {
+            let _ = writeln!(text, "  and {} more", report.unreached.len() - MAX_LINES);
         }
         text.push('\n');
     }

@@ -7,6 +7,7 @@ use crate::out;
 use crate::seed::random_seed;
 use crate::storm::{StormOptions, storm};
 use crate::terminal::shows_colour;
+use crate::text::plural;
 use crate::value_parsers::{natural, whole};
 use agi_rhai::Host;
 use agi_rhai::agi::printable;
@@ -24,14 +25,14 @@ use std::time::Duration;
 
 /// Runs the tests of scripts: every `fn test_NAME()` of every file `*.test.rhai`
 ///
-/// Time is virtual: a call of three minutes takes milliseconds. Each test has an AstDB of its own, empty at first.
+/// Time is virtual: a call of three minutes takes milliseconds. Each test starts with an empty AstDB of its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 all tests passed, 1 some failed (or --coverage-min was missed), 2 wrong usage, \
-                        or no tests.\nThe random numbers of every test come from the seed and the test's name: a \
+                        or no tests.\nThe random numbers of a test depend on the seed and the name of the test: a \
                         failure shows the command that repeats it.")]
 pub struct TestOptions {
-    /// Files `*.test.rhai`, folders, or FILE::NAME for one test; else a part of the names of the tests to run [default:
-    /// the current folder]
+    /// Files `*.test.rhai`, folders, FILE::NAME for one test, or a part of the names of the tests to run [default: the
+    /// current folder]
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
 
@@ -39,34 +40,34 @@ pub struct TestOptions {
     #[arg(short = 'k', long, value_name = "TEXT")]
     pub filter: Option<String>,
 
-    /// Takes a filter for a whole name
+    /// Matches filters with whole names only
     #[arg(long)]
     pub exact: bool,
 
-    /// Lists the tests and runs none
+    /// Lists the tests without running them
     #[arg(long)]
     pub list: bool,
 
-    /// Draws the random numbers of this seed; another one at every run unless told
+    /// Seed of the random numbers; by default another one in every run
     #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
     pub seed: Option<u64>,
 
-    /// Tells which lines of the scripts no test reached
+    /// Shows the lines of the scripts that no test reached
     #[arg(long)]
     pub coverage: bool,
 
-    /// Fails when a script has fewer percent of its lines reached; with `--coverage`
+    /// Fails if fewer percent of the lines of a script were reached; with `--coverage`
     #[arg(long, value_name = "PERCENT", requires = "coverage", allow_negative_numbers = true, value_parser = percent)]
     pub coverage_min: Option<u8>,
 
-    /// Writes the results into this file, as JUnit XML
+    /// Writes the results to this file as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 
     #[command(flatten)]
     pub storm: StormOptions,
 
-    /// Folder in which scripts and what they import are looked for, besides the one of each test
+    /// Folder of scripts and imports, besides that of each test
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
 
@@ -87,50 +88,50 @@ pub fn test(options: &TestOptions) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            out::complain(explained(&error));
+            out::error(explained(&error));
             ExitCode::from(2)
         }
     }
 }
 
 /// A file of tests, and which of them to run.
-struct Chosen {
-    /// As its tests are called: the path below the folder named, without `.test.rhai`.
+struct SelectedFile {
+    /// The first part of the names of its tests: the path below the given folder, without `.test.rhai`.
     name: String,
     path: PathBuf,
-    /// One test of it; all without.
+    /// The test to run; `None` for all.
     test: Option<String>,
 }
 
-/// What is to be run.
+/// The tests to run.
 #[derive(Default)]
-struct Plan {
-    files: Vec<Chosen>,
+struct Selection {
+    files: Vec<SelectedFile>,
     filters: Vec<String>,
-    /// Scripts in the folders named, for the coverage.
+    /// The scripts in the given folders, for the coverage.
     scripts: BTreeSet<PathBuf>,
 }
 
 const ENDING: &str = ".test.rhai";
 
-/// A path of tests without its ending.
+/// Returns the path of a file of tests without its ending.
 fn stem(path: &str) -> &str {
     path.strip_suffix(ENDING).unwrap_or(path)
 }
 
-impl Plan {
+impl Selection {
     fn new(options: &TestOptions) -> Result<Self> {
         let mut plan = Self::default();
         plan.filters.extend(options.filter.clone());
         for argument in &options.paths {
             plan.take(argument)?;
         }
-        // Only filters, or nothing at all: everything here.
+        // With only filters, or nothing at all, all tests in the current folder.
         if plan.files.is_empty() && options.paths.len() == plan.filters.len() - usize::from(options.filter.is_some()) {
             plan.folder(Path::new("."))?;
         }
         plan.files.sort_by(|one, other| one.path.cmp(&other.path));
-        // The same below two folders goes by its path.
+        // Files of the same name below two folders are named by their paths.
         let names: Vec<(String, PathBuf)> =
             plan.files.iter().map(|file| (file.name.clone(), file.path.clone())).collect();
         for file in &mut plan.files {
@@ -153,19 +154,19 @@ impl Plan {
             return self.folder(path);
         }
         if path.is_file() {
-            // The tests of a script stand beside it.
+            // The tests of a script are beside it.
             let path = match file.strip_suffix(".rhai") {
                 Some(_) if file.ends_with(ENDING) => path.to_owned(),
                 Some(stem) if Path::new(&format!("{stem}{ENDING}")).is_file() => {
                     PathBuf::from(format!("{stem}{ENDING}"))
                 }
                 Some(stem) => bail!("there are no tests beside {file}: they would be in {stem}{ENDING}"),
-                None => bail!("{file} is no file of tests: those end in {ENDING}"),
+                None => bail!("{file} isn't a file of tests: those end in {ENDING}"),
             };
             let script = PathBuf::from(format!("{}.rhai", stem(&path.to_string_lossy())));
             self.scripts.extend(Some(script).filter(|script| script.is_file()));
             let name = stem(&path.file_name().unwrap_or_default().to_string_lossy()).to_owned();
-            self.files.push(Chosen { name, path, test });
+            self.files.push(SelectedFile { name, path, test });
             return Ok(());
         }
         if file.contains('/') || is_script(Path::new(file)) {
@@ -175,13 +176,13 @@ impl Plan {
         Ok(())
     }
 
-    /// All below a folder; what is hidden is left out.
+    /// Takes all tests and scripts in a folder and below it.
     fn folder(&mut self, folder: &Path) -> Result<()> {
         for path in below(folder)? {
             if path.to_string_lossy().ends_with(ENDING) {
                 let within = path.strip_prefix(folder).unwrap_or(&path);
                 let name = stem(&within.to_string_lossy()).to_owned();
-                self.files.push(Chosen { name, path, test: None });
+                self.files.push(SelectedFile { name, path, test: None });
             } else {
                 self.scripts.insert(path);
             }
@@ -195,32 +196,33 @@ impl Plan {
     }
 }
 
-/// A file that was read, and the tests in it to run.
-struct Loaded {
-    chosen: Chosen,
+/// A loaded file, and the tests in it to run.
+struct LoadedFile {
+    chosen: SelectedFile,
     suite: Result<Suite, LoadError>,
     tests: Vec<String>,
 }
 
-/// What was not as it should be.
-struct Wrong {
+/// A failed test to report at the end.
+struct FailedTest {
     name: String,
-    told: String,
-    /// How to see it again.
-    again: String,
+    report: String,
+    /// The command that repeats it.
+    command: String,
 }
 
-struct Show {
+/// Prints results, in colour on a terminal.
+struct Printer {
     colour: bool,
 }
 
-impl Show {
+impl Printer {
     fn line(text: &str) {
-        out::say(text);
+        out::line(text);
     }
 
     fn part(text: &str) {
-        out::put(text);
+        out::text(text);
     }
 
     fn in_colour(&self, code: u8, text: &str) -> String {
@@ -236,18 +238,18 @@ impl Show {
     }
 }
 
-/// The host of calls that are placed here.
+/// Returns the host for the calls of tests and storms.
 fn host(options: &TestOptions) -> Host {
     CommonOptions { exec: options.exec.clone(), ..CommonOptions::usual() }.host()
 }
 
 fn run(options: &TestOptions) -> Result<bool> {
-    let plan = Plan::new(options)?;
+    let plan = Selection::new(options)?;
     let runner = TestRunner::new(host(options), options.scripts.clone());
     let mut left_out = 0;
-    let mut files: Vec<Loaded> = Vec::new();
-    let Plan { files: chosen, filters, scripts } = plan;
-    let plan = Plan { files: Vec::new(), filters, scripts };
+    let mut files: Vec<LoadedFile> = Vec::new();
+    let Selection { files: chosen, filters, scripts } = plan;
+    let plan = Selection { files: Vec::new(), filters, scripts };
     for chosen in chosen {
         let suite = runner.suite(&chosen.path);
         let mut tests = suite.as_ref().map_or_else(|_| Vec::new(), |suite| suite.tests().to_vec());
@@ -261,7 +263,7 @@ fn run(options: &TestOptions) -> Result<bool> {
         let before = tests.len();
         tests.retain(|test| plan.wants(&format!("{}::{test}", chosen.name), options.exact));
         left_out += before - tests.len();
-        files.push(Loaded { chosen, suite, tests });
+        files.push(LoadedFile { chosen, suite, tests });
     }
     let count: usize = files.iter().map(|file| file.tests.len()).sum();
     let broken = files.iter().filter(|file| file.suite.is_err()).count();
@@ -281,15 +283,15 @@ fn run(options: &TestOptions) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(random_seed);
     let colour = shows_colour(&stdout());
     let mut results = Results {
-        show: Show { colour },
+        show: Printer { colour },
         seed,
-        wrong: Vec::new(),
+        failures: Vec::new(),
         passed: 0,
         failed: 0,
         called: Duration::ZERO,
         junit: quick_junit::Report::new("agi-rhai"),
     };
-    Show::line(&format!("running {} with seed {seed}", counted(count, "test")));
+    Printer::line(&format!("running {} with seed {seed}", plural(count, "test")));
     let clock = Stopwatch::start();
     let began = clock.now();
     for file in &files {
@@ -310,11 +312,7 @@ fn run(options: &TestOptions) -> Result<bool> {
     Ok(good)
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// `2 ms`, `1.4 s`
+/// Returns a short duration: `2 ms`, `1.4 s`.
 fn short(length: Duration) -> String {
     match length.as_millis() {
         0 => "less than 1 ms".to_owned(),
@@ -323,7 +321,7 @@ fn short(length: Duration) -> String {
     }
 }
 
-/// `0.4 s`, `3 min 2 s`
+/// Returns a long duration: `0.4 s`, `3 min 2 s`.
 fn long(length: Duration) -> String {
     match length.as_secs() {
         0..60 => format!("{:.1} s", length.as_secs_f64()),
@@ -332,34 +330,34 @@ fn long(length: Duration) -> String {
     }
 }
 
-/// A seed for a test: the same whichever tests run besides.
+/// Derives the seed of a test, which doesn't depend on other tests.
 fn seed_of(seed: u64, file: &Path, test: &str) -> u64 {
     let file = file.file_name().unwrap_or_default().to_string_lossy();
     let bytes = file.bytes().chain("::".bytes()).chain(test.bytes());
     let name =
         bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    // Short, since a failure shows it; and no test's next call is another test's first.
+    // Short, since failures show it, but long enough that the calls of tests don't share seeds.
     (name ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 34
 }
 
-fn list(files: &[Loaded]) -> bool {
+fn list(files: &[LoadedFile]) -> bool {
     let mut count = 0;
     let mut good = true;
     for file in files {
         if let Err(error) = &file.suite {
             good = false;
-            out::tell(told(error, std::io::stderr().is_terminal()));
+            out::stderr_line(render(error, std::io::stderr().is_terminal()));
         }
         for test in &file.tests {
             count += 1;
-            Show::line(&format!("{}::{test}", printable(&file.chosen.name)));
+            Printer::line(&format!("{}::{test}", printable(&file.chosen.name)));
         }
     }
-    Show::line(&format!("\n{}", counted(count, "test")));
+    Printer::line(&format!("\n{}", plural(count, "test")));
     good
 }
 
-fn told(error: &LoadError, colour: bool) -> String {
+fn render(error: &LoadError, colour: bool) -> String {
     match error {
         LoadError::Fault(fault) => fault.render(colour),
         LoadError::Missing(..) => error.to_string(),
@@ -367,9 +365,9 @@ fn told(error: &LoadError, colour: bool) -> String {
 }
 
 struct Results {
-    show: Show,
+    show: Printer,
     seed: u64,
-    wrong: Vec<Wrong>,
+    failures: Vec<FailedTest>,
     passed: usize,
     failed: usize,
     called: Duration,
@@ -377,25 +375,26 @@ struct Results {
 }
 
 impl Results {
-    fn run(&mut self, runner: &TestRunner, file: &Loaded, clock: &Stopwatch) {
+    fn run(&mut self, runner: &TestRunner, file: &LoadedFile, clock: &Stopwatch) {
         let name = &*printable(&file.chosen.name);
         let path = file.chosen.path.display().to_string();
         let path = printable(&path);
         let mut junit = TestSuite::new(name);
         match &file.suite {
             Err(error) => {
-                let told = told(error, self.show.colour);
-                Show::line(&format!("test {name} ... {}", self.show.bad("FAILED")));
+                let report = render(error, self.show.colour);
+                Printer::line(&format!("test {name} ... {}", self.show.bad("FAILED")));
                 self.failed += 1;
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-                status.set_message(error.to_string()).set_description(self::told(error, false));
+                status.set_message(error.to_string()).set_description(render(error, false));
                 junit.add_test_case(TestCase::new("(the file)", status));
-                self.wrong.push(Wrong { name: name.to_owned(), told, again: format!("agi-rhai test {path}") });
+                let command = format!("agi-rhai test {path}");
+                self.failures.push(FailedTest { name: name.to_owned(), report, command });
             }
             Ok(suite) => {
                 for test in &file.tests {
                     let whole = format!("{name}::{test}");
-                    Show::part(&format!("test {whole} ... "));
+                    Printer::part(&format!("test {whole} ... "));
                     let began = clock.now();
                     let report = runner.run(suite, test, seed_of(self.seed, suite.path(), test));
                     let took = clock.now() - began;
@@ -412,13 +411,14 @@ impl Results {
                                 1 => format!("{} of call", long(report.length)),
                                 calls => format!("{} of {calls} calls", long(report.length)),
                             };
-                            Show::line(&format!("{} ({calls} in {})", self.show.good("ok"), short(took)));
+                            Printer::line(&format!("{} ({calls} in {})", self.show.good("ok"), short(took)));
                         }
                         Some(failure) => {
                             self.failed += 1;
-                            Show::line(&self.show.bad("FAILED"));
-                            let again = format!("agi-rhai test {path}::{test} --seed {}", self.seed);
-                            self.wrong.push(Wrong { name: whole, told: failure.render(self.show.colour), again });
+                            Printer::line(&self.show.bad("FAILED"));
+                            let command = format!("agi-rhai test {path}::{test} --seed {}", self.seed);
+                            let report = failure.render(self.show.colour);
+                            self.failures.push(FailedTest { name: whole, report, command });
                         }
                     }
                 }
@@ -428,23 +428,23 @@ impl Results {
     }
 
     fn tell(&self, took: Duration, left_out: usize) {
-        if !self.wrong.is_empty() {
-            Show::line("\nfailures:");
+        if !self.failures.is_empty() {
+            Printer::line("\nfailures:");
         }
-        for Wrong { name, told, again } in &self.wrong {
-            Show::line(&format!("\n---- {name} ----\n{told}\n\nto see it again: {again}"));
+        for FailedTest { name, report, command } in &self.failures {
+            Printer::line(&format!("\n---- {name} ----\n{report}\n\nto see it again: {command}"));
         }
-        if self.wrong.len() > 1 {
-            Show::line("\nfailed:");
-            for wrong in &self.wrong {
-                Show::line(&format!("    {}", wrong.name));
+        if self.failures.len() > 1 {
+            Printer::line("\nfailed:");
+            for failure in &self.failures {
+                Printer::line(&format!("    {}", failure.name));
             }
         }
         let verdict = if self.failed == 0 { self.show.good("ok") } else { self.show.bad("FAILED") };
         let left_out = if left_out > 0 { format!("; {left_out} left out") } else { String::new() };
         let (passed, failed) = (self.passed, self.failed);
         let called = long(self.called);
-        Show::line(&format!(
+        Printer::line(&format!(
             "\ntest result: {verdict}. {passed} passed; {failed} failed{left_out}; {called} of calls in {}",
             short(took)
         ));
@@ -459,8 +459,8 @@ fn status(failure: Option<&Failure>) -> TestCaseStatus {
     status
 }
 
-/// Tells which lines ran; whether it was enough.
-fn coverage(show: &Show, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
+/// Prints which lines were reached. Returns whether they were enough.
+fn coverage(show: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
     let mut covered = runner.coverage();
     let same = |one: &str, other: &Path| match (Path::new(one).canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
@@ -472,7 +472,7 @@ fn coverage(show: &Show, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least
     let width = covered.iter().map(|covered| covered.script.chars().count());
     let width = width.chain(uncalled.iter().map(|path| path.to_string_lossy().chars().count())).max().unwrap_or(0);
     let mut enough = true;
-    Show::line("\ncoverage:");
+    Printer::line("\ncoverage:");
     for covered in &covered {
         let all = covered.lines.len();
         let ran = covered.lines.iter().filter(|(_, ran)| *ran).count();
@@ -481,18 +481,18 @@ fn coverage(show: &Show, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least
         enough &= !few;
         let shown = format!("{percent:>3} %");
         let shown = if few { show.bad(&shown) } else { shown };
-        Show::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
+        Printer::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
         for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
             let text = runner.line(&covered.script, *line).unwrap_or_default();
-            Show::line(&format!("    {line:>8} | {text}"));
+            Printer::line(&format!("    {line:>8} | {text}"));
         }
     }
     for path in uncalled {
         enough &= least.is_none_or(|least| least == 0);
-        Show::line(&format!("    {:<width$}    0 %  no test calls it", printable(&path.display().to_string())));
+        Printer::line(&format!("    {:<width$}    0 %  no test calls it", printable(&path.display().to_string())));
     }
     if let (Some(least), false) = (least, enough) {
-        Show::line(&format!("\n{}: not every script has {least} % of its lines reached", show.bad("too little")));
+        Printer::line(&format!("\n{}: not every script has {least} % of its lines reached", show.bad("too little")));
     }
     enough
 }

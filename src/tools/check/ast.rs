@@ -1,8 +1,9 @@
-//! What closures look like in a compiled script.
+//! Closures in a compiled script.
 
 use rhai::{Expr, FnPtr, Stmt, StmtBlock};
 
-/// The closure a block of statements makes, as Rhai parses one that captures: its name, and how many it captures.
+/// Returns the closure that a block of statements makes, as Rhai compiles one that captures variables: its name, and
+/// how many variables it captures.
 pub(super) fn closure(block: &StmtBlock) -> Option<(String, usize)> {
     let [Stmt::Share(captured), Stmt::Expr(made)] = block.statements() else { return None };
     let Expr::FnCall(curry, _) = &**made else { return None };
@@ -10,7 +11,7 @@ pub(super) fn closure(block: &StmtBlock) -> Option<(String, usize)> {
     Some((name, captured.len()))
 }
 
-/// The name of a closure that captures nothing.
+/// Returns the name of a closure that captures nothing.
 pub(super) fn pointer(expr: &Expr) -> Option<String> {
     let Expr::DynamicConstant(value, _) = expr else { return None };
     value.read_lock::<FnPtr>().map(|pointer| pointer.fn_name().to_owned())

@@ -1,9 +1,9 @@
-//! Which version of Asterisk has what.
+//! Which version of Asterisk has which applications.
 
-/// Name, first and last major version of each application.
+/// The name of each application, with its first and last major version.
 const APPLICATIONS: &str = include_str!("applications.txt");
 
-/// The oldest major version of Asterisk of which the checker knows what it has.
+/// The oldest major version of Asterisk that the checker knows.
 pub const OLDEST_ASTERISK: u32 = 11;
 
 fn rows() -> impl Iterator<Item = (&'static str, u32, Option<u32>)> {
@@ -15,19 +15,22 @@ fn rows() -> impl Iterator<Item = (&'static str, u32, Option<u32>)> {
     })
 }
 
-/// The names of the applications there are or were.
+/// The names of all applications, past and present.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     rows().map(|(name, ..)| name)
 }
 
-/// Why this version does not have an application, and what to use instead.
+/// Returns why this version does not have an application, and what to use instead.
 pub(super) fn lacks(application: &str, version: u32) -> Option<(String, Option<&'static str>)> {
     let (name, since, until) = rows().find(|(name, ..)| name.eq_ignore_ascii_case(application.trim()))?;
     if version < since {
         return Some((format!("Asterisk {version} has no application {name}: it came with {since}"), None));
     }
     let until = until.filter(|until| version > *until)?;
-    Some((format!("Asterisk {version} has no application {name} any more: {until} was the last"), instead(name)))
+    Some((
+        format!("Asterisk {version} no longer has the application {name}: {until} was the last version with it"),
+        instead(name),
+    ))
 }
 
 fn instead(application: &str) -> Option<&'static str> {
@@ -39,7 +42,7 @@ fn instead(application: &str) -> Option<&'static str> {
         "MacroIf" => "decide in the script, and call `gosub`",
         "Monitor" | "ChangeMonitor" | "PauseMonitor" | "UnpauseMonitor" => "record with MixMonitor",
         "StopMonitor" => "record with MixMonitor, and end it with StopMixMonitor",
-        "DeadAGI" => "AGI works after the hangup, too",
+        "DeadAGI" => "AGI works after the hangup too",
         "SIPAddHeader" | "SIPRemoveHeader" => {
             "set the function PJSIP_HEADER: `set_variable(\"PJSIP_HEADER(add,X-Name)\", value)`"
         }
@@ -71,12 +74,12 @@ mod tests {
     #[test]
     fn applications_come_and_go() {
         check("Macro", 20, "there");
-        check("macro", 21, "Asterisk 21 has no application Macro any more: 20 was the last");
+        check("macro", 21, "Asterisk 21 no longer has the application Macro: 20 was the last version with it");
         check("WaitDigit", 14, "Asterisk 14 has no application WaitDigit: it came with 15");
         check("WaitDigit", 15, "there");
         check("Dial", 11, "there");
         check("Dial", 23, "there");
-        // A module of somebody's own.
+        // Of a third-party module.
         check("MyApplication", 22, "there");
         assert_eq!(rows().count(), 234);
         assert!(rows().all(|(_, since, until)| until.is_none_or(|until| since <= until && until < 23)));

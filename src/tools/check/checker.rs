@@ -1,4 +1,4 @@
-//! What the checker knows: the functions there are, and what it was set to.
+//! A checker: its settings, and the functions it knows.
 
 use super::imports::Edited;
 use super::words::Words;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Checks scripts. To be kept and used again: making one collects the functions there are.
+/// Checks scripts. Keep and reuse it: making one collects all functions there are.
 #[derive(Clone, Debug)]
 pub struct Checker {
     pub(super) language: Language,
@@ -17,20 +17,20 @@ pub struct Checker {
     words: Arc<Words>,
     /// The words of scripts that are tests.
     test_words: Arc<Words>,
-    /// The folder below which imports are found, besides the one of each script.
+    /// A folder below which imports are looked for, besides the folder of each script.
     pub folder: Option<PathBuf>,
-    /// Folders of sound files, to tell which prompts have none; empty: not told.
+    /// Folders of sound files, to find prompts without one; if empty, that is not checked.
     pub sounds: Vec<PathBuf>,
-    /// The version of Asterisk the scripts are for: commands it does not have are told.
+    /// The version of Asterisk that the scripts are for; commands it does not have are reported.
     pub asterisk: Option<u32>,
-    /// What scripts may have Asterisk run.
+    /// What scripts may ask Asterisk to run.
     pub permissions: Permissions,
-    /// Texts that are newer than the files of these paths: what an editor has not saved yet.
+    /// Texts that are newer than the files at these paths: what an editor has not saved yet.
     pub texts: BTreeMap<PathBuf, String>,
 }
 
 impl Checker {
-    /// A checker of scripts in this language.
+    /// Makes a checker of scripts in this language.
     #[must_use]
     pub fn new(language: &Language) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Checker {
         if Self::is_test(path) { &self.test_words } else { &self.words }
     }
 
-    /// What is wrong with the file of this path, if it is no script.
+    /// Returns the fault of the file at this path, if it does not compile.
     pub(super) fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
         let text = plain(&self.files().text(path)?);
         let name = path.to_string_lossy();

@@ -1,4 +1,4 @@
-//! What the checker finds.
+//! The findings of the checker.
 
 use super::rules::Severity;
 use crate::agi::printable;
@@ -15,22 +15,22 @@ pub struct Finding {
     pub severity: Severity,
     /// What is wrong.
     pub message: String,
-    /// What would be right, where that is known.
+    /// What would be right, if that is known.
     pub hint: Option<String>,
     /// The script.
     pub script: String,
-    /// The line, from 1; 0 where it has none.
+    /// The line, from 1; 0 if it has none.
     pub line: usize,
-    /// The column in characters, from 1; 0 where it has none.
+    /// The column in characters, from 1; 0 if it has none.
     pub column: usize,
-    /// How many characters from there are meant.
+    /// How many characters it is about.
     pub width: usize,
     /// The text of the line.
     pub source: String,
 }
 
 impl Finding {
-    /// The finding with its line of source and the place marked below it, over several lines.
+    /// Renders the finding on several lines, with its line of source and a mark below the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let marked = (self.line > 0).then_some((self.line, self.column, self.width));
@@ -40,7 +40,7 @@ impl Finding {
     }
 }
 
-/// In one line: `game.rhai:12:5: error: what is wrong; what would be right [rule]`.
+/// On one line: `game.rhai:12:5: error: what is wrong; what would be right [rule]`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = if self.severity == Severity::Error { "error" } else { "warning" };

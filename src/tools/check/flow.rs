@@ -1,4 +1,4 @@
-//! Where a script goes on, and where it does not.
+//! The flow of control: which statements run, and what loops do.
 
 use super::text::{Place, place};
 use super::words::{Effect, Words};
@@ -12,7 +12,7 @@ use std::rc::Rc;
 pub(super) struct ScriptFunction {
     pub name: String,
     pub params: Vec<String>,
-    /// It is for one type of `this` only.
+    /// Whether it is only for one type of `this`.
     pub method: bool,
     /// Where its body begins.
     pub start: Place,
@@ -22,13 +22,13 @@ pub(super) struct ScriptFunction {
 /// The functions of a script, by name and number of parameters.
 pub(super) type Functions = HashMap<(String, usize), Rc<ScriptFunction>>;
 
-/// The functions of a script that have names, and its closures, by the names Rhai gives them.
+/// Returns the named functions of a script, and its closures by the names that Rhai gives them.
 pub(super) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunction>>) {
     let mut functions = Functions::new();
     let mut closures = HashMap::new();
     for function in ast.iter_fn_def() {
         let (name, params) = (function.name.as_str(), function.params.len());
-        // Rhai keeps the type of a body to itself, and shows it only in a walk.
+        // The type of a body is private to Rhai, which shows its statements only in a walk.
         let mut alone = ast.clone_functions_only();
         alone.retain_functions(|_, _, other, count| other == name && count == params);
         let mut statements = Vec::new();
@@ -54,18 +54,19 @@ pub(super) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunct
     (functions, closures)
 }
 
+/// What is known of the flow of control in a script.
 pub(super) struct Flow<'a> {
     pub words: &'a Words,
     pub functions: &'a Functions,
-    /// What is known of a function: whether it comes back, and what it does to a loop. `None` while it is looked at.
+    /// What each function does to a loop; `None` while that is being found out.
     known: RefCell<HashMap<(String, usize), Option<Does>>>,
 }
 
-/// What statements do.
+/// What statements do to the loop around them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Does {
     pub effect: Effect,
-    /// Something in it may end the loop around it: `break`, `return`, `throw`, the end of the script.
+    /// Whether they may end it: by `break`, `return`, `throw`, or the end of the script.
     pub leaves: bool,
 }
 
@@ -83,7 +84,7 @@ impl<'a> Flow<'a> {
         Self { words, functions, known: RefCell::default() }
     }
 
-    /// Whether nothing behind this statement can run.
+    /// Returns why nothing after this statement can run, if nothing can.
     pub fn ends(&self, statement: &Stmt) -> Option<String> {
         match statement {
             Stmt::Return(_, flags, _) if flags.intersects(ASTFlags::BREAK) => Some("`throw`".to_owned()),
@@ -117,12 +118,12 @@ impl<'a> Flow<'a> {
         }
         let name = call.name.as_str();
         if let Some(function) = self.functions.get(&(name.to_owned(), call.args.len())) {
-            return self.never_returns(function, 0).then(|| format!("`{name}`, which never comes back"));
+            return self.never_returns(function, 0).then(|| format!("`{name}`, which never returns"));
         }
         self.ends_script(call).then(|| format!("`{name}`"))
     }
 
-    /// Whether it is a command or a function of ours that ends the script.
+    /// Whether this calls a command or a function of the host that ends the script.
     fn ends_script(&self, call: &FnCallExpr) -> bool {
         let name = call.name.as_str();
         if self.functions.contains_key(&(name.to_owned(), call.args.len())) {
@@ -139,7 +140,7 @@ impl<'a> Flow<'a> {
 
     /// Whether a function of the script always ends the script.
     fn never_returns(&self, function: &ScriptFunction, depth: usize) -> bool {
-        // One that calls itself would be looked at for ever.
+        // A function that calls itself would never come to an end.
         depth < 8 && self.never_falls_through(&function.statements, depth)
     }
 
@@ -159,7 +160,7 @@ impl<'a> Flow<'a> {
                     }
                 }
                 Stmt::Var(..) | Stmt::Assignment(..) | Stmt::Noop(_) => {}
-                // What may return early is not looked into.
+                // Anything that may return early.
                 _ => return false,
             }
         }
@@ -176,7 +177,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// What the statements of a loop do; a `break` in a loop inside is that one's.
+    /// Returns what statements do to the loop around them. A `break` in an inner loop is for that loop.
     pub fn does(&self, statements: &[Stmt], in_loop: bool) -> Does {
         let each = statements.iter().map(|statement| self.statement(statement, in_loop));
         each.fold(Does::NOTHING, Does::and)
@@ -223,7 +224,7 @@ impl<'a> Flow<'a> {
         match expr {
             Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => all(parts),
             Expr::Map(map, _) => map.0.iter().map(|(_, value)| self.expr(value)).fold(Does::NOTHING, Does::and),
-            // A closure does nothing where it stands; who calls it is asked.
+            // A closure does nothing by itself; calls that get one are what matters.
             Expr::Stmt(block) if super::ast::closure(block).is_some() => Does::NOTHING,
             Expr::Stmt(block) => self.block(block, in_loop),
             Expr::FnCall(call, _) => self.call(call),
@@ -246,7 +247,7 @@ impl<'a> Flow<'a> {
         args.and(Self::handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len()))
     }
 
-    /// Whoever gets a closure may call it.
+    /// A function that gets a closure may call it.
     fn handed(args: &[Expr]) -> Does {
         let is_closure = |arg: &Expr| match arg {
             Expr::Stmt(block) => super::ast::closure(block).is_some(),
@@ -260,7 +261,7 @@ impl<'a> Flow<'a> {
         args.and(Self::handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len() + 1))
     }
 
-    /// What a function does, of the script or of the host.
+    /// Returns what a function of the script or of the host does.
     fn named(&self, name: &str, params: usize, args: usize) -> Does {
         let key = (name.to_owned(), params);
         if let Some(function) = self.functions.get(&key) {
@@ -269,7 +270,7 @@ impl<'a> Flow<'a> {
             }
             self.known.borrow_mut().insert(key.clone(), None);
             let mut does = self.does(&function.statements, true);
-            // What it returns ends the function, not the loop; but it may throw.
+            // A `return` in it ends the function, not the loop; but it may throw.
             does.leaves = throws_or_ends(self, &function.statements);
             self.known.borrow_mut().insert(key, Some(does));
             return does;
@@ -277,12 +278,12 @@ impl<'a> Flow<'a> {
         if let Some(function) = self.words.declared(name) {
             return Does { effect: self.words.effect(function, args), leaves: false };
         }
-        // Rhai's own functions compute; `call` and an embedder's may do anything.
+        // Rhai's own functions compute; `call` and functions of an embedder may do anything.
         if self.words.is_rhai(name) { Does::NOTHING } else { Does::ANYTHING }
     }
 }
 
-/// Whether statements of a function may end more than the function.
+/// Whether the statements of a function may end more than the function.
 fn throws_or_ends(flow: &Flow<'_>, statements: &[Stmt]) -> bool {
     let mut found = false;
     for statement in statements {
@@ -303,12 +304,12 @@ fn throws_or_ends(flow: &Flow<'_>, statements: &[Stmt]) -> bool {
     found
 }
 
-/// The condition of a loop that goes on for ever.
+/// Whether this is the condition of a loop without an end.
 pub(super) fn is_true(condition: &Expr) -> bool {
     matches!(condition, Expr::Unit(_) | Expr::BoolConstant(true, _))
 }
 
-/// Whether a `break` in these statements ends the loop they are the body of.
+/// Whether a `break` in this body of a loop ends the loop.
 fn breaks(block: &StmtBlock) -> bool {
     fn statement(statement: &Stmt) -> bool {
         match statement {
@@ -319,7 +320,7 @@ fn breaks(block: &StmtBlock) -> bool {
             Stmt::Expr(x) => expr(x),
             Stmt::Var(x, ..) => expr(&x.1),
             Stmt::Assignment(x) => expr(&x.1.rhs),
-            // As an argument it would be odd, but it is possible.
+            // Odd as an argument, but possible.
             Stmt::FnCall(call, _) => call.args.iter().any(expr),
             _ => false,
         }

@@ -1,4 +1,4 @@
-//! What a script imports, as far as the checker wants to know it; files an editor has newer texts of.
+//! What the checker knows of imports; and files, with the newer texts of an editor.
 
 use crate::script::{DEEPEST, Files, Places, plain};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The files as they are, or as they stand in an editor.
+/// Files, with the unsaved texts of an editor.
 pub(super) struct Edited<'a>(pub &'a BTreeMap<PathBuf, String>);
 
 impl Edited<'_> {
@@ -43,26 +43,26 @@ impl Files for Edited<'_> {
 pub(super) struct Imported {
     pub name: String,
     pub path: PathBuf,
-    /// Its functions for others, and how many arguments they take.
+    /// Its public functions, and how many arguments they take.
     pub functions: Vec<(String, usize)>,
-    /// Its variables and constants for others.
+    /// The variables and constants that it exports.
     pub exports: BTreeSet<String>,
-    /// It could be read and compiled.
+    /// Whether it could be read and compiled.
     pub known: bool,
     pub said: Said,
     pub imports: Vec<Rc<Imported>>,
 }
 
-/// What stands in a script, whatever it is for.
+/// The texts and names in a script, whatever they are for.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     /// Every text in quotes.
     pub texts: BTreeSet<String>,
-    /// The beginnings of texts that are put together when the script runs.
+    /// The beginnings of texts that the script composes when it runs.
     beginnings: BTreeSet<String>,
     /// Their ends.
     ends: BTreeSet<String>,
-    /// The names of properties, and those in maps: a function may be kept there.
+    /// The names of properties and of map keys, where a function may be stored.
     pub names: BTreeSet<String>,
 }
 
@@ -71,12 +71,12 @@ impl Said {
         let mut said = Self::default();
         ast.walk(&mut |nodes: &[ASTNode]| {
             match nodes.last() {
-                Some(ASTNode::Expr(expr)) => said.hear(expr),
-                // `name += "-end"` puts together, too.
+                Some(ASTNode::Expr(expr)) => said.add(expr),
+                // `name += "-end"` composes a text too.
                 Some(ASTNode::Stmt(Stmt::Assignment(x))) if x.0.is_op_assignment() => {
                     said.parts(std::slice::from_ref(&x.1.rhs));
                 }
-                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => said.put_together(&call.name, &call.args),
+                Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => said.composed(&call.name, &call.args),
                 _ => {}
             }
             true
@@ -84,7 +84,7 @@ impl Said {
         said
     }
 
-    fn hear(&mut self, expr: &Expr) {
+    fn add(&mut self, expr: &Expr) {
         match expr {
             Expr::StringConstant(text, _) => {
                 self.texts.insert(text.to_string());
@@ -94,12 +94,12 @@ impl Said {
                 self.names.insert(property.2.to_string());
             }
             Expr::Map(map, _) => self.names.extend(map.0.iter().map(|(name, _)| name.as_str().to_owned())),
-            Expr::FnCall(call, _) => self.put_together(&call.name, &call.args),
+            Expr::FnCall(call, _) => self.composed(&call.name, &call.args),
             _ => {}
         }
     }
 
-    fn put_together(&mut self, name: &str, args: &[Expr]) {
+    fn composed(&mut self, name: &str, args: &[Expr]) {
         if name == "+" {
             self.parts(args);
         }
@@ -114,7 +114,7 @@ impl Said {
         }
     }
 
-    /// Whether this text may come up when the script runs.
+    /// Whether this text may occur when the script runs.
     pub fn may_say(&self, text: &str) -> bool {
         let some = |part: &&String| part.len() > 1;
         self.texts.contains(text)
@@ -123,7 +123,7 @@ impl Said {
     }
 }
 
-/// Reads what scripts import, each once.
+/// Reads imported scripts, each of them once.
 pub(super) struct Reader<'a> {
     engine: &'a Engine,
     files: Edited<'a>,
@@ -137,15 +137,15 @@ impl<'a> Reader<'a> {
         Self { engine, files, places, read: RefCell::default(), depth: Cell::new(0) }
     }
 
-    /// The script behind an import; `None` if there is none.
+    /// Returns the script that an import refers to; `None` if there is none.
     pub fn import(&self, importer: &Path, path: &str) -> Option<Rc<Imported>> {
         let found = self.places.find(importer, path, &mut Edited(self.files.0))?;
         if let Some(known) = self.read.borrow().get(&found.real) {
             return Some(Rc::clone(known));
         }
-        // Scripts that import each other in a circle are a fault of its own.
+        // Scripts that import each other in a circle have a fault of their own.
         self.read.borrow_mut().insert(found.real.clone(), Rc::default());
-        // Deeper ones are a fault of their own, too.
+        // So do imports nested deeper than this.
         if self.depth.get() > DEEPEST {
             return None;
         }
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The paths a script imports, where they are texts in quotes.
+/// Returns the paths that a script imports, if they are texts in quotes.
 pub(super) fn paths(ast: &AST) -> Vec<String> {
     let mut found = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode]| {
@@ -197,7 +197,7 @@ pub(super) fn paths(ast: &AST) -> Vec<String> {
     found
 }
 
-/// All scripts below these, each once.
+/// Returns these scripts and all that they import, each of them once.
 pub(super) fn all(imports: &[Rc<Imported>]) -> Vec<Rc<Imported>> {
     let mut found: Vec<Rc<Imported>> = Vec::new();
     let mut open: Vec<Rc<Imported>> = imports.to_vec();

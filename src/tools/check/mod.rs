@@ -1,4 +1,4 @@
-//! The checker: what is wrong with a script, found without running it.
+//! The checker: finds what is wrong with a script without running it.
 
 mod ast;
 mod asterisk;
@@ -28,7 +28,7 @@ use std::rc::Rc;
 use text::Text;
 
 impl Checker {
-    /// What is wrong with the script of this path, whose text may be newer than the file; in the order of its lines.
+    /// Returns the findings in the script at this path, in the order of its lines. Its text may be newer than the file.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
         stack::maybe_grow(|| self.check_here(path, text))
@@ -60,8 +60,7 @@ impl Checker {
         report.finish()
     }
 
-    /// What is wrong with the tables of prompts and phrases beside the script of this path; the findings are in the
-    /// tables.
+    /// Returns the findings in the tables of prompts and phrases beside the script at this path.
     #[must_use]
     pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
         let text = plain(text);
@@ -74,7 +73,7 @@ impl Checker {
         })
     }
 
-    /// Compiles the script as a call would, with all it imports: what the walk did not find is told here.
+    /// Compiles the script as a call would, with all its imports, to report what the walk did not find.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
         let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
@@ -117,7 +116,7 @@ mod tests {
         CHECKER.get_or_init(|| Checker::new(&Language::new()))
     }
 
-    /// Whether Rhai finds all names of a text defined, and what the walk alone finds of them.
+    /// Returns what Rhai says about the names in a text, and what the walk alone finds.
     fn names(text: &str) -> Option<(Option<rhai::ParseError>, Vec<Finding>)> {
         let checker = checker();
         let mut engine = checker.language.compiler();
@@ -135,7 +134,7 @@ mod tests {
     #[track_caller]
     fn agree(text: &str) {
         let Some((strict, found)) = names(text) else { return };
-        // What Rhai looks at only when it runs: constants, exports, imports in closures.
+        // What Rhai checks only at run time: constants, exports, imports in closures.
         let later = |f: &&Finding| {
             f.message.contains("has no constant")
                 || f.source.chars().take(f.column - 1).collect::<String>().ends_with("export ")
@@ -150,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Expressions and statements over few names, so that many are defined, and many are not.
+    /// Expressions and statements with few names, so that many are defined and many are not.
     fn scripts() -> impl Strategy<Value = String> {
         let name = || prop::sample::select(vec!["a", "b", "c", "f", "g", "state", "env", "m"]);
         let leaf = prop_oneof![
@@ -219,9 +218,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
 
-        /// What Rhai takes has no undefined name, and what it does not take is found where Rhai stops.
+        /// A script that Rhai accepts has no undefined names; otherwise there is a finding where Rhai stops.
         #[test]
-        fn names_are_what_rhai_takes_them_for(script in scripts()) {
+        fn names_are_resolved_as_rhai_does(script in scripts()) {
             agree(&script);
         }
 
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_need_care() {
+    fn tricky_names_are_resolved_as_rhai_does() {
         for text in [
             "fn g() { 1 } let h = g; h",
             "let h = g; fn g() { 1 }",

@@ -14,47 +14,47 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The endings of sound files people write out.
+/// The endings of sound files that people may write.
 const ENDINGS: &[&str] =
     &["wav", "gsm", "ulaw", "alaw", "sln", "sln16", "g722", "mp3", "ogg", "g729", "wav49", "WAV", "raw", "slin"];
 
-/// What tests name besides prompts.
+/// What tests hear besides sound files.
 const HEARD: &[&str] =
     &["beep", "recording", "music", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
 
-/// What else may have been meant is looked for in so many findings of a kind: each compares with all names there are.
-const MOST_HINTS: usize = 20;
+/// How many findings of a kind get a hint: finding one compares with every name there is.
+const MAX_HINTS: usize = 20;
 
-/// Counts the findings for which a likely name was looked for.
+/// Finds hints, and counts them.
 #[derive(Default)]
 struct Hints(usize);
 
 impl Hints {
-    fn look<T>(&mut self, look: impl FnOnce() -> Option<T>) -> Option<T> {
+    fn find<T>(&mut self, find: impl FnOnce() -> Option<T>) -> Option<T> {
         self.0 += 1;
-        if self.0 > MOST_HINTS { None } else { look() }
+        if self.0 > MAX_HINTS { None } else { find() }
     }
 
     fn near<'a>(&mut self, name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-        self.look(|| super::words::near(name, among))
+        self.find(|| super::words::near(name, among))
     }
 }
 
-/// A prompt that is named in a script.
+/// A prompt that a script names.
 struct Named {
     name: String,
     place: Place,
-    /// It is played here; else a test waits for it.
+    /// Whether it is played here; otherwise a test waits for it.
     played: bool,
 }
 
 /// The prompts a script names, and the tables it has for them.
 pub(super) struct Prompts {
     named: Vec<Named>,
-    /// The words of the table beside the script and of those beside its imports; none if the script has no table.
+    /// The words of the tables beside the script and its imports; none if the script has no table.
     words: Option<BTreeMap<String, String>>,
     table: String,
-    /// What the script under test may say.
+    /// The texts of the script under test.
     tested: Option<Said>,
 }
 
@@ -75,9 +75,9 @@ impl Prompts {
         let files = checker.files();
         let mut words = None;
         if let Some(text) = files.text(&own) {
-            let mut all: BTreeMap<String, String> = lenient(&text);
+            let mut all: BTreeMap<String, String> = valid_lines(&text);
             for import in imported {
-                all.extend(files.text(&beside(&import.path)).map(|text| lenient(&text)).unwrap_or_default());
+                all.extend(files.text(&beside(&import.path)).map(|text| valid_lines(&text)).unwrap_or_default());
             }
             words = Some(all);
         }
@@ -85,7 +85,7 @@ impl Prompts {
         Self { named: Vec::new(), words, table, tested: None }
     }
 
-    /// Hears a call of a function: which prompts it names.
+    /// Notes the prompts that a call of a function names.
     pub fn hear(&mut self, function: &Function, command: Option<&Command>, call: &FnCallExpr) {
         let prompt = match command.map(|command| command.plays) {
             Some(Plays::Sound(param)) => Some((param, true)),
@@ -121,7 +121,7 @@ impl Prompts {
         }
     }
 
-    /// The sound files among the parts that are said.
+    /// Notes the sound files among parts.
     fn parts(&mut self, parts: &Expr) {
         match parts {
             Expr::StringConstant(name, position) if !name.is_empty() => {
@@ -132,6 +132,7 @@ impl Prompts {
         }
     }
 
+    /// Reports prompts without a sound file or words.
     pub fn report(&mut self, checker: &Checker, report: &mut Report<'_, '_>) {
         let core = Sounds::stock();
         let mut hints = Hints::default();
@@ -141,7 +142,7 @@ impl Prompts {
                 && let Some((stem, ending)) = name.rsplit_once('.')
                 && ENDINGS.contains(&ending)
             {
-                let message = format!("a sound file is named without its ending `.{ending}`");
+                let message = format!("leave out the ending `.{ending}` of a sound file");
                 report.add(&rules::SOUND_EXTENSION, *place, message, Some(format!("write \"{stem}\"")));
                 continue;
             }
@@ -155,7 +156,7 @@ impl Prompts {
                 && !checker.sounds.is_empty()
                 && let Some(message) = folders.lack(name)
             {
-                report.add(&rules::MISSING_SOUND, *place, message, hints.look(|| folders.near(name)));
+                report.add(&rules::MISSING_SOUND, *place, message, hints.find(|| folders.near(name)));
             }
             if let Some(words) = &self.words
                 && !words.contains_key(name)
@@ -175,8 +176,8 @@ impl Prompts {
     }
 }
 
-/// The lines of a table that are right.
-fn lenient(text: &str) -> BTreeMap<String, String> {
+/// Reads the valid lines of a table.
+fn valid_lines(text: &str) -> BTreeMap<String, String> {
     text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
 }
 
@@ -187,7 +188,8 @@ fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, String)>
     Some((path, text))
 }
 
-/// Tells of phrases a script names that its table does not have. Without one, it may be imported by who has.
+/// Reports phrases that a script names but its table does not have. A script without a table may be imported by one
+/// that has the phrase.
 pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, report: &mut Report<'_, '_>) {
     let Some((path, text)) = phrases_beside(checker, script) else { return };
     let (own, core) = (Phrases::parse("", &text).0, Phrases::core());
@@ -211,13 +213,13 @@ pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, repor
     });
 }
 
-/// What is wrong with the table of phrases beside a script; the sound files it plays are added to these.
+/// Returns the findings in the table of phrases beside a script, and adds the sound files it plays to `played`.
 fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> Vec<Finding> {
     let Some((path, text)) = phrases_beside(checker, script) else { return Vec::new() };
     let (phrases, flaws) = Phrases::parse(&path.to_string_lossy(), &text);
     played.extend(phrases.sounds().map(|(_, name, _)| name.to_owned()));
     if Checker::is_test(script) {
-        // Told with the script itself.
+        // Reported with the script under test.
         return Vec::new();
     }
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
@@ -232,7 +234,7 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         add(&rules::BAD_PHRASES, flaw.line, flaw.column, width, flaw.message, flaw.hint);
     }
     let (core, folders) = (Sounds::stock(), Folders::new(&checker.sounds));
-    let words = checker.files().text(&beside(script)).map(|text| lenient(&text));
+    let words = checker.files().text(&beside(script)).map(|text| valid_lines(&text));
     let mut hints = Hints::default();
     for (_, name, line) in phrases.sounds() {
         if name.starts_with('/') || core.find(name, "").is_some() {
@@ -244,7 +246,7 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         if !checker.sounds.is_empty()
             && let Some(message) = folders.lack(name)
         {
-            add(&rules::MISSING_SOUND, line, column, width, message, hints.look(|| folders.near(name)));
+            add(&rules::MISSING_SOUND, line, column, width, message, hints.find(|| folders.near(name)));
         }
         if let Some(words) = &words
             && !words.contains_key(name)
@@ -260,7 +262,7 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
     findings
 }
 
-/// A finding in a table: at this line, from this column on, so many characters wide.
+/// Makes a finding in a table, at this line, column and width.
 fn in_table(
     rule: &'static Rule,
     table: &Path,
@@ -282,7 +284,7 @@ fn in_table(
     }
 }
 
-/// What is wrong with the tables beside a script.
+/// Returns the findings in the tables beside a script.
 pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST) -> Vec<Finding> {
     let mut played = Vec::new();
     let mut findings = phrases_table(checker, script, &mut played);
@@ -312,7 +314,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
                 for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
                     let near = hints.near(name, said.texts.iter().map(String::as_str));
                     let hint = near.map(|near| format!("the script plays \"{near}\""));
-                    let message = format!("nobody plays \"{name}\"");
+                    let message = format!("\"{name}\" is never played");
                     add(&rules::UNUSED_PROMPT, number, line, name.chars().count(), message, hint);
                 }
             }
@@ -339,15 +341,16 @@ impl<'a> Folders<'a> {
         Self { folders, languages }
     }
 
-    /// Whether there is a file of this name, in whatever format.
+    /// Whether there is a file of this name, in any format.
     fn has(&self, name: &str) -> bool {
         let sounds = |folder: &PathBuf| Sounds::none().with_folder(folder).find(name, "").is_some();
         self.folders.iter().any(sounds)
     }
 
+    /// Returns what is missing, if some language lacks a file of this name.
     fn lack(&self, name: &str) -> Option<String> {
         let has = |language: &String| self.has(&format!("{language}/{name}"));
-        if self.plain(name) {
+        if self.is_for_all_languages(name) {
             return None;
         }
         let (there, missing): (Vec<&String>, Vec<&String>) = self.languages.iter().partition(|language| has(language));
@@ -359,8 +362,8 @@ impl<'a> Folders<'a> {
         }
     }
 
-    /// Whether a file stands outside the folders of languages: it is for all of them.
-    fn plain(&self, name: &str) -> bool {
+    /// Whether there is a file outside the folders of languages, which is for all of them.
+    fn is_for_all_languages(&self, name: &str) -> bool {
         let exists = |folder: &PathBuf| {
             let path = folder.join(name);
             let (Some(parent), Some(stem)) = (path.parent(), path.file_name()) else { return false };
@@ -373,14 +376,14 @@ impl<'a> Folders<'a> {
         self.folders.iter().any(exists)
     }
 
-    /// A file whose name is like this one.
+    /// Returns a hint with a file whose name is like this one.
     fn near(&self, name: &str) -> Option<String> {
         let (inside, _) = name.rsplit_once('/').map_or(("", name), |(folder, name)| (folder, name));
         let mut names = Vec::new();
         for folder in self.folders {
-            let mut places = vec![folder.join(inside)];
-            places.extend(self.languages.iter().map(|language| folder.join(language).join(inside)));
-            for entry in places.iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten() {
+            let mut candidates = vec![folder.join(inside)];
+            candidates.extend(self.languages.iter().map(|language| folder.join(language).join(inside)));
+            for entry in candidates.iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().flatten() {
                 if let Some(stem) = entry.path().file_stem() {
                     let stem = stem.to_string_lossy();
                     names.push(if inside.is_empty() { stem.into_owned() } else { format!("{inside}/{stem}") });
@@ -391,7 +394,7 @@ impl<'a> Folders<'a> {
     }
 }
 
-/// A folder's name that is a language: `en`, `de_CH`.
+/// Whether the name of a folder is a language: `en`, `de_CH`.
 fn is_language(name: &str) -> bool {
     let (language, region) = name.split_once('_').unwrap_or((name, "XX"));
     let letters = |text: &str, case: fn(&char) -> bool| text.chars().all(|c| case(&c));

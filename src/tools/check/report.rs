@@ -14,7 +14,7 @@ pub(super) struct Report<'a, 'b> {
     pub script: String,
     pub text: &'b Text<'a>,
     pub findings: Vec<Finding>,
-    /// What the script imports, and where.
+    /// The imports of the script, and their places.
     pub imports: Vec<(Place, Rc<Imported>)>,
 }
 

@@ -1,9 +1,9 @@
-//! Mistakes of syntax, explained.
+//! Syntax errors, explained.
 
 use super::text::{Place, Text};
 use crate::script::Fault;
 
-/// A fault of syntax in words for people who meet it for the first time: what, what would be right, and where.
+/// Explains a syntax error to people who see it for the first time. Returns the message, a hint, and the place.
 pub(super) fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'_>) -> (String, Option<String>, Place) {
     use rhai::{LexError, ParseErrorType as E};
     let here = (fault.line, fault.column);
@@ -11,44 +11,44 @@ pub(super) fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'
     let found = word.map(|at| &text.words[at]).filter(|word| word.start == here);
     let before = word.unwrap_or(text.words.len()).checked_sub(1).map(|at| &text.words[at]);
     let written = found.map(|word| word.token.to_string());
-    let behind = before.map_or(here, |word| (word.end.0, word.end.1.saturating_sub(1).max(1)));
+    let after = before.map_or(here, |word| (word.end.0, word.end.1.saturating_sub(1).max(1)));
     let hint = |hint: &str| Some(hint.to_owned());
     match (error, written.as_deref(), before.map(|word| word.token.to_string()).as_deref()) {
         (E::MissingToken(..), Some("elsif" | "elif" | "elseif"), _) => {
             (fault.message.clone(), hint("write `else if`"), here)
         }
-        (E::MissingToken(..), Some("and"), _) => ("`and` is no word of Rhai".to_owned(), hint("write `&&`"), here),
-        (E::MissingToken(..), Some("or"), _) => ("`or` is no word of Rhai".to_owned(), hint("write `||`"), here),
-        (E::MissingToken(..), _, Some("not")) => ("`not` is no word of Rhai".to_owned(), hint("write `!`"), behind),
+        (E::MissingToken(..), Some("and"), _) => ("Rhai has no `and`".to_owned(), hint("write `&&`"), here),
+        (E::MissingToken(..), Some("or"), _) => ("Rhai has no `or`".to_owned(), hint("write `||`"), here),
+        (E::MissingToken(..), _, Some("not")) => ("Rhai has no `not`".to_owned(), hint("write `!`"), after),
         (E::MissingToken(..), _, Some("function" | "def" | "func" | "sub")) => {
-            (fault.message.clone(), hint("a function begins with `fn`: `fn play() { ... }`"), behind)
+            (fault.message.clone(), hint("a function begins with `fn`: `fn play() { ... }`"), after)
         }
         (E::MissingToken(token, _), _, _) if token == ";" => (
             "a `;` is missing".to_owned(),
             hint("each statement ends with `;`, unless it ends with a block in braces"),
-            behind,
+            after,
         ),
         (E::MissingToken(token, why), _, _) => (format!("`{token}` is missing {why}"), None, here),
         (E::Reserved(name) | E::BadInput(LexError::ImproperSymbol(name, _)), _, _) if name == "eval" => {
-            ("`eval` is off".to_owned(), None, here)
+            ("`eval` is not available".to_owned(), None, here)
         }
         (E::Reserved(name), _, _) => {
             let hint = match name.as_str() {
-                "null" | "nil" | "void" => hint("what is absent is written as `()`"),
-                "var" => hint("a variable begins with `let`: `let x = 5;`"),
-                "goto" => hint("`go_to(context, extension, priority)` sends the call on in the dialplan"),
+                "null" | "nil" | "void" => hint("an absent value is written `()`"),
+                "var" => hint("define a variable with `let`: `let x = 5;`"),
+                "goto" => hint("`go_to(context, extension, priority)` continues the call elsewhere in the dialplan"),
                 "case" => hint("the cases of a `switch` are written as `\"1\" => ...,`"),
                 "match" => hint("write `switch`"),
-                _ => hint("choose another name: Rhai keeps this word for itself"),
+                _ => hint("choose another name: Rhai reserves this word"),
             };
             (format!("`{name}` cannot be used here"), hint, here)
         }
         (E::BadInput(LexError::MalformedChar(_)), _, _) => {
-            ("a text stands in double quotes; single quotes hold one character".to_owned(), hint("write \"...\""), here)
+            ("a text needs double quotes; single quotes are for one character".to_owned(), hint("write \"...\""), here)
         }
         (E::BadInput(LexError::UnterminatedString), _, _) => (
-            "a text has no end: the closing quote is missing".to_owned(),
-            hint("a text in \"...\" ends on its line"),
+            "the closing quote of a text is missing".to_owned(),
+            hint("a text in \"...\" must end on the same line"),
             here,
         ),
         (E::BadInput(LexError::ImproperSymbol(symbol, _)), _, _) if symbol == "=" => {
@@ -65,7 +65,7 @@ pub(super) fn explain(fault: &Fault, error: &rhai::ParseErrorType, text: &Text<'
         (E::BadInput(LexError::UnexpectedInput(input)), _, _) => {
             (format!("`{input}` does not belong here"), None, here)
         }
-        (E::UnexpectedEOF, _, _) => ("the script ends in the middle of something".to_owned(), None, behind),
+        (E::UnexpectedEOF, _, _) => ("the script ends in the middle of something".to_owned(), None, after),
         _ => (fault.message.clone(), fault.hint.clone(), here),
     }
 }

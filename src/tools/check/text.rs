@@ -1,4 +1,4 @@
-//! The text of a script as words: where they begin and end, the heads of its functions, and what comments allow.
+//! The text of a script: where its words begin and end, the heads of its functions, and what comments allow.
 
 use rhai::{Engine, Position, Token};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ pub(super) type Place = (usize, usize);
 pub(super) struct Word {
     pub token: Token,
     pub start: Place,
-    /// The place behind its last character.
+    /// The place after its last character.
     pub end: Place,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Head {
     pub params: Vec<(String, Place)>,
 }
 
-/// What a comment allows.
+/// A rule that a comment allows to be broken.
 pub(super) struct Allowed {
     rule: String,
     /// Where the rule is named.
@@ -30,7 +30,7 @@ pub(super) struct Allowed {
     lines: [usize; 2],
 }
 
-/// A text, taken apart.
+/// A text, split into its parts.
 pub(super) struct Text<'a> {
     pub lines: Vec<&'a str>,
     pub words: Vec<Word>,
@@ -56,12 +56,12 @@ impl<'a> Text<'a> {
         self.lines.get(line.wrapping_sub(1)).copied().unwrap_or_default()
     }
 
-    /// The number of the word that begins here.
+    /// Returns the index of the word that begins here.
     pub fn word_at(&self, place: Place) -> Option<usize> {
         self.words.binary_search_by_key(&place, |word| word.start).ok()
     }
 
-    /// How many characters the word here has, on its line.
+    /// Returns how many characters the word here has on its line.
     pub fn width(&self, place: Place) -> usize {
         let (line, column) = place;
         let rest = self.line(line).chars().count().saturating_sub(column.saturating_sub(1));
@@ -72,12 +72,12 @@ impl<'a> Text<'a> {
         width.clamp(1, rest.max(1))
     }
 
-    /// Whether a comment allows findings of a rule in a line.
+    /// Whether a comment allows findings of a rule on a line.
     pub fn allows(&self, rule: &str, line: usize) -> bool {
         self.allowed.iter().any(|allowed| allowed.rule == rule && allowed.lines.contains(&line))
     }
 
-    /// The rules comments allow which do not exist, and where they are named.
+    /// Returns the rules in comments that do not exist, and where they are named.
     pub fn unknown_rules<'b>(&'b self, known: &'b BTreeSet<&str>) -> impl Iterator<Item = (&'b str, Place)> {
         let unknown = self.allowed.iter().filter(|allowed| !known.contains(allowed.rule.as_str()));
         unknown.map(|allowed| (allowed.rule.as_str(), allowed.place))
@@ -95,9 +95,9 @@ fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
     tokens.state.include_comments = true;
     let mut words = Vec::new();
     let mut comments = Vec::new();
-    // How many braces are open in each interpolation we are in: the lexer is to be told where its text goes on.
+    // How many braces are open in each enclosing interpolation: the lexer must be told where its text continues.
     let mut braces: Vec<usize> = Vec::new();
-    // Behind a comment or a text without end the lexer gives the same for ever. But no word is shorter than a
+    // After a comment or text without an end, the lexer returns the same token forever. But no word is shorter than a
     // character.
     for _ in 0..=text.len() {
         let Some((token, position)) = tokens.next() else { break };
@@ -135,7 +135,7 @@ fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
     (words, comments)
 }
 
-/// The place behind a word. Of most the lexer has read no more than it is long.
+/// Returns the place after a word. For some words, that is as far as the lexer has read; for others, it reads ahead.
 fn end(token: &Token, start: Place, read: Position, lines: &[&str]) -> Place {
     let length = match token {
         Token::Identifier(name) | Token::Reserved(name) => name.chars().count(),
@@ -184,7 +184,7 @@ fn allowed(words: &[Word], comments: &Comments) -> Vec<Allowed> {
         let Some(at) = comment.find(ALLOW) else { continue };
         let names = &comment[at + ALLOW.len()..];
         let Some(end) = names.find(')') else { continue };
-        // On a line of its own it speaks of the next line with words on it.
+        // A comment on a line of its own is about the next line with words on it.
         let alone = !words.iter().any(|word| word.start.0 == *line);
         let next = words.iter().map(|word| word.start.0).find(|other| other > line);
         let other = next.filter(|_| alone).unwrap_or(*line);

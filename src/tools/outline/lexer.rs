@@ -1,4 +1,4 @@
-//! The words of a script with their places, also of one that is half typed: nothing is ever refused.
+//! The tokens of a script with their places. It takes half-typed scripts too: nothing is an error.
 
 use std::ops::Range;
 
@@ -7,11 +7,11 @@ use std::ops::Range;
 pub struct Token {
     /// What it is.
     pub kind: TokenKind,
-    /// Where it stands, in bytes.
+    /// Its place, in bytes.
     pub span: Range<usize>,
 }
 
-/// What a piece of a script is.
+/// The kind of a piece of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// A name or a keyword.
@@ -20,9 +20,9 @@ pub enum TokenKind {
     Number,
     /// A text in quotes, or one piece of a text in backticks.
     Text {
-        /// Where it stands without its quotes.
+        /// Its place without the quotes.
         inner: Range<usize>,
-        /// Whether it is a whole text: no piece of one with `${...}` in it.
+        /// Whether it is a whole text, rather than a piece of one with `${...}` in it.
         whole: bool,
     },
     /// A character in single quotes.
@@ -33,7 +33,7 @@ pub enum TokenKind {
     Comment,
 }
 
-/// The signs of more than one character that matter here, longest first.
+/// The signs with more than one character that matter here, longest first.
 const SIGNS: [&str; 18] =
     ["..=", "::", "=>", "||", "&&", "?.", "?[", "??", "..", "==", "!=", "<=", ">=", "+=", "-=", "*=", "/=", "%="];
 
@@ -41,11 +41,11 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
-    /// Open `{` since each `${` that is open.
+    /// For each open `${`, the number of `{` open since.
     templates: Vec<usize>,
 }
 
-/// All pieces of a script.
+/// Splits a script into tokens.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), templates: Vec::new() };
     if text.trim_start_matches('\u{feff}').starts_with("#!") {
@@ -71,9 +71,9 @@ impl Lexer<'_> {
         self.at += length;
     }
 
-    /// How long the text is up to the first character that is not meant.
-    fn length(&self, meant: impl Fn(char) -> bool) -> usize {
-        self.rest().find(|c| !meant(c)).unwrap_or(self.rest().len())
+    /// Returns the length of the text up to the first character that does not qualify.
+    fn length(&self, qualifies: impl Fn(char) -> bool) -> usize {
+        self.rest().find(|c| !qualifies(c)).unwrap_or(self.rest().len())
     }
 
     fn until_line_end(&mut self, kind: TokenKind) {
@@ -130,7 +130,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// Comments in comments count, as in Rhai.
+    /// Comments nest, as in Rhai.
     fn block_comment(&mut self) {
         let mut depth = 0;
         let mut length = 0;
@@ -155,7 +155,7 @@ impl Lexer<'_> {
         self.push(TokenKind::Comment, length);
     }
 
-    /// A text ends with its line, unless a backslash stands before the line's end.
+    /// A text ends with its line, unless a backslash precedes the line end.
     fn quoted(&mut self, quote: char) {
         let mut end = self.rest().len();
         let mut closed = false;
@@ -225,7 +225,7 @@ impl Lexer<'_> {
         self.push(kind, marks + 1 + length + closing);
     }
 
-    /// `1..5` is a number and a range.
+    /// `1..5` is a number followed by a range.
     fn number(&mut self) {
         let mut length = self.length(is_word);
         let rest = &self.rest()[length..];
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_comments_and_numbers_keep_together() {
+    fn texts_comments_and_numbers_are_one_token() {
         check("let x=1..5+2.5;", &["let", "x", "=", "1", "..", "5", "+", "2.5", ";"]);
         check(r#"f("a\"b", 'x') // c"#, &["f", "(", r#""a\"b""#, ",", "'x'", ")", "// c"]);
         check("a /* b /* c */ d */ e", &["a", "/* b /* c */ d */", "e"]);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_backticks_holds_a_script() {
+    fn a_text_in_backticks_contains_code() {
         check("`a ${b + `c${d}`} e` f", &["`a ", "${", "b", "+", "`c", "${", "d", "}", "`", "}", " e`", "f"]);
         check("`a ${#{x: {1}}} b`", &["`a ", "${", "#{", "x", ":", "{", "1", "}", "}", "}", " b`"]);
         check("`a\nb`", &["`a\nb`"]);

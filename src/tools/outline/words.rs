@@ -1,11 +1,11 @@
-//! Rhai's own functions that scripts need most, with a line each, for editors. Rhai keeps no such text in the program.
+//! Rhai's own functions that scripts need most, with a line each, for editors. Rhai has no such text in the program.
 
 /// A function of the language itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Word {
-    /// How it is called behind a dot: `sub_string(start, length?)`.
+    /// How it is called after a dot: `sub_string(start, length?)`.
     pub signature: &'static str,
-    /// What it is for: `text`, `array`, `map`, `number`, `closure` or `any`.
+    /// The type it belongs to: `text`, `array`, `map`, `number`, `closure` or `any`.
     pub of: &'static str,
     /// What it does.
     pub summary: &'static str,
@@ -18,14 +18,14 @@ impl Word {
         self.signature.split('(').next().unwrap_or_default()
     }
 
-    /// Its parameters as they are written.
+    /// Its parameters, as in the signature.
     pub fn params(&self) -> impl Iterator<Item = &'static str> {
         let inside = self.signature.split_once('(').map_or("", |(_, inside)| inside.trim_end_matches(')'));
         inside.split(", ").filter(|param| !param.is_empty())
     }
 }
 
-/// The word of this name.
+/// Returns the words of this name.
 pub fn words(name: &str) -> impl Iterator<Item = &'static Word> {
     WORDS.iter().filter(move |word| word.name() == name)
 }
@@ -34,66 +34,66 @@ const fn word(of: &'static str, signature: &'static str, summary: &'static str) 
     Word { signature, of, summary }
 }
 
-/// The words, by what they are for.
+/// The words, by the type they belong to.
 pub static WORDS: &[Word] = &[
-    word("text", "len()", "How many characters it has."),
-    word("text", "is_empty()", "Whether it has none."),
-    word("text", "contains(text)", "Whether the text is in it."),
-    word("text", "starts_with(text)", "Whether it begins so."),
-    word("text", "ends_with(text)", "Whether it ends so."),
-    word("text", "index_of(text, start?)", "Where the text is in it, from 0; -1 if it is not."),
-    word("text", "sub_string(start, length?)", "A part of it, from a position on; -1 is the last character."),
+    word("text", "len()", "The number of characters."),
+    word("text", "is_empty()", "Whether it is empty."),
+    word("text", "contains(text)", "Whether it contains the text."),
+    word("text", "starts_with(text)", "Whether it starts with the text."),
+    word("text", "ends_with(text)", "Whether it ends with the text."),
+    word("text", "index_of(text, start?)", "The position of the text in it, from 0; -1 if it is not there."),
+    word("text", "sub_string(start, length?)", "Part of it, from a position on; -1 is the last character."),
     word("text", "split(separator)", "The parts between separators, as an array."),
-    word("text", "to_upper()", "The same in capitals."),
-    word("text", "to_lower()", "The same in small letters."),
-    word("text", "trim()", "Takes blanks at both ends away, in place."),
-    word("text", "replace(what, by)", "Replaces all there are, in place."),
-    word("text", "pad(length, by)", "Makes it so long by adding at its end, in place."),
+    word("text", "to_upper()", "The text in capital letters."),
+    word("text", "to_lower()", "The text in small letters."),
+    word("text", "trim()", "Removes blanks at both ends, in place."),
+    word("text", "replace(what, by)", "Replaces every occurrence, in place."),
+    word("text", "pad(length, by)", "Fills it up to this length at its end, in place."),
     word("text", "crop(start, length?)", "Keeps only a part, in place."),
     word("text", "truncate(length)", "Keeps only the beginning, in place."),
     word("text", "chars()", "Its characters, for a `for`."),
     word("text", "to_chars()", "Its characters, as an array."),
-    word("array", "len()", "How many elements it has."),
-    word("array", "is_empty()", "Whether it has none."),
+    word("array", "len()", "The number of elements."),
+    word("array", "is_empty()", "Whether it is empty."),
     word("array", "push(element)", "Adds an element at its end."),
-    word("array", "pop()", "Takes the last element away, and gives it."),
-    word("array", "shift()", "Takes the first element away, and gives it."),
-    word("array", "insert(position, element)", "Puts an element in before a position."),
-    word("array", "remove(position)", "Takes an element away, and gives it."),
-    word("array", "clear()", "Takes all elements away."),
-    word("array", "contains(element)", "Whether the element is in it."),
-    word("array", "index_of(element, start?)", "Where the element is, from 0; -1 if it is not there."),
-    word("array", "map(closure)", "What the closure gives for each element: `[1, 2].map(|x| x * 2)`."),
-    word("array", "filter(closure)", "The elements for which the closure gives `true`."),
+    word("array", "pop()", "Removes and returns the last element."),
+    word("array", "shift()", "Removes and returns the first element."),
+    word("array", "insert(position, element)", "Inserts an element before a position."),
+    word("array", "remove(position)", "Removes and returns an element."),
+    word("array", "clear()", "Removes all elements."),
+    word("array", "contains(element)", "Whether it contains the element."),
+    word("array", "index_of(element, start?)", "The position of the element, from 0; -1 if it is not there."),
+    word("array", "map(closure)", "What the closure returns for each element: `[1, 2].map(|x| x * 2)`."),
+    word("array", "filter(closure)", "The elements for which the closure returns `true`."),
     word("array", "for_each(closure)", "Runs the closure for each element, which is `this` there."),
-    word("array", "find(closure)", "The first element for which the closure gives `true`, or `()`."),
-    word("array", "some(closure)", "Whether the closure gives `true` for an element."),
-    word("array", "all(closure)", "Whether the closure gives `true` for all elements."),
-    word("array", "reduce(closure, initial?)", "Puts all elements together: `[1, 2].reduce(|sum, x| sum + x, 0)`."),
+    word("array", "find(closure)", "The first element for which the closure returns `true`, or `()`."),
+    word("array", "some(closure)", "Whether the closure returns `true` for at least one element."),
+    word("array", "all(closure)", "Whether the closure returns `true` for all elements."),
+    word("array", "reduce(closure, initial?)", "Combines all elements: `[1, 2].reduce(|sum, x| sum + x, 0)`."),
     word("array", "sort()", "Sorts it, in place."),
-    word("array", "reverse()", "Turns its order round, in place."),
-    word("array", "extract(start, length?)", "A part of it, from a position on."),
+    word("array", "reverse()", "Reverses its order, in place."),
+    word("array", "extract(start, length?)", "Part of it, from a position on."),
     word("array", "truncate(length)", "Keeps only the first elements, in place."),
-    word("map", "len()", "How many keys it has."),
-    word("map", "is_empty()", "Whether it has none."),
+    word("map", "len()", "The number of keys."),
+    word("map", "is_empty()", "Whether it is empty."),
     word("map", "contains(key)", "Whether it has the key."),
-    word("map", "get(key)", "The value of the key; `()` without it."),
+    word("map", "get(key)", "The value of the key; `()` if it is not there."),
     word("map", "set(key, value)", "Sets the value of the key."),
-    word("map", "remove(key)", "Takes the key away, and gives its value."),
+    word("map", "remove(key)", "Removes the key and returns its value."),
     word("map", "keys()", "All keys, as an array."),
     word("map", "values()", "All values, as an array."),
-    word("map", "clear()", "Takes all keys away."),
-    word("number", "abs()", "The same without its sign."),
+    word("map", "clear()", "Removes all keys."),
+    word("number", "abs()", "The number without its sign."),
     word("number", "to_int()", "The whole part."),
-    word("number", "to_float()", "The same with a fraction."),
-    word("number", "round()", "The whole number nearest, as one with a fraction."),
+    word("number", "to_float()", "The number as one with a fraction."),
+    word("number", "round()", "The nearest whole number, as one with a fraction."),
     word("number", "floor()", "The whole number below, as one with a fraction."),
     word("number", "ceiling()", "The whole number above, as one with a fraction."),
-    word("number", "min(number)", "The lesser of the two."),
+    word("number", "min(number)", "The smaller of the two."),
     word("number", "max(number)", "The larger of the two."),
-    word("number", "is_even()", "Whether two divides it."),
-    word("number", "is_odd()", "Whether two does not divide it."),
-    word("any", "to_string()", "The same as a text."),
+    word("number", "is_even()", "Whether it is even."),
+    word("number", "is_odd()", "Whether it is odd."),
+    word("any", "to_string()", "The value as text."),
     word("any", "type_of()", "The name of its type."),
     word("closure", "call(arguments...)", "Runs the closure."),
 ];
@@ -104,7 +104,7 @@ mod tests {
     use crate::script::Language;
 
     #[test]
-    fn every_word_is_one_of_rhai_with_these_parameters() {
+    fn every_word_exists_in_rhai_with_these_parameters() {
         let engine = Language::new().engine();
         let tried = |word: &Word, with: usize| {
             let value = match word.of {

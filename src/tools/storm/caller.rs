@@ -1,4 +1,4 @@
-//! A caller as data: does what a tape says, makes up the rest, and writes all of it down as a tape.
+//! A caller as data, who follows a list of steps, makes up the rest, and writes everything down as steps.
 
 use super::noise::{Burst, Noise};
 use super::step::Step;
@@ -8,98 +8,99 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a call may go on by itself.
+/// How long a call may go on while its caller does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// So long it may compute; the limit of the host may be lower.
+    /// How long it may compute; the host's limit may be lower.
     pub computing: Duration,
-    /// So often it may send a line, or look whether there is one, while the caller does nothing.
+    /// How often it may send a line, or poll for one.
     pub lines: u32,
-    /// So long the caller stays on the line and does nothing.
+    /// How long the caller stays on the line.
     pub silence: Duration,
 }
 
 impl Patience {
-    /// Before anything is told.
+    /// Before a problem is reported.
     pub const WHOLE: Self = Self { computing: Duration::MAX, lines: 10_000, silence: Duration::from_secs(3600) };
-    /// As long as problems are looked for.
-    pub const USUAL: Self = Self { computing: Duration::from_millis(20), ..Self::WHOLE };
-    /// With a script that is known to go on for ever.
+    /// While looking for problems.
+    pub const DEFAULT: Self = Self { computing: Duration::from_millis(20), ..Self::WHOLE };
+    /// For a script that is known never to end.
     pub const LITTLE: Self =
         Self { computing: Duration::from_millis(5), lines: 1000, silence: Duration::from_secs(600) };
 }
 
-/// So many things a caller does in one call.
-const MOST_ACTS: usize = 80;
+/// The most actions of a caller in one call.
+const MAX_ACTIONS: usize = 80;
 
-/// A script, by its number, and a line of it.
-pub(super) type Place = (usize, usize);
+/// A line of a script: the index of the script, and the number of the line.
+pub(super) type ScriptLine = (usize, usize);
 
 /// Why the storm ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endless {
-    /// The caller had waited for too long.
+    /// The caller waited for too long.
     Silence,
-    /// Commands and looks at the line, without end.
+    /// The script sent commands or polled the line without end.
     Lines,
 }
 
-/// A call as its caller sees it; shared with who watches the line.
+/// The state of a caller, shared with the line of the call.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct CallerState {
     now: Time,
-    /// What is to be done, and how far that has got.
+    /// The steps to do, and the index of the next one.
     steps: Vec<Step>,
     next: usize,
+    /// When the `Wait` that is the next step ends.
     due: Option<Time>,
-    /// Hang up when the script has waited so many times.
+    /// Hang up when the script has waited this many times.
     hangs_up_at: Option<usize>,
     noise: Option<Noise>,
-    /// What was done.
+    /// The steps done.
     pub tape: Vec<Step>,
-    acts: usize,
-    /// What is about to be done, when the next of it is due, and whether some of it is done already.
+    actions: usize,
+    /// Actions that are about to be done, when the next is due, and whether the first was done.
     burst: Burst,
     burst_due: Time,
     burst_began: bool,
-    /// The sounds that have begun since the last `WaitFor`, as hashes of their names.
+    /// The sounds that began since the last `WaitFor`, as hashes of their names.
     begun: Vec<u64>,
-    /// The last sound that began after the last act, and when; the first question after it.
+    /// The last sound that began after the last action, and when; and the first question after it.
     sound: String,
     sound_at: Option<Time>,
     question: Option<Time>,
-    /// When the caller did something last.
+    /// When the caller last did something.
     acted: Time,
-    /// The number of the prompt seen last.
+    /// The number of the last prompt seen.
     prompt: u64,
-    /// How often the script waited: the places at which a caller can hang up.
+    /// How often the script has waited: the moments at which a caller can hang up.
     pub waits: usize,
-    /// Where the script stood at each of them, and where each command stood, if anybody wants to know.
-    pub places: Option<Vec<Place>>,
-    pub commands: Vec<Place>,
-    /// The script and line of the command in flight.
-    place: Place,
-    /// Those of all commands since the call has gone on for long.
-    recent: BTreeSet<Place>,
+    /// The line of each wait and of each command, if the call is traced.
+    pub lines_at_waits: Option<Vec<ScriptLine>>,
+    pub lines_at_commands: Vec<ScriptLine>,
+    /// The line of the command in flight.
+    line: ScriptLine,
+    /// The lines of commands since the call has gone on for long.
+    recent: BTreeSet<ScriptLine>,
     patience: Patience,
-    /// What is left of the lines it may send.
+    /// How many more lines the script may send.
     pub lines: u32,
     pub endless: Option<Endless>,
-    /// Sound files that were played.
+    /// The sound files played.
     pub played: Vec<String>,
 }
 
-/// A handle on the desk: the caller the channel has.
+/// A handle on the state: the caller that the channel has.
 #[derive(Clone, Debug)]
-pub(super) struct Handle(Arc<Mutex<Desk>>);
+pub(super) struct Handle(Arc<Mutex<CallerState>>);
 
 impl Handle {
-    pub fn desk(&self) -> MutexGuard<'_, Desk> {
+    pub fn desk(&self) -> MutexGuard<'_, CallerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Desk {
+impl CallerState {
     pub fn open(
         now: Time,
         steps: Vec<Step>,
@@ -116,7 +117,7 @@ impl Desk {
             hangs_up_at,
             noise,
             tape: Vec::new(),
-            acts: 0,
+            actions: 0,
             burst: Burst::default(),
             burst_due: now,
             burst_began: false,
@@ -127,9 +128,9 @@ impl Desk {
             acted: now,
             prompt: 0,
             waits: 0,
-            places: is_traced.then(Vec::new),
-            commands: Vec::new(),
-            place: (0, 0),
+            lines_at_waits: is_traced.then(Vec::new),
+            lines_at_commands: Vec::new(),
+            line: (0, 0),
             recent: BTreeSet::new(),
             patience,
             lines: patience.lines,
@@ -138,38 +139,38 @@ impl Desk {
         })))
     }
 
-    /// A command was sent from this place.
-    pub fn stands_at(&mut self, place: Place) {
-        self.place = place;
-        if self.places.is_some() {
-            self.commands.push(place);
+    /// Notes that the script has sent a command from this line.
+    pub fn stands_at(&mut self, line: ScriptLine) {
+        self.line = line;
+        if self.lines_at_waits.is_some() {
+            self.lines_at_commands.push(line);
         }
-        // What a loop does is of interest once it has gone on for long.
+        // The lines of a loop are of interest once it has gone on for long.
         if self.lines < self.patience.lines / 2 || self.now > self.acted + self.patience.silence / 2 {
-            self.recent.insert(place);
+            self.recent.insert(line);
         }
     }
 
-    /// The first and the last place of what is done again and again in a call that goes on for long; twice the place of
-    /// the last command where there is nothing such.
-    pub fn recent(&self) -> (Place, Place, bool) {
+    /// Returns the first and the last line of what a long call repeats, and true; or the line of the last command
+    /// twice, and false.
+    pub fn recent(&self) -> (ScriptLine, ScriptLine, bool) {
         match (self.recent.first(), self.recent.last()) {
             (Some(first), Some(last)) => (*first, *last, true),
-            _ => (self.place, self.place, false),
+            _ => (self.line, self.line, false),
         }
     }
 
-    /// One more line was sent, or looked at; whether the script may go on.
+    /// Counts a line that was sent or polled for, and returns whether the script may go on.
     pub fn may_go_on(&mut self) -> bool {
         self.lines = self.lines.saturating_sub(1);
         self.lines > 0
     }
 
-    /// The script begins to wait: something is heard, or it listens, or sleeps.
+    /// The script begins to wait: a sound plays, or the script listens or sleeps.
     fn waits(&mut self, hears: &Hearing<'_>) {
         self.waits += 1;
-        if let Some(places) = &mut self.places {
-            places.push(self.place);
+        if let Some(lines) = &mut self.lines_at_waits {
+            lines.push(self.line);
         }
         let name = match hears.sound {
             Sound::File(name) => {
@@ -197,7 +198,7 @@ impl Desk {
         }
         let Some(noise) = &mut self.noise else { return };
         noise.hears(&hears.sound);
-        if self.next < self.steps.len() || !self.burst.acts.is_empty() || self.acts >= MOST_ACTS {
+        if self.next < self.steps.len() || !self.burst.acts.is_empty() || self.actions >= MAX_ACTIONS {
             return;
         }
         if let Some(burst) = noise.burst(hears) {
@@ -207,7 +208,7 @@ impl Desk {
         }
     }
 
-    /// Writes an act down, with how to find its moment again.
+    /// Writes an action down, with the steps that lead to its moment.
     fn note(&mut self, act: Step, in_burst: bool) {
         let wait = match self.sound_at {
             Some(at) if !in_burst => {
@@ -236,14 +237,14 @@ impl Desk {
     }
 
     fn acted(&mut self) {
-        self.acts += 1;
+        self.actions += 1;
         self.acted = self.now;
         self.sound_at = None;
         self.question = None;
         self.lines = self.patience.lines;
     }
 
-    /// Takes the next step, if its time has come by this moment.
+    /// Takes the next step, if it is due by this moment.
     fn step(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Step> {
         let step = self.steps.get(self.next)?.clone();
         match &step {
@@ -277,7 +278,7 @@ impl Desk {
     }
 
     fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        // A look takes no time, and how often a script looks depends on the machine.
+        // A poll takes no time, and how often a script polls depends on the machine.
         if until <= self.now {
             return None;
         }
@@ -308,7 +309,7 @@ impl Desk {
         self.pass(until)
     }
 
-    /// Lets time pass, as long as the caller has patience.
+    /// Lets time pass while the caller has patience.
     fn pass(&mut self, until: Time) -> Option<Act> {
         if until == Time::NEVER {
             return Some(Act::HangUp);
@@ -334,7 +335,7 @@ impl Caller for Handle {
     }
 }
 
-/// FNV-1a: names are compared a million times a second.
+/// FNV-1a, since names are compared a million times a second.
 fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

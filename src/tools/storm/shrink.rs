@@ -1,28 +1,30 @@
-//! The shortest call that still shows a problem.
+//! Shortens a call while it still shows a problem.
 
 use super::caller::Patience;
+use super::job::{Job, ProblemKey, problem_key};
+use super::runner::Storm;
 use super::step::Step;
-use super::{Job, Key, Storm, key};
 use crate::pbx::Digit;
 use std::time::Duration;
 
-/// So many calls may be made to find a shorter one.
-const MOST_TRIES: usize = 600;
-/// The same where each call is a long one.
-const FEW_TRIES: usize = 150;
+/// How many calls may be made to find a shorter one.
+const MAX_TRIES: usize = 600;
+/// How many if each call is a long one.
+const MAX_LONG_TRIES: usize = 150;
 
 struct Shrinking<'a> {
     storm: &'a mut Storm,
-    keys: &'a [Key],
+    keys: &'a [ProblemKey],
     best: Job,
     tries: usize,
     patience: Patience,
 }
 
 impl Storm {
-    /// The shortest call found that shows the same as this one.
-    pub(super) fn shrink(&mut self, job: Job, keys: &[Key], costly: bool) -> Job {
-        let (tries, patience) = if costly { (FEW_TRIES, Patience::LITTLE) } else { (MOST_TRIES, Patience::USUAL) };
+    /// Returns the shortest call found that shows the same problem as this one.
+    pub(super) fn shrink(&mut self, job: Job, keys: &[ProblemKey], is_long: bool) -> Job {
+        let (tries, patience) =
+            if is_long { (MAX_LONG_TRIES, Patience::LITTLE) } else { (MAX_TRIES, Patience::DEFAULT) };
         let mut shrinking = Shrinking { storm: self, keys, best: job, tries, patience };
         shrinking.shrink();
         shrinking.best
@@ -44,14 +46,14 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Whether a call shows the problem; it is the best one then.
+    /// Makes a call, which becomes the best one if it shows the problem.
     fn shows(&mut self, job: Job) -> bool {
         let Some(tries) = self.tries.checked_sub(1) else { return false };
         self.tries = tries;
         let run = self.storm.play(&job, self.patience);
-        let shows = run.fault.is_some_and(|fault| self.keys.contains(&key(&fault)));
+        let shows = run.fault.is_some_and(|fault| self.keys.contains(&problem_key(&fault)));
         if shows {
-            // What was not done before the problem showed is not needed.
+            // Steps that were not done before the problem showed are not needed.
             self.best = Job { scene: job.scene, steps: run.tape, ..Job::default() };
         }
         shows
@@ -62,7 +64,7 @@ impl Shrinking<'_> {
         self.shows(Job { scene, steps, ..Job::default() })
     }
 
-    /// A caller who does less of it, from none on.
+    /// Tries callers who stop earlier, from those who do nothing.
     fn ends_earlier(&mut self) {
         let steps = self.best.steps.clone();
         let acts = steps.iter().enumerate().filter(|(_, step)| step.act().is_some()).map(|(at, _)| at + 1);
@@ -70,7 +72,7 @@ impl Shrinking<'_> {
         let _ = ends.iter().take(40).any(|end| self.with_steps(steps[..*end].to_vec()));
     }
 
-    /// The same problem by a caller who does nothing but hang up.
+    /// Tries callers who only hang up.
     fn hangs_up_earlier(&mut self) {
         if self.best.steps.last() != Some(&Step::HangUp) {
             return;
@@ -94,12 +96,12 @@ impl Shrinking<'_> {
         }
     }
 
-    /// One step less, from the last to the first.
+    /// Leaves steps out one by one, from the last to the first.
     fn fewer_steps(&mut self) {
         let mut at = self.best.steps.len();
         while at > 0 && self.tries > 0 {
             at -= 1;
-            // Two keys at once are no simpler than one after the other.
+            // Two keys at the same moment are not simpler than one after the other.
             let steps = &self.best.steps;
             let between = matches!(steps.get(at), Some(Step::Wait(_)))
                 && matches!(steps.get(at + 1), Some(Step::Press(_)))
@@ -116,14 +118,14 @@ impl Shrinking<'_> {
         for at in 0..self.best.steps.len() {
             let Some(step) = self.best.steps.get(at).cloned() else { return };
             let simpler: Vec<Step> = match &step {
-                Step::Wait(length) => plain(*length).into_iter().map(Step::Wait).collect(),
+                Step::Wait(length) => rounder(*length).into_iter().map(Step::Wait).collect(),
                 Step::Press(digit) if digit.letter() != '1' => Digit::new('1').map(Step::Press).into_iter().collect(),
                 _ => Vec::new(),
             };
             let _ = simpler.into_iter().any(|step| {
                 let mut steps = self.best.steps.clone();
-                steps.get_mut(at).is_some_and(|place| {
-                    *place = step;
+                steps.get_mut(at).is_some_and(|old| {
+                    *old = step;
                     true
                 }) && self.with_steps(steps)
             });
@@ -131,8 +133,8 @@ impl Shrinking<'_> {
     }
 }
 
-/// Plainer times than this one, the plainest first. Keys of one burst are a tenth of a second apart.
-fn plain(length: Duration) -> Vec<Duration> {
+/// Returns rounder times than this one, the roundest first. Keys of one burst are a tenth of a second apart.
+fn rounder(length: Duration) -> Vec<Duration> {
     let ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     let times = [100, 500, 1000, ms / 1000 * 1000, (ms / 1000 + 1) * 1000, ms / 500 * 500, ms / 100 * 100];
     let rank = |ms: u64| [1000, 500, 100, 10].into_iter().position(|unit| ms.is_multiple_of(unit)).unwrap_or(4);

@@ -4,7 +4,7 @@ use crate::pbx::{Act, Digit};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a caller does, one thing after the other: the words of a test, with the same meaning.
+/// One thing a caller does: a word of tests, with the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// `wait_for("name")`: until this sound begins, or at once if it has begun since the last such step.
@@ -22,7 +22,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// What the caller does; `None` for a wait.
+    /// The action of the caller; `None` for a wait.
     pub fn act(&self) -> Option<Act> {
         Some(match self {
             Self::WaitFor(_) | Self::Question | Self::Wait(_) => return None,

@@ -1,9 +1,10 @@
-//! What is told of a test that failed: what was expected, what was heard instead, and where both scripts stand.
+//! The report of a failed test: what was expected, what was heard instead, and where the test and its script were.
 
-use super::line::{Deed, State};
+use super::expectation::FailedExpectation;
+use super::line_state::{Action, LineState};
 use super::scripts::Prepared;
 use super::suite::Suite;
-use super::test::{Failed, OnLine};
+use super::test_call::TestCall;
 use crate::agi::printable;
 use crate::clock::Time;
 use crate::pbx::Act;
@@ -11,54 +12,54 @@ use crate::script::{Fault, Script};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// So many of the last things that happened are told.
-const LAST: usize = 14;
+/// How many of the last events are shown.
+const MAX_EVENTS: usize = 14;
 
 /// Why a test failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// What was expected and what came, or what is wrong with the test; in one line.
+    /// What was expected and what came, or what is wrong with the test; on one line.
     pub message: String,
-    /// The test itself is wrong: not what it expected, but how it is written.
+    /// Whether the test itself is wrong: it has a fault, rather than an expectation that was not met.
     pub is_fault: bool,
-    /// Where in the test.
+    /// The place in the test.
     place: Fault,
     /// The script's own fault, if it has one.
     fault: Option<Box<Fault>>,
-    scene: Option<Scene>,
+    snapshot: Option<CallSnapshot>,
     printed: Vec<String>,
 }
 
 /// A call as it was when its test failed.
 #[derive(Debug)]
-pub(super) struct Scene {
+pub(super) struct CallSnapshot {
     title: String,
     events: Vec<(usize, String)>,
-    /// Where its script stands, and a word on that.
-    stands: Option<Fault>,
+    /// The line its script was in, with a message about it.
+    position: Option<Fault>,
     fault: Option<Box<Fault>>,
 }
 
-impl Scene {
-    pub fn of(call: &OnLine, number: usize) -> Self {
+impl CallSnapshot {
+    pub fn of(call: &TestCall, number: usize) -> Self {
         let state = call.line().state();
         let which = if number > 1 { format!(", call {number} of this test") } else { String::new() };
-        let title = format!("the call of {}{which}, seed {}", call.what.script.name(), call.seed);
+        let title = format!("the call of {}{which}, seed {}", call.prepared.script.name(), call.seed);
         let fault = state.ended.as_ref().and_then(|ended| ended.fault.clone());
-        Self { title, events: events(&state, &call.what), stands: stands(&state, &call.what.script), fault }
+        Self { title, events: events(&state, &call.prepared), position: position(&state, &call.prepared.script), fault }
     }
 }
 
-/// What happened, in order.
-fn events(state: &State, what: &Prepared) -> Vec<(usize, String)> {
+/// Returns what happened, in order.
+fn events(state: &LineState, prepared: &Prepared) -> Vec<(usize, String)> {
     let at = |time: Time| format!("{:>9}", clock(time - state.began));
     let mut events: Vec<(usize, String)> = Vec::new();
     for prompt in &state.heard {
-        let words = what.sounds.words(&prompt.text).map_or_else(String::new, |words| format!("  \"{words}\""));
+        let words = prepared.sounds.words(&prompt.text).map_or_else(String::new, |words| format!("  \"{words}\""));
         events.push((prompt.order, format!("{}  heard    {}{words}", at(prompt.at), prompt.text)));
     }
-    for deed in &state.deeds {
-        events.push((deed.order, format!("{}  {}", at(deed.at), did(deed))));
+    for action in &state.actions {
+        events.push((action.order, format!("{}  {}", at(action.at), describe(action))));
     }
     for line in &state.log {
         events.push((line.order, format!("{}  log      {}", at(line.at), line.text)));
@@ -66,25 +67,25 @@ fn events(state: &State, what: &Prepared) -> Vec<(usize, String)> {
     events.sort_by_key(|(order, _)| *order);
     let mut last = format!("{}  ", at(if state.ended.is_some() { state.ended_at } else { state.now }));
     match &state.ended {
-        Some(ended) if state.runs_away || ended.status == "LOST" => last.push_str("the script was stopped"),
+        Some(ended) if state.is_runaway || ended.status == "LOST" => last.push_str("the script was stopped"),
         Some(ended) => {
             let _ = write!(last, "ended    {}", ended.status);
         }
-        None if state.asks => last.push_str("the script listens for keys"),
-        None if state.waits_for_ever => last.push_str("the script waits"),
-        None => last.push_str("the call is on"),
+        None if state.is_listening => last.push_str("the script listens for keys"),
+        None if state.waits_forever => last.push_str("the script waits"),
+        None => last.push_str("the call goes on"),
     }
     events.push((usize::MAX, last));
     events
 }
 
-fn did(deed: &Deed) -> String {
-    let mut text = match &deed.act {
+fn describe(action: &Action) -> String {
+    let mut text = match &action.act {
         Act::Key(key) => format!("pressed  {key}"),
         Act::HangUp => "hung up".to_owned(),
         Act::Says(text) => format!("sent     {text:?}"),
     };
-    if let Some(why) = &deed.lost {
+    if let Some(why) = &action.lost {
         let _ = write!(text, "  lost: {why}");
     }
     text
@@ -98,23 +99,23 @@ fn clock(length: Duration) -> String {
     }
 }
 
-/// Where the script stands: its last command.
-fn stands(state: &State, script: &Script) -> Option<Fault> {
-    let standing = &state.standing;
-    if standing.line == 0 {
+/// The line of the script's last command.
+fn position(state: &LineState, script: &Script) -> Option<Fault> {
+    let command = &state.command;
+    if command.line == 0 {
         return None;
     }
-    let source = script.sources.iter().find(|source| source.name == standing.script)?;
-    let text = source.text.lines().nth(standing.line - 1)?.to_owned();
-    // `say` and `ask` send commands of other names.
-    let at = text.find(standing.function).or_else(|| text.find(|c: char| !c.is_whitespace())).unwrap_or(0);
+    let source = script.sources.iter().find(|source| source.name == command.script)?;
+    let text = source.text.lines().nth(command.line - 1)?.to_owned();
+    // `say` and `ask` send commands with other names.
+    let at = text.find(command.function).or_else(|| text.find(|c: char| !c.is_whitespace())).unwrap_or(0);
     let column = text[..at].chars().count() + 1;
-    let message = match (&state.ended, standing.open) {
-        (Some(_), _) => format!("its last command was `{}`", standing.function),
-        (None, true) => format!("the script stands in `{}`", standing.function),
-        (None, false) => format!("the script sleeps; its last command was `{}`", standing.function),
+    let message = match (&state.ended, command.pending) {
+        (Some(_), _) => format!("its last command was `{}`", command.function),
+        (None, true) => format!("the script is in `{}`", command.function),
+        (None, false) => format!("the script is sleeping; its last command was `{}`", command.function),
     };
-    Some(Fault { line: standing.line, column, source: text, ..Fault::new(&standing.script, message) })
+    Some(Fault { line: command.line, column, source: text, ..Fault::new(&command.script, message) })
 }
 
 impl Failure {
@@ -122,24 +123,24 @@ impl Failure {
         suite: &Suite,
         test: &str,
         fault: Option<Box<Fault>>,
-        failed: Option<Failed>,
-        scene: Option<Scene>,
+        failed: Option<FailedExpectation>,
+        snapshot: Option<CallSnapshot>,
         printed: Vec<String>,
     ) -> Self {
         let is_fault = failed.is_none();
         let failed = failed.unwrap_or_default();
-        // What went wrong after the end of the test stands at its name.
+        // What went wrong after the end of the test is shown at its name.
         let mut place = fault.map_or_else(|| at_name(suite, test), |fault| *fault);
-        // Rhai tells no place of an empty loop.
+        // Rhai has no position for an empty loop.
         if place.line == 0 {
             let Fault { line, column, source, .. } = at_name(suite, test);
             (place.line, place.column, place.source) = (line, column, source);
         }
-        // Who called the test is no news.
+        // Where the test was called from is of no interest.
         place.calls.retain(|(_, _, line)| *line > 0);
         if !is_fault {
             let (script, line, column) = &failed.at;
-            // A `try` around it has lost the place.
+            // A `try` around it loses the position.
             if *line > 0 && place.line != *line {
                 place = Fault { line: *line, column: *column, ..Fault::new(script, String::new()) };
                 let source = suite.script.sources.iter().find(|source| source.name == *script);
@@ -149,7 +150,7 @@ impl Failure {
             place.message.clone_from(&failed.message);
             place.hint = failed.hint;
         }
-        Self { message: place.message.clone(), is_fault, place, fault: failed.fault, scene, printed }
+        Self { message: place.message.clone(), is_fault, place, fault: failed.fault, snapshot, printed }
     }
 
     /// Where in the test it failed: path and line.
@@ -157,7 +158,7 @@ impl Failure {
         (&self.place.script, self.place.line)
     }
 
-    /// All there is to tell, over several lines.
+    /// Renders the whole report, on several lines.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let mut text = self.place.render(colour);
@@ -168,24 +169,24 @@ impl Failure {
             let printed: Vec<_> = self.printed.iter().map(|line| printable(line)).collect();
             let _ = write!(text, "\n\nthe test printed:\n  {}", printed.join("\n  "));
         }
-        let Some(scene) = &self.scene else { return text };
+        let Some(snapshot) = &self.snapshot else { return text };
         if self.fault.is_some() {
             return text;
         }
-        let _ = write!(text, "\n\n{}:", printable(&scene.title));
-        let skipped = scene.events.len().saturating_sub(LAST);
+        let _ = write!(text, "\n\n{}:", printable(&snapshot.title));
+        let skipped = snapshot.events.len().saturating_sub(MAX_EVENTS);
         if skipped > 0 {
-            let _ = write!(text, "\n      ...  and {skipped} things before");
+            let _ = write!(text, "\n      ...  and {skipped} earlier events");
         }
-        for (_, event) in &scene.events[skipped..] {
+        for (_, event) in &snapshot.events[skipped..] {
             let _ = write!(text, "\n{}", printable(event));
         }
-        match (&scene.fault, &scene.stands) {
+        match (&snapshot.fault, &snapshot.position) {
             (Some(fault), _) => {
                 let _ = write!(text, "\n\n{}", fault.render(colour));
             }
-            (None, Some(stands)) => {
-                let _ = write!(text, "\n\n{}", stands.render_note(colour));
+            (None, Some(position)) => {
+                let _ = write!(text, "\n\n{}", position.render_note(colour));
             }
             (None, None) => {}
         }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A script that is called, with what belongs to it.
+/// A compiled script, with what belongs to it.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub script: Arc<Script>,
@@ -19,9 +19,9 @@ pub(super) struct Prepared {
 /// The host and the scripts that tests call, compiled once.
 pub(super) struct Scripts {
     pub host: Host,
-    /// Of the tests themselves.
+    /// The language of the tests themselves.
     pub language: Language,
-    /// Where scripts are looked for, besides the folder of each test.
+    /// Where to look for scripts besides the folder of each test.
     pub folder: Option<PathBuf>,
     pub prepared: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
 }
@@ -37,7 +37,7 @@ impl Scripts {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A script to be called, and what belongs to it.
+    /// Returns a script to call, compiled if it is new.
     pub fn prepare(&self, path: &Path) -> Result<Arc<Prepared>, LoadError> {
         if let Some(prepared) = self.scripts().get(path) {
             return Ok(Arc::clone(prepared));
@@ -52,7 +52,7 @@ impl Scripts {
     }
 }
 
-/// What a script plays.
+/// The sounds that a script has, by the table of prompts beside it.
 fn sounds(script: &Path) -> Result<Sounds, LoadError> {
     let wrong = |error| {
         let message = format!("its prompts cannot be used: {error}");

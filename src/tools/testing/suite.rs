@@ -12,19 +12,19 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The names of its tests, without `test_`, in the order they stand in.
+    /// The names of its tests without `test_`, in the order of the file.
     pub fn tests(&self) -> &[String] {
         &self.tests
     }
 
-    /// The path it was read from.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     pub(super) fn new(path: PathBuf, script: Script) -> Self {
         let text = script.sources.first().map_or("", |source| source.text.as_str());
-        let place = |name: &str| {
+        let line_of = |name: &str| {
             let begins = |line: &str| {
                 let line = line.trim_start();
                 let line = line.strip_prefix("private ").map_or(line, str::trim_start);
@@ -35,7 +35,7 @@ impl Suite {
         };
         let functions = script.ast.iter_functions().filter(|function| function.params.is_empty());
         let mut tests: Vec<(usize, String)> = functions
-            .filter_map(|function| Some((place(function.name), function.name.strip_prefix("test_")?.to_owned())))
+            .filter_map(|function| Some((line_of(function.name), function.name.strip_prefix("test_")?.to_owned())))
             .collect();
         tests.sort();
         Self { tests: tests.into_iter().map(|(_, name)| name).collect(), path, script }

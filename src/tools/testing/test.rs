@@ -1,10 +1,11 @@
-//! One test while it runs: its calls, its AstDB, and what went wrong.
+//! A test while it runs: its calls, its AstDB, and what went wrong.
 
-use super::line::{Line, Placed};
-use super::scripts::{Prepared, Scripts};
+use super::args::{WordError, unmet};
+use super::expectation::FailedExpectation;
+use super::scripts::Scripts;
+use super::test_call::{TestCall, why_nothing_comes};
 use crate::clock::Time;
-use crate::pbx::{Database, Sounds, Variables};
-use crate::script::Fault;
+use crate::pbx::Database;
 use crate::script::nearest;
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::collections::BTreeMap;
@@ -13,69 +14,40 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A test that runs.
+/// A running test.
 #[derive(Debug)]
 pub(super) struct Test {
     pub(super) scripts: Arc<Scripts>,
     /// The folder of its file.
-    beside: PathBuf,
+    folder: PathBuf,
     pub(super) seed: u64,
     pub(super) database: Database,
-    live: Mutex<Live>,
+    state: Mutex<TestState>,
 }
 
 /// What changes while a test runs.
 #[derive(Debug)]
-pub(super) struct Live {
-    pub call: Option<OnLine>,
+pub(super) struct TestState {
+    pub call: Option<TestCall>,
     pub calls: usize,
-    /// What earlier calls recorded.
+    /// The recordings of earlier calls, with their lengths in samples.
     pub recordings: BTreeMap<String, u64>,
-    /// When the next call begins, and how long those before it took.
+    /// When the next call begins.
     pub now: Time,
+    /// How long the calls so far took.
     pub length: Duration,
-    pub failed: Option<Failed>,
-    /// What the test itself printed.
+    pub failed: Option<FailedExpectation>,
+    /// Lines that the test itself printed.
     pub printed: Vec<String>,
-}
-
-/// What was expected, and what came.
-#[derive(Debug, Default)]
-pub(super) struct Failed {
-    pub message: String,
-    pub hint: Option<String>,
-    /// The fault of the script that is called, where it could not be called for one.
-    pub fault: Option<Box<Fault>>,
-    /// Where in the test: script, line and column.
-    pub at: (String, usize, usize),
-}
-
-/// The call of a test that was placed last.
-#[derive(Debug)]
-pub(super) struct OnLine {
-    pub placed: Placed,
-    pub what: Arc<Prepared>,
-    /// How many prompts the test has seen.
-    pub seen: usize,
-    pub variables: Variables,
-    pub fault_is_expected: bool,
-    pub sounds: Arc<Sounds>,
-    pub seed: u64,
-}
-
-impl OnLine {
-    pub fn line(&self) -> &Line {
-        &self.placed.line
-    }
 }
 
 impl Test {
     pub fn new(scripts: &Arc<Scripts>, file: &Path, seed: u64) -> Arc<Self> {
-        let live = Live {
+        let state = TestState {
             call: None,
             calls: 0,
             recordings: BTreeMap::new(),
-            // As simple a moment as any.
+            // An arbitrary moment.
             now: Time::from_unix(1_700_000_000),
             length: Duration::ZERO,
             failed: None,
@@ -83,31 +55,31 @@ impl Test {
         };
         Arc::new(Self {
             scripts: Arc::clone(scripts),
-            beside: file.parent().map(Path::to_owned).unwrap_or_default(),
+            folder: file.parent().map(Path::to_owned).unwrap_or_default(),
             seed,
             database: Database::new(),
-            live: Mutex::new(live),
+            state: Mutex::new(state),
         })
     }
 
-    pub(super) fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, TestState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fail(&self, failed: Failed) {
-        self.live().failed.get_or_insert(failed);
+    pub(super) fn fail(&self, failed: FailedExpectation) {
+        self.state().failed.get_or_insert(failed);
     }
 
-    /// The file of a script, by the name a test has for it.
+    /// Finds the file of a script, by the name that tests have for it.
     pub fn find(&self, name: &str) -> Result<PathBuf, String> {
-        let places = [Some(self.beside.as_path()), self.scripts.folder.as_deref()];
+        let folders = [Some(self.folder.as_path()), self.scripts.folder.as_deref()];
         let files =
-            places.into_iter().flatten().flat_map(|place| [place.join(name), place.join(format!("{name}.rhai"))]);
+            folders.into_iter().flatten().flat_map(|folder| [folder.join(name), folder.join(format!("{name}.rhai"))]);
         if let Some(path) = { files }.find(|path| path.is_file()) {
             return Ok(path);
         }
-        let beside = if self.beside.as_os_str().is_empty() { Path::new(".") } else { &self.beside };
-        let entries = std::fs::read_dir(beside).into_iter().flatten().flatten();
+        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let names: Vec<String> = entries
             .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rhai").map(str::to_owned))
             .filter(|name| name.strip_suffix(".test").is_none())
@@ -118,13 +90,23 @@ impl Test {
     }
 
     pub(super) fn now(&self) -> Time {
-        let live = self.live();
-        live.call.as_ref().map_or(live.now, |call| call.line().state().now)
+        let state = self.state();
+        state.call.as_ref().map_or(state.now, |call| call.line().state().now)
     }
 }
 
-impl Live {
-    /// Keeps what outlives a call, which has ended.
+impl Test {
+    /// Hangs up after the test. A fault that nobody expected fails it.
+    pub(super) fn close(&self) -> Option<FailedExpectation> {
+        let mut state = self.state();
+        let call = state.call.as_mut()?;
+        call.finish();
+        call.unexpected_failure()
+    }
+}
+
+impl TestState {
+    /// Puts the ended call away, and keeps what outlives it.
     pub fn put_away(&mut self) {
         if let Some(call) = self.call.take() {
             let state = call.line().state();
@@ -135,10 +117,32 @@ impl Live {
     }
 }
 
-/// The session of a test itself, which has nobody at the other end.
-pub(super) struct Desk(pub Arc<Test>);
+impl TestState {
+    /// Returns the call, whether it has ended or not.
+    pub fn call(&mut self, word: &str) -> Result<&mut TestCall, WordError> {
+        self.call
+            .as_mut()
+            .ok_or_else(|| WordError::Misuse(format!("{word}: there is no call yet: place one by `place_call`")))
+    }
 
-impl Transport for Desk {
+    /// Returns the call, which must not have ended.
+    pub fn active_call(&mut self, word: &str) -> Result<&mut TestCall, WordError> {
+        let call = self.call(word)?;
+        let over = {
+            let state = call.line().state();
+            state.ended.is_some().then(|| why_nothing_comes(&state))
+        };
+        match over {
+            Some(over) => Err(unmet(format!("{word}: the caller is no longer on the line: {over}"), None)),
+            None => Ok(call),
+        }
+    }
+}
+
+/// The transport of a test's own session, with nobody at the other end.
+pub(super) struct TestTransport(pub Arc<Test>);
+
+impl Transport for TestTransport {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         Ok(b"agi_request: test\n\n".to_vec())
     }

@@ -9,19 +9,19 @@ use agi_rhai::command::reference::article;
 use agi_rhai::command::{Kind, Need, Param};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::tools::outline::words::{WORDS, words};
-use agi_rhai::tools::outline::{KEYWORDS, Place, Symbol, SymbolKind};
+use agi_rhai::tools::outline::{CursorContext, KEYWORDS, Symbol, SymbolKind};
 use agi_rhai::tools::testing::VOCABULARY;
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, InsertTextFormat, TextEdit};
 use std::collections::{BTreeMap, BTreeSet};
 impl Cursor<'_> {
     pub fn completion(&self) -> Vec<CompletionItem> {
-        match self.outline.place(self.offset) {
-            Place::Code(start) => self.complete_code(start),
-            Place::Member(start, of) => self.complete_member(start, of.as_deref()),
-            Place::Space(start, space) => self.complete_space(start, &space),
-            Place::Text(span) => self.complete_text(&span),
-            Place::ImportPath(span) => self.complete_script(&span, false),
-            Place::Elsewhere => Vec::new(),
+        match self.outline.cursor_context(self.offset) {
+            CursorContext::Code(start) => self.complete_code(start),
+            CursorContext::Member(start, of) => self.complete_member(start, of.as_deref()),
+            CursorContext::Space(start, space) => self.complete_space(start, &space),
+            CursorContext::Text(span) => self.complete_text(&span),
+            CursorContext::ImportPath(span) => self.complete_script(&span, false),
+            CursorContext::Elsewhere => Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::workspace::{Document, Workspace};
 use agi_rhai::agi::environment::NAMES;
 use agi_rhai::command::{Function, Plays};
 use agi_rhai::tools::outline::words::{Word, words};
-use agi_rhai::tools::outline::{Calling, Outline, Place, Symbol, SymbolKind, TokenKind, Use};
+use agi_rhai::tools::outline::{Calling, CursorContext, Outline, Symbol, SymbolKind, TokenKind, Use};
 use lsp_types::{Location, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -113,7 +113,7 @@ impl Cursor<'_> {
 
     /// Returns the string literal around the cursor, which may be a prompt.
     pub fn prompt_text(&self) -> Option<(std::ops::Range<usize>, &str)> {
-        let Place::Text(span) = self.outline.place(self.offset) else { return None };
+        let CursorContext::Text(span) = self.outline.cursor_context(self.offset) else { return None };
         Some((span.clone(), &self.outline.text()[span]))
     }
 

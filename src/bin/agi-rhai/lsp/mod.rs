@@ -70,7 +70,7 @@ pub fn lsp(options: &LspOptions) -> ExitCode {
         }
     });
     if let Err(error) = reading {
-        out::complain(explained(&error.into()));
+        out::error(explained(&error.into()));
         return ExitCode::from(2);
     }
     let server = Server { workspace: Workspace::new(options), phase: Phase::New, watches: false, requests: 0 };
@@ -130,7 +130,7 @@ impl Server {
                     send_raw(&error.to_string());
                 }
                 Incoming::Broken(problem) => {
-                    out::complain(format_args!("the editor doesn't follow the protocol: {problem}"));
+                    out::error(format_args!("the editor doesn't follow the protocol: {problem}"));
                     return 1;
                 }
             }
@@ -274,7 +274,7 @@ impl Server {
 
 /// Reports that the editor never sent `exit`, and returns the exit code.
 fn disconnected() -> u8 {
-    out::complain("the editor closed the connection without `exit`");
+    out::error("the editor closed the connection without `exit`");
     1
 }
 

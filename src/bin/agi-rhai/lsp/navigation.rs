@@ -3,7 +3,7 @@
 use super::answer::{Answer, error, value};
 use super::cursor::{Cursor, Meaning, exported, is_exported};
 use super::workspace::same_file;
-use agi_rhai::tools::outline::{Outline, Place, Symbol, SymbolKind, may_be_named};
+use agi_rhai::tools::outline::{CursorContext, Outline, Symbol, SymbolKind, may_be_named};
 use lsp_server::{ErrorCode, ResponseError};
 use lsp_types::{DocumentHighlight, Location, Position, PrepareRenameResponse, Range, TextEdit, Uri, WorkspaceEdit};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ impl Definition {
 
 impl Cursor<'_> {
     pub fn definition(&self) -> Option<Location> {
-        if let Place::ImportPath(span) = self.outline.place(self.offset) {
+        if let CursorContext::ImportPath(span) = self.outline.cursor_context(self.offset) {
             let path = self.workspace.imported(self.document.path.as_deref(), &self.outline.text()[span])?;
             return Some(Location { uri: self.workspace.uri(&path)?, range: Range::default() });
         }
@@ -61,7 +61,7 @@ impl Cursor<'_> {
 
     pub fn highlights(&self) -> Vec<DocumentHighlight> {
         let Some(symbol) = self.outline.symbol_at(self.offset) else { return Vec::new() };
-        let places = self.outline.places_of(symbol);
+        let places = self.outline.spans_of(symbol);
         places.iter().map(|span| DocumentHighlight { range: self.range(span), kind: None }).collect()
     }
 
@@ -96,7 +96,7 @@ impl Cursor<'_> {
         };
         let mut found: Vec<Location> = definition
             .outline
-            .places_of(definition.id)
+            .spans_of(definition.id)
             .iter()
             .map(|span| here(&definition.uri, &definition.outline, span))
             .collect();

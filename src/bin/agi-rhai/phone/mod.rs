@@ -78,7 +78,7 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
     match LoadedScript::load(&setup) {
         Ok(version) => text_mode::play(&setup, &version),
         Err(problem) => {
-            out::tell(problem.render(std::io::stderr().is_terminal()));
+            out::stderr_line(problem.render(std::io::stderr().is_terminal()));
             Ok(problem.status())
         }
     }

@@ -8,7 +8,7 @@ use super::ui::{Panel, Ui};
 use super::view;
 use super::watch;
 use crate::common::CommonOptions;
-use crate::logging;
+use crate::logging::{self, LogLine};
 use crate::out;
 use crate::panics;
 use crate::terminal::colour_is_wanted;
@@ -48,12 +48,12 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     shared.view().database = setup.database.clone();
     let sink = Arc::clone(&shared);
     logging::start_on_screen(common, move |line| match line {
-        logging::Line { is_panic: true, text, .. } => sink.report(&text),
-        logging::Line { warning, place, text, .. } => sink.log(warning, place, text),
+        LogLine { is_panic: true, text, .. } => sink.report(&text),
+        LogLine { warning, place, text, .. } => sink.log(warning, place, text),
     });
     if setup.setting.audio {
-        let told = Arc::clone(&shared);
-        if let Some(audio) = Audio::start(&setup, Box::new(move |what| told.log(true, None, what))) {
+        let log_state = Arc::clone(&shared);
+        if let Some(audio) = Audio::start(&setup, Box::new(move |problem| log_state.log(true, None, problem))) {
             let _ = shared.audio.set(audio);
         }
     }
@@ -71,7 +71,7 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
     phone.quit();
     if let Err(error) = result {
         // The log is on the screen, which is gone.
-        out::complain(format_args!("the terminal failed: {error:#}"));
+        out::error(format_args!("the terminal failed: {error:#}"));
         return Ok(Status::Lost);
     }
     Ok(Status::Success)
@@ -131,7 +131,7 @@ fn report_panics() {
             if is_raw_mode_enabled().unwrap_or(false) {
                 leave();
             }
-            out::complain(panics::told(panic));
+            out::error(panics::describe(panic));
         }
         usual(panic);
     }));
@@ -302,8 +302,8 @@ impl Phone {
                 fast: setup.setting.fast,
                 last: None,
             };
-            let told = Arc::clone(&shared);
-            let note = Box::new(move |text: String, at: Time| told.dialogue(text, at));
+            let state = Arc::clone(&shared);
+            let note = Box::new(move |text: String, at: Time| state.dialogue(text, at));
             let end = PhoneCall::new(&setup, &version, Box::new(caller), note).map(|mut line| {
                 shared.set_call(&line);
                 line.observe(Arc::clone(&shared) as _);
@@ -340,7 +340,7 @@ impl Phone {
             None => Vec::new(),
         };
         for line in lines {
-            out::say(line);
+            out::line(line);
         }
     }
 }

@@ -80,7 +80,7 @@ impl Default for Setting {
 
 /// Accepts what fits into a line of the opening block.
 fn one_line(text: &str) -> Result<String, String> {
-    if text.contains(char::is_control) { Err("it must be a single line".to_owned()) } else { Ok(text.to_owned()) }
+    if text.contains(char::is_control) { Err("it must be one line".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

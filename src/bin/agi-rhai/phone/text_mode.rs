@@ -39,7 +39,7 @@ pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
 }
 
 fn show(line: &str) {
-    out::say(line);
+    out::line(line);
 }
 
 /// The caller at the keyboard, in real time. With `fast`, time passes only in questions.

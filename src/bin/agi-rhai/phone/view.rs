@@ -30,7 +30,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, ui: &m
         Constraint::Length(news),
         Constraint::Length(1),
     ];
-    let [title, call, rest, told, help] = Layout::vertical(rows).areas(area);
+    let [title, call, rest, message, help] = Layout::vertical(rows).areas(area);
     let theme = &ui.theme;
     frame.render_widget(title_line(view, setup, theme, title.width.into()), title);
     draw_call(frame, view, setup, theme, call);
@@ -39,14 +39,14 @@ pub fn draw(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, ui: &m
     if let Some(text) = &ui.text {
         let line = Line::from(vec![
             Span::styled(" text to send: ", theme.accent),
-            Span::raw(fit(text, usize::from(told.width).saturating_sub(17))),
+            Span::raw(fit(text, usize::from(message.width).saturating_sub(17))),
             Span::styled("▏", theme.accent),
         ]);
-        frame.render_widget(line, told);
+        frame.render_widget(line, message);
     } else if let Some(news) = &view.news {
         frame.render_widget(
-            Line::styled(format!(" {}", fit(news, usize::from(told.width).saturating_sub(2))), theme.warning),
-            told,
+            Line::styled(format!(" {}", fit(news, usize::from(message.width).saturating_sub(2))), theme.warning),
+            message,
         );
     }
     frame.render_widget(help_line(view, ui, help.width.into()), help);

@@ -1,7 +1,7 @@
-//! A recorded call as a test, in the vocabulary of `agi-rhai test`.
+//! Converts a recorded call to a test for `agi-rhai test`.
 //!
-//! What the caller did is tied to the prompts they heard, since those of the simulator last a little longer or shorter
-//! than those of a real line.
+//! The steps of the caller are tied to the prompts they heard, since prompts in the simulator are a little longer or
+//! shorter than on a real line.
 
 use agi_rhai::agi::{self, Reply};
 use agi_rhai::command::{
@@ -15,13 +15,13 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// Keys pressed together are so far apart.
-const BETWEEN_KEYS: Duration = Duration::from_millis(100);
+/// The interval between keys that are pressed together.
+const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is done in a prompt or a question is done so long before its end at the latest.
-const IN_TIME: Duration = Duration::from_millis(200);
+/// How long before the end of a prompt or a question a step happens at the latest.
+const SAFETY_MARGIN: Duration = Duration::from_millis(200);
 
-/// The name of the test: by the time of the call.
+/// Returns the name of the test, which contains the time of the call.
 pub fn name(tape: &Tape, number: Option<usize>) -> String {
     let time = moment(tape).map_or_else(String::new, |time| time.strftime("_%Y%m%d_%H%M%S").to_string());
     let number = number.map_or_else(String::new, |number| format!("_{}", number + 1));
@@ -32,23 +32,24 @@ fn moment(tape: &Tape) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_second(tape.header.started.as_secs().try_into().ok()?).ok()
 }
 
-/// The test.
+/// Returns the source of the test.
 pub fn test(tape: &Tape, script: &Path, name: &str) -> String {
     let sounds = Sounds::beside(script).unwrap_or_default();
-    let mut writer = Writer { tape, sounds, ..Writer::new(tape) };
-    writer.walk();
+    let mut writer = TestWriter { tape, sounds, ..TestWriter::new(tape) };
+    writer.read_tape();
     writer.finish(script, name)
 }
 
-struct Writer<'a> {
+/// Collects the steps and the set-up of the test.
+struct TestWriter<'a> {
     tape: &'a Tape,
     sounds: Sounds,
     steps: Vec<String>,
-    /// When, in the recording, what the test waited for last began.
+    /// When in the recording the last prompt or question began for which the test waits.
     synced: Duration,
-    /// A question that nobody answered has to pass first.
-    passing: Option<Duration>,
-    gone: bool,
+    /// The timeout of an unanswered question, which has to pass first.
+    unanswered: Option<Duration>,
+    hung_up: bool,
     variables: BTreeMap<String, String>,
     database: BTreeMap<(String, String), String>,
     missing: Vec<String>,
@@ -58,23 +59,23 @@ struct Writer<'a> {
     dial_status: Option<String>,
 }
 
-/// A command and what came of it.
-struct Done {
+/// A command with its reply.
+struct Exchange {
     command: &'static Command,
     args: Vec<String>,
     sent: Duration,
     heard: Duration,
     reply: Reply,
-    /// The place of the reply in the recording.
+    /// The index of the reply in the recording.
     at: usize,
 }
 
-impl Done {
+impl Exchange {
     fn arg(&self, number: usize) -> &str {
         self.args.get(number).map_or("", String::as_str)
     }
 
-    /// The sound file that was played.
+    /// Returns the sound file that was played.
     fn sound(&self) -> Option<&str> {
         self.command.sound(&self.args)
     }
@@ -87,22 +88,22 @@ impl Done {
         self.heard.saturating_sub(self.sent)
     }
 
-    /// The key in the result.
+    /// Returns the key in the result.
     fn key(&self) -> Option<char> {
         let key = self.reply.result().parse().ok().map(u8::into)?;
         matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(key)
     }
 }
 
-impl<'a> Writer<'a> {
+impl<'a> TestWriter<'a> {
     fn new(tape: &'a Tape) -> Self {
         Self {
             tape,
             sounds: Sounds::default(),
             steps: Vec::new(),
             synced: Duration::ZERO,
-            passing: None,
-            gone: false,
+            unanswered: None,
+            hung_up: false,
             variables: BTreeMap::new(),
             database: BTreeMap::new(),
             missing: Vec::new(),
@@ -113,13 +114,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn say(&mut self, step: impl Into<String>) {
-        // A comment quotes what was heard, which is not to go on as a step.
+    fn step(&mut self, step: impl Into<String>) {
+        // Escaped, since a comment may quote text with line breaks.
         self.steps.push(agi::printable(&step.into()).into_owned());
     }
 
-    /// Goes through the call.
-    fn walk(&mut self) {
+    /// Reads the recording.
+    fn read_tape(&mut self) {
         let mut sent: Option<(Vec<u8>, Duration)> = None;
         let tape = self.tape;
         for (at, line) in tape.lines.iter().enumerate() {
@@ -129,36 +130,36 @@ impl<'a> Writer<'a> {
                     let (code, text) = heard.split_once(' ').unwrap_or((heard, ""));
                     let reply = Reply::new(code.parse().unwrap_or(0), text);
                     if let Some((bytes, when)) = sent.take()
-                        && let Some((command, args)) = understood(&bytes)
+                        && let Some((command, args)) = parse_line(&bytes)
                     {
-                        self.done(&Done { command, args, sent: when, heard: line.at, reply, at });
+                        self.exchange(&Exchange { command, args, sent: when, heard: line.at, reply, at });
                     }
                 }
-                Event::Hangup(_) | Event::Closed(_) | Event::Stop(_) if !self.gone => {
-                    let told = sent.as_ref().map(|(bytes, when)| (understood(bytes), *when));
-                    match told {
+                Event::Hangup(_) | Event::Closed(_) | Event::Stop(_) if !self.hung_up => {
+                    let pending = sent.as_ref().map(|(bytes, when)| (parse_line(bytes), *when));
+                    match pending {
                         Some((Some((command, args)), when)) => {
                             let reply = Reply::new(0, "");
-                            self.hears(&Done { command, args, sent: when, heard: line.at, reply, at });
+                            self.hears(&Exchange { command, args, sent: when, heard: line.at, reply, at });
                         }
                         _ => self.hang_up(line.at, None),
                     }
                     if matches!(line.event, Event::Stop(_)) {
-                        self.say("// It was the operator who ended the call.");
+                        self.step("// It was the operator who ended the call.");
                     }
                 }
-                Event::Broken(why) => self.say(format!("// Here the line broke: {why}")),
+                Event::Broken(why) => self.step(format!("// Here the line broke: {why}")),
                 _ => {}
             }
         }
     }
 
-    /// Whether the caller had hung up when this was answered: it is told only after.
-    fn hung_up_in(&self, done: &Done) -> bool {
-        if done.reply.result() != "-1" {
+    /// Whether the caller hung up during this command. The notice comes only after the reply.
+    fn hung_up_in(&self, exchange: &Exchange) -> bool {
+        if exchange.reply.result() != "-1" {
             return false;
         }
-        for line in &self.tape.lines[done.at + 1..] {
+        for line in &self.tape.lines[exchange.at + 1..] {
             match &line.event {
                 event if !event.is_on_the_line() => {}
                 Event::Sent(sent) if sent.0 == CHANNEL_STATUS.verb.as_bytes() => {}
@@ -171,16 +172,16 @@ impl<'a> Writer<'a> {
     }
 
     fn hang_up(&mut self, at: Duration, most: Option<Duration>) {
-        self.gone = true;
+        self.hung_up = true;
         self.wait(at.saturating_sub(self.synced), most);
-        self.say("hang_up();");
+        self.step("hang_up();");
     }
 
-    /// So much time passes, but no more than this.
+    /// Adds a wait of this length, but of at most `most`.
     fn wait(&mut self, length: Duration, most: Option<Duration>) {
         let length = most.map_or(length, |most| length.min(most));
         if length >= Duration::from_millis(50) {
-            self.say(format!("wait({:.1});", length.as_secs_f64()));
+            self.step(format!("wait({:.1});", length.as_secs_f64()));
         }
     }
 
@@ -189,132 +190,132 @@ impl<'a> Writer<'a> {
         clip.map_or(Duration::ZERO, |clip| Duration::from_millis(clip.samples / 8))
     }
 
-    /// What the caller heard, and did while this went on.
-    fn hears(&mut self, done: &Done) {
-        let hung_up = done.reply.code == 0 || self.hung_up_in(done);
-        let command = done.command;
-        if !hung_up && done.reply.result() == "-1" && matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
-            self.missing.push(done.sound().unwrap_or_default().to_owned());
+    /// Adds what the caller heard and did during a command.
+    fn hears(&mut self, exchange: &Exchange) {
+        let hung_up = exchange.reply.code == 0 || self.hung_up_in(exchange);
+        let command = exchange.command;
+        if !hung_up && exchange.reply.result() == "-1" && matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
+            self.missing.push(exchange.sound().unwrap_or_default().to_owned());
             return;
         }
-        if done.reply.code == 511 {
+        if exchange.reply.code == 511 {
             return;
         }
-        if done.runs_an_application() {
-            if !hung_up || !done.arg(1).is_empty() {
-                self.application(done);
+        if exchange.runs_an_application() {
+            if !hung_up || !exchange.arg(1).is_empty() {
+                self.application(exchange);
             } else {
-                self.hang_up(done.heard, None);
+                self.hang_up(exchange.heard, None);
             }
             return;
         }
-        // How long what is heard lasts, and how long is listened after it.
-        let mut listens = command.listens(&done.args).unwrap_or(Duration::MAX);
+        // How long the sound lasts, and how long the command listens after it.
+        let mut listens = command.listens(&exchange.args).unwrap_or(Duration::MAX);
         let mut lasts = Duration::ZERO;
         match (command.plays, command.hears) {
-            (Plays::Spoken(_), _) if done.arg(0).is_empty() => return,
+            (Plays::Spoken(_), _) if exchange.arg(0).is_empty() => return,
             (Plays::Spoken(kind), _) => {
-                self.spoken(done, kind);
+                self.spoken(exchange, kind);
                 lasts = Duration::from_millis(500);
             }
             (_, Hears::Text | Hears::Character) => {
-                self.text(done);
+                self.text(exchange);
                 listens = Duration::MAX;
             }
-            (_, Hears::Voice) => self.recording(done, listens),
+            (_, Hears::Voice) => self.recording(exchange, listens),
             // A question without a prompt.
             (Plays::Sound(_), Hears::Key | Hears::Digits { .. })
-                if done.sound().is_none() && matches!(command.waits, Waits::AfterSound { .. }) =>
+                if exchange.sound().is_none() && matches!(command.waits, Waits::AfterSound { .. }) =>
             {
-                self.question(done);
+                self.question(exchange);
             }
-            (Plays::Nothing, Hears::Key | Hears::Digits { .. }) => self.question(done),
+            (Plays::Nothing, Hears::Key | Hears::Digits { .. }) => self.question(exchange),
             (Plays::Sound(_), Hears::Key | Hears::Digits { .. } | Hears::Nothing) => {
-                lasts = self.prompt(done, done.sound().unwrap_or_default());
+                lasts = self.prompt(exchange, exchange.sound().unwrap_or_default());
             }
             _ if hung_up => lasts = Duration::MAX,
-            // Nothing a test could do for the caller.
+            // The caller has no part in any other command.
             _ => return,
         }
-        let most = (lasts.saturating_add(listens)).saturating_sub(IN_TIME);
+        let most = (lasts.saturating_add(listens)).saturating_sub(SAFETY_MARGIN);
         if hung_up {
-            self.hang_up(done.heard, Some(most));
+            self.hang_up(exchange.heard, Some(most));
             return;
         }
-        let keys = keys(done);
+        let keys = keys(exchange);
         if keys.is_empty() {
             if lasts.is_zero() && listens != Duration::MAX {
-                self.passing = Some(listens);
+                self.unanswered = Some(listens);
             }
             return;
         }
-        // The last key is what was answered, unless a silence was.
+        // The reply came with the last key, or after a timeout.
         let is_number = matches!(command.hears, Hears::Digits { .. });
-        let silence = if done.reply.value() == Some("timeout") && is_number { listens } else { Duration::ZERO };
-        let before = BETWEEN_KEYS * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
-        self.wait(done.took().saturating_sub(before), Some(most));
-        self.say(format!("press({});", literal(&keys)));
-        self.synced = done.heard;
+        let silence = if exchange.reply.value() == Some("timeout") && is_number { listens } else { Duration::ZERO };
+        let before = KEY_INTERVAL * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
+        self.wait(exchange.took().saturating_sub(before), Some(most));
+        self.step(format!("press({});", literal(&keys)));
+        self.synced = exchange.heard;
     }
 
-    /// Something is spoken.
-    fn spoken(&mut self, done: &Done, kind: &str) {
-        self.passing = None;
-        self.synced = done.sent;
-        let said = done.arg(0);
+    /// Adds a spoken text.
+    fn spoken(&mut self, exchange: &Exchange, kind: &str) {
+        self.unanswered = None;
+        self.synced = exchange.sent;
+        let said = exchange.arg(0);
         if kind == "number" {
-            self.say(format!("expect_number({said});"));
+            self.step(format!("expect_number({said});"));
         } else {
-            self.say(format!("expect_prompt({});", literal(&format!("{kind} {said}"))));
+            self.step(format!("expect_prompt({});", literal(&format!("{kind} {said}"))));
         }
     }
 
-    /// The caller's voice is recorded, for this long at most.
-    fn recording(&mut self, done: &Done, most: Duration) {
-        let options = done.command.function.params.iter().position(|param| param.kind == Kind::RecordOptions);
-        if options.is_some_and(|at| done.args.iter().skip(at).any(|option| option == "BEEP")) {
-            self.say("expect_prompt(\"beep\");");
+    /// Adds a recording of the caller, of at most this length.
+    fn recording(&mut self, exchange: &Exchange, most: Duration) {
+        let options = exchange.command.function.params.iter().position(|param| param.kind == Kind::RecordOptions);
+        if options.is_some_and(|at| exchange.args.iter().skip(at).any(|option| option == "BEEP")) {
+            self.step("expect_prompt(\"beep\");");
         }
-        self.prompt(done, "recording");
-        if done.reply.word() == Some("timeout") && done.took() + Duration::from_millis(500) < most {
+        self.prompt(exchange, "recording");
+        if exchange.reply.word() == Some("timeout") && exchange.took() + Duration::from_millis(500) < most {
             self.silent = true;
         }
     }
 
-    /// The caller sends a text, or one character of it.
-    fn text(&mut self, done: &Done) {
-        let said = match done.command.hears {
-            Hears::Text => done.reply.value().map(str::to_owned),
-            _ => done.key().map(String::from),
+    /// Adds a text from the caller, of which a command may return only one character.
+    fn text(&mut self, exchange: &Exchange) {
+        let said = match exchange.command.hears {
+            Hears::Text => exchange.reply.value().map(str::to_owned),
+            _ => exchange.key().map(String::from),
         };
         if let Some(said) = said {
-            self.wait(done.sent.saturating_sub(self.synced), None);
-            self.say(format!("send_text({});", literal(&said)));
-            self.synced = done.heard;
+            self.wait(exchange.sent.saturating_sub(self.synced), None);
+            self.step(format!("send_text({});", literal(&said)));
+            self.synced = exchange.heard;
         }
     }
 
-    /// A sound file is heard; how long it lasts here.
-    fn prompt(&mut self, done: &Done, file: &str) -> Duration {
-        self.passing = None;
-        self.synced = done.sent;
-        self.say(format!("expect_prompt({});", literal(file)));
+    /// Adds a prompt. Returns its length in the simulator.
+    fn prompt(&mut self, exchange: &Exchange, file: &str) -> Duration {
+        self.unanswered = None;
+        self.synced = exchange.sent;
+        self.step(format!("expect_prompt({});", literal(file)));
         self.length(file)
     }
 
-    /// The script listens in silence.
-    fn question(&mut self, done: &Done) {
-        if let Some(listens) = self.passing.take() {
-            self.wait(listens + BETWEEN_KEYS, None);
+    /// Adds a question without a prompt.
+    fn question(&mut self, exchange: &Exchange) {
+        if let Some(listens) = self.unanswered.take() {
+            self.wait(listens + KEY_INTERVAL, None);
         }
-        self.synced = done.sent;
-        self.say("wait_for_question();");
+        self.synced = exchange.sent;
+        self.step("wait_for_question();");
     }
 
-    /// A dialplan application, as far as the simulator has it.
-    fn application(&mut self, done: &Done) {
-        let application = done.arg(0).to_ascii_lowercase();
-        let arguments: Vec<&str> = done.arg(1).split(',').collect();
+    /// Adds a dialplan application, as far as the simulator knows it.
+    fn application(&mut self, exchange: &Exchange) {
+        let application = exchange.arg(0).to_ascii_lowercase();
+        let arguments: Vec<&str> = exchange.arg(1).split(',').collect();
         let file = match application.as_str() {
             "playback" | "background" => arguments.first().copied().unwrap_or_default(),
             "read" => arguments.get(1).copied().unwrap_or_default(),
@@ -322,28 +323,28 @@ impl<'a> Writer<'a> {
         };
         let mut lasts = Duration::ZERO;
         for file in file.split('&').filter(|file| !file.is_empty()) {
-            lasts = self.prompt(done, file);
+            lasts = self.prompt(exchange, file);
         }
-        if self.hung_up_in(done) || done.reply.code == 0 {
-            self.hang_up(done.heard, Some(lasts.max(Duration::from_secs(1))));
+        if self.hung_up_in(exchange) || exchange.reply.code == 0 {
+            self.hang_up(exchange.heard, Some(lasts.max(Duration::from_secs(1))));
         } else if application == "read" {
-            let entered = self.read_later(done.at, arguments[0]).unwrap_or_default();
+            let entered = self.read_later(exchange.at, arguments[0]).unwrap_or_default();
             if !entered.is_empty() {
                 self.wait(Duration::from_secs(1), Some(lasts));
-                self.say(format!("press({});", literal(&format!("{entered}#"))));
+                self.step(format!("press({});", literal(&format!("{entered}#"))));
             }
-        } else if let Some(key) = done.key().filter(|_| application == "background") {
-            self.wait(done.took(), Some(lasts.saturating_sub(IN_TIME)));
-            self.say(format!("press({});", literal(&key.to_string())));
+        } else if let Some(key) = exchange.key().filter(|_| application == "background") {
+            self.wait(exchange.took(), Some(lasts.saturating_sub(SAFETY_MARGIN)));
+            self.step(format!("press({});", literal(&key.to_string())));
         } else if !["Playback", "BackGround", "Dial", "Set", "NoOp", "Verbose", "Wait", "Answer"]
             .iter()
             .any(|silent| silent.eq_ignore_ascii_case(&application))
         {
-            self.say(format!("// Here {} ran, which answered {}.", done.arg(0), done.reply.result()));
+            self.step(format!("// Here {} ran, which answered {}.", exchange.arg(0), exchange.reply.result()));
         }
     }
 
-    /// The value of a variable at the next time it is read.
+    /// Returns the value of a variable when it is read next.
     fn read_later(&self, from: usize, name: &str) -> Option<String> {
         let asked = format!("{} {}", GET_VARIABLE.verb, literal(name));
         let mut lines = self.tape.lines[from..].iter();
@@ -352,19 +353,19 @@ impl<'a> Writer<'a> {
         Reply::new(200, heard.strip_prefix("200 ")?).value().map(str::to_owned)
     }
 
-    /// A command and its reply.
-    fn done(&mut self, done: &Done) {
-        let (one, two) = (done.arg(0).to_owned(), done.arg(1).to_owned());
-        let value = || done.reply.value().unwrap_or_default().to_owned();
-        let found = done.reply.result() == "1";
-        match done.command.access {
+    /// Adds a command with its reply.
+    fn exchange(&mut self, exchange: &Exchange) {
+        let (one, two) = (exchange.arg(0).to_owned(), exchange.arg(1).to_owned());
+        let value = || exchange.reply.value().unwrap_or_default().to_owned();
+        let found = exchange.reply.result() == "1";
+        match exchange.command.access {
             Access::ReadsVariable if one == "DIALSTATUS" => self.dial_status = Some(value()),
-            Access::ReadsVariable if one.contains('(') => self.function_was(&one, done),
+            Access::ReadsVariable if one.contains('(') => self.note_function(&one, exchange),
             Access::ReadsVariable if found && !self.set.contains_key(&one) => {
                 self.variables.entry(one).or_insert_with(value);
             }
             Access::ReadsExpression if found && !value().is_empty() => {
-                self.say(format!("// {one} was {}.", literal(&value())));
+                self.step(format!("// {one} was {}.", literal(&value())));
             }
             Access::SetsVariable if !one.starts_with("AGI_RHAI_") => {
                 self.set.insert(one, two);
@@ -376,50 +377,50 @@ impl<'a> Writer<'a> {
                 }
             }
             Access::SetsEntry => {
-                self.stored.insert((one, two), Some(done.arg(2).to_owned()));
+                self.stored.insert((one, two), Some(exchange.arg(2).to_owned()));
             }
             Access::DeletesEntry => {
                 self.stored.insert((one, two), None);
             }
-            _ if done.command.after == After::HangsUp && done.args.is_empty() => self.gone = true,
-            _ if !self.gone => self.hears(done),
+            _ if exchange.command.after == After::HangsUp && exchange.args.is_empty() => self.hung_up = true,
+            _ if !self.hung_up => self.hears(exchange),
             _ => {}
         }
     }
 
-    /// A dialplan function was read. Some of them the simulator has, by what the environment tells.
-    fn function_was(&mut self, function: &str, done: &Done) {
+    /// Adds a comment on a dialplan function, unless the simulator knows its value from the environment.
+    fn note_function(&mut self, function: &str, exchange: &Exchange) {
         let known = function.starts_with("CALLERID(") || function.starts_with("CHANNEL(");
-        if done.reply.result() == "1" && !known {
-            let value = literal(done.reply.value().unwrap_or_default());
-            self.say(format!("// {function} was {value}; the simulator does not know it."));
+        if exchange.reply.result() == "1" && !known {
+            let value = literal(exchange.reply.value().unwrap_or_default());
+            self.step(format!("// {function} was {value}; the simulator doesn't know it."));
         }
     }
 
-    /// The whole test.
+    /// Returns the source of the test.
     fn finish(mut self, script: &Path, name: &str) -> String {
         let header = &self.tape.header;
         let ended = self.tape.ended();
         match ended {
             Some(Ended { fault: Some(fault), .. }) => {
                 let message = literal(&fault.message);
-                self.say(format!("expect_fault({message});"));
+                self.step(format!("expect_fault({message});"));
             }
-            Some(Ended { status, .. }) if status == "SUCCESS" => self.say("expect_end();"),
-            Some(Ended { status, .. }) if status == "LOST" => self.say("// The line to Asterisk broke."),
+            Some(Ended { status, .. }) if status == "SUCCESS" => self.step("expect_end();"),
+            Some(Ended { status, .. }) if status == "LOST" => self.step("// The line to Asterisk broke."),
             Some(Ended { status, .. }) => {
                 let status = literal(status);
-                self.say(format!("expect_end({status});"));
+                self.step(format!("expect_end({status});"));
             }
-            None => self.say("// Here the recording breaks off."),
+            None => self.step("// Here the recording breaks off."),
         }
         if ended.is_some() {
             for (name, value) in std::mem::take(&mut self.set) {
-                self.say(format!("expect_variable({}, {});", literal(&name), literal(&value)));
+                self.step(format!("expect_variable({}, {});", literal(&name), literal(&value)));
             }
             for ((family, key), value) in std::mem::take(&mut self.stored) {
                 let value = value.map_or("()".to_owned(), |value| literal(&value));
-                self.say(format!("expect_database({}, {}, {value});", literal(&family), literal(&key)));
+                self.step(format!("expect_database({}, {}, {value});", literal(&family), literal(&key)));
             }
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
@@ -445,7 +446,7 @@ impl<'a> Writer<'a> {
         test
     }
 
-    /// How the call began.
+    /// Returns the options of `place_call`.
     fn options(&self) -> Vec<String> {
         let header = &self.tape.header;
         let environment = agi::Environment::parse(&self.tape.environment()).ok();
@@ -467,7 +468,7 @@ impl<'a> Writer<'a> {
                 None => {}
             }
         }
-        // A literal of Rhai is signed.
+        // Numbers in Rhai are signed.
         options.push(match i64::try_from(header.seed) {
             Ok(seed) => format!("seed: {seed}"),
             Err(_) => format!("seed: {}", header.seed.cast_signed()),
@@ -510,24 +511,24 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// What the caller pressed, as far as the reply tells.
-fn keys(done: &Done) -> String {
-    let max = match done.command.hears {
+/// Returns the keys the caller pressed, as far as the reply shows them.
+fn keys(exchange: &Exchange) -> String {
+    let max = match exchange.command.hears {
         Hears::Digits { max } => max,
-        Hears::Key | Hears::Voice if done.reply.word() != Some("timeout") => {
-            return done.key().map_or_else(String::new, String::from);
+        Hears::Key | Hears::Voice if exchange.reply.word() != Some("timeout") => {
+            return exchange.key().map_or_else(String::new, String::from);
         }
         _ => return String::new(),
     };
-    let digits = done.reply.result();
-    let most = done.arg(max).parse().unwrap_or(usize::MAX);
-    // The pound key ended it, which is in no reply.
-    let ended = done.reply.value() != Some("timeout") && digits.len() < most;
+    let digits = exchange.reply.result();
+    let most = exchange.arg(max).parse().unwrap_or(usize::MAX);
+    // The reply doesn't contain the pound key that ended the input.
+    let ended = exchange.reply.value() != Some("timeout") && digits.len() < most;
     format!("{digits}{}", if ended { "#" } else { "" })
 }
 
-/// A line to Asterisk: its command and the words behind the verb.
-fn understood(line: &[u8]) -> Option<(&'static Command, Vec<String>)> {
+/// Parses a line to Asterisk into its command and arguments.
+fn parse_line(line: &[u8]) -> Option<(&'static Command, Vec<String>)> {
     let words: Vec<String> = agi::split(line).iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let (command, verb) = Table::new().of_words(&words)?;
     Some((command, words[verb..].to_vec()))

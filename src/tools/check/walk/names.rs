@@ -1,6 +1,7 @@
-//! What a name means where it stands.
+//! What a name means at its place.
 
-use super::{Known, Sort, Variable, Walk};
+use super::known::{Known, Origin, Variable};
+use super::walker::Walk;
 use crate::agi::environment::NAMES;
 use crate::command::Type;
 use crate::tools::check::rules;
@@ -9,13 +10,13 @@ use crate::tools::check::words::{self, is_value};
 use rhai::{Expr, Token};
 
 impl Walk<'_, '_, '_> {
-    pub(super) fn define(&mut self, name: &str, place: Place, sort: Sort, value: Known) -> usize {
+    pub(super) fn define(&mut self, name: &str, place: Place, origin: Origin, value: Known) -> usize {
         if is_value(name) {
             let what = match name {
-                "env" => "what Asterisk told of the call",
+                "env" => "what Asterisk says about the call",
                 "args" => "the arguments of the call",
                 "params" => "the parameters of the call's address",
-                _ => "what this call keeps for all its functions",
+                _ => "what the call keeps for all its functions",
             };
             let hint = "choose another name".to_owned();
             self.add(&rules::SHADOWED_NAME, place, format!("`{name}` hides {what}"), Some(hint));
@@ -24,7 +25,7 @@ impl Walk<'_, '_, '_> {
         self.variables.push(Variable {
             name: name.to_owned(),
             place,
-            sort,
+            origin,
             value,
             read: false,
             written: false,
@@ -48,7 +49,7 @@ impl Walk<'_, '_, '_> {
         self.functions.keys().any(|(known, _)| known == name)
     }
 
-    /// A variable is read.
+    /// Notes that a variable is read.
     pub(super) fn read(&mut self, name: &str, at: Place) -> Known {
         if let Some(id) = self.find(name) {
             self.variables[id].read = true;
@@ -68,7 +69,8 @@ impl Walk<'_, '_, '_> {
         Known::NOTHING
     }
 
-    /// The name of a function that stands above is the function itself; in its own body it is not there yet.
+    /// Whether this is the name of a function defined above, which stands for the function itself. In its own body, the
+    /// name does not exist yet.
     pub(super) fn is_function_above(&self, name: &str, at: Place) -> bool {
         let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
         above > usize::from(self.function.as_deref() == Some(name))
@@ -89,21 +91,21 @@ impl Walk<'_, '_, '_> {
             && let Some(outside) = same.iter().find(|variable| variable.top)
         {
             let what = if function.starts_with("anon$") { "a function" } else { function.as_str() };
-            return Some(match outside.sort {
-                Sort::Const => format!("a function sees the script's constants as `global::{name}`"),
+            return Some(match outside.origin {
+                Origin::Const => format!("a function sees the script's constants as `global::{name}`"),
                 _ => format!(
-                    "a function sees none of the script's variables: hand it to `{what}` as a parameter, or write \
+                    "a function does not see the script's variables: pass it to `{what}` as a parameter, or use \
                      `state.{name}` everywhere"
                 ),
             });
         }
         if let Some(ended) = same.iter().find(|variable| variable.function == self.number) {
             return Some(format!(
-                "`{name}` of line {} ends with the block it began in: write `let {name}` before that block",
+                "`{name}` of line {} exists only in its block: write `let {name}` before that block",
                 ended.place.0
             ));
         }
-        let later = |line: usize| format!("`{name}` begins only in line {line}: move its `let` up");
+        let later = |line: usize| format!("`{name}` is defined only in line {line}: move its `let` up");
         let words = &self.report.text.words;
         let declared = words.windows(2).find(|pair| {
             let is_let = matches!(pair[0].token, Token::Let | Token::Const);
@@ -116,14 +118,14 @@ impl Walk<'_, '_, '_> {
         }
         if self.is_function(name) {
             return Some(format!(
-                "`{name}` is a function: call it as `{name}(...)`, or hand it on as `Fn(\"{name}\")`"
+                "`{name}` is a function: call it as `{name}(...)`, or pass it on as `Fn(\"{name}\")`"
             ));
         }
         if self.words.exists(name) {
             return Some(format!("`{name}` is a function: call it as `{name}(...)`"));
         }
         match name {
-            "None" | "undefined" => return Some("what is absent is written as `()`".to_owned()),
+            "None" | "undefined" => return Some("an absent value is written `()`".to_owned()),
             "True" | "TRUE" => return Some("write `true`".to_owned()),
             "False" | "FALSE" => return Some("write `false`".to_owned()),
             _ => {}
@@ -136,11 +138,11 @@ impl Walk<'_, '_, '_> {
             return Some(format!("did you mean `{near}`?"));
         }
         if set {
-            return Some(format!("a new variable begins with `let`: `let {name} = ...`"));
+            return Some(format!("define a new variable with `let`: `let {name} = ...`"));
         }
         if self.function.is_some() {
             let sees =
-                "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside";
+                "a function sees its parameters, `state`, `env`, `args` and `params`, but no variables from outside";
             return Some(sees.to_owned());
         }
         None
@@ -154,10 +156,10 @@ impl Walk<'_, '_, '_> {
             let known = self.modules.iter().filter(|module| module.in_scope).map(|module| module.alias.as_str());
             let hint = match words::near(&root.name, known) {
                 Some(near) => Some(format!("did you mean `{near}::`?")),
-                None if above => Some("a function sees only the imports that stand above it".to_owned()),
+                None if above => Some("a function sees only the imports above it".to_owned()),
                 None => Some(format!("write `import \"...\" as {};` above", root.name)),
             };
-            let message = format!("`{}` is no import", root.name);
+            let message = format!("`{}` is not an import", root.name);
             self.add(&rules::UNDEFINED_IMPORT, place(root.pos), message, hint);
         }
         if let Some(at) = at {
@@ -168,17 +170,17 @@ impl Walk<'_, '_, '_> {
 
     pub(super) fn module_variable(&mut self, namespace: &rhai::Namespace, name: &str, at: Place) {
         if namespace.path.len() == 1 && namespace.path[0].name == "global" {
-            let constant = self.variables.iter().rposition(|v| v.top && v.sort == Sort::Const && v.name == name);
+            let constant = self.variables.iter().rposition(|v| v.top && v.origin == Origin::Const && v.name == name);
             if let Some(id) = constant {
                 self.variables[id].read = true;
                 return;
             }
-            let constants = self.variables.iter().filter(|v| v.top && v.sort == Sort::Const);
+            let constants = self.variables.iter().filter(|v| v.top && v.origin == Origin::Const);
             let near = words::near(name, constants.map(|v| v.name.as_str()));
             let variable = self.variables.iter().any(|v| v.top && v.name == name);
             let hint = match near {
                 Some(near) => Some(format!("did you mean `global::{near}`?")),
-                None if variable => Some("only a `const` can be reached so".to_owned()),
+                None if variable => Some("only a `const` can be used like this".to_owned()),
                 None => None,
             };
             self.add(&rules::UNDEFINED_VARIABLE, at, format!("the script has no constant `{name}`"), hint);
@@ -193,14 +195,14 @@ impl Walk<'_, '_, '_> {
         {
             let hint = match words::near(name, imported.exports.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{}::{near}`?", self.modules[module].alias),
-                None => format!("in {}, `export const {name} = ...` lets others see it", imported.name),
+                None => format!("in {}, `export const {name} = ...` makes it visible to others", imported.name),
             };
-            let message = format!("{} has no constant `{name}` for others", imported.name);
+            let message = format!("{} exports no constant `{name}`", imported.name);
             self.add(&rules::UNDEFINED_VARIABLE, at, message, Some(hint));
         }
     }
 
-    /// What is asked of `env`.
+    /// Checks the name of a value of `env`.
     pub(super) fn environment(&mut self, rest: &Expr) {
         let property = match rest {
             Expr::Dot(x, ..) | Expr::Index(x, ..) => &x.lhs,
@@ -217,12 +219,12 @@ impl Walk<'_, '_, '_> {
         let with_prefix = names().find(|known| known.strip_prefix("agi_") == Some(name));
         let near = with_prefix.or_else(|| words::near(name, known));
         let hint = near.map(|near| format!("did you mean `env.{near}`?"));
-        let message = format!("`env` has no `{name}`: that is always ()");
+        let message = format!("`env` has no `{name}`: it is always ()");
         self.add(&rules::UNKNOWN_ENVIRONMENT, place(*position), message, hint);
     }
 }
 
-/// The names of what Asterisk tells at the start of a call.
+/// The names of what Asterisk says at the start of a call.
 fn names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|(name, _)| *name)
 }

@@ -1,0 +1,159 @@
+//! From a connection to a call: whether it may call, whether there is room, and which worker runs it.
+
+use super::call;
+use super::shared::{Seat, Shared};
+use super::worker::{Accepted, Message, Worker, WorkerQueue};
+use crate::host::connection::Connection;
+use crate::host::live::Live;
+use crate::host::lock::lock;
+use crate::host::metrics::Refused;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tracing::error;
+
+/// At most this many refusals are under way at a time; further connections are just closed.
+const MAX_REFUSALS: usize = 1000;
+/// The first worker hands calls over once it has this many more than another, and a quarter: one thread serves a few
+/// calls with the least effort, since it then does much at a time.
+const SPILL_THRESHOLD: usize = 64;
+/// It hands calls over at any number once its turns take longer on average: then some call computes.
+const LONG_TURN: Duration = Duration::from_millis(1);
+/// When the system has no descriptor left, connections are accepted again after this time.
+pub(super) const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+impl Worker {
+    /// Accepts at most this many connections.
+    pub fn accept(&mut self, shared: &Arc<Shared>, listener: &TcpListener, max: usize) {
+        for _ in 0..max {
+            match acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok((socket, address)) => {
+                    let peer = address.and_then(|address| SocketAddr::try_from(address).ok()).map(|peer| peer.ip());
+                    if let Some(peer) = peer {
+                        self.admit(shared, TcpStream::from(socket), peer.to_canonical());
+                    }
+                }
+                Err(Errno::WOULDBLOCK) => return,
+                // The peer was gone before it was accepted.
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => {
+                    let now = self.reactor.clock().now();
+                    shared.warnings.warn(now, "accept", || format!("cannot accept a connection: {error}"));
+                    self.unwatch_listeners();
+                    self.accept_again = Some(now + ACCEPT_BACKOFF);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes a call of a connection, or refuses it.
+    fn admit(&mut self, shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
+        let now = self.reactor.clock().now();
+        let admission = &shared.slots.admission;
+        if !admission.allows(peer) {
+            shared.metrics.refused(Refused::NotAllowed);
+            shared.warnings.warn(now, "allow", || {
+                format!("connection from {peer} closed: its address is in no network that may call (allow)")
+            });
+            return;
+        }
+        match shared.slots.acquire(peer) {
+            Ok(permit) => self.distribute(shared, Accepted { stream, peer, permit }),
+            Err(why) => {
+                shared.metrics.refused(why);
+                shared.warnings.warn(now, why.word(), || {
+                    let (already, setting) = match (why, admission.max_calls_per_peer) {
+                        (Refused::MaxCallsPerPeer, Some(max)) => (format!("it has {max}"), "max_calls_per_peer"),
+                        _ => (format!("there are {}", admission.max_calls), "max_calls"),
+                    };
+                    format!("call from {peer} turned away with BUSY: {already} calls already ({setting})")
+                });
+                if shared.refusals.fetch_add(1, Relaxed) < MAX_REFUSALS {
+                    self.refuse(shared, stream);
+                } else {
+                    shared.refusals.fetch_sub(1, Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Begins a call here, or hands it to a worker with far fewer calls.
+    fn distribute(&mut self, shared: &Arc<Shared>, mut accepted: Accepted) {
+        let calls = |queue: &WorkerQueue| queue.calls.load(Relaxed);
+        let own = calls(&shared.queues[self.number]);
+        let least = shared.queues.iter().min_by_key(|queue| calls(queue));
+        let threshold = if self.reactor.turn_length() > LONG_TURN { 0 } else { SPILL_THRESHOLD };
+        if let Some(queue) = least.filter(|queue| calls(queue) + calls(queue) / 4 + threshold < own) {
+            queue.calls.fetch_add(1, Relaxed);
+            let Err(Message::Call(back)) = queue.push(Message::Call(accepted)) else { return };
+            // That worker has ended, since the server is about to.
+            queue.calls.fetch_sub(1, Relaxed);
+            accepted = back;
+        }
+        shared.queues[self.number].calls.fetch_add(1, Relaxed);
+        self.begin(shared, accepted);
+    }
+
+    /// Tells the peer that there is no room for its call.
+    fn refuse(&mut self, shared: &Arc<Shared>, stream: TcpStream) {
+        let own = Arc::clone(shared);
+        let clock = self.reactor.clock();
+        let spawned = self.reactor.spawn(stream, move |_| {
+            let _ = catch_unwind(AssertUnwindSafe(|| call::refuse(&own.host, Connection::new(clock))));
+            own.refusals.fetch_sub(1, Relaxed);
+        });
+        if spawned.is_err() {
+            shared.refusals.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Begins a call on this worker, which has counted it already.
+    pub fn begin(&mut self, shared: &Arc<Shared>, accepted: Accepted) {
+        let Accepted { stream, peer, permit } = accepted;
+        let own = Arc::clone(shared);
+        let worker = self.number;
+        let id = shared.next_id.fetch_add(1, Relaxed);
+        let connection = Connection::new(self.reactor.clock());
+        let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), worker));
+        let spawned = self.reactor.spawn(stream, move |task| {
+            lock(&own.live).insert(id, Seat { live: Arc::clone(&live), worker, task });
+            // Faults of scripts are caught where they run. This catches our own, which also end only this call.
+            let run = catch_unwind(AssertUnwindSafe(|| call::run(&own, connection, &live)));
+            if run.is_err() {
+                error!(call = id, "a call panicked in the host: this is a bug in agi-rhai, please report it");
+                live.ended("the host panicked");
+            }
+            lock(&own.live).remove(&id);
+            own.queues[worker].calls.fetch_sub(1, Relaxed);
+            // Given back before the connection is closed, which is when this has returned: an Asterisk that sees one
+            // call end may begin the next.
+            drop(permit);
+        });
+        if let Err(error) = spawned {
+            shared.queues[worker].calls.fetch_sub(1, Relaxed);
+            let now = self.reactor.clock().now();
+            shared.warnings.warn(now, "spawn", || format!("cannot begin a call: {error}"));
+        }
+    }
+
+    /// Watches the listeners.
+    pub fn watch_listeners(&self) -> io::Result<()> {
+        for (number, listener) in self.listeners.iter().flat_map(|listeners| listeners.iter()).enumerate() {
+            self.reactor.watch(listener, u32::try_from(number).unwrap_or(u32::MAX))?;
+        }
+        Ok(())
+    }
+
+    /// Stops watching the listeners.
+    pub fn unwatch_listeners(&self) {
+        for listener in self.listeners.iter().flat_map(|listeners| listeners.iter()) {
+            self.reactor.unwatch(listener);
+        }
+    }
+}

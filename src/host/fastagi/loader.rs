@@ -1,0 +1,95 @@
+//! The thread that keeps the scripts up to date.
+
+use super::shared::Shared;
+use crate::host::coroutine;
+use crate::script::Change;
+use crate::stack;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use tracing::{error, info, warn};
+
+/// The thread that checks the folder of scripts again and again.
+#[derive(Debug)]
+pub(super) struct Loader {
+    /// Asks it to compile all scripts now. It ends when this is dropped.
+    reload: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Loader {
+    pub fn start(shared: &Arc<Shared>) -> io::Result<Self> {
+        let (reload, requests) = channel();
+        let shared = Arc::clone(shared);
+        let thread = Builder::new().name("loader".to_owned()).stack_size(stack::SIZE).spawn(move || {
+            stack::mark_large();
+            coroutine::count_memory_with(shared.thread_memory);
+            keep_loading(&shared, &requests);
+        })?;
+        Ok(Self { reload, thread })
+    }
+
+    /// Compiles all scripts now.
+    pub fn reload(&self) {
+        let _ = self.reload.send(());
+    }
+
+    /// Ends the thread and waits for it.
+    pub fn join(self) {
+        drop(self.reload);
+        let _ = self.thread.join();
+    }
+}
+
+fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
+    loop {
+        let wait = shared.library.next_look() - shared.clock.now();
+        let changes = match requests.recv_timeout(wait) {
+            Ok(()) => shared.library.reload(shared.clock.now()),
+            Err(RecvTimeoutError::Timeout) => shared.library.refresh(shared.clock.now()),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        report(shared, &changes);
+    }
+}
+
+/// Counts and logs changes.
+fn report(shared: &Shared, changes: &[Change]) {
+    if !changes.is_empty() {
+        shared.metrics.set_scripts(shared.library.list().iter().map(|script| &*script.name));
+    }
+    for change in changes {
+        match change {
+            Change::Live { .. } => shared.metrics.reload(true),
+            Change::Broken { .. } => shared.metrics.reload(false),
+            Change::Removed { .. } | Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {}
+        }
+    }
+    log_changes(changes);
+}
+
+/// Logs changes in a folder of scripts. A mistake in a file that several scripts import is logged once.
+pub fn log_changes(changes: &[Change]) {
+    let mut mistakes: Vec<(String, String)> = Vec::new();
+    for change in changes {
+        match change {
+            Change::Live { .. } | Change::Removed { .. } => info!("{change}"),
+            Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => warn!("{change}"),
+            Change::Broken { name, fault, serving } => {
+                let script = match serving {
+                    Some(version) => format!("{name} (version {version} goes on)"),
+                    None => format!("{name} (cannot run)"),
+                };
+                let report = fault.render(false);
+                match mistakes.iter_mut().find(|(known, _)| *known == report) {
+                    Some((_, scripts)) => scripts.extend([", ", &script]),
+                    None => mistakes.push((report, script)),
+                }
+            }
+        }
+    }
+    for (report, scripts) in mistakes {
+        error!("broken: {scripts}\n{report}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The interface of the server: starting, watching, draining, ending.
+
+use super::admission::{Admission, CallSlots};
+use super::event_loop::{WAKEUP, spawn_thread};
+use super::listener::prepare;
+use super::loader::Loader;
+use super::shared::{Shared, Warnings};
+use super::stuck::StuckCalls;
+use super::takeover;
+use super::worker::{Message, Worker, WorkerQueue};
+use crate::clock::Stopwatch;
+use crate::host::live::Live;
+use crate::host::lock::lock;
+use crate::host::metrics::{Gauges, Metrics};
+use crate::host::reactor::Reactor;
+use crate::host::{Host, coroutine};
+use crate::script::{Library, Memory};
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle};
+
+/// A running FastAGI server.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    watchdog: JoinHandle<()>,
+    loader: Loader,
+}
+
+/// The answer to the request to end a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndResponse {
+    /// The call ends.
+    Ending,
+    /// The call is in the middle of a slow step of its script, and ends after it.
+    AfterStep,
+    /// There is no call with this number.
+    UnknownCall,
+}
+
+impl Server {
+    /// Serves the scripts of a library on these listeners, with a worker thread per processor.
+    ///
+    /// # Errors
+    /// The system provides no thread or descriptor.
+    pub fn start(
+        mut host: Host,
+        library: Library,
+        admission: Admission,
+        listeners: Vec<TcpListener>,
+    ) -> io::Result<Self> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        let thread_memory = host.memory().map(|memory| memory.used);
+        if thread_memory.is_some() {
+            host.set_memory(Memory { used: coroutine::used_memory });
+        }
+        if let Some(recorder) = &host.recorder {
+            recorder.write_behind()?;
+        }
+        for listener in &listeners {
+            prepare(listener)?;
+        }
+        let shared = Arc::new(Shared {
+            host,
+            library,
+            slots: Arc::new(CallSlots::new(admission)),
+            metrics: Arc::new(Metrics::new(count)),
+            clock: Stopwatch::start(),
+            live: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            refusals: AtomicUsize::new(0),
+            queues: (0..count).map(|_| WorkerQueue::new()).collect::<io::Result<_>>()?,
+            threads: Mutex::default(),
+            stuck: StuckCalls::default(),
+            draining: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            thread_memory,
+            warnings: Warnings::default(),
+        });
+        shared.metrics.set_scripts(shared.library.list().iter().map(|script| &*script.name));
+        let listeners: Arc<[TcpListener]> = listeners.into();
+        for number in 0..count {
+            let reactor = Reactor::new(shared.clock)?;
+            let listeners = if number == 0 { Arc::clone(&listeners) } else { Arc::default() };
+            let worker = Box::new(Worker { number, reactor, listeners: Some(listeners), accept_again: None });
+            worker.reactor.watch(&shared.queues[number].wakeup, WAKEUP)?;
+            worker.watch_listeners()?;
+            let (sender, receiver) = channel();
+            spawn_thread(&shared, receiver)?;
+            // The thread waits for nothing else, so it is there.
+            let _ = sender.send(worker);
+        }
+        let watched = Arc::clone(&shared);
+        let watchdog = Builder::new().name("watch".to_owned()).spawn(move || takeover::watch(&watched))?;
+        let loader = Loader::start(&shared)?;
+        Ok(Self { shared, watchdog, loader })
+    }
+
+    /// Returns what it has counted, in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self, log_lines_dropped: u64) -> String {
+        let shared = &self.shared;
+        let listed = shared.library.list();
+        let (scripts, broken_scripts) = (listed.len(), listed.iter().filter(|script| script.fault.is_some()).count());
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        shared.metrics.render(&Gauges {
+            calls: number(self.calls()),
+            max_calls: number(shared.slots.admission.max_calls),
+            scripts: number(scripts),
+            broken_scripts: number(broken_scripts),
+            log_lines_dropped,
+            stuck_calls: number(self.stuck_calls()),
+            recordings_lost: shared.host.recorder.as_ref().map_or(0, |recorder| recorder.lost()),
+        })
+    }
+
+    /// Writes what is recorded and not written yet. It would be lost at the end of the process.
+    pub fn flush_recordings(&self) {
+        flush_recordings(&self.shared);
+    }
+
+    /// The clock of its calls.
+    #[must_use]
+    pub fn clock(&self) -> Stopwatch {
+        self.shared.clock
+    }
+
+    /// Returns the number of calls.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.shared.slots.calls()
+    }
+
+    /// Returns the calls, oldest first.
+    #[must_use]
+    pub fn live(&self) -> Vec<Arc<Live>> {
+        lock(&self.shared.live).values().map(|seat| Arc::clone(&seat.live)).collect()
+    }
+
+    /// Whether nothing is left to do after [`Server::close`]: every connection that had come by then has been accepted,
+    /// and its call has ended.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !self.shared.queues.iter().any(|queue| queue.listens.load(Acquire)) && !self.shared.has_calls()
+    }
+
+    /// Whether a thread of calls has ended in the middle. Its calls are lost, and the process should be restarted.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.shared.broken.load(Relaxed)
+    }
+
+    /// Returns how many calls have been in one step of their script for longer than a second. Each has a thread to
+    /// itself.
+    #[must_use]
+    pub fn stuck_calls(&self) -> usize {
+        self.shared.stuck.count(self.shared.clock.now())
+    }
+
+    /// Whether new calls are taken.
+    #[must_use]
+    pub fn is_taking_calls(&self) -> bool {
+        !self.shared.draining.load(Relaxed)
+    }
+
+    /// Returns how many turns each worker has begun. A number that no longer grows belongs to a worker that is stuck.
+    #[must_use]
+    pub fn beats(&self) -> Vec<u64> {
+        self.shared.queues.iter().map(|queue| queue.turns.load(Relaxed)).collect()
+    }
+
+    /// Compiles all scripts anew, now.
+    pub fn reload(&self) {
+        self.loader.reload();
+    }
+
+    /// Ends a call as if its caller had hung up: `on_hangup` runs, and the dialplan goes on.
+    #[must_use]
+    pub fn end_call(&self, id: u64) -> EndResponse {
+        let found = lock(&self.shared.live).get(&id).map(|seat| (seat.worker, seat.task));
+        let Some((worker, task)) = found else { return EndResponse::UnknownCall };
+        // A worker that has ended has no call left to end.
+        let _ = self.shared.queues[worker].push(Message::Stop(task));
+        if self.shared.stuck.contains(worker, task) { EndResponse::AfterStep } else { EndResponse::Ending }
+    }
+
+    /// Ends all calls.
+    pub fn end_calls(&self) {
+        for queue in &self.shared.queues {
+            let _ = queue.push(Message::StopAll);
+        }
+    }
+
+    /// Stops taking calls. Connections that wait to be accepted still are, and calls under way go on.
+    pub fn close(&self) {
+        self.shared.draining.store(true, Relaxed);
+        for queue in &self.shared.queues {
+            let _ = queue.push(Message::Close);
+        }
+    }
+
+    /// Closes the server, and waits for its calls and threads to end.
+    pub fn join(self) {
+        self.close();
+        let Self { shared, watchdog, loader } = self;
+        shared.ended.store(true, Relaxed);
+        let _ = watchdog.join();
+        while let Some(thread) = lock(&shared.threads).pop() {
+            let _ = thread.join();
+        }
+        loader.join();
+        flush_recordings(&shared);
+    }
+}
+
+fn flush_recordings(shared: &Shared) {
+    if let Some(recorder) = &shared.host.recorder {
+        recorder.flush();
+    }
+}

@@ -1,0 +1,114 @@
+//! A worker, and the queue through which other threads reach it.
+
+use super::admission::Permit;
+use crate::clock::Time;
+use crate::host::coroutine::{Returned, TaskId};
+use crate::host::lock::lock;
+use crate::host::reactor::Reactor;
+use rustix::event::{EventfdFlags, eventfd};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+/// A reactor with its calls, and the listeners it accepts from.
+///
+/// It belongs to the thread that runs it. While that thread runs a call, the worker is lent to its [`WorkerQueue`],
+/// where another thread may take it.
+pub(super) struct Worker {
+    pub number: usize,
+    pub reactor: Reactor,
+    /// `None` once no more calls are taken.
+    pub listeners: Option<Arc<[TcpListener]>>,
+    /// When the listeners are watched again, after the system had no descriptor left.
+    pub accept_again: Option<Time>,
+}
+
+/// An accepted connection that is to become a call.
+pub(super) struct Accepted {
+    pub stream: TcpStream,
+    pub peer: IpAddr,
+    pub permit: Permit,
+}
+
+/// A request from another thread to a worker.
+pub(super) enum Message {
+    /// Begin a call.
+    Call(Accepted),
+    /// Take back a call whose thread had lost its worker: it waits now.
+    PutBack(Returned),
+    /// End a call.
+    Stop(TaskId),
+    /// End all calls.
+    StopAll,
+    /// Take no more connections.
+    Close,
+}
+
+/// The state that a server's threads share with one worker.
+pub(super) struct WorkerQueue {
+    /// `None` once the worker has ended.
+    messages: Mutex<Option<Vec<Message>>>,
+    /// Readable while there are messages.
+    pub wakeup: File,
+    /// Whether it still takes connections.
+    pub listens: AtomicBool,
+    pub calls: AtomicUsize,
+    pub turns: AtomicU64,
+    /// The worker, while its thread runs a call: another thread may take it if that takes too long.
+    pub lent: Mutex<Lent>,
+}
+
+/// A worker whose thread runs a call.
+#[derive(Default)]
+pub(super) struct Lent {
+    pub worker: Option<Box<Worker>>,
+    /// Counts the times that this worker has run a call.
+    pub run: u64,
+    /// The call.
+    pub task: TaskId,
+    /// The system's number of the thread.
+    pub thread: i32,
+}
+
+impl WorkerQueue {
+    pub fn new() -> io::Result<Self> {
+        let wakeup = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self {
+            messages: Mutex::new(Some(Vec::new())),
+            wakeup: File::from(wakeup),
+            listens: AtomicBool::new(true),
+            calls: AtomicUsize::new(0),
+            turns: AtomicU64::new(0),
+            lent: Mutex::default(),
+        })
+    }
+
+    /// Queues a message and wakes the worker. If the worker has ended, the message comes back as the error.
+    pub fn push(&self, message: Message) -> Result<(), Message> {
+        match &mut *lock(&self.messages) {
+            Some(messages) => messages.push(message),
+            None => return Err(message),
+        }
+        // An eventfd that cannot be written to is readable already.
+        let _ = (&self.wakeup).write(&1_u64.to_ne_bytes());
+        Ok(())
+    }
+
+    /// Takes all messages.
+    pub fn take(&self) -> Vec<Message> {
+        let _ = (&self.wakeup).read(&mut [0; 8]);
+        lock(&self.messages).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Accepts no more messages, unless some are waiting. Returns whether it is closed.
+    pub fn close_if_empty(&self) -> bool {
+        let mut messages = lock(&self.messages);
+        let empty = messages.as_ref().is_none_or(Vec::is_empty);
+        if empty {
+            *messages = None;
+        }
+        empty
+    }
+}

@@ -1,0 +1,67 @@
+//! What all parts of this module need: the call around them, and values as they show them.
+
+use crate::command::Value;
+use crate::ivr::play::Play;
+use crate::script::{Phrases, SHOWN, nearest, quoted, short};
+use rhai::Dynamic;
+
+/// The largest number Asterisk says.
+pub(super) const MAX_NUMBER: u64 = 2_147_483_646;
+
+/// The call in which a part is said.
+pub(in crate::ivr) trait ExpandContext {
+    /// The error of a bad part.
+    type Error;
+
+    /// The script's table of phrases, if it has one.
+    fn phrases(&self) -> Option<&Phrases>;
+
+    /// Returns the channel's language.
+    fn language(&self) -> Result<String, Self::Error>;
+
+    /// Counts parts that are about to be made, and returns whether that many more are allowed.
+    fn count(&self, parts: usize) -> bool;
+
+    /// Returns how a part inside a part is played.
+    fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, Self::Error>;
+
+    /// Makes an error; the text continues after "the part".
+    fn error(&self, problem: String) -> Self::Error;
+}
+
+pub(super) type Plays<C> = Result<Vec<Play>, <C as ExpandContext>::Error>;
+
+/// The problem of a key that its kind of map does not take.
+pub(super) fn unknown_key<'a>(unexpected: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    known.dedup();
+    let hint = match nearest(unexpected, known.iter().copied()) {
+        Some(like) => format!("did you mean `{like}`?"),
+        None if known.is_empty() => format!("{kind} stands alone"),
+        None => {
+            let more = if known.len() > 20 { ", ..." } else { "" };
+            known.truncate(20);
+            format!("it takes `{}`{more}", known.join("`, `"))
+        }
+    };
+    format!("has `{}`, which {kind} does not take: {hint}", short(unexpected, SHOWN))
+}
+
+/// The value as a whole number; digits from a caller or the database count too.
+pub(super) fn whole(value: &Dynamic) -> Option<i64> {
+    match crate::script::value(value) {
+        Value::Int(number) => Some(number),
+        Value::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A value as errors show it.
+pub(super) fn shown(value: &Dynamic) -> String {
+    match value.as_immutable_string_ref() {
+        Ok(text) => format!("the text {}", quoted(&text, SHOWN)),
+        Err(_) if value.is_int() || value.is_float() || value.is_unit() => format!("{value:?}"),
+        Err(_) => format!("of type {}", value.type_name()),
+    }
+}

@@ -1,0 +1,147 @@
+//! The walk over expressions, and what is known of their values.
+
+use super::known::{Known, Origin};
+use super::walker::Walk;
+use crate::command::{Type, Value};
+use crate::tools::check::ast::{closure, pointer};
+use crate::tools::check::text::{Place, place};
+use rhai::{ASTFlags, Expr};
+use std::borrow::Cow;
+
+/// Where an expression begins.
+pub(super) fn start(expr: &Expr) -> Place {
+    place(expr.start_position())
+}
+
+/// The value of an expression that the script writes out.
+pub(super) fn literal(expr: &Expr) -> Option<Value> {
+    Some(match expr {
+        Expr::BoolConstant(value, _) => Value::Bool(*value),
+        Expr::IntegerConstant(value, _) => Value::Int(*value),
+        Expr::FloatConstant(value, _) => Value::Float(**value),
+        Expr::CharConstant(value, _) => Value::Text(value.to_string()),
+        Expr::StringConstant(value, _) => Value::Text(value.to_string()),
+        Expr::Unit(_) => Value::Nothing,
+        Expr::Array(items, _) => Value::List(items.iter().filter_map(literal).collect()),
+        Expr::Map(map, _) => {
+            let known =
+                |(name, value): &(rhai::Ident, Expr)| Some((Cow::Owned(name.as_str().to_owned()), literal(value)?));
+            Value::Map(map.0.iter().filter_map(known).collect())
+        }
+        _ => return None,
+    })
+}
+
+impl Walk<'_, '_, '_> {
+    pub(super) fn exprs(&mut self, exprs: &[Expr]) {
+        for expr in exprs {
+            self.expr(expr);
+        }
+    }
+
+    pub(super) fn expr(&mut self, expr: &Expr) -> Known {
+        match expr {
+            Expr::BoolConstant(..) => Known::As(Type::Bool),
+            Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::As(Type::Number),
+            Expr::StringConstant(..) => Known::As(Type::Text),
+            Expr::Unit(_) => Known::As(Type::Unit),
+            Expr::InterpolatedString(parts, _) => {
+                self.exprs(parts);
+                Known::As(Type::Text)
+            }
+            Expr::Array(items, _) => {
+                self.exprs(items);
+                Known::As(Type::Array)
+            }
+            Expr::Map(map, _) => {
+                for (_, value) in &map.0 {
+                    self.expr(value);
+                }
+                Known::As(Type::Map)
+            }
+            Expr::DynamicConstant(..) => {
+                let Some(name) = pointer(expr) else { return Known::NOTHING };
+                self.closure(&name, 0);
+                Known::As(Type::Function)
+            }
+            Expr::Variable(variable, _, position) => {
+                if variable.2.is_empty() {
+                    self.read(&variable.1, place(*position))
+                } else {
+                    self.module_variable(&variable.2, &variable.1, place(*position));
+                    Known::NOTHING
+                }
+            }
+            Expr::Stmt(block) => {
+                if let Some((name, captured)) = closure(block) {
+                    self.closure(&name, captured);
+                    return Known::As(Type::Function);
+                }
+                self.block(block);
+                Known::NOTHING
+            }
+            Expr::FnCall(call, position) => self.call(call, *position),
+            Expr::MethodCall(call, position) => {
+                self.method(call, *position);
+                Known::NOTHING
+            }
+            Expr::Dot(x, flags, _) | Expr::Index(x, flags, _) => self.chain(expr, x, *flags),
+            Expr::And(parts, _) | Expr::Or(parts, _) => {
+                for part in parts.iter() {
+                    self.condition(part);
+                }
+                Known::As(Type::Bool)
+            }
+            Expr::Coalesce(parts, _) => {
+                self.exprs(parts);
+                Known::NOTHING
+            }
+            Expr::Custom(custom, _) => {
+                self.exprs(&custom.inputs);
+                Known::NOTHING
+            }
+            _ => Known::NOTHING,
+        }
+    }
+
+    pub(super) fn chain(&mut self, expr: &Expr, x: &rhai::BinaryExpr, flags: ASTFlags) -> Known {
+        let left = self.expr(&x.lhs);
+        self.expr(&x.rhs);
+        let alone = flags.intersects(ASTFlags::BREAK) || !matches!(x.rhs, Expr::Dot(..) | Expr::Index(..));
+        if let Expr::Variable(variable, ..) = &x.lhs
+            && variable.1.as_str() == "env"
+            && matches!(left, Known::Texts)
+        {
+            self.environment(&x.rhs);
+        }
+        match (expr, left, &x.rhs) {
+            (Expr::Index(..), Known::Args, _) if alone => Known::As(Type::Text),
+            (Expr::Dot(..), Known::Texts, Expr::Property(..)) if alone => Known::As(Type::TextOrUnit),
+            (Expr::Dot(..), _, Expr::MethodCall(call, _)) if alone => match (call.name.as_str(), call.args.len()) {
+                ("len", 0) => Known::As(Type::Number),
+                ("to_string" | "to_upper" | "to_lower", 0) => Known::As(Type::Text),
+                _ => Known::NOTHING,
+            },
+            _ => Known::NOTHING,
+        }
+    }
+
+    pub(super) fn closure(&mut self, name: &str, captured: usize) {
+        let Some(function) = self.closures.get(name).cloned() else {
+            self.uses.named.insert(name.to_owned());
+            return;
+        };
+        let (scope, modules) = (self.scope.len(), self.modules.len());
+        let after_hangup = std::mem::take(&mut self.after_hangup);
+        let start = function.start;
+        for param in function.params.iter().skip(captured) {
+            self.define(param, start, Origin::Given, Known::NOTHING);
+        }
+        self.statements(&function.statements);
+        self.after_hangup = after_hangup;
+        self.scope.truncate(scope);
+        for module in &mut self.modules[modules..] {
+            module.in_scope = false;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Variables, parameters, imports and functions that are never used.
+
+use super::known::{Origin, Variable};
+use super::walker::Walk;
+use crate::tools::check::checker::Checker;
+use crate::tools::check::rules;
+use crate::tools::check::text::Place;
+use crate::tools::check::words::{self, is_value};
+use rhai::{AST, ASTFlags, Stmt};
+
+impl Walk<'_, '_, '_> {
+    /// Reports variables, imports and functions that are never used.
+    pub(super) fn unused(&mut self, ast: &AST) {
+        let variables = std::mem::take(&mut self.variables);
+        for variable in variables.iter().filter(|variable| !variable.read && !variable.name.starts_with('_')) {
+            let name = &variable.name;
+            // A use where it is not visible is reported there.
+            if self.open || is_value(name) || self.undefined.contains(name) {
+                continue;
+            }
+            match variable.origin {
+                Origin::Let | Origin::Const => {
+                    let message = if variable.written {
+                        format!("`{name}` is set, but never read")
+                    } else {
+                        format!("`{name}` is never read")
+                    };
+                    let hint = format!("remove it, or call it `_{name}` if that is intended");
+                    self.add(&rules::UNUSED_VARIABLE, variable.place, message, Some(hint));
+                }
+                Origin::Param | Origin::Given => {}
+            }
+        }
+        self.unused_modules();
+        self.unused_functions(ast, &variables);
+    }
+
+    fn unused_modules(&mut self) {
+        let unused: Vec<(String, Place)> = self
+            .modules
+            .iter()
+            // Missing and broken ones are reported already.
+            .filter(|module| module.imported.as_ref().is_some_and(|imported| imported.known))
+            .filter(|module| !module.used && !module.alias.starts_with('_'))
+            .map(|module| (module.alias.clone(), module.place))
+            .collect();
+        for (alias, place) in unused {
+            self.add(&rules::UNUSED_IMPORT, place, format!("the import `{alias}` is never used"), None);
+        }
+    }
+
+    fn unused_functions(&mut self, ast: &AST, variables: &[Variable]) {
+        // A script that only defines things is a library.
+        let is_test = Checker::is_test(self.path);
+        let defines = |statement: &Stmt| match statement {
+            Stmt::Import(..) | Stmt::Export(..) | Stmt::Noop(_) => true,
+            Stmt::Var(_, flags, _) => flags.intersects(ASTFlags::CONSTANT | ASTFlags::EXPORTED),
+            _ => false,
+        };
+        let library = !is_test && ast.statements().iter().all(defines);
+        let heads: Vec<(String, Place, bool, Vec<String>)> = self
+            .report
+            .text
+            .heads
+            .iter()
+            .map(|head| {
+                let params = head.params.iter().map(|(name, _)| name.clone()).collect();
+                (head.name.clone(), head.start, head.private, params)
+            })
+            .collect();
+        for (name, place, private, params) in &heads {
+            let for_host = name == "on_hangup" || (is_test && name.starts_with("test_"));
+            if for_host {
+                if name == "on_hangup" && params.len() > 1 {
+                    let message = format!("`on_hangup` takes one parameter or none, not {}", params.len());
+                    let hint = "`fn on_hangup(last)` gets the command during which the caller hung up".to_owned();
+                    self.add(&rules::ARGUMENT_COUNT, *place, message, Some(hint));
+                }
+                continue;
+            }
+            if (library && !private) || name.starts_with('_') {
+                continue;
+            }
+            let named = self.uses.named.contains(name) || self.said.texts.contains(name);
+            if !named && !self.uses.called.contains(name) {
+                let hint = words::near(name, ["on_hangup"].into_iter()).map(|near| format!("did you mean `{near}`?"));
+                self.add(&rules::UNUSED_FUNCTION, *place, format!("the function `{name}` is never called"), hint);
+                continue;
+            }
+            if named {
+                continue;
+            }
+            let Some(function) = self.functions.get(&(name.clone(), params.len())) else { continue };
+            if function.method {
+                continue;
+            }
+            let unused: Vec<(String, Place)> = variables
+                .iter()
+                .filter(|v| v.origin == Origin::Param && !v.read && !v.name.starts_with('_') && !is_value(&v.name))
+                .filter(|v| {
+                    self.report.text.head(name, params.len()).is_some_and(|h| h.params.iter().any(|p| p.1 == v.place))
+                })
+                .map(|v| (v.name.clone(), v.place))
+                .collect();
+            for (param, place) in unused {
+                if self.open {
+                    continue;
+                }
+                let hint = format!("remove it here and where `{name}` is called, or call it `_{param}`");
+                let message = format!("`{name}` does not use its parameter `{param}`");
+                self.add(&rules::UNUSED_PARAMETER, place, message, Some(hint));
+            }
+        }
+    }
+}

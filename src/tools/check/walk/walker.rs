@@ -1,0 +1,91 @@
+//! The state of a walk over a script, and how it begins.
+
+use super::known::{ImportedModule, Later, Uses, Variable};
+use crate::tools::check::checker::Checker;
+use crate::tools::check::flow::{Flow, Functions, ScriptFunction, functions};
+use crate::tools::check::imports::{self, Imported, Reader, Said, paths};
+use crate::tools::check::prompts::Prompts;
+use crate::tools::check::report::Report;
+use crate::tools::check::rules::Rule;
+use crate::tools::check::text::Place;
+use crate::tools::check::words::Words;
+use rhai::{AST, Engine};
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::rc::Rc;
+
+/// The state of a walk over a script.
+pub(super) struct Walk<'a, 'r, 't> {
+    pub checker: &'a Checker,
+    pub path: &'a Path,
+    pub words: &'a Words,
+    pub functions: &'a Functions,
+    pub closures: HashMap<String, Rc<ScriptFunction>>,
+    pub flow: Flow<'a>,
+    pub reader: Reader<'a>,
+    pub said: Said,
+    pub imported: Vec<Rc<Imported>>,
+    pub report: &'a mut Report<'r, 't>,
+    pub prompts: Prompts,
+    pub variables: Vec<Variable>,
+    pub scope: Vec<usize>,
+    pub modules: Vec<ImportedModule>,
+    pub later: Vec<Later>,
+    pub uses: Uses,
+    /// The names of variables that do not exist.
+    pub undefined: BTreeSet<String>,
+    /// The name of the current function; none at the top of the script.
+    pub function: Option<String>,
+    /// Its number; 0 at the top of the script.
+    pub number: usize,
+    /// Whether this is in `on_hangup`, outside of any `try`.
+    pub after_hangup: bool,
+    /// Whether a call with `!` lets a function see all variables.
+    pub open: bool,
+}
+
+/// Walks over a script, and reports what is wrong with it.
+pub(in crate::tools::check) fn walk(
+    checker: &Checker,
+    path: &Path,
+    engine: &Engine,
+    ast: &AST,
+    report: &mut Report<'_, '_>,
+) {
+    let words = checker.words(path);
+    let (functions, closures) = functions(ast);
+    let reader = Reader::new(engine, checker.files(), checker.places(path));
+    let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(path, name)).collect();
+    let imported = imports::all(&imported);
+    let prompts = Prompts::new(checker, path, &imported);
+    let mut walk = Walk {
+        checker,
+        path,
+        words,
+        flow: Flow::new(words, &functions),
+        functions: &functions,
+        closures,
+        reader,
+        said: Said::of(ast),
+        imported,
+        report,
+        prompts,
+        variables: Vec::new(),
+        scope: Vec::new(),
+        modules: Vec::new(),
+        later: Vec::new(),
+        uses: Uses::default(),
+        undefined: BTreeSet::new(),
+        function: None,
+        number: 0,
+        after_hangup: false,
+        open: false,
+    };
+    walk.script(ast);
+}
+
+impl Walk<'_, '_, '_> {
+    pub(super) fn add(&mut self, rule: &'static Rule, at: Place, message: String, hint: Option<String>) {
+        self.report.add(rule, at, message, hint);
+    }
+}

@@ -1,0 +1,61 @@
+//! Which names a script may give, and what stands in the way of a new one.
+
+use super::lookup::{Outline, touches};
+use super::symbol::{Symbol, SymbolKind, Use};
+use crate::script::{Language, VALUES};
+use std::ops::Range;
+
+impl Outline {
+    /// Returns why this symbol cannot be renamed to this, if it cannot.
+    #[must_use]
+    pub fn conflict(&self, symbol: usize, name: &str) -> Option<String> {
+        let renamed = self.symbols.get(symbol)?;
+        if renamed.kind == SymbolKind::Function {
+            let same = |other: &Symbol| other.name == name && other.params.len() == renamed.params.len();
+            return self
+                .functions()
+                .any(same)
+                .then(|| format!("there is already a function `{name}` with this number of parameters"));
+        }
+        let taken =
+            |span: &Range<usize>| self.visible(span.start).iter().any(|&other| self.symbols[other].name == name);
+        let captured = |other: &Use| {
+            other.name == name
+                && !other.method
+                && other.space.is_none()
+                && renamed.scope.contains(&other.span.start)
+                && self.function_at(other.span.start) == renamed.function
+        };
+        let hidden = self.symbols.iter().any(|other| {
+            other.name == name && other.function == renamed.function && touches(&other.scope, renamed.span.start)
+        });
+        let clash = hidden || self.spans_of(symbol).iter().any(taken) || self.uses.iter().any(captured);
+        clash.then(|| format!("`{name}` already means something else here"))
+    }
+}
+
+/// Checks whether a script may give this name to a function or a variable.
+///
+/// # Errors
+/// The reason why it may not.
+pub fn may_be_named(name: &str, kind: SymbolKind, language: &Language) -> Result<(), String> {
+    let word = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !word || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("`{name}` is not a name: a name has letters a to z, digits and `_`, and no digit first"));
+    }
+    if VALUES.contains(&name) {
+        return Err(format!("`{name}` is a value that every script has"));
+    }
+    if kind == SymbolKind::Function && language.function(name).is_some() {
+        return Err(format!("every script already has a function `{name}`"));
+    }
+    let tried = match kind {
+        SymbolKind::Function => format!("fn {name}() {{}}"),
+        _ => format!("let {name} = 1; {name}"),
+    };
+    // Rhai decides, since only Rhai knows its reserved words.
+    match language.compiler().compile(tried) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("`{name}` is a reserved word of the language")),
+    }
+}

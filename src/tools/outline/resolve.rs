@@ -1,0 +1,35 @@
+//! Builds the outline of a script: what names refer to that can be used before they are defined.
+
+use super::builder::Builder;
+use super::symbol::{Symbol, SymbolKind};
+
+impl Builder<'_> {
+    /// Resolves what can be used before it is defined: functions everywhere, and the script's constants and imports in
+    /// its functions.
+    pub(super) fn resolve(&mut self) {
+        let above = |symbol: &Symbol| {
+            symbol.function.is_none() && matches!(symbol.kind, SymbolKind::Constant | SymbolKind::Import)
+        };
+        for index in 0..self.uses.len() {
+            let name = &self.uses[index];
+            let own = name.space.as_deref().is_none_or(|space| space == "global");
+            if !own || (name.target.is_some() && !name.called) {
+                continue;
+            }
+            let named = |symbol: &&Symbol| symbol.name == name.name;
+            let functions =
+                || self.symbols.iter().enumerate().filter(|(_, s)| s.kind == SymbolKind::Function && named(s));
+            let fits = |symbol: &Symbol| name.arguments.is_none_or(|count| count == symbol.params.len());
+            let function = functions().find(|(_, symbol)| fits(symbol)).or_else(|| functions().next());
+            let constant = || self.symbols.iter().enumerate().find(|(_, symbol)| above(symbol) && named(symbol));
+            let found = match function {
+                // A method of the language may have the name of a function with other parameters.
+                Some((_, symbol)) if name.method && name.called && !fits(symbol) => None,
+                Some((id, _)) => Some(id),
+                None if name.method => None,
+                None => name.target.or_else(|| constant().map(|(id, _)| id)),
+            };
+            self.uses[index].target = found;
+        }
+    }
+}

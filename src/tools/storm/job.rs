@@ -1,0 +1,54 @@
+//! Calls to make, calls that were made, and the faults they showed.
+
+use super::caller::ScriptLine;
+use super::scene::Scene;
+use super::step::Step;
+use crate::script::Fault;
+
+/// A call to make.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Job {
+    pub(super) scene: Scene,
+    pub(super) steps: Vec<Step>,
+    /// The seed of what the caller makes up after the steps.
+    pub(super) noise: Option<u64>,
+    /// Hang up at this wait.
+    pub(super) hangs_up_at: Option<usize>,
+    /// Plan calls that hang up at each of its waits and lines_at_commands.
+    pub(super) traced: bool,
+}
+
+/// A call that was made.
+pub(super) struct PlayedCall {
+    /// What its caller did.
+    pub(super) tape: Vec<Step>,
+    pub(super) fault: Option<Fault>,
+    pub(super) endless: bool,
+    pub(super) waits: usize,
+    /// The lines at which the script waited, and those that sent a command, if the call was traced.
+    pub(super) lines_at_waits: Vec<ScriptLine>,
+    pub(super) lines_at_commands: Vec<ScriptLine>,
+}
+
+/// Two problems are the same if they have the same script, line, and message without its values.
+pub(super) type ProblemKey = (String, usize, String);
+
+/// The key of a fault: its script, its line, and its message without digits and quoted values.
+pub(super) fn problem_key(fault: &Fault) -> ProblemKey {
+    let mut message = String::new();
+    let mut quoted = false;
+    for letter in fault.message.chars() {
+        if letter == '"' {
+            quoted = !quoted;
+        }
+        if !quoted && !letter.is_ascii_digit() && letter != '.' {
+            message.push(letter);
+        }
+    }
+    (fault.script.clone(), fault.line, message)
+}
+
+/// Whether the fault is of computing for too long: it depends on the limit, and on how busy the machine is.
+pub(super) fn is_about_computing(fault: &Fault) -> bool {
+    ["the script computes", "the script is busy"].iter().any(|start| fault.message.starts_with(start))
+}

@@ -1,0 +1,113 @@
+//! Makes one call of a storm.
+
+use super::caller::{CallerState, Endless, Patience, ScriptLine};
+use super::job::{Job, PlayedCall};
+use super::noise::Noise;
+use super::runner::Storm;
+use super::scene;
+use super::wire::{Line, Watch};
+use crate::clock::Time;
+use crate::pbx::{Channel, Database, Sounds};
+use crate::script::{Fault, lock};
+use crate::session::Session;
+use crate::transport::Simulator;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Storm {
+    /// Makes one call.
+    pub(super) fn play(&mut self, job: &Job, patience: Patience) -> PlayedCall {
+        let scene = &job.scene;
+        let now = Time::from_unix(scene.time.unwrap_or(scene::USUAL_TIME));
+        let noise = job.noise.map(|seed| Noise::new(seed, &self.words));
+        let handle = CallerState::open(now, job.steps.clone(), job.hangs_up_at, job.traced, noise, patience);
+        let mut channel = Channel::new(scene.call(), Box::new(handle.clone()))
+            .with_sounds(self.sounds_without(&scene.missing))
+            .with_database(scene.database(Database::new()))
+            .with_state(scene.state())
+            .with_voice(scene.voice);
+        if let Some(status) = scene.dial_status {
+            channel = channel.with_dial_status(status);
+        }
+        for (name, value) in &scene.variables {
+            channel.set_variable(name, value);
+        }
+        if let Some(command) = scene.gone_at {
+            channel = channel.with_hangup_before_command(command);
+        }
+        let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
+        let line = Line::new(simulator, handle.clone());
+        let mut host = self.host.clone();
+        host.set_seed(scene.seed);
+        let limits = host.limits_mut();
+        limits.computing = limits.computing.min(patience.computing);
+        let fault = match Session::begin(Box::new(line)) {
+            Ok(mut session) => {
+                session.observe(Arc::new(Watch::new(handle.clone(), &self.facts, &self.script.sources)));
+                let outcome = host.run_quietly(session, &self.script, scene.args.clone());
+                outcome.fault.map(|fault| *fault.in_full())
+            }
+            Err(error) => Some(Fault::new(&self.script.name, error.to_string())),
+        };
+        let mut desk = handle.desk();
+        if !desk.played.is_empty() {
+            let mut facts = lock(&self.facts);
+            for prompt in desk.played.drain(..) {
+                if !facts.prompts.contains(&prompt) {
+                    facts.learn_prompt(prompt);
+                }
+            }
+        }
+        let endless = desk.endless;
+        let fault = endless.map(|endless| self.endless_fault(endless, desk.recent())).or(fault);
+        PlayedCall {
+            tape: std::mem::take(&mut desk.tape),
+            fault,
+            endless: endless.is_some(),
+            waits: desk.waits,
+            lines_at_waits: desk.lines_at_waits.take().unwrap_or_default(),
+            lines_at_commands: std::mem::take(&mut desk.lines_at_commands),
+        }
+    }
+
+    /// The fault of a script that never ends, at the first line of what it repeats.
+    fn endless_fault(&self, endless: Endless, recent: (ScriptLine, ScriptLine, bool)) -> Fault {
+        let ((script, line), last, is_known) = recent;
+        let last = if last.0 == script { last.1 } else { line };
+        let name = self.script.sources.get(script).map_or(self.script.name.as_str(), |source| source.name.as_str());
+        let lines = if last > line { format!("lines {line} to {last} are") } else { format!("line {line} is") };
+        let message = match endless {
+            Endless::Silence => {
+                "the script never ends: its caller has been silent for an hour, and it goes on".to_owned()
+            }
+            Endless::Lines => {
+                format!(
+                    "the script never ends: {} commands or sleeps while its caller did nothing",
+                    Patience::WHOLE.lines
+                )
+            }
+        };
+        let source = self.source(name, line);
+        let column = source.chars().take_while(|letter| letter.is_whitespace()).count() + 1;
+        let hint = Some(if is_known {
+            format!("{lines} repeated: a caller who does nothing must get out of there at some point")
+        } else {
+            "this was its last command; since then it only sleeps".to_owned()
+        });
+        Fault { hint, line, column, source, ..Fault::new(name, message) }
+    }
+
+    /// Returns the sounds without some of them.
+    fn sounds_without(&mut self, missing: &BTreeSet<String>) -> Arc<Sounds> {
+        if missing.is_empty() {
+            return Arc::clone(&self.sounds);
+        }
+        if self.without.len() > 500 {
+            self.without.clear();
+        }
+        let names: Vec<String> = missing.iter().cloned().collect();
+        let all = &self.sounds;
+        let fewer = || Arc::new(missing.iter().fold((**all).clone(), |sounds, name| sounds.without(name)));
+        Arc::clone(self.without.entry(names).or_insert_with(fewer))
+    }
+}

@@ -1,0 +1,39 @@
+//! The findings of a storm.
+
+use crate::script::Fault;
+use std::time::Duration;
+
+/// How long a storm lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// This many calls; with the same seed, the same ones.
+    Calls(u64),
+    /// This much processor time.
+    Work(Duration),
+}
+
+/// The findings of a storm.
+#[derive(Debug)]
+pub struct Report {
+    /// How many calls were made, without those that looked for shorter ones.
+    pub calls: u64,
+    /// The processor time they took.
+    pub work: Duration,
+    /// How many lines of the script and of its imports can run.
+    pub lines: usize,
+    /// The lines that never ran: script, line number, text.
+    pub unreached: Vec<(String, usize, String)>,
+    /// The problems found.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that went wrong.
+#[derive(Debug)]
+pub struct Problem {
+    /// What went wrong, and where.
+    pub fault: Fault,
+    /// How many calls showed it.
+    pub seen: u64,
+    /// The shortest call found that shows it, as a test for `NAME.test.rhai`. It fails until the script is fixed.
+    pub test: String,
+}

@@ -1,0 +1,139 @@
+//! The language of tests, and what it says about functions that only scripts have.
+
+use super::args::{Args, WordError};
+use super::expectation::FailedExpectation;
+use super::test::Test;
+use super::vocabulary::{Row, TABLE, VOCABULARY};
+use crate::command::{ANSWER, Access, After, Command, Function, Hears, NOOP, Plays, Table, VERBOSE, Waits};
+use crate::ivr::QUESTIONS;
+use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too};
+use rhai::{EvalAltResult, Module, NativeCallContext};
+use std::sync::Arc;
+
+/// Functions of scripts that tests have as well.
+const SHARED: [&str; 7] = ["to_number", "random", "choose", "shuffle", "now", "date", "app_text"];
+
+/// Functions besides the commands that tests do not have, and what tests have instead.
+const INSTEAD: &[(&str, &str)] = &[
+    ("sleep", "`wait(seconds)` lets time pass"),
+    ("exit", "a test ends at its end, or with `return`"),
+    ("caller", "`place_call(script, #{ callerid: \"200\" })` says who calls"),
+    ("elapsed", "`seconds()` returns the seconds since the call began"),
+    ("go_to", "`variable(\"CONTEXT\")` and `variable(\"EXTEN\")` say where the dialplan goes on"),
+    ("say", "`expect_prompt` and `wait_for` hear what the script says"),
+    ("ask", "the caller answers with `press(keys)`"),
+    ("collect", "the caller answers with `press(keys)`"),
+    ("confirm", "the caller answers with `press(keys)`"),
+    ("menu", "the caller answers with `press(keys)`"),
+    ("dial", "`place_call(script, #{ dial_status: \"BUSY\" })` says how a `dial` ends"),
+];
+
+/// What tests have instead of commands whose columns do not say it.
+static INSTEAD_OF_COMMANDS: &[(&Command, &str)] = &[
+    (&ANSWER, "`place_call` places a call; whether to answer it is up to the script"),
+    (&VERBOSE, "`print(text)` prints"),
+    (&NOOP, "`print(text)` prints"),
+];
+
+/// Returns what tests have instead of a command.
+fn instead_of(command: &'static Command) -> &'static str {
+    if let Some((_, instead)) = INSTEAD_OF_COMMANDS.iter().find(|(known, _)| std::ptr::eq(*known, command)) {
+        return instead;
+    }
+    match (command.access, command.hears, command.plays) {
+        (Access::ReadsVariable | Access::ReadsExpression, ..) => {
+            "`variable(name)` and `expect_variable` look at channel variables"
+        }
+        (Access::SetsVariable, ..) => "`place_call(script, #{ variables: #{ NAME: 1 } })` sets variables before a call",
+        (Access::ReadsEntry, ..) => "`database(family, key)` and `expect_database` look into AstDB",
+        (Access::SetsEntry, ..) => "`place_call(script, #{ database: #{ \"f/k\": 1 } })` fills AstDB before a call",
+        (Access::DeletesEntry | Access::DeletesEntries, ..) => "each test starts with an empty AstDB",
+        (_, Hears::Text | Hears::Character, _) => "the caller sends text with `send_text(text)`",
+        (_, Hears::Voice, _) => "`wait_for(\"recording\")` notices a recording",
+        (_, _, Plays::Spoken("number")) => "`expect_number` and `next_number` hear a spoken number",
+        (_, _, Plays::Spoken("digits")) => "`expect_prompt(\"digits 12\")` and `next_digits` hear spoken digits",
+        (_, Hears::Digits { .. }, _) | (_, Hears::Key, Plays::Nothing) => "the caller answers with `press(keys)`",
+        (_, Hears::Key, Plays::Sound(_)) if matches!(command.waits, Waits::AfterSound { .. }) => {
+            "the caller answers with `press(keys)`"
+        }
+        (_, Hears::Key, Plays::Sound(_)) => "`expect_prompt` and `wait_for` hear what the script plays",
+        _ if command.after == After::HangsUp => "the caller hangs up with `hang_up()`",
+        _ => CALLERS_PART,
+    }
+}
+
+/// What tests have instead of anything else.
+const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prompts";
+
+/// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
+fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
+    let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
+    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !SHARED.contains(&name));
+    let instead = match Table::new().of_function(name) {
+        Some(command) => instead_of(command),
+        None => listed().or_else(|| is_left().then_some(CALLERS_PART))?,
+    };
+    Some((format!("`{name}` is for scripts, not for their tests"), instead.to_owned()))
+}
+
+impl Language {
+    /// The language of tests of scripts, `*.test.rhai`: the caller's part, and no commands.
+    #[must_use]
+    pub fn of_tests() -> Self {
+        let mut module = Module::new();
+        add_to_tests_too(&mut module);
+        add_words(&mut module);
+        let kept = |function: &&'static Function| hint_for_unavailable(function.name).is_none();
+        let functions = VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect();
+        Self::of(module, functions, hint_for_unavailable)
+    }
+}
+
+/// Registers the words of tests.
+fn add_words(module: &mut Module) {
+    for Row { function, body } in &TABLE {
+        for arity in function.arities() {
+            add(module, function.name, arity, move |context, values| {
+                let call = Call::of(context)?;
+                let Some(test) = call.extensions().get::<Arc<Test>>() else {
+                    return Err("this works only in a test".into());
+                };
+                let before = test.now();
+                let result = body(&test, &mut Args { function, values });
+                // The limit on computing stops a test that runs on while no time passes.
+                if test.now() > before {
+                    call.state.usage.computes_anew();
+                }
+                result.map_err(|error| raise(&call, &test, context, error))
+            });
+        }
+    }
+}
+
+/// The error that a test sees. An expectation that was not met ends the test, and no `try` can catch that.
+fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, error: WordError) -> Box<EvalAltResult> {
+    let position = context.call_position();
+    match error {
+        WordError::Misuse(message) => EvalAltResult::ErrorRuntime(message.into(), position).into(),
+        WordError::Unmet(failed) => {
+            let (script, line) = (context.call_source().unwrap_or_default(), position.line().unwrap_or(0));
+            let message = failed.message.clone();
+            test.fail(FailedExpectation { at: (script.to_owned(), line, position.position().unwrap_or(0)), ..*failed });
+            call.state.usage.stop();
+            // Rhai forgets the position of errors that end a call at once.
+            EvalAltResult::ErrorRuntime(message.into(), position).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_about_functions_that_exist() {
+        for (name, _) in INSTEAD {
+            assert!(BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
+        }
+    }
+}

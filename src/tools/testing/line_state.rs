@@ -1,0 +1,261 @@
+//! The state of a call, as the test and the call's own thread share it.
+
+use super::prompt::{matches, prompt_name};
+use crate::clock::Time;
+use crate::pbx::{Act, Hearing, Sound};
+use crate::script::Fault;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+
+/// How far a call runs before it is its test's turn again.
+#[derive(Clone, Debug)]
+pub(super) enum Goal {
+    /// To its first wait, or until all planned actions are done.
+    Actions,
+    /// To this moment.
+    Moment(Time),
+    /// Until a prompt like this one begins, or any prompt, after the first `after`.
+    Prompt { after: usize, like: Option<String> },
+    /// Until it listens for keys in silence.
+    Question,
+    /// To its end.
+    End,
+}
+
+/// A prompt the caller heard.
+#[derive(Clone, Debug)]
+pub(super) struct Prompt {
+    /// As tests name it: `guess-enter`, `number 42`.
+    pub text: String,
+    pub at: Time,
+    /// The number of events before it, to keep the order of what happens at one moment.
+    pub order: usize,
+}
+
+/// Something the caller did.
+#[derive(Clone, Debug)]
+pub(super) struct Action {
+    pub act: Act,
+    pub at: Time,
+    pub order: usize,
+    /// Why it had no effect.
+    pub lost: Option<String>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) struct CallEnd {
+    /// The word of `AGI_RHAI_STATUS`.
+    pub status: &'static str,
+    /// The fault of the script or of its `on_hangup`, if there was one.
+    pub fault: Option<Box<Fault>>,
+}
+
+/// A line of the script's log.
+#[derive(Clone, Debug)]
+pub(super) struct LogLine {
+    pub text: String,
+    pub at: Time,
+    pub order: usize,
+}
+
+/// The command that a script is in, or was in last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CurrentCommand {
+    pub function: &'static str,
+    pub script: String,
+    pub line: usize,
+    /// Whether Asterisk has yet to answer it.
+    pub pending: bool,
+    /// The keys it listens to; `None` if it has no such list.
+    pub keys: Option<String>,
+}
+
+/// The state of a call.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+pub(super) struct LineState {
+    /// One of the two threads runs at a time: the test's, or the call's.
+    pub is_tests_turn: bool,
+    /// The test has given the call up.
+    pub abandoned: bool,
+    pub goal: Goal,
+    /// When the test stops waiting for the goal.
+    pub until: Time,
+    /// What the caller is going to do, and when.
+    pub planned: VecDeque<(Time, Act)>,
+    pub now: Time,
+    pub began: Time,
+    pub heard: Vec<Prompt>,
+    pub actions: Vec<Action>,
+    pub log: Vec<LogLine>,
+    pub command: CurrentCommand,
+    /// The script listens for keys in silence.
+    pub is_listening: bool,
+    /// Only the caller could end the script's wait.
+    pub waits_forever: bool,
+    /// The script sends commands without end.
+    pub is_runaway: bool,
+    /// How many commands were sent since time last passed.
+    pub commands_at_once: u64,
+    pub ended: Option<CallEnd>,
+    pub ended_at: Time,
+    /// The context, extension and priority where the dialplan goes on.
+    pub position: (String, String, i32),
+    /// The state of the channel, as Asterisk names it.
+    pub channel: &'static str,
+    pub recordings: BTreeMap<String, u64>,
+    /// The number of the last prompt, and whether it was music.
+    prompt: (u64, bool),
+    /// The action whose effect shows at the next wait.
+    undecided: Option<Undecided>,
+    events: usize,
+}
+
+/// An action that was ignored if the wait it came in goes on.
+#[derive(Debug)]
+struct Undecided {
+    /// Its index among the actions.
+    action: usize,
+    /// The prompt and the end of the wait it came in.
+    prompt: u64,
+    until: Time,
+    why_ignored: String,
+}
+
+impl LineState {
+    pub fn new(now: Time) -> Self {
+        Self {
+            is_tests_turn: false,
+            abandoned: false,
+            goal: Goal::Actions,
+            until: Time::NEVER,
+            planned: VecDeque::new(),
+            now,
+            began: now,
+            heard: Vec::new(),
+            actions: Vec::new(),
+            log: Vec::new(),
+            command: CurrentCommand::default(),
+            is_listening: false,
+            waits_forever: false,
+            is_runaway: false,
+            commands_at_once: 0,
+            ended: None,
+            ended_at: now,
+            position: (String::new(), String::new(), 0),
+            channel: "",
+            recordings: BTreeMap::new(),
+            prompt: (0, false),
+            undecided: None,
+            events: 0,
+        }
+    }
+
+    /// Returns the number of the next event.
+    fn event(&mut self) -> usize {
+        self.events += 1;
+        self.events
+    }
+
+    /// Lets time pass up to this moment.
+    pub fn advance(&mut self, to: Time) {
+        if to > self.now {
+            self.now = to;
+            self.commands_at_once = 0;
+        }
+    }
+
+    /// Records what the caller does.
+    pub fn record_action(&mut self, act: Act, lost: Option<String>) {
+        let (at, order) = (self.now, self.event());
+        self.actions.push(Action { act, at, order, lost });
+    }
+
+    /// Records a line of the script's log.
+    pub fn record_log(&mut self, text: String) {
+        let (at, order) = (self.now, self.event());
+        self.log.push(LogLine { text, at, order });
+    }
+
+    /// Records what the caller hears now.
+    pub fn hear(&mut self, until: Time, hears: &Hearing<'_>) {
+        // A key that ended nothing was ignored: the same wait goes on.
+        if let Some(undecided) = self.undecided.take()
+            && undecided.prompt == hears.prompt
+            && undecided.until == until
+            && let Some(action) = self.actions.get_mut(undecided.action)
+        {
+            action.lost = Some(undecided.why_ignored);
+        }
+        let silent = matches!(hears.sound, Sound::Silence | Sound::Music(_));
+        self.is_listening = hears.asked && silent;
+        if hears.prompt == self.prompt.0 {
+            return;
+        }
+        let was_music = self.prompt.1;
+        let is_music = matches!(hears.sound, Sound::Music(_));
+        self.prompt = (hears.prompt, is_music);
+        // Music continues through many waits.
+        if is_music && was_music {
+            return;
+        }
+        if let Some(text) = prompt_name(&hears.sound) {
+            let order = self.event();
+            self.heard.push(Prompt { text, at: hears.began, order });
+        }
+    }
+
+    pub fn has_reached_goal(&self) -> bool {
+        match &self.goal {
+            Goal::Actions => true,
+            Goal::Moment(moment) => self.now >= *moment,
+            Goal::Prompt { after, like } => {
+                let mut new = self.heard.iter().skip(*after);
+                new.any(|prompt| like.as_ref().is_none_or(|like| matches(&prompt.text, like)))
+            }
+            Goal::Question => self.is_listening,
+            Goal::End => false,
+        }
+    }
+
+    /// Performs an action that is due now, in a wait that lasts until this moment.
+    pub fn perform_now(&mut self, act: &Act, until: Time, hears: &Hearing<'_>) {
+        let why_ignored = match act {
+            Act::Says(_) => "nobody waited for a text".to_owned(),
+            _ => self.why_ignored(hears),
+        };
+        self.undecided = Some(Undecided { action: self.actions.len(), prompt: hears.prompt, until, why_ignored });
+        self.record_action(act.clone(), None);
+    }
+
+    /// Why a key pressed now would be ignored.
+    fn why_ignored(&self, hears: &Hearing<'_>) -> String {
+        let command = &self.command;
+        let listens = match (&command.keys, command.pending && hears.asked) {
+            (Some(keys), true) if !keys.is_empty() => format!("listened only to {}", listed(keys)),
+            _ => "listened to no keys".to_owned(),
+        };
+        match (&hears.sound, prompt_name(&hears.sound)) {
+            (Sound::Recording(_), _) => format!("the script was recording, and {listens}"),
+            (Sound::Silence, _) if !command.pending => "the script was sleeping, not listening".to_owned(),
+            (Sound::Silence, _) => format!("`{}` {listens}", command.function),
+            (_, Some(name)) => format!("{name} was playing, and the script {listens}"),
+            (_, None) => "nobody listened".to_owned(),
+        }
+    }
+}
+
+/// `1, 2 and #`
+fn listed(keys: &str) -> String {
+    let mut text = String::new();
+    let count = keys.chars().count();
+    for (number, key) in keys.chars().enumerate() {
+        let _ = match (number, count - number) {
+            (0, _) => write!(text, "{key}"),
+            (_, 1) => write!(text, " and {key}"),
+            _ => write!(text, ", {key}"),
+        };
+    }
+    text
+}

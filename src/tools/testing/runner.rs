@@ -1,0 +1,158 @@
+//! Runs tests, and reports how each went and which lines ran.
+
+use super::call_thread::STACK_SIZE;
+use super::log::Log;
+use super::report::{CallSnapshot, Failure};
+use super::scripts::Scripts;
+use super::suite::Suite;
+use super::test::{Test, TestTransport};
+use crate::host::Host;
+use crate::script::{CallState, Fault, Finished, Language, LoadError, Script};
+use crate::session::Session;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// Runs tests, and keeps what they share: the scripts they call, compiled once, and which of their lines ran.
+#[derive(Clone, Debug)]
+pub struct TestRunner(Arc<Scripts>);
+
+/// The result of a test.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed of its random numbers.
+    pub seed: u64,
+    /// How long its calls took, on their own clock.
+    pub length: Duration,
+    /// How many calls it placed.
+    pub calls: usize,
+    /// Why it failed, if it did.
+    pub failure: Option<Box<Failure>>,
+}
+
+/// Which lines of a script ran in the tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// The script's path.
+    pub script: String,
+    /// The numbers of its lines that can run, from 1, and whether each did.
+    pub lines: Vec<(usize, bool)>,
+}
+
+impl TestRunner {
+    /// Makes a runner that calls scripts with this host. It looks for them beside each test, then in this folder.
+    pub fn new(host: Host, folder: Option<PathBuf>) -> Self {
+        let scripts = Mutex::default();
+        let mut language = Language::of_tests();
+        if let Some(memory) = host.memory() {
+            language.set_memory(memory);
+        }
+        Self(Arc::new(Scripts { host, language, folder, prepared: scripts }))
+    }
+
+    /// Reads and compiles a file of tests.
+    ///
+    /// # Errors
+    /// The file is missing, or has a fault.
+    pub fn suite(&self, path: &Path) -> Result<Suite, LoadError> {
+        let script = Script::load(path, self.0.folder.as_deref(), &self.0.language)?;
+        Ok(Suite::new(path.to_owned(), script))
+    }
+
+    /// Compiles the text of a file of tests. The file need not exist: only its folder matters.
+    ///
+    /// # Errors
+    /// The text has a fault.
+    pub fn suite_of(&self, path: &Path, text: &str) -> Result<Suite, Box<Fault>> {
+        let script = Script::compile(&path.to_string_lossy(), text, &self.0.language)?;
+        Ok(Suite::new(path.to_owned(), script))
+    }
+
+    /// Runs one test. The same seed gives the same random numbers, in the test and in its calls.
+    pub fn run(&self, suite: &Suite, test: &str, seed: u64) -> Report {
+        let running = Test::new(&self.0, &suite.path, seed);
+        // With the stack of a call, whatever this thread has.
+        let finished = std::thread::scope(|scope| {
+            let play = || self.run_on_this_thread(suite, test, seed, &running);
+            let thread = Builder::new().name("test".to_owned()).stack_size(STACK_SIZE).spawn_scoped(scope, play);
+            thread
+                .map_or_else(|error| Err(Box::new(error.to_string()) as _), |thread| thread.join().unwrap_or_else(Err))
+        });
+        let mut state = running.state();
+        let mut failed = state.failed.take();
+        let mut fault = None;
+        match finished {
+            Ok(Finished::Fault(mut found)) => {
+                // The limit's own message is about scripts.
+                if ["the script computes", "the script is busy"].iter().any(|start| found.message.starts_with(start)) {
+                    "the test keeps computing while no time passes in the call: an endless loop?"
+                        .clone_into(&mut found.message);
+                    found.hint = None;
+                }
+                fault = Some(found);
+            }
+            Ok(Finished::Well | Finished::Over(_)) => {}
+            Err(panic) => fault = Some(Fault::of_panic(suite.script.name(), "a function", &*panic)),
+        }
+        if fault.is_none() && failed.is_none() {
+            drop(state);
+            failed = running.close();
+            state = running.state();
+        }
+        let wrong = fault.is_some() || failed.is_some();
+        let failure = wrong.then(|| {
+            let snapshot = state.call.as_ref().map(|call| CallSnapshot::of(call, state.calls));
+            Box::new(Failure::new(suite, test, fault, failed, snapshot, std::mem::take(&mut state.printed)))
+        });
+        state.put_away();
+        Report { seed, length: state.length, calls: state.calls, failure }
+    }
+
+    fn run_on_this_thread(
+        &self,
+        suite: &Suite,
+        test: &str,
+        seed: u64,
+        running: &Arc<Test>,
+    ) -> std::thread::Result<Finished> {
+        let session = match Session::begin(Box::new(TestTransport(Arc::clone(running)))) {
+            Ok(session) => session,
+            Err(error) => return Ok(Finished::Fault(Box::new(Fault::new(suite.script.name(), error.to_string())))),
+        };
+        let host = &self.0.host;
+        let call = CallState::new(session, Vec::new(), BTreeMap::new(), seed, host.limits().clone(), host.memory());
+        call.extensions.insert(Arc::clone(running));
+        let name = format!("test_{test}");
+        let printed = Arc::clone(running);
+        let log = Log(Box::new(move |line| printed.state().printed.push(line)));
+        let run =
+            || tracing::subscriber::with_default(log, || call.run_function(&suite.script, &self.0.language, &name));
+        catch_unwind(AssertUnwindSafe(run))
+    }
+
+    /// Returns which lines ran of the scripts that were called and of those they import, by path.
+    pub fn coverage(&self) -> Vec<Covered> {
+        let mut covered: BTreeMap<String, BTreeMap<usize, bool>> = BTreeMap::new();
+        for prepared in self.0.scripts().values() {
+            for script in prepared.coverage.scripts() {
+                let lines = covered.entry(script.to_owned()).or_default();
+                for (line, ran) in prepared.coverage.lines(script) {
+                    *lines.entry(line).or_default() |= ran;
+                }
+            }
+        }
+        let covered = covered.into_iter();
+        covered.map(|(script, lines)| Covered { script, lines: lines.into_iter().collect() }).collect()
+    }
+
+    /// Returns the text of a line of a script that was called, or imported by one.
+    pub fn line(&self, script: &str, line: usize) -> Option<String> {
+        let scripts = self.0.scripts();
+        let mut sources = scripts.values().flat_map(|prepared| prepared.script.sources.iter());
+        let source = sources.find(|source| source.name == script)?;
+        source.text.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+    }
+}

@@ -1,0 +1,57 @@
+//! The caller of a call that a test has placed.
+
+use super::line::Line;
+use super::line_state::Goal;
+use crate::clock::Time;
+use crate::pbx::{Act, Caller, Hearing};
+use std::sync::Arc;
+
+/// A caller who does what the test says, at the moment it says.
+pub(super) struct ScriptedCaller(pub Arc<Line>);
+
+impl Caller for ScriptedCaller {
+    fn now(&self) -> Time {
+        self.0.state().now
+    }
+
+    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+        let mut state = self.0.state();
+        state.hear(until, hears);
+        // A poll, made whenever a script has computed for long: what it meets would depend on the machine.
+        if until <= state.now && !state.abandoned {
+            return None;
+        }
+        loop {
+            if state.abandoned {
+                return Some(Act::HangUp);
+            }
+            if let Some((at, _)) = state.planned.front() {
+                let at = *at;
+                if at > until {
+                    state.advance(until);
+                    return None;
+                }
+                state.advance(at);
+                let (_, act) = state.planned.pop_front()?;
+                state.perform_now(&act, until, hears);
+                return Some(act);
+            }
+            let stop = match state.goal {
+                Goal::Moment(moment) => moment,
+                _ => state.until,
+            };
+            let reached = state.has_reached_goal();
+            if reached || stop <= until {
+                if !reached {
+                    state.waits_forever = until == Time::NEVER;
+                    state.advance(stop);
+                }
+                self.0.yield_to_test(state);
+                state = self.0.state();
+                continue;
+            }
+            state.advance(until);
+            return None;
+        }
+    }
+}

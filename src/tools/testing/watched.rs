@@ -1,0 +1,118 @@
+//! The simulator of a call that a test has placed, watched for scripts without end; and the command it is in.
+
+use super::line::Line;
+use super::line_state::CurrentCommand;
+use crate::agi::{split, text};
+use crate::clock::Time;
+use crate::command::{Command, Kind};
+use crate::session::{Observer, Sent};
+use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// After this many commands in a row that take no time, the script is in a loop that nobody can end.
+const MAX_COMMANDS_AT_ONCE: u64 = 10_000;
+
+/// A simulator that notices scripts without end, and ends calls that were given up.
+pub(super) struct WatchedSimulator {
+    pub simulator: Simulator,
+    pub line: Arc<Line>,
+}
+
+impl WatchedSimulator {
+    /// Fails once the call has been given up.
+    fn check_cut(&self) -> io::Result<()> {
+        let state = self.line.state();
+        if state.abandoned || state.is_runaway {
+            return Err(io::Error::other("the test has ended the call"));
+        }
+        Ok(())
+    }
+
+    /// Copies what tests can see of the channel.
+    fn update_line(&self) {
+        let channel = self.simulator.channel();
+        let mut state = self.line.state();
+        state.channel = channel.state().word();
+        let (context, extension, priority) = channel.position();
+        if (state.position.0.as_str(), state.position.1.as_str(), state.position.2) != (context, extension, priority) {
+            state.position = (context.to_owned(), extension.to_owned(), priority);
+        }
+        if state.recordings.len() != channel.recordings().len() {
+            state.recordings.clone_from(channel.recordings());
+        }
+    }
+}
+
+impl Transport for WatchedSimulator {
+    fn open(&mut self) -> io::Result<Vec<u8>> {
+        self.update_line();
+        self.simulator.open()
+    }
+
+    fn peer(&self) -> Peer {
+        self.simulator.peer()
+    }
+
+    fn now(&self) -> Time {
+        self.simulator.now()
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        self.check_cut()?;
+        {
+            let mut state = self.line.state();
+            state.commands_at_once += 1;
+            if state.commands_at_once > MAX_COMMANDS_AT_ONCE {
+                state.is_runaway = true;
+                return Err(io::Error::other("commands without end"));
+            }
+        }
+        self.simulator.send(line)?;
+        self.update_line();
+        Ok(())
+    }
+
+    fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        self.check_cut()?;
+        let before = self.simulator.now();
+        let heard = self.simulator.receive(until);
+        // After the hangup there is no caller whose time would pass.
+        if self.simulator.now() > before {
+            self.line.state().commands_at_once = 0;
+        }
+        heard
+    }
+
+    fn leave(&mut self, ending: Ending) -> io::Result<()> {
+        self.update_line();
+        self.simulator.leave(ending)
+    }
+}
+
+/// Keeps track of the command that the script is in.
+pub(super) struct CommandObserver(pub Arc<Line>);
+
+impl Observer for CommandObserver {
+    fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, _: Time) {
+        if line.is_by_host() {
+            return;
+        }
+        let line = line.line();
+        let words = split(line);
+        let verb = command.verb.split(' ').count();
+        let params = command.function.params;
+        let keys = params
+            .iter()
+            .position(|param| param.kind == Kind::Keys)
+            .map(|at| words.get(verb + at).map_or_else(String::new, |word| text(word).into_owned()));
+        let script = script.to_owned();
+        self.0.state().command =
+            CurrentCommand { function: command.function.name, script, line: place, pending: true, keys };
+    }
+
+    fn heard(&self, _: &'static Command, _: &dyn fmt::Display, _: Time) {
+        self.0.state().command.pending = false;
+    }
+}

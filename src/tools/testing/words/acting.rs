@@ -1,0 +1,47 @@
+//! Words for what the caller does.
+
+use crate::pbx::{Act, Digit};
+use crate::tools::testing::args::WordError;
+use crate::tools::testing::args::{Args, WordResult};
+use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::test::Test;
+use rhai::Dynamic;
+use std::time::Duration;
+
+pub fn press(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let keys = args.word(0)?;
+    let interval = if args.has(1) { args.duration(1)? } else { Duration::from_millis(100) };
+    let keys = read_keys(&keys).map_err(|letter| {
+        WordError::Misuse(format!("press: `{letter}` is not a key of a telephone; the keys are 0-9, *, # and A-D"))
+    })?;
+    test.state().active_call("press")?.line().perform(keys.into_iter(), interval);
+    Ok(Dynamic::UNIT)
+}
+
+pub fn send_text(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let message = args.text(0)?;
+    test.state().active_call("send_text")?.line().perform([Act::Says(message)].into_iter(), Duration::ZERO);
+    Ok(Dynamic::UNIT)
+}
+
+pub fn hang_up(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
+    test.state().active_call("hang_up")?.finish();
+    Ok(Dynamic::UNIT)
+}
+
+pub fn wait(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let length = args.duration(0)?;
+    let mut state = test.state();
+    let call = state.call("wait")?;
+    let until = call.line().state().now + length;
+    call.line().run_until(Goal::Moment(until));
+    // Time also passes after the end of a call, before the next.
+    let mut state = call.line().state();
+    state.now = state.now.max(until);
+    Ok(Dynamic::UNIT)
+}
+
+/// The keys in a text, or the first character that is not a key.
+fn read_keys(text: &str) -> Result<Vec<Act>, char> {
+    text.chars().map(|letter| Digit::new(letter).map(Act::Key).ok_or(letter)).collect()
+}

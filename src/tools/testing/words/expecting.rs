@@ -1,0 +1,149 @@
+//! Words for what a test expects.
+
+use super::hearing::spoken;
+use super::looking::value_of;
+use crate::command::Value;
+use crate::script::{MAX_MESSAGE, quoted};
+use crate::tools::testing::args::{Args, WordResult, as_text, shown, unmet};
+use crate::tools::testing::line_state::Goal;
+use crate::tools::testing::prompt::matches;
+use crate::tools::testing::test::Test;
+use crate::tools::testing::test_call::why_nothing_comes;
+use rhai::{Dynamic, INT};
+
+pub fn expect(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let message = if args.has(1) { Some(args.text(1)?) } else { None };
+    match args.value(0) {
+        Value::Bool(true) => Ok(Dynamic::UNIT),
+        Value::Bool(false) => {
+            Err(unmet(message.unwrap_or_else(|| "expected this to be true, but it is false".to_owned()), None))
+        }
+        _ => Err(args.misuse(0, "true or false")),
+    }
+}
+
+/// Whether two values are equal for tests: 2 and 2.0 are.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "as Rhai compares them")]
+        (Value::Int(one), Value::Float(other)) | (Value::Float(other), Value::Int(one)) => *one as f64 == *other,
+        (Value::List(one), Value::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Map(one), Value::Map(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|((a, one), (b, other))| a == b && same(one, other))
+        }
+        _ => one == other,
+    }
+}
+
+pub fn expect_equal(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let (actual, expected) = (args.value(0), args.value(1));
+    if same(&actual, &expected) {
+        return Ok(Dynamic::UNIT);
+    }
+    let hint = match (&actual, &expected) {
+        (Value::Text(_), Value::Int(_) | Value::Float(_)) | (Value::Int(_) | Value::Float(_), Value::Text(_)) => {
+            Some("one is text, the other a number: `to_number` turns text into a number".to_owned())
+        }
+        _ => None,
+    };
+    Err(unmet(format!("expected {}, but it is {}", shown(&expected), shown(&actual)), hint))
+}
+
+/// Waits for the next prompt, which must be the wanted one.
+fn expect_next(test: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bool) -> WordResult {
+    let mut state = test.state();
+    let call = state.call(word)?;
+    let message = match call.next_prompt(None) {
+        Some(prompt) if is_it(&prompt.text) => return Ok(Dynamic::UNIT),
+        Some(prompt) => format!("expected {wanted}, but heard `{}`", prompt.text),
+        None => format!("expected {wanted}, but {}", why_nothing_comes(&call.line().state())),
+    };
+    let hint = wanted.strip_prefix("the prompt `").and_then(|like| call.hint_for_prompt(like.trim_end_matches('`')));
+    Err(unmet(message, hint))
+}
+
+pub fn expect_prompt(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let like = args.word(0)?;
+    expect_next(test, "expect_prompt", &format!("the prompt `{like}`"), |text| matches(text, &like))
+}
+
+pub fn expect_number(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let Value::Int(number) = args.value(0) else { return Err(args.misuse(0, "a whole number")) };
+    let is_it = |text: &str| spoken(text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
+    expect_next(test, "expect_number", &format!("the number {number}"), is_it)
+}
+
+/// Compares a value that Asterisk keeps, as text, with what the test expects.
+fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> WordResult {
+    let expected = as_text(expected);
+    if actual == expected {
+        return Ok(Dynamic::UNIT);
+    }
+    let shown = |text: Option<String>| text.map_or_else(|| "unset".to_owned(), |text| quoted(&text, MAX_MESSAGE));
+    let (expected, actual) = (shown(expected), shown(actual));
+    Err(unmet(format!("expected {what} to be {expected}, but it is {actual}"), None))
+}
+
+pub fn expect_variable(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let name = args.word(0)?;
+    let actual = value_of(test.state().call("expect_variable")?, &name);
+    expect_text(&format!("the variable {name}"), actual, &args.value(1))
+}
+
+pub fn expect_database(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let (family, key) = (args.word(0)?, args.word(1)?);
+    expect_text(&format!("{family}/{key} in AstDB"), test.database.get(&family, &key), &args.value(2))
+}
+
+pub fn expect_log(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let wanted = args.word(0)?;
+    let mut state = test.state();
+    let state = state.call("expect_log")?.line().state();
+    if state.log.iter().any(|line| line.text.contains(&wanted)) {
+        return Ok(Dynamic::UNIT);
+    }
+    let lines = match state.log.len() {
+        0 => "the log is empty".to_owned(),
+        1 => "its only line does not contain it".to_owned(),
+        lines => format!("none of its {lines} lines contains it"),
+    };
+    Err(unmet(format!("expected {} in the script's log, but {lines}", quoted(&wanted, MAX_MESSAGE)), None))
+}
+
+pub fn expect_end(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let wanted = if args.has(0) { args.text(0)? } else { "SUCCESS".to_owned() };
+    if !["SUCCESS", "HANGUP", "FAILURE"].contains(&wanted.as_str()) {
+        return Err(args.misuse(0, r#""SUCCESS", "HANGUP" or "FAILURE""#));
+    }
+    let mut state = test.state();
+    let call = state.call("expect_end")?;
+    call.line().run_until(Goal::End);
+    let seen = call.line().state().heard.len();
+    call.seen = seen;
+    call.fault_is_expected |= wanted == "FAILURE";
+    let state = call.line().state();
+    match &state.ended {
+        Some(ended) if ended.status == wanted => Ok(Dynamic::UNIT),
+        _ => Err(unmet(format!("expected the call to end with {wanted}, but {}", why_nothing_comes(&state)), None)),
+    }
+}
+
+pub fn expect_fault(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let wanted = args.text(0)?;
+    let mut state = test.state();
+    let call = state.call("expect_fault")?;
+    call.line().run_until(Goal::End);
+    call.fault_is_expected = true;
+    let seen = call.line().state().heard.len();
+    call.seen = seen;
+    let state = call.line().state();
+    match state.ended.as_ref().and_then(|ended| ended.fault.as_ref()) {
+        Some(fault) if fault.message.contains(&wanted) => Ok(Dynamic::UNIT),
+        _ => Err(unmet(
+            format!("expected a fault with {}, but {}", quoted(&wanted, MAX_MESSAGE), why_nothing_comes(&state)),
+            None,
+        )),
+    }
+}

@@ -1,0 +1,80 @@
+//! The word that places a call.
+
+use crate::pbx::{Channel, IncomingCall, Variables};
+use crate::script::LoadError;
+use crate::tools::testing::args::{Args, WordError, WordResult};
+use crate::tools::testing::call_options::CallOptions;
+use crate::tools::testing::call_thread::{CallSetup, CallThread};
+use crate::tools::testing::expectation::FailedExpectation;
+use crate::tools::testing::test::Test;
+use crate::tools::testing::test_call::TestCall;
+use rhai::Dynamic;
+use std::sync::Arc;
+
+pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let name = args.word(0)?;
+    let mut state = test.state();
+    let state = &mut *state;
+    if let Some(call) = &mut state.call {
+        call.finish();
+        if let Some(failed) = call.unexpected_failure() {
+            return Err(WordError::Unmet(Box::new(failed)));
+        }
+    }
+    state.put_away();
+    let path = test.find(&name).map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
+    let prepared = test.scripts.prepare(&path).map_err(|error| match error {
+        LoadError::Fault(fault) => WordError::Unmet(Box::new(FailedExpectation {
+            message: format!("{name} cannot be called: {}", fault.message),
+            fault: Some(fault),
+            ..FailedExpectation::default()
+        })),
+        error @ LoadError::Missing(..) => WordError::Misuse(format!("place_call: {error}")),
+    })?;
+    state.calls += 1;
+    let number = i64::try_from(state.calls).unwrap_or(0);
+    let request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let uniqueid = format!("1700000000.{number}");
+    let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
+    // As for real calls, each call draws its own random numbers.
+    let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
+    let options = CallOptions::read(&args.value(1), call, seed);
+    let options = options.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
+    let now = options.time.unwrap_or(state.now);
+    for (family, key, item) in &options.database {
+        test.database.put(family, key, item);
+    }
+    let mut sounds = Arc::clone(&prepared.sounds);
+    if !options.missing.is_empty() || !state.recordings.is_empty() {
+        let recorded = state.recordings.iter();
+        let all = recorded.fold((*sounds).clone(), |sounds, (name, samples)| sounds.with(name, *samples));
+        sounds = Arc::new(options.missing.iter().fold(all, |sounds, name| sounds.without(name)));
+    }
+    let mut variables = Variables::default();
+    let call_args = options.call.args.clone();
+    let channel = |caller| {
+        let mut channel = Channel::new(options.call, caller)
+            .with_sounds(Arc::clone(&sounds))
+            .with_database(test.database.clone())
+            .with_state(options.state)
+            .with_voice(options.voice);
+        if let Some(status) = &options.dial_status {
+            channel = channel.with_dial_status(status);
+        }
+        if let Some(command) = options.gone_at {
+            channel = channel.with_hangup_before_command(command);
+        }
+        for (name, item) in &options.variables {
+            channel.set_variable(name, item);
+        }
+        variables = channel.variables().clone();
+        channel
+    };
+    let setup =
+        CallSetup { script: Arc::clone(&prepared.script), args: call_args, params: options.params, seed: options.seed };
+    let thread = CallThread::new(&test.scripts.host, now, channel, setup);
+    let thread = thread.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
+    state.call =
+        Some(TestCall { thread, prepared, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });
+    Ok(Dynamic::UNIT)
+}
