@@ -1,8 +1,8 @@
 //! An embeddable scripting host for the Asterisk Gateway Interface (AGI): phone games and voice menus as small
 //! [Rhai](https://rhai.rs) scripts.
 //!
-//! Asterisk hands a call to a program, which says in one-line commands what to play and what to ask for, and reads one
-//! reply to each. Here that program is a script, in Asterisk's own words:
+//! Asterisk hands a call to a program. The program sends one-line commands, such as to play a sound or to read keys,
+//! and reads one reply to each. Here that program is a script whose functions have the names of Asterisk's commands:
 //!
 //! ```
 //! use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -18,7 +18,7 @@
 //!     fn on_hangup() { verbose("gone"); }
 //! "#)?;
 //!
-//! // Asterisk would be a `Stream`. This caller is simulated, under a virtual clock.
+//! // With a real Asterisk this would be a `Stream`. Here the caller is simulated, and the clock is virtual.
 //! let caller: Plan = "presses 12 after 2s".parse()?;
 //! let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 //! let transcript = simulator.transcript();
@@ -29,26 +29,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The names to know
+//! # Main types
 //!
-//! | name | what it is |
+//! | name | purpose |
 //! |---|---|
-//! | [`Host`] | runs scripts on sessions: the language, the limits, what an operator set |
-//! | [`Script`] | a script, compiled with all it imports; shared by any number of calls |
-//! | [`Library`](script::Library) | a folder of scripts, edited while calls run |
-//! | [`Session`] | one channel in conversation with Asterisk; [`Session::invoke`] sends a command |
+//! | [`Host`] | runs scripts on sessions; has the language, the limits and the operator's settings |
+//! | [`Script`] | a script, compiled with everything it imports; any number of calls share it |
+//! | [`Library`](script::Library) | a folder of scripts that may be edited while calls run |
+//! | [`Session`] | one channel's conversation with Asterisk; [`Session::invoke`] sends a command |
 //! | [`Outcome`], [`Status`] | how a call ended |
-//! | [`Fault`] | what is wrong in a script, and where |
-//! | [`Transport`](transport::Transport) | who is at the other end, and what time it is there |
+//! | [`Fault`] | an error in a script, with its place and a hint |
+//! | [`Transport`](transport::Transport) | the connection to the other end, and its clock |
 //! | [`Stream`](transport::Stream) | AGI over any `Read` and `Write`; [`stdio`](host::stdio::stdio) as Asterisk starts it |
-//! | [`Simulator`](transport::Simulator), [`Channel`](pbx::Channel), [`Plan`](pbx::Plan) | a make-believe Asterisk and its caller |
+//! | [`Simulator`](transport::Simulator), [`Channel`](pbx::Channel), [`Plan`](pbx::Plan) | a simulated Asterisk and its caller |
 //! | [`COMMANDS`](command::COMMANDS) | every AGI command, each declared once |
-//! | [`Language`](script::Language), [`Call`](script::Call) | for functions of your own: `examples/embed.rs` |
-//! | [`Limits`](script::Limits) | what a script may use |
+//! | [`Language`](script::Language), [`Call`](script::Call) | for functions of your own: see `examples/embed.rs` |
+//! | [`Limits`](script::Limits) | the limits of a script |
 //!
 //! # Features
 //!
-//! `cli`, on unless `default-features = false`, builds the program `agi-rhai`; the library does not need it.
+//! `cli`, which is on by default, builds the program `agi-rhai`. The library doesn't need it.
 #![warn(missing_docs)]
 
 pub mod agi;
@@ -67,7 +67,7 @@ pub use host::{Host, Outcome, Status};
 pub use script::{Fault, Script};
 pub use session::Session;
 
-/// The Rust of the pages, run by rustdoc.
+/// The Rust code of the pages, run by rustdoc.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../README.md")]

@@ -556,8 +556,8 @@ fn an_endless_loop_is_stopped() {
 #[test]
 fn an_endless_recursion_is_stopped() {
     // Rhai names the outermost call.
-    check_stopped("fn f(x) {\nf(x + 1)\n}\nf(1);", 4, "functions call each other too deep");
-    check_stopped("fn f(x) {\ng(x)\n}\nfn g(x) {\nf(x)\n}\nf(1);", 7, "functions call each other too deep");
+    check_stopped("fn f(x) {\nf(x + 1)\n}\nf(1);", 4, "functions call each other too deeply");
+    check_stopped("fn f(x) {\ng(x)\n}\nfn g(x) {\nf(x)\n}\nf(1);", 7, "functions call each other too deeply");
 }
 
 #[test]

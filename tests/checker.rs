@@ -308,7 +308,7 @@ fn imported_scripts_are_checked() {
     assert_eq!(found, "1:8 missing-import: no script \"game\" to import\n");
     folder.file("game.rhai", "import \"game\" as c; c::f();");
     let found = check(&checker, "import \"game\" as c; c::f();");
-    assert!(found.contains("1:8 broken-import: scripts that import each other in a circle"), "{found}");
+    assert!(found.contains("1:8 broken-import: scripts import each other in a circle"), "{found}");
     // Unsaved text of an editor counts.
     checker.texts.insert(folder.path("bad.rhai"), "fn f() { 1 }".to_owned());
     assert_eq!(check(&checker, "import \"bad\" as bad; print(bad::f());"), "");

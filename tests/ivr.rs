@@ -699,7 +699,7 @@ fn a_menu_that_calls_itself_runs_into_the_call_limit() {
     let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
     let fault = played.outcome.fault.expect("the script has no fault").to_string();
-    assert!(fault.contains("functions call each other too deep"), "{fault}");
+    assert!(fault.contains("functions call each other too deeply"), "{fault}");
     // As a loop it may go on for as long as the caller likes.
     let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let text = r#"let n = 0; while n < 300 { menu("vm-intro", #{ "1": || n += 1 }); } verbose(n)"#;

@@ -182,7 +182,7 @@ error: this `{` has no `}`
 3 | messages one: vm-youhave {n vm-message
   |                          ^
   |
-  = help: a value is its name in braces, such as {n}
+  = help: a value is written as its name in braces, such as {n}
 "
     );
 }
@@ -238,13 +238,13 @@ fn an_edited_table_takes_effect_in_the_next_call() {
     folder.file("scripts/game.phrases", "x beep");
     assert_eq!(
         changes_when_quiet(&library),
-        "game.rhai is broken, version V goes on: /game.phrases:1:1: there is no `:` after the name; \
+        "game.rhai is broken, version V stays live: /game.phrases:1:1: there is no `:` after the name; \
          a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`"
     );
     assert_eq!(says(&library), "tt-monkeys");
     agi_rhai::clock::sleep(Duration::from_millis(11));
     folder.file("scripts/game.phrases", "x: tt-monkeys");
-    assert_eq!(changes_when_quiet(&library), "game.rhai is mended, version V goes on");
+    assert_eq!(changes_when_quiet(&library), "game.rhai is fixed, version V stays live");
     std::fs::remove_file(folder.path("scripts/game.phrases")).unwrap();
     assert_eq!(changes_when_quiet(&library), "game.rhai is live, version V after V");
     assert_eq!(says(&library), "");
@@ -297,7 +297,7 @@ error[bad-phrases]: the phrase `messages` has nothing for `many` (0, 5, 6, ...) 
 2 | messages one: {n} mine
   | ^^^^^^^^
   |
-  = help: `messages other: ...` is for all numbers that have no line of their own
+  = help: `messages other: ...` is for all numbers without a line of their own
 
 warning[missing-words]: no words for "mien" in game.prompts
  --> game.phrases:3:27
@@ -350,7 +350,7 @@ fn a_table_whose_phrases_grow_too_large_is_refused_quickly() {
     for (depth, width, phrase) in [(8, 8, "p4"), (15, 15, "p11"), (64, 2, "p12"), (16, 1000, "p14"), (3, 32, "p0")] {
         let (table, script) = (nested_phrases(depth, width), "answer();\nsay(#{ phrase: \"p0\", n: 1 });");
         let line = phrase[1..].parse::<usize>().unwrap() + 1;
-        let expected = format!("the phrase `{phrase}` makes more than 1000 parts of the phrases it uses");
+        let expected = format!("the phrase `{phrase}` has more than 1000 parts, those of the phrases it uses included");
         let folder = Folder::new();
         folder.file("game.rhai", script);
         folder.file("game.phrases", &table);

@@ -27,7 +27,7 @@ fn the_list_of_functions_fits_the_terminal() {
         "The call\n",
         "  stream_file               Plays a sound file.\n",
         "  get_data                  Plays a sound file and reads digits until `#`.\n",
-        "  random                    Draws a number: a whole one between two.\n",
+        "  random                    Returns a random number: a whole one between two.\n",
         "\nQuestions and menus\n",
     ] {
         assert!(list.contains(line), "no {line:?} in {list}");

@@ -207,10 +207,10 @@ fn imported_functions_work_like_the_scripts_own() {
     let played = on(Channel::new(IncomingCall::default(), Box::new(caller)), &host, &script, &[]);
     assert_eq!(played.says(), r#""hello en 1" 1; "hello en 1" 1"#, "{:?}", played.outcome.fault);
     for (text, expected) in [
-        ("import \"main\" as m;", "scripts that import each other in a circle"),
+        ("import \"main\" as m;", "scripts import each other in a circle"),
         ("import \"../../../etc/passwd\" as m;", "no script"),
         ("import \"nothing\" as m;", "no script \"nothing\" to import"),
-        ("let x = \"a\"; import x as m;", "what is imported must be a text in quotes"),
+        ("let x = \"a\"; import x as m;", "the path of an import must be a text in quotes"),
         ("import \"bad\" as m;", "bad.rhai:2:5: "),
         ("import \"calls\" as m;", "an imported script may only define functions and constants"),
     ] {

@@ -126,7 +126,7 @@ if key == "" { key = wait_for_digit(4000); }
 if key == "" { exit(); }
 if key != "#" { say_number(10 + to_number(key)); }
 "##;
-    check("star", script, "`+` does not go with i64, ()", "place_call(\"game\");\npress(\"*\");\nexpect_end();");
+    check("star", script, "`+` doesn't work with i64, ()", "place_call(\"game\");\npress(\"*\");\nexpect_end();");
 }
 
 #[test]

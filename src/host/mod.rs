@@ -308,7 +308,7 @@ impl Host {
             LoadError::Fault(fault) => (Status::Failure, fault.script.clone()),
         };
         let call = CallSummary { script: &script, version: "", fault: None, seed: 0 };
-        close(&mut session, &call, status, Some(&error.to_string()));
+        close(&mut session, &call, status, Some(&format!("{error:#}")));
         status
     }
 }

@@ -1,4 +1,4 @@
-//! Functions as Rhai calls them: commands, and whatever takes any values.
+//! Registers functions with Rhai: the commands, and functions of any values.
 
 use super::call::Call;
 use super::convert::{dynamic, value};
@@ -10,7 +10,7 @@ use std::any::TypeId;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
-/// Registers a function of values of any type.
+/// Registers a function for values of any type.
 pub(crate) fn add(
     module: &mut Module,
     name: &str,
@@ -20,7 +20,7 @@ pub(crate) fn add(
     add_typed(module, name, &vec![TypeId::of::<Dynamic>(); arity], function);
 }
 
-/// Registers a function of values of these types.
+/// Registers a function for values of these types.
 pub(crate) fn add_typed(
     module: &mut Module,
     name: &str,

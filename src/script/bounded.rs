@@ -1,8 +1,9 @@
-//! Functions of Rhai that could take any time or memory in one step, with their bounds kept before the work and not
-//! after it. They do what Rhai's do, and raise the error Rhai would raise after the work.
+//! Rhai's functions that could take any time or memory in one step, with limits checked before the work. They do what
+//! Rhai's own do, and raise the error that Rhai would raise after the work.
 //!
-//! Rhai looks at the sizes of a value only once it is made. That is right for what grows by a constant; what is here
-//! grows by more, or does not end. `tests/fastagi/walls.rs` finds such functions, also new ones.
+//! Rhai checks the size of a value only once the value exists. That is enough for values that grow by a constant; these
+//! functions make them grow by more, or without end. `tests/fastagi/walls.rs` finds such functions, also those of a new
+//! Rhai.
 
 use super::call::Call;
 use super::shown::shown;
@@ -15,7 +16,7 @@ use std::any::TypeId;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// Registers them. They are found before Rhai's own.
+/// Registers these functions, which go before Rhai's own.
 pub(crate) fn add_all(module: &mut Module) {
     add_texts(module);
     add_parts(module);
@@ -36,7 +37,7 @@ fn array_is_too_large<T>() -> Result<T> {
     Err(EvalAltResult::ErrorDataTooLarge("Size of array/BLOB".to_owned(), Position::NONE).into())
 }
 
-/// What 0 stands for in Rhai's limits.
+/// Returns one of Rhai's limits, where 0 means unlimited.
 fn unless_zero(limit: usize) -> usize {
     if limit == 0 { usize::MAX } else { limit }
 }
@@ -54,7 +55,7 @@ fn add_texts(module: &mut Module) {
         module,
         |context: NativeCallContext, text: &mut ImmutableString, find: &str, by: &str| {
             let times = text.matches(find).count();
-            // As many bytes come as go, or more.
+            // The length afterwards: without what is replaced, and with as many replacements.
             let length = text.len().saturating_sub(times * find.len()).saturating_add(times.saturating_mul(by.len()));
             if length > room_for_text(&context) {
                 return text_is_too_large();
@@ -82,10 +83,10 @@ fn add_texts(module: &mut Module) {
             if wanted > room_for_text(&context) {
                 return text_is_too_large();
             }
-            let lacking = wanted.saturating_sub(text.chars().count());
-            // With nothing to pad it with, it stays as it is.
-            if lacking > 0 && !by.is_empty() {
-                let longer: String = text.chars().chain(by.chars().cycle().take(lacking)).collect();
+            let missing = wanted.saturating_sub(text.chars().count());
+            // With an empty padding the text stays as it is.
+            if missing > 0 && !by.is_empty() {
+                let longer: String = text.chars().chain(by.chars().cycle().take(missing)).collect();
                 *text = longer.into();
             }
             Ok(())
@@ -93,7 +94,8 @@ fn add_texts(module: &mut Module) {
     );
 }
 
-/// The parts of a text as an array, unless there are too many. An empty text is its only part, however it is split.
+/// Returns the parts of a text as an array, unless there are too many. An empty text is its own only part, however it
+/// is split.
 fn parts<'a>(context: &NativeCallContext, text: &str, parts: impl Iterator<Item = &'a str>) -> Result<Array> {
     if text.is_empty() {
         return Ok(vec![Dynamic::from(String::new())]);
@@ -142,8 +144,8 @@ fn add_parts(module: &mut Module) {
     });
 }
 
-/// What values look like as text, but for `print`, which notes its place besides. It is cut where it gets too long: an
-/// error would not do, since Rhai takes one to mean that it is to write the value itself.
+/// Registers the functions that turn values into text, except `print`, which also notes its place. The text is cut
+/// where it gets too long: after an error, Rhai would write the value itself.
 fn add_forms(module: &mut Module) {
     for name in ["to_string", "to_debug", "debug"] {
         function(name).set_into_module(module, |context: NativeCallContext, value: &mut Array| {
@@ -162,9 +164,9 @@ fn add_forms(module: &mut Module) {
     });
 }
 
-/// The text of a value. One that has grown beyond its limits by way of `this[..] =`, which nothing sees, ends the
-/// script. Rhai looks at its size after it was written, and would write all of it into the error's place: so nothing is
-/// left of it.
+/// Returns the text of a value. A value that has grown beyond its limits through `this[..] =`, where nothing checks it,
+/// ends the script. It is emptied then, since Rhai checks its size only afterwards, and would write all of it into the
+/// error.
 fn written<T: Clone + Into<Dynamic>>(
     context: &NativeCallContext,
     value: &mut T,
@@ -173,8 +175,7 @@ fn written<T: Clone + Into<Dynamic>>(
     let whole: Dynamic = value.clone().into();
     if let Err(error) = context.engine().ensure_data_size_within_limits(&whole) {
         if let Ok(call) = Call::of(context) {
-            call.state
-                .prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+            call.state.note_print_place(context);
             call.state.usage.exceed(format!("{GROWN}: {error}"));
         }
         clear(value);
@@ -182,12 +183,13 @@ fn written<T: Clone + Into<Dynamic>>(
     form(context, whole)
 }
 
+/// Returns the text of a value, cut to the size of a text.
 pub(crate) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {
     shown(&value.into(), room_for_text(context)).into()
 }
 
-/// A value as JSON. What JSON has no word for, such as a function, is its text; what it captures is left out, and may
-/// be itself.
+/// Converts a value to JSON. A value JSON doesn't have, such as a function, becomes its text, without the values the
+/// function has captured: it may be one of them itself.
 fn json(value: &Dynamic) -> serde_json::Value {
     use serde_json::Value;
     if let Some(map) = value.read_lock::<Map>() {
@@ -206,8 +208,8 @@ fn json(value: &Dynamic) -> serde_json::Value {
     number.or_else(|_| value.as_bool().map(Value::from)).unwrap_or_else(|_| value.to_string().into())
 }
 
+/// Returns the value of a JSON text that has no more elements than an array may have.
 #[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
-/// The value of a JSON text, if it has no more elements than an array may have.
 fn parse_json(context: NativeCallContext, text: &str) -> Result<Dynamic> {
     let (mut elements, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
@@ -222,10 +224,10 @@ fn parse_json(context: NativeCallContext, text: &str) -> Result<Dynamic> {
     if elements > room_for_elements(&context) {
         return array_is_too_large();
     }
-    serde_json::from_str(text).map(of_json).map_err(|error| format!("parse_json: {error}").into())
+    serde_json::from_str(text).map(from_json).map_err(|error| format!("parse_json: {error}").into())
 }
 
-fn of_json(value: serde_json::Value) -> Dynamic {
+fn from_json(value: serde_json::Value) -> Dynamic {
     use serde_json::Value;
     match value {
         Value::Null => Dynamic::UNIT,
@@ -235,18 +237,18 @@ fn of_json(value: serde_json::Value) -> Dynamic {
             None => number.as_f64().unwrap_or_default().into(),
         },
         Value::String(text) => text.into(),
-        Value::Array(parts) => parts.into_iter().map(of_json).collect::<Array>().into(),
+        Value::Array(parts) => parts.into_iter().map(from_json).collect::<Array>().into(),
         Value::Object(parts) => {
-            parts.into_iter().map(|(name, part)| (name.into(), of_json(part))).collect::<Map>().into()
+            parts.into_iter().map(|(name, part)| (name.into(), from_json(part))).collect::<Map>().into()
         }
     }
 }
 
-/// No function has a longer name, in bytes.
-const LONGEST_NAME: usize = 128;
+/// The longest name of a function, in bytes.
+const MAX_NAME: usize = 128;
 
-/// Functions of arrays that take the name of another function. With a name of a megabyte, Rhai would hash it for each
-/// element, and write an error of a megabyte.
+/// Registers the functions of arrays that take the name of another function. Given a name of a megabyte, Rhai would
+/// hash it for each element, and write an error of a megabyte.
 fn add_named(module: &mut Module) {
     let (array, text, any) = (TypeId::of::<Array>(), TypeId::of::<ImmutableString>(), TypeId::of::<Dynamic>());
     let of_one =
@@ -266,8 +268,10 @@ fn add_with_name(module: &mut Module, name: &'static str, types: &[TypeId]) {
             return Err("called without a context".into());
         };
         let text = called.take().into_immutable_string().unwrap_or_default();
-        if text.len() > LONGEST_NAME {
-            return Err(format!("{name}: no function has a name of {} bytes", text.len()).into());
+        if text.len() > MAX_NAME {
+            return Err(
+                format!("{name}: the name of a function has at most {MAX_NAME} bytes, not {}", text.len()).into()
+            );
         }
         **called = FnPtr::new(text)?.into();
         context.call_native_fn_raw(name, true, args)

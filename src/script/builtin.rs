@@ -1,4 +1,5 @@
-//! What a script has besides the commands: time, chance, numbers, the end.
+//! The host's functions beside the commands, declared and implemented in one table, and Rhai's functions that behave
+//! differently here.
 
 use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
@@ -11,13 +12,44 @@ use crate::command::{
 };
 use rand::RngExt;
 use rhai::{
-    Array, Dynamic, EvalAltResult, FLOAT, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
+    Array, Dynamic, EvalAltResult, FLOAT, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module,
+    NativeCallContext, RhaiFunc, Shared,
 };
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::time::Duration;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+
+/// Runs a function with the values it was called with.
+type Body = fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome;
+
+/// A type of Rhai's values, as a constant.
+type RhaiType = fn() -> TypeId;
+
+const INTEGER: RhaiType = TypeId::of::<INT>;
+const FRACTION: RhaiType = TypeId::of::<FLOAT>;
+const TEXT: RhaiType = TypeId::of::<ImmutableString>;
+const ARRAY: RhaiType = TypeId::of::<Array>;
+
+/// One function of the host: its declaration, how Rhai finds it, and its body.
+struct Builtin {
+    function: Function,
+    types: Types,
+    /// Tests of scripts have it too.
+    in_tests: bool,
+    body: Body,
+}
+
+/// The types of values a function is registered for. The checker reads them from the engine.
+enum Types {
+    /// Any values, as many as are declared.
+    Any,
+    /// Values of one of these lists of types.
+    Of(&'static [&'static [RhaiType]]),
+    /// Values of these types, the first of which it changes.
+    Method(&'static [RhaiType]),
+}
 
 const fn returns(doc: &'static str) -> Returns {
     gives(Type::Unknown, doc)
@@ -35,259 +67,332 @@ const fn example(script: &'static str, value: &'static str) -> Example {
     Example { caller: "", script, sends: "", reply: "", value }
 }
 
-/// The functions of a script besides the commands, for the reference and the checker.
-pub static BUILTINS: &[&Function] = &[
-    &Function {
-        name: "sleep",
-        summary: "Waits; the end of the call ends it at once, keys pressed meanwhile are lost.",
-        params: &[param("seconds", Kind::Seconds, Need::Required, "Seconds, whole or fraction.")],
-        returns: returns("nothing"),
-        examples: &[example("sleep(0.5)", "()")],
+static TABLE: [Builtin; 12] = [
+    Builtin {
+        function: Function {
+            name: "sleep",
+            summary: "Waits; the end of the call ends it at once, and keys pressed meanwhile are lost.",
+            params: &[param("seconds", Kind::Seconds, Need::Required, "Seconds, whole or fraction.")],
+            returns: returns("nothing"),
+            examples: &[example("sleep(0.5)", "()")],
+        },
+        types: Types::Of(&[&[INTEGER], &[FRACTION], &[TEXT]]),
+        in_tests: false,
+        body: sleep,
     },
-    &Function {
-        name: "exit",
-        summary: "Ends the script from anywhere; the dialplan goes on.",
-        params: &[],
-        returns: Returns::Never,
-        examples: &[example("exit()", "end")],
+    Builtin {
+        function: Function {
+            name: "exit",
+            summary: "Ends the script from anywhere; the dialplan goes on.",
+            params: &[param("value", Kind::Any, Need::Optional, "Any value; it is ignored.")],
+            returns: Returns::Never,
+            examples: &[example("exit()", "end")],
+        },
+        types: Types::Any,
+        in_tests: false,
+        body: exit,
     },
-    &Function {
-        name: "go_to",
-        summary: "Ends the script; the dialplan goes on at this place.",
-        params: &[
-            param("context", Kind::Name, Need::Required, "Context; whether it exists is not checked."),
-            param("extension", Kind::Name, Need::Default("s"), "Extension."),
-            param("priority", Kind::Name, Need::Default("1"), "Priority or label."),
-        ],
-        returns: Returns::Never,
-        examples: &[Example {
-            caller: "",
-            script: r#"go_to("support")"#,
-            sends: "SET CONTEXT \"support\"\nSET EXTENSION \"s\"\nSET PRIORITY \"1\"",
-            reply: "200 result=0\n200 result=0\n200 result=0",
-            value: "end",
-        }],
+    Builtin {
+        function: Function {
+            name: "go_to",
+            summary: "Ends the script; the dialplan goes on at this place.",
+            params: &[
+                param("context", Kind::Name, Need::Required, "Context; whether it exists is not checked."),
+                param("extension", Kind::Name, Need::Default("s"), "Extension."),
+                param("priority", Kind::Name, Need::Default("1"), "Priority or label."),
+            ],
+            returns: Returns::Never,
+            examples: &[Example {
+                caller: "",
+                script: r#"go_to("support")"#,
+                sends: "SET CONTEXT \"support\"\nSET EXTENSION \"s\"\nSET PRIORITY \"1\"",
+                reply: "200 result=0\n200 result=0\n200 result=0",
+                value: "end",
+            }],
+        },
+        types: Types::Any,
+        in_tests: false,
+        body: go_to,
     },
-    &Function {
-        name: "to_number",
-        summary: "Makes a whole number of a text such as the digits a caller entered.",
-        params: &[
-            param("text", Kind::Text, Need::Required, "Text, number or `()`."),
-            param("otherwise", Kind::Otherwise, Need::Optional, "What to give instead of `()`."),
-        ],
-        returns: gives(Type::NumberOrUnit, "an integer; `()` for `()`, an empty text, `12*` and more than 18 digits"),
-        examples: &[
-            example(r#"to_number("0412")"#, "412"),
-            example(r#"to_number("12*")"#, "()"),
-            example(r#"to_number("", 0)"#, "0"),
-        ],
+    Builtin {
+        function: Function {
+            name: "to_number",
+            summary: "Converts a text such as the digits of a caller to a whole number.",
+            params: &[
+                param("text", Kind::Text, Need::Required, "Text, number or `()`."),
+                param("otherwise", Kind::Otherwise, Need::Optional, "Value to return instead of `()`."),
+            ],
+            returns: gives(
+                Type::NumberOrUnit,
+                "an integer; `()` for `()`, an empty text, `12*` and more than 18 digits",
+            ),
+            examples: &[
+                example(r#"to_number("0412")"#, "412"),
+                example(r#"to_number("12*")"#, "()"),
+                example(r#"to_number("", 0)"#, "0"),
+            ],
+        },
+        types: Types::Any,
+        in_tests: true,
+        body: to_number,
     },
-    &Function {
-        name: "random",
-        summary: "Draws a number: a whole one between two, both included, or one from 0.0 up to 1.0.",
-        params: &[
-            param("least", Kind::INT, Need::Optional, "The least number."),
-            param("most", Kind::INT, Need::Optional, "The largest number."),
-        ],
-        returns: gives(Type::Number, "a number"),
-        examples: &[example("random(7, 7)", "7")],
+    Builtin {
+        function: Function {
+            name: "random",
+            summary: "Returns a random number: a whole one between two, both included, or one from 0.0 up to 1.0.",
+            params: &[
+                param("least", Kind::INT, Need::Optional, "Smallest number."),
+                param("most", Kind::INT, Need::Optional, "Largest number."),
+            ],
+            returns: gives(Type::Number, "a number"),
+            examples: &[example("random(7, 7)", "7")],
+        },
+        types: Types::Of(&[&[], &[INTEGER, INTEGER]]),
+        in_tests: true,
+        body: random,
     },
-    &Function {
-        name: "choose",
-        summary: "Draws one element of an array.",
-        params: &[param("array", Kind::Text, Need::Required, "Array with at least one element.")],
-        returns: returns("the element"),
-        examples: &[example("choose([5])", "5")],
+    Builtin {
+        function: Function {
+            name: "choose",
+            summary: "Returns a random element of an array.",
+            params: &[param("array", Kind::Text, Need::Required, "Array with at least one element.")],
+            returns: returns("the element"),
+            examples: &[example("choose([5])", "5")],
+        },
+        types: Types::Of(&[&[ARRAY]]),
+        in_tests: true,
+        body: choose,
     },
-    &Function {
-        name: "shuffle",
-        summary: "Puts the elements of an array in random order.",
-        params: &[param("array", Kind::Text, Need::Required, "Array, which is changed.")],
-        returns: returns("the array"),
-        examples: &[example("shuffle([5])", "[5]")],
+    Builtin {
+        function: Function {
+            name: "shuffle",
+            summary: "Puts the elements of an array in random order.",
+            params: &[param("array", Kind::Text, Need::Required, "Array, which is changed.")],
+            returns: returns("the array"),
+            examples: &[example("shuffle([5])", "[5]")],
+        },
+        types: Types::Method(&[ARRAY]),
+        in_tests: true,
+        body: shuffle,
     },
-    &Function {
-        name: "elapsed",
-        summary: "Tells the seconds since the script began.",
-        params: &[],
-        returns: gives(Type::Number, "a number with a fraction"),
-        examples: &[example("sleep(2); elapsed()", "2.0")],
+    Builtin {
+        function: Function {
+            name: "elapsed",
+            summary: "Returns the seconds since the script began.",
+            params: &[],
+            returns: gives(Type::Number, "a number with a fraction"),
+            examples: &[example("sleep(2); elapsed()", "2.0")],
+        },
+        types: Types::Any,
+        in_tests: false,
+        body: elapsed,
     },
-    &Function {
-        name: "now",
-        summary: "Tells the time in seconds since the Unix epoch, as the `say_*` functions take it.",
-        params: &[],
-        returns: gives(Type::Number, "an integer"),
-        examples: &[example("let t = now(); sleep(2); now() - t", "2")],
+    Builtin {
+        function: Function {
+            name: "now",
+            summary: "Returns the time in seconds since the Unix epoch, as the `say_*` functions take it.",
+            params: &[],
+            returns: gives(Type::Number, "an integer"),
+            examples: &[example("let t = now(); sleep(2); now() - t", "2")],
+        },
+        types: Types::Any,
+        in_tests: true,
+        body: now,
     },
-    &Function {
-        name: "date",
-        summary: "Splits a time into its parts.",
-        params: &[
-            param("epoch", Kind::INT, Need::Optional, "Seconds since the Unix epoch; now if left out."),
-            param("zone", Kind::Name, Need::Optional, "Time zone, such as `Europe/Berlin`; the server's if left out."),
-        ],
-        returns: returns("`#{ year, month, day, hour, minute, second, weekday }`, with Monday as 1"),
-        examples: &[example(r#"date(1210498014, "UTC").weekday"#, "7")],
+    Builtin {
+        function: Function {
+            name: "date",
+            summary: "Splits a time into its parts.",
+            params: &[
+                param("epoch", Kind::INT, Need::Optional, "Seconds since the Unix epoch; now if left out."),
+                param(
+                    "zone",
+                    Kind::Name,
+                    Need::Optional,
+                    "Time zone, such as `Europe/Berlin`; the server's if left out.",
+                ),
+            ],
+            returns: returns("`#{ year, month, day, hour, minute, second, weekday }`, with Monday as 1"),
+            examples: &[example(r#"date(1210498014, "UTC").weekday"#, "7")],
+        },
+        types: Types::Any,
+        in_tests: true,
+        body: date,
     },
-    &Function {
-        name: "caller",
-        summary: "Tells the caller's number.",
-        params: &[param("otherwise", Kind::Otherwise, Need::Optional, "What to give instead of `()`.")],
-        returns: gives(Type::TextOrUnit, "a text; `()` when it is withheld"),
-        examples: &[example(r#"caller("nobody")"#, r#""nobody""#)],
+    Builtin {
+        function: Function {
+            name: "caller",
+            summary: "Returns the caller's number.",
+            params: &[param("otherwise", Kind::Otherwise, Need::Optional, "Value to return instead of `()`.")],
+            returns: gives(Type::TextOrUnit, "a text; `()` when it is withheld"),
+            examples: &[example(r#"caller("nobody")"#, r#""nobody""#)],
+        },
+        types: Types::Any,
+        in_tests: false,
+        body: caller,
     },
-    &Function {
-        name: "app_text",
-        summary: "Quotes a text for an argument of `exec`, so that its commas do not part arguments.",
-        params: &[param("text", Kind::Text, Need::Required, "The text.")],
-        returns: returns("the text in quotes"),
-        examples: &[example(r#"app_text("one, two")"#, r#""\"one, two\"""#)],
+    Builtin {
+        function: Function {
+            name: "app_text",
+            summary: "Quotes a text for an argument of `exec`, so that its commas don't separate arguments.",
+            params: &[param("text", Kind::Text, Need::Required, "The text.")],
+            returns: returns("the text in quotes"),
+            examples: &[example(r#"app_text("one, two")"#, r#""\"one, two\"""#)],
+        },
+        types: Types::Any,
+        in_tests: true,
+        body: app_text,
     },
 ];
 
-/// Registers the commands and what goes with them.
+/// The declarations in the table.
+static DECLARED: [&Function; TABLE.len()] = {
+    let mut declared = [&TABLE[0].function; TABLE.len()];
+    let mut n = 1;
+    while n < TABLE.len() {
+        declared[n] = &TABLE[n].function;
+        n += 1;
+    }
+    declared
+};
+
+/// The host's functions beside the commands, for the reference and the checker.
+pub static BUILTINS: &[&Function] = &DECLARED;
+
+/// Whether tests of scripts have this function of the host too.
+pub(crate) fn is_in_tests_too(name: &str) -> bool {
+    TABLE.iter().any(|builtin| builtin.in_tests && builtin.function.name == name)
+}
+
+/// Registers what scripts have without questions and menus: the commands, the host's functions, and Rhai's functions
+/// that behave differently here.
 pub(crate) fn add_core(module: &mut Module) {
     add_commands(module);
-    add_to_calls(module);
-    add_to_tests_too(module);
+    for builtin in &TABLE {
+        builtin.add(module);
+    }
+    add_replacements(module);
 }
 
-/// What only a call has.
-fn add_to_calls(module: &mut Module) {
-    let (int, float, text) = (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>());
-    for kind in [int, float] {
-        add_typed(module, "sleep", &[kind], sleep);
-    }
-    add_typed(module, "sleep", &[text], sleep);
-    for arity in 0..=1 {
-        add(module, "exit", arity, |context, _| Err(Call::of(context)?.exit()));
-        add(module, "caller", arity, |context, args| {
-            let number = Call::of(context)?.with_session(|session| {
-                let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
-                number.map(Cow::into_owned)
-            })?;
-            Ok(number.map_or_else(|| otherwise(args, 0), Dynamic::from))
-        });
-    }
-    for arity in 1..=3 {
-        add(module, "go_to", arity, go_to);
-    }
-    add(module, "elapsed", 0, |context, _| {
-        let elapsed = Call::of(context)?.with_session(|session| session.script_now() - session.began())?;
-        Ok(elapsed.as_secs_f64().into())
-    });
-}
-
-/// What the tests of scripts have as well.
+/// Registers the part of it that tests of scripts have too.
 pub(crate) fn add_to_tests_too(module: &mut Module) {
+    for builtin in TABLE.iter().filter(|builtin| builtin.in_tests) {
+        builtin.add(module);
+    }
+    add_replacements(module);
+}
+
+impl Builtin {
+    fn add(&self, module: &mut Module) {
+        let (name, body) = (self.function.name, self.body);
+        let ids = |types: &[RhaiType]| types.iter().map(|id| id()).collect::<Vec<_>>();
+        match self.types {
+            Types::Any => self.function.arities().for_each(|arity| add(module, name, arity, body)),
+            Types::Of(lists) => lists.iter().for_each(|types| add_typed(module, name, &ids(types), body)),
+            Types::Method(types) => {
+                let func = Shared::new(move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
+                    body(&context.ok_or("called without a context")?, args)
+                });
+                FuncRegistration::new(name).in_global_namespace().set_into_module_raw(
+                    module,
+                    ids(types),
+                    RhaiFunc::Method { func, has_context: true, is_pure: false, is_volatile: true },
+                );
+            }
+        }
+    }
+}
+
+/// Registers Rhai's functions that behave differently here.
+fn add_replacements(module: &mut Module) {
     bounded::add_all(module);
-    let (int, float, text, unit) =
-        (TypeId::of::<INT>(), TypeId::of::<FLOAT>(), TypeId::of::<ImmutableString>(), TypeId::of::<()>());
-    for arity in 1..=2 {
-        add(
-            module,
-            "to_number",
-            arity,
-            |_, args| Ok(number(args[0]).map_or_else(|| otherwise(args, 1), Dynamic::from)),
-        );
-    }
-    add(module, "random", 0, |context, _| Ok(Call::of(context)?.random().random_range(0.0..1.0).into()));
-    add_typed(module, "random", &[int, int], |context, args| {
-        let (least, most) = (integer(args[0]), integer(args[1]));
-        if least > most {
-            let message = format!("random: {least} to {most} holds no number");
-            return Err(wrong(context, &message, "random: there is no number between the two"));
-        }
-        Ok(Call::of(context)?.random().random_range(least..=most).into())
-    });
-    add_typed(module, "choose", &[TypeId::of::<Array>()], |context, args| {
-        let array = args[0].read_lock::<Array>().map(|array| array.clone()).unwrap_or_default();
-        if array.is_empty() {
-            let message = "choose: the array is empty";
-            return Err(wrong(context, message, message));
-        }
-        let at = Call::of(context)?.random().random_range(0..array.len());
-        Ok(array[at].clone())
-    });
-    FuncRegistration::new("shuffle").in_global_namespace().set_into_module(module, shuffle);
-    add(module, "now", 0, |context, _| Ok(unix(&Call::of(context)?)?.into()));
-    for arity in 0..=2 {
-        add(module, "date", arity, date);
-    }
-    // Rhai's tell the text in their errors, which a script may catch and pass on.
+    add_parsers(module);
+    add_print(module);
+    add_comparisons(module);
+}
+
+/// Registers functions that read numbers. Rhai's errors quote the text, which a script may catch and pass on.
+fn add_parsers(module: &mut Module) {
     let register = |name: &str| FuncRegistration::new(name).in_global_namespace();
     register("parse_int")
         .set_into_module(module, |context: NativeCallContext, text: &str| parse_int(&context, text, 10));
     register("parse_int")
         .set_into_module(module, |context: NativeCallContext, text: &str, radix: INT| parse_int(&context, text, radix));
     register("parse_float").set_into_module(module, |context: NativeCallContext, text: &str| {
-        let what = "parse_float: the text isn't a number";
-        text.trim().parse::<FLOAT>().map_err(|_| wrong(&context, &format!("{what}: {}", quoted(text, SHOWN)), what))
+        let message = "parse_float: the text isn't a number";
+        text.trim()
+            .parse::<FLOAT>()
+            .map_err(|_| wrong(&context, &format!("{message}: {}", quoted(text, SHOWN)), message))
     });
-    add(module, "app_text", 1, |context, args| {
-        let text = shown(args[0], LONG_LINE + 1);
-        if text.len() > LONG_LINE {
-            let what = format!("app_text: the text has more than {LONG_LINE} bytes");
-            return Err(wrong(context, &what, &what));
-        }
-        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-        Ok(format!("\"{text}\"").into())
-    });
-    let containers = [TypeId::of::<Array>(), TypeId::of::<Map>(), TypeId::of::<FnPtr>()];
-    let plain = [int, float, text, unit, TypeId::of::<bool>(), TypeId::of::<char>()];
-    for kind in plain.into_iter().chain(containers) {
-        add_typed(module, "print", &[kind], |context, args| {
+}
+
+/// Registers `print`, which notes where it stands: Rhai doesn't report it.
+fn add_print(module: &mut Module) {
+    let types = [
+        TypeId::of::<INT>(),
+        TypeId::of::<FLOAT>(),
+        TypeId::of::<ImmutableString>(),
+        TypeId::of::<()>(),
+        TypeId::of::<bool>(),
+        TypeId::of::<char>(),
+        TypeId::of::<Array>(),
+        TypeId::of::<Map>(),
+        TypeId::of::<FnPtr>(),
+    ];
+    for id in types {
+        add_typed(module, "print", &[id], |context, args| {
             if let Ok(call) = Call::of(context) {
-                call.state
-                    .prints_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+                call.state.note_print_place(context);
             }
             Ok(bounded::form(context, args[0].clone()).into())
         });
     }
-    // Rhai finds "5" == 5 false and () < 5 false without a word; here both are faults.
+}
+
+/// Registers comparisons that are mistakes. In Rhai `"5" == 5` and `() < 5` are false without an error.
+fn add_comparisons(module: &mut Module) {
+    let (text, unit) = (TypeId::of::<ImmutableString>(), TypeId::of::<()>());
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
-        for number in [int, float] {
-            add_typed(module, operator, &[text, number], |context, args| Err(compared(context, args)));
-            add_typed(module, operator, &[number, text], |context, args| Err(compared(context, args)));
-            if operator.starts_with(['<', '>']) {
-                add_typed(module, operator, &[unit, number], |context, args| Err(compared(context, args)));
-                add_typed(module, operator, &[number, unit], |context, args| Err(compared(context, args)));
+        let others = if operator.starts_with(['<', '>']) { &[text, unit][..] } else { &[text] };
+        for number in [TypeId::of::<INT>(), TypeId::of::<FLOAT>()] {
+            for &other in others {
+                add_typed(module, operator, &[other, number], |context, args| Err(compared(context, args)));
+                add_typed(module, operator, &[number, other], |context, args| Err(compared(context, args)));
             }
         }
     }
 }
 
-/// An error of a function: with the values that are not right, and without, for a call that has a secret.
-fn wrong(context: &NativeCallContext, message: &str, discreet: &str) -> Box<EvalAltResult> {
+/// Makes an error of a function: with the values that are wrong, and without, for a call that knows a secret.
+fn wrong(context: &NativeCallContext, message: &str, without_values: &str) -> Box<EvalAltResult> {
     match Call::of(context) {
-        Ok(call) => call.wrong(message, discreet),
+        Ok(call) => call.wrong(message, without_values),
         Err(_) => EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into(),
     }
 }
 
 fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT, Box<EvalAltResult>> {
     let Some(radix) = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix)) else {
-        let what = "parse_int: the radix must be between 2 and 36";
-        return Err(wrong(context, &format!("{what}, not {radix}"), what));
+        let message = "parse_int: the radix must be between 2 and 36";
+        return Err(wrong(context, &format!("{message}, not {radix}"), message));
     };
-    let what = "parse_int: the text isn't a whole number";
+    let message = "parse_int: the text isn't a whole number";
     INT::from_str_radix(text.trim(), radix)
-        .map_err(|_| wrong(context, &format!("{what}: {}", quoted(text, SHOWN)), what))
+        .map_err(|_| wrong(context, &format!("{message}: {}", quoted(text, SHOWN)), message))
 }
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
-    let shown = |value: &Dynamic| match super::convert::value(value) {
+    let shown = |operand: &Dynamic| match value(operand) {
         Value::Text(text) => format!("the text {}", quoted(&text, SHOWN)),
         Value::Nothing => "()".to_owned(),
-        _ => format!("the number {value}"),
+        _ => format!("the number {operand}"),
     };
-    let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
-    let kind = |value: &Dynamic| match super::convert::value(value) {
+    let kind = |operand: &Dynamic| match value(operand) {
         Value::Text(_) => "a text",
         Value::Nothing => "()",
         _ => "a number",
     };
+    let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
     wrong(
         context,
         &format!("{} compared with {}: {hint}", shown(args[0]), shown(args[1])),
@@ -295,16 +400,43 @@ fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltRe
     )
 }
 
-fn integer(value: &Dynamic) -> INT {
-    value.as_int().unwrap_or_default()
+fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let seconds = args[0].as_float().or_else(|_| args[0].as_int().map(to_float));
+    let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let Some(length) = length else {
+        let message = "sleep: `seconds` must be a number of seconds";
+        return Err(wrong(context, &format!("{message}, not {}", shown(args[0], SHOWN)), message));
+    };
+    Call::of(context)?.pause(length).map(|()| Dynamic::UNIT)
 }
 
-fn otherwise(args: &[&mut Dynamic], at: usize) -> Dynamic {
-    args.get(at).map_or(Dynamic::UNIT, |value| (*value).clone())
+#[expect(clippy::cast_precision_loss, reason = "no call sleeps long enough for it to matter")]
+fn to_float(seconds: INT) -> FLOAT {
+    seconds as FLOAT
 }
 
-/// The whole number a caller's digits make.
-fn number(value: &Dynamic) -> Option<INT> {
+fn exit(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
+    Err(Call::of(context)?.exit())
+}
+
+fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let call = Call::of(context)?;
+    let commands: [(_, Option<&str>); 3] =
+        [(&SET_CONTEXT, None), (&SET_EXTENSION, Some("s")), (&SET_PRIORITY, Some("1"))];
+    for (n, (command, default)) in commands.into_iter().enumerate() {
+        let given = args.get(n).map_or_else(|| Value::from(default.unwrap_or_default()), |arg| value(arg));
+        call.invoke(command, &[given])?;
+    }
+    Err(call.exit())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of all functions of the table")]
+fn to_number(_: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    Ok(whole_number(args[0]).map_or_else(|| fallback(args, 1), Dynamic::from))
+}
+
+/// Returns the whole number a caller's digits make.
+fn whole_number(value: &Dynamic) -> Option<INT> {
     if let Ok(number) = value.as_int() {
         return Some(number);
     }
@@ -314,53 +446,65 @@ fn number(value: &Dynamic) -> Option<INT> {
     (digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-fn unix(call: &Call) -> Result<INT, Box<EvalAltResult>> {
+/// Returns the argument a script gave for the case that there is no value.
+fn fallback(args: &[&mut Dynamic], at: usize) -> Dynamic {
+    args.get(at).map_or(Dynamic::UNIT, |value| (*value).clone())
+}
+
+fn random(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let call = Call::of(context)?;
+    let [least, most] = args else { return Ok(call.random().random_range(0.0..1.0).into()) };
+    let (least, most) = (least.as_int().unwrap_or_default(), most.as_int().unwrap_or_default());
+    if least > most {
+        let message = format!("random: there is no number from {least} to {most}");
+        return Err(call.wrong(&message, "random: `least` is greater than `most`"));
+    }
+    Ok(call.random().random_range(least..=most).into())
+}
+
+fn choose(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let call = Call::of(context)?;
+    let array = args[0].read_lock::<Array>().map(|array| array.clone()).unwrap_or_default();
+    if array.is_empty() {
+        let message = "choose: the array is empty";
+        return Err(call.wrong(message, message));
+    }
+    let at = call.random().random_range(0..array.len());
+    Ok(array[at].clone())
+}
+
+fn shuffle(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let call = Call::of(context)?;
+    let Some(mut array) = args[0].write_lock::<Array>() else { return Ok(Dynamic::UNIT) };
+    let mut random = call.random();
+    for last in (1..array.len()).rev() {
+        array.swap(last, random.random_range(0..=last));
+    }
+    Ok(array.clone().into())
+}
+
+fn elapsed(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
+    let elapsed = Call::of(context)?.with_session(|session| session.script_now() - session.began())?;
+    Ok(elapsed.as_secs_f64().into())
+}
+
+fn now(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
+    Ok(unix_time(&Call::of(context)?)?.into())
+}
+
+fn unix_time(call: &Call) -> Result<INT, Box<EvalAltResult>> {
     let now = call.with_session(|session| session.script_wall().since_epoch())?;
     Ok(INT::try_from(now.as_secs()).unwrap_or(INT::MAX))
-}
-
-fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
-    let seconds = args[0].as_float().or_else(|_| args[0].as_int().map(seconds));
-    let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let Some(length) = length else {
-        let what = "sleep: `seconds` must be a number of seconds";
-        return Err(wrong(context, &format!("{what}, not {}", shown(args[0], SHOWN)), what));
-    };
-    Call::of(context)?.pause(length).map(|()| Dynamic::UNIT)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no call sleeps for so many seconds that it matters")]
-fn seconds(seconds: INT) -> FLOAT {
-    seconds as FLOAT
-}
-
-fn go_to(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
-    let call = Call::of(context)?;
-    let place: [(_, Option<&str>); 3] = [(&SET_CONTEXT, None), (&SET_EXTENSION, Some("s")), (&SET_PRIORITY, Some("1"))];
-    for (n, (command, default)) in place.into_iter().enumerate() {
-        let given = args.get(n).map_or_else(|| Value::from(default.unwrap_or_default()), |arg| value(arg));
-        call.invoke(command, &[given])?;
-    }
-    Err(call.exit())
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
-fn shuffle(context: NativeCallContext, array: &mut Array) -> Result<Array, Box<EvalAltResult>> {
-    let call = Call::of(&context)?;
-    let mut chance = call.random();
-    for last in (1..array.len()).rev() {
-        array.swap(last, chance.random_range(0..=last));
-    }
-    Ok(array.clone())
 }
 
 fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let epoch = match args.first() {
         Some(epoch) => {
-            let what = "date: `epoch` must be an integer";
-            number(epoch).ok_or_else(|| wrong(context, &format!("{what}, not {}", shown(epoch, SHOWN)), what))?
+            let message = "date: `epoch` must be an integer";
+            let not = || wrong(context, &format!("{message}, not {}", shown(epoch, SHOWN)), message);
+            whole_number(epoch).ok_or_else(not)?
         }
-        None => unix(&Call::of(context)?)?,
+        None => unix_time(&Call::of(context)?)?,
     };
     let zone = match args.get(1) {
         Some(zone) => {
@@ -370,11 +514,11 @@ fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
         }
         None => jiff::tz::TimeZone::system(),
     };
-    let beyond = |_| {
-        let message = format!("date: {epoch} is no time of this calendar");
-        wrong(context, &message, "date: `epoch` is no time of this calendar")
+    let out_of_range = |_| {
+        let message = format!("date: {epoch} is outside the calendar, which ends with the year 9999");
+        wrong(context, &message, "date: `epoch` is outside the calendar, which ends with the year 9999")
     };
-    let time = jiff::Timestamp::from_second(epoch).map_err(beyond)?.to_zoned(zone);
+    let time = jiff::Timestamp::from_second(epoch).map_err(out_of_range)?.to_zoned(zone);
     let part = |number: i64| Value::Int(number);
     Ok(dynamic(Value::map([
         ("year", part(time.year().into())),
@@ -385,4 +529,42 @@ fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
         ("second", part(time.second().into())),
         ("weekday", part(time.weekday().to_monday_one_offset().into())),
     ])))
+}
+
+fn caller(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let number = Call::of(context)?.with_session(|session| {
+        let number = session.environment().get("agi_callerid").filter(|number| number != "unknown");
+        number.map(Cow::into_owned)
+    })?;
+    Ok(number.map_or_else(|| fallback(args, 0), Dynamic::from))
+}
+
+fn app_text(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
+    let text = shown(args[0], LONG_LINE + 1);
+    if text.len() > LONG_LINE {
+        let message = format!("app_text: the text is longer than {LONG_LINE} bytes");
+        return Err(wrong(context, &message, &message));
+    }
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!("\"{text}\"").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Language;
+
+    #[test]
+    fn functions_are_called_with_as_many_arguments_as_declared() {
+        let mut module = Module::new();
+        add_core(&mut module);
+        let reachable = Language::of(module, BUILTINS.to_vec(), |_| None).reachable();
+        for function in BUILTINS {
+            let counts: Vec<usize> =
+                reachable.iter().filter(|(name, _)| name == function.name).map(|(_, types)| types.len()).collect();
+            let declared = function.arities();
+            assert!(counts.contains(declared.start()) && counts.contains(declared.end()), "{}", function.name);
+            assert!(counts.iter().all(|count| declared.contains(count)), "{} takes {counts:?}", function.name);
+        }
+    }
 }

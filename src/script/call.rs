@@ -123,7 +123,7 @@ impl<'a> Call<'a> {
 
     /// An error that a script can catch: with the values that are wrong, and without, for a call that knows a secret.
     pub(crate) fn wrong(&self, message: &str, without_values: &str) -> Box<EvalAltResult> {
-        let message = self.state.raises(message, without_values.to_owned());
+        let message = self.state.note_raised(message, without_values.to_owned());
         EvalAltResult::ErrorRuntime(message.into(), self.context.call_position()).into()
     }
 
@@ -136,7 +136,7 @@ impl<'a> Call<'a> {
                 EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
             }
             Error::Refused(refusal) => {
-                let message = self.state.raises(&refusal.message, refusal.discreet());
+                let message = self.state.note_raised(&refusal.message, refusal.discreet());
                 let refusal = Refusal { message, ..refusal };
                 EvalAltResult::ErrorRuntime(caught(refusal, self.context, position), position).into()
             }

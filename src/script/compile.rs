@@ -1,4 +1,4 @@
-//! Scripts, compiled with all they import.
+//! Scripts, compiled with everything they import.
 
 use super::coverage::Coverage;
 use super::fault::{Fault, Source};
@@ -11,7 +11,7 @@ use rhai::AST;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A script, compiled and checked, with all it imports. Cheap to share between calls.
+/// A compiled script, with everything it imports. Any number of calls share it.
 #[derive(Debug)]
 pub struct Script {
     pub(crate) name: String,
@@ -19,21 +19,24 @@ pub struct Script {
     pub(crate) ast: AST,
     pub(crate) modules: Arc<Modules>,
     pub(crate) sources: Arc<[Source]>,
-    /// What it imports at its top: path and name.
+    /// The imports at its top level: path and name.
     pub(crate) imports: Vec<(String, String)>,
-    /// How many parameters its `on_hangup` has; `None` without one.
+    /// How many parameters its `on_hangup` has; `None` if it has no `on_hangup`.
     pub(crate) on_hangup: Option<usize>,
     pub(crate) coverage: Option<Arc<Coverage>>,
     /// The table of phrases beside it.
     pub(crate) phrases: Option<Arc<Phrases>>,
 }
 
-/// Why there is no script.
+/// The reason a script cannot be loaded.
+///
+/// `{:#}` writes it together with its cause.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum LoadError {
-    /// There is no such file, or it cannot be read.
+    /// The file doesn't exist or cannot be read.
     Missing(PathBuf, std::io::Error),
-    /// It, or something it imports, is not right.
+    /// The script, or one it imports, has an error.
     Fault(Box<Fault>),
 }
 
@@ -42,30 +45,42 @@ impl std::fmt::Display for LoadError {
         match self {
             Self::Missing(path, error) if error.kind() == std::io::ErrorKind::NotFound => {
                 write!(f, "no script {}", path.display())?;
-                // Where it was looked for, if whoever looked said so.
+                // The folders that were searched, if the error lists them.
                 error.get_ref().map_or(Ok(()), |places| write!(f, ": {places}"))
             }
-            Self::Missing(path, error) => write!(f, "cannot read the script {}: {error}", path.display()),
+            Self::Missing(path, error) => {
+                write!(f, "cannot read the script {}", path.display())?;
+                if f.alternate() { write!(f, ": {error}") } else { Ok(()) }
+            }
             Self::Fault(fault) => fault.fmt(f),
         }
     }
 }
 
-impl std::error::Error for LoadError {}
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Missing(_, error) if error.kind() != std::io::ErrorKind::NotFound => Some(error),
+            // The message says it all.
+            Self::Missing(..) => None,
+            Self::Fault(fault) => fault.source(),
+        }
+    }
+}
 
 impl Script {
     /// Compiles a script that imports nothing.
     ///
     /// # Errors
-    /// The text is no script: what is wrong, and where.
+    /// The text isn't a valid script.
     pub fn compile(name: &str, text: &str, language: &Language) -> Result<Self, Box<Fault>> {
         Self::build(name, text, None, &mut Disk, language)
     }
 
-    /// Reads and compiles a script and all it imports: files beside it, and below `folder`.
+    /// Reads and compiles a script and everything it imports: files beside it and below `folder`.
     ///
     /// # Errors
-    /// There is no such file, or the text is no script.
+    /// The file cannot be read, or the script or one it imports isn't valid.
     pub fn load(path: &Path, folder: Option<&Path>, language: &Language) -> Result<Self, LoadError> {
         Self::load_from(&mut Disk, path, folder, language)
     }
@@ -124,28 +139,28 @@ impl Script {
         Ok(())
     }
 
-    /// Whether it is made of the same texts.
+    /// Whether both are made of the same texts.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.sources == other.sources && self.phrases == other.phrases
     }
 
-    /// Notes which of its lines run, from now on.
+    /// Begins to record which of its lines run.
     pub fn cover(&mut self, language: &Language) -> Arc<Coverage> {
         Arc::clone(self.coverage.insert(Coverage::new(&self.sources, language)))
     }
 
-    /// The path it was read from, or the name it was given.
+    /// Returns the path it was read from, or the name it was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The scripts it consists of, path and text as they were compiled: the one called first, then what it imports.
+    /// Returns the scripts it is made of, path and text as they were compiled: the script itself, then its imports.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         self.sources.iter().map(|source| (source.name.as_str(), source.text.as_str()))
     }
 
-    /// A short hash of its text, of all it imports and of its phrases.
+    /// Returns a short hash of its text, its imports and its phrases.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -154,7 +169,7 @@ impl Script {
 
 impl Drop for Script {
     fn drop(&mut self) {
-        // The values of imported scripts may be nested deep, and whoever drops the script may have little room.
+        // The values of imported scripts may be nested deeply, and the stack here may be small.
         let modules = std::mem::take(&mut self.modules);
         if !modules.is_empty() {
             stack::maybe_grow(|| drop(modules));
@@ -162,12 +177,12 @@ impl Drop for Script {
     }
 }
 
-/// A short hash of these texts: FNV-1a, the same on every machine and in every build. It tells versions apart, and is
-/// no seal.
+/// Returns a short hash of these texts: FNV-1a, the same on every machine and in every build. It distinguishes
+/// versions; it isn't cryptographic.
 fn version<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for text in texts {
-        // No text holds this byte, so that what moves from one text to the next counts.
+        // UTF-8 never has this byte, so text that moves from one file to the next changes the hash.
         for byte in text.bytes().chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

@@ -1,10 +1,10 @@
-//! Values of scripts as values of commands, and back.
+//! Converts values of scripts to values of commands, and back.
 
 use crate::command::Value;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use std::borrow::Cow;
 
-/// A script's value for a command.
+/// Converts a script's value to one for a command.
 pub(crate) fn value(dynamic: &Dynamic) -> Value {
     if let Ok(number) = dynamic.as_int() {
         return Value::Int(number);
@@ -34,11 +34,11 @@ pub(crate) fn value(dynamic: &Dynamic) -> Value {
 }
 
 thread_local! {
-    /// What most commands bring: no key.
+    /// The empty text, which most commands return since no key was pressed.
     static EMPTY: ImmutableString = ImmutableString::new();
 }
 
-/// A command's value for a script.
+/// Converts a command's value to one for a script.
 pub(crate) fn dynamic(value: Value) -> Dynamic {
     match value {
         Value::Nothing | Value::Other(_) => Dynamic::UNIT,

@@ -1,4 +1,4 @@
-//! Which lines of a script ran: for its tests.
+//! Records which lines of a script ran: for its tests.
 
 use super::fault::Source;
 use super::language::Language;
@@ -7,16 +7,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Which lines of a script, and of all it imports, ran in calls of it. Counts over all calls and threads.
+/// The lines of a script, and of everything it imports, that ran in its calls, over all calls and threads.
 #[derive(Debug)]
 pub struct Coverage {
     sources: Vec<Covered>,
 }
 
+/// The lines of one of the scripts.
 #[derive(Debug)]
 struct Covered {
     name: String,
-    /// The lines a statement begins in.
+    /// The lines in which a statement begins.
     lines: BTreeSet<usize>,
     /// A bit for each line that ran.
     ran: Box<[AtomicU64]>,
@@ -36,18 +37,18 @@ impl Coverage {
         Arc::new(Self { sources: sources.iter().map(covered).collect() })
     }
 
-    /// The scripts: the one called first, then what it imports.
+    /// Returns the names of the scripts: the one that was called, then those it imports.
     pub fn scripts(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(|source| source.name.as_str())
     }
 
-    /// The lines of a script that can run, from 1, and whether each did.
+    /// Returns the lines of a script that can run, counted from 1, and whether each did.
     pub fn lines(&self, script: &str) -> Vec<(usize, bool)> {
         let source = self.sources.iter().find(|source| source.name == script);
         source.map_or_else(Vec::new, |source| source.lines.iter().map(|&line| (line, source.has_run(line))).collect())
     }
 
-    /// How many lines ran. It grows only when a line runs for the first time.
+    /// Counts the lines that ran. The count grows only when a line runs for the first time.
     pub fn count(&self) -> usize {
         let ran = self.sources.iter().flat_map(|source| source.ran.iter());
         ran.map(|bits| bits.load(Relaxed).count_ones() as usize).sum()
@@ -58,7 +59,7 @@ impl Coverage {
         self.sources.iter().all(|source| source.lines.iter().all(|&line| source.has_run(line)))
     }
 
-    /// Lets an engine tell of the lines it runs.
+    /// Records the lines that this engine runs.
     #[expect(deprecated, reason = "`register_debugger` is marked volatile, not deprecated")]
     pub(crate) fn watch(self: &Arc<Self>, engine: &mut Engine) {
         let coverage = Arc::clone(self);
@@ -97,7 +98,7 @@ impl Covered {
     }
 }
 
-/// The lines of a script in which a statement begins.
+/// Returns the lines of a script in which a statement begins.
 fn lines(compiler: &Engine, text: &str) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
     let Ok(ast) = compiler.compile_with_scope(Language::scope(), text) else { return lines };

@@ -3,21 +3,21 @@
 use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Values kept in a call, at most one of each type, up to the end of the call.
+/// Values kept until the end of a call, at most one of each type.
 ///
-/// A function of an embedder keeps there what belongs to the call: a customer's record, a connection. Values are shared
-/// by reference, so no lock is held while they are used.
+/// A function of an embedder keeps whatever belongs to the call here: a customer's record, a connection. Values are
+/// shared by reference, so no lock is held while they are used.
 ///
 /// ```
 /// use agi_rhai::script::Extensions;
 /// use std::sync::atomic::{AtomicU32, Ordering};
 ///
 /// #[derive(Default)]
-/// struct Tries(AtomicU32);
+/// struct Attempts(AtomicU32);
 ///
 /// let extensions = Extensions::default();
-/// extensions.get_or_default::<Tries>().0.fetch_add(1, Ordering::Relaxed);
-/// assert_eq!(extensions.get::<Tries>().map(|tries| tries.0.load(Ordering::Relaxed)), Some(1));
+/// extensions.get_or_default::<Attempts>().0.fetch_add(1, Ordering::Relaxed);
+/// assert_eq!(extensions.get::<Attempts>().map(|attempts| attempts.0.load(Ordering::Relaxed)), Some(1));
 /// ```
 #[derive(Default)]
 pub struct Extensions(Mutex<Vec<Entry>>);
@@ -29,7 +29,7 @@ impl Extensions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a value, and returns the one of this type it replaces.
+    /// Keeps a value, and returns the value of this type that it replaces.
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         let mut entries = self.entries();
@@ -46,7 +46,7 @@ impl Extensions {
         kept?.downcast().ok()
     }
 
-    /// Returns the value of this type, which is made at the first use.
+    /// Returns the value of this type; the first use creates it.
     pub fn get_or_default<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         if let Some(kept) = self.get() {
             return kept;

@@ -1,4 +1,4 @@
-//! Faults: what is wrong in a script, where, and what would be right.
+//! Faults: errors in scripts, with their place and a hint.
 
 use super::language::Language;
 use super::shown::{short, shown};
@@ -7,41 +7,42 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
 use std::fmt;
 
-/// What a message takes of a script's value, in bytes.
+/// The most bytes of a script's value in a message.
 pub(crate) const MAX_MESSAGE: usize = 1000;
 
-/// The text of a script, kept for showing a fault in it.
+/// The text of a script, kept to show faults in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub name: String,
     pub text: String,
 }
 
-/// A mistake in a script, or a limit it ran into.
-#[derive(Clone, Debug)]
+/// An error in a script, or a limit the script has exceeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fault {
-    /// What is wrong.
+    /// The error.
     pub message: String,
-    /// What would be right, where that is known.
+    /// How to fix it, if that is known.
     pub hint: Option<String>,
     /// The script.
     pub script: String,
-    /// The line, from 1; 0 where it has none.
+    /// The line, counted from 1; 0 if there is none.
     pub line: usize,
-    /// The column in characters, from 1; 0 where it has none.
+    /// The column in characters, counted from 1; 0 if there is none.
     pub column: usize,
     /// The text of the line.
     pub source: String,
     /// The functions it was called from, innermost first: name, script, line.
     pub calls: Vec<(String, String, usize)>,
-    /// Message and hint with the values of the call, where `message` and `hint` do without: see [`Fault::in_full`].
+    /// The message and the hint with values, if `message` and `hint` are without: see [`Fault::in_full`].
     pub(crate) full: Option<(String, Option<String>)>,
 }
 
-/// What goes beside a message that tells no values.
+/// The hint of a message without values.
 const LEFT_OUT: &str = "values are left out, since the caller has answered a secret question";
 
-/// An error that a function of ours has raised: its text, and what may be told of it where no value may.
+/// An error raised by one of the host's functions: its text, with values and without.
 #[derive(Debug)]
 pub(crate) struct Raised {
     pub text: String,
@@ -49,7 +50,7 @@ pub(crate) struct Raised {
 }
 
 impl Fault {
-    /// A fault without a place in a script.
+    /// Returns a fault without a place in the script.
     #[must_use]
     pub fn new(script: &str, message: impl Into<String>) -> Self {
         Self {
@@ -64,11 +65,12 @@ impl Fault {
         }
     }
 
-    /// The fault with the values of the call, for the eyes of whoever made the call: a developer at the phone, a test.
+    /// Returns the fault with the values of the call. It is for whoever made the call: a developer at the phone, a
+    /// test.
     ///
-    /// Once a caller has answered a secret question, whatever a script computes may be made of the answer. From then
-    /// on a fault is told without values (`the text "4711" compared with the number 5` is `a text compared with a
-    /// number`), so that wherever it goes, into a log or to Asterisk, the secret does not go with it.
+    /// Once a caller has answered a secret question, any value of the script may be made from the answer. From then on
+    /// a fault is reported without values (`the text "4711" compared with the number 5` becomes `a text compared with a
+    /// number`), so that the secret doesn't reach a log, Asterisk, or wherever else the fault goes.
     #[must_use]
     pub fn in_full(mut self: Box<Self>) -> Box<Self> {
         if let Some((message, hint)) = self.full.take() {
@@ -77,24 +79,24 @@ impl Fault {
         self
     }
 
-    /// Lets the fault tell this instead, and this in full.
-    pub(crate) fn told_as(&mut self, (message, hint): (String, Option<String>)) {
+    /// Replaces the message and the hint by ones without values. [`Fault::in_full`] brings the present ones back.
+    pub(crate) fn hide_values(&mut self, (message, hint): (String, Option<String>)) {
         let hint = hint.map_or_else(|| LEFT_OUT.to_owned(), |hint| format!("{hint}; {LEFT_OUT}"));
         let message = std::mem::replace(&mut self.message, message);
         self.full = Some((message, self.hint.replace(hint)));
     }
 
-    /// What became of a panic: who panicked, and with which words.
+    /// Returns the fault of a panic, with its message.
     pub(crate) fn of_panic(script: &str, who: &str, panic: &(dyn std::any::Any + Send)) -> Box<Self> {
-        let what = panic.downcast_ref::<String>().map(String::as_str);
-        let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Box::new(Self::new(script, format!("{who} panicked: {what}")))
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Box::new(Self::new(script, format!("{who} panicked: {message}")))
     }
 
-    /// The same without those words: they may hold values of the call.
+    /// Returns the fault of a panic without its message, which may contain values of the call.
     pub(crate) fn of_discreet_panic(script: &str, who: &str, panic: &(dyn std::any::Any + Send)) -> Box<Self> {
         let mut fault = Self::of_panic(script, who, panic);
-        fault.told_as((format!("{who} panicked"), None));
+        fault.hide_values((format!("{who} panicked"), None));
         fault
     }
 
@@ -107,8 +109,8 @@ impl Fault {
         self
     }
 
-    /// Places a fault that has no place: in this line of this script, or nowhere if that is line 0.
-    pub(crate) fn stands_at(&mut self, script: String, line: usize, sources: &[Source]) {
+    /// Gives a fault without a place this one. Line 0 is no place.
+    pub(crate) fn place_at(&mut self, script: String, line: usize, sources: &[Source]) {
         if self.line == 0 && line > 0 {
             let source = sources.iter().find(|source| source.name == script);
             source
@@ -120,21 +122,22 @@ impl Fault {
         }
     }
 
-    /// Places a fault that has no place where this function of the script begins.
-    pub(crate) fn stands_at_least_in(&mut self, function: &str, sources: &[Source]) {
+    /// Gives a fault without a place the line in which this function of the script begins.
+    pub(crate) fn place_at_function(&mut self, function: &str, sources: &[Source]) {
         let begins =
             |line: &str| line.split_once("fn ").is_some_and(|(_, rest)| rest.trim_start().starts_with(function));
         if let Some(source) = sources.first()
             && let Some(line) = source.text.lines().position(begins)
         {
-            self.stands_at(source.name.clone(), line + 1, sources);
+            self.place_at(source.name.clone(), line + 1, sources);
         }
     }
 
-    /// Places a data race Rhai tells no place of: `argument #1 of function 'for_each'`. Without doubt where the script
-    /// calls that function once, else at the first call, and the others are named.
-    pub(crate) fn stands_at_call(&mut self, ast: &AST, what: &str, sources: &[Source]) {
-        let Some(name) = what.split('\'').nth(1) else { return };
+    /// Gives a data race without a place the line of the call that `race` names, such as `argument #1 of function
+    /// 'for_each'`. If the script calls that function several times, it is the first call, and the message lists the
+    /// others.
+    pub(crate) fn place_at_call(&mut self, ast: &AST, race: &str, sources: &[Source]) {
+        let Some(name) = race.split('\'').nth(1) else { return };
         let mut lines = Vec::new();
         ast.walk(&mut |nodes| {
             if let Some(ASTNode::Expr(Expr::FnCall(call, place) | Expr::MethodCall(call, place))) = nodes.last()
@@ -146,13 +149,14 @@ impl Fault {
         });
         lines.dedup();
         let Some((first, others)) = lines.split_first() else { return };
-        self.stands_at(self.script.clone(), *first, sources);
+        self.place_at(self.script.clone(), *first, sources);
         if !others.is_empty() {
             let others: Vec<String> = others.iter().map(ToString::to_string).collect();
             self.message = format!("{} (or in line {})", self.message, others.join(", "));
         }
     }
 
+    /// Returns the fault of an error at compiling.
     pub(crate) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {
         let (message, hint) = match error.err_type() {
             rhai::ParseErrorType::VariableUndefined(name) => (
@@ -170,7 +174,7 @@ impl Fault {
             }
             other => {
                 let map = matches!(other, rhai::ParseErrorType::MissingToken(_, why) if why.contains("object map literal"));
-                let hint = "names in a map that are no words stand in quotes, and commas between its entries: #{ \"1\": 5 }";
+                let hint = "put commas between the entries of a map, and names that aren't words in quotes: #{ \"1\": 5 }";
                 (other.to_string(), map.then(|| hint.to_owned()))
             }
         };
@@ -178,11 +182,12 @@ impl Fault {
         Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
     }
 
+    /// Returns the fault of an error at running.
     pub(crate) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
-        // Rhai tells no place of some errors: then it is that of the call they came out of.
+        // Some of Rhai's errors have no place. They get the place of the call they came from.
         let mut called = (script.clone(), Position::NONE);
         loop {
             match error {
@@ -217,8 +222,8 @@ impl Fault {
         Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
     }
 
-    /// The fault of this error as it is told where the caller has answered a secret question. `raised` is the last
-    /// error of a function of ours.
+    /// Hides the values of this error's fault, since the caller has answered a secret question. `raised` is the last
+    /// error of one of the host's functions.
     pub(crate) fn discreetly(
         mut self: Box<Self>,
         error: &EvalAltResult,
@@ -227,8 +232,7 @@ impl Fault {
     ) -> Box<Self> {
         let before = self.source.char_indices().nth(self.column.saturating_sub(1));
         let here = before.map_or("", |(at, _)| &self.source[at..]);
-        let told = explain_discreetly(error.unwrap_inner(), language, here, raised);
-        self.told_as(told);
+        self.hide_values(explain_discreetly(error.unwrap_inner(), language, here, raised));
         if let (Some(raised), Some((message, _))) = (raised, &mut self.full)
             && *message == raised.discreet
         {
@@ -237,20 +241,20 @@ impl Fault {
         self
     }
 
-    /// As [`render`](Self::render), for a log whose level says already that it is an error.
+    /// Returns the fault as [`render`](Self::render) does, without `error:`: for a log that has a level of its own.
     #[must_use]
     pub fn report(&self) -> String {
         let rendered = self.render(false);
         rendered.strip_prefix("error: ").map(str::to_owned).unwrap_or(rendered)
     }
 
-    /// The fault with its line of source and a caret below it, over several lines.
+    /// Returns the fault on several lines, with the line of the script and a caret below the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         self.render_as(Level::ERROR, colour)
     }
 
-    /// The same for a place that is worth a look, and no fault.
+    /// Returns the same as a note: for a place that isn't an error.
     pub(crate) fn render_note(&self, colour: bool) -> String {
         self.render_as(Level::NOTE, colour)
     }
@@ -266,8 +270,8 @@ impl Fault {
     }
 }
 
-/// What is wrong, as rustc would show it: the title (how bad it is, the rule, the message), the script, what is marked
-/// in its line (line, column, width in characters), the functions it was called from, and what would be right.
+/// Returns an error as rustc would show it. It has a title (level, rule, message), the script, the part of a line that
+/// is marked (line, column, width in characters), the functions it was called from, and a hint.
 pub(crate) fn render(
     (level, rule, message): (Level<'static>, Option<&str>, &str),
     script: &str,
@@ -278,7 +282,7 @@ pub(crate) fn render(
     colour: bool,
 ) -> String {
     let (message, script) = (printable(message), printable(script));
-    // One for one, so that what is marked stays where it is.
+    // One character for one, so that the marked part stays in its place.
     let source: String = source.chars().map(|c| if c != '\t' && is_hidden(c) { '\u{fffd}' } else { c }).collect();
     let source = source.as_str();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -311,7 +315,7 @@ pub(crate) fn render(
     renderer.render(&[report])
 }
 
-/// In one line: `game.rhai:12:5: what is wrong; what would be right`.
+/// Writes the fault on one line: `game.rhai:12:5: message; hint`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(&self.script))?;
@@ -347,25 +351,26 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
                 let types = if types.is_empty() { String::new() } else { format!(" for {types}") };
                 return (format!("no function `{name}`{types}"), hint);
             }
-            (format!("`{name}` does not go with {types}"), None)
+            (format!("`{name}` doesn't work with {types}"), None)
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
         EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
         EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, MAX_MESSAGE), None),
         EvalAltResult::ErrorStackOverflow(_) => (
-            "functions call each other too deep".to_owned(),
-            Some("a function that calls itself has to end at some time; the limit is 64 calls deep".to_owned()),
+            "functions call each other too deeply".to_owned(),
+            Some("a function that calls itself must stop at some point; the limit is 64 nested calls".to_owned()),
         ),
         EvalAltResult::ErrorDataRace(what, _) => (
             format!("{what} is in use: the function that runs this closure is about to change it"),
             Some(
-                "a copy first: `let list = state.list; list.for_each(..)` may change `state` in the closure".to_owned(),
+                "work on a copy: with `let list = state.list; list.for_each(..)` the closure may change `state`"
+                    .to_owned(),
             ),
         ),
         EvalAltResult::ErrorDataTooLarge(what, _) => {
             let hint = match what.as_str() {
-                "Length of string" => "the limit is that of one text, and of all texts of an array or map together",
-                _ => "the limit counts what is inside as well",
+                "Length of string" => "the limit applies to one text, and to all texts of an array or map together",
+                _ => "the limit also counts the elements of arrays and maps inside",
             };
             (format!("{what} is too large"), Some(hint.to_owned()))
         }
@@ -374,7 +379,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
         EvalAltResult::ErrorIndexNotFound(index, _) => (format!("Invalid index: {}", shown(index, MAX_MESSAGE)), None),
         other => {
             let mut text = short(other, MAX_MESSAGE);
-            // The place is told besides.
+            // The fault has the place already.
             if let Some(at) = text.rfind(" (line ") {
                 text.truncate(at);
             }
@@ -383,16 +388,16 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
     }
 }
 
-/// What is wrong, in words that are ours or stand in the script at that place (`here`), and in no others: nothing of it
-/// can come from what a caller typed. A kind of mistake that is not known here, of a newer Rhai say, is told by its
-/// place.
+/// Returns the message and the hint of an error without values. All words come from here or stand in the script at the
+/// place of the error (`here`), so none of them can come from a caller's keys. An unknown kind of error, from a newer
+/// Rhai for instance, is reported by its place alone.
 fn explain_discreetly(
     error: &EvalAltResult,
     language: &Language,
     here: &str,
     raised: Option<&Raised>,
 ) -> (String, Option<String>) {
-    let stands = |name: &str| {
+    let is_here = |name: &str| {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let rest = here.strip_prefix(name).filter(|_| !name.is_empty());
         rest.is_some_and(|rest| !name.ends_with(is_word) || !rest.starts_with(is_word))
@@ -402,7 +407,7 @@ fn explain_discreetly(
             let (name, types) = signature.rsplit_once(" (").unwrap_or((signature, ""));
             let types = types.strip_suffix(')').unwrap_or(types).split(", ").map(type_name).collect::<Vec<_>>();
             let types = types.join(", ");
-            if stands(name) {
+            if is_here(name) {
                 let known = EvalAltResult::ErrorFunctionNotFound(format!("{name} ({types})"), *position);
                 return explain(&known, language);
             }
@@ -410,7 +415,7 @@ fn explain_discreetly(
             format!("no such function{types}")
         }
         EvalAltResult::ErrorVariableNotFound(name, _) | EvalAltResult::ErrorAssignmentToConstant(name, _)
-            if stands(name) =>
+            if is_here(name) =>
         {
             return explain(error, language);
         }
@@ -427,34 +432,34 @@ fn explain_discreetly(
     (message, None)
 }
 
-/// What kind of mistake it is.
+/// Returns the kind of an error in words.
 const fn kind(error: &EvalAltResult) -> &'static str {
     match error {
         EvalAltResult::ErrorParsing(..) => "this cannot be compiled",
-        EvalAltResult::ErrorVariableExists(..) => "this variable is there already",
+        EvalAltResult::ErrorVariableExists(..) => "this variable already exists",
         EvalAltResult::ErrorForbiddenVariable(..) => "a variable cannot have this name",
         EvalAltResult::ErrorVariableNotFound(..) => "unknown variable",
         EvalAltResult::ErrorPropertyNotFound(..) | EvalAltResult::ErrorDotExpr(..) => "no such property",
-        EvalAltResult::ErrorIndexNotFound(..) => "nothing is kept under this index",
+        EvalAltResult::ErrorIndexNotFound(..) => "there is nothing at this index",
         EvalAltResult::ErrorModuleNotFound(..) => "no such script to import",
         EvalAltResult::ErrorUnboundThis(..) => "there is no `this` here",
-        EvalAltResult::ErrorIndexingType(..) => "this has no parts to be named by an index",
-        EvalAltResult::ErrorArrayBounds(..) => "an index beyond the array",
-        EvalAltResult::ErrorStringBounds(..) => "an index beyond the text",
-        EvalAltResult::ErrorBitFieldBounds(..) => "an index beyond the bits of a number",
-        EvalAltResult::ErrorFor(..) => "this cannot be gone through by `for`",
+        EvalAltResult::ErrorIndexingType(..) => "this value has no elements",
+        EvalAltResult::ErrorArrayBounds(..) => "the index is outside the array",
+        EvalAltResult::ErrorStringBounds(..) => "the index is outside the text",
+        EvalAltResult::ErrorBitFieldBounds(..) => "the index is outside the bits of a number",
+        EvalAltResult::ErrorFor(..) => "`for` cannot loop over this value",
         EvalAltResult::ErrorNonPureMethodCallOnConstant(..) | EvalAltResult::ErrorAssignmentToConstant(..) => {
             "a constant cannot be changed"
         }
-        EvalAltResult::ErrorArithmetic(..) => "this cannot be calculated: no number, too large, or divided by zero",
+        EvalAltResult::ErrorArithmetic(..) => "this cannot be calculated: not a number, too large, or divided by zero",
         EvalAltResult::ErrorTooManyVariables(..) => "too many variables",
         EvalAltResult::ErrorDataTooLarge(..) => "a text, array or map is too large",
         EvalAltResult::ErrorTerminated(..) => "the script was ended",
-        _ => "a mistake of another kind",
+        _ => "an error of another kind",
     }
 }
 
-/// A type's name, where it is one of the language.
+/// Returns the name of a type, if it is one of Rhai's own.
 fn type_name(name: &str) -> &'static str {
     const KNOWN: [&str; 14] = [
         "()",
@@ -488,7 +493,7 @@ fn thrown_discreetly(token: &Dynamic, raised: Option<&Raised>) -> String {
     }
 }
 
-/// The message of a thrown value: an uncaught refusal is a map that has one.
+/// Returns the message of a thrown value. An uncaught refusal is a map that has one.
 fn thrown(token: &Dynamic) -> String {
     if let Some(map) = token.read_lock::<Map>()
         && let Some(message) = map.get("message").or_else(|| map.get("error"))

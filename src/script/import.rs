@@ -1,4 +1,4 @@
-//! Imports: every script a script imports is compiled with it, so that no call sees torn modules.
+//! Imports: everything a script imports is compiled together with it, so that no call mixes old and new modules.
 
 use super::fault::{Fault, Source};
 use super::language::Language;
@@ -15,26 +15,27 @@ use std::time::Duration;
 /// The modules of a script, by importer and path as written.
 pub(crate) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
-/// Imports may go this deep; each level takes some of the stack.
+/// How deep imports may be nested: each level takes some of the stack.
 pub(crate) const DEEPEST: usize = 64;
-/// So many scripts may be imported, counted once for every way to them: Rhai gives each its own list of all below it.
-const MOST: usize = 1_000;
-/// How long the top of an imported script may compute, as time of the processor. It has no call yet whose limits would
-/// hold, and an edit of it runs it once for each script that imports it.
-const COMPUTING: Duration = Duration::from_millis(100);
-/// The clock is looked at every so many operations.
+/// The most scripts a script may import. One that is imported in several ways counts for each, since Rhai gives every
+/// importer its own list of everything below it.
+const MAX_SCRIPTS: usize = 1_000;
+/// How long the top of an imported script may compute, in processor time. It has no call whose limits would apply, and
+/// an edit of it runs it once for each script that imports it.
+const MAX_COMPUTING: Duration = Duration::from_millis(100);
+/// Operations between two looks at the clock.
 const CHECK_EVERY: u64 = 64;
 
 /// Where scripts are read from.
 pub(crate) trait Files {
-    /// The bytes of a file.
+    /// Reads a file.
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Hears that an import was looked for here, where there is none: if one appears, it is the one to take.
+    /// Called where a file was searched for in vain: if one appears here, it is the one to import.
     fn missed(&mut self, path: &Path);
 }
 
-/// The files as they are.
+/// Reads files as they are on the disk.
 pub(crate) struct Disk;
 
 impl Files for Disk {
@@ -45,13 +46,13 @@ impl Files for Disk {
     fn missed(&mut self, _: &Path) {}
 }
 
-/// Where imports are looked for, and outside of which nothing is read.
+/// The folders in which imports are searched for. Nothing outside them is read.
 pub(crate) struct Places {
     folders: Vec<PathBuf>,
 }
 
-/// A file to import: the path it is known by, and the one it has without links.
-pub(crate) struct Found {
+/// A file to import: the path it is known by, and its path without links.
+pub(crate) struct ImportedFile {
     pub seen: PathBuf,
     pub real: PathBuf,
 }
@@ -61,14 +62,14 @@ impl Places {
         Self { folders: [Some(beside), folder].into_iter().flatten().map(Path::to_owned).collect() }
     }
 
-    /// The file an import means.
+    /// Returns the path of the file that is imported.
     pub fn file(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<PathBuf> {
         self.find(importer, path, files).map(|found| found.seen)
     }
 
-    /// The file behind an import: relative to its importer, where that is a link also to what it leads to, then to the
-    /// folders.
-    pub fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<Found> {
+    /// Finds the file that is imported: relative to its importer (if that is a link, also relative to its target), then
+    /// to the folders.
+    pub fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<ImportedFile> {
         let mut name = PathBuf::from(path);
         if name.extension().is_none_or(|extension| extension != "rhai") {
             name.as_mut_os_string().push(".rhai");
@@ -76,33 +77,33 @@ impl Places {
         let roots: Vec<PathBuf> = self.folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
         let linked = if importer.is_symlink() { importer.canonicalize().ok() } else { None };
         let beside = [Some(importer), linked.as_deref()].into_iter().flatten().filter_map(Path::parent);
-        for place in beside.chain(self.folders.iter().map(PathBuf::as_path)) {
-            let seen = place.join(&name);
-            // A pipe would be waited on for ever.
-            match seen.canonicalize() {
+        for folder in beside.chain(self.folders.iter().map(PathBuf::as_path)) {
+            let path = folder.join(&name);
+            // Only regular files: reading a pipe could wait for ever.
+            match path.canonicalize() {
                 Ok(real) if real.is_file() && roots.iter().any(|root| real.starts_with(root)) => {
-                    return Some(Found { seen: without_detours(seen, &real), real });
+                    return Some(ImportedFile { seen: without_detours(path, &real), real });
                 }
-                _ => files.missed(&seen),
+                _ => files.missed(&path),
             }
         }
         None
     }
 }
 
-/// The table of phrases beside a script: where that is a link, also beside what it leads to. Most have none, and pay
-/// for two looks at the disk.
+/// Finds the table of phrases beside a script (if that is a link, also beside its target). Most scripts have none,
+/// which costs two looks at the disk.
 pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
     let find = |script: &Path, files: &mut dyn Files| {
-        let seen = script.with_extension("phrases");
-        let beside = seen.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // As for imports, a link leads to nothing outside.
+        let path = script.with_extension("phrases");
+        let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // As for imports, no link may lead outside.
         let roots = || [Some(beside), folder].into_iter().flatten().filter_map(|root| root.canonicalize().ok());
-        let within = || seen.canonicalize().is_ok_and(|real| roots().any(|root| real.starts_with(root)));
-        if seen.is_file() && within() {
-            return Some(seen);
+        let is_inside = || path.canonicalize().is_ok_and(|real| roots().any(|root| real.starts_with(root)));
+        if path.is_file() && is_inside() {
+            return Some(path);
         }
-        files.missed(&seen);
+        files.missed(&path);
         None
     };
     let linked = |files: &mut dyn Files| {
@@ -112,23 +113,23 @@ pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn F
     find(script, files).or_else(|| linked(files))
 }
 
-/// `games/../lib/menu.rhai` is `lib/menu.rhai`, unless `games` is a link to somewhere else.
-fn without_detours(seen: PathBuf, real: &Path) -> PathBuf {
+/// Shortens `games/../lib/menu.rhai` to `lib/menu.rhai`, unless `games` is a link to somewhere else.
+fn without_detours(path: PathBuf, real: &Path) -> PathBuf {
     let mut short = PathBuf::new();
-    for part in seen.components() {
+    for part in path.components() {
         if part == Component::ParentDir && short.file_name().is_some() {
             short.pop();
         } else {
             short.push(part);
         }
     }
-    if short != seen && short.canonicalize().is_ok_and(|found| found == real) { short } else { seen }
+    if short != path && short.canonicalize().is_ok_and(|found| found == real) { short } else { path }
 }
 
 /// A script compiled to be imported.
-struct Made {
+struct Imported {
     module: Shared<Module>,
-    /// It, and all it imports, by every way.
+    /// How many scripts it is made of: itself, and every import in every way.
     count: usize,
 }
 
@@ -139,8 +140,8 @@ pub(crate) struct Loader<'a> {
     places: Option<Places>,
     files: &'a mut dyn Files,
     modules: Modules,
-    /// What has been compiled, by its name: read once, however many import it.
-    made: BTreeMap<String, Made>,
+    /// The imports compiled so far, by name. Each is read once, however many scripts import it.
+    compiled: BTreeMap<String, Imported>,
     sources: Vec<Source>,
     /// The scripts being compiled, to notice one that imports itself: name, and path without links.
     open: Vec<(String, PathBuf)>,
@@ -154,7 +155,7 @@ impl<'a> Loader<'a> {
             places,
             files,
             modules: Modules::new(),
-            made: BTreeMap::new(),
+            compiled: BTreeMap::new(),
             sources: Vec::new(),
             open: Vec::new(),
         }
@@ -164,13 +165,13 @@ impl<'a> Loader<'a> {
         (self.modules, self.sources)
     }
 
-    /// Compiles the script of this name, which is the path it was read from if it has one.
+    /// Compiles the script of this name. If the script was read from a file, the name is its path.
     pub fn compile(&mut self, name: &str, text: &str) -> Result<AST, Box<Fault>> {
         let real = Path::new(name).canonicalize().unwrap_or_else(|_| name.into());
         Ok(self.compile_file(name, real, text)?.0)
     }
 
-    /// Also tells how many scripts it consists of.
+    /// Compiles a script, and counts the scripts it is made of.
     fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<(AST, usize), Box<Fault>> {
         let text = plain(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
@@ -183,9 +184,9 @@ impl<'a> Loader<'a> {
         let mut count = 1;
         for (path, position) in imports(&ast) {
             count += self.import(name, path, position)?;
-            if count > MOST {
-                let error =
-                    EvalAltResult::ErrorRuntime(format!("it imports more than {MOST} scripts").into(), position);
+            if count > MAX_SCRIPTS {
+                let message = format!("the script imports more than {MAX_SCRIPTS} scripts");
+                let error = EvalAltResult::ErrorRuntime(message.into(), position);
                 return Err(Fault::of_error(name, &error, self.language, &self.sources));
             }
         }
@@ -199,40 +200,40 @@ impl<'a> Loader<'a> {
             Fault::of_error(importer, &error, self.language, sources)
         };
         let Some(path) = path else {
-            return Err(fault("what is imported must be a text in quotes".to_owned(), &self.sources));
+            return Err(fault("the path of an import must be a text in quotes".to_owned(), &self.sources));
         };
         let found = self.places.as_ref().and_then(|places| places.find(Path::new(importer), &path, self.files));
-        let Some(Found { seen, real }) = found else {
+        let Some(ImportedFile { seen: file, real }) = found else {
             return Err(fault(
-                format!(
-                    "no script {path:?} to import: it is looked for beside the script and below the scripts folder"
-                ),
+                format!("no script {path:?} to import: searched beside the script and below the scripts folder"),
                 &self.sources,
             ));
         };
         if self.open.iter().any(|(_, open)| *open == real) {
             let open: Vec<&str> = self.open.iter().map(|(name, _)| name.as_str()).chain([path.as_str()]).collect();
             let chain = open.join(" -> ");
-            return Err(fault(format!("scripts that import each other in a circle: {chain}"), &self.sources));
+            return Err(fault(format!("scripts import each other in a circle: {chain}"), &self.sources));
         }
-        let name = seen.to_string_lossy().into_owned();
+        let name = file.to_string_lossy().into_owned();
         let key = (importer.to_owned(), path);
-        if let Some(Made { module, count }) = self.made.get(&name) {
+        if let Some(Imported { module, count }) = self.compiled.get(&name) {
             self.modules.insert(key, Shared::clone(module));
             return Ok(*count);
         }
         if self.open.len() > DEEPEST {
-            return Err(fault(format!("imports go more than {DEEPEST} scripts deep"), &self.sources));
+            return Err(fault(format!("imports are nested more than {DEEPEST} scripts deep"), &self.sources));
         }
         let text =
-            self.files.read(&seen).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
+            self.files.read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
         let (ast, count) = self.compile_file(&name, real, &crate::agi::text(&text))?;
         let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer())
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
         if let Some((exported, _)) = module.iter_var().find(|(_, value)| is_captured(value)) {
-            let what = "is captured by a closure, so that every call would share it";
             let mut fault = fault(
-                format!("`{exported}`, which {name} exports, {what}: export a function or a constant instead"),
+                format!(
+                    "{name} exports `{exported}`, which a closure has captured, so every call would share it: export a \
+                     function or a constant instead"
+                ),
                 &self.sources,
             );
             fault.hint = None;
@@ -240,11 +241,11 @@ impl<'a> Loader<'a> {
         }
         let module = Shared::new(module);
         self.modules.insert(key, Shared::clone(&module));
-        self.made.insert(name, Made { module, count });
+        self.compiled.insert(name, Imported { module, count });
         Ok(count)
     }
 
-    /// An engine to run the top of an imported script with.
+    /// Returns an engine that runs the top of an imported script.
     fn importer(&self) -> Engine {
         let mut engine = self.language.compiler();
         let limits = Limits::default();
@@ -256,24 +257,24 @@ impl<'a> Loader<'a> {
         engine.set_module_resolver(Resolver(Arc::new(self.modules.clone())));
         let stack = address_in_stack();
         let memory = self.language.memory.map(|memory| (memory.used, (memory.used)()));
-        let until = processor_time() + i64::try_from(COMPUTING.as_nanos()).unwrap_or(i64::MAX);
+        let until = processor_time() + i64::try_from(MAX_COMPUTING.as_nanos()).unwrap_or(i64::MAX);
         engine.on_progress(move |operations| {
-            let wrong = if stack.saturating_sub(address_in_stack()) > MAX_STACK {
-                "functions, blocks and operators are nested too deep".to_owned()
+            let exceeded = if stack.saturating_sub(address_in_stack()) > MAX_STACK {
+                "functions, blocks and operators are nested too deeply".to_owned()
             } else if memory.is_some_and(|(used, before)| used().saturating_sub(before) > limits.memory.cast_signed()) {
                 format!("it uses more than {} MiB of memory while it is imported", limits.memory / (1024 * 1024))
             } else if operations.is_multiple_of(CHECK_EVERY) && processor_time() > until {
-                format!("it computes for more than {} s while it is imported", COMPUTING.as_secs_f64())
+                format!("it computes for more than {} s while it is imported", MAX_COMPUTING.as_secs_f64())
             } else {
                 return None;
             };
-            Some(format!("{wrong}: an imported script may only define functions and constants").into())
+            Some(format!("{exceeded}: an imported script may only define functions and constants").into())
         });
         engine
     }
 }
 
-/// Whether a value is one that closures hold in common, or has one in it.
+/// Whether closures have captured a value, or one inside it.
 fn is_captured(value: &Dynamic) -> bool {
     if value.is_shared() {
         return true;
@@ -303,7 +304,8 @@ impl ModuleResolver for Resolver {
     }
 }
 
-/// Rhai takes neither a byte order mark nor `#!`; the line stays, so that lines keep their numbers.
+/// Removes what Rhai doesn't accept, a byte order mark and the text of a `#!` line. The line itself stays, so that the
+/// others keep their numbers.
 pub(crate) fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {
@@ -312,7 +314,7 @@ pub(crate) fn plain(text: &str) -> String {
     }
 }
 
-/// What a script imports: the path, if it is a literal text, and where.
+/// Returns the imports of a script: the path, if it is a literal text, and the place.
 fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode]| {
@@ -328,7 +330,7 @@ fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
     found
 }
 
-/// What a script imports at its top level: path and name.
+/// Returns the imports at the top level of a script: path and name.
 pub(crate) fn of_top_level(ast: &AST) -> Vec<(String, String)> {
     let import = |statement: &Stmt| match statement {
         Stmt::Import(import, _) => match &import.0 {

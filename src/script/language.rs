@@ -1,4 +1,4 @@
-//! The functions a script can call: shared by all calls, made once.
+//! The functions a script can call, made once and shared by all calls.
 
 use super::limits::Memory;
 use super::names::{VALUES, nearest};
@@ -13,8 +13,8 @@ use rhai::{
 use std::any::TypeId;
 
 rhai::def_package! {
-    /// Rhai's own functions, without those for blobs and bits, and without operators that are built in besides: every
-    /// start of the program pays for each.
+    /// Rhai's own functions, without those for blobs and bits, and without the operators that Rhai has built in as
+    /// well: every start of the program pays for each function.
     pub(crate) WordsPackage(lib) : LanguageCorePackage, BasicStringPackage, BasicIteratorPackage,
         BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage
     {
@@ -35,16 +35,16 @@ fn too_large(name: &str, x: INT) -> Box<EvalAltResult> {
     EvalAltResult::ErrorArithmetic(format!("{name}({x}) is too large for an integer"), Position::NONE).into()
 }
 
-/// All a script can say: shared by all calls, made once.
+/// The functions and variables of scripts. It is made once, and shared by all calls.
 #[derive(Clone)]
 pub struct Language {
     standard: Shared<Module>,
     modules: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
     commands: Table,
-    /// How memory is counted while scripts are compiled.
+    /// Counts memory while scripts are compiled.
     pub(crate) memory: Option<Memory>,
-    /// What to say of a function of another language.
+    /// Returns what is wrong with a function that only another language has, and what to write instead.
     hint_for_unavailable: fn(&str) -> Option<(String, String)>,
 }
 
@@ -55,8 +55,10 @@ impl std::fmt::Debug for Language {
 }
 
 impl Language {
-    /// Rhai's own functions, and those of this module, which these declare. `hint_for_unavailable` says of a function
-    /// that only another language has what is wrong with it, and what is right here.
+    /// Makes a language of Rhai's own functions and those of a module, which `functions` declares.
+    ///
+    /// `hint_for_unavailable` gets the name of a function this language lacks. If another language has it, it returns
+    /// what is wrong and what to write instead.
     pub(crate) fn of(
         module: Module,
         functions: Vec<&'static Function>,
@@ -72,22 +74,22 @@ impl Language {
         }
     }
 
-    /// What is wrong with a function that only another language has, and what is right here.
+    /// Returns what is wrong with a function that only another language has, and what to write instead.
     pub(crate) fn hint_for_unavailable(&self, name: &str) -> Option<(String, String)> {
         (self.hint_for_unavailable)(name)
     }
 
-    /// Adds functions of an embedder: a Rhai module of any functions. They are seen before those of the language.
+    /// Adds an embedder's functions, as a Rhai module. They go before the language's own of the same name.
     pub fn add(&mut self, module: impl Into<Shared<Module>>) {
         self.modules.push(module.into());
     }
 
-    /// Tells how much memory the thread holds that compiles a script, so that what an imported script makes is limited.
+    /// Sets how memory is counted on the thread that compiles scripts, so that imported scripts are limited too.
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = Some(memory);
     }
 
-    /// The commands that scripts can send.
+    /// Returns the commands that scripts can send.
     #[must_use]
     pub fn commands(&self) -> &Table {
         &self.commands
@@ -100,18 +102,18 @@ impl Language {
         self.commands.add(command);
     }
 
-    /// All functions that are declared: the commands and what goes with them.
+    /// Returns the declarations of all functions but Rhai's own and an embedder's.
     pub fn functions(&self) -> &[&'static Function] {
         &self.functions
     }
 
-    /// The function of this name.
+    /// Returns the declaration of the function with this name.
     pub fn function(&self, name: &str) -> Option<&'static Function> {
         self.functions.iter().copied().find(|function| function.name == name)
     }
 
-    /// Every function a script can reach, operators and properties included, with the types of its parameters: as the
-    /// engine knows them, so that a new version of Rhai is covered too.
+    /// Returns every function a script can call, operators and properties included, with the types of its parameters.
+    /// It comes from the engine, so that a new version of Rhai is covered too.
     pub fn reachable(&self) -> Vec<(String, Vec<&'static str>)> {
         let types: [(TypeId, &str); 11] = [
             (TypeId::of::<INT>(), "int"),
@@ -141,13 +143,13 @@ impl Language {
         all
     }
 
-    /// The known name most like this one, if one is.
+    /// Returns the function or variable with the most similar name, if there is one similar enough to be meant.
     pub fn like(&self, name: &str) -> Option<&'static str> {
         let known = self.functions.iter().map(|function| function.name).chain(VALUES);
         nearest(name, known)
     }
 
-    /// An engine with all words and no limits of a call.
+    /// Returns an engine with all functions and without the limits of a call.
     pub(crate) fn engine(&self) -> Engine {
         let mut engine = Engine::new_raw();
         engine.register_global_module(Shared::clone(&self.standard));
@@ -158,7 +160,7 @@ impl Language {
         engine
     }
 
-    /// An engine to compile with: what is misspelt is found before the call.
+    /// Returns an engine to compile with, which finds misspelt variables before the call.
     pub(crate) fn compiler(&self) -> Engine {
         let mut engine = self.engine();
         engine.set_optimization_level(rhai::OptimizationLevel::None);
@@ -167,7 +169,7 @@ impl Language {
         engine
     }
 
-    /// The variables every script may name.
+    /// Returns the variables every script has.
     pub(crate) fn scope() -> &'static Scope<'static> {
         static SCOPE: std::sync::OnceLock<Scope<'static>> = std::sync::OnceLock::new();
         SCOPE.get_or_init(|| {

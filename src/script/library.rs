@@ -1,16 +1,16 @@
-//! A folder of scripts, compiled, that is edited while calls run.
+//! A folder of compiled scripts that may be edited while calls run.
 //!
-//! Calls only look up what is compiled already. One loader looks at the folder every 40 ms and takes what it has seen
-//! unchanged for 100 ms, so that a file in the middle of being written reaches no caller.
+//! Calls only look up scripts that are compiled already. One loader scans the folder every 40 ms, and takes files that
+//! haven't changed for 100 ms, so that a half-written file reaches no caller.
 //!
-//! It looks instead of being told, since the kernel's notices (inotify) leave out what matters here: nothing is heard
-//! of changes made on another machine (NFS) or below an overlay, a link swapped as a whole (as Kubernetes does with a
-//! ConfigMap's `..data`) is noticed where the link is and not where its files are, and notices get lost when there are
-//! many. A look sees them all alike, and costs little.
+//! The loader scans because the kernel's notices (inotify) miss too much. They don't report changes made on another
+//! machine (NFS) or below an overlay; a link that is swapped as a whole (as Kubernetes swaps a ConfigMap's `..data`) is
+//! reported at the link and not at its files; and when there are many notices, some get lost. A scan sees all of these,
+//! and costs little.
 
 use super::compile::{LoadError, Script};
 use super::fault::Fault;
-use super::import::Files;
+use super::import;
 use super::language::Language;
 use super::limits::processor_time;
 use crate::clock::Time;
@@ -26,103 +26,106 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-/// A file is taken when it has not changed for so long.
-const QUIET: Duration = Duration::from_millis(100);
-/// The folder is looked at so often.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
-/// And so much less often than a look takes: at most a twentieth of one processor.
-const SHARE: u32 = 20;
-/// No script is larger.
-const MOST_BYTES: u64 = 512 * 1024;
-/// Folders in folders.
-const DEEPEST: usize = 16;
+/// How long a file must stay unchanged before it is taken.
+const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// The time between two scans of the folder.
+const SCAN_INTERVAL: Duration = Duration::from_millis(40);
+/// The interval is at least this many times what a scan costs, so scanning takes at most a twentieth of one processor.
+const INTERVAL_PER_COST: u32 = 20;
+/// The size of a script, in bytes.
+const MAX_SIZE: u64 = 512 * 1024;
+/// How deep folders may be nested, the folder of scripts included.
+const MAX_DEPTH: usize = 16;
 
-/// A folder of scripts, compiled and kept up to date. Calls only look up; one loader looks at the folder.
+/// A folder of scripts, compiled and kept up to date. Calls only look scripts up; one loader scans the folder.
 ///
-/// The scripts are all files that end in `.rhai`, also in folders within, but neither hidden ones nor tests
-/// (`.test.rhai`). Links are followed where they lead to a place in the folder; the folder itself may be a link, and be
-/// led elsewhere.
+/// The scripts are all files that end in `.rhai`, in the folder and the folders inside it, except hidden files and
+/// tests (`.test.rhai`). Links are followed if they lead to a place inside the folder. The folder itself may be a link,
+/// which may be changed to lead elsewhere.
 pub struct Library {
     folder: PathBuf,
     language: Language,
-    /// For the calls; locked only to look something up or to swap it.
-    shelves: RwLock<Shelves>,
+    /// For the calls. It is locked only to look a script up, and to swap all of them.
+    entries: RwLock<Entries>,
     /// For the loader.
     watch: Mutex<Watch>,
 }
 
-type Shelves = BTreeMap<Arc<str>, Shelf>;
+type Entries = BTreeMap<Arc<str>, Entry>;
 
-/// What there is of one script.
+/// One script as calls see it.
 #[derive(Clone)]
-struct Shelf {
-    /// The last good one.
+struct Entry {
+    /// The last good version.
     script: Option<Arc<Script>>,
-    /// What is wrong with its last edit.
+    /// The error in its last edit.
     fault: Option<Arc<Fault>>,
 }
 
-/// A script of a library.
+/// A script that was looked up in a library.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Found {
-    /// The path within the folder, with `.rhai`: one name for all the ways to ask for it.
+    /// The path within the folder, with `.rhai`. A script has the same name in whatever way it was looked up.
     pub name: Arc<str>,
-    /// The script, the caller's for as long as it runs.
+    /// The script. The call keeps it as long as it runs.
     pub script: Arc<Script>,
 }
 
-/// A script in the list of all.
+/// A script in the list of a library.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listed {
     /// The path within the folder.
     pub name: Arc<str>,
-    /// The version that runs; `None` if it has never been good.
+    /// The version that new calls get; `None` if the script has never been valid.
     pub version: Option<String>,
-    /// What is wrong with its last edit.
+    /// The error in its last edit.
     pub fault: Option<Arc<Fault>>,
 }
 
-/// What a look at the folder has changed, for the log.
+/// A change that a scan of the folder has found, for the log.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Change {
     /// New calls get this version.
     Live {
         /// The path within the folder.
         name: Arc<str>,
-        /// What they get now.
+        /// The version.
         version: String,
-        /// What they got before; the same when a broken edit was taken back.
+        /// The version before; the same one if a broken edit was undone.
         before: Option<String>,
     },
-    /// An edit is not right. It is told once for each text.
+    /// An edit has an error. It is reported once for each text.
     Broken {
         /// The path within the folder.
         name: Arc<str>,
-        /// What is wrong, in it or in what it imports.
+        /// The error, in the script or one that it imports.
         fault: Arc<Fault>,
-        /// What new calls get still.
+        /// The version that new calls still get.
         serving: Option<String>,
     },
-    /// The file is gone.
+    /// The file was removed.
     Removed {
         /// The path within the folder.
         name: Arc<str>,
     },
-    /// A link leads out of the folder, and is not followed.
+    /// A link leads out of the folder, so it isn't followed.
     Outside {
         /// The path within the folder.
         name: String,
     },
-    /// A folder is too deep below the others, and is left out with all in it.
+    /// A folder is nested too deeply, so it is ignored.
     TooDeep {
         /// The path within the folder.
         name: String,
     },
-    /// The folder or a part of it cannot be read: all that was there stays.
+    /// The folder or a part of it cannot be read, so its scripts stay as they were.
     Unreadable {
         /// The path.
         what: String,
-        /// Why not.
+        /// The error.
         error: String,
     },
 }
@@ -132,21 +135,21 @@ impl fmt::Display for Change {
         match self {
             Self::Live { name, version, before: None } => write!(f, "{name} is live, version {version}"),
             Self::Live { name, version, before: Some(before) } if before == version => {
-                write!(f, "{name} is mended, version {version} goes on")
+                write!(f, "{name} is fixed, version {version} stays live")
             }
             Self::Live { name, version, before: Some(before) } => {
                 write!(f, "{name} is live, version {version} after {before}")
             }
             Self::Broken { name, fault, serving: Some(version) } => {
-                write!(f, "{name} is broken, version {version} goes on: {fault}")
+                write!(f, "{name} is broken, version {version} stays live: {fault}")
             }
             Self::Broken { name, fault, serving: None } => write!(f, "{name} is broken and cannot run: {fault}"),
-            Self::Removed { name } => write!(f, "{name} is gone"),
-            Self::Outside { name } => write!(f, "{name} leads out of the folder and is left out"),
+            Self::Removed { name } => write!(f, "{name} was removed"),
+            Self::Outside { name } => write!(f, "{name} leads out of the folder and is ignored"),
             Self::TooDeep { name } => {
-                write!(f, "{name} is left out with all in it: folders are looked into {} deep", DEEPEST - 1)
+                write!(f, "{name} is ignored with everything in it: folders are read {} deep", MAX_DEPTH - 1)
             }
-            Self::Unreadable { what, error } => write!(f, "cannot read {what}, what was there stays: {error}"),
+            Self::Unreadable { what, error } => write!(f, "cannot read {what}, its scripts stay as they were: {error}"),
         }
     }
 }
@@ -158,7 +161,7 @@ impl fmt::Debug for Library {
 }
 
 impl Library {
-    /// Reads a folder and compiles every script in it, as they are at this moment; tells also what there is to tell.
+    /// Reads a folder and compiles every script in it as it is now. Returns the library and what to report.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -166,60 +169,60 @@ impl Library {
         let library = Self {
             folder: folder.to_owned(),
             language: language.clone(),
-            shelves: RwLock::default(),
+            entries: RwLock::default(),
             watch: Mutex::default(),
         };
-        let changes = library.take(&mut library.watch(), now, true)?;
+        let changes = library.scan(&mut library.watch(), now, true)?;
         Ok((library, changes))
     }
 
-    /// The folder it was opened with.
+    /// Returns the folder it was opened with.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The script of this name: its path within the folder, in which `.rhai` may be left out. Never touches the disk,
-    /// never compiles, and waits for nothing but another look-up or a swap.
+    /// Looks up the script of this name: its path within the folder, with or without `.rhai`. It neither touches the
+    /// disk nor compiles, and waits only for another look-up or a swap.
     ///
     /// # Errors
-    /// There is none, or it has never been right.
+    /// There is no such script, or it has never been valid.
     pub fn get(&self, name: &str) -> Result<Found, LoadError> {
-        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let place = shelves.get_key_value(name).or_else(|| shelves.get_key_value(format!("{name}.rhai").as_str()));
-        match place {
-            Some((name, Shelf { script: Some(script), .. })) => {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get_key_value(name).or_else(|| entries.get_key_value(format!("{name}.rhai").as_str()));
+        match entry {
+            Some((name, Entry { script: Some(script), .. })) => {
                 Ok(Found { name: Arc::clone(name), script: Arc::clone(script) })
             }
-            Some((_, Shelf { fault: Some(fault), .. })) => Err(LoadError::Fault(Box::new(Fault::clone(fault)))),
+            Some((_, Entry { fault: Some(fault), .. })) => Err(LoadError::Fault(Box::new(Fault::clone(fault)))),
             _ => Err(LoadError::Missing(name.into(), io::ErrorKind::NotFound.into())),
         }
     }
 
-    /// All scripts, by name.
+    /// Lists all scripts by name.
     #[must_use]
     pub fn list(&self) -> Vec<Listed> {
-        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        let listed = shelves.iter().map(|(name, place)| Listed {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let listed = entries.iter().map(|(name, entry)| Listed {
             name: Arc::clone(name),
-            version: place.version(),
-            fault: place.fault.clone(),
+            version: entry.version(),
+            fault: entry.fault.clone(),
         });
         listed.collect()
     }
 
-    /// One look at the folder; compiles what has not changed for 100 ms. For the loader's thread.
+    /// Scans the folder once, and compiles what hasn't changed for 100 ms. For the loader's thread.
     pub fn refresh(&self, now: Time) -> Vec<Change> {
-        self.take_or_tell(now, false)
+        self.scan_or_report(now, false)
     }
 
-    /// Takes everything as it is now and compiles all anew, whatever the files' times say. For the loader's thread.
+    /// Compiles every script as it is now, whatever the times of the files say. For the loader's thread.
     pub fn reload(&self, now: Time) -> Vec<Change> {
-        self.take_or_tell(now, true)
+        self.scan_or_report(now, true)
     }
 
-    /// When [`refresh`](Self::refresh) is to be called again. It is not always the same length: what has changed is
-    /// looked at again after exactly 100 ms, and a huge folder less often.
+    /// Returns when [`refresh`](Self::refresh) should be called again. The interval varies: a file that has changed is
+    /// looked at again after exactly 100 ms, and a huge folder is scanned less often.
     #[must_use]
     pub fn next_look(&self) -> Time {
         self.watch().next
@@ -229,54 +232,55 @@ impl Library {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_or_tell(&self, now: Time, at_once: bool) -> Vec<Change> {
+    fn scan_or_report(&self, now: Time, at_once: bool) -> Vec<Change> {
         let mut watch = self.watch();
-        self.take(&mut watch, now, at_once).unwrap_or_else(|error| {
+        self.scan(&mut watch, now, at_once).unwrap_or_else(|error| {
             let what = self.folder.display().to_string();
             let change = Change::Unreadable { what, error: error.to_string() };
-            watch.next = now + LOOK_EVERY;
-            watch.tell(&[change], now, at_once)
+            watch.next = now + SCAN_INTERVAL;
+            watch.report(&[change], now, at_once)
         })
     }
 
-    fn take(&self, watch: &mut Watch, now: Time, at_once: bool) -> io::Result<Vec<Change>> {
+    /// Scans the folder, and compiles what is due: with `at_once` everything.
+    fn scan(&self, watch: &mut Watch, now: Time, at_once: bool) -> io::Result<Vec<Change>> {
         let began = processor_time();
-        let look = Look::at(&self.folder)?;
-        if look.found.is_empty() && !watch.books.is_empty() && look.folder != watch.folder {
-            // A place where something was mounted, say.
-            return Err(io::Error::other("another folder is in its place, an empty one"));
+        let scan = Scan::of(&self.folder)?;
+        if scan.found.is_empty() && !watch.tracked.is_empty() && scan.folder != watch.folder {
+            // The folder was unmounted, for instance.
+            return Err(io::Error::other("an empty folder has taken its place"));
         }
-        watch.folder = look.folder;
-        watch.forget_notices(&look.notices);
-        let mut changes = watch.tell(&look.notices, now, at_once);
-        let moved = watch.see(look, now);
+        watch.folder = scan.folder;
+        watch.forget_notices(&scan.notices);
+        let mut changes = watch.report(&scan.notices, now, at_once);
+        let has_changed = watch.note(scan, now);
         let cost = Duration::from_nanos(u64::try_from(processor_time() - began).unwrap_or(0));
-        if moved || watch.restless || at_once {
+        if has_changed || watch.is_pending || at_once {
             self.compile(watch, now, at_once, &mut changes);
             watch.settle(now);
         }
-        let again = watch.sights.values().map(|sight| sight.since).chain(watch.notices.values().copied());
-        let again = again.map(|since| since + QUIET).filter(|time| *time > now).min();
-        watch.next = (now + LOOK_EVERY.max(cost * SHARE)).min(again.unwrap_or(Time::NEVER));
+        let changed_at = watch.files.values().map(|file| file.since).chain(watch.notices.values().copied());
+        let settled = changed_at.map(|since| since + SETTLE_TIME).filter(|time| *time > now).min();
+        watch.next = (now + SCAN_INTERVAL.max(cost * INTERVAL_PER_COST)).min(settled.unwrap_or(Time::NEVER));
         Ok(changes)
     }
 
-    /// Compiles what is due aside, and swaps all of it at once.
+    /// Compiles what is due, and then swaps all of it at once.
     fn compile(&self, watch: &mut Watch, now: Time, at_once: bool, changes: &mut Vec<Change>) {
-        let due = watch.books.iter().filter(|(_, book)| at_once || book.is_due(&watch.sights, now));
+        let due = watch.tracked.iter().filter(|(_, tracked)| at_once || tracked.is_due(&watch.files, now));
         let due: Vec<Arc<str>> = due.map(|(name, _)| Arc::clone(name)).collect();
         if due.is_empty() {
             return;
         }
-        let mut shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut entries = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
         for name in due {
             let path = self.folder.join(&*name);
-            if watch.sights.get(&path).is_none_or(|sight| sight.stamp.is_none()) {
-                watch.books.remove(&name);
-                changes.extend(shelves.remove(&name).map(|_| Change::Removed { name }));
+            if watch.files.get(&path).is_none_or(|file| file.stamp.is_none()) {
+                watch.tracked.remove(&name);
+                changes.extend(entries.remove(&name).map(|_| Change::Removed { name }));
                 continue;
             }
-            let mut reader = Reader::new(&mut watch.sights, now, at_once);
+            let mut reader = Reader::new(&mut watch.files, now, at_once);
             let load = || Script::load_from(&mut reader, &path, Some(&self.folder), &self.language);
             let shown = path.to_string_lossy();
             let result = match catch_unwind(AssertUnwindSafe(load)) {
@@ -287,63 +291,66 @@ impl Library {
                 }
                 Err(panic) => Err(Fault::of_panic(&shown, "compiling it", &*panic)),
             };
-            let Reader { made_of, texts, settled, waits, .. } = reader;
-            let Some(book) = watch.books.get_mut(&name) else { continue };
-            book.made_of = made_of;
-            book.settled = settled && !waits;
-            if waits {
+            let Reader { made_of, texts, is_settled, must_wait, .. } = reader;
+            let Some(tracked) = watch.tracked.get_mut(&name) else { continue };
+            tracked.made_of = made_of;
+            tracked.is_settled = is_settled && !must_wait;
+            if must_wait {
                 continue;
             }
-            let place = shelves.entry(Arc::clone(&name)).or_insert(Shelf { script: None, fault: None });
-            changes.extend(book.put(place, name, result, texts));
+            let entry = entries.entry(Arc::clone(&name)).or_insert(Entry { script: None, fault: None });
+            changes.extend(tracked.update(entry, name, result, texts));
         }
-        let mut served = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut *served, &mut shelves);
-        // Before what was there is dropped, which may take a while.
+        let mut served = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *served, &mut entries);
+        // Unlock before the old entries are dropped, which may take a while.
         drop(served);
     }
 }
 
-impl Shelf {
+impl Entry {
     fn version(&self) -> Option<String> {
         self.script.as_ref().map(|script| script.version().to_owned())
     }
 }
 
-/// What the loader knows.
+/// The state of the loader.
 #[derive(Default)]
 struct Watch {
-    /// Every file a script was made of, and those that were looked for in vain.
-    sights: Sights,
-    books: BTreeMap<Arc<str>, Book>,
-    /// What is odd about the folder, and since when.
+    /// Every file a script was made of, and every place where one was searched for in vain.
+    files: FileStates,
+    tracked: BTreeMap<Arc<str>, Tracked>,
+    /// The problems of the folder, and since when they exist.
     notices: BTreeMap<String, Time>,
-    told: HashSet<String>,
+    /// The problems that were reported.
+    reported: HashSet<String>,
     /// Device and inode of the folder.
     folder: (u64, u64),
-    looks: u64,
+    /// How many scans there were.
+    scans: u64,
     next: Time,
-    /// Something is to be taken that has not moved since the last look.
-    restless: bool,
+    /// Something has to be compiled although nothing has changed since the last scan.
+    is_pending: bool,
 }
 
-type Sights = HashMap<PathBuf, Sight>;
+type FileStates = HashMap<PathBuf, FileState>;
 
 /// A file as it was last seen.
-struct Sight {
-    /// `None` where there is none.
+struct FileState {
+    /// `None` where there is no file.
     stamp: Option<Stamp>,
     since: Time,
-    look: u64,
+    /// The last scan that has seen it.
+    scan: u64,
 }
 
-impl Sight {
-    fn is_quiet(&self, now: Time) -> bool {
-        now - self.since >= QUIET
+impl FileState {
+    fn is_settled(&self, now: Time) -> bool {
+        now - self.since >= SETTLE_TIME
     }
 }
 
-/// What tells one state of a file from another.
+/// Distinguishes one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     file: (u64, u64),
@@ -362,281 +369,283 @@ impl Stamp {
         }
     }
 
-    /// The stamp of a file that really is below this folder.
+    /// Returns the stamp of a file, if it really is below this folder.
     fn within(root: &Path, path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
         path.canonicalize().is_ok_and(|real| real.starts_with(root)).then(|| Self::of(&metadata))
     }
 }
 
-/// What the loader knows of one script.
-struct Book {
-    /// The files it was made of or looked for, as they were then.
+/// One script as the loader sees it.
+struct Tracked {
+    /// The files it was made of or searched for, as they were then.
     made_of: Vec<(PathBuf, Option<Stamp>)>,
-    /// They were quiet then, so that nothing is to be done until one changes.
-    settled: bool,
-    /// The broken text that was told.
-    told: Option<u64>,
+    /// The files were settled then, so there is nothing to do until one changes.
+    is_settled: bool,
+    /// A hash of the broken text that was reported.
+    reported: Option<u64>,
 }
 
-impl Book {
-    fn is_due(&self, sights: &Sights, now: Time) -> bool {
-        let mut changed = !self.settled;
+impl Tracked {
+    fn is_due(&self, files: &FileStates, now: Time) -> bool {
+        let mut is_due = !self.is_settled;
         for (path, stamp) in &self.made_of {
-            if let Some(sight) = sights.get(path) {
-                if !sight.is_quiet(now) {
+            if let Some(file) = files.get(path) {
+                if !file.is_settled(now) {
                     return false;
                 }
-                changed |= sight.stamp != *stamp;
+                is_due |= file.stamp != *stamp;
             }
         }
-        changed
+        is_due
     }
 
-    /// Puts what was made on the shelf; tells what is new.
-    fn put(
+    /// Updates the entry with what was compiled, and returns the change to report.
+    fn update(
         &mut self,
-        place: &mut Shelf,
+        entry: &mut Entry,
         name: Arc<str>,
-        made: Result<Script, Box<Fault>>,
+        compiled: Result<Script, Box<Fault>>,
         mut texts: DefaultHasher,
     ) -> Option<Change> {
-        let before = place.version();
-        match made {
+        let before = entry.version();
+        match compiled {
             Ok(script) => {
-                self.told = None;
-                let mended = place.fault.take().is_some();
-                if place.script.as_ref().is_some_and(|old| old.is_same_as(&script)) {
-                    return mended.then(|| Change::Live { name, version: script.version.clone(), before });
+                self.reported = None;
+                let was_broken = entry.fault.take().is_some();
+                if entry.script.as_ref().is_some_and(|old| old.is_same_as(&script)) {
+                    return was_broken.then(|| Change::Live { name, version: script.version.clone(), before });
                 }
                 let version = script.version.clone();
-                place.script = Some(Arc::new(script));
+                entry.script = Some(Arc::new(script));
                 Some(Change::Live { name, version, before })
             }
             Err(fault) => {
                 fault.to_string().hash(&mut texts);
                 let text = Some(texts.finish());
                 let fault = Arc::new(*fault);
-                place.fault = Some(Arc::clone(&fault));
-                let news = self.told != text;
-                self.told = text;
-                news.then_some(Change::Broken { name, fault, serving: before })
+                entry.fault = Some(Arc::clone(&fault));
+                let is_new = self.reported != text;
+                self.reported = text;
+                is_new.then_some(Change::Broken { name, fault, serving: before })
             }
         }
     }
 }
 
 impl Watch {
-    /// Notes what a look has seen; whether anything is not as it was.
-    fn see(&mut self, look: Look, now: Time) -> bool {
-        self.looks += 1;
-        let (looks, mut moved) = (self.looks, false);
-        let mut note = |sight: &mut Sight, stamp: Option<Stamp>| {
-            sight.look = looks;
-            if sight.stamp != stamp {
-                (sight.stamp, sight.since) = (stamp, now);
-                moved = true;
+    /// Notes what a scan has seen. Returns whether anything has changed.
+    fn note(&mut self, scan: Scan, now: Time) -> bool {
+        self.scans += 1;
+        let (scans, mut has_changed) = (self.scans, false);
+        let mut note = |file: &mut FileState, stamp: Option<Stamp>| {
+            file.scan = scans;
+            if file.stamp != stamp {
+                (file.stamp, file.since) = (stamp, now);
+                has_changed = true;
             }
         };
-        for (name, path, stamp) in look.found {
-            if !self.books.contains_key(name.as_str()) {
-                let book = Book { made_of: vec![(path.clone(), None)], settled: false, told: None };
-                self.books.insert(name.into(), book);
-                self.restless = true;
+        for (name, path, stamp) in scan.found {
+            if !self.tracked.contains_key(name.as_str()) {
+                let tracked = Tracked { made_of: vec![(path.clone(), None)], is_settled: false, reported: None };
+                self.tracked.insert(name.into(), tracked);
+                self.is_pending = true;
             }
-            let unknown = Sight { stamp: None, since: now, look: 0 };
-            note(self.sights.entry(path).or_insert(unknown), Some(stamp));
+            let unknown = FileState { stamp: None, since: now, scan: 0 };
+            note(self.files.entry(path).or_insert(unknown), Some(stamp));
         }
-        // Hidden files that are imported, places where an import was looked for, and what is gone.
-        for (path, sight) in self.sights.iter_mut().filter(|(_, sight)| sight.look != looks) {
-            if !look.unseen.iter().any(|unseen| path.starts_with(unseen)) {
-                note(sight, Stamp::within(&look.root, path));
+        // Hidden files that are imported, places where an import was searched for, and files that were removed.
+        for (path, file) in self.files.iter_mut().filter(|(_, file)| file.scan != scans) {
+            if !scan.unreadable.iter().any(|unreadable| path.starts_with(unreadable)) {
+                note(file, Stamp::within(&scan.root, path));
             }
         }
-        moved
+        has_changed
     }
 
-    /// Forgets the files no script is made of any more.
+    /// Forgets the files that belong to no script any more.
     fn settle(&mut self, now: Time) {
-        let looks = self.looks;
+        let scans = self.scans;
         let used: HashSet<&Path> =
-            self.books.values().flat_map(|book| &book.made_of).map(|(path, _)| path.as_path()).collect();
-        self.sights.retain(|path, sight| {
-            used.contains(path.as_path()) || !sight.is_quiet(now) || (sight.look == looks && sight.stamp.is_some())
+            self.tracked.values().flat_map(|tracked| &tracked.made_of).map(|(path, _)| path.as_path()).collect();
+        self.files.retain(|path, file| {
+            used.contains(path.as_path()) || !file.is_settled(now) || (file.scan == scans && file.stamp.is_some())
         });
-        self.restless =
-            self.sights.values().any(|sight| !sight.is_quiet(now)) || self.books.values().any(|book| !book.settled);
+        self.is_pending = self.files.values().any(|file| !file.is_settled(now))
+            || self.tracked.values().any(|tracked| !tracked.is_settled);
     }
 
-    /// What is no longer odd is told again when it comes back.
+    /// Forgets the problems that are over, so that they are reported again when they come back.
     fn forget_notices(&mut self, seen: &[Change]) {
         let seen: HashSet<String> = seen.iter().map(ToString::to_string).collect();
         self.notices.retain(|text, _| seen.contains(text));
-        self.told.retain(|text| seen.contains(text));
+        self.reported.retain(|text| seen.contains(text));
     }
 
-    /// Picks what has been odd for a while and was not told yet: half way through a swap much is odd.
-    fn tell(&mut self, seen: &[Change], now: Time, at_once: bool) -> Vec<Change> {
+    /// Returns the problems that have lasted for a while and were not reported yet. In the middle of a swap there are
+    /// many for a moment.
+    fn report(&mut self, seen: &[Change], now: Time, at_once: bool) -> Vec<Change> {
         let news = seen.iter().filter(|change| {
             let text = change.to_string();
             let since = *self.notices.entry(text.clone()).or_insert(now);
-            (at_once || now - since >= QUIET) && self.told.insert(text)
+            (at_once || now - since >= SETTLE_TIME) && self.reported.insert(text)
         });
         news.cloned().collect()
     }
 }
 
-/// Reads files for the compiler, if they are as the last look has seen them, and quiet.
+/// Reads files for the compiler, if they are settled and as the last scan has seen them.
 struct Reader<'a> {
-    sights: &'a mut Sights,
+    files: &'a mut FileStates,
     now: Time,
-    /// What is not quiet is taken too.
+    /// Files that aren't settled are taken too.
     at_once: bool,
     made_of: Vec<(PathBuf, Option<Stamp>)>,
     texts: DefaultHasher,
-    /// All was quiet and could be read: what was made stays right until something changes.
-    settled: bool,
-    /// What was made is not to be taken: something is not quiet, or no longer what the look has seen.
-    waits: bool,
+    /// Everything was settled and readable, so what was compiled stays valid until something changes.
+    is_settled: bool,
+    /// What was compiled must not be used: a file isn't settled, or not as the scan has seen it.
+    must_wait: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn new(sights: &'a mut Sights, now: Time, at_once: bool) -> Self {
+    fn new(files: &'a mut FileStates, now: Time, at_once: bool) -> Self {
         let (made_of, texts) = (Vec::new(), DefaultHasher::new());
-        Self { sights, now, at_once, made_of, texts, settled: true, waits: false }
+        Self { files, now, at_once, made_of, texts, is_settled: true, must_wait: false }
     }
 
-    fn note(&mut self, quiet: bool) {
-        self.settled &= quiet;
-        self.waits |= !quiet && !self.at_once;
+    fn note(&mut self, is_settled: bool) {
+        self.is_settled &= is_settled;
+        self.must_wait |= !is_settled && !self.at_once;
     }
 
     fn bytes(&mut self, path: &Path, expected: Option<Stamp>) -> io::Result<Vec<u8>> {
-        // Were it a pipe by now, opening it would wait.
+        // By now it may be a pipe, and opening that would wait.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let before = file.metadata()?;
-        if before.size() > MOST_BYTES {
+        if before.size() > MAX_SIZE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 512 KiB"));
         }
         let mut bytes = Vec::new();
-        (&file).take(MOST_BYTES).read_to_end(&mut bytes)?;
+        (&file).take(MAX_SIZE).read_to_end(&mut bytes)?;
         let after = Stamp::of(&file.metadata()?);
-        self.waits |= !before.is_file() || Some(Stamp::of(&before)) != expected || Some(after) != expected;
+        self.must_wait |= !before.is_file() || Some(Stamp::of(&before)) != expected || Some(after) != expected;
         Ok(bytes)
     }
 }
 
-impl Files for Reader<'_> {
+impl import::Files for Reader<'_> {
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let now = self.now;
-        // A hidden file that is imported for the first time has not been looked at before.
-        let sight = self.sights.entry(path.to_owned()).or_insert_with(|| Sight {
+        // No scan has seen a hidden file before it is imported for the first time.
+        let file = self.files.entry(path.to_owned()).or_insert_with(|| FileState {
             stamp: fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata)),
             since: now,
-            look: 0,
+            scan: 0,
         });
-        let expected = sight.stamp;
-        let quiet = sight.is_quiet(now);
+        let expected = file.stamp;
+        let is_settled = file.is_settled(now);
         self.made_of.push((path.to_owned(), expected));
-        self.note(quiet);
-        if self.waits {
+        self.note(is_settled);
+        if self.must_wait {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let result = self.bytes(path, expected);
         match &result {
             Ok(bytes) => bytes.hash(&mut self.texts),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.waits = true,
-            // What mends these changes the file's stamp.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.must_wait = true,
+            // Whatever fixes these changes the stamp of the file.
             Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData) => {}
-            // Too many open files, say.
-            Err(_) => self.settled = false,
+            // Too many open files, for instance.
+            Err(_) => self.is_settled = false,
         }
         result
     }
 
     fn missed(&mut self, path: &Path) {
-        let quiet = Sight { stamp: None, since: Time::default(), look: 0 };
-        let sight = self.sights.entry(path.to_owned()).or_insert(quiet);
-        self.waits |= sight.stamp.is_some();
-        let quiet = sight.is_quiet(self.now);
+        let settled = FileState { stamp: None, since: Time::default(), scan: 0 };
+        let file = self.files.entry(path.to_owned()).or_insert(settled);
+        self.must_wait |= file.stamp.is_some();
+        let is_settled = file.is_settled(self.now);
         self.made_of.push((path.to_owned(), None));
-        self.note(quiet);
+        self.note(is_settled);
     }
 }
 
-/// What is in the folder at one moment.
-struct Look {
+/// A scan of the folder.
+struct Scan {
     /// The folder without links.
     root: PathBuf,
     /// Device and inode of the folder.
     folder: (u64, u64),
     /// Name, path and state of every script.
     found: Vec<(String, PathBuf, Stamp)>,
-    /// Where nothing could be seen.
-    unseen: Vec<PathBuf>,
+    /// The places that cannot be read.
+    unreadable: Vec<PathBuf>,
+    /// The problems of the folder.
     notices: Vec<Change>,
-    /// The folders that are being walked, to notice a link to one of them.
-    above: Vec<(u64, u64)>,
+    /// Device and inode of the folders being walked, to notice a link to one of them.
+    open: Vec<(u64, u64)>,
 }
 
-impl Look {
-    fn at(folder: &Path) -> io::Result<Self> {
+impl Scan {
+    fn of(folder: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(folder)?;
-        let mut look = Self {
+        let mut scan = Self {
             root: folder.canonicalize()?,
             folder: (metadata.dev(), metadata.ino()),
             found: Vec::new(),
-            unseen: Vec::new(),
+            unreadable: Vec::new(),
             notices: Vec::new(),
-            above: Vec::new(),
+            open: Vec::new(),
         };
-        look.walk(folder, "", &metadata)?;
-        Ok(look)
+        scan.walk(folder, "", &metadata)?;
+        Ok(scan)
     }
 
     fn walk(&mut self, folder: &Path, prefix: &str, metadata: &Metadata) -> io::Result<()> {
         let own = (metadata.dev(), metadata.ino());
-        if self.above.contains(&own) {
+        if self.open.contains(&own) {
             return Ok(());
         }
-        if self.above.len() == DEEPEST {
+        if self.open.len() == MAX_DEPTH {
             self.notices.push(Change::TooDeep { name: prefix.trim_end_matches('/').to_owned() });
             return Ok(());
         }
-        self.above.push(own);
+        self.open.push(own);
         let walked = fs::read_dir(folder).and_then(|mut entries| {
             entries.try_for_each(|entry| {
-                self.meet(&entry?, prefix);
+                self.visit(&entry?, prefix);
                 Ok(())
             })
         });
-        self.above.pop();
+        self.open.pop();
         walked
     }
 
-    fn meet(&mut self, entry: &DirEntry, prefix: &str) {
+    fn visit(&mut self, entry: &DirEntry, prefix: &str) {
         let name = entry.file_name();
-        // A call asks for a script by text.
+        // Calls name scripts by text, so a name must be UTF-8.
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { return };
-        let script = name.strip_suffix(".rhai").is_some_and(|stem| stem.strip_suffix(".test").is_none());
+        let is_script = name.strip_suffix(".rhai").is_some_and(|stem| stem.strip_suffix(".test").is_none());
         let path = entry.path();
-        if let Err(error) = self.enter(entry, format!("{prefix}{name}"), &path, script)
-            // It has vanished since, or is a link to nothing.
+        if let Err(error) = self.enter(entry, format!("{prefix}{name}"), &path, is_script)
+            // Otherwise it was removed meanwhile, or is a link to nothing.
             && error.kind() != io::ErrorKind::NotFound
         {
             self.notices.push(Change::Unreadable { what: path.display().to_string(), error: error.to_string() });
-            self.unseen.push(path);
+            self.unreadable.push(path);
         }
     }
 
-    fn enter(&mut self, entry: &DirEntry, name: String, path: &Path, script: bool) -> io::Result<()> {
+    fn enter(&mut self, entry: &DirEntry, name: String, path: &Path, is_script: bool) -> io::Result<()> {
         let kind = entry.file_type()?;
-        if kind.is_file() && !script {
+        if kind.is_file() && !is_script {
             return Ok(());
         }
         let metadata = if kind.is_symlink() { fs::metadata(path)? } else { entry.metadata()? };
-        let wanted = if metadata.is_file() { script } else { metadata.is_dir() };
+        let wanted = if metadata.is_file() { is_script } else { metadata.is_dir() };
         if !wanted {
             return Ok(());
         }

@@ -1,30 +1,35 @@
-//! What a script may use: limits, and how its use of memory, stack and processor is measured.
+//! The limits of a script, and how its use of memory, stack and processor is measured.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A script may use so much of its stack. The rest of [`stack::SIZE`] is left to what is done between two operations:
-/// to drop nested values, for instance, takes megabytes.
+/// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left to the
+/// work between two operations: dropping nested values, for instance, takes megabytes.
 pub(crate) const MAX_STACK: usize = 4 * 1024 * 1024;
-/// What a script may use. Waiting does not count.
+
+/// The limits of a script. Waiting counts only in `on_hangup`.
+///
+/// Limits may be added: begin with [`Limits::default`], and set the fields that differ.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Limits {
-    /// Computing between two commands, as time of the processor. In real time a script may be busy ten times as long.
+    /// How long the script may compute between two commands, in processor time. In real time it may be busy ten times
+    /// as long.
     pub computing: Duration,
-    /// The time `on_hangup` has, waiting included.
+    /// How long `on_hangup` may run, waiting included.
     pub on_hangup: Duration,
-    /// Functions calling functions.
+    /// How deep functions may call each other.
     pub calls: usize,
-    /// Bytes of one text.
+    /// The size of one text, in bytes.
     pub text: usize,
-    /// Elements of one array or map, those inside it included.
+    /// The elements of one array or map, including those of the arrays and maps inside it.
     pub elements: usize,
-    /// Variables that are there at a time.
+    /// The variables that exist at the same time.
     pub variables: usize,
-    /// Bytes of memory of one call, as its [`Memory`] counts them; without one there is no limit.
+    /// The memory of one call, in bytes, as its [`Memory`] counts them; without a [`Memory`] there is no limit.
     pub memory: usize,
-    /// Bytes of all that is printed in one call, with 128 for each line.
+    /// The size of everything printed in one call, in bytes, with 128 added for each line.
     pub printed: usize,
 }
 
@@ -43,27 +48,28 @@ impl Default for Limits {
     }
 }
 
-/// How much memory this thread holds, from whoever owns the allocator: a library does not.
+/// Counts the memory a thread holds. It comes from the program, which owns the allocator; a library doesn't.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// Bytes held by what this thread allocated; less than nothing where it freed what others had.
+    /// Returns the bytes this thread has allocated, less those it has freed: negative where it freed what others had
+    /// allocated.
     pub used: fn() -> isize,
 }
 
-/// Processor time of this thread: neither load nor waiting counts against a script.
+/// Returns the processor time of this thread, in nanoseconds: neither load nor waiting counts against a script.
 pub(crate) fn processor_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-/// Where the stack stands.
+/// Returns an address in the stack frame of the caller.
 #[inline]
 pub(crate) fn address_in_stack() -> usize {
     let here = 0_u8;
     (&raw const here).addr()
 }
 
-/// Locks, also where a panic has left the value as it was.
+/// Locks a mutex, even one that is poisoned: no panic leaves a value behind it half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Scripts: what runs them, and one call of one of them.
+//! Scripts: compiling them, running them in a call, and keeping a folder of them up to date.
 
 mod bindings;
 mod bounded;
@@ -28,13 +28,13 @@ pub use fault::Fault;
 pub use language::Language;
 pub use library::{Change, Found, Library, Listed};
 pub use limits::{Limits, Memory};
-pub use phrases::{Flaw, Phrases};
+pub use phrases::Phrases;
 pub use rhai;
 pub use shown::literal;
 pub use state::PRINTED;
 
 pub(crate) use bindings::add;
-pub(crate) use builtin::{add_core, add_to_tests_too};
+pub(crate) use builtin::{add_core, add_to_tests_too, is_in_tests_too};
 pub(crate) use convert::{dynamic, value};
 pub(crate) use fault::{MAX_MESSAGE, Source, render};
 pub(crate) use import::{DEEPEST, Disk, Files, Loader, Places, plain};

@@ -1,20 +1,20 @@
-//! Names that are alike, for "did you mean ...?", and the names every script has.
+//! Similar names, for "did you mean ...?", and the variables every script has.
 
-/// The names of a call's own values.
+/// The variables every script has: the values of its call.
 pub(crate) const VALUES: [&str; 4] = ["env", "args", "params", "state"];
 
-/// The name most like this one, if one is.
+/// Returns the known name most similar to this one, if it is similar enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.map(|known| (distance(name, known), known)).min()?;
-    (near.0 <= 1 + name.len() / 4).then_some(near.1)
+    let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
+    (distance <= 1 + name.len() / 4).then_some(nearest)
 }
 
-/// A longer name is like none: to compare two costs the product of their lengths.
-const LONGEST_NAME: usize = 64;
+/// The length up to which names are compared, in bytes: comparing two costs the product of their lengths.
+const MAX_NAME: usize = 64;
 
-/// How many letters two names differ by; two letters that changed places count as one.
+/// Counts the letters two names differ by; two neighbours that changed places count as one.
 pub(crate) fn distance(one: &str, other: &str) -> usize {
-    if one.len().max(other.len()) > LONGEST_NAME {
+    if one.len().max(other.len()) > MAX_NAME {
         return usize::MAX;
     }
     let other: Vec<char> = other.chars().collect();

@@ -1,8 +1,8 @@
-//! Tables of phrases: what is said around numbers, for each language and each form its numbers have.
+//! Tables of phrases: the words around numbers, for each language and each of its plural forms.
 //!
-//! `game.phrases` stands beside `game.rhai`, in the style of the prompts' table `game.prompts`:
+//! `game.phrases` is beside `game.rhai`, in the style of the table of prompts, `game.prompts`:
 //! ```text
-//! ; One line a phrase: its name, a colon, and what is played: sound files, and values in braces.
+//! ; Each line is a phrase: its name, a colon, and what is played: sound files, and values in braces.
 //! [en]
 //! messages 0: vm-youhave vm-no vm-messages
 //! messages one: vm-youhave {n} vm-message
@@ -14,23 +14,22 @@ use super::names::{distance, nearest};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::sync::OnceLock;
 
-/// What can be said with Asterisk's own recordings.
+/// The phrases that Asterisk's own recordings can say.
 const CORE: &str = include_str!("core.phrases");
-/// What a line without a heading above it is in, and what is taken where a table does not have the caller's language:
-/// Asterisk's own recordings are in English too.
+/// The language of lines without a heading, and the one used if a table lacks the caller's language: Asterisk's own
+/// recordings are in English too.
 const ENGLISH: &str = "en";
-/// The genders Asterisk has for numbers. `w` and `m`, `n` are those of Czech.
+/// The genders of numbers in Asterisk. `w`, `m` and `n` are those of Czech.
 const GENDERS: [&str; 6] = ["m", "f", "n", "c", "w", "p"];
-/// So many parts a script may say at once, however phrases make them of each other; no sentence has them.
+/// The most parts a script may say at once, those of nested phrases included; no sentence has as many.
 pub(crate) const MOST_PARTS: usize = 1000;
-/// A line of more bytes is none, nor has a table more languages.
-const LONGEST_LINE: usize = 32 * 1024;
-const MOST_LANGUAGES: usize = 500;
-/// Phrases are followed so deep; a call goes less deep.
-const DEEPEST: usize = 20;
+/// The length of a line, in bytes.
+const MAX_LINE: usize = 32 * 1024;
+const MAX_LANGUAGES: usize = 500;
+/// How deep nested phrases are counted; in a call they are nested less deeply.
+const MAX_DEPTH: usize = 20;
 const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
 
 /// A table of phrases.
@@ -40,7 +39,7 @@ pub struct Phrases {
     languages: Vec<Language>,
 }
 
-/// What a table has for one language.
+/// The phrases of one language.
 #[derive(Debug)]
 struct Language {
     name: String,
@@ -51,37 +50,37 @@ struct Language {
 #[derive(Debug, Default)]
 pub(crate) struct Phrase {
     forms: BTreeMap<Form, Wording>,
-    /// The values it asks for, in whichever form.
+    /// The values it uses, in any form.
     values: BTreeSet<String>,
 }
 
-/// One line: what is said for some numbers.
+/// One line: the wording for some numbers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wording {
     pub items: Vec<Item>,
-    /// Where it stands; 0 for a phrase that has nothing for the number.
+    /// Its line, counted from 1; 0 for a phrase without a wording for the number.
     pub line: usize,
 }
 
 /// The numbers a form is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
-    /// This number and no other.
+    /// This number alone.
     Exactly(i64),
-    /// The numbers of which the language speaks alike.
-    Like(PluralCategory),
+    /// The numbers of this plural category.
+    Category(PluralCategory),
 }
 
-/// One thing that is said.
+/// One part of a wording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A sound file.
     Sound(String),
-    /// A value the script gives.
+    /// A value from the script.
     Value {
-        /// By this name.
+        /// Its name.
         name: String,
-        /// Said in this way.
+        /// How it is said.
         way: Way,
     },
 }
@@ -89,11 +88,11 @@ pub(crate) enum Item {
 /// How a value is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// As the part it is: a number, a sound file, a map.
+    /// As `say` does: a number, a sound file, a map.
     Part,
     /// As a number of this gender.
     Gender(String),
-    /// As the map with this name for it: `{code digits}` is `#{ digits: code }`.
+    /// As a map with this name: `{code digits}` is `#{ digits: code }`.
     Map(&'static str),
     /// As a date, in this format.
     Date(String),
@@ -101,30 +100,26 @@ pub(crate) enum Way {
     Money(String),
 }
 
-/// Why a phrase has no form.
+/// The form of a phrase depends on a number, and the script gave none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoNumber;
 
-/// A line of a table that is not understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What would be right.
-    pub hint: Option<String>,
+/// An error in a line of a table.
+#[derive(Debug)]
+struct LineError {
+    /// The line, counted from 1.
+    line: usize,
+    /// The column in characters, counted from 1.
+    column: usize,
+    message: String,
+    hint: Option<String>,
 }
 
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
+impl LineError {
+    fn in_table(self, name: &str, lines: &[&str]) -> Fault {
+        let source = lines.get(self.line.wrapping_sub(1)).copied().unwrap_or_default().to_owned();
+        let Self { line, column, message, hint } = self;
+        Fault { hint, line, column, source, ..Fault::new(name, message) }
     }
 }
 
@@ -135,71 +130,71 @@ impl PartialEq for Phrases {
 }
 
 impl Phrases {
-    /// Reads a table, which is kept in the file of this name. All flaws are told; what is not flawed can be used.
-    pub fn parse(name: &str, text: &str) -> (Self, Vec<Flaw>) {
+    /// Reads a table from the text of a file. Returns the lines that are valid, and the faults of the others.
+    pub fn parse(name: &str, text: &str) -> (Self, Vec<Fault>) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = Reader { languages: Vec::new(), known: None, flaws: Vec::new(), line: 0 };
+        let mut reader = Reader { languages: Vec::new(), known: None, errors: Vec::new(), line: 0 };
         for (line, text) in (1..).zip(text.lines()) {
             reader.line = line;
             reader.read(text);
         }
-        let mut flaws = reader.flaws;
-        flaws.extend(reader.languages.iter().flat_map(Language::gaps));
+        let mut errors = reader.errors;
+        errors.extend(reader.languages.iter().flat_map(Language::gaps));
         let source = Source { name: name.to_owned(), text: text.to_owned() };
         let table = Self { source, languages: reader.languages };
-        flaws.extend(table.too_long());
-        flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
-        (table, flaws)
+        errors.extend(table.too_long());
+        errors.sort_by_key(|error| (error.line, error.column));
+        let lines: Vec<&str> = text.lines().collect();
+        (table, errors.into_iter().map(|error| error.in_table(name, &lines)).collect())
     }
 
-    /// The phrases that may make too many parts of those they use; only the innermost of them.
-    fn too_long(&self) -> Vec<Flaw> {
+    /// Returns an error for each phrase that may have too many parts, but none for the phrases that use it.
+    fn too_long(&self) -> Vec<LineError> {
         let mut sizes = Sizes { table: self, known: HashMap::new(), too_long: Vec::new() };
         for (_, name, _) in self.entries() {
             sizes.of(name, 0);
         }
-        let flaw = |(name, line)| Flaw {
+        let error = |(name, line)| LineError {
             line,
             column: 1,
-            message: format!("the phrase `{name}` makes more than {MOST_PARTS} parts of the phrases it uses"),
-            hint: Some("each use of a phrase counts all that it plays".to_owned()),
+            message: format!(
+                "the phrase `{name}` has more than {MOST_PARTS} parts, those of the phrases it uses included"
+            ),
+            hint: Some("each use of a phrase counts all of its parts".to_owned()),
         };
-        sizes.too_long.into_iter().map(flaw).collect()
+        sizes.too_long.into_iter().map(error).collect()
     }
 
-    /// Reads a table that is to have no flaw.
+    /// Reads a table that must have no fault.
     pub(crate) fn compile(name: &str, text: &str) -> Result<Self, Box<Fault>> {
-        let (phrases, flaws) = Self::parse(name, text);
-        let Some(flaw) = flaws.into_iter().next() else { return Ok(phrases) };
-        let source = phrases.source.text.lines().nth(flaw.line - 1).unwrap_or_default().to_owned();
-        let place = Fault { line: flaw.line, column: flaw.column, source, ..Fault::new(name, flaw.message) };
-        Err(Box::new(Fault { hint: flaw.hint, ..place }))
+        let (phrases, faults) = Self::parse(name, text);
+        faults.into_iter().next().map_or(Ok(phrases), |fault| Err(Box::new(fault)))
     }
 
-    /// The phrases that can be said with Asterisk's own English recordings.
+    /// Returns the phrases that Asterisk's own English recordings can say.
     pub(crate) fn core() -> &'static Self {
         static TABLE: OnceLock<Phrases> = OnceLock::new();
         TABLE.get_or_init(|| Self::parse("core.phrases", CORE).0)
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn name(&self) -> &str {
         &self.source.name
     }
 
-    /// Its text, without a byte order mark.
+    /// Returns its text, without a byte order mark.
     pub(crate) fn text(&self) -> &str {
         &self.source.text
     }
 
-    /// The phrases of all languages: language, name, and the line of the first form.
+    /// Returns the phrases of all languages: language, name, and the line of the first form.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &str, usize)> {
         self.languages.iter().flat_map(|language| {
             language.phrases.iter().map(|(name, phrase)| (language.name.as_str(), name.as_str(), phrase.line()))
         })
     }
 
-    /// The sound files it plays: language, name, and the line.
+    /// Returns the sound files it plays: language, name, and line.
     pub fn sounds(&self) -> impl Iterator<Item = (&str, &str, usize)> {
         self.languages.iter().flat_map(|language| {
             let forms = language.phrases.values().flat_map(|phrase| phrase.forms.values());
@@ -211,31 +206,31 @@ impl Phrases {
         })
     }
 
-    /// The values a phrase asks for, in whichever language.
+    /// Returns the values a phrase uses, in any language.
     pub(crate) fn values(&self, phrase: &str) -> impl Iterator<Item = &str> {
         let phrases = self.languages.iter().filter_map(move |language| language.phrases.get(phrase));
         phrases.flat_map(|phrase| &phrase.values).map(String::as_str)
     }
 
-    /// Whether it asks for this value.
+    /// Whether a phrase uses this value.
     pub(crate) fn takes(&self, phrase: &str, value: &str) -> bool {
         self.variants(phrase).any(|(_, phrase)| phrase.values.contains(value))
     }
 
-    /// What there is of a phrase: language and phrase, in the order of the table.
+    /// Returns a phrase in each language that has it, in the order of the table.
     pub(crate) fn variants(&self, phrase: &str) -> impl Iterator<Item = (&str, &Phrase)> {
         self.languages
             .iter()
             .filter_map(move |language| language.phrases.get(phrase).map(|phrase| (language.name.as_str(), phrase)))
     }
 
-    /// The known phrase most like this one, if one is.
+    /// Returns the phrase with the most similar name, if there is one similar enough to be meant.
     pub(crate) fn like(&self, name: &str) -> Option<&str> {
         nearest(name, self.entries().map(|(_, known, _)| known))
     }
 }
 
-/// Of these variants the one for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
+/// Returns the variant for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
 pub(crate) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
     let mut wanted = Some(language);
     let chain = std::iter::from_fn(|| {
@@ -251,32 +246,32 @@ pub(crate) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Op
 }
 
 impl Phrase {
-    /// What is said for this number, in this language.
+    /// Returns the wording for this number in this language.
     pub(crate) fn form(&self, language: &str, number: Option<i64>) -> Result<&Wording, NoNumber> {
         static NOTHING: Wording = Wording { items: Vec::new(), line: 0 };
-        let other = || self.find(Form::Like(PluralCategory::Other)).unwrap_or(&NOTHING);
-        if self.forms.keys().all(|form| *form == Form::Like(PluralCategory::Other)) {
+        let other = || self.find(Form::Category(PluralCategory::Other)).unwrap_or(&NOTHING);
+        if self.forms.keys().all(|form| *form == Form::Category(PluralCategory::Other)) {
             return Ok(other());
         }
         let number = number.ok_or(NoNumber)?;
         let exactly = self.find(Form::Exactly(number));
-        Ok(exactly.or_else(|| self.find(Form::Like(category(language, number)?))).unwrap_or_else(other))
+        Ok(exactly.or_else(|| self.find(Form::Category(category(language, number)?))).unwrap_or_else(other))
     }
 
     fn find(&self, form: Form) -> Option<&Wording> {
         self.forms.get(&form)
     }
 
-    /// Where its first form stands.
+    /// Returns the line of its first form.
     pub(crate) fn line(&self) -> usize {
         self.forms.values().map(|form| form.line).min().unwrap_or(0)
     }
 }
 
-/// How many parts phrases make at most, as far as the table tells: what a script gives for a value is not known.
+/// Counts the parts of phrases, as far as the table shows them: the values of the script are unknown.
 struct Sizes<'a> {
     table: &'a Phrases,
-    /// Each is counted once; a phrase that uses itself is a matter of the call, which tells it.
+    /// The sizes so far. A phrase that uses itself is reported by the call, not here.
     known: HashMap<&'a str, usize>,
     too_long: Vec<(&'a str, usize)>,
 }
@@ -288,31 +283,31 @@ impl Sizes<'_> {
         }
         let languages = &self.table.languages;
         let Some((name, _)) = languages.iter().find_map(|language| language.phrases.get_key_value(name)) else {
-            // Asterisk's own take a few.
+            // Asterisk's own have few parts.
             return 1;
         };
-        if depth == DEEPEST {
+        if depth == MAX_DEPTH {
             return 1;
         }
         self.known.insert(name, 0);
-        let mut most = 0;
+        let mut largest = 0;
         for wording in languages.iter().filter_map(|l| l.phrases.get(name)).flat_map(|phrase| phrase.forms.values()) {
             let mut size = 0;
-            let mut own = true;
+            let mut are_parts_small = true;
             for item in &wording.items {
                 let part = self.of_item(item, depth);
-                own &= part <= MOST_PARTS;
+                are_parts_small &= part <= MOST_PARTS;
                 size += part;
             }
-            if size > MOST_PARTS && own && most <= MOST_PARTS {
+            if size > MOST_PARTS && are_parts_small && largest <= MOST_PARTS {
                 self.too_long.push((name, wording.line));
             }
-            most = most.max(size);
+            largest = largest.max(size);
         }
-        // What uses this is too long as well, however often.
-        most = most.min(MOST_PARTS + 1);
-        self.known.insert(name, most);
-        most
+        // Whatever uses this is too long as well, so the exact size doesn't matter.
+        largest = largest.min(MOST_PARTS + 1);
+        self.known.insert(name, largest);
+        largest
     }
 
     fn of_item(&mut self, item: &Item, depth: usize) -> usize {
@@ -331,11 +326,11 @@ impl Sizes<'_> {
     }
 }
 
-/// Asterisk's name of a language as the rest of the world writes it.
+/// Converts Asterisk's name of a language to the standard one.
 fn locale(language: &str) -> Option<Locale> {
     let (name, rest) = language.split_once(['_', '-']).unwrap_or((language, ""));
     let name = match name.to_ascii_lowercase().as_str() {
-        // Asterisk speaks Swedish, Greek, ... under these names.
+        // Asterisk's own names of Swedish, Greek, Czech, Georgian, Mexican Spanish and Taiwanese Chinese.
         "se" => "sv".to_owned(),
         "gr" => "el".to_owned(),
         "cz" => "cs".to_owned(),
@@ -344,7 +339,7 @@ fn locale(language: &str) -> Option<Locale> {
         "tw" => "zh".to_owned(),
         name => name.to_owned(),
     };
-    // Portuguese of Portugal counts in another way than that of Brazil; more than a country matters to none.
+    // The country matters: Portuguese has other forms in Portugal than in Brazil. No language needs more than that.
     let country = rest.split(['_', '-']).next().filter(|country| country.len() == 2);
     let both = country.and_then(|country| format!("{name}-{country}").parse().ok());
     both.or_else(|| name.parse().ok())
@@ -354,15 +349,18 @@ fn rules(language: &str) -> Option<PluralRules> {
     PluralRules::try_new_cardinal(locale(language)?.into()).ok()
 }
 
-/// What this number is to this language; `None` for a language nobody knows.
+/// Returns the plural category of a number in this language; `None` if the language is unknown.
 fn category(language: &str, number: i64) -> Option<PluralCategory> {
     Some(rules(language)?.category_for(number))
 }
 
-/// What a language calls its whole numbers, each with the first of them.
-fn categories(language: &str) -> Vec<(PluralCategory, Vec<i64>)> {
+/// Plural categories, each with its first numbers.
+type Categories = Vec<(PluralCategory, Vec<i64>)>;
+
+/// Returns the plural categories of a language's whole numbers, each with its first numbers.
+fn categories(language: &str) -> Categories {
     let Some(rules) = rules(language) else { return Vec::new() };
-    let mut found: Vec<(PluralCategory, Vec<i64>)> = Vec::new();
+    let mut found: Categories = Vec::new();
     for number in (0..=200_i64).chain([1_000, 1_000_000]) {
         let category = rules.category_for(number);
         match found.iter_mut().find(|(known, _)| *known == category) {
@@ -386,7 +384,7 @@ const fn word(category: PluralCategory) -> &'static str {
     }
 }
 
-/// `one (1, 21, 31), few (2, 3, 4)`
+/// Lists categories with their numbers: `one (1, 21, 31), few (2, 3, 4)`.
 fn shown(categories: &[(PluralCategory, Vec<i64>)]) -> String {
     let shown = categories.iter().map(|(category, numbers)| {
         let numbers: Vec<String> = numbers.iter().take(3).map(ToString::to_string).collect();
@@ -397,10 +395,10 @@ fn shown(categories: &[(PluralCategory, Vec<i64>)]) -> String {
 }
 
 impl Language {
-    /// Numbers a phrase has nothing for.
-    fn gaps(&self) -> Vec<Flaw> {
-        let has = |phrase: &Phrase, category| phrase.find(Form::Like(category)).is_some();
-        let mut flaws = Vec::new();
+    /// Returns an error for each phrase that lacks a form.
+    fn gaps(&self) -> Vec<LineError> {
+        let has = |phrase: &Phrase, category| phrase.find(Form::Category(category)).is_some();
+        let mut errors = Vec::new();
         let mut known: Option<Vec<_>> = None;
         for (name, phrase) in &self.phrases {
             if has(phrase, PluralCategory::Other) {
@@ -410,29 +408,29 @@ impl Language {
             let missing: Vec<_> = known.iter().filter(|(category, _)| !has(phrase, *category)).cloned().collect();
             if known.is_empty() || !missing.is_empty() {
                 let missing = if missing.is_empty() { "`other`".to_owned() } else { shown(&missing) };
-                flaws.push(Flaw {
+                errors.push(LineError {
                     line: phrase.line(),
                     column: 1,
                     message: format!("the phrase `{name}` has nothing for {missing} in [{}]", self.name),
-                    hint: Some(format!("`{name} other: ...` is for all numbers that have no line of their own")),
+                    hint: Some(format!("`{name} other: ...` is for all numbers without a line of their own")),
                 });
             }
         }
-        flaws
+        errors
     }
 }
 
 /// Reads a table line by line.
 struct Reader {
     languages: Vec<Language>,
-    /// The forms of the last of them, once they were looked up.
-    known: Option<Known>,
-    flaws: Vec<Flaw>,
+    /// The plural categories of the last language, once they have been looked up.
+    known: Option<Categories>,
+    errors: Vec<LineError>,
     line: usize,
 }
 
-type Told = (usize, String, Option<String>);
-type Known = Vec<(PluralCategory, Vec<i64>)>;
+/// An error with its offset in the line, its message and its hint.
+type Located = (usize, String, Option<String>);
 
 impl Reader {
     fn read(&mut self, text: &str) {
@@ -441,8 +439,8 @@ impl Reader {
         if line.is_empty() || line.starts_with(';') {
             return;
         }
-        let read = if line.len() > LONGEST_LINE {
-            Err((0, format!("the line has more than {} KiB", LONGEST_LINE / 1024), None))
+        let read = if line.len() > MAX_LINE {
+            Err((0, format!("the line is longer than {} KiB", MAX_LINE / 1024), None))
         } else if line.starts_with('[') {
             self.heading(line)
         } else {
@@ -450,32 +448,32 @@ impl Reader {
         };
         if let Err((at, message, hint)) = read {
             let column = text[..start + at].chars().count() + 1;
-            self.flaws.push(Flaw { line: self.line, column, message, hint });
+            self.errors.push(LineError { line: self.line, column, message, hint });
         }
     }
 
-    fn heading(&mut self, line: &str) -> Result<(), Told> {
+    fn heading(&mut self, line: &str) -> Result<(), Located> {
         let usual = || Some("a heading is a language in brackets, such as [de] or [pt_BR]".to_owned());
         let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let name = name.ok_or_else(|| (0, "the heading does not end with `]`".to_owned(), usual()))?.trim();
         let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if !fits {
-            return Err((1, format!("{name:?} is no name of a language"), usual()));
+            return Err((1, format!("{name:?} cannot be the name of a language"), usual()));
         }
         if self.languages.iter().any(|language| language.name.eq_ignore_ascii_case(name)) {
-            let hint = Some("all phrases of a language stand together".to_owned());
-            return Err((0, format!("[{name}] is there already"), hint));
+            let hint = Some("put all phrases of a language below one heading".to_owned());
+            return Err((0, format!("[{name}] has a heading already"), hint));
         }
-        if self.languages.len() == MOST_LANGUAGES {
-            return Err((0, format!("a table has at most {MOST_LANGUAGES} languages"), None));
+        if self.languages.len() == MAX_LANGUAGES {
+            return Err((0, format!("a table has at most {MAX_LANGUAGES} languages"), None));
         }
         self.languages.push(Language { name: name.to_owned(), phrases: BTreeMap::new() });
         self.known = None;
         Ok(())
     }
 
-    fn phrase(&mut self, line: &str) -> Result<(), Told> {
+    fn phrase(&mut self, line: &str) -> Result<(), Located> {
         let hint = || Some(A_LINE.to_owned());
         let Some((left, right)) = line.split_once(':') else {
             return Err((0, "there is no `:` after the name".to_owned(), hint()));
@@ -485,28 +483,28 @@ impl Reader {
         let form = words.next();
         let at = |word: &str| word.as_ptr() as usize - line.as_ptr() as usize;
         if let Some(word) = words.next() {
-            let hint = Some("before the `:` stand a name and, where it matters, a form such as `one`".to_owned());
+            let hint = Some("before the `:` come a name and, if it matters, a form such as `one`".to_owned());
             return Err((at(word), format!("`{word}` is one word too many before the `:`"), hint));
         }
         if let Some(odd) = name.find(['{', '}', '[', ']', '"', '#', ';']) {
-            return Err((odd, format!("{name:?} is no name of a phrase"), hint()));
+            return Err((odd, format!("{name:?} cannot be the name of a phrase"), hint()));
         }
         if self.languages.is_empty() {
             self.languages.push(Language { name: ENGLISH.to_owned(), phrases: BTreeMap::new() });
         }
-        // It has just been given one.
+        // There is one now.
         let Some(language) = self.languages.last_mut() else { return Ok(()) };
         let form = match form {
             Some(word) => {
                 form_of(word, &language.name, &mut self.known).map_err(|(message, hint)| (at(word), message, hint))?
             }
-            None => Form::Like(PluralCategory::Other),
+            None => Form::Category(PluralCategory::Other),
         };
         let items =
             items(right).map_err(|(column, message, hint)| (line.len() - right.len() + column, message, hint))?;
         let phrase = language.phrases.entry(name.to_owned()).or_default();
         if phrase.find(form).is_some() {
-            return Err((0, format!("`{}` is there already in [{}]", left.trim(), language.name), None));
+            return Err((0, format!("[{}] has `{}` already", language.name, left.trim()), None));
         }
         phrase.values.extend(items.iter().filter_map(|item| match item {
             Item::Sound(_) => None,
@@ -517,7 +515,7 @@ impl Reader {
     }
 }
 
-fn form_of(word: &str, language: &str, known: &mut Option<Known>) -> Result<Form, (String, Option<String>)> {
+fn form_of(word: &str, language: &str, known: &mut Option<Categories>) -> Result<Form, (String, Option<String>)> {
     if word.bytes().all(|byte| byte.is_ascii_digit())
         && let Ok(number) = word.parse()
     {
@@ -525,28 +523,28 @@ fn form_of(word: &str, language: &str, known: &mut Option<Known>) -> Result<Form
     }
     let category = PluralCategory::get_for_cldr_string(word);
     if category == Some(PluralCategory::Other) {
-        return Ok(Form::Like(PluralCategory::Other));
+        return Ok(Form::Category(PluralCategory::Other));
     }
     let known = &*known.get_or_insert_with(|| categories(language));
     let all = known.iter().map(|(category, _)| *category).chain([PluralCategory::Other]);
     if let Some(category) = category
         && all.clone().any(|known| known == category)
     {
-        return Ok(Form::Like(category));
+        return Ok(Form::Category(category));
     }
     let near = nearest(word, all.map(self::word));
     let hint = match near {
         Some(like) if category.is_none() && distance(word, like) <= 1 => format!("did you mean `{like}`?"),
         _ if known.is_empty() => {
-            format!("[{language}] is no language whose forms are known: only `other` and numbers are taken")
+            format!("the forms of [{language}] are unknown: use `other` and numbers")
         }
-        _ => format!("its forms are {}, and a number such as `0` for that number alone", shown(known)),
+        _ => format!("its forms are {}, or a number such as `0` for that number alone", shown(known)),
     };
     Err((format!("[{language}] has no form `{word}`"), Some(hint)))
 }
 
-/// What stands after the `:`.
-fn items(text: &str) -> Result<Vec<Item>, Told> {
+/// Reads what comes after the `:`.
+fn items(text: &str) -> Result<Vec<Item>, Located> {
     let mut items = Vec::new();
     let mut rest = text;
     loop {
@@ -554,10 +552,10 @@ fn items(text: &str) -> Result<Vec<Item>, Told> {
         let at = text.len() - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(items) };
         if items.len() == MOST_PARTS {
-            return Err((at, format!("a phrase says at most {MOST_PARTS} parts"), None));
+            return Err((at, format!("a phrase has at most {MOST_PARTS} parts"), None));
         }
         if let Some(inner) = rest.strip_prefix('{') {
-            let hint = || Some("a value is its name in braces, such as {n}".to_owned());
+            let hint = || Some("a value is written as its name in braces, such as {n}".to_owned());
             let end = inner.find(['{', '}']).filter(|end| inner[*end..].starts_with('}'));
             let end = end.ok_or_else(|| (at, "this `{` has no `}`".to_owned(), hint()))?;
             items.push(value(&inner[..end]).map_err(|(message, hint)| (at + 1, message, hint))?);
@@ -567,22 +565,22 @@ fn items(text: &str) -> Result<Vec<Item>, Told> {
         let end = rest.find(|c: char| c.is_whitespace() || c == '{').unwrap_or(rest.len());
         let name = &rest[..end];
         if first == ';' {
-            return Err((at, "a comment must have a line of its own".to_owned(), None));
+            return Err((at, "a comment needs a line of its own".to_owned(), None));
         }
         if let Some(odd) = name.find(['}', '"', ',', ';']) {
             let hint = if name[odd..].starts_with('}') {
-                "a value is its name in braces, such as {n}"
+                "a value is written as its name in braces, such as {n}"
             } else {
                 "sound files are written one after the other, without quotes or commas"
             };
-            return Err((at + odd, format!("{name:?} is no name of a sound file"), Some(hint.to_owned())));
+            return Err((at + odd, format!("{name:?} cannot be the name of a sound file"), Some(hint.to_owned())));
         }
         items.push(Item::Sound(name.to_owned()));
         rest = &rest[end..];
     }
 }
 
-/// What stands in braces: `n`, `n f`, `code digits`, `when date ABdY`.
+/// Reads what is in braces: `n`, `n f`, `code digits`, `when date ABdY`.
 fn value(text: &str) -> Result<Item, (String, Option<String>)> {
     let text = text.trim();
     let (name, how) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -592,20 +590,23 @@ fn value(text: &str) -> Result<Item, (String, Option<String>)> {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !fits {
         return Err((
-            format!("{name:?} is no name of a value"),
-            Some("a value is its name in braces, such as {n}".to_owned()),
+            format!("{name:?} cannot be the name of a value"),
+            Some("a value is written as its name in braces, such as {n}".to_owned()),
         ));
     }
     if name == "phrase" {
-        return Err(("a value cannot be called `phrase`".to_owned(), Some("that names the phrase itself".to_owned())));
+        return Err((
+            "a value cannot be called `phrase`".to_owned(),
+            Some("`phrase` names the phrase itself".to_owned()),
+        ));
     }
     let way = match how {
         "" => Way::Part,
         "date" => Way::Date(more.to_owned()),
         "money" if !more.is_empty() && !more.contains(char::is_whitespace) => Way::Money(more.to_owned()),
         "money" => {
-            let hint = format!("{{{name} money EUR}} is an amount of that currency");
-            return Err(("money of which currency?".to_owned(), Some(hint)));
+            let hint = format!("write it after `money`, such as {{{name} money EUR}}");
+            return Err(("`money` needs a currency".to_owned(), Some(hint)));
         }
         "digits" => Way::Map("digits"),
         "spell" => Way::Map("spell"),
@@ -613,14 +614,13 @@ fn value(text: &str) -> Result<Item, (String, Option<String>)> {
         "duration" => Way::Map("duration"),
         gender if GENDERS.contains(&gender) => Way::Gender(gender.to_owned()),
         _ => {
-            let hint = "after the name may stand a gender (`m`, `f`, `n`, `c`, `w`, `p`), `digits`, `spell`, \
-                        `ordinal`, \
+            let hint = "after the name may come a gender (`m`, `f`, `n`, `c`, `w`, `p`), `digits`, `spell`, `ordinal`, \
                         `duration`, `money EUR`, `date` or `date FORMAT`";
-            return Err((format!("`{how}` is no way to say a value"), Some(hint.to_owned())));
+            return Err((format!("`{how}` isn't a way to say a value"), Some(hint.to_owned())));
         }
     };
     if !more.is_empty() && !matches!(way, Way::Date(_) | Way::Money(_)) {
-        return Err((format!("`{more}` is too much after `{how}`"), None));
+        return Err((format!("unexpected `{more}` after `{how}`"), None));
     }
     Ok(Item::Value { name: name.to_owned(), way })
 }
@@ -630,12 +630,12 @@ mod tests {
     use super::*;
 
     fn table(text: &str) -> Phrases {
-        let (phrases, flaws) = Phrases::parse("game.phrases", text);
-        assert_eq!(flaws, [], "in {text:?}");
+        let (phrases, faults) = Phrases::parse("game.phrases", text);
+        assert_eq!(faults, [], "in {text:?}");
         phrases
     }
 
-    /// Which form is said for each of these numbers: forms play a sound of their own name.
+    /// Checks which form is said for each number. Every form plays a sound of its own name.
     fn check(language: &str, forms: &str, expected: &str) {
         let lines: String = forms.split_whitespace().map(|form| format!("x {form}: {form}\n")).collect();
         let table = table(&format!("[{language}]\n{lines}"));
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_asterisk_s_own_are_the_languages_they_are() {
+    fn asterisks_own_names_of_languages_are_understood() {
         check("se", "one other", "1:one 2:other");
         check("cz", "one few other", "1:one 3:few 5:other");
         check("gr", "one other", "1:one 2:other");
@@ -672,13 +672,13 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_its_own_goes_before_its_kind() {
+    fn a_form_for_one_number_goes_before_its_category() {
         check("en", "0 1 one other", "0:0 1:1 2:other");
         check("en", "one 12 other", "1:one 12:12 -1:one -2:other");
     }
 
     #[test]
-    fn a_line_without_a_form_is_for_all_others() {
+    fn a_line_without_a_form_is_for_all_other_numbers() {
         let table = table("x: a {n} b\nx 0: c\ny: d");
         let phrase = |name| table.variants(name).next().unwrap().1;
         assert_eq!(phrase("x").form("en", Some(5)).unwrap().items.len(), 3);
@@ -687,7 +687,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_said_in_many_ways() {
+    fn every_way_to_say_a_value_is_read() {
         let table = table(
             "x: a{n}b {n f} {code digits}{ name spell } {t date} {t date ABdY 'digits/at' IMp} \
              {sum money EUR} {n ordinal}",
@@ -714,7 +714,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_s_language_is_found_by_steps() {
+    fn the_nearest_language_to_the_callers_is_used() {
         let all = table("[de]\nx: d\ny: d\n[en]\nx: e\n[de_AT]\nx: a\n[fr]\ny: f");
         let found = |phrase, language| {
             let variants: Vec<_> = all.variants(phrase).collect();
@@ -729,90 +729,93 @@ mod tests {
         assert_eq!(found("y", "FR"), "fr");
     }
 
-    fn flaws(text: &str, expected: &[&str]) {
-        let (_, flaws) = Phrases::parse("game.phrases", text);
-        let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
-        assert_eq!(flaws, expected, "in {text:?}");
+    fn check_faults(text: &str, expected: &[&str]) {
+        let (_, faults) = Phrases::parse("game.phrases", text);
+        let faults: Vec<String> =
+            faults.iter().map(|fault| fault.to_string().replacen("game.phrases:", "", 1)).collect();
+        assert_eq!(faults, expected, "in {text:?}");
     }
 
     #[test]
-    fn flaws_say_where_and_what_would_be_right() {
+    fn faults_have_a_place_and_a_hint() {
         const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
-        const A_VALUE: &str = "a value is its name in braces, such as {n}";
-        flaws("; fine\n\n  [de]\nx: a\n", &[]);
-        flaws("\u{feff}x: a\n", &[]);
-        flaws("x a", &[&format!("1:1: there is no `:` after the name; {A_LINE}")]);
-        flaws(" : a", &[&format!("1:2: there is no name before the `:`; {A_LINE}")]);
-        flaws("# x: a", &[&format!("1:1: \"#\" is no name of a phrase; {A_LINE}")]);
-        flaws(
+        const A_VALUE: &str = "a value is written as its name in braces, such as {n}";
+        check_faults("; fine\n\n  [de]\nx: a\n", &[]);
+        check_faults("\u{feff}x: a\n", &[]);
+        check_faults("x a", &[&format!("1:1: there is no `:` after the name; {A_LINE}")]);
+        check_faults(" : a", &[&format!("1:2: there is no name before the `:`; {A_LINE}")]);
+        check_faults("# x: a", &[&format!("1:1: \"#\" cannot be the name of a phrase; {A_LINE}")]);
+        check_faults(
             "x one two: a",
-            &["1:7: `two` is one word too many before the `:`; before the `:` stand a name and, where it \
-                 matters, a form such as `one`"],
+            &["1:7: `two` is one word too many before the `:`; before the `:` come a name and, if it matters, \
+                 a form such as `one`"],
         );
-        flaws(
+        check_faults(
             "[de\nx: a",
             &["1:1: the heading does not end with `]`; a heading is a language in brackets, such as [de] or [pt_BR]"],
         );
-        flaws(
+        check_faults(
             "[de 2]",
-            &["1:2: \"de 2\" is no name of a language; a heading is a language in brackets, such as [de] or [pt_BR]"],
+            &[
+                "1:2: \"de 2\" cannot be the name of a language; a heading is a language in brackets, such as [de] or [pt_BR]",
+            ],
         );
-        flaws("x: a\n[de]\n[EN]", &["3:1: [EN] is there already; all phrases of a language stand together"]);
-        flaws("ü: a {n", &[&format!("1:6: this `{{` has no `}}`; {A_VALUE}")]);
-        flaws("x: {a {n}", &[&format!("1:4: this `{{` has no `}}`; {A_VALUE}")]);
-        flaws("x: a}", &[&format!("1:5: \"a}}\" is no name of a sound file; {A_VALUE}")]);
-        flaws("x: {}", &[&format!("1:5: \"\" is no name of a value; {A_VALUE}")]);
-        flaws("x: {phrase}", &["1:5: a value cannot be called `phrase`; that names the phrase itself"]);
-        flaws(
+        check_faults(
+            "x: a\n[de]\n[EN]",
+            &["3:1: [EN] has a heading already; put all phrases of a language below one heading"],
+        );
+        check_faults("ü: a {n", &[&format!("1:6: this `{{` has no `}}`; {A_VALUE}")]);
+        check_faults("x: {a {n}", &[&format!("1:4: this `{{` has no `}}`; {A_VALUE}")]);
+        check_faults("x: a}", &[&format!("1:5: \"a}}\" cannot be the name of a sound file; {A_VALUE}")]);
+        check_faults("x: {}", &[&format!("1:5: \"\" cannot be the name of a value; {A_VALUE}")]);
+        check_faults("x: {phrase}", &["1:5: a value cannot be called `phrase`; `phrase` names the phrase itself"]);
+        check_faults(
             "x: \"a\", b",
-            &["1:4: \"\\\"a\\\",\" is no name of a sound file; sound files are written one after the \
+            &["1:4: \"\\\"a\\\",\" cannot be the name of a sound file; sound files are written one after the \
                  other, without quotes or commas"],
         );
-        flaws("x: a ; hello", &["1:6: a comment must have a line of its own"]);
-        flaws("x: {n money}", &["1:5: money of which currency?; {n money EUR} is an amount of that currency"]);
-        flaws("x: {n f f}", &["1:5: `f` is too much after `f`"]);
-        flaws(
+        check_faults("x: a ; hello", &["1:6: a comment needs a line of its own"]);
+        check_faults("x: {n money}", &["1:5: `money` needs a currency; write it after `money`, such as {n money EUR}"]);
+        check_faults("x: {n f f}", &["1:5: unexpected `f` after `f`"]);
+        check_faults(
             "x: {n female}",
-            &["1:5: `female` is no way to say a value; after the name may stand a gender (`m`, `f`, `n`, `c`, `w`, \
+            &["1:5: `female` isn't a way to say a value; after the name may come a gender (`m`, `f`, `n`, `c`, `w`, \
                  `p`), \
                `digits`, `spell`, `ordinal`, `duration`, `money EUR`, `date` or `date FORMAT`"],
         );
-        flaws("x one: a\nx other: b\nx  one: c", &["3:1: `x  one` is there already in [en]"]);
-        flaws("x: a\nx other: b", &["2:1: `x other` is there already in [en]"]);
+        check_faults("x one: a\nx other: b\nx  one: c", &["3:1: [en] has `x  one` already"]);
+        check_faults("x: a\nx other: b", &["2:1: [en] has `x other` already"]);
     }
 
     #[test]
-    fn forms_a_language_lacks_are_told() {
-        flaws(
+    fn forms_that_a_language_lacks_are_faults() {
+        check_faults(
             "x one: a\nx few: b\nx other: c",
-            &[
-                "2:3: [en] has no form `few`; its forms are `one` (1), `other` (0, 2, 3, ...), and a number such as `0` \
-                 for that number alone",
-            ],
+            &["2:3: [en] has no form `few`; its forms are `one` (1), `other` (0, 2, 3, ...), or a number such as `0` \
+                 for that number alone"],
         );
-        flaws("x oen: a\nx: b", &["1:3: [en] has no form `oen`; did you mean `one`?"]);
-        flaws("x ones: a\nx: b", &["1:3: [en] has no form `ones`; did you mean `one`?"]);
-        flaws(
+        check_faults("x oen: a\nx: b", &["1:3: [en] has no form `oen`; did you mean `one`?"]);
+        check_faults("x ones: a\nx: b", &["1:3: [en] has no form `ones`; did you mean `one`?"]);
+        check_faults(
             "[pl]\nx one: a\nx few: b",
             &["2:1: the phrase `x` has nothing for `many` (0, 5, 6, ...) in [pl]; `x other: ...` is for all numbers \
-                 that have no line of their own"],
+                 without a line of their own"],
         );
-        flaws(
+        check_faults(
             "[pl]\nx 0: a",
             &["2:1: the phrase `x` has nothing for `one` (1), `few` (2, 3, 4, ...), `many` (0, 5, 6, ...) in [pl]; \
-               `x other: ...` is for all numbers that have no line of their own"],
+               `x other: ...` is for all numbers without a line of their own"],
         );
-        flaws(
+        check_faults(
             "[kids]\nx one: a\nx other: b",
-            &["2:3: [kids] has no form `one`; [kids] is no language whose forms are known: only `other` and \
-                 numbers are taken"],
+            &["2:3: [kids] has no form `one`; the forms of [kids] are unknown: use `other` and numbers"],
         );
     }
 
     #[test]
-    fn the_core_table_is_right_and_has_its_recordings() {
-        let (core, flaws) = Phrases::parse("core.phrases", CORE);
-        assert_eq!(flaws, []);
+    fn the_core_table_is_valid_and_has_its_recordings() {
+        let (core, faults) = Phrases::parse("core.phrases", CORE);
+        assert_eq!(faults, []);
         let sounds = crate::pbx::Sounds::stock();
         for (language, name, _) in core.sounds() {
             assert!(sounds.find(name, language).is_some(), "{name}");

@@ -1,26 +1,27 @@
-//! A script's value as text that has a bound: a value may be of any size, nested in any way and part of itself.
+//! Writes a script's value as text of a limited length: a value may be of any size, nested in any way, and contain
+//! itself.
 
 use crate::agi::is_hidden;
 use rhai::{Array, Dynamic, FnPtr, Map};
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 
-/// What is nested deeper is left out: each level takes some of the stack.
-const DEEPEST: usize = 200;
+/// Values nested deeper are left out: each level takes some of the stack.
+const MAX_DEPTH: usize = 200;
 
-/// Rhai waits 50 ms for a value that is being changed, which whoever is behind a function that changes it never sees
-/// free: after as many of them the rest is left out.
-const MOST_LOCKED: usize = 2;
+/// The rest is left out after this many locked values. Rhai waits 50 ms for a value that is being changed, and behind a
+/// function that changes it the wait is in vain.
+const MAX_LOCKED: usize = 2;
 
-/// What an error takes of a script's value, in bytes: more does not help who reads it.
+/// The most bytes of a script's value in an error: more doesn't help the reader.
 pub(crate) const SHOWN: usize = 200;
 
-/// A text in quotes, in at most this many bytes.
-pub(crate) fn quoted(text: &str, most: usize) -> String {
-    shorten(most, |walk| walk.show_text(text, true))
+/// Returns a text in quotes, in at most `limit` bytes.
+pub(crate) fn quoted(text: &str, limit: usize) -> String {
+    shorten(limit, |walk| walk.show_text(text, true))
 }
 
-/// A text as a script writes it.
+/// Returns a text as a script would write it, in quotes and with escapes.
 #[must_use]
 pub fn literal(text: &str) -> String {
     let mut literal = String::from('"');
@@ -44,64 +45,66 @@ pub fn literal(text: &str) -> String {
     literal
 }
 
-/// Whatever has a text, in at most this many bytes.
-pub(crate) fn short(text: impl fmt::Display, most: usize) -> String {
-    shorten(most, |walk| write!(walk.text, "{text}"))
+/// Returns the text of anything, in at most `limit` bytes.
+pub(crate) fn short(text: impl fmt::Display, limit: usize) -> String {
+    shorten(limit, |walk| write!(walk.text, "{text}"))
 }
 
-/// The value as Rhai shows it, in at most this many bytes; what is left out is told by `…` at the end.
-pub(crate) fn shown(value: &Dynamic, most: usize) -> String {
-    shorten(most, |walk| walk.show(value, false))
+/// Returns the value as Rhai shows it, in at most `limit` bytes. A text that is cut ends in `…`.
+pub(crate) fn shown(value: &Dynamic, limit: usize) -> String {
+    shorten(limit, |walk| walk.show(value, false))
 }
 
-fn shorten(most: usize, show: impl FnOnce(&mut Walk) -> fmt::Result) -> String {
-    let mut walk = Walk { text: Bounded { text: String::new(), most }, depth: 0, seen: None, locked: 0 };
-    let whole = show(&mut walk).is_ok();
+fn shorten(limit: usize, show: impl FnOnce(&mut Walk) -> fmt::Result) -> String {
+    let mut walk = Walk { text: Bounded { text: String::new(), limit }, depth: 0, seen: None, locked: 0 };
+    let is_complete = show(&mut walk).is_ok();
     let mut text = walk.text.text;
-    if !whole {
-        text.truncate(beginning(&text, most.saturating_sub("…".len())).len());
-        if most >= "…".len() {
+    if !is_complete {
+        text.truncate(beginning(&text, limit.saturating_sub("…".len())).len());
+        if limit >= "…".len() {
             text.push('…');
         }
     }
     text
 }
 
-/// As much of a text as fits into so many bytes.
-fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
+/// Returns as much of a text as fits into `limit` bytes.
+fn beginning(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     &text[..end]
 }
 
-/// Text that takes no more than it may.
+/// A text that accepts at most `limit` bytes.
 struct Bounded {
     text: String,
-    most: usize,
+    limit: usize,
 }
 
 impl Write for Bounded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.most - self.text.len();
+        let room = self.limit - self.text.len();
         self.text.push_str(beginning(text, room));
         if text.len() > room { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
+/// A walk through a value, which writes it down.
 struct Walk {
     text: Bounded,
     depth: usize,
-    /// The shared values met inside of the outermost of them, by where they stand.
+    /// The shared values found so far inside the outermost shared value, by their addresses.
     seen: Option<HashSet<*const Dynamic>>,
+    /// How many locked values there were.
     locked: usize,
 }
 
 impl Walk {
-    /// In every order and with every mark Rhai has: quoted as its `Debug`, else as its `Display`.
+    /// Writes a value exactly as Rhai does: quoted as its `Debug`, otherwise as its `Display`.
     fn show(&mut self, value: &Dynamic, quoted: bool) -> fmt::Result {
-        if self.depth == DEEPEST {
+        if self.depth == MAX_DEPTH {
             return Err(fmt::Error);
         }
         self.depth += 1;
@@ -121,7 +124,7 @@ impl Walk {
         } else {
             self.text.write_str("<shared>")?;
             self.locked += 1;
-            if self.locked == MOST_LOCKED {
+            if self.locked == MAX_LOCKED {
                 return Err(fmt::Error);
             }
         }
@@ -135,12 +138,12 @@ impl Walk {
         if let Ok(text) = value.as_immutable_string_ref() {
             return self.show_text(&text, quoted);
         }
-        // What Rhai shows otherwise inside of a shared value.
+        // Inside a shared value, Rhai doesn't quote.
         let inside = quoted || self.seen.is_none();
         if let Some(array) = value.read_lock::<Array>() {
             self.text.write_str("[")?;
             for (n, item) in array.iter().enumerate() {
-                self.part(n)?;
+                self.separator(n)?;
                 self.show(item, inside)?;
             }
             return self.text.write_str("]");
@@ -148,7 +151,7 @@ impl Walk {
         if let Some(map) = value.read_lock::<Map>() {
             self.text.write_str("#{")?;
             for (n, (name, item)) in map.iter().enumerate() {
-                self.part(n)?;
+                self.separator(n)?;
                 self.show_text(name, inside)?;
                 self.text.write_str(": ")?;
                 self.show(item, inside)?;
@@ -156,8 +159,8 @@ impl Walk {
             return self.text.write_str("}");
         }
         if quoted && let Some(function) = value.read_lock::<FnPtr>() {
-            // `Fn`, `Fn*` or `Fn#`, which only Rhai's own text of it tells.
-            let mut kind = Bounded { text: String::new(), most: 3 };
+            // `Fn`, `Fn*` or `Fn#`: only Rhai's own text of it shows which.
+            let mut kind = Bounded { text: String::new(), limit: 3 };
             let _ = write!(kind, "{:?}", *function);
             write!(self.text, "{}(", kind.text.trim_end_matches('('))?;
             self.show_text(function.fn_name(), true)?;
@@ -170,13 +173,13 @@ impl Walk {
         if quoted { write!(self.text, "{value:?}") } else { write!(self.text, "{value}") }
     }
 
-    fn part(&mut self, n: usize) -> fmt::Result {
+    fn separator(&mut self, n: usize) -> fmt::Result {
         if n > 0 { self.text.write_str(", ") } else { Ok(()) }
     }
 
-    /// Of a long text no more is looked at than there is room for.
+    /// Writes a text, and reads no more of it than there is room for.
     fn show_text(&mut self, text: &str, quoted: bool) -> fmt::Result {
-        let text = beginning(text, self.text.most.saturating_add(4));
+        let text = beginning(text, self.text.limit.saturating_add(4));
         if quoted { write!(self.text, "{text:?}") } else { self.text.write_str(text) }
     }
 }
@@ -219,7 +222,7 @@ mod tests {
                     .into()),
                 ("f[0-9]{1,4}", several()).prop_map(|(name, curry)| function(&name, curry)),
                 inner.clone().prop_map(Dynamic::into_shared),
-                // The same cell at two places.
+                // The same cell in two places.
                 inner.clone().prop_map(|item| {
                     let shared = item.into_shared();
                     vec![shared.clone(), shared].into()
@@ -230,22 +233,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_rhai_shows(value in any_value(), most in 0_usize..200) {
+        fn values_are_written_as_rhai_writes_them(value in any_value(), limit in 0_usize..200) {
             let whole = value.to_string();
             prop_assert_eq!(&shown(&value, usize::MAX), &whole);
             prop_assert_eq!(&shown(&value, whole.len()), &whole);
-            let cut = shown(&value, most);
-            if whole.len() <= most {
+            let cut = shown(&value, limit);
+            if whole.len() <= limit {
                 prop_assert_eq!(cut, whole);
             } else {
-                prop_assert!(cut.len() <= most, "{} bytes", cut.len());
-                prop_assert!(most < 3 || cut.ends_with('…') && whole.starts_with(cut.trim_end_matches('…')), "{}", cut);
+                prop_assert!(cut.len() <= limit, "{} bytes", cut.len());
+                let start = cut.trim_end_matches('…');
+                prop_assert!(limit < 3 || cut.ends_with('…') && whole.starts_with(start), "{}", cut);
             }
         }
     }
 
     #[test]
-    fn it_is_what_rhai_shows_of_a_scripts_closures_and_circles() {
+    fn closures_and_values_that_contain_themselves_are_written_as_rhai_writes_them() {
         let script = |text: &str| Engine::new().eval::<Dynamic>(text).unwrap();
         for (text, expected) in [
             ("let a = 1; || a", "Fn("),
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn it_costs_no_more_than_it_shows() {
+    fn the_cost_depends_on_the_limit_and_not_on_the_value() {
         let big: ImmutableString = "x".repeat(1 << 20).into();
         let wide: Dynamic = vec![Dynamic::from(big.clone()); 2048].into();
         let mut doubled = Dynamic::from(1_i64);
@@ -289,13 +293,13 @@ mod tests {
             locked,
         ];
         for value in &values {
-            for most in [0, 1, 3, 100, 1000, 1 << 16] {
+            for limit in [0, 1, 3, 100, 1000, 1 << 16] {
                 let clock = crate::clock::Stopwatch::start();
                 let began = clock.now();
-                let text = shown(value, most);
+                let text = shown(value, limit);
                 let took = clock.now() - began;
-                assert!(text.len() <= most && text.capacity() <= 4 * most.max(16), "{} bytes", text.len());
-                assert!(took < Duration::from_millis(300), "{most}: {took:?}");
+                assert!(text.len() <= limit && text.capacity() <= 4 * limit.max(16), "{} bytes", text.len());
+                assert!(took < Duration::from_millis(300), "{limit}: {took:?}");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! One call, from its session to the end of its script: an engine of its own over shared packages, with the limits of
-//! that call and an end no script can catch.
+//! One call, from its session to the end of its script: it has an engine of its own over shared packages, limits of its
+//! own, and an end that no script can catch.
 
 use super::compile::Script;
 use super::convert::dynamic;
@@ -24,14 +24,14 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Duration;
 
-/// The target, in the log, of what scripts print.
+/// The log target of lines that scripts print.
 pub const PRINTED: &str = "agi_rhai::print";
-/// How the message begins that a value is beyond its limits.
+/// The beginning of the message that a value exceeds its limits.
 pub(crate) const GROWN: &str = "a value has grown too large";
-/// Who sleeps for less than this has not waited.
+/// A shorter sleep isn't a wait: the script has gone on computing.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
-/// One call, behind every function of its script.
+/// The state of one call, which all functions of its script share.
 pub(crate) struct CallState {
     session: Mutex<Session>,
     values: Values,
@@ -40,14 +40,16 @@ pub(crate) struct CallState {
     phrases: OnceLock<Arc<Phrases>>,
     seed: u64,
     pub usage: Usage,
-    /// The last error of a function of ours.
+    /// The last error raised by one of the host's functions.
     raised: Mutex<Option<Raised>>,
-    /// Where the next `print` stands: script and line.
-    print: Mutex<(String, usize)>,
+    /// The place of the next `print`: script and line.
+    print_place: Mutex<(String, usize)>,
+    /// When `on_hangup` has to end.
     deadline: Mutex<Time>,
     pub extensions: Extensions,
 }
 
+/// The values of the variables every script has.
 struct Values {
     env: OnceLock<Dynamic>,
     args: Dynamic,
@@ -55,23 +57,23 @@ struct Values {
     state: Dynamic,
 }
 
-/// A handle that fits an engine's tag.
+/// A handle to the call, as the tag of its engine.
 #[derive(Clone)]
 struct Handle(Arc<CallState>);
 
 /// How a script ended.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    /// At its end, or by `exit`.
+    /// It ran to its end, or called `exit`.
     Well,
     /// The session was over.
     Over(Over),
-    /// By a mistake.
+    /// It had an error.
     Fault(Box<Fault>),
 }
 
-/// Looks at a variable before it is used. Rhai looks at no size where an element gets a value by its index, so that a
-/// value could grow beyond its limits, and then whatever writes or compares it takes any memory and time.
+/// Checks a variable before it is used. Rhai checks no size where an element is set by its index, so a value could grow
+/// beyond its limits; writing or comparing it would then take any memory and time.
 fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box<EvalAltResult>> {
     if value.is_shared() {
         let Some(value) = value.read_lock::<Dynamic>() else {
@@ -83,9 +85,9 @@ fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box
     }
 }
 
-/// Empties the variables that closures have captured: a closure that captured the variable it is in would keep itself,
-/// and all else it holds, for ever.
-fn let_go(scope: &Scope) {
+/// Empties the variables that closures have captured. A closure that has captured its own variable would keep itself,
+/// and everything else it holds, for ever.
+fn empty_captured(scope: &Scope) {
     for (_, _, value) in scope.iter_raw().filter(|(.., value)| value.is_shared()) {
         let held = value.clone().write_lock::<Dynamic>().map(|mut held| std::mem::take(&mut *held));
         drop(held);
@@ -93,7 +95,7 @@ fn let_go(scope: &Scope) {
 }
 
 impl CallState {
-    /// A call of this session.
+    /// Makes a call on this session.
     pub fn new(
         session: Session,
         args: Vec<String>,
@@ -117,33 +119,33 @@ impl CallState {
             seed,
             usage: Usage::new(limits, memory),
             raised: Mutex::new(None),
-            print: Mutex::default(),
+            print_place: Mutex::default(),
             deadline: Mutex::new(Time::NEVER),
             extensions: Extensions::default(),
         })
     }
 
-    /// The call in which this context's function was called; there is none while a script is being imported.
+    /// Returns the call in which this context's function was called. There is none while a script is being imported.
     pub fn of(context: &NativeCallContext) -> Option<Arc<Self>> {
         context.tag()?.read_lock::<Handle>().map(|handle| Arc::clone(&handle.0))
     }
 
-    /// The seed of its random numbers.
+    /// Returns the seed of the call's random numbers.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Its random numbers.
+    /// Locks the call's random numbers.
     pub fn random(&self) -> MutexGuard<'_, StdRng> {
         lock(&self.random)
     }
 
-    /// The session.
+    /// Locks the session.
     pub fn session(&self) -> MutexGuard<'_, Session> {
         lock(&self.session)
     }
 
-    /// The session, unless a function has it: to wait for it would be for ever.
+    /// Locks the session, unless a function has it: waiting for it would last for ever.
     pub fn try_session(&self) -> Option<MutexGuard<'_, Session>> {
         match self.session.try_lock() {
             Ok(session) => Some(session),
@@ -152,7 +154,7 @@ impl CallState {
         }
     }
 
-    /// The script's table of phrases, if it has one.
+    /// Returns the script's table of phrases, if it has one.
     pub fn phrases(&self) -> Option<&Phrases> {
         self.phrases.get().map(Arc::as_ref)
     }
@@ -173,14 +175,14 @@ impl CallState {
         session.stands_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
         let before = session.commands();
         let result = session.invoke(command, args);
-        // A command that was refused before it was sent is the script's own work.
+        // A command that was refused before it was sent counts as computing.
         if session.commands() != before {
             self.usage.computes_anew();
         }
         result
     }
 
-    /// Waits for a script's function.
+    /// Waits on behalf of a script's function.
     pub fn pause(&self, session: &mut Session, length: Duration) -> Result<(), Error> {
         let left = *lock(&self.deadline) - session.now();
         let result = session.pause(length.min(left));
@@ -190,7 +192,7 @@ impl CallState {
         result.map_err(Error::from)
     }
 
-    /// Called at every operation of the script; whether it may go on.
+    /// Called at every operation of the script. Returns whether it may go on.
     fn may_go_on(&self, operations: u64) -> bool {
         let (processor, real) = match self.usage.may_go_on(operations) {
             Verdict::GoOn => return true,
@@ -211,17 +213,17 @@ impl CallState {
         true
     }
 
-    /// Notes the text of an error, and what may be told of it once the caller has answered a secret question. Gives the
-    /// one a script may catch, and pass on.
-    pub fn raises(&self, text: &str, discreet: String) -> String {
-        // While a function has the session, that function decides.
+    /// Notes the text of an error, with values and without. Returns the one a script may catch and pass on: without
+    /// values once the caller has answered a secret question.
+    pub fn note_raised(&self, text: &str, discreet: String) -> String {
+        // While a function has the session, the answer is unknown, so take the safe one.
         let is_secret = self.try_session().is_none_or(|session| session.knows_a_secret());
         let caught = if is_secret { discreet.clone() } else { text.to_owned() };
         *lock(&self.raised) = Some(Raised { text: text.to_owned(), discreet });
         caught
     }
 
-    /// The fault of an error; without values once the caller has answered a secret question.
+    /// Returns the fault of an error, without values once the caller has answered a secret question.
     fn fault(&self, script: &Script, error: &EvalAltResult, language: &Language) -> Box<Fault> {
         let fault = Fault::of_error(&script.name, error, language, &script.sources);
         if self.session().knows_a_secret() {
@@ -230,13 +232,14 @@ impl CallState {
         fault
     }
 
-    /// Notes where the next `print` stands, or what is written otherwise, which Rhai does not tell.
-    pub fn prints_at(&self, script: &str, line: usize) {
-        *lock(&self.print) = (script.to_owned(), line);
+    /// Notes the place of a `print`, or of another function that writes a value: Rhai doesn't report it.
+    pub fn note_print_place(&self, context: &NativeCallContext) {
+        let line = context.call_position().line().unwrap_or(0);
+        *lock(&self.print_place) = (context.call_source().unwrap_or_default().to_owned(), line);
     }
 
     fn print(&self, text: &str, script: Option<&str>, line: Option<usize>) {
-        *lock(&self.print) = (script.unwrap_or_default().to_owned(), line.unwrap_or(0));
+        *lock(&self.print_place) = (script.unwrap_or_default().to_owned(), line.unwrap_or(0));
         if !self.usage.prints(text) {
             return;
         }
@@ -265,7 +268,7 @@ impl CallState {
     #[inline(never)]
     fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Box<Engine> {
         let mut engine = language.engine();
-        // Rhai's shortcut for operators would not ask ours whether a text may be compared with a number.
+        // With Rhai's shortcut for operators, our comparisons of texts with numbers would not be called.
         engine.set_fast_operators(false);
         engine.set_max_call_levels(self.usage.limits.calls);
         engine.set_max_string_size(self.usage.limits.text);
@@ -281,7 +284,7 @@ impl CallState {
         engine.on_progress(move |operations| (!call.may_go_on(operations)).then_some(Dynamic::UNIT));
         let call = Arc::clone(self);
         engine.on_print(move |text| {
-            let (script, line) = lock(&call.print).clone();
+            let (script, line) = lock(&call.print_place).clone();
             call.print(text, Some(&script), Some(line));
         });
         let call = Arc::clone(self);
@@ -294,7 +297,7 @@ impl CallState {
             if let Some(this) = context.this_ptr() {
                 within_limits("this", this, context.engine())?;
             }
-            // A script's own variable of that name wins.
+            // A variable of the script with the same name goes before it.
             if let Some(own) = context.scope().get(name) {
                 within_limits(name, own, context.engine())?;
                 return Ok(None);
@@ -308,7 +311,8 @@ impl CallState {
         engine.into()
     }
 
-    /// Runs the script to its end, and `on_hangup` after a hangup.
+    /// Runs the script to its end, and after a hangup `on_hangup`. Returns how the script ended, and the fault of
+    /// `on_hangup`.
     pub fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
         stack::maybe_grow(|| self.run_here(script, language))
     }
@@ -318,7 +322,7 @@ impl CallState {
             let _ = self.phrases.set(Arc::clone(phrases));
         }
         let engine = self.engine(script, language);
-        // Both are large, and stay while the call waits: better packed with others than on its stack.
+        // Both are large and remain while the call waits: on the heap they are packed with others.
         let mut scope = Box::new(Scope::new());
         self.usage.begin();
         let result = engine.run_ast_with_scope(&mut scope, &script.ast);
@@ -327,11 +331,11 @@ impl CallState {
         if let (Finished::Over(Over::Hangup | Over::Stopped), Some(params)) = (&finished, script.on_hangup) {
             fault = self.on_hangup(&engine, script, language, &mut scope, params);
         }
-        let_go(&scope);
+        empty_captured(&scope);
         (finished, fault)
     }
 
-    /// Runs one function of a test, after the top of its script.
+    /// Runs the top of a test's script and then one of its functions.
     pub fn run_function(self: &Arc<Self>, script: &Script, language: &Language, name: &str) -> Finished {
         stack::maybe_grow(|| {
             let engine = self.engine(script, language);
@@ -365,8 +369,8 @@ impl CallState {
         map.insert("line".into(), i64::try_from(last.line).unwrap_or(0).into());
         map.insert("result".into(), last.result.map_or(Dynamic::UNIT, dynamic));
         let args = if params == 0 { vec![] } else { vec![Dynamic::from(map)] };
-        // A function sees constants and imports only where they were made in the same run: they are made again, from
-        // the values they had.
+        // A function sees only constants and imports that were made in the same run. So they are made again, with the
+        // values they had.
         let mut prelude: String =
             script.imports.iter().map(|(path, name)| format!("import {path:?} as {name};")).collect();
         for (name, _, _) in scope.iter_raw().filter(|(_, constant, _)| *constant) {
@@ -380,7 +384,7 @@ impl CallState {
         });
         match self.finished(script, language, result.map(|_| ())) {
             Finished::Fault(mut fault) => {
-                fault.stands_at_least_in("on_hangup", &script.sources);
+                fault.place_at_function("on_hangup", &script.sources);
                 Some(fault)
             }
             Finished::Well | Finished::Over(_) => None,
@@ -392,7 +396,7 @@ impl CallState {
         let limit = self.usage.take_exceeded();
         let error = match result {
             Ok(()) if limit.is_none() => {
-                // A script may swallow its end in a `try`, but has done nothing since.
+                // A script may catch its end with `try`, but has done nothing since.
                 return self.session().over().cloned().map_or(Finished::Well, Finished::from);
             }
             Ok(()) => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
@@ -402,12 +406,12 @@ impl CallState {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
             fault.message = limit;
             if self.usage.has_printed_too_much() || fault.message.starts_with(GROWN) {
-                // Rhai tells the place of what comes after it, or none.
-                let (printed, line) = lock(&self.print).clone();
+                // Rhai reports a later place, or none.
+                let (printed, line) = lock(&self.print_place).clone();
                 fault.line = 0;
-                fault.stands_at(printed, line, &script.sources);
+                fault.place_at(printed, line, &script.sources);
             }
-            // Rhai tells no place in an empty loop, and of functions only the outermost call.
+            // Rhai reports no place in an empty loop, and of functions only the outermost call.
             let session = self.session();
             let last = session.last();
             fault.hint = (last.line > 0)
@@ -424,9 +428,9 @@ impl CallState {
         }
         let mut fault = self.fault(script, &error, language);
         if fault.line == 0
-            && let EvalAltResult::ErrorDataRace(what, _) = error.unwrap_inner()
+            && let EvalAltResult::ErrorDataRace(race, _) = error.unwrap_inner()
         {
-            fault.stands_at_call(&script.ast, what, &script.sources);
+            fault.place_at_call(&script.ast, race, &script.sources);
         }
         Finished::Fault(fault)
     }
@@ -434,7 +438,7 @@ impl CallState {
 
 impl Drop for CallState {
     fn drop(&mut self) {
-        // What a script has put there may be nested deep, and whoever drops the call may have little room.
+        // The values in it may be nested deeply, and the stack here may be small.
         if let Some(mut state) = self.values.state.write_lock::<Map>()
             && !state.is_empty()
         {

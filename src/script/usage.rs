@@ -195,7 +195,7 @@ impl Usage {
         // An overflow of the stack ends the process, with all its calls. How much a function takes depends on what the
         // calls in it are nested in, so counting calls is not enough.
         if self.stack.load(Relaxed).saturating_sub(address_in_stack()) > MAX_STACK {
-            self.exceed("functions, blocks and operators are nested too deep".to_owned());
+            self.exceed("functions, blocks and operators are nested too deeply".to_owned());
             return Verdict::Stop;
         }
         if let Some((memory, before)) = self.memory

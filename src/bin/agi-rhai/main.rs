@@ -145,9 +145,10 @@ fn run_call(
     Ok(match loaded {
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => {
-            match &error {
-                LoadError::Fault(fault) => tracing::error!("{}", fault.report()),
-                LoadError::Missing(..) => tracing::error!("{error}"),
+            if let LoadError::Fault(fault) = &error {
+                tracing::error!("{}", fault.report());
+            } else {
+                tracing::error!("{error:#}");
             }
             host.refuse(session, &error)
         }

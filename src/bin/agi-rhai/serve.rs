@@ -133,7 +133,7 @@ fn check(options: &ServeOptions) -> ExitCode {
                     Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {
                         out::stderr_line(format_args!("{change}\n"));
                     }
-                    Change::Live { .. } | Change::Removed { .. } => {}
+                    _ => {}
                 }
             }
             let (scripts, broken) = counts(&library);

@@ -59,7 +59,7 @@ pub fn storm(
             let colour = std::io::stderr().is_terminal();
             bail!("{} cannot be called\n{}", path.display(), fault.render(colour));
         }
-        Err(error) => bail!("{error}"),
+        Err(error) => return Err(error.into()),
     };
     let seed = seed.unwrap_or_else(random_seed);
     let length = options.calls.map_or(Length::Work(DEFAULT_WORK), Length::Calls);

@@ -360,7 +360,7 @@ fn list(files: &[LoadedFile]) -> bool {
 fn render(error: &LoadError, colour: bool) -> String {
     match error {
         LoadError::Fault(fault) => fault.render(colour),
-        LoadError::Missing(..) => error.to_string(),
+        _ => format!("{error:#}"),
     }
 }
 

@@ -6,12 +6,9 @@ use super::test::Test;
 use super::vocabulary::{Row, TABLE, VOCABULARY};
 use crate::command::{ANSWER, Access, After, Command, Function, Hears, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too};
+use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, is_in_tests_too};
 use rhai::{EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
-
-/// Functions of scripts that tests have as well.
-const SHARED: [&str; 7] = ["to_number", "random", "choose", "shuffle", "now", "date", "app_text"];
 
 /// Functions besides the commands that tests do not have, and what tests have instead.
 const INSTEAD: &[(&str, &str)] = &[
@@ -68,7 +65,7 @@ const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prom
 /// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
 fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
     let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !SHARED.contains(&name));
+    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !is_in_tests_too(name));
     let instead = match Table::new().of_function(name) {
         Some(command) => instead_of(command),
         None => listed().or_else(|| is_left().then_some(CALLERS_PART))?,

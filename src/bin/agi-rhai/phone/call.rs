@@ -78,7 +78,7 @@ impl LoadProblem {
     pub fn render(&self, colour: bool) -> String {
         match self {
             Self::Script(LoadError::Fault(fault)) => fault.render(colour),
-            Self::Script(missing) => format!("error: {missing}"),
+            Self::Script(missing) => format!("error: {missing:#}"),
             Self::Table(text) => format!("error: {text}"),
         }
     }
@@ -86,7 +86,7 @@ impl LoadProblem {
     pub fn status(&self) -> Status {
         match self {
             Self::Script(LoadError::Missing(..)) => Status::NotFound,
-            Self::Script(LoadError::Fault(_)) | Self::Table(_) => Status::Failure,
+            Self::Script(_) | Self::Table(_) => Status::Failure,
         }
     }
 }

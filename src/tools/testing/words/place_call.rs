@@ -29,7 +29,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
             fault: Some(fault),
             ..FailedExpectation::default()
         })),
-        error @ LoadError::Missing(..) => WordError::Misuse(format!("place_call: {error}")),
+        error @ LoadError::Missing(..) => WordError::Misuse(format!("place_call: {error:#}")),
     })?;
     state.calls += 1;
     let number = i64::try_from(state.calls).unwrap_or(0);
