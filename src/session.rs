@@ -274,8 +274,8 @@ impl Session {
         self.transport.keep(Note::Secret(secret));
     }
 
-    /// Whether the caller has entered a [secret](Self::keep_secret). From then on the log and observers get only the verbs
-    /// of commands, since whatever a script says may be made of the secret.
+    /// Whether the caller has entered a [secret](Self::keep_secret). From then on the log and observers get only the
+    /// verbs of commands, since whatever a script says may be made of the secret.
     #[must_use]
     pub fn knows_a_secret(&self) -> bool {
         self.keys.known
@@ -359,8 +359,8 @@ impl Session {
         self.last.line = line;
     }
 
-    /// Returns the channel's language, as sound files have it: `en`, `de_AT`. It costs a command only after an application
-    /// of the dialplan has run, which may have changed it.
+    /// Returns the channel's language, as sound files have it: `en`, `de_AT`. It costs a command only after an
+    /// application of the dialplan has run, which may have changed it.
     ///
     /// # Errors
     /// The session is over.
@@ -610,8 +610,8 @@ impl Session {
         }
     }
 
-    /// Handles a line that broke while writing. Asterisk closes its end when it leaves AGI; with AGIEXITONHANGUP, at the
-    /// hangup.
+    /// Handles a line that broke while writing. Asterisk closes its end when it leaves AGI; with AGIEXITONHANGUP, at
+    /// the hangup.
     fn broke(&mut self, error: &std::io::Error) -> Over {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             self.closed = true;

@@ -244,7 +244,7 @@ fn several_recordings_are_replayed_together() {
     some.prints("3 calls: 1 the same, 2 departed\n").prints(": departs\n");
     folder.file("records/broken.jsonl", "nonsense\n");
     let broken = run(&["replay", text(&records)], "").code(2);
-    broken.prints("4 calls: 1 the same, 2 departed, 1 not played\n").prints_error("broken.jsonl: line 1: no recording");
+    broken.prints("4 calls: 1 the same, 2 departed, 1 not played\n").prints_error("broken.jsonl: line 1: not a recording");
     // A script that has moved since.
     folder.file("new/game.rhai", GAME);
     fs::remove_file(&script).unwrap();
@@ -467,7 +467,7 @@ fn faults_in_a_recording_are_reported_by_line() {
         (whole.replacen("{\"at\":", "{\"at\":-", 2), "line 2: -"),
         (
             format!("{header}\n{{\"at\":5,\"sent\":\"A\"}}\n{{\"at\":4,\"heard\":\"200 result=0\"}}\n"),
-            "line 3: it happens before",
+            "line 3: its time is before",
         ),
         (format!("{header}\n\u{0}\u{1}\n]\n"), "line 3: "),
     ] {

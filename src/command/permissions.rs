@@ -266,8 +266,8 @@ pub struct Permissions {
     pub denied: Vec<String>,
 }
 
-/// The longest text with expressions that is examined, in bytes. A longer one would take long, and no Asterisk takes such
-/// a line.
+/// The longest text with expressions that is examined, in bytes. A longer one would take long, and no Asterisk takes
+/// such a line.
 const MAX_EXPRESSION_LENGTH: usize = 8192;
 /// The most expressions in a text that is examined.
 const MAX_EXPRESSIONS: usize = 100;
@@ -300,8 +300,8 @@ impl Permissions {
         self.denied.is_empty() && self.allowed.iter().any(|name| name == EVERYTHING)
     }
 
-    /// Returns why this argument of a command is refused, with the arguments after it in `rest`; `None` if it is allowed.
-    /// A script gets this text when it runs, and the checker reports it.
+    /// Returns why this argument of a command is refused, with the arguments after it in `rest`; `None` if it is
+    /// allowed. A script gets this text when it runs, and the checker reports it.
     #[must_use]
     pub fn refuses(&self, kind: Kind, text: &str, rest: &str) -> Option<String> {
         if self.everything() {

@@ -9,8 +9,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a script may sleep beyond the next recorded event. Time costs nothing here, so that a script that sleeps for
-/// ever would never end.
+/// How long a script may sleep beyond the next recorded event. Time costs nothing here, so that a script that sleeps
+/// for ever would never end.
 const MAX_SLEEP: Duration = Duration::from_secs(3600);
 
 /// A replayed call. Its time is that of the recording.

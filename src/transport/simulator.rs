@@ -10,8 +10,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A simulated Asterisk. It speaks the same text as a real one, so that quoting and parsing are exercised too; the tests
-/// compare it with a real one.
+/// A simulated Asterisk. It speaks the same text as a real one, so that quoting and parsing are exercised too; the
+/// tests compare it with a real one.
 ///
 /// ```
 /// use agi_rhai::pbx::{Channel, IncomingCall, Plan};

@@ -66,7 +66,8 @@ pub trait Wire: Send {
         Ok(false)
     }
 
-    /// Takes note that more is due after what was read: over TCP, Asterisk's second write waits until its first is acknowledged.
+    /// Takes note that more is due after what was read: over TCP, Asterisk's second write waits until its first is
+    /// acknowledged.
     fn more_is_due(&mut self) {}
 }
 
@@ -115,8 +116,8 @@ fn read_on(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
 }
 
 /// Any `Read` and `Write`. It hears a hangup when it reads the next reply, not while the script sleeps or computes, and
-/// keeps no deadline: a stream with a file descriptor needs a wire that does. Replies may follow the environment at once
-/// if the reader has all of them and then ends, as `&[u8]` does.
+/// keeps no deadline: a stream with a file descriptor needs a wire that does. Replies may follow the environment at
+/// once if the reader has all of them and then ends, as `&[u8]` does.
 #[derive(Debug)]
 pub struct Blocking<R, W> {
     reader: R,
@@ -336,8 +337,8 @@ impl<W: Wire> Stream<W> {
         Self { opening, ..self }
     }
 
-    /// Reports a fault to Asterisk by a line that begins with `failure`, upon which it sets AGISTATUS: for lines without
-    /// an exit code.
+    /// Reports a fault to Asterisk by a line that begins with `failure`, upon which it sets AGISTATUS: for lines
+    /// without an exit code.
     #[must_use]
     pub fn telling_failure(self) -> Self {
         Self { fails: true, ..self }
