@@ -244,7 +244,9 @@ fn several_recordings_are_replayed_together() {
     some.prints("3 calls: 1 the same, 2 departed\n").prints(": departs\n");
     folder.file("records/broken.jsonl", "nonsense\n");
     let broken = run(&["replay", text(&records)], "").code(2);
-    broken.prints("4 calls: 1 the same, 2 departed, 1 not played\n").prints_error("broken.jsonl: line 1: not a recording");
+    broken
+        .prints("4 calls: 1 the same, 2 departed, 1 not played\n")
+        .prints_error("broken.jsonl: line 1: not a recording");
     // A script that has moved since.
     folder.file("new/game.rhai", GAME);
     fs::remove_file(&script).unwrap();

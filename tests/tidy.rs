@@ -4,7 +4,7 @@ mod circles;
 mod names;
 
 use agi_rhai::command::{COMMANDS, Command};
-use agi_rhai::tools::testing::VOCABULARY;
+use agi_rhai::internals::VOCABULARY;
 use std::path::{Path, PathBuf};
 
 /// A source file: its path within the package and its text.
@@ -146,26 +146,14 @@ fn literals(line: &str) -> Vec<&str> {
     found
 }
 
-<<<<<<< HEAD
-/// Files in which a name of a command stands all the same, which names, and why.
-const NAMED_ALL_THE_SAME: [(&str, &[&str], &str); 3] = [
-    ("src/tools/check/known_functions.rs", &[], "suggests them to whoever writes the name another language has"),
-    ("src/tools/testing/vocabulary.rs", &["send_text"], "a function of tests has the same name"),
-    ("src/tools/testing/words/acting.rs", &["send_text"], "a function of tests has the same name"),
-];
-
-/// Files with examples of functions, which quote what is sent.
-const WITH_EXAMPLES: [&str; 2] = ["src/script/builtin.rs", "src/ivr/functions.rs"];
-=======
 /// Files that may name commands, and why.
 const MAY_NAME_COMMANDS: [(&str, &str); 1] =
-    [("src/tools/check/words.rs", "suggests them to somebody who writes the name another language has")];
+    [("src/tools/check/known_functions.rs", "suggests them to somebody who writes the name another language has")];
 
 /// Whether a name is a function of tests too, in the files of those.
 fn is_for_tests(path: &str, name: &str) -> bool {
     path.starts_with("src/tools/testing/") && VOCABULARY.iter().any(|function| function.name == name)
 }
->>>>>>> table
 
 #[test]
 fn commands_are_named_in_their_table_only() {
