@@ -26,6 +26,7 @@ const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a session takes no more commands. A script cannot catch it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Over {
     /// The call ended: somebody hung up, or Asterisk took the channel away.
     Hangup,
@@ -50,6 +51,7 @@ impl fmt::Display for Over {
 
 /// Why a command gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// The session is over; a script cannot catch this.
     Over(Over),
@@ -76,6 +78,7 @@ impl From<Refusal> for Error {
 
 /// The last command of a session: its position in the script and its value.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Last {
     /// The name of its function; empty before the first command.
     pub command: &'static str,
@@ -98,6 +101,7 @@ pub trait Observer: Send + Sync {
 
 /// A line to Asterisk. Once the caller has entered a secret, only its verb is shown.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Sent<'a> {
     command: &'static Command,
     line: &'a [u8],

@@ -101,8 +101,8 @@ fn tables(blocks: &[Block]) -> Vec<&str> {
     blocks.iter().filter(|block| block.kind == "prompts").map(|block| block.text.as_str()).collect()
 }
 
-/// What a block does on a simulated call, and the dialogue.
-fn run(block: &Block, prompts: &[&str]) -> (Outcome, Vec<String>) {
+/// Runs a block on a simulated call; the outcome if it could be compiled, its fault, and the dialogue.
+fn run(block: &Block, prompts: &[&str]) -> (Option<Outcome>, Option<Box<Fault>>, Vec<String>) {
     let host = Host::new();
     let plan = block.text.lines().find_map(|line| line.strip_prefix("// the caller ")).unwrap_or_default();
     let plan: Plan = plan.parse().unwrap_or_else(|error| panic!("{}: {error}", block.place));
@@ -111,19 +111,15 @@ fn run(block: &Block, prompts: &[&str]) -> (Outcome, Vec<String>) {
     let simulator = Simulator::new(Channel::new(call, Box::new(plan)).with_sounds(sounds.into()));
     let transcript = simulator.transcript();
     let session = Session::begin(Box::new(simulator)).unwrap();
-    let outcome = match compile(&host, block) {
-        Ok(script) => host.run(session, &script, vec!["first".to_owned(), "second".to_owned()]),
-        Err(fault) => Outcome {
-            status: Status::Failure,
-            fault: Some(fault),
-            commands: 0,
-            missing_sounds: 0,
-            length: std::time::Duration::ZERO,
-            seed: 0,
-        },
-    };
-    let transcript = transcript.lock().unwrap().clone();
-    (outcome, transcript)
+    match compile(&host, block) {
+        Ok(script) => {
+            let mut outcome = host.run(session, &script, vec!["first".to_owned(), "second".to_owned()]);
+            let fault = outcome.fault.take();
+            let transcript = transcript.lock().unwrap().clone();
+            (Some(outcome), fault, transcript)
+        }
+        Err(fault) => (None, Some(fault), Vec::new()),
+    }
 }
 
 fn compile(host: &Host, block: &Block) -> Result<Script, Box<Fault>> {
@@ -142,19 +138,24 @@ fn every_script_of_the_pages_runs() {
                 // One that imports its neighbours is run in its folder, below; a test, in its terminal.
                 "rhai" if !in_folder(block, &blocks) && !is_test(block) => {
                     count += 1;
-                    let (outcome, dialogue) = run(block, &tables(&blocks));
-                    if let Some(fault) = outcome.fault {
+                    let (outcome, fault, dialogue) = run(block, &tables(&blocks));
+                    if let Some(fault) = fault {
                         panic!("{}: {}", block.place, fault.render(false));
                     }
-                    assert_eq!(outcome.missing_sounds, 0, "{}: a sound file Asterisk does not bring", block.place);
+                    assert_eq!(
+                        outcome.unwrap().missing_sounds,
+                        0,
+                        "{}: a sound file Asterisk does not bring",
+                        block.place
+                    );
                     if let Some(next) = next.filter(|next| next.text.starts_with("C: ")) {
                         assert_eq!(next.text.trim_end(), dialogue.join("\n"), "{}: the dialogue", next.place);
                     }
                 }
                 "rhai,fault" => {
                     count += 1;
-                    let (outcome, _) = run(block, &[]);
-                    let fault = outcome.fault.unwrap_or_else(|| panic!("{}: no fault", block.place));
+                    let (_, fault, _) = run(block, &[]);
+                    let fault = fault.unwrap_or_else(|| panic!("{}: no fault", block.place));
                     if let Some(next) = next {
                         assert_eq!(next.text.trim_end(), fault.render(false), "{}: the fault", next.place);
                     }

@@ -108,6 +108,7 @@ impl Since {
 
 /// What the result -1 means once a hangup is ruled out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnMinusOne {
     /// A value like any other.
     Value,
@@ -119,6 +120,7 @@ pub enum OnMinusOne {
 
 /// How a call goes on without a sound file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MissingSound {
     /// As if the file had been played.
     GoOn,
@@ -128,6 +130,7 @@ pub enum MissingSound {
 
 /// What the caller hears during a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Plays {
     /// Nothing, or nothing that is known beforehand.
     Nothing,
@@ -139,6 +142,7 @@ pub enum Plays {
 
 /// How long Asterisk may take to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Waits {
     /// It answers at once.
     Short,
@@ -159,6 +163,7 @@ pub enum Waits {
 
 /// What a command reads or changes, for whoever keeps some of it in mind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Access {
     /// Nothing that can be read as a variable, a function or an entry of the database.
     Nothing,
@@ -182,6 +187,7 @@ pub enum Access {
 
 /// What has to happen once a command has been answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum After {
     /// Nothing.
     Nothing,

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 /// What a command hears from the caller, and so where its reply holds something private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Hears {
     /// It isn't stated: all of the reply may be the caller's, and is masked.
     Unstated,

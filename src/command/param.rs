@@ -28,6 +28,7 @@ pub enum Need {
 
 /// What a recording without the caller's data keeps of an argument. Unless a parameter says otherwise, it is private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Privacy {
     /// A value, which may be made of what the caller entered: all of its digits are replaced.
     Private,
@@ -39,6 +40,7 @@ pub enum Privacy {
 
 /// The values a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Any text; numbers are texts too, and `true` and `false` are sent as 1 and 0.
     Text,

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The kind of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefusalKind {
     /// Asterisk can't carry or take an argument; nothing was sent.
     Argument,
@@ -27,6 +28,7 @@ impl RefusalKind {
 
 /// A command that did not do what the script asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// The kind.
     pub kind: RefusalKind,

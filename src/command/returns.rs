@@ -6,6 +6,7 @@ use crate::agi::Reply;
 
 /// The value a function gives to the script.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Returns {
     /// `()`; any result other than this one is a failure.
     Nothing(&'static str),
@@ -47,6 +48,7 @@ pub enum Returns {
 
 /// Why a reply carries no value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Asterisk tried and failed, or refused.
     Refused(RefusalKind, String),

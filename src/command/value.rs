@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 /// A value a script passes to a command, or gets from one.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// `()`
     Nothing,
@@ -65,6 +66,7 @@ impl From<bool> for Value {
 
 /// The type of a value, as far as it is known before the script runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Type {
     /// It is not known.
     Unknown,

@@ -34,6 +34,7 @@ pub struct Live {
 
 /// The properties of a call that its environment contains.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct CallInfo {
     /// The script and its parameters, as they stand in the address.
     pub request: String,
@@ -47,6 +48,7 @@ pub struct CallInfo {
 
 /// The current activity of a call.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Activity {
     /// The current or last command; `None` before the first.
     pub command: Option<&'static Command>,

@@ -100,6 +100,7 @@ struct Tally {
 
 /// Why a call was refused before it had a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refused {
     /// There were as many calls as permitted.
     MaxCalls,

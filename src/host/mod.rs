@@ -77,6 +77,7 @@ type RunResult = std::thread::Result<(Finished, Option<Box<Fault>>)>;
 
 /// How a call ended, as `AGI_RHAI_STATUS` reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// The script ran to its end.
     Success,
@@ -115,6 +116,7 @@ impl fmt::Display for Status {
 
 /// The outcome of a call.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     /// How it ended.
     pub status: Status,

@@ -17,6 +17,7 @@ pub trait Caller: Send {
 
 /// Something a caller does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Act {
     /// Presses a key.
     Key(Digit),
@@ -85,6 +86,7 @@ pub struct Hearing<'a> {
 
 /// A sound on the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sound<'a> {
     /// Silence.
     Silence,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// The sound from the caller's microphone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Voice {
     /// Speech, all the time.
     #[default]
@@ -26,6 +27,7 @@ pub enum Voice {
 
 /// The result of a command that waits for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyResult {
     /// This key was pressed.
     Pressed(Digit),

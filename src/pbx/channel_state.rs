@@ -2,6 +2,7 @@
 
 /// The state of a channel, with the numbers of CHANNEL STATUS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ChannelState {
     /// Down and available.
     Down = 0,

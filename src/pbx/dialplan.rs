@@ -5,6 +5,7 @@ use super::scan::leading_number;
 
 /// The result of GOSUB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GosubResult {
     /// There is no such label.
     NotFound,

@@ -48,6 +48,7 @@ struct Step {
 
 /// The time of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum When {
     /// This long after the previous step, or the start.
     After(Duration),
@@ -186,6 +187,7 @@ impl FromStr for Plan {
 
 /// A plan that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PlanError {
     /// The step, counted from 1.
     pub step: usize,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// The result of STREAM FILE, GET OPTION and CONTROL STREAM FILE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PlaybackResult {
     /// The key that ended it.
     pub key: KeyResult,
@@ -40,6 +41,7 @@ impl Default for PlaybackControls {
 
 /// The result of GET DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GetDataResult {
     /// As many digits as requested, or those before a `#`.
     Digits(String),

@@ -19,6 +19,7 @@ pub struct RecordOptions {
 
 /// The result of RECORD FILE, with its endpos in samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RecordResult {
     /// An escape digit ended it.
     Digit(Digit, i64),

@@ -2,6 +2,7 @@
 
 /// The letters that SAY ALPHA announces as `uppercase` or `lowercase`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SayCase {
     /// None.
     #[default]

@@ -38,6 +38,7 @@ const MAX_CACHED: usize = 4096;
 
 /// The length of a sound file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Clip {
     /// The length in samples at 8 kHz.
     pub samples: u64,
@@ -241,6 +242,7 @@ pub fn parse_prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
 
 /// A line of a prompt table that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PromptError {
     /// The line, counted from 1.
     pub line: usize,

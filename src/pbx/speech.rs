@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// The result of SPEECH RECOGNIZE, with the sample at which speech stopped the prompt, or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RecognizeResult {
     /// Speech was recognised.
     Speech {

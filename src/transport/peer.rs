@@ -69,6 +69,7 @@ pub trait Transport: Send {
 
 /// Something that belongs to a call besides its dialogue.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Note<'a> {
     /// The script printed this to the log.
     Printed {
@@ -109,6 +110,7 @@ pub enum Heard {
 
 /// How a session ended, as reported to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ending {
     /// In order, or by a hangup.
     Well,

@@ -97,7 +97,8 @@ fn run() -> ExitCode {
         Ok(Status::Success | Status::Hangup) => ExitCode::SUCCESS,
         Ok(Status::Failure) => ExitCode::from(1),
         Ok(Status::NotFound) => ExitCode::from(2),
-        Ok(Status::Busy | Status::Lost) => ExitCode::from(3),
+        // No room for the call, or the connection broke.
+        Ok(_) => ExitCode::from(3),
         Err(error) => {
             tracing::error!("{}", explained(&error));
             ExitCode::from(3)

@@ -33,6 +33,7 @@ pub struct Server {
 
 /// The answer to the request to end a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EndResponse {
     /// The call ends.
     Ending,

@@ -8,6 +8,7 @@ use std::fmt;
 
 /// Something the checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The rule, such as `unknown-function`.
     pub rule: &'static str,

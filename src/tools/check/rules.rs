@@ -11,6 +11,7 @@ pub enum Severity {
 
 /// One kind of mistake that the checker finds.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Rule {
     /// Its name, such as `unknown-function`.
     pub name: &'static str,

@@ -14,6 +14,7 @@ pub enum Length {
 
 /// The findings of a storm.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// How many calls were made, without those that looked for shorter ones.
     pub calls: u64,
@@ -29,6 +30,7 @@ pub struct Report {
 
 /// Something that went wrong.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Problem {
     /// What went wrong, and where.
     pub fault: Fault,

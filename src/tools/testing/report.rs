@@ -17,6 +17,7 @@ const MAX_EVENTS: usize = 14;
 
 /// Why a test failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Failure {
     /// What was expected and what came, or what is wrong with the test; on one line.
     pub message: String,

@@ -22,6 +22,7 @@ pub struct TestRunner(Arc<Scripts>);
 
 /// The result of a test.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The seed of its random numbers.
     pub seed: u64,
@@ -35,6 +36,7 @@ pub struct Report {
 
 /// Which lines of a script ran in the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Covered {
     /// The script's path.
     pub script: String,

@@ -72,7 +72,7 @@ impl Keypad {
             Act::HangUp => {
                 self.shared.note(HistoryEvent::Note("you hang up".to_owned()));
             }
-            Act::Says(_) => {}
+            _ => {}
         }
         act
     }

@@ -132,7 +132,6 @@ pub enum LineSound {
 impl LineSound {
     fn of(sound: &Sound<'_>, version: &LoadedScript) -> Self {
         match *sound {
-            Sound::Silence => Self::Silence,
             Sound::File(name) => {
                 Self::File { name: name.to_owned(), words: version.sounds.words(name).map(str::to_owned) }
             }
@@ -142,6 +141,7 @@ impl LineSound {
             Sound::Beep => Self::Beep,
             Sound::Recording(name) => Self::Recording(name.to_owned()),
             Sound::Music(class) => Self::Music(class.to_owned()),
+            _ => Self::Silence,
         }
     }
 }

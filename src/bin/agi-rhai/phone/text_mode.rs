@@ -103,7 +103,6 @@ impl Keyboard {
             self.shown = hears.prompt;
             self.asked &= is_question(hears);
             match &hears.sound {
-                Sound::Silence => {}
                 Sound::File(name) => match self.sounds.words(name) {
                     Some(words) => self.say(&format!("plays {name}: \"{words}\"")),
                     None => self.say(&format!("plays {name}")),
@@ -112,6 +111,7 @@ impl Keyboard {
                 Sound::Beep => self.say("beep"),
                 Sound::Recording(name) => self.say(&format!("records {name}: speak, if you like")),
                 Sound::Music(class) => self.say(&format!("plays music on hold ({class})")),
+                _ => {}
             }
             if let Some(audio) = &self.audio {
                 audio.play(hears, &self.language, length(&hears.sound, &self.sounds, &self.language), until);
