@@ -12,7 +12,7 @@ use super::compile::{LoadError, Script};
 use super::fault::Fault;
 use super::import;
 use super::language::Language;
-use super::limits::processor_time;
+use super::limits::{lock, processor_time};
 use crate::clock::Time;
 use rustix::fs::OFlags;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -229,7 +229,7 @@ impl Library {
     }
 
     fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.watch)
     }
 
     fn scan_or_report(&self, now: Time, at_once: bool) -> Vec<Change> {
