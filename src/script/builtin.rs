@@ -260,7 +260,7 @@ static DECLARED: [&Function; TABLE.len()] = {
 pub static BUILTINS: &[&Function] = &DECLARED;
 
 /// Whether tests of scripts have this one of the host's functions too.
-pub(crate) fn is_in_tests_too(name: &str) -> bool {
+pub(crate) fn is_shared_with_tests(name: &str) -> bool {
     TABLE.iter().any(|builtin| builtin.in_tests && builtin.function.name == name)
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn add_core(module: &mut Module) {
 }
 
 /// Registers the part of it that tests of scripts have too.
-pub(crate) fn add_to_tests_too(module: &mut Module) {
+pub(crate) fn add_shared_with_tests(module: &mut Module) {
     for builtin in TABLE.iter().filter(|builtin| builtin.in_tests) {
         builtin.add(module);
     }

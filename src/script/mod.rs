@@ -31,7 +31,7 @@ pub use rhai;
 pub use state::PRINTED;
 
 pub(crate) use bindings::add;
-pub(crate) use builtin::{BUILTINS, add_core, add_to_tests_too, is_in_tests_too};
+pub(crate) use builtin::{BUILTINS, add_core, add_shared_with_tests, is_shared_with_tests};
 pub(crate) use convert::{dynamic, value};
 pub(crate) use fault::{MAX_MESSAGE, Source, render};
 pub(crate) use import::{DEEPEST, Disk, Files, Loader, Places, plain};

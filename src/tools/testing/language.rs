@@ -6,7 +6,7 @@ use super::test::Test;
 use super::vocabulary::{Row, TABLE, VOCABULARY};
 use crate::command::{ANSWER, Access, After, Command, Function, Hears, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_to_tests_too, is_in_tests_too};
+use crate::script::{BUILTINS, Call, Language, add, add_shared_with_tests, is_shared_with_tests};
 use rhai::{EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prom
 /// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
 fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
     let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !is_in_tests_too(name));
+    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !is_shared_with_tests(name));
     let instead = match Table::new().of_function(name) {
         Some(command) => instead_of(command),
         None => listed().or_else(|| is_left().then_some(CALLERS_PART))?,
@@ -78,7 +78,7 @@ impl Language {
     #[must_use]
     pub fn of_tests() -> Self {
         let mut module = Module::new();
-        add_to_tests_too(&mut module);
+        add_shared_with_tests(&mut module);
         add_words(&mut module);
         let kept = |function: &&'static Function| hint_for_unavailable(function.name).is_none();
         let functions = VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect();
