@@ -685,13 +685,13 @@ fn an_edit_takes_effect_within_two_tenths_of_a_second() {
     let mut edited = EditedFolder::new(&[("a.rhai", "verbose(0);"), ("b.rhai", "")]);
     for n in 1..10 {
         let looked = edited.now;
-        let next = edited.library.next_look();
+        let next = edited.library.next_scan();
         assert!(next - looked >= ms(40), "{:?}", next - looked);
         // Right after a scan.
         edited.write("a.rhai", format!("verbose({n});"));
         let mut changes = Vec::new();
         while changes.is_empty() {
-            edited.now = edited.library.next_look();
+            edited.now = edited.library.next_scan();
             changes = in_short(&edited.library.refresh(edited.now));
             assert!(edited.now - looked < ms(200), "after {:?}: {changes:?}", edited.now - looked);
         }
@@ -799,7 +799,7 @@ fn a_loader_in_real_time_never_uses_half_a_file() {
     std::thread::scope(|scope| {
         let loader = || {
             while !over.load(Relaxed) {
-                sleep(library.next_look() - watch.now());
+                sleep(library.next_scan() - watch.now());
                 library.refresh(watch.now());
             }
         };

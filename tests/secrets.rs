@@ -6,7 +6,7 @@ use crate::support::server::{Server, reply, wait_until};
 use agi_rhai::command::Command;
 use agi_rhai::host::Recorder;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
-use agi_rhai::script::PRINTED;
+use agi_rhai::script::PRINT_TARGET;
 use agi_rhai::script::rhai::{self, NativeCallContext};
 use agi_rhai::session::{Observer, Sent};
 use agi_rhai::transport::Simulator;
@@ -42,7 +42,7 @@ struct Log(Arc<Mutex<String>>);
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() != PRINTED
+        metadata.target() != PRINT_TARGET
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -5,7 +5,7 @@ use super::lock::lock;
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
-use crate::script::Found;
+use crate::script::LibraryScript;
 use crate::session::{Observer, Sent};
 use std::fmt;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ pub struct Live {
     /// When it was accepted.
     pub began: Time,
     info: OnceLock<CallInfo>,
-    script: OnceLock<Found>,
+    script: OnceLock<LibraryScript>,
     activity: Mutex<Activity>,
     /// `None` once the call has ended.
     followers: Mutex<Option<Vec<Follower>>>,
@@ -113,12 +113,12 @@ impl Live {
         let _ = self.info.set(info);
     }
 
-    pub(super) fn set_script(&self, script: Found) {
+    pub(super) fn set_script(&self, script: LibraryScript) {
         let _ = self.script.set(script);
     }
 
     /// Returns the script it runs; `None` before the script is found.
-    pub fn script(&self) -> Option<&Found> {
+    pub fn script(&self) -> Option<&LibraryScript> {
         self.script.get()
     }
 

@@ -326,7 +326,7 @@ struct Judgement {
 impl Judgement {
     fn of(call: &CallState, script: &Script, run: RunResult) -> Self {
         let (status, fault, problem) = match run {
-            Ok((Finished::Well, _)) => (Status::Success, None, None),
+            Ok((Finished::Completed, _)) => (Status::Success, None, None),
             Ok((Finished::Over(Over::Lost(why)), _)) => {
                 (Status::Lost, None, Some(format!("the connection to Asterisk broke: {why}")))
             }

@@ -14,7 +14,7 @@ mod question;
 pub use functions::QUESTIONS;
 
 use crate::command::COMMANDS;
-use crate::script::{BUILTINS, Language, add_core};
+use crate::script::{BUILTINS, Language, add_to_calls};
 use functions::add_questions;
 use rhai::Module;
 
@@ -23,7 +23,7 @@ impl Language {
     #[must_use]
     pub fn new() -> Self {
         let mut module = Module::new();
-        add_core(&mut module);
+        add_to_calls(&mut module);
         add_questions(&mut module);
         let commands = COMMANDS.iter().map(|command| &command.function);
         Self::of(module, commands.chain(BUILTINS.iter().chain(QUESTIONS).copied()).collect(), |_| None)

@@ -7,7 +7,7 @@ use super::prompter::{Prompter, ScriptError};
 use crate::command::{Kind, Need, Param, Privacy, Value};
 use crate::script::nearest;
 use crate::script::value;
-use crate::script::{SHOWN, quoted, short};
+use crate::script::{MAX_SHOWN, quoted, short};
 use rhai::{Array, Dynamic, FnPtr, Map};
 
 /// The longest wait, in milliseconds: eleven days.
@@ -341,7 +341,7 @@ fn unknown(prompter: &Prompter, name: &str, known: impl Iterator<Item = &'static
         Some(like) => format!("did you mean `{like}`?"),
         None => format!("it takes `{}`", known.join("`, `")),
     };
-    prompter.bad_argument("options", format_args!("`options` has no `{}`: {hint}", short(name, SHOWN)))
+    prompter.bad_argument("options", format_args!("`options` has no `{}`: {hint}", short(name, MAX_SHOWN)))
 }
 
 /// One prompt for each time if all elements are arrays; else the same prompt every time.
@@ -383,7 +383,7 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
-        Value::Text(text) => format!("the text {}", quoted(text, SHOWN)),
+        Value::Text(text) => format!("the text {}", quoted(text, MAX_SHOWN)),
         other => other.type_name().to_owned(),
     }
 }

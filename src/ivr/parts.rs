@@ -6,8 +6,8 @@ use super::play::Play;
 use super::prompter::{Prompter, ScriptError};
 use crate::agi::line::LONG_LINE;
 use crate::command::{GET_DATA, Value};
-use crate::script::{MOST_PARTS, Phrases};
-use crate::script::{SHOWN, quoted, short, shown};
+use crate::script::{MAX_PARTS, Phrases};
+use crate::script::{MAX_SHOWN, quoted, short, shown};
 use crate::script::{nearest, value};
 use rhai::{Array, Dynamic, Map};
 use std::cell::Cell;
@@ -48,7 +48,7 @@ impl PartsReader<'_> {
     fn count(&self, parts: usize) -> bool {
         let count = self.count.get().saturating_add(parts);
         self.count.set(count);
-        count <= MOST_PARTS
+        count <= MAX_PARTS
     }
 
     /// Adds one part, or those of an array; `number` counts them for error messages.
@@ -57,7 +57,7 @@ impl PartsReader<'_> {
         if let Some(array) = part.read_lock::<Array>() {
             // Counted level by level, so that arrays in arrays are limited too.
             if !self.count(array.len()) {
-                return Err(this_part(1).error(format!("has more than {MOST_PARTS} parts")));
+                return Err(this_part(1).error(format!("has more than {MAX_PARTS} parts")));
             }
             return array.iter().try_for_each(|part| self.add(part, number, depth, plays));
         }
@@ -77,7 +77,7 @@ impl PartsReader<'_> {
                 Value::Text(file) => Play::File(sayable(file).map_err(wrong)?),
                 Value::Int(number) => Play::Number { number: in_range(number).map_err(wrong)?, gender: None },
                 Value::Nothing => return Err(wrong(format!("is (): {EXPECTED}"))),
-                other => return Err(wrong(format!("is {} {}: {EXPECTED}", other.type_name(), shown(part, SHOWN)))),
+                other => return Err(wrong(format!("is {} {}: {EXPECTED}", other.type_name(), shown(part, MAX_SHOWN)))),
             }
         };
         if let Play::Date { format: format @ None, zone: Some(_), .. } = &mut play {
@@ -140,7 +140,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
             Some((name, Some(like))) => format!("has no kind `{name}`: did you mean `{like}`?"),
             Some((name, None)) => {
                 let kinds: Vec<&str> = kinds().collect();
-                format!("is a map with `{}`: a part is one of `{}`", short(name, SHOWN), kinds.join("`, `"))
+                format!("is a map with `{}`: a part is one of `{}`", short(name, MAX_SHOWN), kinds.join("`, `"))
             }
             None => "is an empty map".to_owned(),
         });
@@ -150,7 +150,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
             [] => "nothing else".to_owned(),
             others => format!("only `{}` as well", others.join("` and `")),
         };
-        return Err(format!("has `{}`, but `{kind}` takes {takes}", short(name, SHOWN)));
+        return Err(format!("has `{}`, but `{kind}` takes {takes}", short(name, MAX_SHOWN)));
     }
     let text = |name: &str| match map.get(name).map(value) {
         Some(Value::Text(text)) => Ok(text),
@@ -167,7 +167,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
         }
         .ok_or_else(|| match given {
             Some(Value::Text(text)) => {
-                format!("takes `{name}` as a whole number, not the text {}", quoted(&text, SHOWN))
+                format!("takes `{name}` as a whole number, not the text {}", quoted(&text, MAX_SHOWN))
             }
             other => format!("takes `{name}` as a whole number, not {}", other.unwrap_or(Value::Nothing).type_name()),
         })
@@ -178,7 +178,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
             if let Some(wrong) = digits.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | '-' | ' ')) {
                 return Err(format!(
                     "takes `digits` as digits, `*` and `#`, not {wrong:?} in {}",
-                    quoted(&digits, SHOWN)
+                    quoted(&digits, MAX_SHOWN)
                 ));
             }
             Play::Digits(digits)
@@ -210,7 +210,7 @@ fn sayable(text: String) -> Result<String, String> {
         return Err(format!("is a text of {} bytes: a line to Asterisk holds {LONG_LINE}", text.len()));
     }
     if text.contains(['\n', '\0']) {
-        return Err(format!("contains a line break or NUL: {}", quoted(&text, SHOWN)));
+        return Err(format!("contains a line break or NUL: {}", quoted(&text, MAX_SHOWN)));
     }
     Ok(text)
 }

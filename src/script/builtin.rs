@@ -5,7 +5,7 @@ use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
 use super::call::Call;
 use super::convert::{dynamic, value};
-use super::shown::{SHOWN, quoted, shown};
+use super::shown::{MAX_SHOWN, quoted, shown};
 use crate::agi::line::LONG_LINE;
 use crate::command::{
     Example, Function, Kind, Need, Param, Privacy, Returns, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY, Type, Value,
@@ -266,7 +266,7 @@ pub(crate) fn is_shared_with_tests(name: &str) -> bool {
 
 /// Registers what scripts have without questions and menus: the commands, the host's functions, and Rhai's functions
 /// that behave differently here.
-pub(crate) fn add_core(module: &mut Module) {
+pub(crate) fn add_to_calls(module: &mut Module) {
     add_commands(module);
     for builtin in &TABLE {
         builtin.add(module);
@@ -322,7 +322,7 @@ fn add_parsers(module: &mut Module) {
         let message = "parse_float: the text isn't a number";
         text.trim()
             .parse::<FLOAT>()
-            .map_err(|_| wrong(&context, &format!("{message}: {}", quoted(text, SHOWN)), message))
+            .map_err(|_| wrong(&context, &format!("{message}: {}", quoted(text, MAX_SHOWN)), message))
     });
 }
 
@@ -378,12 +378,12 @@ fn parse_int(context: &NativeCallContext, text: &str, radix: INT) -> Result<INT,
     };
     let message = "parse_int: the text isn't a whole number";
     INT::from_str_radix(text.trim(), radix)
-        .map_err(|_| wrong(context, &format!("{message}: {}", quoted(text, SHOWN)), message))
+        .map_err(|_| wrong(context, &format!("{message}: {}", quoted(text, MAX_SHOWN)), message))
 }
 
 fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltResult> {
     let shown = |operand: &Dynamic| match value(operand) {
-        Value::Text(text) => format!("the text {}", quoted(&text, SHOWN)),
+        Value::Text(text) => format!("the text {}", quoted(&text, MAX_SHOWN)),
         Value::Nothing => "()".to_owned(),
         _ => format!("the number {operand}"),
     };
@@ -405,7 +405,7 @@ fn sleep(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let length = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let Some(length) = length else {
         let message = "sleep: `seconds` must be a number of seconds";
-        return Err(wrong(context, &format!("{message}, not {}", shown(args[0], SHOWN)), message));
+        return Err(wrong(context, &format!("{message}, not {}", shown(args[0], MAX_SHOWN)), message));
     };
     Call::of(context)?.pause(length).map(|()| Dynamic::UNIT)
 }
@@ -501,14 +501,14 @@ fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     let epoch = match args.first() {
         Some(epoch) => {
             let message = "date: `epoch` must be an integer";
-            let not = || wrong(context, &format!("{message}, not {}", shown(epoch, SHOWN)), message);
+            let not = || wrong(context, &format!("{message}, not {}", shown(epoch, MAX_SHOWN)), message);
             whole_number(epoch).ok_or_else(not)?
         }
         None => unix_time(&Call::of(context)?)?,
     };
     let zone = match args.get(1) {
         Some(zone) => {
-            let name = shown(zone, SHOWN);
+            let name = shown(zone, MAX_SHOWN);
             let unknown = |_| wrong(context, &format!("date: no time zone {name:?}"), "date: no such time zone");
             jiff::tz::TimeZone::get(&name).map_err(unknown)?
         }
@@ -557,7 +557,7 @@ mod tests {
     #[test]
     fn functions_are_called_with_as_many_arguments_as_declared() {
         let mut module = Module::new();
-        add_core(&mut module);
+        add_to_calls(&mut module);
         let reachable = Language::of(module, BUILTINS.to_vec(), |_| None).reachable();
         for function in BUILTINS {
             let counts: Vec<usize> =

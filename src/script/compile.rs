@@ -2,7 +2,7 @@
 
 use super::coverage::Coverage;
 use super::fault::{Fault, Source};
-use super::import::{self, Disk, Files, Modules, Places};
+use super::import::{self, Disk, Files, ImportFolders, Modules};
 use super::language::Language;
 use super::phrases::Phrases;
 use crate::agi::text;
@@ -93,7 +93,7 @@ impl Script {
     ) -> Result<Self, LoadError> {
         let bytes = files.read(path).map_err(|error| LoadError::Missing(path.to_owned(), error))?;
         let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let places = Places::new(beside, folder);
+        let places = ImportFolders::new(beside, folder);
         let mut script = Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), files, language)
             .map_err(LoadError::Fault)?;
         if let Some(path) = import::phrases_of(path, folder, files) {
@@ -105,7 +105,7 @@ impl Script {
     fn build(
         name: &str,
         text: &str,
-        places: Option<Places>,
+        places: Option<ImportFolders>,
         files: &mut dyn Files,
         language: &Language,
     ) -> Result<Self, Box<Fault>> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
 /// How deep imports may be nested: each level takes some of the stack.
-pub(crate) const DEEPEST: usize = 64;
+pub(crate) const MAX_IMPORT_DEPTH: usize = 64;
 /// The most scripts a script may import. One that is imported in several ways counts for each, since Rhai gives every
 /// importer its own list of everything below it.
 const MAX_SCRIPTS: usize = 1_000;
@@ -47,24 +47,24 @@ impl Files for Disk {
 }
 
 /// The folders in which imports are searched for. Nothing outside them is read.
-pub(crate) struct Places {
+pub(crate) struct ImportFolders {
     folders: Vec<PathBuf>,
 }
 
 /// A file to import: the path it is known by, and its path without links.
 pub(crate) struct ImportedFile {
-    pub seen: PathBuf,
+    pub path: PathBuf,
     pub real: PathBuf,
 }
 
-impl Places {
+impl ImportFolders {
     pub fn new(beside: &Path, folder: Option<&Path>) -> Self {
         Self { folders: [Some(beside), folder].into_iter().flatten().map(Path::to_owned).collect() }
     }
 
     /// Returns the path of the file that is imported.
     pub fn file(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<PathBuf> {
-        self.find(importer, path, files).map(|found| found.seen)
+        self.find(importer, path, files).map(|found| found.path)
     }
 
     /// Finds the file that is imported: relative to its importer (if that is a link, also relative to its target), then
@@ -82,7 +82,7 @@ impl Places {
             // Only regular files: reading a pipe could wait for ever.
             match path.canonicalize() {
                 Ok(real) if real.is_file() && roots.iter().any(|root| real.starts_with(root)) => {
-                    return Some(ImportedFile { seen: without_detours(path, &real), real });
+                    return Some(ImportedFile { path: without_detours(path, &real), real });
                 }
                 _ => files.missed(&path),
             }
@@ -137,7 +137,7 @@ struct Imported {
 pub(crate) struct Loader<'a> {
     engine: Engine,
     language: &'a Language,
-    places: Option<Places>,
+    places: Option<ImportFolders>,
     files: &'a mut dyn Files,
     modules: Modules,
     /// The imports compiled so far, by name. Each is read once, however many scripts import it.
@@ -148,7 +148,7 @@ pub(crate) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(language: &'a Language, places: Option<Places>, files: &'a mut dyn Files) -> Self {
+    pub fn new(language: &'a Language, places: Option<ImportFolders>, files: &'a mut dyn Files) -> Self {
         Self {
             engine: language.compiler(),
             language,
@@ -173,7 +173,7 @@ impl<'a> Loader<'a> {
 
     /// Compiles a script, and counts the scripts it is made of.
     fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<(AST, usize), Box<Fault>> {
-        let text = plain(text);
+        let text = without_shebang(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
         let mut ast = self
             .engine
@@ -203,7 +203,7 @@ impl<'a> Loader<'a> {
             return Err(fault("the path of an import must be a text in quotes".to_owned(), &self.sources));
         };
         let found = self.places.as_ref().and_then(|places| places.find(Path::new(importer), &path, self.files));
-        let Some(ImportedFile { seen: file, real }) = found else {
+        let Some(ImportedFile { path: file, real }) = found else {
             return Err(fault(
                 format!("no script {path:?} to import: searched beside the script and below the scripts folder"),
                 &self.sources,
@@ -220,8 +220,8 @@ impl<'a> Loader<'a> {
             self.modules.insert(key, Shared::clone(module));
             return Ok(*count);
         }
-        if self.open.len() > DEEPEST {
-            return Err(fault(format!("imports are nested more than {DEEPEST} scripts deep"), &self.sources));
+        if self.open.len() > MAX_IMPORT_DEPTH {
+            return Err(fault(format!("imports are nested more than {MAX_IMPORT_DEPTH} scripts deep"), &self.sources));
         }
         let text =
             self.files.read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
@@ -306,7 +306,7 @@ impl ModuleResolver for Resolver {
 
 /// Removes what Rhai doesn't accept, a byte order mark and the text of a `#!` line. The line itself stays, so that the
 /// others keep their numbers.
-pub(crate) fn plain(text: &str) -> String {
+pub(crate) fn without_shebang(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {
         Some(rest) => rest[rest.find('\n').unwrap_or(rest.len())..].to_owned(),

@@ -1,7 +1,7 @@
 //! The functions a script can call, made once and shared by all calls.
 
 use super::limits::Memory;
-use super::names::{VALUES, nearest};
+use super::names::{CALL_VARIABLES, nearest};
 use crate::command::{Command, Function, Table};
 use rhai::packages::{
     BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
@@ -145,7 +145,7 @@ impl Language {
 
     /// Returns the function or variable with the most similar name, if there is one similar enough to be meant.
     pub fn like(&self, name: &str) -> Option<&'static str> {
-        let known = self.functions.iter().map(|function| function.name).chain(VALUES);
+        let known = self.functions.iter().map(|function| function.name).chain(CALL_VARIABLES);
         nearest(name, known)
     }
 
@@ -174,7 +174,7 @@ impl Language {
         static SCOPE: std::sync::OnceLock<Scope<'static>> = std::sync::OnceLock::new();
         SCOPE.get_or_init(|| {
             let mut scope = Scope::new();
-            for name in VALUES {
+            for name in CALL_VARIABLES {
                 scope.push_dynamic(name, Dynamic::UNIT);
             }
             scope

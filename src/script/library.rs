@@ -65,7 +65,7 @@ struct Entry {
 /// A script that was looked up in a library.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Found {
+pub struct LibraryScript {
     /// The path within the folder, with `.rhai`. A script has the same name in whatever way it was looked up.
     pub name: Arc<str>,
     /// The script. The call keeps it as long as it runs.
@@ -187,12 +187,12 @@ impl Library {
     ///
     /// # Errors
     /// There is no such script, or it has never been valid.
-    pub fn get(&self, name: &str) -> Result<Found, LoadError> {
+    pub fn get(&self, name: &str) -> Result<LibraryScript, LoadError> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get_key_value(name).or_else(|| entries.get_key_value(format!("{name}.rhai").as_str()));
         match entry {
             Some((name, Entry { script: Some(script), .. })) => {
-                Ok(Found { name: Arc::clone(name), script: Arc::clone(script) })
+                Ok(LibraryScript { name: Arc::clone(name), script: Arc::clone(script) })
             }
             Some((_, Entry { fault: Some(fault), .. })) => Err(LoadError::Fault(Box::new(Fault::clone(fault)))),
             _ => Err(LoadError::Missing(name.into(), io::ErrorKind::NotFound.into())),
@@ -224,7 +224,7 @@ impl Library {
     /// Returns when [`refresh`](Self::refresh) should be called again. The interval varies: a file that has changed is
     /// looked at again after exactly 100 ms, and a huge folder is scanned less often.
     #[must_use]
-    pub fn next_look(&self) -> Time {
+    pub fn next_scan(&self) -> Time {
         self.watch().next
     }
 

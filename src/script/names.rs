@@ -1,7 +1,7 @@
 //! Similar names, for "did you mean ...?", and the variables every script has.
 
 /// The variables every script has: the values of its call.
-pub(crate) const VALUES: [&str; 4] = ["env", "args", "params", "state"];
+pub(crate) const CALL_VARIABLES: [&str; 4] = ["env", "args", "params", "state"];
 
 /// Returns the known name most similar to this one, if it is similar enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -24,7 +24,7 @@ const ENGLISH: &str = "en";
 /// The genders of numbers in Asterisk. `w`, `m` and `n` are those of Czech.
 const GENDERS: [&str; 6] = ["m", "f", "n", "c", "w", "p"];
 /// The most parts a script may say at once, those of nested phrases included; no sentence has as many.
-pub(crate) const MOST_PARTS: usize = 1000;
+pub(crate) const MAX_PARTS: usize = 1000;
 /// The length of a line, in bytes.
 const MAX_LINE: usize = 32 * 1024;
 const MAX_LANGUAGES: usize = 500;
@@ -81,13 +81,13 @@ pub(crate) enum Item {
         /// Its name.
         name: String,
         /// How it is said.
-        way: Way,
+        way: SayAs,
     },
 }
 
 /// How a value is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum SayAs {
     /// As `say` does: a number, a sound file, a map.
     Part,
     /// As a number of this gender.
@@ -158,7 +158,7 @@ impl Phrases {
             line,
             column: 1,
             message: format!(
-                "the phrase `{name}` has more than {MOST_PARTS} parts, those of the phrases it uses included"
+                "the phrase `{name}` has more than {MAX_PARTS} parts, those of the phrases it uses included"
             ),
             hint: Some("each use of a phrase counts all of its parts".to_owned()),
         };
@@ -231,7 +231,7 @@ impl Phrases {
 }
 
 /// Returns the variant for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
-pub(crate) fn best<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
+pub(crate) fn best_variant<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
     let mut wanted = Some(language);
     let chain = std::iter::from_fn(|| {
         let this = wanted?;
@@ -296,31 +296,31 @@ impl Sizes<'_> {
             let mut are_parts_small = true;
             for item in &wording.items {
                 let part = self.of_item(item, depth);
-                are_parts_small &= part <= MOST_PARTS;
+                are_parts_small &= part <= MAX_PARTS;
                 size += part;
             }
-            if size > MOST_PARTS && are_parts_small && largest <= MOST_PARTS {
+            if size > MAX_PARTS && are_parts_small && largest <= MAX_PARTS {
                 self.too_long.push((name, wording.line));
             }
             largest = largest.max(size);
         }
         // Whatever uses this is too long as well, so the exact size doesn't matter.
-        largest = largest.min(MOST_PARTS + 1);
+        largest = largest.min(MAX_PARTS + 1);
         self.known.insert(name, largest);
         largest
     }
 
     fn of_item(&mut self, item: &Item, depth: usize) -> usize {
         match item {
-            Item::Value { way: Way::Money(currency), .. } => {
+            Item::Value { way: SayAs::Money(currency), .. } => {
                 let all = [currency, &format!("{currency}-cents"), "money"];
                 all.iter().map(|name| self.of(name, depth + 1)).sum::<usize>().max(1)
             }
-            Item::Value { way: Way::Map("duration"), .. } => {
+            Item::Value { way: SayAs::Map("duration"), .. } => {
                 let units = ["days", "hours", "minutes", "seconds", "and"];
                 units.iter().map(|name| self.of(name, depth + 1)).sum::<usize>().max(1)
             }
-            Item::Value { way: Way::Map("ordinal"), .. } => self.of("ordinal", depth + 1).max(1),
+            Item::Value { way: SayAs::Map("ordinal"), .. } => self.of("ordinal", depth + 1).max(1),
             Item::Sound(_) | Item::Value { .. } => 1,
         }
     }
@@ -551,8 +551,8 @@ fn items(text: &str) -> Result<Vec<Item>, Located> {
         rest = rest.trim_start();
         let at = text.len() - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(items) };
-        if items.len() == MOST_PARTS {
-            return Err((at, format!("a phrase has at most {MOST_PARTS} parts"), None));
+        if items.len() == MAX_PARTS {
+            return Err((at, format!("a phrase has at most {MAX_PARTS} parts"), None));
         }
         if let Some(inner) = rest.strip_prefix('{') {
             let hint = || Some("a value is written as its name in braces, such as {n}".to_owned());
@@ -601,25 +601,25 @@ fn value(text: &str) -> Result<Item, (String, Option<String>)> {
         ));
     }
     let way = match how {
-        "" => Way::Part,
-        "date" => Way::Date(more.to_owned()),
-        "money" if !more.is_empty() && !more.contains(char::is_whitespace) => Way::Money(more.to_owned()),
+        "" => SayAs::Part,
+        "date" => SayAs::Date(more.to_owned()),
+        "money" if !more.is_empty() && !more.contains(char::is_whitespace) => SayAs::Money(more.to_owned()),
         "money" => {
             let hint = format!("write it after `money`, such as {{{name} money EUR}}");
             return Err(("`money` needs a currency".to_owned(), Some(hint)));
         }
-        "digits" => Way::Map("digits"),
-        "spell" => Way::Map("spell"),
-        "ordinal" => Way::Map("ordinal"),
-        "duration" => Way::Map("duration"),
-        gender if GENDERS.contains(&gender) => Way::Gender(gender.to_owned()),
+        "digits" => SayAs::Map("digits"),
+        "spell" => SayAs::Map("spell"),
+        "ordinal" => SayAs::Map("ordinal"),
+        "duration" => SayAs::Map("duration"),
+        gender if GENDERS.contains(&gender) => SayAs::Gender(gender.to_owned()),
         _ => {
             let hint = "after the name may come a gender (`m`, `f`, `n`, `c`, `w`, `p`), `digits`, `spell`, `ordinal`, \
                         `duration`, `money EUR`, `date` or `date FORMAT`";
             return Err((format!("`{how}` isn't a way to say a value"), Some(hint.to_owned())));
         }
     };
-    if !more.is_empty() && !matches!(way, Way::Date(_) | Way::Money(_)) {
+    if !more.is_empty() && !matches!(way, SayAs::Date(_) | SayAs::Money(_)) {
         return Err((format!("unexpected `{more}` after `{how}`"), None));
     }
     Ok(Item::Value { name: name.to_owned(), way })
@@ -718,7 +718,7 @@ mod tests {
         let all = table("[de]\nx: d\ny: d\n[en]\nx: e\n[de_AT]\nx: a\n[fr]\ny: f");
         let found = |phrase, language| {
             let variants: Vec<_> = all.variants(phrase).collect();
-            best(&variants, language).unwrap().0
+            best_variant(&variants, language).unwrap().0
         };
         assert_eq!(found("x", "de_AT"), "de_AT");
         assert_eq!(found("x", "de_AT_female"), "de_AT");

@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 200;
 const MAX_LOCKED: usize = 2;
 
 /// The most bytes of a script's value in an error: more doesn't help the reader.
-pub(crate) const SHOWN: usize = 200;
+pub(crate) const MAX_SHOWN: usize = 200;
 
 /// Returns a text in quotes, in at most `limit` bytes.
 pub(crate) fn quoted(text: &str, limit: usize) -> String {

@@ -8,7 +8,7 @@ use super::fault::{Fault, Raised};
 use super::import::Resolver;
 use super::language::Language;
 use super::limits::{Limits, Memory, lock};
-use super::names::VALUES;
+use super::names::CALL_VARIABLES;
 use super::phrases::Phrases;
 use super::usage::{Usage, Verdict};
 use crate::clock::Time;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Duration;
 
 /// The log target of lines that scripts print.
-pub const PRINTED: &str = "agi_rhai::print";
+pub const PRINT_TARGET: &str = "agi_rhai::print";
 /// The beginning of the message that a value exceeds its limits.
 pub(crate) const GROWN: &str = "a value has grown too large";
 /// A shorter sleep isn't a wait: the script has gone on computing.
@@ -65,7 +65,7 @@ struct Handle(Arc<CallState>);
 #[derive(Debug)]
 pub(crate) enum Finished {
     /// It ran to its end, or called `exit`.
-    Well,
+    Completed,
     /// The session was over.
     Over(Over),
     /// It had an error.
@@ -245,7 +245,7 @@ impl CallState {
         }
         let note = Note::Printed { script: script.unwrap_or_default(), line: line.unwrap_or(0), text };
         self.session().keep(note);
-        tracing::info!(target: PRINTED, script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
+        tracing::info!(target: PRINT_TARGET, script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
     }
 
     fn value(&self, name: &str) -> Option<Dynamic> {
@@ -302,7 +302,7 @@ impl CallState {
                 within_limits(name, own, context.engine())?;
                 return Ok(None);
             }
-            let value = if VALUES.contains(&name) { call.value(name) } else { None };
+            let value = if CALL_VARIABLES.contains(&name) { call.value(name) } else { None };
             if let Some(value) = &value {
                 within_limits(name, value, context.engine())?;
             }
@@ -387,7 +387,7 @@ impl CallState {
                 fault.place_at_function("on_hangup", &script.sources);
                 Some(fault)
             }
-            Finished::Well | Finished::Over(_) => None,
+            Finished::Completed | Finished::Over(_) => None,
         }
     }
 
@@ -397,7 +397,7 @@ impl CallState {
         let error = match result {
             Ok(()) if limit.is_none() => {
                 // A script may catch its end with `try`, but has done nothing since.
-                return self.session().over().cloned().map_or(Finished::Well, Finished::from);
+                return self.session().over().cloned().map_or(Finished::Completed, Finished::from);
             }
             Ok(()) => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
             Err(error) => error,
@@ -424,7 +424,7 @@ impl CallState {
             return over.into();
         }
         if matches!(error.unwrap_inner(), EvalAltResult::Exit(..)) {
-            return Finished::Well;
+            return Finished::Completed;
         }
         let mut fault = self.fault(script, &error, language);
         if fault.line == 0
@@ -450,6 +450,6 @@ impl Drop for CallState {
 
 impl From<Over> for Finished {
     fn from(over: Over) -> Self {
-        if over == Over::Ended { Self::Well } else { Self::Over(over) }
+        if over == Over::Ended { Self::Completed } else { Self::Over(over) }
     }
 }

@@ -35,7 +35,7 @@ const STOPPED: u8 = 2;
 static SLOW_STEPS: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets every call check the clock after the step it is in.
-pub(crate) fn look_soon() {
+pub(crate) fn check_soon() {
     SLOW_STEPS.fetch_add(1, Relaxed);
 }
 

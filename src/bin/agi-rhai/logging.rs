@@ -3,7 +3,7 @@
 use crate::common::CommonOptions;
 use crate::panics;
 use agi_rhai::internals::{printable, printable_lines};
-use agi_rhai::script::PRINTED;
+use agi_rhai::script::PRINT_TARGET;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -77,7 +77,7 @@ where
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
         let mut text = String::new();
         self.0.format_event(context, Writer::new(&mut text), event)?;
-        let between = if event.metadata().target() == PRINTED { "\\n" } else { "\n  " };
+        let between = if event.metadata().target() == PRINT_TARGET { "\\n" } else { "\n  " };
         writeln!(to, "{}", text.trim_end_matches('\n').replace('\n', between))
     }
 }
@@ -140,7 +140,7 @@ fn filtered(layer: BoxedLayer, options: &CommonOptions, default: LevelFilter, ph
     let shows_output = phone && options.log_level.is_none();
     let shown = filter_fn(move |event| match event.target() {
         "agi_rhai::host" if phone && *event.level() == Level::ERROR => false,
-        PRINTED if shows_output => true,
+        PRINT_TARGET if shows_output => true,
         _ => *event.level() <= level,
     });
     let highest = if shows_output { level.max(LevelFilter::INFO) } else { level };

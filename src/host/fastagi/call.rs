@@ -6,7 +6,7 @@ use crate::host::connection::Connection;
 use crate::host::live::{CallInfo, Live};
 use crate::host::metrics::Refused;
 use crate::host::{Host, Outcome, Status, coroutine};
-use crate::script::{CallState, Found};
+use crate::script::{CallState, LibraryScript};
 use crate::session::Session;
 use crate::transport::{Got, Stream, Wait, Wire};
 use percent_encoding::percent_decode_str;
@@ -60,7 +60,7 @@ fn open(shared: &Shared, connection: Connection, live: &Live) -> Option<Box<Sess
 
 /// Finds the script. If there is none, Asterisk learns so.
 #[inline(never)]
-fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option<(Found, Arc<CallState>)> {
+fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option<(LibraryScript, Arc<CallState>)> {
     shared.metrics.started();
     session.observe(Arc::clone(live) as Arc<_>);
     let (name, params) = parse_request(live.info().map_or("", |info| &info.request));
@@ -86,7 +86,7 @@ fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option
 }
 
 #[inline(never)]
-fn end(shared: &Shared, found: &Found, outcome: &Outcome, live: &Live) {
+fn end(shared: &Shared, found: &LibraryScript, outcome: &Outcome, live: &Live) {
     shared.metrics.ended(&found.name, outcome.status);
     shared.metrics.missing_sounds(outcome.missing_sounds);
     if outcome.fault.is_some() {

@@ -44,7 +44,7 @@ impl Loader {
 
 fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
     loop {
-        let wait = shared.library.next_look() - shared.clock.now();
+        let wait = shared.library.next_scan() - shared.clock.now();
         let changes = match requests.recv_timeout(wait) {
             Ok(()) => shared.library.reload(shared.clock.now()),
             Err(RecvTimeoutError::Timeout) => shared.library.refresh(shared.clock.now()),

@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::stuck::{MAX_STUCK, Stuck};
 use crate::clock::{Time, sleep};
 use crate::host::lock::lock;
-use crate::script::look_soon;
+use crate::script::check_soon;
 use rustix::process::{Pid, setpriority_process};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -57,7 +57,7 @@ pub(super) fn watch(shared: &Arc<Shared>) {
             {
                 shared.stuck.add(Stuck { worker, run: lent.run, task: lent.task, since: now, reported: false });
                 shared.metrics.took_over();
-                look_soon();
+                check_soon();
                 // It would share a processor with all other calls otherwise. Takeover works without permission for it.
                 let _ = setpriority_process(Pid::from_raw(lent.thread), NICE);
                 drop(lent);

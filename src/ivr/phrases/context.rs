@@ -2,7 +2,7 @@
 
 use crate::command::Value;
 use crate::ivr::play::Play;
-use crate::script::{Phrases, SHOWN, nearest, quoted, short};
+use crate::script::{MAX_SHOWN, Phrases, nearest, quoted, short};
 use rhai::Dynamic;
 
 /// The largest number Asterisk says.
@@ -45,7 +45,7 @@ pub(super) fn unknown_key<'a>(unexpected: &str, kind: &str, known: impl Iterator
             format!("it takes `{}`{more}", known.join("`, `"))
         }
     };
-    format!("has `{}`, which {kind} does not take: {hint}", short(unexpected, SHOWN))
+    format!("has `{}`, which {kind} does not take: {hint}", short(unexpected, MAX_SHOWN))
 }
 
 /// The value as a whole number; digits from a caller or the database count too.
@@ -60,7 +60,7 @@ pub(super) fn whole(value: &Dynamic) -> Option<i64> {
 /// A value as errors show it.
 pub(super) fn shown(value: &Dynamic) -> String {
     match value.as_immutable_string_ref() {
-        Ok(text) => format!("the text {}", quoted(&text, SHOWN)),
+        Ok(text) => format!("the text {}", quoted(&text, MAX_SHOWN)),
         Err(_) if value.is_int() || value.is_float() || value.is_unit() => format!("{value:?}"),
         Err(_) => format!("of type {}", value.type_name()),
     }

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::command::Value;
     use crate::ivr::play::Play;
-    use crate::script::{MOST_PARTS, Phrases, value};
+    use crate::script::{MAX_PARTS, Phrases, value};
     use rhai::Dynamic;
     use std::cell::Cell;
 
@@ -99,7 +99,7 @@ mod tests {
 
         fn count(&self, parts: usize) -> bool {
             self.parts.set(self.parts.get() + parts);
-            self.parts.get() <= MOST_PARTS
+            self.parts.get() <= MAX_PARTS
         }
 
         fn error(&self, problem: String) -> String {

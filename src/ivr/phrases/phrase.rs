@@ -2,7 +2,7 @@
 
 use super::context::{ExpandContext, Plays, shown, unknown_key, whole};
 use super::wording::{PhraseValue, find_phrase, say_wording, too_many};
-use crate::script::{NoNumber, SHOWN, short};
+use crate::script::{MAX_SHOWN, NoNumber, short};
 use rhai::{Dynamic, Map};
 
 /// `#{ phrase: "messages", n: 3 }`
@@ -12,7 +12,7 @@ pub(super) fn phrase<C: ExpandContext>(part: &Map, name: &Dynamic, context: &C) 
     };
     let name = name.as_str();
     let Some((language, phrase)) = find_phrase(name, context)? else {
-        let (name, like) = (short(name, SHOWN), name);
+        let (name, like) = (short(name, MAX_SHOWN), name);
         return Err(context.error(match context.phrases() {
             Some(table) => {
                 let like = table.like(like).map(|like| format!(": did you mean `{like}`?")).unwrap_or_default();

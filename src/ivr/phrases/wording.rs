@@ -2,7 +2,7 @@
 
 use super::context::{ExpandContext, MAX_NUMBER, Plays};
 use crate::ivr::play::Play;
-use crate::script::{Item, MOST_PARTS, NoNumber, Phrase, Phrases, Way, Wording, best};
+use crate::script::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};
 use rhai::{Dynamic, Map};
 
 /// The value of a name in a phrase.
@@ -28,7 +28,7 @@ pub(super) fn find_phrase<'a, C: ExpandContext>(
         // The channel's language does not matter.
         return Ok(variants.first().copied());
     }
-    Ok(best(&variants, &context.language()?))
+    Ok(best_variant(&variants, &context.language()?))
 }
 
 /// Returns how a phrase of ours is said for this number; `None` if there is nothing to say.
@@ -63,7 +63,7 @@ pub(super) fn say_wording<'a, C: ExpandContext>(
                     plays.extend_from_slice(ready);
                 }
                 Some(PhraseValue::Script(value)) => plays.extend(match way {
-                    Way::Part => context.plays(value)?,
+                    SayAs::Part => context.plays(value)?,
                     way => context.plays(&as_part(value, way))?,
                 }),
                 None => return Err(context.error(format!("does not give `{name}`, which the phrase `{phrase}` says"))),
@@ -77,11 +77,11 @@ pub(super) fn too_many<C: ExpandContext>(phrase: &str, line: usize, context: &C)
     let table = context.phrases().filter(|table| table.variants(phrase).next().is_some());
     let table = table.map_or("core.phrases", Phrases::name);
     let place = format!("the phrase `{phrase}` ({table}, line {line})");
-    format!("makes more than {MOST_PARTS} parts to say: {place} uses too many")
+    format!("makes more than {MAX_PARTS} parts to say: {place} uses too many")
 }
 
 /// The part that says a value in this way.
-fn as_part(value: &Dynamic, way: &Way) -> Dynamic {
+fn as_part(value: &Dynamic, way: &SayAs) -> Dynamic {
     let map = |name: &str, more: &[(&str, &str)]| {
         let mut map = Map::new();
         map.insert(name.into(), value.clone());
@@ -91,11 +91,11 @@ fn as_part(value: &Dynamic, way: &Way) -> Dynamic {
         Dynamic::from(map)
     };
     match way {
-        Way::Part => value.clone(),
-        Way::Gender(gender) => map("number", &[("gender", gender)]),
-        Way::Map(name) => map(name, &[]),
-        Way::Date(format) => map("date", &[("format", format)]),
-        Way::Money(currency) => map("money", &[("currency", currency)]),
+        SayAs::Part => value.clone(),
+        SayAs::Gender(gender) => map("number", &[("gender", gender)]),
+        SayAs::Map(name) => map(name, &[]),
+        SayAs::Date(format) => map("date", &[("format", format)]),
+        SayAs::Money(currency) => map("money", &[("currency", currency)]),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::imports::Edited;
 use super::known_functions::KnownFunctions;
 use crate::command::Permissions;
-use crate::script::{Fault, Language, Places, plain};
+use crate::script::{Fault, ImportFolders, Language, without_shebang};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Checker {
 
     /// Returns the fault of the file at this path, if it does not compile.
     pub(super) fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
-        let text = plain(&self.files().text(path)?);
+        let text = without_shebang(&self.files().text(path)?);
         let name = path.to_string_lossy();
         let error = self.language(path).compiler().compile_with_scope(Language::scope(), &text).err()?;
         Some(Fault::of_parse(&name, &error, self.language(path), &[]))
@@ -70,8 +70,8 @@ impl Checker {
         Edited(&self.texts)
     }
 
-    pub(super) fn places(&self, script: &Path) -> Places {
+    pub(super) fn places(&self, script: &Path) -> ImportFolders {
         let beside = script.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Places::new(beside, self.folder.as_deref())
+        ImportFolders::new(beside, self.folder.as_deref())
     }
 }

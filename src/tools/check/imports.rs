@@ -1,6 +1,6 @@
 //! What the checker knows of imports; and files, with the newer texts of an editor.
 
-use crate::script::{DEEPEST, Files, Places, plain};
+use crate::script::{Files, ImportFolders, MAX_IMPORT_DEPTH, without_shebang};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,13 +127,13 @@ impl TextsAndNames {
 pub(super) struct Reader<'a> {
     engine: &'a Engine,
     files: Edited<'a>,
-    places: Places,
+    places: ImportFolders,
     read: RefCell<BTreeMap<PathBuf, Rc<Imported>>>,
     depth: Cell<usize>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(engine: &'a Engine, files: Edited<'a>, places: Places) -> Self {
+    pub fn new(engine: &'a Engine, files: Edited<'a>, places: ImportFolders) -> Self {
         Self { engine, files, places, read: RefCell::default(), depth: Cell::new(0) }
     }
 
@@ -146,15 +146,15 @@ impl<'a> Reader<'a> {
         // Scripts that import each other in a circle have a fault of their own.
         self.read.borrow_mut().insert(found.real.clone(), Rc::default());
         // So do imports nested deeper than this.
-        if self.depth.get() > DEEPEST {
+        if self.depth.get() > MAX_IMPORT_DEPTH {
             return None;
         }
-        let text = self.files.text(&found.seen)?;
-        let name = found.seen.to_string_lossy().into_owned();
+        let text = self.files.text(&found.path)?;
+        let name = found.path.to_string_lossy().into_owned();
         self.depth.set(self.depth.get() + 1);
-        let made = match self.engine.compile(plain(&text)) {
-            Ok(ast) => self.describe(name, &found.seen, &ast),
-            Err(_) => Imported { name, path: found.seen.clone(), ..Imported::default() },
+        let made = match self.engine.compile(without_shebang(&text)) {
+            Ok(ast) => self.describe(name, &found.path, &ast),
+            Err(_) => Imported { name, path: found.path.clone(), ..Imported::default() },
         };
         self.depth.set(self.depth.get() - 1);
         let made = Rc::new(made);

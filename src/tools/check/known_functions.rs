@@ -1,7 +1,7 @@
 //! The functions that a script can call, as the engine knows them, including those of an embedder.
 
 use crate::command::{Command, Function, Kind, Need, Table, Type, Waits};
-use crate::script::{BUILTINS, Language, VALUES, WordsPackage, distance};
+use crate::script::{BUILTINS, CALL_VARIABLES, Language, WordsPackage, distance};
 use rhai::packages::Package;
 use rhai::{Array, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
@@ -209,7 +209,7 @@ fn is_name(name: &str) -> bool {
 }
 
 pub(super) fn is_value(name: &str) -> bool {
-    VALUES.contains(&name)
+    CALL_VARIABLES.contains(&name)
 }
 
 /// The type of a parameter, if the checker knows it.

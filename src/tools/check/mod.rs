@@ -18,7 +18,7 @@ pub use checker::Checker;
 pub use finding::Finding;
 pub use rules::{RULES, Rule, Severity};
 
-use crate::script::{Fault, Language, Loader, plain};
+use crate::script::{Fault, Language, Loader, without_shebang};
 use crate::stack;
 use imports::Imported;
 use report::Report;
@@ -34,7 +34,7 @@ impl Checker {
     }
 
     fn check_here(&self, path: &Path, text: &str) -> Vec<Finding> {
-        let text = plain(text);
+        let text = without_shebang(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
         let parts = Text::new(&engine, &text);
@@ -62,7 +62,7 @@ impl Checker {
     /// Returns the findings in the tables of prompts and phrases beside the script at this path.
     #[must_use]
     pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
-        let text = plain(text);
+        let text = without_shebang(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
         stack::maybe_grow(|| {

@@ -2,7 +2,7 @@
 
 use super::lookup::{Outline, touches};
 use super::symbol::{Symbol, SymbolKind, Use};
-use crate::script::{Language, VALUES};
+use crate::script::{CALL_VARIABLES, Language};
 use std::ops::Range;
 
 impl Outline {
@@ -43,7 +43,7 @@ pub fn may_be_named(name: &str, kind: SymbolKind, language: &Language) -> Result
     if !word || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!("`{name}` is not a name: a name has letters a to z, digits and `_`, and no digit first"));
     }
-    if VALUES.contains(&name) {
+    if CALL_VARIABLES.contains(&name) {
         return Err(format!("`{name}` is a value that every script has"));
     }
     if kind == SymbolKind::Function && language.function(name).is_some() {

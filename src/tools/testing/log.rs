@@ -1,6 +1,6 @@
 //! The log of a call or a test: what it prints, and warnings of the host.
 
-use crate::script::PRINTED;
+use crate::script::PRINT_TARGET;
 use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -28,7 +28,7 @@ impl Visit for Fields {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == PRINTED || (*metadata.level() == Level::WARN && metadata.is_event())
+        metadata.target() == PRINT_TARGET || (*metadata.level() == Level::WARN && metadata.is_event())
     }
 
     fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
@@ -46,7 +46,7 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let printed = event.metadata().target() == PRINTED;
+        let printed = event.metadata().target() == PRINT_TARGET;
         let text = if printed { fields.message } else { format!("warning: {}{}", fields.message, fields.others) };
         (self.0)(text);
     }

@@ -96,7 +96,7 @@ impl TestRunner {
                 }
                 fault = Some(found);
             }
-            Ok(Finished::Well | Finished::Over(_)) => {}
+            Ok(Finished::Completed | Finished::Over(_)) => {}
             Err(panic) => fault = Some(Fault::of_panic(suite.script.name(), "a function", &*panic)),
         }
         if fault.is_none() && failed.is_none() {

@@ -133,7 +133,8 @@ impl Walk<'_, '_, '_> {
         if let Some(name) = names().find(|known| *known == name) {
             return Some(format!("write `env.{name}`"));
         }
-        let visible = self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::VALUES);
+        let visible =
+            self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::CALL_VARIABLES);
         if let Some(near) = known_functions::near(name, visible) {
             return Some(format!("did you mean `{near}`?"));
         }
