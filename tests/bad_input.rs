@@ -19,11 +19,11 @@ struct Dialogue {
     ready: VecDeque<u8>,
     pieces: VecDeque<Vec<u8>>,
     heard: Vec<u8>,
-    /// Its replies after the last piece.
+    /// Replies sent after the last piece.
     otherwise: Option<&'static str>,
-    /// It stops sending after this many bytes.
+    /// Sending stops after this many bytes.
     left: usize,
-    /// This many bytes are read at once.
+    /// The number of bytes read at once.
     gulp: usize,
 }
 
@@ -78,7 +78,7 @@ impl Write for Asterisk {
 struct Played {
     /// The values the script noted by `note`.
     noted: Vec<String>,
-    /// The lines it sent, without those of the end.
+    /// The lines it sent, without the host's last commands.
     sent: Vec<String>,
     /// How it ended, or why it never began.
     outcome: Result<Outcome, String>,
@@ -176,7 +176,7 @@ fn a_connection_cut_after_any_byte_ends_the_call_in_order() {
         asterisk.said().left = left;
         let played = play(SCRIPT, &asterisk);
         if left < ENVIRONMENT.len() {
-            let problem = played.outcome.expect_err("this is no whole environment");
+            let problem = played.outcome.expect_err("this environment is incomplete");
             assert!(problem.contains("environment"), "{left}: {problem}");
             continue;
         }
@@ -214,7 +214,7 @@ fn garbage_before_any_line_ends_the_call_in_order() {
         let starts = piece.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
         for at in std::iter::once(0).chain(starts.filter(|at| *at < piece.len())) {
             for what in garbage {
-                // What takes this long is tried only once.
+                // Cases that take this long are tried only once.
                 if what.len() > 1000 && at > 0 {
                     continue;
                 }
@@ -245,7 +245,7 @@ fn garbage_before_any_line_ends_the_call_in_order() {
     }
 }
 
-/// Plays a call with this environment. Compares what the script sees of it, or why there is no call.
+/// Plays a call with this environment. Compares the values the script sees, or the reason why there is no call.
 #[track_caller]
 fn check_environment(environment: &[u8], script: &str, expected: &str) {
     let asterisk = Asterisk::new(environment, []);
@@ -306,7 +306,7 @@ fn a_forged_end_of_the_environment_is_reported() {
     check_environment(forged.as_bytes(), r#"note(get_variable("X"))"#, "LOST");
 }
 
-/// Plays a script against these replies. Compares what it notes, or how it ends.
+/// Plays a script against these replies. Compares the values it notes, or how it ends.
 #[track_caller]
 fn check(script: &str, replies: &[&str], expected: &str) {
     let pieces = replies.iter().map(|reply| format!("{reply}\n").into_bytes());
@@ -485,7 +485,7 @@ fn commands_that_asterisk_cannot_read_are_not_sent() {
     check_refused_before_sending(new, r#"exec("NoOp", "a", "b\nc")"#, "argument arguments: ");
     check_refused_before_sending(new, r#"set_variable("X", ())"#, "argument value: ");
     check_refused_before_sending(new, "database_deltree(\"\")", "argument family: ");
-    // Its quotes and the verb count: SET VARIABLE "X" "..." has 19 bytes besides the value.
+    // Its quotes and the verb count: SET VARIABLE "X" "..." has 19 bytes in addition to the value.
     check_refused_before_sending("18.9.0", r#"set_variable("X", many(2027))"#, "sent");
     check_refused_before_sending(
         "18.9.0",
@@ -624,7 +624,7 @@ fn check_hangup_during(doing: &str) {
     let path = folder.file("bad.rhai", &script);
     let mut process = Process::call(&mut agi_rhai(["--max-computing", "60", &path]));
     process.answer(r#"VERBOSE "on" 1"#, "200 result=1");
-    // Nothing to wait for: it doesn't matter whether it sleeps already.
+    // No need to wait: it doesn't matter whether it sleeps already.
     process.hang_up();
     let before = process.took();
     assert_eq!(process.line().as_deref(), Some(r#"VERBOSE "gone" 1"#));

@@ -42,7 +42,7 @@ const SENT: [&str; 6] = [
     r#"SAY DIGITS "12" """#,
 ];
 
-/// Runs the program at the end of this line of the shell, in a folder with this input in `all`, as `env` and `replies`.
+/// Runs this shell line, which ends with the program, in a folder that has this input as `all`, `env` and `replies`.
 fn in_shell(line: &str, script: &str, environment: &str, replies: &str) -> Ended {
     let folder = Folder::new();
     folder.file("canned.rhai", script);
@@ -208,12 +208,12 @@ fn a_reader_that_holds_all_replies_works() {
     }
 }
 
-/// A connection on which Asterisk sends this. Reading more would wait for ever, and fails.
+/// A connection on which Asterisk sends this. Reading more would block forever, and fails.
 struct OpenConnection(Vec<&'static str>);
 
 impl Read for OpenConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        assert!(!self.0.is_empty(), "this waits for ever");
+        assert!(!self.0.is_empty(), "this would block forever");
         self.0.remove(0).as_bytes().read(buffer)
     }
 }

@@ -1,4 +1,4 @@
-//! `agi-rhai check`: each rule finds what it is for, and nothing else.
+//! `agi-rhai check`: each rule finds the mistakes it is for, and nothing else.
 
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -15,7 +15,7 @@ fn shown(findings: &[Finding]) -> String {
     findings.iter().map(one).collect()
 }
 
-/// Checks the findings of a script, one line each: `line:column rule: message`.
+/// Checks the findings of a script, one per line: `line:column rule: message`.
 #[track_caller]
 fn check(script: &str, expected: &str) {
     check_as("test.rhai", script, expected);
@@ -80,7 +80,7 @@ const SHOWN: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn each_rule_finds_what_it_is_for() {
+fn each_rule_finds_its_mistake() {
     for (script, expected) in SHOWN {
         check(script, expected);
     }
@@ -309,7 +309,7 @@ fn imported_scripts_are_checked() {
     folder.file("game.rhai", "import \"game\" as c; c::f();");
     let found = check(&checker, "import \"game\" as c; c::f();");
     assert!(found.contains("1:8 broken-import: scripts import each other in a circle"), "{found}");
-    // Unsaved text of an editor counts.
+    // Unsaved text in an editor counts.
     checker.texts.insert(folder.path("bad.rhai"), "fn f() { 1 }".to_owned());
     assert_eq!(check(&checker, "import \"bad\" as bad; print(bad::f());"), "");
 }
@@ -367,7 +367,7 @@ fn the_projects_scripts_have_no_findings() {
     assert!(ended.1.ends_with("checked: nothing found\n"), "{}", ended.1);
 }
 
-/// Every script of the pages that isn't meant to be wrong.
+/// Every script in the pages that isn't meant to be wrong.
 #[test]
 fn the_scripts_in_the_pages_have_no_findings() {
     let docs = std::fs::read_dir(project().join("docs")).unwrap().map(|entry| entry.unwrap().path());
@@ -391,7 +391,7 @@ fn the_scripts_in_the_pages_have_no_findings() {
             count += 1;
         }
         for (name, block) in scripts {
-            // The reference also shows what is refused, and says so. A test is written in another language.
+            // The reference also shows refused calls, and says so. Tests have a vocabulary of their own.
             let refused = block.contains("// argument:") || block.contains("// refused:");
             if refused || name.ends_with(".test.rhai") || block.contains("place_call") {
                 continue;
@@ -428,7 +428,7 @@ fn the_program_prints_findings_with_their_source() {
          2 scripts checked: 1 error, 1 warning\n"
     );
     assert_eq!(code, Some(1));
-    assert_eq!(check(&["a.rhai"]).0, Some(0), "warnings alone are no failure");
+    assert_eq!(check(&["a.rhai"]).0, Some(0), "warnings alone don't fail");
     assert_eq!(check(&["--strict", "a.rhai"]).0, Some(1));
     for (args, says) in [
         (&["nosuch.rhai"][..], "no script or folder nosuch.rhai"),
@@ -495,7 +495,7 @@ fn run_clean(folder: &Folder) -> (Option<i32>, String, String) {
     run(&mut agi_rhai(["check", "--format", "sarif", &clean]))
 }
 
-/// Errors go wrong when the line runs; code with only warnings runs.
+/// Lines with errors fail when they run; code with only warnings runs.
 #[test]
 fn errors_fail_at_run_time_and_warnings_do_not() {
     let severity = |script: &str| Checker::new(&Language::new()).check(Path::new("test.rhai"), script)[0].severity;
@@ -503,7 +503,7 @@ fn errors_fail_at_run_time_and_warnings_do_not() {
     assert_eq!(severity("let x = 1;"), Severity::Warning);
 }
 
-/// `AGI_RHAI_BLESS=1` writes the table of the page anew.
+/// `AGI_RHAI_BLESS=1` rewrites the table of the page.
 #[test]
 fn the_page_lists_every_rule() {
     const HEAD: &str = "| rule | | finds |\n|---|---|---|\n";

@@ -180,7 +180,7 @@ fn the_log_goes_where_the_options_say() {
     assert!(text.contains("noted") && text.contains("status=SUCCESS") && text.contains("1700000000.12"), "{text}");
     let ended = call(&mut agi_rhai(["--log", "/no/such/folder/x.log", &script]));
     ended.code(0).says("cannot log to /no/such/folder/x.log").says("call ended");
-    // A log that cannot be written, and a stderr that nobody reads.
+    // A log that cannot be written, and a stderr that is closed.
     call(&mut agi_rhai(["--log", "/dev/full", &script])).code(0);
     let mut closed = Command::new("sh");
     closed.args(["-c", "exec \"$0\" \"$@\" 2>&-", program(), &script]);
@@ -329,7 +329,7 @@ fn numbers_out_of_range_are_refused_with_the_range() {
     for (option, words, good, told) in cases {
         for value in values {
             let is_good = good.contains(&value);
-            // Calls without a number would storm for ever, and there is no such version of Asterisk.
+            // Without a number of calls a storm would never end, and there is no such version of Asterisk.
             if matches!(
                 (*option, value),
                 ("--calls", "9223372036854775808" | "99999999999999") | ("--asterisk", "99999999999999")

@@ -1,19 +1,19 @@
-//! What the pages say is so: their scripts run, their dialogues and faults are the true ones, their commands work.
+//! The pages are correct: their scripts run, with the dialogues and faults they show, and their commands work.
 //!
 //! * A `rhai` block runs on a simulated call and must not fault. A first line `// the caller PLAN` says what the caller
 //!   does; without one, the caller stays silent. A first line `// NAME.rhai` is the file it is saved as.
-//! * A `rhai,fault` block must fault. The `text` block behind it is what the log then shows.
-//! * The `text` block behind a `rhai` block and before the next one, starting with `C: `, is the dialogue of that call.
-//! * A `console` block is a terminal: each line that begins with `$ ` is run, and what stands below it is what it says, with
-//!   `[..]` for any rest of a line and `...` for any lines. All of a page run in one folder, in their order; the scripts
-//!   and tables of the page are saved there as they come. Of a `console,fails` block the last command has to fail.
+//! * A `rhai,fault` block must fault. The `text` block after it is the fault as the log shows it.
+//! * A `text` block that starts with `C: `, between a `rhai` block and the next one, is the dialogue of that call.
+//! * A `console` block is a terminal: each line that begins with `$ ` is run and prints the lines below it, with `[..]`
+//!   for any rest of a line and `...` for any lines. All blocks of a page run in one folder, in order; the scripts and
+//!   tables of the page are saved there as they appear. The last command of a `console,fails` block must fail.
 //! * A script whose name ends in `.test.rhai` is run by `agi-rhai test` in such a terminal. A `prompts` or `phrases` block
 //!   is a table; its first line is `; NAME`.
 //! * An `sh` line with ` phone ` is run by bash, in a folder with the scripts of the repository and those of the page.
 //! * The server of a page is the `sh` line that begins with `agi-rhai serve`. It is started, with a call on it, and the
 //!   lines of the page that begin with `agi-rhai calls` are run against it.
-//! * A dialplan is an `ini` block. `ini,settings` are variables, as in a file for systemd, which the program has to
-//!   accept; `ini,unit` is a drop-in of our units.
+//! * A dialplan is an `ini` block. `ini,settings` are variables, as in a file for systemd, which the program must
+//!   accept; `ini,unit` is a drop-in for our units.
 //! * A `yaml` block is a configuration of Prometheus.
 //! * `rust` blocks are run by rustdoc: see the end of `src/lib.rs`.
 
@@ -44,7 +44,7 @@ const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_agi-rhai");
 const REFERENCE: &str = "docs/commands.md";
 
-/// The pages people write; the reference is written by the program.
+/// Returns the pages that people write; the program writes the reference.
 fn pages() -> Vec<(String, String)> {
     let docs = fs::read_dir(Path::new(PROJECT).join("docs")).unwrap();
     let mut names: Vec<String> =
@@ -84,11 +84,11 @@ fn blocks(page: &str, text: &str) -> Vec<Block> {
             (None, None) => {}
         }
     }
-    assert!(open.is_none(), "{page}: a block has no end");
+    assert!(open.is_none(), "{page}: a block isn't closed");
     found
 }
 
-/// The name a block is saved under, from its first line.
+/// Returns the name a block is saved under, from its first line.
 fn file_name(block: &Block) -> Option<&str> {
     let line = block.text.lines().next()?;
     let name = line.strip_prefix("// ").or_else(|| line.strip_prefix("; "))?;
@@ -96,12 +96,12 @@ fn file_name(block: &Block) -> Option<&str> {
     ["rhai", "prompts", "phrases"].iter().any(|ending| has_ending(name, ending)).then_some(name)
 }
 
-/// The prompts of a page, from its tables.
+/// Returns the prompt tables of a page.
 fn tables(blocks: &[Block]) -> Vec<&str> {
     blocks.iter().filter(|block| block.kind == "prompts").map(|block| block.text.as_str()).collect()
 }
 
-/// Runs a block on a simulated call; the outcome if it could be compiled, its fault, and the dialogue.
+/// Runs a block on a simulated call. Returns the outcome if it could be compiled, its fault, and the dialogue.
 fn run(block: &Block, prompts: &[&str]) -> (Option<Outcome>, Option<Box<Fault>>, Vec<String>) {
     let host = Host::new();
     let plan = block.text.lines().find_map(|line| line.strip_prefix("// the caller ")).unwrap_or_default();
@@ -135,7 +135,7 @@ fn every_script_of_the_pages_runs() {
             let before_next_script = blocks[at + 1..].iter().take_while(|block| !block.kind.starts_with("rhai"));
             let next = before_next_script.into_iter().find(|block| block.kind == "text");
             match block.kind.as_str() {
-                // One that imports its neighbours is run in its folder, below; a test, in its terminal.
+                // A script that imports others runs in its folder, below; a test runs in its terminal.
                 "rhai" if !in_folder(block, &blocks) && !is_test(block) => {
                     count += 1;
                     let (outcome, fault, dialogue) = run(block, &tables(&blocks));
@@ -145,7 +145,7 @@ fn every_script_of_the_pages_runs() {
                     assert_eq!(
                         outcome.unwrap().missing_sounds,
                         0,
-                        "{}: a sound file Asterisk does not bring",
+                        "{}: a sound file that Asterisk doesn't ship",
                         block.place
                     );
                     if let Some(next) = next.filter(|next| next.text.starts_with("C: ")) {
@@ -164,7 +164,7 @@ fn every_script_of_the_pages_runs() {
                 | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua" | "lisp"
                 | "yaml,workflow" | "rhai,mistake" => {}
                 other => {
-                    panic!("{}: what is {other:?}? The blocks the tests know are told in tests/docs.rs", block.place)
+                    panic!("{}: unknown kind of block {other:?}: tests/docs.rs lists them", block.place)
                 }
             }
         }
@@ -172,7 +172,7 @@ fn every_script_of_the_pages_runs() {
     assert!(count > 10, "only {count} scripts found in the pages");
 }
 
-/// Whether it needs the files of its page: it imports some, or has phrases.
+/// Whether the block needs the files of its page: it imports some, or has phrases.
 fn in_folder(block: &Block, blocks: &[Block]) -> bool {
     let phrases = |name: &str| {
         let table = Path::new(name).with_extension("phrases");
@@ -181,12 +181,12 @@ fn in_folder(block: &Block, blocks: &[Block]) -> bool {
     block.text.contains("import \"") || file_name(block).is_some_and(phrases)
 }
 
-/// Whether it is a test of a script.
+/// Whether the block is a test of a script.
 fn is_test(block: &Block) -> bool {
     file_name(block).is_some_and(|name| name.ends_with(".test.rhai"))
 }
 
-/// A line without what differs from run to run: seeds that are drawn, and milliseconds a machine takes.
+/// Returns a line without what differs from run to run: random seeds, and the milliseconds something took.
 fn steady(line: &str) -> String {
     let line = line.trim_end().replace("less than 1 ms", "1 ms");
     let words: Vec<&str> = line.split(' ').collect();
@@ -203,7 +203,7 @@ fn steady(line: &str) -> String {
 }
 
 #[test]
-fn every_terminal_of_the_pages_is_true() {
+fn every_terminal_in_the_pages_shows_the_real_output() {
     let program = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut count = 0;
@@ -248,7 +248,7 @@ fn every_terminal_of_the_pages_is_true() {
     let _ = count;
 }
 
-/// A folder with the scripts of the repository and those a page tells to save.
+/// Makes a folder with the scripts of the repository and those that a page tells readers to save.
 fn folder(page: &str, blocks: &[Block]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("docs-{}", page.replace('/', "-")));
     let _ = fs::remove_dir_all(&folder);
@@ -263,7 +263,7 @@ fn folder(page: &str, blocks: &[Block]) -> PathBuf {
 }
 
 #[test]
-fn every_phone_call_of_the_pages_works() {
+fn every_phone_call_in_the_pages_works() {
     let program = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut count = 0;
@@ -287,9 +287,9 @@ fn every_phone_call_of_the_pages_works() {
                 assert!(said.contains("Call ended: "), "{}: `{line}` says\n{said}{complaint}", block.place);
             }
         }
-        // Scripts that import others run among the files of their page.
+        // Scripts that import others run next to the files of their page.
         for block in blocks.iter().filter(|block| block.kind == "rhai" && in_folder(block, &blocks)) {
-            let name = file_name(block).unwrap_or_else(|| panic!("{}: it imports, but has no name", block.place));
+            let name = file_name(block).unwrap_or_else(|| panic!("{}: imports need a name", block.place));
             let host = Host::new();
             let script = host.load(&folder.join(name), None).unwrap_or_else(|error| panic!("{}: {error}", block.place));
             let session = Session::begin(Box::new(Simulator::new(Channel::new(
@@ -304,7 +304,7 @@ fn every_phone_call_of_the_pages_works() {
 }
 
 #[test]
-fn every_dialplan_of_the_pages_is_one() {
+fn every_dialplan_in_the_pages_is_valid() {
     let help = help();
     let mut count = 0;
     for (page, text) in pages() {
@@ -314,17 +314,17 @@ fn every_dialplan_of_the_pages_is_one() {
                 if line.is_empty() || (line.starts_with('[') && line.ends_with(']')) {
                     continue;
                 }
-                let wrong = || panic!("{}: no line of a dialplan: {line}", block.place);
+                let wrong = || panic!("{}: not a line of a dialplan: {line}", block.place);
                 let step =
                     line.strip_prefix("exten => ").or_else(|| line.strip_prefix("same => ")).unwrap_or_else(wrong);
                 let called = step.find('(').unwrap_or_else(|| wrong().len());
-                assert!(step.ends_with(')'), "{}: no call of an application: {line}", block.place);
+                assert!(step.ends_with(')'), "{}: not a call of an application: {line}", block.place);
                 let balance = step.chars().map(|c| i32::from(c == '(') - i32::from(c == ')')).sum::<i32>();
                 assert_eq!(balance, 0, "{}: brackets: {line}", block.place);
                 let Some((_, agi)) = step.split_once("AGI(") else { continue };
                 count += 1;
                 assert!(called < step.len());
-                // Asterisk parts arguments at the commas outside quotes.
+                // Asterisk separates arguments at commas outside quotes.
                 let mut quoted = false;
                 let comma = |c| {
                     quoted ^= c == '"';
@@ -334,7 +334,7 @@ fn every_dialplan_of_the_pages_is_one() {
                 let words: Vec<&str> = words.collect();
                 let (program, rest) = if words[0] == "agi-rhai" { (true, &words[1..]) } else { (false, &words[..]) };
                 let script = rest.iter().find(|word| !word.starts_with('-')).unwrap();
-                // Over FastAGI: host and port, the name, what the script gets as `params`.
+                // Over FastAGI: host and port, the name, and the script's `params`.
                 let script = match script.strip_prefix("agi://") {
                     Some(url) => url.split_once('/').unwrap_or_else(|| panic!("{}: {line}", block.place)).1,
                     None => script,
@@ -362,7 +362,7 @@ fn help_of(command: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The words of a text that begin like this.
+/// Returns the words of a text that begin with this, sorted.
 fn words<'a>(text: &'a str, start: &'a str) -> Vec<&'a str> {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut words: Vec<&str> =
@@ -373,10 +373,10 @@ fn words<'a>(text: &'a str, start: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
-fn operating_tells_every_option_and_no_other() {
+fn the_page_on_operating_lists_every_option_and_no_other() {
     let page = fs::read_to_string(Path::new(PROJECT).join("docs/operating.md")).unwrap();
     let (help, page) = ([help(), help_of(&["serve"]), help_of(&["calls"])].concat(), page.as_str());
-    // `--fast` is the simulated phone's; `---` is a line of a table; the others are other programs'.
+    // `--fast` belongs to the simulated phone, `---` is a line of a table, and the others belong to other programs.
     let others = [
         "--help",
         "--version",
@@ -396,14 +396,14 @@ fn operating_tells_every_option_and_no_other() {
     assert_eq!(ours(words(page, "--")), ours(words(&help, "--")), "the page, then --help");
     let in_help = words(&help, "AGI_RHAI_");
     for name in words(page, "AGI_RHAI_") {
-        assert!(in_help.contains(&name), "docs/operating.md tells of {name}, --help does not");
+        assert!(in_help.contains(&name), "docs/operating.md mentions {name}, --help does not");
     }
     for name in in_help {
-        assert!(page.contains(name), "docs/operating.md does not tell of {name}");
+        assert!(page.contains(name), "docs/operating.md does not mention {name}");
     }
 }
 
-/// A program of a page that runs; killed when it is dropped.
+/// A running program of a page, killed when it is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -416,11 +416,11 @@ impl Drop for Running {
 /// The server of a page, with a call on it.
 struct Server {
     program: Running,
-    /// Its `STREAM FILE` waits: somebody has to end the call.
+    /// Its `STREAM FILE` waits until the call is ended.
     call: std::thread::JoinHandle<Vec<String>>,
 }
 
-/// A line of a page, run in the folder of the page with our program in the path and ports nobody else has.
+/// Returns a command that runs a line of a page in its folder, with our program in the path and on free ports.
 fn shell(line: &str, folder: &Path) -> Command {
     let program = Path::new(PROGRAM).parent().unwrap();
     let mut command = Command::new("bash");
@@ -434,7 +434,7 @@ fn shell(line: &str, folder: &Path) -> Command {
     command
 }
 
-/// What a program says, line by line.
+/// Reads the output of a program line by line.
 fn lines(said: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     std::thread::spawn(move || {
@@ -445,14 +445,14 @@ fn lines(said: impl std::io::Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-/// The first line of these with this in it.
+/// Waits for a line that contains this text.
 #[track_caller]
 fn wait_for(lines: &Receiver<String>, what: &str) -> String {
     let next = || lines.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| panic!("no {what:?}: {error}"));
     std::iter::repeat_with(next).find(|line| line.contains(what)).unwrap()
 }
 
-/// Asterisk, whose first prompt plays until somebody ends the call; all it heard.
+/// Plays Asterisk, whose first prompt lasts until the call is ended. Returns all commands received.
 fn call(address: &str, playing: &std::sync::mpsc::Sender<()>) -> Vec<String> {
     let mut line = TcpStream::connect(address).unwrap();
     line.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -465,7 +465,7 @@ fn call(address: &str, playing: &std::sync::mpsc::Sender<()>) -> Vec<String> {
         match command.split(' ').next().unwrap() {
             "ANSWER" => line.write_all(b"200 result=0\n").unwrap(),
             "STREAM" => playing.send(()).unwrap(),
-            // How the server gets back in step once the prompt has been broken off.
+            // The server resynchronises with this once the prompt has been interrupted.
             "GET" => line.write_all(b"200 result=1 (agi-rhai: in step)\n").unwrap(),
             _ => line.write_all(b"200 result=1\n").unwrap(),
         }
@@ -489,7 +489,7 @@ impl Server {
         Self { program, call }
     }
 
-    /// SIGTERM, once the call has ended.
+    /// Sends SIGTERM, once the call has ended.
     fn end(mut self) {
         let heard = self.call.join().unwrap();
         assert!(heard.contains(&r#"SET VARIABLE "AGI_RHAI_STATUS" "HANGUP""#.to_owned()), "{heard:#?}");
@@ -500,7 +500,7 @@ impl Server {
 }
 
 #[test]
-fn every_server_of_the_pages_serves() {
+fn every_server_in_the_pages_serves() {
     let mut count = 0;
     for (page, text) in pages() {
         let blocks = blocks(&page, &text);
@@ -555,12 +555,12 @@ fn file(path: &str) -> String {
     fs::read_to_string(Path::new(PROJECT).join(path)).unwrap()
 }
 
-/// What stands behind a key of a unit, in each of its lines.
+/// Returns the value of each line of a unit that has this key.
 fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }
 
-/// The program takes these settings, and these words of a command line.
+/// Checks that the program accepts these settings, and these words of a command line.
 #[track_caller]
 fn check_settings(place: &str, settings: &[(&str, &str)], words: &[&str]) {
     let help = help_of(&["serve"]);
@@ -570,7 +570,7 @@ fn check_settings(place: &str, settings: &[(&str, &str)], words: &[&str]) {
         assert!(help.contains(&format!("[env: {name}=")), "{place}: there is no variable {name}");
         command.env(name, value);
     }
-    // The folder is another machine's.
+    // The folder exists on another machine only.
     let output = command.env("AGI_RHAI_SCRIPTS", "scripts").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{place}: {}", String::from_utf8_lossy(&output.stderr));
 }
@@ -586,7 +586,7 @@ fn the_units_start_the_program() {
     assert_eq!(start[..2], ["/usr/local/bin/agi-rhai", "serve"]);
     let settings: Vec<_> = values(&service, "Environment").iter().map(|line| setting(SERVICE, line)).collect();
     check_settings(SERVICE, &settings, &start[1..]);
-    // The two ways to name the address agree, and so do the times.
+    // The two ways to set the address agree, and so do the times.
     let help = help_of(&["serve"]);
     assert!(help.contains(&format!("[default: {}]", values(&socket, "ListenStream")[0])));
     let seconds = |text: &str| text.strip_suffix('s').unwrap().parse::<f64>().unwrap();
@@ -596,7 +596,7 @@ fn the_units_start_the_program() {
         on_hangup.split(['[', ']']).nth(1).unwrap().strip_prefix("default: ").unwrap().parse().unwrap();
     let ending = 5.0;
     assert!(seconds(values(&service, "TimeoutStopSec")[0]) > seconds(drain) + on_hangup + ending);
-    // systemd has nothing to say against them, where there is one to ask.
+    // systemd accepts them, if it is installed.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("units");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("agi-rhai.service"), service.replace("/usr/local/bin/agi-rhai", PROGRAM)).unwrap();
@@ -612,7 +612,7 @@ fn the_units_start_the_program() {
 }
 
 #[test]
-fn every_setting_of_the_pages_is_one() {
+fn every_setting_in_the_pages_is_accepted() {
     let units = [file(SERVICE), file(SOCKET)].concat();
     let mut count = 0;
     for (page, text) in pages() {
@@ -633,7 +633,7 @@ fn every_setting_of_the_pages_is_one() {
                 "yaml" => {
                     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prometheus.yml");
                     fs::write(&path, &block.text).unwrap();
-                    // Where there is one (the Debian package `prometheus`).
+                    // If promtool is installed (the Debian package `prometheus`).
                     if let Ok(check) = Command::new("promtool").args(["check", "config"]).arg(&path).output() {
                         assert!(check.status.success(), "{}: {}", block.place, String::from_utf8_lossy(&check.stderr));
                     }
@@ -646,17 +646,17 @@ fn every_setting_of_the_pages_is_one() {
 }
 
 #[test]
-fn the_reference_is_the_table() {
+fn the_reference_matches_the_table() {
     let page = reference::page(&Table::new(), &[BUILTINS, QUESTIONS].concat(), VOCABULARY);
     let path = Path::new(PROJECT).join(REFERENCE);
     if std::env::var_os("AGI_RHAI_BLESS").is_some() {
         fs::write(&path, &page).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "{REFERENCE} is not what the tables say: AGI_RHAI_BLESS=1 cargo test writes it anew");
+    assert!(written == page, "{REFERENCE} is out of date: AGI_RHAI_BLESS=1 cargo test rewrites it from the tables");
 }
 
-/// What a heading is called in a link to it, as on GitHub.
+/// Returns the anchor of a heading, as on GitHub.
 fn anchors(text: &str) -> Vec<String> {
     let mut in_block = false;
     let headings = text.lines().filter(|line| {
@@ -671,9 +671,9 @@ fn anchors(text: &str) -> Vec<String> {
     headings.map(anchor).collect()
 }
 
-/// Links between the pages lead somewhere.
+/// Links between the pages lead to an existing file and heading.
 #[test]
-fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
+fn every_link_in_the_pages_leads_to_a_file_and_a_heading() {
     for (page, text) in pages() {
         let beside = Path::new(PROJECT).join(&page).parent().unwrap().to_owned();
         for (at, _) in text.match_indices("](") {
@@ -687,7 +687,7 @@ fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
             assert!(path.exists(), "{page}: no {target}");
             if !anchor.is_empty() && has_ending(&path.to_string_lossy(), "md") {
                 let there = anchors(&fs::read_to_string(&path).unwrap());
-                assert!(there.contains(&anchor.to_owned()), "{page}: no {target}; there are {there:?}");
+                assert!(there.contains(&anchor.to_owned()), "{page}: {target} does not exist; there are {there:?}");
             }
         }
     }
@@ -703,7 +703,7 @@ fn the_example_answers_a_simulated_caller() {
     assert!(dialogue.contains(&r#"C: STREAM FILE "invalid" """#.to_owned()), "{dialogue:#?}");
 }
 
-/// A hangup inside an embedder's function ends the script as it does in a command.
+/// A hangup during an embedder's function ends the script, as it does during a command.
 #[test]
 fn the_example_ends_at_a_hangup() {
     for plan in ["presses 12 after 3s, hangs up when \"number 40\"", "hangs up after 1s"] {

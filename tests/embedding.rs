@@ -1,4 +1,4 @@
-//! The host in somebody else's program: what its functions may do in a call, and cannot do to it.
+//! The host embedded in another program: what that program's functions can do in a call, and can't do to it.
 
 use agi_rhai::command::{DATABASE_GET, DATABASE_PUT, Value};
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// Runs a script with these functions; the commands sent, and how the call ended.
+/// Runs a script with these functions. Returns how the call ended, and the commands sent.
 fn play(module: Module, script: &str, caller: &str) -> (Outcome, Vec<String>) {
     let mut host = Host::new();
     host.language_mut().add(module);
@@ -91,7 +91,7 @@ fn values_of_a_call_stay_in_that_call() {
     }
 }
 
-/// Whatever a function does while it has the session, it comes back with an error, and the call with a status.
+/// Whatever a function does while it holds the session, it gets an error, and the call ends with a status.
 #[test]
 fn nothing_a_function_does_with_the_session_hangs_the_call() {
     type Attempt = fn(&NativeCallContext, &Call, &FnPtr) -> Result<Dynamic>;
@@ -125,17 +125,17 @@ fn nothing_a_function_does_with_the_session_hangs_the_call() {
     }
 }
 
-/// As small a stack as a program may give a thread of its own.
+/// A stack as small as a program may give one of its threads.
 const SMALL_STACK: usize = 128 * 1024;
 
-/// On a thread with a small stack; a stack that overflows ends the process.
+/// Runs this on a thread with a small stack. An overflow ends the process.
 fn on_a_small_stack<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     std::thread::scope(|scope| {
         std::thread::Builder::new().stack_size(SMALL_STACK).spawn_scoped(scope, run).unwrap().join().unwrap()
     })
 }
 
-/// Scripts that take as much of a stack as they can.
+/// Scripts that use as much stack as they can.
 fn deep_scripts() -> Vec<String> {
     let nested = |open: &str, middle: &str, close: &str, depth: usize| {
         format!("{}{middle}{}", open.repeat(depth), close.repeat(depth))

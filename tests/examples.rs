@@ -128,7 +128,7 @@ fn every_example_runs_against_the_simulator() {
         let lines = transcript.lock().unwrap().clone();
         let end = lines.iter().position(|line| line.starts_with("C: SET VARIABLE \"AGI_RHAI_"));
         let mut lines = lines[..end.unwrap_or(lines.len())].to_vec();
-        // The notice before our own last words belongs to those.
+        // A notice before the host's own last commands belongs to those.
         if lines.last().is_some_and(|line| line == "S: HANGUP") {
             lines.pop();
         }
@@ -148,11 +148,11 @@ fn the_table_is_complete() {
         assert_eq!(name, command.verb.to_lowercase().replace(' ', "_"), "a function is named by its verb");
         assert!(COMMANDS[..number].iter().all(|other| other.verb != command.verb), "{name} is declared twice");
         assert!(!function.examples.is_empty(), "{name} has no example");
-        // A row states what is private, and agrees with itself.
+        // A row states what is private, and its columns agree.
         assert_ne!(command.hears, Hears::Unstated, "{name}");
         assert_ne!(command.subject, Command::UNSTATED.subject, "{name}");
         let (is_key, is_digits) = (command.hears == Hears::Key, matches!(command.hears, Hears::Digits { .. }));
-        assert_eq!(is_key, matches!(function.returns, Returns::Key), "{name}: the key it gives is what it hears");
+        assert_eq!(is_key, matches!(function.returns, Returns::Key), "{name}: the key it returns is what it hears");
         assert_eq!(is_digits, matches!(function.returns, Returns::Digits), "{name}: so are the digits");
         if matches!(command.on_minus_one, OnMinusOne::MissingSound(_)) {
             assert!(matches!(command.plays, Plays::Sound(_)), "{name}: which sound is missing?");

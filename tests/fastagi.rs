@@ -28,7 +28,7 @@ fn scripts<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Folder {
 /// A script that sends one command after the other until a reply ends it.
 const NEIGHBOUR: (&str, &str) = ("neighbour.rhai", "while get_variable(\"ON\") != () { } verbose(\"well\");");
 
-/// A call that is busy all the time, to measure how much it is slowed down by what happens beside it.
+/// A call that sends commands all the time, to measure how much other calls slow it down.
 struct Neighbour {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,

@@ -8,14 +8,14 @@ use std::process::Stdio;
 
 /// A terminal title, a C1 sequence, a delete and right-to-left text.
 const HOSTILE: &str = "Eve\x1b]0;owned\x07\u{9b}31m\x7f\u{202e}\u{2028}";
-/// A line of the log that nobody logged.
+/// A forged line of the log.
 const FORGED: &str = "2030-01-01T00:00:00.000000Z ERROR forged";
 
 /// The same as a script writes it.
 const HOSTILE_IN_SCRIPT: &str =
     r"Eve\x1b]0;owned\x07\u009b31m\x7f\u202e\u2028\n2030-01-01T00:00:00.000000Z ERROR forged\r\n\n";
 
-/// Returns everything a run prints, which must be harmless text.
+/// Returns everything a run prints, and checks that it is harmless text.
 #[track_caller]
 fn printed_by(args: &[&str], keys: &str) -> String {
     let mut command = agi_rhai(args);
@@ -33,7 +33,7 @@ fn harmless(who: &str, bytes: &[u8]) -> String {
         String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| panic!("{who} says bytes: {}", bytes.escape_ascii()));
     for line in text.lines() {
         assert!(!line.contains(is_hidden), "{who} says {line:?} in\n{text}");
-        assert!(!line.starts_with("2030"), "{who} lets a line be forged:\n{text}");
+        assert!(!line.starts_with("2030"), "{who} allows a forged line:\n{text}");
     }
     text
 }

@@ -104,7 +104,7 @@ pub const CASES: &[Case] = &[
         &["12", "34"],
     ),
     case(
-        "pound is a key like any other",
+        "pound as an ordinary key",
         "presses #1##2 every 200ms when vm-intro after 500ms",
         r#"verbose(ask("vm-intro", #{ end: "", max: 5 }))"#,
         &["#1##2"],
@@ -282,7 +282,7 @@ pub const CASES: &[Case] = &[
         &["help1", "sales", "3", "1"],
     ),
     case(
-        "a menu nobody uses",
+        "a menu without an answer",
         "presses 5 when beep after 700ms",
         r#"verbose(to_debug(menu("beep", #{ "1": 1, "2": 2 }, #{ first: 1, tries: 2, no_match: "digits/5", no_input: "digits/0" })))"#,
         &["()"],
@@ -314,7 +314,7 @@ pub const CASES: &[Case] = &[
         &["b"],
     ),
     case(
-        "what is no choice is heard out",
+        "an invalid entry is read to its end",
         "presses 345 every 200ms when vm-intro after 500ms, presses 0 when demo-nogo after 700ms",
         r#"verbose(menu("vm-intro", #{ "0": "operator", "_1XX": 1 }, #{ no_match: ["demo-nogo"] }))"#,
         &["operator"],
@@ -640,12 +640,12 @@ fn a_hangup_at_any_moment_ends_the_script_there() {
                 let last_words = allowed.iter().any(|begin| line.starts_with(begin));
                 assert!(last_words, "{}: {line} after the hangup:\n{}", case.name, played.lines.join("\n"));
             }
-            assert!(quarter < 400, "{} does not end", case.name);
+            assert!(quarter < 400, "{} doesn't end", case.name);
         }
     }
 }
 
-/// The replies as someone who follows the call sees them.
+/// The replies as an observer of the call sees them.
 #[derive(Default)]
 struct ShownReplies(Mutex<Vec<String>>);
 
@@ -699,7 +699,7 @@ fn a_menu_that_calls_itself_runs_into_the_call_limit() {
     let played = play(eager, r#"fn top() { menu("vm-intro", #{ "1": || top() }) } top()"#);
     let fault = played.outcome.fault.expect("the script has no fault").to_string();
     assert!(fault.contains("functions call each other too deeply"), "{fault}");
-    // As a loop it may go on for as long as the caller likes.
+    // As a loop it may continue as long as the caller likes.
     let eager = Channel::new(pbx::IncomingCall::default(), Box::new(PressesOne(Time::from_unix(1_700_000_000))));
     let text = r#"let n = 0; while n < 300 { menu("vm-intro", #{ "1": || n += 1 }); } verbose(n)"#;
     assert_eq!(logged(&play(eager, text).lines), ["300"]);

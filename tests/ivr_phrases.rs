@@ -226,7 +226,7 @@ fn an_edited_table_takes_effect_in_the_next_call() {
     let says = |library: &Library| play(&library.get("game").unwrap().script, "en").sent();
     assert_eq!(changes_when_quiet(&library), "");
     assert_eq!(says(&library), "");
-    // It appears, is changed, broken, mended and removed.
+    // It appears, is changed, broken, fixed and removed.
     folder.file("scripts/game.phrases", "x: beep");
     assert_eq!(changes_when_quiet(&library), "game.rhai is live, version V after V");
     assert_eq!(says(&library), "beep");

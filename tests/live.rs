@@ -264,7 +264,7 @@ fn memory(way: Way) {
         call.wait_for("GET DATA");
         pause(600);
         if length == 6 {
-            // Not the row, but as many stars.
+            // As many stars instead of the row.
             call.press("******");
             break;
         }
@@ -450,7 +450,7 @@ fn live_a_hangup_without_a_notice_is_detected() {
     });
 }
 
-// ---- ends
+// ---- how calls end
 
 #[test]
 fn live_the_end_of_the_script_is_success() {
@@ -616,7 +616,7 @@ fn live_a_denied_application_is_refused() {
     });
 }
 
-// ---- beginnings
+// ---- how calls begin
 
 const SETS_ARGUMENTS: &str =
     "for i in 0..args.len() { set_variable(`ARG_${i}`, args[i]); } set_variable(\"COUNT\", args.len());";

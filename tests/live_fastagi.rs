@@ -27,7 +27,7 @@ fn live_parameters_reach_the_script() {
     // The name of a script may be encoded.
     let ending = call(&server, "%70arams?a=b").wait_end();
     assert_eq!((ending.status.as_str(), ending.variables["P_a"].as_str()), ("SUCCESS", "b"));
-    // Nothing outside the folder, however it is written; and not the folder itself.
+    // Nothing outside the folder can be reached, however the name is written; nor the folder itself.
     for outside in ["../log", "%2e%2e/log", "/etc/passwd", "%2Fetc%2Fpasswd", "a/../../log", "", ".", "params.rhai/"] {
         let ending = call(&server, outside).wait_end();
         ends(&ending, "FAILURE", "NOTFOUND", true);
@@ -48,7 +48,7 @@ fn live_faults_do_not_hide_the_hangup() {
     assert!(server.log().contains("nonsense()"), "{}", server.log());
 }
 
-// ---- many
+// ---- many calls
 
 #[test]
 fn live_two_hundred_calls_at_once() {
@@ -251,7 +251,7 @@ fn live_the_operator_can_end_calls() {
             assert!(took < Duration::from_secs(3), "{script}: {took:?} {story}");
         } else {
             ends(&ending, "SUCCESS", "", true);
-            assert_eq!(put, None, "{script}: can be broken off by now? {story}");
+            assert_eq!(put, None, "{script}: can this be interrupted by now? {story}");
             assert!(took > Duration::from_secs(2), "{script}: {took:?} {story}");
         }
     };
@@ -289,7 +289,7 @@ fn live_calls_are_listed_and_shown() {
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     let shown: Vec<&str> = shown.lines().collect();
     assert_eq!(shown[0], format!("call {} of menu.rhai on {channel}", listed.id));
-    // Keys stay secret; what scripts do with them is shown.
+    // Keys stay masked; commands that use them are shown.
     assert_eq!(shown[1], "< 200 result=••", "{shown:#?}");
     let next = shown[2];
     assert!(next.starts_with(r#"> SET VARIABLE "GOT" "12" "#) && next.ends_with("menu.rhai:4]"), "{shown:#?}");

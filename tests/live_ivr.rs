@@ -45,7 +45,7 @@ fn live_menu_patterns_match_like_extensions() {
     ];
     let keys = ["0", "1", "2", "4", "5", "9", "11", "12", "13", "21", "31", "45", "55", "99", "*1", "*3", "*9", "123"];
     let more = ["125", "222", "229", "333", "911", "912", "1234", "55555", "0000"];
-    // What a menu with these choices makes of the keys: the keys by which it decided, and the choice.
+    // How a menu with these choices reads the keys: the keys that decided, and the choice.
     let menu = |set: &[&str], keys: &str| {
         let choices: Vec<String> = set.iter().map(|choice| format!("{choice:?}: |keys| [keys, {choice:?}]")).collect();
         let script = format!(

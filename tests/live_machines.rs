@@ -122,7 +122,7 @@ fn check_survival(asterisk: &Asterisk, two: &mut TwoServers, machines: &str) {
     two.servers[0].process.wait();
     load(&mut crowd, machines, 60);
     let endings = crowd.endings();
-    assert!(on_it >= 3 && two.ended()[1] >= 20, "both were to get calls: {on_it} were cut, {:?}", two.ended());
+    assert!(on_it >= 3 && two.ended()[1] >= 20, "both should get calls: {on_it} were cut, {:?}", two.ended());
     let mut cut = 0;
     for (n, ending) in endings.iter().enumerate() {
         assert!(ending.went_on && ending.lasted < Duration::from_secs(20), "call {n}: {ending:#?}");
@@ -130,7 +130,7 @@ fn check_survival(asterisk: &Asterisk, two: &mut TwoServers, machines: &str) {
         if !check_ended_well(n, ending) {
             // Asterisk takes the end of the connection for the end of the script.
             assert_eq!((ending.agistatus.as_str(), ending.status.as_str()), ("SUCCESS", ""), "call {n}: {ending:#?}");
-            assert!(n.is_multiple_of(2) && placed < killed, "call {n} was to be saved: {ending:#?}");
+            assert!(n.is_multiple_of(2) && placed < killed, "call {n} should have survived: {ending:#?}");
             cut += 1;
         } else if tries(ending) > 1 {
             assert!(placed < killed, "call {n} needed a second try: {ending:#?}");
@@ -145,7 +145,7 @@ fn check_survival(asterisk: &Asterisk, two: &mut TwoServers, machines: &str) {
     for number in [0, 1] {
         let before = two.ended();
         let mut crowd = asterisk.crowd();
-        // Some last longer than it takes to notice that the machine takes no more.
+        // Some calls last longer than it takes to notice that the machine takes no more.
         for n in 0..6 {
             crowd.place(&Call::agi(&format!("{machines}/load.rhai?n={n}&tenths=40")));
         }

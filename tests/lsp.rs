@@ -760,7 +760,7 @@ fn completion_offers_words_of_tests_and_options() {
     }
 }
 
-/// At the fastest, half a second of typing is 5 keys; nobody notices less than 50 ms.
+/// At the fastest, half a second of typing is 5 keys; delays under 50 ms aren't noticeable.
 #[test]
 fn a_long_script_is_checked_while_typing_without_delay() {
     let game = std::fs::read_to_string("scripts/memory.rhai").unwrap();
@@ -804,10 +804,10 @@ fn quick_fixes_apply_the_suggested_word() {
         let uri = editor.uri("game.rhai");
         let asked =
             json!({ "textDocument": { "uri": uri }, "range": found[0]["range"], "context": { "diagnostics": found } });
-        let mends = editor.ask("textDocument/codeAction", asked).unwrap();
-        let mend = mends.as_array().unwrap().iter().find(|mend| mend["title"] == title);
-        let mend = mend.unwrap_or_else(|| panic!("no {title} in {mends}"));
-        assert_eq!(renamed(&editor, &mend["edit"], &[("game.rhai", text)]), [after], "{text}");
+        let fixes = editor.ask("textDocument/codeAction", asked).unwrap();
+        let fix = fixes.as_array().unwrap().iter().find(|fix| fix["title"] == title);
+        let fix = fix.unwrap_or_else(|| panic!("no {title} in {fixes}"));
+        assert_eq!(renamed(&editor, &fix["edit"], &[("game.rhai", text)]), [after], "{text}");
     };
     check(
         "let ü = 1;".replace('ü', "x").as_str(),
@@ -822,6 +822,6 @@ fn quick_fixes_apply_the_suggested_word() {
         "fn f() {\n    // agi-rhai: allow(unknown-function)\n    strem_file(\"beep\");\n}\nf();",
     );
     check("stream_file(\"game-welcom\");", "Change to \"game-welcome\"", "stream_file(\"game-welcome\");");
-    // In a table of prompts nothing of scripts is offered.
+    // A table of prompts gets no completions for scripts.
     assert_eq!(editor.at("textDocument/completion", "game.prompts", "st^").unwrap(), Value::Null);
 }

@@ -1,4 +1,4 @@
-//! The program's outputs: nobody reads them, logs cannot be written, panics.
+//! The program's outputs: closed pipes, logs that cannot be written, panics.
 
 use crate::support::process::{Ended, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, wait_until};
@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A pipe that nobody reads from.
+/// A pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -37,7 +37,7 @@ fn run(folder: &Folder, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Ou
 }
 
 #[test]
-fn an_output_that_nobody_reads_changes_no_exit_code() {
+fn a_closed_output_changes_no_exit_code() {
     let folder = Folder::new();
     folder.file("good.rhai", "answer(); wait_for_digit(1000);");
     folder.file("good.test.rhai", "fn test_a() { place_call(\"good\"); press(\"7\"); expect_end(); }");
@@ -54,7 +54,7 @@ fn an_output_that_nobody_reads_changes_no_exit_code() {
     call.end().code(0);
     let server = Server::start(&folder, &[]);
     let socket = server.control.to_str().unwrap();
-    // The expected exit code of each, whether or not anybody reads its output.
+    // The expected exit code of each, whether or not its output is read.
     let runs: &[(&[&str], i32)] = &[
         (&["--help"], 0),
         (&["--version"], 0),
@@ -99,7 +99,7 @@ fn an_output_that_nobody_reads_changes_no_exit_code() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let tried: BTreeSet<&str> = runs.iter().map(|(args, _)| args[0]).collect();
-    assert!(names.len() > 9 && names.is_subset(&tried), "{names:?}, and tried are {tried:?}");
+    assert!(names.len() > 9 && names.is_subset(&tried), "there are {names:?}, tried were {tried:?}");
     let made = || {
         ["rhai", "prompts", "test.rhai"]
             .iter()
@@ -149,7 +149,7 @@ impl Drop for Killed {
 }
 
 #[test]
-fn a_panic_with_a_log_that_nobody_reads_delays_nothing() {
+fn a_panic_with_an_unread_log_delays_nothing() {
     let folder = Folder::new();
     folder.file("scripts/panics.rhai", PANICS);
     folder.file("scripts/well.rhai", "verbose(\"well\");");
@@ -234,7 +234,7 @@ fn a_log_file_is_private_and_a_blocked_log_delays_nothing() {
     wait_until("it logs", || fs::read_to_string(&servers).is_ok_and(|log| log.contains(" at most ")));
     drop(server);
     assert_eq!((mode(&ours), mode(&servers)), (0o640, 0o640));
-    // A pipe that nobody reads from.
+    // A pipe without a reader.
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let said = format!("cannot log to {}: nobody reads from this pipe; logging to stderr", shown(&pipe));
     Process::call(&mut agi_rhai(["--log", &shown(&pipe), &script])).end().code(0).says(&said).says("hello");
@@ -242,7 +242,7 @@ fn a_log_file_is_private_and_a_blocked_log_delays_nothing() {
     server.wait_for_log(&said);
     assert_eq!(server.status("a"), "SUCCESS");
     drop(server);
-    // A pipe that somebody reads from.
+    // A pipe with a reader.
     let reader = pipe.clone();
     let reading = std::thread::spawn(move || fs::read_to_string(reader).unwrap());
     let began = Instant::now();
@@ -308,7 +308,7 @@ fn lines_lost_on_a_full_disk_are_counted_and_reported() {
     assert_eq!(dropped(), 0);
     assert_eq!(play().status(), "SUCCESS");
     wait_until("lost lines are counted", || dropped() > 500);
-    assert!(log().lines().count() > 100, "what fits is there");
+    assert!(log().lines().count() > 100, "lines that fit are kept");
     // A process per call writes lines that don't fit to stderr.
     Process::call(&mut agi_rhai(["--log", path.to_str().unwrap(), &script])).end().code(0).says("not lost");
     // Once there is space again, the loss is reported once, on a line of its own before the next line.

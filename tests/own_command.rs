@@ -1,4 +1,4 @@
-//! A command that only an embedder's Asterisk has is declared in one place, here; all else knows it from there.
+//! A command that only an embedder's Asterisk has is declared in one place; everything else follows from that.
 
 use crate::support::process::Folder;
 use agi_rhai::agi::Reply;
@@ -19,7 +19,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Its row states everything.
+/// A command whose row states everything.
 static ASK_RIDDLE: Command = Command {
     function: Function {
         name: "ask_riddle",
@@ -42,7 +42,7 @@ static ASK_RIDDLE: Command = Command {
     ..Command::UNSTATED
 };
 
-/// Its row says where it reads.
+/// A command whose row states what it reads.
 static RIDDLE_OF_THE_DAY: Command = Command {
     function: Function {
         name: "riddle_of_the_day",
@@ -66,7 +66,7 @@ static RIDDLE_OF_THE_DAY: Command = Command {
     ..Command::UNSTATED
 };
 
-/// Its row does not say what of it is private.
+/// A command whose row doesn't state what is private.
 static HEAR_ALL: Command = Command {
     function: Function {
         name: "hear_all",
@@ -89,7 +89,7 @@ fn host() -> Host {
     host
 }
 
-/// What `agi-rhai calls show` and the log are told.
+/// The text that `agi-rhai calls show` and the log get.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -175,7 +175,7 @@ fn recordings_and_logs_leave_out_what_the_caller_entered() {
 }
 
 #[test]
-fn what_a_row_does_not_state_is_masked() {
+fn anything_a_row_does_not_state_is_masked() {
     let folder = Folder::new();
     let mut host = host();
     host.record(Arc::new(Recorder::new(&folder.path("calls")).redacting()));
@@ -188,7 +188,7 @@ fn what_a_row_does_not_state_is_masked() {
     assert!(!recorded.contains("471193") && !recorded.contains("Ada"), "{recorded}");
 }
 
-/// Of Asterisk's own commands too, the log masks all that the caller entered, not only keys.
+/// The log also masks everything that callers enter in Asterisk's own commands, not only keys.
 #[test]
 fn the_log_masks_keys_and_texts() {
     let caller = "presses 5 after 1s then says \"Ada 12\" after 2s then says \"y\" after 3s then presses 7 after 4s";
@@ -207,7 +207,7 @@ fn the_log_masks_keys_and_texts() {
     }
 }
 
-/// A command that is sent without having been added has no row a recording could go by.
+/// A command that was sent without being added has no row that tells a recording what is private.
 #[test]
 fn a_command_that_was_not_added_is_masked_as_a_whole() {
     let folder = Folder::new();
@@ -238,7 +238,7 @@ fn a_storm_varies_what_it_reads() {
     let script = r#"if riddle_of_the_day("riddles", "ada") == "garbage" { throw "no riddle"; }"#;
     let script = host.compile("riddle.rhai", script).unwrap();
     let report = Storm::new(&host, script, Sounds::default()).run(1, Length::Calls(400));
-    let problem = report.problems.first().expect("a value of the database that the script cannot take");
+    let problem = report.problems.first().expect("no problem found");
     assert!(problem.test.contains(r#"database: #{ "riddles/ada": "garbage" }"#), "{}", problem.test);
 }
 

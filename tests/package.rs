@@ -1,4 +1,4 @@
-//! The crate as it is published: it holds what its users need, and nothing else.
+//! The published crate holds everything its users need, and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The files of the package, as Cargo lists them.
+/// Returns the files of the package, as Cargo lists them.
 fn packaged() -> Vec<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(PROJECT);
@@ -19,7 +19,7 @@ fn packaged() -> Vec<String> {
 fn the_package_holds_what_its_users_need() {
     let files = packaged();
     let mut entries: BTreeSet<&str> = files.iter().map(|file| file.split('/').next().unwrap()).collect();
-    // Cargo's own note of the commit, where there is a git repository.
+    // Cargo's own record of the commit, in a git repository.
     entries.remove(".cargo_vcs_info.json");
     let expected = [
         "CHANGELOG.md",
@@ -36,7 +36,7 @@ fn the_package_holds_what_its_users_need() {
     assert_eq!(entries.into_iter().collect::<Vec<_>>(), expected);
 }
 
-/// What the source includes from other files is packaged too, or the package would not compile.
+/// Files that the source includes are packaged too, or the package would not compile.
 #[test]
 fn the_package_holds_what_its_source_includes() {
     let files = packaged();

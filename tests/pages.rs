@@ -1,4 +1,4 @@
-//! The reference in the terminal, what shells complete, and the manual pages.
+//! The reference in the terminal, completion in shells, and the manual pages.
 
 use crate::support::process::{Folder, agi_rhai, program};
 use agi_rhai::command::COMMANDS;
@@ -7,7 +7,7 @@ use agi_rhai::internals::QUESTIONS;
 use agi_rhai::internals::VOCABULARY;
 use std::process::{Command, Stdio};
 
-/// Runs it without a call: code, standard output, standard error.
+/// Runs the program without a call. Returns the exit code, standard output and standard error.
 fn typed(args: &[&str]) -> (Option<i32>, String, String) {
     run(&mut agi_rhai(args))
 }
@@ -42,7 +42,7 @@ fn the_list_of_functions_fits_the_terminal() {
 }
 
 #[test]
-fn a_function_is_shown_with_all_there_is() {
+fn a_function_is_shown_with_its_whole_entry() {
     let (code, page, _) = typed(&["commands", "stream_file"]);
     let expected = r#"stream_file(file, escape_digits = "", offset?)
     sends STREAM FILE
@@ -84,7 +84,7 @@ Examples
     for words in [&["STREAM", "FILE"][..], &["stream file"], &["Stream_File"]] {
         assert_eq!(typed(&[&["commands"], words].concat()).1, page, "{words:?}");
     }
-    // Every entry fits, but for what is to be read as it goes over the wire or is written in a script.
+    // Every entry fits, except for lines that show the wire or a script as they are.
     for function in COMMANDS.iter().map(|command| command.function.name) {
         let (code, page, _) = typed(&["commands", function]);
         assert_eq!(code, Some(0), "{function}");
@@ -99,7 +99,7 @@ Examples
 }
 
 #[test]
-fn a_part_of_a_name_finds_all_that_have_it_and_a_slip_is_guessed() {
+fn part_of_a_name_finds_all_matches_and_a_typo_gets_a_suggestion() {
     let (code, list, _) = typed(&["commands", "grammar"]);
     assert_eq!(code, Some(0));
     let names: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
@@ -116,7 +116,7 @@ fn a_part_of_a_name_finds_all_that_have_it_and_a_slip_is_guessed() {
     assert_eq!(err, "agi-rhai: there is no function `quux frob`; `agi-rhai commands` lists all\n");
 }
 
-/// What bash offers for the last of these words, with the program's own script loaded.
+/// Returns bash's completions for the last of these words, with the program's own script loaded.
 fn bash(words: &[&str]) -> Vec<String> {
     let script = r#"
         source <("$0" completions bash)
@@ -142,7 +142,7 @@ fn bash_completes_subcommands_options_and_scripts() {
     assert_eq!(bash(&["completions", "z"]), ["zsh"]);
     let calls = bash(&["calls", ""]);
     assert!(["list", "show", "end"].iter().all(|name| calls.contains(&(*name).to_owned())), "{calls:?}");
-    // Where nothing is offered, bash completes files: that is what `-o default` asks it for.
+    // Where there is nothing to offer, bash completes files, because of `-o default`.
     for words in [&["phone", ""][..], &["phone", "scripts/gu"], &["test", ""], &["lsp", ""], &["scripts/gu"]] {
         assert_eq!(bash(words), [""; 0], "{words:?}");
     }
@@ -151,7 +151,7 @@ fn bash_completes_subcommands_options_and_scripts() {
 }
 
 #[test]
-fn every_shell_gets_its_script() {
+fn every_shell_has_a_completion_script() {
     for (shell, holds) in [
         ("zsh", "#compdef agi-rhai"),
         ("fish", "complete -c agi-rhai"),

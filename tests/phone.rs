@@ -225,7 +225,7 @@ fn a_game_can_be_played_to_its_end() {
         let keys = if guess == 100 { "100".to_owned() } else { format!("{guess}#") };
         let typed: String = keys.chars().map(|key| format!("{key} ")).collect();
         terminal.press(&keys);
-        // A question after the answer, or whether to play again.
+        // Another question, or whether to play again.
         terminal.wait_until("the answer", |screen| {
             let tail = said(screen);
             tail.trim_start().starts_with(typed.trim_end())
@@ -248,7 +248,7 @@ fn a_game_can_be_played_to_its_end() {
     });
     terminal.press("q");
     assert_eq!(terminal.ends(), Some(0));
-    // What is left on the normal screen.
+    // The normal screen afterwards.
     terminal.sees("Call ended: SUCCESS").sees("Stored in AstDB: /guess/201=");
 }
 
@@ -279,12 +279,12 @@ fn a_question_counts_down_and_shows_its_timeout() {
 }
 
 #[test]
-fn after_a_hangup_one_can_call_again_and_astdb_survives() {
+fn after_a_hangup_the_caller_can_call_again_and_astdb_survives() {
     let (_folder, script) = quiz();
     let mut terminal = Terminal::start(&["phone", "--seed", "77", &script]);
     terminal.sees("call 1").sees("▸ welcome").sees("seed 77").press("#").sees("/quiz/played = 1").press("h");
     terminal.sees("you hang up").sees("Call ended: HANGUP").sees("AGI_RHAI_STATUS = HANGUP").sees("Enter calls again");
-    // Nobody is there to press keys for.
+    // There is no call to press keys in.
     terminal.press("1\r").sees("● call 2").press("#").sees("/quiz/played = 2").press("h").sees("Call ended: HANGUP");
     terminal.press("q");
     assert_eq!(terminal.ends(), Some(0));
@@ -421,7 +421,7 @@ fn the_terminal_is_restored_however_the_phone_ends() {
     }
 }
 
-/// Nobody is left to hang up, and no process may remain.
+/// Without a window nothing can end the call, and no process may remain.
 #[test]
 fn closing_the_window_ends_the_phone() {
     let (_folder, script) = quiz();
@@ -429,7 +429,7 @@ fn closing_the_window_ends_the_phone() {
     terminal.sees("▸ welcome").goes_away();
     let began = Instant::now();
     while terminal.child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < PATIENCE, "it goes on without a terminal");
+        assert!(began.elapsed() < PATIENCE, "it keeps running without a terminal");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -670,7 +670,7 @@ fn prompts_are_played_aloud_until_a_key_ends_them() {
     assert!(plays("welcome.gsm") && played().contains(" -q /"), "{}", played());
     terminal.press("#").sees("▸ rules");
     wait("/sounds/rules.wav\n");
-    assert!(!plays("welcome.gsm"), "two at a time");
+    assert!(!plays("welcome.gsm"), "two players at a time");
     terminal.sees("▸ ask").sees("cannot play .g722").press("42");
     // Both words of a number at once, in their own format.
     wait(&format!("-q -t ul -r 8000 -c 1 {extra}/digits/40.ulaw -t ul -r 8000 -c 1 {extra}/digits/2.ulaw\n"));

@@ -266,8 +266,8 @@ fn a_replay_of_a_failed_call_fails_in_the_same_way() {
     call.replay_with(&format!("// moved down\n{script}")).code(0).prints("(the script has changed)");
     let other = call.replay_with(&script.replace("key == 5", "key.foo == 5")).code(1);
     other.prints("then:  the text \"5\" compared with the number 5: use to_number()\n");
-    let mended = call.replay_with(&script.replace("key == 5", "key == \"7\"")).code(1);
-    mended.prints("then:  (the script ended: FAILURE)\n").prints("now:  (the script ends: SUCCESS)\n");
+    let fixed = call.replay_with(&script.replace("key == 5", "key == \"7\"")).code(1);
+    fixed.prints("then:  (the script ended: FAILURE)\n").prints("now:  (the script ends: SUCCESS)\n");
 }
 
 /// The script of a process per call whose Asterisk hangs up while it sleeps or computes.
@@ -356,7 +356,7 @@ fn a_server_records_each_call_into_its_own_file() {
     let mut seen: Vec<String> = files.iter().map(|file| tape(file).header.params["n"].clone()).collect();
     seen.sort();
     seen.dedup();
-    assert_eq!(seen.len(), CALLS, "each has its own");
+    assert_eq!(seen.len(), CALLS, "each call has its own file");
     let all = run(&["replay", text(&records)], "").code(0);
     all.prints(&format!("{CALLS} calls: {CALLS} the same, 0 departed\n"));
 }

@@ -112,7 +112,7 @@ fn says(script: &Script) -> String {
 /// Returns the changes in short.
 fn in_short(changes: &[Change]) -> Vec<String> {
     let word = |change: &Change| match change {
-        Change::Live { name, version, before: Some(before) } if version == before => format!("mended {name}"),
+        Change::Live { name, version, before: Some(before) } if version == before => format!("fixed {name}"),
         Change::Live { name, .. } => format!("live {name}"),
         Change::Broken { name, serving: Some(_), .. } => format!("broken {name}"),
         Change::Broken { name, serving: None, .. } => format!("never good {name}"),
@@ -332,7 +332,7 @@ fn a_broken_edit_changes_nothing_and_is_reported_once() {
     edited.write("a.rhai", "verbose(;");
     assert_eq!(edited.changes_when_quiet(), ["broken a.rhai"]);
     edited.write("a.rhai", "verbose(2);");
-    assert_eq!(edited.changes_when_quiet(), ["mended a.rhai"]);
+    assert_eq!(edited.changes_when_quiet(), ["fixed a.rhai"]);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn an_edited_module_updates_every_script_that_imports_it() {
     assert_eq!(edited.changes_when_quiet(), ["live a.rhai", "live games/b.rhai", "live lib/words.rhai"]);
     assert_eq!((edited.says("a"), edited.says("games/b")), ("2".to_owned(), "2".to_owned()));
     assert_ne!(edited.library.get("a").unwrap().script.version(), version);
-    // A broken module breaks them all, and each goes on as it was.
+    // A broken module breaks them all, and each keeps its last version.
     edited.write("lib/words.rhai", "fn word() { 3 }\nfn (");
     let broken = [edited.changes(40), edited.changes(100)].concat();
     assert_eq!(in_short(&broken), ["broken a.rhai", "broken games/b.rhai", "broken lib/words.rhai"]);
@@ -487,7 +487,7 @@ fn links_that_lead_out_of_the_folder_are_ignored() {
         ]
     );
     assert_eq!((edited.says("a"), edited.says("other/a")), ("1".to_owned(), "1".to_owned()));
-    assert_eq!(edited.changes_after(1_000), [""; 0], "told once");
+    assert_eq!(edited.changes_after(1_000), [""; 0], "reported once");
     for name in ["out", "outside/x", "loop/up/a", "self", "dangling"] {
         edited.check_missing(name);
     }
@@ -546,7 +546,7 @@ fn scripts_stay_while_the_folder_is_missing() {
     fs::rename(&here, &away).unwrap();
     assert_eq!(edited.changes_after(40), [""; 0], "it may be in the middle of a swap");
     assert_eq!(edited.changes_after(100), ["unreadable scripts"]);
-    assert_eq!(edited.changes_after(1_000), [""; 0], "told once");
+    assert_eq!(edited.changes_after(1_000), [""; 0], "reported once");
     edited.now = edited.now + ms(1);
     assert_eq!(in_short(&edited.library.reload(edited.now)), [""; 0]);
     assert_eq!((edited.says("a"), edited.says("games/b")), ("1".to_owned(), "2".to_owned()));
@@ -583,7 +583,7 @@ fn a_script_that_becomes_unreadable_is_reported_and_stays() {
         assert_eq!(edited.changes_when_quiet(), ["broken b.rhai"]);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         edited.write("b.rhai", "verbose(2);");
-        assert_eq!(edited.changes_when_quiet(), ["mended b.rhai"]);
+        assert_eq!(edited.changes_when_quiet(), ["fixed b.rhai"]);
     }
     edited.write("bytes.rhai", b"verbose(\"\xff\");");
     assert_eq!(edited.changes_when_quiet().last().unwrap(), "live bytes.rhai");

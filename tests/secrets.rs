@@ -68,7 +68,7 @@ struct Fields<'a>(&'a mut String);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // How long a call took is no secret.
+        // The length of a call isn't secret.
         if field.name() != "seconds" {
             let _ = write!(self.0, " {}={value:?}", field.name());
         }
@@ -209,7 +209,7 @@ const BACKWARDS: &str = "fn backwards(text) { let back = \"\"; for c in text { b
 #[test]
 fn no_function_and_no_operator_reveals_a_secret() {
     let functions = functions();
-    // What a script prints on purpose is its own business.
+    // A script may print a secret on purpose.
     let kept = |name: &str| !["print", "debug"].contains(&name);
     let mut cases: Vec<(String, &str)> = Vec::new();
     for (form, shown) in FORMS {
@@ -257,8 +257,8 @@ fn no_function_and_no_operator_reveals_a_secret() {
         let turns: Vec<_> = turns.collect();
         turns.into_iter().map(|turn| turn.join().unwrap()).fold((0, 0), |all, turn| (all.0 + turn.0, all.1 + turn.1))
     });
-    assert!(told.0 * 10 > cases.len() * 9, "most cases are to run: {told:?} of {}", cases.len());
-    assert!(told.1 * 3 > cases.len(), "many are to be faults: {told:?} of {}", cases.len());
+    assert!(told.0 * 10 > cases.len() * 9, "most cases should run: {told:?} of {}", cases.len());
+    assert!(told.1 * 3 > cases.len(), "many should be faults: {told:?} of {}", cases.len());
 }
 
 /// Errors of our own functions that a script catches and rethrows.

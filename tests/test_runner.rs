@@ -7,7 +7,7 @@ use agi_rhai::tools::testing::TestRunner;
 use quick_junit::{NonSuccessKind, TestCaseStatus};
 use std::path::Path;
 
-/// A door that opens to a code.
+/// A door that opens with a code.
 const DOOR: &str = r##"answer();
 stream_file("door-welcome", "#");
 let code = get_data("door-code", 5000, 4);
@@ -31,7 +31,7 @@ fn on_hangup() {
 
 const PROMPTS: &str = "door-welcome: Welcome to the house of many doors.\ndoor-code: Your code, please.\n";
 
-/// Makes a folder with the door and these tests of it.
+/// Makes a folder with the door and these tests for it.
 fn door(tests: &str) -> Folder {
     let folder = Folder::new();
     folder.file("door.rhai", DOOR);
@@ -446,7 +446,7 @@ fn coverage_shows_lines_that_no_test_reached() {
     let least = |args: &[&str]| run(&folder, &[&["--coverage", "--coverage-min"], args].concat()).0;
     assert_eq!(least(&["92", "door.test.rhai"]), Some(0));
     assert_eq!(least(&["93", "door.test.rhai"]), Some(1));
-    assert_eq!(least(&["1"]), Some(1), "nobody calls other.rhai");
+    assert_eq!(least(&["1"]), Some(1), "no test calls other.rhai");
     assert_eq!(least(&["101"]), Some(2));
 }
 
@@ -479,7 +479,7 @@ fn the_projects_tests_detect_broken_games() {
         let folder = Folder::new();
         let read = |ending: &str| std::fs::read_to_string(project.join(format!("{game}{ending}"))).unwrap();
         let text = read(".rhai");
-        assert!(text.contains(right), "{game} has no {right:?} any more");
+        assert!(text.contains(right), "{game} no longer contains {right:?}");
         folder.file(&format!("{game}.rhai"), text.replacen(right, wrong, 1));
         folder.file(&format!("{game}.test.rhai"), read(".test.rhai"));
         std::os::unix::fs::symlink(project.join("sounds"), folder.path("sounds")).unwrap();
@@ -501,7 +501,7 @@ fn every_function_of_tests_works_as_in_its_example() {
             let told = report.failure.unwrap().render(false);
             assert!(told.starts_with("error: expected this to be true"), "{}: {told}", example.script);
             let printed = told.split("the test printed:\n  ").nth(1).unwrap_or_default();
-            // Nothing is printed as nothing.
+            // `()` is printed as an empty text.
             let value = if example.value == "()" { "" } else { example.value.trim_matches('"') };
             assert!(printed.lines().next().unwrap_or_default() == value, "{}: {told}", example.script);
         }

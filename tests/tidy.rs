@@ -1,4 +1,4 @@
-//! What keeps the house in order, as tests over the source text.
+//! The rules of the house, checked on the source text.
 
 mod circles;
 mod names;
@@ -14,7 +14,7 @@ struct Source {
 }
 
 impl Source {
-    /// The lines of the program: no comments, and nothing from the file's own tests on.
+    /// Returns the lines of the program: no comments, and nothing from the file's own tests on.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let program = self.text.split("#[cfg(test)]").next().unwrap_or_default();
         program
@@ -48,7 +48,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
         }
     }
     found.sort();
-    assert!(found.len() > 10, "where is the source?");
+    assert!(found.len() > 10, "the source files weren't found");
     let source = |path: PathBuf| Source {
         text: std::fs::read_to_string(&path).unwrap(),
         path: path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(),
@@ -56,7 +56,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     found.into_iter().map(source).collect()
 }
 
-/// Where a word stands on its own in a line.
+/// Whether a line contains this as a whole word.
 fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
@@ -66,7 +66,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// These words stand in the program only below these places.
+/// Checks that these words occur in the program only in these places.
 #[track_caller]
 fn check_only_in(words: &[&str], places: &[&str], because: &str) {
     let mut wrong = Vec::new();
@@ -84,7 +84,7 @@ fn check_only_in(words: &[&str], places: &[&str], because: &str) {
 }
 
 #[test]
-fn every_thing_has_its_place() {
+fn everything_has_its_place() {
     check_only_in(
         &["rhai::", "use rhai"],
         &["src/script/", "src/ivr/", "src/tools/"],
@@ -93,33 +93,33 @@ fn every_thing_has_its_place() {
     check_only_in(
         &["std::net", "TcpStream", "TcpListener"],
         &["src/transport/", "src/host/", "src/bin/agi-rhai/serve.rs"],
-        "the wire; who starts a server hands it its listeners",
+        "the wire; the program hands the server its listeners",
     );
     check_only_in(&["Instant", "SystemTime", "thread::sleep"], &["src/clock.rs"], "time belongs to the peer");
     check_only_in(&["stdout()"], &["src/host/stdio.rs", "src/bin/"], "standard output is the protocol");
     check_only_in(
         &["println!", "print!", "eprintln!", "eprint!"],
         &[],
-        "they panic where nobody reads: the program says what it says by `out.rs`",
+        "they panic when the output is closed: the program prints through `out.rs`",
     );
     check_only_in(&["stderr()"], &["src/bin/"], "a library logs by tracing");
     check_only_in(
         &["writeln!(stdout()", "stdout().write_all", "stderr().write_all"],
         &["src/bin/agi-rhai/out.rs", "src/bin/agi-rhai/logging.rs"],
-        "what is printed is made harmless there",
+        "they escape what is printed",
     );
     check_only_in(&["clap", "anyhow", "signal_hook", "tracing_subscriber"], &["src/bin/"], "the program's business");
     check_only_in(
         &["unsafe", "unsafe_code"],
         &["src/bin/agi-rhai/memory.rs", "src/host/coroutine.rs", "src/stack.rs"],
-        "the allocator needs it, and whoever makes and changes stacks",
+        "only the allocator and the handling of stacks need it",
     );
     check_only_in(&["info_span!", "span!", "instrument"], &["src/host/fastagi/call.rs"], "one span a call");
     check_only_in(&["todo!", "unimplemented!", "dbg!"], &[], "finished work only");
     check_only_in(&["super::super"], &[], "name the folder, so that its layer shows");
 }
 
-/// The texts in quotes in a line, as they are written.
+/// Returns the string literals in a line, as they are written.
 fn literals(line: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = line;
@@ -148,9 +148,9 @@ fn literals(line: &str) -> Vec<&str> {
 
 /// Files that may name commands, and why.
 const MAY_NAME_COMMANDS: [(&str, &str); 1] =
-    [("src/tools/check/known_functions.rs", "suggests them to somebody who writes the name another language has")];
+    [("src/tools/check/known_functions.rs", "suggests them for names that other languages use")];
 
-/// Whether a name is a function of tests too, in the files of those.
+/// Whether a name is also a function of tests, in the files about tests.
 fn is_for_tests(path: &str, name: &str) -> bool {
     path.starts_with("src/tools/testing/") && VOCABULARY.iter().any(|function| function.name == name)
 }
@@ -180,7 +180,7 @@ fn commands_are_named_in_their_table_only() {
             }
         }
     }
-    assert!(wrong.is_empty(), "what a command is like is a column of its row in src/command/:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "these name commands; use a column of their rows:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -207,13 +207,13 @@ fn layer(folder: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&folder))
 }
 
-/// The folder or file below `src/` a source belongs to.
+/// Returns the folder or file below `src/` that a source belongs to.
 fn folder(path: &str) -> &str {
     let within = path.strip_prefix("src/").unwrap();
     within.split('/').next().unwrap().trim_end_matches(".rs")
 }
 
-/// The names behind `crate::` in a line, also in braces.
+/// Returns the names after `crate::` in a line, including those in braces.
 fn imports(line: &str) -> Vec<&str> {
     let end = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     let behind = line.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
@@ -254,7 +254,7 @@ fn imports_are_found() {
     assert!(has_word("a rhai::x", "rhai::") && !has_word("agi_rhai::x", "rhai::") && !has_word("println!", "print!"));
 }
 
-/// Lines over 120 columns that cannot be broken: a text, a link, the row of a table.
+/// Whether a line over 120 columns can't be broken: a text, a link, the row of a table.
 fn is_one_text(line: &str) -> bool {
     line.contains('"') || line.contains("://") || line.trim_start().starts_with("//! |")
 }
@@ -274,7 +274,7 @@ fn every_file_is_tidy() {
             if line.ends_with([' ', '\t']) && !source.path.starts_with("tests/") {
                 wrong.push(format!("{}:{number}: a blank at the end", source.path));
             }
-            // In parts, so that this file does not hold what it forbids.
+            // In parts, so that this file doesn't contain what it forbids.
             for (one, other) in [("crates", ".io"), ("index.", "crates"), ("pypi", ".org"), ("registry.", "npmjs")] {
                 if line.contains(&format!("{one}{other}")) {
                     wrong.push(format!("{}:{number}: the name of a registry's host", source.path));

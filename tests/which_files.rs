@@ -8,9 +8,9 @@ const MISTAKE: &str = "strem_file(\"beep\");\n";
 
 const TEST: &str = "fn test_it() {}\n";
 
-/// A folder with a game, a build folder, a hidden folder and one that git is asked to ignore.
+/// Makes a folder with a game, a build folder, a hidden folder and one that git ignores.
 fn project() -> Folder {
-    // Outside of this repository, whose git would have its say.
+    // Outside this repository, whose own ignore rules would apply.
     let folder = Folder::at(&std::env::temp_dir().join(Folder::name()));
     for place in ["", "below/", "target/tmp/", ".hidden/", "old/"] {
         folder.file(&format!("{place}game.rhai"), MISTAKE);
@@ -30,14 +30,14 @@ fn said(folder: &Folder, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The scripts that `agi-rhai check` reads.
+/// Returns the scripts that `agi-rhai check` reads.
 fn checked(folder: &Folder, paths: &[&str]) -> String {
     let said = said(folder, &[&["check"], paths].concat());
     let places = said.lines().filter_map(|line| line.trim().strip_prefix("--> "));
     places.map(|place| place.split(':').next().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
-/// The tests that `agi-rhai test` finds.
+/// Returns the tests that `agi-rhai test` finds.
 fn listed(folder: &Folder, paths: &[&str]) -> String {
     let said = said(folder, &[&["test", "--list"], paths].concat());
     said.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
@@ -51,13 +51,13 @@ fn build_folders_and_hidden_folders_are_skipped() {
 }
 
 #[test]
-fn what_git_ignores_is_skipped() {
+fn files_ignored_by_git_are_skipped() {
     let folder = project();
     git(&folder);
     assert_eq!(checked(&folder, &[]), "below/game.rhai game.rhai");
     assert_eq!(checked(&folder, &["."]), "below/game.rhai game.rhai");
     assert_eq!(listed(&folder, &[]), "below/game::it game::it");
-    // As git does, the files of the folders above count, and those of the folders below.
+    // As in git, ignore files in folders above and below count, too.
     folder.file("below/.gitignore", "*\n!game.rhai\n");
     assert_eq!(listed(&folder, &["below", "game.test.rhai"]), "game::it");
     assert_eq!(checked(&folder, &["below"]), "below/game.rhai");
@@ -66,7 +66,7 @@ fn what_git_ignores_is_skipped() {
 }
 
 #[test]
-fn what_is_named_is_taken_all_the_same() {
+fn named_paths_are_always_read() {
     let folder = project();
     git(&folder);
     for place in ["old", "target", "target/tmp", ".hidden"] {
@@ -76,7 +76,7 @@ fn what_is_named_is_taken_all_the_same() {
         assert!(listed(&folder, &[place]).ends_with("game::it"), "{place}");
         assert_eq!(listed(&folder, &[&script]), "game::it");
     }
-    // Also where the current folder is one.
+    // Even if the current folder is one.
     let output = agi_rhai(["test", "--list"]).current_dir(folder.path("target/tmp")).output().unwrap();
     assert!(output.stdout.starts_with(b"game::it\n"));
 }
@@ -91,7 +91,7 @@ fn links_to_folders_are_not_followed_and_links_to_scripts_are_read() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_is_named() {
+fn an_unreadable_folder_is_reported() {
     let folder = project();
     let locked = folder.path("below");
     let mode = |mode: &str| assert!(Command::new("chmod").arg(mode).arg(&locked).status().unwrap().success());

@@ -200,7 +200,7 @@ fn the_computing_limit_applies_to_each_call_separately() {
         }
     });
     eprintln!("{} calls of 2 x 0.125 s of computing took {:?}", 5 * two_calls_per_thread(), began.elapsed());
-    // The neighbour waits for one time slice of one call at a time.
+    // The neighbour waits for at most one time slice of one call.
     neighbour.check("ten that compute", Duration::from_millis(300));
     // A call that doesn't end is stopped, though it shares its thread.
     let endless: Vec<_> = (0..two_calls_per_thread()).map(|_| in_background(server.call("loop"))).collect();

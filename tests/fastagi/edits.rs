@@ -192,7 +192,7 @@ fn a_broken_edit_changes_nothing_and_is_logged_once() {
         assert!(report.contains(&format!("{name} (version ")), "{report}");
     }
     folder.file("scripts/lib.rhai", "fn word() { 3 }");
-    wait_until("it is mended", || server.call("a").play().said() == ["3"]);
+    wait_until("it is fixed", || server.call("a").play().said() == ["3"]);
     assert_eq!(server.metric("agi_rhai_broken_scripts"), 0.0);
     // Broken from the start: its calls fail and report why.
     folder.file("scripts/c.rhai", "verbose(1);\nlet = 1;");

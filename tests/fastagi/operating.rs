@@ -116,7 +116,7 @@ fn sigterm_drains_and_then_ends_calls() {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     server.wait_for_log("5 calls are left: ending them");
     server.wait_for_log("all calls have ended");
-    assert!(!server.control.exists(), "the control socket is left over");
+    assert!(!server.control.exists(), "the control socket was left behind");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn many_calls_end_together() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_delays_no_call() {
+fn an_unread_log_delays_no_call() {
     let folder = scripts([("a.rhai", "for i in 0..20 { print(`${i}`); noop(); }")]);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = agi_rhai(["serve", "--log-level", "debug", "--listen", &free.to_string(), "--drain", "0"]);
@@ -281,7 +281,7 @@ fn connections_during_sigterm_are_served_or_refused() {
                         let mut peer = Peer::over(stream);
                         peer.stream().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                         peer.send(environment("a"));
-                        // It ends one way or the other, unlike a call that is accepted and forgotten.
+                        // It ends either way, unlike a call that is accepted and forgotten.
                         if peer.play().status() == "SUCCESS" {
                             served += 1;
                         }
@@ -433,7 +433,7 @@ fn a_client_that_sends_its_request_too_slowly_is_dropped() {
     let began = Instant::now();
     let mut trickling: Vec<UnixStream> = (0..16).map(|_| UnixStream::connect(&server.control).unwrap()).collect();
     while trickling.iter_mut().all(|stream| stream.write_all(b"c").is_ok()) {
-        assert!(began.elapsed() < Duration::from_secs(20), "they are still listened to");
+        assert!(began.elapsed() < Duration::from_secs(20), "the server still reads from them");
         std::thread::sleep(Duration::from_millis(100));
     }
     wait_until("the calls can be listed", || server.calls(&[]).status.success());
@@ -457,7 +457,7 @@ fn serve_limited(folder: &Folder, limit: &str, options: &[&str]) -> Option<Strin
 
 #[test]
 fn errors_about_system_limits_say_how_to_raise_them() {
-    // A folder that everybody may enter.
+    // A folder that every user may enter.
     let place = std::env::temp_dir().join(format!("agi-rhai-limits-{}", std::process::id()));
     let folder = Folder::at(&place);
     folder.file("scripts/a.rhai", "verbose(1);");

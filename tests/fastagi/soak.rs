@@ -86,7 +86,7 @@ fn a_mix_of_good_and_bad_peers_leaks_nothing() {
                 }
             });
         }
-        // What is needed once has been allocated after a while.
+        // By then everything that is allocated once has been.
         std::thread::sleep(Duration::from_secs(2));
         before = (server.rss(), server.fds(), server.threads());
         let neighbour = Neighbour::of(&server);

@@ -19,7 +19,7 @@ struct SimulatedWire {
     /// What arrives again and again after the pieces.
     rest: Option<(Duration, &'static [u8])>,
     next: Option<Time>,
-    /// At most this much is read; more is a leak.
+    /// The maximum that is read; more would be a leak.
     read: usize,
     sent: Arc<Mutex<Vec<u8>>>,
 }
@@ -33,7 +33,7 @@ impl Wire for SimulatedWire {
         let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until)) = wait;
         let next = self.pieces.front().map(|(length, _)| *length).or(self.rest.map(|(length, _)| length));
         let Some(next) = next else {
-            assert!(until != Time::NEVER, "it waits for ever");
+            assert!(until != Time::NEVER, "it waits forever");
             self.now = self.now.max(until);
             return Ok(Got::Nothing);
         };
@@ -47,7 +47,7 @@ impl Wire for SimulatedWire {
         let piece = self.pieces.pop_front().map(|(_, piece)| piece);
         let piece = piece.unwrap_or_else(|| self.rest.map(|(_, piece)| piece.to_vec()).unwrap_or_default());
         self.read += piece.len();
-        assert!(self.read < 4 * 1024 * 1024, "it reads on and on");
+        assert!(self.read < 4 * 1024 * 1024, "it keeps reading");
         bytes.extend_from_slice(&piece);
         Ok(Got::Bytes)
     }
@@ -247,7 +247,7 @@ fn a_bad_peer_takes_a_slot_only_for_limited_time() {
         ("flood.rhai", "let t = \"x\"; while t.len() < 1500 { t += t; } loop { set_variable(\"X\", t); }"),
     ]);
     let mut server = Server::start(&folder, &["--max-computing", "60"]);
-    // What is needed once.
+    // Resources that are allocated once.
     for _ in 0..20 {
         server.status("none");
     }
@@ -263,7 +263,7 @@ fn a_bad_peer_takes_a_slot_only_for_limited_time() {
                 bad.push(scope.spawn(move || {
                     let mut peer = server.connect();
                     play(&mut peer);
-                    // Whatever it sends, the call ends.
+                    // Whatever the peer sends, the call ends.
                     while peer.line().is_some() {}
                     (name, began.elapsed())
                 }));
@@ -347,7 +347,7 @@ fn a_bad_peer_takes_a_slot_only_for_limited_time() {
     server.check_well();
 }
 
-/// Sends this until nobody takes it any more.
+/// Sends this until the other end takes no more.
 fn send_endlessly(peer: &mut Peer, piece: &[u8]) {
     let piece = piece.repeat(100);
     while peer.stream().write_all(&piece).is_ok() {}

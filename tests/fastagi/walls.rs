@@ -213,7 +213,7 @@ fn steps(more: usize) -> Vec<(Step, Way)> {
     steps
 }
 
-/// Asterisk hangs up after this many commands: a script may send commands for ever.
+/// Asterisk hangs up after this many commands: a script may send commands forever.
 const MAX_COMMANDS: usize = 40;
 
 /// Plays a call as an Asterisk that hangs up after a while. Returns the lines that report its end to the dialplan.

@@ -1,7 +1,6 @@
 //! The picture of the phone in the README: drawn from the screen of a real call.
-//!
-//! `AGI_RHAI_BLESS=1 cargo test picture` draws it anew. Without that, the test holds the picture against the screen: all
-//! but the times and how long the bars are, which are others in each call.
+//! `AGI_RHAI_BLESS=1 cargo test picture` redraws it. Otherwise the test compares the picture with the screen, except
+//! for times and the lengths of bars, which differ in each call.
 
 use super::{Terminal, agi_rhai};
 use std::fmt::Write as _;
@@ -15,11 +14,11 @@ const ROWS: u16 = 31;
 /// A cell of the terminal, in the units of the picture.
 const WIDTH: f32 = 8.4;
 const HEIGHT: f32 = 18.0;
-/// From the edge of the window to its text.
+/// The distance from the edge of the window to its text.
 const PADDING: f32 = 14.0;
 const TITLE_BAR: f32 = 34.0;
 
-/// The window brings its own background, so that it looks the same on a light page and on a dark one.
+/// The window has its own background, so that it looks the same on light and dark pages.
 const STYLE: &str = "\
     .w{fill:#14181f;stroke:#4b5563}.b{fill:#1f2530}.t{fill:#9aa4b2;font-size:13px}\n\
     text{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace;\
@@ -33,7 +32,7 @@ const STYLE: &str = "\
     rect.red,rect.green,rect.yellow,rect.cyan,rect.faint{stroke:none}\n\
     .on{fill:#14181f}\n";
 
-/// How a cell looks, as classes of the picture; and whether foreground and background are swapped.
+/// Returns the classes of a cell in the picture, and whether foreground and background are swapped.
 fn look(cell: &vt100::Cell) -> (String, bool) {
     let colour = match cell.fgcolor() {
         vt100::Color::Default => "",
@@ -48,7 +47,7 @@ fn look(cell: &vt100::Cell) -> (String, bool) {
     (format!("{colour}{bold}").trim().to_owned(), cell.inverse())
 }
 
-/// The line a cell is drawn with: strokes from its centre; with fonts they would not join.
+/// Returns the strokes of a line-drawing cell, from its centre. Drawn as text, they would not join.
 fn strokes(letter: &str) -> Option<&'static [(f32, f32)]> {
     const LEFT: (f32, f32) = (-0.5, 0.0);
     const RIGHT: (f32, f32) = (0.5, 0.0);
@@ -66,14 +65,14 @@ fn strokes(letter: &str) -> Option<&'static [(f32, f32)]> {
     })
 }
 
-/// Cells side by side that look the same.
+/// Adjacent cells that look the same.
 struct Run {
     column: u16,
     cells: u16,
     text: String,
     class: String,
     swapped: bool,
-    /// Drawn as lines.
+    /// The cells that are drawn as lines.
     lines: bool,
 }
 
@@ -85,7 +84,7 @@ fn runs(screen: &vt100::Screen, row: u16) -> Vec<Run> {
         let letter = if cell.has_contents() { cell.contents() } else { " " };
         let (class, swapped) = look(cell);
         let lines = strokes(letter).is_some();
-        // A heavy line and a light one are two strokes.
+        // Heavy and light lines are separate strokes.
         match runs.last_mut() {
             Some(run)
                 if (&run.class, run.swapped, run.lines) == (&class, swapped, lines)
@@ -108,7 +107,7 @@ fn with_class(class: &str) -> String {
     if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") }
 }
 
-/// The screen as a window, in SVG.
+/// Returns the screen as a window, in SVG.
 fn drawn(screen: &vt100::Screen, title: &str) -> String {
     let (wide, high) =
         (f32::from(COLUMNS) * WIDTH + 2.0 * PADDING, f32::from(ROWS) * HEIGHT + TITLE_BAR + 2.0 * PADDING);
@@ -165,7 +164,7 @@ fn draw(svg: &mut String, row: u16, run: &Run) {
         return;
     }
     let class = if run.swapped { "on bold" } else { &run.class };
-    // Not every viewer keeps blanks in a row, so each piece between them has its own place.
+    // Some viewers collapse several blanks, so each piece between them is placed separately.
     let mut column = 0;
     for piece in run.text.split("  ") {
         let shown = piece.trim_start();
@@ -186,7 +185,7 @@ fn draw(svg: &mut String, row: u16, run: &Run) {
     }
 }
 
-/// A picture without what differs from call to call: times, and numbers within tags, which are places.
+/// Returns a picture without what differs from call to call: times, and numbers within tags, which are positions.
 fn steady(svg: &str) -> String {
     let mut steady = String::new();
     for (at, part) in svg.split('<').enumerate() {
@@ -209,9 +208,9 @@ fn line(screen: &vt100::Screen, row: u16) -> String {
     screen.rows(0, COLUMNS).nth(row.into()).unwrap_or_default()
 }
 
-/// Plays a call up to a moment that shows much: a key has interrupted one question, and the next one is half said.
+/// Plays a call up to a moment that shows a lot: a key has interrupted one question, and the next one is half said.
 #[test]
-fn the_picture_in_the_readme_is_the_phone() {
+fn the_picture_in_the_readme_shows_the_phone() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let command = ["phone", "--seed", "5", "scripts/guess.rhai", "--db", "guess/201=7"];
     let mut terminal = Terminal::start_on(COLUMNS, ROWS, agi_rhai(command).current_dir(project));
@@ -232,7 +231,7 @@ fn the_picture_in_the_readme_is_the_phone() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     if let Err(difference) = snapbox::Assert::new().try_eq(None, steady(&svg).into(), steady(&kept).into()) {
         panic!(
-            "{PICTURE} is not what the phone shows: AGI_RHAI_BLESS=1 cargo test picture draws it anew\n{difference}"
+            "{PICTURE} is out of date: AGI_RHAI_BLESS=1 cargo test picture redraws it\n{difference}"
         );
     }
 }

@@ -67,7 +67,7 @@ impl Asterisk {
             .stderr(Stdio::inherit())
             .output()
             .expect("tests/asterisk/setup.sh cannot be run: is there a bash?");
-        assert!(setup.status.success(), "tests/asterisk/setup.sh found no Asterisk and made none: it says why above");
+        assert!(setup.status.success(), "tests/asterisk/setup.sh failed: its output above says why");
         let root = String::from_utf8(setup.stdout).expect("the folder setup.sh printed is not UTF-8");
         let root = root.trim_end().trim_end_matches('/');
 
@@ -100,7 +100,7 @@ impl Asterisk {
         }
         let mut runner = runner
             .stdin(Stdio::piped())
-            // Ctrl-C at the terminal goes to a whole process group; run.sh must outlive it to clean up.
+            // Ctrl-C in the terminal goes to a whole process group; run.sh must outlive it to clean up.
             .process_group(0)
             .spawn()
             .expect("tests/asterisk/run.sh cannot be run: is there a bash?");
@@ -113,7 +113,7 @@ impl Asterisk {
                 Ok(ami) => break ami,
                 Err(error) => {
                     let over = asterisk.runner.try_wait().expect("run.sh cannot be waited for").is_some();
-                    assert!(!over, "Asterisk has ended at its start: run.sh says more above");
+                    assert!(!over, "Asterisk ended while starting: see the output of run.sh above");
                     assert!(begun.elapsed() < PATIENCE, "Asterisk does not come up ({error}):\n{}", asterisk.console());
                     thread::sleep(Duration::from_millis(20));
                 }
@@ -299,7 +299,7 @@ impl Drop for Asterisk {
     }
 }
 
-/// A call to place: what runs at the game's end, and who calls.
+/// A call to place: what runs on the game's leg, and who calls.
 pub struct Call {
     context: &'static str,
     extension: &'static str,

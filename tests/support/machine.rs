@@ -14,7 +14,7 @@ use std::{fs, thread};
 /// Longer than anything a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process that ends with this value, and with the test process in whatever way that ends.
+/// A process that ends when this value is dropped or the test process ends, however that happens.
 pub struct ChildProcess {
     child: Child,
     /// The watchdog kills the process when this pipe closes without a message.

@@ -46,7 +46,7 @@ impl Folder {
         Self::at(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(Self::name()))
     }
 
-    /// A name no other folder has.
+    /// Returns a unique name for a folder.
     pub fn name() -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         format!("folder-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
@@ -86,7 +86,7 @@ pub fn program() -> &'static str {
     }
 }
 
-/// Returns a command for the program with these arguments, which none of this machine's settings reach.
+/// Returns a command for the program with these arguments, without this machine's settings in its environment.
 pub fn agi_rhai<I: IntoIterator<Item: AsRef<std::ffi::OsStr>>>(args: I) -> Command {
     let mut command = Command::new(program());
     command.args(args);
@@ -153,7 +153,7 @@ impl Process {
         process
     }
 
-    /// Sends bytes. It is no error if nobody reads them.
+    /// Sends bytes. It isn't an error if they are never read.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         if let Some(input) = &mut self.input {
             let _ = input.write_all(bytes.as_ref()).and_then(|()| input.flush());

@@ -89,7 +89,7 @@ impl Server {
         server
     }
 
-    /// The same, with changes to the command and without waiting for it to be ready.
+    /// The same, with changes to the command and without waiting until it is ready.
     pub fn launch(folder: &Folder, options: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let scripts = folder.path("scripts");
         std::fs::create_dir_all(&scripts).unwrap();
@@ -107,7 +107,7 @@ impl Server {
         Self::run(command, named.unwrap_or(control))
     }
 
-    /// Starts this command, which is to serve sooner or later.
+    /// Starts this command, which will serve sooner or later.
     pub fn run(mut command: Command, control: PathBuf) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -360,7 +360,7 @@ impl Peer {
         self.reader.get_ref()
     }
 
-    /// Sends bytes. It is no error if nobody reads them.
+    /// Sends bytes. It isn't an error if they are never read.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.reader.get_mut().write_all(bytes.as_ref());
     }
@@ -416,7 +416,7 @@ impl Peer {
         Played { lines: self.lines }
     }
 
-    /// Ends the connection by a reset, as a machine does that has lost it.
+    /// Resets the connection, as a machine does that has lost it.
     pub fn reset(self) {
         rustix::net::sockopt::set_socket_linger(self.stream().as_fd(), Some(Duration::ZERO)).unwrap();
     }

@@ -1,6 +1,6 @@
-//! Which source file uses which: no file uses one that uses it, by whatever way.
+//! Dependencies between source files: no two files depend on each other, directly or through others.
 //!
-//! A file uses another when it names something that is defined there. Re-exports are looked through: who names
+//! A file uses another when it names something that is defined there. Re-exports are looked through: naming
 //! `crate::script::Fault` uses `script/fault.rs`, not `script/mod.rs`.
 
 use super::{Source, sources};
@@ -31,9 +31,9 @@ type ItemPath = Vec<String>;
 struct File {
     path: String,
     module: ItemPath,
-    /// What it imports, and whether others may import that from here.
+    /// The paths it imports, and whether others may import them from here.
     imports: Vec<(ItemPath, bool)>,
-    /// The paths it names otherwise.
+    /// Other paths it names.
     named: Vec<ItemPath>,
 }
 
@@ -45,7 +45,7 @@ struct Uses {
 }
 
 impl Uses {
-    /// The path from the root of the crate; `None` for another crate's.
+    /// Returns the path from the root of the crate; `None` for a path into another crate.
     fn absolute(&self, path: &[String]) -> Option<ItemPath> {
         let in_program = self.module.first().is_some_and(|first| first == "bin");
         let mut base = self.module.clone();
@@ -130,7 +130,7 @@ impl<'ast> Visit<'ast> for Uses {
         syn::visit::visit_path(self, path);
     }
 
-    /// Paths in the arguments of a macro, which are no syntax tree yet.
+    /// Visits paths in the arguments of a macro, which aren't a syntax tree yet.
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         let text = item.tokens.to_string().replace(" :: ", "::");
         for word in text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
@@ -140,7 +140,7 @@ impl<'ast> Visit<'ast> for Uses {
     }
 }
 
-/// The module a file is.
+/// Returns the path of the module in this file.
 fn module(path: &str) -> ItemPath {
     let within = path.strip_prefix("src/").unwrap().trim_end_matches(".rs");
     let mut module: ItemPath = within.split('/').map(str::to_owned).collect();
@@ -162,7 +162,7 @@ fn read(source: &Source) -> File {
     File { path: source.path.clone(), module: uses.module, imports: uses.imports, named: uses.named }
 }
 
-/// The file in which an item is defined.
+/// Returns the file in which an item is defined.
 fn defined_in<'a>(
     files: &'a BTreeMap<ItemPath, File>,
     path: &[String],
@@ -177,7 +177,7 @@ fn defined_in<'a>(
     }
 }
 
-/// Which file uses which, and by which name.
+/// Returns which file uses which, and by which name.
 fn uses() -> BTreeMap<String, BTreeMap<String, String>> {
     let files: BTreeMap<ItemPath, File> =
         sources(&["src"]).iter().map(read).map(|file| (file.module.clone(), file)).collect();
@@ -195,7 +195,7 @@ fn uses() -> BTreeMap<String, BTreeMap<String, String>> {
     uses
 }
 
-/// A circle of files, if there is one: each uses the next, and the last the first.
+/// Returns a circle of files, if there is one: each uses the next, and the last uses the first.
 fn circle(uses: &BTreeMap<String, BTreeMap<String, String>>) -> Option<Vec<String>> {
     fn walk(
         uses: &BTreeMap<String, BTreeMap<String, String>>,

@@ -26,7 +26,7 @@ fn modules() -> Modules {
     modules
 }
 
-/// Adds a module, and those that are written inside it.
+/// Adds a module and the modules written inside it.
 fn add(modules: &mut Modules, path: Vec<String>, items: Vec<syn::Item>) {
     for item in &items {
         if let syn::Item::Mod(inner) = item
@@ -47,7 +47,7 @@ fn has(attributes: &[syn::Attribute], name: &str) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident(name))
 }
 
-/// Left out of the documentation, or compiled for tests alone.
+/// Whether an item is left out of the documentation, or compiled only for tests.
 fn is_hidden(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let says = |word: &str| attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident(word));
@@ -55,7 +55,7 @@ fn is_hidden(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// What a `use` imports: each path, and the name it gets.
+/// Returns what a `use` imports: each path, and its name here.
 fn imports(tree: &syn::UseTree, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
     let with = |name: &syn::Ident| [before.to_vec(), vec![name.to_string()]].concat();
     match tree {
@@ -73,7 +73,7 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// The module and the item that a path names, seen from this module; re-exports are looked through.
+    /// Returns the module and the item that a path names, seen from this module. Re-exports are looked through.
     fn find(&self, from: &[String], path: &[String]) -> Option<(Vec<String>, Option<&syn::Item>)> {
         let mut at = from.to_vec();
         for (n, segment) in path.iter().enumerate() {
@@ -161,7 +161,7 @@ impl Names<'_> {
         }
     }
 
-    /// Notes an item, if it is public, and what can be named of it.
+    /// Adds an item, if it is public, and its members that can be named.
     fn define(&mut self, module: &[String], item: &syn::Item, name: Option<&str>, shown: &str) {
         let (visibility, attributes, ident, kind) = match item {
             syn::Item::Struct(item) => (&item.vis, &item.attrs, &item.ident, "struct"),
@@ -207,7 +207,7 @@ impl Names<'_> {
         }
     }
 
-    /// The public methods of a type, wherever in the crate they are written.
+    /// Adds the public methods of a type, wherever in the crate they are written.
     fn methods(&mut self, module: &[String], name: &str, shown: &str) {
         let mut lines = Vec::new();
         for (path, items) in self.modules {
@@ -251,7 +251,7 @@ fn page() -> String {
 }
 
 #[test]
-fn the_public_names_are_those_of_the_page() {
+fn the_public_names_match_the_page() {
     let page = page();
     assert!(page.lines().count() > 100, "is the search broken?");
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/public-names.md");
