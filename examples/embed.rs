@@ -1,4 +1,4 @@
-//! A program with the host inside: its scripts have two functions more than the language.
+//! A program that embeds the host and gives its scripts two functions of its own.
 //!
 //! ```sh
 //! cargo run --example embed          # the script on a simulated call, and the dialogue it had
@@ -81,7 +81,7 @@ pub(crate) fn over(
     Ok(host.run(session, &script, vec![]))
 }
 
-/// Plays one call of a simulated caller who follows a plan, under a virtual clock.
+/// Plays one call with a simulated caller who follows a plan, under a virtual clock.
 pub(crate) fn simulated(caller: &str) -> Result<(Outcome, Vec<String>), Box<dyn Error>> {
     let host = host();
     let script = host.compile("stock.rhai", SCRIPT)?;

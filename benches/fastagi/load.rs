@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Script {
     pub name: &'static str,
-    /// With fewer commands, the call has failed.
+    /// With fewer commands than this, the call has failed.
     pub min_commands: u32,
     /// The last number it says, if one is expected.
     pub score: Option<i64>,

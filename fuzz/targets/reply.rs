@@ -1,4 +1,4 @@
-//! What Asterisk sends: no bytes break the parser, in whatever pieces they arrive.
+//! Input from Asterisk: no bytes break the parser, in whatever pieces they arrive.
 #![no_main]
 
 use agi_rhai::agi::Environment;

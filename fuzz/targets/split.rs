@@ -1,4 +1,4 @@
-//! Command lines: what is quoted is split back into the same words, and no line breaks the splitter.
+//! Command lines: quoted words are split back into the same words, and no line breaks the splitter.
 #![no_main]
 
 use agi_rhai::internals::{quote, split};

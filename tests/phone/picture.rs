@@ -1,4 +1,5 @@
 //! The picture of the phone in the README: drawn from the screen of a real call.
+//!
 //! `AGI_RHAI_BLESS=1 cargo test picture` redraws it. Otherwise the test compares the picture with the screen, except
 //! for times and the lengths of bars, which differ in each call.
 
