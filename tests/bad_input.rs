@@ -232,8 +232,8 @@ fn garbage_before_any_line_ends_the_call_in_order() {
                         assert_eq!(ran, usize::from(status == Status::Hangup), "{}", place());
                         let panicked = fault.as_ref().is_some_and(|fault| fault.message.contains("panicked"));
                         assert!(!panicked, "{}: {fault:?}", place());
-                        let told = if status == Status::Failure { fault.is_some() } else { fault.is_none() };
-                        assert!(told || status == Status::Hangup, "{}: {fault:?}", place());
+                        let consistent = if status == Status::Failure { fault.is_some() } else { fault.is_none() };
+                        assert!(consistent || status == Status::Hangup, "{}: {fault:?}", place());
                     }
                     Err(problem) => {
                         assert_eq!(number, 0, "{}: {problem}", place());
@@ -523,11 +523,11 @@ fn check_stopped_with(options: &[&str], script: &str, line: usize, message: &str
     ended.code(1).says(message).sent(r#"SET VARIABLE "AGI_RHAI_STATUS" "FAILURE""#);
     let place = format!("bad.rhai:{line}:");
     ended.says(&place);
-    let told = ended
+    let reported = ended
         .lines
         .iter()
         .any(|l| l.starts_with("SET VARIABLE \"AGI_RHAI_ERROR\"") && l.contains(&place) && l.contains(message));
-    assert!(told, "{ended:#?}");
+    assert!(reported, "{ended:#?}");
     assert!(ended.lines.last().unwrap().starts_with("VERBOSE \"agi-rhai: "), "{ended:#?}");
     assert!(!ended.stderr.contains("panicked"), "{ended:#?}");
 }

@@ -255,8 +255,8 @@ fn denied_applications_are_reported_as_at_run_time() {
         "get_full_variable(\"${${X}}\");",
         "set_variable(\"FILE(/x)\", 5);",
     ] {
-        let told = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
-        let [finding] = &told[..] else { panic!("{script}: {told:?}") };
+        let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
+        let [finding] = &findings[..] else { panic!("{script}: {findings:?}") };
         assert_eq!((finding.rule, &finding.message), ("not-allowed", &refused(script)), "{script}");
     }
     check("let x = \"Sys\" + \"tem\"; exec(x); exec(\"Set\", args[0] + \"=FILE(/x)\"); get_variable(`${x}(a)`);", "");

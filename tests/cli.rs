@@ -326,7 +326,7 @@ fn numbers_out_of_range_are_refused_with_the_range() {
         ("--calls", &storm[..3], &[], "a whole number from 1 to 18446744073709551615"),
         ("--asterisk", &["check", "a.rhai"], &["99999999999999"], "ersion"),
     ];
-    for (option, words, good, told) in cases {
+    for (option, words, good, expected) in cases {
         for value in values {
             let is_good = good.contains(&value);
             // Without a number of calls a storm would never end, and there is no such version of Asterisk.
@@ -358,7 +358,7 @@ fn numbers_out_of_range_are_refused_with_the_range() {
                 } else {
                     assert_eq!(ended.code, Some(2), "{shown}");
                     let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-                    assert!(said.contains(told), "no {told:?} in {shown}");
+                    assert!(said.contains(expected), "no {expected:?} in {shown}");
                 }
             }
         }

@@ -37,7 +37,7 @@ struct Neighbour {
 impl Neighbour {
     fn of(server: &Server) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (told, mut peer) = (Arc::clone(&stop), server.call("neighbour"));
+        let (stopped, mut peer) = (Arc::clone(&stop), server.call("neighbour"));
         let thread = std::thread::spawn(move || {
             let mut times = Vec::new();
             let mut asked = None::<Instant>;
@@ -49,7 +49,7 @@ impl Neighbour {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(2));
-                let on = !told.load(Relaxed);
+                let on = !stopped.load(Relaxed);
                 asked = Some(Instant::now());
                 peer.send(if on { "200 result=1 (yes)\n" } else { "200 result=0\n" });
             }

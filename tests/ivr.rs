@@ -579,9 +579,9 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
         ("dial(\"PJSIP/1\", 0)", "seconds: dial: `seconds` must be a number of seconds, 1 or more"),
         ("dial(\"PJSIP/1\", 5, 7)", "options: dial: `options` must be a text, not integer"),
     ];
-    for (call, told) in table {
+    for (call, expected) in table {
         let (said, sent) = caught(call);
-        assert_eq!(said, format!("argument {}", told.replace("{a_part}", a_part)), "{call}");
+        assert_eq!(said, format!("argument {}", expected.replace("{a_part}", a_part)), "{call}");
         assert_eq!(sent, Vec::<String>::new(), "{call}");
     }
     // This is only known once the caller has answered.
@@ -711,20 +711,20 @@ fn faults_in_function_arguments_are_reported_at_their_line() {
         let played = play(channel("presses 1 when vm-intro"), text);
         played.outcome.fault.expect("the script has no fault").to_string()
     };
-    let told = fault("ask(\"vm-intro\", #{ max: 1,\n    valid: |keys| keys.lenn() == 4 })");
-    assert!(told.starts_with("ivr.rhai:2:24: no function `lenn` for string"), "{told}");
-    let told = fault("menu(\"vm-intro\", #{ \"1\": Fn(\"missing\") })");
+    let message = fault("ask(\"vm-intro\", #{ max: 1,\n    valid: |keys| keys.lenn() == 4 })");
+    assert!(message.starts_with("ivr.rhai:2:24: no function `lenn` for string"), "{message}");
+    let message = fault("menu(\"vm-intro\", #{ \"1\": Fn(\"missing\") })");
     assert_eq!(
-        told,
+        message,
         "ivr.rhai:1:1: menu: `choices` names `missing`, but no function of that name has one parameter or none"
     );
-    let told = fault("ask(\"vm-intro\", #{ max: 1, valid: |one, two| one })");
+    let message = fault("ask(\"vm-intro\", #{ max: 1, valid: |one, two| one })");
     assert_eq!(
-        told,
+        message,
         "ivr.rhai:1:1: ask: `valid` must be a function with one parameter, which gets the keys, or with none"
     );
-    let told = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
-    assert!(told.ends_with("#{ \"1\": 5 }"), "{told}");
+    let message = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
+    assert!(message.ends_with("#{ \"1\": 5 }"), "{message}");
 }
 
 #[test]

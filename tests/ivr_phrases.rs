@@ -172,9 +172,9 @@ fn a_fault_in_a_table_is_shown_with_its_line_and_a_caret() {
     folder.file("game.phrases", "; All of them.\n[pl]\nmessages one: vm-youhave {n vm-message\n");
     let output = agi_rhai(["phone", &script]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&output.stderr).replace(&*table.to_string_lossy(), "game.phrases");
+    let shown = String::from_utf8_lossy(&output.stderr).replace(&*table.to_string_lossy(), "game.phrases");
     assert_eq!(
-        told,
+        shown,
         "\
 error: this `{` has no `}`
  --> game.phrases:3:26

@@ -142,11 +142,11 @@ fn live_scripts_run_nothing_that_is_not_allowed() {
 /// A misspelt name among the allowed ones would be useless.
 #[test]
 fn live_allowed_applications_and_functions_exist() {
-    let told = fs::read_to_string(asterisk().reference()).unwrap();
+    let reference = fs::read_to_string(asterisk().reference()).unwrap();
     let old = include_str!("../src/tools/check/applications.txt");
     for (what, element) in [(NameKind::Application, "application"), (NameKind::Function, "function")] {
         for name in allowed(what) {
-            let known = told.contains(&format!("<{element} name=\"{name}\""))
+            let known = reference.contains(&format!("<{element} name=\"{name}\""))
                 || (what == NameKind::Application && old.lines().any(|line| line.split(' ').next() == Some(name)));
             assert!(known, "there is no {element} {name}");
         }

@@ -144,10 +144,10 @@ impl Editor {
     #[track_caller]
     fn diagnostics(&mut self, name: &str) -> Vec<Value> {
         let uri = self.uri(name);
-        let told = self.wait(|message| {
+        let message = self.wait(|message| {
             message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri.as_str()
         });
-        told["params"]["diagnostics"].as_array().unwrap().clone()
+        message["params"]["diagnostics"].as_array().unwrap().clone()
     }
 
     /// Leaves as an editor does. Returns the exit code.

@@ -391,9 +391,9 @@ fn dashboard_and_alerts_use_existing_metrics() {
         assert!(known.contains(name), "no {name} in {ALERTS}");
     }
     // The documentation names all of them, and no others.
-    let told = file(PAGE);
-    let told: BTreeSet<&str> = names(&told).into_iter().filter(|name| families.contains_key(*name)).collect();
-    assert_eq!(told, families.keys().map(String::as_str).collect::<BTreeSet<_>>());
+    let documented = file(PAGE);
+    let documented: BTreeSet<&str> = names(&documented).into_iter().filter(|name| families.contains_key(*name)).collect();
+    assert_eq!(documented, families.keys().map(String::as_str).collect::<BTreeSet<_>>());
 
     // Every panel lies within the grid and has its own number.
     let panels = dashboard["panels"].as_array().unwrap();

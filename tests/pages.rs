@@ -88,8 +88,8 @@ Examples
     for function in COMMANDS.iter().map(|command| command.function.name) {
         let (code, page, _) = typed(&["commands", function]);
         assert_eq!(code, Some(0), "{function}");
-        let told = page.split("\nExample").next().unwrap().lines().skip(1);
-        for line in told {
+        let entries = page.split("\nExample").next().unwrap().lines().skip(1);
+        for line in entries {
             assert!(line.chars().count() <= 80, "{function}: {line}");
         }
     }

@@ -454,7 +454,7 @@ fn faults_in_a_recording_are_reported_by_line() {
     };
     play(&whole).code(0);
     let header = whole.lines().next().unwrap();
-    for (text, told) in [
+    for (text, expected) in [
         (String::new(), "line 1: not a recording of agi-rhai"),
         ("\n\n".to_owned(), "line 1: not a recording of agi-rhai"),
         ("{\"at\":1}\n".to_owned(), "line 1: not a recording of agi-rhai"),
@@ -474,7 +474,7 @@ fn faults_in_a_recording_are_reported_by_line() {
         (format!("{header}\n\u{0}\u{1}\n]\n"), "line 3: "),
     ] {
         let ran = play(&text).code(2);
-        ran.prints_error(told);
+        ran.prints_error(expected);
     }
     // Unreadable, missing, not a folder of recordings, nothing named.
     run(&["replay", "/no/such.jsonl"], "").code(2).prints_error("/no/such.jsonl: cannot read it");
@@ -774,7 +774,7 @@ fn a_new_game_passes_its_tests() {
     fs::remove_file(file("rhai")).unwrap();
     run(&["new", text(&name)], "").code(2).prints_error("weasels-2.prompts already exists");
     assert!(!file("rhai").exists());
-    for (bad, told) in [
+    for (bad, expected) in [
         ("a b", "isn't a valid name"),
         ("..", "isn't a valid name"),
         ("", "NAME"),
@@ -784,7 +784,7 @@ fn a_new_game_passes_its_tests() {
         ("a,b", "isn't a valid name"),
         ("/proc/x", "cannot write /proc/x.rhai"),
     ] {
-        run(&["new", bad], "").code(2).prints_error(told);
+        run(&["new", bad], "").code(2).prints_error(expected);
     }
     // The extension may be given, and isn't doubled.
     run(&["new", text(&folder.path("fox.rhai"))], "").code(0);

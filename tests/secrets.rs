@@ -231,7 +231,7 @@ fn no_function_and_no_operator_reveals_a_secret() {
         }
     }
     let threads = 2;
-    let told = std::thread::scope(|scope| {
+    let ran = std::thread::scope(|scope| {
         let turns = (0..threads).map(|turn| {
             let cases = &cases;
             let run = move || {
@@ -241,14 +241,14 @@ fn no_function_and_no_operator_reveals_a_secret() {
                 for (number, (what, shown)) in cases.iter().enumerate().filter(|(number, _)| number % threads == turn) {
                     let place = PLACES[number % PLACES.len()];
                     let text = format!("{BACKWARDS}{}", place.replace("WHAT", what));
-                    let Some([told, recorded]) = output_of(&host, &folder, &text) else { continue };
+                    let Some([reported, recorded]) = output_of(&host, &folder, &text) else { continue };
                     ran += 1;
-                    faults += usize::from(told.contains("values are left out"));
+                    faults += usize::from(reported.contains("values are left out"));
                     // Stand-ins are drawn at random, and may be any four digits.
                     let long = [PIN, shown].into_iter().filter(|form| form.len() > 4);
-                    let leaks = [PIN, shown, "4711", "9358", "8539"].into_iter().find(|form| told.contains(form));
+                    let leaks = [PIN, shown, "4711", "9358", "8539"].into_iter().find(|form| reported.contains(form));
                     let leaks = leaks.or_else(|| { long }.find(|form| recorded.contains(form)));
-                    assert!(leaks.is_none(), "{leaks:?} of\n{text}\nleaves:\n{told}\n{recorded}");
+                    assert!(leaks.is_none(), "{leaks:?} of\n{text}\nleaves:\n{reported}\n{recorded}");
                 }
                 (ran, faults)
             };
@@ -257,8 +257,8 @@ fn no_function_and_no_operator_reveals_a_secret() {
         let turns: Vec<_> = turns.collect();
         turns.into_iter().map(|turn| turn.join().unwrap()).fold((0, 0), |all, turn| (all.0 + turn.0, all.1 + turn.1))
     });
-    assert!(told.0 * 10 > cases.len() * 9, "most cases should run: {told:?} of {}", cases.len());
-    assert!(told.1 * 3 > cases.len(), "many should be faults: {told:?} of {}", cases.len());
+    assert!(ran.0 * 10 > cases.len() * 9, "most cases should run: {ran:?} of {}", cases.len());
+    assert!(ran.1 * 3 > cases.len(), "many should be faults: {ran:?} of {}", cases.len());
 }
 
 /// Errors of our own functions that a script catches and rethrows.
@@ -279,9 +279,9 @@ fn rethrown_errors_of_our_functions_reveal_no_secret() {
                 "let pin = ask(\"vm-password\", #{{ max: 8, secret: true }});\ntry {{ {what}; }} catch (e) {{ \
                  set_variable(\"AGI_RHAI_CAUGHT\", if type_of(e) == \"map\" {{ e.message }} else {{ `${{e}}` }}); }}"
             );
-            let Some([told, _]) = output_of(&host, &folder, &text) else { continue };
-            caught += usize::from(told.contains("AGI_RHAI_CAUGHT"));
-            assert!(!told.contains("4711"), "{text}\nleaves:\n{told}");
+            let Some([reported, _]) = output_of(&host, &folder, &text) else { continue };
+            caught += usize::from(reported.contains("AGI_RHAI_CAUGHT"));
+            assert!(!reported.contains("4711"), "{text}\nleaves:\n{reported}");
         }
     }
     assert!(caught > 50, "{caught} were caught");
@@ -309,23 +309,23 @@ fn a_server_reveals_no_secret() {
         line if line.starts_with("STREAM FILE") => Some("200 result=-1".to_owned()),
         line => Some(reply(line).to_owned()),
     });
-    let mut told = String::new();
-    shown.read_to_string(&mut told).unwrap();
+    let mut reported = String::new();
+    shown.read_to_string(&mut reported).unwrap();
     show.wait().unwrap();
-    assert!(told.contains("> SAY DIGITS •••") && told.contains("> DATABASE PUT •••"), "{told}");
+    assert!(reported.contains("> SAY DIGITS •••") && reported.contains("> DATABASE PUT •••"), "{reported}");
     let error = said.variable("AGI_RHAI_ERROR").unwrap();
     assert!(error.contains("pin.rhai:6:8: a text compared with a number: use to_number()"), "{error}");
-    told.push_str(error);
+    reported.push_str(error);
     wait_until("it is logged", || server.log().contains("call ended"));
     let log = server.log();
     assert!(log.contains("sound file missing") && log.contains("6 | if pin < 5 { }"), "{log}");
-    told.push_str(&log);
-    told.push_str(&server.page("/metrics").1);
+    reported.push_str(&log);
+    reported.push_str(&server.page("/metrics").1);
     for line in said.lines.iter().filter(|line| line.starts_with("VERBOSE")) {
-        told.push_str(line);
+        reported.push_str(line);
     }
     for part in ["7119358", "4711", "9358"] {
-        let told = told.lines().filter(|line| line.contains(part) && !line.contains("seed=")).collect::<Vec<_>>();
-        assert!(told.is_empty(), "{told:#?}");
+        let reported = reported.lines().filter(|line| line.contains(part) && !line.contains("seed=")).collect::<Vec<_>>();
+        assert!(reported.is_empty(), "{reported:#?}");
     }
 }

@@ -294,8 +294,8 @@ fn wrong_usage_is_reported() {
         (vec!["test", "--storm", "broken.rhai", "--calls", "many"], "many"),
         (vec!["test", "--storm", "broken.rhai", "--list"], "--list"),
     ];
-    for (arguments, told) in wrong {
+    for (arguments, expected) in wrong {
         let (code, shown) = folder.run(&arguments);
-        assert!(code == 2 && shown.contains(told), "{arguments:?}: {shown}");
+        assert!(code == 2 && shown.contains(expected), "{arguments:?}: {shown}");
     }
 }

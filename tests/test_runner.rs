@@ -257,7 +257,7 @@ error: Division by zero: 1 / 0
 
 #[test]
 fn every_failed_expectation_shows_what_was_found() {
-    let told = |body: &str, expected: &str| {
+    let check = |body: &str, expected: &str| {
         let block = failure(&format!("fn test_it() {{\n{body}\n}}\n"));
         let first = block.lines().next().unwrap();
         assert_eq!(first.strip_prefix("error: "), Some(expected), "{block}");
@@ -300,9 +300,9 @@ fn every_failed_expectation_shows_what_was_found() {
             "place_call: `database`: \"door\" must be a family and a key, as in a map such as #{ \"family/key\": 7 }",
         ),
     ] {
-        told(&format!("{open} {body}"), expected);
+        check(&format!("{open} {body}"), expected);
     }
-    told("press(\"1\");", "press: there is no call yet: place one by `place_call`");
+    check("press(\"1\");", "press: there is no call yet: place one by `place_call`");
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn endless_scripts_are_ended() {
     );
     let (code, said, _) = run(&folder, &[]);
     assert_eq!(code, Some(1), "{said}");
-    for told in [
+    for expected in [
         "error: the script never ends: it keeps sending commands while no time passes\n --> all.test.rhai:1:4",
         "error: expected the call to end with SUCCESS, but the script ended with a fault: the script computes for more \
          than 1 s without a command: an endless loop?",
@@ -344,7 +344,7 @@ fn endless_scripts_are_ended() {
         "error: the script never ends: it keeps sending commands while no time passes\n --> all.test.rhai:5:4",
         "error: the test keeps computing while no time passes in the call: an endless loop?",
     ] {
-        assert!(said.contains(told), "no {told:?} in {said}");
+        assert!(said.contains(expected), "no {expected:?} in {said}");
     }
     assert!(said.contains("0 passed; 6 failed"), "{said}");
 }
@@ -383,7 +383,7 @@ fn files_without_valid_tests_are_reported() {
     folder.file("misspelt.test.rhai", "fn test_a() { place_call(\"dor\"); } fn test_b() { expect_promt(\"x\"); }");
     let (code, said, _) = run(&folder, &["--seed", "1"]);
     assert_eq!(code, Some(1), "{said}");
-    for told in [
+    for expected in [
         "test door ... FAILED",
         "---- door ----\nerror: Expecting ',' to separate",
         " --> door.test.rhai:1:34",
@@ -397,7 +397,7 @@ fn files_without_valid_tests_are_reported() {
         "failed:\n    command::command\n    door\n    late::late\n    misspelt::a\n    misspelt::b\n",
         "test result: FAILED. 1 passed; 5 failed;",
     ] {
-        assert!(said.contains(told), "no {told:?} in {said}");
+        assert!(said.contains(expected), "no {expected:?} in {said}");
     }
     let (code, said, errors) = run(&folder, &["--list"]);
     assert_eq!(code, Some(1), "{said}");
@@ -498,12 +498,12 @@ fn every_function_of_tests_works_as_in_its_example() {
             let text = format!("fn test_it() {{ {before}; print({last}); expect(false); }}");
             let suite = runner.suite_of(&path, &text).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
             let report = runner.run(&suite, "it", 1);
-            let told = report.failure.unwrap().render(false);
-            assert!(told.starts_with("error: expected this to be true"), "{}: {told}", example.script);
-            let printed = told.split("the test printed:\n  ").nth(1).unwrap_or_default();
+            let failure = report.failure.unwrap().render(false);
+            assert!(failure.starts_with("error: expected this to be true"), "{}: {failure}", example.script);
+            let printed = failure.split("the test printed:\n  ").nth(1).unwrap_or_default();
             // `()` is printed as an empty text.
             let value = if example.value == "()" { "" } else { example.value.trim_matches('"') };
-            assert!(printed.lines().next().unwrap_or_default() == value, "{}: {told}", example.script);
+            assert!(printed.lines().next().unwrap_or_default() == value, "{}: {failure}", example.script);
         }
     }
     // Calls that are given up leave no thread behind.

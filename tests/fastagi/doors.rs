@@ -32,9 +32,9 @@ fn only_peers_in_allowed_networks_may_call() {
         }
     }
     server.wait_for_log("connection from 127.0.0.1 closed: its address is in no network that may call (allow)");
-    let told = server.logged("is in no network that may call");
+    let logged = server.logged("is in no network that may call");
     let most = began.elapsed().as_secs() as usize + 1;
-    assert!((1..=most).contains(&told), "logged {told} times in {:?}", began.elapsed());
+    assert!((1..=most).contains(&logged), "logged {logged} times in {:?}", began.elapsed());
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"not_allowed\"}"), 100.0);
     assert_eq!(server.metric("agi_rhai_calls_started_total"), 3.0);
     // The next line counts the warnings that were suppressed.

@@ -126,9 +126,9 @@ fn each_of_a_thousand_edits_under_load_takes_effect_in_time() {
     assert!(broken.len() > ROUNDS * SCRIPTS / 4 / 12, "{}", broken.len());
     let log = server.log();
     for edit in &broken {
-        let told: Vec<_> = log.match_indices(edit.as_str()).collect();
-        assert_eq!(told.len(), 1, "{edit:?} is logged {} times", told.len());
-        let at = told[0].0;
+        let reports: Vec<_> = log.match_indices(edit.as_str()).collect();
+        assert_eq!(reports.len(), 1, "{edit:?} is logged {} times", reports.len());
+        let at = reports[0].0;
         let (before, after) = (&log[..at], &log[at..]);
         assert!(before.lines().rev().take(4).any(|line| line.contains(".rhai:2:5")), "no file and line for {edit}");
         assert!(after.lines().nth(1).is_some_and(|line| line.trim_end().ends_with('^')), "no caret for {edit}");

@@ -48,8 +48,8 @@ fn calls_beyond_the_maximum_are_answered_busy_at_once() {
     assert!(times[99] < Duration::from_millis(50), "{:?}", times[99]);
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls\"}"), 200.0);
     server.wait_for_log("turned away with BUSY");
-    let told = server.logged("turned away with BUSY: there are 8 calls already (max_calls)");
-    assert!((1..=5).contains(&told), "logged {told} times");
+    let logged = server.logged("turned away with BUSY: there are 8 calls already (max_calls)");
+    assert!((1..=5).contains(&logged), "logged {logged} times");
     // There is room again as soon as a call has ended.
     for _ in 0..20 {
         let mut peer = peers.pop().unwrap();

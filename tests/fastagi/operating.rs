@@ -421,8 +421,8 @@ fn a_control_socket_that_does_not_answer_is_reported() {
         }
     });
     for _ in 0..2 {
-        let told = ask(&[]);
-        assert!(told.contains("odd.sock: the connection was closed before the answer was complete"), "{told}");
+        let error = ask(&[]);
+        assert!(error.contains("odd.sock: the connection was closed before the answer was complete"), "{error}");
     }
 }
 
@@ -710,8 +710,8 @@ fn a_server_without_descriptors_recovers_when_some_are_free() {
     wait_until("only the held call is left", || server.metric("agi_rhai_calls") == 1.0);
     wait_until("the calls can be listed", || server.calls(&[]).status.success());
     assert_eq!(server.list().len(), 1);
-    let told = server.logged("cannot accept a connection");
-    assert!(told <= 10, "logged {told} times");
+    let logged = server.logged("cannot accept a connection");
+    assert!(logged <= 10, "logged {logged} times");
     held.send("200 result=0\n");
     assert_eq!(held.play().status(), "SUCCESS");
     server.check_well();

@@ -404,7 +404,7 @@ fn a_hangup_is_noticed_at_once() {
     let mut server = Server::start(&folder, &["--max-computing", "60"]);
     for script in ["sleep", "sleeps", "compute", "call", "wait"] {
         // The notice, and the end of the connection without one.
-        for told in [true, false] {
+        for notified in [true, false] {
             let mut peer = server.call(script);
             peer.answer("NOOP", "200 result=0");
             if script == "wait" {
@@ -413,7 +413,7 @@ fn a_hangup_is_noticed_at_once() {
                 std::thread::sleep(Duration::from_millis(30));
             }
             let began = Instant::now();
-            if told {
+            if notified {
                 peer.send(if script == "wait" { "200 result=-1\nHANGUP\n" } else { "HANGUP\n" });
                 if script == "wait" {
                     // A -1 has many causes.

@@ -246,8 +246,8 @@ impl Asterisk {
         let console = self.console_length();
         let (caller, game) = ids();
         // Otherwise every connection would get the events of every call.
-        let told = ami.action("Filter", &[("Operation", "Add"), ("Filter", &format!("Uniqueid: {game}"))]);
-        assert!(told.get("Response") == "Success", "Asterisk takes no filter: {told:?}");
+        let response = ami.action("Filter", &[("Operation", "Add"), ("Filter", &format!("Uniqueid: {game}"))]);
+        assert!(response.get("Response") == "Success", "Asterisk takes no filter: {response:?}");
         place(&mut ami, &call, &caller, &game);
         Running { asterisk: self, console, ami, caller, game, begun: Instant::now(), seen: Vec::new(), ended: false }
     }

@@ -163,8 +163,8 @@ impl Server {
         self.save(name, text);
         let name = with_extension(name);
         let until = Instant::now() + PATIENCE;
-        let told = [format!("{name} is live"), format!("{name} is fixed"), format!("/{name}:")];
-        while !told.iter().any(|told| self.log()[said..].contains(told)) {
+        let marks = [format!("{name} is live"), format!("{name} is fixed"), format!("/{name}:")];
+        while !marks.iter().any(|mark| self.log()[said..].contains(mark)) {
             assert!(Instant::now() < until, "{name} does not go live:\n{}", self.log());
             thread::sleep(Duration::from_millis(5));
         }
