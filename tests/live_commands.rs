@@ -442,7 +442,7 @@ fn normalized(lines: &[String]) -> Vec<String> {
         }
         // The folder in which a script was found.
         line = line.replace(&folder, "");
-        // What RECORD FILE returns after a timeout is a leftover of its wait: milliseconds.
+        // After a timeout, RECORD FILE returns a leftover of its wait, in milliseconds.
         if line.starts_with("S: 200 result=")
             && let Some((_, rest)) = line.split_once(" (timeout) endpos=")
         {

@@ -1,4 +1,4 @@
-//! What scripts may have a real Asterisk run: each known way to run a program or to write a file works if the operator
+//! Permissions of scripts on a real Asterisk: each known way to run a program or to write a file works if the operator
 //! allows it, and does nothing otherwise.
 
 use crate::support::asterisk::{Call, asterisk};

@@ -199,7 +199,7 @@ fn a_replay_goes_the_same_way_as_the_recorded_call() {
 #[test]
 fn a_replay_of_a_changed_script_shows_the_first_difference() {
     let call = recorded(GAME, "12#\n5\n", &[]);
-    // What doesn't go over the wire makes no difference.
+    // Changes that don't show on the wire make no difference.
     let same = GAME.replace("${first} and ${second}", "").replace("sleep(0.7)", "sleep(0.3)");
     call.replay_with(&same).code(0).prints("(the script has changed)");
     let other = call.replay_with(&GAME.replace("2000)", "3000)")).code(1);
@@ -210,7 +210,7 @@ fn a_replay_of_a_changed_script_shows_the_first_difference() {
     let then = lines.iter().position(|line| line.contains("then:")).unwrap();
     assert!(lines[then - 1].ends_with("< 200 result=12"), "{}", other.stdout);
     assert!(lines[then - 2].ends_with("> GET DATA \"vm-enter-num-to-call\" 3000 4"), "{}", other.stdout);
-    // It ends where it went on before, or goes on where it ended.
+    // It ends where it continued before, or continues where it ended.
     let ends = call.replay_with(&GAME.replace("let second =", "exit(); let second =")).code(1);
     ends.prints("then:  > WAIT FOR DIGIT 2000\n").prints("now:  (the script ends)\n");
     ends.prints("the last command before was `get_data` at").prints("game.rhai:6");
@@ -534,7 +534,7 @@ fn a_redacted_recording_contains_nothing_the_caller_entered() {
     for secret in ["4711", "9301234567", "Ada", "Lovelace"] {
         assert!(!all.contains(secret), "{secret} in {all}");
     }
-    // What isn't secret is still there.
+    // Everything that isn't secret is still there.
     for plain in
         ["vm-password", "auth-thankyou", "1700000000.12", "22.10.1", "DATABASE PUT \\\"pin\\\"", "\"redacted\":true"]
     {
@@ -665,7 +665,7 @@ fn a_long_call_is_redacted_completely() {
     run(&["replay", text(&file)], "").code(0);
 }
 
-/// What is typed at a secret question isn't written, even in a recording that isn't redacted.
+/// Answers to secret questions aren't written, even in a recording that isn't redacted.
 #[test]
 fn answers_to_secret_questions_are_not_recorded() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! What script authors can rely on, and the games of the project, on the simulator.
+//! The guarantees for script authors, and the games of the project, on the simulator.
 
 use agi_rhai::pbx::{Channel, Database, IncomingCall, Plan, Sounds};
 use agi_rhai::transport::Simulator;

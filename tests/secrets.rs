@@ -1,5 +1,4 @@
-//! What a caller types at a secret question appears neither in error messages nor in anything else that leaves the
-//! call.
+//! Answers to secret questions appear neither in error messages nor in anything else that leaves the call.
 
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::{Server, reply, wait_until};

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 struct SimulatedWire {
     now: Time,
     pieces: VecDeque<(Duration, Vec<u8>)>,
-    /// What arrives again and again after the pieces.
+    /// Bytes that arrive again and again after the pieces.
     rest: Option<(Duration, &'static [u8])>,
     next: Option<Time>,
     /// The maximum that is read; more would be a leak.
