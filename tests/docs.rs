@@ -127,7 +127,7 @@ fn compile(host: &Host, block: &Block) -> Result<Script, Box<Fault>> {
 }
 
 #[test]
-fn every_script_of_the_pages_runs() {
+fn every_script_in_the_pages_runs() {
     let mut count = 0;
     for (page, text) in pages() {
         let blocks = blocks(&page, &text);

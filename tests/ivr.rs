@@ -450,7 +450,7 @@ pub fn play(channel: Channel, text: &str) -> Played {
 }
 
 #[test]
-fn each_case_gives_its_result() {
+fn each_case_has_the_expected_result() {
     let mut problems = Vec::new();
     for case in CASES {
         let played = play(channel(case.plan), &format!("answer(); {}", case.script));

@@ -565,7 +565,7 @@ fn live_a_missing_sound_fails_no_call() {
 }
 
 #[test]
-fn live_start_on_a_dead_channel() {
+fn live_a_script_can_start_on_a_dead_channel() {
     both(|way| {
         way.script(
         "ends/dead.rhai",
@@ -587,7 +587,7 @@ fn live_start_on_a_dead_channel() {
 }
 
 #[test]
-fn live_go_to() {
+fn live_go_to_continues_elsewhere_in_the_dialplan() {
     both(|way| {
         let (_, ending) = play_silently(
             way,

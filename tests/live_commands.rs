@@ -141,7 +141,7 @@ fn cases() -> Vec<Case> {
         case("option missing", "presses 2 after 2s", r#"answer(); get_option("no-such-file", "12", 2000); get_option("no-such-file", "12", 100)"#),
         case("option hangup", "hangs up when beep after 1s", r#"answer(); get_option("beep", "12", 3000)"#),
         case("digit", "presses 5 after 1s, presses # after 1s, presses * after 1s, presses A after 1s", "answer(); for i in 0..4 { wait_for_digit(3000); } wait_for_digit(300); wait_for_digit(0)"),
-        case("digit for ever", "presses 7 after 2s", "answer(); wait_for_digit(-1)"),
+        case("digit forever", "presses 7 after 2s", "answer(); wait_for_digit(-1)"),
         case("digit lost", "presses 12 every 200ms after 1s, presses 3 after 600ms", "answer(); wait_for_digit(3000); sleep(1); wait_for_digit(500)"),
         case("digit hangup", "hangs up after 1s", "answer(); wait_for_digit(5000); fn on_hangup() { noop(\"bye\"); }"),
         case("sleep hangup", "hangs up after 1s", r#"answer(); sleep(5); noop(); fn on_hangup() { database_put("live", "sleep", 1); }"#),
@@ -240,7 +240,7 @@ fn cases() -> Vec<Case> {
             .simulated(|channel| channel.with_named_label("landed", "s", "label", 3)),
         // Text.
         case("text", "says \"hello (world)\" after 1s, says \"yes\" after 1s", r#"answer(); receive_text(3000); receive_char(3000); receive_text(300); receive_char(300); receive_text(0); receive_char(0)"#),
-        case("text for ever", "says \"ok\" after 1s, hangs up after 500ms", r#"answer(); receive_text(-1); receive_char(5000); fn on_hangup() { noop("bye"); }"#),
+        case("text forever", "says \"ok\" after 1s, hangs up after 500ms", r#"answer(); receive_text(-1); receive_char(5000); fn on_hangup() { noop("bye"); }"#),
         case("send", "", r#"answer(); send_text("hello"); send_text("hello world"); send_text(""); send_image("no-such-image")"#),
         // Other commands.
         case("console", "", r#"verbose("hello"); verbose("hello \"you\"", 3); noop(); noop("a", "b c")"#),

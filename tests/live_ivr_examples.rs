@@ -29,7 +29,7 @@ fn check_no_sound_missing(name: &str) {
 }
 
 #[test]
-fn live_example_pin_is_locked_after_three_wrong_ones() {
+fn live_example_pin_locks_after_three_wrong_tries() {
     asterisk().cli("database put pin 7311 4711081");
     asterisk().cli("database del pin-locked 7311");
     let call = |keys: &[&str]| {
