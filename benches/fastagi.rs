@@ -31,7 +31,7 @@ fn main() {
     // `cargo bench` adds a flag of its own.
     let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
     if let Some(part) = parts.iter().find(|part| !["a", "b", "c", "d", "e", "f"].contains(&part.as_str())) {
-        println!("there is no part {part}: the parts are a b c d e f, none means all");
+        println!("there is no part {part}: the parts are a b c d e f; without any, all run");
         std::process::exit(2);
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
@@ -229,12 +229,12 @@ fn commands(programs: &[(Whose, PathBuf)], scripts: &Path, costs: bool, firsts: 
         println!("a. {CALLS} calls at a time, ten rounds each; medians of {ROUNDS} turns of {seconds} s");
         let ratios = print_costs(&free);
         for (other, ratio) in ratios {
-            missed |= at_least(&format!("commands per processor-second, as a part of {}", other.name()), ratio, 1.0);
+            missed |= at_least(&format!("commands per processor-second, relative to {}", other.name()), ratio, 1.0);
         }
         if on_one_core.is_some() {
             println!("   The same, the server on one core and the generator on another");
             for (other, ratio) in print_costs(&parted) {
-                println!("  commands per processor-second, as a part of {}: {ratio:.3}", other.name());
+                println!("  commands per processor-second, relative to {}: {ratio:.3}", other.name());
             }
         }
     }
@@ -246,7 +246,7 @@ fn commands(programs: &[(Whose, PathBuf)], scripts: &Path, costs: bool, firsts: 
                 println!("  {name}, {}: {:.3} and {:.3}", whose.name(), part(turns, 50), part(turns, 99));
             }
             if let (Some(ours), Some(other)) = (of(turns, Whose::Ours), of(turns, Whose::AsteriskRs)) {
-                let name = format!("first command {name}, p99, as a part of asterisk-rs-agi");
+                let name = format!("first command {name}, p99, relative to asterisk-rs-agi");
                 missed |= at_most(&name, part(ours, 99) / part(other, 99), 1.0);
             }
         }
@@ -360,7 +360,7 @@ fn held_calls(programs: &[(Whose, PathBuf)], scripts: &Path, files: usize) -> bo
         let rss = per_call(|memory| memory.resident);
         resident.push((*whose, rss));
         println!(
-            "  {}: {rss:.2} resident; besides {:.2} page tables and {:.2} kernel stacks of {:.0} threads; \
+            "  {}: {rss:.2} resident, plus {:.2} page tables and {:.2} kernel stacks of {:.0} threads; \
              the kernel has {:.1} more in all, the machine {:.1} less",
             whose.name(),
             per_call(|memory| memory.page_tables),
@@ -372,7 +372,7 @@ fn held_calls(programs: &[(Whose, PathBuf)], scripts: &Path, files: usize) -> bo
     }
     let of = |whose: Whose| resident.iter().find(|(other, _)| *other == whose).map(|(_, rss)| *rss);
     if let (Some(ours), Some(other)) = (of(Whose::Ours), of(Whose::AsteriskRs)) {
-        missed |= at_most("resident memory of a held call, as a part of asterisk-rs-agi", ours / other, 1.5);
+        missed |= at_most("resident memory of a held call, relative to asterisk-rs-agi", ours / other, 1.5);
     }
     missed
 }
@@ -419,7 +419,7 @@ fn edits(program: &Path, scripts: &Path) -> bool {
     let ratios = rates[1].iter().zip(&rates[0]).map(|(edited, quiet)| edited / quiet).collect();
     let [quiet, edited] = rates.map(median);
     println!("  {edited:.0} commands a second with edits, {quiet:.0} without");
-    missed |= at_least("throughput with edits, as a part of that without", median(ratios), 0.97);
+    missed |= at_least("throughput with edits, relative to that without", median(ratios), 0.97);
     // Checks that the edits reach the calls at all.
     std::fs::write(&script, text.replace("-welcome", "-hello")).unwrap();
     let since = Instant::now();

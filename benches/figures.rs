@@ -140,8 +140,8 @@ fn processes() -> bool {
         } else {
             1.0 / 20.0
         };
-        missed |= goal(&format!("first command, as a part of {name}"), ms(first) / ms(*other_first), max);
-        missed |= goal(&format!("whole process, as a part of {name}"), ms(all) / ms(*other_all), max);
+        missed |= goal(&format!("first command, relative to {name}"), ms(first) / ms(*other_first), max);
+        missed |= goal(&format!("whole process, relative to {name}"), ms(all) / ms(*other_all), max);
     }
     missed
 }
