@@ -392,7 +392,8 @@ fn dashboard_and_alerts_use_existing_metrics() {
     }
     // The documentation names all of them, and no others.
     let documented = file(PAGE);
-    let documented: BTreeSet<&str> = names(&documented).into_iter().filter(|name| families.contains_key(*name)).collect();
+    let documented: BTreeSet<&str> =
+        names(&documented).into_iter().filter(|name| families.contains_key(*name)).collect();
     assert_eq!(documented, families.keys().map(String::as_str).collect::<BTreeSet<_>>());
 
     // Every panel lies within the grid and has its own number.

@@ -324,7 +324,8 @@ fn a_server_reveals_no_secret() {
         reported.push_str(line);
     }
     for part in ["7119358", "4711", "9358"] {
-        let reported = reported.lines().filter(|line| line.contains(part) && !line.contains("seed=")).collect::<Vec<_>>();
+        let reported =
+            reported.lines().filter(|line| line.contains(part) && !line.contains("seed=")).collect::<Vec<_>>();
         assert!(reported.is_empty(), "{reported:#?}");
     }
 }

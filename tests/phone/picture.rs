@@ -231,8 +231,6 @@ fn the_picture_in_the_readme_shows_the_phone() {
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     if let Err(difference) = snapbox::Assert::new().try_eq(None, steady(&svg).into(), steady(&kept).into()) {
-        panic!(
-            "{PICTURE} is out of date: AGI_RHAI_BLESS=1 cargo test picture redraws it\n{difference}"
-        );
+        panic!("{PICTURE} is out of date: AGI_RHAI_BLESS=1 cargo test picture redraws it\n{difference}");
     }
 }
