@@ -96,7 +96,7 @@ fn play(script: &str, asterisk: &Asterisk) -> Played {
     let script = host.compile("bad.rhai", script).unwrap();
     let outcome = match Session::begin(Box::new(Stream::new(asterisk.clone(), asterisk.clone()))) {
         Ok(session) => Ok(host.run(session, &script, vec![])),
-        Err(malformed) => Err(malformed.to_string()),
+        Err(error) => Err(format!("{error:#}")),
     };
     let heard = String::from_utf8_lossy(&asterisk.said().heard).into_owned();
     let end = heard.find("SET VARIABLE \"AGI_RHAI_").unwrap_or(heard.len());

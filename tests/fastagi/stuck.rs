@@ -74,7 +74,7 @@ fn run_simulated(
     let script = host.compile("stuck.rhai", script).unwrap();
     let outcome = match Session::begin(Box::new(Stream::over(watched))) {
         Ok(session) => Ok(host.run(session, &script, vec![])),
-        Err(malformed) => Err(malformed.to_string()),
+        Err(error) => Err(format!("{error:#}")),
     };
     let took = (*now.lock().unwrap() - began).as_secs_f64();
     (outcome, took)
