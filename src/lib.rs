@@ -60,6 +60,7 @@ pub mod pbx;
 pub mod script;
 pub mod session;
 mod stack;
+mod sync;
 pub mod tools;
 pub mod transport;
 

@@ -49,6 +49,42 @@ impl fmt::Display for Over {
     }
 }
 
+/// An error at the beginning of a session. `{:#}` writes its cause too.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// The environment can't be read from the transport.
+    Io(io::Error),
+    /// The other end sent something that isn't an AGI environment.
+    Protocol(ProtocolError),
+}
+
+impl fmt::Display for BeginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) if f.alternate() => write!(f, "not AGI: {error}"),
+            Self::Io(_) => f.write_str("not AGI"),
+            Self::Protocol(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BeginError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            // The message says it all.
+            Self::Protocol(_) => None,
+        }
+    }
+}
+
+impl From<ProtocolError> for BeginError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
 /// Why a command gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -205,9 +241,9 @@ impl Session {
     /// Reads the environment.
     ///
     /// # Errors
-    /// What came is not an environment.
-    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, ProtocolError> {
-        let block = transport.open().map_err(|error| ProtocolError { text: error.to_string(), expected: "" })?;
+    /// The other end can't be read, or sends something that isn't an environment.
+    pub fn begin(mut transport: Box<dyn Transport>) -> Result<Self, BeginError> {
+        let block = transport.open().map_err(BeginError::Io)?;
         let environment = Environment::parse(&block)?;
         let (peer, began, started) = (transport.peer(), transport.now(), transport.wall());
         let rules = Rules { line_limit: environment.line_limit(), permissions: Arc::default() };

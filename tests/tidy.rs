@@ -191,7 +191,7 @@ fn literals_are_found() {
 
 /// The folders of the library, the lowest layer first.
 const LAYERS: [&[&str]; 10] = [
-    &["clock", "stack"],
+    &["clock", "stack", "sync"],
     &["agi", "pbx"],
     &["command"],
     &["transport"],

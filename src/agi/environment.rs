@@ -102,7 +102,7 @@ impl BlockScanner {
 pub struct ProtocolError {
     /// The text, shortened.
     pub text: String,
-    /// The text that was expected; empty if `text` says why nothing was received.
+    /// The text that was expected.
     pub expected: &'static str,
 }
 
@@ -119,9 +119,6 @@ impl ProtocolError {
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.expected.is_empty() {
-            return write!(f, "not AGI: {}", self.text);
-        }
         write!(f, "not AGI: got {:?}, expected {}", self.text, self.expected)
     }
 }

@@ -45,7 +45,7 @@ impl std::error::Error for LineError {}
 ///
 /// ```
 /// let mut line = b"VERBOSE ".to_vec();
-/// agi_rhai::agi::quote(r#"say "hi""#, &mut line).unwrap();
+/// agi_rhai::internals::quote(r#"say "hi""#, &mut line).unwrap();
 /// assert_eq!(line, br#"VERBOSE "say \"hi\"""#);
 /// ```
 pub fn quote(text: &str, line: &mut Vec<u8>) -> Result<(), LineError> {
@@ -66,7 +66,7 @@ pub fn quote(text: &str, line: &mut Vec<u8>) -> Result<(), LineError> {
 /// quotes; a quote, also in the middle of a word, starts or ends a part in which blanks don't split.
 ///
 /// ```
-/// assert_eq!(agi_rhai::agi::split(br#"a"b c"d "" e\ f"#), [&b"ab cd"[..], b"", b"e f"]);
+/// assert_eq!(agi_rhai::internals::split(br#"a"b c"d "" e\ f"#), [&b"ab cd"[..], b"", b"e f"]);
 /// ```
 #[must_use]
 pub fn split(line: &[u8]) -> Vec<Vec<u8>> {

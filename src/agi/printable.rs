@@ -24,8 +24,8 @@ pub fn is_hidden(c: char) -> bool {
 /// become `\n`, `\u{1b}` and so on. All untrusted text that is shown goes through here.
 ///
 /// ```
-/// assert_eq!(agi_rhai::agi::printable("Zoë 電話"), "Zoë 電話");
-/// assert_eq!(agi_rhai::agi::printable("a\x1b]0;b\u{9b}\n\u{202e}"), r"a\u{1b}]0;b\u{9b}\n\u{202e}");
+/// assert_eq!(agi_rhai::internals::printable("Zoë 電話"), "Zoë 電話");
+/// assert_eq!(agi_rhai::internals::printable("a\x1b]0;b\u{9b}\n\u{202e}"), r"a\u{1b}]0;b\u{9b}\n\u{202e}");
 /// ```
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {

@@ -1,12 +1,12 @@
 //! Live calls: what each of them is doing, and its dialogue for those who follow it.
 
 use super::coroutine;
-use super::lock::lock;
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
 use crate::script::LibraryScript;
 use crate::session::{Observer, Sent};
+use crate::sync::lock;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

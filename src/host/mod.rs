@@ -11,7 +11,6 @@ pub mod fastagi;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod live;
-mod lock;
 pub mod metrics;
 #[cfg(target_os = "linux")]
 mod reactor;

@@ -3,12 +3,12 @@
 //! A process with one call writes each line as it happens. A server writes from a thread of its own, a few times a
 //! second, so that no call waits for a disk: a crash loses what happened since the last time.
 
-use super::lock::lock;
 use super::seed::random_seed;
 use crate::clock;
 use crate::command::Permissions;
 use crate::script::{Fault, Script};
 use crate::session::Session;
+use crate::sync::lock;
 use crate::transport::recording::{Ended, FORMAT, Header, RecordedFault};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -13,7 +13,7 @@ use super::play::Play;
 use super::prompter::{Prompter, ScriptError, ScriptResult};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
-use crate::script::lock;
+use crate::sync::lock;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The limits of a script, and how its use of memory, stack and processor is measured.
 
 use rustix::time::{ClockId, clock_gettime};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left to the
@@ -67,9 +66,4 @@ pub(crate) fn processor_time() -> i64 {
 pub(crate) fn address_in_stack() -> usize {
     let here = 0_u8;
     (&raw const here).addr()
-}
-
-/// Locks a mutex, even one that is poisoned: no panic leaves a value behind it half changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -36,7 +36,7 @@ pub(crate) use convert::{dynamic, value};
 pub(crate) use fault::{MAX_MESSAGE, Source, render};
 pub(crate) use import::{Disk, Files, ImportFolders, Loader, MAX_IMPORT_DEPTH, without_shebang};
 pub(crate) use language::WordsPackage;
-pub(crate) use limits::{lock, processor_time};
+pub(crate) use limits::processor_time;
 pub(crate) use names::{CALL_VARIABLES, distance, nearest};
 pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};
 pub(crate) use shown::{MAX_SHOWN, literal, quoted, short, shown};

@@ -1,7 +1,8 @@
 //! How much a running script has used, held against its limits.
 
-use super::limits::{Limits, MAX_STACK, Memory, address_in_stack, lock, processor_time};
+use super::limits::{Limits, MAX_STACK, Memory, address_in_stack, processor_time};
 use crate::clock::Stopwatch;
+use crate::sync::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;

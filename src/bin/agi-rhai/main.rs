@@ -137,7 +137,8 @@ fn run_call(
         .load(&path, options.scripts.as_deref())
         .map_err(|error| files::with_searched_folders(script.as_ref(), &folders, error));
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
-    let session = session.map_err(|error| anyhow!("{error} (to play it without Asterisk: agi-rhai phone {script})"))?;
+    let session =
+        session.map_err(|error| anyhow!("{error:#} (to play it without Asterisk: agi-rhai phone {script})"))?;
     if let Some(audio) = audio
         && session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0")
     {

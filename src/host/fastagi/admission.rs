@@ -1,7 +1,7 @@
 //! Who may call, and how many calls there may be at a time.
 
-use crate::host::lock::lock;
 use crate::host::metrics::Refused;
+use crate::sync::lock;
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -2,7 +2,7 @@
 
 use crate::clock::Time;
 use crate::host::coroutine::TaskId;
-use crate::host::lock::lock;
+use crate::sync::lock;
 use std::sync::Mutex;
 use std::time::Duration;
 

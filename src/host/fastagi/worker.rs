@@ -3,8 +3,8 @@
 use super::admission::Permit;
 use crate::clock::Time;
 use crate::host::coroutine::{Returned, TaskId};
-use crate::host::lock::lock;
 use crate::host::reactor::Reactor;
+use crate::sync::lock;
 use rustix::event::{EventfdFlags, eventfd};
 use std::fs::File;
 use std::io::{self, Read, Write};

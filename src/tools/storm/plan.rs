@@ -5,7 +5,7 @@ use super::job::{Job, PlayedCall};
 use super::noise::ScriptWords;
 use super::runner::Storm;
 use super::scene::Scene;
-use crate::script::lock;
+use crate::sync::lock;
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
