@@ -1,7 +1,7 @@
 //! Moments and durations: the only file that reads a clock.
 //!
-//! Time belongs to the peer: a real line has real time ([`Stopwatch`]), a simulated one that of its caller. All waiting
-//! goes through the transport, so nothing else in the crate reads a clock or sleeps.
+//! Time belongs to the peer: a real line has real time ([`Stopwatch`]), a simulated one that of its caller. All
+//! waiting goes through the transport, so nothing else in this crate reads a clock or sleeps.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Time(Duration);
 
 impl Time {
-    /// A moment that never comes: a wait until then ends only with an event.
+    /// A moment that never comes. A wait until then ends only with an event.
     pub const NEVER: Self = Self(Duration::MAX);
 
     /// Returns the moment this many seconds after the Unix epoch.
@@ -51,7 +51,7 @@ impl fmt::Debug for Time {
     }
 }
 
-/// Real time that never jumps: the wall clock at the start, continued by the monotonic clock, so that setting the wall
+/// Real time that never jumps: the wall clock at the start, continued by the monotonic clock. So setting the wall
 /// clock doesn't move deadlines. [`wall`] reads the wall clock itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
@@ -73,7 +73,7 @@ impl Stopwatch {
         self.started.elapsed()
     }
 
-    /// Returns the current time by this stopwatch, which never jumps.
+    /// Returns the current time of this stopwatch, which never jumps.
     #[must_use]
     pub fn now(&self) -> Time {
         Time(self.wall + self.started.elapsed())
@@ -94,7 +94,7 @@ pub fn wall() -> Time {
 #[cfg(test)]
 pub(crate) static SET_FORWARD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
-/// Puts the thread to sleep. Only for lines that cannot be polled; everything else waits for its peer.
+/// Puts the thread to sleep. This is only for lines that can't be polled; everything else waits for its peer.
 #[expect(clippy::disallowed_methods, reason = "the only place that sleeps")]
 pub fn sleep(length: Duration) {
     std::thread::sleep(length);

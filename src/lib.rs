@@ -1,8 +1,10 @@
-//! An embeddable scripting host for the Asterisk Gateway Interface (AGI): phone games and voice menus as small
+//! An embeddable scripting host for the Asterisk Gateway Interface (AGI): phone games and voice menus, written as small
 //! [Rhai](https://rhai.rs) scripts.
 //!
-//! Asterisk hands a call to a program. The program sends one-line commands, such as to play a sound or to read keys,
-//! and reads one reply to each. Here that program is a script whose functions have the names of Asterisk's commands:
+//! When a call reaches `AGI()` in its dialplan, Asterisk hands it to a program. The program sends commands of one line
+//! each, for instance to play a sound or to read keys, and reads one reply to each. With this crate, that program is a
+//! script. Its functions have the names of Asterisk's commands, and the host takes care of hangups, quoting, missing
+//! sound files, limits and the log.
 //!
 //! ```
 //! use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -18,7 +20,7 @@
 //!     fn on_hangup() { verbose("gone"); }
 //! "#)?;
 //!
-//! // With a real Asterisk this would be a `Stream`. Here the caller is simulated, and the clock is virtual.
+//! // With a real Asterisk, this would be a `Stream`. Here the caller is simulated, and the clock is virtual.
 //! let caller: Plan = "presses 12 after 2s".parse()?;
 //! let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
 //! let transcript = simulator.transcript();
@@ -29,26 +31,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Main types
+//! # Where to start
 //!
-//! | name | purpose |
+//! | to | use |
 //! |---|---|
-//! | [`Host`] | runs scripts on sessions; has the language, the limits and the operator's settings |
-//! | [`Script`] | a script, compiled with everything it imports; any number of calls share it |
-//! | [`Library`](script::Library) | a folder of scripts that may be edited while calls run |
-//! | [`Session`] | one channel's conversation with Asterisk; [`Session::invoke`] sends a command |
-//! | [`Outcome`], [`Status`] | how a call ended |
-//! | [`Fault`] | an error in a script, with its place and a hint |
-//! | [`Transport`](transport::Transport) | the connection to the other end, and its clock |
-//! | [`Stream`](transport::Stream) | AGI over any `Read` and `Write`; [`stdio`](host::stdio::stdio) as Asterisk starts it |
-//! | [`Simulator`](transport::Simulator), [`Channel`](pbx::Channel), [`Plan`](pbx::Plan) | a simulated Asterisk and its caller |
-//! | [`COMMANDS`](command::COMMANDS) | every AGI command, each declared once |
-//! | [`Language`](script::Language), [`Call`](script::Call) | for functions of your own: see `examples/embed.rs` |
-//! | [`Limits`](script::Limits) | the limits of a script |
+//! | run a script on a call | a [`Host`], which compiles a [`Script`] and runs it on a [`Session`]; the [`Outcome`] has a [`Status`] and, if the script failed, a [`Fault`] |
+//! | talk to Asterisk | a [`Stream`](transport::Stream) over any `Read` and `Write`, or [`stdio`](host::stdio::stdio) if Asterisk starts your program |
+//! | serve many calls | a FastAGI [`Server`](host::fastagi::Server) on a [`Library`](script::Library), a folder of scripts that may be edited while calls run |
+//! | do without Asterisk | a [`Simulator`](transport::Simulator) with a [`Channel`](pbx::Channel), whose caller follows a [`Plan`](pbx::Plan) |
+//! | give scripts functions of your own | [`Language::add`](script::Language::add) and [`Call`](script::Call); `examples/embed.rs` is a whole program |
+//! | give scripts commands of your own | a [`Command`](command::Command), as each of [`COMMANDS`](command::COMMANDS) is |
+//! | limit what scripts may do | [`Limits`](script::Limits), [`Host::allow`] and [`Host::deny`] |
+//! | connect over something else | implement [`Wire`](transport::Wire) or [`Transport`](transport::Transport) |
+//! | check, test and stress scripts | a [`Checker`](tools::check::Checker), a [`TestRunner`](tools::testing::TestRunner), a [`Storm`](tools::storm::Storm) |
+//!
+//! The folder `docs` of the repository has pages on writing scripts, on testing them, on embedding the host and on
+//! operating it.
+//!
+//! # The log
+//!
+//! The library logs through [`tracing`](https://docs.rs/tracing), and never writes to standard output or standard error.
+//! What callers enter is masked in the log unless [`Host::log_digits`] says otherwise.
 //!
 //! # Features
 //!
-//! `cli`, which is on by default, builds the program `agi-rhai`. The library doesn't need it.
+//! `cli`, which is enabled by default, builds the program `agi-rhai`. The library doesn't need it.
 #![warn(missing_docs)]
 
 pub mod agi;
@@ -68,7 +75,7 @@ pub use host::{Host, Outcome, Status};
 pub use script::{Fault, Script};
 pub use session::Session;
 
-/// Parts that only the program `agi-rhai` uses. They may change with every version, and aren't documented.
+/// Parts that only the program `agi-rhai` uses. They may change in any version, and aren't documented.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::agi::environment::{MAX_BLOCK, NAMES};
@@ -89,7 +96,7 @@ pub mod internals {
     pub use crate::tools::testing::vocabulary::VOCABULARY;
     pub use crate::transport::recorded::Recorded;
 
-    /// What scripts may have Asterisk run.
+    /// The permissions of scripts.
     pub mod permissions {
         pub use crate::command::permissions::*;
     }
@@ -101,7 +108,7 @@ pub mod internals {
     pub mod recording {
         pub use crate::transport::recording::*;
     }
-    /// Recordings that are played again.
+    /// Recordings that are replayed.
     pub mod replay {
         pub use crate::transport::replay::*;
     }

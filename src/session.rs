@@ -1,4 +1,4 @@
-//! One channel in conversation with Asterisk: all lines go through here.
+//! One channel's conversation with Asterisk. All lines go through here.
 
 use crate::agi::{Environment, ProtocolError, Reply, text};
 use crate::clock::Time;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
 
-/// How long Asterisk may take beyond the time of the command itself.
+/// How much longer than the command itself Asterisk may take to reply.
 const REPLY_MARGIN: Duration = Duration::from_secs(30);
 
-/// The channel's language, as a variable.
+/// The channel variable with the channel's language.
 const LANGUAGE: &str = "CHANNEL(language)";
 
 /// How long an interrupted command may take to reply.
@@ -34,7 +34,7 @@ pub enum Over {
     Stopped,
     /// The script ended itself.
     Ended,
-    /// The line to Asterisk broke, or what came was not AGI.
+    /// The line to Asterisk broke, or what arrived wasn't AGI.
     Lost(String),
 }
 
@@ -73,7 +73,7 @@ impl std::error::Error for BeginError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(error),
-            // The message says it all.
+            // The message says everything already.
             Self::Protocol(_) => None,
         }
     }
@@ -85,7 +85,7 @@ impl From<ProtocolError> for BeginError {
     }
 }
 
-/// Why a command gave no value.
+/// Why a command returned no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -112,7 +112,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The last command of a session: its position in the script and its value.
+/// The last command of a session: its place in the script, and its value.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Last {
@@ -126,16 +126,17 @@ pub struct Last {
     pub result: Option<Value>,
 }
 
-/// Observes what goes over the line of a session, for a list of live calls, metrics and listeners.
+/// Observes what goes over the line of a session: for a list of live calls, for metrics, for listeners.
 pub trait Observer: Send + Sync {
-    /// A command was sent, from this line of this script.
+    /// Called when a command is sent, from this line of this script.
     fn sent(&self, command: &'static Command, line: &Sent<'_>, script: &str, place: usize, at: Time);
 
-    /// Its reply came; `shown` is the reply without what the caller entered and what may be made of a secret.
+    /// Called when its reply arrives. `shown` is the reply without what the caller entered, and without anything that
+    /// may have been made from a secret.
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
 }
 
-/// A line to Asterisk. Once the caller has entered a secret, only its verb is shown.
+/// A line to Asterisk. Once the caller has entered a secret, it shows only its verb.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Sent<'a> {
@@ -146,7 +147,7 @@ pub struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    /// Returns the line as it was sent, for whoever made the call.
+    /// Returns the whole line as it was sent. It is for the person who made the call, and isn't to be logged.
     #[must_use]
     pub const fn line(&self) -> &'a [u8] {
         self.line
@@ -169,7 +170,7 @@ impl fmt::Display for Sent<'_> {
     }
 }
 
-/// What is known about the caller's keys.
+/// The state of the caller's keys, as far as it is known.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Keys {
@@ -177,7 +178,7 @@ struct Keys {
     shown: bool,
     /// Whether it hides them for the moment.
     secret: bool,
-    /// Whether the caller has entered a secret: whatever the script says from then on may be made of it.
+    /// Whether the caller has entered a secret: anything the script says from then on may have been made from it.
     known: bool,
     /// Whether the last question timed out.
     timed_out: bool,
@@ -189,8 +190,8 @@ impl Keys {
     }
 }
 
-/// What is known about the channel's language.
-enum Language {
+/// The channel's language, as far as it is known.
+enum ChannelLanguage {
     /// It is the one in the environment.
     FromEnvironment,
     /// It is this.
@@ -199,22 +200,42 @@ enum Language {
     Unknown,
 }
 
-/// One channel in conversation with Asterisk.
+/// One channel's conversation with Asterisk.
+///
+/// It sends the commands of one call, one after the other, and keeps track of what must be known between them:
+/// whether the call has ended, which language the channel has, whether the caller has entered a secret. A
+/// [`Host`](crate::Host) runs scripts on sessions; code in Rust may use one directly:
+///
+/// ```
+/// use agi_rhai::Session;
+/// use agi_rhai::command::{ANSWER, Value, WAIT_FOR_DIGIT};
+/// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
+/// use agi_rhai::transport::Simulator;
+///
+/// let caller: Plan = "presses 7 after 1s".parse().unwrap();
+/// let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(caller)));
+/// let mut session = Session::begin(Box::new(simulator)).unwrap();
+/// assert_eq!(session.environment().get("agi_callerid").unwrap(), "100");
+///
+/// session.invoke(&ANSWER, &[]).unwrap();
+/// let key = session.invoke(&WAIT_FOR_DIGIT, &[Value::Int(5000)]).unwrap();
+/// assert_eq!(key, Value::from("7"));
+/// ```
 pub struct Session {
     environment: Environment,
     transport: Box<dyn Transport>,
     peer: Peer,
     began: Time,
-    /// The wall clock at that time.
+    /// The wall clock when the session began.
     started: Time,
     over: Option<Over>,
     closed: bool,
     aftermath: bool,
-    /// The host itself sends the lines.
+    /// Whether the host itself sends the lines.
     by_host: bool,
     commands: u64,
     missing: u64,
-    /// The missing sound files in the log, and when they were logged.
+    /// The missing sound files that were logged, and when.
     warned: Vec<(String, Time)>,
     last: Last,
     rules: Rules,
@@ -223,7 +244,7 @@ pub struct Session {
     /// The buffer of the last line.
     line: Vec<u8>,
     keys: Keys,
-    language: Language,
+    language: ChannelLanguage,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -238,7 +259,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Reads the environment.
+    /// Begins a session by reading the environment.
     ///
     /// # Errors
     /// The other end can't be read, or sends something that isn't an environment.
@@ -266,22 +287,22 @@ impl Session {
             table: Table::new(),
             line: Vec::new(),
             keys: Keys::default(),
-            language: Language::FromEnvironment,
+            language: ChannelLanguage::FromEnvironment,
             observer: None,
         })
     }
 
-    /// Sets what its script may have Asterisk run; by default, what all scripts may.
+    /// Sets what the script may make Asterisk run; by default, what all scripts may.
     pub fn permit(&mut self, permissions: Arc<Permissions>) {
         self.rules.permissions = permissions;
     }
 
-    /// Sets the commands of its script, by which a recording knows what is private; by default, Asterisk's.
+    /// Sets the commands of the script, by which a recording knows which data is private; by default, Asterisk's.
     pub fn set_table(&mut self, table: &Table) {
         self.table.clone_from(table);
     }
 
-    /// Returns what scripts may have Asterisk run.
+    /// Returns what the script may make Asterisk run.
     pub(crate) fn permissions(&self) -> &Permissions {
         &self.rules.permissions
     }
@@ -291,7 +312,7 @@ impl Session {
         self.observer = Some(observer);
     }
 
-    /// Sets whether the log shows what the caller enters, which it masks by default.
+    /// Sets whether the log shows what the caller enters; by default, it is masked.
     pub fn log_digits(&mut self, shown: bool) {
         self.keys.shown = shown;
     }
@@ -308,51 +329,51 @@ impl Session {
         Self { transport: Box::new(recorded), ..self }
     }
 
-    /// Sets whether keys are masked even if [`log_digits`](Self::log_digits) shows them.
+    /// Sets whether keys are secret: then they are masked even if [`log_digits`](Self::log_digits) shows them.
     pub fn keep_secret(&mut self, secret: bool) {
         self.keys.secret = secret;
-        self.transport.keep(Note::Secret(secret));
+        self.transport.note(Note::Secret(secret));
     }
 
-    /// Whether the caller has entered a [secret](Self::keep_secret). From then on the log and observers get only the
-    /// verbs of commands, since whatever a script says may be made of the secret.
+    /// Whether the caller has entered a [secret](Self::keep_secret). From then on, the log and observers see only the
+    /// verbs of commands, since anything a script says may have been made from the secret.
     #[must_use]
     pub fn knows_a_secret(&self) -> bool {
         self.keys.known
     }
 
-    /// Whether the last command that asked the caller for digits timed out, instead of ending by `#` or with enough
+    /// Whether the last command that asked the caller for digits timed out, instead of ending with `#` or with enough
     /// digits.
     #[must_use]
     pub fn timed_out(&self) -> bool {
         self.keys.timed_out
     }
 
-    /// Returns what Asterisk said at the start.
+    /// Returns what Asterisk said at the start of the session.
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    /// Returns the time, for measuring durations: it never jumps.
+    /// Returns the peer's time, for measuring durations: it never jumps.
     #[must_use]
     pub fn now(&self) -> Time {
         self.transport.now()
     }
 
-    /// Returns the same for the script.
+    /// Returns the same on behalf of the script.
     pub fn script_now(&mut self) -> Time {
         self.transport.script_now()
     }
 
-    /// Returns the wall clock for the script. Somebody may set it during the call.
+    /// Returns the peer's wall clock on behalf of the script. Somebody may set that clock during the call.
     pub fn script_wall(&mut self) -> Time {
         self.transport.script_wall()
     }
 
-    /// Records something that belongs to the call besides its dialogue, if the call is recorded.
-    pub fn keep(&mut self, note: Note<'_>) {
-        self.transport.keep(note);
+    /// Records a note that belongs to the call but not to its dialogue, if the call is recorded.
+    pub fn note(&mut self, note: Note<'_>) {
+        self.transport.note(note);
     }
 
     /// Returns the time at which the session began.
@@ -361,13 +382,13 @@ impl Session {
         self.began
     }
 
-    /// Returns the wall clock at the time the session began.
+    /// Returns the time of the wall clock when the session began.
     #[must_use]
     pub fn started(&self) -> Time {
         self.started
     }
 
-    /// Returns why it takes no more commands; `None` while it does.
+    /// Returns why the session takes no more commands; `None` while it does.
     #[must_use]
     pub fn over(&self) -> Option<&Over> {
         self.over.as_ref()
@@ -391,16 +412,16 @@ impl Session {
         &self.last
     }
 
-    /// Sets the position of the next command in the script.
-    pub fn stands_at(&mut self, script: &str, line: usize) {
+    /// Sets the place of the next command in the script.
+    pub fn set_place(&mut self, script: &str, line: usize) {
         if self.last.script != script {
             script.clone_into(&mut self.last.script);
         }
         self.last.line = line;
     }
 
-    /// Returns the channel's language, as sound files have it: `en`, `de_AT`. It costs a command only after an
-    /// application of the dialplan has run, which may have changed it.
+    /// Returns the channel's language, as the names of sound files have it: `en`, `de_AT`. This costs a command only
+    /// after a dialplan application has run, since that may have changed the language.
     ///
     /// # Errors
     /// The session is over.
@@ -410,36 +431,36 @@ impl Session {
         }
         let language = self.invoke(&GET_VARIABLE, &[Value::from(LANGUAGE)])?;
         let language = if let Value::Text(language) = language { language } else { String::new() };
-        self.language = Language::Is(language.clone());
+        self.language = ChannelLanguage::Is(language.clone());
         Ok(language)
     }
 
     fn known_language(&self) -> Option<Cow<'_, str>> {
         match &self.language {
-            Language::FromEnvironment => self.environment.get("agi_language"),
-            Language::Is(language) => Some(language.into()),
-            Language::Unknown => None,
+            ChannelLanguage::FromEnvironment => self.environment.get("agi_language"),
+            ChannelLanguage::Is(language) => Some(language.into()),
+            ChannelLanguage::Unknown => None,
         }
     }
 
     /// Keeps track of the channel's language.
     fn follow_language(&mut self, command: &'static Command, args: &[Value]) {
         self.language = match (command.access, args) {
-            (Access::Anything, _) => Language::Unknown,
+            (Access::Anything, _) => ChannelLanguage::Unknown,
             (Access::SetsVariable, [Value::Text(name), value, ..]) if name.eq_ignore_ascii_case(LANGUAGE) => {
                 match value {
-                    Value::Text(language) => Language::Is(language.clone()),
-                    _ => Language::Unknown,
+                    Value::Text(language) => ChannelLanguage::Is(language.clone()),
+                    _ => ChannelLanguage::Unknown,
                 }
             }
             _ => return,
         };
     }
 
-    /// Carries out one command.
+    /// Sends a command, waits for the reply, and returns its value.
     ///
     /// # Errors
-    /// The session is over, or Asterisk did not carry the command out.
+    /// The session is over, or Asterisk didn't carry out the command.
     pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
         if let Some(over) = &self.over
             && (!self.aftermath || self.closed)
@@ -483,7 +504,7 @@ impl Session {
         self.read(command, args, &reply)
     }
 
-    /// Lets time pass; the end of the call ends the pause at once.
+    /// Lets time pass. The end of the call ends the pause at once.
     ///
     /// # Errors
     /// The session is over.
@@ -511,13 +532,13 @@ impl Session {
         self.over.get_or_insert(Over::Ended).clone()
     }
 
-    /// Begins the time after the script, in which what Asterisk still allows may be sent.
+    /// Begins the time after the script, when the host may send what Asterisk still allows.
     pub fn begin_aftermath(&mut self) {
         self.aftermath = true;
     }
 
-    /// Sets a channel variable for the dialplan, after the script.
-    pub fn tell(&mut self, name: &str, value: &str) {
+    /// Reports a channel variable to the dialplan, after the script.
+    pub fn report_variable(&mut self, name: &str, value: &str) {
         self.say(&SET_VARIABLE, &[Value::from(name), Value::from(value)]);
     }
 
@@ -546,7 +567,7 @@ impl Session {
 
     fn lost(&mut self, why: impl fmt::Display) -> Over {
         self.closed = true;
-        // That the line breaks after the hangup is expected.
+        // After the hangup, the line is expected to break.
         self.over.get_or_insert_with(|| Over::Lost(why.to_string())).clone()
     }
 
@@ -601,7 +622,7 @@ impl Session {
         let mut interrupted = false;
         loop {
             match self.transport.receive(until) {
-                // The line is in step again; the value of the command is lost.
+                // The line is in step again, but the command's value is lost.
                 Ok(Heard::Reply(_)) if interrupted => return Err(Error::Over(self.stopped())),
                 Ok(Heard::Reply(reply)) => {
                     self.keys.known |= self.keys.secret && holds_something(command, &reply);
@@ -618,7 +639,7 @@ impl Session {
                     if let After::Fence(result) = command.after
                         && reply.result() == result
                     {
-                        // Asterisk sends a stray reply after it, which the transport skips on the way to this one.
+                        // Asterisk sends a stray reply after it. The transport skips that on the way to this one.
                         self.exchange(&NOOP, NOOP.verb.as_bytes(), &[])?;
                     }
                     return Ok(reply);
@@ -627,7 +648,7 @@ impl Session {
                     debug!(target: "agi_rhai::dialogue", "< HANGUP");
                     self.hung_up();
                 }
-                // The call is already ending.
+                // The call is ending already.
                 Ok(Heard::Stop) if interrupted || self.aftermath => {}
                 Ok(Heard::Stop) => {
                     self.stopped();
@@ -650,8 +671,8 @@ impl Session {
         }
     }
 
-    /// Handles a line that broke while writing. Asterisk closes its end when it leaves AGI; with AGIEXITONHANGUP, at
-    /// the hangup.
+    /// Handles a line that broke on writing. Asterisk closes its end when it leaves AGI; with AGIEXITONHANGUP, at the
+    /// hangup.
     fn broke(&mut self, error: &std::io::Error) -> Over {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             self.closed = true;
@@ -660,7 +681,7 @@ impl Session {
         self.lost(error)
     }
 
-    /// Asks Asterisk whether the channel is up, after a -1 that may be a hangup: the notice may come only later.
+    /// Asks Asterisk whether the channel is up, after a -1 that may mean a hangup: the notice may come only later.
     fn is_alive(&mut self) -> bool {
         if self.over.is_some() || self.closed {
             return false;
@@ -700,7 +721,7 @@ impl Session {
         self.keys.timed_out = reply.value() == Some("timeout");
         let value = command.function.returns.read(reply);
         if reply.result() == "-1" && !self.aftermath && self.is_alive() && command.on_minus_one != OnMinusOne::Value {
-            let message = "Asterisk answered -1: it failed, or there is no such thing";
+            let message = "Asterisk answered -1: it failed, or what it names doesn't exist";
             return Err(refused(RefusalKind::Failed, message).into());
         }
         match value {
@@ -738,7 +759,7 @@ impl Session {
             Some((_, at)) => *at = now,
             None => self.warned.push((file.to_owned(), now)),
         }
-        // The name may be made of what the caller entered. The line of the script identifies the file.
+        // The name may have been made from what the caller entered. The line of the script identifies the file.
         let file = if self.keys.known { "•••" } else { file };
         warn!(
             command = command.verb,
@@ -758,13 +779,13 @@ impl Session {
     }
 }
 
-/// Whether a reply holds something the caller entered.
+/// Whether a reply holds something that the caller entered.
 fn holds_something(command: &Command, reply: &Reply) -> bool {
     !is_none(command, reply) || reply.value().is_some_and(|value| value != "timeout")
 }
 
-/// Whether a reply's result says that nothing was entered. A key has no code of 0; as digits, that is what the caller
-/// entered.
+/// Whether a reply's result means that nothing was entered. No key has the code 0; but as digits, a 0 is what the
+/// caller entered.
 fn is_none(command: &Command, reply: &Reply) -> bool {
     match (command.hears, reply.result()) {
         (Hears::Unstated, _) => false,
@@ -779,9 +800,9 @@ const MASK: &str = "•••";
 struct Shown<'a> {
     command: &'static Command,
     reply: &'a Reply,
-    /// What the caller enters is shown.
+    /// Whether to show what the caller enters.
     digits: bool,
-    /// The caller has entered something secret.
+    /// Whether the caller has entered a secret.
     masked: bool,
 }
 
@@ -790,7 +811,7 @@ impl fmt::Display for Shown<'_> {
         let (reply, result) = (self.reply, self.reply.result());
         let mask = |text: &str| "•".repeat(text.chars().count());
         if self.masked {
-            // Keys are the caller's; anything else may be something the script said before.
+            // Keys come from the caller; anything else may be something that the script said before.
             let value = if reply.value().is_some() { format!(" ({MASK})") } else { String::new() };
             let is_keys = matches!(self.command.hears, Hears::Key | Hears::Digits { .. });
             return match reply.code {

@@ -1,5 +1,5 @@
-//! Large stacks for scripts. The nesting of scripts is limited in calls, operators and memory, and these stacks are
-//! larger than all of it needs.
+//! Large stacks for scripts. Scripts are limited in how deeply they nest calls, operators and memory, and these
+//! stacks are larger than all of that needs.
 
 #![expect(unsafe_code, reason = "madvise needs it")]
 
@@ -37,13 +37,13 @@ pub fn new() -> io::Result<DefaultStack> {
     Ok(stack)
 }
 
-/// Records that scripts on this thread have a large stack: the thread was created with a stack of [`SIZE`], or they run
-/// as coroutines.
+/// Notes that scripts on this thread have a large stack: either the thread was created with a stack of [`SIZE`], or
+/// they run as coroutines.
 pub fn mark_large() {
     IS_LARGE.set(true);
 }
 
-/// Runs the work on a large stack, whatever thread this is.
+/// Runs `work` on a large stack, whichever thread this is.
 pub fn maybe_grow<R>(work: impl FnOnce() -> R) -> R {
     if IS_LARGE.get() {
         return work();
@@ -59,7 +59,7 @@ pub fn maybe_grow<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Records the end of the large stack, also if the work panics.
+/// Notes the end of the large stack, even if `work` panics.
 struct LeaveGuard;
 
 impl Drop for LeaveGuard {

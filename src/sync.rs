@@ -1,4 +1,4 @@
-//! Locks that a panic doesn't poison: what they guard is whole whenever somebody else may see it.
+//! Locks that a panic doesn't poison: what they guard is consistent whenever others may see it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

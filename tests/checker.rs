@@ -48,7 +48,7 @@ const SHOWN: &[(&str, &str)] = &[
     (
         "exec(\"Queue\", \"sales\");",
         "1:6 not-allowed: exec: `application` may not run Queue here: it runs other code of the dialplan, or records into a \
-         file; whoever runs agi-rhai allows it by --allow-exec Queue",
+         file; the operator can allow it with --allow-exec Queue",
     ),
     ("print(x);", "1:7 undefined-variable: unknown variable `x`"),
     ("menu::play();", "1:1 undefined-import: `menu` is not an import"),
@@ -263,10 +263,10 @@ fn denied_applications_are_reported_as_at_run_time() {
     check(
         "dial(\"PJSIP/1\", 20, \"gM(x)\");",
         "1:21 not-allowed: dial: `options` may not run Dial with the option M here: it begins other code of the dialplan, \
-         records, or is not known; whoever runs agi-rhai allows it by --allow-exec Dial",
+         records, or is not known; the operator can allow it with --allow-exec Dial",
     );
-    let shell = "`arguments` may not use the function SHELL here: it runs programs on Asterisk's machine; whoever runs \
-                 agi-rhai allows it by --allow-exec SHELL";
+    let shell = "`arguments` may not use the function SHELL here: it runs programs on Asterisk's machine; the operator \
+                 can allow it with --allow-exec SHELL";
     check("exec(\"NoOp\", \"${SHELL(id)}\");", &format!("1:14 not-allowed: exec: {shell}"));
     check("exec(\"NoOp\", 1, \"${SHELL(id)}\");", &format!("1:17 not-allowed: exec: {shell}"));
     let mut checker = Checker::new(&Language::new());

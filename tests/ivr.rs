@@ -521,11 +521,11 @@ fn wrong_arguments_are_errors_and_nothing_is_sent() {
         ),
         (
             "menu(\"beep\", #{ \"1\": 1 }, #{ min: 2 })",
-            "options: menu: `options` has no `min`: `menu` knows by itself which keys are an answer",
+            "options: menu: `options` has no `min`: `menu` itself knows which keys are an answer",
         ),
         (
             "confirm(\"beep\", #{ valid: |k| true })",
-            "options: confirm: `options` has no `valid`: `confirm` knows by itself which keys are an answer",
+            "options: confirm: `options` has no `valid`: `confirm` itself knows which keys are an answer",
         ),
         ("ask(\"beep\", 5)", "options: ask: `options` must be a map such as #{ tries: 2 }, not integer"),
         ("ask(\"beep\", #{ tries: 0 })", "tries: ask: `tries` must be a whole number from 1 to 1000, not 0"),
@@ -603,8 +603,8 @@ impl Caller for HangsUpAt {
         self.plan.now()
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        let act = self.plan.wait(until.min(self.at), hears);
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        let act = self.plan.wait(until.min(self.at), hearing);
         if act.is_none() && !self.done && self.plan.now() >= self.at {
             self.done = true;
             return Some(Act::HangUp);

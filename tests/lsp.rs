@@ -410,7 +410,7 @@ fn hover_explains_the_word() {
         "```rhai\nget_data(file, ",
         "Sends `GET DATA`.",
         "* `ms` (integer, may be left out): Milliseconds to wait from the end of the prompt",
-        "* Gives the digits entered, as text; `\"\"` if none.",
+        "* Returns the digits entered, as text; `\"\"` if none.",
         "the question is asked without it",
         "// the caller presses",
     ] {

@@ -236,7 +236,7 @@ fn a_log_file_is_private_and_a_blocked_log_delays_nothing() {
     assert_eq!((mode(&ours), mode(&servers)), (0o640, 0o640));
     // A pipe without a reader.
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    let said = format!("cannot log to {}: nobody reads from this pipe; logging to stderr", shown(&pipe));
+    let said = format!("cannot log to {}: no process reads from this pipe; logging to stderr", shown(&pipe));
     Process::call(&mut agi_rhai(["--log", &shown(&pipe), &script])).end().code(0).says(&said).says("hello");
     let server = Server::start(&folder, &["--log", &shown(&pipe)]);
     server.wait_for_log(&said);

@@ -249,13 +249,13 @@ fn the_reference_and_editors_have_it() {
     let page = reference::page(language.commands(), &[], &[]);
     let expected = "## ask_riddle\n\n`ask_riddle(file, level = 1)` sends `ASK RIDDLE`. Plays a riddle and reads the \
                     number that solves it.\n\n* `file` (text): Sound file with the riddle.\n* `level` (integer): How hard \
-                    it is.\n* Gives the digits entered, as text; `\"\"` if none.\n* A missing sound file is logged; the \
+                    it is.\n* Returns the digits entered, as text; `\"\"` if none.\n* A missing sound file is logged; the \
                     call goes on without it.\n* Does not work after the hangup.\n";
     assert!(page.contains(expected), "{page}");
     let function = language.function("ask_riddle").unwrap();
     let command = language.commands().of(function).unwrap();
     assert_eq!((command.verb, command.subject), ("ASK RIDDLE", "Riddles"));
-    assert_eq!(language.like("ask_ridle"), Some("ask_riddle"));
+    assert_eq!(language.similar("ask_ridle"), Some("ask_riddle"));
 }
 
 #[test]

@@ -56,7 +56,7 @@ Parameters
     offset                  (integer from 0, may be left out) Sample to start
                             from.
 
-Gives
+Returns
     the key pressed, as text; `""` if none.
     A missing sound file is logged; the call goes on without it.
     Does not work after the hangup.

@@ -276,7 +276,7 @@ impl agi_rhai::pbx::Caller for Calculating {
                 _ => {}
             }
         }
-        if hears.asked
+        if hears.listening
             && let Some(key) = self.3.pop_front()
         {
             return Some(Act::Key(Digit::new(key).unwrap()));

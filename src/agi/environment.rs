@@ -4,7 +4,7 @@ use super::text::text;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The limit for the size of an opening block, in bytes; a real one has about one thousand.
+/// The largest opening block that is accepted, in bytes. A real one has about one thousand.
 pub const MAX_BLOCK: usize = 256 * 1024;
 
 /// The names that Asterisk 22 sends and their meanings, without the arguments `agi_arg_1` and so on.
@@ -35,9 +35,9 @@ pub const NAMES: &[(&str, &str)] = &[
 
 /// The environment of a call: the `agi_*` lines with which Asterisk opened the session, exactly as sent.
 ///
-/// Asterisk neither escapes nor filters values, so line breaks in a value forge lines. Therefore a line without the
-/// `agi_` prefix is taken as the rest of the value before it, and if a name is sent twice, the first value counts.
-/// Never trust the environment for authorisation.
+/// Asterisk neither escapes nor filters values, so a line break in a value can forge a line. Therefore a line without
+/// the `agi_` prefix continues the value before it, and if a name is sent twice, the first value counts. Never trust
+/// the environment for authorisation.
 ///
 /// ```
 /// use agi_rhai::agi::Environment;
@@ -90,8 +90,8 @@ impl BlockScanner {
         None
     }
 
-    /// Returns the end of the block if no more of it arrives: other PBXs, and people who write one by hand, don't send
-    /// `agi_threadid`.
+    /// Returns the end of the block in case no more of it arrives: other PBXs don't send `agi_threadid`, and neither
+    /// do people who write a block by hand.
     pub fn likely_end(&self) -> Option<usize> {
         self.likely
     }
@@ -129,7 +129,7 @@ impl Environment {
     /// Parses an opening block, with or without the empty line at its end.
     ///
     /// # Errors
-    /// The block is neither a single empty line, nor begins with an `agi_` line.
+    /// The block is neither a single empty line, nor does it begin with an `agi_` line.
     pub fn parse(block: &[u8]) -> Result<Self, ProtocolError> {
         if block == b"\n" {
             return Ok(Self { block: Box::default() });
@@ -163,7 +163,7 @@ impl Environment {
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let name = name.as_bytes();
         let mut rest: &[u8] = &self.block;
-        // The lines before it need not be parsed.
+        // The lines before the one in question need not be parsed.
         while !rest.is_empty() {
             if rest.starts_with(name) && name_of(rest) == Some(name) {
                 return items(rest).next().map(|(_, value)| text(value));
@@ -173,7 +173,7 @@ impl Environment {
         None
     }
 
-    /// Returns all names and values in the order sent, each name once.
+    /// Returns all names and values in the order they were sent, each name once.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let mut seen: Vec<&[u8]> = Vec::new();
         items(&self.block).filter_map(move |(name, value)| {
@@ -191,8 +191,7 @@ impl Environment {
         (1..).map_while(|n| self.get(&format!("agi_arg_{n}")).map(Cow::into_owned)).collect()
     }
 
-    /// Returns the longest line this Asterisk accepts, in bytes: the lower limit unless its version is known to have
-    /// the higher one.
+    /// Returns the longest line this Asterisk accepts, in bytes: 2046, unless its version is known to accept 8190.
     #[must_use]
     pub fn line_limit(&self) -> usize {
         use super::line::{LONG_LINE, SAFE_LINE};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The limit for the words of a line. Asterisk checks for 127, but not for quoted words, and would write past its
+/// The maximum number of words in a line. Asterisk checks for 127, but not for quoted words, and would write past its
 /// array.
 pub const MAX_WORDS: usize = 126;
 
@@ -12,7 +12,7 @@ pub const SAFE_LINE: usize = 2046;
 /// The longest line since Asterisk 20.16, 21.11, 22.6 and 23, in bytes without the line feed.
 pub const LONG_LINE: usize = 8190;
 
-/// The reason why a text cannot be put on a command line.
+/// Why a text cannot be put on a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineError {
     /// It contains a line feed, which would end the command and begin another.

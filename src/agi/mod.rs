@@ -1,5 +1,7 @@
 //! The Asterisk Gateway Interface as text, without I/O, channels or scripts.
 //!
+//! An [`Environment`] is what Asterisk sends first, and a [`Reply`] is what it answers to each command.
+//!
 //! The grammar comes from `res/res_agi.c` of Asterisk 22 (`parse_args`, `setup_env`, `ast_agi_send`), as of 22.10.
 
 pub(crate) mod environment;

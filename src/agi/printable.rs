@@ -1,9 +1,9 @@
-//! Escaping of untrusted text before it is shown.
+//! Escapes untrusted text before it is shown.
 
 use std::borrow::Cow;
 
-/// Whether a terminal or an editor would act on this character instead of showing it: control characters, and those
-/// that change the direction of writing, break lines or are invisible.
+/// Whether a terminal or an editor would act on this character instead of showing it. This holds for control
+/// characters, and for those that change the direction of writing, break lines or are invisible.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -20,7 +20,7 @@ pub fn is_hidden(c: char) -> bool {
         )
 }
 
-/// Escapes untrusted text, such as a caller's name or a value of a script, for a terminal or a log: hidden characters
+/// Escapes untrusted text, such as a caller's name or a script's value, for a terminal or a log. Hidden characters
 /// become `\n`, `\u{1b}` and so on. All untrusted text that is shown goes through here.
 ///
 /// ```
@@ -32,7 +32,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 
-/// Escapes text of several lines whose line breaks and tabs are trusted.
+/// Escapes text of several lines. Its line breaks and tabs are trusted, and stay.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| !matches!(c, '\n' | '\t') && is_hidden(c))

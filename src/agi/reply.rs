@@ -5,12 +5,12 @@ use super::text::text;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The limit for the size of a reply, in bytes. Asterisk has no limit of its own.
+/// The largest reply that is accepted, in bytes. Asterisk has no limit of its own.
 pub const MAX_REPLY: usize = 1024 * 1024;
 
 const USAGE_END: &[u8] = b"520 End of proper usage.";
 
-/// The reply of Asterisk to one command. The result stays text, since `0012` and `*12` are results too.
+/// Asterisk's reply to one command. The result stays text, since `0012` and `*12` are results too.
 ///
 /// ```
 /// use agi_rhai::agi::Reply;
@@ -145,7 +145,7 @@ pub enum Frame {
 #[derive(Debug, Default)]
 pub struct Framer {
     bytes: Vec<u8>,
-    // No byte is searched twice, since the cost of a large reply would be quadratic otherwise.
+    // No byte is searched twice: otherwise the cost of a large reply would be quadratic.
     /// No line ends before this.
     no_line: usize,
     /// No multi-line value ends before this.
@@ -171,7 +171,7 @@ impl Framer {
         !self.bytes.is_empty()
     }
 
-    /// Expects replies before their commands from now on: a multi-line value ends before the next reply.
+    /// Expects replies before their commands from now on: then a multi-line value ends before the next reply.
     pub fn expect_canned_replies(&mut self) {
         (self.is_canned, self.no_line, self.no_value) = (true, 0, 0);
         if !self.bytes.is_empty() && !self.bytes.ends_with(b"\n") {

@@ -87,7 +87,7 @@ pub static DATABASE_PUT: Command = Command {
 pub static DATABASE_DEL: Command = Command {
     function: Function {
         name: "database_del",
-        summary: "Deletes an entry of AstDB; one that is not there is no error.",
+        summary: "Deletes an entry of AstDB; a missing one isn't an error.",
         params: &[
             Param::required("family", Kind::Name, "Family of the key.").a_name(),
             Param::required("key", Kind::Name, "The key."),
@@ -121,7 +121,7 @@ pub static DATABASE_DEL: Command = Command {
 pub static DATABASE_DELTREE: Command = Command {
     function: Function {
         name: "database_deltree",
-        summary: "Deletes a family of AstDB or the part of it below a key; tells whether there was anything to delete.",
+        summary: "Deletes a family of AstDB or the part of it below a key; returns whether there was anything to delete.",
         params: &[
             Param::required("family", Kind::Name, "Family of the key.").a_name(),
             Param::optional("tree", Kind::Name, "Key below which to delete; the whole family if left out."),

@@ -1,4 +1,4 @@
-//! What a row of the table states: the columns of a [`Command`].
+//! The columns of the table of commands: everything that is known of a [`Command`] in advance.
 
 use super::hears::Hears;
 use super::param::{Kind, Need, Param};
@@ -10,25 +10,25 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A function a script can call, as the reference and the checker know it.
+/// A function that scripts can call, as the reference and the checker know it.
 #[derive(Debug)]
 pub struct Function {
     /// The name in scripts.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// Its description, in one sentence.
     pub summary: &'static str,
-    /// What it takes, in order.
+    /// The parameters, in order.
     pub params: &'static [Param],
-    /// What the script gets.
+    /// The value that it returns.
     pub returns: Returns,
     /// How it is used; the tests run each example.
     pub examples: &'static [Example],
 }
 
-/// One AGI command, declared.
+/// One AGI command, declared in one place.
 ///
-/// A row may leave columns out by ending in `..Command::UNSTATED`: what it doesn't state, it doesn't promise, and its
-/// replies are masked in logs and recordings.
+/// A row may leave out columns by ending in `..Command::UNSTATED`. It promises nothing about them, and logs and
+/// recordings mask the replies.
 ///
 /// ```
 /// use agi_rhai::agi::Reply;
@@ -56,57 +56,57 @@ pub struct Command {
     pub function: Function,
     /// The words of the command as Asterisk lists them, such as `STREAM FILE`.
     pub verb: &'static str,
-    /// The heading it is listed under.
+    /// The heading under which the reference lists it.
     pub subject: &'static str,
-    /// The version of Asterisk that brought it.
+    /// The version of Asterisk that introduced it.
     pub since: Since,
-    /// How many words Asterisk takes after the verb; it answers any other number with 520.
+    /// The number of words that Asterisk takes after the verb; it answers any other number with 520.
     pub words: RangeInclusive<usize>,
-    /// What the result -1 means once a hangup is ruled out.
+    /// The meaning of the result -1, once a hangup has been ruled out.
     pub on_minus_one: OnMinusOne,
-    /// Whether Asterisk allows it after the hangup.
+    /// Whether Asterisk still allows it after the hangup.
     pub dead: bool,
-    /// What the caller hears.
+    /// The sound that the caller hears.
     pub plays: Plays,
-    /// What it hears from the caller.
+    /// The input that it takes from the caller.
     pub hears: Hears,
     /// How long Asterisk may take to answer.
     pub waits: Waits,
-    /// What has to happen once it has been answered.
+    /// The consequences for the session, once it has been answered.
     pub after: After,
-    /// What it reads or changes.
+    /// The variables and database entries that it reads or changes.
     pub access: Access,
     /// Whether Asterisk says `100 Trying` before it carries the command out successfully.
     pub interim: bool,
-    /// Returns the answer of the simulated Asterisk to the words after the verb; `None` is a 520.
+    /// Returns the simulated Asterisk's reply to the words after the verb; `None` stands for a 520.
     pub simulate: fn(&mut Channel, &[&str]) -> Option<Reply>,
 }
 
-/// The version of Asterisk that brought a command, and those that brought later parameters. Source: the commands listed
-/// in `res/res_agi.c` and `apps/app_stack.c` at the end of each branch from 1.0 to 23.
+/// The version of Asterisk that introduced a command, and the versions that introduced later parameters. Source: the
+/// commands listed in `res/res_agi.c` and `apps/app_stack.c` at the end of each branch from 1.0 to 23.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
-    /// The version that brought the command.
+    /// The version that introduced the command.
     pub version: &'static str,
-    /// The numbers of parameters that came later, from 0, and the major version that brought each.
+    /// The indices of parameters that came later, from 0, and the major version that introduced each.
     pub params: &'static [(usize, u32)],
 }
 
 impl Since {
-    /// A command that came with all its parameters in this version.
+    /// Returns a command's version, if all its parameters came with it.
     #[must_use]
     pub const fn version(version: &'static str) -> Self {
         Self { version, params: &[] }
     }
 
-    /// Returns the major version that brought the command.
+    /// Returns the major version that introduced the command.
     #[must_use]
     pub fn major(&self) -> u32 {
         self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
     }
 }
 
-/// What the result -1 means once a hangup is ruled out.
+/// The meaning of the result -1, once a hangup has been ruled out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnMinusOne {
@@ -118,7 +118,7 @@ pub enum OnMinusOne {
     MissingSound(MissingSound),
 }
 
-/// How a call goes on without a sound file.
+/// How a call goes on if a sound file is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingSound {
@@ -128,15 +128,15 @@ pub enum MissingSound {
     AskWith(&'static str),
 }
 
-/// What the caller hears during a command.
+/// The sound that the caller hears during a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Plays {
-    /// Nothing, or nothing that is known beforehand.
+    /// Nothing, or nothing that is known in advance.
     Nothing,
-    /// The sound file in the argument of this number, from 0; nothing if that is empty.
+    /// The sound file named by the argument at this index, from 0; nothing if that is empty.
     Sound(usize),
-    /// The first argument, spoken. The simulator calls that by this word: `digits 12`.
+    /// The first argument, spoken. The simulator calls this by the given word: `digits 12`.
     Spoken(&'static str),
 }
 
@@ -146,46 +146,46 @@ pub enum Plays {
 pub enum Waits {
     /// It answers at once.
     Short,
-    /// As many milliseconds as the argument of this number says, from 0; for ever if that is negative.
+    /// As many milliseconds as the argument at this index says, from 0; forever if it is negative.
     Millis(usize),
-    /// As long as a sound file lasts, and then some milliseconds more.
+    /// As long as a sound file lasts, and some milliseconds more.
     AfterSound {
-        /// The number of the argument that says how many, from 0.
+        /// The index of the argument that says how many, from 0.
         millis: usize,
-        /// How many there are if it is left out.
+        /// How many, if the argument is left out.
         left_out: u32,
-        /// How many there are if it is 0.
+        /// How many, if the argument is 0.
         zero: u32,
     },
-    /// As long as it takes: a prompt, an application, a caller.
+    /// Any time: a prompt, an application or a caller decides.
     Unbounded,
 }
 
-/// What a command reads or changes, for whoever keeps some of it in mind.
+/// The variables and database entries that a command reads or changes, for code that keeps a copy of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// Nothing that can be read as a variable, a function or an entry of the database.
+    /// Nothing that could be read as a variable, a function or an entry of the database.
     Nothing,
-    /// It reads the variable or function its first argument names.
+    /// Reads the variable or function that its first argument names.
     ReadsVariable,
-    /// It reads the variables and functions in its first argument, an expression.
+    /// Reads the variables and functions in its first argument, an expression.
     ReadsExpression,
-    /// It sets the variable or function its first argument names, to its second.
+    /// Sets the variable or function that its first argument names to its second argument.
     SetsVariable,
-    /// It reads the database's entry with the family and key in its first two arguments.
+    /// Reads the entry of the database whose family and key are its first two arguments.
     ReadsEntry,
-    /// It sets that entry to its third argument.
+    /// Sets that entry to its third argument.
     SetsEntry,
-    /// It deletes that entry.
+    /// Deletes that entry.
     DeletesEntry,
-    /// It deletes several entries of the database.
+    /// Deletes several entries of the database.
     DeletesEntries,
     /// Anything: the dialplan runs.
     Anything,
 }
 
-/// What has to happen once a command has been answered.
+/// The consequences of a command for its session, once it has been answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum After {
@@ -193,55 +193,55 @@ pub enum After {
     Nothing,
     /// With this result, Asterisk sends a stray reply after the true one.
     Fence(&'static str),
-    /// Called without arguments, it has hung up the call.
+    /// Called without arguments, it hangs up the call.
     HangsUp,
     /// The script ends; the dialplan goes on.
     Ends,
 }
 
-/// How a command is used: the tests run it against a scripted peer and against the simulator.
+/// An example of a command. The tests run it against a scripted peer and against the simulator.
 #[derive(Debug)]
 pub struct Example {
-    /// What the caller does, in the words of [`Plan`](crate::pbx::Plan).
+    /// The behaviour of the caller, in the language of [`Plan`](crate::pbx::Plan).
     pub caller: &'static str,
     /// The script.
     pub script: &'static str,
-    /// The lines it sends.
+    /// The lines that it sends.
     pub sends: &'static str,
-    /// The lines Asterisk answers.
+    /// The lines that Asterisk answers.
     pub reply: &'static str,
-    /// The script's value, as Rhai writes it; or the error's kind and message.
+    /// The script's value as Rhai writes it, or the kind and message of the error.
     pub value: &'static str,
 }
 
-/// The keys that end what is played.
+/// The keys that interrupt a sound.
 pub(super) const ESCAPE_DIGITS: Param =
     Param::defaulted("escape_digits", Kind::Keys, "", "Keys that end it early; none if left out.").public();
 
-/// How many arguments a script can pass to a function that takes any number of them.
+/// The maximum number of arguments a script can pass to a function that takes any number of them.
 pub const MAX_ARGUMENTS: usize = 9;
 
 impl Function {
-    /// Returns how many arguments it takes at least.
+    /// Returns the minimum number of arguments.
     #[must_use]
     pub fn min_arguments(&self) -> usize {
         self.params.iter().filter(|param| param.need == Need::Required).count()
     }
 
-    /// Returns how many arguments it takes at most; `None` if it takes any number.
+    /// Returns the maximum number of arguments; `None` if there is no limit.
     #[must_use]
     pub fn max_arguments(&self) -> Option<usize> {
         let repeats = self.params.last().is_some_and(|param| param.kind.repeats());
         (!repeats).then_some(self.params.len())
     }
 
-    /// Returns how many arguments a script can call it with.
+    /// Returns the numbers of arguments with which a script can call it.
     #[must_use]
     pub fn arities(&self) -> RangeInclusive<usize> {
         self.min_arguments()..=self.max_arguments().unwrap_or(MAX_ARGUMENTS)
     }
 
-    /// Returns how many arguments it takes, in words: `1 to 3 arguments`.
+    /// Returns the number of arguments in words: `1 to 3 arguments`.
     #[must_use]
     pub fn arity(&self) -> String {
         let min = self.min_arguments();
@@ -252,7 +252,7 @@ impl Function {
         }
     }
 
-    /// Returns how it is called: `stream_file(file, escape_digits = "", offset?)`.
+    /// Returns how to call it: `stream_file(file, escape_digits = "", offset?)`.
     #[must_use]
     pub fn signature(&self) -> String {
         let params: Vec<String> = self
@@ -270,7 +270,7 @@ impl Function {
     }
 }
 
-/// Returns a number of things in words: `no arguments`, `1 argument`, `2 arguments`.
+/// Returns a number with its noun: `no arguments`, `1 argument`, `2 arguments`.
 pub(crate) fn plural(count: usize, word: &str) -> String {
     match count {
         0 => format!("no {word}s"),
@@ -280,14 +280,14 @@ pub(crate) fn plural(count: usize, word: &str) -> String {
 }
 
 impl Command {
-    /// A row that states nothing, to fill up rows with. Nothing is assumed that could do harm: the reply is private,
+    /// A row that states nothing, from which others can take columns. It assumes the worst: the reply is private,
     /// anything may have changed, and the answer may take any time.
     pub const UNSTATED: Self = Self {
         function: Function {
             name: "",
             summary: "",
             params: &[],
-            returns: Returns::Own { doc: "nothing", gives: super::value::Type::Unknown },
+            returns: Returns::Own { doc: "nothing", value_type: super::value::Type::Unknown },
             examples: &[],
         },
         verb: "",
@@ -312,7 +312,7 @@ impl Command {
         args.get(param).map(AsRef::as_ref).filter(|file| !file.is_empty())
     }
 
-    /// Returns how long it listens after what it plays, with these arguments; `None` for as long as it takes.
+    /// Returns how long it listens after the sound it plays, given these arguments; `None` if there is no limit.
     #[must_use]
     pub fn listens(&self, args: &[impl AsRef<str>]) -> Option<Duration> {
         let given = |param: usize| args.get(param).and_then(|ms| ms.as_ref().parse().ok());

@@ -15,7 +15,7 @@ const SUBJECT: &str = "The dialplan";
 pub static EXEC: Command = Command {
     function: Function {
         name: "exec",
-        summary: "Runs a dialplan application and gives its value; what the arguments hold is not escaped.",
+        summary: "Runs a dialplan application and returns its value; its arguments are not escaped.",
         params: &[
             Param::required(
                 "application",
@@ -31,7 +31,7 @@ pub static EXEC: Command = Command {
         ],
         returns: Returns::Shape {
             doc: "the application's value, an integer; -1 is one too",
-            gives: Type::Number,
+            value_type: Type::Number,
             read: application,
         },
         examples: &[
@@ -79,7 +79,7 @@ fn application(reply: &Reply) -> Result<Value, ReadError> {
             "Asterisk has no such application; is its module loaded?".to_owned(),
         )),
         Ok(value) => Ok(Value::Int(value)),
-        Err(_) => Err(ReadError::odd(reply)),
+        Err(_) => Err(ReadError::unexpected(reply)),
     }
 }
 
@@ -96,7 +96,7 @@ pub static GOSUB: Command = Command {
         ],
         returns: Returns::Shape {
             doc: "nothing; the subroutine's value is in the variable `GOSUB_RETVAL`",
-            gives: Type::Unit,
+            value_type: Type::Unit,
             read: subroutine,
         },
         examples: &[Example {

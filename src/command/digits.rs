@@ -60,7 +60,7 @@ pub static GET_DATA: Command = Command {
     waits: Waits::AfterSound { millis: 1, left_out: 6000, zero: 6000 },
     access: Access::Nothing,
     simulate: |channel, words| {
-        // A text that is no number counts as left out.
+        // A text that isn't a number counts as left out.
         let ms = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or(0);
         let max = words.get(2).and_then(|max| max.parse().ok()).unwrap_or(1024);
         Some(match channel.get_data(words[0], ms, max) {
@@ -129,8 +129,8 @@ pub static GET_OPTION: Command = Command {
 pub static WAIT_FOR_DIGIT: Command = Command {
     function: Function {
         name: "wait_for_digit",
-        summary: "Waits for one key, whichever.",
-        params: &[Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever.").public()],
+        summary: "Waits for any key.",
+        params: &[Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 waits forever.").public()],
         returns: Returns::Key,
         examples: &[
             Example {

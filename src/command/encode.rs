@@ -1,4 +1,4 @@
-//! Arguments: a script's values to the words of a command line.
+//! Encodes arguments: from a script's values to the words of a command line.
 
 use super::declaration::{Command, plural};
 use super::param::{INT, Kind, Need, Param};
@@ -31,16 +31,16 @@ impl Param {
     }
 }
 
-/// What a session may send.
+/// The rules of a session for what may be sent.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The longest line Asterisk takes, in bytes.
+    /// The longest line that Asterisk accepts, in bytes.
     pub line_limit: usize,
-    /// What scripts may have Asterisk run.
+    /// The permissions of its script.
     pub permissions: Arc<Permissions>,
 }
 
-/// A command and its arguments, put on the wire.
+/// A command and its arguments, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encoded {
     /// The line to send, without a line feed.
@@ -53,12 +53,12 @@ impl Command {
     /// Returns the command line for these arguments.
     ///
     /// # Errors
-    /// Asterisk can't carry or take an argument, which the error names.
+    /// An argument is one that Asterisk can't carry or accept; the error names it.
     pub fn encode(&self, args: &[Value], rules: &Rules) -> Result<Encoded, Refusal> {
         self.encode_in(Vec::new(), args, rules)
     }
 
-    /// Does the same in a buffer that was used before.
+    /// Does the same, but reuses a buffer.
     pub(crate) fn encode_in(&self, mut line: Vec<u8>, args: &[Value], rules: &Rules) -> Result<Encoded, Refusal> {
         let params = self.function.params;
         let (min, max) = (self.function.min_arguments(), self.function.max_arguments());
@@ -113,7 +113,7 @@ impl Command {
                         };
                         let given = text(value).map_err(refused)?;
                         if let Some(problem) = rules.permissions.refuses(kind, &given, &rest) {
-                            // If the name alone passes, its arguments are at fault.
+                            // If the name passes without its arguments, the arguments are at fault.
                             let by_itself = rules.permissions.refuses(kind, &given, "");
                             let at_fault =
                                 if by_itself.is_some() { param } else { params.get(number + 1).unwrap_or(param) };
@@ -162,7 +162,7 @@ fn text(value: &Value) -> Result<String, String> {
     }
 }
 
-/// Texts as one argument of several parts.
+/// Joins texts to one argument of several parts.
 fn joined(values: &[Value]) -> Result<String, String> {
     let texts: Result<Vec<String>, String> = values.iter().map(text).collect();
     Ok(texts?.join(","))
@@ -176,9 +176,9 @@ fn digits(text: &str) -> Result<(), String> {
 }
 
 fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {
-    // The common cases first, without a copy.
+    // The common cases come first, without a copy.
     let text = match (kind, value) {
-        (Kind::Integer(least, most), value) => {
+        (Kind::Integer(min, max), value) => {
             let given = match value {
                 Value::Int(given) => Some(*given),
                 Value::Text(text) => text.trim().parse().ok(),
@@ -188,11 +188,11 @@ fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {
                 Value::Text(text) => format!("must be an integer, not the text {text:?}"),
                 other => format!("must be an integer, not {}", other.type_name()),
             })?;
-            if !(least..=most).contains(&given) {
-                return Err(match (least, most) {
-                    (_, most) if most >= INT.1 && given > most => format!("must be at most {most}, not {given}"),
-                    (least, most) if most >= INT.1 => format!("must be at least {least}, not {given}"),
-                    (least, most) => format!("must be from {least} to {most}, not {given}"),
+            if !(min..=max).contains(&given) {
+                return Err(match (min, max) {
+                    (_, max) if max >= INT.1 && given > max => format!("must be at most {max}, not {given}"),
+                    (min, max) if max >= INT.1 => format!("must be at least {min}, not {given}"),
+                    (min, max) => format!("must be from {min} to {max}, not {given}"),
                 });
             }
             number(line, given);
@@ -251,7 +251,7 @@ fn one_text(kind: Kind, text: &str, line: &mut Vec<u8>) -> Result<(), String> {
     push(line, text).map_err(|e| e.to_string())
 }
 
-/// `#{ offset, beep, silence }` as RECORD FILE has them: `[offset] [BEEP] [s=SECONDS]`.
+/// Encodes `#{ offset, beep, silence }` as RECORD FILE expects it: `[offset] [BEEP] [s=SECONDS]`.
 fn record_options(value: &Value, line: &mut Vec<u8>) -> Result<usize, String> {
     let Value::Map(options) = value else {
         return Err(format!("must be a map such as #{{ beep: true, silence: 3 }}, not {}", value.type_name()));

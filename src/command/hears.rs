@@ -1,40 +1,40 @@
-//! Where a reply holds what the caller entered: what logs mask and recordings replace.
+//! Where a reply holds what the caller entered: logs mask it, and recordings replace it.
 
 use crate::agi::Reply;
 use std::ops::Range;
 
-/// What a command hears from the caller, and so where its reply holds something private.
+/// The input that a command takes from the caller, which determines where its reply holds something private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hears {
-    /// It isn't stated: all of the reply may be the caller's, and is masked.
+    /// It isn't stated: all of the reply may come from the caller, and is masked.
     Unstated,
     /// Nothing.
     Nothing,
-    /// A key, by its code in the result; 0 if there was none.
+    /// A key, whose code is the result; 0 stands for none.
     Key,
-    /// Digits, in the result: they end with `#`, with a silence, or with the last of as many as the argument of this
-    /// number says, from 0.
+    /// Digits, which are the result. They end with `#`, with a pause, or with the last of as many digits as an
+    /// argument says.
     Digits {
-        /// The number of the argument.
+        /// The index of that argument, from 0.
         max: usize,
     },
-    /// The voice, which is recorded, and the key that ended it, by its code in the result.
+    /// The caller's voice, which is recorded, and the key that ended it, whose code is the result.
     Voice,
-    /// A character of a text, by its code in the result.
+    /// A character of a text, whose code is the result.
     Character,
     /// A text, in parentheses.
     Text,
-    /// Speech that is recognised: its texts in quotes; or a key, by the name `digit`.
+    /// Recognised speech, whose texts are in quotes; or a key, after the name `digit`.
     Speech,
 }
 
 /// A part of a reply's text that the caller entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it is, in bytes.
+    /// Its place in the text, in bytes.
     pub at: Range<usize>,
-    /// The part is the code of a character, in decimal digits.
+    /// Whether the part is the code of a character, in decimal digits.
     pub is_code: bool,
 }
 
@@ -46,7 +46,7 @@ impl Entry {
         Self { at, is_code: false }
     }
 
-    /// Whether it is the result of the reply.
+    /// Whether it is the reply's result.
     #[must_use]
     pub const fn is_result(&self) -> bool {
         self.at.start == RESULT
@@ -70,7 +70,7 @@ impl Hears {
                 vec![Entry::text(start..reply.text.len())]
             }
             Self::Key | Self::Character if has_code => code(),
-            // The number before `(timeout)` is a leftover of the wait.
+            // The number before `(timeout)` is left over from the wait.
             Self::Voice if has_code && reply.word() != Some("timeout") => code(),
             Self::Digits { .. } if !matches!(result, "" | "-1") => vec![Entry::text(at)],
             Self::Text => value(reply).into_iter().collect(),
@@ -80,7 +80,7 @@ impl Hears {
     }
 }
 
-/// Returns the value in parentheses, as something the caller entered.
+/// Returns the value in parentheses as something that the caller entered.
 #[must_use]
 pub fn value(reply: &Reply) -> Option<Entry> {
     let value = reply.value()?;
@@ -88,14 +88,14 @@ pub fn value(reply: &Reply) -> Option<Entry> {
     Some(Entry::text(start..start + value.len()))
 }
 
-/// What comes before a digit in a reply of speech recognition.
+/// The text that precedes a digit in the reply of speech recognition.
 const DIGIT: &str = " digit=";
 
 /// Returns the texts in quotes, and the digit.
 fn speech(text: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();
-    // One that does not end goes on to the end of the reply.
+    // A quote without an end continues to the end of the reply.
     for pair in quotes.chunks(2) {
         entries.push(Entry::text(pair[0] + 1..pair.get(1).copied().unwrap_or(text.len())));
     }

@@ -1,4 +1,4 @@
-//! Commands about the line itself: answer, hangup, state, caller id.
+//! Commands about the line itself: answer, hang up, its state, the caller ID.
 
 use super::declaration::{Access, After, Command, Example, Function, OnMinusOne, Since, Waits};
 use super::hears::Hears;
@@ -46,7 +46,7 @@ pub static HANGUP: Command = Command {
                 script: r#"hangup("PJSIP/nobody-1")"#,
                 sends: "HANGUP \"PJSIP/nobody-1\"\nCHANNEL STATUS",
                 reply: "200 result=-1\n200 result=4",
-                value: "failed: hangup: Asterisk answered -1: it failed, or there is no such thing",
+                value: "failed: hangup: Asterisk answered -1: it failed, or what it names doesn't exist",
             },
         ],
     },
@@ -68,7 +68,7 @@ pub static HANGUP: Command = Command {
 pub static CHANNEL_STATUS: Command = Command {
     function: Function {
         name: "channel_status",
-        summary: "Tells the state of this channel or of another one.",
+        summary: "Returns the state of this channel or of another one.",
         params: &[Param::optional("channel", Kind::Name, "Name of another channel; this one if left out.").a_name()],
         returns: Returns::Word(&[
             "down",
@@ -120,9 +120,12 @@ pub static SET_AUTOHANGUP: Command = Command {
     function: Function {
         name: "set_autohangup",
         summary: "Hangs the call up after a time, whatever happens until then.",
-        params: &[
-            Param::required("seconds", Kind::Seconds, "Seconds from now, whole or fraction; 0 takes it back.").public()
-        ],
+        params: &[Param::required(
+            "seconds",
+            Kind::Seconds,
+            "Seconds from now, which may have a fraction; 0 cancels it.",
+        )
+        .public()],
         returns: Returns::Nothing("0"),
         examples: &[Example {
             caller: "",
@@ -152,7 +155,7 @@ pub static SET_AUTOHANGUP: Command = Command {
 pub static SET_CALLERID: Command = Command {
     function: Function {
         name: "set_callerid",
-        summary: "Sets the caller id shown to whom this call is connected to.",
+        summary: "Sets the caller ID, which is shown to the party that this call is connected to.",
         params: &[Param::required(
             "callerid",
             Kind::Text,
@@ -230,7 +233,7 @@ pub static SET_MUSIC: Command = Command {
 pub static TDD_MODE: Command = Command {
     function: Function {
         name: "tdd_mode",
-        summary: "Switches a telecommunications device for the deaf on or off; tells whether the channel could.",
+        summary: "Switches a telecommunications device for the deaf on or off; returns whether the channel could.",
         params: &[Param::required("mode", Kind::Word(&["on", "off", "mate", "tdd"]), "`on`, `off`, `mate` or `tdd`.")
             .public()],
         returns: Returns::Flag { yes: "1" },

@@ -1,4 +1,4 @@
-//! Words for Asterisk's own console.
+//! Commands that write to Asterisk's console.
 
 use super::declaration::{Access, Command, Example, Function, OnMinusOne, Since, Waits};
 use super::hears::Hears;

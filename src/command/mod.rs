@@ -1,9 +1,14 @@
 //! The AGI commands, each declared once.
 //!
-//! A [`Command`] states all there is to know of one AGI command: what a script passes and gets, what goes over the
-//! wire, what a -1 means, what of it is private, how the simulator answers. Everything else is a loop over the
-//! [`Table`]: the functions of a script, the simulator, recordings, the checker, the reference page, the tests of the
-//! examples. Source: `res/res_agi.c` and `apps/app_stack.c` of Asterisk 22.10.
+//! A [`Command`] states all there is to know about one AGI command: what a script passes to it and gets from it, what
+//! goes over the wire, what a -1 means, what part of it is private, and how the simulator answers. Everything else
+//! loops over the [`Table`]: the functions of scripts, the simulator, recordings, the checker, the reference page,
+//! the tests of the examples.
+//!
+//! [`COMMANDS`] lists Asterisk's own commands, each of which is a static of this module, such as [`GET_DATA`]. An
+//! embedder adds others with [`Language::add_command`](crate::script::Language::add_command).
+//!
+//! Source: `res/res_agi.c` and `apps/app_stack.c` of Asterisk 22.10.
 
 mod database;
 mod declaration;

@@ -1,13 +1,13 @@
-//! What scripts may have Asterisk run: its applications, dialplan functions and variables.
+//! Permissions: the applications, dialplan functions and variables that scripts may make Asterisk run.
 //!
-//! A name is allowed if it is known to run no program, to touch no file of Asterisk's machine except sounds and
-//! recordings (as AGI's own commands do), and to run no other code of the dialplan. Anything else needs the operator's
-//! permission. Text that Asterisk parses before it runs it is parsed here as in `main/pbx_variables.c` and `main/app.c`
-//! of Asterisk 22; a name that only Asterisk can work out is refused.
+//! A name is allowed if it is known to run no program, to touch no file on Asterisk's machine except sounds and
+//! recordings (as AGI's own commands do), and to run no other code of the dialplan. Anything else needs the
+//! operator's permission. Text that Asterisk parses before it runs it is parsed here as in `main/pbx_variables.c` and
+//! `main/app.c` of Asterisk 22; a name that only Asterisk can work out is refused.
 
 use super::param::Kind;
 
-/// The thing a name stands for.
+/// The kind of thing that a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
     /// An application of the dialplan.
@@ -20,26 +20,26 @@ pub enum NameKind {
 
 use NameKind::{Application, Function, Variable};
 
-/// What an allowed name may be used for.
+/// The permitted uses of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Allowance {
     /// Anything, whatever its arguments are.
     AnyArguments,
-    /// Its first argument is the name of a variable or function, which it sets.
+    /// Its first argument names a variable or function, which it sets.
     SetsFirst,
     /// It sets the name before the `=`.
     SetsPair,
-    /// When it is set, its argument names what is set.
+    /// Setting it sets the variable or function that its argument names.
     SetsArgument,
-    /// Only with harmless options.
+    /// It may have only harmless options.
     DialOptions,
-    /// When it is set, only these items.
+    /// When it is set, only these items may be.
     Items(&'static str),
 }
 
 use Allowance::{AnyArguments, DialOptions, Items, SetsArgument, SetsFirst, SetsPair};
 
-/// The names that all scripts are allowed, and why they do no harm.
+/// The names that all scripts may use, and why they do no harm.
 const ALLOWED: &[(NameKind, Allowance, &str, &str)] = &[
     (
         Application,
@@ -97,7 +97,7 @@ const ALLOWED: &[(NameKind, Allowance, &str, &str)] = &[
     (
         Function,
         AnyArguments,
-        "tells of the call, or says how it goes on",
+        "describes the call, or says how it goes on",
         "CALLERID CONNECTEDLINE REDIRECTING CDR CDR_PROP EXCEPTION GROUP GROUP_COUNT GROUP_LIST GROUP_MATCH_COUNT \
          HANGUPCAUSE HANGUPCAUSE_KEYS TIMEOUT POLARITY MEETME_INFO",
     ),
@@ -108,13 +108,13 @@ const ALLOWED: &[(NameKind, Allowance, &str, &str)] = &[
              pickupgroup namedcallgroup namedpickupgroup txgain rxgain max_forwards tenantid transfercapability \
              secure_bridge_signaling secure_bridge_media",
         ),
-        "tells of the call; its hangup handlers and places of the dialplan cannot be set",
+        "describes the call; its hangup handlers and places of the dialplan cannot be set",
         "CHANNEL",
     ),
     (
         Function,
         AnyArguments,
-        "tells what else goes on",
+        "reports what else goes on",
         "AGENT BLACKLIST CHANNELS CHANNEL_EXISTS CONFBRIDGE_CHANNELS CONFBRIDGE_INFO DEVICE_STATE DIALPLAN_EXISTS \
          EXTENSION_STATE HINT IFMODULE PARK_GET_CHANNEL PJSIP_AOR PJSIP_CONTACT PJSIP_DIAL_CONTACTS PJSIP_ENDPOINT \
          PRESENCE_STATE QUEUE_EXISTS QUEUE_GET_CHANNEL QUEUE_MEMBER QUEUE_MEMBER_COUNT QUEUE_MEMBER_LIST \
@@ -154,11 +154,11 @@ const ALLOWED: &[(NameKind, Allowance, &str, &str)] = &[
     ),
 ];
 
-/// The functions built into `$[...]`.
+/// The functions that are built into `$[...]`.
 const ARITHMETIC: &str =
     "ACOS ASIN ATAN ATAN2 CEIL COS EXP EXP2 EXP10 FLOOR LOG LOG2 LOG10 POW REMAINDER RINT ROUND SIN SQRT TAN TRUNC";
 
-/// The names known to need the operator's permission, and why.
+/// The names that are known to need the operator's permission, and why.
 const REFUSED: &[(NameKind, &str, &str)] = &[
     (
         Application,
@@ -253,23 +253,24 @@ const REFUSED: &[(NameKind, &str, &str)] = &[
 /// The options of Dial that run no other code of the dialplan and record nothing.
 const DIAL_OPTIONS: &str = "aAcCdDEfghHiIjkKLmnNoOpPQrRsStTuz";
 
-/// The name that allows everything, including names that only Asterisk can work out; or denies all applications and
-/// functions.
+/// The name that stands for everything: it allows even names that only Asterisk can work out, or denies all
+/// applications and functions.
 pub const EVERYTHING: &str = "*";
 
-/// What scripts may have Asterisk run in addition to what all scripts may, and what of that they may not.
+/// The applications, functions and variables that scripts may make Asterisk run, in addition to those that all
+/// scripts may; and those that they may not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
-    /// Names of further applications, functions and variables that are allowed; `*` allows all.
+    /// Further applications, functions and variables that are allowed; `*` allows all.
     pub allowed: Vec<String>,
-    /// Names of applications and functions that are not allowed; `*` denies all.
+    /// Applications and functions that are denied; `*` denies all.
     pub denied: Vec<String>,
 }
 
-/// The longest text with expressions that is examined, in bytes. A longer one would take long, and no Asterisk takes
-/// such a line.
+/// The longest text with expressions that is examined, in bytes. A longer one would take too much time, and no
+/// Asterisk accepts such a line.
 const MAX_EXPRESSION_LENGTH: usize = 8192;
-/// The most expressions in a text that is examined.
+/// The maximum number of expressions in a text that is examined.
 const MAX_EXPRESSIONS: usize = 100;
 
 fn same(one: &str, other: &str) -> bool {
@@ -280,7 +281,7 @@ fn listed(names: &str, name: &str) -> bool {
     names.split_ascii_whitespace().any(|listed| same(listed, name))
 }
 
-/// Returns the names that all scripts are allowed.
+/// Returns the names that all scripts may use.
 pub fn allowed(kind: NameKind) -> impl Iterator<Item = &'static str> {
     ALLOWED.iter().filter(move |group| group.0 == kind).flat_map(|group| group.3.split_ascii_whitespace())
 }
@@ -291,7 +292,7 @@ pub fn refused(kind: NameKind) -> impl Iterator<Item = &'static str> {
 }
 
 fn allows(names: &str) -> String {
-    format!("whoever runs agi-rhai allows it by --allow-exec {names}")
+    format!("the operator can allow it with --allow-exec {names}")
 }
 
 impl Permissions {
@@ -300,7 +301,7 @@ impl Permissions {
         self.denied.is_empty() && self.allowed.iter().any(|name| name == EVERYTHING)
     }
 
-    /// Returns why this argument of a command is refused, with the arguments after it in `rest`; `None` if it is
+    /// Returns why this argument of a command is refused, given the arguments after it in `rest`; `None` if it is
     /// allowed. A script gets this text when it runs, and the checker reports it.
     #[must_use]
     pub fn refuses(&self, kind: Kind, text: &str, rest: &str) -> Option<String> {
@@ -333,7 +334,7 @@ impl Permissions {
         )
     }
 
-    /// Returns what a name is allowed for.
+    /// Returns what a name may be used for.
     fn named(&self, kind: NameKind, name: &str) -> Result<Allowance, String> {
         let name = name.trim();
         let has = |names: &[String]| names.iter().any(|listed| same(listed.trim_end_matches("()"), name));
@@ -343,7 +344,7 @@ impl Permissions {
             Variable => ("set the variable", "a variable"),
         };
         if has(&self.denied) || kind != Variable && self.denied.iter().any(|name| name == EVERYTHING) {
-            return Err(format!("may not {does} {name} here: whoever runs agi-rhai denies it by --deny-exec"));
+            return Err(format!("may not {does} {name} here: the operator denies it with --deny-exec"));
         }
         if has(&self.allowed) || self.allowed.iter().any(|name| name == EVERYTHING) {
             return Ok(AnyArguments);
@@ -363,10 +364,10 @@ impl Permissions {
         Err(format!("may not {does} {name} here: {why}; {}", allows(name)))
     }
 
-    /// Checks an application with its arguments.
+    /// Checks an application and its arguments.
     fn application(&self, name: &str, arguments: &str) -> Result<(), String> {
         let allowance = self.named(Application, name)?;
-        // Asterisk evaluates the arguments if the variable AGIEXECFULL says so, and some applications always do.
+        // Asterisk evaluates the arguments if the variable AGIEXECFULL says so, and for some applications always.
         self.expression(arguments)?;
         match allowance {
             SetsFirst => self.written(arguments.split(',').next().unwrap_or_default()),
@@ -376,7 +377,7 @@ impl Permissions {
         }
     }
 
-    /// Checks the name of something that is read: a variable, or a function.
+    /// Checks the name of a variable or function to read.
     fn read(&self, text: &str) -> Result<(), String> {
         self.expression(text)?;
         match text.split_once('(') {
@@ -385,7 +386,7 @@ impl Permissions {
         }
     }
 
-    /// Checks the name of something that is set: a variable, or a function.
+    /// Checks the name of a variable or function to set.
     fn written(&self, text: &str) -> Result<(), String> {
         self.expression(text)?;
         let name = text.trim();
@@ -431,7 +432,7 @@ impl Permissions {
                 let inside = &inside[..bracketed(inside)];
                 // A value may be the name of a function, which is then called.
                 if inside.contains("${") {
-                    return Err(self.worked_out("a `${...}` allowance `$[...]`"));
+                    return Err(self.worked_out("a `${...}` inside `$[...]`"));
                 }
                 self.called(inside)?;
             }
@@ -439,7 +440,7 @@ impl Permissions {
         Ok(())
     }
 
-    /// Checks the names before brackets.
+    /// Checks the names that are followed by brackets.
     fn called(&self, text: &str) -> Result<(), String> {
         for (at, _) in text.match_indices('(') {
             let before = text[..at].trim_end();
@@ -455,12 +456,13 @@ impl Permissions {
         Ok(())
     }
 
-    /// Checks the arguments of Dial: only harmless options may stand in the place of options.
+    /// Checks the arguments of Dial: where options belong, only harmless ones may stand.
     fn dial(&self, name: &str, text: &str) -> Result<(), String> {
         if has_expression(text) {
             return Err(self.worked_out("an expression among the arguments of Dial"));
         }
-        // In Asterisk, a comma in quotes or brackets separates nothing; here it does, so that no option is overlooked.
+        // In Asterisk, a comma inside quotes or brackets separates nothing. Here it does, so that no option is
+        // overlooked.
         for options in text.splitn(3, ',').skip(2).flat_map(|options| options.split(',')) {
             let mut rest = options;
             while let Some(letter) = rest.chars().next() {
@@ -496,7 +498,7 @@ fn has_expression(text: &str) -> bool {
     text.contains("${") || text.contains("$[")
 }
 
-/// Returns where the text after `$[` ends, as Asterisk finds it.
+/// Returns the end of the text after `$[`, as Asterisk finds it.
 fn bracketed(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut open) = (0, 1);
@@ -525,7 +527,7 @@ mod tests {
         permissions.refuses(kind, text, rest).unwrap_or_default()
     }
 
-    /// What is refused by default; with what the operator has to name for it.
+    /// Compares what is refused by default, and which name the operator would have to allow.
     fn check_refused(kind: Kind, text: &str, rest: &str, allow: &str) {
         let usual = why(&Permissions::default(), kind, text, rest);
         assert!(usual.ends_with(&format!("--allow-exec {allow}")), "{text}({rest}): {usual:?}");
@@ -668,12 +670,15 @@ mod tests {
         let permissions =
             Permissions { allowed: vec!["SHELL()".to_owned()], denied: vec!["dial".to_owned(), "DB".to_owned()] };
         let dial = why(&permissions, Kind::Application, "Dial", "");
-        assert_eq!(dial, "may not run Dial here: whoever runs agi-rhai denies it by --deny-exec");
+        assert_eq!(dial, "may not run Dial here: the operator denies it with --deny-exec");
         assert!(why(&permissions, Kind::Read, "DB(a/b)", "").ends_with("--deny-exec"));
         assert_eq!(why(&permissions, Kind::Read, "SHELL(id)", ""), "");
         let all_but = Permissions { allowed: vec!["*".to_owned()], denied: vec!["DB".to_owned()] };
         let computed = why(&all_but, Kind::Application, "NoOp", "${${A}}");
-        assert!(computed.ends_with("allows it by --allow-exec '*' without --deny-exec"), "{computed}");
+        assert!(
+            computed.ends_with("the operator can allow it with --allow-exec '*' without --deny-exec"),
+            "{computed}"
+        );
     }
 
     #[test]
@@ -689,7 +694,7 @@ mod tests {
                 (Kind::Expression, "${LEN(a)}"),
             ] {
                 let why = why(&permissions, kind, text, "");
-                assert!(why.ends_with("whoever runs agi-rhai denies it by --deny-exec"), "{text}: {why:?}");
+                assert!(why.ends_with("the operator denies it with --deny-exec"), "{text}: {why:?}");
             }
             // Variables are neither.
             assert_eq!(why(&permissions, Kind::Written, "A", ""), "");

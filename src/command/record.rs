@@ -14,7 +14,7 @@ const SUBJECT: &str = "Recording";
 pub static RECORD_FILE: Command = Command {
     function: Function {
         name: "record_file",
-        summary: "Records the caller to a file until a key, a silence or a time; keep what you have by looking at it in `on_hangup(last)`.",
+        summary: "Records the caller to a file until a key, silence or the time limit ends it; after a hangup, `on_hangup(last)` has the result.",
         params: &[
             Param::required(
                 "file",
@@ -23,7 +23,7 @@ pub static RECORD_FILE: Command = Command {
             ).a_name(),
             Param::required("format", Kind::Name, "Format, such as `wav` or `gsm`.").a_name(),
             Param::required("escape_digits", Kind::Keys, "Keys that end it.").public(),
-            Param::required("ms", Kind::MILLIS, "Milliseconds at most; -1 without limit.").public(),
+            Param::required("ms", Kind::MILLIS, "Maximum length in milliseconds; -1 for no limit.").public(),
             Param::optional(
                 "options",
                 Kind::RecordOptions,
@@ -32,7 +32,7 @@ pub static RECORD_FILE: Command = Command {
         ],
         returns: Returns::Shape {
             doc: "`#{ ended_by: \"digit\" or \"timeout\", digit, samples, seconds }`",
-            gives: Type::Map,
+            value_type: Type::Map,
             read: recorded,
         },
         examples: &[
@@ -103,14 +103,14 @@ fn recorded(reply: &Reply) -> Result<Value, ReadError> {
     let digit = || key(reply.result()).unwrap_or_default();
     match reply.word() {
         Some("dtmf") => Ok(ended("digit", digit())),
-        // The number before `(timeout)` is a leftover of the wait, not a key.
+        // The number before `(timeout)` is left over from the wait, and isn't a key.
         Some("timeout") => Ok(ended("timeout", String::new())),
-        // A key in the beep.
+        // A key interrupted the beep.
         Some("randomerror") if !digit().is_empty() => Ok(ended("digit", digit())),
         Some("hangup") => Err(ReadError::Hangup(Some(ended("hangup", String::new())))),
         Some("writefile") => {
             Err(ReadError::failed("Asterisk cannot write the file: is the format known and the folder writable?"))
         }
-        _ => Err(ReadError::odd(reply)),
+        _ => Err(ReadError::unexpected(reply)),
     }
 }

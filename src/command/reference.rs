@@ -1,11 +1,11 @@
-//! `docs/commands.md`, written from the table.
+//! Writes `docs/commands.md` from the table.
 
 use super::declaration::{Command, Function, MissingSound, OnMinusOne};
 use super::param::{Kind, Need};
 use super::table::Table;
 use std::fmt::Write;
 
-/// Writes the reference page: all commands, these other functions, and the functions that only tests have.
+/// Writes the reference page: all commands, the other functions, and the functions that only tests have.
 #[must_use]
 pub fn page(commands: &Table, builtins: &[&Function], of_tests: &[&Function]) -> String {
     let mut page = String::from(
@@ -45,7 +45,7 @@ pub fn page(commands: &Table, builtins: &[&Function], of_tests: &[&Function]) ->
     page
 }
 
-/// Describes a function beyond its summary: parameters, value, examples, and notes on the command it sends.
+/// Describes a function beyond its summary: its parameters, its value, examples, and notes on the command it sends.
 #[must_use]
 pub fn article(function: &Function, command: Option<&Command>) -> String {
     let mut page = String::new();
@@ -57,7 +57,7 @@ pub fn article(function: &Function, command: Option<&Command>) -> String {
     page
 }
 
-/// Returns what an author has to know of a command besides its parameters and its value.
+/// Returns what an author must know about a command in addition to its parameters and value.
 #[must_use]
 pub fn notes(command: &Command) -> Vec<&'static str> {
     let missing = match command.on_minus_one {
@@ -88,7 +88,7 @@ fn describe(page: &mut String, function: &Function) {
             }
         }
     }
-    let _ = writeln!(page, "* Gives {}.", function.returns.doc());
+    let _ = writeln!(page, "* Returns {}.", function.returns.doc());
 }
 
 fn examples(page: &mut String, function: &Function) {

@@ -1,4 +1,4 @@
-//! Refusals: the one kind of error a script can catch.
+//! Refusals: the errors of commands, which scripts can catch.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalKind {
-    /// Asterisk can't carry or take an argument; nothing was sent.
+    /// Asterisk can't carry or accept an argument; nothing was sent.
     Argument,
-    /// Asterisk refused the command: 510, 511, 520 or an unknown application.
+    /// Asterisk refused the command with 510, 511 or 520, or doesn't know the application.
     Refused,
-    /// Asterisk tried and failed.
+    /// Asterisk tried, but failed.
     Failed,
 }
 
 impl RefusalKind {
-    /// Returns the word a script sees in `kind`.
+    /// Returns the word that a script sees in `kind`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -26,26 +26,26 @@ impl RefusalKind {
     }
 }
 
-/// A command that did not do what the script asked for.
+/// A command that didn't do what the script asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
     /// The kind.
     pub kind: RefusalKind,
-    /// The verb.
+    /// The verb of the command.
     pub command: &'static str,
-    /// The parameter at fault, if there is one.
+    /// The parameter at fault, if any.
     pub parameter: Option<&'static str>,
-    /// The code of Asterisk's reply, if there was one.
+    /// The code of Asterisk's reply, if one came.
     pub code: Option<u16>,
-    /// The result in Asterisk's reply, if there was one.
+    /// The result in Asterisk's reply, if one came.
     pub result: Option<String>,
-    /// The problem, and what would be right.
+    /// The problem, and how to fix it.
     pub message: String,
 }
 
 impl Refusal {
-    /// Returns the problem without any value of the script.
+    /// Returns the problem without any of the script's values.
     pub(crate) fn discreet(&self) -> String {
         let what = match (self.kind, self.parameter) {
             (RefusalKind::Argument, Some(parameter)) => return format!("{}: `{parameter}` is not right", self.command),

@@ -1,58 +1,58 @@
-//! Results: a reply to the script's value.
+//! Return values: from a reply to the script's value.
 
 use super::refusal::RefusalKind;
 use super::value::{Type, Value};
 use crate::agi::Reply;
 
-/// The value a function gives to the script.
+/// The value that a function returns to the script.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Returns {
-    /// `()`; any result other than this one is a failure.
+    /// `()`; any other result than this one is a failure.
     Nothing(&'static str),
-    /// The key pressed, as text, `""` if none.
+    /// The key that was pressed, as text; `""` if none was.
     Key,
-    /// The digits entered, as text.
+    /// The digits that were entered, as text.
     Digits,
-    /// A text, or `()` with this result.
+    /// A text; or `()` for one result.
     Text {
-        /// The result that says there is none.
+        /// The result that means there is none.
         absent: &'static str,
     },
     /// One of these words, by the number in the result, or `()` for -1.
     Word(&'static [&'static str]),
-    /// `true` with this result, `false` otherwise.
+    /// `true` for one result, `false` for any other.
     Flag {
         /// The result that means true.
         yes: &'static str,
     },
-    /// A value that a function of its own reads from the reply.
+    /// A value that a function reads from the reply.
     Shape {
         /// The value, for the reference.
         doc: &'static str,
-        /// Its type.
-        gives: Type,
-        /// Reads it.
+        /// The type of the value.
+        value_type: Type,
+        /// Reads the value.
         read: fn(&Reply) -> Result<Value, ReadError>,
     },
-    /// A value of a function of the host, which no reply holds.
+    /// The value of one of the host's functions, which doesn't come from a reply.
     Own {
         /// The value, for the reference.
         doc: &'static str,
-        /// Its type.
-        gives: Type,
+        /// The type of the value.
+        value_type: Type,
     },
-    /// Nothing: the function does not return.
+    /// Nothing, since the function doesn't return.
     Never,
 }
 
-/// Why a reply carries no value.
+/// Why a reply has no value.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ReadError {
     /// Asterisk tried and failed, or refused.
     Refused(RefusalKind, String),
-    /// The caller hung up; a value there may be all the same.
+    /// The caller hung up, but there may be a value all the same.
     Hangup(Option<Value>),
 }
 
@@ -62,7 +62,7 @@ impl ReadError {
     }
 
     /// The failure of a command whose reply makes no sense.
-    pub(super) fn odd(reply: &Reply) -> Self {
+    pub(super) fn unexpected(reply: &Reply) -> Self {
         Self::failed(&format!("Asterisk answered {:?}", reply.text))
     }
 }
@@ -79,19 +79,19 @@ impl Returns {
             Self::Word(words) => format!("one of `{}`; `()` if unknown", words.join("`, `")),
             Self::Flag { .. } => "`true` or `false`".to_owned(),
             Self::Shape { doc, .. } | Self::Own { doc, .. } => (*doc).to_owned(),
-            Self::Never => "does not return".to_owned(),
+            Self::Never => "nothing: the script ends".to_owned(),
         }
     }
 
     /// Returns the type of the value.
     #[must_use]
-    pub const fn gives(&self) -> Type {
+    pub const fn value_type(&self) -> Type {
         match self {
             Self::Nothing(_) => Type::Unit,
             Self::Key | Self::Digits => Type::Text,
             Self::Text { .. } | Self::Word(_) => Type::TextOrUnit,
             Self::Flag { .. } => Type::Bool,
-            Self::Shape { gives, .. } | Self::Own { gives, .. } => *gives,
+            Self::Shape { value_type, .. } | Self::Own { value_type, .. } => *value_type,
             Self::Never => Type::Unknown,
         }
     }
@@ -99,10 +99,10 @@ impl Returns {
     /// Reads the script's value from a `200` reply.
     ///
     /// # Errors
-    /// The result says that the command failed, or makes no sense here.
+    /// The result means that the command failed, or makes no sense here.
     pub fn read(&self, reply: &Reply) -> Result<Value, ReadError> {
         let result = reply.result();
-        let odd = || ReadError::odd(reply);
+        let odd = || ReadError::unexpected(reply);
         Ok(match self {
             Self::Nothing(ok) if result == *ok => Value::Nothing,
             Self::Nothing(_) => return Err(odd()),

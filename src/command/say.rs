@@ -1,4 +1,4 @@
-//! Saying numbers, letters and dates with the recordings Asterisk has for them.
+//! Saying numbers, letters and dates with Asterisk's recordings.
 
 use super::declaration::{Access, Command, ESCAPE_DIGITS, Example, Function, OnMinusOne, Plays, Since, Waits};
 use super::hears::Hears;
@@ -13,7 +13,7 @@ fn said(key: KeyResult) -> Reply {
     Reply::of(key.code())
 }
 
-/// The number a text begins with, as C's `sscanf("%d")` reads it.
+/// Returns the number at the start of a text, as C's `sscanf("%d")` reads it.
 fn leading_number(text: &str) -> Option<i32> {
     let text = text.trim_start();
     let sign = usize::from(text.starts_with(['-', '+']));

@@ -1,4 +1,4 @@
-//! Speech recognition, where Asterisk has an engine for it.
+//! Speech recognition, if Asterisk has an engine for it.
 
 use super::declaration::{Access, Command, Example, Function, OnMinusOne, Plays, Since, Waits};
 use super::hears::Hears;
@@ -24,13 +24,13 @@ fn nothing(reply: &Reply) -> Result<Value, ReadError> {
     }
 }
 
-const NOTHING: Returns = Returns::Shape { doc: "nothing", gives: Type::Unit, read: nothing };
+const NOTHING: Returns = Returns::Shape { doc: "nothing", value_type: Type::Unit, read: nothing };
 
 /// `SPEECH CREATE`
 pub static SPEECH_CREATE: Command = Command {
     function: Function {
         name: "speech_create",
-        summary: "Makes the speech object that the other speech commands use.",
+        summary: "Creates the speech object that the other speech commands use.",
         params: &[Param::required("engine", Kind::Text, "Name of the engine.").a_name()],
         returns: NOTHING,
         examples: &[Example {
@@ -201,7 +201,7 @@ pub static SPEECH_UNLOAD_GRAMMAR: Command = Command {
 pub static SPEECH_DESTROY: Command = Command {
     function: Function {
         name: "speech_destroy",
-        summary: "Gives the speech object up.",
+        summary: "Gives up the speech object.",
         params: &[],
         returns: NOTHING,
         examples: &[Example {
@@ -237,7 +237,7 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         ],
         returns: Returns::Shape {
             doc: "`#{ ended_by, digit, results: [#{ text, score, grammar }] }`",
-            gives: Type::Map,
+            value_type: Type::Map,
             read: recognized,
         },
         examples: &[Example {
@@ -291,7 +291,7 @@ fn recognized(reply: &Reply) -> Result<Value, ReadError> {
         Some("hangup") => return Err(ReadError::Hangup(None)),
         Some(word @ ("digit" | "timeout")) => word,
         _ => {
-            // Texts are not escaped: each ends where the next name begins.
+            // Texts aren't escaped: each ends where the next name begins.
             for n in 0..reply.number("results").unwrap_or(0).clamp(0, 64) {
                 let score = reply.number(&format!("score{n}")).unwrap_or(0);
                 let rest = reply.text.split_once(&format!(" text{n}=\"")).map_or("", |(_, rest)| rest);

@@ -1,4 +1,4 @@
-//! The table: every command, and how one is looked up.
+//! The table of commands, and how to look one up.
 
 use super::declaration::{Command, Function};
 use super::{database, dialplan, digits, line_state, log, playback, record, say, speech, text, variable};
@@ -56,20 +56,20 @@ pub static COMMANDS: &[&Command] = &[
     &speech::SPEECH_DESTROY,
 ];
 
-/// The commands a script has: Asterisk's, and those an embedder adds.
+/// The commands that a script has: Asterisk's, and those that an embedder adds.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     added: Vec<&'static Command>,
 }
 
 impl Table {
-    /// Asterisk's commands.
+    /// Creates a table of Asterisk's commands.
     #[must_use]
     pub const fn new() -> Self {
         Self { added: Vec::new() }
     }
 
-    /// Adds a command. One whose verb or function is there already replaces it.
+    /// Adds a command, which replaces one with the same verb or function name.
     pub fn add(&mut self, command: &'static Command) {
         self.added.insert(0, command);
     }
@@ -85,20 +85,20 @@ impl Table {
         COMMANDS.iter().copied().filter(replaced).chain(self.added.iter().rev().copied())
     }
 
-    /// Returns the command of this function name.
+    /// Returns the command whose function has this name.
     #[must_use]
     pub fn of_function(&self, name: &str) -> Option<&'static Command> {
         self.added.iter().chain(COMMANDS).copied().find(|command| command.function.name == name)
     }
 
-    /// Returns the command that this function sends, if the function is a command's.
+    /// Returns the command that this function sends; `None` for other functions.
     #[must_use]
     pub fn of(&self, function: &Function) -> Option<&'static Command> {
         self.of_function(function.name).filter(|command| std::ptr::eq(&raw const command.function, function))
     }
 
-    /// Returns the command that the words of a line begin with, and how many of them are its verb. Asterisk ignores
-    /// case here.
+    /// Returns the command that these words of a line begin with, and how many of the words are its verb. As in
+    /// Asterisk, case doesn't matter.
     #[must_use]
     pub fn of_words(&self, words: &[impl AsRef<str>]) -> Option<(&'static Command, usize)> {
         let matched = |command: &'static Command| {
@@ -113,12 +113,12 @@ impl Table {
         let by_word = by_first_word();
         let listed = by_word.get(first).or_else(|| by_word.get(&*first.to_ascii_uppercase()));
         let listed = listed.into_iter().flatten().copied().filter_map(matched);
-        // The last one of the longest is taken: of two with the same verb, the one that was added.
+        // Of several with the longest verb, the last one is taken: the one that was added.
         listed.chain(self.added.iter().rev().copied().filter_map(matched)).max_by_key(|(_, verb)| *verb)
     }
 }
 
-/// The commands by the first word of their verb: a simulator looks one up for every line.
+/// The commands by the first word of their verb, since a simulator looks one up for every line.
 fn by_first_word() -> &'static HashMap<&'static str, Vec<&'static Command>> {
     static BY_WORD: OnceLock<HashMap<&'static str, Vec<&'static Command>>> = OnceLock::new();
     BY_WORD.get_or_init(|| {

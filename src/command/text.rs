@@ -9,13 +9,14 @@ use crate::agi::Reply;
 
 const SUBJECT: &str = "Text and pictures";
 
-const MILLIS: Param = Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 for ever, 0 not at all.").public();
+const MILLIS: Param =
+    Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 waits forever, 0 not at all.").public();
 
 /// `SEND TEXT`
 pub static SEND_TEXT: Command = Command {
     function: Function {
         name: "send_text",
-        summary: "Sends a text to the caller's device; tells whether the channel could take it.",
+        summary: "Sends a text to the caller's device; returns whether the channel could take it.",
         params: &[Param::required("text", Kind::Text, "The text.")],
         returns: Returns::Flag { yes: "0" },
         examples: &[Example {
@@ -43,7 +44,7 @@ pub static SEND_TEXT: Command = Command {
 pub static SEND_IMAGE: Command = Command {
     function: Function {
         name: "send_image",
-        summary: "Sends an image; tells whether the channel could take it.",
+        summary: "Sends an image; returns whether the channel could take it.",
         params: &[Param::required("name", Kind::Name, "Image file, without extension.").a_name()],
         returns: Returns::Flag { yes: "0" },
         examples: &[Example {
@@ -111,11 +112,11 @@ pub static RECEIVE_TEXT: Command = Command {
 pub static RECEIVE_CHAR: Command = Command {
     function: Function {
         name: "receive_char",
-        summary: "Waits for a text from the caller's device and gives its first character.",
+        summary: "Waits for a text from the caller's device and returns its first character.",
         params: &[MILLIS],
         returns: Returns::Shape {
             doc: "a text of one character; `()` if none came",
-            gives: Type::TextOrUnit,
+            value_type: Type::TextOrUnit,
             read: character,
         },
         examples: &[
@@ -159,6 +160,6 @@ fn character(reply: &Reply) -> Result<Value, ReadError> {
     match reply.result().parse::<i64>() {
         Ok(code @ 1..=255) => Ok(Value::Text(char::from(u8::try_from(code).unwrap_or_default()).to_string())),
         Ok(_) => Ok(Value::Nothing),
-        Err(_) => Err(ReadError::odd(reply)),
+        Err(_) => Err(ReadError::unexpected(reply)),
     }
 }

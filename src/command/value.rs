@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A value a script passes to a command, or gets from one.
+/// A value that a script passes to a command or gets from one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -20,12 +20,12 @@ pub enum Value {
     List(Vec<Value>),
     /// An object map.
     Map(Vec<(Cow<'static, str>, Value)>),
-    /// A value no command takes, by the name of its type.
+    /// A value that no command accepts, by the name of its type.
     Other(String),
 }
 
 impl Value {
-    /// Returns the name of the type, as Rhai's `type_of` has it.
+    /// Returns the name of the type, as Rhai's `type_of` returns it.
     #[must_use]
     pub fn type_name(&self) -> &str {
         match self {
@@ -40,7 +40,7 @@ impl Value {
         }
     }
 
-    /// Makes a map of these names.
+    /// Creates a map with these keys.
     pub(crate) fn map<const N: usize>(items: [(&'static str, Value); N]) -> Self {
         Self::Map(items.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect())
     }
@@ -110,7 +110,7 @@ impl Type {
         }
     }
 
-    /// Whether no value of one type can be a value of the other.
+    /// Whether the two types have no value in common.
     #[must_use]
     pub fn differs(self, other: Self) -> bool {
         if self == Self::Unknown || other == Self::Unknown || (self.may_be_unit() && other.may_be_unit()) {

@@ -62,7 +62,7 @@ pub static GET_VARIABLE: Command = Command {
 pub static GET_FULL_VARIABLE: Command = Command {
     function: Function {
         name: "get_full_variable",
-        summary: "Evaluates a dialplan expression such as `${CALLERID(num)}`; what is not set is empty.",
+        summary: "Evaluates a dialplan expression such as `${CALLERID(num)}`; unset values are empty.",
         params: &[
             Param::required("expression", Kind::Expression, "Text with `${...}` in it.").a_name(),
             Param::optional("channel", Kind::Name, "Name of another channel; this one if left out.").a_name(),

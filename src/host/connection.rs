@@ -6,7 +6,7 @@ use crate::transport::{Got, Wait, Wire};
 use std::io;
 use std::time::Duration;
 
-/// How long the peer may leave unread what is sent to it.
+/// How long the peer may leave unread what was sent to it.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection from Asterisk. It receives and sends through its thread's reactor.
@@ -17,7 +17,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The connection of the coroutine that uses it.
+    /// Returns the connection of the coroutine that is running.
     pub fn new(clock: Stopwatch) -> Self {
         Self { clock }
     }
@@ -35,7 +35,7 @@ impl Wire for Connection {
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         let running = Running::get()?;
         let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until)) = wait;
-        // A reply that arrives in time costs no look at the clock. A pause that is over must not wait at all.
+        // A reply that arrives in time doesn't cost a look at the clock. A pause that is over must not wait at all.
         let mut check_time = matches!(wait, Wait::Pause(_));
         if check_time {
             // A call that has computed for a while lets others run first.
@@ -62,7 +62,7 @@ impl Wire for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let running = Running::get()?;
         let mut until = None;
-        // Only one line is in flight, so the peer hasn't read that one, and this one follows after its timeout.
+        // Only one line is in flight. So the peer hasn't read that one yet, and this one follows after its timeout.
         while running.is_sending() {
             if running.take_stop() {
                 return Err(io::Error::other("ended by the operator while the peer read nothing"));
@@ -140,7 +140,7 @@ mod tests {
             assert!(early < 60.0 && (early..60.0).contains(&late), "{early}, then {late}");
         }
         server.join();
-        // Their recordings too say that the second call began a day after the first.
+        // Their recordings, too, say that the second call began a day after the first.
         let mut began: Vec<f64> = Vec::new();
         for entry in std::fs::read_dir(&records).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();

@@ -27,9 +27,9 @@ pub const COLUMNS: [&str; 11] =
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum number of clients at a time.
 const MAX_CLIENTS: usize = 16;
-/// When accepting fails, the next attempt comes after this time.
+/// How long to wait before accepting again after an error.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
-/// At most this many lines wait for a client that reads slowly.
+/// The maximum number of lines that wait for a client that reads slowly.
 const MAX_PENDING_LINES: usize = 1000;
 /// The maximum length of a request, in bytes.
 const MAX_REQUEST: usize = 256;
@@ -68,7 +68,7 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
         for stream in listener.incoming() {
             let Some(server) = server.upgrade() else { return };
             let Ok(stream) = stream else {
-                // Descriptors may be lacking, and available again later.
+                // Descriptors may be lacking now and available later.
                 clock::sleep(ACCEPT_BACKOFF);
                 continue;
             };
@@ -93,7 +93,7 @@ pub fn serve(path: &Path, server: &Arc<Server>) -> io::Result<Control> {
     Ok(Control { path: path.to_owned() })
 }
 
-/// Makes the socket. It gets its mode before it listens, so that no other user can connect in between.
+/// Creates the socket. It gets its mode before it listens, so that no other user can connect in between.
 fn listen_at(path: &Path) -> io::Result<UnixListener> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
@@ -102,7 +102,7 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
     Ok(UnixListener::from(socket))
 }
 
-/// Whether this is a socket on which nobody listens any more.
+/// Whether this is a socket on which no server listens any more.
 fn is_stale(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
@@ -129,7 +129,7 @@ fn read_request(mut stream: &UnixStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
 }
 
-/// Writes the text, to a client that must read it in time.
+/// Writes a text to a client, which must read it in time.
 fn write(mut stream: &UnixStream, text: &str) -> io::Result<()> {
     let clock = Stopwatch::start();
     let deadline = clock.now() + CLIENT_TIMEOUT;
@@ -195,7 +195,7 @@ fn row(live: &Live, clock: Stopwatch) -> String {
         info.channel,
         live.peer.to_string(),
     ];
-    // What a caller sent must not look like tabs and line ends of ours.
+    // What a caller sent must not pass for the tabs and line ends of the list.
     let mut row = columns.map(|column| printable(&column).into_owned()).join("\t");
     row.push('\n');
     row
@@ -213,7 +213,7 @@ fn show(mut stream: &UnixStream, call: &Live) -> io::Result<()> {
     loop {
         match lines.recv_timeout(Duration::from_millis(500)) {
             Ok(line) => write(stream, &format!("{}\n", printable(&line)))?,
-            // Nothing to show: is the client still there?
+            // There is nothing to show, so this checks whether the client is still there.
             Err(RecvTimeoutError::Timeout) if matches!(stream.read(&mut [0; 16]), Ok(0)) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return write(stream, "\n"),

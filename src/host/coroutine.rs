@@ -1,13 +1,13 @@
 //! Calls as coroutines: thousands of them on one thread, each with a stack of its own.
 //!
-//! A script is plain code that stops in the middle to wait for Asterisk. A thread per call would work, but costs a
-//! wakeup by the system's scheduler per command and 16 KiB of its memory per call. Here a call that waits leaves its
-//! stack as it is, and the thread goes on with the next call. Code above this file doesn't know: it calls
-//! [`Running::wait`], which takes its time. `reactor.rs` decides which call runs when.
+//! A script is plain code that stops in the middle to wait for Asterisk. A thread per call would work, but it costs a
+//! wakeup by the system's scheduler per command, and 16 KiB of the system's memory per call. Here, a call that waits
+//! leaves its stack as it is, and the thread goes on with the next call. Code above this file doesn't notice: it
+//! calls [`Running::wait`], which takes its time. `reactor.rs` decides which call runs when.
 //!
 //! Each switch saves and restores what belongs to the running call but lives in the thread: its tracing span and its
-//! memory count. So a waiting call is bound to no thread, and while one call keeps its thread busy, another thread can
-//! go on with the reactor and all the other calls: see [`Runnable`].
+//! memory count. So a waiting call isn't bound to a thread, and while one call keeps its thread busy, another thread
+//! can go on with the reactor and all the other calls: see [`Runnable`].
 
 #![expect(
     unsafe_code,
@@ -28,40 +28,40 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tracing::Span;
 
-/// An idle stack keeps this many bytes in memory.
+/// How much of an idle stack stays in memory, in bytes.
 const WARM_STACK: usize = 16 * 1024;
-/// Bytes that switching stacks itself uses below the address where a call waits.
+/// How many bytes switching stacks itself uses below the address where a call waits.
 const SWITCH_RESERVE: usize = 1024;
-/// A call steps aside for others once it has computed for this long.
+/// How long a call may compute before it steps aside for others.
 const TIME_SLICE: Duration = Duration::from_micros(500);
-/// Nothing more is received for a call that leaves this many bytes unread.
+/// How many bytes a call may leave unread before nothing more is received for it.
 const MAX_INCOMING: usize = 64 * 1024;
-/// Bytes of its receive buffer that a waiting call keeps allocated.
+/// How many bytes of its receive buffer a waiting call keeps allocated.
 const IDLE_INCOMING: usize = 256;
 
-/// The state that a coroutine and its reactor share: everything a call sends and receives passes through here.
+/// The state that a coroutine shares with its reactor. Everything that a call sends and receives passes through here.
 pub(super) struct ControlBlock {
     yielder: Cell<*const Yielder<(), ()>>,
     stream: TcpStream,
     span: OnceCell<Span>,
     clock: Stopwatch,
-    /// The deadline of the current wait. One in the past lets other calls run and resumes at once.
+    /// The deadline of the current wait. One in the past lets other calls run, and then resumes at once.
     deadline: Cell<Time>,
     /// Bytes received and not taken yet.
     incoming: RefCell<Vec<u8>>,
     /// Bytes to send.
     outgoing: RefCell<Vec<u8>>,
-    /// The socket may hold more than was received.
+    /// Whether the socket may hold more than was received.
     has_more: Cell<bool>,
-    /// The peer has closed its end.
+    /// Whether the peer has closed its end.
     ended: Cell<bool>,
     error: Cell<Option<Errno>>,
     stopped: AtomicBool,
     /// When it was last resumed.
     resumed: Cell<Time>,
-    /// The address in its stack at which it waits.
+    /// The stack address at which it waits.
     stack_top: Cell<usize>,
-    /// Bytes of memory it holds while it waits.
+    /// How many bytes of memory it holds while it waits.
     held: Cell<isize>,
 }
 
@@ -93,8 +93,8 @@ impl ControlBlock {
 
     /// Receives what has arrived.
     ///
-    /// The system reports arrivals once, so this reads until nothing is left. A read that returns less than fits got
-    /// everything, unless the end of the connection lies behind it (`up_to_end`).
+    /// The system reports arrivals only once, so this reads until nothing is left. A read that returns less than fits
+    /// got everything, unless the end of the connection comes after it (`up_to_end`).
     pub fn receive(&self, buffer: &mut [u8], up_to_end: bool) {
         let mut incoming = self.incoming.borrow_mut();
         self.has_more.set(false);
@@ -119,7 +119,7 @@ impl ControlBlock {
         }
     }
 
-    /// Sends as much as the system takes, and returns whether that was everything.
+    /// Sends as much as the system takes. Returns whether that was everything.
     pub fn send(&self) -> bool {
         let mut outgoing = self.outgoing.borrow_mut();
         while !outgoing.is_empty() {
@@ -129,7 +129,7 @@ impl ControlBlock {
                 Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => return false,
                 Err(error) => {
-                    // The call reads what arrived before the connection broke first.
+                    // The call first reads what arrived before the connection broke.
                     self.error.set(Some(error));
                     outgoing.clear();
                 }
@@ -148,7 +148,7 @@ impl ControlBlock {
         self.error.get().is_some()
     }
 
-    /// Receives what was left in the socket while the buffer was full. Returns whether there was any.
+    /// Receives what was left in the socket because the buffer was full. Returns whether there was any.
     pub fn receive_rest(&self, buffer: &mut [u8]) -> bool {
         if !self.incoming.borrow().is_empty() {
             return false;
@@ -161,7 +161,7 @@ impl ControlBlock {
         false
     }
 
-    /// When the call is to be resumed at the latest.
+    /// Returns when the call must be resumed at the latest.
     pub fn deadline(&self) -> Time {
         self.deadline.get()
     }
@@ -171,7 +171,7 @@ impl ControlBlock {
         self.deadline.set(Time::default());
     }
 
-    /// Ends the call: its next or current wait reports it.
+    /// Ends the call. Its current or next wait reports that.
     pub fn stop(&self) {
         self.stopped.store(true, Relaxed);
     }
@@ -190,7 +190,7 @@ fn running() -> io::Result<Arc<ControlBlock>> {
         .ok_or_else(|| io::Error::other("a connection of the server works only within the call it belongs to"))
 }
 
-/// Bytes of memory this thread holds.
+/// Returns how many bytes of memory this thread holds.
 fn thread_memory() -> isize {
     THREAD_MEMORY.get().map_or(0, |memory| memory())
 }
@@ -200,12 +200,12 @@ pub(super) fn used_memory() -> isize {
     THREAD_MEMORY.get().map_or(0, |memory| memory().wrapping_sub(AHEAD.get()))
 }
 
-/// Makes [`used_memory`] count on this thread, given how many bytes the thread holds.
+/// Makes [`used_memory`] count on this thread, given a function that returns how many bytes the thread holds.
 pub(super) fn count_memory_with(thread: Option<fn() -> isize>) {
     THREAD_MEMORY.set(thread);
 }
 
-/// Does something without charging its memory to the running coroutine: it goes to another thread.
+/// Does some work without charging its memory to the running coroutine: it goes to another thread.
 pub(super) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
     let before = thread_memory();
     let result = work();
@@ -213,7 +213,7 @@ pub(super) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// The running coroutine, as its call sees it.
+/// The running coroutine, as seen by its call.
 pub(super) struct Running(Arc<ControlBlock>);
 
 impl Running {
@@ -230,7 +230,7 @@ impl Running {
         }
     }
 
-    /// Waits until something arrives, somebody ends the call, or the deadline has passed.
+    /// Waits until something arrives, the call is ended, or the deadline has passed.
     #[inline(never)]
     pub fn wait(&self, deadline: Time) {
         let control = &self.0;
@@ -246,7 +246,7 @@ impl Running {
         control.span.get().map(enter);
     }
 
-    /// Appends what has arrived to `bytes`. Returns `false` if nothing has.
+    /// Appends what has arrived to `bytes`. Returns false if nothing has.
     ///
     /// # Errors
     /// The connection broke after everything that was taken before.
@@ -259,12 +259,12 @@ impl Running {
         self.0.error.get().map_or(Ok(false), |error| Err(error.into()))
     }
 
-    /// Whether the peer has closed its end, and everything it sent was taken.
+    /// Whether the peer has closed its end, and everything that it sent has been taken.
     pub fn is_at_end(&self) -> bool {
         self.0.ended.get() && self.0.incoming.borrow().is_empty()
     }
 
-    /// Queues bytes, to be sent with those of all other calls at the end of this turn.
+    /// Queues bytes, which are sent with those of all other calls at the end of this turn.
     pub fn send(&self, bytes: &[u8]) {
         self.0.outgoing.borrow_mut().extend_from_slice(bytes);
     }
@@ -274,13 +274,13 @@ impl Running {
         self.0.is_sending()
     }
 
-    /// Acknowledges what has arrived without delay.
+    /// Acknowledges immediately what has arrived.
     pub fn acknowledge(&self) {
         // The system forgets this after a while, so it is set each time.
         let _ = sockopt::set_tcp_quickack(&self.0.stream, true);
     }
 
-    /// Returns `true` once if somebody has ended the call.
+    /// Returns true, once, if the call is to be ended.
     pub fn take_stop(&self) -> bool {
         self.0.stopped.swap(false, Relaxed)
     }
@@ -301,7 +301,7 @@ pub(super) fn within<R>(span: Span, rest: impl FnOnce() -> R) -> R {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TaskId {
     pub index: u32,
-    /// Tells apart the calls that have had this index.
+    /// Distinguishes the calls that have had this index.
     pub generation: u32,
 }
 
@@ -311,13 +311,13 @@ pub(super) struct Suspended {
     stack_limit: usize,
 }
 
-// SAFETY: a stack that waits in `Running::wait` holds nothing of its thread. What lives in threads is looked up anew
-// after each wait (`RUNNING`, `AHEAD`, the span, which is left before and entered after it), and locks held across a
-// wait are futexes, which any thread may release. What the body has captured is `Send` (`Suspended::new`).
+// SAFETY: a stack that waits in `Running::wait` holds nothing of its thread. What lives in threads is looked up again
+// after each wait (`RUNNING`, `AHEAD`, the span, which is left before the wait and entered after it), and locks held
+// across a wait are futexes, which any thread may release. What the body has captured is `Send` (`Suspended::new`).
 unsafe impl Send for Suspended {}
 
 impl Suspended {
-    /// A coroutine that has yet to begin.
+    /// Creates a coroutine that has yet to begin.
     pub fn new(stack: DefaultStack, control: &Arc<ControlBlock>, body: impl FnOnce() + Send + 'static) -> Self {
         let stack_limit = stack.limit().get();
         let control = Arc::clone(control);
@@ -334,13 +334,14 @@ impl Suspended {
         self.coroutine.into_stack()
     }
 
-    /// Returns the memory below its stack's top to the system. `control` must be its own, and it must have waited.
+    /// Returns the memory below the top of its stack to the system. `control` must be its own, and it must have
+    /// waited.
     pub fn trim(&self, control: &ControlBlock) {
         release_pages(self.stack_limit, control.stack_top.get() - SWITCH_RESERVE);
     }
 }
 
-/// A call to run now, taken out of its reactor.
+/// A call that was taken out of its reactor to run now.
 ///
 /// It may run while another thread has the reactor, to which it returns later.
 pub(super) struct Runnable {
@@ -351,7 +352,7 @@ pub(super) struct Runnable {
     pub now: Time,
 }
 
-/// A call that has run, to be returned to its reactor.
+/// A call that has run, and is to be returned to its reactor.
 pub(super) struct Returned {
     pub id: TaskId,
     pub body: Suspended,
@@ -364,7 +365,7 @@ impl Runnable {
     pub fn run(self) -> Returned {
         let Self { id, mut body, control, now } = self;
         AHEAD.set(thread_memory().wrapping_sub(control.held.get()));
-        // The beginning of the turn is precise enough: a call that runs late in a turn steps aside sooner.
+        // The beginning of the turn is precise enough: a call that runs late in the turn just steps aside sooner.
         control.resumed.set(now);
         RUNNING.set(Some(Arc::clone(&control)));
         let result = body.coroutine.resume(());
@@ -377,7 +378,7 @@ impl Runnable {
 impl Returned {
     /// Leaks a call that no reactor takes back.
     pub fn abandon(self) {
-        // It cannot be dropped in the middle, see `Reactor::drop`.
+        // A call can't be dropped in the middle: see `Reactor::drop`.
         std::mem::forget(self);
     }
 }
@@ -387,7 +388,7 @@ pub(super) fn trim_idle(stack: &DefaultStack) {
     release_pages(stack.limit().get(), stack.base().get() - WARM_STACK);
 }
 
-/// Returns whole pages of a stack to the system. They read as zeros when they are next touched.
+/// Returns whole pages of a stack to the system. They read as zeros the next time they are touched.
 fn release_pages(from: usize, to: usize) {
     const PAGE: usize = 4096;
     // The lowest page of a stack is its guard.

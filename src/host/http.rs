@@ -1,6 +1,6 @@
 //! A few pages over HTTP/1.1, for Prometheus and for health checks.
 //!
-//! One thread answers all clients and waits for none: a client that sends nothing, or reads nothing, is only an entry
+//! One thread answers all clients and waits for none. A client that sends nothing, or reads nothing, is only an entry
 //! in a list, and the oldest one is dropped for a new one. So a page is always available, and calls don't notice.
 
 use crate::clock::{self, Stopwatch, Time};
@@ -20,7 +20,7 @@ const MAX_CLIENTS: usize = 16;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum length of a request, in bytes.
 const MAX_REQUEST: usize = 8 << 10;
-/// When accepting fails, for lack of file descriptors for example, the next attempt comes after this time.
+/// How long to wait before accepting again after an error, such as a lack of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A page.
@@ -35,7 +35,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A page of plain text.
+    /// Returns a page of plain text.
     #[must_use]
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         Self { status, content_type: "text/plain; charset=utf-8", body: body.into() }
@@ -130,7 +130,7 @@ impl Client {
         if self.sent < self.reply.len() { PollFlags::OUT } else { PollFlags::IN }
     }
 
-    /// Does what can be done without waiting. Returns whether the client is to be kept.
+    /// Does what can be done without waiting. Returns whether to keep the client.
     fn advance(&mut self, answer: &dyn Fn(&str) -> Option<Answer>) -> bool {
         match self.try_finish(answer) {
             Ok(()) => false,
@@ -153,7 +153,7 @@ impl Client {
         while self.sent < self.reply.len() {
             self.sent += self.stream.write(&self.reply[self.sent..])?;
         }
-        // If the socket were closed with something unread, the system would discard what is on its way to the client.
+        // If the socket were closed with anything unread, the system would discard what is on its way to the client.
         self.stream.shutdown(Shutdown::Write)?;
         match self.stream.read(&mut buffer)? {
             0 => Ok(()),

@@ -50,11 +50,11 @@ pub struct CallInfo {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Activity {
-    /// The current or last command; `None` before the first.
+    /// The current command, or the last one; `None` before the first.
     pub command: Option<&'static Command>,
-    /// Whether Asterisk has replied to it: then the script computes or sleeps.
+    /// Whether Asterisk has replied to it. Then the script computes or sleeps.
     pub answered: bool,
-    /// When this began.
+    /// When that began.
     pub since: Time,
     /// How long the script took before it sent the command.
     computed: Duration,
@@ -66,14 +66,14 @@ pub struct Activity {
     pub commands: u64,
 }
 
-/// A reader of the dialogue, and how many lines it has missed since it reads too slowly.
+/// Somebody who reads the dialogue, and how many lines they have missed because they read too slowly.
 struct Follower {
     lines: SyncSender<String>,
     missed: u64,
 }
 
 impl Follower {
-    /// Passes a line on. Returns whether the follower is still there.
+    /// Passes on a line. Returns whether the follower is still there.
     fn send(&mut self, line: &dyn fmt::Display) -> bool {
         if self.missed > 0 {
             match self.lines.try_send(format!("... {} lines left out: the reader is too slow", self.missed)) {
@@ -127,12 +127,12 @@ impl Live {
         self.info.get()
     }
 
-    /// Returns what it is doing.
+    /// Returns what the call is doing.
     pub fn activity(&self) -> Activity {
         lock(&self.activity).clone()
     }
 
-    /// Returns how the log names it.
+    /// Returns the name of the call in the log.
     pub(super) fn name(&self) -> String {
         let script = self.script().map_or("no script yet", |found| &found.name);
         let activity = lock(&self.activity);
@@ -140,8 +140,8 @@ impl Live {
         format!("call {} of {script} on {channel}, after {}:{},", self.id, activity.file, activity.line)
     }
 
-    /// Sends every line of its dialogue from now on, with keys masked: `> ` to Asterisk, `< ` from it. The channel
-    /// closes when the call ends.
+    /// Sends every line of its dialogue from now on to a channel, with keys masked: `> ` to Asterisk, `< ` from it.
+    /// The channel closes when the call ends.
     pub fn follow(&self, lines: SyncSender<String>) {
         if let Some(followers) = &mut *lock(&self.followers) {
             followers.push(Follower { lines, missed: 0 });
@@ -159,7 +159,7 @@ impl Live {
         });
     }
 
-    /// Tells all followers how the call has ended.
+    /// Reports to all followers how the call has ended.
     pub(super) fn ended(&self, how: &str) {
         if self.is_followed.load(Relaxed) {
             self.send(&how);

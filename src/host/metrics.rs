@@ -1,7 +1,7 @@
 //! The counters of a server, as a page for Prometheus.
 //!
-//! Each worker counts commands in a [`Shard`] of its own, so that no two of them write to the same cache line. What
-//! happens once per call is counted in common. The page sums up the shards.
+//! Each worker counts commands in a [`Shard`] of its own, so that no two workers write to the same cache line. What
+//! happens once per call is counted in one place. The page sums up the shards.
 
 use super::Status;
 use crate::command::{COMMANDS, Command};
@@ -16,7 +16,8 @@ use std::time::Duration;
 /// The media type of the page: Prometheus' text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Upper bounds of the buckets, in microseconds: from the time of a script's step to that of a caller's answer.
+/// The upper bounds of the buckets, in microseconds. They range from the time of a script's step to that of a
+/// caller's answer.
 #[rustfmt::skip]
 const BOUNDS: [u64; 21] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
@@ -26,7 +27,7 @@ const BOUNDS: [u64; 21] = [
 /// The number of buckets of a histogram. The last one is for times above all bounds.
 const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// At most this many scripts that are gone are still shown.
+/// The maximum number of scripts that are gone but still shown.
 const MAX_GONE: usize = 100;
 
 /// The address of each command and its index in [`COMMANDS`], sorted by address.
@@ -73,7 +74,7 @@ struct Scripts {
 }
 
 impl Scripts {
-    /// Returns the tally of a script. One that isn't known counts as the latest to be gone.
+    /// Returns the tally of a script. One that isn't known counts as the last one to be gone.
     fn tally(&mut self, script: &str) -> &mut Tally {
         if !self.tallies.contains_key(script) && !script.is_empty() {
             self.note_gone(script.to_owned());
@@ -102,21 +103,21 @@ struct Tally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// There were as many calls as permitted.
+    /// The maximum number of calls was reached.
     MaxCalls,
-    /// Its peer had as many calls as permitted to one peer.
+    /// The maximum number of calls for one peer was reached.
     MaxCallsPerPeer,
     /// Its peer may not call.
     NotAllowed,
-    /// It didn't begin as AGI does.
+    /// Its beginning wasn't that of an AGI session.
     Malformed,
 }
 
 impl Refused {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 4] = [Self::MaxCalls, Self::MaxCallsPerPeer, Self::NotAllowed, Self::Malformed];
 
-    /// Returns its value of the label `reason`.
+    /// Returns the value of the label `reason`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -137,9 +138,9 @@ pub struct Gauges {
     pub max_calls: u64,
     /// Scripts that can be called.
     pub scripts: u64,
-    /// Scripts whose file has a fault: their last good version can be called, if there is one.
+    /// Scripts whose file has a fault. If such a script has had a good version, that can be called.
     pub broken_scripts: u64,
-    /// Lines missing from the log, since the start.
+    /// Lines that are missing from the log, since the start.
     pub log_lines_dropped: u64,
     /// Calls that have been in one step of their script for longer than a second.
     pub stuck_calls: u64,
@@ -148,7 +149,7 @@ pub struct Gauges {
 }
 
 impl Metrics {
-    /// Counters at zero, for this many workers.
+    /// Creates counters at zero, for this many workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
         Self {
@@ -170,11 +171,11 @@ impl Metrics {
         &self.shards[worker % self.shards.len()]
     }
 
-    /// Sets which scripts there are. All of them are shown, with zero faults if they had none: Prometheus notices that
-    /// a counter grows only if it has seen it before, and would miss the first fault of a script otherwise.
+    /// Sets which scripts exist. All of them are shown, even those without a fault: Prometheus notices that a counter
+    /// grows only if it has seen it before, and would miss the first fault of a script otherwise.
     ///
-    /// Of the scripts that aren't among them, the latest 100 are shown: by then Prometheus has had time to see their
-    /// last calls, and scripts that come and go don't fill the page.
+    /// Of the scripts that no longer exist, the last 100 are shown. By then Prometheus has had time to see their last
+    /// calls, and scripts that come and go don't fill the page.
     pub fn set_scripts<'a>(&self, scripts: impl IntoIterator<Item = &'a str>) {
         let mut known = self.scripts();
         let existing: BTreeSet<&str> = scripts.into_iter().collect();
@@ -211,7 +212,7 @@ impl Metrics {
         self.scripts().tally(script).faults += 1;
     }
 
-    /// Counts a changed script: a good one is live now, one with a fault is not.
+    /// Counts a changed script: a good one is live now, one with a fault isn't.
     pub fn reload(&self, good: bool) {
         add(if good { &self.good_reloads } else { &self.bad_reloads }, 1);
     }
@@ -306,7 +307,7 @@ impl Metrics {
                 continue;
             }
             for shard in &self.shards {
-                // It wraps after 584 years of waiting, which are three weeks of 10,000 calls. Counters may do so.
+                // It wraps after 584 years of waiting, which is three weeks of 10,000 calls. Counters may do that.
                 nanos = nanos.wrapping_add(read(&of(&shard.0[index]).nanos));
             }
             for (bound, below) in zip(BOUNDS, below) {
@@ -319,8 +320,8 @@ impl Metrics {
         }
     }
 
-    /// Renders what Prometheus' own libraries report of a process, under the same names. What `/proc` doesn't say is
-    /// left out.
+    /// Renders what Prometheus' own libraries report about a process, under the same names. What `/proc` doesn't say
+    /// is left out.
     fn render_process(page: &mut Page) {
         if let Some(stat) = Stat::read() {
             page.gauge("process_resident_memory_bytes", "Memory in use.", stat.memory);
@@ -345,12 +346,12 @@ impl Metrics {
 pub struct Shard(Box<[Times]>);
 
 impl Shard {
-    /// Counters for each command, and one more for commands of an embedder.
+    /// Creates counters for each command, and one more for commands of an embedder.
     fn new() -> Self {
         Self((0..=COMMANDS.len()).map(|_| Times::default()).collect())
     }
 
-    /// Counts a command, with the time Asterisk took to reply and the time the script took before it.
+    /// Counts a command, with the time that Asterisk took to reply and the time that the script took before it.
     ///
     /// This takes some 20 ns, nearly all of it for the four additions. They are atomic, so that nothing is lost when
     /// two threads share a shard.
@@ -441,7 +442,7 @@ struct Stat {
 impl Stat {
     fn read() -> Option<Self> {
         let text = fs::read_to_string("/proc/self/stat").ok()?;
-        // Before the fields stands the name of the program, in parentheses, which may hold anything.
+        // The fields follow the name of the program, which is in parentheses and may contain anything.
         let (_, fields) = text.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let field = |number: usize| fields.get(number)?.parse::<u64>().ok();
@@ -456,8 +457,8 @@ impl Stat {
     }
 }
 
-/// Returns when the process started, in seconds since the Unix epoch, by the clock as it is set now: it may have been
-/// set since.
+/// Returns when the process started, in seconds since the Unix epoch, by the clock as it is set now: the clock may
+/// have been set in the meantime.
 fn start_time() -> Option<f64> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let boot = text.lines().find_map(|line| line.strip_prefix("btime "))?;

@@ -1,4 +1,9 @@
-//! Runs calls: one, or thousands at a time.
+//! Running calls: one, or thousands at a time.
+//!
+//! A [`Host`] runs a script on a [`Session`] and reports how it ended. That is all there is to a call on [`stdio`],
+//! where Asterisk starts a process for each one. [`fastagi`] is a server, which runs thousands of calls on a few
+//! threads; [`live`] shows what each is doing, [`control`] offers that on a local socket, [`metrics`] counts, and
+//! [`http`] serves the pages for monitoring. A [`Recorder`] records the dialogue of calls.
 
 #[cfg(target_os = "linux")]
 mod connection;
@@ -36,14 +41,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info};
 
-/// The channel variable with the [`Status`] of the call.
+/// The channel variable that reports the [`Status`] of the call.
 pub const STATUS: &str = "AGI_RHAI_STATUS";
-/// The channel variable with the version of the script.
+/// The channel variable that reports the version of the script.
 pub const VERSION: &str = "AGI_RHAI_VERSION";
-/// The channel variable with what went wrong.
+/// The channel variable that reports what went wrong.
 pub const ERROR: &str = "AGI_RHAI_ERROR";
 
-/// Runs scripts on sessions, with a language, limits and the settings of an operator.
+/// Runs scripts on sessions, with a language, limits and the operator's settings.
+///
+/// One host serves any number of calls, from any number of threads.
 ///
 /// ```
 /// use agi_rhai::{Host, Session, Status};
@@ -71,7 +78,7 @@ pub struct Host {
     recorder: Option<Arc<Recorder>>,
 }
 
-/// How a script ended and the fault of its `on_hangup`, or a panic.
+/// How a script ended, with the fault of its `on_hangup`; or a panic.
 type RunResult = std::thread::Result<(Finished, Option<Box<Fault>>)>;
 
 /// How a call ended, as `AGI_RHAI_STATUS` reports it.
@@ -82,13 +89,13 @@ pub enum Status {
     Success,
     /// The call ended before the script.
     Hangup,
-    /// The script has a fault.
+    /// The script had a fault.
     Failure,
-    /// There is no such script.
+    /// No such script exists.
     NotFound,
     /// There were too many calls already.
     Busy,
-    /// The connection to Asterisk broke, so that it cannot be reported.
+    /// The connection to Asterisk broke, so the status can't be reported.
     Lost,
 }
 
@@ -119,8 +126,8 @@ impl fmt::Display for Status {
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
-    /// The fault of the script or of its `on_hangup`. It contains no values once the caller has answered a secret
-    /// question: [`Fault::in_full`] does.
+    /// The fault of the script or of its `on_hangup`. Once the caller has answered a secret question, it contains no
+    /// values; [`Fault::in_full`] brings them back.
     pub fault: Option<Box<Fault>>,
     /// The number of commands sent.
     pub commands: u64,
@@ -128,51 +135,51 @@ pub struct Outcome {
     pub missing_sounds: u64,
     /// How long the call took, by the session's clock.
     pub length: Duration,
-    /// The seed of its random numbers: the same seed draws the same numbers.
+    /// The seed of its random numbers. The same seed produces the same numbers.
     pub seed: u64,
 }
 
 impl Host {
-    /// Makes a host with the default limits, whose scripts may have Asterisk run only what is known to be harmless.
+    /// Creates a host with the default limits, whose scripts may make Asterisk run only what is known to be harmless.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The functions that scripts can call.
+    /// Returns the functions that scripts can call.
     #[must_use]
     pub fn language(&self) -> &Language {
         &self.language
     }
 
-    /// The functions that scripts can call, to add some.
+    /// Returns the functions that scripts can call, so that some can be added.
     pub fn language_mut(&mut self) -> &mut Language {
         &mut self.language
     }
 
-    /// What a script may use.
+    /// Returns the limits of scripts.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// What a script may use, to change it.
+    /// Returns the limits of scripts, so that they can be changed.
     pub fn limits_mut(&mut self) -> &mut Limits {
         &mut self.limits
     }
 
-    /// Sets how the memory of a call is counted, so that it can be limited.
+    /// Sets how the memory of a call is counted. Without this, it can't be limited.
     pub fn set_memory(&mut self, memory: Memory) {
         self.memory = Some(memory);
         self.language.set_memory(memory);
     }
 
-    /// Lets scripts have Asterisk run further dialplan applications and functions; `*` allows all.
+    /// Allows scripts to make Asterisk run further dialplan applications and functions; `*` allows all.
     pub fn allow(&mut self, names: impl IntoIterator<Item = String>) {
         Arc::make_mut(&mut self.permissions).allowed.extend(names);
     }
 
-    /// Forbids scripts to have Asterisk run these dialplan applications and functions; `*` denies all.
+    /// Forbids scripts to make Asterisk run these dialplan applications and functions; `*` denies all.
     pub fn deny(&mut self, names: impl IntoIterator<Item = String>) {
         Arc::make_mut(&mut self.permissions).denied.extend(names);
     }
@@ -182,7 +189,7 @@ impl Host {
         self.memory
     }
 
-    /// Makes every call draw the same random numbers.
+    /// Makes every call draw the same random numbers, from this seed.
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = Some(seed);
     }
@@ -200,34 +207,34 @@ impl Host {
     /// Compiles a script that imports nothing.
     ///
     /// # Errors
-    /// It has a fault.
+    /// The script has a fault.
     pub fn compile(&self, name: &str, text: &str) -> Result<Script, Box<Fault>> {
         Script::compile(name, text, &self.language)
     }
 
-    /// Reads and compiles a script and what it imports: files beside it and below `folder`.
+    /// Reads and compiles a script and everything it imports: files beside it and below `folder`.
     ///
     /// # Errors
-    /// It is missing, or has a fault.
+    /// The script is missing or has a fault.
     pub fn load(&self, path: &Path, folder: Option<&Path>) -> Result<Script, LoadError> {
         Script::load(path, folder, &self.language)
     }
 
-    /// Reads and compiles a folder of scripts for a server. The changes report each script.
+    /// Reads and compiles a folder of scripts for a server. The changes report on each script.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub fn library(&self, folder: &Path) -> std::io::Result<(Library, Vec<Change>)> {
-        // Not known yet is by whose clock the folder is checked again. By every clock this moment is past.
+        // By whose clock the folder will be checked again isn't known yet. This moment is past by every clock.
         Library::open(folder, &self.language, Time::default())
     }
 
-    /// Runs a script on a session and tells Asterisk how it ended.
+    /// Runs a script on a session, and reports to Asterisk how it ended.
     pub fn run(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
         self.run_with(session, script, args, BTreeMap::new())
     }
 
-    /// The same with the parameters of a `FastAGI` address.
+    /// Does the same, with the parameters of a `FastAGI` address.
     pub fn run_with(
         &self,
         session: Session,
@@ -238,7 +245,7 @@ impl Host {
         self.play(&self.begin(session, script, args, params), script)
     }
 
-    /// A call about to be played. What only the beginning needs is gone from the stack then: a server has thousands of
+    /// A call about to begin. What only its beginning needs has left the stack by then: a server has thousands of
     /// calls that wait.
     #[inline(never)]
     fn begin(
@@ -263,7 +270,7 @@ impl Host {
         Self::end(call, script, run)
     }
 
-    /// Runs a script as [`run`](Self::run) does, but reports the end to nobody: neither to Asterisk nor in the log.
+    /// Runs a script as [`run`](Self::run) does, but reports the end neither to Asterisk nor in the log.
     pub fn run_quietly(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
         let call = self.begin(session, script, args, BTreeMap::new());
         let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
@@ -280,7 +287,7 @@ impl Host {
         let problem = match (status, problem) {
             (Status::Lost, Some(why)) => {
                 error!(script = script.name(), "{why}");
-                // There is nobody to report it to.
+                // Its fault can't be reported to anyone.
                 None
             }
             (_, problem) => problem,
@@ -296,13 +303,13 @@ impl Host {
         Outcome { status, fault, commands, missing_sounds, length, seed }
     }
 
-    /// Tells Asterisk that there are too many calls already.
+    /// Reports to Asterisk that there are too many calls already.
     pub fn turn_away(&self, mut session: Session) {
-        session.tell(STATUS, Status::Busy.word());
-        session.end(Ending::Well);
+        session.report_variable(STATUS, Status::Busy.word());
+        session.end(Ending::Normal);
     }
 
-    /// Tells Asterisk that there is no such script, or that it has a fault.
+    /// Reports to Asterisk that the script doesn't exist or has a fault.
     pub fn refuse(&self, mut session: Session, error: &LoadError) -> Status {
         let (status, script) = match error {
             LoadError::Missing(path, _) => (Status::NotFound, path.to_string_lossy().into_owned()),
@@ -314,11 +321,11 @@ impl Host {
     }
 }
 
-/// How a run counts.
+/// How a run is judged.
 struct Judgement {
     status: Status,
     fault: Option<Box<Fault>>,
-    /// What went wrong besides a fault.
+    /// The problem, unless it is a fault.
     problem: Option<String>,
 }
 
@@ -351,7 +358,7 @@ fn log_fault(session: &Session, fault: &Fault) {
     error!(channel = &*channel(session), "{}", fault.report());
 }
 
-/// The properties of a call that are reported at its end.
+/// The facts about a call that are reported at its end.
 struct CallSummary<'a> {
     script: &'a str,
     version: &'a str,
@@ -359,11 +366,11 @@ struct CallSummary<'a> {
     seed: u64,
 }
 
-/// Ends a call: reports it to Asterisk, the recording and the log. Returns how long it took.
+/// Ends a call: reports it to Asterisk, to the recording and in the log. Returns how long it took.
 fn close(session: &mut Session, call: &CallSummary, status: Status, problem: Option<&str>) -> Duration {
     let CallSummary { script, version, fault, seed } = *call;
     set_variables(session, version, status, problem);
-    session.keep(Note::Ended(&recorder::ended(status.word(), session.commands(), fault)));
+    session.note(Note::Ended(&recorder::ended(status.word(), session.commands(), fault)));
     let length = session.now() - session.began();
     info!(
         script,
@@ -378,23 +385,23 @@ fn close(session: &mut Session, call: &CallSummary, status: Status, problem: Opt
     );
     // This corresponds to an exit code. After a hangup, a failure would hide the hangup from the dialplan.
     let failed = matches!(status, Status::Failure | Status::NotFound) && session.over() != Some(&Over::Hangup);
-    session.end(if failed { Ending::Failure } else { Ending::Well });
+    session.end(if failed { Ending::Failure } else { Ending::Normal });
     length
 }
 
-/// Sets the channel variables: two commands for a call that ended well, four if there is a problem.
+/// Sets the channel variables. This takes two commands for a call that ended well, and four if there is a problem.
 fn set_variables(session: &mut Session, version: &str, status: Status, problem: Option<&str>) {
     if !version.is_empty() {
-        session.tell(VERSION, version);
+        session.report_variable(VERSION, version);
     }
-    session.tell(STATUS, status.word());
+    session.report_variable(STATUS, status.word());
     if let Some(problem) = problem {
-        // One line, short enough for GET VARIABLE and for the longest line of any Asterisk.
+        // One line, short enough for GET VARIABLE and for the longest line that any Asterisk accepts.
         let mut problem: String = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         while problem.len() > 900 {
             problem.pop();
         }
-        session.tell(ERROR, &problem);
+        session.report_variable(ERROR, &problem);
         let version = if version.is_empty() { String::new() } else { format!(" (version {version})") };
         session.announce(&format!("agi-rhai: {problem}{version}"));
     }

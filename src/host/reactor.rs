@@ -1,4 +1,4 @@
-//! A thread's reactor: which call runs when, and what its connection receives and sends.
+//! The reactor of a thread: which call runs when, and what its connection receives and sends.
 
 use super::coroutine::{ControlBlock, Returned, Runnable, Suspended, TaskId, trim_idle};
 use crate::clock::{Stopwatch, Time};
@@ -14,25 +14,25 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// At most this many stacks of ended calls are kept for the next ones.
+/// The maximum number of stacks of ended calls that are kept for the next calls.
 const MAX_SPARE_STACKS: usize = 128;
-/// A call that has waited this long returns the memory below its stack's top.
+/// How long a call waits before it returns the memory below the top of its stack.
 const TRIM_AFTER: Duration = Duration::from_secs(1);
-/// Calls checked for that in one turn.
+/// How many calls are checked for that in one turn.
 const TRIMMED_PER_TURN: usize = 64;
-/// A trim that isn't finished continues after this at the latest.
+/// After this time at the latest, an unfinished trim continues.
 const TRIM_INTERVAL: Duration = Duration::from_millis(10);
-/// How long new calls are begun in one turn before others get theirs.
+/// How long new calls may be begun in one turn before other calls get their turn.
 const FRESH_PER_TURN: Duration = Duration::from_millis(1);
-/// At most this many events are taken from the system in one turn.
+/// The maximum number of events that are taken from the system in one turn.
 const MAX_EVENTS: usize = 256;
-/// Bytes received at a time.
+/// How many bytes are received at a time.
 const RECEIVE_BUFFER: usize = 16 * 1024;
 
 /// The generation in the tokens of descriptors that belong to no call.
 const NO_CALL: u32 = u32::MAX;
 
-/// The number by which the system reports a descriptor.
+/// Returns the number by which the system reports a descriptor.
 const fn token(id: TaskId) -> u64 {
     (id.generation as u64) << 32 | id.index as u64
 }
@@ -44,20 +44,20 @@ const fn id_of(token: u64) -> TaskId {
 
 /// A call and its state.
 struct Task {
-    /// `None` while it runs. Its control block is not to be touched then either.
+    /// `None` while it runs. Then its control block must not be touched either.
     body: Option<Suspended>,
     control: Arc<ControlBlock>,
-    /// Something arrived for it while it was away.
+    /// Whether something arrived for it while it was away.
     missed: bool,
     generation: u32,
-    /// The time it stands in the list of alarms with.
+    /// The time under which it is in the list of alarms.
     alarm: Time,
     waiting: bool,
     /// When it began to wait; `NEVER` once its stack has been trimmed.
     trim_since: Time,
 }
 
-/// The buffers in which a thread gets the events of its reactor.
+/// The buffers into which a thread receives the events of its reactor.
 pub(super) struct Events {
     system: Vec<Event>,
     ready: Vec<u32>,
@@ -68,16 +68,16 @@ impl Events {
         Self { system: Vec::with_capacity(MAX_EVENTS), ready: Vec::new() }
     }
 
-    /// The numbers of the descriptors of [`Reactor::watch`] that are readable.
+    /// Returns the numbers of the descriptors of [`Reactor::watch`] that are readable.
     pub fn ready(&self) -> &[u32] {
         &self.ready
     }
 }
 
-/// One thread's calls.
+/// The calls of one thread.
 ///
 /// A turn has three parts: it receives for all calls for which something has arrived, lets each of them run until it
-/// waits again, and sends what they have to say. Each part runs the same code over and over, which suits the
+/// waits again, and sends what they have to say. Each part runs the same code again and again, which suits the
 /// processor's caches better than a little of everything, and the other end is woken once for many lines.
 pub(super) struct Reactor {
     epoll: OwnedFd,
@@ -86,7 +86,7 @@ pub(super) struct Reactor {
     free: Vec<u32>,
     generation: u32,
     alarms: BTreeSet<(Time, u32)>,
-    /// New calls, and calls that are to end: they run before all others.
+    /// New calls, and calls that are to end. They run before all others.
     fresh: VecDeque<TaskId>,
     /// Calls for which something has arrived in this turn.
     woken: VecDeque<TaskId>,
@@ -95,7 +95,7 @@ pub(super) struct Reactor {
     /// Calls that have stepped aside while computing.
     aside: VecDeque<TaskId>,
     spare_stacks: Vec<DefaultStack>,
-    /// Some spare stacks may have more in memory than they should keep.
+    /// Whether some spare stacks may have more in memory than they should keep.
     deep_stacks: bool,
     buffer: Vec<u8>,
     trimmed_to: usize,
@@ -105,14 +105,14 @@ pub(super) struct Reactor {
     now: Time,
     /// When the first new call ran in this turn.
     fresh_since: Option<Time>,
-    /// Only new calls run in this turn.
+    /// Whether only new calls run in this turn.
     postponed: bool,
-    /// One of the computing calls has had its time slice in this turn.
+    /// Whether one of the computing calls has had its time slice in this turn.
     sliced: bool,
 }
 
 impl Reactor {
-    /// A reactor without calls. All threads share the clock.
+    /// Creates a reactor without calls. All threads share the clock.
     pub fn new(clock: Stopwatch) -> io::Result<Self> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
@@ -138,7 +138,7 @@ impl Reactor {
         })
     }
 
-    /// The clock of all calls of this thread.
+    /// Returns the clock of all calls of this thread.
     pub fn clock(&self) -> Stopwatch {
         self.clock
     }
@@ -159,7 +159,7 @@ impl Reactor {
         let _ = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// Begins a call on this connection, which must not block. It runs before all others.
+    /// Begins a call on this connection, which must be non-blocking. The call runs before all others.
     pub fn spawn(&mut self, stream: TcpStream, body: impl FnOnce(TaskId) + Send + 'static) -> io::Result<()> {
         let stack = self.spare_stacks.pop().map_or_else(stack::new, Ok)?;
         let index = self.free.pop().unwrap_or_else(|| {
@@ -175,7 +175,7 @@ impl Reactor {
             return Err(error.into());
         }
         let control = Arc::new(ControlBlock::new(stream, self.clock));
-        // What came with the connection.
+        // Receives what came with the connection.
         control.receive(&mut self.buffer, true);
         let body = Suspended::new(stack, &control, move || body(id));
         self.tasks[index as usize] = Some(Task {
@@ -191,7 +191,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Ends a call: the place where it waits reports it.
+    /// Ends a call. The place where it waits reports that.
     pub fn stop(&mut self, id: TaskId) {
         if let Some(task) = self.task(id) {
             task.control.stop();
@@ -217,8 +217,8 @@ impl Reactor {
         self.tasks.len() - self.free.len()
     }
 
-    /// Begins a turn: sends what there is to send, and waits for more to arrive, at most until the timeout. Then every
-    /// call that can run is to, one after the other: [`Reactor::next`].
+    /// Begins a turn: sends what is to be sent, and waits for more to arrive, at most until the timeout. Then every
+    /// call that can run must run, one after the other: see [`Reactor::next`].
     pub fn turn(&mut self, timeout: Duration, events: &mut Events) -> io::Result<()> {
         self.send();
         let began = self.clock.now();
@@ -240,7 +240,7 @@ impl Reactor {
         self.sliced = false;
         self.fresh_since = None;
         self.receive(events);
-        // A new call gets the first word before all others go on, but not in every turn.
+        // A new call goes first, but not in every turn.
         self.postponed = !events.ready.is_empty() && !self.postponed;
         Ok(())
     }
@@ -270,7 +270,7 @@ impl Reactor {
                 events.ready.push(id.index);
                 continue;
             }
-            // A call may have ended meanwhile.
+            // The call may have ended in the meantime.
             let task = self.tasks.get_mut(id.index as usize).and_then(Option::as_mut);
             let Some(task) = task.filter(|task| task.generation == id.generation) else { continue };
             if task.body.is_none() {
@@ -292,8 +292,8 @@ impl Reactor {
 
     /// Returns the next call to run in this turn; `None` once all have run.
     ///
-    /// It is taken out of the reactor, so that it may run while another thread has the reactor, and comes back later
-    /// ([`Reactor::put_back`]).
+    /// The call is taken out of the reactor, so that it may run while another thread has the reactor. It comes back
+    /// by [`Reactor::put_back`].
     pub fn next(&mut self) -> Option<Runnable> {
         loop {
             let id = self.pick()?;
@@ -309,7 +309,7 @@ impl Reactor {
     }
 
     fn pick(&mut self) -> Option<TaskId> {
-        // If new calls take long, others get their turn in between.
+        // If new calls take long, other calls get their turn in between.
         if !self.fresh.is_empty() {
             let now = self.clock.now();
             if now - *self.fresh_since.get_or_insert(now) < FRESH_PER_TURN {
@@ -337,7 +337,7 @@ impl Reactor {
             }
             self.set_alarm(id);
         }
-        // One computing call per turn: it delays the others by no more than a time slice.
+        // One computing call per turn, so that it delays the others by no more than a time slice.
         if !std::mem::replace(&mut self.sliced, true)
             && let Some(id) = self.aside.pop_front()
         {
@@ -367,11 +367,11 @@ impl Reactor {
         self.tasks.get_mut(id.index as usize)?.as_mut().filter(|task| task.generation == id.generation)
     }
 
-    /// Takes a call back that has run.
+    /// Takes back a call that has run.
     pub fn put_back(&mut self, returned: Returned) {
         let Returned { id, body, control, ended } = returned;
         if ended {
-            // Its last words, before the connection is closed.
+            // Sends its last words before the connection is closed.
             control.send();
             let task = self.tasks[id.index as usize].take();
             self.free.push(id.index);
@@ -405,8 +405,8 @@ impl Reactor {
         self.set_alarm(id);
     }
 
-    /// Makes sure that the call is woken in time. An earlier alarm stays and is set again when it rings: most waits end
-    /// long before their deadline, and each alarm would only be inserted and removed.
+    /// Makes sure that the call is woken in time. An earlier alarm stays, and is set again when it rings: most waits
+    /// end long before their deadline, so each alarm would only be inserted and removed.
     fn set_alarm(&mut self, id: TaskId) {
         let Some(task) = self.task(id) else { return };
         let (before, deadline) = (task.alarm, task.control.deadline());
@@ -428,8 +428,8 @@ impl Reactor {
         }
     }
 
-    /// Returns the memory that waiting calls have below their stacks' tops: a call is as large as it is deep now, not
-    /// as it has been.
+    /// Returns the memory that waiting calls have below the tops of their stacks, so that a call is as large as it is
+    /// deep now, and not as it has been.
     fn trim(&mut self, now: Time) {
         if self.trimmed_to == 0 {
             if now < self.next_trim {
@@ -455,8 +455,9 @@ impl Reactor {
 
 impl Drop for Reactor {
     fn drop(&mut self) {
-        // A call cannot be dropped in the middle: its stack would be unwound from within its wait, through code that
-        // takes a panic for a fault of the script. A reactor with calls in it is dropped only when the process ends.
+        // A call can't be dropped in the middle: its stack would be unwound from within its wait, through code that
+        // takes a panic for a fault of the script. A reactor that still has calls is dropped only when the process
+        // ends.
         std::mem::forget(std::mem::take(&mut self.tasks));
     }
 }

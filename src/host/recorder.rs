@@ -1,7 +1,7 @@
 //! A folder of recorded calls, one file each.
 //!
-//! A process with one call writes each line as it happens. A server writes from a thread of its own, a few times a
-//! second, so that no call waits for a disk: a crash loses what happened since the last time.
+//! A process with one call writes each line as it happens. A server writes from a thread of its own, a few times per
+//! second, so that no call waits for a disk. A crash loses what happened since the last time.
 
 use super::seed::random_seed;
 use crate::clock;
@@ -24,13 +24,13 @@ use tracing::warn;
 /// The time between two writes of a server.
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// At most this many bytes of a call wait to be written. With more, the disk is too slow for it.
+/// The maximum number of bytes of a call that wait to be written. If there are more, the disk is too slow for it.
 const MAX_PENDING: usize = 1024 * 1024;
 
-/// Bytes that an empty buffer keeps allocated.
+/// How many bytes an empty buffer keeps allocated.
 const IDLE_PENDING: usize = 1024;
 
-/// At most this many characters of the script's name, and of the uniqueid, go into a file's name.
+/// The maximum number of characters of the script's name, and of the uniqueid, in the name of a file.
 const MAX_NAME_PART: usize = 40;
 
 /// A folder of recorded calls.
@@ -41,7 +41,7 @@ pub struct Recorder {
     folder_made: Once,
     /// The calls for which a thread writes; `None` without such a thread.
     recordings: Mutex<Option<Vec<Arc<Recording>>>>,
-    /// Held while they are written, so that lines stay in order.
+    /// Held while the calls are written, so that lines stay in order.
     writing: Mutex<()>,
     lost: AtomicU64,
     warned: AtomicBool,
@@ -53,15 +53,15 @@ struct Recording {
     path: PathBuf,
     pending: Mutex<Vec<u8>>,
     exists: AtomicBool,
-    /// It has failed: nothing more is written.
+    /// Whether writing has failed, so that nothing more is written.
     is_lost: AtomicBool,
-    /// The call has ended, and everything is written.
+    /// Whether the call has ended, and everything is written.
     is_done: AtomicBool,
 }
 
 impl Recorder {
-    /// Records into this folder, which is made if it doesn't exist. A folder that cannot be written to is logged and
-    /// costs only the recordings.
+    /// Records into this folder, which is created if it doesn't exist. A folder that can't be written to is logged,
+    /// and costs only the recordings.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self {
@@ -84,8 +84,8 @@ impl Recorder {
         });
     }
 
-    /// Leaves out what callers enter, and who calls. A file is written when its call has ended, since earlier lines may
-    /// hold what the caller enters later.
+    /// Leaves out what callers enter, and who is calling. A file is then written when its call has ended, since
+    /// earlier lines may contain what the caller enters later.
     #[must_use]
     pub fn redacting(self) -> Self {
         Self { redacts: true, ..self }
@@ -118,8 +118,8 @@ impl Recorder {
         let Some(recordings) = lock(&self.recordings).clone() else { return };
         let mut bytes = Vec::new();
         for recording in &recordings {
-            // Read before the pending bytes, since nothing follows them then. The two references are the list's and its
-            // copy's.
+            // Read before the pending bytes, since nothing follows them in that case. The two references are those of
+            // the list and of its copy.
             let has_ended = Arc::strong_count(recording) == 2;
             // The buffer stays with the call, to which its memory is charged.
             {
@@ -192,7 +192,7 @@ impl Recorder {
         }
     }
 
-    /// Warns once: what is wrong with a folder is wrong for every call.
+    /// Warns once: whatever is wrong with a folder is wrong for every call.
     fn warn(&self, error: &io::Error) {
         if !self.warned.swap(true, Relaxed) {
             let folder = self.folder.display();
@@ -204,7 +204,7 @@ impl Recorder {
 impl Recording {
     fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        // Neither a file that exists already nor one that was put in its place.
+        // Neither an existing file nor one that was put in its place.
         let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         options.append(true).create_new(!self.exists.load(Relaxed)).mode(0o600).custom_flags(flags);
         let file = options.open(&self.path)?;
@@ -229,8 +229,8 @@ impl Write for Writer {
             return Ok(bytes.len());
         }
         let mut pending = lock(&self.recording.pending);
-        // A redacted call arrives at once, at its end, after it has been in memory all the time: no disk is too slow
-        // for it.
+        // A redacted call arrives all at once, at its end, after it has been in memory all the time: no disk is too
+        // slow for it.
         if !self.recorder.redacts && pending.len() + bytes.len() > MAX_PENDING {
             drop(pending);
             self.recorder.lose(&self.recording, &io::Error::other("the disk is too slow"));
@@ -248,8 +248,8 @@ impl Write for Writer {
     }
 }
 
-/// Returns a file's name: when the call began, its script and uniqueid with unusual characters replaced, and a number
-/// that no other call has, whoever else writes into this folder.
+/// Returns the name of a file: when the call began, its script and uniqueid with unusual characters replaced, and a
+/// number that no other call has, whichever programs write into this folder.
 fn file_name(session: &Session, script: &Script) -> String {
     let started = session.started().since_epoch();
     let micros = i64::try_from(started.as_micros()).unwrap_or(0);
@@ -273,7 +273,7 @@ pub(super) fn ended(status: &str, commands: u64, fault: Option<&Fault>) -> Ended
     Ended { status: status.to_owned(), commands, fault: fault.map(wrong) }
 }
 
-/// Returns the absolute path of a script. A script that was read from no file keeps its name.
+/// Returns the absolute path of a script. A script that wasn't read from a file keeps its name.
 fn absolute(script: &str) -> String {
     match std::path::absolute(script) {
         Ok(path) if path.is_file() => path.to_string_lossy().into_owned(),

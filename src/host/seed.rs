@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Returns an unpredictable number: the standard library draws its hashers' keys from the system.
+/// Returns an unpredictable number: the standard library draws the keys of its hashers from the system.
 pub(super) fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -16,8 +16,8 @@ pub fn stdio(notice: Option<Notice>) -> io::Result<Stream<Pipes<File, File>>> {
     Ok(Stream::over(Pipes::new(input, output, notice)))
 }
 
-/// Returns the audio of an EAGI call, which Asterisk passes as descriptor 3. Call this before anything else is opened,
-/// which would take that number.
+/// Returns the audio of an EAGI call, which Asterisk passes as descriptor 3. This must be called before anything else
+/// is opened, since that would take the number.
 #[must_use]
 pub fn audio() -> Option<File> {
     File::open("/proc/self/fd/3").ok()

@@ -1,4 +1,4 @@
-//! The choices of a menu: keys and patterns of them, matched as Asterisk matches extensions (`main/pbx.c`).
+//! The choices of a menu: keys and patterns of keys, matched as Asterisk matches extensions (`main/pbx.c`).
 
 use super::keypad::ANY_KEY;
 use super::prompter::{Prompter, ScriptError};
@@ -10,14 +10,14 @@ use std::cmp::Ordering;
 /// The longest pattern, as for an extension of the dialplan.
 const MAX_PATTERN: usize = 80;
 
-/// What one position of a pattern matches.
+/// The keys that one position of a pattern accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Slot {
     /// One of these keys.
     Key(String),
-    /// `.`: one or more of any keys.
+    /// `.`: one or more keys, whatever they are.
     AtLeastOne,
-    /// `!`: any keys or none; what matches is decided at once.
+    /// `!`: any keys or none. A match is final at once.
     Rest,
 }
 
@@ -31,10 +31,10 @@ struct Pattern {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fit {
     Mismatch,
-    /// They match with more keys.
+    /// They match once more keys follow.
     Prefix,
     Match,
-    /// They match, and do so with more keys.
+    /// They match, and also would with more keys.
     MatchAndPrefix,
     /// They match by `!`: there is no need to wait for more.
     FinalMatch,
@@ -74,7 +74,7 @@ impl Pattern {
                 '.' | '!' if letters.next().is_some() => return wrong("in which something follows `.` or `!`"),
                 '.' => Slot::AtLeastOne,
                 '!' => Slot::Rest,
-                // Ignored as in extensions.conf, where it makes long numbers readable.
+                // Ignored, as in extensions.conf, where it makes long numbers readable.
                 '-' => continue,
                 '[' => {
                     let set: String = letters.by_ref().take_while(|letter| *letter != ']').collect();
@@ -123,7 +123,7 @@ impl Pattern {
         other.exact.cmp(&self.exact).then_with(|| slots.find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
     }
 
-    /// How many keys it matches, without those of `!`; `None` if there is no limit.
+    /// The number of keys it matches, without those of `!`; `None` if there is no limit.
     fn length(&self) -> Option<usize> {
         match self.slots.last() {
             Some(Slot::AtLeastOne) => None,
@@ -197,7 +197,7 @@ impl Choices {
         decided.unwrap_or(false)
     }
 
-    /// Whether a choice names the last of these keys: `.` and `!` name none.
+    /// Whether a choice names the last of these keys. `.` and `!` don't name any.
     pub(super) fn name_last(&self, keys: &str) -> bool {
         let last = keys.chars().count().saturating_sub(1);
         let names_last = |pattern: &Pattern| matches!(pattern.slots.get(last), Some(Slot::Key(_)));
@@ -206,7 +206,7 @@ impl Choices {
 
     /// The length of the longest choice; `None` if one has no limit.
     pub(super) fn longest(&self) -> Option<usize> {
-        self.0.iter().map(|(pattern, _)| pattern.length()).try_fold(1, |most, length| length.map(|n| n.max(most)))
+        self.0.iter().map(|(pattern, _)| pattern.length()).try_fold(1, |max, length| length.map(|n| n.max(max)))
     }
 
     /// Whether all choices have exactly this many keys.
@@ -226,7 +226,7 @@ mod tests {
         Choices(choices)
     }
 
-    /// Checks what the keys choose, with a `+` where more keys could follow.
+    /// Compares what the keys choose, with a `+` where more keys could follow.
     fn check(patterns: &[&str], expected: &[(&str, &str)]) {
         let choices = choices(patterns);
         for (keys, wanted) in expected {

@@ -1,4 +1,4 @@
-//! `dial`: calls somebody and connects the caller.
+//! `dial`: calls somebody, and connects the caller.
 
 use super::prompter::{Prompter, ScriptResult};
 use crate::command::{EXEC, GET_VARIABLE, Kind, Value};
@@ -31,7 +31,7 @@ pub(super) fn dial(prompter: &Prompter, args: &[&mut Dynamic]) -> ScriptResult {
     if !has_option(&options, 'g') {
         options.push('g');
     }
-    // Refused in the name of this function: the script did not call `exec`.
+    // Refused in the name of this function, since the script didn't call `exec`.
     let refused = |name: &'static str, kind: Kind, given: &str, rest: &str| {
         let problem = prompter.call.with_session(|session| session.permissions().refuses(kind, given, rest))?;
         problem.map_or(Ok(()), |problem| Err(prompter.bad_argument(name, format_args!("`{name}` {problem}"))))

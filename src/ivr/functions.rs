@@ -1,4 +1,4 @@
-//! The functions that say and ask: one table of what each is and what it does.
+//! The functions that say and ask: one table of their declarations and bodies.
 
 use super::choices::Choices;
 use super::dial::dial;
@@ -17,8 +17,8 @@ struct Row {
     body: fn(&Prompter, &[&mut Dynamic]) -> ScriptResult,
 }
 
-const fn gives(gives: Type, doc: &'static str) -> Returns {
-    Returns::Own { doc, gives }
+const fn own_value(value_type: Type, doc: &'static str) -> Returns {
+    Returns::Own { doc, value_type }
 }
 
 const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
@@ -86,7 +86,7 @@ static TABLE: [Row; 6] = [
             name: "collect",
             summary: "Asks once for keys, and returns them with what ended them.",
             params: &[PARTS, param("options", Kind::Options(OF_COLLECT), Need::Optional, "A map of options.")],
-            returns: gives(
+            returns: own_value(
                 Type::Map,
                 "`#{ digits, ended_by }`; it was ended by `\"max\"`, `\"end\"`, `\"timeout\"` (after some keys), `\"none\"` or \
                  `\"cancel\"`",
@@ -115,7 +115,7 @@ static TABLE: [Row; 6] = [
             name: "ask",
             summary: "Asks for keys until there is an answer.",
             params: &[PARTS, param("options", Kind::Options(OF_ASK), Need::Optional, "A map of options.")],
-            returns: gives(
+            returns: own_value(
                 Type::TextOrUnit,
                 "the keys as text; `()` when all tries are used up or the caller pressed a `cancel` key",
             ),
@@ -153,7 +153,7 @@ static TABLE: [Row; 6] = [
             name: "confirm",
             summary: "Asks for yes, which is 1, or no, which is 2.",
             params: &[PARTS, param("options", Kind::Options(OF_CONFIRM), Need::Optional, "A map of options.")],
-            returns: gives(
+            returns: own_value(
                 Type::BoolOrUnit,
                 "`true` or `false`; `()` when all tries are used up or the caller pressed a `cancel` key",
             ),
@@ -181,9 +181,9 @@ static TABLE: [Row; 6] = [
                 ),
                 param("options", Kind::Options(OF_MENU), Need::Optional, "A map of options."),
             ],
-            returns: gives(
+            returns: own_value(
                 Type::Unknown,
-                "the value of the choice, or what its function gives; `()` when all tries are used up or the caller \
+                "the value of the choice, or what its function returns; `()` when all tries are used up or the caller \
                  pressed a `cancel` key",
             ),
             examples: &[
@@ -224,7 +224,7 @@ static TABLE: [Row; 6] = [
                 ),
                 param("options", Kind::DialOptions, Need::Default(""), "Options of Dial; `g` is always among them."),
             ],
-            returns: gives(
+            returns: own_value(
                 Type::TextOrUnit,
                 "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
             ),

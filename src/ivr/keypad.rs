@@ -5,7 +5,7 @@ use crate::command::Value;
 /// Any key of the telephone.
 pub(super) const ANY_KEY: &str = "0123456789*#ABCD";
 
-/// The keys a script gave, as text.
+/// Returns the keys that a script gave, as text.
 pub(super) fn keys(value: &Value) -> Result<String, String> {
     let keys = match value {
         Value::Text(keys) => keys.clone(),
@@ -18,7 +18,7 @@ pub(super) fn keys(value: &Value) -> Result<String, String> {
     }
 }
 
-/// The key a command returned, if one was pressed.
+/// Returns the key that a command returned, if one was pressed.
 pub(super) fn key(value: &Value) -> Option<char> {
     match value {
         Value::Text(text) => text.chars().next(),

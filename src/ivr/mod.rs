@@ -1,4 +1,4 @@
-//! Questions and menus: what would otherwise take a script several commands each time, and is easy to get wrong.
+//! Questions and menus: what would take a script several commands each time, and is easy to get wrong.
 
 mod choices;
 mod dial;
@@ -19,7 +19,7 @@ use functions::add_questions;
 use rhai::Module;
 
 impl Language {
-    /// The language of scripts: the commands, the functions that go with them, questions and menus.
+    /// Creates the language of scripts: the commands, the functions that go with them, questions and menus.
     #[must_use]
     pub fn new() -> Self {
         let mut module = Module::new();

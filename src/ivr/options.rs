@@ -1,4 +1,4 @@
-//! The options of questions: one table, from which the reference, the checker and the reader of options come.
+//! The options of questions: one table, from which the reference, the checker and the reader of options are derived.
 
 use super::keypad::keys;
 use super::parts::read_parts;
@@ -10,7 +10,7 @@ use crate::script::value;
 use crate::script::{MAX_SHOWN, quoted, short};
 use rhai::{Array, Dynamic, FnPtr, Map};
 
-/// The longest wait, in milliseconds: eleven days.
+/// The longest wait, in milliseconds: eleven and a half days.
 const MAX_WAIT_MS: f64 = 1_000_000_000.0;
 
 /// The functions that take options.
@@ -28,18 +28,18 @@ use Asks::{Ask, Collect, Confirm, Menu};
 struct OptionRow {
     /// The functions that take it.
     of: &'static [Asks],
-    /// How it is declared. Its default, if it has one, is text that a script could have given.
+    /// Its declaration. The default, if there is one, is text that a script could have written.
     param: Param,
     /// Where its value goes.
     store: Store,
 }
 
-/// Where the value of an option goes, by its type: what can be stored is what was declared.
+/// Where the value of an option goes, by its type, so that what was declared can be stored.
 #[derive(Clone, Copy)]
 enum Store {
-    /// A whole number from the one to the other.
+    /// A whole number within these bounds.
     Whole(i64, i64, fn(&mut Options, usize)),
-    /// Seconds as a script gives them, stored as milliseconds.
+    /// Seconds as a script writes them, stored as milliseconds.
     Seconds(fn(&mut Options, i64)),
     Keys(fn(&mut Options, String)),
     Flag(fn(&mut Options, bool)),
@@ -160,7 +160,7 @@ const TABLE: &[OptionRow] = &[
 
 const fn row(of: &'static [Asks], name: &'static str, need: Need, doc: &'static str, store: Store) -> OptionRow {
     let kind = match store {
-        Store::Whole(least, most, _) => Kind::Integer(least, most),
+        Store::Whole(min, max, _) => Kind::Integer(min, max),
         Store::Seconds(_) => Kind::Seconds,
         Store::Keys(_) => Kind::Keys,
         Store::Flag(_) => Kind::OnOff,
@@ -183,7 +183,7 @@ impl OptionRow {
     }
 }
 
-/// How many options a function takes.
+/// Counts the options that a function takes.
 const fn count(asks: Asks) -> usize {
     let (mut at, mut count) = (0, 0);
     while at < TABLE.len() {
@@ -193,7 +193,7 @@ const fn count(asks: Asks) -> usize {
     count
 }
 
-/// The options a function takes, as its declaration lists them.
+/// Returns the options that a function takes, as its declaration lists them.
 const fn params<const N: usize>(asks: Asks) -> [Param; N] {
     let mut params = [TABLE[0].param; N];
     let (mut at, mut filled) = (0, 0);
@@ -216,12 +216,12 @@ pub(super) static OF_CONFIRM: &[Param] = &params::<{ count(Confirm) }>(Confirm);
 /// The options of `menu`.
 pub(super) static OF_MENU: &[Param] = &params::<{ count(Menu) }>(Menu);
 
-/// The options of one question. Options that its function does not take are empty, zero or false.
+/// The options of one question. An option that its function doesn't take is empty, zero or false.
 #[derive(Default)]
 pub(super) struct Options {
     pub min: usize,
     pub max: Option<usize>,
-    /// In milliseconds, as is `between`.
+    /// In milliseconds, as `between` is.
     pub first: i64,
     pub between: i64,
     pub end: String,
@@ -236,12 +236,13 @@ pub(super) struct Options {
     pub secret: bool,
 }
 
-/// Prompts to be said before a question is asked again: the same each time, or one for each time.
+/// Prompts to say before a question is asked again: the same one each time, or one for each time.
 #[derive(Default)]
 pub(super) struct Reprompts(Vec<Vec<Play>>);
 
 impl Reprompts {
-    /// The prompt after this many failed tries, at least one; the last prompt is used for all further ones.
+    /// Returns the prompt after this many failed tries, at least one. The last prompt is also used for all further
+    /// tries.
     pub(super) fn after(&self, failures: usize) -> &[Play] {
         self.0.get(failures.clamp(1, self.0.len().max(1)) - 1).map_or(&[], Vec::as_slice)
     }
@@ -258,7 +259,7 @@ impl Options {
             }
         }
         let Some(given) = given else { return Ok(options) };
-        // A copy, since a function called later may change what the script holds.
+        // A copy, since a function called later may change the script's own map.
         let Some(map) = given.read_lock::<Map>().map(|map| map.clone()) else {
             let problem = format!("must be a map such as #{{ tries: 2 }}, not {}", value(given).type_name());
             return Err(prompter.bad_argument("options", format_args!("`options` {problem}")));
@@ -284,7 +285,7 @@ impl Options {
             Store::Seconds(store) => store(self, millis(&Value::from(text)).unwrap_or_default()),
             Store::Keys(store) => store(self, text.to_owned()),
             Store::Flag(store) => store(self, text == "true"),
-            // Nothing is said and nothing called unless the script says so.
+            // Nothing is said or called unless the script asks for it.
             Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) => {}
         }
     }
@@ -294,10 +295,10 @@ impl Options {
         let wrong = |problem: String| prompter.bad_argument(name, format_args!("`{name}` {problem}"));
         let plain = value(given);
         match row.store {
-            Store::Whole(least, most, store) => {
-                let number = whole(&plain).filter(|number| (least..=most).contains(number));
+            Store::Whole(min, max, store) => {
+                let number = whole(&plain).filter(|number| (min..=max).contains(number));
                 let number = number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| {
-                    wrong(format!("must be a whole number from {least} to {most}, not {}", shown(&plain)))
+                    wrong(format!("must be a whole number from {min} to {max}, not {}", shown(&plain)))
                 })?;
                 store(self, number);
             }
@@ -336,7 +337,7 @@ fn unknown(prompter: &Prompter, name: &str, known: impl Iterator<Item = &'static
     let hint = match nearest(name, known.iter().copied()) {
         _ if elsewhere => match prompter.function {
             "collect" => "it asks only once; `ask` has that option".to_owned(),
-            function => format!("`{function}` knows by itself which keys are an answer"),
+            function => format!("`{function}` itself knows which keys are an answer"),
         },
         Some(like) => format!("did you mean `{like}`?"),
         None => format!("it takes `{}`", known.join("`, `")),
@@ -344,7 +345,7 @@ fn unknown(prompter: &Prompter, name: &str, known: impl Iterator<Item = &'static
     prompter.bad_argument("options", format_args!("`options` has no `{}`: {hint}", short(name, MAX_SHOWN)))
 }
 
-/// One prompt for each time if all elements are arrays; else the same prompt every time.
+/// Reads one prompt for each time if all elements are arrays, or else the same prompt for every time.
 fn reprompts(prompter: &Prompter, parameter: &'static str, given: &Dynamic) -> Result<Reprompts, ScriptError> {
     if let Some(array) = given.read_lock::<Array>()
         && !array.is_empty()
@@ -367,7 +368,7 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// Seconds as milliseconds, at least one: zero would be Asterisk's own default.
+/// Converts seconds to milliseconds, at least one: zero would mean Asterisk's own default.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "clamped to what fits")]
 fn millis(value: &Value) -> Option<i64> {
     let seconds = match value {
@@ -397,7 +398,7 @@ mod tests {
         for row in TABLE {
             let Need::Default(text) = row.param.need else { continue };
             let stored = match row.store {
-                Store::Whole(least, most, _) => (least..=most).contains(&text.parse().unwrap()),
+                Store::Whole(min, max, _) => (min..=max).contains(&text.parse().unwrap()),
                 Store::Seconds(_) => millis(&Value::from(text)).is_some(),
                 Store::Keys(_) => keys(&Value::from(text)).is_ok(),
                 Store::Flag(_) => ["true", "false"].contains(&text),

@@ -1,4 +1,4 @@
-//! Parts: what a script wants said, read into the commands that say it.
+//! Parts: what a script wants to be said, read into the commands that say it.
 
 use super::keypad::{ANY_KEY, key};
 use super::phrases::{self, ExpandContext};
@@ -12,17 +12,17 @@ use crate::script::{nearest, value};
 use rhai::{Array, Dynamic, Map};
 use std::cell::Cell;
 
-/// The default format of SAY DATETIME; German has another.
+/// The default format of SAY DATETIME; for German there is another.
 const DATE_FORMAT: &str = "ABdY 'digits/at' IMp";
 const GERMAN_DATE_FORMAT: &str = "A dBY HMS";
 /// The maps that are parts: the key that names the kind, and the keys that may accompany it.
 const MAPS: &[(&str, &[&str])] =
     &[("digits", &[]), ("spell", &[]), ("phonetic", &[]), ("number", &["gender"]), ("date", &["format", "zone"])];
-/// How deep parts may be nested in parts; each level takes some of the stack.
+/// How deeply parts may be nested; each level takes some of the stack.
 const MAX_DEPTH: usize = 16;
 const EXPECTED: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
 
-/// Reads parts into what is played. `parameter` names the parameter or option that holds them.
+/// Reads parts into the plays that say them. `parameter` names the parameter or option that holds them.
 pub(super) fn read_parts(
     prompter: &Prompter,
     parameter: &'static str,
@@ -39,7 +39,7 @@ pub(super) fn read_parts(
 struct PartsReader<'a> {
     prompter: &'a Prompter<'a>,
     parameter: &'static str,
-    /// How many parts were read and made so far.
+    /// How many parts have been read and made so far.
     count: Cell<usize>,
 }
 
@@ -55,7 +55,7 @@ impl PartsReader<'_> {
     fn add(&self, part: &Dynamic, number: &mut usize, depth: usize, plays: &mut Vec<Play>) -> Result<(), ScriptError> {
         let this_part = |number: usize| PartContext { reader: self, number, depth };
         if let Some(array) = part.read_lock::<Array>() {
-            // Counted level by level, so that arrays in arrays are limited too.
+            // Counted level by level, so that arrays inside arrays are limited too.
             if !self.count(array.len()) {
                 return Err(this_part(1).error(format!("has more than {MAX_PARTS} parts")));
             }
@@ -81,7 +81,7 @@ impl PartsReader<'_> {
             }
         };
         if let Play::Date { format: format @ None, zone: Some(_), .. } = &mut play {
-            // Arguments of the command are positional, so a zone needs a format.
+            // The command's arguments are positional, so a zone requires a format.
             let german = self.prompter.language()?.starts_with("de");
             *format = Some(if german { GERMAN_DATE_FORMAT } else { DATE_FORMAT }.to_owned());
         }
@@ -90,7 +90,7 @@ impl PartsReader<'_> {
     }
 }
 
-/// One part, for parts that are expanded and for error messages.
+/// One part, for expanding it and for error messages.
 struct PartContext<'a> {
     reader: &'a PartsReader<'a>,
     /// Its number, from 1.
@@ -196,7 +196,7 @@ fn from_map(map: &Map) -> Result<Play, String> {
     })
 }
 
-/// Asterisk says numbers that fit into a C `int`.
+/// Checks a number: Asterisk says those that fit a C `int`.
 fn in_range(number: i64) -> Result<i64, String> {
     match i32::try_from(number) {
         Ok(_) => Ok(number),
@@ -216,14 +216,14 @@ fn sayable(text: String) -> Result<String, String> {
 }
 
 impl Prompter<'_> {
-    /// Plays one thing, and returns which of these keys ended it.
+    /// Plays one thing, and returns the key among these that ended it.
     pub(super) fn play(&self, play: &Play, keys: &str) -> Result<Option<char>, ScriptError> {
         let (command, args) = play.command(keys);
         Ok(key(&self.invoke(command, &args)?))
     }
 
-    /// Plays a part of a question, before the last one, and returns the key that ended it. GET DATA plays sound files,
-    /// since STREAM FILE makes more of a missing one: it sets AGISTATUS to FAILURE, and ends AsyncAGI.
+    /// Plays a part of a question other than the last one, and returns the key that ended it. GET DATA plays sound
+    /// files, since STREAM FILE makes more of a missing file: it sets AGISTATUS to FAILURE, and ends AsyncAGI.
     pub(super) fn play_asking(&self, play: &Play) -> Result<Option<char>, ScriptError> {
         match play {
             Play::File(file) => {

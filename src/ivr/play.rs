@@ -3,12 +3,12 @@
 use crate::command::{Command, SAY_ALPHA, SAY_DATETIME, SAY_DIGITS, SAY_NUMBER, SAY_PHONETIC, STREAM_FILE, Value};
 use smallvec::{SmallVec, smallvec};
 
-/// One thing to be said: one command.
+/// One thing to be said, by one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Play {
     /// A sound file.
     File(String),
-    /// A number, in the gender of what is counted if the language has genders.
+    /// A number. If the language has genders, it has the gender of what is counted.
     Number { number: i64, gender: Option<String> },
     /// Digits, one by one.
     Digits(String),
@@ -21,7 +21,7 @@ pub(super) enum Play {
 }
 
 impl Play {
-    /// The command that says it, and ends early if one of these keys is pressed.
+    /// Returns the command that says it, and that one of these keys ends early.
     pub(super) fn command(&self, keys: &str) -> (&'static Command, SmallVec<[Value; 4]>) {
         let optional = |text: &Option<String>| text.as_deref().map(Value::from);
         let text = |text: &str| smallvec![Value::from(text), Value::from(keys)];

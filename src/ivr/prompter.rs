@@ -17,7 +17,7 @@ pub(super) struct Prompter<'a> {
 }
 
 impl Prompter<'_> {
-    /// Runs a command.
+    /// Sends a command and returns its value.
     pub fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, ScriptError> {
         self.call.invoke(command, args)
     }
@@ -27,7 +27,7 @@ impl Prompter<'_> {
         self.call.with_session(Session::language)?.map_err(|error| self.call.raise(error))
     }
 
-    /// The error of a bad argument.
+    /// Creates the error of a bad argument.
     pub fn bad_argument(&self, parameter: &'static str, problem: impl Display) -> ScriptError {
         let refusal = Refusal {
             kind: RefusalKind::Argument,

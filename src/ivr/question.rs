@@ -19,15 +19,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// The keys that would have ended the last answer, which was complete without one, and until when they count as part
-/// of it.
+/// of that answer.
 #[derive(Default)]
 struct LateEnd(Mutex<Option<(String, Time)>>);
 
-/// The most keys of an answer where neither options nor choices say it.
+/// The maximum number of keys in an answer if neither options nor choices say otherwise.
 const DEFAULT_MAX: usize = 20;
 
-/// With `flush`, typing ahead is over when no key has come for this long, in milliseconds. Asterisk makes each key of a
-/// fast typist last 80 ms, with 45 ms between two.
+/// With `flush`, typing ahead is over once no key has come for this long, in milliseconds. Asterisk makes each key of
+/// a fast typist last 80 ms, with 45 ms between two of them.
 const FLUSH_QUIET_MS: i64 = 250;
 
 /// Why a round ended, as `ended_by` names it.
@@ -35,7 +35,7 @@ const FLUSH_QUIET_MS: i64 = 250;
 pub(super) enum EndedBy {
     Max,
     End,
-    /// No more keys came after some.
+    /// Some keys came, and then no more in time.
     Timeout,
     /// No key came.
     None,
@@ -66,11 +66,11 @@ pub(super) struct Question<'a> {
     pub options: Options,
     /// The choices of a menu.
     pub choices: Option<Choices>,
-    /// The most keys of an answer.
+    /// The maximum number of keys in an answer.
     max: usize,
     /// Whether keys are read one at a time.
     stepwise: bool,
-    /// Whether an answer needs a key besides the one that ends it.
+    /// Whether an answer needs a key in addition to the one that ends it.
     needs_keys: bool,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Question<'a> {
         Self { prompter, options, choices, max, stepwise, needs_keys }
     }
 
-    /// Asks until there is an answer, and returns its keys; `None` if the caller gave none.
+    /// Asks until there is an answer, and returns its keys; `None` if the caller never gave one.
     pub(super) fn ask(&self, parts: &Dynamic) -> Result<Option<String>, ScriptError> {
         let mut parts = read_parts(self.prompter, "parts", parts)?;
         let question_len = parts.len();
@@ -113,7 +113,7 @@ impl<'a> Question<'a> {
                     }
                 }
             };
-            // It replaces the one before it.
+            // It replaces the reprompt before it.
             let reprompt_len = parts.len() - question_len;
             parts.splice(..reprompt_len, reprompt.iter().cloned());
         }
@@ -143,7 +143,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Asks once, and returns the keys typed.
+    /// Asks once, and returns the keys that were typed.
     pub(super) fn round(&self, parts: &[Play]) -> Result<Round, ScriptError> {
         let call = &self.prompter.call;
         if self.options.secret {
@@ -164,8 +164,9 @@ impl<'a> Question<'a> {
         round
     }
 
-    /// Whether this first key only ends the previous answer: many press `#` though the last digit was enough. To the
-    /// question that has just begun, it would be an answer without keys. Where it would be more than that, it counts.
+    /// Whether this first key only ends the previous answer: many people press `#` although the last digit was
+    /// enough. To the question that has just begun, it would be an answer without keys. If it would be more than
+    /// that, it counts.
     fn is_late_end(&self, key: char) -> bool {
         let Some((keys, until)) = self.prompter.call.extensions().get::<LateEnd>().and_then(|end| lock(&end.0).take())
         else {
@@ -192,7 +193,7 @@ impl<'a> Question<'a> {
         loop {
             let left = self.max - typed.keys.len();
             let read = match waiting {
-                // One command reads them all if it may wait as long for each.
+                // One command reads all keys if it may wait equally long for each.
                 true if self.options.first == self.options.between && !self.stepwise => {
                     self.get_data(prompt, self.options.first, left)?
                 }
@@ -220,7 +221,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Plays the parts. Returns the sound file that is left for the command that reads the first key, and the key that
+    /// Plays the parts. Returns the sound file that is left to the command that reads the first key, and the key that
     /// interrupted one of the parts.
     fn play_parts<'b>(&self, parts: &'b [Play]) -> Result<(&'b str, Option<char>), ScriptError> {
         if !self.options.barge_in {
@@ -256,18 +257,18 @@ impl<'a> Question<'a> {
     }
 }
 
-/// The keys typed so far.
+/// The keys that were typed so far.
 struct TypedKeys<'a> {
     question: &'a Question<'a>,
     keys: String,
 }
 
 impl TypedKeys<'_> {
-    /// Adds a key, and returns why the round ended if that was the last one.
+    /// Adds a key. If it was the last one, returns why the round ended.
     fn add(&mut self, key: char) -> Option<EndedBy> {
         let Question { options, choices, max, .. } = self.question;
         self.keys.push(key);
-        // A key that is part of a choice neither ends nor cancels.
+        // A key that belongs to a choice neither ends nor cancels.
         if !choices.as_ref().is_some_and(|choices| choices.name_last(&self.keys)) {
             let ends = if options.cancel.contains(key) {
                 Some(EndedBy::Cancel)
@@ -279,7 +280,7 @@ impl TypedKeys<'_> {
                 return ends;
             }
         }
-        // Keys that match no choice are read to the end all the same: the rest must not begin the next try.
+        // Keys that match no choice are read to the end all the same: the rest must not start the next try.
         let chosen =
             choices.as_ref().is_some_and(|choices| !choices.is_open(&self.keys) && choices.find(&self.keys).is_some());
         (chosen || self.keys.len() >= *max).then_some(EndedBy::Max)
@@ -337,7 +338,7 @@ impl Prompter<'_> {
     }
 }
 
-/// Whether the error says that the function itself, not one it calls, does not take this many arguments.
+/// Whether the error means that the function itself, and not one it calls, doesn't take this many arguments.
 fn is_arity_error(error: &EvalAltResult, function: &FnPtr) -> bool {
     matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, _)
         if signature.strip_prefix(function.fn_name()).is_some_and(|rest| rest.trim_start().starts_with('(')))

@@ -51,7 +51,7 @@ impl Channel {
             "waitexten" => {
                 let length = seconds(argument(0)).unwrap_or(Duration::from_secs(10));
                 match self.key_before(self.now() + length) {
-                    // On a timeout the dialplan goes on, as far as an AGI script can tell.
+                    // After a timeout the dialplan goes on, as far as an AGI script can tell.
                     KeyResult::Nothing => 0,
                     key => key.code(),
                 }
@@ -281,7 +281,7 @@ fn value(success: bool) -> i32 {
     if success { 0 } else { -1 }
 }
 
-/// Whether Asterisk takes this text for true.
+/// Whether Asterisk considers this text true.
 fn is_true(text: &str) -> bool {
     ["yes", "true", "y", "t", "1", "on"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }

@@ -1,4 +1,4 @@
-//! The caller, as the channel sees them.
+//! The caller, as seen by the channel.
 
 use super::say;
 use crate::clock::Time;
@@ -10,12 +10,12 @@ pub trait Caller: Send {
     fn now(&self) -> Time;
 
     /// Lets time pass until the caller acts, or until `until`, and then returns `None`. An act that is due exactly at
-    /// `until` still counts. A caller with nothing left to do who has to wait until [`Time::NEVER`] hangs up, since
-    /// the wait would never end.
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act>;
+    /// `until` still counts. A caller who has nothing left to do, but has to wait until [`Time::NEVER`], hangs up:
+    /// the wait would never end otherwise.
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act>;
 }
 
-/// Something a caller does.
+/// Something that a caller does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Act {
@@ -51,7 +51,7 @@ impl Digit {
         self.0 as char
     }
 
-    /// Whether a list of digits, such as the escape digits of a command, contains this key.
+    /// Whether this key is in a list of digits, such as the escape digits of a command.
     #[must_use]
     pub fn is_in(self, digits: &str) -> bool {
         digits.contains(self.letter())
@@ -70,18 +70,18 @@ impl fmt::Debug for Digit {
     }
 }
 
-/// The sound the caller hears at the moment, and whether the script listens for keys.
+/// The sound that the caller hears at the moment, and whether the script listens for keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hearing<'a> {
     /// The sound on the line.
     pub sound: Sound<'a>,
     /// A number that grows with every prompt or question, so that the same file played twice counts as two prompts. A
-    /// spoken number or date is one prompt, though it consists of several files.
+    /// spoken number or date counts as one prompt, though it consists of several files.
     pub prompt: u64,
     /// When this prompt began.
     pub began: Time,
     /// Whether the script listens for keys.
-    pub asked: bool,
+    pub listening: bool,
 }
 
 /// A sound on the line.
@@ -108,7 +108,8 @@ pub enum Sound<'a> {
 }
 
 impl Sound<'_> {
-    /// Returns the names of the sound files the sound consists of: none for music, nor for a date in a custom format.
+    /// Returns the names of the sound files that make up the sound: none for music, nor for a date in a custom
+    /// format.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
         match self {
@@ -119,8 +120,8 @@ impl Sound<'_> {
         }
     }
 
-    /// Whether `when PROMPT` in a plan means this sound: the name of a file, `number 42` or `42`, `beep`, `recording`,
-    /// or `music`.
+    /// Whether `when PROMPT` in a plan refers to this sound, by the name of a file, `number 42` or `42`, `beep`,
+    /// `recording`, or `music`.
     #[must_use]
     pub fn is(&self, prompt: &str) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! One channel: its set-up, its state, and waiting.
+//! One channel: how it is set up, its state, and how it waits.
 
 use super::caller::{Act, Caller, Digit, Hearing, Sound};
 use super::channel_state::ChannelState;
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The sound from the caller's microphone.
+/// The sound that comes from the caller's microphone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Voice {
@@ -70,7 +70,8 @@ pub(super) enum WaitEvent {
 
 /// One channel of a simulated Asterisk, with its caller on the line.
 ///
-/// Keys count only while a command listens. Between commands no time passes, and [`idle`](Self::idle) drops keys.
+/// Keys count only while a command listens. Between commands no time passes, unless [`idle`](Self::idle) lets it
+/// pass, and then keys are dropped.
 pub struct Channel {
     pub(super) caller: Box<dyn Caller>,
     pub(super) call: IncomingCall,
@@ -104,14 +105,14 @@ pub struct Channel {
     pub(super) has_tdd: bool,
     pub(super) answer_delay: Duration,
     pub(super) zone_offset: i32,
-    /// The caller has hung up when the script sends this command, counted from 1.
+    /// The caller hangs up before the script sends this command, counted from 1.
     hangup_before_command: Option<u64>,
     commands: u64,
 }
 
 /// Setting up.
 impl Channel {
-    /// Returns a ringing channel with the stock sounds and an empty database.
+    /// Creates a ringing channel with the stock sounds and an empty database.
     #[must_use]
     pub fn new(call: IncomingCall, caller: Box<dyn Caller>) -> Self {
         let (context, extension, priority) = (call.context.clone(), call.extension.clone(), call.priority);
@@ -211,7 +212,8 @@ impl Channel {
         self
     }
 
-    /// Adds an application for EXEC that returns this value and takes no time. It replaces a built-in one of that name.
+    /// Adds an application for EXEC that returns this value and takes no time. It replaces a built-in one of the same
+    /// name.
     #[must_use]
     pub fn with_application(mut self, name: &str, value: i32) -> Self {
         self.applications.insert(name.to_ascii_lowercase(), value);
@@ -239,7 +241,7 @@ impl Channel {
         self
     }
 
-    /// Sets whether there is a telecommunications device for the deaf.
+    /// Sets whether the caller has a telecommunications device for the deaf.
     #[must_use]
     pub fn with_tdd(mut self, yes: bool) -> Self {
         self.has_tdd = yes;
@@ -254,23 +256,23 @@ impl Channel {
     }
 
     /// Makes the caller hang up just before the script sends this command, counted from 1. A real caller may hang up
-    /// between two commands that take no time, where a virtual clock has no moment for it.
+    /// between two commands that take no time, but on a virtual clock there is no such moment.
     #[must_use]
     pub fn with_hangup_before_command(mut self, command: u64) -> Self {
         self.hangup_before_command = Some(command);
         self
     }
 
-    /// Adds an absolute folder to which recordings may go, besides `/tmp`, Asterisk's spool and its sounds. A name that
-    /// isn't absolute can always be written.
+    /// Adds an absolute folder to which recordings may go, in addition to `/tmp`, Asterisk's spool and its sounds. A
+    /// name that isn't absolute can always be written.
     #[must_use]
     pub fn with_writable(mut self, folder: &str) -> Self {
         self.writable.insert(folder.trim_end_matches('/').into());
         self
     }
 
-    /// Sets how long answering takes, no time by default. A real Asterisk waits for the first sound from the caller,
-    /// at most 500 ms.
+    /// Sets how long answering takes; by default, no time. A real Asterisk waits for the first sound from the caller,
+    /// for at most 500 ms.
     #[must_use]
     pub fn with_answer_delay(mut self, length: Duration) -> Self {
         self.answer_delay = length;
@@ -358,7 +360,7 @@ impl Channel {
         (&self.context, &self.extension, self.priority.saturating_add(1))
     }
 
-    /// Returns `AstDB`, whose methods are the DATABASE commands.
+    /// Returns the simulated `AstDB`, whose methods are the DATABASE commands.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
@@ -394,7 +396,7 @@ impl Channel {
         &self.sent_text
     }
 
-    /// Returns the executed applications with their arguments.
+    /// Returns the applications that were executed, with their arguments.
     #[must_use]
     pub fn executed(&self) -> &[(String, String)] {
         &self.executed
@@ -430,13 +432,13 @@ impl Channel {
     }
 
     /// Waits while the caller hears this sound.
-    pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, asked: bool) -> WaitEvent {
+    pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, listening: bool) -> WaitEvent {
         if self.dead {
             return WaitEvent::HungUp;
         }
         let limit = self.hangup_at.map_or(until, |at| at.min(until));
-        let hears = Hearing { sound, prompt: self.prompt, began: self.began, asked };
-        match self.caller.wait(limit, &hears) {
+        let hearing = Hearing { sound, prompt: self.prompt, began: self.began, listening };
+        match self.caller.wait(limit, &hearing) {
             Some(Act::Key(digit)) => WaitEvent::Key(digit),
             Some(Act::Says(text)) => WaitEvent::Text(text),
             Some(Act::HangUp) => self.die(),
@@ -447,10 +449,10 @@ impl Channel {
     }
 
     /// Waits in silence, or with music on hold.
-    pub(super) fn hear_silence(&mut self, until: Time, asked: bool) -> WaitEvent {
+    pub(super) fn hear_silence(&mut self, until: Time, listening: bool) -> WaitEvent {
         match self.music.clone() {
-            Some(class) => self.hear(until, Sound::Music(&class), asked),
-            None => self.hear(until, Sound::Silence, asked),
+            Some(class) => self.hear(until, Sound::Music(&class), listening),
+            None => self.hear(until, Sound::Silence, listening),
         }
     }
 

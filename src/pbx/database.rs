@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// `AstDB`. Clones share one database, so that it survives from call to call and a test can look at it.
+/// The simulated `AstDB`. Clones share one database, so it survives from call to call, and a test can look at it.
 ///
 /// As in Asterisk 22, a key is the text `/family/key` of any length; `a/b` with `c` is the same as `a` with `b/c`.
 #[derive(Clone, Debug, Default)]
@@ -22,22 +22,22 @@ impl Database {
         self.lock().get(&full_key(family, key)).cloned()
     }
 
-    /// Stores a value. Always succeeds.
+    /// Stores a value, which always succeeds.
     #[expect(clippy::must_use_candidate, reason = "it always succeeds here")]
     pub fn put(&self, family: &str, key: &str, value: &str) -> bool {
         self.lock().insert(full_key(family, key), value.to_owned());
         true
     }
 
-    /// Deletes a key. Returns true also if it was absent, since Asterisk doesn't take that for an error.
+    /// Deletes a key. Returns true even if it didn't exist, since Asterisk doesn't treat that as an error.
     #[expect(clippy::must_use_candidate, reason = "it always succeeds here")]
     pub fn del(&self, family: &str, key: &str) -> bool {
         self.lock().remove(&full_key(family, key));
         true
     }
 
-    /// Deletes all keys of a family, or those below a part of it, and returns their number. An empty family means the
-    /// whole database, except together with a part.
+    /// Deletes all keys of a family, or those below one part of it, and returns how many there were. An empty family
+    /// means the whole database, except together with a part.
     #[expect(clippy::must_use_candidate, reason = "usually called for its effect")]
     pub fn deltree(&self, family: &str, tree: Option<&str>) -> usize {
         let tree = tree.filter(|tree| !tree.is_empty());
@@ -49,8 +49,8 @@ impl Database {
         };
         let mut entries = self.lock();
         let before = entries.len();
-        // Deletes the key itself and the keys below it, but not family `fame` with `fam`. Case doesn't matter, since
-        // Asterisk uses LIKE (whose `%` and `_` are not simulated).
+        // Deletes the key itself and the keys below it, but not family `fame` for `fam`. Case doesn't matter, since
+        // Asterisk uses LIKE (whose `%` and `_` aren't simulated).
         entries.retain(|key, _| match key.as_bytes().split_at_checked(prefix.len()) {
             Some((start, rest)) => {
                 !(start.eq_ignore_ascii_case(prefix.as_bytes()) && (rest.is_empty() || rest.starts_with(b"/")))

@@ -9,7 +9,7 @@ use super::scan::leading_number;
 pub enum GosubResult {
     /// There is no such label.
     NotFound,
-    /// The routine could not be run.
+    /// The subroutine could not be run.
     Failed,
     /// It ran and returned.
     Complete,
@@ -53,7 +53,7 @@ impl Channel {
         })
     }
 
-    /// GOSUB: runs a declared subroutine, which only returns.
+    /// GOSUB: runs a declared subroutine, which does nothing but return.
     pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> GosubResult {
         let number = self.priority_of(context, extension, priority);
         let here =

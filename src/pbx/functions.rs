@@ -4,17 +4,17 @@ use super::callerid::{parse_callerid, shrink_number};
 use super::channel::Channel;
 use super::expansion::{substitute, uri_decode, uri_encode};
 
-/// GET VARIABLE has a buffer of 1024 bytes, including the terminating one.
+/// The longest value that GET VARIABLE returns: its buffer has 1024 bytes, one of which terminates the text.
 const MAX_VALUE: usize = 1023;
-/// The limit for templates inside templates, where Asterisk would overflow its stack in the end.
+/// How deeply templates may be nested inside each other. Asterisk would overflow its stack in the end.
 const MAX_NESTING: usize = 32;
 
-/// Functions that can be read: CALLERID, CHANNEL, `DB`, `DB_EXISTS`, `DB_DELETE`, EXISTS, GLOBAL, ISNULL, LEN, TOLOWER,
-/// TOUPPER, URIDECODE, URIENCODE. Functions that can be written: CALLERID, CHANNEL, DB, GLOBAL. Any other function is
-/// unset and ignores what is written to it.
+/// Functions that can be read: CALLERID, CHANNEL, `DB`, `DB_EXISTS`, `DB_DELETE`, EXISTS, GLOBAL, ISNULL, LEN,
+/// TOLOWER, TOUPPER, URIDECODE, URIENCODE. Functions that can be set: CALLERID, CHANNEL, DB, GLOBAL. Any other
+/// function is unset, and ignores being set.
 impl Channel {
-    /// GET VARIABLE: a variable, or a function with its arguments. The value is cut at 1023 bytes, or just before, so
-    /// that no character is split.
+    /// GET VARIABLE: a variable, or a function with its arguments. The value is cut at 1023 bytes, or just before
+    /// that if a character would be split.
     #[must_use]
     pub fn get_variable(&self, name: &str) -> Option<String> {
         let mut value = if name.ends_with(')') { self.read_function(name) } else { self.read_variable(name) }?;

@@ -3,7 +3,8 @@
 /// The facts about an incoming call, which the script can read as `agi_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingCall {
-    /// `agi_network_script`, for a `FastAGI` call; `agi_network` is sent before it. If empty, its line is left out.
+    /// `agi_network_script`, for a `FastAGI` call, before which `agi_network` is sent. If the text is empty, its line
+    /// is left out.
     pub network_script: Option<String>,
     /// `agi_request`.
     pub request: String,
@@ -50,7 +51,7 @@ pub struct IncomingCall {
 }
 
 impl Default for IncomingCall {
-    /// Returns a call from number 100.
+    /// Returns a call from the number 100.
     fn default() -> Self {
         Self {
             network_script: None,

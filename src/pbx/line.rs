@@ -1,4 +1,4 @@
-//! The commands about the line itself: answering, hanging up, status, texts.
+//! The commands about the line itself: answering, hanging up, its status, texts.
 
 use super::channel::{Channel, WaitEvent};
 use super::channel_state::ChannelState;
@@ -58,12 +58,12 @@ impl Channel {
         self.music = on.then(|| class.filter(|class| !class.is_empty()).unwrap_or(&self.music_class).to_owned());
     }
 
-    /// RECEIVE CHAR: the first byte of a text, 0 if the text is empty, `None` if there was no text in time.
+    /// RECEIVE CHAR: the first byte of a text; 0 if the text is empty; `None` if no text came in time.
     pub fn receive_char(&mut self, milliseconds: i64) -> Option<u8> {
         self.receive_text(milliseconds).map(|text| text.bytes().next().unwrap_or(0))
     }
 
-    /// RECEIVE TEXT. A negative time waits for ever, 0 gives up at once.
+    /// RECEIVE TEXT. A negative time waits forever; 0 gives up at once.
     pub fn receive_text(&mut self, milliseconds: i64) -> Option<String> {
         if milliseconds == 0 {
             return None;
@@ -91,7 +91,7 @@ impl Channel {
         sent
     }
 
-    /// SEND IMAGE. Returns false for -1. It succeeds on any live channel, also where no image can be shown.
+    /// SEND IMAGE. Returns false for -1. It succeeds on any live channel, even where no image can be shown.
     #[must_use]
     pub fn send_image(&self, _name: &str) -> bool {
         !self.dead

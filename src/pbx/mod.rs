@@ -1,12 +1,28 @@
 //! A simulated Asterisk: one channel, its caller, variables, `AstDB`, dialplan position and sounds.
 //!
-//! It knows nothing of AGI's text, sockets or scripts. Each AGI command is one method of [`Channel`] that takes parsed
-//! arguments and returns a small value with everything the reply needs. Time belongs to the caller: all waiting ends
-//! in [`Caller::wait`], so the same channel serves a [`Plan`] on virtual time and a person at a phone on real time.
+//! It knows nothing of AGI's text, of sockets or of scripts. Each AGI command is one method of [`Channel`], which
+//! takes parsed arguments and returns a small value with everything the reply needs. Time belongs to the [`Caller`]:
+//! all waiting ends in [`Caller::wait`], so the same channel serves a [`Plan`] on virtual time and a person at a
+//! phone in real time.
 //!
-//! Replies are meant to equal those of a stock Asterisk 22 with the gsm core sounds. Not simulated: the audio itself,
-//! video, bridging, the grammars of other languages (every language speaks English), time zones by name (one UTC
-//! offset serves all), `$[...]` expressions, and any application that [`Channel::exec`] does not list.
+//! ```
+//! use agi_rhai::pbx::{Channel, Database, IncomingCall, KeyResult, Plan, Sounds};
+//! use std::sync::Arc;
+//!
+//! let database = Database::new();
+//! let plan: Plan = "presses 2 after 1s, hangs up after 10s".parse()?;
+//! let mut channel = Channel::new(IncomingCall::default(), Box::new(plan))
+//!     .with_database(database.clone())
+//!     .with_sounds(Arc::new(Sounds::stock().with("welcome", 16_000)));
+//!
+//! assert!(channel.answer());
+//! assert!(matches!(channel.wait_for_digit(5000), KeyResult::Pressed(key) if key.letter() == '2'));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Replies are meant to equal those of a stock Asterisk 22 with the gsm core sounds. What isn't simulated: the audio
+//! itself, video, bridging, the grammars of other languages (every language speaks English), time zones by name (one
+//! UTC offset serves all), `$[...]` expressions, and any application that [`Channel::exec`] doesn't list.
 
 mod applications;
 mod caller;

@@ -1,4 +1,4 @@
-//! A caller who follows a script: `presses 2 after 1s, hangs up after 3.5s`, on virtual time.
+//! A caller who follows a plan, such as `presses 2 after 1s, hangs up after 3.5s`, on virtual time.
 
 use super::caller::{Act, Caller, Digit, Hearing};
 use crate::clock::Time;
@@ -10,9 +10,9 @@ use std::time::Duration;
 /// The default interval between the keys of one step.
 const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A caller who follows a list of steps. Time is virtual: it passes only in [`Caller::wait`] and costs nothing.
+/// A caller who follows a list of steps. Time is virtual: it passes only in [`Caller::wait`], and costs nothing.
 ///
-/// After the last step the caller stays silent on the line, and hangs up only in a wait without an end.
+/// After the last step the caller stays silently on the line, and hangs up only in a wait without end.
 ///
 /// Commas or `then` separate the steps:
 ///
@@ -27,6 +27,19 @@ const KEY_INTERVAL: Duration = Duration::from_millis(100);
 /// | `says nothing`, or an empty plan | stays silent |
 ///
 /// A step that is due exactly at the end of a wait still happens in that wait.
+///
+/// ```
+/// use agi_rhai::pbx::{Plan, When};
+/// use std::time::Duration;
+///
+/// let plan: Plan = "presses 12# after 1s, then hangs up when vm-goodbye".parse().unwrap();
+/// let goodbye = When::Prompt("vm-goodbye".to_owned(), Duration::ZERO);
+/// let same = Plan::silent().presses("12#", Duration::from_secs(1)).hangs_up(goodbye);
+/// assert_eq!(format!("{plan:?}"), format!("{same:?}"));
+///
+/// let error = "presses 2 in 1s".parse::<Plan>().unwrap_err();
+/// assert_eq!((error.step, error.column), (1, 11));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Plan {
     now: Time,
@@ -42,11 +55,11 @@ struct Step {
     acts: VecDeque<Act>,
     every: Duration,
     when: When,
-    /// Known once the awaited prompt has begun.
+    /// Set once the awaited prompt has begun.
     due: Option<Time>,
 }
 
-/// The time of a step.
+/// When a step is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum When {
@@ -69,7 +82,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Returns a caller who stays silent on the line.
+    /// Creates a caller who stays silently on the line.
     #[must_use]
     pub fn silent() -> Self {
         // A round number makes dates in tests easy to read.
@@ -80,14 +93,14 @@ impl Plan {
     /// Parses a plan.
     ///
     /// # Errors
-    /// The error names the step that cannot be parsed, and what was expected.
+    /// The error names the step that cannot be parsed, and says what was expected.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
         Parser::new(text)?.plan()
     }
 
     /// Sets the time at which the plan starts.
     #[must_use]
-    pub fn starting(mut self, now: Time) -> Self {
+    pub fn starting_at(mut self, now: Time) -> Self {
         self.now = now;
         self.last = now;
         self
@@ -128,15 +141,15 @@ impl Plan {
     }
 
     /// Returns when the next act is due, if that is known while the caller hears this.
-    fn due(&mut self, hears: &Hearing<'_>) -> Option<Time> {
+    fn due(&mut self, hearing: &Hearing<'_>) -> Option<Time> {
         let (last, used) = (self.last, self.used);
         let step = self.steps.front_mut()?;
         if step.due.is_none() {
             match &step.when {
                 When::After(length) => step.due = Some(last + *length),
-                When::Prompt(prompt, length) if hears.prompt > used && hears.sound.is(prompt) => {
-                    self.used = hears.prompt;
-                    step.due = Some(hears.began + *length);
+                When::Prompt(prompt, length) if hearing.prompt > used && hearing.sound.is(prompt) => {
+                    self.used = hearing.prompt;
+                    step.due = Some(hearing.began + *length);
                 }
                 When::Prompt(..) => {}
             }
@@ -162,8 +175,8 @@ impl Caller for Plan {
         self.now
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        match self.due(hears) {
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        match self.due(hearing) {
             Some(due) if due <= until => {
                 self.now = self.now.max(due);
                 self.act()
@@ -271,7 +284,7 @@ impl Parser {
             match self.words.pop_front() {
                 None => return Ok(plan),
                 Some(word) if is_separator(&word) => {
-                    // `, then` is one separator.
+                    // `, then` counts as one separator.
                     if word.text == "," {
                         self.take("then");
                     }
@@ -393,7 +406,7 @@ fn duration(text: &str) -> Option<Duration> {
         return None;
     }
     let seconds = number.parse::<f64>().ok()? * unit;
-    // Rounded to microseconds, since 0.1 s would not be 100 ms otherwise.
+    // Rounded to microseconds: 0.1 s wouldn't be 100 ms otherwise.
     Duration::try_from_secs_f64((seconds * 1e6).round() / 1e6).ok()
 }
 
@@ -415,8 +428,8 @@ mod tests {
         scenes.extend(prompts.iter().map(|(name, at)| (Sound::File(name), start + Duration::from_secs(*at))));
         for (number, (sound, began)) in scenes.iter().enumerate() {
             let until = scenes.get(number + 1).map_or(start + Duration::from_secs(20), |next| next.1);
-            let hears = Hearing { sound: *sound, prompt: number as u64, began: *began, asked: true };
-            while let Some(act) = plan.wait(until, &hears) {
+            let hearing = Hearing { sound: *sound, prompt: number as u64, began: *began, listening: true };
+            while let Some(act) = plan.wait(until, &hearing) {
                 let at = (plan.now() - start).as_millis();
                 acts.push(match act {
                     Act::Key(digit) => format!("{digit} at {at}"),
@@ -492,8 +505,8 @@ mod tests {
     #[test]
     fn an_endless_wait_ends_in_a_hangup() {
         let mut plan = Plan::silent().presses("1", Duration::from_secs(1));
-        let hears = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), asked: false };
-        assert_eq!(plan.wait(Time::NEVER, &hears), Some(Act::Key(Digit::new('1').unwrap())));
-        assert_eq!(plan.wait(Time::NEVER, &hears), Some(Act::HangUp));
+        let hearing = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), listening: false };
+        assert_eq!(plan.wait(Time::NEVER, &hearing), Some(Act::Key(Digit::new('1').unwrap())));
+        assert_eq!(plan.wait(Time::NEVER, &hearing), Some(Act::HangUp));
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 pub struct PlaybackResult {
     /// The key that ended it.
     pub key: KeyResult,
-    /// The position at the end: in samples, or for CONTROL STREAM FILE in milliseconds, where the end of the file is
-    /// -1.
+    /// The position at the end, in samples. CONTROL STREAM FILE counts it in milliseconds, where -1 is the end of the
+    /// file.
     pub endpos: i64,
 }
 
@@ -43,7 +43,7 @@ impl Default for PlaybackControls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GetDataResult {
-    /// As many digits as requested, or those before a `#`.
+    /// As many digits as were requested, or those before a `#`.
     Digits(String),
     /// The digits before the timeout.
     Timeout(String),
@@ -77,9 +77,9 @@ impl From<StreamEnd> for KeyResult {
 }
 
 const FRAME: Duration = Duration::from_millis(20);
-/// The default timeouts of GET DATA, for the first digit and for each further one, in milliseconds.
+/// The default timeouts of GET DATA in milliseconds: for the first digit, and for each further one.
 const DIGIT_TIMEOUTS: (i64, i64) = (6000, 2000);
-/// The default timeout of GET OPTION after the file: the digit timeout of the dialplan, in milliseconds.
+/// The default timeout of GET OPTION after the file, in milliseconds: the digit timeout of the dialplan.
 const OPTION_TIMEOUT: i64 = 5000;
 
 impl Channel {
@@ -100,7 +100,7 @@ impl Channel {
         let key = match KeyResult::from(streamed.end) {
             KeyResult::Nothing => match self.wait_for_digit(milliseconds.unwrap_or(OPTION_TIMEOUT)) {
                 KeyResult::Pressed(digit) if digit.is_in(escape) => KeyResult::Pressed(digit),
-                // Also after a hangup, since Asterisk looks -1 up in the escape digits.
+                // After a hangup too, since Asterisk looks -1 up in the escape digits.
                 _ => KeyResult::Nothing,
             },
             key => key,
@@ -183,7 +183,7 @@ impl Channel {
         }
     }
 
-    /// GET DATA. The timeout starts at the end of the file and again after each key; 0 means Asterisk's default.
+    /// GET DATA. The timeout starts at the end of the file, and again after each key; 0 means Asterisk's default.
     pub fn get_data(&mut self, file: &str, milliseconds: i64, max: i64) -> GetDataResult {
         let (first, between) = match milliseconds {
             0 => DIGIT_TIMEOUTS,
@@ -220,7 +220,7 @@ impl Channel {
         }
     }
 
-    /// WAIT FOR DIGIT. A negative time waits for ever.
+    /// WAIT FOR DIGIT. A negative time waits forever.
     pub fn wait_for_digit(&mut self, milliseconds: i64) -> KeyResult {
         self.key_before(self.deadline(milliseconds))
     }
@@ -261,7 +261,7 @@ impl Channel {
         self.say("time", &epoch.to_string(), say::time(epoch, self.zone_offset), escape)
     }
 
-    /// SAY DATETIME. Of the time zones only those that mean UTC are known; any other stands for that of the channel.
+    /// SAY DATETIME. Of the time zones, only those that mean UTC are known; any other stands for that of the channel.
     pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> KeyResult {
         let german = self.language().eq_ignore_ascii_case("de");
         let format = format.unwrap_or(if german { "A dBY HMS" } else { "ABdY 'digits/at' IMp" });
@@ -331,7 +331,7 @@ pub(super) fn frames(began: Time, now: Time) -> u64 {
 }
 
 impl Clip {
-    /// Returns the last sample at or before this one to which Asterisk can seek.
+    /// Returns the last sample at or before this one that Asterisk can seek to.
     fn seek(self, sample: i64) -> u64 {
         let sample = u64::try_from(sample).unwrap_or(0);
         (sample / self.grain.max(1) * self.grain.max(1)).min(self.samples)

@@ -23,7 +23,7 @@ pub struct RecordOptions {
 pub enum RecordResult {
     /// An escape digit ended it.
     Digit(Digit, i64),
-    /// The timeout, or silence, ended it.
+    /// The timeout or silence ended it.
     Timeout(i64),
     /// A hangup ended it.
     HangUp(i64),
@@ -31,13 +31,13 @@ pub enum RecordResult {
     WaitFor(i64),
     /// The file cannot be written: the format is unknown, or the folder is missing.
     WriteFile,
-    /// A key or a hangup interrupted the beep, or there is no beep to play.
+    /// A key or a hangup interrupted the beep, or the beep has no sound file.
     RandomError(KeyResult, i64),
 }
 
-/// The samples that Asterisk cuts off a recording ended by a key: those of its tone.
+/// How many samples Asterisk cuts off a recording ended by a key: those of the key's tone.
 const TONE: u64 = 1600;
-/// Samples a second.
+/// The samples per second.
 const SECOND: u64 = 8000;
 
 impl Channel {
@@ -96,7 +96,7 @@ impl Channel {
             _ => written,
         };
         self.recordings.insert(file.to_owned(), kept);
-        // Without any audio, a timeout and a hangup return the requested offset.
+        // Without any audio, a timeout or a hangup returns the requested offset.
         let endpos = |samples| signed(samples).saturating_mul(rate) / 8000;
         let plain = if heard == 0 { options.offset } else { endpos(kept) };
         match ended {

@@ -1,4 +1,4 @@
-//! English as Asterisk speaks it: the sound files of numbers, texts and dates. It serves all languages.
+//! English as Asterisk speaks it: the sound files of numbers, texts and dates. All languages use it.
 
 /// The letters that SAY ALPHA announces as `uppercase` or `lowercase`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl SayCase {
     }
 }
 
-/// Whether there is a sound file of this name. Spelling leaves out what has none.
+/// Whether a sound file of this name exists. Spelling leaves out characters without one.
 pub(super) type Exists<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Returns the sound files of a spoken text, as far as its kind and text determine them.
@@ -48,7 +48,7 @@ pub(super) fn files(kind: &str, text: &str) -> Vec<String> {
     }
 }
 
-/// A cardinal number. `i32::MAX` is too large for Asterisk, which says nothing.
+/// A cardinal number. `i32::MAX` is too large for Asterisk, which then says nothing.
 pub(super) fn number(number: i32) -> Vec<String> {
     let mut names = Vec::new();
     cardinal(number, &mut names);
@@ -112,7 +112,7 @@ pub(super) fn digits(text: &str, exists: Exists<'_>) -> Vec<String> {
     text.chars().filter_map(name).filter(|name| exists(name)).collect()
 }
 
-/// The signs that SAY ALPHA and SAY PHONETIC say alike.
+/// Returns the sound file of a sign, which SAY ALPHA and SAY PHONETIC say alike.
 fn sign(letter: char) -> Option<&'static str> {
     Some(match letter {
         '*' => "digits/star",
@@ -156,7 +156,7 @@ pub(super) fn alpha(text: &str, case: SayCase, exists: Exists<'_>) -> Vec<String
     names
 }
 
-/// SAY PHONETIC, where Asterisk says nine in a way of its own.
+/// SAY PHONETIC. Asterisk has a recording of its own for nine.
 pub(super) fn phonetic(text: &str, exists: Exists<'_>) -> Vec<String> {
     let name = |letter: char| match sign(letter) {
         Some(name) => name.to_owned(),
@@ -350,7 +350,8 @@ mod tests {
         names.join(" ").replace("digits/", "")
     }
 
-    /// A real Asterisk took 1726, 1743, 5086, 3744 and 9346 ms for these, of which some 5 ms a file were its own work.
+    /// A real Asterisk took 1726, 1743, 5086, 3744 and 9346 ms for these, of which some 5 ms per file were its own
+    /// work.
     #[test]
     fn lengths_equal_those_of_a_real_asterisk() {
         check(&number(42), "40 2", 1720);

@@ -1,4 +1,4 @@
-//! The sound files: their names, lengths and words.
+//! Sound files: their names, lengths and words.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -11,15 +11,15 @@ use std::time::Duration;
 /// Asterisk's English core sounds: one name with its number of 20 ms frames per line, sorted by bytes.
 const CORE: &str = include_str!("core-sounds-en.txt");
 
-/// Samples a second, of everything here.
+/// The samples per second, of everything here.
 const RATE: u64 = 8000;
 
 /// The sound files a channel can play, by name without extension.
 ///
-/// A name is looked up among the lengths given with [`with`](Self::with), then on disk, then among Asterisk's English
-/// core sounds; a prompt with cache words but no file lasts as long as it takes to say them. Any other sound is
-/// missing, as on a real Asterisk. Results are cached, also negative ones: each name is looked up on disk once, and
-/// clones share the cache.
+/// A name is looked up among the lengths given by [`with`](Self::with), then on disk, then among Asterisk's English
+/// core sounds. A prompt whose words are known, but that has no file, lasts as long as it takes to say them. Any
+/// other sound is missing, as on a real Asterisk. Results are cached, negative ones too: each name is looked up on
+/// disk once, and clones share the cache.
 #[derive(Clone, Debug)]
 pub struct Sounds {
     core: bool,
@@ -33,7 +33,7 @@ pub struct Sounds {
 /// The results of look-ups, by language and name.
 type Cache = RwLock<HashMap<String, HashMap<String, Option<Clip>>>>;
 
-/// The limit of cached names per language, since scripts may make names up.
+/// The maximum number of cached names per language, since scripts may make up names.
 const MAX_CACHED: usize = 4096;
 
 /// The length of a sound file.
@@ -42,7 +42,7 @@ const MAX_CACHED: usize = 4096;
 pub struct Clip {
     /// The length in samples at 8 kHz.
     pub samples: u64,
-    /// Asterisk can only seek to multiples of this many samples: 160 in a gsm file, the size of its frames.
+    /// Asterisk can seek only to multiples of this many samples. In a gsm file that is 160, the size of its frames.
     pub grain: u64,
 }
 
@@ -95,23 +95,23 @@ impl Sounds {
         self
     }
 
-    /// Adds a prompt with these words.
+    /// Adds the words of a prompt.
     #[must_use]
     pub fn with_words(mut self, name: &str, words: &str) -> Self {
         self.words.insert(name.to_owned(), words.to_owned());
         self.changed()
     }
 
-    /// Adds all prompts of a text in the format of [`parse_prompts`].
+    /// Adds the words of all prompts in a text, in the format of [`parse_prompts`].
     ///
     /// # Errors
-    /// As [`parse_prompts`].
+    /// The same as those of [`parse_prompts`].
     pub fn with_prompts(mut self, text: &str) -> Result<Self, PromptError> {
         self.words.extend(parse_prompts(text)?);
         Ok(self.changed())
     }
 
-    /// Returns the sounds of a script at this path: Asterisk's core sounds, those in the folder `sounds` beside the
+    /// Returns the sounds of the script at this path: Asterisk's core sounds, those in the folder `sounds` beside the
     /// script, and the prompts in the table beside it.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Sounds {
         self
     }
 
-    /// Finds the sound file of this name in this language, or else in the default one.
+    /// Finds the sound file of this name in this language, or else in the default language.
     #[must_use]
     pub fn find(&self, name: &str, language: &str) -> Option<Clip> {
         if name.is_empty() || self.missing.contains(name) {
@@ -182,12 +182,12 @@ impl Sounds {
         self.words.get(name).map(String::as_str)
     }
 
-    /// Returns the names of the prompts with cache words.
+    /// Returns the names of the prompts whose words are known.
     pub fn prompts(&self) -> impl Iterator<Item = &str> {
         self.words.keys().map(String::as_str)
     }
 
-    /// Returns the names under which Asterisk looks: `en_GB/name`, `en/name`, `name`, and that in its default language.
+    /// Returns the names that Asterisk tries: `en_GB/name`, `en/name`, `name`, and the name in its default language.
     fn candidates(name: &str, language: &str) -> Vec<String> {
         let mut names = Vec::with_capacity(4);
         if !name.starts_with('/') {
@@ -206,8 +206,8 @@ impl Sounds {
 
     fn on_disk(&self, name: &str) -> Option<Clip> {
         if name.starts_with('/') {
-            // Only with folders are absolute names looked up, so that by default a simulation doesn't depend on the
-            // machine it runs on.
+            // Absolute names are looked up only if there are folders, so that by default a simulation doesn't depend
+            // on the machine it runs on.
             return if self.folders.is_empty() { None } else { measure(Path::new(name)) };
         }
         self.folders.iter().find_map(|folder| measure(&folder.join(name)))
@@ -240,7 +240,7 @@ pub fn parse_prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
     Ok(prompts)
 }
 
-/// A line of a prompt table that cannot be parsed.
+/// An error in a line of a prompt table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromptError {
@@ -258,7 +258,7 @@ impl fmt::Display for PromptError {
 
 impl std::error::Error for PromptError {}
 
-/// Looks a core sound up by binary search in the text, so that nothing is parsed or stored in advance.
+/// Looks up a core sound by binary search in the text, so that nothing needs to be parsed or stored in advance.
 fn core_sound(name: &str) -> Option<Clip> {
     let mut text = CORE;
     while let Some(comment) = text.strip_prefix(';') {
@@ -278,7 +278,7 @@ fn core_sound(name: &str) -> Option<Clip> {
     None
 }
 
-/// Estimates how long it takes to say these words: two and a half a second, and 0.3 s for a breath.
+/// Estimates how long it takes to say these words: two and a half words per second, and 0.3 s for a breath.
 fn estimated(words: &str) -> Clip {
     let words = words.split_whitespace().count() as u64;
     Clip { samples: words * RATE * 2 / 5 + RATE * 3 / 10, grain: 1 }
@@ -318,7 +318,8 @@ fn measure(path: &Path) -> Option<Clip> {
     })
 }
 
-/// Returns the bytes of audio in a wav file of this size: its `data` chunk, or all behind a plain header.
+/// Returns the number of bytes of audio in a wav file of this size: those of its `data` chunk, or all bytes after a
+/// plain header.
 fn wav_data(path: &Path, size: u64) -> u64 {
     let find = || -> Option<u64> {
         let mut file = File::open(path).ok()?;

@@ -1,4 +1,4 @@
-//! The SPEECH commands. A stock Asterisk has no speech engine, so they all return 0 unless a test declares one.
+//! The SPEECH commands. A stock Asterisk has no speech engine, so all of them return 0 unless a test declares one.
 
 use super::caller::{Digit, Sound};
 use super::channel::{Channel, WaitEvent};
@@ -7,7 +7,7 @@ use super::speech_engine::{Recognition, SpeechResult};
 use crate::clock::Time;
 use std::time::Duration;
 
-/// The result of SPEECH RECOGNIZE, with the sample at which speech stopped the prompt, or 0.
+/// The result of SPEECH RECOGNIZE. Each ending has the sample at which speech stopped the prompt, or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecognizeResult {
@@ -27,7 +27,7 @@ pub enum RecognizeResult {
 }
 
 impl Channel {
-    /// Declares a speech engine that recognises these, one per question, and nothing after them.
+    /// Declares a speech engine that recognises these, one per question, and nothing after that.
     #[must_use]
     pub fn with_speech(mut self, engine: &str, recognitions: Vec<Recognition>) -> Self {
         self.speech.engine = Some(engine.into());
@@ -35,7 +35,7 @@ impl Channel {
         self
     }
 
-    /// SPEECH CREATE. An empty name means any engine. Returns false also if there is an object already.
+    /// SPEECH CREATE. An empty name means any engine. Also returns false if an object exists already.
     pub fn speech_create(&mut self, engine: &str) -> bool {
         let speech = &mut self.speech;
         let known = speech.engine.as_deref().is_some_and(|name| engine.is_empty() || name.eq_ignore_ascii_case(engine));
@@ -84,7 +84,7 @@ impl Channel {
         self.speech.active.remove(name)
     }
 
-    /// SPEECH RECOGNIZE; `None` without an object. The timeout starts at the end of the prompt; 0 waits for ever. A
+    /// SPEECH RECOGNIZE; `None` without an object. The timeout starts at the end of the prompt; 0 waits forever. A
     /// missing prompt is skipped. The engine stops the prompt when it recognises something.
     pub fn speech_recognize(&mut self, prompt: &str, seconds: i64, offset: i64) -> Option<RecognizeResult> {
         if !self.speech.created {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// The speech that a declared engine recognises in one question.
+/// Speech that a declared engine recognises in one question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recognition {
     /// The time since the start of the question.
@@ -19,7 +19,7 @@ pub struct SpeechResult {
     pub score: i32,
     /// The words.
     pub text: String,
-    /// The grammar they belong to.
+    /// The grammar that they belong to.
     pub grammar: String,
 }
 

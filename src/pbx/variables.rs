@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Channel variables. Clones share the same variables, so that a test or a phone can read them during the call and
-/// after it.
+/// The variables of a channel. Clones share them, so that a test or a phone can read them during the call and after
+/// it.
 #[derive(Clone, Debug, Default)]
 pub struct Variables(Arc<Mutex<BTreeMap<String, String>>>);
 

@@ -10,7 +10,7 @@ use std::any::TypeId;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
-/// Registers a function for values of any type.
+/// Registers a function that takes values of any type.
 pub(crate) fn add(
     module: &mut Module,
     name: &str,
@@ -20,7 +20,7 @@ pub(crate) fn add(
     add_typed(module, name, &vec![TypeId::of::<Dynamic>(); arity], function);
 }
 
-/// Registers a function for values of these types.
+/// Registers a function that takes values of these types.
 pub(crate) fn add_typed(
     module: &mut Module,
     name: &str,
@@ -57,8 +57,8 @@ fn add_command(module: &mut Module, command: &'static Command) {
 }
 
 impl Language {
-    /// Adds a command, such as one that a module of an embedder's Asterisk brings. Scripts have its function, the
-    /// checker and editors know it, and recordings keep what of it is not private.
+    /// Adds a command, such as one from a module of an embedder's Asterisk. Scripts get its function, the checker and
+    /// editors know it, and recordings keep what isn't private in it.
     pub fn add_command(&mut self, command: &'static Command) {
         let mut module = Module::new();
         add_command(&mut module, command);

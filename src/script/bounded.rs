@@ -1,13 +1,13 @@
-//! Rhai's functions that could take any time or memory in one step, with limits checked before the work. They do what
-//! Rhai's own do, and raise the error that Rhai would raise after the work.
+//! Rhai's functions that could take any amount of time or memory in one step, with limits that are checked before the
+//! work. They do what Rhai's own do, and raise the error that Rhai would raise after the work.
 //!
-//! Rhai checks the size of a value only once the value exists. That is enough for values that grow by a constant; these
-//! functions make them grow by more, or without end. `tests/fastagi/walls.rs` finds such functions, also those of a new
-//! Rhai.
+//! Rhai checks the size of a value only once the value exists. That is enough for values that grow by a constant
+//! amount. These functions make values grow by more than that, or without end. `tests/fastagi/walls.rs` finds such
+//! functions, including those of a new version of Rhai.
 
 use super::call::Call;
 use super::shown::shown;
-use super::state::GROWN;
+use super::state::VALUE_TOO_LARGE;
 use rhai::{
     Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
     Position, RhaiFunc, Shared,
@@ -16,7 +16,7 @@ use std::any::TypeId;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// Registers these functions, which go before Rhai's own.
+/// Registers these functions, which take precedence over Rhai's own.
 pub(crate) fn add_all(module: &mut Module) {
     add_texts(module);
     add_parts(module);
@@ -55,7 +55,7 @@ fn add_texts(module: &mut Module) {
         module,
         |context: NativeCallContext, text: &mut ImmutableString, find: &str, by: &str| {
             let times = text.matches(find).count();
-            // The length afterwards: without what is replaced, and with as many replacements.
+            // The final length: without what is replaced, and with as many replacements.
             let length = text.len().saturating_sub(times * find.len()).saturating_add(times.saturating_mul(by.len()));
             if length > room_for_text(&context) {
                 return text_is_too_large();
@@ -84,7 +84,7 @@ fn add_texts(module: &mut Module) {
                 return text_is_too_large();
             }
             let missing = wanted.saturating_sub(text.chars().count());
-            // With an empty padding the text stays as it is.
+            // With an empty padding, the text stays as it is.
             if missing > 0 && !by.is_empty() {
                 let longer: String = text.chars().chain(by.chars().cycle().take(missing)).collect();
                 *text = longer.into();
@@ -119,11 +119,11 @@ fn add_parts(module: &mut Module) {
     function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: char| {
         parts(&context, text, text.split(at))
     });
-    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, most: INT| {
-        parts(&context, text, text.splitn(segments(most), at))
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, max: INT| {
+        parts(&context, text, text.splitn(segments(max), at))
     });
-    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: char, most: INT| {
-        parts(&context, text, text.splitn(segments(most), at))
+    function("split").set_into_module(module, |context: NativeCallContext, text: &str, at: char, max: INT| {
+        parts(&context, text, text.splitn(segments(max), at))
     });
     function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str| {
         parts(&context, text, text.rsplit(at))
@@ -131,11 +131,11 @@ fn add_parts(module: &mut Module) {
     function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: char| {
         parts(&context, text, text.rsplit(at))
     });
-    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, most: INT| {
-        parts(&context, text, text.rsplitn(segments(most), at))
+    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: &str, max: INT| {
+        parts(&context, text, text.rsplitn(segments(max), at))
     });
-    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: char, most: INT| {
-        parts(&context, text, text.rsplitn(segments(most), at))
+    function("split_rev").set_into_module(module, |context: NativeCallContext, text: &str, at: char, max: INT| {
+        parts(&context, text, text.rsplitn(segments(max), at))
     });
     function("to_chars").set_into_module(module, |context: NativeCallContext, text: &str| {
         let room = room_for_elements(&context);
@@ -144,8 +144,8 @@ fn add_parts(module: &mut Module) {
     });
 }
 
-/// Registers the functions that turn values into text, except `print`, which also notes its place. The text is cut
-/// where it gets too long: after an error, Rhai would write the value itself.
+/// Registers the functions that turn values into text, except `print`, which also notes its place. A text is cut
+/// where it gets too long: Rhai would write the value itself after an error.
 fn add_forms(module: &mut Module) {
     for name in ["to_string", "to_debug", "debug"] {
         function(name).set_into_module(module, |context: NativeCallContext, value: &mut Array| {
@@ -164,8 +164,8 @@ fn add_forms(module: &mut Module) {
     });
 }
 
-/// Returns the text of a value. A value that has grown beyond its limits through `this[..] =`, where nothing checks it,
-/// ends the script. It is emptied then, since Rhai checks its size only afterwards, and would write all of it into the
+/// Returns the text of a value. A value that has grown beyond its limits through `this[..] =`, where nothing checks
+/// it, ends the script. It is emptied then: Rhai checks its size only afterwards, and would write all of it into the
 /// error.
 fn written<T: Clone + Into<Dynamic>>(
     context: &NativeCallContext,
@@ -176,20 +176,20 @@ fn written<T: Clone + Into<Dynamic>>(
     if let Err(error) = context.engine().ensure_data_size_within_limits(&whole) {
         if let Ok(call) = Call::of(context) {
             call.state.note_print_place(context);
-            call.state.usage.exceed(format!("{GROWN}: {error}"));
+            call.state.usage.exceed(format!("{VALUE_TOO_LARGE}: {error}"));
         }
         clear(value);
     }
     form(context, whole)
 }
 
-/// Returns the text of a value, cut to the size of a text.
+/// Returns the text of a value, cut to the largest size of a text.
 pub(crate) fn form(context: &NativeCallContext, value: impl Into<Dynamic>) -> ImmutableString {
     shown(&value.into(), room_for_text(context)).into()
 }
 
-/// Converts a value to JSON. A value JSON doesn't have, such as a function, becomes its text, without the values the
-/// function has captured: it may be one of them itself.
+/// Converts a value to JSON. A value that JSON doesn't have, such as a function, becomes its text, without the values
+/// that the function has captured: it may be one of them itself.
 fn json(value: &Dynamic) -> serde_json::Value {
     use serde_json::Value;
     if let Some(map) = value.read_lock::<Map>() {
@@ -208,7 +208,7 @@ fn json(value: &Dynamic) -> serde_json::Value {
     number.or_else(|_| value.as_bool().map(Value::from)).unwrap_or_else(|_| value.to_string().into())
 }
 
-/// Returns the value of a JSON text that has no more elements than an array may have.
+/// Returns the value of a JSON text, unless it has more elements than an array may have.
 #[expect(clippy::needless_pass_by_value, reason = "the form Rhai registers")]
 fn parse_json(context: NativeCallContext, text: &str) -> Result<Dynamic> {
     let (mut elements, mut in_text, mut escaped) = (0_usize, false, false);
@@ -244,11 +244,11 @@ fn from_json(value: serde_json::Value) -> Dynamic {
     }
 }
 
-/// The longest name of a function, in bytes.
+/// The maximum length of a function's name, in bytes.
 const MAX_NAME: usize = 128;
 
-/// Registers the functions of arrays that take the name of another function. Given a name of a megabyte, Rhai would
-/// hash it for each element, and write an error of a megabyte.
+/// Registers the functions of arrays that take the name of another function. Given a name of one megabyte, Rhai would
+/// hash it for each element, and write an error of one megabyte.
 fn add_named(module: &mut Module) {
     let (array, text, any) = (TypeId::of::<Array>(), TypeId::of::<ImmutableString>(), TypeId::of::<Dynamic>());
     let of_one =

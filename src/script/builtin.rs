@@ -1,5 +1,5 @@
-//! The host's functions other than the commands, declared and implemented in one table, and Rhai's functions that
-//! behave differently here.
+//! The host's functions other than the commands, declared and implemented in one table. Also, those of Rhai's
+//! functions that behave differently here.
 
 use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
@@ -21,10 +21,10 @@ use std::time::Duration;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 
-/// Runs a function with the values it was called with.
+/// Runs a function with the arguments it was called with.
 type Body = fn(&NativeCallContext, &mut [&mut Dynamic]) -> Outcome;
 
-/// A type of Rhai's values, as a constant.
+/// A type of Rhai's values, so that it can be a constant.
 type RhaiType = fn() -> TypeId;
 
 const INTEGER: RhaiType = TypeId::of::<INT>;
@@ -36,27 +36,27 @@ const ARRAY: RhaiType = TypeId::of::<Array>;
 struct Builtin {
     function: Function,
     types: Types,
-    /// Tests of scripts have it too.
+    /// Whether tests of scripts have it too.
     in_tests: bool,
     body: Body,
 }
 
-/// The types of values a function is registered for. The checker reads them from the engine.
+/// The types of arguments for which a function is registered. The checker reads them from the engine.
 enum Types {
-    /// Any values, as many as are declared.
+    /// Any types, for as many arguments as are declared.
     Any,
-    /// Values of one of these lists of types.
+    /// The types in one of these lists.
     Of(&'static [&'static [RhaiType]]),
-    /// Values of these types, the first of which it changes.
+    /// These types. The function changes its first argument.
     Method(&'static [RhaiType]),
 }
 
 const fn returns(doc: &'static str) -> Returns {
-    gives(Type::Unknown, doc)
+    own_value(Type::Unknown, doc)
 }
 
-const fn gives(gives: Type, doc: &'static str) -> Returns {
-    Returns::Own { doc, gives }
+const fn own_value(value_type: Type, doc: &'static str) -> Returns {
+    Returns::Own { doc, value_type }
 }
 
 const fn param(name: &'static str, kind: Kind, need: Need, doc: &'static str) -> Param {
@@ -122,7 +122,7 @@ static TABLE: [Builtin; 12] = [
                 param("text", Kind::Text, Need::Required, "Text, number or `()`."),
                 param("otherwise", Kind::Otherwise, Need::Optional, "Value to return instead of `()`."),
             ],
-            returns: gives(
+            returns: own_value(
                 Type::NumberOrUnit,
                 "an integer; `()` for `()`, an empty text, `12*` and more than 18 digits",
             ),
@@ -144,7 +144,7 @@ static TABLE: [Builtin; 12] = [
                 param("least", Kind::INT, Need::Optional, "Smallest number."),
                 param("most", Kind::INT, Need::Optional, "Largest number."),
             ],
-            returns: gives(Type::Number, "a number"),
+            returns: own_value(Type::Number, "a number"),
             examples: &[example("random(7, 7)", "7")],
         },
         types: Types::Of(&[&[], &[INTEGER, INTEGER]]),
@@ -180,7 +180,7 @@ static TABLE: [Builtin; 12] = [
             name: "elapsed",
             summary: "Returns the seconds since the script began.",
             params: &[],
-            returns: gives(Type::Number, "a number with a fraction"),
+            returns: own_value(Type::Number, "a number with a fraction"),
             examples: &[example("sleep(2); elapsed()", "2.0")],
         },
         types: Types::Any,
@@ -192,7 +192,7 @@ static TABLE: [Builtin; 12] = [
             name: "now",
             summary: "Returns the time in seconds since the Unix epoch, as the `say_*` functions take it.",
             params: &[],
-            returns: gives(Type::Number, "an integer"),
+            returns: own_value(Type::Number, "an integer"),
             examples: &[example("let t = now(); sleep(2); now() - t", "2")],
         },
         types: Types::Any,
@@ -224,7 +224,7 @@ static TABLE: [Builtin; 12] = [
             name: "caller",
             summary: "Returns the caller's number.",
             params: &[param("otherwise", Kind::Otherwise, Need::Optional, "Value to return instead of `()`.")],
-            returns: gives(Type::TextOrUnit, "a text; `()` when it is withheld"),
+            returns: own_value(Type::TextOrUnit, "a text; `()` when it is withheld"),
             examples: &[example(r#"caller("nobody")"#, r#""nobody""#)],
         },
         types: Types::Any,
@@ -259,13 +259,13 @@ static DECLARED: [&Function; TABLE.len()] = {
 /// The host's functions other than the commands, for the reference and the checker.
 pub static BUILTINS: &[&Function] = &DECLARED;
 
-/// Whether tests of scripts have this one of the host's functions too.
+/// Whether tests of scripts have this function of the host too.
 pub(crate) fn is_shared_with_tests(name: &str) -> bool {
     TABLE.iter().any(|builtin| builtin.in_tests && builtin.function.name == name)
 }
 
-/// Registers what scripts have without questions and menus: the commands, the host's functions, and Rhai's functions
-/// that behave differently here.
+/// Registers what scripts have apart from questions and menus: the commands, the host's functions, and Rhai's
+/// functions that behave differently here.
 pub(crate) fn add_to_calls(module: &mut Module) {
     add_commands(module);
     for builtin in &TABLE {
@@ -274,7 +274,7 @@ pub(crate) fn add_to_calls(module: &mut Module) {
     add_replacements(module);
 }
 
-/// Registers the part of it that tests of scripts have too.
+/// Registers the part of this that tests of scripts have too.
 pub(crate) fn add_shared_with_tests(module: &mut Module) {
     for builtin in TABLE.iter().filter(|builtin| builtin.in_tests) {
         builtin.add(module);
@@ -311,7 +311,8 @@ fn add_replacements(module: &mut Module) {
     add_comparisons(module);
 }
 
-/// Registers functions that read numbers. Rhai's errors quote the text, which a script may catch and pass on.
+/// Registers the functions that read numbers. Rhai's errors quote the text, and a script may catch them and pass them
+/// on.
 fn add_parsers(module: &mut Module) {
     let register = |name: &str| FuncRegistration::new(name).in_global_namespace();
     register("parse_int")
@@ -349,7 +350,7 @@ fn add_print(module: &mut Module) {
     }
 }
 
-/// Registers comparisons that are mistakes. In Rhai `"5" == 5` and `() < 5` are false without an error.
+/// Registers comparisons that are mistakes. In plain Rhai, `"5" == 5` and `() < 5` are false without an error.
 fn add_comparisons(module: &mut Module) {
     let (text, unit) = (TypeId::of::<ImmutableString>(), TypeId::of::<()>());
     for operator in ["==", "!=", "<", "<=", ">", ">="] {
@@ -363,7 +364,8 @@ fn add_comparisons(module: &mut Module) {
     }
 }
 
-/// Makes an error of a function: with the values that are wrong, and without, for a call that knows a secret.
+/// Creates the error of a function, with and without the values at fault. Once a call knows a secret, it uses the
+/// latter.
 fn wrong(context: &NativeCallContext, message: &str, without_values: &str) -> Box<EvalAltResult> {
     match Call::of(context) {
         Ok(call) => call.wrong(message, without_values),
@@ -435,7 +437,7 @@ fn to_number(_: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
     Ok(whole_number(args[0]).map_or_else(|| fallback(args, 1), Dynamic::from))
 }
 
-/// Returns the whole number a caller's digits make.
+/// Returns the whole number that a caller's digits form.
 fn whole_number(value: &Dynamic) -> Option<INT> {
     if let Ok(number) = value.as_int() {
         return Some(number);
@@ -446,7 +448,7 @@ fn whole_number(value: &Dynamic) -> Option<INT> {
     (digits.len() <= 18 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// Returns the argument that replaces a missing value; `()` if the script gave none.
+/// Returns the argument that replaces a missing value; `()` if the script passed none.
 fn fallback(args: &[&mut Dynamic], at: usize) -> Dynamic {
     args.get(at).map_or(Dynamic::UNIT, |value| (*value).clone())
 }

@@ -1,4 +1,4 @@
-//! The call as the functions of its script see it.
+//! The call, as the functions of its script see it.
 
 use super::extensions::Extensions;
 use super::fault::MAX_MESSAGE;
@@ -15,8 +15,8 @@ use std::time::Duration;
 
 /// The call in which a script has called a function.
 ///
-/// A function of an embedder that takes a [`NativeCallContext`] first gets it by [`Call::of`]. It stays on the thread
-/// of that function and ends with it.
+/// A function of an embedder that takes a [`NativeCallContext`] as its first parameter gets it from [`Call::of`]. It
+/// stays on the thread of that function, and ends with it.
 ///
 /// ```
 /// use agi_rhai::command::{DATABASE_PUT, Value};
@@ -35,12 +35,12 @@ use std::time::Duration;
 pub struct Call<'a> {
     pub(crate) state: Arc<CallState>,
     context: &'a NativeCallContext<'a>,
-    /// A call waits for its own commands, so nothing else may hold its session meanwhile.
+    /// A call waits for its own commands, so nothing else may hold its session in the meantime.
     stays_on_its_thread: PhantomData<*const ()>,
 }
 
 impl<'a> Call<'a> {
-    /// Returns the call in which this context's function was called.
+    /// Returns the call in which the function with this context was called.
     ///
     /// # Errors
     /// There is no call while a script is being imported.
@@ -56,8 +56,8 @@ impl<'a> Call<'a> {
     /// Sends a command and returns its value.
     ///
     /// # Errors
-    /// The end of the call, which no script can catch, or what Asterisk or the host refuses, which the script can catch
-    /// as from any command. Pass the error on with `?`.
+    /// The call has ended, which no script can catch; or Asterisk or the host refuses the command, which the script
+    /// can catch as from any command. Pass the error on with `?`.
     pub fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, Box<EvalAltResult>> {
         let Some(mut session) = self.state.try_session() else { return Err(in_use()) };
         let result = self.state.invoke(&mut session, self.context, command, args);
@@ -65,10 +65,10 @@ impl<'a> Call<'a> {
         result.map_err(|error| self.raise(error))
     }
 
-    /// Waits; the end of the call ends it at once.
+    /// Lets time pass. The end of the call ends the wait at once.
     ///
     /// # Errors
-    /// The end of the call, which no script can catch. Pass it on with `?`.
+    /// The call has ended, which no script can catch. Pass the error on with `?`.
     pub fn pause(&self, length: Duration) -> Result<(), Box<EvalAltResult>> {
         let Some(mut session) = self.state.try_session() else { return Err(in_use()) };
         let result = self.state.pause(&mut session, length);
@@ -76,15 +76,15 @@ impl<'a> Call<'a> {
         result.map_err(|error| self.raise(error))
     }
 
-    /// Runs a closure with the session: its environment and its clock.
+    /// Runs a closure with the session, for its environment and its clock.
     ///
-    /// The script stands still meanwhile: a function of the script that the closure calls ends the call.
+    /// The script stands still in the meantime: calling a function of the script from the closure ends the call.
     ///
     /// # Errors
     /// The session is in use: the closure of another `with_session` is running.
     pub fn with_session<R>(&self, use_it: impl FnOnce(&mut Session) -> R) -> Result<R, Box<EvalAltResult>> {
         let Some(mut session) = self.state.try_session() else { return Err(in_use()) };
-        Ok(self.state.usage.stands_still(|| use_it(&mut session)))
+        Ok(self.state.usage.while_paused(|| use_it(&mut session)))
     }
 
     /// Returns the values that functions keep in the call, at most one of each type.
@@ -98,7 +98,8 @@ impl<'a> Call<'a> {
         self.state.seed()
     }
 
-    /// Ends the script, and the call with it; the dialplan goes on. Return the error.
+    /// Returns the error that ends the script, and the call with it; the dialplan goes on. The function must return
+    /// it.
     pub fn exit(&self) -> Box<EvalAltResult> {
         match self.state.try_session().map(|mut session| session.finish()) {
             Some(over) => self.raise(Error::Over(over)),
@@ -116,19 +117,19 @@ impl<'a> Call<'a> {
         self.state.random()
     }
 
-    /// Returns the context, which calls functions of the script.
+    /// Returns the context, through which functions of the script can be called.
     pub(crate) fn context(&self) -> &'a NativeCallContext<'a> {
         self.context
     }
 
-    /// Makes an error that a script can catch: with the values that are wrong, and without, for a call that knows a
-    /// secret.
+    /// Creates an error that a script can catch, with and without the values at fault. Once a call knows a secret, it
+    /// uses the latter.
     pub(crate) fn wrong(&self, message: &str, without_values: &str) -> Box<EvalAltResult> {
         let message = self.state.note_raised(message, without_values.to_owned());
         EvalAltResult::ErrorRuntime(message.into(), self.context.call_position()).into()
     }
 
-    /// Converts an error for the script: the end of the call cannot be caught, and a refusal is a map.
+    /// Converts an error for the script: the end of the call can't be caught, and a refusal becomes a map.
     pub(crate) fn raise(&self, error: Error) -> Box<EvalAltResult> {
         let position = self.context.call_position();
         match error {
@@ -146,7 +147,7 @@ impl<'a> Call<'a> {
 }
 
 fn in_use() -> Box<EvalAltResult> {
-    "the session is in use: nothing can be sent from inside `with_session` but by the session it gives".into()
+    "the session is in use: inside `with_session`, commands can be sent only through the session it passes".into()
 }
 
 /// Returns a refusal as a script catches it.

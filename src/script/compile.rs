@@ -19,16 +19,16 @@ pub struct Script {
     pub(crate) ast: AST,
     pub(crate) modules: Arc<Modules>,
     pub(crate) sources: Arc<[Source]>,
-    /// The imports at its top level: path and name.
+    /// The imports at its top level: their paths and names.
     pub(crate) imports: Vec<(String, String)>,
-    /// How many parameters its `on_hangup` has; `None` if it has no `on_hangup`.
+    /// The number of parameters of its `on_hangup`; `None` if it has no `on_hangup`.
     pub(crate) on_hangup: Option<usize>,
     pub(crate) coverage: Option<Arc<Coverage>>,
     /// The table of phrases beside it.
     pub(crate) phrases: Option<Arc<Phrases>>,
 }
 
-/// The reason a script cannot be loaded.
+/// Why a script can't be loaded.
 ///
 /// `{:#}` writes it together with its cause.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl std::error::Error for LoadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Missing(_, error) if error.kind() != std::io::ErrorKind::NotFound => Some(error),
-            // The message says it all.
+            // The message says everything already.
             Self::Missing(..) => None,
             Self::Fault(fault) => fault.source(),
         }
@@ -139,7 +139,7 @@ impl Script {
         Ok(())
     }
 
-    /// Whether both are made of the same texts.
+    /// Whether both scripts were compiled from the same texts.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.sources == other.sources && self.phrases == other.phrases
     }
@@ -149,13 +149,14 @@ impl Script {
         Arc::clone(self.coverage.insert(Coverage::new(&self.sources, language)))
     }
 
-    /// Returns the path it was read from, or the name it was given.
+    /// Returns the path from which it was read, or the name it was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the scripts it is made of, path and text as they were compiled: the script itself, then its imports.
+    /// Returns the scripts it consists of, with their paths and texts as they were compiled: the script itself, then
+    /// its imports.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         self.sources.iter().map(|source| (source.name.as_str(), source.text.as_str()))
     }
@@ -182,7 +183,7 @@ impl Drop for Script {
 fn version<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for text in texts {
-        // UTF-8 never has this byte, so text that moves from one file to the next changes the hash.
+        // UTF-8 never contains this byte, so moving text from one file to the next changes the hash.
         for byte in text.bytes().chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

@@ -34,7 +34,7 @@ pub(crate) fn value(dynamic: &Dynamic) -> Value {
 }
 
 thread_local! {
-    /// The empty text, which most commands return since no key was pressed.
+    /// The empty text, which most commands return because no key was pressed.
     static EMPTY: ImmutableString = ImmutableString::new();
 }
 

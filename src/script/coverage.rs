@@ -1,4 +1,4 @@
-//! Records which lines of a script ran: for its tests.
+//! Records which lines of a script ran, for its tests.
 
 use super::fault::Source;
 use super::language::Language;
@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The lines of a script, and of everything it imports, that ran in its calls, over all calls and threads.
+/// The lines of a script and of everything it imports that ran, in all of its calls and threads.
 #[derive(Debug)]
 pub struct Coverage {
     sources: Vec<Covered>,
 }
 
-/// The lines of one of the scripts.
+/// The lines of one script.
 #[derive(Debug)]
 struct Covered {
     name: String,
@@ -66,7 +66,7 @@ impl Coverage {
         engine.register_debugger(
             |_, debugger| debugger,
             move |_, _, node, script, position| {
-                // A call that is a statement may come as an expression.
+                // A call that is a statement may be reported as an expression.
                 if let (ASTNode::Stmt(_) | ASTNode::Expr(_), Some(line)) = (node, position.line()) {
                     coverage.runs(script.unwrap_or_default(), line);
                 }

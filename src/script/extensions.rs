@@ -1,12 +1,12 @@
-//! Values that functions keep in a call, by their type.
+//! Values that functions keep in a call, by type.
 
 use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Values kept until the end of a call, at most one of each type.
 ///
-/// A function of an embedder keeps whatever belongs to the call here: a customer's record, a connection. Values are
-/// shared by reference, so no lock is held while they are used.
+/// A function of an embedder can keep whatever belongs to the call here: a customer's record, a connection. Values
+/// are shared by reference, so no lock is held while they are used.
 ///
 /// ```
 /// use agi_rhai::script::Extensions;
@@ -46,7 +46,7 @@ impl Extensions {
         kept?.downcast().ok()
     }
 
-    /// Returns the value of this type; the first use creates it.
+    /// Returns the value of this type, which the first use creates.
     pub fn get_or_default<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         if let Some(kept) = self.get() {
             return kept;

@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
 use std::fmt;
 
-/// The most bytes of a script's value in a message.
+/// The maximum number of bytes that a script's value may take in a message.
 pub(crate) const MAX_MESSAGE: usize = 1000;
 
 /// The text of a script, kept to show faults in it.
@@ -23,9 +23,9 @@ pub(crate) struct Source {
 pub struct Fault {
     /// The error.
     pub message: String,
-    /// How to fix it, if that is known.
+    /// How to fix it, if known.
     pub hint: Option<String>,
-    /// The script.
+    /// The name of the script.
     pub script: String,
     /// The line, counted from 1; 0 if there is none.
     pub line: usize,
@@ -65,12 +65,12 @@ impl Fault {
         }
     }
 
-    /// Returns the fault with the values of the call. It is for whoever made the call: a developer at the phone, a
-    /// test.
+    /// Returns the fault with the values of the call. It is meant for the person who made the call: a developer at
+    /// the phone, a test.
     ///
-    /// Once a caller has answered a secret question, any value of the script may be made from the answer. From then on
-    /// a fault is reported without values (`the text "4711" compared with the number 5` becomes `a text compared with a
-    /// number`), so that the secret doesn't reach a log, Asterisk, or wherever else the fault goes.
+    /// Once a caller has answered a secret question, any value of the script may have been made from the answer. From
+    /// then on, a fault is reported without values (`the text "4711" compared with the number 5` becomes `a text
+    /// compared with a number`), so that the secret doesn't reach a log, Asterisk, or wherever else the fault goes.
     #[must_use]
     pub fn in_full(mut self: Box<Self>) -> Box<Self> {
         if let Some((message, hint)) = self.full.take() {
@@ -133,9 +133,9 @@ impl Fault {
         }
     }
 
-    /// Sets the place of a data race that has none to the call that `race` names, such as `argument #1 of function
-    /// 'for_each'`. If the script calls that function several times, it is the first call, and the message lists the
-    /// others.
+    /// Sets the place of a data race that has none: it is the call that `race` names, such as `argument #1 of
+    /// function 'for_each'`. If the script calls that function several times, the place is the first call, and the
+    /// message lists the others.
     pub(crate) fn place_at_call(&mut self, ast: &AST, race: &str, sources: &[Source]) {
         let Some(name) = race.split('\'').nth(1) else { return };
         let mut lines = Vec::new();
@@ -161,7 +161,7 @@ impl Fault {
         let (message, hint) = match error.err_type() {
             rhai::ParseErrorType::VariableUndefined(name) => (
                 format!("unknown variable `{name}`"),
-                Some(language.like(name).map_or_else(
+                Some(language.similar(name).map_or_else(
                     || "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside".to_owned(),
                     |like| format!("did you mean `{like}`?"),
                 )),
@@ -187,7 +187,7 @@ impl Fault {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
-        // Some of Rhai's errors have no place. They get the place of the call they came from.
+        // Some of Rhai's errors have no place, and get that of the call they came from.
         let mut called = (script.clone(), Position::NONE);
         loop {
             match error {
@@ -222,8 +222,8 @@ impl Fault {
         Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
     }
 
-    /// Hides the values of this error's fault, since the caller has answered a secret question. `raised` is the last
-    /// error of one of the host's functions.
+    /// Hides the values of this error's fault, because the caller has answered a secret question. `raised` is the
+    /// last error of one of the host's functions.
     pub(crate) fn discreetly(
         mut self: Box<Self>,
         error: &EvalAltResult,
@@ -241,7 +241,8 @@ impl Fault {
         self
     }
 
-    /// Returns the fault as [`render`](Self::render) does, without `error:`: for a log that has a level of its own.
+    /// Returns the fault as [`render`](Self::render) does, but without `error:`, for a log that has levels of its
+    /// own.
     #[must_use]
     pub fn report(&self) -> String {
         let rendered = self.render(false);
@@ -254,7 +255,7 @@ impl Fault {
         self.render_as(Level::ERROR, colour)
     }
 
-    /// Returns the same as a note: for a place that isn't an error.
+    /// Returns the same as a note, for a place that isn't an error.
     pub(crate) fn render_note(&self, colour: bool) -> String {
         self.render_as(Level::NOTE, colour)
     }
@@ -270,8 +271,8 @@ impl Fault {
     }
 }
 
-/// Returns an error as rustc would show it. It has a title (level, rule, message), the script, the part of a line that
-/// is marked (line, column, width in characters), the functions it was called from, and a hint.
+/// Renders an error as rustc does. It consists of a title (level, rule, message), the script, the marked part of a
+/// line (line, column, width in characters), the functions it was called from, and a hint.
 pub(crate) fn render(
     (level, rule, message): (Level<'static>, Option<&str>, &str),
     script: &str,
@@ -282,7 +283,7 @@ pub(crate) fn render(
     colour: bool,
 ) -> String {
     let (message, script) = (printable(message), printable(script));
-    // One character for one, so that the marked part stays in its place.
+    // Each character is replaced by one character, so the marked part stays in its place.
     let source: String = source.chars().map(|c| if c != '\t' && is_hidden(c) { '\u{fffd}' } else { c }).collect();
     let source = source.as_str();
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -347,7 +348,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
                 );
             }
             if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                let hint = language.like(name).map(|like| format!("did you mean `{like}`?"));
+                let hint = language.similar(name).map(|like| format!("did you mean `{like}`?"));
                 let types = if types.is_empty() { String::new() } else { format!(" for {types}") };
                 return (format!("no function `{name}`{types}"), hint);
             }
@@ -388,9 +389,9 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
     }
 }
 
-/// Returns the message and the hint of an error without values. All words come from here or from the script at the
-/// place of the error (`here`), so none of them can come from a caller's keys. An unknown kind of error, from a newer
-/// Rhai for instance, is reported by its place alone.
+/// Returns the message and the hint of an error without values. All of their words come from here, or from the script
+/// at the place of the error (`here`), so none of them can come from a caller's keys. An error of an unknown kind,
+/// for instance from a newer Rhai, is reported by its place alone.
 fn explain_discreetly(
     error: &EvalAltResult,
     language: &Language,

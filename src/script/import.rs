@@ -1,4 +1,4 @@
-//! Imports: everything a script imports is compiled together with it, so that no call mixes old and new modules.
+//! Imports: everything that a script imports is compiled together with it, so that no call mixes old and new modules.
 
 use super::fault::{Fault, Source};
 use super::language::Language;
@@ -15,27 +15,27 @@ use std::time::Duration;
 /// The modules of a script, by importer and path as written.
 pub(crate) type Modules = BTreeMap<(String, String), Shared<Module>>;
 
-/// How deep imports may be nested: each level takes some of the stack.
+/// How deeply imports may be nested: each level takes some of the stack.
 pub(crate) const MAX_IMPORT_DEPTH: usize = 64;
-/// The most scripts a script may import. One that is imported in several ways counts for each, since Rhai gives every
-/// importer its own list of everything below it.
+/// The maximum number of scripts that a script may import. One that is imported in several ways counts for each of
+/// them, since Rhai gives every importer its own list of everything below it.
 const MAX_SCRIPTS: usize = 1_000;
-/// How long the top of an imported script may compute, in processor time. It has no call whose limits would apply, and
-/// an edit of it runs it once for each script that imports it.
+/// How long the top level of an imported script may compute, in processor time. There is no call whose limits would
+/// apply, and an edit of the script runs it once for each script that imports it.
 const MAX_COMPUTING: Duration = Duration::from_millis(100);
-/// Operations between two looks at the clock.
-const CHECK_EVERY: u64 = 64;
+/// The number of operations between two looks at the clock.
+const OPERATIONS_PER_CHECK: u64 = 64;
 
 /// Where scripts are read from.
 pub(crate) trait Files {
     /// Reads a file.
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Called where a file was searched for in vain: if one appears here, it is the one to import.
+    /// Called where a file was searched for in vain: if one appears there, it is the one to import.
     fn missed(&mut self, path: &Path);
 }
 
-/// Reads files as they are on the disk.
+/// Reads files from the disk.
 pub(crate) struct Disk;
 
 impl Files for Disk {
@@ -51,7 +51,7 @@ pub(crate) struct ImportFolders {
     folders: Vec<PathBuf>,
 }
 
-/// A file to import: the path it is known by, and its path without links.
+/// A file to import: the path by which it is known, and its path without links.
 pub(crate) struct ImportedFile {
     pub path: PathBuf,
     pub real: PathBuf,
@@ -67,8 +67,8 @@ impl ImportFolders {
         self.find(importer, path, files).map(|found| found.path)
     }
 
-    /// Finds the file that is imported: relative to its importer (if that is a link, also relative to its target), then
-    /// to the folders.
+    /// Finds the file that is imported: relative to its importer (if that is a link, also relative to the link's
+    /// target), then in the folders.
     pub fn find(&self, importer: &Path, path: &str, files: &mut dyn Files) -> Option<ImportedFile> {
         let mut name = PathBuf::from(path);
         if name.extension().is_none_or(|extension| extension != "rhai") {
@@ -79,7 +79,7 @@ impl ImportFolders {
         let beside = [Some(importer), linked.as_deref()].into_iter().flatten().filter_map(Path::parent);
         for folder in beside.chain(self.folders.iter().map(PathBuf::as_path)) {
             let path = folder.join(&name);
-            // Only regular files: reading a pipe could wait for ever.
+            // Only regular files: reading a pipe could wait forever.
             match path.canonicalize() {
                 Ok(real) if real.is_file() && roots.iter().any(|root| real.starts_with(root)) => {
                     return Some(ImportedFile { path: without_detours(path, &real), real });
@@ -91,13 +91,13 @@ impl ImportFolders {
     }
 }
 
-/// Finds the table of phrases beside a script (if that is a link, also beside its target). Most scripts have none,
-/// which costs two looks at the disk.
+/// Finds the table of phrases beside a script (if the script is a link, also beside its target). Most scripts have
+/// none, which costs two looks at the disk.
 pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn Files) -> Option<PathBuf> {
     let find = |script: &Path, files: &mut dyn Files| {
         let path = script.with_extension("phrases");
         let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // As for imports, no link may lead outside.
+        // As with imports, no link may lead outside.
         let roots = || [Some(beside), folder].into_iter().flatten().filter_map(|root| root.canonicalize().ok());
         let is_inside = || path.canonicalize().is_ok_and(|real| roots().any(|root| real.starts_with(root)));
         if path.is_file() && is_inside() {
@@ -113,7 +113,7 @@ pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn F
     find(script, files).or_else(|| linked(files))
 }
 
-/// Shortens `games/../lib/menu.rhai` to `lib/menu.rhai`, unless `games` is a link to somewhere else.
+/// Shortens `games/../lib/menu.rhai` to `lib/menu.rhai`, unless `games` is a link that leads elsewhere.
 fn without_detours(path: PathBuf, real: &Path) -> PathBuf {
     let mut short = PathBuf::new();
     for part in path.components() {
@@ -126,10 +126,10 @@ fn without_detours(path: PathBuf, real: &Path) -> PathBuf {
     if short != path && short.canonicalize().is_ok_and(|found| found == real) { short } else { path }
 }
 
-/// A script compiled to be imported.
+/// A script that was compiled to be imported.
 struct Imported {
     module: Shared<Module>,
-    /// How many scripts it is made of: itself, and every import in every way.
+    /// The number of scripts it consists of: itself, and every import in every way.
     count: usize,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Loader<'a> {
     /// The imports compiled so far, by name. Each is read once, however many scripts import it.
     compiled: BTreeMap<String, Imported>,
     sources: Vec<Source>,
-    /// The scripts being compiled, to notice one that imports itself: name, and path without links.
+    /// The scripts being compiled, to notice one that imports itself: their names, and paths without links.
     open: Vec<(String, PathBuf)>,
 }
 
@@ -171,7 +171,7 @@ impl<'a> Loader<'a> {
         Ok(self.compile_file(name, real, text)?.0)
     }
 
-    /// Compiles a script, and counts the scripts it is made of.
+    /// Compiles a script, and counts the scripts it consists of.
     fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<(AST, usize), Box<Fault>> {
         let text = without_shebang(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
@@ -245,7 +245,7 @@ impl<'a> Loader<'a> {
         Ok(count)
     }
 
-    /// Returns an engine that runs the top of an imported script.
+    /// Returns an engine that runs the top level of an imported script.
     fn importer(&self) -> Engine {
         let mut engine = self.language.compiler();
         let limits = Limits::default();
@@ -263,7 +263,7 @@ impl<'a> Loader<'a> {
                 "functions, blocks and operators are nested too deeply".to_owned()
             } else if memory.is_some_and(|(used, before)| used().saturating_sub(before) > limits.memory.cast_signed()) {
                 format!("it uses more than {} MiB of memory while it is imported", limits.memory / (1024 * 1024))
-            } else if operations.is_multiple_of(CHECK_EVERY) && processor_time() > until {
+            } else if operations.is_multiple_of(OPERATIONS_PER_CHECK) && processor_time() > until {
                 format!("it computes for more than {} s while it is imported", MAX_COMPUTING.as_secs_f64())
             } else {
                 return None;
@@ -304,8 +304,8 @@ impl ModuleResolver for Resolver {
     }
 }
 
-/// Removes what Rhai doesn't accept, a byte order mark and the text of a `#!` line. The line itself stays, so that the
-/// others keep their numbers.
+/// Removes what Rhai doesn't accept: a byte order mark, and the text of a `#!` line. The line itself stays, so that
+/// the other lines keep their numbers.
 pub(crate) fn without_shebang(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {
@@ -314,7 +314,7 @@ pub(crate) fn without_shebang(text: &str) -> String {
     }
 }
 
-/// Returns the imports of a script: the path, if it is a literal text, and the place.
+/// Returns the imports of a script: their paths, if they are literal texts, and their places.
 fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode]| {
@@ -330,7 +330,7 @@ fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
     found
 }
 
-/// Returns the imports at the top level of a script: path and name.
+/// Returns the imports at the top level of a script: their paths and names.
 pub(crate) fn of_top_level(ast: &AST) -> Vec<(String, String)> {
     let import = |statement: &Stmt| match statement {
         Stmt::Import(import, _) => match &import.0 {

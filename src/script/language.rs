@@ -1,4 +1,4 @@
-//! The functions a script can call, made once and shared by all calls.
+//! The language of scripts: the functions they can call, made once and shared by all calls.
 
 use super::limits::Memory;
 use super::names::{CALL_VARIABLES, nearest};
@@ -13,8 +13,8 @@ use rhai::{
 use std::any::TypeId;
 
 rhai::def_package! {
-    /// Rhai's own functions, without those for blobs and bits, and without the operators that Rhai has built in as
-    /// well: every start of the program pays for each function.
+    /// Rhai's own functions, without those for blobs and bits, and without operators that Rhai has built in anyway:
+    /// every start of the program pays for each function.
     pub(crate) WordsPackage(lib) : LanguageCorePackage, BasicStringPackage, BasicIteratorPackage,
         BasicFnPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage
     {
@@ -36,15 +36,33 @@ fn too_large(name: &str, x: INT) -> Box<EvalAltResult> {
 }
 
 /// The functions and variables of scripts. It is made once, and shared by all calls.
+///
+/// A [`Host`](crate::Host) has one, to which an embedder may add functions:
+///
+/// ```
+/// use agi_rhai::Host;
+/// use rhai::{EvalAltResult, Module};
+///
+/// let mut module = Module::new();
+/// module.set_native_fn("price", |item: &str| -> Result<i64, Box<EvalAltResult>> {
+///     Ok(if item == "tea" { 240 } else { 300 })
+/// });
+/// let mut host = Host::new();
+/// host.language_mut().add(module);
+/// assert!(host.compile("shop.rhai", r#"say_number(price("tea"));"#).is_ok());
+/// ```
+///
+/// A function that takes part in the call uses [`Call`](super::Call); an AGI command that others lack is added by
+/// [`add_command`](Self::add_command).
 #[derive(Clone)]
 pub struct Language {
     standard: Shared<Module>,
     modules: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
     commands: Table,
-    /// Counts memory while scripts are compiled.
+    /// How memory is counted while scripts are compiled.
     pub(crate) memory: Option<Memory>,
-    /// Returns what is wrong with a function that only another language has, and what to write instead.
+    /// Explains a function that only another language has: what is wrong, and what to write instead.
     hint_for_unavailable: fn(&str) -> Option<(String, String)>,
 }
 
@@ -57,8 +75,8 @@ impl std::fmt::Debug for Language {
 impl Language {
     /// Makes a language of Rhai's own functions and those of a module, which `functions` declares.
     ///
-    /// `hint_for_unavailable` gets the name of a function this language lacks. If another language has it, it returns
-    /// what is wrong and what to write instead.
+    /// `hint_for_unavailable` gets the name of a function that this language lacks. If another language has it, it
+    /// returns what is wrong, and what to write instead.
     pub(crate) fn of(
         module: Module,
         functions: Vec<&'static Function>,
@@ -74,12 +92,13 @@ impl Language {
         }
     }
 
-    /// Returns what is wrong with a function that only another language has, and what to write instead.
+    /// Explains a function that only another language has: returns what is wrong, and what to write instead.
     pub(crate) fn hint_for_unavailable(&self, name: &str) -> Option<(String, String)> {
         (self.hint_for_unavailable)(name)
     }
 
-    /// Adds an embedder's functions, as a Rhai module. They go before the language's own of the same name.
+    /// Adds an embedder's functions, as a Rhai module. They take precedence over the language's own functions of the
+    /// same name.
     pub fn add(&mut self, module: impl Into<Shared<Module>>) {
         self.modules.push(module.into());
     }
@@ -102,7 +121,7 @@ impl Language {
         self.commands.add(command);
     }
 
-    /// Returns the declarations of all functions but Rhai's own and an embedder's.
+    /// Returns the declarations of all functions, except for Rhai's own and an embedder's.
     pub fn functions(&self) -> &[&'static Function] {
         &self.functions
     }
@@ -112,8 +131,8 @@ impl Language {
         self.functions.iter().copied().find(|function| function.name == name)
     }
 
-    /// Returns every function a script can call, operators and properties included, with the types of its parameters.
-    /// It comes from the engine, so that a new version of Rhai is covered too.
+    /// Returns every function that a script can call, including operators and properties, with the types of its
+    /// parameters. The list comes from the engine, so it covers new versions of Rhai too.
     pub fn reachable(&self) -> Vec<(String, Vec<&'static str>)> {
         let types: [(TypeId, &str); 11] = [
             (TypeId::of::<INT>(), "int"),
@@ -143,8 +162,9 @@ impl Language {
         all
     }
 
-    /// Returns the function or variable with the most similar name, if there is one similar enough to be meant.
-    pub fn like(&self, name: &str) -> Option<&'static str> {
+    /// Returns the function or variable with the most similar name, if it is similar enough to be the one that was
+    /// meant.
+    pub fn similar(&self, name: &str) -> Option<&'static str> {
         let known = self.functions.iter().map(|function| function.name).chain(CALL_VARIABLES);
         nearest(name, known)
     }
@@ -160,7 +180,7 @@ impl Language {
         engine
     }
 
-    /// Returns an engine to compile with, which finds misspelt variables before the call.
+    /// Returns an engine for compiling, which finds misspelt variables before the call.
     pub(crate) fn compiler(&self) -> Engine {
         let mut engine = self.engine();
         engine.set_optimization_level(rhai::OptimizationLevel::None);
@@ -169,7 +189,7 @@ impl Language {
         engine
     }
 
-    /// Returns the variables every script has.
+    /// Returns the variables that every script has.
     pub(crate) fn scope() -> &'static Scope<'static> {
         static SCOPE: std::sync::OnceLock<Scope<'static>> = std::sync::OnceLock::new();
         SCOPE.get_or_init(|| {

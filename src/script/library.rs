@@ -1,12 +1,12 @@
 //! A folder of compiled scripts that may be edited while calls run.
 //!
-//! Calls only look up scripts that are compiled already. One loader scans the folder every 40 ms, and takes files that
-//! haven't changed for 100 ms, so that a half-written file reaches no caller.
+//! Calls only look up scripts that have been compiled already. One loader scans the folder every 40 ms, and takes
+//! files that haven't changed for 100 ms, so that no half-written file reaches a caller.
 //!
 //! The loader scans because the kernel's notices (inotify) miss too much. They don't report changes made on another
-//! machine (NFS) or below an overlay; a link that is swapped as a whole (as Kubernetes swaps a ConfigMap's `..data`) is
-//! reported at the link and not at its files; and when there are many notices, some get lost. A scan sees all of these,
-//! and costs little.
+//! machine (NFS) or below an overlay. A link that is swapped as a whole (as Kubernetes swaps a ConfigMap's `..data`)
+//! is reported at the link and not at its files. And when there are many notices, some get lost. A scan sees all of
+//! these, and costs little.
 
 use super::compile::{LoadError, Script};
 use super::fault::Fault;
@@ -31,22 +31,38 @@ use std::time::Duration;
 const SETTLE_TIME: Duration = Duration::from_millis(100);
 /// The time between two scans of the folder.
 const SCAN_INTERVAL: Duration = Duration::from_millis(40);
-/// The interval is at least this many times what a scan costs, so scanning takes at most a twentieth of one processor.
+/// The interval is at least this many times the cost of a scan, so scanning takes at most a twentieth of one
+/// processor.
 const INTERVAL_PER_COST: u32 = 20;
-/// The size of a script, in bytes.
+/// The maximum size of a script, in bytes.
 const MAX_SIZE: u64 = 512 * 1024;
-/// How deep folders may be nested, the folder of scripts included.
+/// How deeply folders may be nested, including the folder of scripts.
 const MAX_DEPTH: usize = 16;
 
-/// A folder of scripts, compiled and kept up to date. Calls only look scripts up; one loader scans the folder.
+/// A folder of scripts, compiled and kept up to date. Calls only look up scripts; one loader scans the folder.
 ///
-/// The scripts are all files that end in `.rhai`, in the folder and the folders inside it, except hidden files and
-/// tests (`.test.rhai`). Links are followed if they lead to a place inside the folder. The folder itself may be a link,
-/// which may be changed to lead elsewhere.
+/// The scripts are all files that end in `.rhai`, in the folder and the folders inside it, except for hidden files
+/// and tests (`.test.rhai`). Links are followed if they lead to a place inside the folder. The folder itself may be a
+/// link, and may be changed to lead elsewhere.
+///
+/// ```
+/// use agi_rhai::Host;
+///
+/// let (library, changes) = Host::new().library("scripts".as_ref())?;
+/// for change in &changes {
+///     println!("{change}"); // each script, or why it can't be used
+/// }
+/// let game = library.get("guess")?;
+/// assert_eq!(&*game.name, "guess.rhai");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A [`Server`](crate::host::fastagi::Server) keeps its library up to date. Another program does so by calling
+/// [`refresh`](Self::refresh) at [`next_scan`](Self::next_scan), again and again, on a thread of its own.
 pub struct Library {
     folder: PathBuf,
     language: Language,
-    /// For the calls. It is locked only to look a script up, and to swap all of them.
+    /// For calls. It is locked only to look up a script, and to swap all of them.
     entries: RwLock<Entries>,
     /// For the loader.
     watch: Mutex<Watch>,
@@ -67,9 +83,9 @@ struct Entry {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LibraryScript {
-    /// The path within the folder, with `.rhai`. A script has the same name in whatever way it was looked up.
+    /// The path within the folder, with `.rhai`. A script has the same name however it was looked up.
     pub name: Arc<str>,
-    /// The script. The call keeps it as long as it runs.
+    /// The script. A call keeps it for as long as it runs.
     pub script: Arc<Script>,
 }
 
@@ -85,7 +101,7 @@ pub struct ListedScript {
     pub fault: Option<Arc<Fault>>,
 }
 
-/// A change that a scan of the folder has found, for the log.
+/// A change that a scan of the folder has found, for a log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Change {
@@ -162,7 +178,7 @@ impl fmt::Debug for Library {
 }
 
 impl Library {
-    /// Reads a folder and compiles every script in it as it is now. Returns the library and what to report.
+    /// Reads a folder, and compiles every script in it as it is now. Returns the library and what to report.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -183,8 +199,8 @@ impl Library {
         &self.folder
     }
 
-    /// Looks up the script of this name: its path within the folder, with or without `.rhai`. It neither touches the
-    /// disk nor compiles, and waits only for another look-up or a swap.
+    /// Looks up the script of this name: its path within the folder, with or without `.rhai`. This neither touches
+    /// the disk nor compiles, and waits only for another look-up or a swap.
     ///
     /// # Errors
     /// There is no such script, or it has never been valid.
@@ -212,18 +228,18 @@ impl Library {
         listed.collect()
     }
 
-    /// Scans the folder once, and compiles what hasn't changed for 100 ms. For the loader's thread.
+    /// Scans the folder once, and compiles what hasn't changed for 100 ms. This is for the loader's thread.
     pub fn refresh(&self, now: Time) -> Vec<Change> {
         self.scan_or_report(now, false)
     }
 
-    /// Compiles every script as it is now, whatever the times of the files say. For the loader's thread.
+    /// Compiles every script as it is now, whatever the times of the files are. This is for the loader's thread.
     pub fn reload(&self, now: Time) -> Vec<Change> {
         self.scan_or_report(now, true)
     }
 
-    /// Returns when [`refresh`](Self::refresh) should be called again. The interval varies: a file that has changed is
-    /// looked at again after exactly 100 ms, and a huge folder is scanned less often.
+    /// Returns when [`refresh`](Self::refresh) should be called again. The interval varies: a file that has changed
+    /// is checked again after exactly 100 ms, and a huge folder is scanned less often.
     #[must_use]
     pub fn next_scan(&self) -> Time {
         self.watch().next
@@ -243,7 +259,7 @@ impl Library {
         })
     }
 
-    /// Scans the folder, and compiles what is due: with `at_once` everything.
+    /// Scans the folder, and compiles what is due; with `at_once`, everything.
     fn scan(&self, watch: &mut Watch, now: Time, at_once: bool) -> io::Result<Vec<Change>> {
         let began = processor_time();
         let scan = Scan::of(&self.folder)?;
@@ -304,7 +320,7 @@ impl Library {
         }
         let mut served = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *served, &mut entries);
-        // Unlock before the old entries are dropped, which may take a while.
+        // Unlocks before the old entries are dropped, which may take a while.
         drop(served);
     }
 }
@@ -318,19 +334,19 @@ impl Entry {
 /// The state of the loader.
 #[derive(Default)]
 struct Watch {
-    /// Every file a script was made of, and every place where one was searched for in vain.
+    /// Every file of which a script consists, and every place where one was searched for in vain.
     files: FileStates,
     tracked: BTreeMap<Arc<str>, Tracked>,
-    /// The problems of the folder, and since when they exist.
+    /// The problems of the folder, and when they were first seen.
     notices: BTreeMap<String, Time>,
     /// The problems that were reported.
     reported: HashSet<String>,
     /// Device and inode of the folder.
     folder: (u64, u64),
-    /// How many scans there were.
+    /// How many scans there have been.
     scans: u64,
     next: Time,
-    /// Something has to be compiled although nothing has changed since the last scan.
+    /// Whether something must be compiled although nothing has changed since the last scan.
     is_pending: bool,
 }
 
@@ -338,10 +354,10 @@ type FileStates = HashMap<PathBuf, FileState>;
 
 /// A file as it was last seen.
 struct FileState {
-    /// `None` where there is no file.
+    /// `None` if there is no file.
     stamp: Option<Stamp>,
     since: Time,
-    /// The last scan that has seen it.
+    /// The last scan that saw it.
     scan: u64,
 }
 
@@ -370,7 +386,7 @@ impl Stamp {
         }
     }
 
-    /// Returns the stamp of a file, if it really is below this folder.
+    /// Returns the stamp of a file, if the file really is below this folder.
     fn within(root: &Path, path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
         path.canonicalize().is_ok_and(|real| real.starts_with(root)).then(|| Self::of(&metadata))
@@ -379,9 +395,9 @@ impl Stamp {
 
 /// One script as the loader sees it.
 struct Tracked {
-    /// The files it was made of or searched for, as they were then.
+    /// The files that it consists of, or that were searched for, as they were then.
     made_of: Vec<(PathBuf, Option<Stamp>)>,
-    /// The files were settled then, so there is nothing to do until one changes.
+    /// Whether the files were settled then, so that there is nothing to do until one of them changes.
     is_settled: bool,
     /// A hash of the broken text that was reported.
     reported: Option<u64>,
@@ -464,7 +480,7 @@ impl Watch {
         has_changed
     }
 
-    /// Forgets the files that belong to no script any more.
+    /// Forgets the files that no longer belong to any script.
     fn settle(&mut self, now: Time) {
         let scans = self.scans;
         let used: HashSet<&Path> =
@@ -476,15 +492,15 @@ impl Watch {
             || self.tracked.values().any(|tracked| !tracked.is_settled);
     }
 
-    /// Forgets the problems that are over, so that they are reported again when they come back.
+    /// Forgets the problems that are over, so that they will be reported again if they come back.
     fn forget_notices(&mut self, seen: &[Change]) {
         let seen: HashSet<String> = seen.iter().map(ToString::to_string).collect();
         self.notices.retain(|text, _| seen.contains(text));
         self.reported.retain(|text| seen.contains(text));
     }
 
-    /// Returns the problems that have lasted for a while and were not reported yet. In the middle of a swap there are
-    /// many for a moment.
+    /// Returns the problems that have lasted for a while and haven't been reported yet. In the middle of a swap there
+    /// are many for a moment.
     fn report(&mut self, seen: &[Change], now: Time, at_once: bool) -> Vec<Change> {
         let news = seen.iter().filter(|change| {
             let text = change.to_string();
@@ -495,17 +511,17 @@ impl Watch {
     }
 }
 
-/// Reads files for the compiler, if they are settled and as the last scan has seen them.
+/// Reads files for the compiler, if they are settled and still as the last scan saw them.
 struct Reader<'a> {
     files: &'a mut FileStates,
     now: Time,
-    /// Files that aren't settled are taken too.
+    /// Whether files that aren't settled are taken too.
     at_once: bool,
     made_of: Vec<(PathBuf, Option<Stamp>)>,
     texts: DefaultHasher,
-    /// Everything was settled and readable, so what was compiled stays valid until something changes.
+    /// Whether everything was settled and readable, so that what was compiled stays valid until something changes.
     is_settled: bool,
-    /// What was compiled must not be used: a file isn't settled, or not as the scan has seen it.
+    /// Whether what was compiled must not be used: a file isn't settled, or isn't as the scan saw it.
     must_wait: bool,
 }
 
@@ -521,7 +537,7 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes(&mut self, path: &Path, expected: Option<Stamp>) -> io::Result<Vec<u8>> {
-        // By now it may be a pipe, and opening that would wait.
+        // By now it may be a pipe, and opening a pipe would wait.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let before = file.metadata()?;
@@ -539,7 +555,7 @@ impl<'a> Reader<'a> {
 impl import::Files for Reader<'_> {
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let now = self.now;
-        // No scan has seen a hidden file before it is imported for the first time.
+        // No scan has seen a hidden file before it is first imported.
         let file = self.files.entry(path.to_owned()).or_insert_with(|| FileState {
             stamp: fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata)),
             since: now,
@@ -582,7 +598,7 @@ struct Scan {
     folder: (u64, u64),
     /// Name, path and state of every script.
     found: Vec<(String, PathBuf, Stamp)>,
-    /// The places that cannot be read.
+    /// The places that can't be read.
     unreadable: Vec<PathBuf>,
     /// The problems of the folder.
     notices: Vec<Change>,

@@ -3,32 +3,41 @@
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left to the
+/// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left for the
 /// work between two operations: dropping nested values, for instance, takes megabytes.
 pub(crate) const MAX_STACK: usize = 4 * 1024 * 1024;
 
 /// The limits of a script. Waiting counts only in `on_hangup`.
 ///
-/// Limits may be added: begin with [`Limits::default`], and set the fields that differ.
+/// A script that exceeds one of them ends with a [`Fault`](super::Fault). Future versions may add limits: begin with
+/// those of a [`Host`](crate::Host) or with [`Limits::default`], and set the fields that differ.
+///
+/// ```
+/// use agi_rhai::Host;
+/// use std::time::Duration;
+///
+/// let mut host = Host::new();
+/// host.limits_mut().computing = Duration::from_millis(100);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long the script may compute between two commands, in processor time. In real time it may be busy ten times
-    /// as long.
+    /// How long the script may compute between two commands, in processor time. In real time, it may be busy for ten
+    /// times as long.
     pub computing: Duration,
-    /// How long `on_hangup` may run, waiting included.
+    /// How long `on_hangup` may run, including the time it waits.
     pub on_hangup: Duration,
-    /// How deep functions may call each other.
+    /// How deeply functions may call each other.
     pub calls: usize,
-    /// The size of one text, in bytes.
+    /// The maximum size of a text, in bytes.
     pub text: usize,
-    /// The elements of one array or map, including those of the arrays and maps inside it.
+    /// The maximum number of elements in an array or map, including those of arrays and maps inside it.
     pub elements: usize,
-    /// The variables that exist at the same time.
+    /// The maximum number of variables that exist at the same time.
     pub variables: usize,
-    /// The memory of one call, in bytes, as its [`Memory`] counts them; without a [`Memory`] there is no limit.
+    /// The maximum memory of a call, in bytes, as its [`Memory`] counts it. Without a [`Memory`] there is no limit.
     pub memory: usize,
-    /// The size of everything printed in one call, in bytes, with 128 added for each line.
+    /// The maximum size of everything printed in a call, in bytes, where each line counts 128 more.
     pub printed: usize,
 }
 
@@ -47,15 +56,16 @@ impl Default for Limits {
     }
 }
 
-/// Counts the memory a thread holds. It comes from the program, which owns the allocator; a library doesn't.
+/// Counts the memory that a thread holds. The program provides it, since it owns the allocator; a library doesn't.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// Returns the bytes this thread has allocated, less those it has freed: negative where it freed what others had
-    /// allocated.
+    /// Returns how many bytes this thread has allocated, minus those it has freed. The number is negative if it freed
+    /// what other threads had allocated.
     pub used: fn() -> isize,
 }
 
-/// Returns the processor time of this thread, in nanoseconds: neither load nor waiting counts against a script.
+/// Returns the processor time of this thread, in nanoseconds, so that neither load nor waiting counts against a
+/// script.
 pub(crate) fn processor_time() -> i64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec * 1_000_000_000 + time.tv_nsec

@@ -1,4 +1,9 @@
 //! Scripts: compiling them, running them in a call, and keeping a folder of them up to date.
+//!
+//! A [`Script`] is compiled once, by a [`Host`](crate::Host) or in a [`Library`], and shared by all calls. What it
+//! can call is its [`Language`], to which an embedder adds functions, and [`Limits`] bound what it may use. A
+//! function of an embedder reaches the call it was called in through [`Call`], and keeps values there in
+//! [`Extensions`]. Errors of scripts are [`Fault`]s.
 
 mod bindings;
 mod bounded;

@@ -1,18 +1,18 @@
-//! Similar names, for "did you mean ...?", and the variables every script has.
+//! Similar names, for "did you mean ...?", and the variables that every script has.
 
-/// The variables every script has: the values of its call.
+/// The variables that every script has: the values of its call.
 pub(crate) const CALL_VARIABLES: [&str; 4] = ["env", "args", "params", "state"];
 
-/// Returns the known name most similar to this one, if it is similar enough to be meant.
+/// Returns the known name that is most similar to this one, if it is similar enough to be the one that was meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
     (distance <= 1 + name.len() / 4).then_some(nearest)
 }
 
-/// The length up to which names are compared, in bytes: comparing two costs the product of their lengths.
+/// The length up to which names are compared, in bytes. Comparing two names costs the product of their lengths.
 const MAX_NAME: usize = 64;
 
-/// Counts the letters two names differ by; two neighbours that changed places count as one.
+/// Counts the letters by which two names differ; two neighbours that were swapped count as one.
 pub(crate) fn distance(one: &str, other: &str) -> usize {
     if one.len().max(other.len()) > MAX_NAME {
         return usize::MAX;
@@ -25,11 +25,11 @@ pub(crate) fn distance(one: &str, other: &str) -> usize {
         let mut next = vec![i + 1];
         for (j, b) in other.iter().enumerate() {
             let change = row[j] + usize::from(a != *b);
-            let mut least = change.min(next[j] + 1).min(row[j + 1] + 1);
+            let mut min = change.min(next[j] + 1).min(row[j + 1] + 1);
             if j > 0 && previous == Some(*b) && other[j - 1] == a {
-                least = least.min(before[j - 1] + 1);
+                min = min.min(before[j - 1] + 1);
             }
-            next.push(least);
+            next.push(min);
         }
         before = std::mem::replace(&mut row, next);
         previous = Some(a);

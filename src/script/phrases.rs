@@ -1,4 +1,4 @@
-//! Tables of phrases: the words around numbers, for each language and each of its plural forms.
+//! Tables of phrases: the words around numbers, in each language and in each of its plural forms.
 //!
 //! `game.phrases` is beside `game.rhai`, in the style of the table of prompts, `game.prompts`:
 //! ```text
@@ -18,17 +18,18 @@ use std::sync::OnceLock;
 
 /// The phrases that Asterisk's own recordings can say.
 const CORE: &str = include_str!("core.phrases");
-/// The language of lines without a heading, and the one used if a table lacks the caller's language: Asterisk's own
-/// recordings are in English too.
+/// The language of lines without a heading. It is also used if a table lacks the caller's language, since Asterisk's
+/// own recordings are in English too.
 const ENGLISH: &str = "en";
 /// The genders of numbers in Asterisk. `w`, `m` and `n` are those of Czech.
 const GENDERS: [&str; 6] = ["m", "f", "n", "c", "w", "p"];
-/// The most parts a script may say at once, those of nested phrases included; no sentence has as many.
+/// The maximum number of parts that a script may say at once, including those of nested phrases. No sentence has as
+/// many.
 pub(crate) const MAX_PARTS: usize = 1000;
-/// The length of a line, in bytes.
+/// The maximum length of a line, in bytes.
 const MAX_LINE: usize = 32 * 1024;
 const MAX_LANGUAGES: usize = 500;
-/// How deep nested phrases are counted; in a call they are nested less deeply.
+/// How deeply nested phrases are counted. In a call they can't be nested as deeply.
 const MAX_DEPTH: usize = 20;
 const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhave {n} vm-message`";
 
@@ -36,12 +37,12 @@ const A_LINE: &str = "a line is `name: sounds`, such as `messages one: vm-youhav
 #[derive(Debug)]
 pub struct Phrases {
     source: Source,
-    languages: Vec<Language>,
+    languages: Vec<LanguagePhrases>,
 }
 
 /// The phrases of one language.
 #[derive(Debug)]
-struct Language {
+struct LanguagePhrases {
     name: String,
     phrases: BTreeMap<String, Phrase>,
 }
@@ -50,11 +51,11 @@ struct Language {
 #[derive(Debug, Default)]
 pub(crate) struct Phrase {
     forms: BTreeMap<Form, Wording>,
-    /// The values it uses, in any form.
+    /// The values that it uses, in any form.
     values: BTreeSet<String>,
 }
 
-/// One line: the wording for some numbers.
+/// One line of the table: the wording for some numbers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wording {
     pub items: Vec<Item>,
@@ -62,12 +63,12 @@ pub(crate) struct Wording {
     pub line: usize,
 }
 
-/// The numbers a form is for.
+/// The numbers for which a form is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     /// This number alone.
     Exactly(i64),
-    /// The numbers of this plural category.
+    /// The numbers in this plural category.
     Category(PluralCategory),
 }
 
@@ -100,13 +101,13 @@ pub(crate) enum SayAs {
     Money(String),
 }
 
-/// The form of a phrase depends on a number, and the script gave none.
+/// The form of a phrase depends on a number, but the script didn't pass any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoNumber;
 
 /// An error in a line of a table.
 #[derive(Debug)]
-struct LineError {
+struct TableError {
     /// The line, counted from 1.
     line: usize,
     /// The column in characters, counted from 1.
@@ -115,7 +116,7 @@ struct LineError {
     hint: Option<String>,
 }
 
-impl LineError {
+impl TableError {
     fn in_table(self, name: &str, lines: &[&str]) -> Fault {
         let source = lines.get(self.line.wrapping_sub(1)).copied().unwrap_or_default().to_owned();
         let Self { line, column, message, hint } = self;
@@ -130,7 +131,7 @@ impl PartialEq for Phrases {
 }
 
 impl Phrases {
-    /// Reads a table from the text of a file. Returns the lines that are valid, and the faults of the others.
+    /// Reads a table from the text of a file. Returns the valid lines, and the faults of the others.
     pub fn parse(name: &str, text: &str) -> (Self, Vec<Fault>) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = Reader { languages: Vec::new(), known: None, errors: Vec::new(), line: 0 };
@@ -139,7 +140,7 @@ impl Phrases {
             reader.read(text);
         }
         let mut errors = reader.errors;
-        errors.extend(reader.languages.iter().flat_map(Language::gaps));
+        errors.extend(reader.languages.iter().flat_map(LanguagePhrases::gaps));
         let source = Source { name: name.to_owned(), text: text.to_owned() };
         let table = Self { source, languages: reader.languages };
         errors.extend(table.too_long());
@@ -149,12 +150,12 @@ impl Phrases {
     }
 
     /// Returns an error for each phrase that may have too many parts, but none for the phrases that use it.
-    fn too_long(&self) -> Vec<LineError> {
+    fn too_long(&self) -> Vec<TableError> {
         let mut sizes = Sizes { table: self, known: HashMap::new(), too_long: Vec::new() };
         for (_, name, _) in self.entries() {
             sizes.of(name, 0);
         }
-        let error = |(name, line)| LineError {
+        let error = |(name, line)| TableError {
             line,
             column: 1,
             message: format!(
@@ -165,7 +166,7 @@ impl Phrases {
         sizes.too_long.into_iter().map(error).collect()
     }
 
-    /// Reads a table that must have no fault.
+    /// Reads a table that must not have a fault.
     pub(crate) fn compile(name: &str, text: &str) -> Result<Self, Box<Fault>> {
         let (phrases, faults) = Self::parse(name, text);
         faults.into_iter().next().map_or(Ok(phrases), |fault| Err(Box::new(fault)))
@@ -225,12 +226,12 @@ impl Phrases {
     }
 
     /// Returns the phrase with the most similar name, if there is one similar enough to be meant.
-    pub(crate) fn like(&self, name: &str) -> Option<&str> {
+    pub(crate) fn similar(&self, name: &str) -> Option<&str> {
         nearest(name, self.entries().map(|(_, known, _)| known))
     }
 }
 
-/// Returns the variant for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
+/// Returns the best variant for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
 pub(crate) fn best_variant<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
     let mut wanted = Some(language);
     let chain = std::iter::from_fn(|| {
@@ -268,7 +269,7 @@ impl Phrase {
     }
 }
 
-/// Counts the parts of phrases, as far as the table shows them: the values of the script are unknown.
+/// Counts the parts of phrases, as far as the table shows them: the values from the script are unknown.
 struct Sizes<'a> {
     table: &'a Phrases,
     /// The sizes so far. A phrase that uses itself is reported by the call, not here.
@@ -283,7 +284,7 @@ impl Sizes<'_> {
         }
         let languages = &self.table.languages;
         let Some((name, _)) = languages.iter().find_map(|language| language.phrases.get_key_value(name)) else {
-            // Asterisk's own have few parts.
+            // Asterisk's own phrases have few parts.
             return 1;
         };
         if depth == MAX_DEPTH {
@@ -394,9 +395,9 @@ fn shown(categories: &[(PluralCategory, Vec<i64>)]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-impl Language {
+impl LanguagePhrases {
     /// Returns an error for each phrase that lacks a form.
-    fn gaps(&self) -> Vec<LineError> {
+    fn gaps(&self) -> Vec<TableError> {
         let has = |phrase: &Phrase, category| phrase.find(Form::Category(category)).is_some();
         let mut errors = Vec::new();
         let mut known: Option<Vec<_>> = None;
@@ -408,7 +409,7 @@ impl Language {
             let missing: Vec<_> = known.iter().filter(|(category, _)| !has(phrase, *category)).cloned().collect();
             if known.is_empty() || !missing.is_empty() {
                 let missing = if missing.is_empty() { "`other`".to_owned() } else { shown(&missing) };
-                errors.push(LineError {
+                errors.push(TableError {
                     line: phrase.line(),
                     column: 1,
                     message: format!("the phrase `{name}` has nothing for {missing} in [{}]", self.name),
@@ -422,10 +423,10 @@ impl Language {
 
 /// Reads a table line by line.
 struct Reader {
-    languages: Vec<Language>,
+    languages: Vec<LanguagePhrases>,
     /// The plural categories of the last language, once they have been looked up.
     known: Option<Categories>,
-    errors: Vec<LineError>,
+    errors: Vec<TableError>,
     line: usize,
 }
 
@@ -448,7 +449,7 @@ impl Reader {
         };
         if let Err((at, message, hint)) = read {
             let column = text[..start + at].chars().count() + 1;
-            self.errors.push(LineError { line: self.line, column, message, hint });
+            self.errors.push(TableError { line: self.line, column, message, hint });
         }
     }
 
@@ -468,7 +469,7 @@ impl Reader {
         if self.languages.len() == MAX_LANGUAGES {
             return Err((0, format!("a table has at most {MAX_LANGUAGES} languages"), None));
         }
-        self.languages.push(Language { name: name.to_owned(), phrases: BTreeMap::new() });
+        self.languages.push(LanguagePhrases { name: name.to_owned(), phrases: BTreeMap::new() });
         self.known = None;
         Ok(())
     }
@@ -490,9 +491,9 @@ impl Reader {
             return Err((odd, format!("{name:?} cannot be the name of a phrase"), hint()));
         }
         if self.languages.is_empty() {
-            self.languages.push(Language { name: ENGLISH.to_owned(), phrases: BTreeMap::new() });
+            self.languages.push(LanguagePhrases { name: ENGLISH.to_owned(), phrases: BTreeMap::new() });
         }
-        // There is one now.
+        // By now there is one.
         let Some(language) = self.languages.last_mut() else { return Ok(()) };
         let form = match form {
             Some(word) => {
@@ -543,7 +544,7 @@ fn form_of(word: &str, language: &str, known: &mut Option<Categories>) -> Result
     Err((format!("[{language}] has no form `{word}`"), Some(hint)))
 }
 
-/// Reads what comes after the `:`.
+/// Reads what follows the `:`.
 fn items(text: &str) -> Result<Vec<Item>, Located> {
     let mut items = Vec::new();
     let mut rest = text;
@@ -635,7 +636,7 @@ mod tests {
         phrases
     }
 
-    /// Checks which form is said for each number. Every form plays a sound of its own name.
+    /// Compares which form is said for each number. Every form plays a sound of its own name.
     fn check(language: &str, forms: &str, expected: &str) {
         let lines: String = forms.split_whitespace().map(|form| format!("x {form}: {form}\n")).collect();
         let table = table(&format!("[{language}]\n{lines}"));

@@ -1,4 +1,4 @@
-//! Writes a script's value as text of a limited length: a value may be of any size, nested in any way, and contain
+//! Writes a script's value as text of limited length. A value may have any size, be nested in any way, and contain
 //! itself.
 
 use crate::agi::is_hidden;
@@ -6,17 +6,17 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 
-/// Values nested deeper are left out: each level takes some of the stack.
+/// Values nested more deeply than this are left out: each level takes some of the stack.
 const MAX_DEPTH: usize = 200;
 
-/// The rest is left out after this many locked values. Rhai waits 50 ms for a value that is being changed, and behind a
-/// function that changes it the wait is in vain.
+/// After this many locked values, the rest is left out. Rhai waits 50 ms for a value that is being changed, and
+/// inside a function that changes it, the wait is in vain.
 const MAX_LOCKED: usize = 2;
 
-/// The most bytes of a script's value in an error: more doesn't help the reader.
+/// The maximum number of bytes of a script's value in an error. More wouldn't help the reader.
 pub(crate) const MAX_SHOWN: usize = 200;
 
-/// Returns a text in quotes, in at most `limit` bytes.
+/// Returns a text in quotes, of at most `limit` bytes.
 pub(crate) fn quoted(text: &str, limit: usize) -> String {
     shorten(limit, |walk| walk.show_text(text, true))
 }
@@ -45,12 +45,12 @@ pub fn literal(text: &str) -> String {
     literal
 }
 
-/// Returns the text of anything, in at most `limit` bytes.
+/// Returns the text of anything, of at most `limit` bytes.
 pub(crate) fn short(text: impl fmt::Display, limit: usize) -> String {
     shorten(limit, |walk| write!(walk.text, "{text}"))
 }
 
-/// Returns the value as Rhai shows it, in at most `limit` bytes. A text that is cut ends in `…`.
+/// Returns a value as Rhai shows it, in at most `limit` bytes. A text that was cut ends in `…`.
 pub(crate) fn shown(value: &Dynamic, limit: usize) -> String {
     shorten(limit, |walk| walk.show(value, false))
 }
@@ -97,12 +97,12 @@ struct Walk {
     depth: usize,
     /// The shared values found so far inside the outermost shared value, by their addresses.
     seen: Option<HashSet<*const Dynamic>>,
-    /// How many locked values there were.
+    /// How many locked values have been found.
     locked: usize,
 }
 
 impl Walk {
-    /// Writes a value exactly as Rhai does: quoted as its `Debug`, otherwise as its `Display`.
+    /// Writes a value exactly as Rhai does: quoted, like its `Debug`; otherwise, like its `Display`.
     fn show(&mut self, value: &Dynamic, quoted: bool) -> fmt::Result {
         if self.depth == MAX_DEPTH {
             return Err(fmt::Error);
@@ -159,7 +159,7 @@ impl Walk {
             return self.text.write_str("}");
         }
         if quoted && let Some(function) = value.read_lock::<FnPtr>() {
-            // `Fn`, `Fn*` or `Fn#`: only Rhai's own text of it shows which.
+            // `Fn`, `Fn*` or `Fn#`: only Rhai's own text shows which.
             let mut kind = Bounded { text: String::new(), limit: 3 };
             let _ = write!(kind, "{:?}", *function);
             write!(self.text, "{}(", kind.text.trim_end_matches('('))?;
@@ -177,7 +177,7 @@ impl Walk {
         if n > 0 { self.text.write_str(", ") } else { Ok(()) }
     }
 
-    /// Writes a text, and reads no more of it than there is room for.
+    /// Writes a text, without reading more of it than there is room for.
     fn show_text(&mut self, text: &str, quoted: bool) -> fmt::Result {
         let text = beginning(text, self.text.limit.saturating_add(4));
         if quoted { write!(self.text, "{text:?}") } else { self.text.write_str(text) }

@@ -1,5 +1,5 @@
-//! One call, from its session to the end of its script: it has an engine of its own over shared packages, limits of its
-//! own, and an end that no script can catch.
+//! One call, from its session to the end of its script. It has an engine of its own over shared packages, limits of
+//! its own, and an end that no script can catch.
 
 use super::compile::Script;
 use super::convert::dynamic;
@@ -27,9 +27,9 @@ use std::time::Duration;
 
 /// The log target of lines that scripts print.
 pub const PRINT_TARGET: &str = "agi_rhai::print";
-/// The beginning of the message that a value exceeds its limits.
-pub(crate) const GROWN: &str = "a value has grown too large";
-/// A shorter sleep isn't a wait: the script has gone on computing.
+/// How the message begins if a value exceeds its limits.
+pub(crate) const VALUE_TOO_LARGE: &str = "a value has grown too large";
+/// A shorter sleep isn't a wait: the script counts as computing.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// The state of one call, which all functions of its script share.
@@ -45,12 +45,12 @@ pub(crate) struct CallState {
     raised: Mutex<Option<Raised>>,
     /// The place of the next `print`: script and line.
     print_place: Mutex<(String, usize)>,
-    /// When `on_hangup` has to end.
+    /// When `on_hangup` must end.
     deadline: Mutex<Time>,
     pub extensions: Extensions,
 }
 
-/// The values of the variables every script has.
+/// The values of the variables that every script has.
 struct Values {
     env: OnceLock<Dynamic>,
     args: Dynamic,
@@ -58,7 +58,7 @@ struct Values {
     state: Dynamic,
 }
 
-/// A handle to the call, as the tag of its engine.
+/// A handle to the call, which is the tag of its engine.
 #[derive(Clone)]
 struct Handle(Arc<CallState>);
 
@@ -73,8 +73,8 @@ pub(crate) enum Finished {
     Fault(Box<Fault>),
 }
 
-/// Checks a variable before it is used. Rhai checks no size where an element is set by its index, so a value could grow
-/// beyond its limits; writing or comparing it would then take any memory and time.
+/// Checks a variable before it is used. Rhai checks no size when an element is set by its index, so a value could
+/// grow beyond its limits; writing or comparing it would then take any amount of memory and time.
 fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box<EvalAltResult>> {
     if value.is_shared() {
         let Some(value) = value.read_lock::<Dynamic>() else {
@@ -86,8 +86,8 @@ fn within_limits(name: &str, value: &Dynamic, engine: &Engine) -> Result<(), Box
     }
 }
 
-/// Empties the variables that closures have captured. A closure that has captured its own variable would keep itself,
-/// and everything else it holds, for ever.
+/// Empties the variables that closures have captured. A closure that has captured its own variable would keep itself
+/// alive forever, and everything else it holds.
 fn empty_captured(scope: &Scope) {
     for (_, _, value) in scope.iter_raw().filter(|(.., value)| value.is_shared()) {
         let held = value.clone().write_lock::<Dynamic>().map(|mut held| std::mem::take(&mut *held));
@@ -96,7 +96,7 @@ fn empty_captured(scope: &Scope) {
 }
 
 impl CallState {
-    /// Makes a call on this session.
+    /// Creates a call on this session.
     pub fn new(
         session: Session,
         args: Vec<String>,
@@ -126,7 +126,8 @@ impl CallState {
         })
     }
 
-    /// Returns the call in which this context's function was called. There is none while a script is being imported.
+    /// Returns the call in which the function with this context was called. There is none while a script is being
+    /// imported.
     pub fn of(context: &NativeCallContext) -> Option<Arc<Self>> {
         context.tag()?.read_lock::<Handle>().map(|handle| Arc::clone(&handle.0))
     }
@@ -146,7 +147,7 @@ impl CallState {
         lock(&self.session)
     }
 
-    /// Locks the session, unless a function has it: waiting for it would last for ever.
+    /// Locks the session, unless a function has it: then the wait would never end.
     pub fn try_session(&self) -> Option<MutexGuard<'_, Session>> {
         match self.session.try_lock() {
             Ok(session) => Some(session),
@@ -173,27 +174,27 @@ impl CallState {
             self.usage.exceed_on_hangup();
             return Err(Over::Ended.into());
         }
-        session.stands_at(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
+        session.set_place(context.call_source().unwrap_or_default(), context.call_position().line().unwrap_or(0));
         let before = session.commands();
         let result = session.invoke(command, args);
         // A command that was refused before it was sent counts as computing.
         if session.commands() != before {
-            self.usage.computes_anew();
+            self.usage.restart_computing();
         }
         result
     }
 
-    /// Waits on behalf of a script's function.
+    /// Lets time pass on behalf of a script's function.
     pub fn pause(&self, session: &mut Session, length: Duration) -> Result<(), Error> {
         let left = *lock(&self.deadline) - session.now();
         let result = session.pause(length.min(left));
         if length >= MIN_WAIT {
-            self.usage.computes_anew();
+            self.usage.restart_computing();
         }
         result.map_err(Error::from)
     }
 
-    /// Called at every operation of the script. Returns whether it may go on.
+    /// Called at every operation of the script. Returns whether the script may go on.
     fn may_go_on(&self, operations: u64) -> bool {
         let (processor, real) = match self.usage.may_go_on(operations) {
             Verdict::GoOn => return true,
@@ -214,17 +215,17 @@ impl CallState {
         true
     }
 
-    /// Notes the text of an error, with values and without. Returns the one a script may catch and pass on: without
-    /// values once the caller has answered a secret question.
+    /// Notes the text of an error, with and without values. Returns the one that a script may catch and pass on: the
+    /// one without values, once the caller has answered a secret question.
     pub fn note_raised(&self, text: &str, discreet: String) -> String {
-        // While a function has the session, the answer is unknown, so take the safe one.
+        // While a function has the session, the answer is unknown, so it takes the safe one.
         let is_secret = self.try_session().is_none_or(|session| session.knows_a_secret());
         let caught = if is_secret { discreet.clone() } else { text.to_owned() };
         *lock(&self.raised) = Some(Raised { text: text.to_owned(), discreet });
         caught
     }
 
-    /// Returns the fault of an error, without values once the caller has answered a secret question.
+    /// Returns the fault of an error; without values, once the caller has answered a secret question.
     fn fault(&self, script: &Script, error: &EvalAltResult, language: &Language) -> Box<Fault> {
         let fault = Fault::of_error(&script.name, error, language, &script.sources);
         if self.session().knows_a_secret() {
@@ -241,11 +242,11 @@ impl CallState {
 
     fn print(&self, text: &str, script: Option<&str>, line: Option<usize>) {
         *lock(&self.print_place) = (script.unwrap_or_default().to_owned(), line.unwrap_or(0));
-        if !self.usage.prints(text) {
+        if !self.usage.count_printed(text) {
             return;
         }
         let note = Note::Printed { script: script.unwrap_or_default(), line: line.unwrap_or(0), text };
-        self.session().keep(note);
+        self.session().note(note);
         tracing::info!(target: PRINT_TARGET, script = script.unwrap_or_default(), line = line.unwrap_or(0), "{text}");
     }
 
@@ -269,7 +270,7 @@ impl CallState {
     #[inline(never)]
     fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Box<Engine> {
         let mut engine = language.engine();
-        // With Rhai's shortcut for operators, our comparisons of texts with numbers would not be called.
+        // With Rhai's shortcut for operators, this crate's comparisons of texts with numbers would not be called.
         engine.set_fast_operators(false);
         engine.set_max_call_levels(self.usage.limits.calls);
         engine.set_max_string_size(self.usage.limits.text);
@@ -298,7 +299,7 @@ impl CallState {
             if let Some(this) = context.this_ptr() {
                 within_limits("this", this, context.engine())?;
             }
-            // A variable of the script with the same name goes before it.
+            // A variable of the script with the same name takes precedence.
             if let Some(own) = context.scope().get(name) {
                 within_limits(name, own, context.engine())?;
                 return Ok(None);
@@ -312,7 +313,7 @@ impl CallState {
         engine.into()
     }
 
-    /// Runs the script to its end, and after a hangup `on_hangup`. Returns how the script ended, and the fault of
+    /// Runs the script to its end and, after a hangup, `on_hangup`. Returns how the script ended, and the fault of
     /// `on_hangup`.
     pub fn run(self: &Arc<Self>, script: &Script, language: &Language) -> (Finished, Option<Box<Fault>>) {
         stack::maybe_grow(|| self.run_here(script, language))
@@ -323,7 +324,7 @@ impl CallState {
             let _ = self.phrases.set(Arc::clone(phrases));
         }
         let engine = self.engine(script, language);
-        // Both are large and remain while the call waits: on the heap they are packed with others.
+        // Both are large and stay while the call waits. On the heap they are packed with others.
         let mut scope = Box::new(Scope::new());
         self.usage.begin();
         let result = engine.run_ast_with_scope(&mut scope, &script.ast);
@@ -336,7 +337,7 @@ impl CallState {
         (finished, fault)
     }
 
-    /// Runs the top of a test's script and then one of its functions.
+    /// Runs the top level of a test's script, and then one of its functions.
     pub fn run_function(self: &Arc<Self>, script: &Script, language: &Language, name: &str) -> Finished {
         stack::maybe_grow(|| {
             let engine = self.engine(script, language);
@@ -397,7 +398,7 @@ impl CallState {
         let limit = self.usage.take_exceeded();
         let error = match result {
             Ok(()) if limit.is_none() => {
-                // A script may catch its end with `try`, but has done nothing since.
+                // A script may catch its end with `try`, but hasn't done anything since.
                 return self.session().over().cloned().map_or(Finished::Completed, Finished::from);
             }
             Ok(()) => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
@@ -406,7 +407,7 @@ impl CallState {
         if let Some(limit) = limit {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
             fault.message = limit;
-            if self.usage.has_printed_too_much() || fault.message.starts_with(GROWN) {
+            if self.usage.has_printed_too_much() || fault.message.starts_with(VALUE_TOO_LARGE) {
                 // Rhai reports a later place, or none.
                 let (printed, line) = lock(&self.print_place).clone();
                 fault.line = 0;

@@ -1,4 +1,4 @@
-//! How much a running script has used, held against its limits.
+//! What a running script has used, compared with its limits.
 
 use super::limits::{Limits, MAX_STACK, Memory, address_in_stack, processor_time};
 use crate::clock::Stopwatch;
@@ -7,35 +7,35 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Stands for the moment at which computing began, until the next check.
-const COUNT_ANEW: i64 = -1;
-/// Operations between two looks at the clock: one operation may take as long as a thousand others.
-const CHECK_EVERY: u64 = 64;
-/// The least time between two full checks: of the processor time used, and of the line.
+/// Stands for the moment at which computing began, until the next check determines it.
+const NOT_COUNTING: i64 = -1;
+/// The number of operations between two looks at the clock: one operation may take as long as a thousand others.
+const OPERATIONS_PER_CHECK: u64 = 64;
+/// The minimum time between two full checks: of the processor time used, and of the line.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
-/// How many times longer than it may compute a script may be busy. Being busy without using the processor means to wait
-/// for a lock inside Rhai.
+/// How many times longer than it may compute a script may be busy. To be busy without using the processor means to
+/// wait for a lock inside Rhai.
 const BUSY_FACTOR: u32 = 10;
-/// The bytes a printed line counts in addition to its text.
+/// How many bytes a printed line counts in addition to its text.
 const LINE_OVERHEAD: usize = 128;
-/// How many operations a script beyond a limit may still do. It is stopped at the next variable it names, where Rhai
-/// reports the place, or else after these.
+/// How many operations a script may still do once it has exceeded a limit. It is stopped at the next variable it
+/// names, where Rhai reports the place, or else after these.
 const GRACE: u64 = 256;
-/// The same where each operation may take more memory.
-const GRACE_OF_MEMORY: u64 = 16;
+/// The same, if each operation may take more memory.
+const MEMORY_GRACE: u64 = 16;
 
 /// The script runs.
 const RUNNING: u8 = 0;
 /// A function has the session.
-const STANDING: u8 = 1;
-/// The script has ended, or is to end at its next operation.
+const PAUSED: u8 = 1;
+/// The script has ended, or ends at its next operation.
 const STOPPED: u8 = 2;
 
-/// How often a thread has been taken from a call during a slow step. Every call checks the clock after such an event,
-/// since its next step may be as slow.
+/// How many times a thread was taken from a call during a slow step. After that, every call checks the clock, since
+/// its next step may be just as slow.
 static SLOW_STEPS: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets every call check the clock after the step it is in.
+/// Makes every call check the clock after the step it is in.
 pub(crate) fn check_soon() {
     SLOW_STEPS.fetch_add(1, Relaxed);
 }
@@ -49,19 +49,19 @@ pub(crate) struct Usage {
     phase: AtomicU8,
     /// The limit that was exceeded, in words.
     exceeded: Mutex<Option<String>>,
-    /// The operation after which the script is stopped; 0 while it keeps to its limits.
+    /// The operation after which the script is stopped; 0 while it keeps within its limits.
     last_operation: AtomicU64,
     printed: AtomicUsize,
-    /// Processor time at which computing began, in nanoseconds.
+    /// The processor time at which computing began, in nanoseconds.
     computing_since: AtomicI64,
     /// When the script began to be busy, in nanoseconds of `clock`.
     busy_since: AtomicI64,
     checked_at: AtomicI64,
     /// `SLOW_STEPS` at the last check.
     slow_steps: AtomicUsize,
-    /// Real time, even where the call lives in simulated time.
+    /// Real time, even if the call lives in simulated time.
     clock: Stopwatch,
-    /// The address in the stack at which the script began.
+    /// The stack address at which the script began.
     stack: AtomicUsize,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Usage {
 pub(crate) enum Verdict {
     GoOn,
     Stop,
-    /// Its limits allow it. The line must be checked too, and afterwards [`Usage::checked_line`] must be called.
+    /// Its limits allow it. The line must be checked too, and then [`Usage::checked_line`] must be called.
     CheckLine {
         processor: i64,
         real: i64,
@@ -89,7 +89,7 @@ impl Usage {
             exceeded: Mutex::new(None),
             last_operation: AtomicU64::new(0),
             printed: AtomicUsize::new(0),
-            computing_since: AtomicI64::new(COUNT_ANEW),
+            computing_since: AtomicI64::new(NOT_COUNTING),
             busy_since: AtomicI64::new(0),
             checked_at: AtomicI64::new(0),
             slow_steps: AtomicUsize::new(0),
@@ -98,25 +98,26 @@ impl Usage {
         }
     }
 
-    /// Notes where in the stack the script begins, and counts its computing from here.
+    /// Notes where in the stack the script begins, and starts to count its computing.
     pub fn begin(&self) {
         self.stack.store(address_in_stack(), Relaxed);
-        self.computes_anew();
+        self.restart_computing();
     }
 
     /// Lets a script that was stopped run again: its `on_hangup`.
     pub fn resume(&self) {
         self.phase.store(RUNNING, Relaxed);
         self.last_operation.store(0, Relaxed);
-        self.computes_anew();
+        self.restart_computing();
     }
 
-    /// Counts computing from here, after something that took its time.
-    pub fn computes_anew(&self) {
-        self.computing_since.store(COUNT_ANEW, Relaxed);
+    /// Starts to count computing again, after something that took its time.
+    pub fn restart_computing(&self) {
+        self.computing_since.store(NOT_COUNTING, Relaxed);
     }
 
-    /// Ends the script at its next operation. An error alone could be caught: Rhai lets `try` around a closure do it.
+    /// Ends the script at its next operation. An error alone could be caught: Rhai allows this to `try` around a
+    /// closure.
     pub fn stop(&self) {
         self.phase.store(STOPPED, Relaxed);
     }
@@ -125,11 +126,11 @@ impl Usage {
         self.phase.load(Relaxed) == STOPPED
     }
 
-    /// Runs a closure in which the script has to stand still: its next operation would end it.
-    pub fn stands_still<R>(&self, during: impl FnOnce() -> R) -> R {
-        let _ = self.phase.compare_exchange(RUNNING, STANDING, Relaxed, Relaxed);
+    /// Runs a closure during which the script must stand still: its next operation would end it.
+    pub fn while_paused<R>(&self, during: impl FnOnce() -> R) -> R {
+        let _ = self.phase.compare_exchange(RUNNING, PAUSED, Relaxed, Relaxed);
         let result = during();
-        let _ = self.phase.compare_exchange(STANDING, RUNNING, Relaxed, Relaxed);
+        let _ = self.phase.compare_exchange(PAUSED, RUNNING, Relaxed, Relaxed);
         result
     }
 
@@ -139,7 +140,7 @@ impl Usage {
         self.stop();
     }
 
-    /// Does the same as soon as the script comes to a place Rhai reports.
+    /// Does the same at the next place that Rhai reports, or else after `grace` operations.
     fn exceed_soon(&self, operations: u64, grace: u64, limit: String) {
         lock(&self.exceeded).get_or_insert(limit);
         self.last_operation.store(operations.saturating_add(grace), Relaxed);
@@ -159,8 +160,8 @@ impl Usage {
         lock(&self.exceeded).take()
     }
 
-    /// Counts a line that is printed. Returns whether there was room for it.
-    pub fn prints(&self, text: &str) -> bool {
+    /// Counts a line to be printed. Returns whether there was room for it.
+    pub fn count_printed(&self, text: &str) -> bool {
         let length = text.len() + LINE_OVERHEAD;
         let printed = self.printed.fetch_add(length, Relaxed);
         if printed + length <= self.limits.printed {
@@ -175,11 +176,11 @@ impl Usage {
         self.printed.load(Relaxed) > self.limits.printed
     }
 
-    /// Called at every operation of the script. Returns whether it may go on.
+    /// Called at every operation of the script. Returns whether the script may go on.
     pub fn may_go_on(&self, operations: u64) -> Verdict {
         match self.phase.load(Relaxed) {
             RUNNING => {}
-            STANDING => {
+            PAUSED => {
                 self.exceed("a function called the script inside `with_session`".to_owned());
                 return Verdict::Stop;
             }
@@ -203,11 +204,11 @@ impl Usage {
             && (memory.used)().saturating_sub(before) > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
         {
             let limit = self.limits.memory / (1024 * 1024);
-            self.exceed_soon(operations, GRACE_OF_MEMORY, format!("the script uses more than {limit} MiB of memory"));
+            self.exceed_soon(operations, MEMORY_GRACE, format!("the script uses more than {limit} MiB of memory"));
             return Verdict::GoOn;
         }
         let slow = SLOW_STEPS.load(Relaxed);
-        if !operations.is_multiple_of(CHECK_EVERY) && slow == self.slow_steps.load(Relaxed) {
+        if !operations.is_multiple_of(OPERATIONS_PER_CHECK) && slow == self.slow_steps.load(Relaxed) {
             return Verdict::GoOn;
         }
         self.slow_steps.store(slow, Relaxed);
@@ -220,9 +221,9 @@ impl Usage {
             return Verdict::GoOn;
         }
         let processor = processor_time();
-        // A command has been sent since the last check: the count begins anew here, which spares each command a look at
-        // the clock.
-        if self.computing_since.compare_exchange(COUNT_ANEW, processor, Relaxed, Relaxed).is_ok() {
+        // A command was sent since the last check, so the count begins here. This spares each command a look at the
+        // clock.
+        if self.computing_since.compare_exchange(NOT_COUNTING, processor, Relaxed, Relaxed).is_ok() {
             self.busy_since.store(real, Relaxed);
         }
         let limit = nanos(self.limits.computing);

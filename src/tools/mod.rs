@@ -1,4 +1,7 @@
-//! What people work with when no caller is on the line. Each tool uses the host as an embedder would.
+//! Tools for people who write scripts, when no caller is on the line.
+//!
+//! [`check`] finds mistakes in scripts without running them, [`testing`] runs their tests, and [`storm`] looks for
+//! faults in random calls. Each tool uses the host as an embedder would.
 
 pub mod check;
 pub(crate) mod outline;

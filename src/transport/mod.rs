@@ -1,4 +1,9 @@
-//! The other end of a session: a real Asterisk, a simulated one, or a recorded call.
+//! Transports: what is at the other end of a session. It may be a real Asterisk, a simulated one, or a recorded call.
+//!
+//! A [`Session`](crate::Session) talks to any [`Transport`], in whole lines and replies. [`Stream`] is AGI over any
+//! stream of bytes: [`Stream::new`] takes a `Read` and a `Write`, [`Stream::over`] a [`Wire`], which also knows
+//! deadlines and reports hangups. [`Pipes`] is the wire of a process that Asterisk started. [`Simulator`] is an
+//! Asterisk in this process, for tests and for playing.
 
 mod peer;
 pub(crate) mod recorded;

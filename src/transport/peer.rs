@@ -6,38 +6,42 @@ use crate::clock::Time;
 use std::io;
 
 /// The other end of one session. Only one thread uses it, and at most one line is in flight.
+///
+/// Most programs use [`Stream`](super::Stream) or [`Simulator`](super::Simulator). To carry AGI over something else,
+/// implementing [`Wire`](super::Wire) is less work than implementing this.
 pub trait Transport: Send {
     /// Reads the opening block, as sent.
     ///
     /// # Errors
-    /// The line broke, or what came is not an opening block.
+    /// The line broke, or what arrived isn't an opening block.
     fn open(&mut self) -> io::Result<Vec<u8>>;
 
-    /// Returns what the peer can do.
+    /// Returns the abilities of the peer.
     fn peer(&self) -> Peer;
 
-    /// Returns the time at the peer, for measuring durations: it never jumps.
+    /// Returns the peer's time, for measuring durations: it never jumps.
     fn now(&self) -> Time;
 
-    /// Returns the peer's wall clock: the same time, unless somebody may set the clock during the call.
+    /// Returns the peer's wall clock. By default it is the same time; implement this if somebody may set the clock
+    /// during the call.
     fn wall(&self) -> Time {
         self.now()
     }
 
-    /// Sends one whole line, and adds the line feed.
+    /// Sends one whole line. The transport adds the line feed.
     ///
     /// # Errors
     /// The line broke.
     fn send(&mut self, line: &[u8]) -> io::Result<()>;
 
-    /// Waits until something is heard or `until` has come. With a time in the past it only polls.
+    /// Waits until something is heard or `until` has come. If that is in the past, it only polls.
     ///
     /// # Errors
-    /// The line broke, or what came is not AGI.
+    /// The line broke, or what arrived isn't AGI.
     fn receive(&mut self, until: Time) -> io::Result<Heard>;
 
-    /// Interrupts the command in flight: after the next reply the line can be used again. Asterisk ends a prompt or a
-    /// question when another line comes; a command it can't interrupt has to end by itself first.
+    /// Interrupts the command in flight; after the next reply the line can be used again. Asterisk ends a prompt or a
+    /// question when another line arrives, but a command that it can't interrupt has to end first.
     ///
     /// # Errors
     /// The line broke.
@@ -51,52 +55,52 @@ pub trait Transport: Send {
     /// The line broke.
     fn leave(&mut self, ending: Ending) -> io::Result<()>;
 
-    /// Returns [`now`](Self::now) for the script, whose next step may depend on it.
+    /// Returns [`now`](Self::now) on behalf of the script, whose next step may depend on it.
     fn script_now(&mut self) -> Time {
         self.now()
     }
 
-    /// Returns [`wall`](Self::wall) for the script.
+    /// Returns [`wall`](Self::wall) on behalf of the script.
     fn script_wall(&mut self) -> Time {
         self.wall()
     }
 
-    /// Takes note of something that belongs to the call but does not go over the line.
-    fn keep(&mut self, note: Note<'_>) {
+    /// Takes note of something that belongs to the call but doesn't go over the line.
+    fn note(&mut self, note: Note<'_>) {
         let _ = note;
     }
 }
 
-/// Something that belongs to a call besides its dialogue.
+/// Something that belongs to a call but not to its dialogue.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Note<'a> {
     /// The script printed this to the log.
     Printed {
-        /// The script that did.
+        /// The name of the script.
         script: &'a str,
         /// The line of the script.
         line: usize,
         /// The text.
         text: &'a str,
     },
-    /// From now on, what the caller enters is secret; or no longer is.
+    /// From now on, what the caller enters is secret, or no longer is.
     Secret(bool),
-    /// The call has ended like this.
+    /// The call ended like this.
     Ended(&'a Ended),
 }
 
-/// The properties of a peer that matter to a session.
+/// The abilities of a peer that matter to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The session goes on after the hangup, and commands that need a live channel get 511.
+    /// Whether the session goes on after the hangup, when commands that need a live channel get 511.
     pub dead_mode: bool,
 }
 
-/// Something heard on the line.
+/// Something that was heard on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// The answer to the line in flight.
+    /// The reply to the line in flight.
     Reply(Reply),
     /// The caller is gone; the line may still be used.
     Hangup,
@@ -104,16 +108,16 @@ pub enum Heard {
     Stop,
     /// The line is closed.
     Closed,
-    /// Nothing, up to the time given.
+    /// Nothing, up to the given time.
     Silence,
 }
 
-/// How a session ended, as reported to the peer.
+/// How a session ended, as it is reported to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
-    /// In order, or by a hangup.
-    Well,
+    /// Normally, or by a hangup.
+    Normal,
     /// By a fault while the channel was up.
     Failure,
 }

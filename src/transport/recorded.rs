@@ -11,11 +11,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 use tracing::warn;
 
-/// How many times in a row, between two other events, a time the script asked for is recorded. A script that does
-/// nothing but ask must not fill the disk.
+/// How many times in a row, without another event in between, the time that a script asked for is recorded. A script
+/// that does nothing but ask must not fill the disk.
 const MAX_ASKED: u32 = 64;
 
-/// How many events are kept of a call whose file can be written only at its end.
+/// How many events are kept of a call whose file can be written only when the call has ended.
 const MAX_KEPT: usize = 50_000;
 
 /// Records what goes over the line of another transport.
@@ -26,11 +26,11 @@ pub struct Recorded {
     in_flight: bool,
     commands: Table,
     asked: u32,
-    /// A call to be redacted, which is possible only at its end.
+    /// A call to be redacted. That is possible only when it has ended.
     kept: Option<(Header, Vec<Line>)>,
-    /// There were more events than are kept.
+    /// Whether there were more events than can be kept.
     is_full: bool,
-    /// Redacts secrets, from the first one on.
+    /// Redacts secrets, once there is one.
     secrets: Option<Redaction>,
     is_secret: bool,
     scratch: Vec<u8>,
@@ -43,8 +43,9 @@ impl fmt::Debug for Recorded {
 }
 
 impl Recorded {
-    /// Writes what goes over this line to `out`, a line at a time. If the header says `redacted`, it is written at the
-    /// end, without what the caller entered. Whatever can't be written is lost: a call never fails because of it.
+    /// Writes what goes over this line to `out`, one line at a time. If the header says `redacted`, everything is
+    /// written at the end, without what the caller entered. Whatever can't be written is lost: a call never fails
+    /// because of its recording.
     pub fn new(
         inner: Box<dyn Transport>,
         began: Time,
@@ -110,7 +111,7 @@ impl Recorded {
         }
     }
 
-    /// Writes what was kept for the end.
+    /// Writes what was kept until the end.
     fn close(&mut self) {
         if let Some((mut header, mut lines)) = self.kept.take() {
             Redaction::apply(&self.commands, &mut header, &mut lines);
@@ -163,7 +164,7 @@ impl Transport for Recorded {
             () if until <= self.now() => During::Computing,
             () => During::Sleeping,
         };
-        // A rounded time would seem not to have come yet.
+        // A rounded time might seem not to have come yet.
         let rounded = written(until);
         let until = if rounded == until || until == Time::NEVER { until } else { rounded + Duration::from_micros(1) };
         let heard = self.inner.receive(until);
@@ -201,7 +202,7 @@ impl Transport for Recorded {
         wall
     }
 
-    fn keep(&mut self, note: Note<'_>) {
+    fn note(&mut self, note: Note<'_>) {
         match note {
             Note::Printed { script, line, text } => {
                 self.event(Event::Printed(Printed { text: text.to_owned(), script: script.to_owned(), line }));
@@ -219,6 +220,6 @@ impl Transport for Recorded {
                 self.close();
             }
         }
-        self.inner.keep(note);
+        self.inner.note(note);
     }
 }

@@ -1,7 +1,7 @@
-//! The format of recorded calls: what went over the line, and when, in lines of JSON.
+//! The format of recorded calls: what went over the line and when, in lines of JSON.
 //!
-//! The first line is the [`Header`], every further one a [`Line`]: a time in milliseconds since the session began, and
-//! an [`Event`]. A file that ends in the middle, since the machine went down, can be read up to there.
+//! The first line is the [`Header`]. Each further line is a [`Line`]: a time in milliseconds since the session began,
+//! and an [`Event`]. A file that breaks off in the middle, because the machine went down, can be read up to there.
 
 use crate::agi::Reply;
 use crate::clock::Time;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The version of the format. Files of another version are not read.
+/// The version of the format. Files of other versions can't be read.
 pub const FORMAT: u32 = 1;
 
 /// How a recorded call began.
@@ -19,7 +19,7 @@ pub struct Header {
     /// [`FORMAT`].
     #[serde(rename = "agi-rhai")]
     pub format: u32,
-    /// The script, by the path it was read from.
+    /// The script, by the path from which it was read.
     pub script: String,
     /// Its version.
     pub version: String,
@@ -30,16 +30,16 @@ pub struct Header {
     pub started: Duration,
     /// `args`.
     pub args: Vec<String>,
-    /// `params`.
+    /// The script's `params`.
     pub params: BTreeMap<String, String>,
-    /// What the script could have Asterisk run besides what all scripts may.
+    /// The names that the script was allowed, in addition to those that all scripts are.
     #[serde(default)]
     pub allowed: Vec<String>,
-    /// What the script could not have Asterisk run.
+    /// The names that the script was denied.
     pub denied: Vec<String>,
     /// Whether Asterisk went on with the session after the hangup.
     pub dead_mode: bool,
-    /// The recording does not hold what the caller entered.
+    /// Whether what the caller entered is left out.
     #[serde(default)]
     pub redacted: bool,
     /// The opening block, as sent, line by line.
@@ -77,22 +77,22 @@ pub enum Event {
     Asked(Asked),
     /// The script printed something to the log.
     Printed(Printed),
-    /// The script begins or stops asking for something secret. What is entered in between is replaced, also where it
-    /// comes back later, and even if the rest of the call is not redacted.
+    /// The script begins or stops asking for something secret. What is entered in between is replaced, wherever it
+    /// comes back later, even if the rest of the call isn't redacted.
     Secret(bool),
     /// The end.
     Ended(Ended),
 }
 
 impl Event {
-    /// Whether it went over the line or ended the call, so that a replay can compare it.
+    /// Whether the event went over the line or ended the call, so that a replay can compare it.
     #[must_use]
     pub const fn is_on_the_line(&self) -> bool {
         !matches!(self, Self::Asked(_) | Self::Printed(_) | Self::Secret(_))
     }
 }
 
-/// What the script was doing when something was heard.
+/// The activity of the script when something was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum During {
@@ -104,13 +104,13 @@ pub enum During {
     Computing,
 }
 
-/// A time a script asked for.
+/// A time that a script asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
-    /// How long the call has lasted; in older recordings, the wall clock too.
+    /// How long the call had lasted; in older recordings, the wall clock too.
     Time,
-    /// The wall clock, which showed this, in seconds since the Unix epoch.
+    /// The wall clock, which showed this time, in seconds since the Unix epoch.
     Clock(#[serde(with = "seconds")] Duration),
 }
 
@@ -119,7 +119,7 @@ pub enum Asked {
 pub struct Printed {
     /// The text.
     pub text: String,
-    /// The script that did.
+    /// The script that printed it.
     pub script: String,
     /// The line of the script.
     pub line: usize,
@@ -132,7 +132,7 @@ pub struct Ended {
     pub status: String,
     /// How many commands were sent.
     pub commands: u64,
-    /// The script's fault.
+    /// The fault of the script, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<RecordedFault>,
 }
@@ -148,7 +148,7 @@ pub struct RecordedFault {
     pub line: usize,
 }
 
-/// Bytes that are usually text: a JSON text, or `{"hex": "..."}` if they are not UTF-8.
+/// Bytes that are usually text: JSON has a text for them, or `{"hex": "..."}` if they aren't UTF-8.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -190,7 +190,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// Durations as readable numbers. A float of this size is exact to the microsecond.
+/// Formats durations as readable numbers. A float of this size is exact to the microsecond.
 fn number(length: Duration, unit: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a float is exact for 285 years of microseconds")]
     let micros = length.as_micros() as f64;
@@ -228,7 +228,7 @@ mod seconds {
     }
 }
 
-/// A recorded call, as read from its file.
+/// A recorded call, as it was read from its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tape {
     /// How it began.
@@ -286,13 +286,13 @@ impl Tape {
         if wrong.is_empty() { Ok(Self { header, lines: read }) } else { Err(wrong) }
     }
 
-    /// Returns how the call ended; `None` if the file breaks off before.
+    /// Returns how the call ended; `None` if the file breaks off before that.
     #[must_use]
     pub fn ended(&self) -> Option<&Ended> {
         self.lines.iter().rev().find_map(|line| if let Event::Ended(ended) = &line.event { Some(ended) } else { None })
     }
 
-    /// Whether it holds stand-ins for what the caller entered.
+    /// Whether it contains stand-ins for what the caller entered.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.header.redacted || self.lines.iter().any(|line| matches!(line.event, Event::Secret(_)))

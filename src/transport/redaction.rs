@@ -1,10 +1,11 @@
-//! Redaction: a recorded call without what its caller entered, and without who called.
+//! Redacts a recorded call: removes what its caller entered, and who called.
 //!
-//! Whatever is taken out is replaced by a stand-in of the same length and kind: digits by digits, letters by `x`. The
-//! same digits have the same stand-in throughout a call, even if they were entered key by key, so that a reader sees
-//! where a value comes back, and values that were equal still are. Stand-ins are drawn anew for each call, not from its
-//! seed; the stand-in of a single digit says nothing about the same digit within a longer number. The table of commands
-//! states what is private; a line or a reply of a command it does not know is replaced as a whole.
+//! Whatever is removed is replaced by a stand-in of the same length and kind: digits by digits, letters by `x`. The
+//! same digits have the same stand-in throughout a call, even if they were entered key by key, so a reader can see
+//! where a value comes back, and values that were equal still are. Stand-ins are drawn at random for each call, not
+//! from its seed; the stand-in of a single digit reveals nothing about the same digit within a longer number. The
+//! table of commands states what is private. A line or reply of a command that it doesn't know is replaced as a
+//! whole.
 //!
 //! | where | what is replaced |
 //! |---|---|
@@ -24,23 +25,23 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-/// This many digits in a row are not a coincidence.
+/// So many digits in a row are not a coincidence.
 const MIN_SHARED: usize = 3;
 
 /// Lines of the environment that say who calls.
-const WHO: [&str; 3] = ["agi_callerid", "agi_calleridname", "agi_rdnis"];
+const CALLER_LINES: [&str; 3] = ["agi_callerid", "agi_calleridname", "agi_rdnis"];
 
 /// Lines of the environment whose digits do not depend on the caller.
-const TECHNICAL: [&str; 4] = ["agi_uniqueid", "agi_version", "agi_threadid", "agi_priority"];
+const TECHNICAL_LINES: [&str; 4] = ["agi_uniqueid", "agi_version", "agi_threadid", "agi_priority"];
 
 /// The state of redacting one call.
 pub(super) struct Redaction {
-    /// All numbers the caller entered, and the caller's own.
+    /// All numbers that the caller entered, and the caller's own.
     digits: Vec<Vec<u8>>,
-    /// The most that is replaced in what the caller did not enter.
-    most: Part,
-    /// The least that is replaced in arguments, once a script has asked for a secret: it may say it in any form.
-    least: Part,
+    /// The most that is replaced in what the caller didn't enter.
+    max_part: Part,
+    /// The least that is replaced in arguments, once a script has asked for a secret, which it may say in any form.
+    min_part: Part,
     /// The number that is being entered piece by piece, and its stand-in.
     entering: (Vec<u8>, Vec<u8>),
     /// The line that was sent last.
@@ -58,20 +59,20 @@ pub(super) struct Redaction {
 enum Part {
     /// Nothing.
     None,
-    /// What is known to be the caller's.
+    /// Everything known to come from the caller.
     Known,
-    /// All digits, and the words that are known.
+    /// All digits, and all known words.
     Digits,
     /// All digits and letters.
     All,
 }
 
 impl Redaction {
-    fn new(most: Part, commands: Table) -> Self {
+    fn new(max_part: Part, commands: Table) -> Self {
         Self {
             digits: Vec::new(),
-            most,
-            least: Part::None,
+            max_part,
+            min_part: Part::None,
             entering: (Vec::new(), Vec::new()),
             last: Sent::default(),
             words: HashSet::new(),
@@ -82,22 +83,22 @@ impl Redaction {
         }
     }
 
-    /// Redacts a call as it goes on, but only what its script calls secret.
+    /// Redacts a call while it goes on, but only what its script calls secret.
     pub fn of_secrets(commands: Table) -> Self {
         Self::new(Part::Known, commands)
     }
 
-    /// Replaces everything of the caller's in a call that has ended.
+    /// Replaces everything that comes from the caller in a call that has ended.
     pub fn apply(commands: &Table, header: &mut Header, lines: &mut [Line]) {
         let mut redaction = Self::new(Part::Digits, commands.clone());
         for line in &header.environment {
             let (name, value) = item(&line.0);
-            if WHO.contains(&name) && value != b"unknown" {
+            if CALLER_LINES.contains(&name) && value != b"unknown" {
                 redaction.know(value);
             }
         }
         let mut sent = Sent::default();
-        // What was entered, first: lines before it may hold it.
+        // First learns what was entered: earlier lines may contain it.
         let mut entries = HashMap::new();
         let mut pieces = Vec::new();
         for (number, line) in lines.iter().enumerate() {
@@ -106,7 +107,7 @@ impl Redaction {
                 Event::Heard(heard) => {
                     if let Some(reply) = reply(heard) {
                         let learnt = redaction.learn(&sent, &reply);
-                        // Digits asked for one by one, without a prompt in between, are pieces of one number; so are
+                        // Digits asked for one by one, without a prompt in between, are pieces of one number. So are
                         // those asked for after the first one.
                         if !learnt.goes_on || pieces.iter().any(|(_, digits): &(_, Vec<u8>)| digits.len() > 1) {
                             redaction.join(&mut pieces, &mut entries);
@@ -125,7 +126,7 @@ impl Redaction {
         }
     }
 
-    /// Replaces what is known in an event; while the script asks for something secret, also what is entered.
+    /// Replaces what is known in an event and, while the script asks for something secret, what is entered.
     pub fn hide(&mut self, event: &mut Event, secret: bool) {
         self.event(event, |redaction, sent, reply| {
             secret.then(|| {
@@ -135,8 +136,8 @@ impl Redaction {
         });
     }
 
-    /// Replaces what an event holds. `learn` returns the stand-in of the digits that a reply brought, or `None` where
-    /// what the caller entered stays.
+    /// Replaces what an event contains. `learn` returns the stand-in for the digits in a reply, or `None` if what the
+    /// caller entered stays.
     fn event(&mut self, event: &mut Event, learn: impl FnOnce(&mut Self, &Sent, &Reply) -> Option<Vec<u8>>) {
         match event {
             Event::Sent(line) => {
@@ -154,18 +155,18 @@ impl Redaction {
                     self.last = sent;
                 }
             }
-            Event::Secret(false) => self.least = Part::Digits,
-            Event::Printed(printed) => printed.text = self.text(&printed.text, self.most),
+            Event::Secret(false) => self.min_part = Part::Digits,
+            Event::Printed(printed) => printed.text = self.text(&printed.text, self.max_part),
             Event::Ended(ended) => {
                 if let Some(fault) = &mut ended.fault {
-                    fault.message = self.text(&fault.message, self.most);
+                    fault.message = self.text(&fault.message, self.max_part);
                 }
             }
             _ => {}
         }
     }
 
-    /// Learns a text of the caller's.
+    /// Learns a text that comes from the caller.
     fn know(&mut self, value: &[u8]) {
         for run in value.split(|byte| !byte.is_ascii_digit()).filter(|run| !run.is_empty()) {
             self.digits.push(run.to_vec());
@@ -175,7 +176,7 @@ impl Redaction {
         self.words.extend(words.map(str::to_owned));
     }
 
-    /// Learns what the caller entered. A number is learnt when it is given its stand-in.
+    /// Learns what the caller entered. A number is learnt when it is given a stand-in.
     fn learn(&mut self, sent: &Sent, reply: &Reply) -> Learnt {
         let entries = sent.entries(reply);
         if let [entry] = &entries[..]
@@ -192,7 +193,7 @@ impl Redaction {
         Learnt { digits: Vec::new(), goes_on: false }
     }
 
-    /// Draws the stand-in of a number that came in these pieces.
+    /// Draws the stand-in for a number that came in these pieces.
     fn join(&mut self, pieces: &mut Vec<(usize, Vec<u8>)>, entries: &mut HashMap<usize, Vec<u8>>) {
         let whole = pieces.iter().flat_map(|(_, digits)| digits.iter().copied()).collect::<Vec<u8>>();
         if whole.is_empty() {
@@ -208,8 +209,8 @@ impl Redaction {
         }
     }
 
-    /// Returns the stand-in of one piece of a number whose further pieces are not known yet. The stand-in of the whole
-    /// number begins with those of its pieces.
+    /// Returns the stand-in for one piece of a number whose further pieces aren't known yet. The stand-in for the
+    /// whole number begins with those for its pieces.
     fn enter(&mut self, learnt: &Learnt) -> Vec<u8> {
         let entering = std::mem::take(&mut self.entering);
         let (mut whole, before) = if learnt.goes_on { entering } else { Default::default() };
@@ -241,8 +242,8 @@ impl Redaction {
         for line in &mut header.environment {
             let (name, value) = item(&line.0);
             let part = match name {
-                name if TECHNICAL.contains(&name) => Part::None,
-                name if WHO.contains(&name) && value != b"unknown" => Part::All,
+                name if TECHNICAL_LINES.contains(&name) => Part::None,
+                name if CALLER_LINES.contains(&name) && value != b"unknown" => Part::All,
                 _ => Part::Known,
             };
             let at = line.0.len() - value.len();
@@ -257,9 +258,9 @@ impl Redaction {
         }
     }
 
-    /// Replaces what a line to Asterisk holds, word by word.
+    /// Replaces what a line to Asterisk contains, word by word.
     fn sent(&mut self, line: &[u8], sent: &Sent) -> Vec<u8> {
-        let Some(command) = sent.command else { return self.replace(line, self.most) };
+        let Some(command) = sent.command else { return self.replace(line, self.max_part) };
         let ours = sent.args().first().is_some_and(|name| name == "AGI_RHAI_STATUS" || name == "AGI_RHAI_VERSION");
         let mut replaced = Vec::with_capacity(line.len());
         for (number, word) in tokens(line).into_iter().enumerate() {
@@ -268,15 +269,15 @@ impl Redaction {
             let part = match number.checked_sub(sent.verb) {
                 None => Part::None,
                 Some(_) if ours => Part::None,
-                Some(number) => part(command, number).max(self.least),
+                Some(number) => part(command, number).max(self.min_part),
             };
-            replaced.extend(self.replace(&word[blank..], part.min(self.most)));
+            replaced.extend(self.replace(&word[blank..], part.min(self.max_part)));
         }
         replaced
     }
 
-    /// Replaces what a reply holds: what was entered, of which `digits` is the stand-in where it is a number, and what
-    /// else is known.
+    /// Replaces what a reply contains: what was entered (if that is a number, `digits` is its stand-in), and anything
+    /// else that is known.
     fn heard(&mut self, entries: &[Entry], digits: &[u8], reply: &Reply) -> String {
         let text = &reply.text;
         let mut said = String::with_capacity(text.len());
@@ -303,8 +304,8 @@ impl Redaction {
         format!("{} {said}", reply.code)
     }
 
-    /// Passes on a part of a reply that the caller did not enter. What is known is replaced in its value and in the
-    /// fields behind, which the script may have said: where a sound file was left, say.
+    /// Passes on a part of a reply that the caller didn't enter. What is known is replaced in its value and in the
+    /// fields after it, which the script may have said before: where a sound file was interrupted, for instance.
     fn pass_on(&mut self, said: &mut String, reply: &Reply, range: Range<usize>) {
         let text = &reply.text;
         let result = if text.starts_with(RESULT) { RESULT.len() + reply.result().len() } else { 0 };
@@ -313,9 +314,9 @@ impl Redaction {
         let parts = [
             (0..result, Part::None),
             (result..value.start, Part::None),
-            (value.clone(), self.most),
+            (value.clone(), self.max_part),
             (value.end..behind, Part::None),
-            (behind..text.len(), self.least.min(self.most)),
+            (behind..text.len(), self.min_part.min(self.max_part)),
         ];
         for (place, part) in parts {
             let (start, end) = (place.start.max(range.start), place.end.min(range.end));
@@ -355,20 +356,20 @@ impl Redaction {
         replaced
     }
 
-    /// Whether a number shares digits with one of the caller's.
+    /// Whether a number shares digits with one that comes from the caller.
     fn is_known(&self, run: &[u8]) -> bool {
         let shares =
             |digits: &Vec<u8>| run.windows(MIN_SHARED).any(|part| digits.windows(MIN_SHARED).any(|own| own == part));
         self.digits.iter().any(shares)
     }
 
-    /// Returns the stand-in of these digits: as many others, with a leading zero only if there was one.
+    /// Returns the stand-in for these digits: as many others, with a leading zero only if there was one.
     fn stand_in(&mut self, run: &[u8]) -> Vec<u8> {
         if let Some(known) = self.stand_ins.get(run) {
             return known.clone();
         }
         let mut drawn = Vec::new();
-        // There may be no single digits left.
+        // Perhaps no single digits are left.
         for _ in 0..100 {
             drawn = (0..run.len()).map(|_| b'0' + self.random.random_range(0..10_u8)).collect();
             let leads = run.len() > 1 && drawn[0] == b'0' && run[0] != b'0';
@@ -393,12 +394,12 @@ fn crossed_out(run: &[u8]) -> Vec<u8> {
 /// How a reply with a result begins.
 const RESULT: &str = "result=";
 
-/// A line that was sent, understood as far as the table of commands goes.
+/// A line that was sent, as far as the table of commands explains it.
 #[derive(Default)]
 struct Sent {
     command: Option<&'static Command>,
     words: Vec<String>,
-    /// How many of the words are the verb.
+    /// How many of the words belong to the verb.
     verb: usize,
 }
 
@@ -411,12 +412,12 @@ impl Sent {
         }
     }
 
-    /// The words behind the verb.
+    /// The words after the verb.
     fn args(&self) -> &[String] {
         self.words.get(self.verb..).unwrap_or_default()
     }
 
-    /// Returns what a reply to it holds of the caller's: all of it where no command is known.
+    /// Returns the parts of its reply that come from the caller; all of the reply if the command is unknown.
     fn entries(&self, reply: &Reply) -> Vec<Entry> {
         let Some(command) = self.command else { return Hears::Unstated.entries(reply) };
         let entries = command.hears.entries(reply);
@@ -426,7 +427,7 @@ impl Sent {
         entries
     }
 
-    /// Whether it reads who calls.
+    /// Whether it reads who is calling.
     fn asks_who_calls(&self) -> bool {
         let reads = |command: &Command| matches!(command.access, Access::ReadsVariable | Access::ReadsExpression);
         let name = self.args().first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
@@ -434,7 +435,7 @@ impl Sent {
             && ["CALLERID(", "CONNECTEDLINE(", "REDIRECTING("].iter().any(|who| name.contains(who))
     }
 
-    /// Whether what it brings may be a further piece of the number before: it asks for keys in silence.
+    /// Whether its reply may be a further piece of the number before: it asks for keys without a prompt.
     fn goes_on(&self) -> bool {
         self.command.is_some_and(|command| {
             let is_silent = match command.plays {
@@ -447,15 +448,15 @@ impl Sent {
     }
 }
 
-/// What a reply brought.
+/// The digits learnt from a reply.
 struct Learnt {
     /// The digits entered, if they are a number.
     digits: Vec<u8>,
-    /// They may be a further piece of the previous number.
+    /// Whether they may be a further piece of the previous number.
     goes_on: bool,
 }
 
-/// What the caller entered.
+/// Returns what the caller entered.
 fn entered(entry: &Entry, reply: &Reply) -> Vec<u8> {
     let part = &reply.text[entry.at.clone()];
     match part.parse() {
@@ -464,7 +465,7 @@ fn entered(entry: &Entry, reply: &Reply) -> Vec<u8> {
     }
 }
 
-/// How much of an argument is replaced.
+/// Returns how much of an argument is replaced.
 fn part(command: &Command, number: usize) -> Part {
     let params = command.function.params;
     let last = params.last().filter(|param| param.kind.is_several_words());
@@ -497,7 +498,7 @@ fn tokens(line: &[u8]) -> Vec<&[u8]> {
     tokens
 }
 
-/// Splits a line of the environment into its name and value.
+/// Splits a line of the environment into name and value.
 fn item(line: &[u8]) -> (&str, &[u8]) {
     let at = line.iter().position(|byte| *byte == b':');
     let name = at.and_then(|at| str::from_utf8(&line[..at]).ok()).unwrap_or_default();
@@ -532,7 +533,7 @@ mod tests {
         }
     }
 
-    /// Lines of commands with arguments of any kind, and any bytes at all.
+    /// Lines of commands with arguments of all kinds, and arbitrary bytes.
     fn sent() -> impl Strategy<Value = Event> {
         let verb = (0..COMMANDS.len()).prop_map(|at| COMMANDS[at].verb.to_owned());
         let word = prop_oneof!["[ -~]{0,12}", "[0-9]{1,12}", "\"[^\"\n]{0,12}\"", "\\PC{0,6}"];
@@ -541,7 +542,7 @@ mod tests {
         prop_oneof![4 => command, 1 => vec(any::<u8>(), 0..40)].prop_map(|line| Event::Sent(Bytes(line)))
     }
 
-    /// Replies as Asterisk gives them, cut off, longer, and none at all.
+    /// Replies as Asterisk sends them, also cut off, longer, or missing.
     fn heard() -> impl Strategy<Value = Event> {
         let code = prop_oneof!["200", "510", "511", "520", "[0-9]{0,6}"];
         let result = prop_oneof!["", "-1", "-", "[0-9*#]{1,9}", "[0-9]{1,25}", "\\PC{0,5}"];

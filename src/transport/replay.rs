@@ -1,4 +1,4 @@
-//! A replayed call: it answers as Asterisk did then, as long as the script sends what it sent then.
+//! Replays a recorded call: it answers as Asterisk did then, as long as the script sends what it sent then.
 
 use super::peer::{Ending, Heard, Peer, Transport};
 use super::recording::{Asked, During, Event, Line, Tape, reply};
@@ -9,13 +9,13 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a script may sleep beyond the next recorded event. Time costs nothing here, so that a script that sleeps
-/// for ever would never end.
+/// How long a script may sleep beyond the next recorded event. Time costs nothing here, so a script that sleeps
+/// forever would never end.
 const MAX_SLEEP: Duration = Duration::from_secs(3600);
 
 /// A replayed call. Its time is that of the recording.
 ///
-/// The line breaks at the first line that was not sent then, since there is no answer to it.
+/// The line breaks at the first line that wasn't sent then, since the recording has no reply to it.
 #[derive(Debug)]
 pub struct Replay {
     tape: Arc<Tape>,
@@ -23,7 +23,7 @@ pub struct Replay {
     now: Time,
     /// The time of the last event.
     last: Time,
-    /// What the wall clock showed when the script last asked, and when that was.
+    /// The wall clock when the script last asked for it, and the time when it did.
     wall: (Time, Time),
     next: usize,
     redacted: bool,
@@ -36,7 +36,7 @@ enum InFlight {
     Nothing,
     /// The line was sent then.
     Known,
-    /// The line was not sent then: the call had ended before, while the script was computing.
+    /// The line wasn't sent then: the call had ended before, while the script was computing.
     Late,
 }
 
@@ -47,21 +47,21 @@ pub struct Progress {
     pub played: usize,
     /// How the script departs from the recording.
     pub departure: Option<Departure>,
-    /// The recording breaks off before the script does.
+    /// Whether the recording breaks off before the script ends.
     pub broke_off: bool,
 }
 
-/// Something a script does that it did not do then.
+/// Something that a script does but didn't do then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Departure {
     /// It sends this line.
     Sends(Vec<u8>),
-    /// It sleeps far longer.
+    /// It sleeps for far longer.
     Sleeps,
 }
 
 impl Replay {
-    /// Replays a call.
+    /// Creates the replay of a call.
     #[must_use]
     pub fn new(tape: Arc<Tape>) -> Self {
         let began = Time::default() + tape.header.started;
@@ -78,7 +78,7 @@ impl Replay {
         }
     }
 
-    /// Returns how far it has come, to be watched during the replay.
+    /// Returns how far the replay has come, to be watched while it goes on.
     #[must_use]
     pub fn watch(&self) -> Arc<Mutex<Progress>> {
         Arc::clone(&self.progress)
@@ -88,7 +88,7 @@ impl Replay {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the next event on the line and its time. What the script printed and asked for is skipped.
+    /// Returns the next event on the line, and its time. Skips what the script printed and asked for.
     fn upcoming(&self) -> Option<(Time, Event)> {
         let mut lines = self.tape.lines.iter().skip(self.next);
         let line = lines.find(|line| line.event.is_on_the_line())?;
@@ -108,7 +108,7 @@ impl Replay {
     }
 
     fn depart(&mut self, departure: Departure) -> io::Error {
-        // Every event up to the line that the script should have sent has happened again.
+        // Every event has happened again, up to the line that the script should have sent.
         let mut progress = self.progress();
         progress.played = self.next;
         progress.departure.get_or_insert(departure);
@@ -122,14 +122,14 @@ impl Replay {
         io::Error::other("the recording breaks off")
     }
 
-    /// The script goes on after the last event.
+    /// Notes that the script goes on after the last event.
     fn beyond(&mut self, departure: Departure) -> io::Error {
         if self.tape.ended().is_some() { self.depart(departure) } else { self.break_off() }
     }
 }
 
-/// Whether a line that is sent now is the one that was sent then. What the host reports of the version and of a fault
-/// holds positions in the script, which move; and a redacted recording has other digits.
+/// Whether a line that is sent now is the one that was sent then. What the host reports about the version and about a
+/// fault contains places in the script, which move; and a redacted recording has other digits.
 fn same(then: &[u8], now: &[u8], redacted: bool) -> bool {
     let starts =
         [(&SET_VARIABLE, "\"AGI_RHAI_VERSION\" "), (&SET_VARIABLE, "\"AGI_RHAI_ERROR\" "), (&VERBOSE, "\"agi-rhai: ")];
@@ -169,7 +169,7 @@ impl Transport for Replay {
                 self.in_flight = InFlight::Known;
                 Ok(())
             }
-            // Computing takes no time here, so the end is heard of only now.
+            // Computing takes no time here, so the end is noticed only now.
             Some((
                 _,
                 Event::Hangup(During::Computing)
@@ -187,7 +187,7 @@ impl Transport for Replay {
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         let upcoming = self.upcoming();
-        // Whether an event happens now.
+        // Whether an event is due now.
         let due = |at: Time, during: During| {
             self.in_flight != InFlight::Nothing || at <= until || during == During::Computing
         };
@@ -247,7 +247,7 @@ impl Transport for Replay {
     }
 
     fn script_now(&mut self) -> Time {
-        // The next time asked for, unless something else happened before it.
+        // The next time that was asked for, unless something else happened before.
         let mut at = self.next;
         while let Some(line) = self.tape.lines.get(at) {
             match line.event {

@@ -10,8 +10,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A simulated Asterisk. It speaks the same text as a real one, so that quoting and parsing are exercised too; the
-/// tests compare it with a real one.
+/// A simulated Asterisk. It speaks the same text as a real one, so quoting and parsing are exercised too. The tests
+/// compare it with a real one.
 ///
 /// ```
 /// use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -26,14 +26,14 @@ pub struct Simulator {
     channel: Channel,
     commands: Table,
     framer: Framer,
-    /// The session has heard of the hangup.
+    /// Whether the session has heard of the hangup.
     noticed: bool,
-    /// The time that has passed since the caller was gone.
+    /// How much time has passed since the hangup.
     afterwards: Duration,
     transcript: Transcript,
 }
 
-/// The notice that the caller is gone.
+/// The notice that the caller has hung up.
 const NOTICE: &str = "HANGUP";
 
 /// The notice that a command will take a while.
@@ -43,7 +43,7 @@ const TRYING: &str = "100 result=0 Trying...";
 pub type Transcript = Arc<Mutex<Vec<String>>>;
 
 impl Simulator {
-    /// Starts a session on this channel.
+    /// Creates the other end of a session on this channel.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         // On a channel that is dead from the start, Asterisk sends no notice.
@@ -58,13 +58,13 @@ impl Simulator {
         }
     }
 
-    /// Sets the commands it answers; without, Asterisk's.
+    /// Sets the commands that it answers; by default, Asterisk's.
     #[must_use]
     pub fn with_commands(self, commands: &Table) -> Self {
         Self { commands: commands.clone(), ..self }
     }
 
-    /// Returns the dialogue from now on, which grows with the session. It does not hold the opening block.
+    /// Returns the dialogue from now on, which grows with the session. It doesn't contain the opening block.
     #[must_use]
     pub fn transcript(&self) -> Transcript {
         Arc::clone(&self.transcript)
@@ -76,7 +76,7 @@ impl Simulator {
         &self.channel
     }
 
-    fn note(&self, line: fmt::Arguments<'_>) {
+    fn transcribe(&self, line: fmt::Arguments<'_>) {
         // If nobody holds the transcript, writing it would only cost time.
         if Arc::strong_count(&self.transcript) > 1 {
             self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
@@ -84,7 +84,7 @@ impl Simulator {
     }
 
     fn says(&mut self, line: &str) {
-        self.note(format_args!("S: {line}"));
+        self.transcribe(format_args!("S: {line}"));
         self.framer.push(line.as_bytes());
         self.framer.push(b"\n");
     }
@@ -136,7 +136,7 @@ impl Transport for Simulator {
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        self.note(format_args!("C: {}", text(line)));
+        self.transcribe(format_args!("C: {}", text(line)));
         self.channel.begin_command();
         let dead = self.channel.is_dead();
         // As on the wire, the notice of the hangup comes before the next answer.
@@ -161,7 +161,7 @@ impl Transport for Simulator {
             }
         }
         if self.noticed {
-            // There is no caller whose time would pass.
+            // No caller is left whose time would pass.
             self.afterwards += until - self.now();
             return Ok(Heard::Silence);
         }
@@ -169,7 +169,7 @@ impl Transport for Simulator {
             return Ok(Heard::Silence);
         }
         self.noticed = true;
-        self.note(format_args!("S: {NOTICE}"));
+        self.transcribe(format_args!("S: {NOTICE}"));
         Ok(Heard::Hangup)
     }
 

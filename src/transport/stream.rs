@@ -15,13 +15,13 @@ use std::time::Duration;
 /// How long the opening block may take.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After this silence, what may be the end of the opening block is the end.
+/// After this silence, what looks like the end of the opening block is the end.
 const OPENING_SILENCE: Duration = Duration::from_millis(200);
 
-/// How long the end of the input may take after replies that came before their commands.
+/// How long the end of the input may take to arrive after replies that came before their commands.
 const CANNED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many bytes of replies are read before their commands.
+/// The maximum size of replies that are read before their commands, in bytes.
 const MAX_CANNED: usize = 4 * 1024 * 1024;
 
 /// How long the rest of a reply may take once it has begun.
@@ -31,20 +31,22 @@ const REST_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_STRAYS: u32 = 100;
 
 /// The text asked for to get back in step: its reply differs from any other.
-const STEP: &str = "agi-rhai: in step";
+const SYNC_TEXT: &str = "agi-rhai: in step";
 
-/// A stream of bytes as a session needs it.
+/// A stream of bytes with deadlines, over which a [`Stream`] speaks AGI.
+///
+/// [`Pipes`] is one. Implement this for lines of another kind: a WebSocket, or a connection of an event loop.
 pub trait Wire: Send {
     /// Returns the time at the other end, for measuring durations: it never jumps.
     fn now(&self) -> Time;
 
-    /// Returns the wall clock. A line in real time returns [`clock::wall`], since the machine's clock may be set during
-    /// the call.
+    /// Returns the wall clock. A line in real time returns [`clock::wall`], since the machine's clock may be set
+    /// during the call.
     fn wall(&self) -> Time {
         self.now()
     }
 
-    /// Appends what is there to `bytes`, or waits for it.
+    /// Appends to `bytes` what has arrived, or waits for it.
     ///
     /// # Errors
     /// The line broke.
@@ -56,8 +58,9 @@ pub trait Wire: Send {
     /// The line broke.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Whether everything that will ever come is there, such as replies that were written down before the call; appends
-    /// it to `bytes`. Called only if a reply came before its command; a line to Asterisk never ends there.
+    /// Whether everything that will ever come is there, such as replies that were written down before the call. If
+    /// so, appends it to `bytes`. Called only if a reply came before its command; a line to Asterisk never ends
+    /// there.
     ///
     /// # Errors
     /// The line broke.
@@ -66,38 +69,38 @@ pub trait Wire: Send {
         Ok(false)
     }
 
-    /// Takes note that more is due after what was read: over TCP, Asterisk's second write waits until its first is
-    /// acknowledged.
+    /// Takes note that more is due after what was read. Over TCP, Asterisk's second write waits until its first one
+    /// is acknowledged.
     fn more_is_due(&mut self) {}
 }
 
-/// The thing a reader waits for, and the deadline.
+/// The thing that a reader waits for, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// More of the environment.
     Opening(Time),
     /// The reply to the line in flight; [`Time::NEVER`] if Asterisk may take any time.
     Reply(Time),
-    /// The time itself: nothing is due, but the call may end.
+    /// Only the time: nothing is due, but the call may end.
     Pause(Time),
 }
 
-/// The outcome of reading.
+/// The outcome of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// More bytes.
+    /// More bytes arrived.
     Bytes,
-    /// The end of the line.
+    /// The line has ended.
     End,
-    /// The hangup, reported outside the line (SIGHUP).
+    /// The caller hung up, which was reported outside the line (SIGHUP).
     Hangup,
     /// The operator ends the call.
     Stop,
-    /// Nothing by the deadline.
+    /// Nothing arrived by the deadline.
     Nothing,
 }
 
-/// Reads once, and appends it.
+/// Reads once, and appends what was read.
 fn read_once(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     let mut buffer = [0; 2048];
     let length = reader.read(&mut buffer)?;
@@ -105,7 +108,7 @@ fn read_once(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     Ok(if length == 0 { Got::End } else { Got::Bytes })
 }
 
-/// Does the same, and goes on after signals.
+/// Does the same, but continues after a signal.
 fn read_on(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     loop {
         match read_once(&mut reader, bytes) {
@@ -115,9 +118,9 @@ fn read_on(mut reader: impl Read, bytes: &mut Vec<u8>) -> io::Result<Got> {
     }
 }
 
-/// Any `Read` and `Write`. It hears a hangup when it reads the next reply, not while the script sleeps or computes, and
-/// keeps no deadline: a stream with a file descriptor needs a wire that does. Replies may follow the environment at
-/// once if the reader has all of them and then ends, as `&[u8]` does.
+/// Any `Read` and `Write`. It notices a hangup when it reads the next reply, not while the script sleeps or computes,
+/// and it keeps no deadline: a stream with a file descriptor should use [`Pipes`]. Replies may directly follow the
+/// environment if the reader holds all of them and then ends, as `&[u8]` does.
 #[derive(Debug)]
 pub struct Blocking<R, W> {
     reader: R,
@@ -146,8 +149,8 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
     }
 
     fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
-        // After the first command, the next bytes may be Asterisk's answer, which has to be waited for. Before it,
-        // Asterisk is silent once it has sent the empty last line of the environment, of which this may be the rest.
+        // After the first command, the next bytes may be Asterisk's reply, which takes its time. Before it, Asterisk
+        // is silent once it has sent the empty last line of the environment, and this may be the rest of that.
         while !self.has_written && bytes.len() <= MAX_CANNED {
             if bytes.starts_with(b"\n") || bytes.windows(2).any(|pair| pair == b"\n\n") {
                 break;
@@ -186,7 +189,7 @@ pub struct Notice {
 }
 
 impl<R, W> Pipes<R, W> {
-    /// Makes a line of a reader and a writer.
+    /// Creates a line from a reader and a writer.
     pub fn new(reader: R, writer: W, notice: Option<Notice>) -> Self {
         Self { reader, writer, notice, clock: Stopwatch::start(), has_ended: false }
     }
@@ -223,13 +226,13 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
             return Ok(Got::Hangup);
         }
         let until = match wait {
-            // Asterisk answers or closes the pipe, and reports no hangup before it has answered: so there is no need to
-            // poll first.
+            // Asterisk answers or closes the pipe, and doesn't report a hangup before it has answered, so polling
+            // first isn't necessary.
             Wait::Reply(_) => return self.take(bytes),
             Wait::Opening(until) | Wait::Pause(until) => until,
         };
         let wait = Timespec::try_from(until - self.clock.now()).ok();
-        // A known end of the input does not end a pause: there may be replies left.
+        // A known end of the input doesn't end a pause: there may be replies left.
         let line = (!self.has_ended).then(|| PollFd::new(&self.reader, PollFlags::IN));
         let readable = match (line, &self.notice) {
             (Some(line), Some(notice)) => {
@@ -245,7 +248,7 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
         match readable {
             _ if self.is_noticed() => Ok(Got::Hangup),
             Ok(true) => self.take(bytes),
-            // Another signal: the caller will ask again.
+            // Another signal: the caller of this function will ask again.
             Ok(false) | Err(rustix::io::Errno::INTR) => Ok(Got::Nothing),
             Err(error) => Err(error.into()),
         }
@@ -273,7 +276,22 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
     }
 }
 
-/// A session over a [`Wire`].
+/// AGI over any stream of bytes.
+///
+/// ```
+/// use agi_rhai::transport::Stream;
+/// use agi_rhai::{Host, Session, Status};
+///
+/// let host = Host::new();
+/// let script = host.compile("hello.rhai", "answer();")?;
+///
+/// // Here the other end is a text: the environment, the reply to ANSWER, and those to the two variables that the host
+/// // sets at the end.
+/// let asterisk = "agi_request: hello\nagi_channel: PJSIP/100-1\n\n200 result=0\n200 result=1\n200 result=1\n";
+/// let session = Session::begin(Box::new(Stream::new(asterisk.as_bytes(), std::io::sink())))?;
+/// assert_eq!(host.run(session, &script, vec![]).status, Status::Success);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of the line, independent of the others")]
 pub struct Stream<W> {
@@ -282,10 +300,10 @@ pub struct Stream<W> {
     opening: Duration,
     line: Vec<u8>,
     in_flight: bool,
-    /// Only the reply to the current line counts: earlier ones answer something else.
-    getting_in_step: bool,
+    /// Whether only the reply to the current line counts, since earlier replies answer something else.
+    is_resyncing: bool,
     hung_up: bool,
-    /// The hangup was reported.
+    /// Whether the hangup was reported to the session.
     gone: bool,
     stopped: bool,
     closed: bool,
@@ -293,7 +311,7 @@ pub struct Stream<W> {
     fails: bool,
     /// Whether all replies were there before their commands; `None` until something looks like it.
     canned: Option<bool>,
-    /// How many replies came.
+    /// How many replies have arrived.
     replies: u64,
     /// Whether lines end in CR and LF.
     crlf: bool,
@@ -302,14 +320,14 @@ pub struct Stream<W> {
 }
 
 impl<R: Read + Send, W: Write + Send> Stream<Blocking<R, W>> {
-    /// Starts a session over any reader and writer.
+    /// Creates the other end of a session from any reader and writer.
     pub fn new(reader: R, writer: W) -> Self {
         Self::over(Blocking { reader, writer, clock: Stopwatch::start(), has_written: false })
     }
 }
 
 impl<W: Wire> Stream<W> {
-    /// Starts a session over this wire.
+    /// Creates the other end of a session from a wire.
     pub fn over(wire: W) -> Self {
         Self {
             wire,
@@ -317,7 +335,7 @@ impl<W: Wire> Stream<W> {
             opening: OPENING_TIMEOUT,
             line: Vec::new(),
             in_flight: false,
-            getting_in_step: false,
+            is_resyncing: false,
             hung_up: false,
             gone: false,
             stopped: false,
@@ -333,14 +351,14 @@ impl<W: Wire> Stream<W> {
 
     /// Sets how long the opening block may take.
     #[must_use]
-    pub fn opening_within(self, opening: Duration) -> Self {
+    pub fn with_opening_timeout(self, opening: Duration) -> Self {
         Self { opening, ..self }
     }
 
-    /// Reports a fault to Asterisk by a line that begins with `failure`, upon which it sets AGISTATUS: for lines
-    /// without an exit code.
+    /// Reports a fault to Asterisk by a line that begins with `failure`, which makes it set AGISTATUS. This is for
+    /// lines without an exit code.
     #[must_use]
-    pub fn telling_failure(self) -> Self {
+    pub fn with_failure_line(self) -> Self {
         Self { fails: true, ..self }
     }
 
@@ -357,7 +375,7 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    /// Passes on input whose lines end in CR and LF.
+    /// Converts line ends of CR and LF in the input, and passes it on.
     fn unfold(&mut self) {
         if self.crlf {
             let last = self.held.pop_if(|last| *last == b'\r');
@@ -385,8 +403,8 @@ impl<W: Wire> Stream<W> {
         Ok(block)
     }
 
-    /// Finds out whether replies that came before their commands were written down, by somebody who tries a script
-    /// without an Asterisk. Then each command takes the next one, whereas on a line they answer nothing.
+    /// Finds out whether replies that came before their commands were written down in advance, by somebody who tries
+    /// out a script without an Asterisk. If so, each command takes the next one; on a real line, they answer nothing.
     fn look_for_canned(&mut self) -> io::Result<()> {
         let mut bytes = std::mem::take(if self.crlf { &mut self.held } else { self.framer.buffer() });
         let complete = self.wire.is_complete(&mut bytes);
@@ -412,8 +430,8 @@ impl<W: Wire> Stream<W> {
         }
     }
 
-    /// Takes what came before a line is sent. It doesn't answer that line, whatever it looks like: it is the notice of
-    /// the hangup, or the rest of an environment with line breaks in a value.
+    /// Handles what arrived before a line is sent. Whatever that looks like, it doesn't answer the line: it is the
+    /// notice of the hangup, or the rest of an environment whose values contain line breaks.
     fn listen_before_sending(&mut self) -> io::Result<()> {
         if self.line.is_empty() {
             // Before the first line, that rest may still be in the pipe.
@@ -441,7 +459,7 @@ impl<W: Wire> Stream<W> {
         Ok(())
     }
 
-    /// Handles a line that is not a reply.
+    /// Handles a line that isn't a reply.
     fn stray(&mut self, line: &str) -> io::Result<()> {
         if line.starts_with("agi_") {
             return Err(broken(format_args!(
@@ -453,14 +471,14 @@ impl<W: Wire> Stream<W> {
     }
 
     fn stray_reply(&mut self, reply: &crate::agi::Reply) -> io::Result<()> {
-        if !self.getting_in_step {
-            // Its text may hold what a caller entered, so it is not logged.
+        if !self.is_resyncing {
+            // Its text may contain what a caller entered, so it isn't logged.
             tracing::warn!(code = reply.code, "skipped a reply that came before its command");
         }
         self.count_stray()
     }
 
-    /// Counts a stray line: a peer that sends nothing else would hold the call for ever.
+    /// Counts a stray line: a peer that sends nothing else would hold the call forever.
     fn count_stray(&mut self) -> io::Result<()> {
         self.strays += 1;
         if self.strays > MAX_STRAYS {
@@ -469,7 +487,7 @@ impl<W: Wire> Stream<W> {
         Ok(())
     }
 
-    /// Fails if a reply that has begun is not complete by this time.
+    /// Fails if a reply that has begun isn't complete by this time.
     fn ensure_in_time(&self, rest: Time) -> io::Result<()> {
         if self.in_flight && rest != Time::NEVER && self.wire.now() >= rest {
             return Err(io::Error::new(
@@ -482,17 +500,18 @@ impl<W: Wire> Stream<W> {
 
     /// Whether a reply answers the line in flight.
     fn answers(&self, reply: &crate::agi::Reply) -> bool {
-        if self.getting_in_step {
-            // The framer takes a value that came right before it for its beginning, since values may hold line ends.
+        if self.is_resyncing {
+            // The framer takes a value right before the reply for the reply's beginning, since values may contain
+            // line ends.
             let value = reply.value().unwrap_or_default();
-            return value == STEP || value.ends_with(&format!("\n200 result=1 ({STEP}"));
+            return value == SYNC_TEXT || value.ends_with(&format!("\n200 result=1 ({SYNC_TEXT}"));
         }
-        // A NOOP is always answered with 200: anything before that is a stray reply to the previous command.
+        // A NOOP is always answered with 200. Anything before that is a stray reply to the previous command.
         self.in_flight && (reply.code == 200 || self.line.strip_suffix(b"\n") != Some(NOOP.verb.as_bytes()))
     }
 }
 
-/// Replaces each CR and LF by LF.
+/// Replaces each CR and LF by an LF.
 fn without_cr(bytes: &[u8]) -> Vec<u8> {
     let follows = |at: usize| bytes.get(at + 1) == Some(&b'\n');
     bytes.iter().enumerate().filter(|&(at, byte)| *byte != b'\r' || !follows(at)).map(|(_, byte)| *byte).collect()
@@ -528,7 +547,7 @@ impl<W: Wire> Transport for Stream<W> {
                 }
                 (Got::End, None) => return Err(ends("the environment ends in the middle")),
                 (Got::Stop, _) => return Err(ends("stopped before the environment came")),
-                // Kept for the first command: the opening block still comes.
+                // Kept for the first command: the opening block is still to come.
                 (Got::Hangup, _) => self.hung_up = true,
                 (Got::Nothing, Some(end)) if self.wire.now() >= silent => return self.opened(end, scanner.crlf),
                 (Got::Nothing, None) if self.wire.now() >= until => {
@@ -556,7 +575,7 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         self.listen_before_sending()?;
-        // The whole line in one write: Asterisk spins on half a line.
+        // The whole line goes out in one write: Asterisk spins on half a line.
         self.line.clear();
         self.line.extend_from_slice(line);
         self.line.push(b'\n');
@@ -566,8 +585,8 @@ impl<W: Wire> Transport for Stream<W> {
     }
 
     fn interrupt(&mut self) -> io::Result<()> {
-        self.getting_in_step = true;
-        self.send(format!("{} \"{STEP}\"", GET_FULL_VARIABLE.verb).as_bytes())
+        self.is_resyncing = true;
+        self.send(format!("{} \"{SYNC_TEXT}\"", GET_FULL_VARIABLE.verb).as_bytes())
     }
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
@@ -595,7 +614,7 @@ impl<W: Wire> Transport for Stream<W> {
                     Frame::Reply(reply) if self.answers(&reply) => {
                         self.replies += 1;
                         self.in_flight = false;
-                        self.getting_in_step = false;
+                        self.is_resyncing = false;
                         self.strays = 0;
                         return Ok(Heard::Reply(reply));
                     }
@@ -615,7 +634,7 @@ impl<W: Wire> Transport for Stream<W> {
             if self.closed {
                 return Ok(Heard::Closed);
             }
-            // A peer that talks all the time gets no more time than a silent one.
+            // A peer that keeps talking gets no more time than a silent one.
             if begun {
                 self.ensure_in_time(rest)?;
                 if self.wire.now() >= until {
@@ -627,7 +646,7 @@ impl<W: Wire> Transport for Stream<W> {
                     self.wire.more_is_due();
                 }
                 if rest == Time::NEVER && self.framer.is_unfinished() {
-                    // A reply that has begun must go on, whatever time the command has.
+                    // A reply that has begun must go on, however much time the command has.
                     rest = self.wire.now() + REST_TIMEOUT;
                 }
                 Wait::Reply(until.min(rest))

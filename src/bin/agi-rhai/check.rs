@@ -97,7 +97,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
     let usual = [options.scripts.clone().unwrap_or_else(|| PathBuf::from("."))];
     for path in if options.paths.is_empty() { &usual[..] } else { &options.paths } {
         if path.is_dir() {
-            // Reading from a pipe would block for ever.
+            // Reading from a pipe would block forever.
             files.extend(below(path)?.into_iter().filter(|path| path.is_file()));
         } else if path.is_file() {
             files.push(path.clone());

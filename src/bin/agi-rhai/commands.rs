@@ -30,7 +30,7 @@ pub struct CommandsOptions {
     name: Vec<String>,
 }
 
-/// The lists of functions that send no command of their own, by their subject.
+/// The lists of functions that send no command of their own, with their subjects.
 const OTHERS: [(&str, &[&Function]); 3] = [
     ("Besides the commands", BUILTINS),
     ("Questions and menus", QUESTIONS),
@@ -66,7 +66,7 @@ pub fn commands(options: &CommandsOptions) -> ExitCode {
     if !page.text.is_empty() {
         return page.print();
     }
-    let like = Language::new().like(&part).filter(|like| find(like).is_some());
+    let like = Language::new().similar(&part).filter(|like| find(like).is_some());
     let hint = like.map_or("`agi-rhai commands` lists all".to_owned(), |like| format!("did you mean `{like}`?"));
     out::error(format_args!("there is no function `{wanted}`; {hint}"));
     ExitCode::from(2)
@@ -79,7 +79,7 @@ fn find(wanted: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name).or_else(|| sends().map(|command| &command.function))
 }
 
-/// The command a function sends, if it is one of those that send a single one.
+/// Returns the command that a function sends, if it sends a single one.
 fn command(function: &Function) -> Option<&'static Command> {
     Table::new().of(function)
 }
@@ -207,7 +207,7 @@ impl Page {
                 self.param(param, 4);
             }
         }
-        self.heading("Gives");
+        self.heading("Returns");
         self.wrapped("", 4, &format!("{}.", function.returns.doc()));
         for note in command(function).map(notes).unwrap_or_default() {
             self.wrapped("", 4, note);
@@ -224,7 +224,7 @@ impl Page {
     fn param(&mut self, param: &Param, indent: usize) {
         let kind = match param.kind {
             Kind::Word(words) => format!("one of `{}`", words.join("`, `")),
-            Kind::Integer(least, most) => range(least, most),
+            Kind::Integer(min, max) => range(min, max),
             kind => kind.name().to_owned(),
         };
         let need = match param.need {
@@ -269,15 +269,15 @@ impl Page {
     }
 }
 
-fn range(least: i64, most: i64) -> String {
-    match (least, most) {
+fn range(min: i64, max: i64) -> String {
+    match (min, max) {
         (i64::MIN..=-2_000_000_000, 2_000_000_000..) => "integer".to_owned(),
-        (_, 2_000_000_000..) => format!("integer from {least}"),
-        _ => format!("integer from {least} to {most}"),
+        (_, 2_000_000_000..) => format!("integer from {min}"),
+        _ => format!("integer from {min} to {max}"),
     }
 }
 
-/// Shortens a summary to fit the list, if possible at the end of a clause.
+/// Shortens a summary to fit into the list, if possible at the end of a clause.
 fn brief(summary: &str) -> String {
     let room = WIDTH - SUMMARY_COLUMN;
     if summary.chars().count() <= room {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Options of everything that runs scripts on calls.
+/// The options of everything that runs scripts on calls.
 #[derive(Debug, Args)]
 pub struct CommonOptions {
     /// Folder of the scripts; for `serve`, the current folder by default

@@ -51,19 +51,19 @@ pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns whether this is a folder such as Cargo's `target`, also where no git ignores it: one that is tagged as a
-/// cache, which can be made again (<https://bford.info/cachedir/>).
+/// Whether this is a build folder such as Cargo's `target`, even where git doesn't ignore it: a folder that is tagged
+/// as a cache, which can be created again (<https://bford.info/cachedir/>).
 fn is_build_folder(path: &Path) -> bool {
     path.join("CACHEDIR.TAG").is_file()
 }
 
-/// Turns the error of a walk into one that names the folder it is about.
+/// Converts the error of a walk into one that names the folder it is about.
 fn unreadable(folder: &Path, error: ignore::Error) -> io::Error {
     match error {
         ignore::Error::WithPath { path, err } => unreadable(&path, *err),
         ignore::Error::WithDepth { err, .. } => unreadable(folder, *err),
         error => {
-            // Without the path, which `ignore` puts into the text of some errors.
+            // Leaves out the path, which `ignore` puts into the text of some errors.
             let cause = match error.io_error().and_then(io::Error::raw_os_error) {
                 Some(code) => io::Error::from_raw_os_error(code).to_string(),
                 None => error.to_string(),

@@ -23,7 +23,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-/// Starts the log. If it cannot be opened, stderr takes its place, so that a call never fails because of its log.
+/// Starts the log. If it can't be opened, stderr takes its place, so a call never fails because of its log.
 pub fn start(options: &CommonOptions, default: LevelFilter, phone: bool) {
     let place = options.log.as_deref().unwrap_or("stderr");
     let (layer, problem) = match open(place) {
@@ -36,7 +36,7 @@ pub fn start(options: &CommonOptions, default: LevelFilter, phone: bool) {
     }
 }
 
-/// A line of the log to show.
+/// A line of the log to be shown.
 pub struct LogLine {
     pub warning: bool,
     /// Whether it is a panic, whose thread may hold any lock.
@@ -64,8 +64,8 @@ pub fn start_on_screen(options: &CommonOptions, show: impl Fn(LogLine) + Send + 
     }
 }
 
-/// Formats an event. A message of the program may have several lines, as a fault with its source does; further lines
-/// are indented, so that they cannot pass for lines of the log. Output of a script is always one line.
+/// Formats an event. A message from the program may have several lines, such as a fault with its source. Further
+/// lines are indented, so that they can't pass for lines of the log. Output of a script is always one line.
 pub struct LineFormat<F>(pub F);
 
 impl<F, S, N> FormatEvent<S, N> for LineFormat<F>
@@ -136,7 +136,7 @@ fn open(place: &str) -> Result<BoxedLayer, String> {
 /// Filters by level.
 fn filtered(layer: BoxedLayer, options: &CommonOptions, default: LevelFilter, phone: bool) -> BoxedLayer {
     let level = options.log_level.unwrap_or(default);
-    // On a phone the output of a script is always shown, and faults are shown by the phone itself.
+    // On a phone, the output of a script is always shown, and faults are shown by the phone itself.
     let shows_output = phone && options.log_level.is_none();
     let shown = filter_fn(move |event| match event.target() {
         "agi_rhai::host" if phone && *event.level() == Level::ERROR => false,
@@ -204,13 +204,13 @@ impl Visit for EventText {
     }
 }
 
-/// Opens a file for the log, which only its owner and group can read. A pipe must have a reader, since opening it would
+/// Opens a file for the log, which only its owner and group can read. A pipe must have a reader: opening it would
 /// block otherwise.
 pub fn open_file(path: &str) -> std::io::Result<File> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let opened = OpenOptions::new().create(true).append(true).mode(0o640).custom_flags(flags).open(path);
     let file = opened.map_err(|error| match error.raw_os_error() {
-        Some(code) if code == Errno::NXIO.raw_os_error() => std::io::Error::other("nobody reads from this pipe"),
+        Some(code) if code == Errno::NXIO.raw_os_error() => std::io::Error::other("no process reads from this pipe"),
         _ => error,
     })?;
     // From now on, writes wait for a slow reader, as on stderr.
@@ -218,7 +218,7 @@ pub fn open_file(path: &str) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// A file, with stderr for lines that cannot be written, as to a full disk.
+/// A file, with stderr for lines that can't be written to it, for instance because the disk is full.
 struct OrStderr(File);
 
 impl Write for OrStderr {

@@ -1,6 +1,6 @@
-//! The allocator of the program: that of the system, which also counts the memory each thread holds, so that one script
-//! cannot use up all memory. Each block counts for more than its size. This limits the number of small blocks, and with
-//! it the nesting of values, which takes stack for each level when they are dropped.
+//! The allocator of the program. It is the system's, and also counts the memory that each thread holds, so that no
+//! script can use up all memory. Each block counts for more than its size: this limits the number of small blocks,
+//! and with it the nesting of values, each level of which takes stack when they are dropped.
 
 #![expect(unsafe_code, reason = "an allocator needs it; every call is passed on unchanged")]
 
@@ -8,22 +8,22 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    // Signed, since a thread may free memory that another one allocated.
+    // Signed, since a thread may free memory that another thread allocated.
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-/// Returns the bytes that this thread holds.
+/// Returns how many bytes this thread holds.
 pub fn used() -> isize {
     HELD.get()
 }
 
 struct CountingAllocator;
 
-/// The bytes that a block counts in addition to its size.
+/// How many bytes a block counts in addition to its size.
 const BLOCK_OVERHEAD: isize = 128;
 
 fn count(change: isize) {
-    // An exiting thread has no counter any more, and doesn't need one.
+    // A thread that is exiting has no counter any more, and doesn't need one.
     let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(change)));
 }
 

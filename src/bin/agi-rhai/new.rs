@@ -55,7 +55,7 @@ fn make(path: &Path) -> Result<String> {
     let (path, name) = named(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = |ending: &str| folder.join(format!("{name}.{ending}"));
-    // All or nothing, since half a game would get in the way of the next try.
+    // All files or none: half a game would get in the way of the next attempt.
     for (ending, ..) in FILES {
         let file = file(ending);
         if file.symlink_metadata().is_ok() {

@@ -1,9 +1,9 @@
 //! All output of the program, except for the log.
 //!
-//! Untrusted text cannot control the terminal. Where it is part of a line, it has to go through [`printable`] first.
+//! Untrusted text can't control the terminal. Where it is part of a line, it has to go through [`printable`] first.
 //!
-//! The reader of a pipe may stop early, as `head` does: further output is dropped and doesn't change the exit code.
-//! Output that is lost for another reason, such as a full disk, is reported and is a failure.
+//! The reader of a pipe may stop early, as `head` does. Then further output is dropped, which doesn't change the exit
+//! code. Output that is lost for another reason, such as a full disk, is reported, and counts as a failure.
 //!
 //! [`printable`]: agi_rhai::internals::printable
 
@@ -51,7 +51,7 @@ fn write(text: &str) {
     }
 }
 
-/// Whether the reader of standard output is gone, for output without an end.
+/// Whether the reader of standard output is gone. This ends output that would go on forever.
 pub fn reader_is_gone() -> bool {
     READER_IS_GONE.load(Relaxed)
 }

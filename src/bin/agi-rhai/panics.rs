@@ -1,5 +1,5 @@
-//! Panics are logged. By default they go to stderr, where a write blocks for ever if nobody reads it, and where the
-//! phone has its screen.
+//! Logs panics. By default they go to stderr, where a write blocks forever if nothing reads it, and where the phone
+//! has its screen.
 
 use crate::out;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -10,8 +10,8 @@ use tracing::subscriber::NoSubscriber;
 /// The target of panics in the log.
 pub const TARGET: &str = "panic";
 
-/// Logs panics from now on, or writes them to stderr while there is no log. The span in the log names the call; a panic
-/// caused by a script is reported once more, as its fault.
+/// Logs panics from now on, or writes them to stderr while there is no log. The span in the log names the call. A
+/// panic that a script caused is reported once more, as its fault.
 pub fn log_panics() {
     set_hook(Box::new(|panic| {
         if get_default(Dispatch::is::<NoSubscriber>) {
@@ -26,10 +26,10 @@ pub fn log_panics() {
 pub fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    // Only static messages, since others may contain what a caller entered.
+    // Only static messages: others may contain what a caller entered.
     let message = panic.payload().downcast_ref::<&'static str>().map(|text| format!(": {text}")).unwrap_or_default();
     let mut text = format!("panicked in thread {}{place}{message}", thread.name().unwrap_or("without a name"));
-    // Only with RUST_BACKTRACE.
+    // Only if RUST_BACKTRACE is set.
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
         text.push('\n');

@@ -50,7 +50,7 @@ pub struct ReplayOptions {
     pub as_test: bool,
 }
 
-/// The result of one replay.
+/// The result of a replay.
 enum Verdict {
     Same(String),
     Departs(String),
@@ -134,7 +134,7 @@ fn read(file: &Path) -> Result<Tape> {
     })
 }
 
-/// Finds the script to run: that of the options, or the recorded one at its path or in the scripts folder.
+/// Finds the script to run: the one in the options, or the recorded one, at its path or in the scripts folder.
 fn script(tape: &Tape, options: &ReplayOptions) -> Result<PathBuf> {
     if let Some(script) = &options.script {
         return Ok(script.clone());
@@ -142,7 +142,7 @@ fn script(tape: &Tape, options: &ReplayOptions) -> Result<PathBuf> {
     let recorded = Path::new(&tape.header.script);
     let mut places = vec![recorded.to_owned()];
     if let Some(scripts) = &options.scripts {
-        // Every tail of the recorded path, the longest first.
+        // Every tail of the recorded path, the longest one first.
         let parts: Vec<_> = recorded.components().collect();
         places.extend((0..parts.len()).map(|from| scripts.join(parts[from..].iter().collect::<PathBuf>())));
     }

@@ -253,7 +253,7 @@ fn call_limit(wanted: usize) -> Result<usize> {
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
     let mappings = mappings
         .and_then(|text| text.trim().parse::<u64>().ok())
-        .map_or(u64::MAX, |most| (most / 2).saturating_sub(RESERVED_MAPPINGS));
+        .map_or(u64::MAX, |max| (max / 2).saturating_sub(RESERVED_MAPPINGS));
     let room = usize::try_from(descriptors.min(mappings)).unwrap_or(usize::MAX);
     if room < wanted {
         let resource = if descriptors < mappings {
@@ -315,7 +315,7 @@ fn supervise(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i3
     let clock = Stopwatch::start();
     let mut watchdog = Watchdog::new();
     let mut stuck = 0;
-    // When the calls will be ended, and after that, when the process will exit with those that are left.
+    // When the calls will be ended; after that, when the process will exit even if some are left.
     let mut deadline = None;
     let mut ended = false;
     loop {
@@ -401,8 +401,8 @@ impl Watchdog {
     }
 }
 
-/// Opens the socket for `agi-rhai calls`. The server also works without it, so only a socket from the options is
-/// required.
+/// Opens the socket for `agi-rhai calls`. The server works without it too, so a failure matters only if the options
+/// name the socket.
 fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Control>> {
     if let Some(path) = &options.control {
         let control = control::serve(path, server);

@@ -11,8 +11,8 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The log of a server. A thread of its own writes it, since a write to a full pipe blocks, and with it all calls of
-/// the writing thread. It writes lines in batches, since waking the thread for each line would cost more than the line.
+/// The log of a server. A thread of its own writes it: a write to a full pipe blocks, and with it all calls of the
+/// writing thread. It writes lines in batches, since waking the thread for each line would cost more than the line.
 pub struct ServerLog {
     queue: Arc<LineQueue>,
     /// Whether there is a thread that writes.
@@ -39,7 +39,7 @@ struct QueueState {
 const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the program waits for the log when it exits.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The limit for waiting bytes. Further lines are dropped and counted.
+/// The maximum number of waiting bytes. Further lines are dropped and counted.
 const MAX_WAITING: usize = 8 * 1024 * 1024;
 
 impl LineQueue {

@@ -23,7 +23,7 @@ use std::time::Duration;
 const DEFAULT_WORK: Duration = Duration::from_secs(2);
 /// The stack of the thread, as large as that of a main thread.
 const STACK_SIZE: usize = 8 * 1024 * 1024;
-/// The limit for unreached lines to show.
+/// The maximum number of unreached lines to show.
 const MAX_LINES: usize = 30;
 
 #[derive(Debug, Args)]

@@ -198,7 +198,7 @@ impl Selection {
     }
 }
 
-/// A loaded file, and the tests in it to run.
+/// A loaded file, and its tests that are to run.
 struct LoadedFile {
     chosen: SelectedFile,
     suite: Result<Suite, LoadError>,
@@ -462,7 +462,7 @@ fn status(failure: Option<&Failure>) -> TestCaseStatus {
 }
 
 /// Prints which lines were reached. Returns whether they were enough.
-fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, least: Option<u8>) -> bool {
+fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>, min: Option<u8>) -> bool {
     let mut covered = runner.coverage();
     let same = |one: &str, other: &Path| match (Path::new(one).canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
@@ -479,7 +479,7 @@ fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>,
         let all = covered.lines.len();
         let ran = covered.lines.iter().filter(|(_, ran)| *ran).count();
         let percent = (ran * 100).checked_div(all).unwrap_or(100);
-        let few = least.is_some_and(|least| percent < least.into());
+        let few = min.is_some_and(|min| percent < min.into());
         enough &= !few;
         let shown = format!("{percent:>3} %");
         let shown = if few { printer.bad(&shown) } else { shown };
@@ -490,11 +490,11 @@ fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>,
         }
     }
     for path in uncalled {
-        enough &= least.is_none_or(|least| least == 0);
+        enough &= min.is_none_or(|min| min == 0);
         Printer::line(&format!("    {:<width$}    0 %  no test calls it", printable(&path.display().to_string())));
     }
-    if let (Some(least), false) = (least, enough) {
-        Printer::line(&format!("\n{}: not every script has {least} % of its lines reached", printer.bad("too little")));
+    if let (Some(min), false) = (min, enough) {
+        Printer::line(&format!("\n{}: not every script has {min} % of its lines reached", printer.bad("too little")));
     }
     enough
 }

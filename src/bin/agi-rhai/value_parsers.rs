@@ -14,9 +14,9 @@ pub fn network(text: &str) -> Result<ipnet::IpNet, String> {
         .map_err(|_| "a network is written as 192.0.2.0/24 or 2001:db8::/32, an address as 192.0.2.7".to_owned())
 }
 
-/// The limit for durations: a year.
+/// The maximum duration: a year.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
-/// The lowest limit for computing, below which no script could run.
+/// The minimum limit on computing, below which no script could run.
 const MIN_COMPUTING: Duration = Duration::from_millis(1);
 
 /// Parses `30s`, `2m` or `1h 30m`; a plain number means seconds.
@@ -28,14 +28,10 @@ pub fn length(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses a number of seconds, which may be a fraction, from `least`.
-fn seconds(text: &str, least: Duration) -> Result<Duration, String> {
+fn seconds(text: &str, min: Duration) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.filter(|length| (least..=MAX_DURATION).contains(length)).ok_or_else(|| {
-        format!(
-            "it is a number of seconds from {} to {}, such as 2 or 0.5",
-            least.as_secs_f64(),
-            MAX_DURATION.as_secs()
-        )
+    seconds.filter(|length| (min..=MAX_DURATION).contains(length)).ok_or_else(|| {
+        format!("it is a number of seconds from {} to {}, such as 2 or 0.5", min.as_secs_f64(), MAX_DURATION.as_secs())
     })
 }
 
@@ -47,7 +43,7 @@ pub fn on_hangup(text: &str) -> Result<Duration, String> {
     seconds(text, Duration::ZERO)
 }
 
-/// Parses a number of calls. The limit is more than a machine has room for.
+/// Parses a number of calls. The maximum is more than a machine has room for.
 pub fn count(text: &str) -> Result<usize, String> {
     whole(text, &(1..=100_000_000))
 }

@@ -1,7 +1,7 @@
 //! From a connection to a call: whether it may call, whether there is room, and which worker runs it.
 
 use super::call;
-use super::shared::{Seat, Shared};
+use super::shared::{RunningCall, Shared};
 use super::worker::{Accepted, Message, Worker, WorkerQueue};
 use crate::host::connection::Connection;
 use crate::host::live::Live;
@@ -17,14 +17,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tracing::error;
 
-/// At most this many refusals are under way at a time; further connections are just closed.
+/// The maximum number of refusals under way at a time. Further connections are just closed.
 const MAX_REFUSALS: usize = 1000;
-/// The first worker hands calls over once it has this many more than another, and a quarter: one thread serves a few
-/// calls with the least effort, since it then does much at a time.
+/// The first worker hands calls over once it has this many more than another worker, and a quarter. One thread serves
+/// a few calls with the least effort, since it then does much at a time.
 const SPILL_THRESHOLD: usize = 64;
-/// It hands calls over at any number once its turns take longer on average: then some call computes.
+/// The first worker hands calls over at any number once its turns take longer on average: then some call computes.
 const LONG_TURN: Duration = Duration::from_millis(1);
-/// When the system has no descriptor left, connections are accepted again after this time.
+/// How long to wait before accepting again when the system has no descriptor left.
 pub(super) const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 impl Worker {
@@ -52,7 +52,7 @@ impl Worker {
         }
     }
 
-    /// Makes a call of a connection, or refuses it.
+    /// Turns a connection into a call, or refuses it.
     fn admit(&mut self, shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr) {
         let now = self.reactor.clock().now();
         let admission = &shared.slots.admission;
@@ -92,7 +92,7 @@ impl Worker {
         if let Some(queue) = least.filter(|queue| calls(queue) + calls(queue) / 4 + threshold < own) {
             queue.calls.fetch_add(1, Relaxed);
             let Err(Message::Call(back)) = queue.push(Message::Call(accepted)) else { return };
-            // That worker has ended, since the server is about to.
+            // That worker has ended, because the server is about to.
             queue.calls.fetch_sub(1, Relaxed);
             accepted = back;
         }
@@ -100,7 +100,7 @@ impl Worker {
         self.begin(shared, accepted);
     }
 
-    /// Tells the peer that there is no room for its call.
+    /// Reports to the peer that there is no room for its call.
     fn refuse(&mut self, shared: &Arc<Shared>, stream: TcpStream) {
         let own = Arc::clone(shared);
         let clock = self.reactor.clock();
@@ -113,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// Begins a call on this worker, which has counted it already.
+    /// Begins a call on this worker, which has already counted it.
     pub fn begin(&mut self, shared: &Arc<Shared>, accepted: Accepted) {
         let Accepted { stream, peer, permit } = accepted;
         let own = Arc::clone(shared);
@@ -122,8 +122,9 @@ impl Worker {
         let connection = Connection::new(self.reactor.clock());
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), worker));
         let spawned = self.reactor.spawn(stream, move |task| {
-            lock(&own.live).insert(id, Seat { live: Arc::clone(&live), worker, task });
-            // Faults of scripts are caught where they run. This catches our own, which also end only this call.
+            lock(&own.live).insert(id, RunningCall { live: Arc::clone(&live), worker, task });
+            // Faults of scripts are caught where they run. This catches the host's own, which also end only this
+            // call.
             let run = catch_unwind(AssertUnwindSafe(|| call::run(&own, connection, &live)));
             if run.is_err() {
                 error!(call = id, "a call panicked in the host: this is a bug in agi-rhai, please report it");
@@ -131,8 +132,8 @@ impl Worker {
             }
             lock(&own.live).remove(&id);
             own.queues[worker].calls.fetch_sub(1, Relaxed);
-            // Given back before the connection is closed, which is when this has returned: an Asterisk that sees one
-            // call end may begin the next.
+            // Given back before the connection is closed, which happens when this has returned: an Asterisk that sees
+            // one call end may begin the next.
             drop(permit);
         });
         if let Err(error) = spawned {

@@ -1,4 +1,4 @@
-//! Who may call, and how many calls there may be at a time.
+//! Admission: who may call, and how many calls there may be at a time.
 
 use crate::host::metrics::Refused;
 use crate::sync::lock;
@@ -36,7 +36,7 @@ impl Admission {
     }
 }
 
-/// The calls there are, counted against an [`Admission`].
+/// The calls in progress, counted against an [`Admission`].
 pub(super) struct CallSlots {
     pub admission: Admission,
     calls: AtomicUsize,
@@ -53,7 +53,7 @@ impl CallSlots {
         self.calls.load(Relaxed)
     }
 
-    /// Counts a call in if there is room for it.
+    /// Counts a call in, if there is room for it.
     pub fn acquire(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Refused> {
         let Admission { max_calls, max_calls_per_peer, .. } = self.admission;
         let counted = self.calls.fetch_update(Relaxed, Relaxed, |calls| (calls < max_calls).then_some(calls + 1));

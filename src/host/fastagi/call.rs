@@ -1,4 +1,4 @@
-//! One call, from its opening block to its end; and one that is refused.
+//! One call, from its opening block to its end; and a call that is refused.
 
 use super::shared::Shared;
 use crate::clock::Time;
@@ -35,7 +35,7 @@ pub(super) fn run(shared: &Shared, connection: Connection, live: &Arc<Live>) {
 /// Reads the opening block.
 #[inline(never)]
 fn open(shared: &Shared, connection: Connection, live: &Live) -> Option<Box<Session>> {
-    let stream = Stream::over(connection).telling_failure();
+    let stream = Stream::over(connection).with_failure_line();
     match Session::begin(Box::new(stream)) {
         Ok(session) => {
             let get = |name: &str| session.environment().get(name).unwrap_or_default().into_owned();
@@ -58,7 +58,7 @@ fn open(shared: &Shared, connection: Connection, live: &Live) -> Option<Box<Sess
     }
 }
 
-/// Finds the script. If there is none, Asterisk learns so.
+/// Finds the script. If there is none, reports that to Asterisk.
 #[inline(never)]
 fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option<(LibraryScript, Arc<CallState>)> {
     shared.metrics.started();
@@ -73,7 +73,7 @@ fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option
         }
         Err(error) => {
             let status = shared.host.refuse(*session, &error);
-            // A script may be requested with `.rhai` or without, and is counted under its name in the folder. Other
+            // A script may be requested with or without `.rhai`, and is counted under its name in the folder. Other
             // names that are requested must not become names of series.
             let script = match status {
                 Status::Failure => format!("{}.rhai", name.strip_suffix(".rhai").unwrap_or(&name)),
@@ -107,10 +107,10 @@ fn parse_request(request: &str) -> (String, BTreeMap<String, String>) {
     (decode(name), params.collect())
 }
 
-/// Tells Asterisk that there is no room for a call, in limited time.
+/// Reports to Asterisk, in limited time, that there is no room for a call.
 pub(super) fn refuse(host: &Host, connection: Connection) {
     let deadline = connection.now() + REFUSAL_TIMEOUT;
-    let stream = Stream::over(WithDeadline { connection, deadline }).opening_within(REFUSAL_TIMEOUT);
+    let stream = Stream::over(WithDeadline { connection, deadline }).with_opening_timeout(REFUSAL_TIMEOUT);
     if let Ok(session) = Session::begin(Box::new(stream)) {
         host.turn_away(session);
     }

@@ -16,14 +16,14 @@ use std::thread::Builder;
 use std::time::Duration;
 use tracing::info;
 
-/// At most this many connections are accepted in one turn, so that calls under way get theirs.
+/// The maximum number of connections that are accepted in one turn, so that calls under way get theirs.
 const MAX_ACCEPTS_PER_TURN: usize = 64;
-/// At most this many connections are accepted when no more are to be: as many as the system keeps waiting, but not
-/// those that keep coming.
+/// The maximum number of connections that are accepted when the server closes: as many as the system keeps waiting,
+/// but not those that keep coming.
 const MAX_ACCEPTS_AT_CLOSE: usize = 4096;
 /// Upper bound of the wait in a turn, so that the watchdog sees progress.
 const MAX_WAIT: Duration = Duration::from_millis(500);
-/// The number by which a reactor reports its worker's queue. Those of listeners begin at 0.
+/// The number by which a reactor reports its worker's queue. The numbers of listeners begin at 0.
 pub(super) const WAKEUP: u32 = u32::MAX;
 
 /// Starts a thread that takes a worker as soon as one is sent to it.
@@ -47,7 +47,7 @@ pub(super) fn spawn_thread(shared: &Arc<Shared>, workers: Receiver<Box<Worker>>)
     Ok(())
 }
 
-/// Notes that a call which kept its thread has come to where it waits.
+/// Notes that a call that kept its thread has come to where it waits.
 fn call_came_back(shared: &Shared, worker: usize, run: u64) {
     let Some(call) = shared.stuck.remove(worker, run) else { return };
     if call.reported {
@@ -57,7 +57,8 @@ fn call_came_back(shared: &Shared, worker: usize, run: u64) {
 }
 
 impl Worker {
-    /// Works until the server is closed and this worker has no call left, or until another thread takes the worker.
+    /// Runs until the server is closed and this worker has no call left, or until another thread takes over the
+    /// worker.
     fn run(mut self: Box<Self>, shared: &Arc<Shared>) -> io::Result<()> {
         let number = self.number;
         let queue = &shared.queues[number];
@@ -94,10 +95,10 @@ impl Worker {
             let now = self.reactor.clock().now();
             if self.accept_again.is_some_and(|again| now >= again) {
                 self.unwatch_listeners();
-                // Where there is no room yet, there may be later.
+                // Where there is no room yet, there may be room later.
                 self.accept_again = self.watch_listeners().is_err().then(|| now + ACCEPT_BACKOFF);
             }
-            // Another worker may hand a call over up to the moment the queue is closed.
+            // Another worker may hand over a call up to the moment the queue is closed.
             if self.listeners.is_none() && self.reactor.len() == 0 && queue.close_if_empty() {
                 queue.listens.store(false, Release);
                 return Ok(());
@@ -127,7 +128,7 @@ impl Worker {
                 self.unwatch_listeners();
                 if let Some(listeners) = self.listeners.take() {
                     // Connections that have come so far are served. Those that come between this and the closing are
-                    // cut, so nothing is done in between.
+                    // cut, so nothing happens in between.
                     for listener in listeners.iter() {
                         self.accept(shared, listener, MAX_ACCEPTS_AT_CLOSE);
                     }

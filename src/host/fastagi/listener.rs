@@ -5,15 +5,15 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// The port that Asterisk uses where the dialplan names none.
+/// The port that Asterisk uses if the dialplan names none.
 pub const PORT: u16 = 4573;
-/// A silent peer is probed after this time.
+/// How long a peer may be silent before it is probed.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// The time between two such probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// The connection is given up after this many probes without an answer.
+/// After this many probes without an answer, the connection is given up.
 const KEEPALIVE_RETRIES: u32 = 3;
-/// It is also given up when what was sent isn't acknowledged for this long, in milliseconds.
+/// The connection is also given up if what was sent isn't acknowledged for this long, in milliseconds.
 const UNACKNOWLEDGED_TIMEOUT: u32 = 60_000;
 
 /// Listens on an address, with as many waiting connections as the system permits.

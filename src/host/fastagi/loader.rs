@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 /// The thread that checks the folder of scripts again and again.
 #[derive(Debug)]
 pub(super) struct Loader {
-    /// Asks it to compile all scripts now. It ends when this is dropped.
+    /// Asks it to compile all scripts now. The thread ends when this is dropped.
     reload: Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -69,7 +69,7 @@ fn report(shared: &Shared, changes: &[Change]) {
     log_changes(changes);
 }
 
-/// Logs changes in a folder of scripts. A mistake in a file that several scripts import is logged once.
+/// Logs changes in a folder of scripts. A mistake in a file that several scripts import is logged only once.
 pub fn log_changes(changes: &[Change]) {
     let mut mistakes: Vec<(String, String)> = Vec::new();
     for change in changes {

@@ -1,4 +1,4 @@
-//! The interface of the server: starting, watching, draining, ending.
+//! The public interface of the server: starting, observing, draining, ending.
 
 use super::admission::{Admission, CallSlots};
 use super::event_loop::{WAKEUP, spawn_thread};
@@ -24,6 +24,22 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 /// A running FastAGI server.
+///
+/// ```
+/// use agi_rhai::Host;
+/// use agi_rhai::host::fastagi::{Admission, Server};
+/// use std::net::TcpListener;
+///
+/// let host = Host::new();
+/// let (library, _) = host.library("scripts".as_ref())?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let server = Server::start(host, library, Admission::default(), vec![listener])?;
+///
+/// // The dialplan calls `AGI(agi://127.0.0.1:PORT/guess)`.
+/// assert_eq!(server.calls(), 0);
+/// server.join(); // takes no more calls, and waits for those in progress
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -31,20 +47,20 @@ pub struct Server {
     loader: Loader,
 }
 
-/// The answer to the request to end a call.
+/// The response to the request to end a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndResponse {
     /// The call ends.
     Ending,
-    /// The call is in the middle of a slow step of its script, and ends after it.
+    /// The call is in the middle of a slow step of its script, and ends after that.
     AfterStep,
-    /// There is no call with this number.
+    /// No call has this number.
     UnknownCall,
 }
 
 impl Server {
-    /// Serves the scripts of a library on these listeners, with a worker thread per processor.
+    /// Serves the scripts of a library on these listeners, with one worker thread per processor.
     ///
     /// # Errors
     /// The system provides no thread or descriptor.
@@ -93,7 +109,7 @@ impl Server {
             worker.watch_listeners()?;
             let (sender, receiver) = channel();
             spawn_thread(&shared, receiver)?;
-            // The thread waits for nothing else, so it is there.
+            // The spare thread waits for nothing else, so it is there.
             let _ = sender.send(worker);
         }
         let watched = Arc::clone(&shared);
@@ -102,7 +118,7 @@ impl Server {
         Ok(Self { shared, watchdog, loader })
     }
 
-    /// Returns what it has counted, in Prometheus' text format.
+    /// Returns what the server has counted, in Prometheus' text format.
     #[must_use]
     pub fn metrics(&self, log_lines_dropped: u64) -> String {
         let shared = &self.shared;
@@ -120,44 +136,44 @@ impl Server {
         })
     }
 
-    /// Writes what is recorded and not written yet. It would be lost at the end of the process.
+    /// Writes what is recorded but not written yet. It would be lost when the process ends.
     pub fn flush_recordings(&self) {
         flush_recordings(&self.shared);
     }
 
-    /// The clock of its calls.
+    /// Returns the clock of its calls.
     #[must_use]
     pub fn clock(&self) -> Stopwatch {
         self.shared.clock
     }
 
-    /// Returns the number of calls.
+    /// Returns the number of calls in progress.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.shared.slots.calls()
     }
 
-    /// Returns the calls, oldest first.
+    /// Returns the calls in progress, the oldest first.
     #[must_use]
     pub fn live(&self) -> Vec<Arc<Live>> {
         lock(&self.shared.live).values().map(|seat| Arc::clone(&seat.live)).collect()
     }
 
-    /// Whether nothing is left to do after [`Server::close`]: every connection that had come by then has been accepted,
+    /// Whether nothing is left to do after [`Server::close`]: every connection that had come by then was accepted,
     /// and its call has ended.
     #[must_use]
     pub fn is_done(&self) -> bool {
         !self.shared.queues.iter().any(|queue| queue.listens.load(Acquire)) && !self.shared.has_calls()
     }
 
-    /// Whether a thread of calls has ended in the middle. Its calls are lost, and the process should be restarted.
+    /// Whether a thread that runs calls has died. Its calls are lost, and the process should be restarted.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.shared.broken.load(Relaxed)
     }
 
-    /// Returns how many calls have been in one step of their script for longer than a second. Each has a thread to
-    /// itself.
+    /// Returns how many calls have been in one step of their script for longer than a second. Each of them has a
+    /// thread to itself.
     #[must_use]
     pub fn stuck_calls(&self) -> usize {
         self.shared.stuck.count(self.shared.clock.now())
@@ -169,13 +185,13 @@ impl Server {
         !self.shared.draining.load(Relaxed)
     }
 
-    /// Returns how many turns each worker has begun. A number that no longer grows belongs to a worker that is stuck.
+    /// Returns how many turns each worker has begun. If a number no longer grows, its worker is stuck.
     #[must_use]
     pub fn beats(&self) -> Vec<u64> {
         self.shared.queues.iter().map(|queue| queue.turns.load(Relaxed)).collect()
     }
 
-    /// Compiles all scripts anew, now.
+    /// Compiles all scripts again, now.
     pub fn reload(&self) {
         self.loader.reload();
     }
@@ -197,7 +213,7 @@ impl Server {
         }
     }
 
-    /// Stops taking calls. Connections that wait to be accepted still are, and calls under way go on.
+    /// Stops taking calls. Connections that are waiting to be accepted still are, and calls in progress go on.
     pub fn close(&self) {
         self.shared.draining.store(true, Relaxed);
         for queue in &self.shared.queues {

@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub slots: Arc<CallSlots>,
     pub metrics: Arc<Metrics>,
     pub clock: Stopwatch,
-    pub live: Mutex<BTreeMap<u64, Seat>>,
+    pub live: Mutex<BTreeMap<u64, RunningCall>>,
     pub next_id: AtomicU64,
     /// Refusals under way.
     pub refusals: AtomicUsize,
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     /// Calls that keep a thread to themselves.
     pub stuck: StuckCalls,
     pub draining: AtomicBool,
-    /// The server has ended: there is nothing to watch any more.
+    /// Whether the server has ended, so that there is nothing left to watch.
     pub ended: AtomicBool,
     pub broken: AtomicBool,
     pub thread_memory: Option<fn() -> isize>,
@@ -44,7 +44,7 @@ pub(super) struct Shared {
 }
 
 /// A live call, and where it runs.
-pub(super) struct Seat {
+pub(super) struct RunningCall {
     pub live: Arc<Live>,
     pub worker: usize,
     pub task: TaskId,
@@ -72,7 +72,7 @@ impl Shared {
         found.map_or_else(|| "a call".to_owned(), |seat| seat.live.name())
     }
 
-    /// Notes that a worker has ended in the middle.
+    /// Notes that a worker has died.
     pub fn worker_failed(&self, worker: usize, why: &str) {
         error!("a thread of calls has ended: {why}");
         self.broken.store(true, Relaxed);
@@ -80,7 +80,7 @@ impl Shared {
     }
 }
 
-/// Warnings that any connection may cause: at most one a second of each kind, the others are counted.
+/// Warnings that any connection may cause: at most one per second of each kind is logged, and the others are counted.
 #[derive(Default)]
 pub(super) struct Warnings(Mutex<HashMap<&'static str, (Time, u64)>>);
 

@@ -1,4 +1,4 @@
-//! Calls that keep a thread to themselves, since one step of their script takes long.
+//! Calls that keep a thread to themselves, because one step of their script takes long.
 
 use crate::clock::Time;
 use crate::host::coroutine::TaskId;
@@ -6,9 +6,9 @@ use crate::sync::lock;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// A call that stays in one step of its script for longer is reported.
+/// After this time in one step of its script, a call is reported.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
-/// At most this many calls have threads of their own.
+/// The maximum number of calls that have threads to themselves.
 pub(super) const MAX_STUCK: usize = 256;
 
 /// A call that keeps a thread to itself.
@@ -26,7 +26,7 @@ pub(super) struct Stuck {
 pub(super) struct StuckCalls(Mutex<Vec<Stuck>>);
 
 impl StuckCalls {
-    /// Whether there is no room for another.
+    /// Whether there is no room for another one.
     pub fn is_full(&self) -> bool {
         lock(&self.0).len() >= MAX_STUCK
     }
@@ -42,7 +42,7 @@ impl StuckCalls {
         Some(calls.swap_remove(index))
     }
 
-    /// Does something for each call that has become worth a report.
+    /// Does something for each call that has become worth reporting.
     pub fn report(&self, now: Time, mut report: impl FnMut(&Stuck)) {
         for call in lock(&self.0).iter_mut().filter(|call| !call.reported && call.is_long(now)) {
             call.reported = true;

@@ -1,9 +1,9 @@
-//! Watches the threads that run calls, so that a call that keeps its thread busy keeps no other call waiting.
+//! Watches the threads that run calls, so that a call that keeps its thread busy doesn't make other calls wait.
 //!
-//! A script steps aside by itself every half millisecond, but only between two of its operations. One operation may
-//! take long: to work through large texts, to drop a large value, to wait for a lock in Rhai. Then another thread takes
-//! over the worker with all its other calls, its connections and its listeners. The call goes on alone, at a lower
-//! priority, until it waits; then it returns to its worker, and its thread ends.
+//! A script steps aside every half millisecond, but only between two of its operations. One operation may take long:
+//! to work through large texts, to drop a large value, to wait for a lock in Rhai. Then another thread takes over the
+//! worker with all its other calls, its connections and its listeners. The call goes on alone, at a lower priority,
+//! until it waits; then it returns to its worker, and its thread ends.
 
 use super::event_loop::spawn_thread;
 use super::shared::Shared;
@@ -21,10 +21,10 @@ use tracing::error;
 /// How often the threads are checked. A call that has run since the last check counts as slow, so its neighbours wait
 /// at most twice as long.
 const CHECK_INTERVAL: Duration = Duration::from_millis(5);
-/// The same while there are no calls.
+/// The same, while there are no calls.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// The priority of a thread that keeps its call to itself, as `nice` counts it.
-const NICE: i32 = 19;
+const NICE_LEVEL: i32 = 19;
 
 /// Watches until the server has ended.
 pub(super) fn watch(shared: &Arc<Shared>) {
@@ -58,8 +58,9 @@ pub(super) fn watch(shared: &Arc<Shared>) {
                 shared.stuck.add(Stuck { worker, run: lent.run, task: lent.task, since: now, reported: false });
                 shared.metrics.took_over();
                 check_soon();
-                // It would share a processor with all other calls otherwise. Takeover works without permission for it.
-                let _ = setpriority_process(Pid::from_raw(lent.thread), NICE);
+                // Otherwise it would share a processor with all other calls. Takeover works without permission for
+                // this.
+                let _ = setpriority_process(Pid::from_raw(lent.thread), NICE_LEVEL);
                 drop(lent);
                 // The spare thread waits for nothing else, so it is there.
                 let _ = spare.send(taken);

@@ -12,16 +12,16 @@ use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-/// A reactor with its calls, and the listeners it accepts from.
+/// A reactor with its calls, and the listeners from which it accepts more.
 ///
 /// It belongs to the thread that runs it. While that thread runs a call, the worker is lent to its [`WorkerQueue`],
-/// where another thread may take it.
+/// from which another thread may take it.
 pub(super) struct Worker {
     pub number: usize,
     pub reactor: Reactor,
     /// `None` once no more calls are taken.
     pub listeners: Option<Arc<[TcpListener]>>,
-    /// When the listeners are watched again, after the system had no descriptor left.
+    /// When the listeners are to be watched again, after the system had no descriptor left.
     pub accept_again: Option<Time>,
 }
 
@@ -36,39 +36,39 @@ pub(super) struct Accepted {
 pub(super) enum Message {
     /// Begin a call.
     Call(Accepted),
-    /// Take back a call whose thread had lost its worker: it waits now.
+    /// Take back a call whose thread had lost its worker; the call waits now.
     PutBack(Returned),
     /// End a call.
     Stop(TaskId),
     /// End all calls.
     StopAll,
-    /// Take no more connections.
+    /// Accept no more connections.
     Close,
 }
 
-/// The state that a server's threads share with one worker.
+/// The state that a worker shares with all other threads of the server.
 pub(super) struct WorkerQueue {
     /// `None` once the worker has ended.
     messages: Mutex<Option<Vec<Message>>>,
     /// Readable while there are messages.
     pub wakeup: File,
-    /// Whether it still takes connections.
+    /// Whether the worker still accepts connections.
     pub listens: AtomicBool,
     pub calls: AtomicUsize,
     pub turns: AtomicU64,
-    /// The worker, while its thread runs a call: another thread may take it if that takes too long.
+    /// The worker while its thread runs a call. Another thread may take it if that takes too long.
     pub lent: Mutex<Lent>,
 }
 
-/// A worker whose thread runs a call.
+/// A worker whose thread is running a call.
 #[derive(Default)]
 pub(super) struct Lent {
     pub worker: Option<Box<Worker>>,
-    /// Counts the times that this worker has run a call.
+    /// Counts how often this worker has run a call.
     pub run: u64,
     /// The call.
     pub task: TaskId,
-    /// The system's number of the thread.
+    /// The number by which the system knows the thread.
     pub thread: i32,
 }
 
@@ -91,7 +91,7 @@ impl WorkerQueue {
             Some(messages) => messages.push(message),
             None => return Err(message),
         }
-        // An eventfd that cannot be written to is readable already.
+        // An eventfd that can't be written to is readable already.
         let _ = (&self.wakeup).write(&1_u64.to_ne_bytes());
         Ok(())
     }
@@ -102,7 +102,7 @@ impl WorkerQueue {
         lock(&self.messages).as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Accepts no more messages, unless some are waiting. Returns whether it is closed.
+    /// Accepts no more messages, unless some are waiting. Returns whether the queue is closed.
     pub fn close_if_empty(&self) -> bool {
         let mut messages = lock(&self.messages);
         let empty = messages.as_ref().is_none_or(Vec::is_empty);

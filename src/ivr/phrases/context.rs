@@ -1,4 +1,4 @@
-//! What all parts of this module need: the call around them, and values as they show them.
+//! What all parts of this module need: the call around a part, and values as errors show them.
 
 use crate::command::Value;
 use crate::ivr::play::Play;
@@ -13,7 +13,7 @@ pub trait ExpandContext {
     /// The error of a bad part.
     type Error;
 
-    /// The script's table of phrases, if it has one.
+    /// Returns the script's table of phrases, if it has one.
     fn phrases(&self) -> Option<&Phrases>;
 
     /// Returns the channel's language.
@@ -22,16 +22,16 @@ pub trait ExpandContext {
     /// Counts parts that are about to be made, and returns whether that many more are allowed.
     fn count(&self, parts: usize) -> bool;
 
-    /// Returns how a part inside a part is played.
+    /// Returns how to play a part inside a part.
     fn plays(&self, part: &Dynamic) -> Result<Vec<Play>, Self::Error>;
 
-    /// Makes an error; the text continues after "the part".
+    /// Creates an error, whose text continues after "the part".
     fn error(&self, problem: String) -> Self::Error;
 }
 
 pub(super) type Plays<C> = Result<Vec<Play>, <C as ExpandContext>::Error>;
 
-/// The problem of a key that its kind of map does not take.
+/// Describes a key that this kind of map doesn't take.
 pub(super) fn unknown_key<'a>(unexpected: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
@@ -48,7 +48,7 @@ pub(super) fn unknown_key<'a>(unexpected: &str, kind: &str, known: impl Iterator
     format!("has `{}`, which {kind} does not take: {hint}", short(unexpected, MAX_SHOWN))
 }
 
-/// The value as a whole number; digits from a caller or the database count too.
+/// Returns the value as a whole number. Digits from a caller or from the database count too.
 pub(super) fn whole(value: &Dynamic) -> Option<i64> {
     match crate::script::value(value) {
         Value::Int(number) => Some(number),
@@ -57,7 +57,7 @@ pub(super) fn whole(value: &Dynamic) -> Option<i64> {
     }
 }
 
-/// A value as errors show it.
+/// Returns a value as errors show it.
 pub(super) fn shown(value: &Dynamic) -> String {
     match value.as_immutable_string_ref() {
         Ok(text) => format!("the text {}", quoted(&text, MAX_SHOWN)),

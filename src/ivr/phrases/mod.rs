@@ -1,4 +1,4 @@
-//! Parts that are spoken as people say them: phrases with their plural forms, money, durations, lists, ordinals.
+//! Parts spoken the way people say them: phrases with their plural forms, money, durations, lists, ordinals.
 
 mod context;
 mod duration;
@@ -19,7 +19,7 @@ use phrase::phrase;
 use rhai::Map;
 
 /// The maps that are such parts: the key that names the kind, and the keys that may accompany it. A phrase also takes
-/// the names it has in braces.
+/// the names in its braces.
 pub(super) const MAPS: &[(&str, &[&str])] = &[
     ("phrase", &["n"]),
     ("money", &["currency"]),
@@ -29,7 +29,7 @@ pub(super) const MAPS: &[(&str, &[&str])] = &[
     ("ordinal", &[]),
 ];
 
-/// Returns how a part is played; `None` if it is not one of [`MAPS`].
+/// Returns how to play a part; `None` if it isn't one of [`MAPS`].
 pub(super) fn expand<C: ExpandContext>(part: &Map, context: &C) -> Option<Plays<C>> {
     let (kind, beside) = MAPS.iter().find(|(name, _)| part.contains_key(*name))?;
     let given = &part[*kind];

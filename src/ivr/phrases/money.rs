@@ -27,7 +27,7 @@ pub(super) fn money<C: ExpandContext>(part: &Map, given: &Dynamic, context: &C) 
     let currency = currency(part, "money: 12.5", context)?;
     let text = match value(given) {
         Value::Int(number) => Some(number.to_string()),
-        // The shortest text that reads back as this number, so that 0.1 is a tenth and 1.005 is what it says.
+        // The shortest text that reads back as this number: so 0.1 is a tenth, and 1.005 is what it says.
         Value::Float(number) => number.is_finite().then(|| number.to_string()),
         Value::Text(text) => Some(text.trim().to_owned()),
         _ => None,
@@ -62,7 +62,7 @@ fn currency<C: ExpandContext>(part: &Map, example: &str, context: &C) -> Result<
     }
 }
 
-/// How many decimals the amounts of a currency have.
+/// Returns the number of decimals that the amounts of a currency have.
 fn decimals(currency: &str) -> u32 {
     if NO_DECIMALS.contains(&currency) {
         0
@@ -73,7 +73,7 @@ fn decimals(currency: &str) -> u32 {
     }
 }
 
-/// Reads a decimal number as an amount, rounded to the smallest coin. It counts digits and never multiplies.
+/// Reads a decimal number as an amount, rounded to the smallest coin. This counts digits and never multiplies.
 fn parse_amount(text: &str, decimals: u32) -> Option<Amount> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -97,7 +97,7 @@ fn parse_amount(text: &str, decimals: u32) -> Option<Amount> {
     Some(Amount { negative, whole, rest })
 }
 
-/// Says twelve euros and fifty cents; a currency without a phrase is spelt after the number.
+/// Says twelve euros and fifty cents. A currency without a phrase is spelt after the number.
 fn say_amount<C: ExpandContext>(amount: Amount, currency: &str, context: &C) -> Plays<C> {
     if amount.whole > MAX_NUMBER {
         return Err(
@@ -120,7 +120,7 @@ fn say_amount<C: ExpandContext>(amount: Amount, currency: &str, context: &C) -> 
     };
     match rest {
         None => plays.extend(whole),
-        // Only fifty cents.
+        // Fifty cents alone.
         Some(Some(rest)) if amount.whole == 0 => plays.extend(rest),
         Some(rest) => {
             let rest = rest.unwrap_or_else(|| number(amount.rest));

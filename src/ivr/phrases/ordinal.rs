@@ -18,7 +18,7 @@ pub(super) fn ordinal<C: ExpandContext>(given: &Dynamic, context: &C) -> Plays<C
     }
     let file = |name: String| Play::File(format!("digits/{name}"));
     let number_of = |number: u64| Play::Number { number: number.cast_signed(), gender: None };
-    // The largest unit that it ends with: 1,500 is one thousand, then the five hundredth.
+    // The largest unit it ends with: 1,500th is one thousand, then the five hundredth.
     for (unit, name, next) in [
         (1_000_000_000, "h-billion", u64::MAX),
         (1_000_000, "h-million", 1_000_000_000),

@@ -15,7 +15,7 @@ pub(super) fn phrase<C: ExpandContext>(part: &Map, name: &Dynamic, context: &C) 
         let (name, like) = (short(name, MAX_SHOWN), name);
         return Err(context.error(match context.phrases() {
             Some(table) => {
-                let like = table.like(like).map(|like| format!(": did you mean `{like}`?")).unwrap_or_default();
+                let like = table.similar(like).map(|like| format!(": did you mean `{like}`?")).unwrap_or_default();
                 format!("names the phrase `{name}`, which is not in {}{like}", table.name())
             }
             None => {

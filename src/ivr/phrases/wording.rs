@@ -5,7 +5,7 @@ use crate::ivr::play::Play;
 use crate::script::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};
 use rhai::{Dynamic, Map};
 
-/// The value of a name in a phrase.
+/// The value that a phrase has under some name.
 pub(super) enum PhraseValue<'a> {
     /// As the script gave it.
     Script(&'a Dynamic),
@@ -13,8 +13,8 @@ pub(super) enum PhraseValue<'a> {
     Ready(&'a [Play]),
 }
 
-/// Returns the phrase of this name: from the script's table, else from those that Asterisk has recordings for, which
-/// count as English.
+/// Returns the phrase of this name: from the script's table, or else from those that Asterisk has recordings for,
+/// which count as English.
 pub(super) fn find_phrase<'a, C: ExpandContext>(
     name: &str,
     context: &'a C,
@@ -25,13 +25,13 @@ pub(super) fn find_phrase<'a, C: ExpandContext>(
         variants.extend(Phrases::core().variants(name));
     }
     if variants.len() < 2 {
-        // The channel's language does not matter.
+        // The channel's language doesn't matter here.
         return Ok(variants.first().copied());
     }
     Ok(best_variant(&variants, &context.language()?))
 }
 
-/// Returns how a phrase of ours is said for this number; `None` if there is nothing to say.
+/// Returns how to say a built-in phrase for this number; `None` if there is nothing to say.
 pub(super) fn counted<C: ExpandContext>(name: &str, number: u64, context: &C) -> Result<Option<Vec<Play>>, C::Error> {
     let Some((language, phrase)) = find_phrase(name, context)? else { return Ok(None) };
     let number = number.min(MAX_NUMBER).cast_signed();
@@ -43,7 +43,7 @@ pub(super) fn counted<C: ExpandContext>(name: &str, number: u64, context: &C) ->
     say_wording(name, wording, &|value| (value == "n").then_some(PhraseValue::Script(&number)), context).map(Some)
 }
 
-/// Returns how this wording is played. Each of its items is counted before it is expanded.
+/// Returns how to play this wording. Each of its items is counted before it is expanded.
 pub(super) fn say_wording<'a, C: ExpandContext>(
     phrase: &str,
     Wording { items, line }: &Wording,
@@ -80,7 +80,7 @@ pub(super) fn too_many<C: ExpandContext>(phrase: &str, line: usize, context: &C)
     format!("makes more than {MAX_PARTS} parts to say: {place} uses too many")
 }
 
-/// The part that says a value in this way.
+/// Returns the part that says a value in this way.
 fn as_part(value: &Dynamic, way: &SayAs) -> Dynamic {
     let map = |name: &str, more: &[(&str, &str)]| {
         let mut map = Map::new();
@@ -99,7 +99,7 @@ fn as_part(value: &Dynamic, way: &SayAs) -> Dynamic {
     }
 }
 
-/// Joins items that are spoken one after the other, with "and" before the last.
+/// Joins items to be spoken one after the other, with "and" before the last.
 pub(super) fn join<C: ExpandContext>(mut spoken: Vec<Vec<Play>>, and: Option<Vec<Play>>, context: &C) -> Plays<C> {
     if spoken.len() > 1 {
         let and = match and {

@@ -1,4 +1,4 @@
-//! Which version of Asterisk has which applications.
+//! Which applications each version of Asterisk has.
 
 /// The name of each application, with its first and last major version.
 const APPLICATIONS: &str = include_str!("applications.txt");
@@ -15,12 +15,12 @@ fn rows() -> impl Iterator<Item = (&'static str, u32, Option<u32>)> {
     })
 }
 
-/// The names of all applications, past and present.
+/// Returns the names of all applications, past and present.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     rows().map(|(name, ..)| name)
 }
 
-/// Returns why this version does not have an application, and what to use instead.
+/// Returns why this version doesn't have an application, and what to use instead.
 pub(super) fn lacks(application: &str, version: u32) -> Option<(String, Option<&'static str>)> {
     let (name, since, until) = rows().find(|(name, ..)| name.eq_ignore_ascii_case(application.trim()))?;
     if version < since {
@@ -79,7 +79,7 @@ mod tests {
         check("WaitDigit", 15, "there");
         check("Dial", 11, "there");
         check("Dial", 23, "there");
-        // Of a third-party module.
+        // An application of a third-party module.
         check("MyApplication", 22, "there");
         assert_eq!(rows().count(), 234);
         assert!(rows().all(|(_, since, until)| until.is_none_or(|until| since <= until && until < 23)));

@@ -8,7 +8,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Checks scripts. Keep and reuse it: making one collects all functions there are.
+/// Checks scripts. Create one and reuse it: it first collects all functions that scripts can call.
+///
+/// ```
+/// use agi_rhai::Host;
+/// use agi_rhai::tools::check::Checker;
+///
+/// let checker = Checker::new(Host::new().language());
+/// let findings = checker.check("typo.rhai".as_ref(), r#"stream_fil("hello-world");"#);
+/// assert_eq!(findings[0].rule, "unknown-function");
+/// assert_eq!(findings[0].hint.as_deref(), Some("did you mean `stream_file`?"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Checker {
     pub(super) language: Language,
@@ -17,20 +27,20 @@ pub struct Checker {
     known: Arc<KnownFunctions>,
     /// The functions of scripts that are tests.
     known_in_tests: Arc<KnownFunctions>,
-    /// A folder below which imports are looked for, besides the folder of each script.
+    /// A folder below which imports are searched for, in addition to the folder of each script.
     pub folder: Option<PathBuf>,
-    /// Folders of sound files, to find prompts without one; if empty, that is not checked.
+    /// Folders of sound files, in which prompts are searched for; if there are none, this isn't checked.
     pub sounds: Vec<PathBuf>,
-    /// The version of Asterisk that the scripts are for; commands it does not have are reported.
+    /// The version of Asterisk that the scripts are for. Commands that it doesn't have are reported.
     pub asterisk: Option<u32>,
-    /// What scripts may ask Asterisk to run.
+    /// The permissions of scripts.
     pub permissions: Permissions,
-    /// Texts that are newer than the files at these paths: what an editor has not saved yet.
+    /// Texts that are newer than the files at these paths: an editor hasn't saved them yet.
     pub texts: BTreeMap<PathBuf, String>,
 }
 
 impl Checker {
-    /// Makes a checker of scripts in this language.
+    /// Creates a checker of scripts in this language.
     #[must_use]
     pub fn new(language: &Language) -> Self {
         Self {
@@ -58,7 +68,7 @@ impl Checker {
         if Self::is_test(path) { &self.known_in_tests } else { &self.known }
     }
 
-    /// Returns the fault of the file at this path, if it does not compile.
+    /// Returns the fault of the file at this path, if it doesn't compile.
     pub(super) fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
         let text = without_shebang(&self.files().text(path)?);
         let name = path.to_string_lossy();

@@ -6,7 +6,7 @@ use crate::script::render;
 use annotate_snippets::Level;
 use std::fmt;
 
-/// Something the checker found.
+/// Something that the checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -14,24 +14,24 @@ pub struct Finding {
     pub rule: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// What is wrong.
+    /// The mistake.
     pub message: String,
-    /// What would be right, if that is known.
+    /// How to fix it, if known.
     pub hint: Option<String>,
-    /// The script.
+    /// The path of the script.
     pub script: String,
     /// The line, from 1; 0 if it has none.
     pub line: usize,
     /// The column in characters, from 1; 0 if it has none.
     pub column: usize,
-    /// How many characters it is about.
+    /// The width of the place, in characters.
     pub width: usize,
     /// The text of the line.
     pub source: String,
 }
 
 impl Finding {
-    /// Renders the finding on several lines, with its line of source and a mark below the place.
+    /// Renders the finding on several lines, with the line of the script and a mark below the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let marked = (self.line > 0).then_some((self.line, self.column, self.width));
@@ -41,7 +41,7 @@ impl Finding {
     }
 }
 
-/// On one line: `game.rhai:12:5: error: what is wrong; what would be right [rule]`.
+/// Writes the finding on one line: `game.rhai:12:5: error: what is wrong; how to fix it [rule]`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = if self.severity == Severity::Error { "error" } else { "warning" };

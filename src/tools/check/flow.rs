@@ -54,19 +54,19 @@ pub(super) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunct
     (functions, closures)
 }
 
-/// What is known of the flow of control in a script.
+/// The checker's knowledge about the flow of control in a script.
 pub(super) struct Flow<'a> {
     pub known: &'a KnownFunctions,
     pub functions: &'a Functions,
-    /// What each function does to a loop; `None` while that is being found out.
+    /// The effect of each function on a loop; `None` while that is being determined.
     results: RefCell<HashMap<(String, usize), Option<Does>>>,
 }
 
-/// What statements do to the loop around them.
+/// The effect of statements on the loop around them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Does {
     pub effect: Effect,
-    /// Whether they may end it: by `break`, `return`, `throw`, or the end of the script.
+    /// Whether they may end it, by `break`, `return`, `throw`, or the end of the script.
     pub leaves: bool,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Flow<'a> {
         Self { known, functions, results: RefCell::default() }
     }
 
-    /// Returns why nothing after this statement can run, if nothing can.
+    /// Returns why nothing after this statement can run; `None` if something can.
     pub fn ends(&self, statement: &Stmt) -> Option<String> {
         match statement {
             Stmt::Return(_, flags, _) if flags.intersects(ASTFlags::BREAK) => Some("`throw`".to_owned()),
@@ -140,7 +140,7 @@ impl<'a> Flow<'a> {
 
     /// Whether a function of the script always ends the script.
     fn never_returns(&self, function: &ScriptFunction, depth: usize) -> bool {
-        // A function that calls itself would never come to an end.
+        // Following a function that calls itself would never end.
         depth < 8 && self.never_falls_through(&function.statements, depth)
     }
 
@@ -177,7 +177,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Returns what statements do to the loop around them. A `break` in an inner loop is for that loop.
+    /// Returns what statements do to the loop around them. A `break` in an inner loop belongs to that loop.
     pub fn does(&self, statements: &[Stmt], in_loop: bool) -> Does {
         let each = statements.iter().map(|statement| self.statement(statement, in_loop));
         each.fold(Does::NOTHING, Does::and)
@@ -224,7 +224,7 @@ impl<'a> Flow<'a> {
         match expr {
             Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => all(parts),
             Expr::Map(map, _) => map.0.iter().map(|(_, value)| self.expr(value)).fold(Does::NOTHING, Does::and),
-            // A closure does nothing by itself; calls that get one are what matters.
+            // A closure on its own does nothing; what matters are calls that receive one.
             Expr::Stmt(block) if super::ast::closure(block).is_some() => Does::NOTHING,
             Expr::Stmt(block) => self.block(block, in_loop),
             Expr::FnCall(call, _) => self.call(call),
@@ -247,7 +247,7 @@ impl<'a> Flow<'a> {
         args.and(Self::handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len()))
     }
 
-    /// A function that gets a closure may call it.
+    /// Returns what a call may do because of its arguments: a function that receives a closure may call it.
     fn handed(args: &[Expr]) -> Does {
         let is_closure = |arg: &Expr| match arg {
             Expr::Stmt(block) => super::ast::closure(block).is_some(),
@@ -270,7 +270,7 @@ impl<'a> Flow<'a> {
             }
             self.results.borrow_mut().insert(key.clone(), None);
             let mut does = self.does(&function.statements, true);
-            // A `return` in it ends the function, not the loop; but it may throw.
+            // A `return` in it ends the function, not the loop. But it may throw.
             does.leaves = throws_or_ends(self, &function.statements);
             self.results.borrow_mut().insert(key, Some(does));
             return does;
@@ -278,7 +278,7 @@ impl<'a> Flow<'a> {
         if let Some(function) = self.known.declared(name) {
             return Does { effect: self.known.effect(function, args), leaves: false };
         }
-        // Rhai's own functions compute; `call` and functions of an embedder may do anything.
+        // Rhai's own functions only compute; `call` and an embedder's functions may do anything.
         if self.known.is_rhai(name) { Does::NOTHING } else { Does::ANYTHING }
     }
 }
@@ -304,12 +304,12 @@ fn throws_or_ends(flow: &Flow<'_>, statements: &[Stmt]) -> bool {
     found
 }
 
-/// Whether this is the condition of a loop without an end.
+/// Whether this is the condition of an endless loop.
 pub(super) fn is_true(condition: &Expr) -> bool {
     matches!(condition, Expr::Unit(_) | Expr::BoolConstant(true, _))
 }
 
-/// Whether a `break` in this body of a loop ends the loop.
+/// Whether a `break` in this body of a loop ends that loop.
 fn breaks(block: &StmtBlock) -> bool {
     fn statement(statement: &Stmt) -> bool {
         match statement {
@@ -320,7 +320,7 @@ fn breaks(block: &StmtBlock) -> bool {
             Stmt::Expr(x) => expr(x),
             Stmt::Var(x, ..) => expr(&x.1),
             Stmt::Assignment(x) => expr(&x.1.rhs),
-            // Odd as an argument, but possible.
+            // Unusual as an argument, but possible.
             Stmt::FnCall(call, _) => call.args.iter().any(expr),
             _ => false,
         }

@@ -1,4 +1,4 @@
-//! What the checker knows of imports; and files, with the newer texts of an editor.
+//! What the checker knows about imports; and files, or their newer texts in an editor.
 
 use crate::script::{Files, ImportFolders, MAX_IMPORT_DEPTH, without_shebang};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Files, with the unsaved texts of an editor.
+/// Files, or the unsaved texts of an editor.
 pub(super) struct Edited<'a>(pub &'a BTreeMap<PathBuf, String>);
 
 impl Edited<'_> {
@@ -43,7 +43,7 @@ impl Files for Edited<'_> {
 pub(super) struct Imported {
     pub name: String,
     pub path: PathBuf,
-    /// Its public functions, and how many arguments they take.
+    /// Its public functions, and the number of arguments that each takes.
     pub functions: Vec<(String, usize)>,
     /// The variables and constants that it exports.
     pub exports: BTreeSet<String>,
@@ -53,7 +53,7 @@ pub(super) struct Imported {
     pub imports: Vec<Rc<Imported>>,
 }
 
-/// The texts and names in a script, whatever they are for.
+/// The texts and names in a script, whatever they are used for.
 #[derive(Debug, Default)]
 pub(super) struct TextsAndNames {
     /// Every text in quotes.
@@ -62,7 +62,7 @@ pub(super) struct TextsAndNames {
     beginnings: BTreeSet<String>,
     /// Their ends.
     ends: BTreeSet<String>,
-    /// The names of properties and of map keys, where a function may be stored.
+    /// The names of properties and of map keys, in which a function may be stored.
     pub names: BTreeSet<String>,
 }
 
@@ -197,7 +197,7 @@ pub(super) fn paths(ast: &AST) -> Vec<String> {
     found
 }
 
-/// Returns these scripts and all that they import, each of them once.
+/// Returns these scripts and all scripts that they import, each of them once.
 pub(super) fn all(imports: &[Rc<Imported>]) -> Vec<Rc<Imported>> {
     let mut found: Vec<Rc<Imported>> = Vec::new();
     let mut open: Vec<Rc<Imported>> = imports.to_vec();

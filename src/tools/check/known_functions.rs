@@ -7,7 +7,7 @@ use rhai::{Array, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Keywords of Rhai that are called like functions, and how many arguments they take.
+/// Keywords of Rhai that are called like functions, with their minimum and maximum number of arguments.
 const BUILT_IN: &[(&str, usize, usize)] = &[
     ("call", 1, usize::MAX),
     ("curry", 1, usize::MAX),
@@ -18,7 +18,7 @@ const BUILT_IN: &[(&str, usize, usize)] = &[
     ("is_def_fn", 2, 3),
 ];
 
-/// Names of functions in other languages, and the names here.
+/// Names that functions have in other languages, and their names here.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("println", "print"),
     ("echo", "print"),
@@ -73,13 +73,14 @@ type Signature = Vec<TypeId>;
 /// All functions that a script can call.
 #[derive(Debug)]
 pub(super) struct KnownFunctions {
-    /// The types of the parameters, for each way to call a function, by its name.
+    /// The types of the parameters for each way to call a function, by its name.
     native: HashMap<String, Vec<Signature>>,
     declared: BTreeMap<&'static str, &'static Function>,
     commands: Table,
     /// The names of Rhai's own functions.
     rhai: BTreeSet<String>,
-    /// The applications of the dialplan, which people may call like functions: without underscores, in lower case.
+    /// The applications of the dialplan, which people may try to call like functions: without underscores, in lower
+    /// case.
     applications: BTreeSet<String>,
 }
 
@@ -120,7 +121,7 @@ impl KnownFunctions {
 
     pub fn takes(&self, name: &str, count: usize) -> bool {
         let native = self.native.get(name).is_some_and(|ways| ways.iter().any(|types| types.len() == count));
-        native || BUILT_IN.iter().any(|(built_in, least, most)| *built_in == name && (*least..=*most).contains(&count))
+        native || BUILT_IN.iter().any(|(built_in, min, max)| *built_in == name && (*min..=*max).contains(&count))
     }
 
     /// Returns the numbers of arguments that a function can be called with, in order.
@@ -128,7 +129,8 @@ impl KnownFunctions {
         self.native.get(name).into_iter().flatten().map(Vec::len).collect()
     }
 
-    /// Returns the index of the first argument that no way of calling the function takes, and what it takes instead.
+    /// Returns the index of the first argument that no way of calling the function accepts, and the types it accepts
+    /// there.
     pub fn refuses(&self, name: &str, args: &[Type]) -> Option<(usize, Vec<Type>)> {
         let ways: Vec<_> = self.native.get(name)?.iter().filter(|types| types.len() == args.len()).collect();
         let takes = |types: &[TypeId], at: usize| known(types[at]).is_none_or(|known| fits(known, args[at]));
@@ -148,7 +150,7 @@ impl KnownFunctions {
     }
 
     /// Returns the function that may have been meant by a name.
-    pub fn like<'a>(&'a self, name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
+    pub fn similar<'a>(&'a self, name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
         let wanted = plain(name);
         let own: Vec<&str> = others.collect();
         let known = || own.iter().copied().chain(self.native.keys().map(String::as_str)).filter(|known| is_name(known));
@@ -158,7 +160,7 @@ impl KnownFunctions {
         let elsewhere = || ELSEWHERE.iter().filter(|(_, here)| self.exists(here));
         let same = elsewhere().find(|(other, _)| plain(other) == wanted);
         let misspelt = || elsewhere().find(|(other, _)| other.len() > 4 && distance(name, other) == 1);
-        // A name that differs by a letter is nearer than one with the same meaning.
+        // A name that differs by one letter is nearer than one with the same meaning.
         let near = known().map(|known| (distance(name, known), !own.contains(&known), known)).min();
         let near = near.filter(|(far, ..)| *far <= nearness(name));
         match (near, same) {
@@ -179,7 +181,7 @@ impl KnownFunctions {
     }
 }
 
-/// How many letters a misspelt name may differ by.
+/// Returns by how many letters a misspelt name may differ.
 fn nearness(name: &str) -> usize {
     match name.chars().count() {
         0..=2 => 0,
@@ -189,14 +191,14 @@ fn nearness(name: &str) -> usize {
     }
 }
 
-/// Returns the name among these that may have been meant.
+/// Returns which of these names may have been meant.
 pub(super) fn near<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(name);
     let far = |known: &&str| if plain(known) == wanted { 0 } else { distance(name, known) };
     let near = among.filter(|known| *known != name).map(|known| (far(&known), known)).min()?;
     // Among few names, a less similar one may still be the likeliest.
-    let most = nearness(name).max(name.chars().count() / 2).min(3);
-    (near.0 <= most).then_some(near.1)
+    let max = nearness(name).max(name.chars().count() / 2).min(3);
+    (near.0 <= max).then_some(near.1)
 }
 
 /// Normalizes a name: case and underscores differ between languages.
@@ -212,7 +214,7 @@ pub(super) fn is_value(name: &str) -> bool {
     CALL_VARIABLES.contains(&name)
 }
 
-/// The type of a parameter, if the checker knows it.
+/// Returns the type of a parameter, if the checker knows it.
 fn known(id: TypeId) -> Option<Type> {
     let types = [
         (TypeId::of::<INT>(), Type::Number),
@@ -239,32 +241,32 @@ fn fits(param: Type, arg: Type) -> bool {
     }
 }
 
-/// Returns the type of a function's value, called with arguments of these types.
-pub(super) fn gives(function: &Function, args: &[Type]) -> Type {
-    let gives = function.returns.gives();
+/// Returns the type of a function's value, when it is called with arguments of these types.
+pub(super) fn value_type(function: &Function, args: &[Type]) -> Type {
+    let value_type = function.returns.value_type();
     let otherwise = function.params.iter().position(|param| param.kind == Kind::Otherwise);
     match otherwise.and_then(|at| args.get(at)) {
-        None => gives,
-        Some(otherwise) if *otherwise == gives.without_unit() => *otherwise,
+        None => value_type,
+        Some(otherwise) if *otherwise == value_type.without_unit() => *otherwise,
         Some(_) => Type::Unknown,
     }
 }
 
-/// What a function does to a loop.
+/// The effect of a function on a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
     /// It computes.
     None,
-    /// It talks to Asterisk and returns at once.
+    /// It talks to Asterisk, and returns at once.
     Short,
-    /// It takes time, but does not listen to the caller.
+    /// It takes time, but doesn't listen to the caller.
     Plays,
     /// It waits for the caller, or may do anything.
     Asks,
 }
 
 impl KnownFunctions {
-    /// Returns what a declared function does to a loop, called with this number of arguments.
+    /// Returns what a declared function does to a loop, when it is called with this number of arguments.
     pub fn effect(&self, function: &'static Function, args: usize) -> Effect {
         let keys = function.params.iter().position(|param| param.kind == Kind::Keys);
         let hears_nobody = keys.is_some_and(|at| function.params[at].need != Need::Required && args <= at);
@@ -276,7 +278,7 @@ impl KnownFunctions {
                 _ => Effect::Asks,
             };
         }
-        // A function that goes with the commands takes as long as it is told to, or computes.
+        // A function that goes with the commands computes, or takes as long as the script says.
         if BUILTINS.iter().any(|builtin| std::ptr::eq(*builtin, function)) {
             let takes_time = function.params.iter().any(|param| param.kind == Kind::Seconds);
             return if takes_time { Effect::Plays } else { Effect::None };

@@ -1,4 +1,6 @@
-//! The checker: finds what is wrong with a script without running it.
+//! The checker, which finds mistakes in scripts without running them.
+//!
+//! A [`Checker`] returns [`Finding`]s, each of which breaks one of the [`RULES`].
 
 mod ast;
 pub(crate) mod asterisk;
@@ -27,7 +29,8 @@ use std::rc::Rc;
 use text::Text;
 
 impl Checker {
-    /// Returns the findings in the script at this path, in the order of its lines. Its text may be newer than the file.
+    /// Returns the findings in the script at this path, in the order of its lines. The text may be newer than the
+    /// file.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
         stack::maybe_grow(|| self.check_here(path, text))
@@ -72,7 +75,7 @@ impl Checker {
         })
     }
 
-    /// Compiles the script as a call would, with all its imports, to report what the walk did not find.
+    /// Compiles the script as a call would, with all its imports, to report what the walk didn't find.
     fn load(&self, path: &Path, text: &str, report: &mut Report<'_, '_>) {
         let mut files = self.files();
         let mut loader = Loader::new(self.language(path), Some(self.places(path)), &mut files);
@@ -133,7 +136,7 @@ mod tests {
     #[track_caller]
     fn agree(text: &str) {
         let Some((strict, found)) = names(text) else { return };
-        // What Rhai checks only at run time: constants, exports, imports in closures.
+        // Rhai checks these only at run time: constants, exports, imports in closures.
         let later = |f: &&Finding| {
             f.message.contains("has no constant")
                 || f.source.chars().take(f.column - 1).collect::<String>().ends_with("export ")
@@ -148,7 +151,7 @@ mod tests {
         }
     }
 
-    /// Expressions and statements with few names, so that many are defined and many are not.
+    /// Generates expressions and statements with few names, so that many are defined and many aren't.
     fn scripts() -> impl Strategy<Value = String> {
         let name = || prop::sample::select(vec!["a", "b", "c", "f", "g", "state", "env", "m"]);
         let leaf = prop_oneof![

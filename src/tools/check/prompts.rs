@@ -1,4 +1,4 @@
-//! The prompts a script plays: their sound files and their words.
+//! The prompts that a script plays, with their sound files and their words.
 
 use super::checker::Checker;
 use super::finding::Finding;
@@ -14,18 +14,18 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The endings of sound files that people may write.
+/// The extensions of sound files that people may write by mistake.
 const ENDINGS: &[&str] =
     &["wav", "gsm", "ulaw", "alaw", "sln", "sln16", "g722", "mp3", "ogg", "g729", "wav49", "WAV", "raw", "slin"];
 
-/// What tests hear besides sound files.
+/// The prompts that tests can hear and that aren't sound files.
 const HEARD: &[&str] =
     &["beep", "recording", "music", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
 
-/// How many findings of a kind get a hint: finding one compares with every name there is.
+/// The maximum number of findings of a kind that get a hint: finding one means comparing all names.
 const MAX_HINTS: usize = 20;
 
-/// Finds hints, and counts them.
+/// Finds hints, up to a number.
 #[derive(Default)]
 struct Hints(usize);
 
@@ -44,11 +44,11 @@ impl Hints {
 struct Named {
     name: String,
     place: Place,
-    /// Whether it is played here; otherwise a test waits for it.
+    /// Whether it is played here. Otherwise, a test waits for it.
     played: bool,
 }
 
-/// The prompts a script names, and the tables it has for them.
+/// The prompts that a script names, and the tables it has for them.
 pub(super) struct Prompts {
     named: Vec<Named>,
     /// The words of the tables beside the script and its imports; none if the script has no table.
@@ -58,7 +58,7 @@ pub(super) struct Prompts {
     tested: Option<TextsAndNames>,
 }
 
-/// The table beside a script: that of `game.test.rhai` is the game's.
+/// Returns the path of the table beside a script. The table of `game.test.rhai` is that of the game.
 fn beside(script: &Path) -> PathBuf {
     let name = script.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".test.rhai").or(name.strip_suffix(".rhai")).unwrap_or(&name);
@@ -85,7 +85,7 @@ impl Prompts {
         Self { named: Vec::new(), words, table, tested: None }
     }
 
-    /// Notes the prompts that a call of a function names.
+    /// Notes the prompts that are named in the call of a function.
     pub fn hear(&mut self, function: &Function, command: Option<&Command>, call: &FnCallExpr) {
         let prompt = match command.map(|command| command.plays) {
             Some(Plays::Sound(param)) => Some((param, true)),
@@ -132,7 +132,7 @@ impl Prompts {
         }
     }
 
-    /// Reports prompts without a sound file or words.
+    /// Reports prompts that have no sound file or no words.
     pub fn report(&mut self, checker: &Checker, report: &mut Report<'_, '_>) {
         let core = Sounds::stock();
         let mut hints = Hints::default();
@@ -181,14 +181,14 @@ fn valid_lines(text: &str) -> BTreeMap<String, String> {
     text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
 }
 
-/// The table of phrases beside a script.
+/// Returns the table of phrases beside a script.
 fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, String)> {
     let path = beside(script).with_extension("phrases");
     let text = checker.files().text(&path)?;
     Some((path, text))
 }
 
-/// Reports phrases that a script names but its table does not have. A script without a table may be imported by one
+/// Reports phrases that a script names but its table doesn't have. A script without a table may be imported by one
 /// that has the phrase.
 pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, report: &mut Report<'_, '_>) {
     let Some((path, text)) = phrases_beside(checker, script) else { return };
@@ -262,7 +262,7 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
     findings
 }
 
-/// Makes a finding in a table, at this line, column and width.
+/// Creates a finding in a table, at this line, column and width.
 fn in_table(
     rule: &'static Rule,
     table: &Path,
@@ -327,7 +327,7 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
 /// Folders of sound files.
 struct Folders<'a> {
     folders: &'a [PathBuf],
-    /// The languages that have a folder in one of them.
+    /// The languages for which one of the folders has a folder.
     languages: Vec<String>,
 }
 
@@ -362,7 +362,7 @@ impl<'a> Folders<'a> {
         }
     }
 
-    /// Whether there is a file outside the folders of languages, which is for all of them.
+    /// Whether there is a file outside the folders of languages, which then serves all of them.
     fn is_for_all_languages(&self, name: &str) -> bool {
         let exists = |folder: &PathBuf| {
             let path = folder.join(name);
@@ -376,7 +376,7 @@ impl<'a> Folders<'a> {
         self.folders.iter().any(exists)
     }
 
-    /// Returns a hint with a file whose name is like this one.
+    /// Returns a hint with a file of a similar name.
     fn near(&self, name: &str) -> Option<String> {
         let (inside, _) = name.rsplit_once('/').map_or(("", name), |(folder, name)| (folder, name));
         let mut names = Vec::new();
@@ -395,7 +395,7 @@ impl<'a> Folders<'a> {
     }
 }
 
-/// Whether the name of a folder is a language: `en`, `de_CH`.
+/// Whether the name of a folder is that of a language: `en`, `de_CH`.
 fn is_language(name: &str) -> bool {
     let (language, region) = name.split_once('_').unwrap_or((name, "XX"));
     let letters = |text: &str, case: fn(&char) -> bool| text.chars().all(|c| case(&c));

@@ -3,7 +3,7 @@
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It goes wrong when the line runs.
+    /// It fails when the line runs.
     Error,
     /// It is probably a mistake.
     Warning,
@@ -17,9 +17,9 @@ pub struct Rule {
     pub name: &'static str,
     /// How bad its findings are.
     pub severity: Severity,
-    /// What is wrong, in one sentence.
+    /// The mistake, in one sentence.
     pub summary: &'static str,
-    /// Why that is wrong, and what to do.
+    /// Why it is wrong, and what to do about it.
     pub help: &'static str,
 }
 
@@ -56,9 +56,9 @@ pub(super) static BAD_ARGUMENT: Rule = error(
 );
 pub(super) static NOT_ALLOWED: Rule = error(
     "not-allowed",
-    "A command asks Asterisk to run something that scripts may not have it run.",
+    "A command asks Asterisk to run something that scripts may not make it run.",
     "Scripts may use those applications and functions of Asterisk that run no programs, touch no files and start no \
-     other code of the dialplan. Whoever runs agi-rhai allows others by name with `--allow-exec`; give the same \
+     other code of the dialplan. The operator allows others by name with `--allow-exec`; give the same \
      option to the checker.",
 );
 pub(super) static UNKNOWN_OPTION: Rule = error(

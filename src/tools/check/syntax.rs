@@ -1,4 +1,4 @@
-//! Syntax errors, explained.
+//! Explains syntax errors.
 
 use super::text::{Place, Text};
 use crate::script::Fault;

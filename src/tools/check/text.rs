@@ -1,4 +1,4 @@
-//! The text of a script: where its words begin and end, the heads of its functions, and what comments allow.
+//! The text of a script: where its words begin and end, the first lines of its functions, and what comments allow.
 
 use rhai::{Engine, Position, Token};
 use std::collections::BTreeSet;
@@ -22,15 +22,15 @@ pub(super) struct Head {
     pub params: Vec<(String, Place)>,
 }
 
-/// A rule that a comment allows to be broken.
+/// A rule that a comment allows the script to break.
 pub(super) struct Allowed {
     rule: String,
-    /// Where the rule is named.
+    /// The place where the rule is named.
     place: Place,
     lines: [usize; 2],
 }
 
-/// A text, split into its parts.
+/// The text of a script, split into its parts.
 pub(super) struct Text<'a> {
     pub lines: Vec<&'a str>,
     pub words: Vec<Word>,
@@ -77,7 +77,7 @@ impl<'a> Text<'a> {
         self.allowed.iter().any(|allowed| allowed.rule == rule && allowed.lines.contains(&line))
     }
 
-    /// Returns the rules in comments that do not exist, and where they are named.
+    /// Returns the rules in comments that don't exist, and where they are named.
     pub fn unknown_rules<'b>(&'b self, known: &'b BTreeSet<&str>) -> impl Iterator<Item = (&'b str, Place)> {
         let unknown = self.allowed.iter().filter(|allowed| !known.contains(allowed.rule.as_str()));
         unknown.map(|allowed| (allowed.rule.as_str(), allowed.place))
@@ -95,10 +95,10 @@ fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
     tokens.state.include_comments = true;
     let mut words = Vec::new();
     let mut comments = Vec::new();
-    // How many braces are open in each enclosing interpolation: the lexer must be told where its text continues.
+    // How many braces are open in each enclosing interpolation. The lexer needs to know where the text continues.
     let mut braces: Vec<usize> = Vec::new();
-    // After a comment or text without an end, the lexer returns the same token forever. But no word is shorter than a
-    // character.
+    // After a comment or text without an end, the lexer returns the same token forever. But no word is shorter than
+    // one character.
     for _ in 0..=text.len() {
         let Some((token, position)) = tokens.next() else { break };
         let start = place(position);
@@ -184,7 +184,7 @@ fn allowed(words: &[Word], comments: &Comments) -> Vec<Allowed> {
         let Some(at) = comment.find(ALLOW) else { continue };
         let names = &comment[at + ALLOW.len()..];
         let Some(end) = names.find(')') else { continue };
-        // A comment on a line of its own is about the next line with words on it.
+        // A comment on a line of its own is about the next line that has words.
         let alone = !words.iter().any(|word| word.start.0 == *line);
         let next = words.iter().map(|word| word.start.0).find(|other| other > line);
         let other = next.filter(|_| alone).unwrap_or(*line);

@@ -11,7 +11,7 @@ use std::ops::Range;
 pub(super) struct Builder<'a> {
     pub text: &'a str,
     pub tokens: Vec<Token>,
-    /// The indices of tokens that are not comments.
+    /// The indices of the tokens that aren't comments.
     pub code: Vec<usize>,
     pub at: usize,
     pub frames: Vec<Frame>,
@@ -125,7 +125,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Closes frames down to the nearest one of these kinds, if only those that may be skipped are between.
+    /// Closes frames down to the nearest one of these kinds, if all frames in between may be skipped.
     pub(super) fn close(&mut self, wanted: &[Nesting], may_skip: &[Nesting]) -> bool {
         let skips = |open: Nesting| may_skip.contains(&open) || matches!(open, Nesting::Closure { .. });
         let Some(found) = self.frames.iter().rposition(|frame| wanted.contains(&frame.open)) else { return false };
@@ -139,7 +139,7 @@ impl<'a> Builder<'a> {
         true
     }
 
-    /// Ends the closures that are the argument just read.
+    /// Ends the closures that are the argument which was just read.
     pub(super) fn end_closures(&mut self) {
         while matches!(self.top().open, Nesting::Closure { .. }) {
             let start = self.span(self.at).start;
@@ -147,7 +147,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Closes whatever cannot be open where a statement begins: only blocks can; the author forgot to close the rest.
+    /// Closes what can't be open where a statement begins. Only blocks can; the author forgot to close the rest.
     pub(super) fn begin_statement(&mut self) {
         while !self.top().open.has_statements() {
             let start = self.span(self.at).start;
@@ -166,7 +166,7 @@ impl<'a> Builder<'a> {
         self.top().names.extend(pending);
     }
 
-    /// Does so before a statement whose predecessor has no semicolon yet.
+    /// Does the same before a statement whose predecessor has no semicolon yet.
     pub(super) fn activate_before(&mut self) {
         if self.top().pending.is_empty() {
             return;
@@ -193,7 +193,7 @@ impl<'a> Builder<'a> {
         self.uses.push(Use { name: name.to_owned(), span, space, called, method, arguments: None, target });
     }
 
-    /// Returns the variable of this name that can be used here. A function sees none of the script's own.
+    /// Returns the variable of this name that can be used here. A function can't see those of the script.
     pub(super) fn variable(&self, name: &str) -> Option<usize> {
         for frame in self.frames.iter().rev() {
             if let Some(&id) = frame.names.iter().rev().find(|&&id| self.symbols[id].name == name) {
@@ -206,7 +206,7 @@ impl<'a> Builder<'a> {
         None
     }
 
-    /// Defines the name at this token, if there is one. It can be used from here on, unless its caller changes that.
+    /// Defines the name at this token, if there is one. It can be used from here on, unless the caller changes that.
     pub(super) fn declare(&mut self, kind: SymbolKind, at: usize, from: usize) -> Option<usize> {
         let name = self.text_at(at);
         if !matches!(self.token(at)?.kind, TokenKind::Word) || is_keyword(name) {

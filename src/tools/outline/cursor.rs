@@ -1,4 +1,4 @@
-//! The context of the cursor, also in a script that is half typed.
+//! The context of the cursor, even in a script that is half typed.
 
 use super::keywords::is_keyword;
 use super::lexer::{Token, TokenKind};
@@ -8,17 +8,17 @@ use std::ops::Range;
 /// The context of the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CursorContext {
-    /// A statement or a value may be here; the part of a name before the cursor begins at this offset.
+    /// A statement or a value may be here. The part of a name before the cursor begins at this offset.
     Code(usize),
-    /// After the dot of this name, if it is a name.
+    /// After the dot that follows this name, if it is a name.
     Member(usize, Option<String>),
-    /// After the `::` of this name.
+    /// After the `::` that follows this name.
     Space(usize, String),
     /// In a text without `${}`, at this place.
     Text(Range<usize>),
     /// In the path of an import, at this place.
     ImportPath(Range<usize>),
-    /// Only a new name may be here, or nothing that an outline knows.
+    /// Only a new name may be here, or something that an outline doesn't know.
     Elsewhere,
 }
 
@@ -31,7 +31,7 @@ pub struct Calling {
     pub space: Option<String>,
     /// Whether the function follows a dot.
     pub method: bool,
-    /// The number of the argument, from 0.
+    /// The index of the argument, from 0.
     pub argument: usize,
     /// The key of the object map that the cursor is in, if the argument is one.
     pub key: Option<String>,
@@ -43,7 +43,7 @@ impl Outline {
     pub fn cursor_context(&self, offset: usize) -> CursorContext {
         let mut start = offset;
         let mut before = self.tokens.partition_point(|token| token.span.end <= offset);
-        // The token that the cursor is in or right after.
+        // The token that contains the cursor, or ends right before it.
         let candidates = [before.checked_sub(1), Some(before)];
         for index in candidates.into_iter().flatten() {
             let Some(token) = self.tokens.get(index) else { continue };
@@ -95,7 +95,7 @@ impl Outline {
         (!nested).then(|| self.text[owner.span.clone()].to_owned())
     }
 
-    /// Returns the call and the argument that the cursor is in. It reads nothing after the cursor.
+    /// Returns the call and the argument that contain the cursor. This reads nothing after the cursor.
     #[must_use]
     pub fn calling(&self, offset: usize) -> Option<Calling> {
         let before = self.tokens.iter().filter(|token| token.kind != TokenKind::Comment);

@@ -1,10 +1,10 @@
-//! Builds the outline of a script: the comments that document names.
+//! Comments that document names, for the outline of a script.
 
 use super::builder::Builder;
 use super::lexer::TokenKind;
 
 impl Builder<'_> {
-    /// Returns the comment right above, or after it on the same line.
+    /// Returns the comment right above the name, or after it on the same line.
     pub(super) fn doc(&self, from: usize, name: usize) -> String {
         let Some(&first) = self.code.get(from) else { return String::new() };
         let mut lines = Vec::new();
@@ -34,7 +34,7 @@ impl Builder<'_> {
     }
 }
 
-/// Strips a comment of its signs.
+/// Removes the comment signs.
 fn uncommented(comment: &str) -> String {
     if let Some(block) = comment.strip_prefix("/*") {
         let lines = block.trim_end_matches("*/").trim_start_matches('*').lines();

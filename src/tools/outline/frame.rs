@@ -1,6 +1,6 @@
-//! What is open at a place of a script, while its outline is built.
+//! The nesting at a place of a script, while its outline is built.
 
-/// What encloses a piece of a script.
+/// The construct that encloses a piece of a script.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nesting {
     Script,
@@ -27,12 +27,12 @@ pub(super) struct Frame {
     pub names: Vec<usize>,
     /// Names that can be used once their statement has ended.
     pub pending: Vec<usize>,
-    /// Names for the next block, and the function whose body that is.
+    /// Names for the next block, and the function whose body that block is.
     pub next: Vec<usize>,
     pub next_function: Option<usize>,
     /// The function whose body this is.
     pub function: Option<usize>,
-    /// The use whose arguments these are, and where they began.
+    /// The use of a name whose arguments these are, and where they began.
     pub call: Option<usize>,
     pub began: usize,
     pub commas: usize,

@@ -1,11 +1,11 @@
-//! The tokens of a script with their places. It takes half-typed scripts too: nothing is an error.
+//! The tokens of a script, with their places. Half-typed scripts have tokens too: nothing is an error.
 
 use std::ops::Range;
 
 /// A piece of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// What it is.
+    /// Its kind.
     pub kind: TokenKind,
     /// Its place, in bytes.
     pub span: Range<usize>,
@@ -18,7 +18,7 @@ pub enum TokenKind {
     Word,
     /// A number.
     Number,
-    /// A text in quotes, or one piece of a text in backticks.
+    /// A text in quotes, or a piece of a text in backticks.
     Text {
         /// Its place without the quotes.
         inner: Range<usize>,
@@ -41,7 +41,7 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
-    /// For each open `${`, the number of `{` open since.
+    /// For each open `${`, how many `{` have been opened since.
     templates: Vec<usize>,
 }
 
@@ -181,7 +181,7 @@ impl Lexer<'_> {
         self.push(kind, end);
     }
 
-    /// A text in backticks from here to its end or to the next `${`; `quote` is the length of what opened it.
+    /// A text in backticks, from here to its end or to the next `${`. `quote` is the length of what opened it.
     fn template(&mut self, quote: usize) {
         let start = self.at;
         let mut escaped = false;

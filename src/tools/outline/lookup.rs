@@ -15,31 +15,31 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// All names that the script defines, in order.
+    /// Returns all names that the script defines, in order.
     #[must_use]
     pub fn symbols(&self) -> &[Symbol] {
         &self.symbols
     }
 
-    /// All uses of names.
+    /// Returns all uses of names.
     #[must_use]
     pub fn uses(&self) -> &[Use] {
         &self.uses
     }
 
-    /// All keys of object maps.
+    /// Returns all keys of object maps.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }
 
-    /// The functions of the script.
+    /// Returns the functions of the script.
     pub fn functions(&self) -> impl Iterator<Item = &Symbol> {
         self.symbols.iter().filter(|symbol| symbol.kind == SymbolKind::Function)
     }
@@ -57,7 +57,7 @@ impl Outline {
         self.uses.iter().find(|name| touches(&name.span, offset))
     }
 
-    /// Returns the word here, or the inside of the text.
+    /// Returns the word here, or the inside of the text here.
     #[must_use]
     pub fn word_at(&self, offset: usize) -> Option<(Range<usize>, &TokenKind)> {
         let token = self.tokens.iter().find(|token| match &token.kind {
@@ -69,7 +69,7 @@ impl Outline {
         Some((span, &token.kind))
     }
 
-    /// Returns all places of this symbol's name, its definition first.
+    /// Returns all places where this symbol's name occurs, its definition first.
     #[must_use]
     pub fn spans_of(&self, symbol: usize) -> Vec<Range<usize>> {
         let Some(given) = self.symbols.get(symbol) else { return Vec::new() };
@@ -86,7 +86,7 @@ impl Outline {
         self.symbols.iter().position(within)
     }
 
-    /// Returns the names that can be used here; of several variables of one name, the innermost.
+    /// Returns the names that can be used here. Of several variables with one name, it returns the innermost.
     #[must_use]
     pub fn visible(&self, offset: usize) -> Vec<usize> {
         let function = self.function_at(offset);

@@ -1,7 +1,8 @@
-//! The outline of a script, as an editor needs it: its names, where they can be used, and what the cursor is in.
+//! The outline of a script, as an editor needs it: its names, where they can be used, and what is at the cursor.
 //!
-//! Editors show scripts in every state they pass through while they are typed, so nothing here needs a complete script:
-//! it is read word by word, and what makes no sense is skipped. Whether a script is right is the checker's business.
+//! Editors show scripts in every state they pass through while they are typed. So nothing here needs a complete
+//! script: it is read word by word, and what makes no sense is skipped. Whether a script is right is for the checker
+//! to decide.
 
 mod builder;
 mod cursor;
@@ -31,13 +32,13 @@ mod tests {
     use super::*;
     use crate::script::Language;
 
-    /// The text without its `^`, which marks the cursor.
+    /// Removes the `^`, which marks the cursor, from the text.
     fn cursor(text: &str) -> (Outline, usize) {
         let offset = text.find('^').unwrap();
         (Outline::new(&text.replacen('^', "", 1)), offset)
     }
 
-    /// Checks that the name at the `^` is there, at each `~`, and nowhere else.
+    /// Compares where the name at the `^` occurs: there, at each `~`, and nowhere else.
     #[track_caller]
     fn check_spans(marked: &str) {
         let mut expected: Vec<usize> = Vec::new();

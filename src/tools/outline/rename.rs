@@ -1,4 +1,4 @@
-//! Which names a script may give, and what stands in the way of a new one.
+//! Which names a script may use for a symbol, and what conflicts with a new name.
 
 use super::lookup::{Outline, touches};
 use super::symbol::{Symbol, SymbolKind, Use};
@@ -6,7 +6,7 @@ use crate::script::{CALL_VARIABLES, Language};
 use std::ops::Range;
 
 impl Outline {
-    /// Returns why this symbol cannot be renamed to this, if it cannot.
+    /// Returns why this symbol can't get this name, if it can't.
     #[must_use]
     pub fn conflict(&self, symbol: usize, name: &str) -> Option<String> {
         let renamed = self.symbols.get(symbol)?;
@@ -34,10 +34,10 @@ impl Outline {
     }
 }
 
-/// Checks whether a script may give this name to a function or a variable.
+/// Checks whether a script may use this name for a function or a variable.
 ///
 /// # Errors
-/// The reason why it may not.
+/// Returns why it may not.
 pub fn may_be_named(name: &str, kind: SymbolKind, language: &Language) -> Result<(), String> {
     let word = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !word || name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -53,7 +53,7 @@ pub fn may_be_named(name: &str, kind: SymbolKind, language: &Language) -> Result
         SymbolKind::Function => format!("fn {name}() {{}}"),
         _ => format!("let {name} = 1; {name}"),
     };
-    // Rhai decides, since only Rhai knows its reserved words.
+    // Rhai decides this, since only Rhai knows its reserved words.
     match language.compiler().compile(tried) {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("`{name}` is a reserved word of the language")),

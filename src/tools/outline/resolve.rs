@@ -1,11 +1,11 @@
-//! Builds the outline of a script: what names refer to that can be used before they are defined.
+//! Names that can be used before they are defined, for the outline of a script.
 
 use super::builder::Builder;
 use super::symbol::{Symbol, SymbolKind};
 
 impl Builder<'_> {
-    /// Resolves what can be used before it is defined: functions everywhere, and the script's constants and imports in
-    /// its functions.
+    /// Resolves what can be used before it is defined: functions, everywhere; and the script's constants and imports,
+    /// in its functions.
     pub(super) fn resolve(&mut self) {
         let above = |symbol: &Symbol| {
             symbol.function.is_none() && matches!(symbol.kind, SymbolKind::Constant | SymbolKind::Import)

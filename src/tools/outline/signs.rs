@@ -1,4 +1,4 @@
-//! Builds the outline of a script: brackets, blocks and closures.
+//! Brackets, blocks and closures, for the outline of a script.
 
 use super::builder::Builder;
 use super::frame::Nesting;
@@ -86,7 +86,7 @@ impl Builder<'_> {
         self.top().function = function;
     }
 
-    /// Whether a value comes before, so that `|` is an operator.
+    /// Whether a value precedes the `|`, so that it is an operator.
     fn follows_value(&self) -> bool {
         let Some(before) = self.at.checked_sub(1) else { return false };
         match self.token(before).map(|token| &token.kind) {

@@ -1,4 +1,4 @@
-//! Builds the outline of a script: what words mean.
+//! The meaning of words, for the outline of a script.
 
 use super::builder::Builder;
 use super::frame::Nesting;
@@ -78,9 +78,9 @@ impl Builder<'_> {
         self.add_use(word, self.at, space, false);
     }
 
-    /// `fn name(a, b)`; the next block is its body.
+    /// `fn name(a, b)`, whose body is the next block.
     fn function(&mut self) {
-        // Functions are only at the top of a script: the author forgot to close whatever is open.
+        // Functions exist only at the top level of a script: the author forgot to close whatever is open.
         let here = self.span(self.at).start;
         while self.frames.len() > 1 {
             self.pop(here);
@@ -119,7 +119,7 @@ impl Builder<'_> {
         self.top().next_function = Some(id);
     }
 
-    /// `for x in`, `for (x, i) in`, `catch (e)`: the names can be used in the next block.
+    /// `for x in`, `for (x, i) in`, `catch (e)`, whose names can be used in the next block.
     fn names_for_block(&mut self, until: &[&str]) {
         let from = self.at;
         let mut names = Vec::new();

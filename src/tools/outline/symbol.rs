@@ -1,4 +1,4 @@
-//! The names of a script: where it defines and uses them.
+//! The names of a script, where it defines and uses them.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub struct Symbol {
     pub whole: Range<usize>,
     /// Where the name can be used.
     pub scope: Range<usize>,
-    /// The function it is in.
+    /// The function that contains it.
     pub function: Option<usize>,
     /// The parameters of a function.
     pub params: Vec<String>,
@@ -43,7 +43,7 @@ pub struct Symbol {
 }
 
 impl Symbol {
-    /// Returns how it is defined: `fn play(level)`, `let score`.
+    /// Returns its definition in short: `fn play(level)`, `let score`.
     #[must_use]
     pub fn signature(&self) -> String {
         match self.kind {
@@ -58,22 +58,22 @@ impl Symbol {
     }
 }
 
-/// A place where a name is used.
+/// A use of a name.
 #[derive(Clone, Debug)]
 pub struct Use {
     /// The name.
     pub name: String,
     /// Its place.
     pub span: Range<usize>,
-    /// The name before the `::`, if there is one.
+    /// The name before the `::`, if any.
     pub space: Option<String>,
     /// Whether it is called.
     pub called: bool,
     /// Whether it follows a dot.
     pub method: bool,
-    /// With how many arguments it is called, if that is certain.
+    /// The number of arguments it is called with, if that is certain.
     pub arguments: Option<usize>,
-    /// The symbol of this script that it refers to.
+    /// The symbol of this script to which it refers.
     pub target: Option<usize>,
 }
 
@@ -82,6 +82,6 @@ pub struct Use {
 pub struct Key {
     /// Its name.
     pub name: String,
-    /// The variable whose map it is in, if that is obvious.
+    /// The variable whose map contains it, if that is obvious.
     pub of: Option<String>,
 }

@@ -1,31 +1,32 @@
-//! Rhai's own functions that scripts need most, with a line each, for editors. Rhai has no such text in the program.
+//! Those of Rhai's own functions that scripts need most, with one line on each, for editors. Rhai's own descriptions
+//! aren't in the program.
 
 /// A function of the language itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Word {
-    /// How it is called after a dot: `sub_string(start, length?)`.
+    /// Its signature as a method: `sub_string(start, length?)`.
     pub signature: &'static str,
     /// The type it belongs to: `text`, `array`, `map`, `number`, `closure` or `any`.
     pub of: &'static str,
-    /// What it does.
+    /// Its description.
     pub summary: &'static str,
 }
 
 impl Word {
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.signature.split('(').next().unwrap_or_default()
     }
 
-    /// Its parameters, as in the signature.
+    /// Returns its parameters, as they are in the signature.
     pub fn params(&self) -> impl Iterator<Item = &'static str> {
         let inside = self.signature.split_once('(').map_or("", |(_, inside)| inside.trim_end_matches(')'));
         inside.split(", ").filter(|param| !param.is_empty())
     }
 }
 
-/// Returns the words of this name.
+/// Returns the functions of this name.
 pub fn words(name: &str) -> impl Iterator<Item = &'static Word> {
     WORDS.iter().filter(move |word| word.name() == name)
 }
@@ -34,7 +35,7 @@ const fn word(of: &'static str, signature: &'static str, summary: &'static str) 
     Word { signature, of, summary }
 }
 
-/// The words, by the type they belong to.
+/// The functions, ordered by the type they belong to.
 pub static WORDS: &[Word] = &[
     word("text", "len()", "The number of characters."),
     word("text", "is_empty()", "Whether it is empty."),
@@ -127,9 +128,9 @@ mod tests {
             engine.eval::<rhai::Dynamic>(&text).map_err(|error| format!("{text}: {error}"))
         };
         for word in WORDS {
-            let most = word.params().count();
-            let least = word.params().filter(|param| !param.ends_with('?')).count();
-            for with in least..=most {
+            let max = word.params().count();
+            let min = word.params().filter(|param| !param.ends_with('?')).count();
+            for with in min..=max {
                 drop(tried(word, with).unwrap());
             }
         }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// The time between keys that `press` takes if none is given.
+/// The time between keys that `press` takes if the test names none.
 const BETWEEN_KEYS: Duration = Duration::from_millis(100);
 
 /// Writes a call as a test, which fails because of the fault.
@@ -50,7 +50,7 @@ pub(super) fn as_test(script: &str, scene: &Scene, steps: &[Step], fault: &Fault
     text
 }
 
-/// Returns the keys that are pressed in one go from this one on, and the time between them.
+/// Returns the keys that are pressed in one go, beginning with this one, and the time between them.
 fn burst<'a>(first: char, steps: &mut (impl Iterator<Item = &'a Step> + Clone)) -> (String, Duration) {
     let mut keys = String::from(first);
     let mut between = None;
@@ -66,12 +66,12 @@ fn burst<'a>(first: char, steps: &mut (impl Iterator<Item = &'a Step> + Clone)) 
     (keys, between.unwrap_or(BETWEEN_KEYS))
 }
 
-/// A duration as a script writes it.
+/// Returns a duration as a script writes it.
 fn seconds(length: Duration) -> String {
     length.as_secs_f64().to_string()
 }
 
-/// A message as part of the name of a function.
+/// Returns a message as part of the name of a function.
 fn slug(message: &str) -> String {
     let mut slug = String::new();
     for word in message.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
@@ -86,7 +86,7 @@ fn slug(message: &str) -> String {
     slug
 }
 
-/// The name by which a test beside the script calls it.
+/// Returns the name by which a test beside the script calls it.
 fn name_for_tests(script: &str) -> String {
     Path::new(script).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! A caller as data, who follows a list of steps, makes up the rest, and writes everything down as steps.
+//! A caller who follows a list of steps, makes up the rest, and writes down everything as steps.
 
 use super::noise::{Burst, Noise};
 use super::step::Step;
@@ -11,25 +11,25 @@ use std::time::Duration;
 /// How long a call may go on while its caller does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// How long it may compute; the host's limit may be lower.
+    /// How long it may compute. The host's limit may be lower.
     pub computing: Duration,
-    /// How often it may send a line, or poll for one.
+    /// How many lines it may send, or poll for.
     pub lines: u32,
     /// How long the caller stays on the line.
     pub silence: Duration,
 }
 
 impl Patience {
-    /// Before a problem is reported.
+    /// Used before a problem is reported.
     pub const WHOLE: Self = Self { computing: Duration::MAX, lines: 10_000, silence: Duration::from_secs(3600) };
-    /// While looking for problems.
+    /// Used while looking for problems.
     pub const DEFAULT: Self = Self { computing: Duration::from_millis(20), ..Self::WHOLE };
-    /// For a script that is known never to end.
+    /// Used for a script that is known never to end.
     pub const LITTLE: Self =
         Self { computing: Duration::from_millis(5), lines: 1000, silence: Duration::from_secs(600) };
 }
 
-/// The most actions of a caller in one call.
+/// The maximum number of a caller's actions in one call.
 const MAX_ACTIONS: usize = 80;
 
 /// A line of a script: the index of the script, and the number of the line.
@@ -40,7 +40,7 @@ pub(super) type ScriptLine = (usize, usize);
 pub(super) enum Endless {
     /// The caller waited for too long.
     Silence,
-    /// The script sent commands or polled the line without end.
+    /// The script sent commands or polled the line endlessly.
     Lines,
 }
 
@@ -53,19 +53,19 @@ pub(super) struct CallerState {
     next: usize,
     /// When the `Wait` that is the next step ends.
     due: Option<Time>,
-    /// Hang up when the script has waited this many times.
+    /// The caller hangs up when the script has waited this many times.
     hangs_up_at: Option<usize>,
     noise: Option<Noise>,
     /// The steps done.
     pub tape: Vec<Step>,
     actions: usize,
-    /// Actions that are about to be done, when the next is due, and whether the first was done.
+    /// Actions that are about to be done, when the next one is due, and whether the first has been done.
     burst: Burst,
     burst_due: Time,
     burst_began: bool,
-    /// The sounds that began since the last `WaitFor`, as hashes of their names.
+    /// Hashes of the names of the sounds that have begun since the last `WaitFor`.
     begun: Vec<u64>,
-    /// The last sound that began after the last action, and when; and the first question after it.
+    /// The last sound that began after the last action, and when; and the first question after that.
     sound: String,
     sound_at: Option<Time>,
     question: Option<Time>,
@@ -73,14 +73,14 @@ pub(super) struct CallerState {
     acted: Time,
     /// The number of the last prompt seen.
     prompt: u64,
-    /// How often the script has waited: the moments at which a caller can hang up.
+    /// How many times the script has waited. These are the moments at which a caller can hang up.
     pub waits: usize,
     /// The line of each wait and of each command, if the call is traced.
     pub lines_at_waits: Option<Vec<ScriptLine>>,
     pub lines_at_commands: Vec<ScriptLine>,
     /// The line of the command in flight.
     line: ScriptLine,
-    /// The lines of commands since the call has gone on for long.
+    /// The lines of commands since the call has been going on for long.
     recent: BTreeSet<ScriptLine>,
     patience: Patience,
     /// How many more lines the script may send.
@@ -90,7 +90,7 @@ pub(super) struct CallerState {
     pub played: Vec<String>,
 }
 
-/// The caller of a channel: a handle on its state.
+/// The caller of a channel, as a handle to its state.
 #[derive(Clone, Debug)]
 pub(super) struct StormCaller(Arc<Mutex<CallerState>>);
 
@@ -145,14 +145,14 @@ impl CallerState {
         if self.lines_at_waits.is_some() {
             self.lines_at_commands.push(line);
         }
-        // The lines of a loop are of interest once it has gone on for long.
+        // The lines of a loop are interesting once it has been going on for long.
         if self.lines < self.patience.lines / 2 || self.now > self.acted + self.patience.silence / 2 {
             self.recent.insert(line);
         }
     }
 
-    /// Returns the first and the last line of what a long call repeats, and true; or the line of the last command
-    /// twice, and false.
+    /// Returns the first and the last line of what a long call repeats, and true. Otherwise, returns the line of the
+    /// last command twice, and false.
     pub fn recent(&self) -> (ScriptLine, ScriptLine, bool) {
         match (self.recent.first(), self.recent.last()) {
             (Some(first), Some(last)) => (*first, *last, true),
@@ -160,19 +160,19 @@ impl CallerState {
         }
     }
 
-    /// Counts a line that was sent or polled for, and returns whether the script may go on.
+    /// Counts a line that was sent or polled for. Returns whether the script may go on.
     pub fn may_go_on(&mut self) -> bool {
         self.lines = self.lines.saturating_sub(1);
         self.lines > 0
     }
 
-    /// The script begins to wait: a sound plays, or the script listens or sleeps.
-    fn waits(&mut self, hears: &Hearing<'_>) {
+    /// Notes that the script begins to wait: a sound plays, or the script listens or sleeps.
+    fn waits(&mut self, hearing: &Hearing<'_>) {
         self.waits += 1;
         if let Some(lines) = &mut self.lines_at_waits {
             lines.push(self.line);
         }
-        let name = match hears.sound {
+        let name = match hearing.sound {
             Sound::File(name) => {
                 if !self.played.iter().any(|played| played == name) {
                     self.played.push(name.to_owned());
@@ -182,7 +182,7 @@ impl CallerState {
             Sound::Beep => Some("beep"),
             Sound::Recording(_) => Some("recording"),
             Sound::Silence | Sound::Music(_) => {
-                if hears.asked {
+                if hearing.listening {
                     self.question.get_or_insert(self.now);
                 }
                 None
@@ -197,18 +197,18 @@ impl CallerState {
             self.question = None;
         }
         let Some(noise) = &mut self.noise else { return };
-        noise.hears(&hears.sound);
+        noise.hears(&hearing.sound);
         if self.next < self.steps.len() || !self.burst.acts.is_empty() || self.actions >= MAX_ACTIONS {
             return;
         }
-        if let Some(burst) = noise.burst(hears) {
+        if let Some(burst) = noise.burst(hearing) {
             self.burst_due = self.now + burst.after;
             self.burst_began = false;
             self.burst = burst;
         }
     }
 
-    /// Writes an action down, with the steps that lead to its moment.
+    /// Writes down an action, with the steps that lead to its moment.
     fn note(&mut self, act: Step, in_burst: bool) {
         let wait = match self.sound_at {
             Some(at) if !in_burst => {
@@ -245,7 +245,7 @@ impl CallerState {
     }
 
     /// Takes the next step, if it is due by this moment.
-    fn step(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Step> {
+    fn step(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Step> {
         let step = self.steps.get(self.next)?.clone();
         match &step {
             Step::WaitFor(name) => {
@@ -254,7 +254,7 @@ impl CallerState {
                 self.begun.drain(..=found);
             }
             Step::Question => {
-                if !hears.asked || !matches!(hears.sound, Sound::Silence | Sound::Music(_)) {
+                if !hearing.listening || !matches!(hearing.sound, Sound::Silence | Sound::Music(_)) {
                     return None;
                 }
                 self.begun.clear();
@@ -277,21 +277,21 @@ impl CallerState {
         Some(step)
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
         // A poll takes no time, and how often a script polls depends on the machine.
         if until <= self.now {
             return None;
         }
-        if hears.prompt != self.prompt {
-            self.prompt = hears.prompt;
-            self.waits(hears);
+        if hearing.prompt != self.prompt {
+            self.prompt = hearing.prompt;
+            self.waits(hearing);
         }
         if self.hangs_up_at.is_some_and(|at| self.waits > at) {
             self.note(Step::HangUp, false);
             return Some(Act::HangUp);
         }
         while self.next < self.steps.len() {
-            let Some(step) = self.step(until, hears) else { return self.pass(until) };
+            let Some(step) = self.step(until, hearing) else { return self.pass(until) };
             if let Some(act) = step.act() {
                 return Some(act);
             }
@@ -309,7 +309,7 @@ impl CallerState {
         self.pass(until)
     }
 
-    /// Lets time pass while the caller has patience.
+    /// Lets time pass for as long as the caller has patience.
     fn pass(&mut self, until: Time) -> Option<Act> {
         if until == Time::NEVER {
             return Some(Act::HangUp);
@@ -330,12 +330,12 @@ impl Caller for StormCaller {
         self.state().now
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        self.state().wait(until, hears)
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        self.state().wait(until, hearing)
     }
 }
 
-/// FNV-1a, since names are compared a million times a second.
+/// Returns the FNV-1a hash of a name: names are compared a million times per second.
 fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -12,15 +12,15 @@ pub(super) struct Job {
     pub(super) steps: Vec<Step>,
     /// The seed of what the caller makes up after the steps.
     pub(super) noise: Option<u64>,
-    /// Hang up at this wait.
+    /// Hang up at the wait with this index.
     pub(super) hangs_up_at: Option<usize>,
-    /// Plan calls that hang up at each of its waits and lines_at_commands.
+    /// Whether to plan calls that hang up at each of its waits and commands.
     pub(super) traced: bool,
 }
 
 /// A call that was made.
 pub(super) struct PlayedCall {
-    /// What its caller did.
+    /// The steps of its caller.
     pub(super) tape: Vec<Step>,
     pub(super) fault: Option<Fault>,
     pub(super) endless: bool,
@@ -48,7 +48,7 @@ pub(super) fn problem_key(fault: &Fault) -> ProblemKey {
     (fault.script.clone(), fault.line, message)
 }
 
-/// Whether the fault is of computing for too long: it depends on the limit, and on how busy the machine is.
+/// Whether the fault is that of computing for too long, which depends on the limit, and on how busy the machine is.
 pub(super) fn is_about_computing(fault: &Fault) -> bool {
     ["the script computes", "the script is busy"].iter().any(|start| fault.message.starts_with(start))
 }

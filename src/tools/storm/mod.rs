@@ -1,8 +1,8 @@
-//! A storm of calls on one script, which nobody has to write. Callers hang up at every step, press keys at any time or
-//! never, prompts are missing, values are garbage. Each problem is reported with the shortest call that shows it.
+//! Storms of random calls on a script. Callers hang up at every step, press keys at any time or never, prompts are
+//! missing, values are garbage. Each problem is reported with the shortest call that shows it.
 //!
-//! A call is data: a `Scene`, and a list of `Step`s. Callers make up what they do and write it down, so every call can
-//! be made again. Calls that reached new lines are kept and varied.
+//! A call is data: a `Scene`, and a list of `Step`s. Callers make up what they do and write it down, so that every
+//! call can be made again. Calls that reached new lines are kept and varied.
 
 mod as_test;
 mod caller;

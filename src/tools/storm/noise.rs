@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Actions a caller is about to do.
+/// Actions that a caller is about to do.
 #[derive(Debug, Default)]
 pub(super) struct Burst {
     pub acts: VecDeque<Step>,
@@ -18,32 +18,34 @@ pub(super) struct Burst {
     pub between: Duration,
 }
 
-/// What a script may want to hear, taken from its text.
+/// The keys and values that a script may expect, taken from its text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScriptWords {
     /// Keys and numbers in it.
     pub keys: Vec<String>,
-    /// Short texts and numbers in it, which it may compare values with.
+    /// Short texts and numbers in it, with which it may compare values.
     pub values: Vec<String>,
     /// Whether it asks for texts.
     pub texts: bool,
 }
 
-/// How a caller behaves. The likelihoods are in percent.
+/// How a caller behaves. The probabilities are in percent.
 #[derive(Debug)]
 pub(super) struct Noise {
     rng: StdRng,
     words: Arc<ScriptWords>,
-    /// The last numbers and digits spoken, the newest at the end.
+    /// The last numbers and digits spoken, the newest one at the end.
     spoken: Vec<String>,
-    /// Answers questions in silence, interrupts prompts, presses keys that nobody listens to.
-    answers: u32,
-    breaks_in: u32,
-    idles: u32,
-    /// Hangs up when the script waits.
-    leaves: u32,
-    /// Ends what is typed with the pound key.
-    pounds: u32,
+    /// How likely the caller is to answer a question in silence.
+    answer_chance: u32,
+    /// How likely the caller is to interrupt a prompt.
+    interrupt_chance: u32,
+    /// How likely the caller is to press keys to which the script doesn't listen.
+    idle_chance: u32,
+    /// How likely the caller is to hang up when the script waits.
+    hang_up_chance: u32,
+    /// How likely the caller is to end what they type with the pound key.
+    pound_chance: u32,
     /// Where the keys come from.
     source: KeySource,
     is_quick: bool,
@@ -69,11 +71,11 @@ pub(super) fn pick<'a>(rng: &mut StdRng, names: &'a BTreeSet<String>) -> Option<
 }
 
 const KEYS: &[u8] = b"0123456789*#";
-/// How many of the last numbers spoken are remembered.
+/// The maximum number of spoken numbers that are remembered.
 const MAX_REMEMBERED: usize = 4;
 
 impl Noise {
-    /// Makes a caller whose behaviour comes from this seed.
+    /// Creates a caller whose behaviour is determined by this seed.
     pub fn new(seed: u64, words: &Arc<ScriptWords>) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let source = match rng.random_range(0..10) {
@@ -84,14 +86,25 @@ impl Noise {
             _ => KeySource::Mixed,
         };
         let mut one_of = |values: &[u32]| values[rng.random_range(0..values.len())];
-        let answers = one_of(&[100, 100, 90, 60]);
-        let breaks_in = one_of(&[0, 20, 60, 100]);
-        let idles = one_of(&[0, 0, 2, 20]);
-        let leaves = one_of(&[0, 0, 2, 5]);
-        let pounds = one_of(&[0, 0, 50, 100]);
+        let answer_chance = one_of(&[100, 100, 90, 60]);
+        let interrupt_chance = one_of(&[0, 20, 60, 100]);
+        let idle_chance = one_of(&[0, 0, 2, 20]);
+        let hang_up_chance = one_of(&[0, 0, 2, 5]);
+        let pound_chance = one_of(&[0, 0, 50, 100]);
         let is_quick = one_of(&[0, 1]) == 1;
         let (words, spoken) = (Arc::clone(words), Vec::new());
-        Self { rng, words, spoken, answers, breaks_in, idles, leaves, pounds, source, is_quick }
+        Self {
+            rng,
+            words,
+            spoken,
+            answer_chance,
+            interrupt_chance,
+            idle_chance,
+            hang_up_chance,
+            pound_chance,
+            source,
+            is_quick,
+        }
     }
 
     /// Notes a sound that begins.
@@ -109,9 +122,9 @@ impl Noise {
     }
 
     /// Returns what to do now that the script begins to wait.
-    pub fn burst(&mut self, hears: &Hearing<'_>) -> Option<Burst> {
-        let silent = matches!(hears.sound, Sound::Silence | Sound::Music(_));
-        if self.percent(self.leaves) {
+    pub fn burst(&mut self, hearing: &Hearing<'_>) -> Option<Burst> {
+        let silent = matches!(hearing.sound, Sound::Silence | Sound::Music(_));
+        if self.percent(self.hang_up_chance) {
             return Some(Burst { acts: [Step::HangUp].into(), after: self.moment(), between: Duration::ZERO });
         }
         if self.words.texts && self.percent(40) {
@@ -123,16 +136,16 @@ impl Noise {
                 between: Duration::ZERO,
             });
         }
-        let likely = match (hears.asked, silent) {
-            (true, true) => self.answers,
-            (true, false) => self.breaks_in,
-            (false, _) => self.idles,
+        let likely = match (hearing.listening, silent) {
+            (true, true) => self.answer_chance,
+            (true, false) => self.interrupt_chance,
+            (false, _) => self.idle_chance,
         };
         if !self.percent(likely) {
             return None;
         }
         let mut acts: VecDeque<Step> = self.keys().chars().filter_map(Digit::new).map(Step::Press).collect();
-        if self.percent(self.pounds) {
+        if self.percent(self.pound_chance) {
             acts.extend(Digit::new('#').map(Step::Press));
         }
         let between = match self.rng.random_range(0..20) {
@@ -144,7 +157,7 @@ impl Noise {
         Some(Burst { acts, after: self.moment(), between: Duration::from_millis(between) })
     }
 
-    /// The time to the first action, which is never a moment at which a sound may end.
+    /// Returns the time to the first action, which is never a moment at which a sound may end.
     fn moment(&mut self) -> Duration {
         let slots = match (self.is_quick, self.rng.random_range(0..10)) {
             (true, _) => 0..25,
@@ -186,7 +199,7 @@ impl Noise {
         (0..length).map(|_| char::from(KEYS[self.rng.random_range(0..KEYS.len())])).collect()
     }
 
-    /// Makes a number from the last two spoken.
+    /// Calculates a number from the last two that were spoken.
     fn sum(&mut self) -> Option<String> {
         let mut numbers = self.spoken.iter().rev().filter_map(|text| text.parse::<i64>().ok());
         let last = numbers.next()?;

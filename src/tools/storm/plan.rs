@@ -10,7 +10,7 @@ use rand::RngExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// At most this many calls hang up at the same line of a call.
+/// The maximum number of calls that hang up at the same line of a call.
 const MAX_HANGUPS_PER_LINE: usize = 3;
 
 impl Storm {
@@ -30,7 +30,7 @@ impl Storm {
         }
     }
 
-    /// Plans a silent call in this scene, and some others.
+    /// Plans a silent call in this scene, and some other calls.
     pub(super) fn plan(&mut self, scene: &Scene, others: usize) {
         let job = Job { scene: Scene { seed: 1, ..scene.clone() }, ..Job::default() };
         self.queue.push_back(job.clone());
@@ -40,13 +40,13 @@ impl Storm {
         }
     }
 
-    /// Returns a random call: a new one, or one that reached new lines, varied.
+    /// Returns a random call: a new one, or a variation of one that reached new lines.
     pub(super) fn random_job(&mut self) -> Job {
         let noise = Some(self.rng.random());
         let kept = if self.kept.is_empty() || self.rng.random_range(0..10) < 4 {
             None
         } else {
-            // The newest reached lines that are hard to reach.
+            // The newest calls reached lines that are hard to reach.
             let newest = self.kept.len().saturating_sub(8);
             let from = if self.rng.random_range(0..2) == 0 { newest } else { 0 };
             Some(self.rng.random_range(from..self.kept.len()))
@@ -59,7 +59,7 @@ impl Storm {
             Some(kept) => {
                 let mut job = Job { noise, traced: false, ..self.kept[kept].clone() };
                 match self.rng.random_range(0..10) {
-                    // Leave one step out.
+                    // Leaves one step out.
                     0 | 1 if !job.steps.is_empty() => {
                         job.steps.remove(self.rng.random_range(0..job.steps.len()));
                     }
@@ -75,8 +75,8 @@ impl Storm {
         job
     }
 
-    /// Plans calls that hang up at each wait and, since most commands take no time, at each command of this call. Of
-    /// those on the same line, only the first ones count.
+    /// Plans calls that hang up at each wait of this call and, since most commands take no time, at each command. Of
+    /// those at the same line, only the first ones count.
     pub(super) fn plan_hangups(&mut self, job: &Job, run: &PlayedCall) {
         let first_times = |lines: &[ScriptLine]| {
             let mut seen: BTreeMap<ScriptLine, usize> = BTreeMap::new();
@@ -98,7 +98,7 @@ impl Storm {
             job.scene.gone_at = Some(at as u64 + 1);
             job
         });
-        // Before anything else: every caller hangs up at some point.
+        // These come before anything else: every caller hangs up at some point.
         let jobs: Vec<Job> = waits.chain(commands).collect();
         for job in jobs.into_iter().rev() {
             self.queue.push_front(job);

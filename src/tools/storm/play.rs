@@ -71,7 +71,7 @@ impl Storm {
         }
     }
 
-    /// The fault of a script that never ends, at the first line of what it repeats.
+    /// Returns the fault of a script that never ends, at the first line of what it repeats.
     fn endless_fault(&self, endless: Endless, recent: (ScriptLine, ScriptLine, bool)) -> Fault {
         let ((script, line), last, is_known) = recent;
         let last = if last.0 == script { last.1 } else { line };

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// How long a storm lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// This many calls; with the same seed, the same ones.
+    /// This many calls. With the same seed, they are the same ones.
     Calls(u64),
     /// This much processor time.
     Work(Duration),
@@ -20,9 +20,9 @@ pub struct Report {
     pub calls: u64,
     /// The processor time they took.
     pub work: Duration,
-    /// How many lines of the script and of its imports can run.
+    /// How many lines of the script and its imports can run.
     pub lines: usize,
-    /// The lines that never ran: script, line number, text.
+    /// The lines that never ran: script, line number and text.
     pub unreached: Vec<(String, usize, String)>,
     /// The problems found.
     pub problems: Vec<Problem>,
@@ -32,10 +32,11 @@ pub struct Report {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// What went wrong, and where.
+    /// The fault, with its place.
     pub fault: Fault,
     /// How many calls showed it.
     pub seen: u64,
-    /// The shortest call found that shows it, as a test for `NAME.test.rhai`. It fails until the script is fixed.
+    /// The shortest call found that shows it, as a test for `NAME.test.rhai`. The test fails until the script is
+    /// fixed.
     pub test: String,
 }

@@ -18,13 +18,29 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How many problems are looked into; a script with more has other worries.
+/// The maximum number of problems that are examined. A script with more of them has other worries.
 const MAX_PROBLEMS: usize = 30;
 
-/// How many calls that reached new lines are kept, to be varied.
+/// The maximum number of calls that reached new lines and are kept, to be varied.
 const MAX_KEPT: usize = 100;
 
-/// A storm on one script.
+/// A storm of random calls on one script.
+///
+/// ```
+/// use agi_rhai::Host;
+/// use agi_rhai::pbx::Sounds;
+/// use agi_rhai::tools::storm::{Length, Storm};
+///
+/// let host = Host::new();
+/// let script = host.compile("sum.rhai", r#"say_number(1 + parse_int(get_data("beep")));"#)?;
+/// let report = Storm::new(&host, script, Sounds::stock()).run(1, Length::Calls(20));
+///
+/// // A caller who presses nothing is enough: an empty text isn't a number.
+/// let problem = &report.problems[0];
+/// assert_eq!(problem.fault.line, 1);
+/// assert!(problem.test.contains("place_call(\"sum\""));
+/// # Ok::<(), Box<agi_rhai::Fault>>(())
+/// ```
 pub struct Storm {
     pub(super) script: Script,
     pub(super) coverage: Arc<Coverage>,
@@ -33,22 +49,22 @@ pub struct Storm {
     /// The sounds without some of them, by the names of those.
     pub(super) without: HashMap<Vec<String>, Arc<Sounds>>,
     pub(super) words: Arc<ScriptWords>,
-    /// The names of the functions it calls.
+    /// The names of the functions that the script calls.
     pub(super) names: BTreeSet<String>,
-    /// What is known of what it plays and reads.
+    /// The facts about what it plays and reads.
     pub(super) facts: Arc<Mutex<Facts>>,
-    /// Those facts that were tried already.
+    /// The facts that have been tried already.
     pub(super) tried: Facts,
-    /// The prompts that calls may lack.
+    /// The prompts that may be missing from calls.
     pub(super) prompts: BTreeSet<String>,
-    /// Calls that are planned.
+    /// The calls that are planned.
     pub(super) queue: VecDeque<Job>,
-    /// Calls that reached new lines, to be varied.
+    /// The calls that reached new lines, to be varied.
     pub(super) kept: Vec<Job>,
     pub(super) problems: Vec<Problem>,
-    /// The problem that each key belongs to.
+    /// The index of the problem to which each key belongs.
     pub(super) keys: BTreeMap<ProblemKey, usize>,
-    /// Faults of computing too long that did not show under the host's own limit.
+    /// Faults of computing for too long that didn't show under the host's own limit.
     pub(super) slow: BTreeSet<ProblemKey>,
     pub(super) patience: Patience,
     pub(super) rng: StdRng,
@@ -63,7 +79,7 @@ impl std::fmt::Debug for Storm {
 }
 
 impl Storm {
-    /// Makes a storm on a script with these sounds, with the limits and functions of this host.
+    /// Creates a storm on a script with these sounds, with the limits and functions of this host.
     pub fn new(host: &Host, mut script: Script, sounds: Sounds) -> Self {
         let coverage = stack::maybe_grow(|| script.cover(host.language()));
         let (words, names) = stack::maybe_grow(|| script_words(&script, host.language()));
@@ -106,7 +122,7 @@ impl Storm {
             if over {
                 break;
             }
-            // Half of the calls are planned ones, as long as there are any.
+            // Half of the calls are planned ones, as long as any are planned.
             let planned = if self.calls.is_multiple_of(2) { self.queue.pop_front() } else { None };
             let job = planned.unwrap_or_else(|| self.random_job());
             self.make_call(job);
@@ -152,7 +168,7 @@ impl Storm {
         self.plan_facts();
     }
 
-    /// Records a fault: a new problem, or one more call with a known one.
+    /// Records a fault: a new problem, or another call that shows a known one.
     fn record_problem(&mut self, job: &Job, fault: Fault, tape: &[Step], endless: bool) {
         let key = problem_key(&fault);
         if let Some(&problem) = self.keys.get(&key) {

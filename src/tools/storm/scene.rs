@@ -1,4 +1,4 @@
-//! The circumstances of a call: who calls, what AstDB contains, which prompts are missing.
+//! The circumstances of a call: who is calling, what AstDB contains, which prompts are missing.
 
 use super::noise::pick;
 use super::wire::Facts;
@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The time at which a call of a test begins if none is given.
+/// The time at which the call of a test begins if the test names none.
 pub(super) const DEFAULT_TIME: u64 = 1_700_000_000;
 const DEFAULT_CALLER: &str = "100";
 
@@ -16,7 +16,7 @@ const DEFAULT_CALLER: &str = "100";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Scene {
     pub seed: u64,
-    /// Empty if it is withheld.
+    /// Empty if the number is withheld.
     pub caller: Option<String>,
     pub args: Vec<String>,
     pub variables: BTreeMap<String, String>,
@@ -36,12 +36,12 @@ const VALUES: [&str; 8] = ["", "0", "1", "7", "-1", "12*", "garbage", "999999999
 const DIAL_STATUSES: [&str; 6] = ["ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL"];
 
 impl Scene {
-    /// Callers other than the default one.
+    /// Returns scenes with callers other than the default one.
     pub fn callers() -> impl Iterator<Item = Self> {
         CALLERS.into_iter().map(|caller| Self { caller: Some(caller.to_owned()), ..Self::default() })
     }
 
-    /// Calls with arguments, and one whose channel is up already.
+    /// Returns scenes of calls with arguments, and of one whose channel is up already.
     pub fn arguments(words: &[String]) -> impl Iterator<Item = Self> {
         let args = VALUES.into_iter().map(str::to_owned).chain(words.iter().take(20).cloned());
         let lists = args.map(|arg| vec![arg.clone(), arg]);
@@ -49,7 +49,7 @@ impl Scene {
         lists.map(|args| Self { args, ..Self::default() }).chain([up])
     }
 
-    /// Values for what the script reads and that was not varied yet.
+    /// Returns scenes with values for what the script reads, if that wasn't varied yet.
     pub fn values(facts: &Facts, tried: &Facts, words: &[String]) -> Vec<Self> {
         let values = || VALUES.into_iter().map(str::to_owned).chain(words.iter().take(20).cloned());
         let mut scenes = Vec::new();
@@ -68,7 +68,7 @@ impl Scene {
         scenes
     }
 
-    /// A time within a year, by day or by night.
+    /// Returns a time within one year, by day or by night.
     pub fn some_time(rng: &mut StdRng) -> u64 {
         DEFAULT_TIME + rng.random_range(0..365 * 24 * 4) * 900
     }
@@ -103,7 +103,7 @@ impl Scene {
         }
     }
 
-    /// The call, as Asterisk describes it.
+    /// Returns the call, as Asterisk describes it.
     pub fn call(&self) -> IncomingCall {
         let usual = IncomingCall::default();
         let callerid = self.caller.clone().map_or(usual.callerid, |caller| Some(caller).filter(|id| !id.is_empty()));
@@ -155,7 +155,7 @@ impl Scene {
                 self.database.iter().map(|(key, value)| (key.replace(caller, DEFAULT_CALLER), value.clone()));
             try_this(Self { caller: None, database: database.collect(), ..self.clone() });
         }
-        // One half of the prompts, then all but one.
+        // Half of the prompts, then all but one.
         let half = self.missing.len() / 2;
         try_this(Self { missing: self.missing.iter().take(half).cloned().collect(), ..self.clone() });
         try_this(Self { missing: self.missing.iter().skip(half).cloned().collect(), ..self.clone() });
@@ -182,7 +182,7 @@ impl Scene {
         simpler
     }
 
-    /// The options of `place_call`.
+    /// Returns the options of `place_call`.
     pub(super) fn options(&self, random: bool) -> String {
         let mut options: Vec<String> = Vec::new();
         if let Some(caller) = self.caller.as_deref().filter(|caller| *caller != DEFAULT_CALLER) {

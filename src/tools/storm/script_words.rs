@@ -1,4 +1,4 @@
-//! What a script may want to hear, taken from its text.
+//! Collects the keys and values that a script may expect, from its text.
 
 use super::noise::ScriptWords;
 use crate::pbx::Digit;

@@ -7,9 +7,9 @@ use super::step::Step;
 use crate::pbx::Digit;
 use std::time::Duration;
 
-/// How many calls may be made to find a shorter one.
+/// The maximum number of calls that are made to find a shorter one.
 const MAX_TRIES: usize = 600;
-/// How many if each call is a long one.
+/// The same if each call is a long one.
 const MAX_LONG_TRIES: usize = 150;
 
 struct Shrinking<'a> {
@@ -53,7 +53,7 @@ impl Shrinking<'_> {
         let run = self.storm.play(&job, self.patience);
         let shows = run.fault.is_some_and(|fault| self.keys.contains(&problem_key(&fault)));
         if shows {
-            // Steps that were not done before the problem showed are not needed.
+            // Steps that weren't done before the problem showed aren't needed.
             self.best = Job { scene: job.scene, steps: run.tape, ..Job::default() };
         }
         shows
@@ -64,7 +64,7 @@ impl Shrinking<'_> {
         self.shows(Job { scene, steps, ..Job::default() })
     }
 
-    /// Tries callers who stop earlier, from those who do nothing.
+    /// Tries callers who stop earlier, beginning with one who does nothing.
     fn ends_earlier(&mut self) {
         let steps = self.best.steps.clone();
         let acts = steps.iter().enumerate().filter(|(_, step)| step.act().is_some()).map(|(at, _)| at + 1);
@@ -96,7 +96,7 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Leaves steps out one by one, from the last to the first.
+    /// Leaves out steps one by one, from the last to the first.
     fn fewer_steps(&mut self) {
         let mut at = self.best.steps.len();
         while at > 0 && self.tries > 0 {

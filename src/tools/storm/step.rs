@@ -4,7 +4,7 @@ use crate::pbx::{Act, Digit};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One thing a caller does: a word of tests, with the same meaning.
+/// One thing that a caller does. Each is a word of tests, with the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// `wait_for("name")`: until this sound begins, or at once if it has begun since the last such step.

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// What a script was seen to play and read.
+/// The facts that a storm has learned about a script: everything it was seen to play and read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub prompts: BTreeSet<String>,
@@ -25,12 +25,12 @@ pub(super) struct Facts {
     pub texts: bool,
 }
 
-/// How many values are varied at most; a script that makes names up may read any number.
+/// The maximum number of values that are varied. A script that makes up names may read any number.
 const MAX_READ: usize = 40;
 const MAX_PROMPTS: usize = 200;
 
 impl Facts {
-    /// The number of facts, which only grows.
+    /// Returns the number of facts, which only grows.
     pub fn count(&self) -> usize {
         let flags = [self.dials, self.records, self.texts].into_iter().filter(|flag| *flag).count();
         self.prompts.len() + self.database.len() + self.variables.len() + flags
@@ -82,7 +82,7 @@ fn teaches(command: &Command) -> bool {
         || runs_an_application(command)
 }
 
-/// Whether a test can set this before the call: not a function, nor a variable that Asterisk sets.
+/// Whether a test can set this before the call: it is neither a function nor a variable that Asterisk sets.
 fn is_variable(name: &str) -> bool {
     let own = ["EXTEN", "CONTEXT", "PRIORITY", "CHANNEL", "UNIQUEID", "HANGUPCAUSE", "EPOCH"];
     !name.is_empty() && !name.contains('(') && !own.contains(&name) && !name.starts_with("CALLING")
@@ -113,7 +113,7 @@ impl Observer for ScriptObserver {
     fn heard(&self, _: &'static Command, _: &dyn fmt::Display, _: Time) {}
 }
 
-/// A simulator that ends a script that would never end.
+/// A simulator that ends scripts which would never end.
 #[derive(Debug)]
 pub(super) struct LimitedSimulator {
     simulator: Simulator,

@@ -6,16 +6,16 @@ use crate::script::{MAX_MESSAGE, quoted, short, value};
 use rhai::{Array, Dynamic};
 use std::time::Duration;
 
-/// Why a word of a test returns no value.
+/// Why a word of a test doesn't return a value.
 #[derive(Debug)]
 pub(super) enum WordError {
     /// An expectation of the test was not met.
     Unmet(Box<FailedExpectation>),
-    /// The word was used wrongly.
+    /// The word was used incorrectly.
     Misuse(String),
 }
 
-/// An expectation that was not met.
+/// Returns the error of an expectation that was not met.
 pub(super) fn unmet(message: impl Into<String>, hint: Option<String>) -> WordError {
     WordError::Unmet(Box::new(FailedExpectation { message: message.into(), hint, ..FailedExpectation::default() }))
 }
@@ -37,7 +37,7 @@ impl Args<'_, '_> {
         at < self.values.len()
     }
 
-    /// The error of an argument that is not what the word takes.
+    /// Returns the error of an argument that the word doesn't accept.
     pub fn misuse(&self, at: usize, wanted: &str) -> WordError {
         let name = self.function.params.get(at).map_or("", |param| param.name);
         let given = self.value(at);
@@ -55,7 +55,7 @@ impl Args<'_, '_> {
         }
     }
 
-    /// A text that is not empty, or a number, which is a text too.
+    /// Returns a text that isn't empty; a number counts as text too.
     pub fn word(&self, at: usize) -> Result<String, WordError> {
         match self.value(at) {
             Value::Text(text) if !text.is_empty() => Ok(text),
@@ -76,7 +76,7 @@ impl Args<'_, '_> {
     }
 }
 
-/// A value as a test writes it.
+/// Returns a value as a test writes it.
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Nothing => "()".to_owned(),
@@ -93,7 +93,7 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-/// A value as Asterisk keeps it, as text; `None` for `()`.
+/// Returns a value as Asterisk keeps it, as text; `None` for `()`.
 pub(super) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),
@@ -102,7 +102,7 @@ pub(super) fn as_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The text, or `()`.
+/// Returns the text, or `()`.
 pub(super) fn text_or_unit(text: Option<String>) -> Dynamic {
     text.map_or(Dynamic::UNIT, Dynamic::from)
 }

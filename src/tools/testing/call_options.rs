@@ -1,4 +1,4 @@
-//! The options of `place_call`: one table, from which the reference, the checker and the reader come.
+//! The options of `place_call`: one table, from which the reference, the checker and the reader are derived.
 
 use super::args::{as_text, shown};
 use crate::clock::Time;
@@ -104,7 +104,7 @@ const TABLE: &[OptionRow] = &[
     }),
 ];
 
-/// The options of `place_call`, declared.
+/// The declarations of the options of `place_call`.
 pub(super) static CALL_OPTIONS: &[Param] = &params::<{ TABLE.len() }>();
 
 const fn params<const N: usize>() -> [Param; N] {
@@ -183,7 +183,7 @@ pub(super) struct CallOptions {
 }
 
 impl CallOptions {
-    /// Reads a test's map of options, over this call and seed.
+    /// Reads a test's map of options, which override this call and seed.
     pub fn read(given: &Value, call: IncomingCall, seed: u64) -> Result<Self, String> {
         let mut options = Self {
             call,

@@ -16,17 +16,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-/// The stack of a call's thread: as much as a main thread has.
+/// The size of the stack of a call's thread, which is that of a main thread.
 pub(super) const STACK_SIZE: usize = 8 * 1024 * 1024;
 
-/// The thread of a call; dropping it gives the call up.
+/// The thread of a call. Dropping it gives up the call.
 #[derive(Debug)]
 pub(super) struct CallThread {
     pub line: Arc<Line>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a call runs.
+/// Everything that a call needs to run.
 pub(super) struct CallSetup {
     pub script: Arc<Script>,
     pub args: Vec<String>,
@@ -35,7 +35,7 @@ pub(super) struct CallSetup {
 }
 
 impl CallThread {
-    /// Starts a call, which runs up to its first wait. `channel` makes its channel for the caller it gets.
+    /// Starts a call, which runs up to its first wait. `channel` creates its channel for the caller it receives.
     pub fn new(
         host: &Host,
         now: Time,
@@ -76,7 +76,7 @@ impl Drop for CallThread {
     fn drop(&mut self) {
         self.line.abandon();
         if let Some(thread) = self.thread.take() {
-            // It ends at its next command or wait, or by the limit on computing.
+            // The call ends at its next command or wait, or by the limit on computing.
             let _ = thread.join();
         }
     }

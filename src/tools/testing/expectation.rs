@@ -2,13 +2,13 @@
 
 use crate::script::Fault;
 
-/// What was expected, and what came instead.
+/// An expectation that was not met, and what happened instead.
 #[derive(Debug, Default)]
 pub(super) struct FailedExpectation {
     pub message: String,
     pub hint: Option<String>,
-    /// The fault of the script, if that is why it cannot be called.
+    /// The fault of the script, if that is why it can't be called.
     pub fault: Option<Box<Fault>>,
-    /// Where in the test: script, line and column.
+    /// The place in the test: script, line and column.
     pub at: (String, usize, usize),
 }

@@ -1,4 +1,4 @@
-//! The language of tests, and what it says about functions that only scripts have.
+//! The language of tests, and its hints about functions that only scripts have.
 
 use super::args::{Args, WordError};
 use super::expectation::FailedExpectation;
@@ -10,7 +10,7 @@ use crate::script::{BUILTINS, Call, Language, add, add_shared_with_tests, is_sha
 use rhai::{EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
-/// Functions besides the commands that tests do not have, and what tests have instead.
+/// Functions other than the commands that tests don't have, and what tests have instead.
 const INSTEAD: &[(&str, &str)] = &[
     ("sleep", "`wait(seconds)` lets time pass"),
     ("exit", "a test ends at its end, or with `return`"),
@@ -25,7 +25,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("dial", "`place_call(script, #{ dial_status: \"BUSY\" })` says how a `dial` ends"),
 ];
 
-/// What tests have instead of commands whose columns do not say it.
+/// Hints for commands, where the columns of the table don't determine them.
 static INSTEAD_OF_COMMANDS: &[(&Command, &str)] = &[
     (&ANSWER, "`place_call` places a call; whether to answer it is up to the script"),
     (&VERBOSE, "`print(text)` prints"),
@@ -59,7 +59,7 @@ fn instead_of(command: &'static Command) -> &'static str {
     }
 }
 
-/// What tests have instead of anything else.
+/// The hint for anything else.
 const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prompts";
 
 /// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
@@ -74,7 +74,7 @@ fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
 }
 
 impl Language {
-    /// The language of tests of scripts, `*.test.rhai`: the caller's part, and no commands.
+    /// Creates the language of tests of scripts, `*.test.rhai`: it has the caller's part, and no commands.
     #[must_use]
     pub fn of_tests() -> Self {
         let mut module = Module::new();
@@ -97,9 +97,9 @@ fn add_words(module: &mut Module) {
                 };
                 let before = test.now();
                 let result = body(&test, &mut Args { function, values });
-                // The limit on computing stops a test that runs on while no time passes.
+                // The limit on computing stops a test that keeps running while no time passes.
                 if test.now() > before {
-                    call.state.usage.computes_anew();
+                    call.state.usage.restart_computing();
                 }
                 result.map_err(|error| raise(&call, &test, context, error))
             });
@@ -107,7 +107,7 @@ fn add_words(module: &mut Module) {
     }
 }
 
-/// The error that a test sees. An expectation that was not met ends the test, and no `try` can catch that.
+/// Returns the error that a test sees. An expectation that was not met ends the test, and no `try` can catch that.
 fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, error: WordError) -> Box<EvalAltResult> {
     let position = context.call_position();
     match error {

@@ -1,7 +1,7 @@
 //! The line between a test and the call it placed.
 //!
-//! Each has a thread of its own, and only one of them runs at a time: the test says how far the call is to run, and the
-//! call runs that far. So a test is as repeatable as a script without threads.
+//! Each has a thread of its own, and only one of them runs at a time: the test says how far the call is to run, and
+//! the call runs that far. So a test is as repeatable as a script without threads.
 
 use super::line_state::{CallEnd, Goal, LineState};
 use crate::clock::Time;
@@ -9,7 +9,7 @@ use crate::pbx::Act;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a test waits for anything, on the clock of its call.
+/// How long a test waits for anything, by the clock of its call.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// The line of one call, between its two threads.
@@ -28,13 +28,13 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is the test's turn, or the call's.
+    /// Waits for the test's turn, or for the call's.
     fn wait_for_turn(&self, state: MutexGuard<'_, LineState>, is_tests_turn: bool) {
         let other = |state: &mut LineState| state.is_tests_turn != is_tests_turn;
         drop(self.turn_changed.wait_while(state, other).unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Lets the call run until it reaches the goal, or no longer can.
+    /// Lets the call run until it reaches the goal, or can't reach it any more.
     pub fn run_until(&self, goal: Goal) {
         let mut state = self.state();
         if state.ended.is_some() {
@@ -59,12 +59,12 @@ impl Line {
         self.run_until(Goal::Actions);
     }
 
-    /// Ends the call. It is the test's turn for good.
+    /// Ends the call. From now on it is always the test's turn.
     pub fn end(&self, ended: CallEnd) {
         let mut state = self.state();
         state.is_listening = false;
         state.ended_at = state.now;
-        // What comes later is heard by nobody.
+        // The call doesn't hear what comes later.
         while let Some((at, act)) = state.planned.pop_front() {
             state.now = state.now.max(at);
             state.record_action(act, Some("the call had ended".to_owned()));
@@ -92,7 +92,7 @@ impl Line {
         self.turn_changed.notify_all();
     }
 
-    /// Gives the call up: it ends at its next command or wait.
+    /// Gives up the call, which ends at its next command or wait.
     pub fn abandon(&self) {
         let mut state = self.state();
         state.abandoned = true;

@@ -1,4 +1,4 @@
-//! The state of a call, as the test and the call's own thread share it.
+//! The state of a call, which the test shares with the call's own thread.
 
 use super::prompt::{matches, prompt_name};
 use crate::clock::Time;
@@ -7,14 +7,14 @@ use crate::script::Fault;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-/// How far a call runs before it is its test's turn again.
+/// How far a call runs before it is the test's turn again.
 #[derive(Clone, Debug)]
 pub(super) enum Goal {
     /// To its first wait, or until all planned actions are done.
     Actions,
     /// To this moment.
     Moment(Time),
-    /// Until a prompt like this one begins, or any prompt, after the first `after`.
+    /// Until a prompt like this one begins, or any prompt, after the first `after` prompts.
     Prompt { after: usize, like: Option<String> },
     /// Until it listens for keys in silence.
     Question,
@@ -25,10 +25,10 @@ pub(super) enum Goal {
 /// A prompt the caller heard.
 #[derive(Clone, Debug)]
 pub(super) struct Prompt {
-    /// As tests name it: `guess-enter`, `number 42`.
+    /// The name in tests: `guess-enter`, `number 42`.
     pub text: String,
     pub at: Time,
-    /// The number of events before it, to keep the order of what happens at one moment.
+    /// The number of events before it, which keeps the order of what happens at one moment.
     pub order: usize,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Action {
     pub act: Act,
     pub at: Time,
     pub order: usize,
-    /// Why it had no effect.
+    /// Why it had no effect, if it had none.
     pub lost: Option<String>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct CurrentCommand {
     pub line: usize,
     /// Whether Asterisk has yet to answer it.
     pub pending: bool,
-    /// The keys it listens to; `None` if it has no such list.
+    /// The keys to which it listens; `None` if it has no such list.
     pub keys: Option<String>,
 }
 
@@ -75,14 +75,14 @@ pub(super) struct CurrentCommand {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct LineState {
-    /// One of the two threads runs at a time: the test's, or the call's.
+    /// Whether it is the test's turn. Only one of the two threads runs at a time: the test's, or the call's.
     pub is_tests_turn: bool,
-    /// The test has given the call up.
+    /// Whether the test has given up the call.
     pub abandoned: bool,
     pub goal: Goal,
     /// When the test stops waiting for the goal.
     pub until: Time,
-    /// What the caller is going to do, and when.
+    /// The actions that the caller is going to do, and when.
     pub planned: VecDeque<(Time, Act)>,
     pub now: Time,
     pub began: Time,
@@ -90,13 +90,13 @@ pub(super) struct LineState {
     pub actions: Vec<Action>,
     pub log: Vec<LogLine>,
     pub command: CurrentCommand,
-    /// The script listens for keys in silence.
+    /// Whether the script listens for keys in silence.
     pub is_listening: bool,
-    /// Only the caller could end the script's wait.
+    /// Whether only the caller could end the script's wait.
     pub waits_forever: bool,
-    /// The script sends commands without end.
+    /// Whether the script sends commands endlessly.
     pub is_runaway: bool,
-    /// How many commands were sent since time last passed.
+    /// How many commands have been sent since time last passed.
     pub commands_at_once: u64,
     pub ended: Option<CallEnd>,
     pub ended_at: Time,
@@ -112,12 +112,12 @@ pub(super) struct LineState {
     events: usize,
 }
 
-/// An action that was ignored if the wait it came in goes on.
+/// An action that was ignored if the wait in which it came goes on.
 #[derive(Debug)]
 struct Undecided {
     /// Its index among the actions.
     action: usize,
-    /// The prompt and the end of the wait it came in.
+    /// The prompt and the end of the wait in which it came.
     prompt: u64,
     until: Time,
     why_ignored: String,
@@ -179,30 +179,30 @@ impl LineState {
     }
 
     /// Records what the caller hears now.
-    pub fn hear(&mut self, until: Time, hears: &Hearing<'_>) {
+    pub fn hear(&mut self, until: Time, hearing: &Hearing<'_>) {
         // A key that ended nothing was ignored: the same wait goes on.
         if let Some(undecided) = self.undecided.take()
-            && undecided.prompt == hears.prompt
+            && undecided.prompt == hearing.prompt
             && undecided.until == until
             && let Some(action) = self.actions.get_mut(undecided.action)
         {
             action.lost = Some(undecided.why_ignored);
         }
-        let silent = matches!(hears.sound, Sound::Silence | Sound::Music(_));
-        self.is_listening = hears.asked && silent;
-        if hears.prompt == self.prompt.0 {
+        let silent = matches!(hearing.sound, Sound::Silence | Sound::Music(_));
+        self.is_listening = hearing.listening && silent;
+        if hearing.prompt == self.prompt.0 {
             return;
         }
         let was_music = self.prompt.1;
-        let is_music = matches!(hears.sound, Sound::Music(_));
-        self.prompt = (hears.prompt, is_music);
+        let is_music = matches!(hearing.sound, Sound::Music(_));
+        self.prompt = (hearing.prompt, is_music);
         // Music continues through many waits.
         if is_music && was_music {
             return;
         }
-        if let Some(text) = prompt_name(&hears.sound) {
+        if let Some(text) = prompt_name(&hearing.sound) {
             let order = self.event();
-            self.heard.push(Prompt { text, at: hears.began, order });
+            self.heard.push(Prompt { text, at: hearing.began, order });
         }
     }
 
@@ -220,33 +220,33 @@ impl LineState {
     }
 
     /// Performs an action that is due now, in a wait that lasts until this moment.
-    pub fn perform_now(&mut self, act: &Act, until: Time, hears: &Hearing<'_>) {
+    pub fn perform_now(&mut self, act: &Act, until: Time, hearing: &Hearing<'_>) {
         let why_ignored = match act {
-            Act::Says(_) => "nobody waited for a text".to_owned(),
-            _ => self.why_ignored(hears),
+            Act::Says(_) => "the script wasn't waiting for a text".to_owned(),
+            _ => self.why_ignored(hearing),
         };
-        self.undecided = Some(Undecided { action: self.actions.len(), prompt: hears.prompt, until, why_ignored });
+        self.undecided = Some(Undecided { action: self.actions.len(), prompt: hearing.prompt, until, why_ignored });
         self.record_action(act.clone(), None);
     }
 
-    /// Why a key pressed now would be ignored.
-    fn why_ignored(&self, hears: &Hearing<'_>) -> String {
+    /// Returns why a key pressed now would be ignored.
+    fn why_ignored(&self, hearing: &Hearing<'_>) -> String {
         let command = &self.command;
-        let listens = match (&command.keys, command.pending && hears.asked) {
+        let listens = match (&command.keys, command.pending && hearing.listening) {
             (Some(keys), true) if !keys.is_empty() => format!("listened only to {}", listed(keys)),
             _ => "listened to no keys".to_owned(),
         };
-        match (&hears.sound, prompt_name(&hears.sound)) {
+        match (&hearing.sound, prompt_name(&hearing.sound)) {
             (Sound::Recording(_), _) => format!("the script was recording, and {listens}"),
             (Sound::Silence, _) if !command.pending => "the script was sleeping, not listening".to_owned(),
             (Sound::Silence, _) => format!("`{}` {listens}", command.function),
             (_, Some(name)) => format!("{name} was playing, and the script {listens}"),
-            (_, None) => "nobody listened".to_owned(),
+            (_, None) => "the script wasn't listening".to_owned(),
         }
     }
 }
 
-/// `1, 2 and #`
+/// Lists keys: `1, 2 and #`.
 fn listed(keys: &str) -> String {
     let mut text = String::new();
     let count = keys.chars().count();

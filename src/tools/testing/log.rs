@@ -1,11 +1,11 @@
-//! The log of a call or a test: what it prints, and warnings of the host.
+//! The log of a call or a test: what it prints, and warnings from the host.
 
 use crate::script::PRINT_TARGET;
 use std::fmt::{self, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-/// Hands each line of the log to a function.
+/// Passes each line of the log to a function.
 pub(super) struct Log(pub Box<dyn Fn(String) + Send + Sync>);
 
 /// The fields of an event, on one line.

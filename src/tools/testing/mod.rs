@@ -1,7 +1,7 @@
-//! Tests of scripts, in the language of scripts: `*.test.rhai`.
+//! Tests of scripts, which are written in the language of scripts: `*.test.rhai`.
 //!
-//! A test plays the caller: it places calls, presses keys, hears prompts and says what it expects. Host, session and
-//! simulator are those that any call has. Time is virtual, so a game of three minutes takes milliseconds.
+//! A test plays the caller: it places calls, presses keys, hears prompts, and says what it expects. Host, session and
+//! simulator are those of any call. Time is virtual, so a game of three minutes takes milliseconds.
 
 mod args;
 mod call_options;

@@ -17,7 +17,7 @@ pub(super) fn prompt_name(sound: &Sound<'_>) -> Option<String> {
     })
 }
 
-/// Whether this is the prompt that a test means; `number` means any number.
+/// Whether this is the prompt that a test means. `number` stands for any number.
 pub(super) fn matches(prompt: &str, like: &str) -> bool {
     let kinds = SPOKEN.into_iter().chain(["recording"]);
     prompt == like || prompt.split_once(' ').is_some_and(|(kind, _)| kind == like && { kinds }.any(|k| k == like))

@@ -1,4 +1,4 @@
-//! The report of a failed test: what was expected, what was heard instead, and where the test and its script were.
+//! The report on a failed test: what was expected, what was heard instead, and where the test and its script were.
 
 use super::expectation::FailedExpectation;
 use super::line_state::{Action, LineState};
@@ -12,14 +12,14 @@ use crate::script::{Fault, Script};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// How many of the last events are shown.
+/// The maximum number of events that are shown: the last ones.
 const MAX_EVENTS: usize = 14;
 
 /// Why a test failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What was expected and what came, or what is wrong with the test; on one line.
+    /// The expectation and what happened instead, or the mistake in the test; on one line.
     pub message: String,
     /// Whether the test itself is wrong: it has a fault, rather than an expectation that was not met.
     pub is_fault: bool,
@@ -31,12 +31,12 @@ pub struct Failure {
     printed: Vec<String>,
 }
 
-/// A call as it was when its test failed.
+/// A call, as it was when its test failed.
 #[derive(Debug)]
 pub(super) struct CallSnapshot {
     title: String,
     events: Vec<(usize, String)>,
-    /// The line its script was in, with a message about it.
+    /// The line that its script was in, with a message about it.
     position: Option<Fault>,
     fault: Option<Box<Fault>>,
 }
@@ -92,7 +92,7 @@ fn describe(action: &Action) -> String {
     text
 }
 
-/// `2.4 s`, `2:03.4`
+/// Formats a time in a call: `2.4 s`, `2:03.4`.
 fn clock(length: Duration) -> String {
     match length.as_secs() {
         0..60 => format!("{:.1} s", length.as_secs_f64()),
@@ -100,7 +100,7 @@ fn clock(length: Duration) -> String {
     }
 }
 
-/// The line of the script's last command.
+/// Returns the line of the script's last command.
 fn position(state: &LineState, script: &Script) -> Option<Fault> {
     let command = &state.command;
     if command.line == 0 {
@@ -130,14 +130,14 @@ impl Failure {
     ) -> Self {
         let is_fault = failed.is_none();
         let failed = failed.unwrap_or_default();
-        // What went wrong after the end of the test is shown at its name.
+        // What went wrong after the end of the test is shown at the test's name.
         let mut place = fault.map_or_else(|| at_name(suite, test), |fault| *fault);
         // Rhai has no position for an empty loop.
         if place.line == 0 {
             let Fault { line, column, source, .. } = at_name(suite, test);
             (place.line, place.column, place.source) = (line, column, source);
         }
-        // Where the test was called from is of no interest.
+        // Where the test was called from doesn't matter.
         place.calls.retain(|(_, _, line)| *line > 0);
         if !is_fault {
             let (script, line, column) = &failed.at;
@@ -154,12 +154,12 @@ impl Failure {
         Self { message: place.message.clone(), is_fault, place, fault: failed.fault, snapshot, printed }
     }
 
-    /// Where in the test it failed: path and line.
+    /// Returns where in the test it failed: path and line.
     pub fn place(&self) -> (&str, usize) {
         (&self.place.script, self.place.line)
     }
 
-    /// Renders the whole report, on several lines.
+    /// Renders the whole report on several lines.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let mut text = self.place.render(colour);
@@ -195,7 +195,7 @@ impl Failure {
     }
 }
 
-/// The place of a test's name in its file.
+/// Returns the place of a test's name in its file.
 fn at_name(suite: &Suite, test: &str) -> Fault {
     let mut fault = Fault::new(suite.script.name(), String::new());
     let name = format!("test_{test}");

@@ -16,7 +16,27 @@ use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Runs tests, and keeps what they share: the scripts they call, compiled once, and which of their lines ran.
+/// Runs tests. It keeps what they share: the scripts they call, compiled once, and which of their lines ran.
+///
+/// ```
+/// use agi_rhai::Host;
+/// use agi_rhai::tools::testing::TestRunner;
+///
+/// let runner = TestRunner::new(Host::new(), Some("scripts".into()));
+/// let text = r#"
+///     fn test_a_caller_may_hang_up_at_once() {
+///         place_call("guess");
+///         hang_up();
+///         expect_end("HANGUP");
+///     }
+/// "#;
+/// let suite = runner.suite_of("hangup.test.rhai".as_ref(), text)?;
+/// for test in suite.tests() {
+///     let report = runner.run(&suite, test, 1);
+///     assert!(report.failure.is_none());
+/// }
+/// # Ok::<(), Box<agi_rhai::Fault>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestRunner(Arc<Scripts>);
 
@@ -26,9 +46,9 @@ pub struct TestRunner(Arc<Scripts>);
 pub struct Report {
     /// The seed of its random numbers.
     pub seed: u64,
-    /// How long its calls took, on their own clock.
+    /// How long its calls took, by their own clock.
     pub length: Duration,
-    /// How many calls it placed.
+    /// The number of calls that it placed.
     pub calls: usize,
     /// Why it failed, if it did.
     pub failure: Option<Box<Failure>>,
@@ -38,14 +58,15 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Covered {
-    /// The script's path.
+    /// The path of the script.
     pub script: String,
-    /// The numbers of its lines that can run, from 1, and whether each did.
+    /// The numbers of the lines that can run, from 1, and whether each did.
     pub lines: Vec<(usize, bool)>,
 }
 
 impl TestRunner {
-    /// Makes a runner that calls scripts with this host. It looks for them beside each test, then in this folder.
+    /// Creates a runner that calls scripts with this host. It searches for them beside each test, then in this
+    /// folder.
     pub fn new(host: Host, folder: Option<PathBuf>) -> Self {
         let scripts = Mutex::default();
         let mut language = Language::of_tests();
@@ -58,13 +79,13 @@ impl TestRunner {
     /// Reads and compiles a file of tests.
     ///
     /// # Errors
-    /// The file is missing, or has a fault.
+    /// The file is missing or has a fault.
     pub fn suite(&self, path: &Path) -> Result<Suite, LoadError> {
         let script = Script::load(path, self.0.folder.as_deref(), &self.0.language)?;
         Ok(Suite::new(path.to_owned(), script))
     }
 
-    /// Compiles the text of a file of tests. The file need not exist: only its folder matters.
+    /// Compiles the text of a file of tests. The file need not exist; only its folder matters.
     ///
     /// # Errors
     /// The text has a fault.
@@ -135,7 +156,7 @@ impl TestRunner {
         catch_unwind(AssertUnwindSafe(run))
     }
 
-    /// Returns which lines ran of the scripts that were called and of those they import, by path.
+    /// Returns which lines ran of the scripts that were called and of those that they import, by path.
     pub fn coverage(&self) -> Vec<Covered> {
         let mut covered: BTreeMap<String, BTreeMap<usize, bool>> = BTreeMap::new();
         for prepared in self.0.scripts().values() {
@@ -150,7 +171,7 @@ impl TestRunner {
         covered.map(|(script, lines)| Covered { script, lines: lines.into_iter().collect() }).collect()
     }
 
-    /// Returns the text of a line of a script that was called, or imported by one.
+    /// Returns the text of a line of a script that was called, or that such a script imports.
     pub fn line(&self, script: &str, line: usize) -> Option<String> {
         let scripts = self.0.scripts();
         let mut sources = scripts.values().flat_map(|prepared| prepared.script.sources.iter());

@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::pbx::{Act, Caller, Hearing};
 use std::sync::Arc;
 
-/// A caller who does what the test says, at the moment it says.
+/// A caller who does what the test says, at the moment when it says so.
 pub(super) struct ScriptedCaller(pub Arc<Line>);
 
 impl Caller for ScriptedCaller {
@@ -14,10 +14,10 @@ impl Caller for ScriptedCaller {
         self.0.state().now
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
         let mut state = self.0.state();
-        state.hear(until, hears);
-        // A poll, made whenever a script has computed for long: what it meets would depend on the machine.
+        state.hear(until, hearing);
+        // A poll, which is made whenever a script has computed for long. What it meets would depend on the machine.
         if until <= state.now && !state.abandoned {
             return None;
         }
@@ -33,7 +33,7 @@ impl Caller for ScriptedCaller {
                 }
                 state.advance(at);
                 let (_, act) = state.planned.pop_front()?;
-                state.perform_now(&act, until, hears);
+                state.perform_now(&act, until, hearing);
                 return Some(act);
             }
             let stop = match state.goal {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A compiled script, with what belongs to it.
+/// A compiled script, with everything that belongs to it.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub script: Arc<Script>,
@@ -21,7 +21,7 @@ pub(super) struct Scripts {
     pub host: Host,
     /// The language of the tests themselves.
     pub language: Language,
-    /// Where to look for scripts besides the folder of each test.
+    /// Where to search for scripts, in addition to the folder of each test.
     pub folder: Option<PathBuf>,
     pub prepared: Mutex<BTreeMap<PathBuf, Arc<Prepared>>>,
 }
@@ -37,7 +37,7 @@ impl Scripts {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a script to call, compiled if it is new.
+    /// Returns a script to call, which is compiled if it is new.
     pub fn prepare(&self, path: &Path) -> Result<Arc<Prepared>, LoadError> {
         if let Some(prepared) = self.scripts().get(path) {
             return Ok(Arc::clone(prepared));
@@ -52,7 +52,7 @@ impl Scripts {
     }
 }
 
-/// The sounds that a script has, by the table of prompts beside it.
+/// Returns the sounds of a script, according to the table of prompts beside it.
 fn sounds(script: &Path) -> Result<Sounds, LoadError> {
     let wrong = |error| {
         let message = format!("its prompts cannot be used: {error}");

@@ -12,12 +12,12 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The names of its tests without `test_`, in the order of the file.
+    /// Returns the names of its tests without `test_`, in the order of the file.
     pub fn tests(&self) -> &[String] {
         &self.tests
     }
 
-    /// The path of the file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! A test while it runs: its calls, its AstDB, and what went wrong.
+//! A running test: its calls, its AstDB, and what went wrong.
 
 use super::args::{WordError, unmet};
 use super::expectation::FailedExpectation;
@@ -25,7 +25,7 @@ pub(super) struct Test {
     state: Mutex<TestState>,
 }
 
-/// What changes while a test runs.
+/// The part of a test that changes while it runs.
 #[derive(Debug)]
 pub(super) struct TestState {
     pub call: Option<TestCall>,
@@ -34,7 +34,7 @@ pub(super) struct TestState {
     pub recordings: BTreeMap<String, u64>,
     /// When the next call begins.
     pub now: Time,
-    /// How long the calls so far took.
+    /// How long the calls took so far.
     pub length: Duration,
     pub failed: Option<FailedExpectation>,
     /// Lines that the test itself printed.
@@ -70,7 +70,7 @@ impl Test {
         self.state().failed.get_or_insert(failed);
     }
 
-    /// Finds the file of a script, by the name that tests have for it.
+    /// Finds the file of a script, by its name in tests.
     pub fn find(&self, name: &str) -> Result<PathBuf, String> {
         let folders = [Some(self.folder.as_path()), self.scripts.folder.as_deref()];
         let files =
@@ -96,7 +96,7 @@ impl Test {
 }
 
 impl Test {
-    /// Hangs up after the test. A fault that nobody expected fails it.
+    /// Hangs up after the test. A fault that the test didn't expect fails it.
     pub(super) fn close(&self) -> Option<FailedExpectation> {
         let mut state = self.state();
         let call = state.call.as_mut()?;
@@ -106,7 +106,7 @@ impl Test {
 }
 
 impl TestState {
-    /// Puts the ended call away, and keeps what outlives it.
+    /// Puts away the ended call, and keeps what outlives it.
     pub fn put_away(&mut self) {
         if let Some(call) = self.call.take() {
             let state = call.line().state();
@@ -118,7 +118,7 @@ impl TestState {
 }
 
 impl TestState {
-    /// Returns the call, whether it has ended or not.
+    /// Returns the call, whether or not it has ended.
     pub fn call(&mut self, word: &str) -> Result<&mut TestCall, WordError> {
         self.call
             .as_mut()
@@ -139,7 +139,7 @@ impl TestState {
     }
 }
 
-/// The transport of a test's own session, with nobody at the other end.
+/// The transport of a test's own session, which has no other end.
 pub(super) struct TestTransport(pub Arc<Test>);
 
 impl Transport for TestTransport {

@@ -11,12 +11,12 @@ use crate::script::nearest;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The call that a test placed last, on or over.
+/// The call that a test placed last, in progress or over.
 #[derive(Debug)]
 pub(super) struct TestCall {
     pub thread: CallThread,
     pub prepared: Arc<Prepared>,
-    /// How many prompts the test has seen.
+    /// The number of prompts that the test has seen.
     pub seen: usize,
     pub variables: Variables,
     pub fault_is_expected: bool,
@@ -48,7 +48,7 @@ impl TestCall {
         found.map(|(_, prompt)| prompt)
     }
 
-    /// The hint for a prompt that can never come: what the test may have meant.
+    /// Returns a hint about a prompt that can never come: what the test may have meant.
     pub fn hint_for_prompt(&self, like: &str) -> Option<String> {
         if prompt::is_word(like) || self.sounds.find(like, "en").is_some() {
             return None;
@@ -70,7 +70,7 @@ impl TestCall {
         }
     }
 
-    /// What went wrong in the call without its test expecting it.
+    /// Returns what went wrong in the call without the test expecting it.
     pub fn unexpected_failure(&self) -> Option<FailedExpectation> {
         let state = self.line().state();
         let message = if state.is_runaway {
@@ -84,7 +84,7 @@ impl TestCall {
     }
 }
 
-/// Why nothing more happens in a call.
+/// Returns why nothing more happens in a call.
 pub(super) fn why_nothing_comes(state: &LineState) -> String {
     if state.is_runaway {
         return "the script keeps sending commands while no time passes".to_owned();
@@ -99,7 +99,7 @@ pub(super) fn why_nothing_comes(state: &LineState) -> String {
     }
 }
 
-/// `3 min 2 s`, `2.4 s`
+/// Formats a duration: `3 min 2 s`, `2.4 s`.
 pub(super) fn length(length: Duration) -> String {
     match length.as_secs() {
         0..60 => format!("{:.1} s", length.as_secs_f64()),

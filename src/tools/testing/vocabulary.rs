@@ -1,4 +1,4 @@
-//! The words of tests: one table of what each is and what it does.
+//! The words of tests: one table of their declarations and bodies.
 
 use super::args::{Args, WordResult};
 use super::call_options::CALL_OPTIONS;
@@ -6,14 +6,14 @@ use super::test::Test;
 use super::words;
 use crate::command::{Example, Function, Kind, Param, Returns, Type};
 
-/// A word: its declaration, and its body.
+/// A word, with its declaration and its body.
 pub(super) struct Row {
     pub function: Function,
     pub body: fn(&Test, &mut Args<'_, '_>) -> WordResult,
 }
 
 const fn returns(doc: &'static str) -> Returns {
-    Returns::Own { doc, gives: Type::Unknown }
+    Returns::Own { doc, value_type: Type::Unknown }
 }
 
 const fn param(name: &'static str, kind: Kind, doc: &'static str) -> Param {
@@ -86,7 +86,7 @@ pub(super) static TABLE: [Row; 25] = [
     Row {
         function: Function {
             name: "wait_for",
-            summary: "Lets time pass until this prompt begins, over others before it.",
+            summary: "Lets time pass until this prompt begins, skipping others before it.",
             params: &[PROMPT],
             returns: returns("the prompt as text, such as `\"number 42\"`"),
             examples: &[example(r#"place_call("guess"); wait_for("guess-enter")"#, r#""guess-enter""#)],
@@ -138,7 +138,7 @@ pub(super) static TABLE: [Row; 25] = [
     Row {
         function: Function {
             name: "next_number",
-            summary: "Waits for the next number that is spoken by SAY NUMBER or SAY DIGITS, over other prompts before it.",
+            summary: "Waits for the next number that is spoken by SAY NUMBER or SAY DIGITS, skipping other prompts before it.",
             params: &[],
             returns: returns("an integer"),
             examples: &[example(r#"place_call("guess", #{ database: #{ "guess/100": 7 } }); next_number()"#, "7")],
@@ -148,7 +148,7 @@ pub(super) static TABLE: [Row; 25] = [
     Row {
         function: Function {
             name: "next_digits",
-            summary: "Waits for the next digits that are spoken by SAY DIGITS or SAY NUMBER, over other prompts before them.",
+            summary: "Waits for the next digits that are spoken by SAY DIGITS or SAY NUMBER, skipping other prompts before them.",
             params: &[],
             returns: returns("a text, which keeps leading zeros: to press, for instance"),
             examples: &[example(r#"place_call("memory"); press("1"); next_digits().len()"#, "3")],

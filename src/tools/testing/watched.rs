@@ -1,4 +1,4 @@
-//! The simulator of a call that a test has placed, watched for scripts without end; and the command it is in.
+//! The simulator of a call that a test has placed. It notices endless scripts, and the command that a script is in.
 
 use super::line::Line;
 use super::line_state::CurrentCommand;
@@ -11,10 +11,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// After this many commands in a row that take no time, the script is in a loop that nobody can end.
+/// After this many commands in a row that take no time, the script counts as being in an endless loop.
 const MAX_COMMANDS_AT_ONCE: u64 = 10_000;
 
-/// A simulator that notices scripts without end, and ends calls that were given up.
+/// A simulator that notices endless scripts, and ends calls that were given up.
 pub(super) struct WatchedSimulator {
     pub simulator: Simulator,
     pub line: Arc<Line>,
@@ -78,7 +78,7 @@ impl Transport for WatchedSimulator {
         self.check_cut()?;
         let before = self.simulator.now();
         let heard = self.simulator.receive(until);
-        // After the hangup there is no caller whose time would pass.
+        // After the hangup, no caller is left whose time would pass.
         if self.simulator.now() > before {
             self.line.state().commands_at_once = 0;
         }

@@ -8,7 +8,7 @@ use agi_rhai::internals::{Word, words};
 use lsp_types::{Location, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-/// The variables that every script has.
+/// The variables that every script has, with their descriptions.
 pub const BUILTIN_VALUES: [(&str, &str); 4] = [
     ("env", "The facts about the call from Asterisk: `env.agi_callerid`, ... Those that weren't sent are `()`."),
     ("args", "The arguments after the script in the dialplan, as an array of texts."),
@@ -16,7 +16,7 @@ pub const BUILTIN_VALUES: [(&str, &str); 4] = [
     ("state", "A map for the values of this call: `state.score = 0`. Every function sees it, also `on_hangup`."),
 ];
 
-/// The fields of a caught error.
+/// The fields of a caught error, with their descriptions.
 pub const CAUGHT_ERROR: [(&str, &str); 8] = [
     ("kind", "`argument` (nothing was sent), `refused` or `failed`."),
     ("command", "The command, such as `STREAM FILE`."),

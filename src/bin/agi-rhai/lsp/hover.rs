@@ -111,7 +111,7 @@ fn function_signature(function: &Function, active: usize) -> SignatureInformatio
         let optional = if param.need == Need::Required { "" } else { ", may be left out" };
         (name, format!("({}{optional}) {}", param.kind.name(), param.doc))
     });
-    let doc = format!("{}\n\nGives {}.", function.summary, function.returns.doc());
+    let doc = format!("{}\n\nReturns {}.", function.summary, function.returns.doc());
     signature(function.signature(), doc, &params.collect::<Vec<_>>(), active)
 }
 

@@ -1,7 +1,7 @@
 //! `agi-rhai lsp`: editor support over the Language Server Protocol.
 //!
-//! One thread reads, another one answers requests in their order. The checker runs only when no request waits, so that
-//! it never delays typing.
+//! One thread reads, another one answers requests in order. The checker runs only when no request is waiting, so it
+//! never delays typing.
 
 mod answer;
 mod completion;
@@ -123,7 +123,7 @@ impl Server {
                 Incoming::Message(Message::Notification(notice)) => self.notification(notice),
                 Incoming::Message(Message::Response(_)) => {}
                 Incoming::Malformed(problem) => {
-                    // Its ID is unknown.
+                    // The ID of the request is unknown.
                     let error = serde_json::json!({
                         "jsonrpc": "2.0", "id": null, "error": { "code": ErrorCode::ParseError as i32, "message": problem },
                     });
@@ -313,7 +313,7 @@ fn log(message: &str) {
     notify::<notification::LogMessage>(LogMessageParams { typ: MessageType::ERROR, message: message.to_owned() });
 }
 
-/// Sends a message. Errors are ignored, since the end of the input tells that the editor is gone.
+/// Sends a message. Errors are ignored, since the end of the input shows that the editor is gone.
 fn send(message: &Message) {
     let mut out = stdout().lock();
     let _ = message.write(&mut out);

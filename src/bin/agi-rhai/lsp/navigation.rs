@@ -128,7 +128,7 @@ impl Cursor<'_> {
         found
     }
 
-    /// Returns the symbol under the cursor, or the reason why it cannot be redefinition.
+    /// Returns the symbol under the cursor, or the reason why it can't be renamed.
     fn renamable(&self) -> Result<Definition, ResponseError> {
         let refused = |message: &str| error(ErrorCode::RequestFailed, message);
         let Some(definition) = self.symbol_under_cursor() else {

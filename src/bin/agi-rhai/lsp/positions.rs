@@ -88,8 +88,8 @@ fn line_start(text: &str, line: usize) -> Option<usize> {
     if line == 0 { Some(0) } else { text.match_indices('\n').nth(line - 1).map(|(at, _)| at + 1) }
 }
 
-/// Returns the bytes of `width` characters at a line and a column as the checker counts them, both from 1; the whole
-/// line if the column is 0.
+/// Returns the bytes of `width` characters at a line and a column as the checker counts them, both from 1. If the
+/// column is 0, returns the whole line.
 pub fn span(text: &str, line: usize, column: usize, width: usize) -> std::ops::Range<usize> {
     let Some(start) = line_start(text, line.saturating_sub(1)) else { return text.len()..text.len() };
     let rest = &text[start..];
@@ -101,7 +101,7 @@ pub fn span(text: &str, line: usize, column: usize, width: usize) -> std::ops::R
     start + byte(column - 1)..start + byte(column - 1 + width.max(1))
 }
 
-/// Returns the path of a file; `None` if the URI isn't one of a file, such as that of a text that was never saved.
+/// Returns the path of a file; `None` if the URI doesn't refer to a file, like that of a text that was never saved.
 pub fn path(uri: &Uri) -> Option<PathBuf> {
     let rest = uri.as_str().strip_prefix("file://")?;
     let path = &rest[rest.find('/')?..];

@@ -191,7 +191,7 @@ impl Workspace {
         let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
         let (name, findings) = if document.is_prompts() {
             let script = path.with_extension("rhai");
-            // A table without a script is checked by itself.
+            // A table without a script is checked on its own.
             let Some(said) = self.read(&script) else {
                 let wrong = parse_prompts(text).err().map(|error| self.table_diagnostic(text, &error));
                 return Some((wrong.into_iter().collect(), version));
@@ -242,7 +242,7 @@ impl Workspace {
         self.encoding.offset(document.text(), position)
     }
 
-    /// Returns the command a function sends, if it is one of those that send a single one.
+    /// Returns the command that a function sends, if it sends a single one.
     pub fn command(&self, function: &Function) -> Option<&'static Command> {
         self.language.commands().of(function)
     }
@@ -287,8 +287,8 @@ impl Workspace {
         imported(importer?, path, self.folder.as_deref())
     }
 
-    /// Returns the prompts of the table that belongs to a script, or if it has none, as a script that others import, of
-    /// all tables beside it.
+    /// Returns the prompts of the table that belongs to a script. A script without a table may be imported by others:
+    /// then, returns the prompts of all tables beside it.
     pub fn prompts(&self, document: &Document) -> Vec<Prompt> {
         let Some(path) = &document.path else { return Vec::new() };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -337,7 +337,7 @@ pub fn same_file(one: &Path, other: &Path) -> bool {
             && matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other))
 }
 
-/// Parses the prompts of a table. A wrong line doesn't hide the others.
+/// Parses the prompts of a table. A bad line doesn't hide the others.
 fn table(path: &Path, text: &str) -> Vec<Prompt> {
     let lines = (0..).zip(text.trim_start_matches('\u{feff}').lines());
     let prompt = |(line, text)| {

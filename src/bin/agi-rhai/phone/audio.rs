@@ -62,12 +62,13 @@ impl Audio {
     }
 
     /// Plays a prompt that has just begun, which ends after `length` if that is known, or else at `until`.
-    pub fn play(&self, hears: &Hearing<'_>, language: &str, length: Option<Duration>, until: Time) {
-        let files = hears.sound.files();
-        if files.is_empty() && matches!(hears.sound, Sound::Silence) {
+    pub fn play(&self, hearing: &Hearing<'_>, language: &str, length: Option<Duration>, until: Time) {
+        let files = hearing.sound.files();
+        if files.is_empty() && matches!(hearing.sound, Sound::Silence) {
             return;
         }
-        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = length.map_or(until, |length| hears.began + length);
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) =
+            length.map_or(until, |length| hearing.began + length);
         let _ = self.commands.send(AudioCommand::Play(files, language.to_owned()));
     }
 

@@ -54,7 +54,7 @@ pub struct LoadedScript {
     pub sounds: Arc<Sounds>,
 }
 
-/// The reason why a script could not be loaded.
+/// Why a script could not be loaded.
 #[derive(Debug)]
 pub enum LoadProblem {
     Script(LoadError),
@@ -65,7 +65,7 @@ pub enum LoadProblem {
 impl LoadedScript {
     pub fn load(setup: &PhoneSetup) -> Result<Self, LoadProblem> {
         let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(LoadProblem::Script)?;
-        // Its folder is that of the script, and would make the message long.
+        // The folder is that of the script, and would make the message long.
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
         let sounds = Sounds::beside(&setup.path)
             .map_err(|error| LoadProblem::Table(error.to_string().replacen(&beside, "", 1)))?;

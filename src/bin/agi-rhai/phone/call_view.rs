@@ -41,12 +41,12 @@ fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize,
         LineSound::Beep => ("▸ beep".to_owned(), None),
         LineSound::Recording(name) => (format!("● records {name}"), Some("Speak, if you like.".to_owned())),
         LineSound::Music(class) => (format!("♪ music on hold, {class}"), None),
-        LineSound::Silence if call.asked => ("? waits for a key".to_owned(), None),
+        LineSound::Silence if call.listening => ("? waits for a key".to_owned(), None),
         LineSound::Silence if computing => ("… computes".to_owned(), None),
         LineSound::Silence if call.command.is_none() => ("… sleeps".to_owned(), None),
         LineSound::Silence => (format!("… {}", call.command.unwrap_or_default()), None),
     };
-    let style = if call.sound == LineSound::Silence && !call.asked { theme.faint } else { theme.strong };
+    let style = if call.sound == LineSound::Silence && !call.listening { theme.faint } else { theme.strong };
     let mut lines = vec![Line::styled(format!("  {}", fit(&title, wide)), style)];
     let words = words.map(|words| wrap(&words, wide.saturating_sub(2), 2)).unwrap_or_default();
     for at in 0..high.saturating_sub(3).min(2) {
@@ -54,7 +54,7 @@ fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize,
         lines.push(Line::raw(format!("    {words}")));
     }
     lines.push(progress(call, now, left, setup, theme, wide));
-    let mut keys = vec![if call.asked {
+    let mut keys = vec![if call.listening {
         let which = call.listened.as_ref().map(|keys| format!(": {keys}")).unwrap_or_default();
         Span::styled(format!("  keys are heard{which}"), theme.accent)
     } else {
@@ -82,7 +82,7 @@ fn progress<'a>(
         let what = if endless { "as long as it takes" } else { "" };
         return Line::styled(format!("    {what}"), theme.faint);
     }
-    let question = call.asked && matches!(call.sound, LineSound::Silence | LineSound::Music(_));
+    let question = call.listening && matches!(call.sound, LineSound::Silence | LineSound::Music(_));
     let (done, whole) = match (&call.sound, call.length) {
         // A file may start in its middle, and skip.
         (LineSound::File { .. }, Some(length)) => (length.saturating_sub(left), length),
@@ -143,13 +143,13 @@ fn ended<'a>(end: &ShownEnd, view: &PhoneState, theme: &Theme, wide: usize) -> V
 /// Returns the keypad, bright while the script listens, with the last key highlighted for a moment.
 fn keypad<'a>(call: Option<&CallState>, theme: &Theme) -> Vec<Line<'a>> {
     let call = call.filter(|call| call.end.is_none());
-    let asked = call.is_some_and(|call| call.asked);
+    let listening = call.is_some_and(|call| call.listening);
     let lit = call.and_then(|call| call.key.filter(|(_, at)| call.now() - *at < Duration::from_millis(400)));
     let rows = ["123A", "456B", "789C", "*0#D"];
     let key = |key: char| {
         let style = match lit {
             Some((pressed, _)) if pressed == key => theme.pressed,
-            _ if asked => theme.strong,
+            _ if listening => theme.strong,
             _ => theme.faint,
         };
         [Span::styled(format!(" {key} "), style), Span::raw(" ")]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// How long a question must last for its timeout to be shown in the history.
 const MIN_SHOWN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The limit for one wait on a channel, which cannot wait for ever.
+/// The limit for one wait on a channel, which can't wait forever.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// The caller at the keyboard.
@@ -21,9 +21,9 @@ pub struct Keypad {
     pub language: String,
     pub acts: Receiver<Act>,
     pub audio: Option<Audio>,
-    /// Only waits for keys after questions.
+    /// Whether to wait for keys only after questions.
     pub fast: bool,
-    /// The prompt and its end at the last key that was heard. If they are the same afterwards, the key was ignored.
+    /// The prompt and its end at the last key that was heard. If they are still the same, the key was ignored.
     pub last: Option<(u64, Time)>,
 }
 
@@ -39,34 +39,34 @@ pub fn length(sound: &Sound<'_>, sounds: &Sounds, language: &str) -> Option<Dura
 }
 
 /// Whether the script waits for keys while nothing plays.
-pub fn is_question(hears: &Hearing<'_>) -> bool {
-    hears.asked && matches!(hears.sound, Sound::Silence | Sound::Music(_))
+pub fn is_question(hearing: &Hearing<'_>) -> bool {
+    hearing.listening && matches!(hearing.sound, Sound::Silence | Sound::Music(_))
 }
 
 impl Keypad {
-    fn begins(&mut self, until: Time, hears: &Hearing<'_>) {
+    fn begins(&mut self, until: Time, hearing: &Hearing<'_>) {
         if let Some((prompt, end)) = self.last.take()
-            && (prompt, end) == (hears.prompt, until)
+            && (prompt, end) == (hearing.prompt, until)
         {
             self.shared.ignore_last_key();
         }
-        if until <= self.now() && !hears.asked {
+        if until <= self.now() && !hearing.listening {
             // Only a poll while the script computes.
             return;
         }
-        let length = length(&hears.sound, &self.version.sounds, &self.language);
-        let new = self.shared.hears(until, hears, length);
+        let length = length(&hearing.sound, &self.version.sounds, &self.language);
+        let new = self.shared.hears(until, hearing, length);
         if new && let Some(audio) = &self.audio {
-            audio.play(hears, &self.language, length, until);
+            audio.play(hearing, &self.language, length, until);
         }
     }
 
-    fn acts(&mut self, act: Act, until: Time, hears: &Hearing<'_>) -> Act {
+    fn acts(&mut self, act: Act, until: Time, hearing: &Hearing<'_>) -> Act {
         match &act {
             Act::Key(key) => {
-                self.shared.presses(*key, if hears.asked { KeyFate::Heard } else { KeyFate::Dropped });
-                if hears.asked {
-                    self.last = Some((hears.prompt, until));
+                self.shared.presses(*key, if hearing.listening { KeyFate::Heard } else { KeyFate::Dropped });
+                if hearing.listening {
+                    self.last = Some((hearing.prompt, until));
                 }
             }
             Act::HangUp => {
@@ -83,22 +83,22 @@ impl Caller for Keypad {
         self.shared.now()
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        self.begins(until, hears);
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        self.begins(until, hearing);
         let began = self.now();
         if let Ok(act) = self.acts.try_recv() {
-            return Some(self.acts(act, until, hears));
+            return Some(self.acts(act, until, hearing));
         }
         loop {
             let left = until - self.now();
             if left.is_zero() {
-                if is_question(hears) && until - began >= MIN_SHOWN_TIMEOUT {
+                if is_question(hearing) && until - began >= MIN_SHOWN_TIMEOUT {
                     self.shared
                         .note(HistoryEvent::Note(format!("no key within {:.1} s", (until - began).as_secs_f64())));
                 }
                 return None;
             }
-            if self.fast && !is_question(hears) {
+            if self.fast && !is_question(hearing) {
                 if until == Time::NEVER {
                     // The wait would never end.
                     return Some(Act::HangUp);
@@ -107,7 +107,7 @@ impl Caller for Keypad {
                 return None;
             }
             match self.acts.recv_timeout(left.min(MAX_WAIT)) {
-                Ok(act) => return Some(self.acts(act, until, hears)),
+                Ok(act) => return Some(self.acts(act, until, hearing)),
                 Err(RecvTimeoutError::Timeout) => {}
                 // The screen is gone.
                 Err(RecvTimeoutError::Disconnected) => return Some(Act::HangUp),

@@ -25,15 +25,15 @@ pub fn panel(frame: &mut Frame<'_>, title: &str, theme: &Theme, area: Rect) -> R
 
 pub fn draw_history(frame: &mut Frame<'_>, view: &PhoneState, ui: &mut Ui, area: Rect) {
     let high = usize::from(area.height.saturating_sub(1));
-    let most = view.history.len().saturating_sub(high);
-    ui.scroll = ui.scroll.min(most);
+    let max = view.history.len().saturating_sub(high);
+    ui.scroll = ui.scroll.min(max);
     let title = match ui.scroll {
         0 => "Said and pressed".to_owned(),
         below => format!("Said and pressed ({below} more below)"),
     };
     let inner = panel(frame, &title, &ui.theme, area);
     let wide = usize::from(inner.width).saturating_sub(1);
-    let skipped = most - ui.scroll;
+    let skipped = max - ui.scroll;
     let lines: Vec<Line<'_>> =
         view.history.iter().skip(skipped).take(high).map(|entry| history_line(entry, &ui.theme, wide)).collect();
     frame.render_widget(Paragraph::new(lines), inner);

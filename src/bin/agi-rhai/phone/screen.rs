@@ -149,7 +149,7 @@ struct Phone {
     ui: Ui,
 }
 
-/// Waits at most this long for a key. Returns whether the terminal is gone, whose end Crossterm would read for ever.
+/// Waits at most this long for a key. Returns whether the terminal is gone: then Crossterm would read forever.
 fn is_gone(patience: Duration) -> Result<bool> {
     let input = stdin();
     let mut polled = [PollFd::new(&input, PollFlags::IN)];
@@ -161,7 +161,7 @@ fn is_gone(patience: Duration) -> Result<bool> {
     }
 }
 
-/// Whether a key or another size of the screen is waiting.
+/// Whether a key or a new size of the screen is waiting.
 fn has_event() -> Result<bool> {
     match event::poll(Duration::ZERO) {
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(false),

@@ -13,14 +13,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// The limit for the lines of each kind.
+/// The maximum number of lines of each kind.
 const MAX_LINES: usize = 5_000;
 
 /// The state shared by the call, the file watcher, the log and the screen.
 #[derive(Default)]
 pub struct SharedState {
     state: Mutex<PhoneState>,
-    /// The player, which is told when a prompt is interrupted.
+    /// The player, to be notified when a prompt is interrupted.
     pub audio: OnceLock<Audio>,
 }
 
@@ -175,7 +175,7 @@ pub struct CallState {
     pub until: Time,
     pub length: Option<Duration>,
     /// Whether the script listens for keys.
-    pub asked: bool,
+    pub listening: bool,
     prompt: u64,
     /// The keys for which the command listens, if it names them.
     pub listened: Option<String>,
@@ -269,7 +269,7 @@ impl SharedState {
             since: now,
             until: now,
             length: None,
-            asked: false,
+            listening: false,
             prompt: 0,
             listened: None,
             entered: String::new(),
@@ -311,7 +311,7 @@ impl SharedState {
         }
         if let Some(call) = &mut view.call {
             call.sound = LineSound::Silence;
-            call.asked = false;
+            call.listening = false;
             call.end = Some(ended);
         }
     }
@@ -329,18 +329,18 @@ impl SharedState {
     }
 
     /// Records what the caller hears until `until`. Returns true if a prompt has just begun.
-    pub fn hears(&self, until: Time, hears: &Hearing<'_>, length: Option<Duration>) -> bool {
+    pub fn hears(&self, until: Time, hearing: &Hearing<'_>, length: Option<Duration>) -> bool {
         let mut view = self.view();
         let Some(call) = &mut view.call else { return false };
-        let new = call.prompt != hears.prompt;
-        if new || !same(&call.sound, &hears.sound) {
-            call.sound = LineSound::of(&hears.sound, &call.version);
+        let new = call.prompt != hearing.prompt;
+        if new || !same(&call.sound, &hearing.sound) {
+            call.sound = LineSound::of(&hearing.sound, &call.version);
         }
-        call.prompt = hears.prompt;
-        call.since = hears.began;
+        call.prompt = hearing.prompt;
+        call.since = hearing.began;
         call.until = until;
         call.length = length;
-        call.asked = hears.asked;
+        call.listening = hearing.listening;
         let sound = call.sound.clone();
         let new = new && sound != LineSound::Silence;
         if new {
@@ -447,7 +447,7 @@ impl Observer for SharedState {
         let Some(call) = &mut view.call else { return };
         call.command = None;
         call.sound = LineSound::Silence;
-        call.asked = false;
+        call.listening = false;
         call.until = call.now();
     }
 }

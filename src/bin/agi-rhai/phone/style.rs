@@ -36,33 +36,33 @@ pub fn width(text: &str) -> usize {
 }
 
 /// Cuts a text to one line of at most this width, and replaces control characters.
-pub fn fit(text: &str, most: usize) -> String {
+pub fn fit(text: &str, max: usize) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if width(&text) <= most {
+    if width(&text) <= max {
         return text;
     }
     let mut short = String::new();
     let mut taken = 0;
     for letter in text.chars() {
         let wide = width(letter.encode_utf8(&mut [0; 4]));
-        if taken + wide + 1 > most {
+        if taken + wide + 1 > max {
             break;
         }
         taken += wide;
         short.push(letter);
     }
-    if most > 0 {
+    if max > 0 {
         short.push('…');
     }
     short
 }
 
 /// Wraps a text into at most `lines` lines of this width, and cuts the last one.
-pub fn wrap(text: &str, most: usize, lines: usize) -> Vec<String> {
+pub fn wrap(text: &str, max: usize, lines: usize) -> Vec<String> {
     let mut wrapped: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match wrapped.last_mut() {
-            Some(line) if wrapped_fits(line, word, most) => {
+            Some(line) if wrapped_fits(line, word, max) => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -73,9 +73,9 @@ pub fn wrap(text: &str, most: usize, lines: usize) -> Vec<String> {
         let rest = wrapped.split_off(lines - 1).join(" ");
         wrapped.push(rest);
     }
-    wrapped.iter().map(|line| fit(line, most)).collect()
+    wrapped.iter().map(|line| fit(line, max)).collect()
 }
 
-fn wrapped_fits(line: &str, word: &str, most: usize) -> bool {
-    width(line) + 1 + width(word) <= most
+fn wrapped_fits(line: &str, word: &str, max: usize) -> bool {
+    width(line) + 1 + width(word) <= max
 }

@@ -54,7 +54,7 @@ struct Keyboard {
     audio: Option<Audio>,
     shown: u64,
     asked: bool,
-    /// The last key that was heard, with the prompt and its end. If they are the same afterwards, the key was ignored.
+    /// The last key that was heard, with the prompt and its end. If they are still the same, the key was ignored.
     last: Option<(Digit, u64, Time)>,
     clock: Stopwatch,
     began: Time,
@@ -93,16 +93,16 @@ impl Keyboard {
         show(&format!("{:>7}  {}", call_time(self.now() - self.began), printable(what)));
     }
 
-    fn show(&mut self, until: Time, hears: &Hearing<'_>) {
+    fn show(&mut self, until: Time, hearing: &Hearing<'_>) {
         if let Some((key, prompt, end)) = self.last.take()
-            && (prompt, end) == (hears.prompt, until)
+            && (prompt, end) == (hearing.prompt, until)
         {
             self.say(&format!("key {key} is ignored here"));
         }
-        if hears.prompt != self.shown {
-            self.shown = hears.prompt;
-            self.asked &= is_question(hears);
-            match &hears.sound {
+        if hearing.prompt != self.shown {
+            self.shown = hearing.prompt;
+            self.asked &= is_question(hearing);
+            match &hearing.sound {
                 Sound::File(name) => match self.sounds.words(name) {
                     Some(words) => self.say(&format!("plays {name}: \"{words}\"")),
                     None => self.say(&format!("plays {name}")),
@@ -114,18 +114,18 @@ impl Keyboard {
                 _ => {}
             }
             if let Some(audio) = &self.audio {
-                audio.play(hears, &self.language, length(&hears.sound, &self.sounds, &self.language), until);
+                audio.play(hearing, &self.language, length(&hearing.sound, &self.sounds, &self.language), until);
             }
         }
-        if is_question(hears) && !self.asked {
+        if is_question(hearing) && !self.asked {
             self.asked = true;
             self.say("waits for keys");
         }
     }
 
     /// Returns the next act, if it is due.
-    fn next(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        if self.patient && !hears.asked {
+    fn next(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        if self.patient && !hearing.listening {
             return None;
         }
         while let Some(key) = self.keys.pop_front() {
@@ -134,12 +134,15 @@ impl Keyboard {
                 return Some(Act::HangUp);
             }
             if let Some(digit) = Digit::new(key.to_ascii_uppercase()) {
-                self.say(&format!("key {digit}{}", if hears.asked { "" } else { ", but the script isn't listening" }));
-                self.last = hears.asked.then_some((digit, hears.prompt, until));
+                self.say(&format!(
+                    "key {digit}{}",
+                    if hearing.listening { "" } else { ", but the script isn't listening" }
+                ));
+                self.last = hearing.listening.then_some((digit, hearing.prompt, until));
                 return Some(Act::Key(digit));
             }
         }
-        if self.gone && hears.asked {
+        if self.gone && hearing.listening {
             self.say("the input has ended: hanging up");
             return Some(Act::HangUp);
         }
@@ -152,22 +155,22 @@ impl Caller for Keyboard {
         self.clock.now() + self.skipped
     }
 
-    fn wait(&mut self, until: Time, hears: &Hearing<'_>) -> Option<Act> {
-        self.show(until, hears);
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        self.show(until, hearing);
         loop {
-            if let Some(act) = self.next(until, hears) {
+            if let Some(act) = self.next(until, hearing) {
                 return Some(act);
             }
             let left = until - self.now();
             if left.is_zero() {
-                if is_question(hears) {
+                if is_question(hearing) {
                     self.asked = false;
                     self.say("no key came");
                 }
                 return None;
             }
             // Keys from a pipe may interrupt a prompt, so prompts wait for them too.
-            let waits = is_question(hears) || (self.patient && hears.asked);
+            let waits = is_question(hearing) || (self.patient && hearing.listening);
             if self.gone || (self.fast && !waits) {
                 if until == Time::NEVER {
                     // The wait would never end.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The interval between polls. A change is taken once it is the same in two polls, so that a file isn't read while it
-/// is being written.
+/// The interval between polls. A change is taken once it is the same in two polls in a row, so that a file isn't read
+/// while it is being written.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// After how many polls a broken script is compiled again even if its files haven't changed, since it may lack a file
 /// of another name.

@@ -171,15 +171,15 @@ impl<'a> TestWriter<'a> {
         false
     }
 
-    fn hang_up(&mut self, at: Duration, most: Option<Duration>) {
+    fn hang_up(&mut self, at: Duration, max: Option<Duration>) {
         self.hung_up = true;
-        self.wait(at.saturating_sub(self.synced), most);
+        self.wait(at.saturating_sub(self.synced), max);
         self.step("hang_up();");
     }
 
     /// Adds a wait of this length, but of at most `most`.
-    fn wait(&mut self, length: Duration, most: Option<Duration>) {
-        let length = most.map_or(length, |most| length.min(most));
+    fn wait(&mut self, length: Duration, max: Option<Duration>) {
+        let length = max.map_or(length, |max| length.min(max));
         if length >= Duration::from_millis(50) {
             self.step(format!("wait({:.1});", length.as_secs_f64()));
         }
@@ -237,9 +237,9 @@ impl<'a> TestWriter<'a> {
             // The caller has no part in any other command.
             _ => return,
         }
-        let most = (lasts.saturating_add(listens)).saturating_sub(SAFETY_MARGIN);
+        let max = (lasts.saturating_add(listens)).saturating_sub(SAFETY_MARGIN);
         if hung_up {
-            self.hang_up(exchange.heard, Some(most));
+            self.hang_up(exchange.heard, Some(max));
             return;
         }
         let keys = keys(exchange);
@@ -253,7 +253,7 @@ impl<'a> TestWriter<'a> {
         let is_number = matches!(command.hears, Hears::Digits { .. });
         let silence = if exchange.reply.value() == Some("timeout") && is_number { listens } else { Duration::ZERO };
         let before = KEY_INTERVAL * u32::try_from(keys.len() - 1).unwrap_or(0) + silence;
-        self.wait(exchange.took().saturating_sub(before), Some(most));
+        self.wait(exchange.took().saturating_sub(before), Some(max));
         self.step(format!("press({});", literal(&keys)));
         self.synced = exchange.heard;
     }
@@ -271,13 +271,13 @@ impl<'a> TestWriter<'a> {
     }
 
     /// Adds a recording of the caller, of at most this length.
-    fn recording(&mut self, exchange: &Exchange, most: Duration) {
+    fn recording(&mut self, exchange: &Exchange, max: Duration) {
         let options = exchange.command.function.params.iter().position(|param| param.kind == Kind::RecordOptions);
         if options.is_some_and(|at| exchange.args.iter().skip(at).any(|option| option == "BEEP")) {
             self.step("expect_prompt(\"beep\");");
         }
         self.prompt(exchange, "recording");
-        if exchange.reply.word() == Some("timeout") && exchange.took() + Duration::from_millis(500) < most {
+        if exchange.reply.word() == Some("timeout") && exchange.took() + Duration::from_millis(500) < max {
             self.silent = true;
         }
     }
@@ -520,9 +520,9 @@ fn keys(exchange: &Exchange) -> String {
         _ => return String::new(),
     };
     let digits = exchange.reply.result();
-    let most = exchange.arg(max).parse().unwrap_or(usize::MAX);
+    let max = exchange.arg(max).parse().unwrap_or(usize::MAX);
     // The reply doesn't contain the pound key that ended the input.
-    let ended = exchange.reply.value() != Some("timeout") && digits.len() < most;
+    let ended = exchange.reply.value() != Some("timeout") && digits.len() < max;
     format!("{digits}{}", if ended { "#" } else { "" })
 }
 

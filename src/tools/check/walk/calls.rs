@@ -3,7 +3,7 @@
 use super::{Known, Later, Walk, literal, start};
 use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value, plural};
 use crate::tools::check::imports::TextsAndNames;
-use crate::tools::check::known_functions::{self, gives};
+use crate::tools::check::known_functions::{self, value_type};
 use crate::tools::check::text::{Place, place};
 use crate::tools::check::{asterisk, rules};
 use rhai::{Expr, FnCallExpr, Position};
@@ -52,10 +52,10 @@ impl Walk<'_, '_, '_> {
         }
         let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
         self.later.push(Later::Called { name: name.to_owned(), args, place: at });
-        self.known.declared(name).map_or(Known::NOTHING, |function| Known::As(gives(function, &kinds)))
+        self.known.declared(name).map_or(Known::NOTHING, |function| Known::As(value_type(function, &kinds)))
     }
 
-    /// Whether a call of this name counts as a use of the script's function; calls in its own body do not.
+    /// Whether a call of this name counts as a use of the script's function. Calls in the function's own body don't.
     fn calls(&self, name: &str) -> bool {
         self.is_function(name) && self.function.as_deref() != Some(name)
     }
@@ -63,7 +63,7 @@ impl Walk<'_, '_, '_> {
     pub(super) fn function_named(&mut self, name: &str, at: Place) {
         self.uses.named.insert(name.to_owned());
         if !self.is_function(name) && !self.known.exists(name) {
-            let like = self.known.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+            let like = self.known.similar(name, self.functions.keys().map(|(name, _)| name.as_str()));
             let hint = like.map(|like| format!("did you mean `{like}`?"));
             self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
         }
@@ -138,7 +138,7 @@ impl Walk<'_, '_, '_> {
         self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
     }
 
-    /// Returns a hint with the definition of a function of the script.
+    /// Returns a hint that shows the definition of a function of the script.
     fn signature_of(&self, name: &str) -> Option<String> {
         let head = self.report.text.heads.iter().find(|head| head.name == name)?;
         let params: Vec<&str> = head.params.iter().map(|(name, _)| name.as_str()).collect();
@@ -156,7 +156,7 @@ impl Walk<'_, '_, '_> {
         if let Some(module) = module {
             return Some(format!("it is in an import: write `{}::{name}(...)`", module.alias));
         }
-        let like = self.known.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        let like = self.known.similar(name, self.functions.keys().map(|(name, _)| name.as_str()));
         if let Some(like) = like {
             return Some(format!("did you mean `{like}`?"));
         }
@@ -218,7 +218,7 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::ARGUMENT_COUNT, at, message, None);
             return;
         }
-        let like = self.known.like(name, self.functions.keys().map(|(name, _)| name.as_str()));
+        let like = self.known.similar(name, self.functions.keys().map(|(name, _)| name.as_str()));
         let hint = like.map(|like| format!("did you mean `.{like}()`?"));
         self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
     }
@@ -251,7 +251,7 @@ impl Walk<'_, '_, '_> {
                 return;
             }
         }
-        // Declarations of functions other than commands are meant for readers, and exact only for these kinds.
+        // Declarations of functions other than commands are meant for readers, and are exact only for these kinds.
         let kinds = matches!(param.kind, Kind::Keys | Kind::Integer(..) | Kind::Seconds | Kind::OnOff | Kind::Word(_));
         if let Some(value) = literal(arg)
             && (kinds || self.known.command(function).is_some())
@@ -280,7 +280,7 @@ impl Walk<'_, '_, '_> {
         unknown
     }
 
-    /// Reports what the host would not allow, as far as the script writes the texts out.
+    /// Reports what the host wouldn't allow, as far as the script spells out the texts.
     fn permitted(&mut self, function: &'static Function, call: &FnCallExpr) {
         let text = |arg: &Expr| match literal(arg) {
             Some(Value::Text(text)) => Some(text),
@@ -293,7 +293,7 @@ impl Walk<'_, '_, '_> {
             let rest: Vec<String> = call.args[at + 1..].iter().map(|arg| text(arg).unwrap_or_default()).collect();
             let refuses = |count: usize| self.checker.permissions.refuses(param.kind, &given, &rest[..count].join(","));
             if let Some(problem) = refuses(rest.len()) {
-                // The first argument with which the call is refused; the name itself comes before its arguments.
+                // The first argument with which the call is refused. The name comes before its arguments.
                 let behind = (0..rest.len()).find(|&count| refuses(count).is_some()).unwrap_or(rest.len());
                 let at_fault = function.params.get(at + behind).or(function.params.last()).unwrap_or(param);
                 let message = format!("{}: `{}` {problem}", function.name, at_fault.name);
@@ -344,13 +344,13 @@ impl Walk<'_, '_, '_> {
     }
 }
 
-/// The meaning of a parameter, if its kind alone does not say it.
+/// Returns the meaning of a parameter, if its kind alone doesn't say it.
 fn explained(param: &Param) -> Option<String> {
     let says_all = matches!(param.kind, Kind::Text | Kind::Name | Kind::Joined | Kind::Rest) || param.kind.is_run();
     (!says_all).then(|| format!("`{}`: {}", param.name, param.doc))
 }
 
-/// What to write instead of an argument, if that can be guessed.
+/// Returns what to write instead of an argument, if that can be guessed.
 fn wanted(kind: Kind, value: &Value) -> Option<String> {
     let Value::Text(text) = value else { return None };
     let text = text.trim();

@@ -1,4 +1,4 @@
-//! What can only be decided when the whole script has been read.
+//! Conclusions that can be drawn only when the whole script has been read.
 
 use super::known::{Known, Later, Origin};
 use super::walker::Walk;
@@ -17,7 +17,7 @@ impl Walk<'_, '_, '_> {
                 Known::Texts => return Type::Map,
                 Known::Variable(id) => {
                     let variable = &self.variables[id];
-                    // Whether a variable keeps its first value is known only at the end.
+                    // Only the end shows whether a variable keeps its first value.
                     if variable.written || self.open || (!finally && variable.origin != Origin::Const) {
                         return Type::Unknown;
                     }
@@ -28,7 +28,7 @@ impl Walk<'_, '_, '_> {
         Type::Unknown
     }
 
-    /// Reports what can only be decided at the end of the walk.
+    /// Reports what can be decided only at the end of the walk.
     pub(super) fn conclude(&mut self) {
         for later in std::mem::take(&mut self.later) {
             match later {
@@ -48,7 +48,7 @@ impl Walk<'_, '_, '_> {
                 Later::Calculated { operator, left, right, place } => {
                     let (left, right) = (self.resolve(left, true), self.resolve(right, true));
                     let text = |kind: Type| matches!(kind, Type::Text | Type::TextOrUnit);
-                    // `text - text` removes one from the other.
+                    // `text - text` removes one text from the other.
                     let number = |kind: Type| matches!(kind, Type::Number | Type::NumberOrUnit | Type::Unknown);
                     let wrong = (text(left) && number(right) && right != Type::Unknown)
                         || (text(right) && number(left) && left != Type::Unknown)
@@ -115,7 +115,7 @@ impl Walk<'_, '_, '_> {
     }
 }
 
-/// Whether comparing these is always a mistake.
+/// Whether comparing values of these types is always a mistake.
 fn never_alike(one: Type, other: Type) -> bool {
     matches!((one, other), (Type::Text, Type::Number | Type::NumberOrUnit) | (Type::TextOrUnit, Type::Number))
 }

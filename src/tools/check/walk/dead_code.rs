@@ -1,4 +1,4 @@
-//! Statements that never run, values that nobody uses, loops that nothing ends.
+//! Statements that never run, values that aren't used, loops that never end.
 
 use super::expressions::start;
 use super::walker::Walk;
@@ -20,7 +20,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Reports values that are calculated but not used, except for the last, which is the value of the block.
+    /// Reports values that are computed but not used, except for the last one, which is the value of the block.
     pub(super) fn unused_values(&mut self, statements: &[Stmt]) {
         let Some((_, statements)) = statements.split_last() else { return };
         for statement in statements {
@@ -44,7 +44,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Reports a loop that nothing ends.
+    /// Reports a loop that nothing can end.
     pub(super) fn endless(&mut self, statements: &[Stmt], at: Place) {
         let Does { effect, leaves } = self.flow.does(statements, false);
         if self.function.as_deref() == Some("on_hangup") && !leaves && effect != Effect::Asks {
@@ -71,7 +71,7 @@ impl Walk<'_, '_, '_> {
     }
 }
 
-/// Where a statement begins.
+/// Returns where a statement begins.
 fn first(statement: &Stmt) -> Place {
     match statement {
         Stmt::Expr(expr) => start(expr),

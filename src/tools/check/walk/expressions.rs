@@ -1,4 +1,4 @@
-//! The walk over expressions, and what is known of their values.
+//! The walk over expressions, and what it learns about their values.
 
 use super::known::{Known, Origin};
 use super::walker::Walk;
@@ -8,12 +8,12 @@ use crate::tools::check::text::{Place, place};
 use rhai::{ASTFlags, Expr};
 use std::borrow::Cow;
 
-/// Where an expression begins.
+/// Returns where an expression begins.
 pub(super) fn start(expr: &Expr) -> Place {
     place(expr.start_position())
 }
 
-/// The value of an expression that the script writes out.
+/// Returns the value of an expression that the script spells out.
 pub(super) fn literal(expr: &Expr) -> Option<Value> {
     Some(match expr {
         Expr::BoolConstant(value, _) => Value::Bool(*value),

@@ -1,4 +1,4 @@
-//! What a walk knows of the values, variables and imports of a script.
+//! What a walk knows about the values, variables and imports of a script.
 
 use crate::command::Type;
 use crate::tools::check::imports::Imported;
@@ -6,11 +6,11 @@ use crate::tools::check::text::Place;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// What is known of a value at its place.
+/// The knowledge about a value at its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Known {
     As(Type),
-    /// The value of a variable, by its number, unless the variable is assigned to somewhere.
+    /// The value of the variable with this index, unless that is assigned to somewhere.
     Variable(usize),
     /// `args`.
     Args,
@@ -28,7 +28,7 @@ pub(super) enum Origin {
     Let,
     Const,
     Param,
-    /// In a `for`, a `catch`, or a closure, where it has to be there whether it is used or not.
+    /// In a `for`, a `catch` or a closure, where it must be there whether it is used or not.
     Given,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Variable {
     pub written: bool,
     /// Whether it is at the top of the script.
     pub top: bool,
-    /// The number of the function it is in.
+    /// The number of the function that contains it.
     pub function: usize,
 }
 
@@ -53,11 +53,11 @@ pub(super) struct ImportedModule {
     pub imported: Option<Rc<Imported>>,
     pub used: bool,
     pub in_scope: bool,
-    /// Whether it is outside of any block or function: functions below it see it.
+    /// Whether it is outside of any block or function, so that functions below it can use it.
     pub top: bool,
 }
 
-/// What can only be decided when the whole script has been read.
+/// Something that can be decided only when the whole script has been read.
 pub(super) enum Later {
     Compared { operator: String, left: Known, right: Known, place: Place },
     Calculated { operator: String, left: Known, right: Known, place: Place },
@@ -70,6 +70,6 @@ pub(super) enum Later {
 #[derive(Default)]
 pub(super) struct Uses {
     pub called: BTreeSet<String>,
-    /// Those named other than by a call: whoever calls them decides what they take.
+    /// Those that are named without being called. The code that calls them decides what they take.
     pub named: BTreeSet<String>,
 }

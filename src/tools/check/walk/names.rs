@@ -16,7 +16,7 @@ impl Walk<'_, '_, '_> {
                 "env" => "what Asterisk says about the call",
                 "args" => "the arguments of the call",
                 "params" => "the parameters of the call's address",
-                _ => "what the call keeps for all its functions",
+                _ => "values that the call keeps for all its functions",
             };
             let hint = "choose another name".to_owned();
             self.add(&rules::SHADOWED_NAME, place, format!("`{name}` hides {what}"), Some(hint));
@@ -36,7 +36,7 @@ impl Walk<'_, '_, '_> {
         id
     }
 
-    /// How many variables are in scope at the top of the script.
+    /// Returns how many variables are in scope at the top level of the script.
     fn top_level(&self) -> usize {
         self.scope.iter().filter(|id| self.variables[**id].top).count()
     }
@@ -69,8 +69,8 @@ impl Walk<'_, '_, '_> {
         Known::NOTHING
     }
 
-    /// Whether this is the name of a function defined above, which stands for the function itself. In its own body, the
-    /// name does not exist yet.
+    /// Whether this is the name of a function defined above, which stands for the function itself. In the function's
+    /// own body, the name doesn't exist yet.
     pub(super) fn is_function_above(&self, name: &str, at: Place) -> bool {
         let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
         above > usize::from(self.function.as_deref() == Some(name))
@@ -203,7 +203,7 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Checks the name of a value of `env`.
+    /// Checks the name of a value in `env`.
     pub(super) fn environment(&mut self, rest: &Expr) {
         let property = match rest {
             Expr::Dot(x, ..) | Expr::Index(x, ..) => &x.lhs,
@@ -225,7 +225,7 @@ impl Walk<'_, '_, '_> {
     }
 }
 
-/// The names of what Asterisk says at the start of a call.
+/// Returns the names of what Asterisk says at the start of a call.
 fn names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|(name, _)| *name)
 }

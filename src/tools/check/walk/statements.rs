@@ -161,7 +161,7 @@ impl Walk<'_, '_, '_> {
                     self.undefined(&x.0.name, place(x.0.pos), false);
                 }
             }
-            // Nothing, or part of what Rhai makes of closures.
+            // Nothing, or part of what Rhai turns closures into.
             _ => {}
         }
     }
@@ -204,7 +204,7 @@ impl Walk<'_, '_, '_> {
         self.undefined(&variable.1, at, !operator.is_op_assignment());
     }
 
-    /// Reports that a value of the call is changed.
+    /// Reports that the script changes a value of the call.
     pub(super) fn read_only(&mut self, name: &str, at: Place) {
         if matches!(name, "env" | "args" | "params") {
             let hint = "keep it in a variable of your own, or in `state`".to_owned();

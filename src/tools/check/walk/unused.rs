@@ -14,7 +14,7 @@ impl Walk<'_, '_, '_> {
         let variables = std::mem::take(&mut self.variables);
         for variable in variables.iter().filter(|variable| !variable.read && !variable.name.starts_with('_')) {
             let name = &variable.name;
-            // A use where it is not visible is reported there.
+            // A use outside its scope is reported where it is.
             if self.open || is_value(name) || self.undefined.contains(name) {
                 continue;
             }
@@ -39,7 +39,7 @@ impl Walk<'_, '_, '_> {
         let unused: Vec<(String, Place)> = self
             .modules
             .iter()
-            // Missing and broken ones are reported already.
+            // Missing and broken imports have been reported already.
             .filter(|module| module.imported.as_ref().is_some_and(|imported| imported.known))
             .filter(|module| !module.used && !module.alias.starts_with('_'))
             .map(|module| (module.alias.clone(), module.place))

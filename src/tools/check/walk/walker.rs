@@ -34,17 +34,17 @@ pub(super) struct Walk<'a, 'r, 't> {
     pub uses: Uses,
     /// The names of variables that do not exist.
     pub undefined: BTreeSet<String>,
-    /// The name of the current function; none at the top of the script.
+    /// The name of the current function; `None` at the top level of the script.
     pub function: Option<String>,
-    /// Its number; 0 at the top of the script.
+    /// The number of that function; 0 at the top level of the script.
     pub number: usize,
-    /// Whether this is in `on_hangup`, outside of any `try`.
+    /// Whether the walk is in `on_hangup`, outside of any `try`.
     pub after_hangup: bool,
     /// Whether a call with `!` lets a function see all variables.
     pub open: bool,
 }
 
-/// Walks over a script, and reports what is wrong with it.
+/// Walks over a script, and reports its mistakes.
 pub fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: &mut Report<'_, '_>) {
     let known = checker.known_functions(path);
     let (functions, closures) = functions(ast);

@@ -35,13 +35,13 @@ pub fn wait(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let call = state.call("wait")?;
     let until = call.line().state().now + length;
     call.line().run_until(Goal::Moment(until));
-    // Time also passes after the end of a call, before the next.
+    // Time also passes after the end of a call, before the next one.
     let mut state = call.line().state();
     state.now = state.now.max(until);
     Ok(Dynamic::UNIT)
 }
 
-/// The keys in a text, or the first character that is not a key.
+/// Returns the keys in a text, or the first character that isn't a key.
 fn read_keys(text: &str) -> Result<Vec<Act>, char> {
     text.chars().map(|letter| Digit::new(letter).map(Act::Key).ok_or(letter)).collect()
 }

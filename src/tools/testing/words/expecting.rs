@@ -22,7 +22,7 @@ pub fn expect(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
     }
 }
 
-/// Whether two values are equal for tests: 2 and 2.0 are.
+/// Whether two values are equal for tests, as 2 and 2.0 are.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "as Rhai compares them")]
@@ -51,7 +51,7 @@ pub fn expect_equal(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Err(unmet(format!("expected {}, but it is {}", shown(&expected), shown(&actual)), hint))
 }
 
-/// Waits for the next prompt, which must be the wanted one.
+/// Waits for the next prompt, which must be the right one.
 fn expect_next(test: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bool) -> WordResult {
     let mut state = test.state();
     let call = state.call(word)?;

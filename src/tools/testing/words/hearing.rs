@@ -58,7 +58,7 @@ fn next_spoken<T>(test: &Test, word: &str, read: fn(&str) -> Option<T>) -> Resul
     }
 }
 
-/// The digits of a spoken number.
+/// Returns the digits of a spoken number.
 pub(super) fn spoken(prompt: &str) -> Option<&str> {
     prompt.strip_prefix("number ").or_else(|| prompt.strip_prefix("digits "))
 }

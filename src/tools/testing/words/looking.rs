@@ -10,7 +10,7 @@ pub fn log(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
     Ok(texts(state.log.iter().map(|line| &line.text)))
 }
 
-/// The value of a variable, or of what tests ask for as one.
+/// Returns the value of a variable, or of what tests query like a variable.
 pub(super) fn value_of(call: &TestCall, name: &str) -> Option<String> {
     let state = call.line().state();
     let position = &state.position;

@@ -36,7 +36,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let request = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let uniqueid = format!("1700000000.{number}");
     let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
-    // As for real calls, each call draws its own random numbers.
+    // As with real calls, each call draws its own random numbers.
     let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
     let options = CallOptions::read(&args.value(1), call, seed);
     let options = options.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
