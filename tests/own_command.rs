@@ -29,7 +29,7 @@ static ASK_RIDDLE: Command = Command {
             Param::defaulted("level", Kind::Integer(1, 5), "1", "How hard it is.").public(),
         ],
         returns: Returns::Digits,
-        examples: &[],
+        ..Function::UNSTATED
     },
     verb: "ASK RIDDLE",
     subject: "Riddles",
@@ -52,7 +52,7 @@ static RIDDLE_OF_THE_DAY: Command = Command {
             Param::required("who", Kind::Name, "Who gets it."),
         ],
         returns: Returns::Text { absent: "0" },
-        examples: &[],
+        ..Function::UNSTATED
     },
     verb: "RIDDLE OF THE DAY",
     words: 2..=2,
@@ -73,7 +73,7 @@ static HEAR_ALL: Command = Command {
         summary: "Hears whatever there is.",
         params: &[Param::required("what", Kind::Integer(0, 999_999), "A number.")],
         returns: Returns::Text { absent: "0" },
-        examples: &[],
+        ..Function::UNSTATED
     },
     verb: "HEAR ALL",
     on_minus_one: OnMinusOne::Value,
@@ -266,7 +266,7 @@ fn an_added_command_replaces_one_of_the_same_name() {
             summary: "Plays a file of our own.",
             params: &[Param::required("file", Kind::Name, "The file.").a_name()],
             returns: Returns::Key,
-            examples: &[],
+            ..Function::UNSTATED
         },
         verb: "STREAM FILE",
         words: 1..=1,

@@ -40,7 +40,7 @@ pub struct Function {
 ///         summary: "Tells the weather at a place.",
 ///         params: &[Param::required("place", Kind::Name, "Name of the place.").a_name()],
 ///         returns: Returns::Text { absent: "0" },
-///         examples: &[],
+///         ..Function::UNSTATED
 ///     },
 ///     verb: "GET WEATHER",
 ///     words: 1..=1,
@@ -222,6 +222,16 @@ pub(super) const ESCAPE_DIGITS: Param =
 pub const MAX_ARGUMENTS: usize = 9;
 
 impl Function {
+    /// A declaration that states nothing. A row that ends in `..Function::UNSTATED` stays valid when there is a new
+    /// column.
+    pub const UNSTATED: Self = Self {
+        name: "",
+        summary: "",
+        params: &[],
+        returns: Returns::Own { doc: "nothing", value_type: super::value::Type::Unknown },
+        examples: &[],
+    };
+
     /// Returns the minimum number of arguments.
     #[must_use]
     pub fn min_arguments(&self) -> usize {
@@ -283,13 +293,7 @@ impl Command {
     /// A row that states nothing, from which others can take columns. It assumes the worst: the reply is private,
     /// anything may have changed, and the answer may take any time.
     pub const UNSTATED: Self = Self {
-        function: Function {
-            name: "",
-            summary: "",
-            params: &[],
-            returns: Returns::Own { doc: "nothing", value_type: super::value::Type::Unknown },
-            examples: &[],
-        },
+        function: Function::UNSTATED,
         verb: "",
         subject: "Other commands",
         since: Since::version("1.0"),

@@ -174,6 +174,12 @@ impl Host {
         self.language.set_memory(memory);
     }
 
+    /// Returns what scripts may make Asterisk run.
+    #[must_use]
+    pub fn permissions(&self) -> &Permissions {
+        &self.permissions
+    }
+
     /// Allows scripts to make Asterisk run further dialplan applications and functions; `*` allows all.
     pub fn allow(&mut self, names: impl IntoIterator<Item = String>) {
         Arc::make_mut(&mut self.permissions).allowed.extend(names);
