@@ -8,6 +8,9 @@ use crate::agi::Reply;
 
 const SUBJECT: &str = "Asterisk's database";
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&DATABASE_GET, &DATABASE_PUT, &DATABASE_DEL, &DATABASE_DELTREE];
+
 /// `DATABASE GET`
 pub static DATABASE_GET: Command = Command {
     function: Function {

@@ -11,6 +11,9 @@ use crate::pbx::GosubResult;
 
 const SUBJECT: &str = "The dialplan";
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&EXEC, &GOSUB, &SET_CONTEXT, &SET_EXTENSION, &SET_PRIORITY];
+
 /// `EXEC`
 pub static EXEC: Command = Command {
     function: Function {

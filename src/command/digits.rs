@@ -10,6 +10,9 @@ use crate::pbx::GetDataResult;
 
 const SUBJECT: &str = "Keys";
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&GET_DATA, &GET_OPTION, &WAIT_FOR_DIGIT];
+
 /// `GET DATA`
 pub static GET_DATA: Command = Command {
     function: Function {

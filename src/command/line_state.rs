@@ -8,6 +8,10 @@ use crate::agi::Reply;
 
 const SUBJECT: &str = "The call";
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] =
+    &[&ANSWER, &HANGUP, &CHANNEL_STATUS, &SET_AUTOHANGUP, &SET_CALLERID, &SET_MUSIC, &TDD_MODE, &ASYNCAGI_BREAK];
+
 /// `ANSWER`
 pub static ANSWER: Command = Command {
     function: Function {

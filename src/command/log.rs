@@ -8,6 +8,9 @@ use crate::agi::Reply;
 
 const SUBJECT: &str = "Log";
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&VERBOSE, &NOOP];
+
 /// `VERBOSE`
 pub static VERBOSE: Command = Command {
     function: Function {

@@ -15,6 +15,9 @@ pub(super) fn played(played: &PlaybackResult) -> Reply {
     Reply::of(played.key.code()).with("endpos", played.endpos)
 }
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&STREAM_FILE, &CONTROL_STREAM_FILE];
+
 /// `STREAM FILE`
 pub static STREAM_FILE: Command = Command {
     function: Function {

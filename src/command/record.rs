@@ -10,6 +10,9 @@ use crate::pbx::{RecordOptions, RecordResult};
 
 const SUBJECT: &str = "Recording";
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&RECORD_FILE];
+
 /// `RECORD FILE`
 pub static RECORD_FILE: Command = Command {
     function: Function {

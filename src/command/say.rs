@@ -23,6 +23,10 @@ fn leading_number(text: &str) -> Option<i32> {
     Some(number.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
 }
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] =
+    &[&SAY_NUMBER, &SAY_DIGITS, &SAY_ALPHA, &SAY_PHONETIC, &SAY_DATE, &SAY_TIME, &SAY_DATETIME];
+
 /// `SAY NUMBER`
 pub static SAY_NUMBER: Command = Command {
     function: Function {

@@ -26,6 +26,18 @@ fn nothing(reply: &Reply) -> Result<Value, ReadError> {
 
 const NOTHING: Returns = Returns::Shape { doc: "nothing", value_type: Type::Unit, read: nothing };
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[
+    &SPEECH_CREATE,
+    &SPEECH_SET,
+    &SPEECH_LOAD_GRAMMAR,
+    &SPEECH_ACTIVATE_GRAMMAR,
+    &SPEECH_RECOGNIZE,
+    &SPEECH_DEACTIVATE_GRAMMAR,
+    &SPEECH_UNLOAD_GRAMMAR,
+    &SPEECH_DESTROY,
+];
+
 /// `SPEECH CREATE`
 pub static SPEECH_CREATE: Command = Command {
     function: Function {

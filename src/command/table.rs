@@ -5,56 +5,44 @@ use super::{database, dialplan, digits, line_state, log, playback, record, say, 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// Asterisk's commands, in the order of the reference.
-pub static COMMANDS: &[&Command] = &[
-    &line_state::ANSWER,
-    &line_state::HANGUP,
-    &line_state::CHANNEL_STATUS,
-    &line_state::SET_AUTOHANGUP,
-    &line_state::SET_CALLERID,
-    &line_state::SET_MUSIC,
-    &line_state::TDD_MODE,
-    &line_state::ASYNCAGI_BREAK,
-    &playback::STREAM_FILE,
-    &playback::CONTROL_STREAM_FILE,
-    &digits::GET_DATA,
-    &digits::GET_OPTION,
-    &digits::WAIT_FOR_DIGIT,
-    &say::SAY_NUMBER,
-    &say::SAY_DIGITS,
-    &say::SAY_ALPHA,
-    &say::SAY_PHONETIC,
-    &say::SAY_DATE,
-    &say::SAY_TIME,
-    &say::SAY_DATETIME,
-    &record::RECORD_FILE,
-    &variable::GET_VARIABLE,
-    &variable::GET_FULL_VARIABLE,
-    &variable::SET_VARIABLE,
-    &database::DATABASE_GET,
-    &database::DATABASE_PUT,
-    &database::DATABASE_DEL,
-    &database::DATABASE_DELTREE,
-    &dialplan::EXEC,
-    &dialplan::GOSUB,
-    &dialplan::SET_CONTEXT,
-    &dialplan::SET_EXTENSION,
-    &dialplan::SET_PRIORITY,
-    &text::SEND_TEXT,
-    &text::RECEIVE_TEXT,
-    &text::RECEIVE_CHAR,
-    &text::SEND_IMAGE,
-    &log::VERBOSE,
-    &log::NOOP,
-    &speech::SPEECH_CREATE,
-    &speech::SPEECH_SET,
-    &speech::SPEECH_LOAD_GRAMMAR,
-    &speech::SPEECH_ACTIVATE_GRAMMAR,
-    &speech::SPEECH_RECOGNIZE,
-    &speech::SPEECH_DEACTIVATE_GRAMMAR,
-    &speech::SPEECH_UNLOAD_GRAMMAR,
-    &speech::SPEECH_DESTROY,
+/// The commands of each subject, in the order of the reference.
+const SUBJECTS: [&[&Command]; 11] = [
+    line_state::COMMANDS,
+    playback::COMMANDS,
+    digits::COMMANDS,
+    say::COMMANDS,
+    record::COMMANDS,
+    variable::COMMANDS,
+    database::COMMANDS,
+    dialplan::COMMANDS,
+    text::COMMANDS,
+    log::COMMANDS,
+    speech::COMMANDS,
 ];
+
+/// Asterisk's commands, in the order of the reference.
+pub static COMMANDS: &[&Command] = &{
+    const COUNT: usize = {
+        let (mut count, mut at) = (0, 0);
+        while at < SUBJECTS.len() {
+            count += SUBJECTS[at].len();
+            at += 1;
+        }
+        count
+    };
+    let mut all: [&Command; COUNT] = [SUBJECTS[0][0]; COUNT];
+    let (mut count, mut at) = (0, 0);
+    while at < SUBJECTS.len() {
+        let mut row = 0;
+        while row < SUBJECTS[at].len() {
+            all[count] = SUBJECTS[at][row];
+            count += 1;
+            row += 1;
+        }
+        at += 1;
+    }
+    all
+};
 
 /// The commands that a script has: Asterisk's, and those that an embedder adds.
 #[derive(Clone, Debug, Default)]

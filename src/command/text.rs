@@ -12,6 +12,9 @@ const SUBJECT: &str = "Text and pictures";
 const MILLIS: Param =
     Param::required("ms", Kind::MILLIS, "Milliseconds to wait; -1 waits forever, 0 not at all.").public();
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&SEND_TEXT, &RECEIVE_TEXT, &RECEIVE_CHAR, &SEND_IMAGE];
+
 /// `SEND TEXT`
 pub static SEND_TEXT: Command = Command {
     function: Function {

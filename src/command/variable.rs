@@ -12,6 +12,9 @@ fn value(value: Option<String>) -> Reply {
     value.map_or_else(|| Reply::of(0), |value| Reply::of(1).with_value(value))
 }
 
+/// The commands of this subject, in the order of the reference.
+pub(super) const COMMANDS: &[&Command] = &[&GET_VARIABLE, &GET_FULL_VARIABLE, &SET_VARIABLE];
+
 /// `GET VARIABLE`
 pub static GET_VARIABLE: Command = Command {
     function: Function {

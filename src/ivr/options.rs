@@ -218,6 +218,7 @@ pub(super) static OF_MENU: &[Param] = &params::<{ count(Menu) }>(Menu);
 
 /// The options of one question. An option that its function doesn't take is empty, zero or false.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "options are independent of each other, and more may come")]
 pub(super) struct Options {
     pub min: usize,
     pub max: Option<usize>,
