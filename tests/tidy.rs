@@ -56,6 +56,26 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     found.into_iter().map(source).collect()
 }
 
+/// Returns the module that a source file is, from the root of `src/`.
+fn module(source: &Source) -> Vec<String> {
+    let within = source.path.strip_prefix("src/").unwrap().trim_end_matches(".rs");
+    let mut module: Vec<String> = within.split('/').map(str::to_owned).collect();
+    module.pop_if(|last| ["mod", "main", "lib"].contains(&last.as_str()));
+    module
+}
+
+/// Returns what a `use` imports: each path, and its name here.
+fn use_paths(tree: &syn::UseTree, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
+    let with = |name: &syn::Ident| [before.to_vec(), vec![name.to_string()]].concat();
+    match tree {
+        syn::UseTree::Path(path) => use_paths(&path.tree, &with(&path.ident), found),
+        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| use_paths(tree, before, found)),
+        syn::UseTree::Name(name) => found.push((with(&name.ident), name.ident.to_string())),
+        syn::UseTree::Rename(name) => found.push((with(&name.ident), name.rename.to_string())),
+        syn::UseTree::Glob(_) => found.push((before.to_vec(), "*".to_owned())),
+    }
+}
+
 /// Whether a line contains this as a whole word.
 fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';

@@ -3,7 +3,7 @@
 //! A file uses another when it names something that is defined there. Re-exports are looked through: naming
 //! `crate::script::Fault` uses `script/fault.rs`, not `script/mod.rs`.
 
-use super::{Source, sources};
+use super::{Source, module, sources, use_paths};
 use std::collections::{BTreeMap, BTreeSet};
 use syn::visit::Visit;
 
@@ -73,29 +73,6 @@ impl Uses {
         Some(base)
     }
 
-    fn import(&mut self, tree: &syn::UseTree, before: &[String], is_public: bool) {
-        let mut path = before.to_vec();
-        match tree {
-            syn::UseTree::Path(tree) => {
-                path.push(tree.ident.to_string());
-                return self.import(&tree.tree, &path, is_public);
-            }
-            syn::UseTree::Group(group) => {
-                for tree in &group.items {
-                    self.import(tree, before, is_public);
-                }
-                return;
-            }
-            syn::UseTree::Name(name) if name.ident == "self" => {}
-            syn::UseTree::Name(name) => path.push(name.ident.to_string()),
-            syn::UseTree::Rename(name) => path.push(name.ident.to_string()),
-            syn::UseTree::Glob(_) => {}
-        }
-        if let Some(path) = self.absolute(&path) {
-            self.imports.push((path, is_public));
-        }
-    }
-
     fn name(&mut self, path: &[String]) {
         if path.len() > 1
             && let Some(path) = self.absolute(path)
@@ -115,7 +92,13 @@ fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
 impl<'ast> Visit<'ast> for Uses {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         let is_public = !matches!(item.vis, syn::Visibility::Inherited);
-        self.import(&item.tree, &[], is_public);
+        let mut found = Vec::new();
+        use_paths(&item.tree, &[], &mut found);
+        for (mut path, _) in found {
+            // `use a::b::{self}` imports `a::b`.
+            path.pop_if(|last| last == "self");
+            self.imports.extend(self.absolute(&path).map(|path| (path, is_public)));
+        }
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
@@ -140,16 +123,6 @@ impl<'ast> Visit<'ast> for Uses {
     }
 }
 
-/// Returns the path of the module in this file.
-fn module(path: &str) -> ItemPath {
-    let within = path.strip_prefix("src/").unwrap().trim_end_matches(".rs");
-    let mut module: ItemPath = within.split('/').map(str::to_owned).collect();
-    if module.last().is_some_and(|last| ["mod", "main", "lib"].contains(&last.as_str())) {
-        module.pop();
-    }
-    module
-}
-
 fn read(source: &Source) -> File {
     let syntax = syn::parse_file(&source.text).unwrap();
     let children = syntax.items.iter().filter_map(|item| match item {
@@ -157,7 +130,7 @@ fn read(source: &Source) -> File {
         _ => None,
     });
     let mut uses =
-        Uses { module: module(&source.path), children: children.collect(), imports: Vec::new(), named: Vec::new() };
+        Uses { module: module(source), children: children.collect(), imports: Vec::new(), named: Vec::new() };
     uses.visit_file(&syntax);
     File { path: source.path.clone(), module: uses.module, imports: uses.imports, named: uses.named }
 }

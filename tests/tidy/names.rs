@@ -1,7 +1,7 @@
 //! The public names of the crate, generated from the source and compared with the page in the docs, so that a change of
 //! what embedders build on is seen in review.
 
-use super::{Source, sources};
+use super::{module, sources, use_paths};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -9,19 +9,11 @@ use std::fmt::Write;
 type Modules = BTreeMap<Vec<String>, Vec<syn::Item>>;
 
 fn modules() -> Modules {
-    let path = |source: &Source| {
-        let within = source.path.strip_prefix("src/").unwrap().trim_end_matches(".rs");
-        let mut path: Vec<String> = within.split('/').map(str::to_owned).collect();
-        if path.last().is_some_and(|last| last == "mod" || last == "lib") {
-            path.pop();
-        }
-        path
-    };
     let sources = sources(&["src"]);
     let library = sources.iter().filter(|source| !source.path.starts_with("src/bin/"));
     let mut modules = Modules::new();
     for source in library {
-        add(&mut modules, path(source), syn::parse_file(&source.text).unwrap().items);
+        add(&mut modules, module(source), syn::parse_file(&source.text).unwrap().items);
     }
     modules
 }
@@ -53,18 +45,6 @@ fn is_hidden(attributes: &[syn::Attribute]) -> bool {
         let says = |word: &str| attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident(word));
         (attribute.path().is_ident("doc") && says("hidden")) || (attribute.path().is_ident("cfg") && says("test"))
     })
-}
-
-/// Returns what a `use` imports: each path, and its name here.
-fn imports(tree: &syn::UseTree, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
-    let with = |name: &syn::Ident| [before.to_vec(), vec![name.to_string()]].concat();
-    match tree {
-        syn::UseTree::Path(path) => imports(&path.tree, &with(&path.ident), found),
-        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, before, found)),
-        syn::UseTree::Name(name) => found.push((with(&name.ident), name.ident.to_string())),
-        syn::UseTree::Rename(name) => found.push((with(&name.ident), name.rename.to_string())),
-        syn::UseTree::Glob(_) => found.push((before.to_vec(), "*".to_owned())),
-    }
 }
 
 struct Names<'a> {
@@ -109,7 +89,7 @@ impl Names<'_> {
                 syn::Item::Type(item) => &item.ident,
                 syn::Item::Use(item) => {
                     let mut found = Vec::new();
-                    imports(&item.tree, &[], &mut found);
+                    use_paths(&item.tree, &[], &mut found);
                     let named = found.iter().find(|(_, as_name)| as_name == name);
                     match named {
                         // `pub use rhai;` names another crate.
@@ -138,7 +118,7 @@ impl Names<'_> {
                 }
                 syn::Item::Use(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
                     let mut found = Vec::new();
-                    imports(&item.tree, &[], &mut found);
+                    use_paths(&item.tree, &[], &mut found);
                     for (origin, name) in found {
                         self.import(path, &origin, &name, shown);
                     }
