@@ -221,6 +221,21 @@ pub(super) const ESCAPE_DIGITS: Param =
 /// The maximum number of arguments a script can pass to a function that takes any number of them.
 pub const MAX_ARGUMENTS: usize = 9;
 
+/// The declarations in a `static` table whose rows have a `function`. It is a macro, since a constant function can't be
+/// generic over the type of the rows.
+macro_rules! declarations {
+    ($table:expr) => {{
+        let mut declared: [&Function; $table.len()] = [&$table[0].function; $table.len()];
+        let mut row = 1;
+        while row < $table.len() {
+            declared[row] = &$table[row].function;
+            row += 1;
+        }
+        declared
+    }};
+}
+pub(crate) use declarations;
+
 impl Function {
     /// A declaration that states nothing. A row that ends in `..Function::UNSTATED` stays valid when there is a new
     /// column.

@@ -7,7 +7,7 @@ use super::options::{Asks, OF_ASK, OF_COLLECT, OF_CONFIRM, OF_MENU, Options};
 use super::parts::read_parts;
 use super::prompter::{Prompter, ScriptResult};
 use super::question::Question;
-use crate::command::{Example, Function, Kind, Need, Param, Privacy, Returns, Type, Value};
+use crate::command::{Example, Function, Kind, Need, Param, Privacy, Returns, Type, Value, declarations};
 use crate::script::{Call, add, dynamic, value};
 use rhai::{Dynamic, FnPtr, Module};
 
@@ -241,17 +241,7 @@ static TABLE: [Row; 6] = [
 ];
 
 /// The questions and menus, for the reference and the checker.
-pub static QUESTIONS: &[&Function] = &declarations(&TABLE);
-
-const fn declarations<const N: usize>(table: &'static [Row; N]) -> [&'static Function; N] {
-    let mut functions = [&table[0].function; N];
-    let mut at = 0;
-    while at < N {
-        functions[at] = &table[at].function;
-        at += 1;
-    }
-    functions
-}
+pub static QUESTIONS: &[&Function] = &declarations!(TABLE);
 
 /// Registers the functions of the table.
 pub(super) fn add_questions(module: &mut Module) {

@@ -9,6 +9,7 @@ use super::shown::{MAX_SHOWN, quoted, shown};
 use crate::agi::line::LONG_LINE;
 use crate::command::{
     Example, Function, Kind, Need, Param, Privacy, Returns, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY, Type, Value,
+    declarations,
 };
 use rand::RngExt;
 use rhai::{
@@ -245,19 +246,8 @@ static TABLE: [Builtin; 12] = [
     },
 ];
 
-/// The declarations in the table.
-static DECLARED: [&Function; TABLE.len()] = {
-    let mut declared = [&TABLE[0].function; TABLE.len()];
-    let mut n = 1;
-    while n < TABLE.len() {
-        declared[n] = &TABLE[n].function;
-        n += 1;
-    }
-    declared
-};
-
 /// The host's functions other than the commands, for the reference and the checker.
-pub static BUILTINS: &[&Function] = &DECLARED;
+pub static BUILTINS: &[&Function] = &declarations!(TABLE);
 
 /// Whether tests of scripts have this function of the host too.
 pub(crate) fn is_shared_with_tests(name: &str) -> bool {

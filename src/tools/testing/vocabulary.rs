@@ -4,7 +4,7 @@ use super::args::{Args, WordResult};
 use super::call_options::CALL_OPTIONS;
 use super::test::Test;
 use super::words;
-use crate::command::{Example, Function, Kind, Param, Returns, Type};
+use crate::command::{Example, Function, Kind, Param, Returns, Type, declarations};
 
 /// A word, with its declaration and its body.
 pub(super) struct Row {
@@ -338,17 +338,7 @@ pub(super) static TABLE: [Row; 25] = [
 ];
 
 /// The functions of tests, for the reference and the checker.
-pub static VOCABULARY: &[&Function] = &declarations(&TABLE);
-
-const fn declarations<const N: usize>(table: &'static [Row; N]) -> [&'static Function; N] {
-    let mut functions = [&table[0].function; N];
-    let mut at = 0;
-    while at < N {
-        functions[at] = &table[at].function;
-        at += 1;
-    }
-    functions
-}
+pub static VOCABULARY: &[&Function] = &declarations!(TABLE);
 
 #[cfg(test)]
 mod tests {
