@@ -5,12 +5,13 @@
 
 use super::Status;
 use crate::command::{COMMANDS, Command};
+use crate::sync::lock;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write};
 use std::fs;
 use std::iter::zip;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The media type of the page: Prometheus' text format.
@@ -273,7 +274,7 @@ impl Metrics {
     }
 
     fn scripts(&self) -> MutexGuard<'_, Scripts> {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.scripts)
     }
 
     fn render_scripts(&self, page: &mut Page) {

@@ -272,32 +272,30 @@ impl Host {
     }
 
     fn play(&self, call: &Arc<CallState>, script: &Script) -> Outcome {
-        let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
-        Self::end(call, script, run)
+        Self::end(call, script, self.attempt(call, script))
     }
 
     /// Runs a script as [`run`](Self::run) does, but reports the end neither to Asterisk nor in the log.
     pub fn run_quietly(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
         let call = self.begin(session, script, args, BTreeMap::new());
-        let run = catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)));
-        let Judgement { status, fault, .. } = Judgement::of(&call, script, run);
+        let Judgement { status, fault, .. } = Judgement::of(&call, script, self.attempt(&call, script));
         let session = call.session();
-        let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
-        Outcome { status, fault, commands, missing_sounds, length: session.now() - session.began(), seed: call.seed() }
+        let length = session.now() - session.began();
+        outcome(&session, status, fault, length, call.seed())
+    }
+
+    fn attempt(&self, call: &Arc<CallState>, script: &Script) -> RunResult {
+        catch_unwind(AssertUnwindSafe(|| call.run(script, &self.language)))
     }
 
     #[inline(never)]
     fn end(call: &CallState, script: &Script, run: RunResult) -> Outcome {
+        // Nobody but the log can be told: Asterisk no longer listens.
+        if let Ok((Finished::Over(Over::Lost(why)), _)) = &run {
+            error!(script = script.name(), "the connection to Asterisk broke: {why}");
+        }
         let Judgement { status, fault, problem } = Judgement::of(call, script, run);
         let mut session = call.session();
-        let problem = match (status, problem) {
-            (Status::Lost, Some(why)) => {
-                error!(script = script.name(), "{why}");
-                // Its fault can't be reported to anyone.
-                None
-            }
-            (_, problem) => problem,
-        };
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
         if let Some(fault) = &fault {
             log_fault(&session, fault);
@@ -305,8 +303,7 @@ impl Host {
         let seed = call.seed();
         let call = CallSummary { script: script.name(), version: script.version(), fault: fault.as_deref(), seed };
         let length = close(&mut session, &call, status, problem.as_deref());
-        let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
-        Outcome { status, fault, commands, missing_sounds, length, seed }
+        outcome(&session, status, fault, length, seed)
     }
 
     /// Reports to Asterisk that there are too many calls already.
@@ -339,9 +336,7 @@ impl Judgement {
     fn of(call: &CallState, script: &Script, run: RunResult) -> Self {
         let (status, fault, problem) = match run {
             Ok((Finished::Completed, _)) => (Status::Success, None, None),
-            Ok((Finished::Over(Over::Lost(why)), _)) => {
-                (Status::Lost, None, Some(format!("the connection to Asterisk broke: {why}")))
-            }
+            Ok((Finished::Over(Over::Lost(_)), _)) => (Status::Lost, None, None),
             Ok((Finished::Over(over), after)) => {
                 (Status::Hangup, after, (over == Over::Stopped).then(|| over.to_string()))
             }
@@ -353,6 +348,11 @@ impl Judgement {
         };
         Self { status, fault, problem }
     }
+}
+
+fn outcome(session: &Session, status: Status, fault: Option<Box<Fault>>, length: Duration, seed: u64) -> Outcome {
+    let (commands, missing_sounds) = (session.commands(), session.missing_sounds());
+    Outcome { status, fault, commands, missing_sounds, length, seed }
 }
 
 /// Returns the name of the session's channel.

@@ -1,7 +1,8 @@
 //! `AstDB`: families of keys and values that outlive the call.
 
+use crate::sync::lock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The simulated `AstDB`. Clones share one database, so it survives from call to call, and a test can look at it.
 ///
@@ -68,7 +69,7 @@ impl Database {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         // The map is consistent after every change, so a panic elsewhere cannot spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

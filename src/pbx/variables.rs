@@ -1,7 +1,8 @@
 //! The variables of a channel.
 
+use crate::sync::lock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The variables of a channel. Clones share them, so that a test or a phone can read them during the call and after
 /// it.
@@ -26,6 +27,6 @@ impl Variables {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -59,9 +59,7 @@ impl<'a> Call<'a> {
     /// The call has ended, which no script can catch; or Asterisk or the host refuses the command, which the script
     /// can catch as from any command. Pass the error on with `?`.
     pub fn invoke(&self, command: &'static Command, args: &[Value]) -> Result<Value, Box<EvalAltResult>> {
-        let Some(mut session) = self.state.try_session() else { return Err(in_use()) };
-        let result = self.state.invoke(&mut session, self.context, command, args);
-        drop(session);
+        let result = self.state.invoke(&mut *self.session()?, self.context, command, args);
         result.map_err(|error| self.raise(error))
     }
 
@@ -70,9 +68,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// The call has ended, which no script can catch. Pass the error on with `?`.
     pub fn pause(&self, length: Duration) -> Result<(), Box<EvalAltResult>> {
-        let Some(mut session) = self.state.try_session() else { return Err(in_use()) };
-        let result = self.state.pause(&mut session, length);
-        drop(session);
+        let result = self.state.pause(&mut *self.session()?, length);
         result.map_err(|error| self.raise(error))
     }
 
@@ -83,7 +79,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// The session is in use: the closure of another `with_session` is running.
     pub fn with_session<R>(&self, use_it: impl FnOnce(&mut Session) -> R) -> Result<R, Box<EvalAltResult>> {
-        let Some(mut session) = self.state.try_session() else { return Err(in_use()) };
+        let mut session = self.session()?;
         Ok(self.state.usage.while_paused(|| use_it(&mut session)))
     }
 
@@ -101,10 +97,17 @@ impl<'a> Call<'a> {
     /// Returns the error that ends the script, and the call with it; the dialplan goes on. The function must return
     /// it.
     pub fn exit(&self) -> Box<EvalAltResult> {
-        match self.state.try_session().map(|mut session| session.finish()) {
-            Some(over) => self.raise(Error::Over(over)),
-            None => in_use(),
+        match self.session().map(|mut session| session.finish()) {
+            Ok(over) => self.raise(Error::Over(over)),
+            Err(error) => error,
         }
+    }
+
+    /// Locks the session, unless the closure of a `with_session` has it.
+    fn session(&self) -> Result<MutexGuard<'_, Session>, Box<EvalAltResult>> {
+        let in_use =
+            "the session is in use: inside `with_session`, commands can be sent only through the session it passes";
+        self.state.try_session().ok_or_else(|| in_use.into())
     }
 
     /// Returns the script's table of phrases, if it has one.
@@ -144,10 +147,6 @@ impl<'a> Call<'a> {
             }
         }
     }
-}
-
-fn in_use() -> Box<EvalAltResult> {
-    "the session is in use: inside `with_session`, commands can be sent only through the session it passes".into()
 }
 
 /// Returns a refusal as a script catches it.

@@ -1,7 +1,8 @@
 //! Values that functions keep in a call, by type.
 
+use crate::sync::lock;
 use std::any::{Any, TypeId};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Values kept until the end of a call, at most one of each type.
 ///
@@ -25,14 +26,10 @@ pub struct Extensions(Mutex<Vec<Entry>>);
 type Entry = (TypeId, Arc<dyn Any + Send + Sync>);
 
 impl Extensions {
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps a value, and returns the value of this type that it replaces.
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
-        let mut entries = self.entries();
+        let mut entries = lock(&self.0);
         if let Some((_, kept)) = entries.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>()) {
             return std::mem::replace(kept, value).downcast().ok();
         }
@@ -42,8 +39,7 @@ impl Extensions {
 
     /// Returns the value of this type.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let kept = self.entries().iter().find(|(kind, _)| *kind == TypeId::of::<T>()).map(|(_, kept)| Arc::clone(kept));
-        kept?.downcast().ok()
+        find(&lock(&self.0))
     }
 
     /// Returns the value of this type, which the first use creates.
@@ -52,13 +48,22 @@ impl Extensions {
             return kept;
         }
         let value = Arc::new(T::default());
-        self.entries().push((TypeId::of::<T>(), Arc::<T>::clone(&value)));
-        value
+        let mut entries = lock(&self.0);
+        // Another thread may have been faster.
+        find(&entries).unwrap_or_else(|| {
+            entries.push((TypeId::of::<T>(), Arc::<T>::clone(&value)));
+            value
+        })
     }
+}
+
+fn find<T: Send + Sync + 'static>(entries: &[Entry]) -> Option<Arc<T>> {
+    let (_, kept) = entries.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?;
+    Arc::clone(kept).downcast().ok()
 }
 
 impl std::fmt::Debug for Extensions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Extensions").field(&self.entries().len()).finish()
+        f.debug_tuple("Extensions").field(&lock(&self.0).len()).finish()
     }
 }

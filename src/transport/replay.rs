@@ -5,8 +5,9 @@ use super::recording::{Asked, During, Event, Line, Tape, reply};
 use crate::agi::Reply;
 use crate::clock::Time;
 use crate::command::{SET_VARIABLE, VERBOSE};
+use crate::sync::lock;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// How long a script may sleep beyond the next recorded event. Time costs nothing here, so a script that sleeps
@@ -85,7 +86,7 @@ impl Replay {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 
     /// Returns the next event on the line, and its time. Skips what the script printed and asked for.

@@ -5,9 +5,10 @@ use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::clock::Time;
 use crate::command::Table;
 use crate::pbx::Channel;
+use crate::sync::lock;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A simulated Asterisk. It speaks the same text as a real one, so quoting and parsing are exercised too. The tests
@@ -79,7 +80,7 @@ impl Simulator {
     fn transcribe(&self, line: fmt::Arguments<'_>) {
         // If nobody holds the transcript, writing it would only cost time.
         if Arc::strong_count(&self.transcript) > 1 {
-            self.transcript.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
+            lock(&self.transcript).push(line.to_string());
         }
     }
 

@@ -4,8 +4,9 @@ use super::noise::{Burst, Noise};
 use super::step::Step;
 use crate::clock::Time;
 use crate::pbx::{Act, Caller, Hearing, Sound};
+use crate::sync::lock;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// How long a call may go on while its caller does nothing.
@@ -96,7 +97,7 @@ pub(super) struct StormCaller(Arc<Mutex<CallerState>>);
 
 impl StormCaller {
     pub fn state(&self) -> MutexGuard<'_, CallerState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

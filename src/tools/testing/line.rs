@@ -6,6 +6,7 @@
 use super::line_state::{CallEnd, Goal, LineState};
 use crate::clock::Time;
 use crate::pbx::Act;
+use crate::sync::lock;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ impl Line {
     }
 
     pub fn state(&self) -> MutexGuard<'_, LineState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Waits for the test's turn, or for the call's.

@@ -3,10 +3,11 @@
 use crate::host::Host;
 use crate::pbx::Sounds;
 use crate::script::{Coverage, Fault, Language, LoadError, Script};
+use crate::sync::lock;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A compiled script, with everything that belongs to it.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl fmt::Debug for Scripts {
 
 impl Scripts {
     pub fn scripts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Prepared>>> {
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.prepared)
     }
 
     /// Returns a script to call, which is compiled if it is new.

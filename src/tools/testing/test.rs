@@ -7,11 +7,12 @@ use super::test_call::{TestCall, why_nothing_comes};
 use crate::clock::Time;
 use crate::pbx::Database;
 use crate::script::nearest;
+use crate::sync::lock;
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// A running test.
@@ -63,7 +64,7 @@ impl Test {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, TestState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     pub(super) fn fail(&self, failed: FailedExpectation) {
