@@ -70,6 +70,7 @@ mod stack;
 mod sync;
 pub mod tools;
 pub mod transport;
+mod utf8;
 
 pub use host::{Host, Outcome, Status};
 pub use script::{Fault, Script};

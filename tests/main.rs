@@ -15,6 +15,7 @@ mod fastagi;
 mod foreign;
 mod ivr;
 mod ivr_phrases;
+mod kept_out;
 mod live;
 mod live_commands;
 mod live_fastagi;

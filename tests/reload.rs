@@ -586,7 +586,7 @@ fn a_script_that_becomes_unreadable_is_reported_and_stays() {
         assert_eq!(edited.changes_when_quiet(), ["fixed b.rhai"]);
     }
     edited.write("bytes.rhai", b"verbose(\"\xff\");");
-    assert_eq!(edited.changes_when_quiet().last().unwrap(), "live bytes.rhai");
+    assert_eq!(edited.changes_when_quiet().last().unwrap(), "never good bytes.rhai");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn literals_are_found() {
 
 /// The folders of the library, the lowest layer first.
 const LAYERS: [&[&str]; 10] = [
-    &["clock", "stack", "sync"],
+    &["clock", "stack", "sync", "utf8"],
     &["agi", "pbx"],
     &["command"],
     &["transport"],

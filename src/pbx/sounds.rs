@@ -1,5 +1,6 @@
 //! Sound files: their names, lengths and words.
 
+use crate::utf8::decode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File};
@@ -126,8 +127,10 @@ impl Sounds {
         if !table.is_file() {
             return Ok(sounds);
         }
-        let wrong = |error| std::io::Error::other(format!("{}: {error}", table.display()));
-        sounds.with_prompts(&fs::read_to_string(&table)?).map_err(wrong)
+        let wrong = |error: String| std::io::Error::other(format!("{}{error}", table.display()));
+        let bytes = fs::read(&table)?;
+        let text = decode(&bytes).map_err(|error| wrong(format!(":{}:{}: {error}", error.line, error.column)))?;
+        sounds.with_prompts(text).map_err(|error| wrong(format!(": {error}")))
     }
 
     /// Adds a folder of sound files. As in Asterisk, the subfolder of the language is searched first:

@@ -5,8 +5,8 @@ use super::fault::{Fault, Source};
 use super::import::{self, Disk, Files, ImportFolders, Modules};
 use super::language::Language;
 use super::phrases::Phrases;
-use crate::agi::text;
 use crate::stack;
+use crate::utf8::decode;
 use rhai::AST;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,8 +94,9 @@ impl Script {
         let bytes = files.read(path).map_err(|error| LoadError::Missing(path.to_owned(), error))?;
         let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let places = ImportFolders::new(beside, folder);
-        let mut script = Self::build(&path.to_string_lossy(), &text(&bytes), Some(places), files, language)
-            .map_err(LoadError::Fault)?;
+        let name = path.to_string_lossy();
+        let text = decode(&bytes).map_err(|error| LoadError::Fault(Fault::of_encoding(&name, error)))?;
+        let mut script = Self::build(&name, text, Some(places), files, language).map_err(LoadError::Fault)?;
         if let Some(path) = import::phrases_of(path, folder, files) {
             script.add_phrases(&path, files).map_err(LoadError::Fault)?;
         }
@@ -132,7 +133,8 @@ impl Script {
     fn add_phrases(&mut self, path: &Path, files: &mut dyn Files) -> Result<(), Box<Fault>> {
         let name = path.to_string_lossy();
         let bytes = files.read(path).map_err(|error| Fault::new(&name, format!("cannot read it: {error}")))?;
-        let phrases = Phrases::compile(&name, &text(&bytes))?;
+        let text = decode(&bytes).map_err(|error| Fault::of_encoding(&name, error))?;
+        let phrases = Phrases::compile(&name, text)?;
         let texts = self.sources.iter().map(|source| source.text.as_str());
         self.version = version(texts.chain([phrases.text()]));
         self.phrases = Some(Arc::new(phrases));

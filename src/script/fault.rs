@@ -3,6 +3,7 @@
 use super::language::Language;
 use super::shown::{short, shown};
 use crate::agi::{is_hidden, printable};
+use crate::utf8::NotUtf8;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
 use std::fmt;
@@ -154,6 +155,12 @@ impl Fault {
             let others: Vec<String> = others.iter().map(ToString::to_string).collect();
             self.message = format!("{} (or in line {})", self.message, others.join(", "));
         }
+    }
+
+    /// Converts the error of a file that isn't UTF-8 into a fault.
+    pub(crate) fn of_encoding(file: &str, error: NotUtf8) -> Box<Self> {
+        let NotUtf8 { line, column, source, message, hint } = error;
+        Box::new(Self { hint: Some(hint), line, column, source, ..Self::new(file, message) })
     }
 
     /// Converts a compile error into a fault.

@@ -3,6 +3,8 @@
 use super::fault::{Fault, Source};
 use super::language::Language;
 use super::limits::{Limits, MAX_STACK, address_in_stack, processor_time};
+use super::parse::parse;
+use crate::utf8::decode;
 use rhai::{
     AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, Module, ModuleResolver, Position, Scope, Shared, Stmt,
 };
@@ -175,10 +177,8 @@ impl<'a> Loader<'a> {
     fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<(AST, usize), Box<Fault>> {
         let text = without_shebang(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
-        let mut ast = self
-            .engine
-            .compile_with_scope(Language::scope(), text)
-            .map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))?;
+        let mut ast =
+            parse(&self.engine, &text).map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))?;
         ast.set_source(name);
         self.open.push((name.to_owned(), real));
         let mut count = 1;
@@ -223,9 +223,10 @@ impl<'a> Loader<'a> {
         if self.open.len() > MAX_IMPORT_DEPTH {
             return Err(fault(format!("imports are nested more than {MAX_IMPORT_DEPTH} scripts deep"), &self.sources));
         }
-        let text =
+        let bytes =
             self.files.read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
-        let (ast, count) = self.compile_file(&name, real, &crate::agi::text(&text))?;
+        let text = decode(&bytes).map_err(|error| Fault::of_encoding(&name, error))?;
+        let (ast, count) = self.compile_file(&name, real, text)?;
         let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer())
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
         if let Some((exported, _)) = module.iter_var().find(|(_, value)| is_captured(value)) {

@@ -19,6 +19,7 @@ mod language;
 mod library;
 mod limits;
 mod names;
+mod parse;
 mod phrases;
 pub(crate) mod shown;
 mod state;
@@ -43,6 +44,7 @@ pub(crate) use import::{Disk, Files, ImportFolders, Loader, MAX_IMPORT_DEPTH, wi
 pub(crate) use language::WordsPackage;
 pub(crate) use limits::processor_time;
 pub(crate) use names::{CALL_VARIABLES, distance, nearest};
+pub(crate) use parse::{Word, parse, words};
 pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};
 pub(crate) use shown::{MAX_SHOWN, literal, quoted, short, shown};
 pub(crate) use state::{CallState, Finished};

@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &str, &str); 0] = [];
 const SCRIPT: [&[&str]; 10] = [
     &["extensions", "limits", "names", "shown", "convert"],
     &["language", "usage"],
-    &["fault"],
+    &["fault", "parse"],
     &["coverage", "import", "phrases"],
     &["compile"],
     &["state", "library"],

@@ -107,11 +107,8 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
     }
     let mut findings = Vec::new();
     for path in &files {
-        let bytes = std::fs::read(path)
-            .map_err(|error| io::Error::other(format!("cannot read {}: {error}", path.display())))?;
-        let text = String::from_utf8_lossy(&bytes);
-        findings.extend(checker.check(path, &text));
-        findings.extend(checker.check_table(path, &text));
+        let found = checker.check_file(path);
+        findings.extend(found.map_err(|error| io::Error::other(format!("cannot read {}: {error}", path.display())))?);
     }
     match options.format {
         Format::Human => out::line(human(&findings, files.len())),

@@ -3,7 +3,7 @@
 use super::imports::Edited;
 use super::known_functions::KnownFunctions;
 use crate::command::Permissions;
-use crate::script::{Fault, ImportFolders, Language, without_shebang};
+use crate::script::{Fault, ImportFolders, Language, parse, without_shebang};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,9 +70,12 @@ impl Checker {
 
     /// Returns the fault of the file at this path, if it doesn't compile.
     pub(super) fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
-        let text = without_shebang(&self.files().text(path)?);
         let name = path.to_string_lossy();
-        let error = self.language(path).compiler().compile_with_scope(Language::scope(), &text).err()?;
+        let text = match self.files().decoded(path)? {
+            Ok(text) => without_shebang(&text),
+            Err(error) => return Some(Fault::of_encoding(&name, error)),
+        };
+        let error = parse(&self.language(path).compiler(), &text).err()?;
         Some(Fault::of_parse(&name, &error, self.language(path), &[]))
     }
 

@@ -1,10 +1,12 @@
 //! The findings of the checker.
 
-use super::rules::Severity;
+use super::rules::{Rule, Severity};
 use crate::agi::printable;
 use crate::script::render;
+use crate::utf8::NotUtf8;
 use annotate_snippets::Level;
 use std::fmt;
+use std::path::Path;
 
 /// Something that the checker found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,13 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Returns the finding of a file that isn't UTF-8.
+    pub(super) fn of_encoding(rule: &'static Rule, file: &Path, error: NotUtf8) -> Self {
+        let NotUtf8 { line, column, source, message, hint } = error;
+        let (script, hint) = (file.to_string_lossy().into_owned(), Some(hint));
+        Self { rule: rule.name, severity: rule.severity, message, hint, script, line, column, width: 1, source }
+    }
+
     /// Renders the finding on several lines, with the line of the script and a mark below the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {

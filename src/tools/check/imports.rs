@@ -1,6 +1,7 @@
 //! What the checker knows about imports; and files, or their newer texts in an editor.
 
-use crate::script::{Files, ImportFolders, MAX_IMPORT_DEPTH, without_shebang};
+use crate::script::{Files, ImportFolders, MAX_IMPORT_DEPTH, parse, without_shebang};
+use crate::utf8::{NotUtf8, decode};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +13,18 @@ use std::rc::Rc;
 pub(super) struct Edited<'a>(pub &'a BTreeMap<PathBuf, String>);
 
 impl Edited<'_> {
+    /// Returns the text of a file; `None` if it can't be read.
     pub fn text(&self, path: &Path) -> Option<String> {
-        self.bytes(path).ok().map(|bytes| crate::agi::text(&bytes).into_owned())
+        self.decoded(path)?.ok()
     }
 
-    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+    /// Returns the text of a file, or why it isn't one; `None` if it can't be read.
+    pub fn decoded(&self, path: &Path) -> Option<Result<String, NotUtf8>> {
+        let bytes = self.bytes(path).ok()?;
+        Some(decode(&bytes).map(str::to_owned))
+    }
+
+    pub fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
         if let Some(text) = self.0.get(path) {
             return Ok(text.clone().into_bytes());
         }
@@ -149,12 +157,13 @@ impl<'a> Reader<'a> {
         if self.depth.get() > MAX_IMPORT_DEPTH {
             return None;
         }
-        let text = self.files.text(&found.path)?;
+        let text = self.files.decoded(&found.path)?;
         let name = found.path.to_string_lossy().into_owned();
         self.depth.set(self.depth.get() + 1);
-        let made = match self.engine.compile(without_shebang(&text)) {
-            Ok(ast) => self.describe(name, &found.path, &ast),
-            Err(_) => Imported { name, path: found.path.clone(), ..Imported::default() },
+        let parsed = text.ok().and_then(|text| parse(self.engine, &without_shebang(&text)).ok());
+        let made = match parsed {
+            Some(ast) => self.describe(name, &found.path, &ast),
+            None => Imported { name, path: found.path.clone(), ..Imported::default() },
         };
         self.depth.set(self.depth.get() - 1);
         let made = Rc::new(made);

@@ -20,15 +20,29 @@ pub use checker::Checker;
 pub use finding::Finding;
 pub use rules::{RULES, Rule, Severity};
 
-use crate::script::{Fault, Language, Loader, without_shebang};
+use crate::script::{Fault, Loader, parse, without_shebang};
 use crate::stack;
+use crate::utf8::decode;
 use imports::Imported;
 use report::Report;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use text::Text;
 
 impl Checker {
+    /// Reads the script at this path. Returns the findings in it and in the tables beside it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn check_file(&self, path: &Path) -> io::Result<Vec<Finding>> {
+        let bytes = self.files().bytes(path)?;
+        Ok(match decode(&bytes) {
+            Ok(text) => [self.check(path, text), self.check_table(path, text)].concat(),
+            Err(error) => vec![Finding::of_encoding(&rules::SYNTAX, path, error)],
+        })
+    }
+
     /// Returns the findings in the script at this path, in the order of its lines. The text may be newer than the
     /// file.
     #[must_use]
@@ -47,7 +61,7 @@ impl Checker {
             findings: Vec::new(),
             imports: Vec::new(),
         };
-        match engine.compile_with_scope(Language::scope(), &text) {
+        match parse(&engine, &text) {
             Err(error) => {
                 let fault = Fault::of_parse(&report.script, &error, self.language(path), &[]);
                 report.syntax(&fault, error.err_type());
@@ -69,9 +83,7 @@ impl Checker {
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
         stack::maybe_grow(|| {
-            engine
-                .compile_with_scope(Language::scope(), &text)
-                .map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
+            parse(&engine, &text).map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
         })
     }
 
@@ -110,6 +122,7 @@ impl Checker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::Language;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

@@ -9,6 +9,7 @@ use super::text::{Place, place};
 use crate::command::{Command, Function, Kind, Plays};
 use crate::pbx::{Sounds, parse_prompts};
 use crate::script::Phrases;
+use crate::utf8::NotUtf8;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -182,16 +183,16 @@ fn valid_lines(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Returns the table of phrases beside a script.
-fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, String)> {
+fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, Result<String, NotUtf8>)> {
     let path = beside(script).with_extension("phrases");
-    let text = checker.files().text(&path)?;
+    let text = checker.files().decoded(&path)?;
     Some((path, text))
 }
 
 /// Reports phrases that a script names but its table doesn't have. A script without a table may be imported by one
 /// that has the phrase.
 pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, report: &mut Report<'_, '_>) {
-    let Some((path, text)) = phrases_beside(checker, script) else { return };
+    let Some((path, Ok(text))) = phrases_beside(checker, script) else { return };
     let (own, core) = (Phrases::parse("", &text).0, Phrases::core());
     let mut hints = Hints::default();
     ast.walk(&mut |nodes: &[ASTNode]| {
@@ -216,6 +217,11 @@ pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, repor
 /// Returns the findings in the table of phrases beside a script, and adds the sound files it plays to `played`.
 fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> Vec<Finding> {
     let Some((path, text)) = phrases_beside(checker, script) else { return Vec::new() };
+    let text = match text {
+        Ok(text) => text,
+        Err(_) if Checker::is_test(script) => return Vec::new(),
+        Err(error) => return vec![Finding::of_encoding(&rules::BAD_PHRASES, &path, error)],
+    };
     let (phrases, flaws) = Phrases::parse(&path.to_string_lossy(), &text);
     played.extend(phrases.sounds().map(|(_, name, _)| name.to_owned()));
     if Checker::is_test(script) {
@@ -289,7 +295,14 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let mut played = Vec::new();
     let mut findings = phrases_table(checker, script, &mut played);
     let path = beside(script);
-    let Some(text) = checker.files().text(&path) else { return findings };
+    let text = match checker.files().decoded(&path) {
+        None => return findings,
+        Some(Err(error)) => {
+            findings.push(Finding::of_encoding(&rules::BAD_PROMPTS, &path, error));
+            return findings;
+        }
+        Some(Ok(text)) => text,
+    };
     let reader = Reader::new(engine, checker.files(), checker.places(script));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);

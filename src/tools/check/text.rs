@@ -1,5 +1,6 @@
 //! The text of a script: where its words begin and end, the first lines of its functions, and what comments allow.
 
+use crate::script;
 use rhai::{Engine, Position, Token};
 use std::collections::BTreeSet;
 
@@ -91,45 +92,13 @@ impl<'a> Text<'a> {
 type Comments = Vec<(String, Place)>;
 
 fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
-    let (mut tokens, control) = engine.lex([&text]);
-    tokens.state.include_comments = true;
     let mut words = Vec::new();
     let mut comments = Vec::new();
-    // How many braces are open in each enclosing interpolation. The lexer needs to know where the text continues.
-    let mut braces: Vec<usize> = Vec::new();
-    // After a comment or text without an end, the lexer returns the same token forever. But no word is shorter than
-    // one character.
-    for _ in 0..=text.len() {
-        let Some((token, position)) = tokens.next() else { break };
-        let start = place(position);
+    for script::Word { token, start, read } in script::words(engine, text).0 {
+        let start = place(start);
         match &token {
-            Token::EOF => break,
-            Token::Comment(comment) => {
-                comments.push((comment.to_string(), start));
-                continue;
-            }
-            Token::InterpolatedString(_) => braces.push(0),
-            Token::LeftBrace | Token::MapStart => {
-                if let Some(open) = braces.last_mut() {
-                    *open += 1;
-                }
-            }
-            Token::RightBrace => {
-                if let Some(open) = braces.last_mut() {
-                    *open -= 1.min(*open);
-                    if *open == 0 {
-                        braces.pop();
-                        control.borrow_mut().is_within_text = true;
-                    }
-                }
-            }
-            _ => {}
-        }
-        let end = end(&token, start, tokens.pos, lines);
-        let broken = matches!(token, Token::LexError(_));
-        words.push(Word { token, start, end });
-        if broken {
-            break;
+            Token::Comment(comment) => comments.push((comment.to_string(), start)),
+            _ => words.push(Word { end: end(&token, start, read, lines), token, start }),
         }
     }
     (words, comments)
