@@ -86,6 +86,7 @@ pub mod internals {
     pub use crate::command::encode::{Encoded, Rules};
     pub use crate::command::hears::{Entry, value as value_entry};
     pub use crate::ivr::QUESTIONS;
+    pub use crate::pbx::prompts::{Prompt, foreign, parse_prompts};
     pub use crate::script::builtin::BUILTINS;
     pub use crate::script::shown::literal;
     pub use crate::tools::check::asterisk::OLDEST_ASTERISK;

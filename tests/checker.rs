@@ -92,6 +92,7 @@ fn each_rule_finds_its_mistake() {
         "unused-import",
         "missing-sound",
         "missing-words",
+        "missing-translation",
         "unused-prompt",
         "bad-phrases",
         "unknown-phrase",

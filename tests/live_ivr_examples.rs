@@ -2,7 +2,7 @@
 //! screened; and phrases in the languages Asterisk speaks.
 
 use crate::live::{commands, ends, pause, value_after_hangup};
-use crate::support::asterisk::{Call, Running, asterisk};
+use crate::support::asterisk::{Call, Line, Running, asterisk};
 use std::time::Duration;
 
 const KEY_INTERVAL: Duration = Duration::from_millis(120);
@@ -139,6 +139,41 @@ fn live_example_screening_leaves_a_message() {
     assert!(message.ends_with(&format!("screening-message-{}", busy.unique_id())), "{message}");
     assert!(commands(&busy).iter().any(|command| command == "STREAM FILE \"screening-busy\" \"\""));
     check_no_sound_missing("screening-");
+}
+
+/// The same look-ups as in `languages::sound_files_are_found_in_the_language_that_the_channel_has_now`.
+#[test]
+fn live_sounds_are_found_in_the_language_of_the_moment() {
+    let frames = |count: usize| [0xd5_u8].repeat(count * 33);
+    for (name, count) in [("lang-ask", 2), ("de/lang-ask", 10), ("de/lang-nur", 3), ("en/lang-only", 5)] {
+        let path = asterisk().sounds_dir().join(format!("{name}.gsm"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, frames(count)).unwrap();
+    }
+    asterisk().script(
+        "phrases/sounds.rhai",
+        r#"
+        answer();
+        fn play() { say(["lang-ask", "lang-nur", "lang-only"]); }
+        play();
+        set_variable("CHANNEL(language)", "de_AT");
+        play();
+        exec("Set", "CHANNEL(language)=fr");
+        play();
+    "#,
+    );
+    let mut call = asterisk().call(Call::script("phrases/sounds.rhai", &[]));
+    // A missing file makes Asterisk itself speak of a failure.
+    ends(&call.wait_end(), "FAILURE", "SUCCESS", true);
+    let lines = call.transcript();
+    let replies = lines.windows(2).filter_map(|pair| match pair {
+        [Line::Script(sent), Line::Asterisk(reply)] if sent.starts_with("STREAM FILE") => {
+            Some(reply.strip_prefix("200 result=0 endpos=").unwrap_or("missing"))
+        }
+        _ => None,
+    });
+    let expected = ["320", "missing", "800", "1600", "480", "800", "320", "missing", "800"];
+    assert_eq!(replies.collect::<Vec<_>>(), expected, "{lines:?}");
 }
 
 #[test]

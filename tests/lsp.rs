@@ -401,7 +401,7 @@ fn completion_offers_only_what_is_valid_there() {
 #[test]
 fn hover_explains_the_word() {
     let folder = Folder::new();
-    folder.file("game.prompts", "welcome: Hello, who is there?\nsilent:\n");
+    folder.file("game.prompts", "welcome: Hello, who is there?\nsilent:\nbye: Bye.\n[de]\nbye: Tschüß.\n");
     folder.file("lib/menu.rhai", "// Plays it.\nfn play(file) { }");
     let mut editor = Editor::in_folder(folder, json!({}));
     let mut shows = |marked: &str| hover(&mut editor, marked);
@@ -421,6 +421,7 @@ fn hover_explains_the_word() {
     assert_eq!(shows("fn f(le^vel) { }"), "```rhai\nparameter level\n```");
     assert_eq!(shows("stream_file(\"wel^come\")"), "`welcome`: “Hello, who is there?”");
     assert_eq!(shows("let p = \"wel^come\";"), "`welcome`: “Hello, who is there?”");
+    assert_eq!(shows("stream_file(\"by^e\")"), "`bye`: “Bye.”  \n[de] “Tschüß.”");
     assert_eq!(shows("stream_file(\"sil^ent\")"), "`silent`: the table has no words for it");
     assert_eq!(shows("stream_file(\"vm-good^bye\")"), "`vm-goodbye`: Asterisk's own sound, 0.9 s");
     assert!(shows("env.agi_caller^id").contains("The caller's number"));

@@ -16,6 +16,7 @@ mod foreign;
 mod ivr;
 mod ivr_phrases;
 mod kept_out;
+mod languages;
 mod live;
 mod live_commands;
 mod live_fastagi;

@@ -82,6 +82,8 @@ pub struct Hearing<'a> {
     pub began: Time,
     /// Whether the script listens for keys.
     pub listening: bool,
+    /// The language of the channel, in which the sound is looked up: a script may change it in mid-call.
+    pub language: &'a str,
 }
 
 /// A sound on the line.

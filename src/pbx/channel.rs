@@ -437,7 +437,8 @@ impl Channel {
             return WaitEvent::HungUp;
         }
         let limit = self.hangup_at.map_or(until, |at| at.min(until));
-        let hearing = Hearing { sound, prompt: self.prompt, began: self.began, listening };
+        let language = &self.call.language;
+        let hearing = Hearing { sound, prompt: self.prompt, began: self.began, listening, language };
         match self.caller.wait(limit, &hearing) {
             Some(Act::Key(digit)) => WaitEvent::Key(digit),
             Some(Act::Says(text)) => WaitEvent::Text(text),

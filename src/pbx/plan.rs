@@ -428,7 +428,8 @@ mod tests {
         scenes.extend(prompts.iter().map(|(name, at)| (Sound::File(name), start + Duration::from_secs(*at))));
         for (number, (sound, began)) in scenes.iter().enumerate() {
             let until = scenes.get(number + 1).map_or(start + Duration::from_secs(20), |next| next.1);
-            let hearing = Hearing { sound: *sound, prompt: number as u64, began: *began, listening: true };
+            let hearing =
+                Hearing { sound: *sound, prompt: number as u64, began: *began, listening: true, language: "en" };
             while let Some(act) = plan.wait(until, &hearing) {
                 let at = (plan.now() - start).as_millis();
                 acts.push(match act {
@@ -505,7 +506,7 @@ mod tests {
     #[test]
     fn an_endless_wait_ends_in_a_hangup() {
         let mut plan = Plan::silent().presses("1", Duration::from_secs(1));
-        let hearing = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), listening: false };
+        let hearing = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), listening: false, language: "en" };
         assert_eq!(plan.wait(Time::NEVER, &hearing), Some(Act::Key(Digit::new('1').unwrap())));
         assert_eq!(plan.wait(Time::NEVER, &hearing), Some(Act::HangUp));
     }

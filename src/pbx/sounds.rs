@@ -1,8 +1,8 @@
 //! Sound files: their names, lengths and words.
 
+use super::prompts::{PromptError, is_english, parents, parse_prompts};
 use crate::utf8::decode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,18 +17,37 @@ const RATE: u64 = 8000;
 
 /// The sound files a channel can play, by name without extension.
 ///
-/// A name is looked up among the lengths given by [`with`](Self::with), then on disk, then among Asterisk's English
-/// core sounds. A prompt whose words are known, but that has no file, lasts as long as it takes to say them. Any
-/// other sound is missing, as on a real Asterisk. Results are cached, negative ones too: each name is looked up on
-/// disk once, and clones share the cache.
+/// A name is looked up as Asterisk does it: in the caller's language (`de_AT`, then `de`), without a language, and in
+/// English; among the lengths given by [`with`](Self::with), then on disk, then among Asterisk's English core sounds. A
+/// prompt whose words are known, but that has no file, lasts as long as it takes to say them. Any other sound is
+/// missing, as on a real Asterisk. Results are cached, negative ones too: each name is looked up on disk once, and
+/// clones share the cache.
 #[derive(Clone, Debug)]
 pub struct Sounds {
     core: bool,
     folders: Vec<PathBuf>,
     lengths: BTreeMap<String, u64>,
-    words: BTreeMap<String, String>,
+    words: Vec<LanguageWords>,
     missing: BTreeSet<String>,
     cache: Arc<Cache>,
+}
+
+/// The words of prompts in one language.
+#[derive(Clone, Debug)]
+struct LanguageWords {
+    /// Empty for words without a language.
+    language: String,
+    words: BTreeMap<String, String>,
+}
+
+/// The words of a prompt, as a caller hears them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Words<'a> {
+    /// What is said.
+    pub text: &'a str,
+    /// The language they are in, if the table says so.
+    pub language: Option<&'a str>,
 }
 
 /// The results of look-ups, by language and name.
@@ -67,7 +86,7 @@ impl Sounds {
             core: false,
             folders: Vec::new(),
             lengths: BTreeMap::new(),
-            words: BTreeMap::new(),
+            words: Vec::new(),
             missing: BTreeSet::new(),
             cache: Arc::default(),
         }
@@ -96,20 +115,36 @@ impl Sounds {
         self
     }
 
-    /// Adds the words of a prompt.
+    /// Adds the words of a prompt, for callers in every language that has none of its own.
     #[must_use]
     pub fn with_words(mut self, name: &str, words: &str) -> Self {
-        self.words.insert(name.to_owned(), words.to_owned());
+        self.add_words("", name, words);
         self.changed()
     }
 
-    /// Adds the words of all prompts in a text, in the format of [`parse_prompts`].
+    /// Adds the words of all prompts in a text: lines `name: words`, and headings such as `[de]` above those in another
+    /// language. Comments begin with `;`.
     ///
     /// # Errors
-    /// The same as those of [`parse_prompts`].
+    /// A line is none of these.
     pub fn with_prompts(mut self, text: &str) -> Result<Self, PromptError> {
-        self.words.extend(parse_prompts(text)?);
+        let (prompts, errors) = parse_prompts(text);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
+        for prompt in prompts {
+            self.add_words(prompt.language.as_deref().unwrap_or_default(), &prompt.name, &prompt.words);
+        }
         Ok(self.changed())
+    }
+
+    fn add_words(&mut self, language: &str, name: &str, words: &str) {
+        let at = self.words.iter().position(|known| known.language.eq_ignore_ascii_case(language));
+        let at = at.unwrap_or_else(|| {
+            self.words.push(LanguageWords { language: language.to_owned(), words: BTreeMap::new() });
+            self.words.len() - 1
+        });
+        self.words[at].words.insert(name.to_owned(), words.to_owned());
     }
 
     /// Returns the sounds of the script at this path: Asterisk's core sounds, those in the folder `sounds` beside the
@@ -168,43 +203,52 @@ impl Sounds {
         clip
     }
 
-    fn look_up(&self, name: &str, language: &str) -> Option<Clip> {
-        let names = Self::candidates(name, language);
-        names.iter().find_map(|name| self.lengths.get(name).map(|&samples| Clip { samples, grain: 1 })).or_else(|| {
-            names
-                .iter()
-                .find_map(|name| self.on_disk(name))
-                .or_else(|| self.core.then(|| core_sound(name)).flatten())
-                .or_else(|| self.words(name).map(estimated))
-        })
+    /// Whether there is a sound of this name for callers of some language.
+    #[must_use]
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        let languages = self.words.iter().map(|known| known.language.as_str());
+        languages.chain(["en"]).any(|language| self.find(name, language).is_some())
     }
 
-    /// Returns the words of a prompt.
+    fn look_up(&self, name: &str, language: &str) -> Option<Clip> {
+        let english = || self.recorded(&format!("en/{name}")).or_else(|| self.core.then(|| core_sound(name)).flatten());
+        let own = || parents(language).map(|language| format!("{language}/{name}"));
+        let files = if name.starts_with('/') {
+            self.recorded(name)
+        } else {
+            own().find_map(|name| self.recorded(&name)).or_else(|| self.recorded(name))
+        };
+        files
+            .or_else(|| if is_english(language) { english() } else { None })
+            .or_else(|| parents(language).find_map(|language| self.words_in(language, name)).map(estimated))
+            .or_else(|| if name.starts_with('/') { None } else { english() })
+            .or_else(|| self.words(name, language).map(estimated))
+    }
+
+    /// Returns the sound file of exactly this name.
+    fn recorded(&self, name: &str) -> Option<Clip> {
+        let given = self.lengths.get(name).map(|&samples| Clip { samples, grain: 1 });
+        given.or_else(|| self.on_disk(name))
+    }
+
+    /// Returns the words of a prompt for a caller of this language. They are looked up as Asterisk looks up sound
+    /// files: in `de_AT`, in `de`, without a language, and in English.
     #[must_use]
-    pub fn words(&self, name: &str) -> Option<&str> {
-        self.words.get(name).map(String::as_str)
+    pub fn words(&self, name: &str, language: &str) -> Option<Words<'_>> {
+        parents(language).chain(["", "en"]).find_map(|language| self.words_in(language, name))
+    }
+
+    fn words_in(&self, language: &str, name: &str) -> Option<Words<'_>> {
+        let known = self.words.iter().find(|known| known.language.eq_ignore_ascii_case(language))?;
+        let language = Some(known.language.as_str()).filter(|language| !language.is_empty());
+        known.words.get(name).map(|text| Words { text, language })
     }
 
     /// Returns the names of the prompts whose words are known.
     pub fn prompts(&self) -> impl Iterator<Item = &str> {
-        self.words.keys().map(String::as_str)
-    }
-
-    /// Returns the names that Asterisk tries: `en_GB/name`, `en/name`, `name`, and the name in its default language.
-    fn candidates(name: &str, language: &str) -> Vec<String> {
-        let mut names = Vec::with_capacity(4);
-        if !name.starts_with('/') {
-            let mut language = language;
-            while !language.is_empty() {
-                names.push(format!("{language}/{name}"));
-                language = language.rsplit_once('_').map_or("", |(parent, _)| parent);
-            }
-        }
-        names.push(name.to_owned());
-        if !name.starts_with('/') {
-            names.push(format!("en/{name}"));
-        }
-        names
+        let names: BTreeSet<&str> =
+            self.words.iter().flat_map(|known| known.words.keys()).map(String::as_str).collect();
+        names.into_iter()
     }
 
     fn on_disk(&self, name: &str) -> Option<Clip> {
@@ -216,50 +260,6 @@ impl Sounds {
         self.folders.iter().find_map(|folder| measure(&folder.join(name)))
     }
 }
-
-/// Parses a table of prompts in the format of Asterisk's own `core-sounds-en.txt`: lines `name: words`, blank lines,
-/// and comments, which begin with `;`.
-///
-/// # Errors
-/// The error names the first line that is none of these.
-pub fn parse_prompts(text: &str) -> Result<Vec<(String, String)>, PromptError> {
-    let mut prompts = Vec::new();
-    for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let text = text.trim();
-        if text.is_empty() || text.starts_with(';') {
-            continue;
-        }
-        let error = |problem| PromptError { line, problem };
-        let (name, words) = text.split_once(':').ok_or_else(|| error("there is no `:` after the name"))?;
-        let name = name.trim_end();
-        if name.is_empty() {
-            return Err(error("there is no name before the `:`"));
-        }
-        if name.contains(char::is_whitespace) {
-            return Err(error("the name before the `:` has a blank in it"));
-        }
-        prompts.push((name.to_owned(), words.trim_start().to_owned()));
-    }
-    Ok(prompts)
-}
-
-/// An error in a line of a prompt table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PromptError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// The problem.
-    pub problem: &'static str,
-}
-
-impl fmt::Display for PromptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}; expected `name: words`", self.line, self.problem)
-    }
-}
-
-impl std::error::Error for PromptError {}
 
 /// Looks up a core sound by binary search in the text, so that nothing needs to be parsed or stored in advance.
 fn core_sound(name: &str) -> Option<Clip> {
@@ -282,8 +282,8 @@ fn core_sound(name: &str) -> Option<Clip> {
 }
 
 /// Estimates how long it takes to say these words: two and a half words per second, and 0.3 s for a breath.
-fn estimated(words: &str) -> Clip {
-    let words = words.split_whitespace().count() as u64;
+fn estimated(words: Words<'_>) -> Clip {
+    let words = words.text.split_whitespace().count() as u64;
     Clip { samples: words * RATE * 2 / 5 + RATE * 3 / 10, grain: 1 }
 }
 
@@ -391,16 +391,32 @@ mod tests {
         check(&sounds, "greet", "en", "15200/1");
         check(&sounds.clone().without("greet").without("digits/1"), "greet", "en", "missing");
         check(&sounds, "beep", "en", "3520/160");
-        assert_eq!(sounds.words("greet").unwrap(), "Hello, who is there?");
+        assert_eq!(sounds.words("greet", "en").unwrap().text, "Hello, who is there?");
     }
 
     #[test]
-    fn errors_in_prompt_tables_name_the_line() {
-        let fails = |text: &str| parse_prompts(text).unwrap_err().to_string();
-        assert_eq!(fails("a: b\nfoo\n"), "line 2: there is no `:` after the name; expected `name: words`");
-        assert_eq!(fails(": b"), "line 1: there is no name before the `:`; expected `name: words`");
-        assert_eq!(fails("a b: c"), "line 1: the name before the `:` has a blank in it; expected `name: words`");
-        assert_eq!(parse_prompts("a: b: c").unwrap(), [("a".to_owned(), "b: c".to_owned())]);
+    fn words_are_found_as_asterisk_finds_sound_files() {
+        let table = "ask: Heads or tails?\nbeep: Peep
+            [de]\nask: Kopf oder Zahl? Bitte.\nhi: Servus\nbeep: Piep
+            [en]\nbye: Bye";
+        let sounds = Sounds::stock().with_prompts(table).unwrap();
+        let words = |name, language| {
+            let words = sounds.words(name, language);
+            words.map(|words| format!("{} {}", words.language.unwrap_or("-"), words.text)).unwrap_or_default()
+        };
+        assert_eq!(words("ask", "en"), "- Heads or tails?");
+        assert_eq!(words("ask", "de_AT"), "de Kopf oder Zahl? Bitte.");
+        assert_eq!(words("bye", "de"), "en Bye");
+        assert_eq!(words("hi", "fr"), "");
+        check(&sounds, "ask", "fr", "12000/1");
+        check(&sounds, "ask", "de", "15200/1");
+        check(&sounds, "hi", "en", "missing");
+        // Asterisk's own recording is English, so only a caller in German hears the words of the table.
+        check(&sounds, "beep", "en_GB", "3520/160");
+        check(&sounds, "beep", "fr", "3520/160");
+        check(&sounds, "beep", "de", "5600/1");
+        check(&sounds.with("ask", 9), "ask", "de", "9/1");
+        assert!(Sounds::none().with_prompts("a: b\nfoo\n").unwrap_err().to_string().starts_with("line 2: "));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use super::fault::{Fault, Source};
 use super::names::{distance, nearest};
+use crate::pbx::prompts::{HEADING_HINT, HeadingError, heading, parents};
 use icu_locale_core::Locale;
 use icu_plurals::{PluralCategory, PluralRules};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -233,13 +234,7 @@ impl Phrases {
 
 /// Returns the best variant for a caller of this language: `de_AT`, then `de`, then `en`, then the first of all.
 pub(crate) fn best_variant<'a>(variants: &[(&'a str, &'a Phrase)], language: &str) -> Option<(&'a str, &'a Phrase)> {
-    let mut wanted = Some(language);
-    let chain = std::iter::from_fn(|| {
-        let this = wanted?;
-        wanted = this.rsplit_once('_').map(|(parent, _)| parent);
-        Some(this)
-    });
-    chain
+    parents(language)
         .chain([ENGLISH])
         .find_map(|wanted| variants.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)))
         .or(variants.first())
@@ -442,8 +437,8 @@ impl Reader {
         }
         let read = if line.len() > MAX_LINE {
             Err((0, format!("the line is longer than {} KiB", MAX_LINE / 1024), None))
-        } else if line.starts_with('[') {
-            self.heading(line)
+        } else if let Some(name) = heading(line) {
+            self.heading(name)
         } else {
             self.phrase(line)
         };
@@ -453,15 +448,9 @@ impl Reader {
         }
     }
 
-    fn heading(&mut self, line: &str) -> Result<(), Located> {
-        let usual = || Some("a heading is a language in brackets, such as [de] or [pt_BR]".to_owned());
-        let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let name = name.ok_or_else(|| (0, "the heading does not end with `]`".to_owned(), usual()))?.trim();
-        let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        if !fits {
-            return Err((1, format!("{name:?} cannot be the name of a language"), usual()));
-        }
+    fn heading(&mut self, name: Result<&str, HeadingError>) -> Result<(), Located> {
+        let usual = || Some(HEADING_HINT.to_owned());
+        let name = name.map_err(|error| (error.offset, error.problem, usual()))?;
         if self.languages.iter().any(|language| language.name.eq_ignore_ascii_case(name)) {
             let hint = Some("put all phrases of a language below one heading".to_owned());
             return Err((0, format!("[{name}] has a heading already"), hint));

@@ -7,11 +7,12 @@ use super::report::Report;
 use super::rules::{self, Rule};
 use super::text::{Place, place};
 use crate::command::{Command, Function, Kind, Plays};
-use crate::pbx::{Sounds, parse_prompts};
+use crate::pbx::Sounds;
+use crate::pbx::prompts::{Prompt, is_english, parents, parse_prompts};
 use crate::script::Phrases;
 use crate::utf8::NotUtf8;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -52,8 +53,8 @@ struct Named {
 /// The prompts that a script names, and the tables it has for them.
 pub(super) struct Prompts {
     named: Vec<Named>,
-    /// The words of the tables beside the script and its imports; none if the script has no table.
-    words: Option<BTreeMap<String, String>>,
+    /// The prompts in the tables beside the script and its imports; none if the script has no table.
+    words: Option<BTreeSet<String>>,
     table: String,
     /// The texts of the script under test.
     tested: Option<TextsAndNames>,
@@ -76,9 +77,9 @@ impl Prompts {
         let files = checker.files();
         let mut words = None;
         if let Some(text) = files.text(&own) {
-            let mut all: BTreeMap<String, String> = valid_lines(&text);
+            let mut all = names(&text);
             for import in imported {
-                all.extend(files.text(&beside(&import.path)).map(|text| valid_lines(&text)).unwrap_or_default());
+                all.extend(files.text(&beside(&import.path)).map(|text| names(&text)).unwrap_or_default());
             }
             words = Some(all);
         }
@@ -160,10 +161,10 @@ impl Prompts {
                 report.add(&rules::MISSING_SOUND, *place, message, hints.find(|| folders.near(name)));
             }
             if let Some(words) = &self.words
-                && !words.contains_key(name)
+                && !words.contains(name)
                 && !self.tested.as_ref().is_some_and(|said| said.may_contain(name))
             {
-                let near = hints.near(name, words.keys().map(String::as_str));
+                let near = hints.near(name, words.iter().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean \"{near}\"?"));
                 let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
                 report.add(
@@ -177,9 +178,9 @@ impl Prompts {
     }
 }
 
-/// Reads the valid lines of a table.
-fn valid_lines(text: &str) -> BTreeMap<String, String> {
-    text.lines().flat_map(|line| parse_prompts(line).unwrap_or_default()).collect()
+/// Returns the names of the prompts in a table, in any language.
+fn names(text: &str) -> BTreeSet<String> {
+    parse_prompts(text).0.into_iter().map(|prompt| prompt.name).collect()
 }
 
 /// Returns the table of phrases beside a script.
@@ -239,8 +240,14 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         let width = rest.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).count();
         add(&rules::BAD_PHRASES, flaw.line, flaw.column, width, flaw.message, flaw.hint);
     }
+    let own = phrases.entries().filter(|(_, name, _)| Phrases::core().variants(name).next().is_none());
+    for Untranslated { name, line, missing } in untranslated(own) {
+        let message = format!("no phrase `{name}` in {}", headings(&missing));
+        let hint = format!("add a line `{name}: ...` below [{}]", missing[0]);
+        add(&rules::MISSING_TRANSLATION, line, 1, name.chars().count(), message, Some(hint));
+    }
     let (core, folders) = (Sounds::stock(), Folders::new(&checker.sounds));
-    let words = checker.files().text(&beside(script)).map(|text| valid_lines(&text));
+    let words = checker.files().text(&beside(script)).map(|text| names(&text));
     let mut hints = Hints::default();
     for (_, name, line) in phrases.sounds() {
         if name.starts_with('/') || core.find(name, "").is_some() {
@@ -255,9 +262,9 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
             add(&rules::MISSING_SOUND, line, column, width, message, hints.find(|| folders.near(name)));
         }
         if let Some(words) = &words
-            && !words.contains_key(name)
+            && !words.contains(name)
         {
-            let near = hints.near(name, words.keys().map(String::as_str));
+            let near = hints.near(name, words.iter().map(String::as_str));
             let hint = near.map(|near| format!("did you mean \"{near}\"?"));
             let hint = hint.unwrap_or_else(|| format!("add a line `{name}: what it says`"));
             let table = beside(script);
@@ -307,34 +314,86 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
     let imported = imports::all(&imported);
     let said = TextsAndNames::of(ast);
-    let mut add = |rule, line, source: &str, width, message, hint| {
-        findings.push(in_table(rule, &path, (line, 1, width), source, message, hint));
+    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+    let source = |line: usize| lines.get(line - 1).copied().unwrap_or_default();
+    let others = findings.len();
+    let mut add = |rule: &'static Rule, line: usize, width, message, hint| {
+        let allowed = line.checked_sub(2).and_then(|above| lines.get(above)).is_some_and(|above| {
+            above.trim_start().starts_with(';') && above.contains(&format!("agi-rhai: allow({})", rule.name))
+        });
+        if !allowed {
+            findings.push(in_table(rule, &path, (line, 1, width), source(line), message, hint));
+        }
     };
     let played: HashSet<String> = played.into_iter().collect();
+    let may = |name: &str| {
+        played.contains(name) || said.may_contain(name) || imported.iter().any(|i| i.said.may_contain(name))
+    };
     let mut hints = Hints::default();
-    let mut allowed = false;
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let allows = line.trim_start().starts_with(';') && line.contains("agi-rhai: allow(unused-prompt)");
-        match parse_prompts(line) {
-            Err(error) => {
-                let hint = Some("write `name: words`, or begin the line with `;`".to_owned());
-                add(&rules::BAD_PROMPTS, number, line, line.chars().count(), error.problem.to_owned(), hint);
-            }
-            Ok(named) => {
-                let may = |name: &str| {
-                    played.contains(name) || said.may_contain(name) || imported.iter().any(|i| i.said.may_contain(name))
-                };
-                for (name, _) in named.iter().filter(|(name, _)| !may(name) && !allowed) {
-                    let near = hints.near(name, said.texts.iter().map(String::as_str));
-                    let hint = near.map(|near| format!("the script plays \"{near}\""));
-                    let message = format!("\"{name}\" is never played");
-                    add(&rules::UNUSED_PROMPT, number, line, name.chars().count(), message, hint);
-                }
-            }
-        }
-        allowed = allows;
+    let (prompts, errors) = parse_prompts(&text);
+    for error in errors {
+        let hint = if error.hint.starts_with("expected") {
+            "write `name: words`, or begin the line with `;`"
+        } else {
+            error.hint
+        };
+        let width = source(error.line).chars().count();
+        add(&rules::BAD_PROMPTS, error.line, width, error.problem, Some(hint.to_owned()));
     }
+    for Prompt { name, line, .. } in prompts.iter().filter(|prompt| !may(&prompt.name)) {
+        let near = hints.near(name, said.texts.iter().map(String::as_str));
+        let hint = near.map(|near| format!("the script plays \"{near}\""));
+        let message = format!("\"{name}\" is never played");
+        add(&rules::UNUSED_PROMPT, *line, name.chars().count(), message, hint);
+    }
+    let entries = prompts.iter().map(|p| (p.language.as_deref().unwrap_or_default(), p.name.as_str(), p.line));
+    for Untranslated { name, line, missing } in untranslated(entries) {
+        let hint = format!("add a line `{name}: what it says` below [{}]", missing[0]);
+        let message = format!("no words for \"{name}\" in {}", headings(&missing));
+        add(&rules::MISSING_TRANSLATION, line, name.chars().count(), message, Some(hint));
+    }
+    findings[others..].sort_by_key(|finding| finding.line);
     findings
+}
+
+/// An entry of a table that some languages of the table lack.
+struct Untranslated<'a> {
+    name: &'a str,
+    line: usize,
+    missing: Vec<&'a str>,
+}
+
+/// Returns what some languages lack, among the entries of a table: their language, name and line. Without a language
+/// are words for everybody, if the table has English ones besides; otherwise, they are words in a language as well.
+fn untranslated<'a>(entries: impl Iterator<Item = (&'a str, &'a str, usize)>) -> Vec<Untranslated<'a>> {
+    let mut languages: Vec<&str> = Vec::new();
+    let mut all: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
+    for (language, name, line) in entries {
+        if !language.is_empty() && !languages.contains(&language) {
+            languages.push(language);
+        }
+        all.entry(name).or_insert((line, Vec::new())).1.push(language);
+    }
+    let has_english = languages.iter().any(|language| is_english(language));
+    let lacks = |there: &[&str], language: &str| {
+        !parents(language).any(|parent| there.iter().any(|known| known.eq_ignore_ascii_case(parent)))
+    };
+    all.into_iter()
+        .filter(|(_, (_, there))| !(has_english && there.contains(&"")))
+        .map(|(name, (line, there))| {
+            // What [de] lacks, [de_AT] lacks with it.
+            let is_alone = |language: &str| !parents(language).skip(1).any(|parent| languages.contains(&parent));
+            let missing = languages.iter().copied().filter(|language| lacks(&there, language) && is_alone(language));
+            let missing = missing.collect();
+            Untranslated { name, line, missing }
+        })
+        .filter(|entry| !entry.missing.is_empty())
+        .collect()
+}
+
+/// Lists languages as they stand in a table: `[de], [fr]`.
+fn headings(languages: &[&str]) -> String {
+    languages.iter().map(|language| format!("[{language}]")).collect::<Vec<_>>().join(", ")
 }
 
 /// Folders of sound files.

@@ -183,6 +183,13 @@ pub(super) static MISSING_WORDS: Rule = warning(
     "If there is a table (`game.prompts` beside `game.rhai`), it must have the words of every prompt that the script \
      plays, except for Asterisk's own sounds. The name may be misspelt here or there.",
 );
+pub(super) static MISSING_TRANSLATION: Rule = warning(
+    "missing-translation",
+    "A prompt or a phrase is missing in one of the languages of its table.",
+    "Callers in that language hear the words of another. Lines above the first heading of a table of prompts are for \
+     everybody if the table has an `[en]` of its own, and otherwise need a translation. For a single prompt without \
+     words, write `; agi-rhai: allow(missing-translation)` above its line.",
+);
 pub(super) static SOUND_EXTENSION: Rule = warning(
     "sound-extension",
     "The name of a sound file has an ending.",
@@ -196,7 +203,7 @@ pub(super) static UNUSED_PROMPT: Rule = warning(
 pub(super) static BAD_PROMPTS: Rule = error(
     "bad-prompts",
     "A line of the table of prompts is invalid.",
-    "Each line is `name: words`, a comment after `;`, or blank.",
+    "Each line is `name: words`, a language such as `[de]`, a comment after `;`, or blank.",
 );
 pub(super) static BAD_PHRASES: Rule = error(
     "bad-phrases",
@@ -246,6 +253,7 @@ pub static RULES: &[&Rule] = &[
     &UNKNOWN_ENVIRONMENT,
     &MISSING_SOUND,
     &MISSING_WORDS,
+    &MISSING_TRANSLATION,
     &SOUND_EXTENSION,
     &UNUSED_PROMPT,
     &UNKNOWN_PHRASE,

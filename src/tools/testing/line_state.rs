@@ -27,6 +27,8 @@ pub(super) enum Goal {
 pub(super) struct Prompt {
     /// The name in tests: `guess-enter`, `number 42`.
     pub text: String,
+    /// The language of the channel at that time.
+    pub language: String,
     pub at: Time,
     /// The number of events before it, which keeps the order of what happens at one moment.
     pub order: usize,
@@ -202,7 +204,8 @@ impl LineState {
         }
         if let Some(text) = prompt_name(&hearing.sound) {
             let order = self.event();
-            self.heard.push(Prompt { text, at: hearing.began, order });
+            let language = hearing.language.to_owned();
+            self.heard.push(Prompt { text, language, at: hearing.began, order });
         }
     }
 

@@ -1,7 +1,8 @@
 //! The report on a failed test: what was expected, what was heard instead, and where the test and its script were.
 
 use super::expectation::FailedExpectation;
-use super::line_state::{Action, LineState};
+use super::line_state::{Action, LineState, Prompt};
+use super::prompt;
 use super::scripts::Prepared;
 use super::suite::Suite;
 use super::test_call::TestCall;
@@ -56,8 +57,12 @@ fn events(state: &LineState, prepared: &Prepared) -> Vec<(usize, String)> {
     let at = |time: Time| format!("{:>9}", clock(time - state.began));
     let mut events: Vec<(usize, String)> = Vec::new();
     for prompt in &state.heard {
-        let words = prepared.sounds.words(&prompt.text).map_or_else(String::new, |words| format!("  \"{words}\""));
-        events.push((prompt.order, format!("{}  heard    {}{words}", at(prompt.at), prompt.text)));
+        let Prompt { text, language, .. } = prompt;
+        let words = prepared.sounds.words(text, language);
+        let shown = words.and_then(|words| words.language).or_else(|| prompt::spoken_language(text, language));
+        let shown = shown.map_or_else(String::new, |language| format!(" [{language}]"));
+        let words = words.map_or_else(String::new, |words| format!("  \"{}\"", words.text));
+        events.push((prompt.order, format!("{}  heard    {text}{shown}{words}", at(prompt.at))));
     }
     for action in &state.actions {
         events.push((action.order, format!("{}  {}", at(action.at), describe(action))));

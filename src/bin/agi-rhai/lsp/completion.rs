@@ -3,7 +3,7 @@
 use super::answer::{Answer, value};
 use super::cursor::{BUILTIN_VALUES, CAUGHT_ERROR, Cursor, is_exported};
 use super::markdown::{described_words, markdown};
-use super::workspace::{Prompt, Workspace, same_file};
+use super::workspace::{TablePrompt, Workspace, same_file};
 use agi_rhai::command::{Kind, Need, Param};
 use agi_rhai::internals::NAMES;
 use agi_rhai::internals::VOCABULARY;
@@ -211,7 +211,8 @@ impl Cursor<'_> {
         let mut items = Vec::new();
         let prompts = self.workspace.prompts(self.document);
         let mut seen = BTreeSet::new();
-        for Prompt { name, words, .. } in prompts.iter().filter(|prompt| seen.insert(prompt.name.as_str())) {
+        for TablePrompt { prompt, .. } in prompts.iter().filter(|known| seen.insert(known.prompt.name.as_str())) {
+            let (name, words) = (&prompt.name, &prompt.words);
             items.push(CompletionItem {
                 detail: Some(words.clone()).filter(|words| !words.is_empty()),
                 sort_text: Some(format!("0{name}")),

@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, Meaning};
 use super::markdown::{described, described_function, described_words, markdown};
+use super::workspace::TablePrompt;
 use agi_rhai::command::{Function, Need};
 use agi_rhai::internals::{Outline, Symbol};
 use agi_rhai::internals::{Word, words};
@@ -14,7 +15,9 @@ impl Cursor<'_> {
     pub fn hover(&self) -> Option<Hover> {
         if let Some((span, name)) = self.prompt_text() {
             let prompts = self.workspace.prompts(self.document);
-            let words = prompts.iter().find(|prompt| prompt.name == name).map(|prompt| prompt.words.clone());
+            let named = prompts.iter().filter(|known| known.prompt.name == name);
+            let said = named.clone().map(TablePrompt::quoted).filter(|words| !words.is_empty());
+            let words = named.clone().next().map(|_| said.collect::<Vec<_>>().join("  \n"));
             let own = || {
                 let (_, length) = Sounds::core().find(|(core, _)| *core == name)?;
                 Some(format!("Asterisk's own sound, {:.1} s", length.as_secs_f64()))
@@ -22,7 +25,7 @@ impl Cursor<'_> {
             let takes = self.outline.calling(span.start.saturating_sub(1)).is_some_and(|call| self.takes_prompt(&call));
             let text = match words {
                 Some(words) if words.is_empty() => format!("`{name}`: the table has no words for it"),
-                Some(words) => format!("`{name}`: “{words}”"),
+                Some(words) => format!("`{name}`: {words}"),
                 None if takes => format!("`{name}`: {}", own()?),
                 None => return None,
             };

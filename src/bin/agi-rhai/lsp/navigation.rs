@@ -40,8 +40,8 @@ impl Cursor<'_> {
                 return Some(Location { uri: self.workspace.uri(&path)?, range: Range::default() });
             }
             let prompts = self.workspace.prompts(self.document);
-            let prompt = prompts.iter().find(|prompt| prompt.name == name)?;
-            let start = Position { line: prompt.line, character: 0 };
+            let prompt = prompts.iter().find(|known| known.prompt.name == name)?;
+            let start = Position { line: u32::try_from(prompt.prompt.line - 1).unwrap_or(u32::MAX), character: 0 };
             return Some(Location { uri: self.workspace.uri(&prompt.table)?, range: Range { start, end: start } });
         }
         match self.meaning()? {

@@ -5,7 +5,7 @@ use super::positions::{self, Encoding};
 use agi_rhai::command::{Command, Function};
 use agi_rhai::internals::VOCABULARY;
 use agi_rhai::internals::{Outline, imported};
-use agi_rhai::pbx::parse_prompts;
+use agi_rhai::internals::{Prompt, parse_prompts};
 use agi_rhai::script::Language;
 use agi_rhai::tools::check::{Checker, Finding, Severity};
 use lsp_server::Notification;
@@ -49,12 +49,22 @@ impl Document {
     }
 }
 
-/// A prompt of a table, with its words and its position.
-pub struct Prompt {
-    pub name: String,
-    pub words: String,
+/// A prompt of a table, with its words in one language.
+pub struct TablePrompt {
+    pub prompt: Prompt,
     pub table: PathBuf,
-    pub line: u32,
+}
+
+impl TablePrompt {
+    /// Returns the words in quotes, with their language if the table names it: `[de] “Kopf oder Zahl?”`.
+    pub fn quoted(&self) -> String {
+        let Prompt { words, language, .. } = &self.prompt;
+        match language {
+            _ if words.is_empty() => String::new(),
+            Some(language) => format!("[{language}] “{words}”"),
+            None => format!("“{words}”"),
+        }
+    }
 }
 
 /// The open texts, the folders of the editor, and the capabilities of both sides.
@@ -193,8 +203,8 @@ impl Workspace {
             let script = path.with_extension("rhai");
             // A table without a script is checked on its own.
             let Some(said) = self.read(&script) else {
-                let wrong = parse_prompts(text).err().map(|error| self.table_diagnostic(text, &error));
-                return Some((wrong.into_iter().collect(), version));
+                let wrong = parse_prompts(text).1.into_iter();
+                return Some((wrong.map(|error| self.table_diagnostic(text, &error)).collect(), version));
             };
             (path, self.checker.check_table(&script, &said))
         } else {
@@ -212,7 +222,7 @@ impl Workspace {
             range: self.encoding.range(text, &positions::span(text, error.line, 0, 0)),
             severity: Some(DiagnosticSeverity::ERROR),
             source: Some("agi-rhai".to_owned()),
-            message: format!("{}; expected `name: words`", error.problem),
+            message: format!("{}; {}", error.problem, error.hint),
             ..Diagnostic::default()
         }
     }
@@ -289,7 +299,7 @@ impl Workspace {
 
     /// Returns the prompts of the table that belongs to a script. A script without a table may be imported by others:
     /// then, returns the prompts of all tables beside it.
-    pub fn prompts(&self, document: &Document) -> Vec<Prompt> {
+    pub fn prompts(&self, document: &Document) -> Vec<TablePrompt> {
         let Some(path) = &document.path else { return Vec::new() };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let stem = name.trim_end_matches(".rhai").trim_end_matches(".test");
@@ -338,13 +348,9 @@ pub fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// Parses the prompts of a table. A bad line doesn't hide the others.
-fn table(path: &Path, text: &str) -> Vec<Prompt> {
-    let lines = (0..).zip(text.trim_start_matches('\u{feff}').lines());
-    let prompt = |(line, text)| {
-        let (name, words) = parse_prompts(text).ok()?.pop()?;
-        Some(Prompt { name, words, table: path.to_owned(), line })
-    };
-    lines.filter_map(prompt).collect()
+fn table(path: &Path, text: &str) -> Vec<TablePrompt> {
+    let prompts = parse_prompts(text).0.into_iter();
+    prompts.map(|prompt| TablePrompt { prompt, table: path.to_owned() }).collect()
 }
 
 fn scripts_below(folder: &Path, depth: usize, left: &mut usize, found: &mut Vec<PathBuf>) {

@@ -62,14 +62,14 @@ impl Audio {
     }
 
     /// Plays a prompt that has just begun, which ends after `length` if that is known, or else at `until`.
-    pub fn play(&self, hearing: &Hearing<'_>, language: &str, length: Option<Duration>, until: Time) {
+    pub fn play(&self, hearing: &Hearing<'_>, length: Option<Duration>, until: Time) {
         let files = hearing.sound.files();
         if files.is_empty() && matches!(hearing.sound, Sound::Silence) {
             return;
         }
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) =
             length.map_or(until, |length| hearing.began + length);
-        let _ = self.commands.send(AudioCommand::Play(files, language.to_owned()));
+        let _ = self.commands.send(AudioCommand::Play(files, hearing.language.to_owned()));
     }
 
     /// Stops the current prompt.

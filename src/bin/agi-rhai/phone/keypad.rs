@@ -18,7 +18,6 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 pub struct Keypad {
     pub shared: Arc<SharedState>,
     pub version: Arc<LoadedScript>,
-    pub language: String,
     pub acts: Receiver<Act>,
     pub audio: Option<Audio>,
     /// Whether to wait for keys only after questions.
@@ -28,12 +27,12 @@ pub struct Keypad {
 }
 
 /// Returns the whole length of a sound if it is known.
-pub fn length(sound: &Sound<'_>, sounds: &Sounds, language: &str) -> Option<Duration> {
-    if matches!(sound, Sound::Beep) {
+pub fn length(hearing: &Hearing<'_>, sounds: &Sounds) -> Option<Duration> {
+    if matches!(hearing.sound, Sound::Beep) {
         return None;
     }
-    let files = sound.files();
-    let samples = files.iter().map(|name| sounds.find(name, language).map(|clip| clip.samples));
+    let files = hearing.sound.files();
+    let samples = files.iter().map(|name| sounds.find(name, hearing.language).map(|clip| clip.samples));
     let samples: u64 = samples.collect::<Option<Vec<_>>>().filter(|clips| !clips.is_empty())?.iter().sum();
     Some(Duration::from_micros(samples.saturating_mul(125)))
 }
@@ -54,10 +53,10 @@ impl Keypad {
             // Only a poll while the script computes.
             return;
         }
-        let length = length(&hearing.sound, &self.version.sounds, &self.language);
+        let length = length(hearing, &self.version.sounds);
         let new = self.shared.hears(until, hearing, length);
         if new && let Some(audio) = &self.audio {
-            audio.play(hearing, &self.language, length, until);
+            audio.play(hearing, length, until);
         }
     }
 

@@ -296,7 +296,6 @@ impl Phone {
             let caller = Keypad {
                 shared: Arc::clone(&shared),
                 version: Arc::clone(&version),
-                language: setup.setting.language.clone(),
                 acts: received,
                 audio: shared.audio.get().cloned(),
                 fast: setup.setting.fast,

@@ -5,7 +5,7 @@ use super::call::{CallEnd, LoadedScript, PhoneCall};
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::{Command, Kind};
-use agi_rhai::internals::split;
+use agi_rhai::internals::{foreign, split};
 use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
 use agi_rhai::session::{Observer, Sent};
 use std::collections::VecDeque;
@@ -130,13 +130,21 @@ pub enum LineSound {
 }
 
 impl LineSound {
-    fn of(sound: &Sound<'_>, version: &LoadedScript) -> Self {
-        match *sound {
+    fn of(hearing: &Hearing<'_>, version: &LoadedScript) -> Self {
+        let in_language = |language: Option<&str>, words: String| match language {
+            Some(language) => format!("[{language}] {words}"),
+            None => words,
+        };
+        match hearing.sound {
             Sound::File(name) => {
-                Self::File { name: name.to_owned(), words: version.sounds.words(name).map(str::to_owned) }
+                let words = version.sounds.words(name, hearing.language);
+                let words = words.map(|words| in_language(words.language, words.text.to_owned()));
+                Self::File { name: name.to_owned(), words }
             }
             Sound::Spoken { kind, text } => {
-                Self::Spoken { kind: kind.to_owned(), text: text.to_owned(), words: moment(kind, text) }
+                let words = in_language(foreign(hearing.language), moment(kind, text).unwrap_or_default());
+                let words = Some(words).filter(|words| !words.is_empty());
+                Self::Spoken { kind: kind.to_owned(), text: text.to_owned(), words }
             }
             Sound::Beep => Self::Beep,
             Sound::Recording(name) => Self::Recording(name.to_owned()),
@@ -334,7 +342,7 @@ impl SharedState {
         let Some(call) = &mut view.call else { return false };
         let new = call.prompt != hearing.prompt;
         if new || !same(&call.sound, &hearing.sound) {
-            call.sound = LineSound::of(&hearing.sound, &call.version);
+            call.sound = LineSound::of(hearing, &call.version);
         }
         call.prompt = hearing.prompt;
         call.since = hearing.began;

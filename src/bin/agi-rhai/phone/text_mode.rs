@@ -7,7 +7,7 @@ use crate::out;
 use crate::text::call_time;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
-use agi_rhai::internals::printable;
+use agi_rhai::internals::{foreign, printable};
 use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Sound, Sounds};
 use anyhow::{Context, Result};
 use std::collections::VecDeque;
@@ -38,6 +38,11 @@ pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
     Ok(end.outcome.status)
 }
 
+/// Returns the language of what is heard, as it is shown after its name: ` [de]`.
+fn label(language: Option<&str>) -> String {
+    language.map_or_else(String::new, |language| format!(" [{language}]"))
+}
+
 fn show(line: &str) {
     out::line(line);
 }
@@ -50,7 +55,6 @@ struct Keyboard {
     gone: bool,
     patient: bool,
     sounds: Arc<Sounds>,
-    language: String,
     audio: Option<Audio>,
     shown: u64,
     asked: bool,
@@ -76,7 +80,6 @@ impl Keyboard {
             // Keys from a pipe arrive all at once and wait for questions.
             patient: !stdin().is_terminal(),
             sounds,
-            language: setup.setting.language.clone(),
             audio,
             shown: 0,
             asked: false,
@@ -103,18 +106,20 @@ impl Keyboard {
             self.shown = hearing.prompt;
             self.asked &= is_question(hearing);
             match &hearing.sound {
-                Sound::File(name) => match self.sounds.words(name) {
-                    Some(words) => self.say(&format!("plays {name}: \"{words}\"")),
+                Sound::File(name) => match self.sounds.words(name, hearing.language) {
+                    Some(words) => self.say(&format!("plays {name}{}: \"{}\"", label(words.language), words.text)),
                     None => self.say(&format!("plays {name}")),
                 },
-                Sound::Spoken { kind, text } => self.say(&format!("says {kind} {text}")),
+                Sound::Spoken { kind, text } => {
+                    self.say(&format!("says {kind} {text}{}", label(foreign(hearing.language))));
+                }
                 Sound::Beep => self.say("beep"),
                 Sound::Recording(name) => self.say(&format!("records {name}: speak, if you like")),
                 Sound::Music(class) => self.say(&format!("plays music on hold ({class})")),
                 _ => {}
             }
             if let Some(audio) = &self.audio {
-                audio.play(hearing, &self.language, length(&hearing.sound, &self.sounds, &self.language), until);
+                audio.play(hearing, length(hearing, &self.sounds), until);
             }
         }
         if is_question(hearing) && !self.asked {
