@@ -64,6 +64,7 @@ pub mod command;
 pub mod host;
 mod ivr;
 pub mod pbx;
+mod plural;
 pub mod script;
 pub mod session;
 mod stack;
@@ -85,8 +86,10 @@ pub mod internals {
     pub use crate::agi::reply::{Frame, Framer, MAX_REPLY};
     pub use crate::command::encode::{Encoded, Rules};
     pub use crate::command::hears::{Entry, value as value_entry};
+    pub use crate::host::fault_log::log_fault;
     pub use crate::ivr::QUESTIONS;
     pub use crate::pbx::prompts::{Prompt, foreign, parse_prompts};
+    pub use crate::plural::plural;
     pub use crate::script::builtin::BUILTINS;
     pub use crate::script::shown::literal;
     pub use crate::tools::check::asterisk::OLDEST_ASTERISK;

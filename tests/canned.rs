@@ -2,6 +2,7 @@
 
 use crate::support::process::{ENVIRONMENT, Ended, Folder, Process, agi_rhai, clear_environment, program};
 use crate::support::server::{Server, environment};
+use agi_rhai::internals::plural;
 use agi_rhai::transport::Stream;
 use agi_rhai::{Host, Session, Status};
 use std::io::{self, Cursor, Read, Write};
@@ -94,7 +95,8 @@ fn the_end_of_canned_replies_is_a_hangup() {
     for (replies, sent) in [("", 1), ("200 result=0\n", 2), ("200 result=0\n200 result=1 (x)\n520 No\n", 4)] {
         for line in ["cat all | agi-rhai canned.rhai", "agi-rhai canned.rhai < all"] {
             let ended = in_shell(line, SCRIPT, OTHER_SWITCH, replies);
-            ended.code(0).says(&format!("the input ended after {} replies, which is taken", replies.lines().count()));
+            let count = plural(replies.lines().count(), "reply");
+            ended.code(0).says(&format!("the input ended after {count}, which is taken"));
             ended.says("gone, 4").says("status=HANGUP");
             assert_eq!(ended.lines[..], SENT.map(|line| line.replace("520 5", "520 1"))[..sent], "{ended:#?}");
         }

@@ -2,6 +2,7 @@
 
 use crate::support::process::{Ended, Folder, Process, agi_rhai};
 use crate::support::server::{Peer, Server, environment, wait_until};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -32,17 +33,62 @@ fn run(folder: &Folder, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Ou
     command.current_dir(folder.path("")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     prepare(&mut command);
     let mut child = command.spawn().unwrap();
-    let _ = child.stdin.take().unwrap().write_all(b"7\n");
+    if let Some(mut keys) = child.stdin.take() {
+        let _ = keys.write_all(b"7\n");
+    }
     child.wait_with_output().unwrap()
 }
 
-#[test]
-fn a_closed_output_changes_no_exit_code() {
+/// Runs of the program, in the folder of [`set_up`], and the exit code of each, whether or not its output is read.
+const RUNS: &[(&[&str], i32)] = &[
+    (&[], 2),
+    (&["--help"], 0),
+    (&["--version"], 0),
+    (&["phone", "--fast", "good.rhai"], 0),
+    (&["phone", "bad.rhai"], 1),
+    (&["phone", "none.rhai"], 2),
+    (&["serve", "--check", "--scripts", "whole"], 0),
+    (&["serve", "--check", "--scripts", "broken"], 1),
+    (&["serve", "--check", "--scripts", "none"], 2),
+    (&["calls", "--control", "control.sock"], 0),
+    (&["calls", "--control", "none.sock"], 2),
+    (&["calls", "--control", "control.sock", "end", "7"], 2),
+    (&["test", "good.test.rhai"], 0),
+    (&["test", "--coverage", "bad.test.rhai"], 1),
+    (&["test", "--list", "good.test.rhai"], 0),
+    (&["test", "--list", "broken.test.rhai"], 1),
+    (&["test", "none.rhai"], 2),
+    (&["test", "--storm", "good.rhai", "--calls", "20"], 0),
+    (&["test", "--storm", "bad.rhai", "--calls", "20"], 1),
+    (&["check", "good.rhai"], 0),
+    (&["check", "bad.rhai"], 1),
+    (&["check", "--format", "json", "bad.rhai"], 1),
+    (&["check", "--format", "sarif", "bad.rhai"], 1),
+    (&["check", "--format", "github", "bad.rhai"], 1),
+    (&["check", "--rules"], 0),
+    (&["check", "none.rhai"], 2),
+    (&["replay", "calls"], 0),
+    (&["replay", "--as-test", "calls"], 0),
+    (&["replay", "departs"], 1),
+    (&["replay", "good.rhai"], 2),
+    (&["new", "made"], 0),
+    (&["commands"], 0),
+    (&["commands", "answer"], 0),
+    (&["commands", "xyzxyz"], 2),
+    (&["lsp"], 1),
+    (&["completions", "bash"], 0),
+    (&["completions", "zsh"], 0),
+    (&["man"], 0),
+];
+
+/// A folder for [`RUNS`], and a server for some of them.
+fn set_up() -> (Folder, Server) {
     let folder = Folder::new();
     folder.file("good.rhai", "answer(); wait_for_digit(1000);");
     folder.file("good.test.rhai", "fn test_a() { place_call(\"good\"); press(\"7\"); expect_end(); }");
     folder.file("bad.rhai", "answer();\nstream_fil(\"x\");\n");
     folder.file("bad.test.rhai", "fn test_b() { place_call(\"good\"); expect_variable(\"X\", \"1\"); }");
+    folder.file("broken.test.rhai", "let = 1;");
     folder.file("broken/a.rhai", "let = 1;");
     folder.file("whole/a.rhai", "noop();");
     let mut call = Process::call(&mut agi_rhai([
@@ -52,60 +98,32 @@ fn a_closed_output_changes_no_exit_code() {
     ]));
     call.answer("NOOP", "200 result=0");
     call.end().code(0);
+    let changed = folder.file("changed.rhai", "noop();");
+    let mut call = Process::call(&mut agi_rhai(["--record", folder.path("departs").to_str().unwrap(), &changed]));
+    call.answer("NOOP", "200 result=0");
+    call.end().code(0);
+    folder.file("changed.rhai", "answer();");
     let server = Server::start(&folder, &[]);
-    let socket = server.control.to_str().unwrap();
-    // The expected exit code of each, whether or not its output is read.
-    let runs: &[(&[&str], i32)] = &[
-        (&["--help"], 0),
-        (&["--version"], 0),
-        (&["phone", "--fast", "good.rhai"], 0),
-        (&["phone", "bad.rhai"], 1),
-        (&["phone", "none.rhai"], 2),
-        (&["serve", "--check", "--scripts", "whole"], 0),
-        (&["serve", "--check", "--scripts", "broken"], 1),
-        (&["serve", "--check", "--scripts", "none"], 2),
-        (&["calls", "--control", socket], 0),
-        (&["calls", "--control", "none.sock"], 2),
-        (&["calls", "--control", socket, "end", "7"], 2),
-        (&["test", "good.test.rhai"], 0),
-        (&["test", "--coverage", "bad.test.rhai"], 1),
-        (&["test", "--list", "good.test.rhai"], 0),
-        (&["test", "none.rhai"], 2),
-        (&["test", "--storm", "good.rhai", "--calls", "20"], 0),
-        (&["test", "--storm", "bad.rhai", "--calls", "20"], 1),
-        (&["check", "good.rhai"], 0),
-        (&["check", "bad.rhai"], 1),
-        (&["check", "--format", "json", "bad.rhai"], 1),
-        (&["check", "--format", "sarif", "bad.rhai"], 1),
-        (&["check", "--format", "github", "bad.rhai"], 1),
-        (&["check", "--rules"], 0),
-        (&["check", "none.rhai"], 2),
-        (&["replay", "calls"], 0),
-        (&["replay", "--as-test", "calls"], 0),
-        (&["replay", "good.rhai"], 2),
-        (&["new", "made"], 0),
-        (&["commands"], 0),
-        (&["commands", "answer"], 0),
-        (&["commands", "xyzxyz"], 2),
-        (&["lsp"], 1),
-        (&["completions", "bash"], 0),
-        (&["completions", "zsh"], 0),
-        (&["man"], 0),
-    ];
+    (folder, server)
+}
+
+#[test]
+fn a_closed_output_changes_no_exit_code() {
+    let (folder, _server) = set_up();
     let help = text(&run(&folder, &["--help"], |_| ()).stdout);
     let names = help.split("Commands:").nth(1).unwrap().split("Arguments:").next().unwrap().lines();
     let names: BTreeSet<&str> = names
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let tried: BTreeSet<&str> = runs.iter().map(|(args, _)| args[0]).collect();
+    let tried: BTreeSet<&str> = RUNS.iter().filter_map(|(args, _)| args.first().copied()).collect();
     assert!(names.len() > 9 && names.is_subset(&tried), "there are {names:?}, tried were {tried:?}");
     let made = || {
         ["rhai", "prompts", "test.rhai"]
             .iter()
             .for_each(|end| drop(fs::remove_file(folder.path(&format!("made.{end}")))))
     };
-    for (args, code) in runs {
+    for (args, code) in RUNS {
         made();
         let read = run(&folder, args, |_| ());
         assert_eq!(read.status.code(), Some(*code), "{args:?}: {read:?}");
@@ -121,7 +139,7 @@ fn a_closed_output_changes_no_exit_code() {
         });
         assert_eq!(unread.status.code(), Some(*code), "{args:?} with unread output: {unread:?}");
         // An output lost for lack of space is an error.
-        let speaks = !read.stdout.is_empty() && args[0] != "lsp";
+        let speaks = !read.stdout.is_empty() && args.first() != Some(&"lsp");
         if speaks {
             made();
             let full = File::options().write(true).open("/dev/full").unwrap();
@@ -136,6 +154,68 @@ fn a_closed_output_changes_no_exit_code() {
         }
     }
     made();
+}
+
+/// Returns what the program writes to a terminal that is its output and its errors.
+fn on_a_terminal(folder: &Folder, args: &[&str], prepare: impl FnOnce(&mut Command)) -> String {
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let name = ptsname(&near, Vec::new()).unwrap();
+    let line = File::options().read(true).write(true).open(text(name.to_bytes())).unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut shown = Vec::new();
+        // It fails when the other side is closed.
+        let _ = File::from(near).read_to_end(&mut shown);
+        text(&shown)
+    });
+    drop(run(folder, args, |command| {
+        command.stdout(line.try_clone().unwrap()).stderr(line).env("TERM", "xterm");
+        prepare(command);
+    }));
+    reading.join().unwrap()
+}
+
+#[test]
+fn whoever_sets_no_color_sees_no_colour() {
+    let (folder, _server) = set_up();
+    let mut coloured = 0;
+    for (args, _) in RUNS {
+        for end in ["rhai", "prompts", "test.rhai"] {
+            drop(fs::remove_file(folder.path(&format!("made.{end}"))));
+        }
+        let shown = on_a_terminal(&folder, args, |command| {
+            command.env("NO_COLOR", "1");
+        });
+        assert!(!shown.contains("\x1b") && !shown.contains("\\u{1b}"), "{args:?}: {shown:?}");
+        let shown = on_a_terminal(&folder, args, |command| {
+            command.env_remove("NO_COLOR");
+        });
+        coloured += usize::from(shown.contains("\x1b["));
+    }
+    assert!(coloured > 10, "only {coloured} of {} are in colour at all", RUNS.len());
+}
+
+#[test]
+fn a_fault_is_one_line_of_the_log_and_on_a_terminal_shows_its_place() {
+    let folder = Folder::new();
+    let script = "fn inner(x) { stream_fil(x); }\nfn outer() { inner(\"a\\nb\"); }\n  outer();";
+    let script = folder.file("bad.rhai", script);
+    let call = folder.file("call", format!("{}200 result=0\n", environment("bad")));
+    let start = |command: &mut Command| {
+        command.stdin(File::open(&call).unwrap()).stdout(Stdio::null());
+    };
+    let piped = text(&run(&folder, &["bad.rhai"], start).stderr);
+    let record = piped.lines().find(|line| line.contains(" ERROR ")).unwrap();
+    assert!(piped.lines().all(|line| line.starts_with("20")), "{piped}");
+    assert!(record.contains("ERROR ./bad.rhai:1:15: no function `stream_fil` for string; did you mean"), "{record}");
+    let fields = "source=\"fn inner(x) { stream_fil(x); }\" stack=\"inner (called at ./bad.rhai:2), outer (called at \
+                  ./bad.rhai:3)\" channel=\"";
+    assert!(record.contains(fields), "{record}");
+    let shown = on_a_terminal(&folder, &[&script], |command| {
+        command.env("NO_COLOR", "1").stdin(File::open(&call).unwrap());
+    });
+    assert!(shown.contains("\r\n  1 | fn inner(x) { stream_fil(x); }\r\n    |               ^^^^^^^^^^"), "{shown}");
 }
 
 /// A program that is killed when the test ends.
@@ -318,10 +398,10 @@ fn lines_lost_on_a_full_disk_are_counted_and_reported() {
         peer.send(environment("none"));
         assert_eq!(peer.play().status(), "NOTFOUND");
     }
-    wait_until("the loss is logged", || log().contains("lines of the log are lost"));
+    wait_until("the loss is logged", || log().contains("of the log:"));
     std::thread::sleep(Duration::from_millis(200));
     let (log, lost) = (log(), dropped());
-    assert_eq!(log.matches("lines of the log are lost").count(), 1, "{log}");
-    assert!(log.contains(&format!("WARN {lost} lines of the log are lost: No space left on device")), "{lost}: {log}");
+    assert_eq!(log.matches("of the log:").count(), 1, "{log}");
+    assert!(log.contains(&format!("WARN lost {lost} lines of the log: No space left on device")), "{lost}: {log}");
     assert!(log.lines().all(|line| line.is_empty() || line.starts_with("20")), "{log}");
 }

@@ -181,6 +181,17 @@ fn non_zero(length: u16) -> std::num::NonZero<u16> {
     length.try_into().unwrap()
 }
 
+#[test]
+fn the_bare_program_explains_itself() {
+    let mut terminal = Terminal::start_on(100, 120, agi_rhai([""; 0]).env("AGI_RHAI_SEED", "7"));
+    assert_eq!(terminal.ends(), Some(2));
+    terminal.sees("Usage:").sees("Commands:").sees("phone").sees("serve").sees("Exit codes:").sees_no("error:");
+    // Asterisk, which forgot the script, gets an error of a few lines.
+    let ended = Process::call(&mut agi_rhai([""; 0])).end();
+    ended.code(2).says("<SCRIPT>");
+    assert!(ended.stderr.lines().count() < 8, "{}", ended.stderr);
+}
+
 /// A game with a question that can be answered at once, one that accepts only some keys, and stored values.
 const QUIZ: &str = r##"
 answer();

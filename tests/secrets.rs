@@ -317,7 +317,7 @@ fn a_server_reveals_no_secret() {
     reported.push_str(error);
     wait_until("it is logged", || server.log().contains("call ended"));
     let log = server.log();
-    assert!(log.contains("sound file missing") && log.contains("6 | if pin < 5 { }"), "{log}");
+    assert!(log.contains("sound file missing") && log.contains("source=\"if pin < 5 { }\""), "{log}");
     reported.push_str(&log);
     reported.push_str(&server.page("/metrics").1);
     for line in said.lines.iter().filter(|line| line.starts_with("VERBOSE")) {

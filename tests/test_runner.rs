@@ -380,6 +380,8 @@ fn files_without_valid_tests_are_reported() {
     let folder = door("fn test_it() { place_call(\"door\" }\n");
     folder.file("late.test.rhai", "fn test_late() { let x = 1; x.nope(); }\nfn test_good() { }");
     folder.file("command.test.rhai", "fn test_command() { stream_file(\"beep\"); }");
+    folder.file("ends.test.rhai", "fn test_ends() { exit(); expect(false); }");
+    folder.file("sleeps.test.rhai", "fn test_sleeps() { sleep(3600); }");
     folder.file("misspelt.test.rhai", "fn test_a() { place_call(\"dor\"); } fn test_b() { expect_promt(\"x\"); }");
     let (code, said, _) = run(&folder, &["--seed", "1"]);
     assert_eq!(code, Some(1), "{said}");
@@ -392,10 +394,13 @@ fn files_without_valid_tests_are_reported() {
         "error: no function `nope` for i64",
         "error: `stream_file` is for scripts, not for their tests",
         "= help: `expect_prompt` and `wait_for` hear what the script plays",
+        "error: `exit` is for scripts, not for their tests",
+        "= help: a test ends at its end, or with `return`",
+        "error: `sleep` is for scripts, not for their tests",
         "error: place_call: there is no script `dor` beside the test: did you mean `door`?",
         "= help: did you mean `expect_prompt`?",
-        "failed:\n    command::command\n    door\n    late::late\n    misspelt::a\n    misspelt::b\n",
-        "test result: FAILED. 1 passed; 5 failed;",
+        "failed:\n    command::command\n    door\n    ends::ends\n    late::late\n    misspelt::a\n    misspelt::b\n    sleeps::sleeps\n",
+        "test result: FAILED. 1 passed; 7 failed;",
     ] {
         assert!(said.contains(expected), "no {expected:?} in {said}");
     }

@@ -209,9 +209,87 @@ fn literals_are_found() {
     assert_eq!(literals("r#\"a \"b\" c\"#, \"d\""), ["a \"b\" c", "d"]);
 }
 
+/// Lines with numbers that are never 1: limits, lengths above them, and arms for other numbers.
+const NEVER_ONE: &[&str] = &[
+    "is a text of {} bytes: a line to Asterisk holds",
+    "the {limit} bytes Asterisk takes",
+    "lets this program open {descriptors} files",
+    "{} commands or sleeps while",
+    "counts.join(\" or \")",
+    "{min} or {max} arguments",
+    "{min} to {max} arguments",
+    "none of its {lines} lines",
+];
+
+/// What messages count.
+const COUNTED: [&str; 28] = [
+    "arguments",
+    "bytes",
+    "calls",
+    "characters",
+    "commands",
+    "connections",
+    "digits",
+    "edits",
+    "entries",
+    "errors",
+    "events",
+    "faults",
+    "files",
+    "functions",
+    "keys",
+    "levels",
+    "lines",
+    "parts",
+    "problems",
+    "prompts",
+    "recordings",
+    "replies",
+    "scripts",
+    "steps",
+    "tests",
+    "threads",
+    "tries",
+    "warnings",
+];
+
+/// Returns the plural noun that follows a number in a literal: `calls` in `{} calls`. A constant is a limit.
+fn counted(literal: &str) -> Option<&'static str> {
+    literal.match_indices("} ").find_map(|(at, _)| {
+        let name = literal[..at].rsplit('{').next().unwrap_or_default();
+        let is_constant = name.len() > 1 && !name.contains(|c: char| c.is_ascii_lowercase());
+        let rest = &literal[at + 2..];
+        let word = &rest[..rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len())];
+        COUNTED.into_iter().find(|noun| *noun == word && !is_constant)
+    })
+}
+
+#[test]
+fn one_of_something_is_not_called_several() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"]).iter().filter(|source| source.path != "src/plural.rs") {
+        for (number, line) in source.code() {
+            if line.trim_start().starts_with("//") || NEVER_ONE.iter().any(|exempt| line.contains(exempt)) {
+                continue;
+            }
+            if let Some(word) = literals(line).into_iter().find_map(counted) {
+                wrong.push(format!("{}:{number}: {word}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "write these numbers with `plural`:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn counted_nouns_are_found() {
+    assert_eq!(counted("{} calls may go on"), Some("calls"));
+    assert_eq!(counted("{at}: {left} lines"), Some("lines"));
+    assert_eq!(counted("{name} has {} of it, and {MAX_PARTS} parts"), None);
+}
+
 /// The folders of the library, the lowest layer first.
 const LAYERS: [&[&str]; 10] = [
-    &["clock", "stack", "sync", "utf8"],
+    &["clock", "plural", "stack", "sync", "utf8"],
     &["agi", "pbx"],
     &["command"],
     &["transport"],

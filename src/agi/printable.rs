@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// Whether a terminal or an editor would act on this character instead of showing it. This holds for control
-/// characters, and for those that change the direction of writing, break lines or are invisible.
+/// characters, and for those that change the direction of writing, break lines or are invisible. Code points that will
+/// never be characters count too: XML cannot hold two of them.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -17,7 +18,9 @@ pub fn is_hidden(c: char) -> bool {
                 | '\u{feff}'
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}'
+                | '\u{fdd0}'..='\u{fdef}'
         )
+        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Escapes untrusted text, such as a caller's name or a script's value, for a terminal or a log. Hidden characters

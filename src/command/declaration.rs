@@ -6,6 +6,7 @@ use super::refusal::{Refusal, RefusalKind};
 use super::returns::Returns;
 use crate::agi::Reply;
 use crate::pbx::Channel;
+use crate::plural::plural;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -266,14 +267,17 @@ impl Function {
         self.min_arguments()..=self.max_arguments().unwrap_or(MAX_ARGUMENTS)
     }
 
-    /// Returns the number of arguments in words: `1 to 3 arguments`.
+    /// Returns the number of arguments in words: `no arguments`, `at most 1 argument`, `1 to 3 arguments`.
     #[must_use]
     pub fn arity(&self) -> String {
-        let min = self.min_arguments();
-        match self.max_arguments() {
-            None => format!("{} or more", plural(min, "argument")),
-            Some(max) if min == max => plural(max, "argument"),
-            Some(max) => format!("{min} to {}", plural(max, "argument")),
+        match (self.min_arguments(), self.max_arguments()) {
+            (0, None) => "any number of arguments".to_owned(),
+            (min, None) => format!("{} or more", plural(min, "argument")),
+            (_, Some(0)) => "no arguments".to_owned(),
+            (min, Some(max)) if min == max => plural(max, "argument"),
+            (0, Some(max)) => format!("at most {}", plural(max, "argument")),
+            (min, Some(max)) if min + 1 == max => format!("{min} or {max} arguments"),
+            (min, Some(max)) => format!("{min} to {max} arguments"),
         }
     }
 
@@ -292,15 +296,6 @@ impl Function {
             })
             .collect();
         format!("{}({})", self.name, params.join(", "))
-    }
-}
-
-/// Returns a number with its noun: `no arguments`, `1 argument`, `2 arguments`.
-pub(crate) fn plural(count: usize, word: &str) -> String {
-    match count {
-        0 => format!("no {word}s"),
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
     }
 }
 

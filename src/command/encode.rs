@@ -1,6 +1,6 @@
 //! Encodes arguments: from a script's values to the words of a command line.
 
-use super::declaration::{Command, plural};
+use super::declaration::Command;
 use super::param::{INT, Kind, Need, Param};
 use super::permissions::Permissions;
 use super::refusal::{Refusal, RefusalKind};
@@ -23,6 +23,7 @@ impl Param {
             | Kind::Function
             | Kind::Options(_)
             | Kind::Map
+            | Kind::Array
             | Kind::Otherwise
             | Kind::Any => Ok(()),
             kind => one(kind, value, &mut line),
@@ -63,10 +64,8 @@ impl Command {
         let params = self.function.params;
         let (min, max) = (self.function.min_arguments(), self.function.max_arguments());
         if args.len() < min || max.is_some_and(|max| args.len() > max) {
-            return Err(self.refusal(
-                RefusalKind::Argument,
-                format_args!("takes {}, not {}", self.function.arity(), plural(args.len(), "argument")),
-            ));
+            return Err(self
+                .refusal(RefusalKind::Argument, format_args!("takes {}, not {}", self.function.arity(), args.len())));
         }
         line.clear();
         line.extend_from_slice(self.verb.as_bytes());

@@ -59,6 +59,6 @@ pub use text::{RECEIVE_CHAR, RECEIVE_TEXT, SEND_IMAGE, SEND_TEXT};
 pub use value::{Type, Value};
 pub use variable::{GET_FULL_VARIABLE, GET_VARIABLE, SET_VARIABLE};
 
-pub(crate) use declaration::{declarations, plural};
+pub(crate) use declaration::declarations;
 pub(crate) use encode::{Encoded, Rules};
 pub(crate) use hears::{Entry, value as value_entry};

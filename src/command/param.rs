@@ -91,6 +91,8 @@ pub enum Kind {
     Otherwise,
     /// Any value; no command has such a parameter.
     Any,
+    /// An array; no command has such a parameter.
+    Array,
     /// A map; no command has such a parameter.
     Map,
 }
@@ -147,7 +149,6 @@ impl Kind {
             | Self::Written
             | Self::Expression
             | Self::DialOptions
-            | Self::Otherwise
             | Self::Joined
             | Self::Rest => "text",
             Self::Keys => "keys",
@@ -159,7 +160,8 @@ impl Kind {
             Self::RecordOptions | Self::Choices | Self::Options(_) | Self::Map => "map",
             Self::Parts => "parts",
             Self::Function => "function",
-            Self::Any => "value",
+            Self::Array => "array",
+            Self::Any | Self::Otherwise => "value",
         }
     }
 }

@@ -5,20 +5,36 @@ use super::param::{Kind, Need};
 use super::table::Table;
 use std::fmt::Write;
 
+const INTRODUCTION: &str = "\
+# Commands
+
+<!-- Generated from the tables in src/command and src/script; refresh it with AGI_RHAI_BLESS=1 cargo test. -->
+
+Every AGI command is a function of the same name: `STREAM FILE` is `stream_file`. Names, limits and results are those of
+Asterisk 22.10. A failure is an error that a script can catch, with `try` and `catch`:
+`#{ kind, command, parameter, code, result, message, script, line }`.
+
+How to read the entries:
+
+* In `name(a, b = 1, c?, d...)`, `a` must be given, `b` is 1 if it is left out, `c` may be left out, and `d` stands for
+  any number of arguments.
+* A *text* may also be given as a number. *Keys* are a text of `0`-`9`, `*`, `#` and `A`-`D`. An *integer* is a whole
+  number, or a text that is one; a *number* may have a fraction; a *bool* is `true` or `false`. *Parts* are what
+  [`say`](#say) takes.
+* The comment after an example is its value. `hangup` and `end` mean that the script ends there; `failed:`, `refused:`
+  and `argument:` are the kind of an error, and its message follows.
+
+";
+
 /// Writes the reference page: all commands, the other functions, and the functions that only tests have.
 #[must_use]
 pub fn page(commands: &Table, builtins: &[&Function], of_tests: &[&Function]) -> String {
-    let mut page = String::from(
-        "# Commands\n\n<!-- Generated from the tables in src/command and src/script; refresh it with \
-         AGI_RHAI_BLESS=1 cargo test. -->\n\n\
-         Every AGI command is a function named by its verb. A failure is an error a script can catch:\n\
-         `#{ kind, command, parameter, code, result, message, script, line }`. Numbers and verbs follow Asterisk 22.10.\n\n",
-    );
+    let mut page = String::from(INTRODUCTION);
     for command in commands.iter() {
         let function = &command.function;
         let _ = write!(
             page,
-            "## {}\n\n`{}` sends `{}`. {}\n\n{}",
+            "## {}\n\n`{}` sends `{}`.\n\n{}\n\n{}",
             function.name,
             function.signature(),
             command.verb,
@@ -26,13 +42,14 @@ pub fn page(commands: &Table, builtins: &[&Function], of_tests: &[&Function]) ->
             article(function, Some(command))
         );
     }
-    let tests = "# In tests\n\nWhat only tests can say, `*.test.rhai`; see [testing.md](testing.md).\n\n";
+    let tests = "# In tests\n\nWords that only tests have, which are in files `*.test.rhai`; see \
+                 [testing.md](testing.md).\n\n";
     for (title, functions) in [("# Besides the commands\n\n", builtins), (tests, of_tests)] {
         page.push_str(title);
         for function in functions {
             let _ = write!(
                 page,
-                "## {}\n\n`{}` {}\n\n{}",
+                "## {}\n\n`{}`\n\n{}\n\n{}",
                 function.name,
                 function.signature(),
                 function.summary,

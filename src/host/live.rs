@@ -4,6 +4,7 @@ use super::coroutine;
 use super::metrics::Metrics;
 use crate::clock::Time;
 use crate::command::Command;
+use crate::plural::plural;
 use crate::script::LibraryScript;
 use crate::session::{Observer, Sent};
 use crate::sync::lock;
@@ -76,7 +77,7 @@ impl Follower {
     /// Passes on a line. Returns whether the follower is still there.
     fn send(&mut self, line: &dyn fmt::Display) -> bool {
         if self.missed > 0 {
-            match self.lines.try_send(format!("... {} lines left out: the reader is too slow", self.missed)) {
+            match self.lines.try_send(format!("... {} left out: the reader is too slow", plural(self.missed, "line"))) {
                 Ok(()) => self.missed = 0,
                 Err(TrySendError::Full(_)) => {}
                 Err(TrySendError::Disconnected(_)) => return false,

@@ -13,6 +13,7 @@ pub mod control;
 mod coroutine;
 #[cfg(target_os = "linux")]
 pub mod fastagi;
+pub(crate) mod fault_log;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod live;
@@ -31,6 +32,7 @@ use crate::command::Permissions;
 use crate::script::{CallState, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
+use fault_log::log_fault;
 use seed::random_seed;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -298,7 +300,7 @@ impl Host {
         let mut session = call.session();
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
         if let Some(fault) = &fault {
-            log_fault(&session, fault);
+            log_fault(&fault.to_string(), Some(&channel(&session)), fault);
         }
         let seed = call.seed();
         let call = CallSummary { script: script.name(), version: script.version(), fault: fault.as_deref(), seed };
@@ -358,10 +360,6 @@ fn outcome(session: &Session, status: Status, fault: Option<Box<Fault>>, length:
 /// Returns the name of the session's channel.
 fn channel(session: &Session) -> Cow<'_, str> {
     session.environment().get("agi_channel").unwrap_or_default()
-}
-
-fn log_fault(session: &Session, fault: &Fault) {
-    error!(channel = &*channel(session), "{}", fault.report());
 }
 
 /// The facts about a call that are reported at its end.

@@ -84,8 +84,13 @@ static TABLE: [Builtin; 12] = [
     Builtin {
         function: Function {
             name: "exit",
-            summary: "Ends the script from anywhere; the dialplan goes on.",
-            params: &[param("value", Kind::Any, Need::Optional, "Any value; it is ignored.")],
+            summary: "Ends the script, from a function or an import too; the dialplan goes on.",
+            params: &[param(
+                "value",
+                Kind::Any,
+                Need::Optional,
+                "Any value, which is ignored: it is there since Rhai's own `exit` has it.",
+            )],
             returns: Returns::Never,
             examples: &[example("exit()", "end")],
         },
@@ -120,7 +125,7 @@ static TABLE: [Builtin; 12] = [
             name: "to_number",
             summary: "Converts a text such as the digits of a caller to a whole number.",
             params: &[
-                param("text", Kind::Text, Need::Required, "Text, number or `()`."),
+                param("text", Kind::Any, Need::Required, "A text, a number or `()`."),
                 param("otherwise", Kind::Otherwise, Need::Optional, "Value to return instead of `()`."),
             ],
             returns: own_value(
@@ -140,10 +145,10 @@ static TABLE: [Builtin; 12] = [
     Builtin {
         function: Function {
             name: "random",
-            summary: "Returns a random number: a whole one between two, both included, or one from 0.0 up to 1.0.",
+            summary: "Returns a random number: a whole one between two, both included; without them, one from 0.0 up to 1.0.",
             params: &[
-                param("least", Kind::INT, Need::Optional, "Smallest number."),
-                param("most", Kind::INT, Need::Optional, "Largest number."),
+                param("least", Kind::INT, Need::Optional, "The smallest number; it needs `most`."),
+                param("most", Kind::INT, Need::Optional, "The largest number."),
             ],
             returns: own_value(Type::Number, "a number"),
             examples: &[example("random(7, 7)", "7")],
@@ -156,7 +161,7 @@ static TABLE: [Builtin; 12] = [
         function: Function {
             name: "choose",
             summary: "Returns a random element of an array.",
-            params: &[param("array", Kind::Text, Need::Required, "Array with at least one element.")],
+            params: &[param("array", Kind::Array, Need::Required, "Array with at least one element.")],
             returns: returns("the element"),
             examples: &[example("choose([5])", "5")],
         },
@@ -168,7 +173,7 @@ static TABLE: [Builtin; 12] = [
         function: Function {
             name: "shuffle",
             summary: "Puts the elements of an array in random order.",
-            params: &[param("array", Kind::Text, Need::Required, "Array, which is changed.")],
+            params: &[param("array", Kind::Array, Need::Required, "Array, which is changed.")],
             returns: returns("the array"),
             examples: &[example("shuffle([5])", "[5]")],
         },

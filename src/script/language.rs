@@ -31,6 +31,18 @@ rhai::def_package! {
     }
 }
 
+/// Returns Rhai's own functions: their names, and the types of their parameters.
+pub(crate) fn words_of_rhai() -> Vec<(String, Vec<TypeId>)> {
+    let mut bare = Engine::new_raw();
+    bare.register_global_module(WordsPackage::new().as_shared_module());
+    let described = |f: rhai::FuncInfo<'_>| {
+        let mut types = f.metadata.param_types.to_vec();
+        types.resize(f.metadata.num_params, TypeId::of::<Dynamic>());
+        Some((f.metadata.name.to_string(), types))
+    };
+    bare.collect_fn_metadata(None, described, true)
+}
+
 fn too_large(name: &str, x: INT) -> Box<EvalAltResult> {
     EvalAltResult::ErrorArithmetic(format!("{name}({x}) is too large for an integer"), Position::NONE).into()
 }

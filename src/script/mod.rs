@@ -36,12 +36,12 @@ pub use limits::{Limits, Memory};
 pub use rhai;
 pub use state::PRINT_TARGET;
 
-pub(crate) use bindings::add;
+pub(crate) use bindings::{add, add_typed};
 pub(crate) use builtin::{BUILTINS, add_shared_with_tests, add_to_calls, is_shared_with_tests};
 pub(crate) use convert::{dynamic, value};
 pub(crate) use fault::{MAX_MESSAGE, Source, render};
 pub(crate) use import::{Disk, Files, ImportFolders, Loader, MAX_IMPORT_DEPTH, without_shebang};
-pub(crate) use language::WordsPackage;
+pub(crate) use language::words_of_rhai;
 pub(crate) use limits::processor_time;
 pub(crate) use names::{CALL_VARIABLES, distance, nearest};
 pub(crate) use parse::{Word, parse, words};

@@ -5,6 +5,7 @@ use crate::agi::environment::{BlockScanner, MAX_BLOCK};
 use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
 use crate::command::{GET_FULL_VARIABLE, NOOP};
+use crate::plural::plural;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -423,9 +424,10 @@ impl<W: Wire> Stream<W> {
         if !self.gone {
             let replies = self.replies;
             if self.canned == Some(true) || replies == 0 {
-                tracing::info!("the input ended after {replies} replies, which is taken for a hangup");
+                let replies = plural(replies, "reply");
+                tracing::info!("the input ended after {replies}, which is taken for a hangup");
             } else {
-                tracing::debug!("the line was closed after {replies} replies, which is taken for a hangup");
+                tracing::debug!(replies, "the line was closed, which is taken for a hangup");
             }
         }
     }

@@ -48,7 +48,7 @@ fn calls_beyond_the_maximum_are_answered_busy_at_once() {
     assert!(times[99] < Duration::from_millis(50), "{:?}", times[99]);
     assert_eq!(server.metric("agi_rhai_calls_refused_total{reason=\"max_calls\"}"), 200.0);
     server.wait_for_log("turned away with BUSY");
-    let logged = server.logged("turned away with BUSY: there are 8 calls already (max_calls)");
+    let logged = server.logged("turned away with BUSY: at most 8 calls at a time (max_calls)");
     assert!((1..=5).contains(&logged), "logged {logged} times");
     // There is room again as soon as a call has ended.
     for _ in 0..20 {
@@ -111,7 +111,9 @@ fn max_calls_per_peer_limits_each_asterisk() {
     };
     let mut peers = vec![hold("127.0.0.2"), hold("127.0.0.2"), hold("127.0.0.3")];
     assert_eq!(call("127.0.0.2").play().status(), "BUSY");
-    server.wait_for_log("call from 127.0.0.2 turned away with BUSY: it has 2 calls already (max_calls_per_peer)");
+    server.wait_for_log(
+        "call from 127.0.0.2 turned away with BUSY: at most 2 calls from one address (max_calls_per_peer)",
+    );
     peers.push(hold("127.0.0.3"));
     assert_eq!(call("127.0.0.3").play().status(), "BUSY");
     peers.push(hold("127.0.0.4"));

@@ -89,6 +89,19 @@ fn check_ended(calls: Vec<(&'static str, Peer)>, problem: bool) {
 }
 
 #[test]
+fn the_front_page_for_monitoring_leads_to_the_others() {
+    let folder = scripts([WORDS]);
+    let server = Server::start(&folder, &[]);
+    let (status, page) = server.page("/");
+    assert_eq!(status, 200, "{page}");
+    let links: Vec<&str> = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(links, ["/metrics", "/healthz", "/readyz"]);
+    for link in links {
+        assert_eq!(server.page(link).0, 200, "{link}");
+    }
+}
+
+#[test]
 fn sigterm_drains_and_then_ends_calls() {
     let folder = scripts([WORDS, ("hold.rhai", "wait_for_digit(600000); verbose(\"well\");")]);
     let mut server = Server::start(&folder, &["--drain", "1.5s", "--max-computing", "60"]);
@@ -114,7 +127,7 @@ fn sigterm_drains_and_then_ends_calls() {
     assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
     assert_eq!(server.wait(), Some(0), "{}", server.log());
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    server.wait_for_log("5 calls are left: ending them");
+    server.wait_for_log("the time is up: ending 5 calls");
     server.wait_for_log("all calls have ended");
     assert!(!server.control.exists(), "the control socket was left behind");
 }
@@ -232,7 +245,7 @@ fn a_second_sigterm_ends_the_server_at_once() {
         let mut peer = server.call("hold");
         peer.hears("WAIT FOR DIGIT 600000");
         server.signal(signals[0]);
-        server.wait_for_log("1 calls may continue for 3600s");
+        server.wait_for_log("1 call may continue for 3600s");
         // SIGHUP still reloads.
         server.signal(Signal::HUP);
         server.wait_for_log("SIGHUP: recompiling all scripts");
@@ -240,7 +253,7 @@ fn a_second_sigterm_ends_the_server_at_once() {
         server.signal(signals[1]);
         assert_eq!(server.wait(), Some(1));
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        server.wait_for_log("stopped by a second signal: 1 calls are cut off");
+        server.wait_for_log("stopped by a second signal: cutting off 1 call");
         assert_eq!(peer.line(), None);
     }
 }

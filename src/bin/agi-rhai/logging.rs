@@ -2,6 +2,7 @@
 
 use crate::common::CommonOptions;
 use crate::panics;
+use crate::terminal::colour_is_wanted;
 use agi_rhai::internals::{printable, printable_lines};
 use agi_rhai::script::PRINT_TARGET;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -14,9 +15,8 @@ use std::sync::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::format::{Format, Writer, debug_fn};
+use tracing_subscriber::fmt::format::{Format, Full, Writer, debug_fn};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -64,9 +64,23 @@ pub fn start_on_screen(options: &CommonOptions, show: impl Fn(LogLine) + Send + 
     }
 }
 
-/// Formats an event. A message from the program may have several lines, such as a fault with its source. Further
-/// lines are indented, so that they can't pass for lines of the log. Output of a script is always one line.
-pub struct LineFormat<F>(pub F);
+/// Formats an event as one line. On a terminal a fault is followed by its place in the script, indented, so that it
+/// can't pass for lines of the log.
+pub struct LineFormat<F = Format> {
+    format: F,
+    /// Whether it is read on a terminal.
+    on_terminal: bool,
+}
+
+impl LineFormat {
+    pub fn new(on_terminal: bool) -> Self {
+        Self { format: fmt::format().with_ansi(on_terminal && colour_is_wanted()).with_target(false), on_terminal }
+    }
+
+    fn without_time(self) -> LineFormat<Format<Full, ()>> {
+        LineFormat { format: self.format.without_time(), on_terminal: self.on_terminal }
+    }
+}
 
 impl<F, S, N> FormatEvent<S, N> for LineFormat<F>
 where
@@ -76,26 +90,31 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
         let mut text = String::new();
-        self.0.format_event(context, Writer::new(&mut text), event)?;
-        let between = if event.metadata().target() == PRINT_TARGET { "\\n" } else { "\n  " };
+        self.format.format_event(context, Writer::new(&mut text), event)?;
+        let is_printed = event.metadata().target() == PRINT_TARGET;
+        let between = if self.on_terminal && !is_printed { "\n  " } else { "\\n" };
         writeln!(to, "{}", text.trim_end_matches('\n').replace('\n', between))
     }
 }
 
-/// Formats the fields of an event or a span, of which only the message may have several lines.
-pub fn fields() -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
-    let write = |to: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
-        let value = format!("{value:?}");
+/// Formats the fields of an event or a span. Those of a fault that its message tells are left out, and its report is
+/// for terminals.
+pub fn fields(on_terminal: bool) -> impl for<'w> FormatFields<'w> + Send + Sync + 'static {
+    let write = move |to: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
+        let blank = if field.index() > 0 { " " } else { "" };
         match field.name() {
-            "message" => to.write_str(&printable_lines(&value)),
-            name => write!(to, "{name}={}", printable(&value)),
+            "message" => to.write_str(&printable_lines(&format!("{value:?}"))),
+            "report" if on_terminal => {
+                let report = format!("{value:?}");
+                // Its title is the message.
+                report.lines().skip(1).try_for_each(|line| write!(to, "\n{}", printable_lines(line)))
+            }
+            "report" => Ok(()),
+            name if name.starts_with("fault.") => Ok(()),
+            name => write!(to, "{blank}{name}={}", printable(&format!("{value:?}"))),
         }
     };
-    debug_fn(write).delimited(" ")
-}
-
-pub fn format(colour: bool) -> Format {
-    fmt::format().with_ansi(colour).with_target(false)
+    debug_fn(write)
 }
 
 /// Runs `work` with a log that passes panics to `show` and drops everything else.
@@ -116,8 +135,8 @@ fn open(place: &str) -> Result<BoxedLayer, String> {
             syslog_tracing::Syslog::new(c"agi-rhai", flags, facility)
                 .map(|syslog| {
                     fmt::layer()
-                        .fmt_fields(fields())
-                        .event_format(LineFormat(format(false).without_time()))
+                        .fmt_fields(fields(false))
+                        .event_format(LineFormat::new(false).without_time())
                         .with_writer(syslog)
                         .boxed()
                 })
@@ -126,7 +145,7 @@ fn open(place: &str) -> Result<BoxedLayer, String> {
         "journald" => tracing_journald::layer().map(Layer::boxed).map_err(|error| error.to_string()),
         path => open_file(path)
             .map(|file| {
-                let layer = fmt::layer().fmt_fields(fields()).event_format(LineFormat(format(false)));
+                let layer = fmt::layer().fmt_fields(fields(false)).event_format(LineFormat::new(false));
                 layer.with_writer(Mutex::new(OrStderr(file))).boxed()
             })
             .map_err(|error| error.to_string()),
@@ -238,8 +257,9 @@ fn stderr<S>() -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let colour = std::io::stderr().is_terminal();
-    fmt::layer().fmt_fields(fields()).event_format(LineFormat(format(colour))).with_writer(Quiet::default).boxed()
+    let terminal = std::io::stderr().is_terminal();
+    let layer = fmt::layer().fmt_fields(fields(terminal)).event_format(LineFormat::new(terminal));
+    layer.with_writer(Quiet::default).boxed()
 }
 
 /// Stderr without errors, since a daemon's stderr may be closed.

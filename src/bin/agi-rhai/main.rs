@@ -27,6 +27,7 @@ mod value_parsers;
 
 use advice::explained;
 use agi_rhai::host::stdio::{audio, drain, stdio};
+use agi_rhai::internals::log_fault;
 use agi_rhai::script::LoadError;
 use agi_rhai::transport::Notice;
 use agi_rhai::{Session, Status};
@@ -148,7 +149,7 @@ fn run_call(
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => {
             if let LoadError::Fault(fault) = &error {
-                tracing::error!("{}", fault.report());
+                log_fault(&fault.to_string(), None, fault);
             } else {
                 tracing::error!("{error:#}");
             }

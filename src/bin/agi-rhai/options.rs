@@ -11,7 +11,8 @@ use crate::phone::PhoneOptions;
 use crate::replay::ReplayOptions;
 use crate::serve::ServeOptions;
 use crate::test::TestOptions;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use std::io::IsTerminal;
 
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
 ///
@@ -72,6 +73,11 @@ impl Options {
                 let common = CommonOptions::default();
                 return Ok(Self { common, script: Some(script.to_owned()), args, command: None });
             }
+        }
+        if arguments.len() == 1 && std::io::stdin().is_terminal() {
+            // Somebody wonders what this program is; Asterisk gets an error instead. Variables are no arguments.
+            let bare = Self::command().arg_required_else_help(true).mut_args(|arg| arg.env(None::<&str>));
+            bare.try_get_matches_from(&arguments)?;
         }
         Self::try_parse_from(arguments)
     }

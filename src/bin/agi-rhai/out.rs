@@ -7,9 +7,10 @@
 //!
 //! [`printable`]: agi_rhai::internals::printable
 
+use crate::terminal::shows_colour;
 use agi_rhai::internals::{is_hidden, printable_lines};
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -26,7 +27,7 @@ pub fn line(line: impl Display) {
 
 /// Prints text without adding a line break.
 pub fn text(text: impl Display) {
-    write(&escaped(&text.to_string(), stdout().is_terminal()));
+    write(&escaped(&text.to_string(), shows_colour(&stdout())));
 }
 
 /// Prints JSON, escaping hidden characters in its own syntax.
@@ -64,7 +65,7 @@ pub fn error(problem: impl Display) {
 /// Prints lines on stderr.
 pub fn stderr_line(text: impl Display) {
     let mut out = stderr();
-    let text = format!("{}\n", escaped(&text.to_string(), out.is_terminal()));
+    let text = format!("{}\n", escaped(&text.to_string(), shows_colour(&out)));
     // A failure to write to stderr cannot be reported anywhere.
     let _ = out.write_all(text.as_bytes());
 }

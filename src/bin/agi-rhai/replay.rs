@@ -3,17 +3,18 @@
 mod as_test;
 
 use crate::out;
+use crate::terminal::shows_colour;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
-use agi_rhai::internals::printable;
 use agi_rhai::internals::recording::{Event, Tape};
 use agi_rhai::internals::replay::{Departure, Replay};
+use agi_rhai::internals::{plural, printable};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::{Observer, Sent};
 use agi_rhai::{Fault, Host, Outcome, Script, Session};
 use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Write as _};
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,7 +98,7 @@ pub fn replay(options: &ReplayOptions) -> ExitCode {
     }
     if files.len() > 1 && !options.as_test {
         let not_read = if unreadable > 0 { format!(", {unreadable} not played") } else { String::new() };
-        out::line(format_args!("{} calls: {same} the same, {departed} departed{not_read}", files.len()));
+        out::line(format_args!("{}: {same} the same, {departed} departed{not_read}", plural(files.len(), "call")));
     }
     ExitCode::from(if unreadable > 0 { 2 } else { u8::from(departed > 0) })
 }
@@ -186,7 +187,7 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
     host.set_seed(header.seed);
     let script = match host.load(&path, options.scripts.as_deref()) {
         Ok(script) => script,
-        Err(LoadError::Fault(fault)) => return Ok(Verdict::Departs(fault.render(stdout().is_terminal()))),
+        Err(LoadError::Fault(fault)) => return Ok(Verdict::Departs(fault.render(shows_colour(&stdout())))),
         Err(error) => return Err(error.into()),
     };
     let replay = Replay::new(Arc::clone(tape));
@@ -271,7 +272,7 @@ impl Report<'_> {
 
     /// Shows the place in the script, with its source and a caret.
     fn whereabouts(&self, at_a_command: bool) -> String {
-        let colour = stdout().is_terminal();
+        let colour = shows_colour(&stdout());
         if let Some(fault) = &self.outcome.fault {
             return fault.render(colour);
         }
@@ -297,7 +298,7 @@ impl Report<'_> {
         let played = &self.tape.lines[..self.played];
         let commands = played.iter().filter(|line| matches!(line.event, Event::Sent(_))).count();
         let at = played.last().map_or(Duration::ZERO, |line| line.at);
-        format!("{commands} commands, {}", seconds(at))
+        format!("{}, {}", plural(commands, "command"), seconds(at))
     }
 
     /// Compares the end, after all lines were the same.

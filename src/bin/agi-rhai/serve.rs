@@ -5,7 +5,7 @@ use crate::calls::default_sockets;
 use crate::common::CommonOptions;
 use crate::out;
 use crate::server_log::{ServerLog, start_server_log};
-use crate::text::plural;
+use crate::terminal::shows_colour;
 use crate::value_parsers::{count, length, network};
 use agi_rhai::Host;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -13,6 +13,7 @@ use agi_rhai::host::control::{self, Control};
 use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on, log_changes};
 use agi_rhai::host::http::{self, Answer};
 use agi_rhai::host::metrics;
+use agi_rhai::internals::plural;
 use agi_rhai::script::{Change, Library};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -20,7 +21,6 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -126,7 +126,7 @@ fn check(options: &ServeOptions) -> ExitCode {
     let checked = folder(options).and_then(|folder| Ok((load(options, &folder)?, folder)));
     match checked {
         Ok(((library, changes), folder)) => {
-            let colour = std::io::stderr().is_terminal();
+            let colour = shows_colour(&std::io::stderr());
             for change in &changes {
                 match change {
                     Change::Broken { fault, .. } => out::stderr_line(format_args!("{}\n", fault.render(colour))),
@@ -261,7 +261,7 @@ fn call_limit(wanted: usize) -> Result<usize> {
         } else {
             "memory mappings (sysctl vm.max_map_count)"
         };
-        warn!("--max-calls is {wanted}, but the system allows only {room} calls: it limits {resource}");
+        warn!("--max-calls is {wanted}, but the system allows only {}: it limits {resource}", plural(room, "call"));
     }
     Ok(wanted.min(room))
 }
@@ -286,11 +286,12 @@ fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
     info!(
-        "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {max_calls} calls at a time",
+        "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {} at a time",
         env!("CARGO_PKG_VERSION"),
         plural(scripts, "script"),
         folder.display(),
-        on.join(", ")
+        on.join(", "),
+        plural(max_calls, "call")
     );
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let code = supervise(options, &server, &signals);
@@ -325,26 +326,26 @@ fn supervise(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i3
                 server.reload();
             }
             Ok(_) if deadline.is_some() => {
-                warn!("stopped by a second signal: {} calls are cut off", server.calls());
+                warn!("stopped by a second signal: cutting off {}", plural(server.calls(), "call"));
                 return 1;
             }
             Ok(_) => {
                 let _ = sd_notify::notify(&[NotifyState::Stopping]);
-                info!("stopping: no new calls; {} calls may continue for {:?}", server.calls(), options.drain);
+                info!("stopping: no new calls; {}", going_on(server.calls(), options.drain));
                 server.close();
                 deadline = Some(clock.now() + options.drain);
             }
             Err(_) => {}
         }
         if server.is_broken() {
-            error!("{} calls are cut off: this process cannot continue", server.calls());
+            error!("this process cannot continue: cutting off {}", plural(server.calls(), "call"));
             return 1;
         }
         watchdog.notify(server);
         if std::mem::replace(&mut stuck, server.stuck_calls()) != stuck {
             let status = match stuck {
                 0 => String::new(),
-                _ => format!("{stuck} calls have been in one step of their scripts for over a second"),
+                _ => format!("in one step of a script for over a second: {}", plural(stuck, "call")),
             };
             let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
         }
@@ -356,14 +357,22 @@ fn supervise(options: &ServeOptions, server: &Arc<Server>, signals: &Receiver<i3
         let now = clock.now();
         if now >= at && !ended {
             ended = true;
-            warn!("{} calls are left: ending them", server.calls());
+            warn!("the time is up: ending {}", plural(server.calls(), "call"));
             server.end_calls();
             let grace = options.common.max_on_hangup + ENDING_GRACE;
             deadline = Some(now + grace);
         } else if now >= at {
-            warn!("{} calls don't end: they are cut off", server.calls());
+            warn!("not ended in time: cutting off {}", plural(server.calls(), "call"));
             return 1;
         }
+    }
+}
+
+/// Says how many calls may continue while the server stops.
+fn going_on(calls: usize, drain: Duration) -> String {
+    match calls {
+        0 => "no call is left".to_owned(),
+        _ => format!("{} may continue for {drain:?}", plural(calls, "call")),
     }
 }
 
@@ -420,6 +429,20 @@ fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Contro
     Ok(None)
 }
 
+/// The page that leads to the others.
+const PAGES: &str = r#"<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>agi-rhai</title>
+<h1>agi-rhai</h1>
+<ul>
+<li><a href="/metrics">/metrics</a>: counters for Prometheus</li>
+<li><a href="/healthz">/healthz</a>: 200 while the server runs</li>
+<li><a href="/readyz">/readyz</a>: 200 while it takes calls</li>
+</ul>
+</html>
+"#;
+
 /// Serves the pages for monitoring.
 fn pages(address: &str, server: &Arc<Server>, log: &ServerLog) -> Result<http::Pages> {
     let listener =
@@ -428,6 +451,7 @@ fn pages(address: &str, server: &Arc<Server>, log: &ServerLog) -> Result<http::P
     let server = Arc::clone(server);
     let dropped = log.dropped();
     let pages = http::serve(listener, move |path| match path {
+        "/" => Some(Answer { content_type: "text/html; charset=utf-8", ..Answer::text(200, PAGES) }),
         "/metrics" => {
             Some(Answer { content_type: metrics::CONTENT_TYPE, ..Answer::text(200, server.metrics(dropped())) })
         }
@@ -435,7 +459,7 @@ fn pages(address: &str, server: &Arc<Server>, log: &ServerLog) -> Result<http::P
         "/readyz" if server.is_taking_calls() && server.stuck_calls() == 0 => Some(Answer::text(200, "ready\n")),
         "/readyz" if server.is_taking_calls() => Some(Answer::text(
             503,
-            format!("{} calls have been in one step of their scripts for over a second\n", server.stuck_calls()),
+            format!("in one step of a script for over a second: {}\n", plural(server.stuck_calls(), "call")),
         )),
         "/readyz" => Some(Answer::text(503, "stopping: no new calls\n")),
         _ => None,

@@ -1,7 +1,8 @@
 //! The log of a server, written by a thread of its own.
 
 use crate::common::CommonOptions;
-use crate::logging::{LineFormat, fields, format, open_file, start};
+use crate::logging::{LineFormat, fields, open_file, start};
+use agi_rhai::internals::plural;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
@@ -73,7 +74,7 @@ impl LineQueue {
             let dropped = self.lock().dropped;
             if dropped > reported && dropped == before {
                 let why = why.take().unwrap_or_else(|| "they came faster than they could be written".to_owned());
-                tracing::warn!("{} lines of the log are lost: {why}", dropped - reported);
+                tracing::warn!("lost {} of the log: {why}", plural(dropped - reported, "line"));
                 reported = dropped;
             }
             before = dropped;
@@ -186,9 +187,9 @@ pub fn start_server_log(options: &CommonOptions) -> ServerLog {
         return ServerLog { queue, has_writer: false };
     }
     queue.lock().bytes.reserve_exact(MAX_WAITING);
-    let colour = place == "stderr" && std::io::stderr().is_terminal();
+    let terminal = place == "stderr" && std::io::stderr().is_terminal();
     let to = Arc::clone(&queue);
-    let layer = fmt::layer().fmt_fields(fields()).event_format(LineFormat(format(colour))).with_writer(to);
+    let layer = fmt::layer().fmt_fields(fields(terminal)).event_format(LineFormat::new(terminal)).with_writer(to);
     // A global level, so that no layer has to check it at each turn of a call.
     let _ = tracing_subscriber::registry().with(level).with(layer).try_init();
     if let Some(problem) = problem {

@@ -6,14 +6,14 @@ use crate::seed::random_seed;
 use crate::terminal::shows_colour;
 use crate::value_parsers::whole;
 use agi_rhai::Host;
-use agi_rhai::internals::printable;
+use agi_rhai::internals::{plural, printable};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
 use agi_rhai::tools::storm::{Length, Report, Storm};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
@@ -56,7 +56,7 @@ pub fn storm(
     let script = match host.load(&path, scripts) {
         Ok(script) => script,
         Err(LoadError::Fault(fault)) => {
-            let colour = std::io::stderr().is_terminal();
+            let colour = shows_colour(&std::io::stderr());
             bail!("{} cannot be called\n{}", path.display(), fault.render(colour));
         }
         Err(error) => return Err(error.into()),
@@ -88,7 +88,7 @@ fn render(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     let (tests, path) = (printable(&tests), printable(&path));
     for problem in &report.problems {
         let _ = writeln!(text, "{}", problem.fault.render(colour));
-        let calls = if problem.seen == 1 { "1 call".to_owned() } else { format!("{} calls", problem.seen) };
+        let calls = plural(problem.seen, "call");
         let _ = writeln!(text, "seen in {calls}; as a test for {tests}, which fails until the script is fixed:\n");
         let _ = writeln!(text, "{}", problem.test);
     }
@@ -107,16 +107,15 @@ fn render(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
     let rate = if seconds > 0.0 { report.calls as f64 / seconds } else { 0.0 };
     let problems = match report.problems.len() {
         0 => "no problem".to_owned(),
-        1 => "1 problem".to_owned(),
-        problems => format!("{problems} problems"),
+        problems => plural(problems, "problem"),
     };
     let _ = writeln!(
         text,
-        "{}: {problems}; {} calls in {seconds:.1} s ({rate:.0} a second), {} of {} lines reached",
+        "{}: {problems}; {} in {seconds:.1} s ({rate:.0} a second), {} of {} reached",
         path,
-        report.calls,
+        plural(report.calls, "call"),
         report.lines - report.unreached.len(),
-        report.lines,
+        plural(report.lines, "line"),
     );
     let _ = writeln!(text, "The same again: agi-rhai test --storm {} --seed {seed} --calls {}", path, report.calls);
     text

@@ -7,18 +7,17 @@ use crate::out;
 use crate::seed::random_seed;
 use crate::storm::{StormOptions, storm};
 use crate::terminal::shows_colour;
-use crate::text::plural;
 use crate::value_parsers::{natural, whole};
 use agi_rhai::Host;
 use agi_rhai::clock::Stopwatch;
-use agi_rhai::internals::printable;
+use agi_rhai::internals::{plural, printable, printable_lines};
 use agi_rhai::script::LoadError;
 use agi_rhai::tools::testing::{Failure, Suite, TestRunner};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -348,7 +347,7 @@ fn list(files: &[LoadedFile]) -> bool {
     for file in files {
         if let Err(error) = &file.suite {
             good = false;
-            out::stderr_line(render(error, std::io::stderr().is_terminal()));
+            out::stderr_line(render(error, shows_colour(&std::io::stderr())));
         }
         for test in &file.tests {
             count += 1;
@@ -387,8 +386,7 @@ impl Results {
                 let report = render(error, self.printer.colour);
                 Printer::line(&format!("test {name} ... {}", self.printer.bad("FAILED")));
                 self.failed += 1;
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-                status.set_message(error.to_string()).set_description(render(error, false));
+                let status = non_success(NonSuccessKind::Error, &error.to_string(), &render(error, false));
                 junit.add_test_case(TestCase::new("(the file)", status));
                 let command = format!("agi-rhai test {path}");
                 self.failures.push(FailedTest { name: name.to_owned(), report, command });
@@ -411,7 +409,7 @@ impl Results {
                             let calls = match report.calls {
                                 0 => "no call".to_owned(),
                                 1 => format!("{} of call", long(report.length)),
-                                calls => format!("{} of {calls} calls", long(report.length)),
+                                calls => format!("{} of {}", long(report.length), plural(calls, "call")),
                             };
                             Printer::line(&format!("{} ({calls} in {})", self.printer.good("ok"), short(took)));
                         }
@@ -456,9 +454,19 @@ impl Results {
 fn status(failure: Option<&Failure>) -> TestCaseStatus {
     let Some(failure) = failure else { return TestCaseStatus::success() };
     let kind = if failure.is_fault { NonSuccessKind::Error } else { NonSuccessKind::Failure };
+    non_success(kind, &failure.message, &failure.render(false))
+}
+
+/// Returns the outcome of a test that didn't pass.
+fn non_success(kind: NonSuccessKind, message: &str, description: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(failure.message.as_str()).set_description(failure.render(false));
+    status.set_message(for_xml(message)).set_description(for_xml(description));
     status
+}
+
+/// Escapes the characters that XML has no way to write, as they are in a terminal. The report would leave out tabs.
+fn for_xml(text: &str) -> String {
+    printable_lines(&text.replace('\t', "    ")).into_owned()
 }
 
 /// Prints which lines were reached. Returns whether they were enough.
@@ -483,7 +491,11 @@ fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>,
         enough &= !few;
         let shown = format!("{percent:>3} %");
         let shown = if few { printer.bad(&shown) } else { shown };
-        Printer::line(&format!("    {:<width$}  {shown}  {ran} of {all} lines", printable(&covered.script)));
+        Printer::line(&format!(
+            "    {:<width$}  {shown}  {ran} of {}",
+            printable(&covered.script),
+            plural(all, "line")
+        ));
         for (line, _) in covered.lines.iter().filter(|(_, ran)| !ran) {
             let text = runner.line(&covered.script, *line).unwrap_or_default();
             Printer::line(&format!("    {line:>8} | {text}"));
@@ -497,4 +509,40 @@ fn coverage(printer: &Printer, runner: &TestRunner, scripts: &BTreeSet<PathBuf>,
         Printer::line(&format!("\n{}: not every script has {min} % of its lines reached", printer.bad("too little")));
     }
     enough
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns what an XML parser reads in the report of a test with these texts: its name, its message and the rest.
+    fn reported(text: &str) -> [String; 3] {
+        let mut suite = TestSuite::new(&*printable(text));
+        suite.add_test_case(TestCase::new("a", non_success(NonSuccessKind::Failure, text, text)));
+        let mut report = quick_junit::Report::new("agi-rhai");
+        report.add_test_suite(suite);
+        let xml = report.to_string().unwrap();
+        let read = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}: {xml}"));
+        let node = |name: &str| read.descendants().find(|node| node.has_tag_name(name)).unwrap();
+        let failure = node("failure");
+        [
+            node("testsuite").attribute("name").unwrap().to_owned(),
+            failure.attribute("message").unwrap().to_owned(),
+            failure.text().unwrap_or_default().to_owned(),
+        ]
+    }
+
+    #[test]
+    fn a_junit_report_can_hold_every_character() {
+        let all: Vec<char> = ('\0'..=char::MAX).collect();
+        for some in all.chunks(0x1000) {
+            let text: String = some.iter().collect();
+            let [name, message, description] = reported(&text);
+            assert_eq!(name, printable(&text));
+            let shown = for_xml(&text);
+            // A line break within an attribute is read as a blank.
+            assert_eq!(message, shown.replace('\n', " "));
+            assert_eq!(description, shown);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::worker::{Accepted, Message, Worker, WorkerQueue};
 use crate::host::connection::Connection;
 use crate::host::live::Live;
 use crate::host::metrics::Refused;
+use crate::plural::plural;
 use crate::sync::lock;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
@@ -68,11 +69,12 @@ impl Worker {
             Err(why) => {
                 shared.metrics.refused(why);
                 shared.warnings.warn(now, why.word(), || {
-                    let (already, setting) = match (why, admission.max_calls_per_peer) {
-                        (Refused::MaxCallsPerPeer, Some(max)) => (format!("it has {max}"), "max_calls_per_peer"),
-                        _ => (format!("there are {}", admission.max_calls), "max_calls"),
+                    let (most, max, setting) = match (why, admission.max_calls_per_peer) {
+                        (Refused::MaxCallsPerPeer, Some(max)) => ("from one address", max, "max_calls_per_peer"),
+                        _ => ("at a time", admission.max_calls, "max_calls"),
                     };
-                    format!("call from {peer} turned away with BUSY: {already} calls already ({setting})")
+                    let max = plural(max, "call");
+                    format!("call from {peer} turned away with BUSY: at most {max} {most} ({setting})")
                 });
                 if shared.refusals.fetch_add(1, Relaxed) < MAX_REFUSALS {
                     self.refuse(shared, stream);

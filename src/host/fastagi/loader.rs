@@ -2,13 +2,14 @@
 
 use super::shared::Shared;
 use crate::host::coroutine;
-use crate::script::Change;
+use crate::host::fault_log::log_fault;
+use crate::script::{Change, Fault};
 use crate::stack;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// The thread that checks the folder of scripts again and again.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ fn report(shared: &Shared, changes: &[Change]) {
 
 /// Logs changes in a folder of scripts. A mistake in a file that several scripts import is logged only once.
 pub fn log_changes(changes: &[Change]) {
-    let mut mistakes: Vec<(String, String)> = Vec::new();
+    let mut mistakes: Vec<(&Fault, String)> = Vec::new();
     for change in changes {
         match change {
             Change::Live { .. } | Change::Removed { .. } => info!("{change}"),
@@ -81,15 +82,14 @@ pub fn log_changes(changes: &[Change]) {
                     Some(version) => format!("{name} (version {version} goes on)"),
                     None => format!("{name} (cannot run)"),
                 };
-                let report = fault.render(false);
-                match mistakes.iter_mut().find(|(known, _)| *known == report) {
+                match mistakes.iter_mut().find(|(known, _)| *known == &**fault) {
                     Some((_, scripts)) => scripts.extend([", ", &script]),
-                    None => mistakes.push((report, script)),
+                    None => mistakes.push((fault, script)),
                 }
             }
         }
     }
-    for (report, scripts) in mistakes {
-        error!("broken: {scripts}\n{report}");
+    for (fault, scripts) in mistakes {
+        log_fault(&format!("broken: {scripts}: {fault}"), None, fault);
     }
 }

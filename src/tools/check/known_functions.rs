@@ -1,9 +1,8 @@
 //! The functions that a script can call, as the engine knows them, including those of an embedder.
 
-use crate::command::{Command, Function, Kind, Need, Table, Type, Waits};
-use crate::script::{BUILTINS, CALL_VARIABLES, Language, WordsPackage, distance};
-use rhai::packages::Package;
-use rhai::{Array, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
+use crate::command::{Command, Function, Kind, Need, Type, Waits};
+use crate::script::{BUILTINS, CALL_VARIABLES, Language, distance, words_of_rhai};
+use rhai::{Array, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -76,7 +75,7 @@ pub(super) struct KnownFunctions {
     /// The types of the parameters for each way to call a function, by its name.
     native: HashMap<String, Vec<Signature>>,
     declared: BTreeMap<&'static str, &'static Function>,
-    commands: Table,
+    language: Language,
     /// The names of Rhai's own functions.
     rhai: BTreeSet<String>,
     /// The applications of the dialplan, which people may try to call like functions: without underscores, in lower
@@ -100,10 +99,10 @@ impl KnownFunctions {
         }
         let declared = language.functions().iter().map(|function| (function.name, *function)).collect();
         let applications = super::asterisk::names().map(plain).collect();
-        let mut bare = Engine::new_raw();
-        bare.register_global_module(WordsPackage::new().as_shared_module());
-        let rhai = bare.collect_fn_metadata(None, |f| Some(f.metadata.name.to_string()), true).into_iter().collect();
-        Self { native, declared, commands: language.commands().clone(), rhai, applications }
+        // What a test would get from Rhai, but must not use.
+        native.retain(|name, _| language.hint_for_unavailable(name).is_none());
+        let rhai = words_of_rhai().into_iter().map(|(name, _)| name).collect();
+        Self { native, declared, language: language.clone(), rhai, applications }
     }
 
     pub fn declared(&self, name: &str) -> Option<&'static Function> {
@@ -112,7 +111,7 @@ impl KnownFunctions {
 
     /// Returns the command that a function sends.
     pub fn command(&self, function: &Function) -> Option<&'static Command> {
-        self.commands.of(function)
+        self.language.commands().of(function)
     }
 
     pub fn exists(&self, name: &str) -> bool {
@@ -174,6 +173,11 @@ impl KnownFunctions {
     /// Whether this is one of Rhai's own functions, which only compute.
     pub fn is_rhai(&self, name: &str) -> bool {
         self.rhai.contains(name)
+    }
+
+    /// Explains a function that only another language has: returns what is wrong, and what to write instead.
+    pub fn hint_for_unavailable(&self, name: &str) -> Option<(String, String)> {
+        self.language.hint_for_unavailable(name)
     }
 
     pub fn is_application(&self, name: &str) -> bool {

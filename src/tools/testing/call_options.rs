@@ -49,13 +49,13 @@ const TABLE: &[OptionRow] = &[
         options.call.language = given.text()?;
         Ok(())
     }),
-    row("seed", Kind::Any, "The seed of the call's random numbers.", |options, given| {
+    row("seed", Kind::Integer(i64::MIN, i64::MAX), "The seed of the call's random numbers.", |options, given| {
         // Negative seeds are fine too.
         let Value::Int(seed) = given.value else { return Err(given.must_be("a whole number")) };
         options.seed = seed.cast_unsigned();
         Ok(())
     }),
-    row("args", Kind::Any, "An array with the script's arguments.", |options, given| {
+    row("args", Kind::Array, "The script's arguments, texts or numbers.", |options, given| {
         options.call.args = given.list(r#"an array such as ["5", "fast"]"#)?;
         Ok(())
     }),
@@ -77,28 +77,44 @@ const TABLE: &[OptionRow] = &[
         }
         Ok(())
     }),
-    row("missing", Kind::Any, "An array with the names of sound files that do not exist.", |options, given| {
+    row("missing", Kind::Array, "Names of sound files that do not exist.", |options, given| {
         options.missing = given.list(r#"an array of sound files such as ["guess-welcome"]"#)?;
         Ok(())
     }),
-    row("voice", Kind::Any, "What the caller does while a recording is made.", |options, given| {
-        let voices = [("speaks", Voice::Speaks), ("silent", Voice::Silent), ("absent", Voice::Absent)];
-        options.voice = given.word(voices, r#""speaks", "silent" or "absent""#)?;
-        Ok(())
-    }),
+    row(
+        "voice",
+        Kind::Word(&["speaks", "silent", "absent"]),
+        "What the caller does while a recording is made.",
+        |options, given| {
+            let voices = [("speaks", Voice::Speaks), ("silent", Voice::Silent), ("absent", Voice::Absent)];
+            options.voice = given.word(voices, r#""speaks", "silent" or "absent""#)?;
+            Ok(())
+        },
+    ),
     row("dial_status", Kind::Name, "The `DIALSTATUS` that a `dial` ends with.", |options, given| {
         options.dial_status = Some(given.text()?);
         Ok(())
     }),
-    row("time", Kind::Any, "The time at which the call begins, in seconds since the Unix epoch.", |options, given| {
-        options.time = Some(Time::from_unix(given.whole()?));
-        Ok(())
-    }),
-    row("state", Kind::Name, "The state of the channel before the call is answered.", |options, given| {
-        options.state = given.word([("ring", ChannelState::Ring), ("up", ChannelState::Up)], r#""ring" or "up""#)?;
-        Ok(())
-    }),
-    row("gone_at", Kind::Any, "The number of the command before which the caller hangs up.", |options, given| {
+    row(
+        "time",
+        Kind::Integer(0, i64::MAX),
+        "The time at which the call begins, in seconds since the Unix epoch.",
+        |options, given| {
+            options.time = Some(Time::from_unix(given.whole()?));
+            Ok(())
+        },
+    ),
+    row(
+        "state",
+        Kind::Word(&["ring", "up"]),
+        "The state of the channel before the call is answered.",
+        |options, given| {
+            options.state =
+                given.word([("ring", ChannelState::Ring), ("up", ChannelState::Up)], r#""ring" or "up""#)?;
+            Ok(())
+        },
+    ),
+    row("gone_at", Kind::COUNT, "The number of the command before which the caller hangs up.", |options, given| {
         options.gone_at = Some(given.whole()?);
         Ok(())
     }),

@@ -6,7 +6,9 @@ use super::test::Test;
 use super::vocabulary::{Row, TABLE, VOCABULARY};
 use crate::command::{ANSWER, Access, After, Command, Function, Hears, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
-use crate::script::{BUILTINS, Call, Language, add, add_shared_with_tests, is_shared_with_tests};
+use crate::script::{
+    BUILTINS, Call, Language, add, add_shared_with_tests, add_typed, is_shared_with_tests, words_of_rhai,
+};
 use rhai::{EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
@@ -64,6 +66,10 @@ const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prom
 
 /// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
 fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
+    // Tests have a word of their own by the name of a command.
+    if VOCABULARY.iter().any(|word| word.name == name) {
+        return None;
+    }
     let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
     let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !is_shared_with_tests(name));
     let instead = match Table::new().of_function(name) {
@@ -78,11 +84,22 @@ impl Language {
     #[must_use]
     pub fn of_tests() -> Self {
         let mut module = Module::new();
+        take_away(&mut module);
         add_shared_with_tests(&mut module);
         add_words(&mut module);
         let kept = |function: &&'static Function| hint_for_unavailable(function.name).is_none();
         let functions = VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect();
         Self::of(module, functions, hint_for_unavailable)
+    }
+}
+
+/// Takes from tests what Rhai itself has of the functions that tests lack. Its `exit` would pass a test before its
+/// expectations, and its `sleep` would really wait.
+fn take_away(module: &mut Module) {
+    for (name, types) in words_of_rhai().into_iter().filter(|(name, _)| hint_for_unavailable(name).is_some()) {
+        add_typed(module, &name.clone(), &types, move |context, _| {
+            Err(EvalAltResult::ErrorFunctionNotFound(format!("{name} ()"), context.call_position()).into())
+        });
     }
 }
 
@@ -132,5 +149,26 @@ mod tests {
         for (name, _) in INSTEAD {
             assert!(BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_function_that_tests_lack_fails_with_its_hint_though_rhai_has_one_of_that_name() {
+        let language = Language::of_tests();
+        let mut taken = Vec::new();
+        for (name, types) in language.reachable() {
+            if hint_for_unavailable(&name).is_none() {
+                continue;
+            }
+            let sample = |kind: &&str| match *kind {
+                "int" => "1",
+                "float" => "0.5",
+                _ => "()",
+            };
+            let call = format!("{name}({})", types.iter().map(sample).collect::<Vec<_>>().join(", "));
+            let error = language.engine().run(&call).unwrap_err();
+            assert!(matches!(*error, EvalAltResult::ErrorFunctionNotFound(..)), "{call}: {error}");
+            taken.push(call);
+        }
+        assert_eq!(taken, ["exit()", "exit(())", "sleep(0.5)", "sleep(1)"]);
     }
 }

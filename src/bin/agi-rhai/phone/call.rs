@@ -4,7 +4,7 @@ use super::setting::Setting;
 use crate::seed::random_seed;
 use agi_rhai::clock::Time;
 use agi_rhai::command::GET_VARIABLE;
-use agi_rhai::internals::printable;
+use agi_rhai::internals::{plural, printable};
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
@@ -177,8 +177,8 @@ impl CallEnd {
     /// Returns the lines of the summary, without the fault.
     pub fn summary(&self) -> Vec<String> {
         let Outcome { status, length, commands, seed, .. } = &self.outcome;
-        let mut lines =
-            vec![format!("Call ended: {status}, {} s, {commands} commands, seed {seed}.", length.as_secs())];
+        let commands = plural(*commands, "command");
+        let mut lines = vec![format!("Call ended: {status}, {} s, {commands}, seed {seed}.", length.as_secs())];
         lines.push(match &self.goes_on {
             Some(place) => format!("The dialplan goes on at {}.", printable(place)),
             None => "Hung up: the dialplan goes on at extension h, if any.".to_owned(),

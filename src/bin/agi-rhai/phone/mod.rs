@@ -18,6 +18,7 @@ mod watch;
 use crate::common::CommonOptions;
 use crate::logging;
 use crate::out;
+use crate::terminal::shows_colour;
 use agi_rhai::Status;
 use agi_rhai::pbx::Database;
 use anyhow::Result;
@@ -78,7 +79,7 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
     match LoadedScript::load(&setup) {
         Ok(version) => text_mode::play(&setup, &version),
         Err(problem) => {
-            out::stderr_line(problem.render(std::io::stderr().is_terminal()));
+            out::stderr_line(problem.render(shows_colour(&std::io::stderr())));
             Ok(problem.status())
         }
     }

@@ -4,6 +4,7 @@ use super::audio::Audio;
 use super::call::{LoadedScript, PhoneCall, PhoneSetup};
 use super::keypad::{is_question, length};
 use crate::out;
+use crate::terminal::shows_colour;
 use crate::text::call_time;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -32,7 +33,7 @@ pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
         audio.close();
     }
     if let Some(fault) = end.fault() {
-        show(&fault.render(stdout().is_terminal()));
+        show(&fault.render(shows_colour(&stdout())));
     }
     end.summary().iter().for_each(|line| show(line));
     Ok(end.outcome.status)

@@ -8,6 +8,7 @@ use super::state::{CallState, PhoneState};
 use super::style::{Theme, fit, width};
 use super::ui::{Panel, Ui, Values};
 use crate::text::call_time;
+use agi_rhai::internals::plural;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -69,8 +70,7 @@ fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: us
     // The least important part, which a narrow screen cuts off, comes last.
     let mut details = from;
     if let Some(call) = &view.call {
-        let plural = if call.commands == 1 { "" } else { "s" };
-        details = format!("{details} · seed {} · {} command{plural}", call.seed, call.commands);
+        details = format!("{details} · seed {} · {}", call.seed, plural(call.commands, "command"));
     }
     details = format!("{details} · {},{}", setup.setting.context, setup.setting.extension);
     let right = width(&state.1) + 1;

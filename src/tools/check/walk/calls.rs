@@ -1,7 +1,8 @@
 //! Calls: whether the function exists, and whether it takes these arguments.
 
 use super::{Known, Later, Walk, literal, start};
-use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value, plural};
+use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value};
+use crate::plural::plural;
 use crate::tools::check::imports::TextsAndNames;
 use crate::tools::check::known_functions::{self, value_type};
 use crate::tools::check::text::{Place, place};
@@ -107,7 +108,9 @@ impl Walk<'_, '_, '_> {
         let own: BTreeSet<usize> =
             self.functions.keys().filter(|(known, _)| known == name).map(|(_, params)| *params).collect();
         let given = plural(count, "argument");
-        if let Some(function) = self.known.declared(name).filter(|_| own.is_empty()) {
+        // A function may lack a number of arguments in between, as `random` does.
+        let is_outside = |function: &&Function| own.is_empty() && !function.arities().contains(&count);
+        if let Some(function) = self.known.declared(name).filter(is_outside) {
             let takes = if function.max_arguments().is_none() && count > MAX_ARGUMENTS {
                 format!("at most {MAX_ARGUMENTS} arguments")
             } else {
@@ -132,6 +135,10 @@ impl Walk<'_, '_, '_> {
         }
         if self.known.exists(name) {
             self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` does not take {given}"), None);
+            return;
+        }
+        if let Some((message, hint)) = self.known.hint_for_unavailable(name) {
+            self.add(&rules::UNKNOWN_FUNCTION, at, message, Some(hint));
             return;
         }
         let hint = self.unknown_hint(name, count);
