@@ -13,6 +13,7 @@ use super::play::Play;
 use super::prompter::{Prompter, ScriptError, ScriptResult};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
+use crate::script::{is_closure, written_name};
 use crate::sync::lock;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 use std::sync::Mutex;
@@ -327,10 +328,11 @@ impl Prompter<'_> {
             called = function.call_raw(self.call.context(), None, [(); 0].map(Dynamic::from));
         }
         if is_arity(&called) {
-            let what = if function.is_anonymous() {
+            let what = if is_closure(function.fn_name()) {
                 "must be a function with one parameter, which gets the keys, or with none".to_owned()
             } else {
-                format!("names `{}`, but no function of that name has one parameter or none", function.fn_name())
+                let name = written_name(function.fn_name());
+                format!("names `{name}`, but no function of that name has one parameter or none")
             };
             return Err(self.bad_argument(parameter, format_args!("`{parameter}` {what}")));
         }

@@ -6,6 +6,7 @@
 //! functions, including those of a new version of Rhai.
 
 use super::call::Call;
+use super::names::{is_closure, written_name};
 use super::shown::shown;
 use super::state::VALUE_TOO_LARGE;
 use rhai::{
@@ -22,11 +23,17 @@ pub(crate) fn add_all(module: &mut Module) {
     add_parts(module);
     add_forms(module);
     add_named(module);
+    add_names(module);
     function("parse_json").set_into_module(module, parse_json);
 }
 
 fn function(name: &str) -> FuncRegistration {
     FuncRegistration::new(name).in_global_namespace()
+}
+
+/// Registers a function that changes its first argument, which Rhai refuses if that is a constant.
+fn changing(name: &str) -> FuncRegistration {
+    function(name).with_purity(false)
 }
 
 fn text_is_too_large<T>() -> Result<T> {
@@ -51,7 +58,7 @@ fn room_for_elements(context: &NativeCallContext) -> usize {
 }
 
 fn add_texts(module: &mut Module) {
-    function("replace").set_into_module(
+    changing("replace").set_into_module(
         module,
         |context: NativeCallContext, text: &mut ImmutableString, find: &str, by: &str| {
             let times = text.matches(find).count();
@@ -64,7 +71,7 @@ fn add_texts(module: &mut Module) {
             Ok(())
         },
     );
-    function("replace").set_into_module(
+    changing("replace").set_into_module(
         module,
         |context: NativeCallContext, text: &mut ImmutableString, find: char, by: &str| {
             let times = text.matches(find).count();
@@ -76,7 +83,7 @@ fn add_texts(module: &mut Module) {
             Ok(())
         },
     );
-    function("pad").set_into_module(
+    changing("pad").set_into_module(
         module,
         |context: NativeCallContext, text: &mut ImmutableString, length: INT, by: &str| {
             let wanted = usize::try_from(length.max(0)).unwrap_or(usize::MAX);
@@ -204,6 +211,9 @@ fn json(value: &Dynamic) -> serde_json::Value {
     if let Ok(text) = value.as_immutable_string_ref() {
         return text.as_str().into();
     }
+    if let Some(function) = value.read_lock::<FnPtr>() {
+        return format!("Fn({})", written_name(function.fn_name())).into();
+    }
     let number = value.as_int().map(Value::from).or_else(|_| value.as_float().map(Value::from));
     number.or_else(|_| value.as_bool().map(Value::from)).unwrap_or_else(|_| value.to_string().into())
 }
@@ -242,6 +252,16 @@ fn from_json(value: serde_json::Value) -> Dynamic {
             parts.into_iter().map(|(name, part)| (name.into(), from_json(part))).collect::<Map>().into()
         }
     }
+}
+
+/// Registers what tells a function's name, as the script wrote it.
+fn add_names(module: &mut Module) {
+    let name: fn(&mut FnPtr) -> ImmutableString = |function| written_name(function.fn_name()).into();
+    let is_anonymous: fn(&mut FnPtr) -> bool = |function| is_closure(function.fn_name());
+    function("name").set_into_module(module, name);
+    FuncRegistration::new_getter("name").in_global_namespace().set_into_module(module, name);
+    function("is_anonymous").set_into_module(module, is_anonymous);
+    FuncRegistration::new_getter("is_anonymous").in_global_namespace().set_into_module(module, is_anonymous);
 }
 
 /// The maximum length of a function's name, in bytes.

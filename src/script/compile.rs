@@ -2,6 +2,7 @@
 
 use super::coverage::Coverage;
 use super::fault::{Fault, Source};
+use super::function_values::Homes;
 use super::import::{self, Disk, Files, ImportFolders, Modules};
 use super::language::Language;
 use super::phrases::Phrases;
@@ -18,6 +19,8 @@ pub struct Script {
     pub(crate) version: String,
     pub(crate) ast: AST,
     pub(crate) modules: Arc<Modules>,
+    /// Where its function values run, if it imports anything.
+    pub(crate) homes: Option<Arc<Homes>>,
     pub(crate) sources: Arc<[Source]>,
     /// The imports at its top level: their paths and names.
     pub(crate) imports: Vec<(String, String)>,
@@ -110,11 +113,11 @@ impl Script {
         files: &mut dyn Files,
         language: &Language,
     ) -> Result<Self, Box<Fault>> {
-        let (ast, modules, sources) = stack::maybe_grow(|| {
+        let (ast, modules, homes, sources) = stack::maybe_grow(|| {
             let mut loader = import::Loader::new(language, places, files);
             let ast = loader.compile(name, text)?;
-            let (modules, sources) = loader.finish();
-            Ok::<_, Box<Fault>>((ast, modules, sources))
+            let (modules, homes, sources) = loader.finish();
+            Ok::<_, Box<Fault>>((ast, modules, homes, sources))
         })?;
         let on_hangup = ast.iter_functions().filter(|f| f.name == "on_hangup").map(|f| f.params.len()).max();
         Ok(Self {
@@ -122,7 +125,8 @@ impl Script {
             version: version(sources.iter().map(|source| source.text.as_str())),
             imports: import::of_top_level(&ast),
             ast,
-            modules: Arc::new(modules),
+            homes: (!modules.is_empty()).then_some(homes),
+            modules,
             sources: sources.into(),
             on_hangup,
             coverage: None,
@@ -173,9 +177,9 @@ impl Script {
 impl Drop for Script {
     fn drop(&mut self) {
         // The values of imported scripts may be nested deeply, and the stack here may be small.
-        let modules = std::mem::take(&mut self.modules);
-        if !modules.is_empty() {
-            stack::maybe_grow(|| drop(modules));
+        if !self.modules.is_empty() {
+            let values = (std::mem::take(&mut self.modules), self.homes.take());
+            stack::maybe_grow(|| drop(values));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Faults: errors in scripts, with their place and a hint.
 
 use super::language::Language;
+use super::names::{is_closure, written_name};
 use super::shown::{short, shown};
 use crate::agi::{is_hidden, printable};
 use crate::utf8::NotUtf8;
@@ -310,12 +311,10 @@ pub(crate) fn render(
         );
     }
     for (name, script, line) in calls {
-        let name = if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
-        report = report.element(Level::NOTE.message(format!(
-            "in {}, called at {}:{line}",
-            printable(&name),
-            printable(script)
-        )));
+        let name = if is_closure(name) { "a closure".to_owned() } else { format!("`{}`", written_name(name)) };
+        let place = if *line > 0 { format!("at {script}:{line}") } else { format!("from {script}") };
+        let note = format!("in {}, called {}", printable(&name), printable(&place));
+        report = report.element(Level::NOTE.message(note));
     }
     if let Some(hint) = hint {
         report = report.element(Level::HELP.message(printable(hint)));
@@ -344,6 +343,7 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
+            let name = written_name(name);
             let types = &types.strip_suffix(')').unwrap_or(types).replace("&str | ImmutableString | String", "string");
             if let Some((message, hint)) = language.hint_for_unavailable(name) {
                 return (message, Some(hint));
@@ -383,6 +383,10 @@ fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String
             (format!("{what} is too large"), Some(hint.to_owned()))
         }
         EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => (
+            format!("`{name}` changes its value, and this one is read-only"),
+            Some("copy it first, and change the copy: let copy = args;".to_owned()),
+        ),
         EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
         EvalAltResult::ErrorIndexNotFound(index, _) => (format!("Invalid index: {}", shown(index, MAX_MESSAGE)), None),
         other => {
@@ -413,6 +417,7 @@ fn explain_discreetly(
     let message = match error {
         EvalAltResult::ErrorFunctionNotFound(signature, position) => {
             let (name, types) = signature.rsplit_once(" (").unwrap_or((signature, ""));
+            let name = written_name(name);
             let types = types.strip_suffix(')').unwrap_or(types).split(", ").map(type_name).collect::<Vec<_>>();
             let types = types.join(", ");
             if is_here(name) {

@@ -1,12 +1,15 @@
 //! Imports: everything that a script imports is compiled together with it, so that no call mixes old and new modules.
 
 use super::fault::{Fault, Source};
+use super::function_values::{self, Constants, Homes};
 use super::language::Language;
 use super::limits::{Limits, MAX_STACK, address_in_stack, processor_time};
+use super::missing;
 use super::parse::parse;
 use crate::utf8::decode;
 use rhai::{
-    AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, Module, ModuleResolver, Position, Scope, Shared, Stmt,
+    AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Module, ModuleResolver, Position,
+    Scope, Shared, Stmt,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -27,6 +30,8 @@ const MAX_SCRIPTS: usize = 1_000;
 const MAX_COMPUTING: Duration = Duration::from_millis(100);
 /// The number of operations between two looks at the clock.
 const OPERATIONS_PER_CHECK: u64 = 64;
+/// How often a script is compiled to give its closures names that no other script's have.
+const MAX_RENAMINGS: usize = 100;
 
 /// Where scripts are read from.
 pub(crate) trait Files {
@@ -138,10 +143,13 @@ struct Imported {
 /// Compiles a script and what it imports.
 pub(crate) struct Loader<'a> {
     engine: Engine,
+    /// Compiles scripts that import others, or are imported.
+    binding: Engine,
     language: &'a Language,
     places: Option<ImportFolders>,
     files: &'a mut dyn Files,
-    modules: Modules,
+    modules: Arc<Modules>,
+    homes: Arc<Homes>,
     /// The imports compiled so far, by name. Each is read once, however many scripts import it.
     compiled: BTreeMap<String, Imported>,
     sources: Vec<Source>,
@@ -151,47 +159,98 @@ pub(crate) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub fn new(language: &'a Language, places: Option<ImportFolders>, files: &'a mut dyn Files) -> Self {
+        let mut binding = language.compiler();
+        function_values::replace_fn(&mut binding);
         Self {
             engine: language.compiler(),
+            binding,
             language,
             places,
             files,
-            modules: Modules::new(),
+            modules: Arc::default(),
+            homes: Arc::default(),
             compiled: BTreeMap::new(),
             sources: Vec::new(),
             open: Vec::new(),
         }
     }
 
-    pub fn finish(self) -> (Modules, Vec<Source>) {
-        (self.modules, self.sources)
+    /// Returns the modules of the script, where its function values run, and the texts.
+    pub fn finish(self) -> (Arc<Modules>, Arc<Homes>, Vec<Source>) {
+        (self.modules, self.homes, self.sources)
     }
 
     /// Compiles the script of this name. If the script was read from a file, the name is its path.
     pub fn compile(&mut self, name: &str, text: &str) -> Result<AST, Box<Fault>> {
         let real = Path::new(name).canonicalize().unwrap_or_else(|_| name.into());
-        Ok(self.compile_file(name, real, text)?.0)
+        Ok(self.compile_file(name, real, text, None)?.0)
     }
 
-    /// Compiles a script, and counts the scripts it consists of.
-    fn compile_file(&mut self, name: &str, real: PathBuf, text: &str) -> Result<(AST, usize), Box<Fault>> {
+    /// Compiles a script, and counts the scripts it consists of. `constants` are those of a script that is imported.
+    fn compile_file(
+        &mut self,
+        name: &str,
+        real: PathBuf,
+        text: &str,
+        constants: Option<Constants>,
+    ) -> Result<(AST, usize), Box<Fault>> {
         let text = without_shebang(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
-        let mut ast =
-            parse(&self.engine, &text).map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))?;
+        let is_imported = constants.is_some();
+        let mut ast = self.parse(if is_imported { &self.binding } else { &self.engine }, name, &text)?;
+        let found = imports(&ast);
+        let is_alone = found.is_empty() && !is_imported;
+        let number = if is_alone { None } else { Some(Arc::make_mut(&mut self.homes).begin(name)) };
+        if let Some(number) = number {
+            if !is_imported {
+                ast = self.parse(&self.binding, name, &text)?;
+            }
+            ast = self.separate_closures(number, name, text, ast)?;
+        }
+        function_values::ensure_functions(&mut ast);
         ast.set_source(name);
         self.open.push((name.to_owned(), real));
         let mut count = 1;
-        for (path, position) in imports(&ast) {
-            count += self.import(name, path, position)?;
+        for (path, _, position) in &found {
+            count += self.import(name, path.clone(), *position)?;
             if count > MAX_SCRIPTS {
                 let message = format!("the script imports more than {MAX_SCRIPTS} scripts");
-                let error = EvalAltResult::ErrorRuntime(message.into(), position);
+                let error = EvalAltResult::ErrorRuntime(message.into(), *position);
                 return Err(Fault::of_error(name, &error, self.language, &self.sources));
             }
         }
         self.open.pop();
+        if let Some(number) = number {
+            let module = |path: Option<String>| self.modules.get(&(name.to_owned(), path?)).cloned();
+            let imports = found.into_iter().filter_map(|(path, alias, _)| Some((alias, module(path)?))).collect();
+            Arc::make_mut(&mut self.homes).add(number, name, &ast, imports, constants);
+        }
         Ok((ast, count))
+    }
+
+    fn parse(&self, engine: &Engine, name: &str, text: &str) -> Result<AST, Box<Fault>> {
+        parse(engine, text).map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))
+    }
+
+    /// Takes the closures out of a script's functions. Rhai gives two closures of the same text at the same place the
+    /// same name; so the text is moved until no other script has a closure of that name.
+    fn separate_closures(
+        &mut self,
+        number: usize,
+        name: &str,
+        mut text: String,
+        mut ast: AST,
+    ) -> Result<AST, Box<Fault>> {
+        for _ in 0..MAX_RENAMINGS {
+            let places = self.homes.ambiguous(&ast);
+            if places.is_empty() {
+                break;
+            }
+            text = function_values::with_spaces(&text, &places);
+            ast = self.parse(&self.binding, name, &text)?;
+        }
+        Arc::make_mut(&mut self.homes).separate_closures(number, &mut ast);
+        Ok(ast)
     }
 
     fn import(&mut self, importer: &str, path: Option<String>, position: Position) -> Result<usize, Box<Fault>> {
@@ -217,7 +276,7 @@ impl<'a> Loader<'a> {
         let name = file.to_string_lossy().into_owned();
         let key = (importer.to_owned(), path);
         if let Some(Imported { module, count }) = self.compiled.get(&name) {
-            self.modules.insert(key, Shared::clone(module));
+            Arc::make_mut(&mut self.modules).insert(key, Shared::clone(module));
             return Ok(*count);
         }
         if self.open.len() > MAX_IMPORT_DEPTH {
@@ -226,8 +285,9 @@ impl<'a> Loader<'a> {
         let bytes =
             self.files.read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
         let text = decode(&bytes).map_err(|error| Fault::of_encoding(&name, error))?;
-        let (ast, count) = self.compile_file(&name, real, text)?;
-        let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer())
+        let constants = Constants::default();
+        let (ast, count) = self.compile_file(&name, real, text, Some(Shared::clone(&constants)))?;
+        let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer(constants))
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
         if let Some((exported, _)) = module.iter_var().find(|(_, value)| is_captured(value)) {
             let mut fault = fault(
@@ -241,13 +301,14 @@ impl<'a> Loader<'a> {
             return Err(fault);
         }
         let module = Shared::new(module);
-        self.modules.insert(key, Shared::clone(&module));
+        Arc::make_mut(&mut self.modules).insert(key, Shared::clone(&module));
         self.compiled.insert(name, Imported { module, count });
         Ok(count)
     }
 
-    /// Returns an engine that runs the top level of an imported script.
-    fn importer(&self) -> Engine {
+    /// Returns an engine that runs the top level of an imported script. Its constants go here.
+    #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
+    fn importer(&self, constants: Constants) -> Engine {
         let mut engine = self.language.compiler();
         let limits = Limits::default();
         engine.set_max_call_levels(limits.calls);
@@ -255,7 +316,13 @@ impl<'a> Loader<'a> {
         engine.set_max_string_size(limits.text);
         engine.set_max_array_size(limits.elements);
         engine.set_max_map_size(limits.elements);
-        engine.set_module_resolver(Resolver(Arc::new(self.modules.clone())));
+        engine.set_module_resolver(Resolver(Arc::clone(&self.modules)));
+        missing::serve(&mut engine, Some((Arc::clone(&self.homes), constants)));
+        let homes = Arc::clone(&self.homes);
+        engine.on_var(move |name, _, context| {
+            let is_own = context.scope().contains(name);
+            Ok(if is_own { None } else { homes.value_of(name, &context) })
+        });
         let stack = address_in_stack();
         let memory = self.language.memory.map(|memory| (memory.used, (memory.used)()));
         let until = processor_time() + i64::try_from(MAX_COMPUTING.as_nanos()).unwrap_or(i64::MAX);
@@ -315,8 +382,8 @@ pub(crate) fn without_shebang(text: &str) -> String {
     }
 }
 
-/// Returns the imports of a script: their paths, if they are literal texts, and their places.
-fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
+/// Returns the imports of a script: their paths, if they are literal texts, their names, and their places.
+fn imports(ast: &AST) -> Vec<(Option<String>, ImmutableString, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode]| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = nodes.last() {
@@ -324,7 +391,7 @@ fn imports(ast: &AST) -> Vec<(Option<String>, Position)> {
                 Expr::StringConstant(path, _) => Some(path.to_string()),
                 _ => None,
             };
-            found.push((path, *position));
+            found.push((path, import.1.name.clone(), *position));
         }
         true
     });

@@ -3,6 +3,23 @@
 /// The variables that every script has: the values of its call.
 pub(crate) const CALL_VARIABLES: [&str; 4] = ["env", "args", "params", "state"];
 
+/// How the names of closures begin, and those of function values.
+pub(crate) const CLOSURE: &str = "anon$";
+
+/// Returns a function's name as its script writes it, which its value may not: see `function_values.rs`.
+pub(crate) fn written_name(name: &str) -> &str {
+    let Some((number, rest)) = name.strip_prefix(CLOSURE).map(|name| name.split_once('$').unwrap_or(("", name))) else {
+        return name;
+    };
+    let is_named = rest == "Fn" || number.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+    if is_named { rest } else { name }
+}
+
+/// Whether this is the name of a closure.
+pub(crate) fn is_closure(name: &str) -> bool {
+    written_name(name).starts_with(CLOSURE)
+}
+
 /// Returns the known name that is most similar to this one, if it is similar enough to be the one that was meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;

@@ -1,6 +1,7 @@
 //! Writes a script's value as text of limited length. A value may have any size, be nested in any way, and contain
 //! itself.
 
+use super::names::written_name;
 use crate::agi::is_hidden;
 use rhai::{Array, Dynamic, FnPtr, Map};
 use std::collections::HashSet;
@@ -158,12 +159,16 @@ impl Walk {
             }
             return self.text.write_str("}");
         }
-        if quoted && let Some(function) = value.read_lock::<FnPtr>() {
+        if let Some(function) = value.read_lock::<FnPtr>() {
+            let name = written_name(function.fn_name());
+            if !quoted {
+                return write!(self.text, "Fn({})", beginning(name, self.text.limit.saturating_add(4)));
+            }
             // `Fn`, `Fn*` or `Fn#`: only Rhai's own text shows which.
             let mut kind = Bounded { text: String::new(), limit: 3 };
             let _ = write!(kind, "{:?}", *function);
             write!(self.text, "{}(", kind.text.trim_end_matches('('))?;
-            self.show_text(function.fn_name(), true)?;
+            self.show_text(name, true)?;
             for item in function.curry() {
                 self.text.write_str(", ")?;
                 self.show(item, true)?;

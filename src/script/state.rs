@@ -5,9 +5,11 @@ use super::compile::Script;
 use super::convert::dynamic;
 use super::extensions::Extensions;
 use super::fault::{Fault, Raised};
+use super::function_values::Constants;
 use super::import::Resolver;
 use super::language::Language;
 use super::limits::{Limits, Memory};
+use super::missing;
 use super::names::CALL_VARIABLES;
 use super::phrases::Phrases;
 use super::usage::{Usage, Verdict};
@@ -279,6 +281,8 @@ impl CallState {
         engine.set_max_variables(self.usage.limits.variables);
         engine.set_default_tag(Dynamic::from(Handle(Arc::clone(self))));
         engine.set_module_resolver(Resolver(Arc::clone(&script.modules)));
+        let homes = script.homes.clone();
+        missing::serve(&mut engine, homes.clone().map(|homes| (homes, Constants::default())));
         if let Some(coverage) = &script.coverage {
             coverage.watch(&mut engine);
         }
@@ -308,7 +312,7 @@ impl CallState {
             if let Some(value) = &value {
                 within_limits(name, value, context.engine())?;
             }
-            Ok(value)
+            Ok(value.or_else(|| homes.as_ref()?.value_of(name, &context)))
         });
         engine.into()
     }
