@@ -67,6 +67,13 @@ impl Stopwatch {
         Self { wall: wall().0, started: Instant::now() }
     }
 
+    /// Starts at another time than the wall clock's.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
+    pub fn starting_at(time: Time) -> Self {
+        Self { wall: time.0, started: Instant::now() }
+    }
+
     /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

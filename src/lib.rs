@@ -59,6 +59,7 @@
 #![warn(missing_docs)]
 
 pub mod agi;
+mod calendar;
 pub mod clock;
 pub mod command;
 pub mod host;
@@ -73,6 +74,7 @@ pub mod tools;
 pub mod transport;
 mod utf8;
 
+pub use calendar::TimeZone;
 pub use host::{Host, Outcome, Status};
 pub use script::{Fault, Script};
 pub use session::Session;
@@ -84,6 +86,7 @@ pub mod internals {
     pub use crate::agi::line::{LONG_LINE, LineError, MAX_WORDS, SAFE_LINE, quote, split};
     pub use crate::agi::printable::{is_hidden, printable, printable_lines};
     pub use crate::agi::reply::{Frame, Framer, MAX_REPLY};
+    pub use crate::calendar::read_moment;
     pub use crate::command::encode::{Encoded, Rules};
     pub use crate::command::hears::{Entry, value as value_entry};
     pub use crate::host::fault_log::log_fault;

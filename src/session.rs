@@ -1,6 +1,7 @@
 //! One channel's conversation with Asterisk. All lines go through here.
 
 use crate::agi::{Environment, ProtocolError, Reply, text};
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{
     Access, After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Hears, MissingSound, NOOP, OnMinusOne, Permissions,
@@ -369,6 +370,12 @@ impl Session {
     /// Returns the peer's wall clock on behalf of the script. Somebody may set that clock during the call.
     pub fn script_wall(&mut self) -> Time {
         self.transport.script_wall()
+    }
+
+    /// Returns the time zone of the peer.
+    #[must_use]
+    pub fn time_zone(&self) -> TimeZone {
+        self.transport.time_zone()
     }
 
     /// Records a note that belongs to the call but not to its dialogue, if the call is recorded.

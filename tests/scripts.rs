@@ -264,11 +264,11 @@ impl agi_rhai::pbx::Caller for Calculating {
     }
 
     fn wait(&mut self, until: agi_rhai::clock::Time, hears: &agi_rhai::pbx::Hearing<'_>) -> Option<agi_rhai::pbx::Act> {
-        use agi_rhai::pbx::{Act, Digit, Sound};
+        use agi_rhai::pbx::{Act, Digit, Sound, Spoken};
         if hears.prompt != self.2 {
             self.2 = hears.prompt;
             match hears.sound {
-                Sound::Spoken { kind: "number", text } => self.1.push(text.parse().unwrap()),
+                Sound::Spoken(Spoken { kind: "number", text, .. }) => self.1.push(text.parse().unwrap()),
                 Sound::File("subtraction-game-equals") => {
                     let answer = self.1[self.1.len() - 2] - self.1[self.1.len() - 1];
                     self.3 = format!("{answer}#").chars().collect();

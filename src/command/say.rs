@@ -70,7 +70,9 @@ pub static SAY_NUMBER: Command = Command {
     hears: Hears::Key,
     waits: Waits::Unbounded,
     access: Access::Nothing,
-    simulate: |channel, words| Some(said(channel.say_number(leading_number(words[0])?, words[1]))),
+    simulate: |channel, words| {
+        Some(said(channel.say_number(leading_number(words[0])?, words[1], words.get(2).copied())))
+    },
     ..Command::UNSTATED
 };
 

@@ -202,7 +202,7 @@ impl Channel {
             _ if arguments.is_empty() => -1,
             _ => match arguments.split(',').next().unwrap_or_default().trim().parse() {
                 Ok(number) => {
-                    let code = self.say_number(number, escape).code();
+                    let code = self.say_number(number, escape, arguments.split(',').nth(1)).code();
                     if interrupt { code } else { 0 }
                 }
                 Err(_) => 0,

@@ -1,6 +1,6 @@
 //! The caller, as seen by the channel.
 
-use super::say;
+use super::spoken::Spoken;
 use crate::clock::Time;
 use std::fmt;
 
@@ -94,13 +94,8 @@ pub enum Sound<'a> {
     Silence,
     /// A sound file, by the name the script gave.
     File(&'a str),
-    /// Spoken text.
-    Spoken {
-        /// The kind of text: `number`, `digits`, `alpha`, `phonetic`, `date`, `time` or `datetime`.
-        kind: &'a str,
-        /// The text as the script gave it.
-        text: &'a str,
-    },
+    /// A number, a text or a date.
+    Spoken(&'a Spoken),
     /// The beep before a recording.
     Beep,
     /// Silence while this file is recorded.
@@ -110,28 +105,25 @@ pub enum Sound<'a> {
 }
 
 impl Sound<'_> {
-    /// Returns the names of the sound files that make up the sound: none for music, nor for a date in a custom
-    /// format.
+    /// Returns the names of the sound files that make up the sound; none for music.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
         match self {
             Self::File(name) => vec![(*name).to_owned()],
-            Self::Spoken { kind, text } => say::files(kind, text),
+            Self::Spoken(spoken) => spoken.files.clone(),
             Self::Beep => vec!["beep".to_owned()],
             Self::Silence | Self::Recording(_) | Self::Music(_) => Vec::new(),
         }
     }
 
-    /// Whether `when PROMPT` in a plan refers to this sound, by the name of a file, `number 42` or `42`, `beep`,
-    /// `recording`, or `music`.
+    /// Whether `when PROMPT` in a plan refers to this sound, by the name of a file, what is spoken (`number 42`, `42`),
+    /// `beep`, `recording`, or `music`.
     #[must_use]
     pub fn is(&self, prompt: &str) -> bool {
         match self {
             Self::Silence => false,
             Self::File(name) => *name == prompt,
-            Self::Spoken { kind, text } => {
-                *text == prompt || prompt.strip_prefix(kind).is_some_and(|rest| rest.trim_start() == *text)
-            }
+            Self::Spoken(spoken) => spoken.is(prompt),
             Self::Beep => prompt == "beep",
             Self::Recording(name) => {
                 prompt == "recording" || prompt.strip_prefix("recording ").is_some_and(|rest| rest == *name)
@@ -155,18 +147,21 @@ mod tests {
     #[test]
     fn a_prompt_is_recognised_by_its_name() {
         assert!(Sound::File("welcome").is("welcome"));
-        let spoken = Sound::Spoken { kind: "number", text: "42" };
+        let number = Spoken::plain("number", "42", Vec::new());
+        let spoken = Sound::Spoken(&number);
         assert!(spoken.is("number 42") && spoken.is("42") && !spoken.is("digits 42"));
         assert!(Sound::Recording("msg").is("recording") && Sound::Recording("msg").is("recording msg"));
+        let date = Spoken { words: "9:30 AM".to_owned(), ..Spoken::plain("time", "34200", Vec::new()) };
+        let spoken = Sound::Spoken(&date);
+        assert!(spoken.is("time 34200") && spoken.is("time 9:30 AM") && spoken.is("9:30 AM") && !spoken.is("time"));
         assert!(!Sound::Silence.is(""));
     }
 
     #[test]
     fn a_sound_consists_of_files() {
         assert_eq!(Sound::File("welcome").files(), ["welcome"]);
-        assert_eq!(Sound::Spoken { kind: "number", text: "42" }.files(), ["digits/40", "digits/2"]);
-        assert_eq!(Sound::Spoken { kind: "digits", text: "4*" }.files(), ["digits/4", "digits/star"]);
-        assert!(Sound::Spoken { kind: "datetime", text: "0" }.files().is_empty());
+        let number = Spoken::plain("number", "42", vec!["digits/40".to_owned(), "digits/2".to_owned()]);
+        assert_eq!(Sound::Spoken(&number).files(), ["digits/40", "digits/2"]);
         assert!(Sound::Silence.files().is_empty());
     }
 }

@@ -7,6 +7,7 @@ use super::incoming_call::IncomingCall;
 use super::sounds::Sounds;
 use super::speech_engine::Speech;
 use super::variables::Variables;
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -104,7 +105,7 @@ pub struct Channel {
     pub(super) carries_text: bool,
     pub(super) has_tdd: bool,
     pub(super) answer_delay: Duration,
-    pub(super) zone_offset: i32,
+    pub(super) time_zone: TimeZone,
     /// The caller hangs up before the script sends this command, counted from 1.
     hangup_before_command: Option<u64>,
     commands: u64,
@@ -149,7 +150,7 @@ impl Channel {
             carries_text: true,
             has_tdd: false,
             answer_delay: Duration::ZERO,
-            zone_offset: 0,
+            time_zone: TimeZone::UTC,
             hangup_before_command: None,
             commands: 0,
         }
@@ -248,10 +249,10 @@ impl Channel {
         self
     }
 
-    /// Sets the time zone, in seconds east of Greenwich.
+    /// Sets the time zone of the server, UTC by default.
     #[must_use]
-    pub fn with_zone_offset(mut self, seconds: i32) -> Self {
-        self.zone_offset = seconds;
+    pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
+        self.time_zone = zone;
         self
     }
 
@@ -352,6 +353,12 @@ impl Channel {
     #[must_use]
     pub fn language(&self) -> &str {
         &self.call.language
+    }
+
+    /// Returns the time zone of the server.
+    #[must_use]
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
     }
 
     /// Returns the context, extension and priority at which the dialplan would go on.

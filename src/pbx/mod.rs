@@ -21,8 +21,8 @@
 //! ```
 //!
 //! Replies are meant to equal those of a stock Asterisk 22 with the gsm core sounds. What isn't simulated: the audio
-//! itself, video, bridging, the grammars of other languages (every language speaks English), time zones by name (one
-//! UTC offset serves all), `$[...]` expressions, and any application that [`Channel::exec`] doesn't list.
+//! itself, video, bridging, the grammars of other languages (every language speaks English), `$[...]` expressions, and
+//! any application that [`Channel::exec`] doesn't list.
 
 mod applications;
 mod caller;
@@ -40,10 +40,12 @@ mod playback;
 pub(crate) mod prompts;
 mod record;
 mod say;
+mod say_date;
 mod scan;
 mod sounds;
 mod speech;
 mod speech_engine;
+mod spoken;
 mod variables;
 
 pub use caller::{Act, Caller, Digit, Hearing, Sound};
@@ -60,4 +62,5 @@ pub use say::SayCase;
 pub use sounds::{Clip, Sounds, Words};
 pub use speech::RecognizeResult;
 pub use speech_engine::{Recognition, SpeechResult};
+pub use spoken::Spoken;
 pub use variables::Variables;

@@ -3,7 +3,10 @@
 use super::caller::{Digit, Sound};
 use super::channel::{Channel, KeyResult, WaitEvent};
 use super::say::{self, SayCase};
+use super::say_date::SpokenDate;
 use super::sounds::Clip;
+use super::spoken::Spoken;
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use std::time::Duration;
 
@@ -228,54 +231,66 @@ impl Channel {
 
 /// The SAY commands, which speak English in every language.
 impl Channel {
-    /// SAY NUMBER.
-    pub fn say_number(&mut self, number: i32, escape: &str) -> KeyResult {
-        self.say("number", &number.to_string(), say::number(number), escape)
+    /// SAY NUMBER. The gender changes nothing in English.
+    pub fn say_number(&mut self, number: i32, escape: &str, gender: Option<&str>) -> KeyResult {
+        let spoken = Spoken::plain("number", &number.to_string(), say::number(number));
+        self.say(&Spoken { gender: gender.filter(|gender| !gender.is_empty()).map(str::to_owned), ..spoken }, escape)
     }
 
     /// SAY DIGITS.
     pub fn say_digits(&mut self, text: &str, escape: &str) -> KeyResult {
         let names = say::digits(text, &|name| self.find(name).is_some());
-        self.say("digits", text, names, escape)
+        self.say(&Spoken::plain("digits", text, names), escape)
     }
 
     /// SAY ALPHA.
     pub fn say_alpha(&mut self, text: &str, escape: &str, case: SayCase) -> KeyResult {
         let names = say::alpha(text, case, &|name| self.find(name).is_some());
-        self.say("alpha", text, names, escape)
+        self.say(&Spoken::plain("alpha", text, names), escape)
     }
 
     /// SAY PHONETIC.
     pub fn say_phonetic(&mut self, text: &str, escape: &str) -> KeyResult {
         let names = say::phonetic(text, &|name| self.find(name).is_some());
-        self.say("phonetic", text, names, escape)
+        self.say(&Spoken::plain("phonetic", text, names), escape)
     }
 
     /// SAY DATE.
     pub fn say_date(&mut self, epoch: i64, escape: &str) -> KeyResult {
-        self.say("date", &epoch.to_string(), say::date(epoch, self.zone_offset), escape)
+        let spoken = self.spoken_date(epoch, &self.time_zone).date();
+        self.say(&spoken, escape)
     }
 
     /// SAY TIME.
     pub fn say_time(&mut self, epoch: i64, escape: &str) -> KeyResult {
-        self.say("time", &epoch.to_string(), say::time(epoch, self.zone_offset), escape)
+        let spoken = self.spoken_date(epoch, &self.time_zone).time();
+        self.say(&spoken, escape)
     }
 
-    /// SAY DATETIME. Of the time zones, only those that mean UTC are known; any other stands for that of the channel.
+    /// SAY DATETIME.
     pub fn say_datetime(&mut self, epoch: i64, escape: &str, format: Option<&str>, zone: Option<&str>) -> KeyResult {
         let german = self.language().eq_ignore_ascii_case("de");
         let format = format.unwrap_or(if german { "A dBY HMS" } else { "ABdY 'digits/at' IMp" });
-        let utc = zone.is_some_and(|zone| matches!(zone, "UTC" | "GMT" | "Etc/UTC" | "Etc/GMT" | "UCT" | "Zulu"));
-        let offset = if utc { 0 } else { self.zone_offset };
-        let now = i64::try_from(self.now().since_epoch().as_secs()).unwrap_or(i64::MAX);
-        self.say("datetime", &epoch.to_string(), say::datetime(epoch, offset, format, now), escape)
+        let zone = zone.filter(|zone| !zone.is_empty());
+        let time_zone = zone.map_or_else(|| self.time_zone.clone(), TimeZone::as_asterisk_reads);
+        let sound_words = |sound: &str| match self.sounds.words(sound, self.language()) {
+            Some(words) => words.text.to_owned(),
+            None => sound.strip_prefix("digits/").unwrap_or(sound).to_owned(),
+        };
+        let spoken = self.spoken_date(epoch, &time_zone).datetime(format, &sound_words);
+        self.say(&Spoken { zone: zone.map(str::to_owned), ..spoken }, escape)
     }
 
-    fn say(&mut self, kind: &str, text: &str, names: Vec<String>, escape: &str) -> KeyResult {
+    fn spoken_date<'a>(&'a self, epoch: i64, zone: &'a TimeZone) -> SpokenDate<'a> {
+        let now = i64::try_from(self.now().since_epoch().as_secs()).unwrap_or(i64::MAX);
+        SpokenDate { epoch, zone, now, language: self.language() }
+    }
+
+    fn say(&mut self, spoken: &Spoken, escape: &str) -> KeyResult {
         self.next_prompt();
-        for name in names {
-            let Some(clip) = self.find(&name) else { return KeyResult::Failed };
-            match self.stream(clip, 0, Sound::Spoken { kind, text }, escape).end {
+        for name in &spoken.files {
+            let Some(clip) = self.find(name) else { return KeyResult::Failed };
+            match self.stream(clip, 0, Sound::Spoken(spoken), escape).end {
                 StreamEnd::Finished => {}
                 end => return end.into(),
             }
@@ -470,7 +485,7 @@ mod tests {
 
     #[test]
     fn numbers_and_dates_can_be_interrupted() {
-        let say = |escape: &'static str| move |c: &mut Channel| c.say_number(42, escape).code().to_string();
+        let say = |escape: &'static str| move |c: &mut Channel| c.say_number(42, escape, None).code().to_string();
         check("", say(""), "0 [1720 ms]");
         check("presses 4 when number 42 after 1s", say("4"), "52 [1000 ms]");
         check("hangs up after 1s", say(""), "-1 [1000 ms] dead");

@@ -1,4 +1,4 @@
-//! English as Asterisk speaks it: the sound files of numbers, texts and dates. All languages use it.
+//! English as Asterisk speaks it: the sound files of numbers and texts. All languages use it.
 
 /// The letters that SAY ALPHA announces as `uppercase` or `lowercase`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,21 +33,6 @@ impl SayCase {
 /// Whether a sound file of this name exists. Spelling leaves out characters without one.
 pub(super) type Exists<'a> = &'a dyn Fn(&str) -> bool;
 
-/// Returns the sound files of a spoken text, as far as its kind and text determine them.
-pub(super) fn files(kind: &str, text: &str) -> Vec<String> {
-    let exists: Exists<'_> = &|_| true;
-    let epoch = || text.parse::<i64>();
-    match kind {
-        "number" => text.parse().map(number).unwrap_or_default(),
-        "digits" => digits(text, exists),
-        "alpha" => alpha(text, SayCase::None, exists),
-        "phonetic" => phonetic(text, exists),
-        "date" => epoch().map(|epoch| date(epoch, 0)).unwrap_or_default(),
-        "time" => epoch().map(|epoch| time(epoch, 0)).unwrap_or_default(),
-        _ => Vec::new(),
-    }
-}
-
 /// A cardinal number. `i32::MAX` is too large for Asterisk, which then says nothing.
 pub(super) fn number(number: i32) -> Vec<String> {
     let mut names = Vec::new();
@@ -55,7 +40,7 @@ pub(super) fn number(number: i32) -> Vec<String> {
     names
 }
 
-fn cardinal(mut number: i32, names: &mut Vec<String>) {
+pub(super) fn cardinal(mut number: i32, names: &mut Vec<String>) {
     if number == 0 {
         return names.push("digits/0".into());
     }
@@ -91,7 +76,7 @@ fn cardinal(mut number: i32, names: &mut Vec<String>) {
 }
 
 /// An ordinal number below a hundred: days and months.
-fn ordinal(number: i32, names: &mut Vec<String>) {
+pub(super) fn ordinal(number: i32, names: &mut Vec<String>) {
     if number >= 20 && number % 10 != 0 {
         names.push(format!("digits/{}", number / 10 * 10));
         names.push(format!("digits/h-{}", number % 10));
@@ -166,172 +151,6 @@ pub(super) fn phonetic(text: &str, exists: Exists<'_>) -> Vec<String> {
     text.chars().map(name).filter(|name| exists(name)).collect()
 }
 
-/// A moment in the proleptic Gregorian calendar.
-struct Calendar {
-    year: i64,
-    /// 0 is January.
-    month: i32,
-    day: i32,
-    /// 0 is Sunday.
-    weekday: i32,
-    hour: i32,
-    minute: i32,
-    second: i32,
-}
-
-impl Calendar {
-    fn new(epoch: i64, offset: i32) -> Self {
-        let local = epoch.saturating_add(offset.into());
-        let (days, seconds) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        // Days since 1 March of year 0, in eras of 400 years, so that the leap day comes last in every cycle.
-        let days = days + 719_468;
-        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let from_march = (5 * day_of_year + 2) / 153;
-        let month = small((from_march + 2) % 12);
-        Self {
-            year: era * 400 + year_of_era + i64::from(month < 2),
-            month,
-            day: small(day_of_year - (153 * from_march + 2) / 5 + 1),
-            weekday: small(days + 3).rem_euclid(7),
-            hour: small(seconds / 3600),
-            minute: small(seconds / 60 % 60),
-            second: small(seconds % 60),
-        }
-    }
-}
-
-/// Converts a number of the calendar; all of them are small except the year.
-fn small(number: i64) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// SAY DATE, in a time zone this many seconds east of Greenwich.
-pub(super) fn date(epoch: i64, offset: i32) -> Vec<String> {
-    let when = Calendar::new(epoch, offset);
-    let mut names = vec![format!("digits/day-{}", when.weekday), format!("digits/mon-{}", when.month)];
-    cardinal(when.day, &mut names);
-    cardinal(small(when.year), &mut names);
-    names
-}
-
-/// SAY TIME.
-pub(super) fn time(epoch: i64, offset: i32) -> Vec<String> {
-    let when = Calendar::new(epoch, offset);
-    let mut names = Vec::new();
-    cardinal(twelve_hour(when.hour), &mut names);
-    match when.minute {
-        0 => names.push("digits/oclock".into()),
-        minute => {
-            if minute < 10 {
-                names.push("digits/oh".into());
-            }
-            cardinal(minute, &mut names);
-        }
-    }
-    names.push(am_or_pm(when.hour).into());
-    names
-}
-
-fn twelve_hour(hour: i32) -> i32 {
-    match hour % 12 {
-        0 => 12,
-        hour => hour,
-    }
-}
-
-fn am_or_pm(hour: i32) -> &'static str {
-    if hour > 11 { "digits/p-m" } else { "digits/a-m" }
-}
-
-/// SAY DATETIME. `Q` and `q` compare with `now`. As in Asterisk, unknown letters are ignored.
-pub(super) fn datetime(epoch: i64, offset: i32, format: &str, now: i64) -> Vec<String> {
-    let mut names = Vec::new();
-    formatted(epoch, offset, format, now, &mut names);
-    names
-}
-
-fn formatted(epoch: i64, offset: i32, format: &str, now: i64, names: &mut Vec<String>) {
-    let when = Calendar::new(epoch, offset);
-    let mut letters = format.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => names.push(letters.by_ref().take_while(|&letter| letter != '\'').collect()),
-            'A' | 'a' => names.push(format!("digits/day-{}", when.weekday)),
-            'B' | 'b' | 'h' => names.push(format!("digits/mon-{}", when.month)),
-            'm' => ordinal(when.month + 1, names),
-            'd' | 'e' => ordinal(when.day, names),
-            'Y' => match when.year {
-                2000.. => cardinal(small(when.year), names),
-                ..=1900 => {}
-                year => {
-                    names.push("digits/19".into());
-                    if year < 1910 {
-                        names.push("digits/oh".into());
-                    }
-                    cardinal(small(year - 1900), names);
-                }
-            },
-            'I' | 'l' => names.push(format!("digits/{}", twelve_hour(when.hour))),
-            'H' | 'k' => {
-                let oh = if letter == 'H' { when.hour < 10 } else { when.hour == 0 };
-                if oh {
-                    names.push("digits/oh".into());
-                }
-                let mut hour = when.hour;
-                if hour > 20 {
-                    names.push("digits/20".into());
-                    hour -= 20;
-                }
-                if hour > 0 {
-                    names.push(format!("digits/{hour}"));
-                }
-            }
-            'M' if when.minute == 0 => names.push("digits/oclock".into()),
-            'N' if when.minute == 0 => names.push("digits/hundred".into()),
-            'M' | 'N' => two_digits(when.minute, names),
-            'S' if when.second == 0 => names.push("digits/0".into()),
-            'S' => two_digits(when.second, names),
-            'P' | 'p' => names.push(am_or_pm(when.hour).into()),
-            'Q' | 'q' => match relative(epoch, offset, now) {
-                Ok(name) => names.push(name.into()),
-                Err(format) => formatted(epoch, offset, format, now, names),
-            },
-            'R' => formatted(epoch, offset, "HM", now, names),
-            'T' => formatted(epoch, offset, "HMS", now, names),
-            _ => {}
-        }
-    }
-}
-
-fn two_digits(number: i32, names: &mut Vec<String>) {
-    if number < 10 {
-        names.push("digits/oh".into());
-    }
-    cardinal(number, names);
-}
-
-/// Returns the sound of a day close to today, or else the format in which to say it.
-fn relative(epoch: i64, offset: i32, now: i64) -> Result<&'static str, &'static str> {
-    const DAY: i64 = 86_400;
-    const MONTH: i64 = 2_628_000;
-    let today = now.saturating_sub(now.saturating_add(offset.into()).rem_euclid(DAY));
-    match epoch.saturating_sub(today) {
-        away if away > 6 * MONTH => Err("BdY"),
-        away if away > MONTH => Err("Bd"),
-        away if away > 6 * DAY => Err("ABd"),
-        away if away > 2 * DAY => Err("A"),
-        away if away > DAY => Ok("digits/tomorrow"),
-        away if away > 0 => Ok("digits/today"),
-        away if away > -DAY => Ok("digits/yesterday"),
-        away if away > -6 * DAY => Err("A"),
-        away if away > -MONTH => Err("ABd"),
-        away if away > -6 * MONTH => Err("Bd"),
-        _ => Err("BdY"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sounds::Sounds;
@@ -350,16 +169,11 @@ mod tests {
         names.join(" ").replace("digits/", "")
     }
 
-    /// A real Asterisk took 1726, 1743, 5086, 3744 and 9346 ms for these, of which some 5 ms per file were its own
-    /// work.
+    /// A real Asterisk took 1726 and 1743 ms for the numbers, of which some 5 ms per file were its own work.
     #[test]
     fn lengths_equal_those_of_a_real_asterisk() {
         check(&number(42), "40 2", 1720);
         check(&number(-5), "minus 5", 1740);
-        check(&date(1_210_498_014, 0), "day-0 mon-4 11 2 thousand 8", 5080);
-        check(&time(1_210_498_014, 0), "9 20 6 a-m", 3740);
-        let format = "ABdY 'digits/at' IMp";
-        check(&datetime(1_210_498_014, 0, format, 0), "day-0 mon-4 h-11 2 thousand 8 at 9 20 6 a-m", 9340);
         let stock = Sounds::stock();
         let exists = |name: &str| stock.find(name, "en").is_some();
         check(&digits("123", &exists), "1 2 3", 2520);
@@ -388,24 +202,5 @@ mod tests {
         let any = |_: &str| true;
         assert_eq!(names(&alpha("aB1", SayCase::All, &any)), "lowercase letters/a uppercase letters/b 1");
         assert_eq!(names(&alpha("aB", SayCase::Upper, &any)), "letters/a uppercase letters/b");
-    }
-
-    #[test]
-    fn dates_follow_their_format() {
-        let say = |epoch, format| names(&datetime(epoch, 0, format, 1_700_000_000));
-        assert_eq!(say(0, "AdBY T"), "day-4 h-1 mon-0 19 70 oh oclock 0");
-        assert_eq!(
-            say(951_782_400 + 13 * 3600 + 65, "BdY HMS IMp kN"),
-            "mon-1 20 h-9 2 thousand 13 oh 1 oh 5 1 oh 1 p-m 13 oh 1"
-        );
-        assert_eq!(say(-1, "Y m 'x/y' z"), "19 60 9 h-12 x/y");
-        assert_eq!(say(1_700_000_000, "q"), "today");
-        assert_eq!(say(1_700_000_000 - 86_400, "Q"), "yesterday");
-        assert_eq!(say(1_700_000_000 + 86_400, "Q"), "tomorrow");
-        assert_eq!(say(1_700_000_000, "'never closed"), "never closed");
-        assert_eq!(names(&time(1_700_000_000, 3600)), "11 13 p-m");
-        for extreme in [i64::MIN, i64::MAX] {
-            let _ = datetime(extreme, i32::MAX, "AdBYQIMpkNTRm", extreme);
-        }
     }
 }

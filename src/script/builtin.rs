@@ -4,8 +4,9 @@
 use super::bindings::{add, add_commands, add_typed};
 use super::bounded;
 use super::call::Call;
-use super::convert::{dynamic, value};
+use super::convert::value;
 use super::shown::{MAX_SHOWN, quoted, shown};
+use super::times;
 use crate::agi::line::LONG_LINE;
 use crate::command::{
     Example, Function, Kind, Need, Param, Privacy, Returns, SET_CONTEXT, SET_EXTENSION, SET_PRIORITY, Type, Value,
@@ -68,7 +69,10 @@ const fn example(script: &'static str, value: &'static str) -> Example {
     Example { caller: "", script, sends: "", reply: "", value }
 }
 
-static TABLE: [Builtin; 12] = [
+const ZONE: Param =
+    param("zone", Kind::Name, Need::Optional, "Time zone, such as `Europe/Berlin`; the server's if left out.");
+
+static TABLE: [Builtin; 14] = [
     Builtin {
         function: Function {
             name: "sleep",
@@ -191,7 +195,7 @@ static TABLE: [Builtin; 12] = [
         },
         types: Types::Any,
         in_tests: false,
-        body: elapsed,
+        body: times::elapsed,
     },
     Builtin {
         function: Function {
@@ -203,7 +207,7 @@ static TABLE: [Builtin; 12] = [
         },
         types: Types::Any,
         in_tests: true,
-        body: now,
+        body: times::now,
     },
     Builtin {
         function: Function {
@@ -211,19 +215,58 @@ static TABLE: [Builtin; 12] = [
             summary: "Splits a time into its parts.",
             params: &[
                 param("epoch", Kind::INT, Need::Optional, "Seconds since the Unix epoch; now if left out."),
-                param(
-                    "zone",
-                    Kind::Name,
-                    Need::Optional,
-                    "Time zone, such as `Europe/Berlin`; the server's if left out.",
-                ),
+                ZONE,
             ],
             returns: returns("`#{ year, month, day, hour, minute, second, weekday }`, with Monday as 1"),
             examples: &[example(r#"date(1210498014, "UTC").weekday"#, "7")],
         },
         types: Types::Any,
         in_tests: true,
-        body: date,
+        body: times::date,
+    },
+    Builtin {
+        function: Function {
+            name: "time_at",
+            summary: "Returns the time of a date and time of day, as `now` and the `say_*` functions have it.",
+            params: &[
+                param("year", Kind::Integer(1, 9998), Need::Required, "Year, with four digits."),
+                param("month", Kind::Integer(1, 12), Need::Required, "Month, 1 to 12."),
+                param("day", Kind::Integer(1, 31), Need::Required, "Day of the month."),
+                param("hour", Kind::Integer(0, 23), Need::Default("0"), "Hour, 0 to 23."),
+                param("minute", Kind::Integer(0, 59), Need::Default("0"), "Minute."),
+                ZONE,
+            ],
+            returns: own_value(Type::Number, "an integer: seconds since the Unix epoch"),
+            examples: &[
+                example(r#"time_at(2026, 12, 3, 9, 30, "UTC")"#, "1796290200"),
+                example(r#"date(time_at(2026, 12, 3), "UTC").weekday"#, "4"),
+            ],
+        },
+        types: Types::Any,
+        in_tests: true,
+        body: times::time_at,
+    },
+    Builtin {
+        function: Function {
+            name: "next_weekday",
+            summary: "Returns the next time, after now, at which it is this weekday and time of day.",
+            params: &[
+                param(
+                    "weekday",
+                    Kind::Name,
+                    Need::Required,
+                    "`\"monday\"` to `\"sunday\"`, or 1 to 7 with Monday as 1, as in `date`.",
+                ),
+                param("hour", Kind::Integer(0, 23), Need::Default("0"), "Hour, 0 to 23."),
+                param("minute", Kind::Integer(0, 59), Need::Default("0"), "Minute."),
+                ZONE,
+            ],
+            returns: own_value(Type::Number, "an integer: seconds since the Unix epoch"),
+            examples: &[example(r#"date(next_weekday("monday", 9), "UTC").weekday"#, "1")],
+        },
+        types: Types::Any,
+        in_tests: true,
+        body: times::next_weekday,
     },
     Builtin {
         function: Function {
@@ -478,54 +521,6 @@ fn shuffle(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
         array.swap(last, random.random_range(0..=last));
     }
     Ok(array.clone().into())
-}
-
-fn elapsed(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
-    let elapsed = Call::of(context)?.with_session(|session| session.script_now() - session.began())?;
-    Ok(elapsed.as_secs_f64().into())
-}
-
-fn now(context: &NativeCallContext, _: &mut [&mut Dynamic]) -> Outcome {
-    Ok(unix_time(&Call::of(context)?)?.into())
-}
-
-fn unix_time(call: &Call) -> Result<INT, Box<EvalAltResult>> {
-    let now = call.with_session(|session| session.script_wall().since_epoch())?;
-    Ok(INT::try_from(now.as_secs()).unwrap_or(INT::MAX))
-}
-
-fn date(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {
-    let epoch = match args.first() {
-        Some(epoch) => {
-            let message = "date: `epoch` must be an integer";
-            let not = || wrong(context, &format!("{message}, not {}", shown(epoch, MAX_SHOWN)), message);
-            whole_number(epoch).ok_or_else(not)?
-        }
-        None => unix_time(&Call::of(context)?)?,
-    };
-    let zone = match args.get(1) {
-        Some(zone) => {
-            let name = shown(zone, MAX_SHOWN);
-            let unknown = |_| wrong(context, &format!("date: no time zone {name:?}"), "date: no such time zone");
-            jiff::tz::TimeZone::get(&name).map_err(unknown)?
-        }
-        None => jiff::tz::TimeZone::system(),
-    };
-    let out_of_range = |_| {
-        let message = format!("date: {epoch} is outside the calendar, which ends with the year 9999");
-        wrong(context, &message, "date: `epoch` is outside the calendar, which ends with the year 9999")
-    };
-    let time = jiff::Timestamp::from_second(epoch).map_err(out_of_range)?.to_zoned(zone);
-    let part = |number: i64| Value::Int(number);
-    Ok(dynamic(Value::map([
-        ("year", part(time.year().into())),
-        ("month", part(time.month().into())),
-        ("day", part(time.day().into())),
-        ("hour", part(time.hour().into())),
-        ("minute", part(time.minute().into())),
-        ("second", part(time.second().into())),
-        ("weekday", part(time.weekday().to_monday_one_offset().into())),
-    ])))
 }
 
 fn caller(context: &NativeCallContext, args: &mut [&mut Dynamic]) -> Outcome {

@@ -25,6 +25,7 @@ mod parse;
 mod phrases;
 pub(crate) mod shown;
 mod state;
+mod times;
 mod usage;
 
 pub use call::Call;

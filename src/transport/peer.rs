@@ -2,6 +2,7 @@
 
 use super::recording::Ended;
 use crate::agi::Reply;
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use std::io;
 
@@ -26,6 +27,11 @@ pub trait Transport: Send {
     /// during the call.
     fn wall(&self) -> Time {
         self.now()
+    }
+
+    /// Returns the time zone of the peer: that of this machine, on which Asterisk usually runs too.
+    fn time_zone(&self) -> TimeZone {
+        TimeZone::system()
     }
 
     /// Sends one whole line. The transport adds the line feed.

@@ -3,6 +3,7 @@
 use super::peer::{Ending, Heard, Note, Peer, Transport};
 use super::recording::{Asked, Bytes, During, Event, Header, Line, Printed, written};
 use super::redaction::Redaction;
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
 use serde::Serialize;
@@ -144,6 +145,10 @@ impl Transport for Recorded {
 
     fn wall(&self) -> Time {
         written(self.inner.wall())
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.inner.time_zone()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::peer::{Ending, Heard, Peer, Transport};
 use crate::agi::{Frame, Framer, Reply, split, text};
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
 use crate::pbx::Channel;
@@ -134,6 +135,10 @@ impl Transport for Simulator {
 
     fn now(&self) -> Time {
         self.channel.now() + self.afterwards
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.channel.time_zone().clone()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -19,7 +19,7 @@ const SCRIPT: [&[&str]; 10] = [
     &["compile"],
     &["state", "library"],
     &["call"],
-    &["bindings", "bounded"],
+    &["bindings", "bounded", "times"],
     &["builtin"],
     &["mod"],
 ];

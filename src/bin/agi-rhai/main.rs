@@ -1,6 +1,7 @@
 //! The program `agi-rhai`: runs scripts on calls of Asterisk and on a simulated phone.
 
 mod advice;
+mod call_setup;
 mod calls;
 mod check;
 mod commands;

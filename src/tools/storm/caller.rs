@@ -188,7 +188,7 @@ impl CallerState {
                 }
                 None
             }
-            Sound::Spoken { .. } => None,
+            Sound::Spoken(_) => None,
         };
         if let Some(name) = name {
             self.begun.push(hash(name));

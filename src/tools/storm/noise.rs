@@ -1,7 +1,7 @@
 //! What a caller makes up: keys at any time, from what was spoken, from the text of the script, or at random.
 
 use super::step::Step;
-use crate::pbx::{Digit, Hearing, Sound};
+use crate::pbx::{Digit, Hearing, Sound, Spoken};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeSet, VecDeque};
@@ -109,11 +109,11 @@ impl Noise {
 
     /// Notes a sound that begins.
     pub fn hears(&mut self, sound: &Sound<'_>) {
-        if let Sound::Spoken { kind: "number" | "digits", text } = sound {
+        if let Sound::Spoken(Spoken { kind: "number" | "digits", text, .. }) = sound {
             if self.spoken.len() == MAX_REMEMBERED {
                 self.spoken.remove(0);
             }
-            self.spoken.push((*text).to_owned());
+            self.spoken.push(text.clone());
         }
     }
 

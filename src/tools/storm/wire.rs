@@ -2,6 +2,7 @@
 
 use super::caller::{Endless, Patience, StormCaller};
 use crate::agi::{split, text};
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{Access, Command, Hears, Kind};
 use crate::script::Source;
@@ -138,6 +139,10 @@ impl Transport for LimitedSimulator {
 
     fn now(&self) -> Time {
         self.simulator.now()
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.simulator.time_zone()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The options of `place_call`: one table, from which the reference, the checker and the reader are derived.
 
 use super::args::{as_text, shown};
+use crate::calendar::{TimeZone, read_moment};
 use crate::clock::Time;
 use crate::command::{Kind, Param, Value};
 use crate::pbx::{ChannelState, IncomingCall, Voice};
@@ -97,10 +98,24 @@ const TABLE: &[OptionRow] = &[
     }),
     row(
         "time",
-        Kind::Integer(0, i64::MAX),
-        "The time at which the call begins, in seconds since the Unix epoch.",
+        Kind::Any,
+        "When the call begins, in the server's `zone`: `\"2026-12-03 09:30\"`, or seconds since the Unix epoch.",
         |options, given| {
-            options.time = Some(Time::from_unix(given.whole()?));
+            options.written_time = Some(match given.value {
+                Value::Text(text) => text.clone(),
+                _ => given.whole()?.to_string(),
+            });
+            Ok(())
+        },
+    ),
+    row(
+        "zone",
+        Kind::Name,
+        "The time zone of the server, such as `Europe/Berlin`; UTC by default.",
+        |options, given| {
+            let name = given.text()?;
+            let unknown = || given.must_be(r#"a time zone such as "Europe/Berlin""#);
+            options.zone = TimeZone::named(&name).ok_or_else(unknown)?;
             Ok(())
         },
     ),
@@ -194,6 +209,9 @@ pub(super) struct CallOptions {
     pub voice: Voice,
     pub dial_status: Option<String>,
     pub time: Option<Time>,
+    /// The time as the test writes it.
+    written_time: Option<String>,
+    pub zone: TimeZone,
     pub state: ChannelState,
     pub gone_at: Option<u64>,
 }
@@ -211,6 +229,8 @@ impl CallOptions {
             voice: Voice::Speaks,
             dial_status: None,
             time: None,
+            written_time: None,
+            zone: TimeZone::UTC,
             state: ChannelState::Ring,
             gone_at: None,
         };
@@ -225,7 +245,16 @@ impl CallOptions {
             let row = TABLE.iter().find(|row| row.param.name == name).ok_or_else(|| unknown(name))?;
             (row.read)(&mut options, &Given { name, value })?;
         }
-        Ok(options)
+        options.read_time().map(|()| options)
+    }
+
+    /// Reads the time, once the time zone is known.
+    fn read_time(&mut self) -> Result<(), String> {
+        let Some(text) = &self.written_time else { return Ok(()) };
+        let moment = read_moment(text, &self.zone).map_err(|problem| format!("`time`: {problem}"))?;
+        let seconds = u64::try_from(moment).map_err(|_| format!("`time`: {text:?} is before 1970"))?;
+        self.time = Some(Time::from_unix(seconds));
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of a call, which the test shares with the call's own thread.
 
-use super::prompt::{matches, prompt_name};
+use super::prompt::{Prompt, matches, prompt_name};
 use crate::clock::Time;
 use crate::pbx::{Act, Hearing, Sound};
 use crate::script::Fault;
@@ -20,18 +20,6 @@ pub(super) enum Goal {
     Question,
     /// To its end.
     End,
-}
-
-/// A prompt the caller heard.
-#[derive(Clone, Debug)]
-pub(super) struct Prompt {
-    /// The name in tests: `guess-enter`, `number 42`.
-    pub text: String,
-    /// The language of the channel at that time.
-    pub language: String,
-    pub at: Time,
-    /// The number of events before it, which keeps the order of what happens at one moment.
-    pub order: usize,
 }
 
 /// Something the caller did.
@@ -204,8 +192,9 @@ impl LineState {
         }
         if let Some(text) = prompt_name(&hearing.sound) {
             let order = self.event();
+            let spoken = if let Sound::Spoken(spoken) = hearing.sound { Some(spoken.clone()) } else { None };
             let language = hearing.language.to_owned();
-            self.heard.push(Prompt { text, language, at: hearing.began, order });
+            self.heard.push(Prompt { text, spoken, language, at: hearing.began, order });
         }
     }
 
@@ -215,7 +204,7 @@ impl LineState {
             Goal::Moment(moment) => self.now >= *moment,
             Goal::Prompt { after, like } => {
                 let mut new = self.heard.iter().skip(*after);
-                new.any(|prompt| like.as_ref().is_none_or(|like| matches(&prompt.text, like)))
+                new.any(|prompt| like.as_ref().is_none_or(|like| matches(prompt, like)))
             }
             Goal::Question => self.is_listening,
             Goal::End => false,

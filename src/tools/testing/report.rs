@@ -1,8 +1,8 @@
 //! The report on a failed test: what was expected, what was heard instead, and where the test and its script were.
 
 use super::expectation::FailedExpectation;
-use super::line_state::{Action, LineState, Prompt};
-use super::prompt;
+use super::line_state::{Action, LineState};
+use super::prompt::Prompt;
 use super::scripts::Prepared;
 use super::suite::Suite;
 use super::test_call::TestCall;
@@ -59,10 +59,11 @@ fn events(state: &LineState, prepared: &Prepared) -> Vec<(usize, String)> {
     for prompt in &state.heard {
         let Prompt { text, language, .. } = prompt;
         let words = prepared.sounds.words(text, language);
-        let shown = words.and_then(|words| words.language).or_else(|| prompt::spoken_language(text, language));
+        let shown = words.and_then(|words| words.language).or_else(|| prompt.spoken_language());
         let shown = shown.map_or_else(String::new, |language| format!(" [{language}]"));
         let words = words.map_or_else(String::new, |words| format!("  \"{}\"", words.text));
-        events.push((prompt.order, format!("{}  heard    {text}{shown}{words}", at(prompt.at))));
+        events
+            .push((prompt.order, format!("{}  heard    {text}{shown}{}{words}", at(prompt.at), prompt.manner(false))));
     }
     for action in &state.actions {
         events.push((action.order, format!("{}  {}", at(action.at), describe(action))));

@@ -4,6 +4,7 @@ use super::args::{WordError, unmet};
 use super::expectation::FailedExpectation;
 use super::scripts::Scripts;
 use super::test_call::{TestCall, why_nothing_comes};
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::pbx::Database;
 use crate::script::nearest;
@@ -35,6 +36,8 @@ pub(super) struct TestState {
     pub recordings: BTreeMap<String, u64>,
     /// When the next call begins.
     pub now: Time,
+    /// The time zone of the server in the last call.
+    pub time_zone: TimeZone,
     /// How long the calls took so far.
     pub length: Duration,
     pub failed: Option<FailedExpectation>,
@@ -50,6 +53,7 @@ impl Test {
             recordings: BTreeMap::new(),
             // An arbitrary moment.
             now: Time::from_unix(1_700_000_000),
+            time_zone: TimeZone::UTC,
             length: Duration::ZERO,
             failed: None,
             printed: Vec::new(),
@@ -154,6 +158,10 @@ impl Transport for TestTransport {
 
     fn now(&self) -> Time {
         self.0.now()
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.0.state().time_zone.clone()
     }
 
     fn send(&mut self, _: &[u8]) -> io::Result<()> {

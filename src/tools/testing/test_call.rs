@@ -3,8 +3,8 @@
 use super::call_thread::CallThread;
 use super::expectation::FailedExpectation;
 use super::line::{Line, MAX_WAIT};
-use super::line_state::{Goal, LineState, Prompt};
-use super::prompt;
+use super::line_state::{Goal, LineState};
+use super::prompt::{self, Prompt};
 use super::scripts::Prepared;
 use crate::pbx::{Act, Sounds, Variables};
 use crate::script::nearest;
@@ -33,7 +33,7 @@ impl TestCall {
     pub fn next_prompt(&mut self, like: Option<&str>) -> Option<Prompt> {
         let find = |state: &LineState, seen: usize| {
             let new = state.heard.iter().enumerate().skip(seen);
-            new.filter(|(_, prompt)| like.is_none_or(|like| prompt::matches(&prompt.text, like)))
+            new.filter(|(_, prompt)| like.is_none_or(|like| prompt::matches(prompt, like)))
                 .map(|(at, prompt)| (at, prompt.clone()))
                 .next()
         };

@@ -37,7 +37,7 @@ const PROMPT: Param = param(
 const FAMILY: Param = param("family", Kind::Name, "Family of the key.");
 const KEY: Param = param("key", Kind::Name, "Key.");
 
-pub(super) static TABLE: [Row; 25] = [
+pub(super) static TABLE: [Row; 26] = [
     Row {
         function: Function {
             name: "place_call",
@@ -270,6 +270,25 @@ pub(super) static TABLE: [Row; 25] = [
             )],
         },
         body: words::expect_number,
+    },
+    Row {
+        function: Function {
+            name: "expect_said",
+            summary: "Waits for the next prompt to begin, which must be what `say` makes of this part.",
+            params: &[param(
+                "part",
+                Kind::Any,
+                "A part as `say` takes it: `42`, `#{ number: 2, gender: \"f\" }`, `#{ digits: \"0412\" }`, \
+                 `#{ date: \"2026-12-03 09:30\", format: \"IMp\", zone: \"Europe/Berlin\" }`, a sound file, or an array of \
+                 these. Of what it leaves out, anything will do; `()` means that the script gave none.",
+            )],
+            returns: NOTHING,
+            examples: &[example(
+                r#"place_call("guess", #{ database: #{ "guess/100": 7 } }); wait_for("guess-best"); expect_said(#{ number: 7 })"#,
+                "()",
+            )],
+        },
+        body: words::expect_said,
     },
     Row {
         function: Function {

@@ -3,6 +3,7 @@
 use super::line::Line;
 use super::line_state::CurrentCommand;
 use crate::agi::{split, text};
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{Command, Kind};
 use crate::session::{Observer, Sent};
@@ -57,6 +58,10 @@ impl Transport for WatchedSimulator {
 
     fn now(&self) -> Time {
         self.simulator.now()
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.simulator.time_zone()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -2,7 +2,8 @@
 
 use super::setting::Setting;
 use crate::seed::random_seed;
-use agi_rhai::clock::Time;
+use agi_rhai::TimeZone;
+use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::GET_VARIABLE;
 use agi_rhai::internals::{plural, printable};
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
@@ -27,12 +28,21 @@ pub struct PhoneSetup {
     pub setting: Setting,
     /// AstDB, which outlives the calls.
     pub database: Database,
+    /// The time zone of the server.
+    pub time_zone: TimeZone,
+    /// When each call begins; `None` for now.
+    pub began: Option<Time>,
 }
 
 impl PhoneSetup {
     /// Returns the name of the script to show.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Starts the clock of a call.
+    pub fn clock(&self) -> Stopwatch {
+        self.began.map_or_else(Stopwatch::start, Stopwatch::starting_at)
     }
 
     /// Returns the paths of the tables beside the script: prompts and phrases.
@@ -122,18 +132,20 @@ impl PhoneCall {
         let setting = &setup.setting;
         let call = pbx::IncomingCall {
             request: setup.name(),
-            callerid: Some(setting.callerid.clone()),
-            calleridname: setting.name.clone(),
-            extension: setting.extension.clone(),
-            context: setting.context.clone(),
-            dnid: setting.dnid.clone(),
-            language: setting.language.clone(),
+            callerid: Some(setting.callerid().to_owned()),
+            calleridname: setting.call.name.clone(),
+            extension: setting.extension().to_owned(),
+            context: setting.context().to_owned(),
+            dnid: setting.call.dnid.clone(),
+            language: setting.language().to_owned(),
             args: setup.args.clone(),
             ..pbx::IncomingCall::default()
         };
-        let mut channel =
-            Channel::new(call, caller).with_sounds(Arc::clone(&version.sounds)).with_database(setup.database.clone());
-        for (name, value) in &setting.var {
+        let mut channel = Channel::new(call, caller)
+            .with_sounds(Arc::clone(&version.sounds))
+            .with_database(setup.database.clone())
+            .with_time_zone(setup.time_zone.clone());
+        for (name, value) in &setting.call.var {
             channel.set_variable(name, value);
         }
         let variables = channel.variables().clone();
@@ -218,6 +230,10 @@ impl Transport for Tap {
 
     fn now(&self) -> Time {
         self.line.now()
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        self.line.time_zone()
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

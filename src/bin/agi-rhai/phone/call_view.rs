@@ -1,7 +1,7 @@
 //! The upper part of the screen: the call and the keypad.
 
 use super::call::PhoneSetup;
-use super::state::{CallState, LineSound, PhoneState, ShownEnd};
+use super::state::{CallState, LineSound, PhoneState, ShownEnd, manner};
 use super::style::{Theme, fit, wrap};
 use agi_rhai::Status;
 use agi_rhai::clock::Time;
@@ -37,7 +37,9 @@ fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize,
     let computing = left.is_zero() && call.command.is_none();
     let (title, words) = match &call.sound {
         LineSound::File { name, words } => (format!("▸ {name}"), words.clone()),
-        LineSound::Spoken { kind, text, words } => (format!("▸ {kind} {text}"), words.clone()),
+        LineSound::Spoken(spoken, language) => {
+            (format!("▸ {} {}", spoken.kind, spoken.words), manner(spoken, language.as_deref()))
+        }
         LineSound::Beep => ("▸ beep".to_owned(), None),
         LineSound::Recording(name) => (format!("● records {name}"), Some("Speak, if you like.".to_owned())),
         LineSound::Music(class) => (format!("♪ music on hold, {class}"), None),

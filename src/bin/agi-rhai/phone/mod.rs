@@ -20,6 +20,7 @@ use crate::logging;
 use crate::out;
 use crate::terminal::shows_colour;
 use agi_rhai::Status;
+use agi_rhai::TimeZone;
 use agi_rhai::pbx::Database;
 use anyhow::Result;
 use call::{LoadedScript, PhoneSetup};
@@ -60,15 +61,16 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
     let folders = [Some(PathBuf::from(".")), common.scripts.clone()];
     let path = crate::files::find(Path::new(&script), &folders.into_iter().flatten().collect::<Vec<_>>());
     let database = Database::new();
-    for (family, key, value) in &setting.db {
-        database.put(family, key, value);
-    }
+    setting.call.fill(&database);
+    let time_zone = setting.call.time_zone().unwrap_or_else(TimeZone::system);
     let setup = PhoneSetup {
         host: common.host(),
         folder: common.scripts.clone(),
-        args: setting.arg.iter().cloned().chain(args).collect(),
+        args: setting.call.arg.iter().cloned().chain(args).collect(),
         seed: common.seed,
         path,
+        began: setting.call.began(&time_zone),
+        time_zone,
         setting,
         database,
     };

@@ -1,6 +1,6 @@
 //! The panels of the screen: history, variables and AstDB, log, dialogue, script and fault.
 
-use super::state::{CallState, HistoryEntry, HistoryEvent, KeyFate, LineSound, PhoneState};
+use super::state::{CallState, HistoryEntry, HistoryEvent, KeyFate, LineSound, PhoneState, manner};
 use super::style::{Theme, fit, width, wrap};
 use super::ui::Ui;
 use crate::text::call_time;
@@ -46,9 +46,11 @@ fn history_line<'a>(entry: &HistoryEntry, theme: &Theme, wide: usize) -> Line<'a
         HistoryEvent::Prompt(LineSound::File { name, words }) => {
             (Style::new(), format!("▸ {name}"), words.clone().unwrap_or_default())
         }
-        HistoryEvent::Prompt(LineSound::Spoken { kind, text, words }) => {
-            (Style::new(), format!("▸ {kind} {text}"), words.clone().unwrap_or_default())
-        }
+        HistoryEvent::Prompt(LineSound::Spoken(spoken, language)) => (
+            Style::new(),
+            format!("▸ {} {}", spoken.kind, spoken.words),
+            manner(spoken, language.as_deref()).unwrap_or_default(),
+        ),
         HistoryEvent::Prompt(LineSound::Beep) => (Style::new(), "▸ beep".to_owned(), String::new()),
         HistoryEvent::Prompt(LineSound::Recording(name)) => (Style::new(), format!("● records {name}"), String::new()),
         HistoryEvent::Prompt(LineSound::Music(class)) => {

@@ -291,7 +291,7 @@ impl Phone {
         self.acts = Some(acts);
         let (setup, shared, last) = (Arc::clone(&self.setup), Arc::clone(&self.shared), Arc::clone(&self.last));
         // Starts the clock of the call, which the screen shows from now on.
-        shared.begin(Arc::clone(&version));
+        shared.begin(Arc::clone(&version), setup.clock());
         let call = move || {
             let caller = Keypad {
                 shared: Arc::clone(&shared),

@@ -6,7 +6,7 @@ use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::{Command, Kind};
 use agi_rhai::internals::{foreign, split};
-use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Variables};
+use agi_rhai::pbx::{Database, Digit, Hearing, Sound, Spoken, Variables};
 use agi_rhai::session::{Observer, Sent};
 use std::collections::VecDeque;
 use std::fmt;
@@ -122,8 +122,12 @@ pub struct DialogueLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineSound {
     Silence,
-    File { name: String, words: Option<String> },
-    Spoken { kind: String, text: String, words: Option<String> },
+    File {
+        name: String,
+        words: Option<String>,
+    },
+    /// With the language, if it isn't English.
+    Spoken(Spoken, Option<String>),
     Beep,
     Recording(String),
     Music(String),
@@ -141,11 +145,7 @@ impl LineSound {
                 let words = words.map(|words| in_language(words.language, words.text.to_owned()));
                 Self::File { name: name.to_owned(), words }
             }
-            Sound::Spoken { kind, text } => {
-                let words = in_language(foreign(hearing.language), moment(kind, text).unwrap_or_default());
-                let words = Some(words).filter(|words| !words.is_empty());
-                Self::Spoken { kind: kind.to_owned(), text: text.to_owned(), words }
-            }
+            Sound::Spoken(spoken) => Self::Spoken(spoken.clone(), foreign(hearing.language).map(str::to_owned)),
             Sound::Beep => Self::Beep,
             Sound::Recording(name) => Self::Recording(name.to_owned()),
             Sound::Music(class) => Self::Music(class.to_owned()),
@@ -154,16 +154,14 @@ impl LineSound {
     }
 }
 
-/// Returns a spoken date or time in readable form.
-fn moment(kind: &str, text: &str) -> Option<String> {
-    let form = match kind {
-        "date" => "%A, %-d %B %Y",
-        "time" => "%H:%M UTC",
-        "datetime" => "%A, %-d %B %Y, %H:%M UTC",
-        _ => return None,
-    };
-    let moment = jiff::Timestamp::from_second(text.parse().ok()?).ok()?;
-    jiff::fmt::strtime::format(form, moment).ok()
+/// Returns how something is said: its language if it isn't English, its gender, and a time zone of its own.
+pub fn manner(spoken: &Spoken, language: Option<&str>) -> Option<String> {
+    let gender = spoken.gender.as_ref().map(|gender| format!("gender {gender}"));
+    let zone = spoken.zone.as_ref().map(|zone| format!("in the time zone {zone}"));
+    let manner = gender.or(zone).map(|manner| format!("({manner})"));
+    let language = language.map(|language| format!("[{language}]"));
+    let parts: Vec<String> = language.into_iter().chain(manner).collect();
+    Some(parts.join(" ")).filter(|text| !text.is_empty())
 }
 
 /// The current call, or the last one.
@@ -260,10 +258,9 @@ impl SharedState {
     }
 
     /// Records the start of a call.
-    pub fn begin(&self, version: Arc<LoadedScript>) {
+    pub fn begin(&self, version: Arc<LoadedScript>, clock: Stopwatch) {
         let mut view = self.view();
         let number = view.call.as_ref().map_or(1, |call| call.number + 1);
-        let clock = Stopwatch::start();
         let now = clock.now();
         view.call = Some(CallState {
             number,
@@ -419,7 +416,7 @@ fn same(known: &LineSound, sound: &Sound<'_>) -> bool {
         (LineSound::File { name, .. } | LineSound::Recording(name), Sound::File(other) | Sound::Recording(other)) => {
             name == other
         }
-        (LineSound::Spoken { text, .. }, Sound::Spoken { text: other, .. }) => text == other,
+        (LineSound::Spoken(known, _), Sound::Spoken(spoken)) => known == spoken,
         (LineSound::Music(class), Sound::Music(other)) => class == other,
         _ => false,
     }

@@ -3,6 +3,7 @@
 use super::audio::Audio;
 use super::call::{LoadedScript, PhoneCall, PhoneSetup};
 use super::keypad::{is_question, length};
+use super::state::manner;
 use crate::out;
 use crate::terminal::shows_colour;
 use crate::text::call_time;
@@ -73,7 +74,7 @@ impl Keyboard {
         // Only a thread of its own can read lines while time passes. It ends with the process.
         let read = move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
         Builder::new().name("keys".to_owned()).spawn(read).context("no thread for the keys")?;
-        let clock = Stopwatch::start();
+        let clock = setup.clock();
         Ok(Self {
             lines,
             keys: VecDeque::new(),
@@ -111,8 +112,10 @@ impl Keyboard {
                     Some(words) => self.say(&format!("plays {name}{}: \"{}\"", label(words.language), words.text)),
                     None => self.say(&format!("plays {name}")),
                 },
-                Sound::Spoken { kind, text } => {
-                    self.say(&format!("says {kind} {text}{}", label(foreign(hearing.language))));
+                Sound::Spoken(spoken) => {
+                    let manner = manner(spoken, foreign(hearing.language));
+                    let manner = manner.map_or_else(String::new, |manner| format!(" {manner}"));
+                    self.say(&format!("says {} {}{manner}", spoken.kind, spoken.words));
                 }
                 Sound::Beep => self.say("beep"),
                 Sound::Recording(name) => self.say(&format!("records {name}: speak, if you like")),

@@ -63,7 +63,7 @@ fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: us
         Some(call) => (theme.faint, format!("no call  {}", call_time(call.age()))),
         None => (theme.faint, "no call".to_owned()),
     };
-    let from = match setup.setting.callerid.as_str() {
+    let from = match setup.setting.callerid() {
         "" => "number withheld".to_owned(),
         number => format!("from {number}"),
     };
@@ -72,7 +72,7 @@ fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: us
     if let Some(call) = &view.call {
         details = format!("{details} · seed {} · {}", call.seed, plural(call.commands, "command"));
     }
-    details = format!("{details} · {},{}", setup.setting.context, setup.setting.extension);
+    details = format!("{details} · {},{}", setup.setting.context(), setup.setting.extension());
     let right = width(&state.1) + 1;
     let name = fit(&setup.name(), wide.saturating_sub(right + 2));
     let left = 1 + width(&name);

@@ -4,9 +4,9 @@ use super::hearing::spoken;
 use super::looking::value_of;
 use crate::command::Value;
 use crate::script::{MAX_MESSAGE, quoted};
-use crate::tools::testing::args::{Args, WordResult, as_text, shown, unmet};
+use crate::tools::testing::args::{Args, WordError, WordResult, as_text, shown, unmet};
 use crate::tools::testing::line_state::Goal;
-use crate::tools::testing::prompt::matches;
+use crate::tools::testing::prompt::{Prompt, matches};
 use crate::tools::testing::test::Test;
 use crate::tools::testing::test_call::why_nothing_comes;
 use rhai::{Dynamic, INT};
@@ -51,13 +51,20 @@ pub fn expect_equal(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Err(unmet(format!("expected {}, but it is {}", shown(&expected), shown(&actual)), hint))
 }
 
-/// Waits for the next prompt, which must be the right one.
-fn expect_next(test: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bool) -> WordResult {
+/// Waits for the next prompt, which must be the right one. `with_manner` says whether a failure shows in which format
+/// and zone a date was said.
+pub(super) fn expect_next(
+    test: &Test,
+    word: &str,
+    wanted: &str,
+    with_manner: bool,
+    is_it: impl Fn(&Prompt) -> bool,
+) -> Result<(), WordError> {
     let mut state = test.state();
     let call = state.call(word)?;
     let message = match call.next_prompt(None) {
-        Some(prompt) if is_it(&prompt.text) => return Ok(Dynamic::UNIT),
-        Some(prompt) => format!("expected {wanted}, but heard `{}`", prompt.text),
+        Some(prompt) if is_it(&prompt) => return Ok(()),
+        Some(prompt) => format!("expected {wanted}, but heard `{}`{}", prompt.text, prompt.manner(with_manner)),
         None => format!("expected {wanted}, but {}", why_nothing_comes(&call.line().state())),
     };
     let hint = wanted.strip_prefix("the prompt `").and_then(|like| call.hint_for_prompt(like.trim_end_matches('`')));
@@ -66,13 +73,14 @@ fn expect_next(test: &Test, word: &str, wanted: &str, is_it: impl Fn(&str) -> bo
 
 pub fn expect_prompt(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let like = args.word(0)?;
-    expect_next(test, "expect_prompt", &format!("the prompt `{like}`"), |text| matches(text, &like))
+    expect_next(test, "expect_prompt", &format!("the prompt `{like}`"), false, |prompt| matches(prompt, &like))
+        .map(|()| Dynamic::UNIT)
 }
 
 pub fn expect_number(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let Value::Int(number) = args.value(0) else { return Err(args.misuse(0, "a whole number")) };
-    let is_it = |text: &str| spoken(text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
-    expect_next(test, "expect_number", &format!("the number {number}"), is_it)
+    let is_it = |prompt: &Prompt| spoken(&prompt.text).and_then(|digits| digits.parse::<INT>().ok()) == Some(number);
+    expect_next(test, "expect_number", &format!("the number {number}"), false, is_it).map(|()| Dynamic::UNIT)
 }
 
 /// Compares a value that Asterisk keeps, as text, with what the test expects.

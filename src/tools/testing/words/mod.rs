@@ -5,6 +5,7 @@ mod expecting;
 mod hearing;
 mod looking;
 mod place_call;
+mod saying;
 
 pub(super) use acting::{hang_up, press, send_text, wait};
 pub(super) use expecting::{
@@ -14,3 +15,4 @@ pub(super) use expecting::{
 pub(super) use hearing::{heard, next_digits, next_number, next_prompt, wait_for, wait_for_question};
 pub(super) use looking::{database, ending, log, seconds, variable};
 pub(super) use place_call::place_call;
+pub(super) use saying::expect_said;

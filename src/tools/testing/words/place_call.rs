@@ -41,6 +41,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let options = CallOptions::read(&args.value(1), call, seed);
     let options = options.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
     let now = options.time.unwrap_or(state.now);
+    state.time_zone = options.zone.clone();
     for (family, key, item) in &options.database {
         test.database.put(family, key, item);
     }
@@ -57,6 +58,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
             .with_sounds(Arc::clone(&sounds))
             .with_database(test.database.clone())
             .with_state(options.state)
+            .with_time_zone(options.zone.clone())
             .with_voice(options.voice);
         if let Some(status) = &options.dial_status {
             channel = channel.with_dial_status(status);
