@@ -21,16 +21,22 @@ fn check(script: &str, expected: &str) {
     check_as("test.rhai", script, expected);
 }
 
+/// Most scripts here are about something else than an answer to the call, and leave it out.
+fn without_answer(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.retain(|finding| finding.rule != "no-answer");
+    findings
+}
+
 #[track_caller]
 fn check_as(name: &str, script: &str, expected: &str) {
-    let found = shown(&Checker::new(&Language::new()).check(Path::new(name), script));
+    let found = shown(&without_answer(Checker::new(&Language::new()).check(Path::new(name), script)));
     assert_eq!(found.trim_end(), expected, "in {script}");
 }
 
 /// Checks the hint of the first finding.
 #[track_caller]
 fn hint(script: &str, expected: &str) {
-    let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), script);
+    let findings = without_answer(Checker::new(&Language::new()).check(Path::new("test.rhai"), script));
     let found = findings.first().unwrap_or_else(|| panic!("nothing found in {script}"));
     assert_eq!(found.hint.as_deref().unwrap_or_default(), expected, "{found}");
 }
@@ -84,8 +90,18 @@ fn each_rule_finds_its_mistake() {
     for (script, expected) in SHOWN {
         check(script, expected);
     }
-    // Rules that need files beside the script have their own tests.
+    // Rules that need files beside the script have their own tests, and so has what beginners write.
     let apart = [
+        "no-value",
+        "lost-change",
+        "early-call",
+        "words-as-sound",
+        "test-not-run",
+        "no-answer",
+        "shared-loop-variable",
+        "wrong-unit",
+        "dialplan-syntax",
+        "not-interpolated",
         "broken-import",
         "asterisk-version",
         "bad-prompts",
@@ -215,8 +231,8 @@ fn columns_count_characters() {
         "print(`äöü ${strem(1)} 🎲`, \"ß\"); print(y);",
         "1:1 argument-count: `print` takes 0 or 1 arguments, not 2\n1:14 unknown-function: no function `strem`\n1:40 undefined-variable: unknown variable `y`",
     );
-    let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), "stream_file(\"🎲.wav\");");
-    assert_eq!((findings[0].column, findings[0].width), (13, 7));
+    let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), "answer(); stream_file(\"🎲.wav\");");
+    assert_eq!((findings[0].column, findings[0].width), (23, 7));
 }
 
 #[test]
@@ -225,7 +241,7 @@ fn features_missing_in_a_version_of_asterisk_are_reported() {
         let mut checker = Checker::new(&Language::new());
         checker.asterisk = Some(version);
         checker.permissions.allowed.push("Macro".to_owned());
-        shown(&checker.check(Path::new("test.rhai"), script))
+        shown(&without_answer(checker.check(Path::new("test.rhai"), script)))
     };
     let macros = "exec(\"Macro\", \"x\");";
     assert_eq!(found(20, macros), "");
@@ -324,18 +340,18 @@ fn prompts_are_checked_against_the_table_and_the_sounds() {
     }
     let mut checker = Checker::new(&Language::new());
     let path = folder.path("game.rhai");
-    let script = "stream_file(\"welcome\");\nlet which = \"low\"; stream_file(\"score-\" + which);\nask([\"welcom\", \"beep\"], #{ no_input: \"welcome-back\" });\n";
+    let script = "answer(); stream_file(\"welcome\");\nlet which = \"low\"; stream_file(\"score-\" + which);\nask([\"welcom\", \"beep\"], #{ no_input: \"welcome-back\" });\n";
     assert_eq!(shown(&checker.check(&path, script)), "3:6 missing-words: no words for \"welcom\" in game.prompts\n");
     assert_eq!(
         shown(&checker.check_table(&path, script)),
         "5:1 unused-prompt: \"spare\" is never played\n6:1 bad-prompts: there is no `:` after the name\n"
     );
     checker.sounds.push(folder.path("sounds"));
-    let script = "stream_file(\"welcome\"); stream_file(\"all\"); stream_file(\"score-low\"); stream_file(\"vm-goodbye\"); exec(\"Playback\", \"beep&score-lwo\");";
+    let script = "answer(); stream_file(\"welcome\"); stream_file(\"all\"); stream_file(\"score-low\"); stream_file(\"vm-goodbye\"); exec(\"Playback\", \"beep&score-lwo\");";
     assert_eq!(
         shown(&checker.check(Path::new("other.rhai"), script)),
-        "1:57 missing-sound: no sound file \"score-low\" in de, only in en\n\
-         1:115 missing-sound: no sound file \"score-lwo\"\n"
+        "1:67 missing-sound: no sound file \"score-low\" in de, only in en\n\
+         1:125 missing-sound: no sound file \"score-lwo\"\n"
     );
 }
 
@@ -397,7 +413,11 @@ fn the_scripts_in_the_pages_have_no_findings() {
             if refused || name.ends_with(".test.rhai") || block.contains("place_call") {
                 continue;
             }
-            let findings = checker.check(&folder.path(&name), &block);
+            let mut findings = checker.check(&folder.path(&name), &block);
+            // Its examples are single lines.
+            if page.ends_with("commands.md") {
+                findings = without_answer(findings);
+            }
             assert!(findings.is_empty(), "{}: {}{block}", page.display(), shown(&findings));
         }
     }

@@ -277,16 +277,19 @@ fn phrases_work_on_the_server() {
 #[test]
 fn the_checker_checks_the_table() {
     let folder = Folder::new();
-    folder.file("game.rhai", "say([\"hello\", #{ phrase: \"mesages\", n: 1 }, #{ phrase: \"hours\", n: 2 }]);\n");
+    folder.file(
+        "game.rhai",
+        "answer();\nsay([\"hello\", #{ phrase: \"mesages\", n: 1 }, #{ phrase: \"hours\", n: 2 }]);\n",
+    );
     folder.file("game.prompts", "hello: Hello.\nmine: Mine.\nunheard: Nobody says this.\n");
     folder.file("game.phrases", "[pl]\nmessages one: {n} mine\nmessages few: vm-messages mien\n");
     let output = agi_rhai(["check", "game.rhai"]).current_dir(folder.path("")).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
         r#"warning[unknown-phrase]: no phrase "mesages" in game.phrases
- --> game.rhai:1:26
+ --> game.rhai:2:26
   |
-1 | say(["hello", #{ phrase: "mesages", n: 1 }, #{ phrase: "hours", n: 2 }]);
+2 | say(["hello", #{ phrase: "mesages", n: 1 }, #{ phrase: "hours", n: 2 }]);
   |                          ^^^^^^^^^
   |
   = help: did you mean "messages"?

@@ -7,6 +7,7 @@
 mod bad_input;
 mod canned;
 mod checker;
+mod checker_habits;
 mod cli;
 mod dates;
 mod docs;

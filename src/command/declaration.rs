@@ -69,6 +69,8 @@ pub struct Command {
     pub dead: bool,
     /// The sound that the caller hears.
     pub plays: Plays,
+    /// Whether it answers the call, may do so, or tells whether the call has been answered.
+    pub answers: bool,
     /// The input that it takes from the caller.
     pub hears: Hears,
     /// How long Asterisk may take to answer.
@@ -311,6 +313,7 @@ impl Command {
         on_minus_one: OnMinusOne::Failed,
         dead: false,
         plays: Plays::Nothing,
+        answers: false,
         hears: Hears::Unstated,
         waits: Waits::Unbounded,
         after: After::Nothing,

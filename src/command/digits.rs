@@ -2,7 +2,7 @@
 
 use super::declaration::{Access, Command, Example, Function, MissingSound, OnMinusOne, Plays, Since, Waits};
 use super::hears::Hears;
-use super::param::{Kind, Param};
+use super::param::{INT, Kind, Param};
 use super::playback::played;
 use super::returns::Returns;
 use crate::agi::Reply;
@@ -22,7 +22,7 @@ pub static GET_DATA: Command = Command {
             Param::required("file", Kind::Text, "Sound file, without extension; `\"\"` for none.").a_name(),
             Param::optional(
                 "ms",
-                Kind::INT,
+                Kind::Millis(INT.0, INT.1),
                 "Milliseconds to wait from the end of the prompt, and again after each key; 0 or left out: 6000, then 2000.",
             ).public(),
             Param::optional("max_digits", Kind::Integer(1, 1023), "Digits that end it at once; 1023 if left out.").public(),

@@ -177,7 +177,7 @@ fn digits(text: &str) -> Result<(), String> {
 fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {
     // The common cases come first, without a copy.
     let text = match (kind, value) {
-        (Kind::Integer(min, max), value) => {
+        (Kind::Integer(min, max) | Kind::Millis(min, max) | Kind::WholeSeconds(min, max), value) => {
             let given = match value {
                 Value::Int(given) => Some(*given),
                 Value::Text(text) => text.trim().parse().ok(),

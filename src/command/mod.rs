@@ -62,3 +62,4 @@ pub use variable::{GET_FULL_VARIABLE, GET_VARIABLE, SET_VARIABLE};
 pub(crate) use declaration::declarations;
 pub(crate) use encode::{Encoded, Rules};
 pub(crate) use hears::{Entry, value as value_entry};
+pub(crate) use returns::Texts;

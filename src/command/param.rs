@@ -51,8 +51,12 @@ pub enum Kind {
     Keys,
     /// An integer within these bounds, or a text that is one.
     Integer(i64, i64),
+    /// Milliseconds: an integer within these bounds, or a text that is one.
+    Millis(i64, i64),
     /// A number of seconds, which may have a fraction.
     Seconds,
+    /// Seconds: an integer within these bounds, or a text that is one.
+    WholeSeconds(i64, i64),
     /// `true` or `false`, sent as `on` or `off`.
     OnOff,
     /// One of these words.
@@ -63,6 +67,8 @@ pub enum Kind {
         /// The verb that says the text with the same recordings.
         other_verb: &'static str,
     },
+    /// Whom the application Dial calls, such as `PJSIP/200`; several are joined by `&`.
+    DialTarget,
     /// The name of a dialplan application, whose arguments follow.
     Application,
     /// The name of a variable or dialplan function to read.
@@ -97,6 +103,13 @@ pub enum Kind {
     Map,
 }
 
+/// The options of RECORD FILE.
+const RECORD_OPTIONS: &[Param] = &[
+    Param::optional("beep", Kind::OnOff, "Whether a beep comes first."),
+    Param::optional("silence", Kind::WholeSeconds(0, INT.1), "Seconds of silence that end it."),
+    Param::optional("offset", Kind::COUNT, "Samples of an existing file to keep."),
+];
+
 /// The range of Asterisk's `int`.
 pub(super) const INT: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
 
@@ -104,7 +117,7 @@ impl Kind {
     /// Any integer that fits Asterisk's `int`.
     pub const INT: Self = Self::Integer(INT.0, INT.1);
     /// Milliseconds to wait; -1 waits forever.
-    pub const MILLIS: Self = Self::Integer(-1, INT.1);
+    pub const MILLIS: Self = Self::Millis(-1, INT.1);
     /// A count or a position.
     pub const COUNT: Self = Self::Integer(0, INT.1);
     /// Seconds since the Unix epoch, which Asterisk reads as an `int`.
@@ -132,9 +145,18 @@ impl Kind {
     #[must_use]
     pub fn options(self) -> Option<Vec<&'static str>> {
         match self {
-            Self::RecordOptions => Some(vec!["beep", "silence", "offset"]),
-            Self::Options(params) => Some(params.iter().map(|param| param.name).collect()),
+            Self::RecordOptions | Self::Options(_) => Some(self.option_params().iter().map(|p| p.name).collect()),
             _ => None,
+        }
+    }
+
+    /// Returns the options that a map of them may have, each with the values that it accepts.
+    #[must_use]
+    pub(crate) const fn option_params(self) -> &'static [Param] {
+        match self {
+            Self::RecordOptions => RECORD_OPTIONS,
+            Self::Options(params) => params,
+            _ => &[],
         }
     }
 
@@ -144,6 +166,7 @@ impl Kind {
         match self {
             Self::Text
             | Self::Name
+            | Self::DialTarget
             | Self::Application
             | Self::Read
             | Self::Written
@@ -152,7 +175,7 @@ impl Kind {
             | Self::Joined
             | Self::Rest => "text",
             Self::Keys => "keys",
-            Self::Integer(..) => "integer",
+            Self::Integer(..) | Self::Millis(..) | Self::WholeSeconds(..) => "integer",
             Self::Seconds => "number",
             Self::OnOff => "bool",
             Self::Word(_) => "word",

@@ -4,7 +4,7 @@ use super::declaration::{
     Access, Command, ESCAPE_DIGITS, Example, Function, MissingSound, OnMinusOne, Plays, Since, Waits,
 };
 use super::hears::Hears;
-use super::param::{Kind, Param};
+use super::param::{INT, Kind, Param};
 use super::returns::Returns;
 use crate::agi::Reply;
 use crate::pbx::{PlaybackControls, PlaybackResult};
@@ -78,11 +78,11 @@ pub static CONTROL_STREAM_FILE: Command = Command {
         params: &[
             Param::required("file", Kind::Text, "Sound file, without extension.").a_name(),
             ESCAPE_DIGITS,
-            Param::optional("skip_ms", Kind::COUNT, "Milliseconds to wind by; 3000 if left out.").public(),
+            Param::optional("skip_ms", Kind::Millis(0, INT.1), "Milliseconds to wind by; 3000 if left out.").public(),
             Param::optional("forward", Kind::Keys, "Key that winds forward; `#` if left out.").public(),
             Param::optional("rewind", Kind::Keys, "Key that winds back; `*` if left out.").public(),
             Param::optional("pause", Kind::Keys, "Key that pauses and resumes; none if left out.").public(),
-            Param::optional("offset_ms", Kind::COUNT, "Milliseconds to start from.").public(),
+            Param::optional("offset_ms", Kind::Millis(0, INT.1), "Milliseconds to start from.").public(),
         ],
         returns: Returns::Key,
         examples: &[Example {

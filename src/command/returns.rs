@@ -42,8 +42,43 @@ pub enum Returns {
         /// The type of the value.
         value_type: Type,
     },
+    /// One of these words, or `()`, from one of the host's functions.
+    OwnWord {
+        /// The value, for the reference.
+        doc: &'static str,
+        /// The words.
+        words: &'static [&'static str],
+    },
+    /// Keys, as text, or `()`, from one of the host's functions.
+    OwnKeys {
+        /// The value, for the reference.
+        doc: &'static str,
+    },
     /// Nothing, since the function doesn't return.
     Never,
+}
+
+/// The texts that a function can return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Texts {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A key, or `""`.
+    Key,
+    /// Any number of keys.
+    Keys,
+}
+
+impl Texts {
+    /// Whether this text may be among them.
+    pub(crate) fn contain(self, text: &str) -> bool {
+        let is_key = |c: char| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D');
+        match self {
+            Self::Words(words) => words.contains(&text),
+            Self::Key => text.chars().all(is_key) && text.len() < 2,
+            Self::Keys => text.chars().all(is_key),
+        }
+    }
 }
 
 /// Why a reply has no value.
@@ -78,7 +113,9 @@ impl Returns {
             Self::Text { .. } => "a text; `()` if there is none".to_owned(),
             Self::Word(words) => format!("one of `{}`; `()` if unknown", words.join("`, `")),
             Self::Flag { .. } => "`true` or `false`".to_owned(),
-            Self::Shape { doc, .. } | Self::Own { doc, .. } => (*doc).to_owned(),
+            Self::Shape { doc, .. } | Self::Own { doc, .. } | Self::OwnWord { doc, .. } | Self::OwnKeys { doc } => {
+                (*doc).to_owned()
+            }
             Self::Never => "nothing: the script ends".to_owned(),
         }
     }
@@ -89,10 +126,21 @@ impl Returns {
         match self {
             Self::Nothing(_) => Type::Unit,
             Self::Key | Self::Digits => Type::Text,
-            Self::Text { .. } | Self::Word(_) => Type::TextOrUnit,
+            Self::Text { .. } | Self::Word(_) | Self::OwnWord { .. } | Self::OwnKeys { .. } => Type::TextOrUnit,
             Self::Flag { .. } => Type::Bool,
             Self::Shape { value_type, .. } | Self::Own { value_type, .. } => *value_type,
             Self::Never => Type::Unknown,
+        }
+    }
+
+    /// Returns the texts among the values; `None` if there may be any.
+    #[must_use]
+    pub(crate) const fn texts(&self) -> Option<Texts> {
+        match self {
+            Self::Key => Some(Texts::Key),
+            Self::Digits | Self::OwnKeys { .. } => Some(Texts::Keys),
+            Self::Word(words) | Self::OwnWord { words, .. } => Some(Texts::Words(words)),
+            _ => None,
         }
     }
 
@@ -106,7 +154,7 @@ impl Returns {
         Ok(match self {
             Self::Nothing(ok) if result == *ok => Value::Nothing,
             Self::Nothing(_) => return Err(odd()),
-            Self::Never | Self::Own { .. } => Value::Nothing,
+            Self::Never | Self::Own { .. } | Self::OwnWord { .. } | Self::OwnKeys { .. } => Value::Nothing,
             Self::Key => Value::Text(key(result).ok_or_else(odd)?),
             Self::Digits => Value::from(result),
             Self::Text { absent } if result == *absent => Value::Nothing,

@@ -2,7 +2,7 @@
 
 use super::declaration::{Access, Command, Example, Function, OnMinusOne, Plays, Since, Waits};
 use super::hears::Hears;
-use super::param::{Kind, Param};
+use super::param::{INT, Kind, Param};
 use super::returns::{ReadError, Returns};
 use super::value::{Type, Value};
 use crate::agi::Reply;
@@ -244,7 +244,7 @@ pub static SPEECH_RECOGNIZE: Command = Command {
         summary: "Plays a sound file and listens to what the caller says.",
         params: &[
             Param::required("prompt", Kind::Text, "Sound file, without extension.").a_name(),
-            Param::required("seconds", Kind::INT, "Seconds to wait.").public(),
+            Param::required("seconds", Kind::WholeSeconds(INT.0, INT.1), "Seconds to wait.").public(),
             Param::optional("offset", Kind::COUNT, "Sample to start from.").public(),
         ],
         returns: Returns::Shape {

@@ -38,6 +38,10 @@ const fn example(
     Example { caller, script, sends, reply, value }
 }
 
+/// What Dial leaves in `DIALSTATUS`.
+const DIAL_STATUSES: &[&str] =
+    &["ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "DONTCALL", "TORTURE", "INVALIDARGS"];
+
 static TABLE: [Row; 6] = [
     Row {
         function: Function {
@@ -115,10 +119,9 @@ static TABLE: [Row; 6] = [
             name: "ask",
             summary: "Asks for keys until there is an answer.",
             params: &[PARTS, param("options", Kind::Options(OF_ASK), Need::Optional, "A map of options.")],
-            returns: own_value(
-                Type::TextOrUnit,
-                "the keys as text; `()` when all tries are used up or the caller pressed a `cancel` key",
-            ),
+            returns: Returns::OwnKeys {
+                doc: "the keys as text; `()` when all tries are used up or the caller pressed a `cancel` key",
+            },
             examples: &[
                 example(
                     "presses 0412 after 1s",
@@ -212,7 +215,7 @@ static TABLE: [Row; 6] = [
             params: &[
                 param(
                     "target",
-                    Kind::Name,
+                    Kind::DialTarget,
                     Need::Required,
                     "Whom to call, such as `PJSIP/200`; several are joined by `&`.",
                 ),
@@ -224,10 +227,10 @@ static TABLE: [Row; 6] = [
                 ),
                 param("options", Kind::DialOptions, Need::Default(""), "Options of Dial; `g` is always among them."),
             ],
-            returns: own_value(
-                Type::TextOrUnit,
-                "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
-            ),
+            returns: Returns::OwnWord {
+                doc: "`DIALSTATUS`: `\"ANSWER\"`, `\"NOANSWER\"`, `\"BUSY\"`, `\"CONGESTION\"`, `\"CHANUNAVAIL\"`, `\"CANCEL\"` and others",
+                words: DIAL_STATUSES,
+            },
             examples: &[example(
                 "",
                 r#"dial("PJSIP/200", 20)"#,

@@ -78,7 +78,7 @@ static TABLE: [Builtin; 14] = [
             name: "sleep",
             summary: "Waits; the end of the call ends it at once, and keys pressed meanwhile are lost.",
             params: &[param("seconds", Kind::Seconds, Need::Required, "Seconds, whole or fraction.")],
-            returns: returns("nothing"),
+            returns: own_value(Type::Unit, "nothing"),
             examples: &[example("sleep(0.5)", "()")],
         },
         types: Types::Of(&[&[INTEGER], &[FRACTION], &[TEXT]]),

@@ -224,7 +224,7 @@ impl Page {
     fn param(&mut self, param: &Param, indent: usize) {
         let kind = match param.kind {
             Kind::Word(words) => format!("one of `{}`", words.join("`, `")),
-            Kind::Integer(min, max) => range(min, max),
+            Kind::Integer(min, max) | Kind::Millis(min, max) | Kind::WholeSeconds(min, max) => range(min, max),
             kind => kind.name().to_owned(),
         };
         let need = match param.need {

@@ -11,6 +11,14 @@ pub(super) fn closure(block: &StmtBlock) -> Option<(String, usize)> {
     Some((name, captured.len()))
 }
 
+/// Returns the variables that such a closure captures.
+pub(super) fn captured(block: &StmtBlock) -> Vec<String> {
+    match block.statements() {
+        [Stmt::Share(captured), Stmt::Expr(_)] => captured.iter().map(|(name, _)| name.name.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Returns the name of a closure that captures nothing.
 pub(super) fn pointer(expr: &Expr) -> Option<String> {
     let Expr::DynamicConstant(value, _) = expr else { return None };

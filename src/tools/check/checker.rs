@@ -68,6 +68,11 @@ impl Checker {
         if Self::is_test(path) { &self.known_in_tests } else { &self.known }
     }
 
+    /// Whether tests have a function of this name, which scripts don't have.
+    pub(super) fn is_word_of_tests(&self, name: &str) -> bool {
+        self.known_in_tests.declared(name).is_some() && !self.known.exists(name)
+    }
+
     /// Returns the fault of the file at this path, if it doesn't compile.
     pub(super) fn fault_of(&self, path: &Path) -> Option<Box<Fault>> {
         let name = path.to_string_lossy();

@@ -247,6 +247,14 @@ impl<'a> Flow<'a> {
         args.and(Self::handed(&call.args)).and(self.named(call.name.as_str(), call.args.len(), call.args.len()))
     }
 
+    /// Whether a call does more than compute, as far as that is known: it talks to Asterisk, or ends the script.
+    pub fn acts(&self, call: &FnCallExpr) -> bool {
+        let (name, count) = (call.name.as_str(), call.args.len());
+        let is_known = self.functions.contains_key(&(name.to_owned(), count)) || self.known.declared(name).is_some();
+        let is_plain = call.op_token.is_none() && call.namespace.is_empty();
+        is_known && is_plain && (self.ends_script(call) || self.named(name, count, count).effect != Effect::None)
+    }
+
     /// Returns what a call may do because of its arguments: a function that receives a closure may call it.
     fn handed(args: &[Expr]) -> Does {
         let is_closure = |arg: &Expr| match arg {

@@ -58,6 +58,8 @@ pub(super) struct Imported {
     /// Whether it could be read and compiled.
     pub known: bool,
     pub said: TextsAndNames,
+    /// The names of the functions that it calls.
+    pub calls: BTreeSet<String>,
     pub imports: Vec<Rc<Imported>>,
 }
 
@@ -188,8 +190,32 @@ impl<'a> Reader<'a> {
             }
         }
         let imports = paths(ast).into_iter().filter_map(|next| self.import(path, &next)).collect();
-        Imported { name, path: path.to_owned(), functions, exports, known: true, said: TextsAndNames::of(ast), imports }
+        Imported {
+            name,
+            path: path.to_owned(),
+            functions,
+            exports,
+            known: true,
+            said: TextsAndNames::of(ast),
+            calls: called(ast),
+            imports,
+        }
     }
+}
+
+/// Returns the names of the functions that a script calls.
+fn called(ast: &AST) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(
+            ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)),
+        ) = nodes.last()
+        {
+            found.insert(call.name.to_string());
+        }
+        true
+    });
+    found
 }
 
 /// Returns the paths that a script imports, if they are texts in quotes.

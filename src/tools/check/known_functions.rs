@@ -180,6 +180,18 @@ impl KnownFunctions {
         self.language.hint_for_unavailable(name)
     }
 
+    /// Whether this is one of Rhai's own functions that returns a value and has no other effect, unless it is given a
+    /// function to call.
+    pub fn only_computes(&self, name: &str) -> bool {
+        let is_replaced = self.declared.contains_key(name);
+        self.is_rhai(name) && !is_replaced && !["print", "debug", "call", "for_each"].contains(&name)
+    }
+
+    /// Whether this is a keyword of Rhai that is called like a function.
+    pub fn is_built_in(name: &str) -> bool {
+        BUILT_IN.iter().any(|(built_in, ..)| *built_in == name)
+    }
+
     pub fn is_application(&self, name: &str) -> bool {
         self.applications.contains(&plain(name))
     }

@@ -2,6 +2,7 @@
 //!
 //! A [`Checker`] returns [`Finding`]s, each of which breaks one of the [`RULES`].
 
+mod answering;
 mod ast;
 pub(crate) mod asterisk;
 mod checker;
@@ -9,11 +10,13 @@ mod finding;
 mod flow;
 mod imports;
 mod known_functions;
+mod methods;
 mod prompts;
 mod report;
 mod rules;
 mod syntax;
 mod text;
+mod trial;
 mod walk;
 
 pub use checker::Checker;

@@ -50,14 +50,34 @@ struct Named {
     played: bool,
 }
 
+/// Whether this is a text to be said rather than the name of a sound file.
+fn is_words(name: &str) -> bool {
+    !name.starts_with('/') && name.contains([' ', '!', '?'])
+}
+
+/// Whether an expression puts words to be said together with values.
+fn composes_words(expr: &Expr) -> bool {
+    let has_words = |parts: &[Expr]| {
+        parts.iter().any(|part| match part {
+            Expr::StringConstant(text, _) => is_words(text),
+            other => composes_words(other),
+        })
+    };
+    match expr {
+        Expr::InterpolatedString(parts, _) => has_words(parts),
+        Expr::FnCall(call, _) => call.name == "+" && has_words(&call.args),
+        _ => false,
+    }
+}
+
 /// The prompts that a script names, and the tables it has for them.
 pub(super) struct Prompts {
     named: Vec<Named>,
+    /// Where the script puts words to be said together with values.
+    composed: Vec<Place>,
     /// The prompts in the tables beside the script and its imports; none if the script has no table.
     words: Option<BTreeSet<String>>,
     table: String,
-    /// The texts of the script under test.
-    tested: Option<TextsAndNames>,
 }
 
 /// Returns the path of the table beside a script. The table of `game.test.rhai` is that of the game.
@@ -67,9 +87,14 @@ fn beside(script: &Path) -> PathBuf {
     script.with_file_name(format!("{stem}.prompts"))
 }
 
+/// Returns the path of the script that a test is for.
+fn under_test(test: &Path) -> PathBuf {
+    beside(test).with_extension("rhai")
+}
+
 impl Prompts {
     pub fn none() -> Self {
-        Self { named: Vec::new(), words: None, table: String::new(), tested: None }
+        Self { named: Vec::new(), composed: Vec::new(), words: None, table: String::new() }
     }
 
     pub fn new(checker: &Checker, script: &Path, imported: &[Rc<Imported>]) -> Self {
@@ -84,7 +109,7 @@ impl Prompts {
             words = Some(all);
         }
         let table = own.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { named: Vec::new(), words, table, tested: None }
+        Self { named: Vec::new(), composed: Vec::new(), words, table }
     }
 
     /// Notes the prompts that are named in the call of a function.
@@ -94,6 +119,11 @@ impl Prompts {
             _ if matches!(function.name, "wait_for" | "expect_prompt") => Some((0, false)),
             _ => None,
         };
+        if let Some((param, true)) = prompt
+            && let Some(arg) = call.args.get(param)
+        {
+            self.composed(arg);
+        }
         if let Some((param, played)) = prompt
             && let Some(Expr::StringConstant(name, position)) = call.args.get(param)
             && !name.is_empty()
@@ -130,7 +160,14 @@ impl Prompts {
                 self.named.push(Named { name: name.to_string(), place: place(*position), played: true });
             }
             Expr::Array(parts, _) => parts.iter().for_each(|part| self.parts(part)),
-            _ => {}
+            other => self.composed(other),
+        }
+    }
+
+    /// Notes words to be said that are put together with values.
+    fn composed(&mut self, expr: &Expr) {
+        if composes_words(expr) {
+            self.composed.push(place(expr.start_position()));
         }
     }
 
@@ -139,6 +176,11 @@ impl Prompts {
         let core = Sounds::stock();
         let mut hints = Hints::default();
         let folders = Folders::new(&checker.sounds);
+        for place in &self.composed {
+            let message = "Asterisk plays recordings: it cannot read this out".to_owned();
+            let hint = "say one part after the other, such as `say([\"you-have\", 3, \"messages\"])`".to_owned();
+            report.add(&rules::WORDS_AS_SOUND, *place, message, Some(hint));
+        }
         for Named { name, place, played } in &self.named {
             if *played
                 && let Some((stem, ending)) = name.rsplit_once('.')
@@ -149,6 +191,13 @@ impl Prompts {
                 continue;
             }
             if name.starts_with('/') || core.find(name, "").is_some() {
+                continue;
+            }
+            if *played && is_words(name) && folders.lack(name).is_some() {
+                let message = "this is taken for the name of a sound file: Asterisk cannot read words out".to_owned();
+                let name = slug(name);
+                let hint = format!("play a recording, such as \"{name}\", and write its words into {}", self.table);
+                report.add(&rules::WORDS_AS_SOUND, *place, message, Some(hint));
                 continue;
             }
             if !*played && (name.contains(' ') || HEARD.contains(&name.as_str())) {
@@ -162,7 +211,6 @@ impl Prompts {
             }
             if let Some(words) = &self.words
                 && !words.contains(name)
-                && !self.tested.as_ref().is_some_and(|said| said.may_contain(name))
             {
                 let near = hints.near(name, words.iter().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean \"{near}\"?"));
@@ -176,6 +224,13 @@ impl Prompts {
             }
         }
     }
+}
+
+/// Returns a name for the recording of a text.
+fn slug(words: &str) -> String {
+    let plain = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let words: Vec<String> = words.split_whitespace().map(plain).filter(|word: &String| !word.is_empty()).collect();
+    if words.is_empty() { "welcome".to_owned() } else { words[..words.len().min(4)].join("-") }
 }
 
 /// Returns the names of the prompts in a table, in any language.
@@ -220,15 +275,10 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
     let Some((path, text)) = phrases_beside(checker, script) else { return Vec::new() };
     let text = match text {
         Ok(text) => text,
-        Err(_) if Checker::is_test(script) => return Vec::new(),
         Err(error) => return vec![Finding::of_encoding(&rules::BAD_PHRASES, &path, error)],
     };
     let (phrases, flaws) = Phrases::parse(&path.to_string_lossy(), &text);
     played.extend(phrases.sounds().map(|(_, name, _)| name.to_owned()));
-    if Checker::is_test(script) {
-        // Reported with the script under test.
-        return Vec::new();
-    }
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     let mut findings = Vec::new();
     let mut add = |rule, line: usize, column, width, message, hint| {
@@ -299,6 +349,10 @@ fn in_table(
 
 /// Returns the findings in the tables beside a script.
 pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST) -> Vec<Finding> {
+    // The table beside a test is that of the script under test, which plays the prompts.
+    if Checker::is_test(script) && checker.files().text(&under_test(script)).is_some() {
+        return Vec::new();
+    }
     let mut played = Vec::new();
     let mut findings = phrases_table(checker, script, &mut played);
     let path = beside(script);

@@ -96,7 +96,7 @@ pub(super) static TEXT_AS_NUMBER: Rule = error(
 );
 pub(super) static READ_ONLY: Rule = error(
     "read-only",
-    "The script changes a value that belongs to the call.",
+    "The script changes a constant, or a value that belongs to the call.",
     "`env`, `args` and `params` say how the call began and never change. Keep your own values in `state` or in \
      variables.",
 );
@@ -160,6 +160,64 @@ pub(super) static NEVER_EQUAL: Rule = warning(
     "The script compares two values that are never equal.",
     "Values of different types are never equal. No key and no digits are `\"\"`, while a missing variable, entry of \
      AstDB or number is `()`.",
+);
+pub(super) static NO_VALUE: Rule = warning(
+    "no-value",
+    "The script uses the value of a function that returns nothing.",
+    "In Rhai, methods such as `trim`, `replace`, `push` and `sort` change the value before the dot and return `()`: \
+     write `number.trim();` on a line of its own, and then use `number`.",
+);
+pub(super) static EARLY_CALL: Rule = warning(
+    "early-call",
+    "A choice of a menu is a call, which runs before the menu.",
+    "`\"1\": open()` calls `open` and makes what it returns the choice. `\"1\": || open()` is a function, which the menu \
+     calls when the caller presses 1.",
+);
+pub(super) static WORDS_AS_SOUND: Rule = warning(
+    "words-as-sound",
+    "A sound file is named by words that should be said.",
+    "Asterisk plays recordings and cannot read a text out. Give the recording a name, such as `welcome`, play that, and \
+     write its words into the table of prompts, as `welcome: Welcome to the dentist`.",
+);
+pub(super) static TEST_NOT_RUN: Rule = warning(
+    "test-not-run",
+    "A test is never run.",
+    "A test is a function without parameters whose name begins with `test_`, in a file whose name ends in `.test.rhai`.",
+);
+pub(super) static NO_ANSWER: Rule = warning(
+    "no-answer",
+    "The script plays something before it answers the call.",
+    "Before the call is answered, most callers hear nothing. Write `answer();` above it. If the dialplan has answered, or \
+     the sound is meant for a call that isn't answered, write `// agi-rhai: allow(no-answer)`.",
+);
+pub(super) static LOST_CHANGE: Rule = warning(
+    "lost-change",
+    "A value is changed that nothing keeps.",
+    "`caller(\"\").trim();` changes a value that is in no variable. A function gets copies: what it changes in a \
+     parameter is lost, unless it returns it.",
+);
+pub(super) static SHARED_LOOP_VARIABLE: Rule = warning(
+    "shared-loop-variable",
+    "Functions made in a loop share its variable.",
+    "A closure sees the variable of a `for` itself, not the value that it had when the closure was made. After the loop, \
+     all of them see the last value. A variable defined inside the loop is a new one each time.",
+);
+pub(super) static WRONG_UNIT: Rule = warning(
+    "wrong-unit",
+    "A time is most likely given in another unit.",
+    "Asterisk's commands count milliseconds, but `sleep`, `dial` and the options of questions count seconds. \
+     `agi-rhai commands NAME` tells the unit.",
+);
+pub(super) static DIALPLAN_SYNTAX: Rule = warning(
+    "dialplan-syntax",
+    "A name is written as in the dialplan, or not as the dialplan needs it.",
+    "`get_variable(\"X\")` takes the name alone, `get_full_variable(\"${X}\")` an expression, and Dial takes a technology \
+     and a name: `PJSIP/200`.",
+);
+pub(super) static NOT_INTERPOLATED: Rule = warning(
+    "not-interpolated",
+    "A text in double quotes contains `${...}` with a variable of the script.",
+    "Only a text in backticks takes in values: `` `You are ${name}` ``.",
 );
 pub(super) static SHADOWED_NAME: Rule = warning(
     "shadowed-name",
@@ -249,6 +307,16 @@ pub static RULES: &[&Rule] = &[
     &UNUSED_IMPORT,
     &UNUSED_VALUE,
     &NEVER_EQUAL,
+    &NO_VALUE,
+    &LOST_CHANGE,
+    &EARLY_CALL,
+    &WORDS_AS_SOUND,
+    &TEST_NOT_RUN,
+    &NO_ANSWER,
+    &SHARED_LOOP_VARIABLE,
+    &WRONG_UNIT,
+    &DIALPLAN_SYNTAX,
+    &NOT_INTERPOLATED,
     &SHADOWED_NAME,
     &UNKNOWN_ENVIRONMENT,
     &MISSING_SOUND,

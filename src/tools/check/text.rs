@@ -1,5 +1,6 @@
 //! The text of a script: where its words begin and end, the first lines of its functions, and what comments allow.
 
+use crate::command::Value;
 use crate::script;
 use rhai::{Engine, Position, Token};
 use std::collections::BTreeSet;
@@ -82,6 +83,58 @@ impl<'a> Text<'a> {
     pub fn unknown_rules<'b>(&'b self, known: &'b BTreeSet<&str>) -> impl Iterator<Item = (&'b str, Place)> {
         let unknown = self.allowed.iter().filter(|allowed| !known.contains(allowed.rule.as_str()));
         unknown.map(|allowed| (allowed.rule.as_str(), allowed.place))
+    }
+
+    /// Returns the constants that are the cases of the `switch` that begins here, and their places.
+    pub fn cases(&self, switch: Place) -> Vec<(Place, Value)> {
+        let mut cases = Vec::new();
+        let Some(first) = self.word_at(switch) else { return cases };
+        let (mut depth, mut inside, mut expected) = (0_usize, false, false);
+        for word in &self.words[first..] {
+            let is_pattern = inside && depth == 1;
+            match &word.token {
+                Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket => {
+                    inside |= depth == 0 && word.token == Token::LeftBrace;
+                    depth += 1;
+                    expected = inside && depth == 1;
+                    continue;
+                }
+                Token::RightBrace | Token::RightParen | Token::RightBracket => {
+                    depth = depth.saturating_sub(1);
+                    if inside && depth == 0 {
+                        break;
+                    }
+                    // A block needs no comma after it.
+                    expected = depth == 1 && word.token == Token::RightBrace;
+                    continue;
+                }
+                Token::Comma if is_pattern => {
+                    expected = true;
+                    continue;
+                }
+                // Before and after it, there may be a case.
+                Token::Pipe => continue,
+                _ => {}
+            }
+            if !(is_pattern && expected) {
+                continue;
+            }
+            let case = match &word.token {
+                Token::StringConstant(text) => Value::from(text.as_str()),
+                Token::CharConstant(letter) => Value::from(letter.to_string().as_str()),
+                Token::IntegerConstant(number) => Value::Int(*number),
+                Token::FloatConstant(_) => Value::Float(0.0),
+                Token::True | Token::False => Value::Bool(word.token == Token::True),
+                Token::Unit => Value::Nothing,
+                Token::Minus | Token::UnaryMinus => continue,
+                _ => {
+                    expected = false;
+                    continue;
+                }
+            };
+            cases.push((word.start, case));
+        }
+        cases
     }
 
     pub fn head(&self, name: &str, params: usize) -> Option<&Head> {

@@ -1,12 +1,14 @@
 //! Calls: whether the function exists, and whether it takes these arguments.
 
+use super::arguments::in_one_word;
 use super::{Known, Later, Walk, literal, start};
 use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value};
 use crate::plural::plural;
+use crate::tools::check::checker::Checker;
 use crate::tools::check::imports::TextsAndNames;
 use crate::tools::check::known_functions::{self, value_type};
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::{asterisk, rules};
+use crate::tools::check::{Severity, asterisk, rules};
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::BTreeSet;
 
@@ -23,7 +25,11 @@ impl Walk<'_, '_, '_> {
             self.function_named(named, place(*position));
             return Known::As(Type::Function);
         }
-        let args: Vec<(Known, Place)> = call.args.iter().map(|arg| (self.expr(arg), start(arg))).collect();
+        let args = self.call_arguments(call);
+        if name == "contains" {
+            let known: Vec<Known> = args.iter().map(|(known, _)| *known).collect();
+            self.matched(call, &known);
+        }
         if !call.namespace.is_empty() {
             self.module_call(call, at);
             return Known::NOTHING;
@@ -45,15 +51,22 @@ impl Walk<'_, '_, '_> {
             return Known::NOTHING;
         }
         if let Some(function) = self.known.declared(name) {
+            let before = self.report.findings.len();
             self.arguments(function, call);
             self.permitted(function, call);
+            let told = self.report.findings[before..].iter().any(|finding| finding.severity == Severity::Error);
+            self.trial(function, call, told);
+            self.dial_target(function, call);
+            self.early(function, call);
             self.available(function, call, at);
             self.after_hangup(function, at);
             self.prompts.hear(function, self.known.command(function), call);
         }
         let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
         self.later.push(Later::Called { name: name.to_owned(), args, place: at });
-        self.known.declared(name).map_or(Known::NOTHING, |function| Known::As(value_type(function, &kinds)))
+        self.known
+            .declared(name)
+            .map_or(Known::NOTHING, |function| Known::Returned(function, value_type(function, &kinds)))
     }
 
     /// Whether a call of this name counts as a use of the script's function. Calls in the function's own body don't.
@@ -71,7 +84,8 @@ impl Walk<'_, '_, '_> {
     }
 
     fn operator(&mut self, call: &FnCallExpr, at: Place) -> Known {
-        let known: Vec<Known> = call.args.iter().map(|arg| self.expr(arg)).collect();
+        let known: Vec<Known> = call.args.iter().map(|arg| self.used(arg)).collect();
+        self.matched(call, &known);
         let operator = call.name.to_string();
         let [left, right] = known[..] else {
             return match operator.as_str() {
@@ -167,6 +181,9 @@ impl Walk<'_, '_, '_> {
         if let Some(like) = like {
             return Some(format!("did you mean `{like}`?"));
         }
+        if self.checker.is_word_of_tests(name) && !Checker::is_test(self.path) {
+            return Some("it is for tests, in files whose names end in `.test.rhai`".to_owned());
+        }
         if self.known.is_application(name) {
             let rest = if count == 0 { "" } else { ", ..." };
             return Some(format!("run an application of the dialplan with `exec(\"{name}\"{rest})`"));
@@ -205,7 +222,9 @@ impl Walk<'_, '_, '_> {
     }
 
     pub(super) fn method(&mut self, call: &FnCallExpr, position: Position) {
-        self.exprs(&call.args);
+        for arg in &call.args {
+            self.used(arg);
+        }
         let name = call.name.as_str();
         let count = call.args.len();
         if self.calls(name) {
@@ -231,7 +250,7 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Whether a function may be stored under this name in a map.
-    fn may_be_stored(&self, name: &str) -> bool {
+    pub(super) fn may_be_stored(&self, name: &str) -> bool {
         let says = |said: &TextsAndNames| said.names.contains(name) || said.texts.contains(name);
         says(&self.said) || self.imported.iter().any(|imported| says(&imported.said))
     }
@@ -247,11 +266,13 @@ impl Walk<'_, '_, '_> {
     fn argument(&mut self, function: &'static Function, param: &'static Param, arg: &Expr) {
         if let (Expr::Map(map, _), Some(options)) = (arg, param.kind.options()) {
             let unknown = self.options(&map.0, &options, function.name);
-            if let Kind::Options(params) = param.kind {
-                for (name, value) in &map.0 {
-                    if let Some(param) = params.iter().find(|param| param.name == name.as_str()) {
-                        self.argument(function, param, value);
-                    }
+            for (name, value) in &map.0 {
+                let option = param.kind.option_params().iter().find(|option| option.name == name.as_str());
+                match option {
+                    // What the command makes of its map as a whole says more.
+                    Some(option) if param.kind == Kind::RecordOptions => self.doubtful(function, option, value),
+                    Some(option) => self.argument(function, option, value),
+                    None => {}
                 }
             }
             if unknown {
@@ -259,7 +280,17 @@ impl Walk<'_, '_, '_> {
             }
         }
         // Declarations of functions other than commands are meant for readers, and are exact only for these kinds.
-        let kinds = matches!(param.kind, Kind::Keys | Kind::Integer(..) | Kind::Seconds | Kind::OnOff | Kind::Word(_));
+        self.doubtful(function, param, arg);
+        let kinds = matches!(
+            param.kind,
+            Kind::Keys
+                | Kind::Integer(..)
+                | Kind::Millis(..)
+                | Kind::Seconds
+                | Kind::WholeSeconds(..)
+                | Kind::OnOff
+                | Kind::Word(_)
+        );
         if let Some(value) = literal(arg)
             && (kinds || self.known.command(function).is_some())
             && let Some(problem) = param.refuses(&value)
@@ -304,7 +335,8 @@ impl Walk<'_, '_, '_> {
                 let behind = (0..rest.len()).find(|&count| refuses(count).is_some()).unwrap_or(rest.len());
                 let at_fault = function.params.get(at + behind).or(function.params.last()).unwrap_or(param);
                 let message = format!("{}: `{}` {problem}", function.name, at_fault.name);
-                self.add(&rules::NOT_ALLOWED, start(call.args.get(at + behind).unwrap_or(arg)), message, None);
+                let hint = if behind == 0 { in_one_word(param.kind, &given) } else { None };
+                self.add(&rules::NOT_ALLOWED, start(call.args.get(at + behind).unwrap_or(arg)), message, hint);
             }
         }
     }
@@ -363,12 +395,14 @@ fn wanted(kind: Kind, value: &Value) -> Option<String> {
     let text = text.trim();
     let number = |text: &str| text.trim().parse::<f64>().ok();
     match kind {
-        Kind::Integer(..) => {
+        Kind::Millis(..) => {
             let ms = text.strip_suffix("ms").and_then(number);
             let seconds = text.strip_suffix("sec").or(text.strip_suffix('s')).and_then(number).map(|s| s * 1000.0);
             ms.or(seconds).map(|ms| format!("write {ms}"))
         }
-        Kind::Seconds => text.strip_suffix('s').and_then(number).map(|seconds| format!("write {seconds}")),
+        Kind::Seconds | Kind::WholeSeconds(..) => {
+            text.strip_suffix('s').and_then(number).map(|seconds| format!("write {seconds}"))
+        }
         _ => None,
     }
 }

@@ -2,30 +2,36 @@
 
 use super::known::{Known, Later, Origin};
 use super::walker::Walk;
-use crate::command::Type;
+use crate::command::{Texts, Type, Value};
+use crate::script::{MAX_SHOWN, quoted};
+use crate::tools::check::known_functions::near;
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
 
 impl Walk<'_, '_, '_> {
     /// Returns the type of a value. Before the end of the walk (`finally`), only constants count as known.
     pub(super) fn resolve(&self, known: Known, finally: bool) -> Type {
+        match self.origin(known, finally) {
+            Known::As(kind) | Known::Returned(_, kind) => kind,
+            Known::Args => Type::Array,
+            Known::Texts => Type::Map,
+            Known::Variable(_) => Type::Unknown,
+        }
+    }
+
+    /// Returns where a value comes from, which may be by way of variables.
+    fn origin(&self, known: Known, finally: bool) -> Known {
         let mut known = known;
         for _ in 0..16 {
-            match known {
-                Known::As(kind) => return kind,
-                Known::Args => return Type::Array,
-                Known::Texts => return Type::Map,
-                Known::Variable(id) => {
-                    let variable = &self.variables[id];
-                    // Only the end shows whether a variable keeps its first value.
-                    if variable.written || self.open || (!finally && variable.origin != Origin::Const) {
-                        return Type::Unknown;
-                    }
-                    known = variable.value;
-                }
+            let Known::Variable(id) = known else { return known };
+            let variable = &self.variables[id];
+            // Only the end shows whether a variable keeps its first value.
+            if variable.written || self.open || (!finally && variable.origin != Origin::Const) {
+                return Known::NOTHING;
             }
+            known = variable.value;
         }
-        Type::Unknown
+        Known::NOTHING
     }
 
     /// Reports what can be decided only at the end of the walk.
@@ -60,13 +66,8 @@ impl Walk<'_, '_, '_> {
                     }
                 }
                 Later::Condition { value, place } => self.conclude_condition(value, place),
-                Later::Switched { value, place } => {
-                    if self.resolve(value, true) == Type::Text {
-                        let message = "this case is a number, which a text never equals".to_owned();
-                        let hint = "write the case as a text: `\"1\" => ...`".to_owned();
-                        self.add(&rules::TEXT_AS_NUMBER, place, message, Some(hint));
-                    }
-                }
+                Later::Matched { value, text, place } => self.conclude_match(value, &text, place),
+                Later::Switched { value, cases } => self.conclude_switch(value, &cases),
                 Later::Called { name, args, place } => self.conclude_call(&name, &args, place),
             }
         }
@@ -88,6 +89,52 @@ impl Walk<'_, '_, '_> {
         };
         let message = format!("a condition must be true or false, but this {is}");
         self.add(&rules::CONDITION, at, message, Some(hint.to_owned()));
+    }
+
+    /// Reports a text that a function never returns.
+    fn conclude_match(&mut self, value: Known, text: &str, at: Place) {
+        let Known::Returned(function, _) = self.origin(value, true) else { return };
+        let Some(texts) = function.returns.texts().filter(|texts| !texts.contain(text)) else { return };
+        let hint = match texts {
+            Texts::Words(words) => match near(text, words.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("it returns one of \"{}\"", words.join("\", \"")),
+            },
+            Texts::Key if Texts::Keys.contain(text) => "it returns a single key".to_owned(),
+            Texts::Key | Texts::Keys => "it returns keys: 0-9, *, # and A-D".to_owned(),
+        };
+        let message = format!("`{}` never returns {}", function.name, quoted(text, MAX_SHOWN));
+        self.add(&rules::NEVER_EQUAL, at, message, Some(hint));
+    }
+
+    /// Reports cases of a `switch` that its value never equals.
+    fn conclude_switch(&mut self, value: Known, cases: &[(Place, Value)]) {
+        let kind = self.resolve(value, true);
+        for (at, case) in cases {
+            let of = match case {
+                Value::Text(text) if !kind.differs(Type::Text) => {
+                    self.conclude_match(value, text, *at);
+                    continue;
+                }
+                Value::Text(_) => Type::Text,
+                Value::Int(_) | Value::Float(_) => Type::Number,
+                Value::Bool(_) => Type::Bool,
+                _ => Type::Unit,
+            };
+            if kind.differs(of) {
+                let hint = match (of, kind.without_unit()) {
+                    (Type::Number, Type::Text) => Some("write the case as a text: `\"1\" => ...`".to_owned()),
+                    (Type::Text, Type::Number) => Some("write the case as a number: `1 => ...`".to_owned()),
+                    (Type::Text | Type::Number, Type::Bool) => Some("write `true => ...` or `false => ...`".to_owned()),
+                    (Type::Unit, Type::Text) => Some("write `\"\" => ...`".to_owned()),
+                    _ => None,
+                };
+                let message = format!("this case is {}, which {} never equals", of.name(), kind.name());
+                self.add(&rules::NEVER_EQUAL, *at, message, hint);
+                // The others are of the same kind.
+                return;
+            }
+        }
     }
 
     fn conclude_call(&mut self, name: &str, args: &[(Known, Place)], at: Place) {

@@ -24,6 +24,12 @@ impl Walk<'_, '_, '_> {
     pub(super) fn unused_values(&mut self, statements: &[Stmt]) {
         let Some((_, statements)) = statements.split_last() else { return };
         for statement in statements {
+            if let Some((at, name)) = self.computed(statement) {
+                let message = format!("the result of `{name}` is not used");
+                let hint = format!("keep it in a variable, `let x = ...`: `{name}` changes nothing");
+                self.add(&rules::UNUSED_VALUE, at, message, Some(hint));
+                continue;
+            }
             let (name, operator, at) = match statement {
                 Stmt::FnCall(call, position) if call.op_token.is_some() => (&call.name, true, place(*position)),
                 Stmt::Expr(expr) => match &**expr {

@@ -4,6 +4,8 @@ use super::known::{Known, Origin};
 use super::walker::Walk;
 use crate::command::{Type, Value};
 use crate::tools::check::ast::{closure, pointer};
+use crate::tools::check::known_functions::is_value;
+use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
 use rhai::{ASTFlags, Expr};
 use std::borrow::Cow;
@@ -32,6 +34,14 @@ pub(super) fn literal(expr: &Expr) -> Option<Value> {
     })
 }
 
+/// Returns the last part of a chain.
+fn last(rest: &Expr) -> &Expr {
+    match rest {
+        Expr::Dot(x, ..) | Expr::Index(x, ..) => last(&x.rhs),
+        other => other,
+    }
+}
+
 impl Walk<'_, '_, '_> {
     pub(super) fn exprs(&mut self, exprs: &[Expr]) {
         for expr in exprs {
@@ -43,19 +53,29 @@ impl Walk<'_, '_, '_> {
         match expr {
             Expr::BoolConstant(..) => Known::As(Type::Bool),
             Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Known::As(Type::Number),
-            Expr::StringConstant(..) => Known::As(Type::Text),
             Expr::Unit(_) => Known::As(Type::Unit),
+            Expr::StringConstant(text, position) => {
+                self.interpolated(text, place(*position));
+                Known::As(Type::Text)
+            }
             Expr::InterpolatedString(parts, _) => {
-                self.exprs(parts);
+                for part in parts {
+                    // Walking over the texts between them would look for `${` again.
+                    if !matches!(part, Expr::StringConstant(..)) {
+                        self.used(part);
+                    }
+                }
                 Known::As(Type::Text)
             }
             Expr::Array(items, _) => {
-                self.exprs(items);
+                for item in items {
+                    self.used(item);
+                }
                 Known::As(Type::Array)
             }
             Expr::Map(map, _) => {
                 for (_, value) in &map.0 {
-                    self.expr(value);
+                    self.used(value);
                 }
                 Known::As(Type::Map)
             }
@@ -107,6 +127,10 @@ impl Walk<'_, '_, '_> {
     pub(super) fn chain(&mut self, expr: &Expr, x: &rhai::BinaryExpr, flags: ASTFlags) -> Known {
         let left = self.expr(&x.lhs);
         self.expr(&x.rhs);
+        self.changes(expr);
+        if let Expr::MethodCall(call, _) = last(&x.rhs) {
+            self.kept_by_method(&x.lhs, call);
+        }
         let alone = flags.intersects(ASTFlags::BREAK) || !matches!(x.rhs, Expr::Dot(..) | Expr::Index(..));
         if let Expr::Variable(variable, ..) = &x.lhs
             && variable.1.as_str() == "env"
@@ -126,6 +150,21 @@ impl Walk<'_, '_, '_> {
         }
     }
 
+    /// Reports a text in double quotes with `${name}`, where `name` is a variable of the script.
+    fn interpolated(&mut self, text: &str, at: Place) {
+        for (start, _) in text.match_indices("${") {
+            let rest = &text[start + 2..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let is_whole = rest[end..].starts_with(['}', '.', '[', ' ']);
+            if is_whole && (self.find(&rest[..end]).is_some() || is_value(&rest[..end])) {
+                let message = format!("`${{{}}}` is not replaced in a text in double quotes", &rest[..end]);
+                let hint = "write the text in backticks: `...`".to_owned();
+                self.add(&rules::NOT_INTERPOLATED, at, message, Some(hint));
+                return;
+            }
+        }
+    }
+
     pub(super) fn closure(&mut self, name: &str, captured: usize) {
         let Some(function) = self.closures.get(name).cloned() else {
             self.uses.named.insert(name.to_owned());
@@ -138,6 +177,7 @@ impl Walk<'_, '_, '_> {
             self.define(param, start, Origin::Given, Known::NOTHING);
         }
         self.statements(&function.statements);
+        self.ends_silently(&function.statements, &function.params[captured.min(function.params.len())..]);
         self.after_hangup = after_hangup;
         self.scope.truncate(scope);
         for module in &mut self.modules[modules..] {

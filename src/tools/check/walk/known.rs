@@ -1,6 +1,6 @@
 //! What a walk knows about the values, variables and imports of a script.
 
-use crate::command::Type;
+use crate::command::{Function, Type, Value};
 use crate::tools::check::imports::Imported;
 use crate::tools::check::text::Place;
 use std::collections::BTreeSet;
@@ -10,6 +10,8 @@ use std::rc::Rc;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Known {
     As(Type),
+    /// What this function returns, of this type.
+    Returned(&'static Function, Type),
     /// The value of the variable with this index, unless that is assigned to somewhere.
     Variable(usize),
     /// `args`.
@@ -59,11 +61,37 @@ pub(super) struct ImportedModule {
 
 /// Something that can be decided only when the whole script has been read.
 pub(super) enum Later {
-    Compared { operator: String, left: Known, right: Known, place: Place },
-    Calculated { operator: String, left: Known, right: Known, place: Place },
-    Condition { value: Known, place: Place },
-    Called { name: String, args: Vec<(Known, Place)>, place: Place },
-    Switched { value: Known, place: Place },
+    Compared {
+        operator: String,
+        left: Known,
+        right: Known,
+        place: Place,
+    },
+    Calculated {
+        operator: String,
+        left: Known,
+        right: Known,
+        place: Place,
+    },
+    Condition {
+        value: Known,
+        place: Place,
+    },
+    Called {
+        name: String,
+        args: Vec<(Known, Place)>,
+        place: Place,
+    },
+    /// A comparison with this text, which stands at this place.
+    Matched {
+        value: Known,
+        text: String,
+        place: Place,
+    },
+    Switched {
+        value: Known,
+        cases: Vec<(Place, Value)>,
+    },
 }
 
 /// The functions of the script that are used.

@@ -1,10 +1,13 @@
 //! The walk over a script, which knows what each name means at its place.
 
+mod arguments;
 mod calls;
 mod conclude;
 mod dead_code;
 mod expressions;
 mod known;
+mod loops;
+mod methods;
 mod names;
 mod statements;
 mod unused;

@@ -3,12 +3,14 @@
 use super::expressions::start;
 use super::known::{ImportedModule, Known, Later, Origin};
 use super::walker::Walk;
+use crate::tools::check::answering::Answering;
+use crate::tools::check::checker::Checker;
 use crate::tools::check::flow::{ScriptFunction, is_true};
 use crate::tools::check::known_functions::is_value;
 use crate::tools::check::prompts::Prompts;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
-use rhai::{AST, ASTFlags, Expr, Stmt, StmtBlock, Token};
+use rhai::{AST, ASTFlags, Expr, Stmt, StmtBlock};
 use std::rc::Rc;
 
 impl Walk<'_, '_, '_> {
@@ -29,9 +31,20 @@ impl Walk<'_, '_, '_> {
             self.function_body(function, number + 1);
         }
         self.conclude();
+        self.unanswered(ast);
         self.unused(ast);
         let mut prompts = std::mem::replace(&mut self.prompts, Prompts::none());
         prompts.report(self.checker, self.report);
+    }
+
+    /// Reports that the script plays something before it answers the call.
+    fn unanswered(&mut self, ast: &AST) {
+        let found = Answering::new(self.known, self.functions, &self.imported).too_late(ast);
+        if let Some((at, name)) = found.filter(|_| !Checker::is_test(self.path)) {
+            let message = format!("`{name}` plays something before the call is answered");
+            let hint = "write `answer();` above it; if the dialplan has answered, `// agi-rhai: allow(no-answer)`";
+            self.add(&rules::NO_ANSWER, at, message, Some(hint.to_owned()));
+        }
     }
 
     pub(super) fn function_body(&mut self, function: &ScriptFunction, number: usize) {
@@ -56,6 +69,7 @@ impl Walk<'_, '_, '_> {
         for statement in &function.statements {
             self.statement(statement);
         }
+        self.ends_silently(&function.statements, &function.params);
         self.unreachable(&function.statements);
         self.unused_values(&function.statements);
         self.scope.clear();
@@ -89,9 +103,8 @@ impl Walk<'_, '_, '_> {
             }
             Stmt::Switch(x, position) => {
                 let value = self.expr(&x.0);
-                if let Some(number) = self.number_case(place(*position)) {
-                    self.later.push(Later::Switched { value, place: number });
-                }
+                let cases = self.report.text.cases(place(*position));
+                self.later.push(Later::Switched { value, cases });
                 for case in &x.1.expressions {
                     self.expr(&case.lhs);
                     self.expr(&case.rhs);
@@ -117,14 +130,14 @@ impl Walk<'_, '_, '_> {
                 self.expr(&control.expr);
                 let scope = self.scope.len();
                 if let Some(counter) = counter {
-                    self.define(&counter.name, place(counter.pos), Origin::Given, Known::NOTHING);
+                    self.define_of_loop(counter);
                 }
-                self.define(&name.name, place(name.pos), Origin::Given, Known::NOTHING);
+                self.define_of_loop(name);
                 self.block(&control.body);
                 self.scope.truncate(scope);
             }
             Stmt::Var(x, flags, _) => {
-                let value = self.expr(&x.1);
+                let value = self.used(&x.1);
                 let origin = if flags.intersects(ASTFlags::CONSTANT) { Origin::Const } else { Origin::Let };
                 let id = self.define(&x.0.name, place(x.0.pos), origin, value);
                 self.variables[id].read = flags.intersects(ASTFlags::EXPORTED);
@@ -147,6 +160,7 @@ impl Walk<'_, '_, '_> {
             }
             Stmt::Expr(expr) => {
                 self.expr(expr);
+                self.lost(statement);
             }
             Stmt::BreakLoop(value, ..) | Stmt::Return(value, ..) => {
                 if let Some(value) = value {
@@ -168,7 +182,8 @@ impl Walk<'_, '_, '_> {
 
     pub(super) fn assignment(&mut self, x: &(rhai::OpAssignment, rhai::BinaryExpr)) {
         let (operator, sides) = x;
-        let value = self.expr(&sides.rhs);
+        let value = self.used(&sides.rhs);
+        self.kept(&sides.lhs, &sides.rhs);
         let Expr::Variable(variable, _, position) = &sides.lhs else {
             self.expr(&sides.lhs);
             if let Expr::Dot(x, ..) | Expr::Index(x, ..) = &sides.lhs
@@ -213,35 +228,8 @@ impl Walk<'_, '_, '_> {
     }
 
     pub(super) fn condition(&mut self, expr: &Expr) {
-        let value = self.expr(expr);
+        let value = self.used(expr);
         self.later.push(Later::Condition { value, place: start(expr) });
-    }
-
-    /// Returns the first case of a `switch` that is a number.
-    pub(super) fn number_case(&self, at: Place) -> Option<Place> {
-        let words = &self.report.text.words;
-        let first = self.report.text.word_at(at)?;
-        let mut depth = 0_usize;
-        for pair in words[first..].windows(2) {
-            match pair[0].token {
-                Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket => {
-                    depth += 1;
-                }
-                Token::RightBrace | Token::RightParen | Token::RightBracket => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 && pair[0].token == Token::RightBrace {
-                        return None;
-                    }
-                }
-                Token::IntegerConstant(_)
-                    if depth == 1 && matches!(pair[1].token, Token::DoubleArrow | Token::Pipe) =>
-                {
-                    return Some(pair[0].start);
-                }
-                _ => {}
-            }
-        }
-        None
     }
 
     pub(super) fn import(&mut self, path: &Expr, alias: &rhai::Ident, at: Place) {

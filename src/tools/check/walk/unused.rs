@@ -2,6 +2,8 @@
 
 use super::known::{Origin, Variable};
 use super::walker::Walk;
+use crate::plural::plural;
+use crate::script::distance;
 use crate::tools::check::checker::Checker;
 use crate::tools::check::known_functions::{self, is_value};
 use crate::tools::check::rules;
@@ -49,6 +51,30 @@ impl Walk<'_, '_, '_> {
         }
     }
 
+    /// Reports a function that is meant to be a test, but that isn't run as one.
+    fn test_not_run(&mut self, name: &str, params: usize, at: Place) -> bool {
+        if self.uses.called.contains(name) || self.uses.named.contains(name) {
+            return false;
+        }
+        let begins = name.starts_with("test_");
+        let start: String = name.chars().take("test_".len()).collect();
+        let start = start.to_lowercase();
+        if !begins && (!start.starts_with('t') || distance(&start, "test_") > 1) {
+            return false;
+        }
+        let (message, hint) = if begins {
+            let params = plural(params, "parameter");
+            (
+                format!("`{name}` is never run: it has {params}, and a test has none"),
+                "write `fn NAME()`".replace("NAME", name),
+            )
+        } else {
+            (format!("`{name}` is never run"), "the name of a test begins with `test_`".to_owned())
+        };
+        self.add(&rules::TEST_NOT_RUN, at, message, Some(hint));
+        true
+    }
+
     fn unused_functions(&mut self, ast: &AST, variables: &[Variable]) {
         // A script that only defines things is a library.
         let is_test = Checker::is_test(self.path);
@@ -69,13 +95,16 @@ impl Walk<'_, '_, '_> {
             })
             .collect();
         for (name, place, private, params) in &heads {
-            let for_host = name == "on_hangup" || (is_test && name.starts_with("test_"));
+            let for_host = name == "on_hangup" || (is_test && name.starts_with("test_") && params.is_empty());
             if for_host {
                 if name == "on_hangup" && params.len() > 1 {
                     let message = format!("`on_hangup` takes one parameter or none, not {}", params.len());
                     let hint = "`fn on_hangup(last)` gets the command during which the caller hung up".to_owned();
                     self.add(&rules::ARGUMENT_COUNT, *place, message, Some(hint));
                 }
+                continue;
+            }
+            if is_test && self.test_not_run(name, params.len(), *place) {
                 continue;
             }
             if (library && !private) || name.starts_with('_') {

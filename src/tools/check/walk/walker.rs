@@ -30,6 +30,8 @@ pub(super) struct Walk<'a, 'r, 't> {
     pub variables: Vec<Variable>,
     pub scope: Vec<usize>,
     pub modules: Vec<ImportedModule>,
+    /// The variables of `for` loops.
+    pub loop_variables: BTreeSet<usize>,
     pub later: Vec<Later>,
     pub uses: Uses,
     /// The names of variables that do not exist.
@@ -67,6 +69,7 @@ pub fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: 
         variables: Vec::new(),
         scope: Vec::new(),
         modules: Vec::new(),
+        loop_variables: BTreeSet::new(),
         later: Vec::new(),
         uses: Uses::default(),
         undefined: BTreeSet::new(),

@@ -1,0 +1,192 @@
+//! Arguments that a function accepts, but that were most likely meant otherwise.
+
+use super::expressions::{literal, start};
+use super::known::{Known, Later};
+use super::walker::Walk;
+use crate::command::{Function, Kind, Param, Type, Value};
+use crate::tools::check::rules;
+use crate::tools::check::text::{Place, place};
+use crate::tools::check::trial;
+use rhai::{Expr, FnCallExpr};
+
+/// Fewer milliseconds than this are too short for a caller. One alone is a way to poll.
+const SHORT_MS: std::ops::Range<i64> = 2..100;
+/// From this many seconds on, milliseconds may be meant.
+const LONG_SECONDS: i64 = 1000;
+
+impl Walk<'_, '_, '_> {
+    /// Reports an argument that is accepted, but hardly meant.
+    pub(super) fn doubtful(&mut self, function: &Function, param: &Param, arg: &Expr) {
+        let Some(value) = literal(arg) else { return };
+        if let Some((problem, hint)) = wrong_unit(param.kind, &value) {
+            let message = format!("{}: `{}` {problem}", function.name, param.name);
+            self.add(&rules::WRONG_UNIT, start(arg), message, Some(hint));
+        }
+        let Value::Text(text) = &value else { return };
+        let doubt = match param.kind {
+            // What looks like a function is reported as one that isn't allowed.
+            Kind::Read if !text.contains('(') => {
+                inside(text).map(|name| (format!("there is no variable \"{text}\""), format!("write \"{name}\"")))
+            }
+            Kind::Expression if !text.contains('$') && !text.is_empty() => Some((
+                format!("there is nothing to evaluate in \"{text}\""),
+                format!("write \"${{{text}}}\", or `get_variable(\"{text}\")`"),
+            )),
+            Kind::DialTarget => without_technology(text),
+            _ => None,
+        };
+        if let Some((message, hint)) = doubt {
+            self.add(&rules::DIALPLAN_SYNTAX, start(arg), message, Some(hint));
+        }
+    }
+
+    /// Reports a call of the application Dial with a target that it can't call.
+    pub(super) fn dial_target(&mut self, function: &Function, call: &FnCallExpr) {
+        if let (Some(Kind::Application), [Expr::StringConstant(name, _), Expr::StringConstant(target, position), ..]) =
+            (function.params.first().map(|param| param.kind), &call.args[..])
+            && name.eq_ignore_ascii_case("dial")
+            && let Some((message, hint)) = without_technology(target.split(',').next().unwrap_or_default())
+        {
+            self.add(&rules::DIALPLAN_SYNTAX, place(*position), message, Some(hint));
+        }
+    }
+
+    /// Reports constants that the function itself refuses when it is called with them, unless errors in its arguments
+    /// have been reported already.
+    pub(super) fn trial(&mut self, function: &'static Function, call: &FnCallExpr, told: bool) {
+        // Texts alone have been checked by the kind of the parameter.
+        let is_plain = |arg: &Expr| match arg {
+            Expr::StringConstant(text, _) => !text.is_empty(),
+            arg => matches!(arg, Expr::Variable(..)),
+        };
+        if told || call.args.iter().all(is_plain) {
+            return;
+        }
+        let Some((parameter, message)) =
+            trial::fault(function, call, self.checker.language(self.path), &self.checker.permissions)
+        else {
+            return;
+        };
+        let at = function.params.iter().position(|param| param.name == parameter).and_then(|at| call.args.get(at));
+        let option = call.args.iter().find_map(|arg| match arg {
+            Expr::Map(map, _) => map.0.iter().find(|(name, _)| name.as_str() == parameter).map(|(_, value)| value),
+            _ => None,
+        });
+        let Some(at) = at.or(option).or(call.args.first()) else { return };
+        // The message names what would be right after a second colon.
+        self.add(&rules::BAD_ARGUMENT, start(at), message, None);
+    }
+
+    /// Walks over the arguments of a call.
+    pub(super) fn call_arguments(&mut self, call: &FnCallExpr) -> Vec<(Known, Place)> {
+        let function = self.known.declared(&call.name);
+        let choices = function.and_then(|f| f.params.iter().position(|param| param.kind == Kind::Choices));
+        let mut args = Vec::with_capacity(call.args.len());
+        for (at, arg) in call.args.iter().enumerate() {
+            let known = match arg {
+                // A call among the choices of a menu is a mistake of its own.
+                Expr::Map(map, _) if choices == Some(at) => {
+                    for (_, value) in &map.0 {
+                        self.expr(value);
+                    }
+                    Known::As(Type::Map)
+                }
+                _ => self.used(arg),
+            };
+            args.push((known, start(arg)));
+        }
+        args
+    }
+
+    /// Reports choices of a menu that are calls: they run before the menu, and not when they are chosen.
+    pub(super) fn early(&mut self, function: &Function, call: &FnCallExpr) {
+        for (param, arg) in function.params.iter().zip(&call.args) {
+            let (Kind::Choices, Expr::Map(map, _)) = (param.kind, arg) else { continue };
+            for (key, value) in &map.0 {
+                if let Expr::FnCall(chosen, position) = value
+                    && self.flow.acts(chosen)
+                {
+                    let name = chosen.name.as_str();
+                    let message =
+                        format!("`{name}` is called before the menu, not when \"{}\" is chosen", key.as_str());
+                    let hint = format!("make it a function: `|| {name}(...)`");
+                    self.add(&rules::EARLY_CALL, place(*position), message, Some(hint));
+                }
+            }
+        }
+    }
+
+    /// Notes the texts that an operator compares with.
+    pub(super) fn matched(&mut self, call: &FnCallExpr, known: &[Known]) {
+        let ([left, right], [of_left, of_right]) = (&call.args[..], known) else { return };
+        let pairs = match (call.name.as_str(), left, right) {
+            ("==" | "!=", constant @ Expr::StringConstant(..), _) => vec![(of_right, constant)],
+            ("==" | "!=", _, constant @ Expr::StringConstant(..)) => vec![(of_left, constant)],
+            // `x in array`
+            ("contains", Expr::Array(items, _), _) => items.iter().map(|item| (of_right, item)).collect(),
+            _ => return,
+        };
+        for (value, constant) in pairs {
+            if let Expr::StringConstant(text, position) = constant {
+                self.later.push(Later::Matched { value: *value, text: text.to_string(), place: place(*position) });
+            }
+        }
+    }
+}
+
+/// Returns what is wrong with a time that was most likely given in another unit, and what to write instead.
+fn wrong_unit(kind: Kind, value: &Value) -> Option<(String, String)> {
+    let number = match value {
+        Value::Int(number) => *number,
+        Value::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    match kind {
+        Kind::Millis(..) if SHORT_MS.contains(&number) => {
+            let problem = format!("counts milliseconds, and {number} of them are next to nothing");
+            let seconds = if number == 1 { "second" } else { "seconds" };
+            Some((problem, format!("write {} for {number} {seconds}", number * 1000)))
+        }
+        // Half an hour and its multiples may well be meant.
+        Kind::Seconds | Kind::WholeSeconds(..) if number >= LONG_SECONDS && number % 500 == 0 && number % 1800 != 0 => {
+            let minutes = number / 60;
+            let seconds = match (number % 1000, kind) {
+                (0, _) => (number / 1000).to_string(),
+                (_, Kind::Seconds) => format!("{}.5", number / 1000),
+                _ => (number / 1000 + 1).to_string(),
+            };
+            let plural = if seconds == "1" { "second" } else { "seconds" };
+            Some((
+                format!("counts seconds: {number} are {minutes} minutes"),
+                format!("write {seconds} for {seconds} {plural}"),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Returns what is inside `${...}`.
+fn inside(text: &str) -> Option<&str> {
+    text.strip_prefix("${")?.strip_suffix('}')
+}
+
+/// Returns what is wrong with a target of Dial that has no technology.
+fn without_technology(target: &str) -> Option<(String, String)> {
+    let bare = target.split('&').map(str::trim).find(|one| !one.contains(['/', '$']) && !one.is_empty())?;
+    let message = format!("Dial cannot tell how to reach \"{bare}\"");
+    Some((message, format!("write the technology before it, such as \"PJSIP/{bare}\"")))
+}
+
+/// Returns how to write what is given as one word, as in the dialplan, but must be given otherwise.
+pub(super) fn in_one_word(kind: Kind, text: &str) -> Option<String> {
+    match kind {
+        Kind::Application => {
+            let (name, rest) = text.trim().split_once('(')?;
+            let arguments = rest.strip_suffix(')').unwrap_or(rest);
+            let known = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
+            known.then(|| format!("write `\"{name}\", \"{arguments}\"`: the arguments come after the name"))
+        }
+        Kind::Written | Kind::Read => inside(text).map(|name| format!("write \"{name}\"")),
+        _ => None,
+    }
+}
