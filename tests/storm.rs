@@ -299,3 +299,104 @@ fn wrong_usage_is_reported() {
         assert!(code == 2 && shown.contains(expected), "{arguments:?}: {shown}");
     }
 }
+
+/// A shop with a fault that only a call with all of this set up reaches.
+const SHOP: &str = r##"answer();
+let visits = to_number(database_get("shop", "visits"), 0);
+if visits > 1000 && get_variable("LEVEL") == "gold" && args == ["west"] && date().weekday == 4 && date().hour == 9 {
+    say(1 / (visits - visits));
+}
+"##;
+
+/// Checks that a storm with this set-up finds the fault of the shop, prints how to repeat it, and a test that shows it.
+#[track_caller]
+fn finds_the_fault(folder: &Folder, options: &[&str], again: &str, place_call: &str) {
+    let (code, report) = folder.run(&[&["test", "--seed", "1", "--calls", "60"], options].concat());
+    assert_eq!(code, 1, "{report}");
+    assert!(report.contains(&format!("The same again: agi-rhai test --storm {again} --seed 1 --calls 60")), "{report}");
+    let tests = tests(&report);
+    assert!(tests[0].contains(place_call), "{report}");
+    folder.write("shop.test.rhai", &tests.concat());
+    let (code, report) = folder.run(&["test", "shop.test.rhai"]);
+    assert!(code == 1 && report.contains("Division by zero"), "{report}");
+}
+
+#[test]
+fn a_storm_begins_from_what_the_options_set_up() {
+    let folder = Folder::new("set-up");
+    folder.write("shop.rhai", SHOP);
+    let options = [
+        "--storm",
+        "shop",
+        "--var",
+        "LEVEL=gold",
+        "--arg",
+        "west",
+        "--time",
+        "2026-12-03 09:30",
+        "--zone",
+        "Europe/Berlin",
+    ];
+    finds_the_fault(
+        &folder,
+        &[&options[..], &["--db", "shop/visits=2000"]].concat(),
+        "shop.rhai --time '2026-12-03 09:30' --zone Europe/Berlin --var LEVEL=gold --db shop/visits=2000 --arg west",
+        r#"place_call("shop", #{ time: "2026-12-03 09:30", zone: "Europe/Berlin", variables: #{ "LEVEL": "gold" }, "#,
+    );
+    folder.write("astdb", "/shop/visits                                      : 2000                     \n");
+    finds_the_fault(
+        &folder,
+        &[&options[..], &["--db", "astdb"]].concat(),
+        "shop.rhai --time '2026-12-03 09:30' --zone Europe/Berlin --var LEVEL=gold --db astdb --arg west",
+        r#"database: #{ "shop/visits": "2000" }, args: ["west"]"#,
+    );
+    // Without them, no call gets there.
+    let (code, report) = folder.run(&["test", "--storm", "shop", "--seed", "1", "--calls", "60"]);
+    assert_eq!(code, 0, "{report}");
+}
+
+#[test]
+fn a_storm_begins_from_the_first_call_of_a_test() {
+    let folder = Folder::new("of-a-test");
+    folder.write("shop.rhai", SHOP);
+    folder.write(
+        "calls.test.rhai",
+        r##"fn test_gold() {
+            place_call("shop", #{ database: #{ "shop/visits": 2000 }, args: ["west"], seed: 5, callerid: "200",
+                time: time_at(2026, 12, 3, 9), variables: #{ LEVEL: "gold" } });
+            expect(false);
+        }
+        fn test_silver() { place_call("shop", #{ database: #{ "shop/visits": 2000 }, args: ["west"] }); }
+        fn test_nothing() {}
+        fn test_wrong() { place_call("shop", #{ databas: 1 }); }"##,
+    );
+    let storm = |test: &'static str| ["--storm", test];
+    finds_the_fault(
+        &folder,
+        &storm("calls.test.rhai::gold"),
+        "calls.test.rhai::gold",
+        r#"place_call("shop", #{ args: ["west"], callerid: "200", database: #{ "shop/visits": 2000 }, time: 1796288400, variables: #{ "LEVEL": "gold" } }"#,
+    );
+    // An option of the command line changes what the test says.
+    let options = ["--var", "LEVEL=gold", "--time", "2026-12-03 09:30"];
+    finds_the_fault(
+        &folder,
+        &[&storm("calls.test.rhai::test_silver")[..], &options].concat(),
+        "calls.test.rhai::test_silver --time '2026-12-03 09:30' --var LEVEL=gold",
+        r#"database: #{ "shop/visits": 2000 }"#,
+    );
+    for (test, message) in [
+        ("calls.test.rhai::bronze", "there is no test bronze in calls.test.rhai; it has gold, silver, nothing, wrong"),
+        ("calls.test.rhai::nothing", "the test nothing places no call"),
+        ("calls.test.rhai::wrong", "there is no option `databas`: did you mean `database`?"),
+        ("none.test.rhai::gold", "none.test.rhai"),
+    ] {
+        let (code, report) = folder.run(&["test", "--storm", test]);
+        assert!(code == 2 && report.contains(message), "{report}");
+    }
+    let (code, report) = folder.run(&["test", "--var", "LEVEL=gold"]);
+    assert!(
+        code == 2 && report.contains("--var LEVEL=gold is about the calls of a storm: it needs --storm"),
+        "{report}"
+    );
+}

@@ -278,8 +278,14 @@ impl Host {
     }
 
     /// Runs a script as [`run`](Self::run) does, but reports the end neither to Asterisk nor in the log.
-    pub fn run_quietly(&self, session: Session, script: &Script, args: Vec<String>) -> Outcome {
-        let call = self.begin(session, script, args, BTreeMap::new());
+    pub fn run_quietly(
+        &self,
+        session: Session,
+        script: &Script,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+    ) -> Outcome {
+        let call = self.begin(session, script, args, params);
         let Judgement { status, fault, .. } = Judgement::of(&call, script, self.attempt(&call, script));
         let session = call.session();
         let length = session.now() - session.began();

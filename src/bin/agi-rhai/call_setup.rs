@@ -3,14 +3,17 @@
 
 use agi_rhai::TimeZone;
 use agi_rhai::clock::Time;
+use agi_rhai::command::Value;
 use agi_rhai::internals::read_moment;
 use agi_rhai::pbx::Database;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 /// Who calls, when, and what the script finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct CallSetup {
+pub struct SetupOptions {
     /// Number of the caller; empty if it is withheld
     #[arg(long, value_name = "NUMBER", value_parser = one_line)]
     pub callerid: Option<String>,
@@ -66,7 +69,7 @@ pub struct Entries {
     pub entries: Vec<(String, String, String)>,
 }
 
-impl CallSetup {
+impl SetupOptions {
     /// Returns the time zone of the server, if the options name it.
     pub fn time_zone(&self) -> Option<TimeZone> {
         TimeZone::named(self.zone.as_deref()?)
@@ -78,12 +81,84 @@ impl CallSetup {
         Some(Time::from_unix(moment.try_into().unwrap_or(0)))
     }
 
+    /// Whether none of them was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns them as options of `place_call`.
+    pub fn for_place_call(&self) -> Vec<(Cow<'static, str>, Value)> {
+        let map = |items: Vec<(String, &String)>| {
+            Value::Map(items.into_iter().map(|(name, value)| (name.into(), Value::Text(value.clone()))).collect())
+        };
+        let entries = self.db.iter().flat_map(|option| &option.entries);
+        let entries = entries.map(|(family, key, value)| (format!("{family}/{key}"), value)).collect();
+        let variables = self.var.iter().map(|(name, value)| (name.clone(), value)).collect();
+        let args = Value::List(self.arg.iter().cloned().map(Value::Text).collect());
+        let mut options: Vec<(Cow<'static, str>, Value)> = self
+            .texts()
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into(), Value::Text(value.clone()?))))
+            .collect();
+        let lists = [
+            ("variables", map(variables), self.var.is_empty()),
+            ("database", map(entries), self.db.is_empty()),
+            ("args", args, self.arg.is_empty()),
+        ];
+        options
+            .extend(lists.into_iter().filter(|(.., is_empty)| !is_empty).map(|(name, value, _)| (name.into(), value)));
+        options
+    }
+
+    /// Returns them as they are written on a command line, each with a blank before it.
+    pub fn written(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in self.texts() {
+            if let Some(value) = value {
+                let _ = write!(text, " --{name} {}", for_shell(value));
+            }
+        }
+        for (name, value) in &self.var {
+            let _ = write!(text, " --var {}", for_shell(&format!("{name}={value}")));
+        }
+        for Entries { given, .. } in &self.db {
+            let _ = write!(text, " --db {}", for_shell(given));
+        }
+        for arg in &self.arg {
+            let _ = write!(text, " --arg {}", for_shell(arg));
+        }
+        text
+    }
+
+    /// Returns the options with a text each, which have the same names in `place_call`.
+    fn texts(&self) -> [(&'static str, &Option<String>); 8] {
+        [
+            ("callerid", &self.callerid),
+            ("name", &self.name),
+            ("extension", &self.extension),
+            ("context", &self.context),
+            ("dnid", &self.dnid),
+            ("language", &self.language),
+            ("time", &self.time),
+            ("zone", &self.zone),
+        ]
+    }
+
     /// Stores the entries of AstDB.
     pub fn fill(&self, database: &Database) {
         for (family, key, value) in self.db.iter().flat_map(|option| &option.entries) {
             database.put(family, key, value);
         }
     }
+}
+
+/// Returns a word as a shell reads it.
+pub fn for_shell(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.into();
+    }
+    format!("'{}'", word.replace('\'', "'\\''")).into()
 }
 
 /// Accepts what fits into a line of the opening block.
@@ -163,6 +238,18 @@ fn read_entries(text: &str) -> Result<Vec<(String, String, String)>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_is_written_for_it() {
+        for (word, expected) in [
+            ("guess/200=7", "guess/200=7"),
+            ("", "''"),
+            ("2026-12-03 09:30", "'2026-12-03 09:30'"),
+            ("it's $5", r"'it'\''s $5'"),
+        ] {
+            assert_eq!(for_shell(word), expected);
+        }
+    }
 
     #[test]
     fn a_file_holds_entries_or_what_asterisk_lists() {

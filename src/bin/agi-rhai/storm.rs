@@ -1,5 +1,6 @@
 //! `agi-rhai test --storm`: random calls that search a script for faults.
 
+use crate::call_setup::{SetupOptions, for_shell};
 use crate::logging;
 use crate::out;
 use crate::seed::random_seed;
@@ -10,7 +11,8 @@ use agi_rhai::internals::{plural, printable};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::script::LoadError;
 use agi_rhai::tools::storm::{Length, Report, Storm};
-use anyhow::{Context, Result, bail};
+use agi_rhai::tools::testing::{CallSetup, FirstCall, TestRunner};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::stdout;
@@ -30,12 +32,17 @@ const MAX_LINES: usize = 30;
 pub struct StormOptions {
     /// Instead of tests, runs a storm of random calls on this script: callers hang up at every step, press keys at any
     /// time or never, prompts are missing, values are garbage; each fault is reported with the shortest call, as a test
+    ///
+    /// With FILE.test.rhai::NAME, calls the script that this test calls first, with the options that it gives there.
     #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["paths", "filter", "list", "coverage", "junit"])]
     pub storm: Option<PathBuf>,
 
     /// Number of calls in a storm; without it, as many as 2 s of work allow
     #[arg(long, value_name = "N", requires = "storm", allow_negative_numbers = true, value_parser = at_least_one)]
     pub calls: Option<u64>,
+
+    #[command(flatten, next_help_heading = "Every call of a storm")]
+    pub setup: SetupOptions,
 }
 
 fn at_least_one(text: &str) -> Result<u64, String> {
@@ -50,8 +57,20 @@ pub fn storm(
     scripts: Option<&Path>,
     seed: Option<u64>,
 ) -> Result<bool> {
-    let folders = [Some(PathBuf::new()), scripts.map(Path::to_owned)];
-    let path = crate::files::find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+    let seed = seed.unwrap_or_else(random_seed);
+    let (path, setup, given) = match of_test(script) {
+        Some((file, test)) => {
+            let FirstCall { script: path, setup, .. } = first_call(host, scripts, &file, &test, seed)?;
+            (path, setup, script.display().to_string())
+        }
+        None => {
+            let folders = [Some(PathBuf::new()), scripts.map(Path::to_owned)];
+            let path = crate::files::find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+            let given = path.display().to_string();
+            (path, CallSetup::default(), given)
+        }
+    };
+    let setup = setup.with(options.setup.for_place_call());
     let colour = shows_colour(&stdout());
     let script = match host.load(&path, scripts) {
         Ok(script) => script,
@@ -61,9 +80,8 @@ pub fn storm(
         }
         Err(error) => return Err(error.into()),
     };
-    let seed = seed.unwrap_or_else(random_seed);
     let length = options.calls.map_or(Length::Work(DEFAULT_WORK), Length::Calls);
-    let storm = Storm::new(host, script, Sounds::beside(&path)?);
+    let storm = Storm::new(host, script, Sounds::beside(&path)?).with_setup(&setup).map_err(Error::msg)?;
     // A panic caused by the script is reported as its problem. Any other panic ends the storm, and is the last one.
     let last = Arc::new(Mutex::new(String::new()));
     let panics = Arc::clone(&last);
@@ -77,11 +95,37 @@ pub fn storm(
         let last = last.lock().unwrap_or_else(PoisonError::into_inner);
         bail!("the storm panicked, which is a bug in agi-rhai and not in {}: {last}", path.display());
     };
-    out::text(render(&report, &path, seed, colour));
+    let again = format!("{}{}", for_shell(&given), options.setup.written());
+    out::text(render(&report, &path, &again, seed, colour));
     Ok(report.problems.is_empty())
 }
 
-fn render(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
+/// Returns the file and the name of a test, if that is what the option names.
+fn of_test(given: &Path) -> Option<(PathBuf, String)> {
+    let (file, test) = given.to_str()?.split_once("::")?;
+    let test = test.strip_prefix("test_").unwrap_or(test);
+    file.ends_with(".test.rhai").then(|| (PathBuf::from(file), test.to_owned()))
+}
+
+/// Returns the first call of a test.
+fn first_call(host: &Host, scripts: Option<&Path>, file: &Path, test: &str, seed: u64) -> Result<FirstCall> {
+    let colour = shows_colour(&std::io::stderr());
+    let runner = TestRunner::new(host.clone(), scripts.map(Path::to_owned));
+    let suite = match runner.suite(file) {
+        Ok(suite) => suite,
+        Err(LoadError::Fault(fault)) => bail!("{} has a fault\n{}", file.display(), fault.render(colour)),
+        Err(error) => return Err(error.into()),
+    };
+    if !suite.tests().iter().any(|name| name == test) {
+        bail!("there is no test {test} in {}; it has {}", file.display(), suite.tests().join(", "));
+    }
+    runner.first_call(&suite, test, seed).map_err(|failure| match failure {
+        Some(failure) => anyhow!("the test {test} fails before its first call\n{}", failure.render(colour)),
+        None => anyhow!("the test {test} places no call"),
+    })
+}
+
+fn render(report: &Report, path: &Path, again: &str, seed: u64, colour: bool) -> String {
     let mut text = String::new();
     let tests = path.with_extension("test.rhai").display().to_string();
     let path = path.display().to_string();
@@ -117,6 +161,11 @@ fn render(report: &Report, path: &Path, seed: u64, colour: bool) -> String {
         report.lines - report.unreached.len(),
         plural(report.lines, "line"),
     );
-    let _ = writeln!(text, "The same again: agi-rhai test --storm {} --seed {seed} --calls {}", path, report.calls);
+    let _ = writeln!(
+        text,
+        "The same again: agi-rhai test --storm {} --seed {seed} --calls {}",
+        printable(again),
+        report.calls
+    );
     text
 }

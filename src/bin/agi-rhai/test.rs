@@ -13,7 +13,7 @@ use agi_rhai::clock::Stopwatch;
 use agi_rhai::internals::{plural, printable, printable_lines};
 use agi_rhai::script::LoadError;
 use agi_rhai::tools::testing::{Failure, Suite, TestRunner};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeSet;
@@ -81,6 +81,13 @@ fn percent(text: &str) -> Result<u8, String> {
 pub fn test(options: &TestOptions) -> ExitCode {
     let result = match &options.storm.storm {
         Some(script) => storm(&options.storm, script, &host(options), options.scripts.as_deref(), options.seed),
+        None if !options.storm.setup.is_empty() => {
+            let given = options.storm.setup.written();
+            Err(anyhow!(
+                "{} is about the calls of a storm: it needs --storm; a test says it in `place_call`",
+                given.trim()
+            ))
+        }
         None => run(options),
     };
     match result {

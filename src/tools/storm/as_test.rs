@@ -1,9 +1,9 @@
 //! Writes a call as a test.
 
-use super::scene::Scene;
 use super::step::Step;
 use crate::agi::printable;
 use crate::script::{Fault, literal};
+use crate::tools::testing::CallSetup;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const BETWEEN_KEYS: Duration = Duration::from_millis(100);
 
 /// Writes a call as a test, which fails because of the fault.
-pub(super) fn as_test(script: &str, scene: &Scene, steps: &[Step], fault: &Fault, random: bool) -> String {
+pub(super) fn as_test(script: &str, setup: &CallSetup, steps: &[Step], fault: &Fault) -> String {
     let mut text = String::new();
     let message = printable(&fault.message);
     let place = if fault.line > 0 { format!(", line {}", fault.line) } else { String::new() };
@@ -20,7 +20,8 @@ pub(super) fn as_test(script: &str, scene: &Scene, steps: &[Step], fault: &Fault
     let _ = writeln!(text, "// {}{place}: {message}", printable(&file));
     let line = if fault.line > 0 { format!("line_{}_", fault.line) } else { String::new() };
     let _ = writeln!(text, "fn test_storm_{line}{}() {{", slug(fault.message.split(':').next().unwrap_or_default()));
-    let _ = writeln!(text, "    place_call({}{});", literal(&name_for_tests(script)), scene.options(random));
+    let options = setup.written().map_or_else(String::new, |options| format!(", {options}"));
+    let _ = writeln!(text, "    place_call({}{});", literal(&name_for_tests(script)), options);
     let mut steps = steps.iter().peekable();
     let mut hung_up = false;
     while let Some(step) = steps.next() {
@@ -41,7 +42,7 @@ pub(super) fn as_test(script: &str, scene: &Scene, steps: &[Step], fault: &Fault
         };
         let _ = writeln!(text, "    {line};");
     }
-    if scene.gone_at.is_some() {
+    if setup.has("gone_at") {
         text.push_str("    expect_end(\"HANGUP\");\n");
     } else if !hung_up {
         text.push_str("    expect_end();\n");

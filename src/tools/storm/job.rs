@@ -19,6 +19,7 @@ pub(super) struct Job {
 }
 
 /// A call that was made.
+#[derive(Default)]
 pub(super) struct PlayedCall {
     /// The steps of its caller.
     pub(super) tape: Vec<Step>,

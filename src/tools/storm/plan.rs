@@ -22,7 +22,7 @@ impl Storm {
         for scene in Scene::callers().chain(Scene::arguments(&words.values)) {
             self.plan(&scene, 4);
         }
-        if self.names.contains("now") || self.names.contains("date") {
+        if ["now", "date", "next_weekday"].iter().any(|name| self.names.contains(*name)) {
             for _ in 0..20 {
                 let time = Scene::some_time(&mut self.rng);
                 self.plan(&Scene { time: Some(time), ..Scene::default() }, 2);

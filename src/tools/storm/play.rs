@@ -7,35 +7,30 @@ use super::runner::Storm;
 use super::scene;
 use super::wire::{LimitedSimulator, ScriptObserver};
 use crate::clock::Time;
-use crate::pbx::{Channel, Database, Sounds};
+use crate::pbx::{Database, IncomingCall, Sounds};
 use crate::script::Fault;
 use crate::session::Session;
 use crate::sync::lock;
 use crate::transport::Simulator;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Storm {
     /// Makes one call.
     pub(super) fn play(&mut self, job: &Job, patience: Patience) -> PlayedCall {
         let scene = &job.scene;
-        let now = Time::from_unix(scene.time.unwrap_or(scene::DEFAULT_TIME));
+        let options = match scene.options(&self.setup).read(IncomingCall::default(), scene.seed) {
+            Ok(options) => options,
+            Err(problem) => {
+                return PlayedCall { fault: Some(Fault::new(&self.script.name, problem)), ..PlayedCall::default() };
+            }
+        };
+        let now = options.time.unwrap_or(Time::from_unix(scene::DEFAULT_TIME));
         let noise = job.noise.map(|seed| Noise::new(seed, &self.words));
         let caller = CallerState::open(now, job.steps.clone(), job.hangs_up_at, job.traced, noise, patience);
-        let mut channel = Channel::new(scene.call(), Box::new(caller.clone()))
-            .with_sounds(self.sounds_without(&scene.missing))
-            .with_database(scene.database(Database::new()))
-            .with_state(scene.state())
-            .with_voice(scene.voice);
-        if let Some(status) = scene.dial_status {
-            channel = channel.with_dial_status(status);
-        }
-        for (name, value) in &scene.variables {
-            channel.set_variable(name, value);
-        }
-        if let Some(command) = scene.gone_at {
-            channel = channel.with_hangup_before_command(command);
-        }
+        let database = Database::new();
+        options.fill(&database);
+        let sounds = self.sounds_without(&options.missing);
+        let channel = options.channel(Box::new(caller.clone()), sounds, database);
         let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
         let line = LimitedSimulator::new(simulator, caller.clone());
         let mut host = self.host.clone();
@@ -45,7 +40,8 @@ impl Storm {
         let fault = match Session::begin(Box::new(line)) {
             Ok(mut session) => {
                 session.observe(Arc::new(ScriptObserver::new(caller.clone(), &self.facts, &self.script.sources)));
-                let outcome = host.run_quietly(session, &self.script, scene.args.clone());
+                let outcome =
+                    host.run_quietly(session, &self.script, options.call.args.clone(), options.params.clone());
                 outcome.fault.map(|fault| *fault.in_full())
             }
             Err(error) => Some(Fault::new(&self.script.name, error.to_string())),
@@ -99,14 +95,14 @@ impl Storm {
     }
 
     /// Returns the sounds without some of them.
-    fn sounds_without(&mut self, missing: &BTreeSet<String>) -> Arc<Sounds> {
+    fn sounds_without(&mut self, missing: &[String]) -> Arc<Sounds> {
         if missing.is_empty() {
             return Arc::clone(&self.sounds);
         }
         if self.without.len() > 500 {
             self.without.clear();
         }
-        let names: Vec<String> = missing.iter().cloned().collect();
+        let names = missing.to_vec();
         let all = &self.sounds;
         let fewer = || Arc::new(missing.iter().fold((**all).clone(), |sounds, name| sounds.without(name)));
         Arc::clone(self.without.entry(names).or_insert_with(fewer))

@@ -8,10 +8,12 @@ use super::report::{Length, Problem, Report};
 use super::script_words::script_words;
 use super::step::Step;
 use super::wire::Facts;
+use crate::command::Value;
 use crate::host::Host;
 use crate::pbx::Sounds;
 use crate::script::{Coverage, Fault, Script, processor_time};
 use crate::stack;
+use crate::tools::testing::CallSetup;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -43,6 +45,8 @@ const MAX_KEPT: usize = 100;
 /// ```
 pub struct Storm {
     pub(super) script: Script,
+    /// The options of all calls.
+    pub(super) setup: CallSetup,
     pub(super) coverage: Arc<Coverage>,
     pub(super) host: Host,
     pub(super) sounds: Arc<Sounds>,
@@ -85,6 +89,7 @@ impl Storm {
         let (words, names) = stack::maybe_grow(|| script_words(&script, host.language()));
         Self {
             script,
+            setup: CallSetup::default(),
             coverage,
             host: host.clone(),
             sounds: Arc::new(sounds),
@@ -104,6 +109,18 @@ impl Storm {
             calls: 0,
             work: Duration::ZERO,
         }
+    }
+
+    /// Makes all calls with these options, except where it varies them itself. It ignores `seed` and `gone_at`.
+    ///
+    /// # Errors
+    /// An option has a value that a test can't write down, such as a function.
+    pub fn with_setup(mut self, setup: &CallSetup) -> Result<Self, String> {
+        if let Some(name) = setup.unwritable() {
+            return Err(format!("a storm can't use the option `{name}` of `place_call` with a function"));
+        }
+        self.setup = setup.without(&["seed", "gone_at"]);
+        Ok(self)
     }
 
     /// Runs the storm. The same seed and number of calls make the same calls.
@@ -203,7 +220,11 @@ impl Storm {
         let holds = !is_long || self.play(&shorter, Patience::WHOLE).fault.as_ref().is_some_and(shows);
         let job = if holds { shorter } else { job };
         let random = ["random", "choose", "shuffle"].iter().any(|name| self.names.contains(*name));
-        let test = as_test(&self.script.name, &job.scene, &job.steps, &fault, random);
+        let mut setup = job.scene.options(&self.setup);
+        if random {
+            setup = setup.with([("seed".into(), Value::Int(job.scene.seed.cast_signed()))]);
+        }
+        let test = as_test(&self.script.name, &setup, &job.steps, &fault);
         for key in keys {
             self.keys.insert(key, self.problems.len());
         }

@@ -2,17 +2,19 @@
 
 use super::noise::pick;
 use super::wire::Facts;
-use crate::pbx::{ChannelState, Database, IncomingCall, Voice};
-use crate::script::literal;
+use crate::command::Value;
+use crate::pbx::Voice;
+use crate::tools::testing::CallSetup;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The time at which the call of a test begins if the test names none.
 pub(super) const DEFAULT_TIME: u64 = 1_700_000_000;
 const DEFAULT_CALLER: &str = "100";
 
-/// The circumstances of a call: the options of `place_call`.
+/// The circumstances of a call, where they differ from those that all calls of the storm share.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Scene {
     pub seed: u64,
@@ -103,26 +105,6 @@ impl Scene {
         }
     }
 
-    /// Returns the call, as Asterisk describes it.
-    pub fn call(&self) -> IncomingCall {
-        let usual = IncomingCall::default();
-        let callerid = self.caller.clone().map_or(usual.callerid, |caller| Some(caller).filter(|id| !id.is_empty()));
-        IncomingCall { callerid, args: self.args.clone(), ..usual }
-    }
-
-    pub fn state(&self) -> ChannelState {
-        if self.up { ChannelState::Up } else { ChannelState::Ring }
-    }
-
-    /// Fills a database.
-    pub fn database(&self, database: Database) -> Database {
-        for (key, value) in &self.database {
-            let (family, key) = key.split_once('/').unwrap_or((key, ""));
-            database.put(family, key, value);
-        }
-        database
-    }
-
     /// Returns simpler scenes, the simplest first.
     pub fn simpler(&self) -> Vec<Self> {
         let mut simpler = Vec::new();
@@ -182,50 +164,47 @@ impl Scene {
         simpler
     }
 
-    /// Returns the options of `place_call`.
-    pub(super) fn options(&self, random: bool) -> String {
-        let mut options: Vec<String> = Vec::new();
-        if let Some(caller) = self.caller.as_deref().filter(|caller| *caller != DEFAULT_CALLER) {
-            options.push(format!("callerid: {}", literal(caller)));
+    /// Returns the options of its call: those that all calls of the storm share, with the changes of this scene.
+    pub fn options(&self, shared: &CallSetup) -> CallSetup {
+        let mut changes: Vec<(Cow<'static, str>, Value)> = Vec::new();
+        let mut change = |name: &'static str, value: Value| changes.push((name.into(), value));
+        let is_usual = |caller: &&String| *caller == DEFAULT_CALLER && !shared.has("callerid");
+        if let Some(caller) = self.caller.as_ref().filter(|caller| !is_usual(caller)) {
+            change("callerid", Value::Text(caller.clone()));
         }
-        let list =
-            |items: &mut dyn Iterator<Item = &String>| items.map(|item| literal(item)).collect::<Vec<_>>().join(", ");
-        let map = |items: &BTreeMap<String, String>, names: fn(&str) -> String| {
-            let items = items.iter().map(|(name, value)| format!("{}: {}", names(name), literal(value)));
-            items.collect::<Vec<_>>().join(", ")
+        let texts = |items: &mut dyn Iterator<Item = &String>| Value::List(items.cloned().map(Value::Text).collect());
+        let map = |items: &BTreeMap<String, String>| {
+            Value::Map(items.iter().map(|(name, value)| (name.clone().into(), Value::Text(value.clone()))).collect())
         };
         if !self.args.is_empty() {
-            options.push(format!("args: [{}]", list(&mut self.args.iter())));
+            change("args", texts(&mut self.args.iter()));
         }
         if !self.variables.is_empty() {
-            options.push(format!("variables: #{{ {} }}", map(&self.variables, literal)));
+            change("variables", map(&self.variables));
         }
         if !self.database.is_empty() {
-            options.push(format!("database: #{{ {} }}", map(&self.database, literal)));
+            change("database", map(&self.database));
         }
         if !self.missing.is_empty() {
-            options.push(format!("missing: [{}]", list(&mut self.missing.iter())));
+            change("missing", texts(&mut self.missing.iter()));
         }
         if let Some(status) = self.dial_status {
-            options.push(format!("dial_status: {}", literal(status)));
+            change("dial_status", Value::from(status));
         }
         match self.voice {
             Voice::Speaks => {}
-            Voice::Silent => options.push("voice: \"silent\"".to_owned()),
-            Voice::Absent => options.push("voice: \"absent\"".to_owned()),
+            Voice::Silent => change("voice", Value::from("silent")),
+            Voice::Absent => change("voice", Value::from("absent")),
         }
         if self.up {
-            options.push("state: \"up\"".to_owned());
+            change("state", Value::from("up"));
         }
-        if let Some(time) = self.time {
-            options.push(format!("time: {time}"));
+        if let Some(time) = self.time.and_then(|time| i64::try_from(time).ok()) {
+            change("time", Value::Int(time));
         }
-        if let Some(command) = self.gone_at {
-            options.push(format!("gone_at: {command}"));
+        if let Some(command) = self.gone_at.and_then(|command| i64::try_from(command).ok()) {
+            change("gone_at", Value::Int(command));
         }
-        if random {
-            options.push(format!("seed: {}", self.seed));
-        }
-        if options.is_empty() { String::new() } else { format!(", #{{ {} }}", options.join(", ")) }
+        shared.with(changes)
     }
 }

@@ -4,10 +4,11 @@ use super::args::{as_text, shown};
 use crate::calendar::{TimeZone, read_moment};
 use crate::clock::Time;
 use crate::command::{Kind, Param, Value};
-use crate::pbx::{ChannelState, IncomingCall, Voice};
+use crate::pbx::{Caller, Channel, ChannelState, Database, IncomingCall, Sounds, Voice};
 use crate::script::nearest;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One option: how it is declared, and how it is read.
 struct OptionRow {
@@ -198,7 +199,7 @@ impl Given<'_> {
 }
 
 /// The options of one call.
-pub(super) struct CallOptions {
+pub(crate) struct CallOptions {
     pub call: IncomingCall,
     pub seed: u64,
     pub params: BTreeMap<String, String>,
@@ -246,6 +247,33 @@ impl CallOptions {
             (row.read)(&mut options, &Given { name, value })?;
         }
         options.read_time().map(|()| options)
+    }
+
+    /// Fills a database.
+    pub fn fill(&self, database: &Database) {
+        for (family, key, item) in &self.database {
+            database.put(family, key, item);
+        }
+    }
+
+    /// Returns the channel of the call.
+    pub fn channel(&self, caller: Box<dyn Caller>, sounds: Arc<Sounds>, database: Database) -> Channel {
+        let mut channel = Channel::new(self.call.clone(), caller)
+            .with_sounds(sounds)
+            .with_database(database)
+            .with_state(self.state)
+            .with_voice(self.voice)
+            .with_time_zone(self.zone.clone());
+        if let Some(status) = &self.dial_status {
+            channel = channel.with_dial_status(status);
+        }
+        if let Some(command) = self.gone_at {
+            channel = channel.with_hangup_before_command(command);
+        }
+        for (name, item) in &self.variables {
+            channel.set_variable(name, item);
+        }
+        channel
     }
 
     /// Reads the time, once the time zone is known.

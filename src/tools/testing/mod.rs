@@ -5,6 +5,7 @@
 
 mod args;
 mod call_options;
+mod call_setup;
 mod call_thread;
 mod expectation;
 mod language;
@@ -23,6 +24,7 @@ pub(crate) mod vocabulary;
 mod watched;
 mod words;
 
+pub use call_setup::CallSetup;
 pub use report::Failure;
-pub use runner::{Covered, Report, TestRunner};
+pub use runner::{Covered, FirstCall, Report, TestRunner};
 pub use suite::Suite;

@@ -1,11 +1,13 @@
 //! Runs tests, and reports how each went and which lines ran.
 
+use super::call_setup::CallSetup;
 use super::call_thread::STACK_SIZE;
 use super::log::Log;
 use super::report::{CallSnapshot, Failure};
 use super::scripts::Scripts;
 use super::suite::Suite;
 use super::test::{Test, TestTransport};
+use crate::command::Value;
 use crate::host::Host;
 use crate::script::{CallState, Fault, Finished, Language, LoadError, Script};
 use crate::session::Session;
@@ -54,6 +56,16 @@ pub struct Report {
     pub failure: Option<Box<Failure>>,
 }
 
+/// The first call of a test.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FirstCall {
+    /// The script that it calls.
+    pub script: PathBuf,
+    /// The options of the call.
+    pub setup: CallSetup,
+}
+
 /// Which lines of a script ran in the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -96,10 +108,26 @@ impl TestRunner {
 
     /// Runs one test. The same seed gives the same random numbers, in the test and in its calls.
     pub fn run(&self, suite: &Suite, test: &str, seed: u64) -> Report {
+        self.finish(suite, test, seed, &Test::new(&self.0, &suite.path, seed))
+    }
+
+    /// Runs a test up to its first call, and returns that call without placing it.
+    ///
+    /// # Errors
+    /// The test fails before, or places no call; then there is no failure to return.
+    pub fn first_call(&self, suite: &Suite, test: &str, seed: u64) -> Result<FirstCall, Option<Box<Failure>>> {
         let running = Test::new(&self.0, &suite.path, seed);
+        running.state().captures = true;
+        let report = self.finish(suite, test, seed, &running);
+        let Some((script, options)) = running.state().captured.take() else { return Err(report.failure) };
+        let options = if let Value::Map(options) = options { options } else { Vec::new() };
+        CallSetup::new(options).map(|setup| FirstCall { script, setup }).map_err(|_| report.failure)
+    }
+
+    fn finish(&self, suite: &Suite, test: &str, seed: u64, running: &Arc<Test>) -> Report {
         // With the stack of a call, whatever this thread has.
         let finished = std::thread::scope(|scope| {
-            let play = || self.run_on_this_thread(suite, test, seed, &running);
+            let play = || self.run_on_this_thread(suite, test, seed, running);
             let thread = Builder::new().name("test".to_owned()).stack_size(STACK_SIZE).spawn_scoped(scope, play);
             thread
                 .map_or_else(|error| Err(Box::new(error.to_string()) as _), |thread| thread.join().unwrap_or_else(Err))

@@ -6,6 +6,7 @@ use super::scripts::Scripts;
 use super::test_call::{TestCall, why_nothing_comes};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
+use crate::command::Value;
 use crate::pbx::Database;
 use crate::script::nearest;
 use crate::sync::lock;
@@ -41,6 +42,10 @@ pub(super) struct TestState {
     /// How long the calls took so far.
     pub length: Duration,
     pub failed: Option<FailedExpectation>,
+    /// Whether its first call is captured instead of placed.
+    pub captures: bool,
+    /// The script and options of the call that was captured.
+    pub captured: Option<(PathBuf, Value)>,
     /// Lines that the test itself printed.
     pub printed: Vec<String>,
 }
@@ -56,6 +61,8 @@ impl Test {
             time_zone: TimeZone::UTC,
             length: Duration::ZERO,
             failed: None,
+            captures: false,
+            captured: None,
             printed: Vec::new(),
         };
         Arc::new(Self {

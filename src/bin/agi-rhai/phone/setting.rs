@@ -1,6 +1,6 @@
 //! The options of the phone: the call, and how prompts are played.
 
-use crate::call_setup::CallSetup;
+use crate::call_setup::SetupOptions;
 use std::path::PathBuf;
 
 /// The call, and how the phone behaves.
@@ -19,7 +19,7 @@ pub struct Setting {
     pub plain: bool,
 
     #[command(flatten)]
-    pub call: CallSetup,
+    pub call: SetupOptions,
 
     /// Folder of sound files, besides the folder `sounds` beside the script; may be given several times
     #[arg(long, value_name = "DIR", value_parser = folder)]

@@ -1,8 +1,8 @@
 //! The word that places a call.
 
-use crate::pbx::{Channel, IncomingCall, Variables};
+use crate::pbx::{IncomingCall, Variables};
 use crate::script::LoadError;
-use crate::tools::testing::args::{Args, WordError, WordResult};
+use crate::tools::testing::args::{Args, WordError, WordResult, unmet};
 use crate::tools::testing::call_options::CallOptions;
 use crate::tools::testing::call_thread::{CallSetup, CallThread};
 use crate::tools::testing::expectation::FailedExpectation;
@@ -38,13 +38,16 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let call = IncomingCall { request, uniqueid, ..IncomingCall::default() };
     // As with real calls, each call draws its own random numbers.
     let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
-    let options = CallOptions::read(&args.value(1), call, seed);
+    let given = args.value(1);
+    let options = CallOptions::read(&given, call, seed);
     let options = options.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
+    if state.captures {
+        state.captured = Some((path, given));
+        return Err(unmet("a storm takes this call from here on", None));
+    }
     let now = options.time.unwrap_or(state.now);
     state.time_zone = options.zone.clone();
-    for (family, key, item) in &options.database {
-        test.database.put(family, key, item);
-    }
+    options.fill(&test.database);
     let mut sounds = Arc::clone(&prepared.sounds);
     if !options.missing.is_empty() || !state.recordings.is_empty() {
         let recorded = state.recordings.iter();
@@ -54,26 +57,16 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let mut variables = Variables::default();
     let call_args = options.call.args.clone();
     let channel = |caller| {
-        let mut channel = Channel::new(options.call, caller)
-            .with_sounds(Arc::clone(&sounds))
-            .with_database(test.database.clone())
-            .with_state(options.state)
-            .with_time_zone(options.zone.clone())
-            .with_voice(options.voice);
-        if let Some(status) = &options.dial_status {
-            channel = channel.with_dial_status(status);
-        }
-        if let Some(command) = options.gone_at {
-            channel = channel.with_hangup_before_command(command);
-        }
-        for (name, item) in &options.variables {
-            channel.set_variable(name, item);
-        }
+        let channel = options.channel(caller, Arc::clone(&sounds), test.database.clone());
         variables = channel.variables().clone();
         channel
     };
-    let setup =
-        CallSetup { script: Arc::clone(&prepared.script), args: call_args, params: options.params, seed: options.seed };
+    let setup = CallSetup {
+        script: Arc::clone(&prepared.script),
+        args: call_args,
+        params: options.params.clone(),
+        seed: options.seed,
+    };
     let thread = CallThread::new(&test.scripts.host, now, channel, setup);
     let thread = thread.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
     state.call =
