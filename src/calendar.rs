@@ -4,7 +4,6 @@
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{Timestamp, Zoned, tz};
-use std::fmt;
 
 /// A time zone.
 ///
@@ -44,6 +43,12 @@ impl TimeZone {
         Self::named(name).or_else(|| tz::TimeZone::posix(name).ok().map(Self)).unwrap_or(Self::UTC)
     }
 
+    /// Returns its name in the tz database, if it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.iana_name()
+    }
+
     /// Returns the seconds by which it is ahead of UTC at this moment.
     pub(crate) fn offset(&self, epoch: i64) -> i32 {
         let moment = Timestamp::from_second(epoch);
@@ -53,12 +58,6 @@ impl TimeZone {
 
     fn at(&self, epoch: i64) -> Option<Zoned> {
         Some(Timestamp::from_second(epoch).ok()?.to_zoned(self.0.clone()))
-    }
-}
-
-impl fmt::Display for TimeZone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.iana_name().unwrap_or("UTC"))
     }
 }
 

@@ -325,6 +325,7 @@ impl Session {
         self.started = recording::written(self.started);
         header.started = self.started.since_epoch();
         header.dead_mode = self.peer.dead_mode;
+        header.time_zone = self.transport.time_zone().name().map(str::to_owned);
         header.environment = self.environment.lines().map(|line| Bytes(line.to_vec())).collect();
         let recorded = Recorded::new(self.transport, self.began, header, self.table.clone(), out);
         Self { transport: Box::new(recorded), ..self }

@@ -123,6 +123,19 @@ fn a_clock_set_during_a_call_is_recorded_as_the_script_saw_it() {
     run(&["replay", text(&file)], "").code(0).prints("same: 6 commands");
 }
 
+#[test]
+fn the_time_zone_of_the_server_is_that_of_the_recorded_call() {
+    let script = "answer(); say_number(date().hour); say_time(now());";
+    let call = recorded(script, "", &["--time", "2026-12-03 09:30", "--zone", "Asia/Tokyo"]);
+    assert_eq!(tape(&call.file).header.time_zone.as_deref(), Some("Asia/Tokyo"));
+    assert!(call.text().contains("SAY NUMBER 9 "), "{}", call.text());
+    call.replay().code(0).prints("same: ");
+    run(&["replay", "--as-test", text(&call.file)], "")
+        .code(0)
+        .prints("time: 1796257800")
+        .prints("zone: \"Asia/Tokyo\"");
+}
+
 #[track_caller]
 fn tape(file: &Path) -> Tape {
     Tape::read(&fs::read(file).unwrap()).unwrap()
@@ -437,7 +450,7 @@ fn recordings_are_never_overwritten_and_survive_a_crash() {
     cut.truncate(cut.len() - 5);
     let broken = folder.path("broken.jsonl");
     fs::write(&broken, &cut).unwrap();
-    run(&["replay", text(&broken)], "").code(0).prints("1 commands").prints("where the recording breaks off");
+    run(&["replay", text(&broken)], "").code(0).prints("1 command,").prints("where the recording breaks off");
     // With a script that differs before that point.
     folder.file("game.rhai", "verbose(2);");
     run(&["replay", text(&broken)], "").code(1).prints("now:  > VERBOSE \"2\" 1");
@@ -562,6 +575,7 @@ fn stand_ins_have_the_same_length_and_kind() {
         allowed: vec![],
         denied: vec![],
         dead_mode: true,
+        time_zone: None,
         redacted: true,
         environment: environment.iter().map(|line| Bytes(line.as_bytes().to_vec())).collect(),
     };
@@ -624,6 +638,7 @@ fn an_embedder_can_replay_recordings() {
             allowed: vec![],
             denied: vec![],
             dead_mode: true,
+            time_zone: None,
             redacted: false,
             environment: vec![Bytes(b"agi_request: x".to_vec())],
         },

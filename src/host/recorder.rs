@@ -168,6 +168,7 @@ impl Recorder {
             allowed: permissions.allowed.clone(),
             denied: permissions.denied.clone(),
             dead_mode: true,
+            time_zone: None,
             redacted: self.redacts,
             environment: Vec::new(),
         };

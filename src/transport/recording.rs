@@ -39,6 +39,9 @@ pub struct Header {
     pub denied: Vec<String>,
     /// Whether Asterisk went on with the session after the hangup.
     pub dead_mode: bool,
+    /// The time zone of the server, if its name was known.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// Whether what the caller entered is left out.
     #[serde(default)]
     pub redacted: bool,

@@ -528,6 +528,7 @@ mod tests {
             denied: Vec::new(),
             allowed: Vec::new(),
             dead_mode: true,
+            time_zone: None,
             redacted: true,
             environment,
         }

@@ -3,6 +3,7 @@
 use super::peer::{Ending, Heard, Peer, Transport};
 use super::recording::{Asked, During, Event, Line, Tape, reply};
 use crate::agi::Reply;
+use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{SET_VARIABLE, VERBOSE};
 use crate::sync::lock;
@@ -160,6 +161,11 @@ impl Transport for Replay {
 
     fn now(&self) -> Time {
         self.now
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        let named = self.tape.header.time_zone.as_deref().and_then(TimeZone::named);
+        named.unwrap_or_else(TimeZone::system)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -474,6 +474,9 @@ impl<'a> TestWriter<'a> {
         });
         if self.tape.lines.iter().any(|line| matches!(line.event, Event::Asked(_))) {
             options.push(format!("time: {}", header.started.as_secs()));
+            if let Some(zone) = header.time_zone.as_deref().filter(|zone| *zone != "UTC" && *zone != "Etc/UTC") {
+                options.push(format!("zone: {}", literal(zone)));
+            }
         }
         let list = |texts: &[String]| texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
         let map = |items: Vec<(String, &String)>| {
