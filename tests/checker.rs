@@ -335,7 +335,7 @@ fn imported_scripts_are_checked() {
 fn prompts_are_checked_against_the_table_and_the_sounds() {
     let folder = Folder::new();
     folder.file("game.prompts", "; The prompts.\nwelcome: Hello.\nwelcome-back: Hello again.\nscore-low: Low.\nspare: Nobody plays it.\nbroken\n");
-    for sound in ["en/welcome.gsm", "de/welcome.wav", "en/score-low.gsm", "all.gsm"] {
+    for sound in ["en/welcome.gsm", "de/welcome.ulaw", "en/score-low.gsm", "en/loud.wav", "all.gsm"] {
         folder.file(&format!("sounds/{sound}"), "x");
     }
     let mut checker = Checker::new(&Language::new());
@@ -353,6 +353,17 @@ fn prompts_are_checked_against_the_table_and_the_sounds() {
         "1:67 missing-sound: no sound file \"score-low\" in de, only in en\n\
          1:125 missing-sound: no sound file \"score-lwo\"\n"
     );
+    let found = checker.check(Path::new("other.rhai"), "answer(); stream_file(\"loud\");");
+    let hint = found[0].hint.as_ref().unwrap();
+    assert!(hint.ends_with("loud.wav is not a wav file; Asterisk plays wav files of 8000 Hz, mono, 16 bits"), "{hint}");
+    // Asterisk's extra sounds need no words in the table. Where there are no files of them, they are missing.
+    let script = "answer(); stream_file(\"welcome\"); stream_file(\"welcome-back\"); stream_file(\"score-low\"); stream_file(\"office-iguanas\");";
+    let found = checker.check(&path, script);
+    let last = found.last().unwrap();
+    assert_eq!(last.message, "no sound file \"office-iguanas\"", "{}", shown(&found));
+    assert!(last.hint.as_ref().unwrap().contains("extra sounds, which are installed separately"));
+    checker.sounds.clear();
+    assert_eq!(shown(&checker.check(&path, script)), "");
 }
 
 /// Functions of an embedder are known, and may have any effect.

@@ -163,3 +163,51 @@ fn a_phrase_that_one_language_lacks_is_found() {
         &["phrases:2 missing-translation: no phrase `left` in [de] (add a line `left: ...` below [de])"],
     );
 }
+
+/// Makes a synthesiser that notes what it is to say, and hums it.
+fn synthesiser(folder: &Folder, name: &str, noted: &str, file: &str) {
+    let text = format!(
+        "#!/bin/bash\n[[ $1 == --voices ]] && printf 'Pty Language\\n5 de\\n5 pt-br\\n5 sv\\n' && exit\n\
+         echo \"{name} {noted}\" >>\"$NOTES\"\nexec sox -n -r 22050 -c 1 \"{file}\" synth 0.5 sine 440\n"
+    );
+    let path = folder.file(&format!("bin/{name}"), text);
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn recordings_are_made_in_the_voice_and_the_folder_of_their_language() {
+    if std::process::Command::new("sox").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no sox");
+        return;
+    }
+    let folder = Folder::new();
+    synthesiser(&folder, "flite", "$2: $6", "$8");
+    synthesiser(&folder, "espeak-ng", "$2: $8", "$6");
+    let table = folder.file(
+        "coin.prompts",
+        "ask: Heads?\n; Other languages.\n[de_AT]\nask: Kopf?\n[se]\nask: Klave?\n[fr]\nask: Pile ?\n",
+    );
+    let make = |args: &[&str]| {
+        let mut command = std::process::Command::new("scripts/sounds/make-sounds");
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).env("NOTES", folder.path("notes"));
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", folder.path("bin").display()));
+        let output =
+            command.args(args).args(["--out", &folder.path("sounds").to_string_lossy(), &table]).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    assert!(make(&[]).contains("no voice for [fr]: choose one with --voice fr=ENGINE:VOICE"));
+    let made = make(&["--voice", "fr=espeak-ng:fr-fr+f2"]);
+    assert!(made.starts_with("4 prompts, "), "{made}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path("notes")).unwrap(),
+        "flite rms: Heads?\nespeak-ng de: Kopf?\nespeak-ng sv: Klave?\nespeak-ng fr-fr+f2: Pile ?\n"
+    );
+    let sounds = Sounds::none().with_folder(folder.path("sounds"));
+    for (name, language) in [("en/ask", ""), ("de_AT/ask", ""), ("se/ask", ""), ("ask", "fr")] {
+        assert!(sounds.find(name, language).is_some(), "{name}");
+    }
+    assert!(make(&["--check"]).starts_with("4 prompts, "));
+    std::fs::remove_file(folder.path("sounds/se/ask.gsm")).unwrap();
+    assert!(make(&["--check"]).contains("/se/ask.gsm: missing or not readable"));
+}

@@ -3,6 +3,7 @@
 
 use crate::live::{commands, ends, pause, value_after_hangup};
 use crate::support::asterisk::{Call, Line, Running, asterisk};
+use agi_rhai::pbx::Sounds;
 use std::time::Duration;
 
 const KEY_INTERVAL: Duration = Duration::from_millis(120);
@@ -174,6 +175,51 @@ fn live_sounds_are_found_in_the_language_of_the_moment() {
     });
     let expected = ["320", "missing", "800", "1600", "480", "800", "320", "missing", "800"];
     assert_eq!(replies.collect::<Vec<_>>(), expected, "{lines:?}");
+}
+
+#[test]
+fn live_only_plain_wav_files_are_played() {
+    let wav = |format: u16, rate: u32, channels: u16, bits: u16| {
+        let mut wav = b"RIFF\xc8\x00\x00\x00WAVEfmt \x10\x00\x00\x00".to_vec();
+        for field in [format, channels] {
+            wav.extend(field.to_le_bytes());
+        }
+        wav.extend(rate.to_le_bytes());
+        wav.extend((rate * u32::from(channels * bits / 8)).to_le_bytes());
+        for field in [channels * bits / 8, bits] {
+            wav.extend(field.to_le_bytes());
+        }
+        wav.extend(b"data\xa0\x00\x00\x00");
+        wav.extend([0; 160]);
+        wav
+    };
+    let files = [
+        ("wav-plain", wav(1, 8000, 1, 16)),
+        ("wav-fast", wav(1, 44_100, 1, 16)),
+        ("wav-16k", wav(1, 16_000, 1, 16)),
+        ("wav-stereo", wav(1, 8000, 2, 16)),
+        ("wav-small", wav(1, 8000, 1, 8)),
+        ("wav-float", wav(3, 8000, 1, 16)),
+        ("wav-none", b"RIFX".to_vec()),
+    ];
+    for (name, text) in &files {
+        std::fs::write(asterisk().sounds_dir().join(format!("{name}.wav")), text).unwrap();
+    }
+    let names: Vec<String> = files.iter().map(|(name, _)| format!("{name:?}")).collect();
+    asterisk()
+        .script("phrases/wav.rhai", &format!("answer(); for name in [{}] {{ stream_file(name); }}", names.join(", ")));
+    let mut call = asterisk().call(Call::script("phrases/wav.rhai", &[]));
+    ends(&call.wait_end(), "FAILURE", "SUCCESS", true);
+    let lines = call.transcript();
+    let simulated = Sounds::none().with_folder(asterisk().sounds_dir());
+    for (name, _) in &files {
+        let sent = Line::Script(format!("STREAM FILE \"{name}\" \"\""));
+        let at = lines.iter().position(|line| *line == sent).unwrap();
+        let samples = simulated.find(name, "en").map(|clip| clip.samples);
+        let reply = samples.map_or("200 result=-1 endpos=0".to_owned(), |n| format!("200 result=0 endpos={n}"));
+        assert_eq!(lines[at + 1], Line::Asterisk(reply), "{name}");
+        assert_eq!(samples, (*name == "wav-plain").then_some(80));
+    }
 }
 
 #[test]

@@ -386,7 +386,7 @@ fn completion_offers_only_what_is_valid_there() {
         assert_eq!(&labels(&prompts)[..2], ["game-welcome", "game-bye"], "{marked}");
         assert_eq!(item(&prompts, "game-welcome")["detail"], "Willkommen im Spiel 🙂!");
         assert_eq!(item(&prompts, "vm-goodbye")["detail"], "Asterisk's own sound, 0.9 s");
-        assert_eq!(prompts.as_array().unwrap().len(), 2 + 568);
+        assert_eq!(prompts.as_array().unwrap().len(), 2 + 568 + 1346);
     }
     let prompts = offers("game.rhai", "stream_file(\"game-w^elc\", \"#\")");
     assert_eq!(range(&item(&prompts, "game-bye")["textEdit"]["range"]), "0:13-0:22");
@@ -424,6 +424,10 @@ fn hover_explains_the_word() {
     assert_eq!(shows("stream_file(\"by^e\")"), "`bye`: “Bye.”  \n[de] “Tschüß.”");
     assert_eq!(shows("stream_file(\"sil^ent\")"), "`silent`: the table has no words for it");
     assert_eq!(shows("stream_file(\"vm-good^bye\")"), "`vm-goodbye`: Asterisk's own sound, 0.9 s");
+    assert_eq!(
+        shows("stream_file(\"office-ig^uanas\")"),
+        "`office-iguanas`: one of Asterisk's extra sounds, which are installed separately"
+    );
     assert!(shows("env.agi_caller^id").contains("The caller's number"));
     assert!(shows("sta^te.x = 1").contains("A map for the values of this call"));
     assert!(shows("x.sub_str^ing(1)").contains("text.sub_string(start, length?)"));

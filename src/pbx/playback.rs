@@ -4,9 +4,10 @@ use super::caller::{Digit, Sound};
 use super::channel::{Channel, KeyResult, WaitEvent};
 use super::say::{self, SayCase};
 use super::say_date::SpokenDate;
-use super::sounds::Clip;
+use super::sound_files::Clip;
 use super::spoken::Spoken;
 use crate::calendar::TimeZone;
+
 use crate::clock::Time;
 use std::time::Duration;
 

@@ -1,16 +1,19 @@
 //! Sound files: their names, lengths and words.
 
 use super::prompts::{PromptError, is_english, parents, parse_prompts};
+use super::sound_files::{Clip, measure, transcripts};
 use crate::utf8::decode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Asterisk's English core sounds: one name with its number of 20 ms frames per line, sorted by bytes.
 const CORE: &str = include_str!("core-sounds-en.txt");
+
+/// The same for the extra sounds, which aren't part of every installation. Their lengths are estimates.
+const EXTRA: &str = include_str!("extra-sounds-en.txt");
 
 /// The samples per second, of everything here.
 const RATE: u64 = 8000;
@@ -24,10 +27,12 @@ const RATE: u64 = 8000;
 /// clones share the cache.
 #[derive(Clone, Debug)]
 pub struct Sounds {
-    core: bool,
+    stock: bool,
     folders: Vec<PathBuf>,
     lengths: BTreeMap<String, u64>,
     words: Vec<LanguageWords>,
+    /// The words of Asterisk's own sounds, from the transcripts in the folders.
+    transcripts: Vec<LanguageWords>,
     missing: BTreeSet<String>,
     cache: Arc<Cache>,
 }
@@ -56,16 +61,6 @@ type Cache = RwLock<HashMap<String, HashMap<String, Option<Clip>>>>;
 /// The maximum number of cached names per language, since scripts may make up names.
 const MAX_CACHED: usize = 4096;
 
-/// The length of a sound file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Clip {
-    /// The length in samples at 8 kHz.
-    pub samples: u64,
-    /// Asterisk can seek only to multiples of this many samples. In a gsm file that is 160, the size of its frames.
-    pub grain: u64,
-}
-
 impl Default for Sounds {
     fn default() -> Self {
         Self::stock()
@@ -73,20 +68,21 @@ impl Default for Sounds {
 }
 
 impl Sounds {
-    /// Returns Asterisk's English core sounds.
+    /// Returns Asterisk's English core sounds and extra sounds.
     #[must_use]
     pub fn stock() -> Self {
-        Self { core: true, ..Self::none() }
+        Self { stock: true, ..Self::none() }
     }
 
     /// Returns an empty set of sounds.
     #[must_use]
     pub fn none() -> Self {
         Self {
-            core: false,
+            stock: false,
             folders: Vec::new(),
             lengths: BTreeMap::new(),
             words: Vec::new(),
+            transcripts: Vec::new(),
             missing: BTreeSet::new(),
             cache: Arc::default(),
         }
@@ -94,11 +90,23 @@ impl Sounds {
 
     /// Returns the names of Asterisk's English core sounds, and their lengths.
     pub fn core() -> impl Iterator<Item = (&'static str, Duration)> {
-        let entry = |line: &'static str| {
-            let (name, frames) = line.split_once(' ')?;
-            Some((name, Duration::from_millis(frames.parse::<u64>().ok()? * 20)))
-        };
-        CORE.lines().filter(|line| !line.starts_with(';')).filter_map(entry)
+        entries(CORE)
+    }
+
+    /// Returns the names of Asterisk's English extra sounds, which aren't part of every installation, and estimates of
+    /// their lengths.
+    pub fn extra() -> impl Iterator<Item = (&'static str, Duration)> {
+        entries(EXTRA)
+    }
+
+    /// Whether this is one of Asterisk's English core sounds.
+    pub(crate) fn is_core(name: &str) -> bool {
+        stock_sound(CORE, name).is_some()
+    }
+
+    /// Whether this is one of Asterisk's English extra sounds.
+    pub(crate) fn is_extra(name: &str) -> bool {
+        stock_sound(EXTRA, name).is_some()
     }
 
     /// Adds a sound file of this many samples at 8 kHz. The name may begin with a language: `de/welcome`.
@@ -118,7 +126,7 @@ impl Sounds {
     /// Adds the words of a prompt, for callers in every language that has none of its own.
     #[must_use]
     pub fn with_words(mut self, name: &str, words: &str) -> Self {
-        self.add_words("", name, words);
+        add_words(&mut self.words, "", name, words);
         self.changed()
     }
 
@@ -133,18 +141,10 @@ impl Sounds {
             return Err(error);
         }
         for prompt in prompts {
-            self.add_words(prompt.language.as_deref().unwrap_or_default(), &prompt.name, &prompt.words);
+            let language = prompt.language.as_deref().unwrap_or_default();
+            add_words(&mut self.words, language, &prompt.name, &prompt.words);
         }
         Ok(self.changed())
-    }
-
-    fn add_words(&mut self, language: &str, name: &str, words: &str) {
-        let at = self.words.iter().position(|known| known.language.eq_ignore_ascii_case(language));
-        let at = at.unwrap_or_else(|| {
-            self.words.push(LanguageWords { language: language.to_owned(), words: BTreeMap::new() });
-            self.words.len() - 1
-        });
-        self.words[at].words.insert(name.to_owned(), words.to_owned());
     }
 
     /// Returns the sounds of the script at this path: Asterisk's core sounds, those in the folder `sounds` beside the
@@ -170,10 +170,17 @@ impl Sounds {
 
     /// Adds a folder of sound files. As in Asterisk, the subfolder of the language is searched first:
     /// `folder/en/welcome.gsm`, then `folder/welcome.gsm`. Of several formats of one file, the first in Asterisk's
-    /// usual order counts.
+    /// usual order counts. If Asterisk's transcripts of its sounds are there (`core-sounds-en.txt`), they are read.
     #[must_use]
     pub fn with_folder(mut self, path: impl Into<PathBuf>) -> Self {
-        self.folders.push(path.into());
+        let path = path.into();
+        for (language, transcript) in transcripts(&path) {
+            let text = fs::read(transcript).unwrap_or_default();
+            for prompt in parse_prompts(&String::from_utf8_lossy(&text)).0 {
+                add_words(&mut self.transcripts, &language, &prompt.name, &prompt.words);
+            }
+        }
+        self.folders.push(path);
         self.changed()
     }
 
@@ -211,7 +218,8 @@ impl Sounds {
     }
 
     fn look_up(&self, name: &str, language: &str) -> Option<Clip> {
-        let english = || self.recorded(&format!("en/{name}")).or_else(|| self.core.then(|| core_sound(name)).flatten());
+        let english =
+            || self.recorded(&format!("en/{name}")).or_else(|| self.stock.then(|| stock_sound(CORE, name)).flatten());
         let own = || parents(language).map(|language| format!("{language}/{name}"));
         let files = if name.starts_with('/') {
             self.recorded(name)
@@ -220,9 +228,10 @@ impl Sounds {
         };
         files
             .or_else(|| if is_english(language) { english() } else { None })
-            .or_else(|| parents(language).find_map(|language| self.words_in(language, name)).map(estimated))
+            .or_else(|| parents(language).find_map(|language| words_in(&self.words, language, name)).map(estimated))
             .or_else(|| if name.starts_with('/') { None } else { english() })
-            .or_else(|| self.words(name, language).map(estimated))
+            .or_else(|| words_of(&self.words, name, language).map(estimated))
+            .or_else(|| self.stock.then(|| stock_sound(EXTRA, name)).flatten())
     }
 
     /// Returns the sound file of exactly this name.
@@ -232,16 +241,11 @@ impl Sounds {
     }
 
     /// Returns the words of a prompt for a caller of this language. They are looked up as Asterisk looks up sound
-    /// files: in `de_AT`, in `de`, without a language, and in English.
+    /// files: in `de_AT`, in `de`, without a language, and in English. The words of Asterisk's own sounds are known if
+    /// there is a transcript in one of the folders.
     #[must_use]
     pub fn words(&self, name: &str, language: &str) -> Option<Words<'_>> {
-        parents(language).chain(["", "en"]).find_map(|language| self.words_in(language, name))
-    }
-
-    fn words_in(&self, language: &str, name: &str) -> Option<Words<'_>> {
-        let known = self.words.iter().find(|known| known.language.eq_ignore_ascii_case(language))?;
-        let language = Some(known.language.as_str()).filter(|language| !language.is_empty());
-        known.words.get(name).map(|text| Words { text, language })
+        words_of(&self.words, name, language).or_else(|| words_of(&self.transcripts, name, language))
     }
 
     /// Returns the names of the prompts whose words are known.
@@ -261,9 +265,36 @@ impl Sounds {
     }
 }
 
-/// Looks up a core sound by binary search in the text, so that nothing needs to be parsed or stored in advance.
-fn core_sound(name: &str) -> Option<Clip> {
-    let mut text = CORE;
+fn add_words(known: &mut Vec<LanguageWords>, language: &str, name: &str, words: &str) {
+    let at = known.iter().position(|known| known.language.eq_ignore_ascii_case(language)).unwrap_or_else(|| {
+        known.push(LanguageWords { language: language.to_owned(), words: BTreeMap::new() });
+        known.len() - 1
+    });
+    known[at].words.insert(name.to_owned(), words.to_owned());
+}
+
+fn words_of<'a>(known: &'a [LanguageWords], name: &str, language: &str) -> Option<Words<'a>> {
+    parents(language).chain(["", "en"]).find_map(|language| words_in(known, language, name))
+}
+
+fn words_in<'a>(known: &'a [LanguageWords], language: &str, name: &str) -> Option<Words<'a>> {
+    let known = known.iter().find(|known| known.language.eq_ignore_ascii_case(language))?;
+    let language = Some(known.language.as_str()).filter(|language| !language.is_empty());
+    known.words.get(name).map(|text| Words { text, language })
+}
+
+/// Returns the names and lengths in a table of stock sounds.
+fn entries(table: &'static str) -> impl Iterator<Item = (&'static str, Duration)> {
+    let entry = |line: &'static str| {
+        let (name, frames) = line.split_once(' ')?;
+        Some((name, Duration::from_millis(frames.parse::<u64>().ok()? * 20)))
+    };
+    table.lines().filter(|line| !line.starts_with(';')).filter_map(entry)
+}
+
+/// Looks up a stock sound by binary search in the text, so that nothing needs to be parsed or stored in advance.
+fn stock_sound(table: &str, name: &str) -> Option<Clip> {
+    let mut text = table;
     while let Some(comment) = text.strip_prefix(';') {
         text = comment.split_once('\n')?.1;
     }
@@ -287,70 +318,9 @@ fn estimated(words: Words<'_>) -> Clip {
     Clip { samples: words * RATE * 2 / 5 + RATE * 3 / 10, grain: 1 }
 }
 
-/// Returns the length of a file in the first format that is on disk.
-fn measure(path: &Path) -> Option<Clip> {
-    // The extension, and how many bytes hold how many samples at 8 kHz.
-    const FORMATS: &[(&str, u64, u64)] = &[
-        ("gsm", 33, 160),
-        ("wav", 2, 1),
-        ("WAV", 65, 320),
-        ("wav49", 65, 320),
-        ("ulaw", 1, 1),
-        ("ul", 1, 1),
-        ("mu", 1, 1),
-        ("pcm", 1, 1),
-        ("alaw", 1, 1),
-        ("al", 1, 1),
-        ("sln", 2, 1),
-        ("slin", 2, 1),
-        ("raw", 2, 1),
-        ("g722", 1, 1),
-        ("sln16", 4, 1),
-        ("slin16", 4, 1),
-        ("wav16", 4, 1),
-        ("sln48", 12, 1),
-        ("slin48", 12, 1),
-        ("g729", 10, 80),
-    ];
-    let name = path.file_name()?.to_str()?;
-    FORMATS.iter().find_map(|&(extension, bytes, samples)| {
-        let path = path.with_file_name(format!("{name}.{extension}"));
-        let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?.len();
-        let size = if extension.to_ascii_lowercase().starts_with("wav") { wav_data(&path, size) } else { size };
-        Some(Clip { samples: size / bytes * samples, grain: samples })
-    })
-}
-
-/// Returns the number of bytes of audio in a wav file of this size: those of its `data` chunk, or all bytes after a
-/// plain header.
-fn wav_data(path: &Path, size: u64) -> u64 {
-    let find = || -> Option<u64> {
-        let mut file = File::open(path).ok()?;
-        let mut head = [0; 12];
-        file.read_exact(&mut head).ok()?;
-        if &head[..4] != b"RIFF" {
-            return None;
-        }
-        let mut at = 12;
-        while at + 8 <= size {
-            let mut chunk = [0; 8];
-            file.seek(SeekFrom::Start(at)).ok()?;
-            file.read_exact(&mut chunk).ok()?;
-            let [.., a, b, c, d] = chunk;
-            let length = u64::from(u32::from_le_bytes([a, b, c, d]));
-            at += 8;
-            if &chunk[..4] == b"data" {
-                return Some(length.min(size - at));
-            }
-            at += length + length % 2;
-        }
-        None
-    };
-    find().unwrap_or_else(|| size.saturating_sub(44))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sound_files::unplayable;
     use super::*;
 
     fn check(sounds: &Sounds, name: &str, language: &str, expected: &str) {
@@ -366,20 +336,50 @@ mod tests {
         let stock = Sounds::stock();
         check(&stock, "beep", "en", "3520/160");
         check(&stock, "digits/40", "de", "7680/160");
-        for name in ["", "nosuch", "digits", ";", "core", "zzz", "!", "beep 22"] {
+        for name in ["", "nosuch", "digits/", ";", "core", "zzz", "!", "beep 22"] {
             check(&stock, name, "en", "missing");
         }
         check(&Sounds::none(), "beep", "en", "missing");
     }
 
     #[test]
-    fn the_core_table_is_sorted_and_complete() {
-        let lines: Vec<_> = CORE.lines().skip_while(|line| line.starts_with(';')).collect();
-        assert_eq!(lines.len(), 568);
-        assert_eq!(Sounds::core().count(), 568);
+    fn the_tables_are_sorted_and_complete() {
+        for (table, count) in [(CORE, 568), (EXTRA, 1346)] {
+            let lines: Vec<_> = table.lines().skip_while(|line| line.starts_with(';')).collect();
+            assert_eq!(lines.len(), count);
+            assert_eq!(entries(table).count(), count);
+            assert!(lines.windows(2).all(|pair| pair[0].split(' ').next() < pair[1].split(' ').next()));
+            assert!(lines.iter().all(|line| stock_sound(table, line.split(' ').next().unwrap()).is_some()));
+        }
+        assert!(Sounds::extra().all(|(name, _)| !Sounds::is_core(name)));
         assert_eq!(Sounds::core().find(|(name, _)| *name == "beep"), Some(("beep", Duration::from_millis(440))));
-        assert!(lines.windows(2).all(|pair| pair[0].split(' ').next() < pair[1].split(' ').next()));
-        assert!(lines.iter().all(|line| core_sound(line.split(' ').next().unwrap()).is_some()));
+    }
+
+    #[test]
+    fn extra_sounds_have_estimated_lengths_unless_a_table_has_other_words() {
+        check(&Sounds::stock(), "weasels-eaten-phonesys", "en", "21600/160");
+        check(&Sounds::stock(), "ha/phone", "de", "5600/160");
+        check(&Sounds::stock().with_words("welcome", "One two three."), "welcome", "en", "12000/1");
+        check(&Sounds::none(), "weasels-eaten-phonesys", "en", "missing");
+    }
+
+    #[test]
+    fn words_of_stock_sounds_come_from_transcripts_in_the_folders() {
+        let folder = std::env::temp_dir().join(format!("agi-rhai-transcripts-{}", std::process::id()));
+        fs::create_dir_all(folder.join("de")).unwrap();
+        fs::write(folder.join("core-sounds-en.txt"), "; Core\n\nbeep: [a beep]\n    sung\nask: Mine?\nnosuch: No.")
+            .unwrap();
+        fs::write(folder.join("de/core-sounds-de.txt"), "beep: [ein Piep]").unwrap();
+        fs::write(folder.join("de/notes.txt"), "beep: [wrong]").unwrap();
+        let sounds = Sounds::stock().with_folder(&folder).with_words("ask", "Own?");
+        let words = |name, language| sounds.words(name, language).map(|words| (words.text, words.language));
+        assert_eq!(words("beep", "en"), Some(("[a beep]", None)));
+        assert_eq!(words("beep", "de_AT"), Some(("[ein Piep]", Some("de"))));
+        assert_eq!(words("ask", "en"), Some(("Own?", None)));
+        // A transcript says nothing about which files there are.
+        check(&sounds, "nosuch", "en", "missing");
+        check(&sounds, "beep", "de", "3520/160");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
@@ -425,15 +425,31 @@ mod tests {
         fs::create_dir_all(folder.join("de")).unwrap();
         fs::write(folder.join("a.gsm"), [0; 330]).unwrap();
         fs::write(folder.join("de/a.ulaw"), [0; 77]).unwrap();
-        let mut wav = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00".to_vec();
-        wav.extend([0; 16]);
-        wav.extend(b"data\x08\x00\x00\x00");
-        wav.extend([0; 20]);
-        fs::write(folder.join("b.wav"), wav).unwrap();
+        let wav = |name: &str, rate: u32, channels: u8, bits: u8| {
+            let mut wav = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00".to_vec();
+            wav.extend([channels, 0]);
+            wav.extend(rate.to_le_bytes());
+            wav.extend([0, 0, 0, 0, 0, 0, bits, 0]);
+            wav.extend(b"data\x08\x00\x00\x00");
+            wav.extend([0; 20]);
+            fs::write(folder.join(name), wav).unwrap();
+        };
+        wav("b.wav", 8000, 1, 16);
+        wav("fast.wav", 44_100, 2, 16);
+        wav("small.wav", 8000, 1, 8);
+        fs::write(folder.join("no.wav"), "x").unwrap();
         let sounds = Sounds::none().with_folder(&folder);
         check(&sounds, "a", "en", "1600/160");
         check(&sounds, "a", "de", "77/1");
         check(&sounds, "b", "en", "4/1");
+        // As a real Asterisk has it, which plays no other kind of wav file.
+        for (name, why) in
+            [("fast", "has 44100 Hz and is stereo"), ("small", "has 8 bits"), ("no", "is not a wav file")]
+        {
+            check(&sounds, name, "en", "missing");
+            assert_eq!(unplayable(&folder, name).unwrap().1, why);
+        }
+        assert!(unplayable(&folder, "b").is_none() && unplayable(&folder, "nosuch").is_none());
         check(&sounds, folder.join("a").to_str().unwrap(), "en", "1600/160");
         check(&sounds, "..", "en", "missing");
         fs::remove_dir_all(&folder).unwrap();

@@ -9,6 +9,7 @@ use super::text::{Place, place};
 use crate::command::{Command, Function, Kind, Plays};
 use crate::pbx::Sounds;
 use crate::pbx::prompts::{Prompt, is_english, parents, parse_prompts};
+use crate::pbx::sound_files::{is_in, unplayable};
 use crate::script::Phrases;
 use crate::utf8::NotUtf8;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
@@ -173,7 +174,6 @@ impl Prompts {
 
     /// Reports prompts that have no sound file or no words.
     pub fn report(&mut self, checker: &Checker, report: &mut Report<'_, '_>) {
-        let core = Sounds::stock();
         let mut hints = Hints::default();
         let folders = Folders::new(&checker.sounds);
         for place in &self.composed {
@@ -190,7 +190,7 @@ impl Prompts {
                 report.add(&rules::SOUND_EXTENSION, *place, message, Some(format!("write \"{stem}\"")));
                 continue;
             }
-            if name.starts_with('/') || core.find(name, "").is_some() {
+            if name.starts_with('/') || Sounds::is_core(name) {
                 continue;
             }
             if *played && is_words(name) && folders.lack(name).is_some() {
@@ -207,10 +207,11 @@ impl Prompts {
                 && !checker.sounds.is_empty()
                 && let Some(message) = folders.lack(name)
             {
-                report.add(&rules::MISSING_SOUND, *place, message, hints.find(|| folders.near(name)));
+                report.add(&rules::MISSING_SOUND, *place, message, hints.find(|| folders.hint(name)));
             }
             if let Some(words) = &self.words
                 && !words.contains(name)
+                && !Sounds::is_extra(name)
             {
                 let near = hints.near(name, words.iter().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean \"{near}\"?"));
@@ -296,11 +297,11 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         let hint = format!("add a line `{name}: ...` below [{}]", missing[0]);
         add(&rules::MISSING_TRANSLATION, line, 1, name.chars().count(), message, Some(hint));
     }
-    let (core, folders) = (Sounds::stock(), Folders::new(&checker.sounds));
+    let folders = Folders::new(&checker.sounds);
     let words = checker.files().text(&beside(script)).map(|text| names(&text));
     let mut hints = Hints::default();
     for (_, name, line) in phrases.sounds() {
-        if name.starts_with('/') || core.find(name, "").is_some() {
+        if name.starts_with('/') || Sounds::is_core(name) {
             continue;
         }
         let source = lines.get(line - 1).copied().unwrap_or_default();
@@ -309,10 +310,11 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         if !checker.sounds.is_empty()
             && let Some(message) = folders.lack(name)
         {
-            add(&rules::MISSING_SOUND, line, column, width, message, hints.find(|| folders.near(name)));
+            add(&rules::MISSING_SOUND, line, column, width, message, hints.find(|| folders.hint(name)));
         }
         if let Some(words) = &words
             && !words.contains(name)
+            && !Sounds::is_extra(name)
         {
             let near = hints.near(name, words.iter().map(String::as_str));
             let hint = near.map(|near| format!("did you mean \"{near}\"?"));
@@ -469,8 +471,7 @@ impl<'a> Folders<'a> {
 
     /// Whether there is a file of this name, in any format.
     fn has(&self, name: &str) -> bool {
-        let sounds = |folder: &PathBuf| Sounds::none().with_folder(folder).find(name, "").is_some();
-        self.folders.iter().any(sounds)
+        self.folders.iter().any(|folder| is_in(folder, name))
     }
 
     /// Returns what is missing, if some language lacks a file of this name.
@@ -497,9 +498,24 @@ impl<'a> Folders<'a> {
             let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
             entries.map(|e| e.file_name().to_string_lossy().into_owned()).any(|file| {
                 file.strip_prefix(&stem).is_some_and(|ending| ENDINGS.contains(&ending) || !ending.contains('.'))
-            })
+            }) && (is_in(folder, name) || unplayable(folder, name).is_none())
         };
         self.folders.iter().any(exists)
+    }
+
+    /// Returns a hint about a missing file.
+    fn hint(&self, name: &str) -> Option<String> {
+        let localized = |language: &String| format!("{language}/{name}");
+        let names = self.languages.iter().map(localized).chain([name.to_owned()]);
+        let mut places = names.flat_map(|name| self.folders.iter().map(move |folder| (folder, name.clone())));
+        if let Some((path, problem)) = places.find_map(|(folder, name)| unplayable(folder, &name)) {
+            let path = path.display();
+            return Some(format!("{path} {problem}; Asterisk plays wav files of 8000 Hz, mono, 16 bits"));
+        }
+        if Sounds::is_extra(name) {
+            return Some("it is one of Asterisk's extra sounds, which are installed separately".to_owned());
+        }
+        self.near(name)
     }
 
     /// Returns a hint with a file of a similar name.

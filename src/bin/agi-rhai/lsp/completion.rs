@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, value};
 use super::cursor::{BUILTIN_VALUES, CAUGHT_ERROR, Cursor, is_exported};
+use super::hover::EXTRA_SOUND;
 use super::markdown::{described_words, markdown};
 use super::workspace::{TablePrompt, Workspace, same_file};
 use agi_rhai::command::{Kind, Need, Param};
@@ -223,6 +224,13 @@ impl Cursor<'_> {
             items.push(CompletionItem {
                 detail: Some(format!("Asterisk's own sound, {:.1} s", length.as_secs_f64())),
                 sort_text: Some(format!("1{name}")),
+                ..self.text_item(span, name, CompletionItemKind::FILE)
+            });
+        }
+        for (name, _) in Sounds::extra().filter(|(name, _)| !seen.contains(name)) {
+            items.push(CompletionItem {
+                detail: Some(EXTRA_SOUND.to_owned()),
+                sort_text: Some(format!("2{name}")),
                 ..self.text_item(span, name, CompletionItemKind::FILE)
             });
         }

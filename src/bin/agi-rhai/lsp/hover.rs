@@ -11,6 +11,10 @@ use lsp_types::{
     Hover, HoverContents, MarkupContent, MarkupKind, ParameterInformation, ParameterLabel, SignatureHelp,
     SignatureInformation,
 };
+
+/// What is known about a sound of Asterisk's that may not be installed.
+pub const EXTRA_SOUND: &str = "one of Asterisk's extra sounds, which are installed separately";
+
 impl Cursor<'_> {
     pub fn hover(&self) -> Option<Hover> {
         if let Some((span, name)) = self.prompt_text() {
@@ -19,8 +23,9 @@ impl Cursor<'_> {
             let said = named.clone().map(TablePrompt::quoted).filter(|words| !words.is_empty());
             let words = named.clone().next().map(|_| said.collect::<Vec<_>>().join("  \n"));
             let own = || {
-                let (_, length) = Sounds::core().find(|(core, _)| *core == name)?;
-                Some(format!("Asterisk's own sound, {:.1} s", length.as_secs_f64()))
+                let core = Sounds::core().find(|(core, _)| *core == name);
+                let own = core.map(|(_, length)| format!("Asterisk's own sound, {:.1} s", length.as_secs_f64()));
+                own.or_else(|| Sounds::extra().any(|(extra, _)| extra == name).then(|| EXTRA_SOUND.to_owned()))
             };
             let takes = self.outline.calling(span.start.saturating_sub(1)).is_some_and(|call| self.takes_prompt(&call));
             let text = match words {
