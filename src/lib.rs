@@ -95,6 +95,7 @@ pub mod internals {
     pub use crate::plural::plural;
     pub use crate::script::builtin::BUILTINS;
     pub use crate::script::shown::literal;
+    pub use crate::script::variables::{ScriptFrame, Watched};
     pub use crate::tools::check::asterisk::OLDEST_ASTERISK;
     pub use crate::tools::outline::words::{WORDS, Word, words};
     pub use crate::tools::outline::{

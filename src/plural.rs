@@ -11,7 +11,8 @@ use std::fmt::Display;
 /// assert_eq!(plural(0_u64, "reply"), "0 replies");
 /// assert_eq!(plural(2, "key"), "2 keys");
 /// ```
-pub fn plural<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+#[must_use]
+pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     match noun.strip_suffix('y') {
         _ if count == N::from(1) => format!("1 {noun}"),
         Some(start) if !start.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {start}ies"),

@@ -225,7 +225,7 @@ fn a_game_can_be_played_to_its_end() {
     let said = |screen: &vt100::Screen| {
         let text = screen.contents();
         // The history alone: below it the script itself is shown.
-        let history = text.split("─ Log").next().unwrap();
+        let history = text.split("─ Script  ").next().unwrap();
         history.rsplit_once("◂").map_or(history, |(_, tail)| tail).to_owned()
     };
     terminal.sees("waits for a key");
@@ -290,6 +290,48 @@ fn a_question_counts_down_and_shows_its_timeout() {
 }
 
 #[test]
+fn the_words_of_a_question_stay_while_it_waits() {
+    let folder = Folder::new();
+    folder.file("two.prompts", "welcome: Welcome to this\nask: How many sheep do you see\nagain: Are you sure\n");
+    let script = folder.file(
+        "two.rhai",
+        "stream_file(\"welcome\");\nask([\"ask\", 3], #{ max: 1 });\nconfirm(\"again\", #{ first: 600 });\nsleep(600);",
+    );
+    let mut terminal = Terminal::start(&["phone", "--fast", &script]);
+    let line = |screen: &vt100::Screen, mark: &str| {
+        let rows: Vec<String> = screen.rows(0, 62).collect();
+        let at = rows.iter().position(|row| row.trim_start().starts_with(mark));
+        at.map(|at| rows[at + 1].trim().to_owned()).unwrap_or_default()
+    };
+    let shows = |words: &'static str| move |screen: &vt100::Screen| line(screen, "? waits for a key") == words;
+    terminal.wait_until("all of the question", shows("Welcome to this How many sheep do you see 3"));
+    terminal.press("3").wait_until("the next question alone", shows("Are you sure"));
+    // Nothing is asked any more.
+    terminal.press("1").wait_until("no question", |screen| {
+        line(screen, "… sleeps").is_empty() && screen.contents().contains("… sleeps")
+    });
+    terminal.press("q").ends();
+}
+
+#[test]
+fn variables_of_the_script_and_of_the_function_that_runs_are_shown() {
+    let folder = Folder::new();
+    let script = "const LEVEL = 3; let name = \"Ada\"; let list = 1; let list = [1, 2];\nstate.score = 7;\n\
+        fn inner(guess) { let twice = guess * 2; wait_for_digit(-1); state.score += twice; wait_for_digit(-1); }\n\
+        fn outer() { let hidden = 1; inner(21); }\nouter();\nname += \"!\";\nwait_for_digit(-1);";
+    let script = folder.file("vars.rhai", script);
+    let mut terminal = Terminal::start_on(100, 40, &mut agi_rhai(["phone", &script]));
+    terminal.sees("─ In inner()").sees("guess = 21").sees("twice = 42");
+    terminal.sees("─ Variables ").sees("LEVEL = 3").sees("name = \"Ada\"").sees("list = [1, 2]").sees("state.score = 7");
+    assert!(!terminal.text().contains("hidden = 1\n"), "{}", terminal.text());
+    terminal.press("1").sees("state.score = 49");
+    terminal.press("1").sees("name = \"Ada!\"").sees_no("─ In inner()").press("1").sees("ended: SUCCESS");
+    // What a function computes takes no longer for being watched.
+    folder.file("vars.rhai", "fn f(x) { x + 1 }\nlet n = 0;\nwhile n < 3000 { n = f(n); }\nwait_for_digit(-1);");
+    terminal.sees("was saved").press("\r").sees("n = 3000").press("1").sees("ended: SUCCESS").press("q").ends();
+}
+
+#[test]
 fn after_a_hangup_the_caller_can_call_again_and_astdb_survives() {
     let (_folder, script) = quiz();
     let mut terminal = Terminal::start(&["phone", "--seed", "77", &script]);
@@ -339,14 +381,22 @@ fn a_fault_is_shown_with_its_source_until_it_is_fixed() {
     terminal.sees("no function `no_such`").sees("2 |   no_such(5);").sees("^^^^^^^").sees("Call ended: FAILURE");
     // A fault that keeps it from being compiled.
     folder.file("a.rhai", "answer();\nlet = 5;\n");
-    terminal.sees("a.rhai was saved, and is broken: fix it and save it").sees("2 | let = 5;").sees("    ^");
-    terminal.sees("waiting for a fix").press("\r").sees_no("call 2");
+    terminal
+        .sees("a.rhai was saved, and is broken: Enter calls the last good version")
+        .sees("2 | let = 5;")
+        .sees("    ^");
+    terminal
+        .sees("the last edit is broken")
+        .press("\r")
+        .sees("● call 2")
+        .sees("Call ended: FAILURE")
+        .sees("2 | let = 5;");
     folder.file("a.rhai", "answer();\nwait_for_digit(-1);\n");
-    terminal.sees("a.rhai is fixed: Enter calls it").sees_no("let = 5").press("\r").sees("● call 2");
+    terminal.sees("a.rhai is fixed: Enter calls it").sees_no("let = 5").press("\r").sees("● call 3");
     // Broken during a call, which goes on; then what it imports appears.
     folder.file("a.rhai", "import \"b\" as b;\nprint(b::text());\nwait_for_digit(-1);");
     terminal
-        .sees("this call goes on with the old one")
+        .sees("this call goes on with the last good version")
         .sees("no script \"b\" to import")
         .press("1")
         .sees("ended: SUCCESS");
@@ -380,9 +430,12 @@ fn panels_show_the_dialogue_the_log_and_the_script() {
         .press("t")
         .sees_no("Dialogue")
         .sees("─ Script");
+    // An empty log takes no room, unless somebody wants to see it.
+    terminal.sees_no("─ Log").press("l").sees("nothing logged yet").press("l").sees_no("─ Log");
     terminal.press("l").sees("nothing logged yet").sees("▸ ask").press("12").sees("quiz.rhai:8  keys: 12");
     terminal.press("v").sees_no("LEVEL = 3").press("v").sees("LEVEL = 3");
-    terminal.press("?").sees("sends a text, for receive_text").press("?").sees_no("sends a text");
+    terminal.press("?").sees("sends a text, for receive_text").sees("any key closes this page");
+    terminal.press("?").sees_no("sends a text");
     terminal.press("q").ends();
 }
 

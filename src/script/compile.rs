@@ -6,6 +6,7 @@ use super::function_values::Homes;
 use super::import::{self, Disk, Files, ImportFolders, Modules};
 use super::language::Language;
 use super::phrases::Phrases;
+use super::variables::Watched;
 use crate::stack;
 use crate::utf8::decode;
 use rhai::AST;
@@ -27,6 +28,7 @@ pub struct Script {
     /// The number of parameters of its `on_hangup`; `None` if it has no `on_hangup`.
     pub(crate) on_hangup: Option<usize>,
     pub(crate) coverage: Option<Arc<Coverage>>,
+    pub(crate) watched: Option<Arc<Watched>>,
     /// The table of phrases beside it.
     pub(crate) phrases: Option<Arc<Phrases>>,
 }
@@ -130,6 +132,7 @@ impl Script {
             sources: sources.into(),
             on_hangup,
             coverage: None,
+            watched: None,
             phrases: None,
         })
     }
@@ -153,6 +156,12 @@ impl Script {
     /// Begins to record which of its lines run.
     pub fn cover(&mut self, language: &Language) -> Arc<Coverage> {
         Arc::clone(self.coverage.insert(Coverage::new(&self.sources, language)))
+    }
+
+    /// Begins to watch its variables.
+    #[doc(hidden)]
+    pub fn watch(&mut self) -> Arc<Watched> {
+        Arc::clone(self.watched.insert(Arc::default()))
     }
 
     /// Returns the path from which it was read, or the name it was given.

@@ -27,6 +27,7 @@ pub(crate) mod shown;
 mod state;
 mod times;
 mod usage;
+pub(crate) mod variables;
 
 pub use call::Call;
 pub use compile::{LoadError, Script};

@@ -286,6 +286,9 @@ impl CallState {
         if let Some(coverage) = &script.coverage {
             coverage.watch(&mut engine);
         }
+        if let Some(watched) = &script.watched {
+            watched.watch(&mut engine, language, &self.values.state);
+        }
         let call = Arc::clone(self);
         engine.on_progress(move |operations| (!call.may_go_on(operations)).then_some(Dynamic::UNIT));
         let call = Arc::clone(self);

@@ -15,7 +15,7 @@ const SCRIPT: [&[&str]; 10] = [
     &["extensions", "limits", "names"],
     &["convert", "function_values", "language", "shown", "usage"],
     &["fault", "missing", "parse"],
-    &["coverage", "import", "phrases"],
+    &["coverage", "import", "phrases", "variables"],
     &["compile"],
     &["state", "library"],
     &["call"],

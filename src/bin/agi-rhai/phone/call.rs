@@ -5,7 +5,7 @@ use crate::seed::random_seed;
 use agi_rhai::TimeZone;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::GET_VARIABLE;
-use agi_rhai::internals::{plural, printable};
+use agi_rhai::internals::{Watched, plural, printable};
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
@@ -62,6 +62,7 @@ impl PhoneSetup {
 pub struct LoadedScript {
     pub script: Script,
     pub sounds: Arc<Sounds>,
+    pub variables: Arc<Watched>,
 }
 
 /// Why a script could not be loaded.
@@ -74,13 +75,14 @@ pub enum LoadProblem {
 
 impl LoadedScript {
     pub fn load(setup: &PhoneSetup) -> Result<Self, LoadProblem> {
-        let script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(LoadProblem::Script)?;
+        let mut script = setup.host.load(&setup.path, setup.folder.as_deref()).map_err(LoadProblem::Script)?;
         // The folder is that of the script, and would make the message long.
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
         let sounds = Sounds::beside(&setup.path)
             .map_err(|error| LoadProblem::Table(error.to_string().replacen(&beside, "", 1)))?;
         let sounds = setup.setting.sounds.iter().fold(sounds, Sounds::with_folder);
-        Ok(Self { script, sounds: Arc::new(sounds) })
+        let variables = script.watch();
+        Ok(Self { script, sounds: Arc::new(sounds), variables })
     }
 }
 

@@ -43,7 +43,7 @@ fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize,
         LineSound::Beep => ("▸ beep".to_owned(), None),
         LineSound::Recording(name) => (format!("● records {name}"), Some("Speak, if you like.".to_owned())),
         LineSound::Music(class) => (format!("♪ music on hold, {class}"), None),
-        LineSound::Silence if call.listening => ("? waits for a key".to_owned(), None),
+        LineSound::Silence if call.listening => ("? waits for a key".to_owned(), call.question(wide.saturating_sub(2))),
         LineSound::Silence if computing => ("… computes".to_owned(), None),
         LineSound::Silence if call.command.is_none() => ("… sleeps".to_owned(), None),
         LineSound::Silence => (format!("… {}", call.command.unwrap_or_default()), None),
@@ -124,12 +124,13 @@ fn ended<'a>(end: &ShownEnd, view: &PhoneState, theme: &Theme, wide: usize) -> V
         Some(place) => format!("The dialplan goes on at {place}."),
         None => "Hung up: the dialplan goes on at extension h, if any.".to_owned(),
     };
-    let next = if view.broken.is_some() {
+    let next = if view.version.is_none() {
         Line::styled("  Fix the script and save it.", theme.warning)
     } else {
+        let again = if view.broken.is_some() { " calls the last good version, " } else { " calls again, " };
         Line::from(vec![
             Span::styled("  Enter", theme.strong),
-            Span::raw(" calls again, "),
+            Span::raw(again),
             Span::styled("q", theme.strong),
             Span::raw(" quits."),
         ])

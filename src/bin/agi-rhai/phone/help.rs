@@ -54,10 +54,10 @@ const HELP: [(&str, &str); 13] = [
     ("h", "hangs up"),
     ("Enter", "calls again, between calls"),
     ("m", "sends a text, for receive_text"),
-    ("s", "the script and its current line"),
+    ("s", "the script: opens, closes"),
     ("l", "the log: what the script prints"),
     ("t", "the dialogue with Asterisk"),
-    ("v", "variables and AstDB"),
+    ("v", "variables: script, channel, AstDB"),
     ("↑ ↓ PgUp PgDn", "scroll the history"),
     ("End", "back to the last lines"),
     ("Ctrl-L", "redraws the screen"),
@@ -70,6 +70,7 @@ pub fn draw_help(frame: &mut Frame<'_>, theme: &Theme, area: Rect) {
     let area = Rect::new((area.width - wide) / 2, (area.height - high) / 2, wide, high);
     frame.render_widget(Clear, area);
     let block = Block::bordered().border_style(theme.faint).title(Span::styled(" Keys ", theme.accent));
+    let block = block.title_bottom(Span::styled(" any key closes this page ", theme.faint));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let line = |(key, what): &(&'static str, &'static str)| {

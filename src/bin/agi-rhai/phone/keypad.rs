@@ -2,15 +2,13 @@
 
 use super::audio::Audio;
 use super::call::LoadedScript;
-use super::state::{HistoryEvent, KeyFate, SharedState};
+use super::state::{HistoryEvent, KeyFate, MIN_QUESTION, SharedState};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Hearing, Sound, Sounds};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// How long a question must last for its timeout to be shown in the history.
-const MIN_SHOWN_TIMEOUT: Duration = Duration::from_millis(500);
 /// The limit for one wait on a channel, which can't wait forever.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
@@ -91,7 +89,7 @@ impl Caller for Keypad {
         loop {
             let left = until - self.now();
             if left.is_zero() {
-                if is_question(hearing) && until - began >= MIN_SHOWN_TIMEOUT {
+                if is_question(hearing) && until - began >= MIN_QUESTION {
                     self.shared
                         .note(HistoryEvent::Note(format!("no key within {:.1} s", (until - began).as_secs_f64())));
                 }

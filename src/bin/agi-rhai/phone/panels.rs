@@ -5,6 +5,7 @@ use super::style::{Theme, fit, width, wrap};
 use super::ui::Ui;
 use crate::text::call_time;
 use agi_rhai::Status;
+use agi_rhai::internals::ScriptFrame;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -81,19 +82,39 @@ fn history_line<'a>(entry: &HistoryEntry, theme: &Theme, wide: usize) -> Line<'a
     ])
 }
 
-/// Draws the current variables and AstDB.
+/// Draws the variables of the script and of the function that runs, those of the channel, and AstDB.
 pub fn draw_values(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, area: Rect) {
-    let variables: Vec<(String, String)> =
-        view.call.as_ref().map(|call| call.variables.all().into_iter().collect()).unwrap_or_default();
-    let entries = view.database.entries();
-    let half = usize::from(area.height / 2);
-    let wanted = variables.len().max(1) + 1;
-    let rest = (entries.len().max(1) + 1).min(half);
-    let top = wanted.min(usize::from(area.height).saturating_sub(rest)).max(2);
-    let top = Constraint::Length(u16::try_from(top).unwrap_or(u16::MAX));
-    let [above, below] = Layout::vertical([top, Constraint::Min(0)]).areas(area);
-    list(frame, "Variables", &variables, theme, above);
-    list(frame, "AstDB", &entries, theme, below);
+    let call = view.call.as_ref();
+    let mut frames = call.map(|call| call.version.variables.frames()).unwrap_or_default().into_iter();
+    let script = frames.next().unwrap_or_default().variables;
+    let mut lists: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    // The innermost function first: what it does is of most interest.
+    if let Some(ScriptFrame { function: Some(function), variables }) = frames.next_back() {
+        lists.push((format!("In {function}"), variables));
+    }
+    lists.push(("Variables".to_owned(), script));
+    lists.push(("Channel variables".to_owned(), call.map(|call| call.variables.all().into_iter().collect()).unwrap_or_default()));
+    lists.push(("AstDB".to_owned(), view.database.entries()));
+    let rows = rows_of(&lists.iter().map(|(_, values)| values.len()).collect::<Vec<_>>(), area.height.into());
+    let rows = rows.into_iter().map(|rows| Constraint::Length(u16::try_from(rows).unwrap_or(u16::MAX)));
+    let areas = Layout::vertical(rows).split(area);
+    for ((title, values), area) in lists.iter().zip(areas.iter()) {
+        list(frame, title, values, theme, *area);
+    }
+}
+
+/// Shares out rows to lists of this many values, each with a title: everyone gets what it needs if it can, and the
+/// longest ones give up rows.
+fn rows_of(counts: &[usize], high: usize) -> Vec<usize> {
+    let mut rows: Vec<usize> = counts.iter().map(|count| count.max(&1) + 1).collect();
+    while rows.iter().sum::<usize>() > high {
+        let Some(longest) = rows.iter_mut().max_by_key(|rows| **rows) else { break };
+        *longest -= 1;
+    }
+    if let Some(last) = rows.last_mut() {
+        *last += high.saturating_sub(counts.iter().map(|count| count.max(&1) + 1).sum());
+    }
+    rows
 }
 
 fn list(frame: &mut Frame<'_>, title: &str, values: &[(String, String)], theme: &Theme, area: Rect) {

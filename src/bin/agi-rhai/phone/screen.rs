@@ -272,13 +272,11 @@ impl Phone {
         }
     }
 
-    /// Places a call, unless a call is on or the script is broken.
+    /// Places a call, unless a call is on or no version of the script has ever been good. While it is broken, calls run
+    /// the last good version.
     fn place_call(&mut self) {
         let (version, on_call) = {
             let view = self.shared.view();
-            if view.broken.is_some() {
-                return;
-            }
             (view.version.clone(), view.on_call())
         };
         let Some(version) = version.filter(|_| !on_call) else { return };

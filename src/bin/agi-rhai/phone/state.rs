@@ -2,6 +2,7 @@
 
 use super::audio::Audio;
 use super::call::{CallEnd, LoadedScript, PhoneCall};
+use super::style::wrap;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::command::{Command, Kind};
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// The maximum number of lines of each kind.
 const MAX_LINES: usize = 5_000;
+
+/// How long a question lasts at least. Shorter waits, between the parts of one, are polls for keys.
+pub const MIN_QUESTION: Duration = Duration::from_millis(500);
 
 /// The state shared by the call, the file watcher, the log and the screen.
 #[derive(Default)]
@@ -176,6 +180,9 @@ pub struct CallState {
     skipped: Duration,
     began: Time,
     pub sound: LineSound,
+    /// What has been said since the script last waited for keys.
+    said: Vec<String>,
+    has_waited: bool,
     /// When the sound began, when it ends, and its whole length if known.
     pub since: Time,
     pub until: Time,
@@ -214,6 +221,34 @@ impl CallState {
     /// Returns the length of the call so far, or of the whole call.
     pub fn age(&self) -> Duration {
         self.end.as_ref().map_or_else(|| self.now() - self.began, |end| end.length)
+    }
+}
+
+impl CallState {
+    /// Notes what is said, for the question that may follow.
+    fn says(&mut self, sound: &LineSound) {
+        if std::mem::take(&mut self.has_waited) {
+            self.said.clear();
+        }
+        self.said.extend(match sound {
+            LineSound::File { words: Some(words), .. } | LineSound::Spoken { words: Some(words), .. } => {
+                Some(words.clone())
+            }
+            LineSound::File { name, .. } => Some(name.clone()),
+            LineSound::Spoken { text, .. } => Some(text.clone()),
+            _ => None,
+        });
+    }
+
+    /// Returns what was said last, as far as it fits into two lines.
+    pub fn question(&self, wide: usize) -> Option<String> {
+        let fits = |from: &usize| {
+            let text = self.said[*from..].join(" ");
+            wrap(&text, wide, 3).len() < 3
+        };
+        let last = self.said.len().checked_sub(1)?;
+        let from = (0..=last).find(fits).unwrap_or(last);
+        Some(self.said[from..].join(" "))
     }
 }
 
@@ -271,6 +306,8 @@ impl SharedState {
             skipped: Duration::ZERO,
             began: now,
             sound: LineSound::Silence,
+            said: Vec::new(),
+            has_waited: false,
             since: now,
             until: now,
             length: None,
@@ -348,7 +385,10 @@ impl SharedState {
         call.listening = hearing.listening;
         let sound = call.sound.clone();
         let new = new && sound != LineSound::Silence;
+        call.has_waited |=
+            call.listening && sound == LineSound::Silence && until - call.now() >= MIN_QUESTION;
         if new {
+            call.says(&sound);
             view.note(HistoryEvent::Prompt(sound));
         }
         new

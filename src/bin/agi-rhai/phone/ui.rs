@@ -7,6 +7,8 @@ pub struct Ui {
     pub theme: Theme,
     /// The open panels, in the order in which they were opened. If there isn't room for all, the last ones are shown.
     pub panels: Vec<Panel>,
+    /// Whether the log is shown even while it is empty.
+    pub wants_log: bool,
     /// Shows the last panel instead of the history if there isn't room for both.
     pub replaces_history: bool,
     /// The panels there was room for.
@@ -44,6 +46,7 @@ impl Ui {
         Self {
             theme: Theme::new(),
             panels: vec![Panel::Log, Panel::Script],
+            wants_log: false,
             replaces_history: false,
             shown: Vec::new(),
             values: Values::Beside,
@@ -58,6 +61,9 @@ impl Ui {
     pub fn toggle(&mut self, panel: Panel) {
         let open = self.shown.contains(&panel);
         self.panels.retain(|other| *other != panel);
+        if panel == Panel::Log {
+            self.wants_log = !open;
+        }
         if !open {
             self.panels.push(panel);
         }

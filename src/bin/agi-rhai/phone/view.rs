@@ -59,7 +59,8 @@ pub fn draw(frame: &mut Frame<'_>, view: &PhoneState, setup: &PhoneSetup, ui: &m
 fn title_line<'a>(view: &PhoneState, setup: &PhoneSetup, theme: &Theme, wide: usize) -> Line<'a> {
     let state = match &view.call {
         Some(call) if call.end.is_none() => (theme.good, format!("● call {}  {}", call.number, call_time(call.age()))),
-        _ if view.broken.is_some() => (theme.bad, "waiting for a fix".to_owned()),
+        _ if view.version.is_none() => (theme.bad, "waiting for a fix".to_owned()),
+        _ if view.broken.is_some() => (theme.bad, "the last edit is broken".to_owned()),
         Some(call) => (theme.faint, format!("no call  {}", call_time(call.age()))),
         None => (theme.faint, "no call".to_owned()),
     };
@@ -100,7 +101,9 @@ fn draw_rest(frame: &mut Frame<'_>, view: &PhoneState, ui: &mut Ui, area: Rect) 
     let fault_rows = fault_rows.min(left);
     left -= fault_rows;
     // As many panels as fit while the history keeps some lines.
-    let mut count = ui.panels.len();
+    let is_empty_log = |panel: &Panel| *panel == Panel::Log && view.log.len() == 0 && !ui.wants_log;
+    let panels: Vec<Panel> = ui.panels.iter().copied().filter(|panel| !is_empty_log(panel)).collect();
+    let mut count = panels.len();
     while count > 0 && usize::from(left) < count * 6 + 7 {
         count -= 1;
     }
@@ -109,7 +112,7 @@ fn draw_rest(frame: &mut Frame<'_>, view: &PhoneState, ui: &mut Ui, area: Rect) 
     if count == 0 && ui.replaces_history && left > 1 {
         (count, rows) = (1, left);
     }
-    let shown = ui.panels[ui.panels.len() - count..].to_vec();
+    let shown = panels[panels.len() - count..].to_vec();
     let mut constraints = vec![Constraint::Min(0)];
     constraints.extend(shown.iter().map(|_| Constraint::Length(rows)));
     constraints.push(Constraint::Length(fault_rows));

@@ -115,10 +115,10 @@ impl Watch {
                 let news = if first { format!("{name} is broken") } else { format!("{name} was saved, and is broken") };
                 view.note(HistoryEvent::Note(news.clone()));
                 view.broken = Some(text);
-                view.news = Some(if on_call {
-                    format!("{news}: this call goes on with the old one")
-                } else {
-                    format!("{news}: fix it and save it")
+                view.news = Some(match (on_call, view.version.is_some()) {
+                    (true, _) => format!("{news}: this call goes on with the last good version, and so does the next"),
+                    (false, true) => format!("{news}: Enter calls the last good version"),
+                    (false, false) => format!("{news}: fix it and save it"),
                 });
             }
         }

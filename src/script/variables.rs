@@ -1,0 +1,123 @@
+//! Watches the variables of a running script, for whoever plays it at the phone.
+
+use super::language::Language;
+use super::shown::{quoted, shown};
+use crate::sync::lock;
+use rhai::debugger::DebuggerCommand;
+use rhai::{ASTNode, Dynamic, Engine, EvalContext, Expr, ImmutableString, Map, Scope, Stmt};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+/// The maximum length of a value, in bytes. A screen has no room for more.
+const MAX_VALUE: usize = 200;
+/// How often the variables are looked at between two functions of the host. A script that computes must not take much
+/// longer because it is watched.
+const MAX_LOOKS: u32 = 500;
+
+/// The variables of one function that runs, or of the script itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptFrame {
+    /// The function; `None` for the script itself.
+    pub function: Option<String>,
+    /// The names and values, in the order of their declaration. A name that is declared again appears once.
+    pub variables: Vec<(String, String)>,
+}
+
+/// The variables of a script as they were when it last called a function, also those of the functions that wait for it.
+#[derive(Debug, Default)]
+pub struct Watched {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The script itself, and the functions that were called one from another.
+    frames: Vec<ScriptFrame>,
+    looks: u32,
+}
+
+impl Watched {
+    /// Returns the variables: those of the script, then of each function that runs, the innermost last.
+    #[must_use]
+    pub fn frames(&self) -> Vec<ScriptFrame> {
+        lock(&self.seen).frames.clone()
+    }
+
+    /// Watches what this engine runs. `state` is the variable of this name.
+    #[expect(deprecated, reason = "`register_debugger` is marked volatile, not deprecated")]
+    pub(crate) fn watch(self: &Arc<Self>, engine: &mut Engine, language: &Language, state: &Dynamic) {
+        lock(&self.seen).frames.clear();
+        let hosts: HashSet<&str> = language.functions().iter().map(|function| function.name).collect();
+        let (watched, state) = (Arc::clone(self), state.clone());
+        engine.register_debugger(
+            |_, debugger| debugger,
+            move |context, _, node, _, _| {
+                let called = match node {
+                    ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)) => call,
+                    ASTNode::Stmt(Stmt::FnCall(call, _)) => call,
+                    _ => return Ok(DebuggerCommand::StepInto),
+                };
+                if called.op_token.is_none() {
+                    watched.look(&context, hosts.contains(called.name.as_str()), &state);
+                }
+                Ok(DebuggerCommand::StepInto)
+            },
+        );
+    }
+
+    fn look(&self, context: &EvalContext, at_host: bool, state: &Dynamic) {
+        let mut seen = lock(&self.seen);
+        if at_host {
+            seen.looks = 0;
+        } else if seen.looks >= MAX_LOOKS {
+            return;
+        }
+        seen.looks += 1;
+        let stack = context.debugger().map_or(&[][..], |debugger| debugger.call_stack());
+        let name = |frame: &rhai::debugger::CallStackFrame| match frame.fn_name.as_str() {
+            name if name.starts_with("anon$") => "a closure".to_owned(),
+            name => format!("{name}()"),
+        };
+        seen.frames.resize(stack.len() + 1, ScriptFrame::default());
+        for (frame, called) in seen.frames[1..].iter_mut().zip(stack) {
+            // What is known of another function is of no use.
+            let function = Some(name(called));
+            if frame.function != function {
+                *frame = ScriptFrame { function, variables: Vec::new() };
+            }
+        }
+        if let Some(frame) = seen.frames.last_mut() {
+            frame.variables = variables(context.scope());
+        }
+        if let Some(script) = seen.frames.first_mut() {
+            script.variables.retain(|(name, _)| !name.starts_with("state."));
+            script.variables.extend(keys_of(state));
+        }
+    }
+}
+
+/// Returns the visible variables and constants.
+fn variables(scope: &Scope) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    // The newest come first, which hide others of the same name.
+    for (name, _, value) in scope.iter_raw() {
+        if all.iter().all(|(known, _)| known != name) {
+            all.push((name.to_owned(), written(value)));
+        }
+    }
+    all.reverse();
+    all
+}
+
+/// Returns what a script keeps in `state`.
+fn keys_of(state: &Dynamic) -> Vec<(String, String)> {
+    let Some(map) = state.read_lock::<Map>() else { return Vec::new() };
+    map.iter().map(|(key, value)| (format!("state.{key}"), written(value))).collect()
+}
+
+fn written(value: &Dynamic) -> String {
+    match value.read_lock::<ImmutableString>() {
+        Some(text) => quoted(&text, MAX_VALUE),
+        None => shown(value, MAX_VALUE),
+    }
+}
