@@ -463,7 +463,7 @@ fn the_program_prints_findings_with_their_source() {
     assert_eq!(check(&["a.rhai"]).0, Some(0), "warnings alone don't fail");
     assert_eq!(check(&["--strict", "a.rhai"]).0, Some(1));
     for (args, says) in [
-        (&["nosuch.rhai"][..], "no script or folder nosuch.rhai"),
+        (&["nosuch.rhai"][..], "there is no nosuch.rhai"),
         (&["--sounds", "nosuch", "a.rhai"], "no folder nosuch"),
         (&["--asterisk", "1.8", "a.rhai"], "the checker doesn't know versions before 11"),
         (&["--asterisk", "x", "a.rhai"], "a version is written as 22, 22.10 or certified/22.8"),

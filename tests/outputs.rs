@@ -218,6 +218,16 @@ fn a_fault_is_one_line_of_the_log_and_on_a_terminal_shows_its_place() {
     assert!(shown.contains("\r\n  1 | fn inner(x) { stream_fil(x); }\r\n    |               ^^^^^^^^^^"), "{shown}");
 }
 
+#[test]
+fn a_call_does_not_wait_for_an_unread_stderr() {
+    let folder = Folder::new();
+    folder.file("talks.rhai", "for i in 0..3000 { print(`line ${i} of many, which nobody reads`); } noop(\"end\");");
+    let (_unread, stderr) = std::io::pipe().unwrap();
+    let mut call = Process::call(agi_rhai(["talks.rhai"]).current_dir(folder.path("")).stderr(stderr));
+    call.answer("NOOP \"end\"", "200 result=0");
+    call.end().code(0);
+}
+
 /// A program that is killed when the test ends.
 struct Killed(Child);
 

@@ -295,7 +295,7 @@ fn the_words_of_a_question_stay_while_it_waits() {
     folder.file("two.prompts", "welcome: Welcome to this\nask: How many sheep do you see\nagain: Are you sure\n");
     let script = folder.file(
         "two.rhai",
-        "stream_file(\"welcome\");\nask([\"ask\", 3], #{ max: 1 });\nconfirm(\"again\", #{ first: 600 });\nsleep(600);",
+        "stream_file(\"welcome\");\nask([\"ask\", 3], #{ max: 1 });\nconfirm(\"again\", #{ first: 600 });",
     );
     let mut terminal = Terminal::start(&["phone", "--fast", &script]);
     let line = |screen: &vt100::Screen, mark: &str| {
@@ -306,10 +306,7 @@ fn the_words_of_a_question_stay_while_it_waits() {
     let shows = |words: &'static str| move |screen: &vt100::Screen| line(screen, "? waits for a key") == words;
     terminal.wait_until("all of the question", shows("Welcome to this How many sheep do you see 3"));
     terminal.press("3").wait_until("the next question alone", shows("Are you sure"));
-    // Nothing is asked any more.
-    terminal.press("1").wait_until("no question", |screen| {
-        line(screen, "… sleeps").is_empty() && screen.contents().contains("… sleeps")
-    });
+    terminal.press("1").sees("ended: SUCCESS");
     terminal.press("q").ends();
 }
 
@@ -322,7 +319,12 @@ fn variables_of_the_script_and_of_the_function_that_runs_are_shown() {
     let script = folder.file("vars.rhai", script);
     let mut terminal = Terminal::start_on(100, 40, &mut agi_rhai(["phone", &script]));
     terminal.sees("─ In inner()").sees("guess = 21").sees("twice = 42");
-    terminal.sees("─ Variables ").sees("LEVEL = 3").sees("name = \"Ada\"").sees("list = [1, 2]").sees("state.score = 7");
+    terminal
+        .sees("─ Variables ")
+        .sees("LEVEL = 3")
+        .sees("name = \"Ada\"")
+        .sees("list = [1, 2]")
+        .sees("state.score = 7");
     assert!(!terminal.text().contains("hidden = 1\n"), "{}", terminal.text());
     terminal.press("1").sees("state.score = 49");
     terminal.press("1").sees("name = \"Ada!\"").sees_no("─ In inner()").press("1").sees("ended: SUCCESS");

@@ -106,3 +106,29 @@ fn an_unreadable_folder_is_reported() {
         assert_eq!(errors, "agi-rhai: cannot read ./below: Permission denied (os error 13)\n");
     }
 }
+
+#[test]
+fn a_pipe_in_place_of_a_script_is_refused_instead_of_waited_for() {
+    let folder = Folder::new();
+    for name in ["game.rhai", "game.test.rhai", "lib.rhai"] {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, folder.path(name), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    }
+    folder.file("imports.rhai", "import \"lib\" as lib; lib::f();");
+    for args in [
+        &["phone", "game.rhai"][..],
+        &["check", "game.rhai"],
+        &["check", "imports.rhai"],
+        &["test", "game.test.rhai"],
+        &["phone", "imports.rhai"],
+    ] {
+        let mut command = Command::new("timeout");
+        command.arg("20").arg(agi_rhai([""; 0]).get_program()).args(args).current_dir(folder.path(""));
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        let said = format!("{output:?}");
+        assert!(output.status.code().is_some_and(|code| code != 124 && code > 0), "{args:?}: {said}");
+        // What is imported is looked for among files alone.
+        let why = if args.contains(&"imports.rhai") { "to import" } else { "it isn't a file, but a pipe or a device" };
+        assert!(said.contains(why), "{args:?}: {said}");
+    }
+}

@@ -6,7 +6,7 @@ use super::language::Language;
 use super::limits::{Limits, MAX_STACK, address_in_stack, processor_time};
 use super::missing;
 use super::parse::parse;
-use crate::utf8::decode;
+use crate::utf8::{self, decode};
 use rhai::{
     AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Module, ModuleResolver, Position,
     Scope, Shared, Stmt,
@@ -47,7 +47,7 @@ pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        utf8::read(path)
     }
 
     fn missed(&mut self, _: &Path) {}

@@ -216,7 +216,7 @@ fn the_picture_in_the_readme_shows_the_phone() {
     let command = ["phone", "--seed", "5", "scripts/guess.rhai", "--db", "guess/201=7"];
     let mut terminal = Terminal::start_on(COLUMNS, ROWS, agi_rhai(command).current_dir(project));
     // The dialogue with Asterisk in place of the log.
-    terminal.press("lt").sees("guess-welcome").press("#");
+    terminal.press("t").sees("guess-welcome").press("#");
     terminal.wait_until("the first question", |screen| line(screen, 2).contains("▸ guess-enter")).press("50#");
     terminal.sees("guess-lower");
     terminal.wait_until("the second question, half said", |screen| {

@@ -1,7 +1,7 @@
 //! `agi-rhai check`: finds mistakes in scripts without running them.
 
 use crate::common::ExecOptions;
-use crate::files::below;
+use crate::files::{below, why_not_read};
 use crate::out;
 use crate::terminal::shows_colour;
 use crate::value_parsers::asterisk_version;
@@ -102,7 +102,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
         } else if path.is_file() {
             files.push(path.clone());
         } else {
-            return Err(io::Error::other(format!("no script or folder {}", path.display())));
+            return Err(io::Error::other(why_not_read(path)));
         }
     }
     let mut findings = Vec::new();

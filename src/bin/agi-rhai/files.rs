@@ -15,6 +15,16 @@ pub fn find(script: &Path, folders: &[PathBuf]) -> PathBuf {
     found.unwrap_or_else(|| places.first().map_or_else(|| script.to_owned(), |place| place.join(script)))
 }
 
+/// Says why a path that somebody named can't be read: it isn't there, or it isn't a file.
+pub fn why_not_read(path: &Path) -> String {
+    let path_shown = path.display();
+    if path.exists() {
+        format!("cannot read {path_shown}: it isn't a file, but a pipe or a device")
+    } else {
+        format!("there is no {path_shown}")
+    }
+}
+
 /// Adds the searched folders to the error of a missing script.
 pub fn with_searched_folders(script: &Path, folders: &[PathBuf], error: LoadError) -> LoadError {
     match error {

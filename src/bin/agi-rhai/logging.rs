@@ -5,6 +5,7 @@ use crate::panics;
 use crate::terminal::colour_is_wanted;
 use agi_rhai::internals::{printable, printable_lines};
 use agi_rhai::script::PRINT_TARGET;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -12,6 +13,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -262,13 +264,31 @@ where
     layer.with_writer(Quiet::default).boxed()
 }
 
-/// Stderr without errors, since a daemon's stderr may be closed.
+/// How long a line may wait for a reader of stderr that is behind.
+const STDERR_PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// As much as a pipe takes at once when it takes anything.
+const PIPE_ROOM: usize = 4096;
+
+/// Stderr without errors, since a daemon's stderr may be closed, and without waiting: what nothing reads is lost,
+/// rather than holding up the call.
 #[derive(Default)]
 struct Quiet;
 
+/// Whether the last line was lost. Then the next one doesn't wait at all.
+static STDERR_IS_STUCK: AtomicBool = AtomicBool::new(false);
+
 impl Write for Quiet {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let _ = std::io::stderr().write_all(bytes);
+        let mut out = std::io::stderr();
+        for part in bytes.chunks(PIPE_ROOM) {
+            let wait = if STDERR_IS_STUCK.load(Relaxed) { Timespec::default() } else { STDERR_PATIENCE };
+            let ready = poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&wait));
+            STDERR_IS_STUCK.store(ready == Ok(0), Relaxed);
+            if ready == Ok(0) {
+                break;
+            }
+            let _ = out.write_all(part);
+        }
         Ok(bytes.len())
     }
 

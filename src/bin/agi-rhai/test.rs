@@ -2,7 +2,7 @@
 
 use crate::advice::explained;
 use crate::common::{CommonOptions, ExecOptions};
-use crate::files::{below, is_script};
+use crate::files::{below, is_script, why_not_read};
 use crate::out;
 use crate::seed::random_seed;
 use crate::storm::{StormOptions, storm};
@@ -178,7 +178,7 @@ impl Selection {
             return Ok(());
         }
         if file.contains('/') || is_script(Path::new(file)) {
-            bail!("there is no {file}");
+            bail!(why_not_read(path));
         }
         self.filters.push(argument.to_owned());
         Ok(())

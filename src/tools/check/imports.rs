@@ -1,7 +1,7 @@
 //! What the checker knows about imports; and files, or their newer texts in an editor.
 
 use crate::script::{Files, ImportFolders, MAX_IMPORT_DEPTH, parse, without_shebang};
-use crate::utf8::{NotUtf8, decode};
+use crate::utf8::{self, NotUtf8, decode};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ impl Edited<'_> {
         {
             return Ok(text.clone().into_bytes());
         }
-        std::fs::read(path)
+        utf8::read(path)
     }
 }
 

@@ -93,7 +93,10 @@ pub fn draw_values(frame: &mut Frame<'_>, view: &PhoneState, theme: &Theme, area
         lists.push((format!("In {function}"), variables));
     }
     lists.push(("Variables".to_owned(), script));
-    lists.push(("Channel variables".to_owned(), call.map(|call| call.variables.all().into_iter().collect()).unwrap_or_default()));
+    lists.push((
+        "Channel variables".to_owned(),
+        call.map(|call| call.variables.all().into_iter().collect()).unwrap_or_default(),
+    ));
     lists.push(("AstDB".to_owned(), view.database.entries()));
     let rows = rows_of(&lists.iter().map(|(_, values)| values.len()).collect::<Vec<_>>(), area.height.into());
     let rows = rows.into_iter().map(|rows| Constraint::Length(u16::try_from(rows).unwrap_or(u16::MAX)));

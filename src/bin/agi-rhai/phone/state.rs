@@ -231,11 +231,8 @@ impl CallState {
             self.said.clear();
         }
         self.said.extend(match sound {
-            LineSound::File { words: Some(words), .. } | LineSound::Spoken { words: Some(words), .. } => {
-                Some(words.clone())
-            }
-            LineSound::File { name, .. } => Some(name.clone()),
-            LineSound::Spoken { text, .. } => Some(text.clone()),
+            LineSound::File { name, words } => Some(words.as_ref().unwrap_or(name).clone()),
+            LineSound::Spoken(spoken, _) => Some(spoken.words.clone()),
             _ => None,
         });
     }
@@ -385,8 +382,7 @@ impl SharedState {
         call.listening = hearing.listening;
         let sound = call.sound.clone();
         let new = new && sound != LineSound::Silence;
-        call.has_waited |=
-            call.listening && sound == LineSound::Silence && until - call.now() >= MIN_QUESTION;
+        call.has_waited |= call.listening && sound == LineSound::Silence && until - call.now() >= MIN_QUESTION;
         if new {
             call.says(&sound);
             view.note(HistoryEvent::Prompt(sound));
