@@ -92,11 +92,11 @@ pub mod internals {
     pub use crate::host::fault_log::log_fault;
     pub use crate::ivr::QUESTIONS;
     pub use crate::pbx::prompts::{Prompt, foreign, parse_prompts};
+    pub use crate::pbx::versions::OLDEST_ASTERISK;
     pub use crate::plural::plural;
     pub use crate::script::builtin::BUILTINS;
     pub use crate::script::shown::literal;
     pub use crate::script::variables::{ScriptFrame, Watched};
-    pub use crate::tools::check::asterisk::OLDEST_ASTERISK;
     pub use crate::tools::outline::words::{WORDS, Word, words};
     pub use crate::tools::outline::{
         Calling, CursorContext, KEYWORDS, Key, Outline, Symbol, SymbolKind, Token, TokenKind, Use, imported,

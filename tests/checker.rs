@@ -196,8 +196,8 @@ fn hints_suggest_a_correction() {
     hint("let x = 1\nanswer();", "each statement ends with `;`, unless it ends with a block in braces");
     hint("if args.len() = 1 { }", "write `==`");
     hint("let x = null;", "an absent value is written `()`");
-    hint("var x = 1;", "define a variable with `let`: `let x = 5;`");
-    hint("function f() { }", "a function begins with `fn`: `fn play() { ... }`");
+    hint("var x = 1;", "a variable is defined with `let`: `let x = 5;`");
+    hint("function f() { }", "a function is defined with `fn`: `fn play(name) { ... }`");
     hint("answer(); fn onhangup() { print(1); }", "did you mean `on_hangup`?");
     hint("exit(); fn play(a) { a } play();", "it is defined as `play(a)` in line 1");
 }

@@ -712,7 +712,7 @@ fn faults_in_function_arguments_are_reported_at_their_line() {
         played.outcome.fault.expect("the script has no fault").to_string()
     };
     let message = fault("ask(\"vm-intro\", #{ max: 1,\n    valid: |keys| keys.lenn() == 4 })");
-    assert!(message.starts_with("ivr.rhai:2:24: no function `lenn` for string"), "{message}");
+    assert!(message.starts_with("ivr.rhai:2:24: no function `lenn`"), "{message}");
     let message = fault("menu(\"vm-intro\", #{ \"1\": Fn(\"missing\") })");
     assert_eq!(
         message,
@@ -724,7 +724,7 @@ fn faults_in_function_arguments_are_reported_at_their_line() {
         "ivr.rhai:1:1: ask: `valid` must be a function with one parameter, which gets the keys, or with none"
     );
     let message = Host::new().compile("ivr.rhai", "menu(\"vm-intro\", #{ 1: 1 })").unwrap_err().to_string();
-    assert!(message.ends_with("#{ \"1\": 5 }"), "{message}");
+    assert!(message.ends_with("write it as a text: `#{ \"1\": ... }`"), "{message}");
 }
 
 #[test]

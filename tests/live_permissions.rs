@@ -143,7 +143,7 @@ fn live_scripts_run_nothing_that_is_not_allowed() {
 #[test]
 fn live_allowed_applications_and_functions_exist() {
     let reference = fs::read_to_string(asterisk().reference()).unwrap();
-    let old = include_str!("../src/tools/check/applications.txt");
+    let old = include_str!("../src/pbx/applications.txt");
     for (what, element) in [(NameKind::Application, "application"), (NameKind::Function, "function")] {
         for name in allowed(what) {
             let known = reference.contains(&format!("<{element} name=\"{name}\""))

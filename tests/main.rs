@@ -30,6 +30,7 @@ mod live_machines;
 mod live_permissions;
 mod lsp;
 mod metrics;
+mod mistakes;
 mod outputs;
 mod own_command;
 mod package;

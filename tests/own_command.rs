@@ -255,7 +255,7 @@ fn the_reference_and_editors_have_it() {
     let function = language.function("ask_riddle").unwrap();
     let command = language.commands().of(function).unwrap();
     assert_eq!((command.verb, command.subject), ("ASK RIDDLE", "Riddles"));
-    assert_eq!(language.similar("ask_ridle"), Some("ask_riddle"));
+    assert_eq!(language.similar("ask_ridle").as_deref(), Some("ask_riddle"));
 }
 
 #[test]

@@ -278,7 +278,7 @@ fn a_replay_of_a_failed_call_fails_in_the_same_way() {
     call.replay().code(0).prints("FAILURE");
     call.replay_with(&format!("// moved down\n{script}")).code(0).prints("(the script has changed)");
     let other = call.replay_with(&script.replace("key == 5", "key.foo == 5")).code(1);
-    other.prints("then:  the text \"5\" compared with the number 5: use to_number()\n");
+    other.prints("then:  the text \"5\" is compared with the number 5 by `==`\n");
     let fixed = call.replay_with(&script.replace("key == 5", "key == \"7\"")).code(1);
     fixed.prints("then:  (the script ended: FAILURE)\n").prints("now:  (the script ends: SUCCESS)\n");
 }
@@ -541,7 +541,7 @@ fn a_redacted_recording_contains_nothing_the_caller_entered() {
         };
         Some(reply)
     });
-    ended.code(1).says("the text \"4711\" compared with the number 5");
+    ended.code(1).says("the text \"4711\" is compared with the number 5 by `==`");
     let file = recording(&records);
     let all = fs::read_to_string(&file).unwrap();
     for secret in ["4711", "9301234567", "Ada", "Lovelace"] {

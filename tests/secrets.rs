@@ -313,7 +313,7 @@ fn a_server_reveals_no_secret() {
     show.wait().unwrap();
     assert!(reported.contains("> SAY DIGITS •••") && reported.contains("> DATABASE PUT •••"), "{reported}");
     let error = said.variable("AGI_RHAI_ERROR").unwrap();
-    assert!(error.contains("pin.rhai:6:8: a text compared with a number: use to_number()"), "{error}");
+    assert!(error.contains("pin.rhai:6:8: a text is compared with a number by `<`"), "{error}");
     reported.push_str(error);
     wait_until("it is logged", || server.log().contains("call ended"));
     let log = server.log();

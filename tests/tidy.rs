@@ -168,7 +168,7 @@ fn literals(line: &str) -> Vec<&str> {
 
 /// Files that may name commands, and why.
 const MAY_NAME_COMMANDS: [(&str, &str); 1] =
-    [("src/tools/check/known_functions.rs", "suggests them for names that other languages use")];
+    [("src/script/explain/habits.rs", "suggests them for names that other languages use")];
 
 /// Whether a name is also a function of tests, in the files about tests.
 fn is_for_tests(path: &str, name: &str) -> bool {

@@ -48,6 +48,7 @@ mod speech;
 mod speech_engine;
 mod spoken;
 mod variables;
+pub(crate) mod versions;
 
 pub use caller::{Act, Caller, Digit, Hearing, Sound};
 pub use channel::{Channel, KeyResult, Voice};

@@ -432,11 +432,11 @@ fn compared(context: &NativeCallContext, args: &[&mut Dynamic]) -> Box<EvalAltRe
         Value::Nothing => "()",
         _ => "a number",
     };
-    let hint = if args.iter().any(|arg| arg.is_unit()) { "test for () first" } else { "use to_number()" };
+    let operator = context.fn_name();
     wrong(
         context,
-        &format!("{} compared with {}: {hint}", shown(args[0]), shown(args[1])),
-        &format!("{} compared with {}: {hint}", kind(args[0]), kind(args[1])),
+        &format!("{} is compared with {} by `{operator}`", shown(args[0]), shown(args[1])),
+        &format!("{} is compared with {} by `{operator}`", kind(args[0]), kind(args[1])),
     )
 }
 

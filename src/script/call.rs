@@ -1,8 +1,8 @@
 //! The call, as the functions of its script see it.
 
 use super::extensions::Extensions;
-use super::fault::MAX_MESSAGE;
 use super::phrases::Phrases;
+use super::shown::MAX_MESSAGE;
 use super::shown::short;
 use super::state::CallState;
 use crate::command::{Command, Refusal, Value};

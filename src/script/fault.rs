@@ -1,16 +1,15 @@
 //! Faults: errors in scripts, with their place and a hint.
 
+use super::explain::{self, Explanation, Raised, Site};
 use super::language::Language;
 use super::names::{is_closure, written_name};
-use super::shown::{short, shown};
+use super::shown::{MAX_MESSAGE, short};
+use super::text::{ScriptText, place};
 use crate::agi::{is_hidden, printable};
 use crate::utf8::NotUtf8;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, ParseError, Position};
+use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, ParseError, Position};
 use std::fmt;
-
-/// The maximum number of bytes that a script's value may take in a message.
-pub(crate) const MAX_MESSAGE: usize = 1000;
 
 /// The text of a script, kept to show faults in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +43,6 @@ pub struct Fault {
 /// The hint of a message without values.
 const LEFT_OUT: &str = "values are left out, since the caller has answered a secret question";
 
-/// An error raised by one of the host's functions: its text, with values and without.
-#[derive(Debug)]
-pub(crate) struct Raised {
-    pub text: String,
-    pub discreet: String,
-}
-
 impl Fault {
     /// Returns a fault without a place in the script.
     #[must_use]
@@ -71,8 +63,9 @@ impl Fault {
     /// the phone, a test.
     ///
     /// Once a caller has answered a secret question, any value of the script may have been made from the answer. From
-    /// then on, a fault is reported without values (`the text "4711" compared with the number 5` becomes `a text
-    /// compared with a number`), so that the secret doesn't reach a log, Asterisk, or wherever else the fault goes.
+    /// then on, a fault is reported without values (`the text "4711" is compared with the number 5` becomes
+    /// `a text is compared with a number`), so that the secret doesn't reach a log, Asterisk, or wherever else the
+    /// fault goes.
     #[must_use]
     pub fn in_full(mut self: Box<Self>) -> Box<Self> {
         if let Some((message, hint)) = self.full.take() {
@@ -100,15 +93,6 @@ impl Fault {
         let mut fault = Self::of_panic(script, who, panic);
         fault.hide_values((format!("{who} panicked"), None));
         fault
-    }
-
-    fn at(mut self, position: Position, sources: &[Source]) -> Self {
-        self.line = position.line().unwrap_or(0);
-        self.column = position.position().unwrap_or(usize::from(self.line > 0));
-        if let Some(source) = sources.iter().find(|source| source.name == self.script) {
-            self.source = source.text.lines().nth(self.line.wrapping_sub(1)).unwrap_or_default().to_owned();
-        }
-        self
     }
 
     /// Sets the place of a fault that has none. Line 0 changes nothing.
@@ -164,34 +148,31 @@ impl Fault {
         Box::new(Self { hint: Some(hint), line, column, source, ..Self::new(file, message) })
     }
 
-    /// Converts a compile error into a fault.
-    pub(crate) fn of_parse(script: &str, error: &ParseError, language: &Language, sources: &[Source]) -> Box<Self> {
-        let (message, hint) = match error.err_type() {
-            rhai::ParseErrorType::VariableUndefined(name) => (
-                format!("unknown variable `{name}`"),
-                Some(language.similar(name).map_or_else(
-                    || "a function sees its parameters, `state`, `env`, `args` and `params`, but no variable from outside".to_owned(),
-                    |like| format!("did you mean `{like}`?"),
-                )),
-            ),
-            rhai::ParseErrorType::Reserved(word)
-            | rhai::ParseErrorType::BadInput(rhai::LexError::ImproperSymbol(word, _))
-                if word == "eval" =>
-            {
-                ("`eval` is off".to_owned(), None)
-            }
-            other => {
-                let map = matches!(other, rhai::ParseErrorType::MissingToken(_, why) if why.contains("object map literal"));
-                let hint = "put commas between the entries of a map, and names that aren't words in quotes: #{ \"1\": 5 }";
-                (other.to_string(), map.then(|| hint.to_owned()))
-            }
-        };
-        let message = short(message, MAX_MESSAGE);
-        Box::new(Self { hint, ..Self::new(script, message).at(error.position(), sources) })
+    /// Sets the place of a fault in this text.
+    fn of_explanation(script: &str, explanation: Explanation, text: &ScriptText<'_>) -> Self {
+        let Explanation { message, hint, place: (line, column) } = explanation;
+        let column = if line > 0 { column.max(1) } else { 0 };
+        Self { hint, line, column, source: text.line(line).to_owned(), ..Self::new(script, message) }
+    }
+
+    /// Converts a compile error in this text into a fault.
+    pub(crate) fn of_parse(script: &str, error: &ParseError, text: &str, language: &Language) -> Box<Self> {
+        let text = ScriptText::new(&Engine::new_raw(), text);
+        Box::new(Self::of_explanation(script, explain::parse_error(error, &text, language), &text))
     }
 
     /// Converts a runtime error into a fault.
     pub(crate) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
+        Self::explain_with(script, error, language, sources, |site, error| site.explain(error))
+    }
+
+    fn explain_with(
+        script: &str,
+        error: &EvalAltResult,
+        language: &Language,
+        sources: &[Source],
+        explain: impl FnOnce(&Site<'_>, &EvalAltResult) -> Explanation,
+    ) -> Box<Self> {
         let mut script = script.to_owned();
         let mut calls = Vec::new();
         let mut error = error;
@@ -218,16 +199,20 @@ impl Fault {
                 _ => break,
             }
         }
-        if let EvalAltResult::ErrorParsing(kind, position) = error {
-            return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), language, sources);
-        }
-        let (message, hint) = explain(error, language);
-        let message = short(message, MAX_MESSAGE);
         let (script, position) = match error.position() {
             place if place.is_none() => called,
             place => (script, place),
         };
-        Box::new(Self { hint, calls, ..Self::new(&script, message).at(position, sources) })
+        let source = sources.iter().find(|source| source.name == script);
+        let text = source.map_or("", |source| source.text.as_str());
+        if let EvalAltResult::ErrorParsing(kind, position) = error {
+            return Self::of_parse(&script, &ParseError(Box::new(kind.clone()), *position), text, language);
+        }
+        let text = ScriptText::new(&Engine::new_raw(), text);
+        let site = Site { text: &text, language, place: place(position) };
+        let mut explanation = explain(&site, error);
+        explanation.message = short(explanation.message, MAX_MESSAGE);
+        Box::new(Self { calls, ..Self::of_explanation(&script, explanation, &text) })
     }
 
     /// Hides the values of this error's fault, because the caller has answered a secret question. `raised` is the
@@ -236,11 +221,13 @@ impl Fault {
         mut self: Box<Self>,
         error: &EvalAltResult,
         language: &Language,
+        sources: &[Source],
         raised: Option<&Raised>,
     ) -> Box<Self> {
-        let before = self.source.char_indices().nth(self.column.saturating_sub(1));
-        let here = before.map_or("", |(at, _)| &self.source[at..]);
-        self.hide_values(explain_discreetly(error.unwrap_inner(), language, here, raised));
+        let discreet = Self::explain_with(&self.script, error, language, sources, |site, error| {
+            site.explain_discreetly(error, raised)
+        });
+        self.hide_values((discreet.message, discreet.hint));
         if let (Some(raised), Some((message, _))) = (raised, &mut self.full)
             && *message == raised.discreet
         {
@@ -338,187 +325,3 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-fn explain(error: &EvalAltResult, language: &Language) -> (String, Option<String>) {
-    match error {
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
-            let name = written_name(name);
-            let types = &types.strip_suffix(')').unwrap_or(types).replace("&str | ImmutableString | String", "string");
-            if let Some((message, hint)) = language.hint_for_unavailable(name) {
-                return (message, Some(hint));
-            }
-            if let Some(function) = language.function(name) {
-                return (
-                    format!("`{name}` takes {}, not {}", function.arity(), count(types)),
-                    Some(format!("it is called as {}", function.signature())),
-                );
-            }
-            if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                let hint = language.similar(name).map(|like| format!("did you mean `{like}`?"));
-                let types = if types.is_empty() { String::new() } else { format!(" for {types}") };
-                return (format!("no function `{name}`{types}"), hint);
-            }
-            (format!("`{name}` doesn't work with {types}"), None)
-        }
-        EvalAltResult::ErrorVariableNotFound(name, _) => (format!("unknown variable `{name}`"), None),
-        EvalAltResult::ErrorRuntime(token, _) => (thrown(token), None),
-        EvalAltResult::ErrorTerminated(token, _) if !token.is_unit() => (shown(token, MAX_MESSAGE), None),
-        EvalAltResult::ErrorStackOverflow(_) => (
-            "functions call each other too deeply".to_owned(),
-            Some("a function that calls itself must stop at some point; the limit is 64 nested calls".to_owned()),
-        ),
-        EvalAltResult::ErrorDataRace(what, _) => (
-            format!("{what} is in use: the function that runs this closure is about to change it"),
-            Some(
-                "work on a copy: with `let list = state.list; list.for_each(..)` the closure may change `state`"
-                    .to_owned(),
-            ),
-        ),
-        EvalAltResult::ErrorDataTooLarge(what, _) => {
-            let hint = match what.as_str() {
-                "Length of string" => "the limit applies to one text, and to all texts of an array or map together",
-                _ => "the limit also counts the elements of arrays and maps inside",
-            };
-            (format!("{what} is too large"), Some(hint.to_owned()))
-        }
-        EvalAltResult::ErrorModuleNotFound(name, _) => (format!("no script {name:?} to import"), None),
-        EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => (
-            format!("`{name}` changes its value, and this one is read-only"),
-            Some("copy it first, and change the copy: let copy = args;".to_owned()),
-        ),
-        EvalAltResult::ErrorAssignmentToConstant(name, _) => (format!("`{name}` cannot be changed"), None),
-        EvalAltResult::ErrorIndexNotFound(index, _) => (format!("Invalid index: {}", shown(index, MAX_MESSAGE)), None),
-        other => {
-            let mut text = short(other, MAX_MESSAGE);
-            // The fault has the place already.
-            if let Some(at) = text.rfind(" (line ") {
-                text.truncate(at);
-            }
-            (text, None)
-        }
-    }
-}
-
-/// Returns the message and the hint of an error without values. All of their words come from here, or from the script
-/// at the place of the error (`here`), so none of them can come from a caller's keys. An error of an unknown kind,
-/// for instance from a newer Rhai, is reported by its place alone.
-fn explain_discreetly(
-    error: &EvalAltResult,
-    language: &Language,
-    here: &str,
-    raised: Option<&Raised>,
-) -> (String, Option<String>) {
-    let is_here = |name: &str| {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        let rest = here.strip_prefix(name).filter(|_| !name.is_empty());
-        rest.is_some_and(|rest| !name.ends_with(is_word) || !rest.starts_with(is_word))
-    };
-    let message = match error {
-        EvalAltResult::ErrorFunctionNotFound(signature, position) => {
-            let (name, types) = signature.rsplit_once(" (").unwrap_or((signature, ""));
-            let name = written_name(name);
-            let types = types.strip_suffix(')').unwrap_or(types).split(", ").map(type_name).collect::<Vec<_>>();
-            let types = types.join(", ");
-            if is_here(name) {
-                let known = EvalAltResult::ErrorFunctionNotFound(format!("{name} ({types})"), *position);
-                return explain(&known, language);
-            }
-            let types = if types.is_empty() { String::new() } else { format!(" for {types}") };
-            format!("no such function{types}")
-        }
-        EvalAltResult::ErrorVariableNotFound(name, _) | EvalAltResult::ErrorAssignmentToConstant(name, _)
-            if is_here(name) =>
-        {
-            return explain(error, language);
-        }
-        EvalAltResult::ErrorStackOverflow(_) | EvalAltResult::ErrorTooManyOperations(_) => {
-            return explain(error, language);
-        }
-        EvalAltResult::ErrorMismatchDataType(wanted, given, _)
-        | EvalAltResult::ErrorMismatchOutputType(wanted, given, _) => {
-            format!("{} where {} is needed", type_name(given), type_name(wanted))
-        }
-        EvalAltResult::ErrorRuntime(token, _) => return (thrown_discreetly(token, raised), None),
-        other => kind(other).to_owned(),
-    };
-    (message, None)
-}
-
-/// Returns the kind of an error in words.
-const fn kind(error: &EvalAltResult) -> &'static str {
-    match error {
-        EvalAltResult::ErrorParsing(..) => "this cannot be compiled",
-        EvalAltResult::ErrorVariableExists(..) => "this variable already exists",
-        EvalAltResult::ErrorForbiddenVariable(..) => "a variable cannot have this name",
-        EvalAltResult::ErrorVariableNotFound(..) => "unknown variable",
-        EvalAltResult::ErrorPropertyNotFound(..) | EvalAltResult::ErrorDotExpr(..) => "no such property",
-        EvalAltResult::ErrorIndexNotFound(..) => "there is nothing at this index",
-        EvalAltResult::ErrorModuleNotFound(..) => "no such script to import",
-        EvalAltResult::ErrorUnboundThis(..) => "there is no `this` here",
-        EvalAltResult::ErrorIndexingType(..) => "this value has no elements",
-        EvalAltResult::ErrorArrayBounds(..) => "the index is outside the array",
-        EvalAltResult::ErrorStringBounds(..) => "the index is outside the text",
-        EvalAltResult::ErrorBitFieldBounds(..) => "the index is outside the bits of a number",
-        EvalAltResult::ErrorFor(..) => "`for` cannot loop over this value",
-        EvalAltResult::ErrorNonPureMethodCallOnConstant(..) | EvalAltResult::ErrorAssignmentToConstant(..) => {
-            "a constant cannot be changed"
-        }
-        EvalAltResult::ErrorArithmetic(..) => "this cannot be calculated: not a number, too large, or divided by zero",
-        EvalAltResult::ErrorTooManyVariables(..) => "too many variables",
-        EvalAltResult::ErrorDataTooLarge(..) => "a text, array or map is too large",
-        EvalAltResult::ErrorTerminated(..) => "the script was ended",
-        _ => "an error of another kind",
-    }
-}
-
-/// Returns the name of a type, if it is one of Rhai's own.
-fn type_name(name: &str) -> &'static str {
-    const KNOWN: [&str; 14] = [
-        "()",
-        "bool",
-        "i64",
-        "f64",
-        "char",
-        "string",
-        "array",
-        "map",
-        "Fn",
-        "range",
-        "range=",
-        "timestamp",
-        "blob",
-        "decimal",
-    ];
-    match name {
-        "" => "",
-        "&str | ImmutableString | String" => "string",
-        _ => KNOWN.into_iter().find(|known| *known == name).unwrap_or("another type"),
-    }
-}
-
-fn thrown_discreetly(token: &Dynamic, raised: Option<&Raised>) -> String {
-    let text = thrown(token);
-    match raised {
-        Some(raised) if raised.text == text || raised.discreet == text => raised.discreet.clone(),
-        _ if token.is_unit() => text,
-        _ => "a value was thrown".to_owned(),
-    }
-}
-
-/// Returns the message of a thrown value. An uncaught refusal is a map that has one.
-fn thrown(token: &Dynamic) -> String {
-    if let Some(map) = token.read_lock::<Map>()
-        && let Some(message) = map.get("message").or_else(|| map.get("error"))
-    {
-        return shown(message, MAX_MESSAGE);
-    }
-    if token.is_unit() { "thrown without a value".to_owned() } else { shown(token, MAX_MESSAGE) }
-}
-
-fn count(types: &str) -> String {
-    match types.split(", ").filter(|t| !t.is_empty()).count() {
-        0 => "none".to_owned(),
-        n => n.to_string(),
-    }
-}

@@ -229,7 +229,7 @@ impl<'a> Loader<'a> {
     }
 
     fn parse(&self, engine: &Engine, name: &str, text: &str) -> Result<AST, Box<Fault>> {
-        parse(engine, text).map_err(|error| Fault::of_parse(name, &error, self.language, &self.sources))
+        parse(engine, text).map_err(|error| Fault::of_parse(name, &error, text, self.language))
     }
 
     /// Takes the closures out of a script's functions. Rhai gives two closures of the same text at the same place the

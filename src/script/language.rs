@@ -1,7 +1,7 @@
 //! The language of scripts: the functions they can call, made once and shared by all calls.
 
 use super::limits::Memory;
-use super::names::{CALL_VARIABLES, nearest};
+use super::names::{CALL_VARIABLES, FunctionNames};
 use crate::command::{Command, Function, Table};
 use rhai::packages::{
     BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
@@ -11,6 +11,7 @@ use rhai::{
     Array, Dynamic, Engine, EvalAltResult, FLOAT, FnPtr, INT, ImmutableString, Map, Module, Position, Scope, Shared,
 };
 use std::any::TypeId;
+use std::sync::{Arc, OnceLock};
 
 rhai::def_package! {
     /// Rhai's own functions, without those for blobs and bits, and without operators that Rhai has built in anyway:
@@ -72,6 +73,8 @@ pub struct Language {
     modules: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
     commands: Table,
+    /// The names of the functions, collected when a mistake is explained.
+    names: OnceLock<Arc<FunctionNames>>,
     /// How memory is counted while scripts are compiled.
     pub(crate) memory: Option<Memory>,
     /// Explains a function that only another language has: what is wrong, and what to write instead.
@@ -99,6 +102,7 @@ impl Language {
             modules: vec![module.into()],
             functions,
             commands: Table::new(),
+            names: OnceLock::new(),
             memory: None,
             hint_for_unavailable,
         }
@@ -113,6 +117,7 @@ impl Language {
     /// same name.
     pub fn add(&mut self, module: impl Into<Shared<Module>>) {
         self.modules.push(module.into());
+        self.names = OnceLock::new();
     }
 
     /// Sets how memory is counted on the thread that compiles scripts, so that imported scripts are limited too.
@@ -131,6 +136,7 @@ impl Language {
         self.functions.retain(|function| function.name != command.function.name);
         self.functions.push(&command.function);
         self.commands.add(command);
+        self.names = OnceLock::new();
     }
 
     /// Returns the declarations of all functions, except for Rhai's own and an embedder's.
@@ -174,11 +180,29 @@ impl Language {
         all
     }
 
-    /// Returns the function or variable with the most similar name, if it is similar enough to be the one that was
-    /// meant.
-    pub fn similar(&self, name: &str) -> Option<&'static str> {
-        let known = self.functions.iter().map(|function| function.name).chain(CALL_VARIABLES);
-        nearest(name, known)
+    /// Returns the names of all functions.
+    pub(crate) fn names(&self) -> &FunctionNames {
+        self.names.get_or_init(|| {
+            let all = self.engine().collect_fn_metadata(
+                None,
+                |f| {
+                    let mut types = f.metadata.param_types.to_vec();
+                    types.resize(f.metadata.num_params, TypeId::of::<Dynamic>());
+                    Some((f.metadata.name.to_string(), types))
+                },
+                true,
+            );
+            let declared = self.functions.iter().map(|function| function.name);
+            // Without what a test would get from Rhai, but must not use.
+            let all = all.into_iter().filter(|(name, _)| self.hint_for_unavailable(name).is_none());
+            Arc::new(FunctionNames::new(all, declared))
+        })
+    }
+
+    /// Returns the function with the most similar name, if it is similar enough to be the one that was meant.
+    #[must_use]
+    pub fn similar(&self, name: &str) -> Option<String> {
+        self.names().similar(name, &[])
     }
 
     /// Returns an engine with all functions and without the limits of a call.

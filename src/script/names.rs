@@ -1,4 +1,9 @@
-//! Similar names, for "did you mean ...?", and the variables that every script has.
+//! The names of functions, similar names for "did you mean ...?", and the variables that every script has.
+
+use crate::command::Type;
+use rhai::{Array, FLOAT, FnPtr, INT, ImmutableString, Map};
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The variables that every script has: the values of its call.
 pub(crate) const CALL_VARIABLES: [&str; 4] = ["env", "args", "params", "state"];
@@ -20,10 +25,142 @@ pub(crate) fn is_closure(name: &str) -> bool {
     written_name(name).starts_with(CLOSURE)
 }
 
-/// Returns the known name that is most similar to this one, if it is similar enough to be the one that was meant.
+/// Keywords of Rhai that are called like functions, with their minimum and maximum number of arguments.
+const KEYWORDS: &[(&str, usize, usize)] = &[
+    ("call", 1, usize::MAX),
+    ("curry", 1, usize::MAX),
+    ("Fn", 1, 1),
+    ("type_of", 1, 1),
+    ("is_shared", 1, 1),
+    ("is_def_var", 1, 1),
+    ("is_def_fn", 2, 3),
+];
+
+/// The names of all functions that scripts can call.
+#[derive(Debug, Default)]
+pub(crate) struct FunctionNames {
+    /// The types of the parameters, for each way to call a function.
+    ways: BTreeMap<String, Vec<Vec<TypeId>>>,
+    /// Those that the host declares, rather than Rhai.
+    declared: BTreeSet<&'static str>,
+}
+
+impl FunctionNames {
+    pub fn new(
+        functions: impl Iterator<Item = (String, Vec<TypeId>)>,
+        declared: impl Iterator<Item = &'static str>,
+    ) -> Self {
+        let mut names = Self { declared: declared.collect(), ..Self::default() };
+        for (name, types) in functions {
+            names.ways.entry(name).or_default().push(types);
+        }
+        names
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        self.ways.contains_key(name) || is_keyword(name)
+    }
+
+    pub fn takes(&self, name: &str, count: usize) -> bool {
+        let takes = self.ways.get(name).is_some_and(|ways| ways.iter().any(|types| types.len() == count));
+        takes || KEYWORDS.iter().any(|(keyword, min, max)| *keyword == name && (*min..=*max).contains(&count))
+    }
+
+    /// Returns the numbers of arguments that a function can be called with, in order.
+    pub fn counts(&self, name: &str) -> BTreeSet<usize> {
+        self.ways.get(name).into_iter().flatten().map(Vec::len).collect()
+    }
+
+    /// Returns the index of the first argument that no way of calling the function accepts, and the types it accepts
+    /// there.
+    pub fn refuses(&self, name: &str, args: &[Type]) -> Option<(usize, Vec<Type>)> {
+        let ways: Vec<_> = self.ways.get(name)?.iter().filter(|types| types.len() == args.len()).collect();
+        let takes = |types: &[TypeId], at: usize| known(types[at]).is_none_or(|known| fits(known, args[at]));
+        if ways.is_empty() || ways.iter().any(|types| (0..args.len()).all(|at| takes(types, at))) {
+            return None;
+        }
+        let at = (0..args.len()).find(|&at| ways.iter().all(|types| !takes(types, at)))?;
+        let mut instead: Vec<Type> = Vec::new();
+        for types in ways {
+            if let Some(known) = known(types[at])
+                && !instead.contains(&known)
+            {
+                instead.push(known);
+            }
+        }
+        Some((at, instead))
+    }
+
+    /// Returns the function that may have been meant by a name: one of these, or one that every script can call.
+    pub fn similar(&self, name: &str, own: &[&str]) -> Option<String> {
+        let wanted = plain(name);
+        let known =
+            || own.iter().copied().chain(self.ways.keys().map(String::as_str)).filter(|known| is_function(known));
+        if let Some(same) = known().filter(|known| plain(known) == wanted).min() {
+            return Some(same.to_owned());
+        }
+        let rank = |known: &'_ str| (distance(name, known), !own.contains(&known), !self.declared.contains(known));
+        let (rank, near) = known().map(|known| (rank(known), known)).min()?;
+        let may_differ = match name.chars().count() {
+            // So short a name resembles too many; but the host's functions are the likeliest.
+            2 if !rank.1 || !rank.2 => 1,
+            0..=2 => 0,
+            3..=5 => 1,
+            6..=9 => 2,
+            _ => 3,
+        };
+        (rank.0 <= may_differ).then(|| near.to_owned())
+    }
+}
+
+/// Returns the type of a parameter, if it is one of those that the checker knows.
+fn known(id: TypeId) -> Option<Type> {
+    let types = [
+        (TypeId::of::<INT>(), Type::Number),
+        (TypeId::of::<FLOAT>(), Type::Number),
+        (TypeId::of::<ImmutableString>(), Type::Text),
+        (TypeId::of::<String>(), Type::Text),
+        (TypeId::of::<&'static str>(), Type::Text),
+        (TypeId::of::<bool>(), Type::Bool),
+        (TypeId::of::<()>(), Type::Unit),
+        (TypeId::of::<Array>(), Type::Array),
+        (TypeId::of::<Map>(), Type::Map),
+        (TypeId::of::<FnPtr>(), Type::Function),
+    ];
+    types.iter().find(|(known, _)| *known == id).map(|(_, kind)| *kind)
+}
+
+fn fits(param: Type, arg: Type) -> bool {
+    match arg {
+        Type::Unknown => true,
+        Type::BoolOrUnit => matches!(param, Type::Bool | Type::Unit),
+        Type::NumberOrUnit => matches!(param, Type::Number | Type::Unit),
+        Type::TextOrUnit => matches!(param, Type::Text | Type::Unit),
+        other => other == param,
+    }
+}
+
+/// Whether this is a keyword of Rhai that is called like a function.
+pub(crate) fn is_keyword(name: &str) -> bool {
+    KEYWORDS.iter().any(|(keyword, ..)| *keyword == name)
+}
+
+fn is_function(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('$')
+}
+
+/// Normalizes a name: case and underscores differ between languages.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect()
+}
+
+/// Returns which of these few names may have been meant. Among few names, a less similar one may still be the
+/// likeliest.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
-    (distance <= 1 + name.len() / 4).then_some(nearest)
+    let wanted = plain(name);
+    let far = |known: &&str| if plain(known) == wanted { 0 } else { distance(name, known) };
+    let (far, nearest) = known.filter(|known| *known != name).map(|known| (far(&known), known)).min()?;
+    (far <= (name.chars().count() / 2).min(3)).then_some(nearest)
 }
 
 /// The length up to which names are compared, in bytes. Comparing two names costs the product of their lengths.

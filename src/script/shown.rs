@@ -14,6 +14,9 @@ const MAX_DEPTH: usize = 200;
 /// inside a function that changes it, the wait is in vain.
 const MAX_LOCKED: usize = 2;
 
+/// The maximum number of bytes that a script's value may take in a message.
+pub(crate) const MAX_MESSAGE: usize = 1000;
+
 /// The maximum number of bytes of a script's value in an error. More wouldn't help the reader.
 pub(crate) const MAX_SHOWN: usize = 200;
 

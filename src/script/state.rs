@@ -3,8 +3,9 @@
 
 use super::compile::Script;
 use super::convert::dynamic;
+use super::explain::Raised;
 use super::extensions::Extensions;
-use super::fault::{Fault, Raised};
+use super::fault::Fault;
 use super::function_values::Constants;
 use super::import::Resolver;
 use super::language::Language;
@@ -231,7 +232,7 @@ impl CallState {
     fn fault(&self, script: &Script, error: &EvalAltResult, language: &Language) -> Box<Fault> {
         let fault = Fault::of_error(&script.name, error, language, &script.sources);
         if self.session().knows_a_secret() {
-            return fault.discreetly(error, language, lock(&self.raised).as_ref());
+            return fault.discreetly(error, language, &script.sources, lock(&self.raised).as_ref());
         }
         fault
     }

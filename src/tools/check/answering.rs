@@ -5,6 +5,7 @@ use super::imports::Imported;
 use super::known_functions::KnownFunctions;
 use super::text::{Place, place};
 use crate::command::{After, COMMANDS, Command, Kind, Plays, Returns};
+use crate::script::is_keyword;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Stmt};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -222,7 +223,7 @@ fn settles(known: &KnownFunctions, name: &str) -> bool {
             is_dial || known.command(function).is_some_and(|command| command.answers || !is_asterisks(command))
         }
         // What an embedder's functions do isn't known, nor what functions in variables do.
-        None => name == "call" || (known.exists(name) && !known.is_rhai(name) && !KnownFunctions::is_built_in(name)),
+        None => name == "call" || (known.exists(name) && !known.is_rhai(name) && !is_keyword(name)),
     }
 }
 

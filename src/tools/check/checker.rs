@@ -81,7 +81,7 @@ impl Checker {
             Err(error) => return Some(Fault::of_encoding(&name, error)),
         };
         let error = parse(&self.language(path).compiler(), &text).err()?;
-        Some(Fault::of_parse(&name, &error, self.language(path), &[]))
+        Some(Fault::of_parse(&name, &error, &text, self.language(path)))
     }
 
     pub(super) fn files(&self) -> Edited<'_> {

@@ -4,7 +4,6 @@
 
 mod answering;
 mod ast;
-pub(crate) mod asterisk;
 mod checker;
 mod finding;
 mod flow;
@@ -14,7 +13,6 @@ mod methods;
 mod prompts;
 mod report;
 mod rules;
-mod syntax;
 mod text;
 mod trial;
 mod walk;
@@ -66,8 +64,8 @@ impl Checker {
         };
         match parse(&engine, &text) {
             Err(error) => {
-                let fault = Fault::of_parse(&report.script, &error, self.language(path), &[]);
-                report.syntax(&fault, error.err_type());
+                let fault = Fault::of_parse(&report.script, &error, &text, self.language(path));
+                report.add(&rules::SYNTAX, (fault.line, fault.column), fault.message, fault.hint);
             }
             Ok(ast) => {
                 walk::walk(self, path, &engine, &ast, &mut report);

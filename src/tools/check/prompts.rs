@@ -10,7 +10,7 @@ use crate::command::{Command, Function, Kind, Plays};
 use crate::pbx::Sounds;
 use crate::pbx::prompts::{Prompt, is_english, parents, parse_prompts};
 use crate::pbx::sound_files::{is_in, unplayable};
-use crate::script::Phrases;
+use crate::script::{Phrases, nearest};
 use crate::utf8::NotUtf8;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -39,7 +39,7 @@ impl Hints {
     }
 
     fn near<'a>(&mut self, name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-        self.find(|| super::known_functions::near(name, among))
+        self.find(|| nearest(name, among))
     }
 }
 
@@ -532,8 +532,7 @@ impl<'a> Folders<'a> {
                 }
             }
         }
-        super::known_functions::near(name, names.iter().map(String::as_str))
-            .map(|near| format!("did you mean \"{near}\"?"))
+        nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean \"{near}\"?"))
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::finding::Finding;
 use super::imports::Imported;
-use super::known_functions;
 use super::rules::{self, RULES, Rule};
-use super::syntax::explain;
 use super::text::{Place, Text};
+use crate::script::nearest;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -43,17 +42,11 @@ impl Report<'_, '_> {
         self.findings.iter().any(|finding| finding.rule == rule.name)
     }
 
-    pub fn syntax(&mut self, fault: &crate::script::Fault, error: &rhai::ParseErrorType) {
-        let (message, hint, place) = explain(fault, error, self.text);
-        self.add(&rules::SYNTAX, place, message, hint);
-    }
-
     pub fn unknown_rules(&mut self) {
         let known: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
         let unknown: Vec<_> = self.text.unknown_rules(&known).map(|(rule, place)| (rule.to_owned(), place)).collect();
         for (rule, place) in unknown {
-            let hint =
-                known_functions::near(&rule, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let hint = nearest(&rule, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             let width = rule.chars().count().max(1);
             self.add_wide(&rules::UNKNOWN_RULE, place, width, format!("no rule `{rule}`"), hint);
         }

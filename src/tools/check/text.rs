@@ -1,28 +1,12 @@
-//! The text of a script: where its words begin and end, the first lines of its functions, and what comments allow.
+//! The text of a script, and what its comments allow.
 
 use crate::command::Value;
-use crate::script;
-use rhai::{Engine, Position, Token};
+use crate::script::{ScriptText, Word};
+use rhai::{Engine, Token};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 
-/// A place in a text: line and column in characters, both from 1.
-pub(super) type Place = (usize, usize);
-
-/// A word of a script.
-pub(super) struct Word {
-    pub token: Token,
-    pub start: Place,
-    /// The place after its last character.
-    pub end: Place,
-}
-
-/// The first line of a function.
-pub(super) struct Head {
-    pub name: String,
-    pub start: Place,
-    pub private: bool,
-    pub params: Vec<(String, Place)>,
-}
+pub(super) use crate::script::{Place, place};
 
 /// A rule that a comment allows the script to break.
 pub(super) struct Allowed {
@@ -32,46 +16,26 @@ pub(super) struct Allowed {
     lines: [usize; 2],
 }
 
-/// The text of a script, split into its parts.
+/// The text of a script, split into its parts, with what its comments allow.
 pub(super) struct Text<'a> {
-    pub lines: Vec<&'a str>,
-    pub words: Vec<Word>,
-    pub heads: Vec<Head>,
-    pub allowed: Vec<Allowed>,
+    script: ScriptText<'a>,
+    allowed: Vec<Allowed>,
+}
+
+impl<'a> Deref for Text<'a> {
+    type Target = ScriptText<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.script
+    }
 }
 
 const ALLOW: &str = "agi-rhai: allow(";
 
-pub(super) fn place(position: Position) -> Place {
-    (position.line().unwrap_or(0), position.position().unwrap_or(0))
-}
-
 impl<'a> Text<'a> {
     pub fn new(engine: &Engine, text: &'a str) -> Self {
-        let lines: Vec<&str> = text.lines().collect();
-        let (words, comments) = words(engine, text, &lines);
-        let allowed = allowed(&words, &comments);
-        Self { heads: heads(&words), lines, words, allowed }
-    }
-
-    pub fn line(&self, line: usize) -> &'a str {
-        self.lines.get(line.wrapping_sub(1)).copied().unwrap_or_default()
-    }
-
-    /// Returns the index of the word that begins here.
-    pub fn word_at(&self, place: Place) -> Option<usize> {
-        self.words.binary_search_by_key(&place, |word| word.start).ok()
-    }
-
-    /// Returns how many characters the word here has on its line.
-    pub fn width(&self, place: Place) -> usize {
-        let (line, column) = place;
-        let rest = self.line(line).chars().count().saturating_sub(column.saturating_sub(1));
-        let width = self.word_at(place).map_or(1, |at| {
-            let end = self.words[at].end;
-            if end.0 == line { end.1.saturating_sub(column) } else { rest }
-        });
-        width.clamp(1, rest.max(1))
+        let script = ScriptText::new(engine, text);
+        Self { allowed: allowed(&script.words, &script.comments), script }
     }
 
     /// Whether a comment allows findings of a rule on a line.
@@ -136,71 +100,9 @@ impl<'a> Text<'a> {
         }
         cases
     }
-
-    pub fn head(&self, name: &str, params: usize) -> Option<&Head> {
-        self.heads.iter().find(|head| head.name == name && head.params.len() == params)
-    }
 }
 
-type Comments = Vec<(String, Place)>;
-
-fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
-    let mut words = Vec::new();
-    let mut comments = Vec::new();
-    for script::Word { token, start, read } in script::words(engine, text).0 {
-        let start = place(start);
-        match &token {
-            Token::Comment(comment) => comments.push((comment.to_string(), start)),
-            _ => words.push(Word { end: end(&token, start, read, lines), token, start }),
-        }
-    }
-    (words, comments)
-}
-
-/// Returns the place after a word. For some words, that is as far as the lexer has read; for others, it reads ahead.
-fn end(token: &Token, start: Place, read: Position, lines: &[&str]) -> Place {
-    let length = match token {
-        Token::Identifier(name) | Token::Reserved(name) => name.chars().count(),
-        Token::StringConstant(_) | Token::InterpolatedString(_) | Token::CharConstant(_) | Token::LexError(_) => {
-            let (line, column) = place(read);
-            return (line, column + 1);
-        }
-        Token::IntegerConstant(_) | Token::FloatConstant(_) => {
-            let rest = lines.get(start.0.wrapping_sub(1)).copied().unwrap_or_default();
-            let number = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '.';
-            rest.chars().skip(start.1.saturating_sub(1)).take_while(number).count()
-        }
-        Token::Unit => 2,
-        other if other.is_literal() => other.literal_syntax().chars().count(),
-        _ => 1,
-    };
-    (start.0, start.1 + length.max(1))
-}
-
-fn heads(words: &[Word]) -> Vec<Head> {
-    let name = |word: &Word| match &word.token {
-        Token::Identifier(name) => Some((name.to_string(), word.start)),
-        _ => None,
-    };
-    let mut heads = Vec::new();
-    for (at, _) in words.iter().enumerate().filter(|(_, word)| word.token == Token::Fn) {
-        let mut at_name = at + 1;
-        if words.get(at + 2).is_some_and(|word| word.token == Token::Period) {
-            at_name += 2;
-        }
-        let Some((called, start)) = words.get(at_name).and_then(name) else { continue };
-        let mut params = Vec::new();
-        if words.get(at_name + 1).is_some_and(|word| word.token == Token::LeftParen) {
-            let inside = words[at_name + 2..].iter().take_while(|word| word.token != Token::RightParen);
-            params.extend(inside.filter_map(name));
-        }
-        let private = at > 0 && words[at - 1].token == Token::Private;
-        heads.push(Head { name: called, start, private, params });
-    }
-    heads
-}
-
-fn allowed(words: &[Word], comments: &Comments) -> Vec<Allowed> {
+fn allowed(words: &[Word], comments: &[(String, Place)]) -> Vec<Allowed> {
     let mut found = Vec::new();
     for (comment, (line, column)) in comments {
         let Some(at) = comment.find(ALLOW) else { continue };

@@ -2,13 +2,14 @@
 
 use super::arguments::in_one_word;
 use super::{Known, Later, Walk, literal, start};
-use crate::command::{Function, Kind, MAX_ARGUMENTS, Param, Type, Value};
-use crate::plural::plural;
+use crate::command::{Function, Kind, Param, Type, Value};
+use crate::pbx::versions;
+use crate::script::{FunctionNames, Wrong, WrongCall, nearest};
 use crate::tools::check::checker::Checker;
 use crate::tools::check::imports::TextsAndNames;
-use crate::tools::check::known_functions::{self, value_type};
+use crate::tools::check::known_functions::value_type;
 use crate::tools::check::text::{Place, place};
-use crate::tools::check::{Severity, asterisk, rules};
+use crate::tools::check::{Severity, rules};
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::BTreeSet;
 
@@ -46,8 +47,8 @@ impl Walk<'_, '_, '_> {
         if self.functions.contains_key(&(name.to_owned(), args.len())) {
             return Known::NOTHING;
         }
-        if !self.known.takes(name, args.len()) {
-            self.no_such_call(name, args.len(), at);
+        if !self.takes(name, args.len()) {
+            self.no_such_call(&WrongCall { name, place: at, count: args.len(), is_method: false });
             return Known::NOTHING;
         }
         if let Some(function) = self.known.declared(name) {
@@ -69,6 +70,15 @@ impl Walk<'_, '_, '_> {
             .map_or(Known::NOTHING, |function| Known::Returned(function, value_type(function, &kinds)))
     }
 
+    /// Returns the names of all functions that don't belong to the script.
+    pub(super) fn all(&self) -> &FunctionNames {
+        self.checker.language(self.path).names()
+    }
+
+    fn takes(&self, name: &str, count: usize) -> bool {
+        self.all().takes(name, count)
+    }
+
     /// Whether a call of this name counts as a use of the script's function. Calls in the function's own body don't.
     fn calls(&self, name: &str) -> bool {
         self.is_function(name) && self.function.as_deref() != Some(name)
@@ -76,10 +86,9 @@ impl Walk<'_, '_, '_> {
 
     pub(super) fn function_named(&mut self, name: &str, at: Place) {
         self.uses.named.insert(name.to_owned());
-        if !self.is_function(name) && !self.known.exists(name) {
-            let like = self.known.similar(name, self.functions.keys().map(|(name, _)| name.as_str()));
-            let hint = like.map(|like| format!("did you mean `{like}`?"));
-            self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
+        if !self.is_function(name) && !self.all().exists(name) {
+            let (_, explanation) = self.names.call(&WrongCall { name, place: at, count: 0, is_method: false });
+            self.explain(&rules::UNKNOWN_FUNCTION, explanation);
         }
     }
 
@@ -118,77 +127,27 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    fn no_such_call(&mut self, name: &str, count: usize, at: Place) {
-        let own: BTreeSet<usize> =
-            self.functions.keys().filter(|(known, _)| known == name).map(|(_, params)| *params).collect();
-        let given = plural(count, "argument");
-        // A function may lack a number of arguments in between, as `random` does.
-        let is_outside = |function: &&Function| own.is_empty() && !function.arities().contains(&count);
-        if let Some(function) = self.known.declared(name).filter(is_outside) {
-            let takes = if function.max_arguments().is_none() && count > MAX_ARGUMENTS {
-                format!("at most {MAX_ARGUMENTS} arguments")
-            } else {
-                function.arity()
-            };
-            let hint = format!("it is called as `{}`", function.signature());
-            self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` takes {takes}, not {count}"), Some(hint));
-            return;
+    fn no_such_call(&mut self, call: &WrongCall<'_>) {
+        let name = call.name;
+        let (wrong, mut explanation) = self.names.call(call);
+        let rule = if wrong == Wrong::Name { &rules::UNKNOWN_FUNCTION } else { &rules::ARGUMENT_COUNT };
+        if !call.is_method && wrong == Wrong::Name {
+            if let Some(id) = self.find(name) {
+                self.variables[id].read = true;
+            } else if let Some(module) = self.modules.iter().find(|module| {
+                module.in_scope && module.imported.as_ref().is_some_and(|i| i.functions.iter().any(|(f, _)| f == name))
+            }) {
+                explanation.hint = Some(format!("it is in an import: write `{}::{name}(...)`", module.alias));
+            }
         }
-        let mut counts = self.known.counts(name);
-        counts.extend(&own);
-        if !counts.is_empty() {
-            let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
-            let takes = match &counts[..] {
-                [one] if one == "1" => "1 argument".to_owned(),
-                [one] if one == "0" => "no arguments".to_owned(),
-                _ => format!("{} arguments", counts.join(" or ")),
-            };
-            let hint = self.signature_of(name);
-            self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` takes {takes}, not {count}"), hint);
-            return;
+        if wrong == Wrong::Name
+            && explanation.hint.is_none()
+            && self.checker.is_word_of_tests(name)
+            && !Checker::is_test(self.path)
+        {
+            explanation.hint = Some("it is for tests, in files whose names end in `.test.rhai`".to_owned());
         }
-        if self.known.exists(name) {
-            self.add(&rules::ARGUMENT_COUNT, at, format!("`{name}` does not take {given}"), None);
-            return;
-        }
-        if let Some((message, hint)) = self.known.hint_for_unavailable(name) {
-            self.add(&rules::UNKNOWN_FUNCTION, at, message, Some(hint));
-            return;
-        }
-        let hint = self.unknown_hint(name, count);
-        self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
-    }
-
-    /// Returns a hint that shows the definition of a function of the script.
-    fn signature_of(&self, name: &str) -> Option<String> {
-        let head = self.report.text.heads.iter().find(|head| head.name == name)?;
-        let params: Vec<&str> = head.params.iter().map(|(name, _)| name.as_str()).collect();
-        Some(format!("it is defined as `{name}({})` in line {}", params.join(", "), head.start.0))
-    }
-
-    fn unknown_hint(&mut self, name: &str, count: usize) -> Option<String> {
-        if let Some(id) = self.find(name) {
-            self.variables[id].read = true;
-            return Some(format!("a function in a variable is called as `{name}.call(...)`"));
-        }
-        let module = self.modules.iter().find(|module| {
-            module.in_scope && module.imported.as_ref().is_some_and(|i| i.functions.iter().any(|(f, _)| f == name))
-        });
-        if let Some(module) = module {
-            return Some(format!("it is in an import: write `{}::{name}(...)`", module.alias));
-        }
-        let like = self.known.similar(name, self.functions.keys().map(|(name, _)| name.as_str()));
-        if let Some(like) = like {
-            return Some(format!("did you mean `{like}`?"));
-        }
-        if self.checker.is_word_of_tests(name) && !Checker::is_test(self.path) {
-            return Some("it is for tests, in files whose names end in `.test.rhai`".to_owned());
-        }
-        if self.known.is_application(name) {
-            let rest = if count == 0 { "" } else { ", ..." };
-            return Some(format!("run an application of the dialplan with `exec(\"{name}\"{rest})`"));
-        }
-        None
+        self.explain(rule, explanation);
     }
 
     fn module_call(&mut self, call: &FnCallExpr, at: Place) {
@@ -210,7 +169,7 @@ impl Walk<'_, '_, '_> {
             return;
         }
         if known.is_empty() {
-            let near = known_functions::near(name, imported.functions.iter().map(|(name, _)| name.as_str()));
+            let near = nearest(name, imported.functions.iter().map(|(name, _)| name.as_str()));
             let hint = near.map(|near| format!("did you mean `{alias}::{near}`?"));
             self.add(&rules::UNKNOWN_FUNCTION, at, format!("{} exports no function `{name}`", imported.name), hint);
         } else {
@@ -231,22 +190,10 @@ impl Walk<'_, '_, '_> {
             self.uses.called.insert(name.to_owned());
         }
         let own = self.functions.contains_key(&(name.to_owned(), count));
-        if own || self.known.takes(name, count + 1) || self.may_be_stored(name) {
+        if own || self.takes(name, count + 1) || self.may_be_stored(name) {
             return;
         }
-        let at = place(position);
-        let counts: BTreeSet<usize> = self.known.counts(name).into_iter().filter_map(|n| n.checked_sub(1)).collect();
-        let own: Vec<usize> = self.functions.keys().filter(|(known, _)| known == name).map(|(_, n)| *n).collect();
-        if !counts.is_empty() || !own.is_empty() {
-            let counts: Vec<String> = counts.iter().chain(&own).map(usize::to_string).collect();
-            let word = if counts == ["1"] { "argument" } else { "arguments" };
-            let message = format!("`.{name}()` takes {} {word} in its parentheses, not {count}", counts.join(" or "));
-            self.add(&rules::ARGUMENT_COUNT, at, message, None);
-            return;
-        }
-        let like = self.known.similar(name, self.functions.keys().map(|(name, _)| name.as_str()));
-        let hint = like.map(|like| format!("did you mean `.{like}()`?"));
-        self.add(&rules::UNKNOWN_FUNCTION, at, format!("no function `{name}`"), hint);
+        self.no_such_call(&WrongCall { name, place: place(position), count, is_method: true });
     }
 
     /// Whether a function may be stored under this name in a map.
@@ -304,7 +251,7 @@ impl Walk<'_, '_, '_> {
         let mut unknown = false;
         for (name, _) in map.iter().filter(|(name, _)| !options.contains(&name.as_str())) {
             unknown = true;
-            let hint = match known_functions::near(name.as_str(), options.iter().copied()) {
+            let hint = match nearest(name.as_str(), options.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it takes `{}`", options.join("`, `")),
             };
@@ -360,7 +307,7 @@ impl Walk<'_, '_, '_> {
         }
         let application = function.params.iter().position(|param| param.kind == Kind::Application);
         if let Some(Expr::StringConstant(name, position)) = application.and_then(|at| call.args.get(at))
-            && let Some((why, instead)) = asterisk::lacks(name, version)
+            && let Some((why, instead)) = versions::lacks(name, version)
         {
             self.add(&rules::ASTERISK_VERSION, place(*position), why, instead.map(str::to_owned));
         }

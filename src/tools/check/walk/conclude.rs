@@ -3,8 +3,7 @@
 use super::known::{Known, Later, Origin};
 use super::walker::Walk;
 use crate::command::{Texts, Type, Value};
-use crate::script::{MAX_SHOWN, quoted};
-use crate::tools::check::known_functions::near;
+use crate::script::{MAX_SHOWN, nearest, quoted, values};
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
 
@@ -42,7 +41,7 @@ impl Walk<'_, '_, '_> {
                     let (left, right) = (self.resolve(left, true), self.resolve(right, true));
                     if never_alike(left, right) || never_alike(right, left) {
                         let message = format!("{} is compared with {} by `{operator}`", left.name(), right.name());
-                        let hint = "turn the text into a number first: `to_number(...)`".to_owned();
+                        let hint = values::TO_NUMBER.to_owned();
                         self.add(&rules::TEXT_AS_NUMBER, place, message, Some(hint));
                     } else if matches!(operator.as_str(), "==" | "!=") && left.differs(right) {
                         let message = format!("{} is never equal to {}", left.name(), right.name());
@@ -60,9 +59,8 @@ impl Walk<'_, '_, '_> {
                         || (text(right) && number(left) && left != Type::Unknown)
                         || ((text(left) || text(right)) && operator != "-" && operator != "-=");
                     if wrong {
-                        let message = format!("`{operator}` cannot calculate with a text");
-                        let hint = "turn the text into a number first: `to_number(...)`".to_owned();
-                        self.add(&rules::TEXT_AS_NUMBER, place, message, Some(hint));
+                        let (message, hint) = values::calculation(&operator);
+                        self.add(&rules::TEXT_AS_NUMBER, place, message, hint);
                     }
                 }
                 Later::Condition { value, place } => self.conclude_condition(value, place),
@@ -74,21 +72,9 @@ impl Walk<'_, '_, '_> {
     }
 
     fn conclude_condition(&mut self, value: Known, at: Place) {
-        let hint = match self.resolve(value, true) {
-            Type::Text | Type::TextOrUnit => "compare it: `... != \"\"`",
-            Type::Number | Type::NumberOrUnit => "compare it: `... > 0`",
-            Type::Unit => "the function returns nothing to test",
-            Type::Array | Type::Map => "compare its length: `....len() > 0`",
-            Type::Function => "call it: `....call()`",
-            Type::BoolOrUnit => "it is () when there is no answer: compare it, `... == true`",
-            Type::Unknown | Type::Bool => return,
-        };
-        let is = match self.resolve(value, true) {
-            Type::BoolOrUnit => "may be ()".to_owned(),
-            kind => format!("is {}", kind.name()),
-        };
-        let message = format!("a condition must be true or false, but this {is}");
-        self.add(&rules::CONDITION, at, message, Some(hint.to_owned()));
+        if let Some((message, hint)) = values::condition(self.resolve(value, true)) {
+            self.add(&rules::CONDITION, at, message, Some(hint));
+        }
     }
 
     /// Reports a text that a function never returns.
@@ -96,7 +82,7 @@ impl Walk<'_, '_, '_> {
         let Known::Returned(function, _) = self.origin(value, true) else { return };
         let Some(texts) = function.returns.texts().filter(|texts| !texts.contain(text)) else { return };
         let hint = match texts {
-            Texts::Words(words) => match near(text, words.iter().copied()) {
+            Texts::Words(words) => match nearest(text, words.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("it returns one of \"{}\"", words.join("\", \"")),
             },
@@ -142,21 +128,13 @@ impl Walk<'_, '_, '_> {
         if name == "print" || name == "debug" {
             return;
         }
-        if let Some((wrong, takes)) = self.known.refuses(name, &kinds) {
+        if let Some((wrong, takes)) = self.all().refuses(name, &kinds) {
             let place = args.get(wrong).map_or(at, |(_, place)| *place);
             // Reported already, in more detail.
             if self.report.findings.iter().any(|f| f.rule == rules::BAD_ARGUMENT.name && (f.line, f.column) == place) {
                 return;
             }
-            let takes: Vec<&str> = takes.iter().map(|kind| kind.name()).collect();
-            let message = format!("`{name}` takes {} here, not {}", takes.join(" or "), kinds[wrong].name());
-            let hint = matches!(kinds[wrong], Type::Text | Type::TextOrUnit)
-                .then(|| {
-                    takes
-                        .contains(&Type::Number.name())
-                        .then(|| "turn it into a number first: `to_number(...)`".to_owned())
-                })
-                .flatten();
+            let (message, hint) = values::argument(name, false, &takes, kinds[wrong]);
             self.add(&rules::BAD_ARGUMENT, place, message, hint);
         }
     }

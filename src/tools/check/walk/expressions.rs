@@ -126,7 +126,15 @@ impl Walk<'_, '_, '_> {
 
     pub(super) fn chain(&mut self, expr: &Expr, x: &rhai::BinaryExpr, flags: ASTFlags) -> Known {
         let left = self.expr(&x.lhs);
-        self.expr(&x.rhs);
+        // What a misspelt or foreign object can do is unknown.
+        let is_unknown = matches!(&x.lhs, Expr::Variable(variable, ..) if self.undefined.contains(variable.1.as_str()));
+        match &x.rhs {
+            Expr::MethodCall(call, _) if is_unknown => self.exprs(&call.args),
+            Expr::Dot(..) if is_unknown => {}
+            other => {
+                self.expr(other);
+            }
+        }
         self.changes(expr);
         if let Expr::MethodCall(call, _) = last(&x.rhs) {
             self.kept_by_method(&x.lhs, call);

@@ -44,8 +44,6 @@ pub(super) struct Variable {
     pub written: bool,
     /// Whether it is at the top of the script.
     pub top: bool,
-    /// The number of the function that contains it.
-    pub function: usize,
 }
 
 /// An import of the script.

@@ -4,6 +4,7 @@ use super::expressions::start;
 use super::known::{Known, Origin};
 use super::walker::Walk;
 use crate::command::Type;
+use crate::script::values;
 use crate::tools::check::ast::{closure, pointer};
 use crate::tools::check::known_functions::Effect;
 use crate::tools::check::methods::{Change, change};
@@ -169,15 +170,13 @@ impl Walk<'_, '_, '_> {
         let name = chain.call.name.as_str();
         if let Some(variable) = chain.variable() {
             if self.belongs_to_call(chain.root) {
-                let hint = format!("change a copy: `let x = {}; x.{};`", chain.source, chain.method());
-                let message = format!("`{variable}` cannot be changed, not even by `.{name}()`");
-                self.add(&rules::READ_ONLY, start(chain.root), message, Some(hint));
+                let (message, hint) = values::read_only(variable, &chain.source, name, &chain.method());
+                self.add(&rules::READ_ONLY, start(chain.root), message, hint);
             } else if let Some(id) = self.find(variable)
                 && self.variables[id].origin == Origin::Const
             {
-                let message = format!("`{variable}` is a constant: `.{name}()` cannot change it");
-                let hint = format!("define it with `let {variable} = ...`");
-                self.add(&rules::READ_ONLY, start(chain.root), message, Some(hint));
+                let (message, hint) = values::read_only(variable, &chain.source, name, &chain.method());
+                self.add(&rules::READ_ONLY, start(chain.root), message, hint);
             }
         }
     }

@@ -4,10 +4,11 @@ use super::known::{Known, Origin, Variable};
 use super::walker::Walk;
 use crate::agi::environment::NAMES;
 use crate::command::Type;
-use crate::tools::check::known_functions::{self, is_value};
+use crate::script::nearest;
+use crate::tools::check::known_functions::is_value;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
-use rhai::{Expr, Token};
+use rhai::Expr;
 
 impl Walk<'_, '_, '_> {
     pub(super) fn define(&mut self, name: &str, place: Place, origin: Origin, value: Known) -> usize {
@@ -30,7 +31,6 @@ impl Walk<'_, '_, '_> {
             read: false,
             written: false,
             top: self.number == 0 && self.scope.len() == self.top_level(),
-            function: self.number,
         });
         self.scope.push(id);
         id
@@ -65,7 +65,7 @@ impl Walk<'_, '_, '_> {
             self.uses.named.insert(name.to_owned());
             return Known::As(Type::Function);
         }
-        self.undefined(name, at, false);
+        self.undefined(name, at);
         Known::NOTHING
     }
 
@@ -76,92 +76,21 @@ impl Walk<'_, '_, '_> {
         above > usize::from(self.function.as_deref() == Some(name))
     }
 
-    pub(super) fn undefined(&mut self, name: &str, at: Place, set: bool) {
-        let hint = self.undefined_hint(name, at, set);
-        self.add(&rules::UNDEFINED_VARIABLE, at, format!("unknown variable `{name}`"), hint);
+    pub(super) fn undefined(&mut self, name: &str, at: Place) {
+        let explanation = self.names.variable(name, at);
+        self.explain(&rules::UNDEFINED_VARIABLE, explanation);
         self.undefined.insert(name.to_owned());
         if self.is_function(name) {
             self.uses.named.insert(name.to_owned());
         }
     }
 
-    fn undefined_hint(&self, name: &str, at: Place, set: bool) -> Option<String> {
-        let same: Vec<&Variable> = self.variables.iter().filter(|variable| variable.name == name).collect();
-        if let Some(function) = &self.function
-            && let Some(outside) = same.iter().find(|variable| variable.top)
-        {
-            let what = if function.starts_with("anon$") { "a function" } else { function.as_str() };
-            return Some(match outside.origin {
-                Origin::Const => format!("a function sees the script's constants as `global::{name}`"),
-                _ => format!(
-                    "a function does not see the script's variables: pass it to `{what}` as a parameter, or use \
-                     `state.{name}` everywhere"
-                ),
-            });
-        }
-        if let Some(ended) = same.iter().find(|variable| variable.function == self.number) {
-            return Some(format!(
-                "`{name}` of line {} exists only in its block: write `let {name}` before that block",
-                ended.place.0
-            ));
-        }
-        let later = |line: usize| format!("`{name}` is defined only in line {line}: move its `let` up");
-        let words = &self.report.text.words;
-        let declared = words.windows(2).find(|pair| {
-            let is_let = matches!(pair[0].token, Token::Let | Token::Const);
-            is_let && matches!(&pair[1].token, Token::Identifier(other) if other.as_str() == name) && pair[1].start > at
-        });
-        if let Some(declared) = declared
-            && self.number == 0
-        {
-            return Some(later(declared[1].start.0));
-        }
-        if self.is_function(name) {
-            return Some(format!(
-                "`{name}` is a function: call it as `{name}(...)`, or pass it on as `Fn(\"{name}\")`"
-            ));
-        }
-        if self.known.exists(name) {
-            return Some(format!("`{name}` is a function: call it as `{name}(...)`"));
-        }
-        match name {
-            "None" | "undefined" => return Some("an absent value is written `()`".to_owned()),
-            "True" | "TRUE" => return Some("write `true`".to_owned()),
-            "False" | "FALSE" => return Some("write `false`".to_owned()),
-            _ => {}
-        }
-        if let Some(name) = names().find(|known| *known == name) {
-            return Some(format!("write `env.{name}`"));
-        }
-        let visible =
-            self.scope.iter().map(|id| self.variables[*id].name.as_str()).chain(crate::script::CALL_VARIABLES);
-        if let Some(near) = known_functions::near(name, visible) {
-            return Some(format!("did you mean `{near}`?"));
-        }
-        if set {
-            return Some(format!("define a new variable with `let`: `let {name} = ...`"));
-        }
-        if self.function.is_some() {
-            let sees =
-                "a function sees its parameters, `state`, `env`, `args` and `params`, but no variables from outside";
-            return Some(sees.to_owned());
-        }
-        None
-    }
-
     pub(super) fn module(&mut self, namespace: &rhai::Namespace) -> Option<usize> {
         let root = namespace.path.first()?;
         let at = self.modules.iter().rposition(|module| module.in_scope && module.alias == root.name.as_str());
         if at.is_none() && root.name != "global" {
-            let above = self.modules.iter().any(|module| module.alias == root.name.as_str());
-            let known = self.modules.iter().filter(|module| module.in_scope).map(|module| module.alias.as_str());
-            let hint = match known_functions::near(&root.name, known) {
-                Some(near) => Some(format!("did you mean `{near}::`?")),
-                None if above => Some("a function sees only the imports above it".to_owned()),
-                None => Some(format!("write `import \"...\" as {};` above", root.name)),
-            };
-            let message = format!("`{}` is not an import", root.name);
-            self.add(&rules::UNDEFINED_IMPORT, place(root.pos), message, hint);
+            let explanation = self.names.module(&root.name, place(root.pos));
+            self.explain(&rules::UNDEFINED_IMPORT, explanation);
         }
         if let Some(at) = at {
             self.modules[at].used = true;
@@ -176,15 +105,8 @@ impl Walk<'_, '_, '_> {
                 self.variables[id].read = true;
                 return;
             }
-            let constants = self.variables.iter().filter(|v| v.top && v.origin == Origin::Const);
-            let near = known_functions::near(name, constants.map(|v| v.name.as_str()));
-            let variable = self.variables.iter().any(|v| v.top && v.name == name);
-            let hint = match near {
-                Some(near) => Some(format!("did you mean `global::{near}`?")),
-                None if variable => Some("only a `const` can be used like this".to_owned()),
-                None => None,
-            };
-            self.add(&rules::UNDEFINED_VARIABLE, at, format!("the script has no constant `{name}`"), hint);
+            let explanation = self.names.constant(name, at);
+            self.explain(&rules::UNDEFINED_VARIABLE, explanation);
             return;
         }
         let module = self.module(namespace);
@@ -194,7 +116,7 @@ impl Walk<'_, '_, '_> {
             && imported.known
             && !imported.exports.contains(name)
         {
-            let hint = match known_functions::near(name, imported.exports.iter().map(String::as_str)) {
+            let hint = match nearest(name, imported.exports.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{}::{near}`?", self.modules[module].alias),
                 None => format!("in {}, `export const {name} = ...` makes it visible to others", imported.name),
             };
@@ -218,7 +140,7 @@ impl Walk<'_, '_, '_> {
         }
         let known = names();
         let with_prefix = names().find(|known| known.strip_prefix("agi_") == Some(name));
-        let near = with_prefix.or_else(|| known_functions::near(name, known));
+        let near = with_prefix.or_else(|| nearest(name, known));
         let hint = near.map(|near| format!("did you mean `env.{near}`?"));
         let message = format!("`env` has no `{name}`: it is always ()");
         self.add(&rules::UNKNOWN_ENVIRONMENT, place(*position), message, hint);

@@ -172,7 +172,7 @@ impl Walk<'_, '_, '_> {
                 if let Some(id) = self.find(&x.0.name) {
                     self.variables[id].read = true;
                 } else {
-                    self.undefined(&x.0.name, place(x.0.pos), false);
+                    self.undefined(&x.0.name, place(x.0.pos));
                 }
             }
             // Nothing, or part of what Rhai turns closures into.
@@ -216,7 +216,7 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::READ_ONLY, at, format!("`{}` is a function: it cannot be changed", variable.1), None);
             return;
         }
-        self.undefined(&variable.1, at, !operator.is_op_assignment());
+        self.undefined(&variable.1, at);
     }
 
     /// Reports that the script changes a value of the call.

@@ -3,9 +3,9 @@
 use super::known::{Origin, Variable};
 use super::walker::Walk;
 use crate::plural::plural;
-use crate::script::distance;
+use crate::script::{distance, nearest};
 use crate::tools::check::checker::Checker;
-use crate::tools::check::known_functions::{self, is_value};
+use crate::tools::check::known_functions::is_value;
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
 use rhai::{AST, ASTFlags, Stmt};
@@ -112,8 +112,7 @@ impl Walk<'_, '_, '_> {
             }
             let named = self.uses.named.contains(name) || self.said.texts.contains(name);
             if !named && !self.uses.called.contains(name) {
-                let hint = known_functions::near(name, ["on_hangup"].into_iter())
-                    .map(|near| format!("did you mean `{near}`?"));
+                let hint = nearest(name, ["on_hangup"].into_iter()).map(|near| format!("did you mean `{near}`?"));
                 self.add(&rules::UNUSED_FUNCTION, *place, format!("the function `{name}` is never called"), hint);
                 continue;
             }

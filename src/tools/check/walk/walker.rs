@@ -1,6 +1,7 @@
 //! The state of a walk over a script, and how it begins.
 
 use super::known::{ImportedModule, Later, Uses, Variable};
+use crate::script::{Explanation, Names};
 use crate::tools::check::checker::Checker;
 use crate::tools::check::flow::{Flow, Functions, ScriptFunction, functions};
 use crate::tools::check::imports::{self, Imported, Reader, TextsAndNames, paths};
@@ -25,6 +26,8 @@ pub(super) struct Walk<'a, 'r, 't> {
     pub reader: Reader<'a>,
     pub said: TextsAndNames,
     pub imported: Vec<Rc<Imported>>,
+    /// Explains names that don't exist.
+    pub names: Names<'t>,
     pub report: &'a mut Report<'r, 't>,
     pub prompts: Prompts,
     pub variables: Vec<Variable>,
@@ -47,7 +50,7 @@ pub(super) struct Walk<'a, 'r, 't> {
 }
 
 /// Walks over a script, and reports its mistakes.
-pub fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: &mut Report<'_, '_>) {
+pub fn walk<'t>(checker: &'t Checker, path: &Path, engine: &Engine, ast: &AST, report: &mut Report<'_, 't>) {
     let known = checker.known_functions(path);
     let (functions, closures) = functions(ast);
     let reader = Reader::new(engine, checker.files(), checker.places(path));
@@ -64,6 +67,7 @@ pub fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: 
         reader,
         said: TextsAndNames::of(ast),
         imported,
+        names: Names::new(report.text, checker.language(path)),
         report,
         prompts,
         variables: Vec::new(),
@@ -84,5 +88,10 @@ pub fn walk(checker: &Checker, path: &Path, engine: &Engine, ast: &AST, report: 
 impl Walk<'_, '_, '_> {
     pub(super) fn add(&mut self, rule: &'static Rule, at: Place, message: String, hint: Option<String>) {
         self.report.add(rule, at, message, hint);
+    }
+
+    /// Reports a mistake as it is explained everywhere.
+    pub(super) fn explain(&mut self, rule: &'static Rule, explanation: Explanation) {
+        self.report.add(rule, explanation.place, explanation.message, explanation.hint);
     }
 }

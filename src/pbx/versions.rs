@@ -16,12 +16,12 @@ fn rows() -> impl Iterator<Item = (&'static str, u32, Option<u32>)> {
 }
 
 /// Returns the names of all applications, past and present.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     rows().map(|(name, ..)| name)
 }
 
 /// Returns why this version doesn't have an application, and what to use instead.
-pub(super) fn lacks(application: &str, version: u32) -> Option<(String, Option<&'static str>)> {
+pub(crate) fn lacks(application: &str, version: u32) -> Option<(String, Option<&'static str>)> {
     let (name, since, until) = rows().find(|(name, ..)| name.eq_ignore_ascii_case(application.trim()))?;
     if version < since {
         return Some((format!("Asterisk {version} has no application {name}: it came with {since}"), None));
