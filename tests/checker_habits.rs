@@ -368,7 +368,7 @@ fn names_in_the_syntax_of_the_dialplan_are_reported() {
         &[
             "1:20 there is no variable \"${EXTEN}\" -> write \"EXTEN\"",
             "2:25 there is nothing to evaluate in \"EXTEN\" -> write \"${EXTEN}\", or `get_variable(\"EXTEN\")`",
-            "3:6 Dial cannot tell how to reach \"200\" -> write the technology before it, such as \"PJSIP/200\"",
+            "3:6 Dial calls nobody: \"200\" has no technology -> write the technology before it, such as \"PJSIP/200\"",
         ],
     );
     each("dialplan-syntax", &["dial(\"PJSIP/1&201\", 20);", "exec(\"Dial\", \"200\");", "exec(\"Dial\", \"200,30\");"]);
@@ -546,6 +546,31 @@ fn a_test_beside_a_script_does_not_make_its_prompts_unused() {
     };
     assert_eq!(unused("coin.rhai", script), ["\"spare\" is never played"]);
     assert_eq!(unused("coin.test.rhai", test), [""; 0]);
+}
+
+/// What a script is told to play from outside, it doesn't name.
+#[test]
+fn prompts_of_a_script_that_plays_what_it_is_told_are_not_called_unused() {
+    let folder = Folder::new();
+    folder.file("game.prompts", "spare: Spare.\n");
+    let checker = Checker::new(&Language::new());
+    for (script, expected) in [
+        ("say(args[0]);", 0),
+        ("let prompt = args[0]; say([\"beep\", prompt]);", 0),
+        ("let prompt = \"\"; prompt = params.prompt; let other = prompt; stream_file(other);", 0),
+        ("say(get_variable(\"PROMPT\"));", 0),
+        ("let p = database_get(\"a\", \"b\"); if p != () { ask(p); }", 0),
+        ("fn play(name) { say(name); } play(params.name);", 0),
+        ("for prompt in args { say(prompt); }", 0),
+        ("state.prompt = args[0]; fn play() { say(state.prompt); } play();", 0),
+        ("print(args[0]); say(\"beep\");", 1),
+        ("let n = to_number(args[0], 0); say([\"beep\", n]);", 1),
+        ("database_put(\"a\", \"b\", args[0]); let side = choose([\"beep\"]); say(side);", 1),
+        ("let p = \"beep\"; say(p); print(get_variable(\"PROMPT\"));", 1),
+    ] {
+        let found = checker.check_table(&folder.path("game.rhai"), script);
+        assert_eq!(found.len(), expected, "{script}: {found:#?}");
+    }
 }
 
 #[test]

@@ -122,3 +122,21 @@ fn live_dial_returns_to_the_script() {
         assert!(!running.executed().iter().any(|executed| executed.command.starts_with("VERBOSE")), "{target}");
     }
 }
+
+/// What the checker warns of as a mistake in the syntax of the dialplan is one.
+#[test]
+fn live_names_in_the_syntax_of_the_dialplan_do_not_work() {
+    let text = r#"
+        answer();
+        verbose(`1 ${get_variable("${EXTEN}") == ()}`);
+        verbose(`2 ${get_full_variable("EXTEN")}`);
+        verbose(`3 ${dial("200", 1)}`);
+        verbose(`4 ${dial("Local/busy@callees&200", 1)}`);
+        verbose(`5 ${channel_status()}`);"#;
+    asterisk().script("syntax.rhai", text);
+    let mut running = asterisk().call(Call::script("syntax.rhai", &[]));
+    let said: Vec<String> = (0..5).map(|_| running.wait_for("VERBOSE")).collect();
+    running.wait_end();
+    let expected = ["1 true", "2 EXTEN", "3 INVALIDARGS", "4 INVALIDARGS", "5 up"];
+    assert_eq!(said, expected.map(|text| format!("VERBOSE \"{text}\" 1")));
+}

@@ -24,3 +24,12 @@ pub(super) fn pointer(expr: &Expr) -> Option<String> {
     let Expr::DynamicConstant(value, _) = expr else { return None };
     value.read_lock::<FnPtr>().map(|pointer| pointer.fn_name().to_owned())
 }
+
+/// Returns the variable of which something is a part.
+pub(super) fn root(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Variable(name, ..) if name.2.is_empty() => Some(name.1.as_str()),
+        Expr::Dot(x, ..) | Expr::Index(x, ..) => root(&x.lhs),
+        _ => None,
+    }
+}

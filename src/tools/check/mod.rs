@@ -10,6 +10,7 @@ mod flow;
 mod imports;
 mod known_functions;
 mod methods;
+mod outside;
 mod prompts;
 mod report;
 mod rules;

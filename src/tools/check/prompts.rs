@@ -3,6 +3,7 @@
 use super::checker::Checker;
 use super::finding::Finding;
 use super::imports::{self, Imported, Reader, TextsAndNames, paths};
+use super::outside::plays_what_it_is_told;
 use super::report::Report;
 use super::rules::{self, Rule};
 use super::text::{Place, place};
@@ -396,7 +397,8 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
         let width = source(error.line).chars().count();
         add(&rules::BAD_PROMPTS, error.line, width, error.problem, Some(hint.to_owned()));
     }
-    for Prompt { name, line, .. } in prompts.iter().filter(|prompt| !may(&prompt.name)) {
+    let is_told = plays_what_it_is_told(checker.known_functions(script), ast);
+    for Prompt { name, line, .. } in prompts.iter().filter(|prompt| !is_told && !may(&prompt.name)) {
         let near = hints.near(name, said.texts.iter().map(String::as_str));
         let hint = near.map(|near| format!("the script plays \"{near}\""));
         let message = format!("\"{name}\" is never played");

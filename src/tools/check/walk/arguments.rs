@@ -173,7 +173,7 @@ fn inside(text: &str) -> Option<&str> {
 /// Returns what is wrong with a target of Dial that has no technology.
 fn without_technology(target: &str) -> Option<(String, String)> {
     let bare = target.split('&').map(str::trim).find(|one| !one.contains(['/', '$']) && !one.is_empty())?;
-    let message = format!("Dial cannot tell how to reach \"{bare}\"");
+    let message = format!("Dial calls nobody: \"{bare}\" has no technology");
     Some((message, format!("write the technology before it, such as \"PJSIP/{bare}\"")))
 }
 

@@ -2,7 +2,7 @@
 
 use super::known::Known;
 use super::walker::Walk;
-use crate::tools::check::ast::captured;
+use crate::tools::check::ast::{captured, root};
 use crate::tools::check::methods::{Change, change};
 use crate::tools::check::rules;
 use rhai::{Expr, FnCallExpr};
@@ -43,15 +43,6 @@ impl Walk<'_, '_, '_> {
         let at = crate::tools::check::text::place(variable.pos);
         let id = self.define(&variable.name, at, super::known::Origin::Given, Known::NOTHING);
         self.loop_variables.insert(id);
-    }
-}
-
-/// Returns the variable of which something is a part.
-fn root(target: &Expr) -> Option<&str> {
-    match target {
-        Expr::Variable(name, ..) if name.2.is_empty() => Some(name.1.as_str()),
-        Expr::Dot(x, ..) | Expr::Index(x, ..) => root(&x.lhs),
-        _ => None,
     }
 }
 
