@@ -40,7 +40,25 @@ impl TimeZone {
     #[must_use]
     pub(crate) fn as_asterisk_reads(name: &str) -> Self {
         let name = name.strip_prefix(':').unwrap_or(name);
-        Self::named(name).or_else(|| tz::TimeZone::posix(name).ok().map(Self)).unwrap_or(Self::UTC)
+        Self::named(name).or_else(|| Self::of_rule(name)).unwrap_or(Self::UTC)
+    }
+
+    /// Whether Asterisk makes something else than UTC of a name, as far as this machine can know: it may have no tz
+    /// database.
+    pub(crate) fn is_known(name: &str) -> bool {
+        let name = name.strip_prefix(':').unwrap_or(name);
+        Self::named(name).is_some() || Self::of_rule(name).is_some() || Self::named("Europe/London").is_none()
+    }
+
+    /// Reads a rule such as `CET-1CEST,M3.5.0,M10.5.0/3`. If it doesn't say when clocks change, they do as in the USA.
+    fn of_rule(rule: &str) -> Option<Self> {
+        let read = |rule: &str| tz::TimeZone::posix(rule).ok().map(Self);
+        read(rule).or_else(|| read(&format!("{rule},M3.2.0,M11.1.0")))
+    }
+
+    /// Returns the names in the tz database of this machine.
+    pub(crate) fn names() -> Vec<String> {
+        tz::db().available().map(|name| name.as_str().to_owned()).collect()
     }
 
     /// Returns its name in the tz database, if it has one.
@@ -224,7 +242,12 @@ mod tests {
         assert_eq!(TimeZone::named("europe/berlin"), None);
         assert_eq!(TimeZone::as_asterisk_reads("Europe/Berlin").offset(1_796_286_600), 3600);
         assert_eq!(TimeZone::as_asterisk_reads("CET-1CEST,M3.5.0,M10.5.0/3").offset(1_783_000_000), 7200);
+        assert_eq!(TimeZone::as_asterisk_reads("CET-1CEST").offset(1_783_000_000), 7200);
         assert_eq!(TimeZone::as_asterisk_reads("No/Where").offset(0), 0);
+        for (name, is_known) in [("Europe/Berlin", true), ("CET-1CEST", true), ("No/Where", false), ("berlin", false)] {
+            assert_eq!(TimeZone::is_known(name), is_known, "{name}");
+        }
+        assert!(TimeZone::names().contains(&"Asia/Tokyo".to_owned()));
         for epoch in [i64::MIN, i64::MAX] {
             let _ = berlin().offset(epoch);
         }

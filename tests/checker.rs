@@ -67,6 +67,18 @@ const SHOWN: &[(&str, &str)] = &[
         "if get_data(\"beep\") { hangup(); }",
         "1:4 condition-not-bool: a condition must be true or false, but this is a text",
     ),
+    (
+        "say_datetime(1, \"\", \"IMp\", \"Europe/Berlim\");",
+        "1:28 unknown-time-zone: say_datetime: there is no time zone \"Europe/Berlim\": Asterisk takes UTC",
+    ),
+    (
+        "say([\"beep\", #{ date: 1, zone: \"Berlin\" }]);",
+        "1:32 unknown-time-zone: say: there is no time zone \"Berlin\": Asterisk takes UTC",
+    ),
+    (
+        "say_datetime(1, \"\", \"IMp 'digits/at\");",
+        "1:21 bad-argument: say_datetime: `format` has no second ' after the sound file in \"IMp 'digits/at\"",
+    ),
     ("params.level = 3;", "1:1 read-only: `params` cannot be changed"),
     ("fn on_hangup() { stream_file(\"beep\"); }", "1:18 after-hangup: `stream_file` does not work after the hangup"),
     (
@@ -166,6 +178,7 @@ fn correct_scripts_have_no_findings() {
         "let t = `${if args.len() > 0 { \"a\" } else { \"b\" }}`; print(t);",
         "print(type_of(1)); print(is_def_fn(\"f\", 0)); fn f() { }",
         "\"beep\".stream_file();",
+        "say_datetime(1, \"\", \"IMp\", \"Europe/Berlin\"); say(#{ date: 1, zone: \"CET-1CEST\" });",
     ] {
         check(script, "");
     }
@@ -189,6 +202,8 @@ fn hints_suggest_a_correction() {
     hint("streamFile(\"beep\");", "did you mean `stream_file`?");
     hint("println(1);", "did you mean `print`?");
     hint("wait(1);", "did you mean `sleep`?");
+    hint("say_datetime(1, \"\", \"IMp\", \"Berlin\");", "did you mean \"Europe/Berlin\"?");
+    hint("say(#{ date: 1, zone: \"Europe/Berlim\" });", "did you mean \"Europe/Berlin\"?");
     hint("Congestion();", "run an application of the dialplan with `exec(\"Congestion\")`");
     hint("\"abc\".lenght();", "did you mean `.len()`?");
     hint("let f = |x| x; f(1);", "a function in a variable is called as `f.call(...)`");

@@ -90,6 +90,8 @@ fn live_dates_are_said_by_the_same_sound_files() {
     for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "CET-1CEST,M3.5.0,M10.5.0/3", "No/Where", ""] {
         say(1_796_340_600, "AdkM", zone);
     }
+    say(1_783_000_000, "dkM", "CET-1CEST");
+    say(1_783_000_000, "dkM", "XYZ3");
     // The clocks of Berlin change at 01:00 UTC on 29 March and 25 October 2026.
     for epoch in [1_774_745_999, 1_774_746_000, 1_792_886_400, 1_792_890_000] {
         say(epoch, "dkM", "Europe/Berlin");

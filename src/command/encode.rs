@@ -212,11 +212,20 @@ fn one(kind: Kind, value: &Value, line: &mut Vec<u8>) -> Result<(), String> {
     one_text(kind, &text, line)
 }
 
+/// Checks the format of a date. Asterisk would read beyond its end, and say what stands there in its memory.
+pub(crate) fn check_format(format: &str) -> Result<(), String> {
+    match format.matches('\'').count() % 2 {
+        0 => Ok(()),
+        _ => Err(format!("has no second ' after the sound file in {format:?}")),
+    }
+}
+
 fn one_text(kind: Kind, text: &str, line: &mut Vec<u8>) -> Result<(), String> {
     match kind {
         Kind::Name | Kind::Application | Kind::Read | Kind::Written if text.is_empty() => {
             return Err("must not be empty".to_owned());
         }
+        Kind::DateFormat => check_format(text)?,
         Kind::Keys => {
             if let Some(wrong) = text.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')) {
                 return Err(format!("may hold the keys 0-9, *, # and A-D, not {wrong:?}"));

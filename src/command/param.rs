@@ -83,6 +83,10 @@ pub enum Kind {
     Rest,
     /// Options of the application Dial.
     DialOptions,
+    /// The format of a date.
+    DateFormat,
+    /// A time zone such as `Europe/Berlin`. Asterisk takes any text, and UTC for what is none.
+    TimeZone,
     /// `#{ beep, silence, offset }` of RECORD FILE.
     RecordOptions,
     /// Parts to say: a sound file, a number, a map such as `#{ digits: "0412" }`, or an array of these.
@@ -172,6 +176,8 @@ impl Kind {
             | Self::Written
             | Self::Expression
             | Self::DialOptions
+            | Self::DateFormat
+            | Self::TimeZone
             | Self::Joined
             | Self::Rest => "text",
             Self::Keys => "keys",

@@ -274,9 +274,13 @@ pub static SAY_DATETIME: Command = Command {
         params: &[
             Param::required("epoch", Kind::Integer(0, i64::MAX), "Seconds since the Unix epoch."),
             ESCAPE_DIGITS,
-            Param::optional("format", Kind::Text, "Format as in voicemail.conf; `ABdY 'digits/at' IMp` if left out.")
-                .a_name(),
-            Param::optional("zone", Kind::Text, "Time zone, such as `Europe/Berlin`; the server's if left out.")
+            Param::optional(
+                "format",
+                Kind::DateFormat,
+                "Format as in voicemail.conf; `ABdY 'digits/at' IMp` if left out.",
+            )
+            .a_name(),
+            Param::optional("zone", Kind::TimeZone, "Time zone, such as `Europe/Berlin`; the server's if left out.")
                 .a_name(),
         ],
         returns: Returns::Key,

@@ -5,6 +5,7 @@ use super::phrases::{self, ExpandContext};
 use super::play::Play;
 use super::prompter::{Prompter, ScriptError};
 use crate::agi::line::LONG_LINE;
+use crate::command::encode::check_format;
 use crate::command::{GET_DATA, Value};
 use crate::script::{MAX_PARTS, Phrases};
 use crate::script::{MAX_SHOWN, quoted, short, shown};
@@ -191,7 +192,11 @@ fn from_map(map: &Map) -> Result<Play, String> {
             if epoch < 0 {
                 return Err(format!("takes `date` as seconds since 1970, not {epoch}"));
             }
-            Play::Date { epoch, format: optional("format")?.filter(|format| !format.is_empty()), zone }
+            let format = optional("format")?.filter(|format| !format.is_empty());
+            if let Some(format) = &format {
+                check_format(format).map_err(|problem| format!("takes a `format`, which {problem}"))?;
+            }
+            Play::Date { epoch, format, zone }
         }
     })
 }

@@ -70,7 +70,7 @@ const fn example(script: &'static str, value: &'static str) -> Example {
 }
 
 const ZONE: Param =
-    param("zone", Kind::Name, Need::Optional, "Time zone, such as `Europe/Berlin`; the server's if left out.");
+    param("zone", Kind::TimeZone, Need::Optional, "Time zone, such as `Europe/Berlin`; the server's if left out.");
 
 static TABLE: [Builtin; 14] = [
     Builtin {

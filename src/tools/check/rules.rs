@@ -229,6 +229,11 @@ pub(super) static UNKNOWN_ENVIRONMENT: Rule = warning(
     "Asterisk sends nothing of this name at the start of a call.",
     "`env` has `agi_callerid`, `agi_channel`, `agi_extension` and the like; any other name is `()`.",
 );
+pub(super) static UNKNOWN_TIME_ZONE: Rule = warning(
+    "unknown-time-zone",
+    "There is no time zone of this name, and Asterisk takes UTC instead.",
+    "A zone is written as in the tz database: `Europe/Berlin`. Not checked on a machine without that database.",
+);
 pub(super) static MISSING_SOUND: Rule = warning(
     "missing-sound",
     "A prompt has no sound file.",
@@ -319,6 +324,7 @@ pub static RULES: &[&Rule] = &[
     &NOT_INTERPOLATED,
     &SHADOWED_NAME,
     &UNKNOWN_ENVIRONMENT,
+    &UNKNOWN_TIME_ZONE,
     &MISSING_SOUND,
     &MISSING_WORDS,
     &MISSING_TRANSLATION,

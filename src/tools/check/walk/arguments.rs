@@ -3,7 +3,9 @@
 use super::expressions::{literal, start};
 use super::known::{Known, Later};
 use super::walker::Walk;
+use crate::calendar::TimeZone;
 use crate::command::{Function, Kind, Param, Type, Value};
+use crate::script::nearest;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
 use crate::tools::check::trial;
@@ -17,7 +19,14 @@ const LONG_SECONDS: i64 = 1000;
 impl Walk<'_, '_, '_> {
     /// Reports an argument that is accepted, but hardly meant.
     pub(super) fn doubtful(&mut self, function: &Function, param: &Param, arg: &Expr) {
+        if param.kind == Kind::Parts {
+            self.zones_of_parts(function, arg);
+        }
         let Some(value) = literal(arg) else { return };
+        // What computes with a zone reports it as a fault.
+        if param.kind == Kind::TimeZone && self.known.command(function).is_some() {
+            self.time_zone(function, arg);
+        }
         if let Some((problem, hint)) = wrong_unit(param.kind, &value) {
             let message = format!("{}: `{}` {problem}", function.name, param.name);
             self.add(&rules::WRONG_UNIT, start(arg), message, Some(hint));
@@ -38,6 +47,34 @@ impl Walk<'_, '_, '_> {
         if let Some((message, hint)) = doubt {
             self.add(&rules::DIALPLAN_SYNTAX, start(arg), message, Some(hint));
         }
+    }
+
+    /// Reports the unknown time zones of dates among these parts.
+    fn zones_of_parts(&mut self, function: &Function, parts: &Expr) {
+        match parts {
+            Expr::Array(parts, _) => parts.iter().for_each(|part| self.zones_of_parts(function, part)),
+            Expr::Map(map, _) if map.0.iter().any(|(name, _)| name.as_str() == "date") => {
+                if let Some((_, zone)) = map.0.iter().find(|(name, _)| name.as_str() == "zone") {
+                    self.time_zone(function, zone);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn time_zone(&mut self, function: &Function, arg: &Expr) {
+        let Expr::StringConstant(zone, position) = arg else { return };
+        if zone.is_empty() || TimeZone::is_known(zone) {
+            return;
+        }
+        let message = format!("{}: there is no time zone \"{zone}\": Asterisk takes UTC", function.name);
+        let names = TimeZone::names();
+        let near = nearest(zone, names.iter().map(String::as_str));
+        // People write the city alone.
+        let city =
+            || names.iter().find(|name| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(zone)));
+        let hint = near.or_else(|| city().map(String::as_str)).map(|near| format!("did you mean \"{near}\"?"));
+        self.add(&rules::UNKNOWN_TIME_ZONE, place(*position), message, hint);
     }
 
     /// Reports a call of the application Dial with a target that it can't call.
