@@ -736,3 +736,72 @@ fn the_example_speaks_over_any_stream() {
     let heard = asterisk.join().unwrap();
     assert!(heard.contains(&"SAY NUMBER 0 \"\"\n".to_owned()), "{heard:?}");
 }
+
+/// `AGI_RHAI_BLESS=1` rewrites the tables of the page.
+#[test]
+fn the_page_of_rhais_functions_lists_them_all() {
+    use agi_rhai::internals::WORDS;
+    use std::fmt::Write as _;
+
+    let path = Path::new(PROJECT).join("docs/rhai.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, _) = page.split_once("\n## All of them\n").expect("the heading of the tables");
+    let mut all = format!("{before}\n## All of them\n");
+    let kinds = [
+        ("text", "Texts"),
+        ("array", "Arrays"),
+        ("map", "Maps"),
+        ("number", "Numbers"),
+        ("any", "Any value"),
+        ("closure", "Closures"),
+    ];
+    for (kind, title) in kinds {
+        write!(all, "\n### {title}\n\n| function | | example | its value |\n|---|---|---|---|\n").unwrap();
+        for word in WORDS.iter().filter(|word| word.of == kind) {
+            let cell = |text: &str| text.replace('|', "\\|");
+            let (example, value) = word.example;
+            let (summary, example) = (cell(word.summary), cell(example));
+            writeln!(all, "| `{}` | {summary} | `{example}` | `{value}` |", word.signature).unwrap();
+        }
+    }
+    assert!(WORDS.iter().all(|word| kinds.iter().any(|(kind, _)| *kind == word.of)));
+    if std::env::var_os("AGI_RHAI_BLESS").is_some() {
+        fs::write(&path, &all).unwrap();
+    }
+    assert!(page == all, "AGI_RHAI_BLESS=1 cargo test rewrites docs/rhai.md");
+}
+
+/// The commands in `docs/prompts.md` that turn a recording into what Asterisk plays, with those programs that are here.
+#[test]
+fn the_commands_for_recordings_make_files_that_asterisk_plays() {
+    let page = fs::read_to_string(Path::new(PROJECT).join("docs/prompts.md")).unwrap();
+    let folder = folder("docs/recordings", &[]);
+    let run = |lines: &str| {
+        let lines = format!("set -e\n{lines}");
+        let output = Command::new("bash").args(["-c", &lines]).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{lines}\n{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let has = |program: &str| Command::new(program).arg("-h").output().is_ok();
+    if !has("sox") {
+        eprintln!("skipped: there is no sox");
+        return;
+    }
+    // Silence, a second of a tone that is too quiet, and silence, as a headset records it.
+    run("sox -n -r 44100 -c 2 -b 16 raw.wav synth 1 sine 440 vol 0.1 pad 1 1; cp raw.wav raw.m4a");
+    let mut count = 0;
+    for block in blocks("docs/prompts.md", &page).iter().filter(|block| block.kind == "sh") {
+        if ["sox ", "ffmpeg "].iter().all(|program| !block.text.contains(program) || has(program.trim())) {
+            run(&block.text.replace("ffmpeg ", "ffmpeg -y -loglevel error "));
+            count += 1;
+            let sounds = Sounds::none().with_folder(&folder);
+            // The silence is gone, but for a little.
+            let samples = sounds.find("welcome", "").expect("a recording that Asterisk plays").samples;
+            assert!((7_500..12_000).contains(&samples), "{}: {samples} samples", block.place);
+        }
+    }
+    assert!(count >= 2, "{count} blocks");
+    let sounds = Sounds::none().with_folder(folder.join("sounds"));
+    for language in ["en", "de"] {
+        assert!(sounds.find(&format!("{language}/coin-ask"), "").is_some(), "{language}");
+    }
+}

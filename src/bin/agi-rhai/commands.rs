@@ -189,6 +189,10 @@ impl Page {
         for word in words {
             self.heading(&format!("{}.{}", word.of, word.signature));
             self.wrapped("", 4, word.summary);
+            let (example, value) = word.example;
+            self.line("");
+            self.line(&format!("    {example}"));
+            self.line(&format!("        {value}"));
         }
     }
 

@@ -21,6 +21,9 @@ pub fn described_function(function: &Function, command: Option<&Command>) -> Str
 }
 
 pub fn described_words(words: &[&Word]) -> String {
-    let one = |word: &&Word| format!("```rhai\n{}.{}\n```\n{}", word.of, word.signature, word.summary);
+    let one = |word: &&Word| {
+        let Word { of, signature, summary, example: (example, value) } = word;
+        format!("```rhai\n{of}.{signature}\n```\n{summary}\n\n`{example}` → `{value}`")
+    };
     words.iter().map(one).collect::<Vec<_>>().join("\n\n")
 }
