@@ -112,6 +112,11 @@ pub(crate) fn strftime(epoch: i64, zone: &TimeZone, format: &str) -> Option<Stri
     jiff::fmt::strtime::format(format, &zone.at(epoch)?).ok()
 }
 
+/// Reads a moment as the C function `strptime` does; `None` if the text doesn't have this format.
+pub(crate) fn strptime(text: &str, format: &str, zone: &TimeZone) -> Option<i64> {
+    on_clock(jiff::fmt::strtime::parse(format, text).ok()?.to_datetime().ok()?, zone)
+}
+
 /// Returns the moment at which a clock shows this time on this day. A time that the clock skips is that much after the
 /// moment of the skip; of a time that it shows twice, the first one counts.
 pub(crate) fn moment(year: i64, month: i64, day: i64, hour: i64, minute: i64, zone: &TimeZone) -> Result<i64, String> {

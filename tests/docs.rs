@@ -160,6 +160,12 @@ fn every_script_in_the_pages_runs() {
                         assert_eq!(next.text.trim_end(), fault.render(false), "{}: the fault", next.place);
                     }
                 }
+                // A script of a dialplan runs in its tests, where something stands in for that.
+                "rhai,dialplan" => {
+                    let tests = file_name(block).unwrap_or_default().replace(".rhai", ".test.rhai");
+                    let run = |other: &Block| other.kind == "console" && other.text.contains(&format!(" {tests} "));
+                    assert!(blocks.iter().any(run), "{}: no terminal runs {tests}", block.place);
+                }
                 "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
                 | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua" | "lisp"
                 | "yaml,workflow" | "rhai,mistake" => {}

@@ -28,15 +28,21 @@ pub struct Case {
     pub script: &'static str,
     pub simulated: fn(Channel) -> Channel,
     pub live: fn(Call) -> Call,
+    /// Whether the script may use every application and function.
+    pub allows_all: bool,
 }
 
-const fn case(name: &'static str, plan: &'static str, script: &'static str) -> Case {
-    Case { name, plan, script, simulated: |channel| channel, live: |call| call }
+pub const fn case(name: &'static str, plan: &'static str, script: &'static str) -> Case {
+    Case { name, plan, script, simulated: |channel| channel, live: |call| call, allows_all: false }
 }
 
 impl Case {
-    const fn simulated(self, simulated: fn(Channel) -> Channel) -> Self {
+    pub const fn simulated(self, simulated: fn(Channel) -> Channel) -> Self {
         Self { simulated, ..self }
+    }
+
+    pub const fn allowing_all(self) -> Self {
+        Self { allows_all: true, ..self }
     }
 
     const fn live(self, live: fn(Call) -> Call) -> Self {
@@ -347,7 +353,8 @@ fn plays(command: &str, prompt: &str) -> bool {
 fn live(case: &Case) -> Vec<String> {
     let file = format!("live-commands/{}.rhai", case.name.replace(' ', "-"));
     asterisk().script(&file, case.script);
-    let mut running = asterisk().call((case.live)(Call::script(&file, &[])));
+    let words: &[&str] = if case.allows_all { &["--allow-exec=*", &file] } else { &[&file] };
+    let mut running = asterisk().call((case.live)(Call::request("agi-rhai", words)));
     let first = running.command().unwrap_or_else(|| panic!("no command came. {}", running.story()));
     let (mut now, mut current) = (Instant::now(), Some(first));
     for step in steps(case.plan) {
@@ -404,7 +411,10 @@ fn simulated(case: &Case) -> Vec<String> {
         .with_answer_delay(Duration::from_millis(500));
     let simulator = Simulator::new((case.simulated)(channel));
     let transcript = simulator.transcript();
-    let host = Host::new();
+    let mut host = Host::new();
+    if case.allows_all {
+        host.allow(["*".to_owned()]);
+    }
     let name = format!("live-commands/{}.rhai", case.name.replace(' ', "-"));
     let script = host.compile(&name, case.script).unwrap_or_else(|fault| panic!("{fault}"));
     host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);

@@ -2,7 +2,7 @@
 //! of the dialogue is the same.
 
 use crate::ivr::{CASES, channel, logged, play};
-use crate::live_commands::{Case, differing};
+use crate::live_commands::{Case, case, differing};
 use crate::support::asterisk::{Call, asterisk};
 use crate::support::typing::type_ahead;
 use std::collections::BTreeSet;
@@ -12,16 +12,8 @@ use std::time::Duration;
 fn live_questions_match_the_simulator() {
     // On the simulator, `ivr.rs` compares what the scripts log with the table. Here the dialogues are compared with
     // each other, which include what a script logs.
-    let cases: Vec<Case> = CASES
-        .iter()
-        .map(|case| Case {
-            name: case.name,
-            plan: case.plan,
-            script: format!("answer(); {}", case.script).leak(),
-            simulated: |channel| channel,
-            live: |call| call,
-        })
-        .collect();
+    let cases: Vec<Case> =
+        CASES.iter().map(|asked| case(asked.name, asked.plan, format!("answer(); {}", asked.script).leak())).collect();
     let (problems, _) = differing(&cases);
     assert!(problems.is_empty(), "{} of {} cases differ:\n{}", problems.len(), cases.len(), problems.join("\n"));
 }

@@ -1,8 +1,9 @@
 //! The dialplan applications that EXEC can run.
 
 use super::caller::Sound;
-use super::channel::{Channel, KeyResult, WaitEvent};
+use super::channel::{Channel, KeyResult};
 use super::channel_state::ChannelState;
+use super::functions::Missing;
 use super::playback::{ANY_KEY, GetDataResult, StreamEnd};
 use super::say::SayCase;
 use super::scan::leading_number;
@@ -19,13 +20,17 @@ impl Channel {
     /// `Hangup`, `Log`, `MSet`, `MusicOnHold`, `NoOp`, `Playback`, `Proceeding`, `Progress`, `Read` (of one file),
     /// `Ringing`, `SayAlpha`, `SayDigits`, `SayNumber`, `SayPhonetic`, `SendDTMF`, `Set`, `StartMusicOnHold`,
     /// `StopMusicOnHold`, `System`, `TrySystem`, `UserEvent`, `Verbose`, `Wait` and `WaitExten`, and what
-    /// [`with_application`](Self::with_application) declared. `System` runs nothing and succeeds; `Dial` ends as
-    /// [`with_dial_status`](Self::with_dial_status) says. Other applications of a real Asterisk don't exist here.
+    /// [`with_application`](Self::with_application) and [`with_application_by`](Self::with_application_by) declared.
+    /// `System` runs nothing and succeeds; `Dial` ends as [`with_dial_status`](Self::with_dial_status) and
+    /// [`with_dial_times`](Self::with_dial_times) say. Other applications of a real Asterisk don't exist here.
     pub fn exec(&mut self, application: &str, arguments: &str) -> i32 {
         let full = self.get_variable("AGIEXECFULL").is_some_and(|value| is_true(&value));
         let arguments = if full { self.expand(arguments) } else { arguments.to_owned() };
         self.executed.push((application.to_owned(), arguments.clone()));
         let name = application.to_ascii_lowercase();
+        if let Some(value) = self.stand_in_for_application(&name, &arguments) {
+            return value;
+        }
         if let Some(value) = self.applications.get(&name) {
             return *value;
         }
@@ -49,7 +54,7 @@ impl Channel {
             "playback" => self.playback(&arguments, argument(0), argument(1)),
             "background" => self.background(&arguments, argument(0), argument(1)),
             "waitexten" => {
-                let length = seconds(argument(0)).unwrap_or(Duration::from_secs(10));
+                let length = seconds(argument(0)).unwrap_or(self.facts.response_timeout);
                 match self.key_before(self.now() + length) {
                     // After a timeout the dialplan goes on, as far as an AGI script can tell.
                     KeyResult::Nothing => 0,
@@ -71,7 +76,7 @@ impl Channel {
             "goto" => self.goto(&arguments),
             "gotoif" => self.goto_if(&arguments),
             "gosub" => self.goto(arguments.split('(').next().unwrap_or_default()),
-            "dial" => self.dial(&split),
+            "dial" => self.dial(&arguments),
             "busy" | "congestion" => {
                 let until = seconds(argument(0)).map_or(Time::NEVER, |length| self.now() + length);
                 self.idle(until);
@@ -83,6 +88,7 @@ impl Channel {
             }
             _ => {
                 self.executed.pop();
+                self.note_missing(Missing::Application(application.to_owned()));
                 NO_SUCH_APPLICATION
             }
         }
@@ -175,9 +181,11 @@ impl Channel {
         let max = leading_number(argument(2)).filter(|max| (1..=255).contains(max)).unwrap_or(255);
         let attempts = leading_number(argument(4)).filter(|tries| *tries > 0).unwrap_or(1);
         let wait = seconds(argument(5)).map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX));
+        let [first, between] = [self.facts.response_timeout, self.facts.digit_timeout]
+            .map(|length| i64::try_from(length.as_millis()).unwrap_or(i64::MAX));
         let (mut digits, mut status) = (String::new(), "ERROR");
         for _ in 0..attempts {
-            match self.digits(file, wait.unwrap_or(10_000), wait.unwrap_or(5000), max.into(), "#") {
+            match self.digits(file, wait.unwrap_or(first), wait.unwrap_or(between), max.into(), "#") {
                 GetDataResult::Digits(typed) => (digits, status) = (typed, "OK"),
                 GetDataResult::Timeout(typed) => (digits, status) = (typed, "TIMEOUT"),
                 GetDataResult::Failed => break,
@@ -253,28 +261,6 @@ impl Channel {
         let branch = if condition.is_empty() || leading_number(condition) == Some(0) { no } else { yes };
         if branch.is_empty() { 0 } else { self.goto(branch) }
     }
-
-    fn dial(&mut self, arguments: &[&str]) -> i32 {
-        let status = self.dial_status.clone();
-        let options = arguments.get(2).copied().unwrap_or_default();
-        if status == "NOANSWER" {
-            // Rings until the timeout.
-            let length = arguments.get(1).and_then(|text| seconds(text.trim()));
-            let until = length.map_or(Time::NEVER, |length| self.now() + length);
-            self.next_prompt();
-            while !matches!(self.hear_silence(until, false), WaitEvent::TimeUp | WaitEvent::HungUp) {}
-        }
-        if self.dead {
-            self.set_variable("DIALSTATUS", "CANCEL");
-            return -1;
-        }
-        self.set_variable("DIALSTATUS", &status);
-        if status == "ANSWER" && self.answer() && !options.contains('g') {
-            // The callee hung up first, and without `g` Dial doesn't go on.
-            return -1;
-        }
-        0
-    }
 }
 
 fn value(success: bool) -> i32 {
@@ -287,7 +273,7 @@ fn is_true(text: &str) -> bool {
 }
 
 /// Reads a duration in seconds, which may be a fraction; `None` if it is zero or not a number.
-fn seconds(text: &str) -> Option<Duration> {
+pub(super) fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.parse().ok()?).ok().filter(|length| !length.is_zero())
 }
 
@@ -358,15 +344,6 @@ mod tests {
         check("", "Goto(nowhere)", "PRIORITY", "-1 at 0 PRIORITY=1");
         check("", "GotoIf(1?here)", "PRIORITY", "0 at 0 PRIORITY=4");
         check("", "GotoIf(0?here)", "PRIORITY", "0 at 0 PRIORITY=1");
-    }
-
-    #[test]
-    fn dial_ends_with_the_declared_status() {
-        let mut channel = channel("").with_dial_status("ANSWER");
-        assert_eq!((channel.exec("Dial", "SIP/x,10"), channel.is_dead()), (-1, false));
-        assert_eq!(channel.exec("Dial", "SIP/x,10,g"), 0);
-        let mut channel = channel.with_dial_status("NOANSWER");
-        assert_eq!((channel.exec("Dial", "SIP/x,10"), elapsed(&channel)), (0, 10_000));
     }
 
     #[test]

@@ -3,14 +3,18 @@
 use super::caller::{Act, Caller, Digit, Hearing, Sound};
 use super::channel_state::ChannelState;
 use super::database::Database;
+use super::functions::Facts;
 use super::incoming_call::IncomingCall;
 use super::sounds::Sounds;
 use super::speech_engine::Speech;
 use super::variables::Variables;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The sound that comes from the caller's microphone.
@@ -61,6 +65,32 @@ pub(super) struct Label {
     pub returns: Option<String>,
 }
 
+/// A function of a test or an embedder that stands in for something. It gets the arguments and, if a function of the
+/// dialplan is written, the new value.
+pub(super) type StandIn<T> = Arc<Mutex<dyn FnMut(&mut Channel, &str, Option<&str>) -> T + Send>>;
+
+/// What stands in for applications, subroutines and functions, by their names.
+#[derive(Default)]
+pub(super) struct StandIns {
+    pub applications: BTreeMap<String, StandIn<i32>>,
+    /// By context, extension and priority.
+    pub subroutines: BTreeMap<[String; 3], StandIn<Option<String>>>,
+    pub functions: BTreeMap<String, StandIn<Option<String>>>,
+}
+
+/// How calls to others end.
+#[derive(Clone, Debug)]
+pub(super) struct Callees {
+    /// The `DIALSTATUS` of each Dial; the last one is that of all further ones.
+    pub statuses: Vec<String>,
+    /// How long they ring before they answer or refuse.
+    pub ring: Duration,
+    /// How long they talk before they hang up.
+    pub talk: Duration,
+    /// How many calls there were.
+    pub calls: usize,
+}
+
 /// The reason why a wait ended.
 pub(super) enum WaitEvent {
     Key(Digit),
@@ -92,8 +122,15 @@ pub struct Channel {
     pub(super) priority: i32,
     pub(super) labels: Vec<Label>,
     pub(super) applications: BTreeMap<String, i32>,
+    pub(super) stand_ins: StandIns,
     pub(super) channels: BTreeMap<String, ChannelState>,
-    pub(super) dial_status: String,
+    pub(super) callees: Callees,
+    /// When the channel was created, and when it was answered.
+    pub(super) created: Time,
+    pub(super) answered: Option<Time>,
+    pub(super) hangup_cause: i32,
+    pub(super) facts: Facts,
+    pub(super) random: StdRng,
     pub(super) executed: Vec<(String, String)>,
     pub(super) speech: Speech,
     pub(super) recordings: BTreeMap<String, u64>,
@@ -137,8 +174,19 @@ impl Channel {
             priority,
             labels: Vec::new(),
             applications: BTreeMap::new(),
+            stand_ins: StandIns::default(),
             channels: BTreeMap::new(),
-            dial_status: "CHANUNAVAIL".into(),
+            callees: Callees {
+                statuses: vec!["CHANUNAVAIL".into()],
+                ring: Duration::ZERO,
+                talk: Duration::ZERO,
+                calls: 0,
+            },
+            created: began,
+            answered: None,
+            hangup_cause: 0,
+            facts: Facts::default(),
+            random: StdRng::seed_from_u64(0),
             executed: Vec::new(),
             speech: Speech::default(),
             recordings: BTreeMap::new(),
@@ -174,6 +222,7 @@ impl Channel {
     #[must_use]
     pub fn with_state(mut self, state: ChannelState) -> Self {
         self.state = state;
+        self.answered = (state == ChannelState::Up).then_some(self.created);
         self
     }
 
@@ -230,8 +279,31 @@ impl Channel {
 
     /// Sets the DIALSTATUS with which Dial ends, `CHANUNAVAIL` by default.
     #[must_use]
-    pub fn with_dial_status(mut self, status: &str) -> Self {
-        self.dial_status = status.into();
+    pub fn with_dial_status(self, status: &str) -> Self {
+        self.with_dial_statuses(&[status.to_owned()])
+    }
+
+    /// Sets the DIALSTATUS of the first Dial, the second, and so on; the last one is that of all further ones.
+    #[must_use]
+    pub fn with_dial_statuses(mut self, statuses: &[String]) -> Self {
+        if !statuses.is_empty() {
+            self.callees.statuses = statuses.to_vec();
+        }
+        self
+    }
+
+    /// Sets how long a called phone rings before it answers or refuses, and how long whoever answers talks before
+    /// hanging up; by default, no time.
+    #[must_use]
+    pub fn with_dial_times(mut self, ring: Duration, talk: Duration) -> Self {
+        (self.callees.ring, self.callees.talk) = (ring, talk);
+        self
+    }
+
+    /// Sets the seed of the random numbers of `RAND`.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.random = StdRng::seed_from_u64(seed);
         self
     }
 
@@ -407,6 +479,48 @@ impl Channel {
     #[must_use]
     pub fn executed(&self) -> &[(String, String)] {
         &self.executed
+    }
+}
+
+/// The caller of a snapshot, for whom no time passes.
+struct Frozen(Time);
+
+impl Caller for Frozen {
+    fn now(&self) -> Time {
+        self.0
+    }
+
+    fn wait(&mut self, _: Time, _: &Hearing<'_>) -> Option<Act> {
+        None
+    }
+}
+
+impl Channel {
+    /// Returns a copy to look at, as of this moment: its state, and what its variables and functions are. Variables and
+    /// AstDB are shared with it.
+    pub(crate) fn snapshot(&self, now: Time) -> Self {
+        let mut copy = Self::new(self.call.clone(), Box::new(Frozen(now)));
+        (copy.state, copy.dead, copy.hangup_at, copy.hangup_cause) =
+            (self.state, self.dead, self.hangup_at, self.hangup_cause);
+        (copy.created, copy.answered) = (self.created, self.answered);
+        copy.time_zone = self.time_zone.clone();
+        copy.context.clone_from(&self.context);
+        copy.extension.clone_from(&self.extension);
+        copy.priority = self.priority;
+        copy.labels.clone_from(&self.labels);
+        copy.database = self.database.clone();
+        copy.variables = self.variables.clone();
+        copy.globals.clone_from(&self.globals);
+        copy.music_class.clone_from(&self.music_class);
+        copy.facts = self.facts.clone();
+        copy.executed.clone_from(&self.executed);
+        copy
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("name", &self.name()).field("state", &self.state).finish_non_exhaustive()
     }
 }
 

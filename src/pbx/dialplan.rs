@@ -1,6 +1,7 @@
 //! The commands about the dialplan: its position, and GOSUB.
 
 use super::channel::{Channel, Label};
+use super::functions::Missing;
 use super::scan::leading_number;
 
 /// The result of GOSUB.
@@ -53,12 +54,24 @@ impl Channel {
         })
     }
 
-    /// GOSUB: runs a declared subroutine, which does nothing but return.
-    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, _args: Option<&str>) -> GosubResult {
+    /// GOSUB: runs the stand-in for a subroutine, or a declared one, which does nothing but return.
+    pub fn gosub(&mut self, context: &str, extension: &str, priority: &str, args: Option<&str>) -> GosubResult {
+        let place = [context, extension, priority];
+        if self.stands_in_for_subroutine(place) {
+            let value = self.stand_in_for_subroutine(place, args.unwrap_or_default());
+            if self.dead {
+                return GosubResult::AbnormalExit;
+            }
+            self.variables.set("GOSUB_RETVAL", &value.unwrap_or_default());
+            return GosubResult::Complete;
+        }
         let number = self.priority_of(context, extension, priority);
         let here =
             |label: &&Label| label.context == context && label.extension == extension && Some(label.priority) == number;
-        let Some(label) = self.labels.iter().find(here) else { return GosubResult::NotFound };
+        let Some(label) = self.labels.iter().find(here) else {
+            self.note_missing(Missing::Subroutine(format!("{context},{extension},{priority}")));
+            return GosubResult::NotFound;
+        };
         let value = label.returns.clone().unwrap_or_default();
         self.variables.set("GOSUB_RETVAL", &value);
         GosubResult::Complete

@@ -4,7 +4,7 @@ use super::scan::leading_number;
 use std::fmt::Write as _;
 
 /// Expands a template, looking names up with `read`.
-pub(super) fn substitute(template: &str, depth: usize, read: &dyn Fn(&str) -> Option<String>) -> String {
+pub(super) fn substitute(template: &str, depth: usize, read: &mut dyn FnMut(&str) -> Option<String>) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some(at) = rest.find("${") {

@@ -15,6 +15,7 @@ impl Channel {
             return false;
         }
         self.state = ChannelState::Up;
+        self.answered = Some(self.now());
         self.answer_delay.is_zero() || self.idle(self.now() + self.answer_delay)
     }
 

@@ -21,8 +21,10 @@
 //! ```
 //!
 //! Replies are meant to equal those of a stock Asterisk 22 with the gsm core sounds. What isn't simulated: the audio
-//! itself, video, bridging, the grammars of other languages (every language speaks English), `$[...]` expressions, and
-//! any application that [`Channel::exec`] doesn't list.
+//! itself, video, bridging, the grammars of other languages (every language speaks English), `$[...]` expressions, any
+//! application that [`Channel::exec`] doesn't list, and dialplan functions that look beyond the call, such as `CURL`,
+//! `SHELL` and those of ODBC. A function of yours can stand in for them ([`Channel::with_application_by`],
+//! [`Channel::with_function`]).
 
 mod applications;
 mod caller;
@@ -30,6 +32,7 @@ mod callerid;
 mod channel;
 mod channel_state;
 mod database;
+mod dial;
 mod dialplan;
 mod expansion;
 mod functions;
@@ -47,6 +50,7 @@ mod sounds;
 mod speech;
 mod speech_engine;
 mod spoken;
+mod stand_in;
 mod variables;
 pub(crate) mod versions;
 
@@ -67,3 +71,5 @@ pub use speech::RecognizeResult;
 pub use speech_engine::{Recognition, SpeechResult};
 pub use spoken::Spoken;
 pub use variables::Variables;
+
+pub(crate) use functions::{Missing, split_all_arguments};

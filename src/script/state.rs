@@ -51,6 +51,8 @@ pub(crate) struct CallState {
     /// When `on_hangup` must end.
     deadline: Mutex<Time>,
     pub extensions: Extensions,
+    /// The constants of the script, if it imports others.
+    constants: OnceLock<Constants>,
 }
 
 /// The values of the variables that every script has.
@@ -126,6 +128,7 @@ impl CallState {
             print_place: Mutex::default(),
             deadline: Mutex::new(Time::NEVER),
             extensions: Extensions::default(),
+            constants: OnceLock::new(),
         })
     }
 
@@ -143,6 +146,16 @@ impl CallState {
     /// Locks the call's random numbers.
     pub fn random(&self) -> MutexGuard<'_, StdRng> {
         lock(&self.random)
+    }
+
+    /// Returns the constants of the script.
+    pub(super) fn constants(&self) -> Constants {
+        Constants::clone(self.constants.get_or_init(Constants::default))
+    }
+
+    /// Sets the constants of the script, which runs in another call state already.
+    pub(super) fn share_constants(&self, constants: &Constants) {
+        let _ = self.constants.set(Constants::clone(constants));
     }
 
     /// Locks the session.
@@ -271,7 +284,7 @@ impl CallState {
 
     #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
     #[inline(never)]
-    fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Box<Engine> {
+    pub(super) fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Box<Engine> {
         let mut engine = language.engine();
         // With Rhai's shortcut for operators, this crate's comparisons of texts with numbers would not be called.
         engine.set_fast_operators(false);
@@ -283,7 +296,7 @@ impl CallState {
         engine.set_default_tag(Dynamic::from(Handle(Arc::clone(self))));
         engine.set_module_resolver(Resolver(Arc::clone(&script.modules)));
         let homes = script.homes.clone();
-        missing::serve(&mut engine, homes.clone().map(|homes| (homes, Constants::default())));
+        missing::serve(&mut engine, homes.clone().map(|homes| (homes, self.constants())));
         if let Some(coverage) = &script.coverage {
             coverage.watch(&mut engine);
         }
@@ -402,7 +415,12 @@ impl CallState {
     }
 
     #[inline(never)]
-    fn finished(&self, script: &Script, language: &Language, result: Result<(), Box<EvalAltResult>>) -> Finished {
+    pub(super) fn finished(
+        &self,
+        script: &Script,
+        language: &Language,
+        result: Result<(), Box<EvalAltResult>>,
+    ) -> Finished {
         let limit = self.usage.take_exceeded();
         let error = match result {
             Ok(()) if limit.is_none() => {

@@ -5,7 +5,7 @@ use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
-use crate::pbx::Channel;
+use crate::pbx::{Channel, Missing};
 use crate::sync::lock;
 use std::fmt;
 use std::io;
@@ -78,6 +78,27 @@ impl Simulator {
         &self.channel
     }
 
+    /// Logs what the script has used although the simulated Asterisk doesn't have it, and how a test can replace it.
+    fn warn_of_missing(&mut self) {
+        for missing in self.channel.take_missing() {
+            let (what, option) = match missing {
+                Missing::Application(name) => {
+                    (format!("application `{name}`"), format!("applications: #{{ {name}: |args| 0 }}"))
+                }
+                Missing::Function(name) => {
+                    (format!("function `{name}`"), format!("functions: #{{ {name}: |args| \"\" }}"))
+                }
+                Missing::Subroutine(place) => {
+                    (format!("subroutine `{place}`"), format!("subroutines: #{{ \"{place}\": |args| \"\" }}"))
+                }
+            };
+            tracing::warn!(
+                "the simulated Asterisk has no {what}; in a test, something can stand in for it: \
+                 place_call(script, #{{ {option} }})"
+            );
+        }
+    }
+
     fn transcribe(&self, line: fmt::Arguments<'_>) {
         // If nobody holds the transcript, writing it would only cost time.
         if Arc::strong_count(&self.transcript) > 1 {
@@ -108,6 +129,7 @@ impl Simulator {
         }
         let reply =
             command.words.contains(&words.len()).then(|| (command.simulate)(&mut self.channel, words)).flatten();
+        self.warn_of_missing();
         let reply = reply.unwrap_or_else(|| Reply::usage(command.function.summary));
         if command.interim && reply.code == 200 && reply.result() == "0" {
             self.says(TRYING);

@@ -21,7 +21,7 @@ const SCRIPT: [&[&str]; 13] = [
     &["coverage", "import", "phrases", "variables"],
     &["compile"],
     &["state", "library"],
-    &["call"],
+    &["call", "kept"],
     &["bindings", "bounded", "times"],
     &["builtin"],
     &["mod"],

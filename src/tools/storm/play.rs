@@ -30,7 +30,7 @@ impl Storm {
         let database = Database::new();
         options.fill(&database);
         let sounds = self.sounds_without(&options.missing);
-        let channel = options.channel(Box::new(caller.clone()), sounds, database);
+        let channel = options.channel(Box::new(caller.clone()), sounds, database, None);
         let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
         let line = LimitedSimulator::new(simulator, caller.clone());
         let mut host = self.host.clone();

@@ -3,7 +3,7 @@
 use super::expectation::FailedExpectation;
 use crate::command::{Function, Value};
 use crate::script::{MAX_MESSAGE, quoted, short, value};
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, NativeCallContext};
 use std::time::Duration;
 
 /// Why a word of a test doesn't return a value.
@@ -13,6 +13,8 @@ pub(super) enum WordError {
     Unmet(Box<FailedExpectation>),
     /// The word was used incorrectly.
     Misuse(String),
+    /// The function that stands in for something ends here.
+    Over,
 }
 
 /// Returns the error of an expectation that was not met.
@@ -25,6 +27,7 @@ pub(super) type WordResult = Result<Dynamic, WordError>;
 /// The arguments of a word.
 pub(super) struct Args<'a, 'b> {
     pub function: &'static Function,
+    pub context: &'a NativeCallContext<'a>,
     pub values: &'a mut [&'b mut Dynamic],
 }
 
@@ -52,6 +55,14 @@ impl Args<'_, '_> {
         match self.value(at) {
             Value::Text(text) => Ok(text),
             _ => Err(self.misuse(at, "a text")),
+        }
+    }
+
+    /// Returns a value as Asterisk keeps it, as text.
+    pub fn kept_text(&self, at: usize) -> Result<String, WordError> {
+        match self.value(at) {
+            Value::List(_) | Value::Map(_) | Value::Other(_) => Err(self.misuse(at, "a text or a number")),
+            value => Ok(as_text(&value).unwrap_or_default()),
         }
     }
 

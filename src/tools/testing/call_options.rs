@@ -1,14 +1,21 @@
 //! The options of `place_call`: one table, from which the reference, the checker and the reader are derived.
 
 use super::args::{as_text, shown};
+use super::stand_in::{Part, StandIn, StandInAnswer, TestFunctions};
 use crate::calendar::{TimeZone, read_moment};
 use crate::clock::Time;
 use crate::command::{Kind, Param, Value};
 use crate::pbx::{Caller, Channel, ChannelState, Database, IncomingCall, Sounds, Voice};
 use crate::script::nearest;
+use rhai::{Dynamic, Map, NativeCallContext};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How a Dial of Asterisk ends.
+const DIAL_STATUSES: [&str; 9] =
+    ["ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "DONTCALL", "TORTURE", "INVALIDARGS"];
 
 /// One option: how it is declared, and how it is read.
 struct OptionRow {
@@ -65,10 +72,15 @@ const TABLE: &[OptionRow] = &[
         options.params = given.map(r#"a map such as #{ level: "5" }"#)?.into_iter().collect();
         Ok(())
     }),
-    row("variables", Kind::Map, "Channel variables and their values.", |options, given| {
-        options.variables = given.map(r#"a map such as #{ LEVEL: "5" }"#)?;
-        Ok(())
-    }),
+    row(
+        "variables",
+        Kind::Map,
+        "Channel variables and functions such as `CALLERID(name)`, and their values.",
+        |options, given| {
+            options.variables = given.map(r#"a map such as #{ LEVEL: "5" }"#)?;
+            Ok(())
+        },
+    ),
     row("database", Kind::Map, "AstDB before the call: `#{ \"family/key\": value }`.", |options, given| {
         let wanted = r#"a map such as #{ "family/key": 7 }"#;
         for (key, item) in given.map(wanted)? {
@@ -93,10 +105,78 @@ const TABLE: &[OptionRow] = &[
             Ok(())
         },
     ),
-    row("dial_status", Kind::Name, "The `DIALSTATUS` that a `dial` ends with.", |options, given| {
-        options.dial_status = Some(given.text()?);
+    row(
+        "dial_status",
+        Kind::Any,
+        "The `DIALSTATUS` that a `dial` ends with; an array for one `dial` after the other, the last one for the rest.",
+        |options, given| {
+            options.dial_statuses = match given.value {
+                Value::List(items) if !items.is_empty() => given.list("")?,
+                _ => vec![given.text().map_err(|_| given.must_be(r#"a text such as "BUSY", or an array of them"#))?],
+            };
+            given.check_dial_statuses(&options.dial_statuses)
+        },
+    ),
+    row(
+        "ring_seconds",
+        Kind::Seconds,
+        "How long a `dial` rings before it is answered or refused; 0 otherwise.",
+        |options, given| {
+            options.ring = given.length()?;
+            Ok(())
+        },
+    ),
+    row(
+        "dial_seconds",
+        Kind::Seconds,
+        "How long whoever answers a `dial` talks before hanging up; 0 otherwise.",
+        |options, given| {
+            options.talk = given.length()?;
+            Ok(())
+        },
+    ),
+    row("applications", Kind::Map, "What stands in for applications: `#{ Queue: |args| 0 }`.", |options, given| {
+        options.applications = given.stand_ins("#{ Queue: |args| 0 }", Part::Application)?;
         Ok(())
     }),
+    row(
+        "subroutines",
+        Kind::Map,
+        "What stands in for subroutines: `#{ \"context,extension,priority\": |args| \"value\" }`.",
+        |options, given| {
+            let wanted = r#"#{ "context,extension,priority": |args| "value" }"#;
+            for (place, answer) in given.stand_ins(wanted, Part::Subroutine)? {
+                let parts: Vec<&str> = place.split(',').map(str::trim).collect();
+                let place = match parts[..] {
+                    [context] => [context, "s", "1"],
+                    [context, extension] => [context, extension, "1"],
+                    [context, extension, priority] => [context, extension, priority],
+                    _ => {
+                        return Err(format!(
+                            "`subroutines`: {place:?} must be a place in the dialplan, as in {wanted}"
+                        ));
+                    }
+                };
+                options.subroutines.push((place.map(str::to_owned), answer));
+            }
+            Ok(())
+        },
+    ),
+    row(
+        "functions",
+        Kind::Map,
+        "What stands in for functions of the dialplan: `#{ ODBC_PRICE: |args| \"9.99\" }`.",
+        |options, given| {
+            let wanted = r#"#{ ODBC_PRICE: |args| "9.99" }"#;
+            options.functions = given.stand_ins(wanted, Part::Function)?;
+            match options.functions.iter().find(|(name, _)| name.contains('(')) {
+                Some((name, _)) => {
+                    Err(format!("`functions`: {name:?} must be a name without parentheses, as in {wanted}"))
+                }
+                None => Ok(()),
+            }
+        },
+    ),
     row(
         "time",
         Kind::Any,
@@ -153,6 +233,8 @@ const fn params<const N: usize>() -> [Param; N] {
 struct Given<'a> {
     name: &'a str,
     value: &'a Value,
+    /// The value with the functions of the test in it, and where the test gives it.
+    raw: Option<(&'a Dynamic, &'a NativeCallContext<'a>)>,
 }
 
 impl Given<'_> {
@@ -192,6 +274,42 @@ impl Given<'_> {
         }
     }
 
+    fn length(&self) -> Result<Duration, String> {
+        let seconds = match self.value {
+            Value::Int(seconds) => i32::try_from(*seconds).ok().map(f64::from),
+            Value::Float(seconds) => Some(*seconds),
+            _ => None,
+        };
+        let length = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        length.ok_or_else(|| self.must_be("a number of seconds"))
+    }
+
+    /// Returns what stands in for something, by its name.
+    fn stand_ins(&self, wanted: &str, part: Part) -> Result<Vec<(String, Arc<StandInAnswer>)>, String> {
+        let Value::Map(items) = self.value else { return Err(self.must_be(&format!("a map such as {wanted}"))) };
+        let raw = self.raw.and_then(|(raw, context)| Some((raw.read_lock::<Map>()?, context)));
+        let read = |(name, value): &(Cow<'static, str>, Value)| {
+            let raw = raw.as_ref().and_then(|(map, context)| Some((map.get(&**name)?, *context)));
+            let answer = StandInAnswer::read(value, raw, part);
+            let answer = answer.map_err(|wanted| {
+                format!(
+                    "`{}`: what stands in for `{name}` must be a function or {wanted}, not {}",
+                    self.name,
+                    shown(value)
+                )
+            })?;
+            Ok((name.to_string(), Arc::new(answer)))
+        };
+        items.iter().map(read).collect()
+    }
+
+    fn check_dial_statuses(&self, statuses: &[String]) -> Result<(), String> {
+        match statuses.iter().find(|status| !DIAL_STATUSES.contains(&status.as_str())) {
+            None => Ok(()),
+            Some(status) => Err(format!("`{}` must be one of {}, not {status:?}", self.name, DIAL_STATUSES.join(", "))),
+        }
+    }
+
     fn word<T, const N: usize>(&self, words: [(&str, T); N], wanted: &str) -> Result<T, String> {
         let Value::Text(given) = self.value else { return Err(self.must_be(wanted)) };
         words.into_iter().find(|(word, _)| given == word).map(|(_, it)| it).ok_or_else(|| self.must_be(wanted))
@@ -208,7 +326,13 @@ pub(crate) struct CallOptions {
     pub database: Vec<(String, String, String)>,
     pub missing: Vec<String>,
     pub voice: Voice,
-    pub dial_status: Option<String>,
+    pub dial_statuses: Vec<String>,
+    pub ring: Duration,
+    pub talk: Duration,
+    applications: Vec<(String, Arc<StandInAnswer>)>,
+    /// By context, extension and priority.
+    subroutines: Vec<([String; 3], Arc<StandInAnswer>)>,
+    functions: Vec<(String, Arc<StandInAnswer>)>,
     pub time: Option<Time>,
     /// The time as the test writes it.
     written_time: Option<String>,
@@ -218,8 +342,18 @@ pub(crate) struct CallOptions {
 }
 
 impl CallOptions {
-    /// Reads a test's map of options, which override this call and seed.
+    /// Reads a map of options, which override this call and seed.
     pub fn read(given: &Value, call: IncomingCall, seed: u64) -> Result<Self, String> {
+        Self::read_with_functions(given, None, call, seed)
+    }
+
+    /// Reads a test's map of options, in which there may be functions of the test.
+    pub fn read_with_functions(
+        given: &Value,
+        raw: Option<(&Dynamic, &NativeCallContext)>,
+        call: IncomingCall,
+        seed: u64,
+    ) -> Result<Self, String> {
         let mut options = Self {
             call,
             seed,
@@ -228,7 +362,12 @@ impl CallOptions {
             database: Vec::new(),
             missing: Vec::new(),
             voice: Voice::Speaks,
-            dial_status: None,
+            dial_statuses: Vec::new(),
+            ring: Duration::ZERO,
+            talk: Duration::ZERO,
+            applications: Vec::new(),
+            subroutines: Vec::new(),
+            functions: Vec::new(),
             time: None,
             written_time: None,
             zone: TimeZone::UTC,
@@ -242,9 +381,11 @@ impl CallOptions {
                 return Err(format!("`options` must be a map such as #{{ callerid: \"200\" }}, not {}", shown(other)));
             }
         };
+        let raw = raw.and_then(|(raw, context)| Some((raw.read_lock::<Map>()?, context)));
         for (name, value) in map {
             let row = TABLE.iter().find(|row| row.param.name == name).ok_or_else(|| unknown(name))?;
-            (row.read)(&mut options, &Given { name, value })?;
+            let raw = raw.as_ref().and_then(|(map, context)| Some((map.get(&**name)?, *context)));
+            (row.read)(&mut options, &Given { name, value, raw })?;
         }
         options.read_time().map(|()| options)
     }
@@ -256,22 +397,46 @@ impl CallOptions {
         }
     }
 
-    /// Returns the channel of the call.
-    pub fn channel(&self, caller: Box<dyn Caller>, sounds: Arc<Sounds>, database: Database) -> Channel {
+    /// Returns the channel of the call. `functions` runs the functions of a test that stand in for something; without
+    /// it, there are none.
+    pub fn channel(
+        &self,
+        caller: Box<dyn Caller>,
+        sounds: Arc<Sounds>,
+        database: Database,
+        functions: Option<&TestFunctions>,
+    ) -> Channel {
         let mut channel = Channel::new(self.call.clone(), caller)
             .with_sounds(sounds)
             .with_database(database)
             .with_state(self.state)
             .with_voice(self.voice)
-            .with_time_zone(self.zone.clone());
-        if let Some(status) = &self.dial_status {
-            channel = channel.with_dial_status(status);
+            .with_time_zone(self.zone.clone())
+            .with_seed(self.seed)
+            .with_dial_statuses(&self.dial_statuses)
+            .with_dial_times(self.ring, self.talk);
+        let stand_in = |what: String, answer: &Arc<StandInAnswer>| StandIn::new(what, answer, functions);
+        for (name, answer) in &self.applications {
+            let stand_in = stand_in(format!("the stand-in for the application `{name}`"), answer);
+            channel = channel.with_application_by(name, move |channel, args| stand_in.application(channel, args));
+        }
+        for (place, answer) in &self.subroutines {
+            let stand_in = stand_in(format!("the stand-in for the subroutine `{}`", place.join(",")), answer);
+            let [context, extension, priority] = place;
+            channel = channel.with_subroutine_by(context, extension, priority, move |channel, args| {
+                stand_in.subroutine(channel, args)
+            });
+        }
+        for (name, answer) in &self.functions {
+            let stand_in = stand_in(format!("the stand-in for the function `{name}`"), answer);
+            channel =
+                channel.with_function(name, move |channel, args, written| stand_in.function(channel, args, written));
         }
         if let Some(command) = self.gone_at {
             channel = channel.with_hangup_before_command(command);
         }
         for (name, item) in &self.variables {
-            channel.set_variable(name, item);
+            channel.preset(name, item);
         }
         channel
     }

@@ -39,11 +39,11 @@ impl CallThread {
     pub fn new(
         host: &Host,
         now: Time,
-        channel: impl FnOnce(Box<dyn Caller>) -> Channel,
+        channel: impl FnOnce(Box<dyn Caller>, &Arc<Line>) -> Channel,
         setup: CallSetup,
     ) -> Result<Self, String> {
         let line = Line::new(now);
-        let channel = channel(Box::new(ScriptedCaller(Arc::clone(&line))));
+        let channel = channel(Box::new(ScriptedCaller(Arc::clone(&line))), &line);
         let watched = WatchedSimulator {
             simulator: Simulator::new(channel).with_commands(host.language().commands()),
             line: Arc::clone(&line),

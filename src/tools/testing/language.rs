@@ -2,14 +2,15 @@
 
 use super::args::{Args, WordError};
 use super::expectation::FailedExpectation;
+use super::stand_in::AsteriskPart;
 use super::test::Test;
-use super::vocabulary::{Row, TABLE, VOCABULARY};
-use crate::command::{ANSWER, Access, After, Command, Function, Hears, NOOP, Plays, Table, VERBOSE, Waits};
+use super::vocabulary::{Row, StandInBody, TABLE, VOCABULARY};
+use crate::command::{ANSWER, Access, After, Command, Hears, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
 use crate::script::{
     BUILTINS, Call, Language, add, add_shared_with_tests, add_typed, is_shared_with_tests, words_of_rhai,
 };
-use rhai::{EvalAltResult, Module, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
 /// Functions other than the commands that tests don't have, and what tests have instead.
@@ -18,7 +19,6 @@ const INSTEAD: &[(&str, &str)] = &[
     ("exit", "a test ends at its end, or with `return`"),
     ("caller", "`place_call(script, #{ callerid: \"200\" })` says who calls"),
     ("elapsed", "`seconds()` returns the seconds since the call began"),
-    ("go_to", "`variable(\"CONTEXT\")` and `variable(\"EXTEN\")` say where the dialplan goes on"),
     ("say", "`expect_prompt` and `wait_for` hear what the script says"),
     ("ask", "the caller answers with `press(keys)`"),
     ("collect", "the caller answers with `press(keys)`"),
@@ -66,7 +66,7 @@ const CALLERS_PART: &str = "a test is the caller: it presses keys and hears prom
 
 /// Returns what to say about a function that scripts have but tests don't, and what tests have instead.
 fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
-    // Tests have a word of their own by the name of a command.
+    // Tests have words of their own by the names of commands.
     if VOCABULARY.iter().any(|word| word.name == name) {
         return None;
     }
@@ -87,8 +87,8 @@ impl Language {
         take_away(&mut module);
         add_shared_with_tests(&mut module);
         add_words(&mut module);
-        let kept = |function: &&'static Function| hint_for_unavailable(function.name).is_none();
-        let functions = VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| kept(f))).copied().collect();
+        let functions = VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| is_shared_with_tests(f.name)));
+        let functions = functions.copied().collect();
         Self::of(module, functions, hint_for_unavailable)
     }
 }
@@ -105,15 +105,22 @@ fn take_away(module: &mut Module) {
 
 /// Registers the words of tests.
 fn add_words(module: &mut Module) {
-    for Row { function, body } in &TABLE {
+    for Row { function, body, in_stand_ins } in &TABLE {
         for arity in function.arities() {
             add(module, function.name, arity, move |context, values| {
                 let call = Call::of(context)?;
+                let mut args = Args { function, context, values };
+                if let Some(part) = call.extensions().get::<Arc<AsteriskPart>>() {
+                    return in_stand_in(&call, &part, *in_stand_ins, &mut args);
+                }
                 let Some(test) = call.extensions().get::<Arc<Test>>() else {
                     return Err("this works only in a test".into());
                 };
                 let before = test.now();
-                let result = body(&test, &mut Args { function, values });
+                let mut result = body(&test, &mut args);
+                if let Some(failed) = test.take_failed_in_stand_in() {
+                    result = Err(WordError::Unmet(Box::new(failed)));
+                }
                 // The limit on computing stops a test that keeps running while no time passes.
                 if test.now() > before {
                     call.state.usage.restart_computing();
@@ -124,15 +131,64 @@ fn add_words(module: &mut Module) {
     }
 }
 
+/// Runs a word in a function that stands in for something of the dialplan.
+fn in_stand_in(
+    call: &Call,
+    part: &AsteriskPart,
+    body: Option<StandInBody>,
+    args: &mut Args<'_, '_>,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let position = args.context.call_position();
+    let Some(body) = body else {
+        let names: Vec<_> =
+            TABLE.iter().filter(|row| row.in_stand_ins.is_some()).map(|row| row.function.name).collect();
+        let message = format!(
+            "{}: a function that stands in for a part of the dialplan plays Asterisk, not the caller: it can use {}",
+            args.function.name,
+            names.join(", ")
+        );
+        return Err(EvalAltResult::ErrorRuntime(message.into(), position).into());
+    };
+    let before = part.line().state().now;
+    let result = body(part, args);
+    if part.line().state().now > before {
+        call.state.usage.restart_computing();
+    }
+    result.map_err(|error| match error {
+        WordError::Misuse(message) => EvalAltResult::ErrorRuntime(message.into(), position).into(),
+        WordError::Over => {
+            call.state.usage.stop();
+            EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
+        }
+        WordError::Unmet(failed) => {
+            call.state.usage.stop();
+            let at = place(args.context);
+            part.line().state().failed_in_stand_in.get_or_insert(FailedExpectation { at, ..*failed });
+            EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
+        }
+    })
+}
+
+/// Returns the place of a call in a test: script, line and column.
+fn place(context: &NativeCallContext) -> (String, usize, usize) {
+    let position = context.call_position();
+    let script = context.call_source().unwrap_or_default().to_owned();
+    (script, position.line().unwrap_or(0), position.position().unwrap_or(0))
+}
+
 /// Returns the error that a test sees. An expectation that was not met ends the test, and no `try` can catch that.
 fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, error: WordError) -> Box<EvalAltResult> {
     let position = context.call_position();
     match error {
         WordError::Misuse(message) => EvalAltResult::ErrorRuntime(message.into(), position).into(),
-        WordError::Unmet(failed) => {
-            let (script, line) = (context.call_source().unwrap_or_default(), position.line().unwrap_or(0));
+        WordError::Over => EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into(),
+        WordError::Unmet(mut failed) => {
             let message = failed.message.clone();
-            test.fail(FailedExpectation { at: (script.to_owned(), line, position.position().unwrap_or(0)), ..*failed });
+            // What failed in a function that stands in for something has its place already.
+            if failed.at.1 == 0 {
+                failed.at = place(context);
+            }
+            test.fail(*failed);
             call.state.usage.stop();
             // Rhai forgets the position of errors that end a call at once.
             EvalAltResult::ErrorRuntime(message.into(), position).into()

@@ -1,11 +1,17 @@
 //! The state of a call, which the test shares with the call's own thread.
 
+use super::expectation::FailedExpectation;
 use super::prompt::{Prompt, matches, prompt_name};
 use crate::clock::Time;
-use crate::pbx::{Act, Hearing, Sound};
+use crate::pbx::{Act, Channel, Hearing, Sound};
 use crate::script::Fault;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Silence up to this length, in which the script listens, is a gap in a question and not yet the question itself. A
+/// script that waits for one key after the other, for a short time each, asks once this has passed.
+const MAX_GAP: Duration = Duration::from_millis(300);
 
 /// How far a call runs before it is the test's turn again.
 #[derive(Clone, Debug)]
@@ -16,7 +22,7 @@ pub(super) enum Goal {
     Moment(Time),
     /// Until a prompt like this one begins, or any prompt, after the first `after` prompts.
     Prompt { after: usize, like: Option<String> },
-    /// Until it listens for keys in silence.
+    /// Until it asks: it listens for keys in silence, and not only for a moment.
     Question,
     /// To its end.
     End,
@@ -80,8 +86,10 @@ pub(super) struct LineState {
     pub actions: Vec<Action>,
     pub log: Vec<LogLine>,
     pub command: CurrentCommand,
-    /// Whether the script listens for keys in silence.
+    /// Whether the script listens for keys in silence, as after the last part of a question.
     pub is_listening: bool,
+    /// Since when it has listened in silence.
+    listening_since: Option<Time>,
     /// Whether only the caller could end the script's wait.
     pub waits_forever: bool,
     /// Whether the script sends commands endlessly.
@@ -90,10 +98,10 @@ pub(super) struct LineState {
     pub commands_at_once: u64,
     pub ended: Option<CallEnd>,
     pub ended_at: Time,
-    /// The context, extension and priority where the dialplan goes on.
-    pub position: (String, String, i32),
-    /// The state of the channel, as Asterisk names it.
-    pub channel: &'static str,
+    /// The channel as it was when its last command had been done.
+    pub channel: Option<Channel>,
+    /// What failed in a function of the test that stood in for something.
+    pub failed_in_stand_in: Option<FailedExpectation>,
     pub recordings: BTreeMap<String, u64>,
     /// The number of the last prompt, and whether it was music.
     prompt: (u64, bool),
@@ -128,13 +136,14 @@ impl LineState {
             log: Vec::new(),
             command: CurrentCommand::default(),
             is_listening: false,
+            listening_since: None,
             waits_forever: false,
             is_runaway: false,
             commands_at_once: 0,
             ended: None,
             ended_at: now,
-            position: (String::new(), String::new(), 0),
-            channel: "",
+            channel: None,
+            failed_in_stand_in: None,
             recordings: BTreeMap::new(),
             prompt: (0, false),
             undecided: None,
@@ -153,6 +162,14 @@ impl LineState {
         if to > self.now {
             self.now = to;
             self.commands_at_once = 0;
+        }
+    }
+
+    /// Shows the channel to the test, as it is now.
+    pub fn show(&mut self, channel: &Channel) {
+        self.channel = Some(channel.snapshot(self.now));
+        if self.recordings.len() != channel.recordings().len() {
+            self.recordings.clone_from(channel.recordings());
         }
     }
 
@@ -178,8 +195,7 @@ impl LineState {
         {
             action.lost = Some(undecided.why_ignored);
         }
-        let silent = matches!(hearing.sound, Sound::Silence | Sound::Music(_));
-        self.is_listening = hearing.listening && silent;
+        self.notice_question(until, hearing);
         if hearing.prompt == self.prompt.0 {
             return;
         }
@@ -196,6 +212,22 @@ impl LineState {
             let language = hearing.language.to_owned();
             self.heard.push(Prompt { text, spoken, language, at: hearing.began, order });
         }
+    }
+
+    /// Notices whether the script asks. It listens in silence between the parts of a question, too, and while it drops
+    /// what was typed ahead, but only for a moment.
+    fn notice_question(&mut self, until: Time, hearing: &Hearing<'_>) {
+        let silent = matches!(hearing.sound, Sound::Silence | Sound::Music(_));
+        if !(hearing.listening && silent) {
+            self.is_listening = false;
+            // A poll, which takes no time, interrupts nothing.
+            if until > self.now {
+                self.listening_since = None;
+            }
+            return;
+        }
+        let since = *self.listening_since.get_or_insert(self.now);
+        self.is_listening = until - since > MAX_GAP;
     }
 
     pub fn has_reached_goal(&self) -> bool {

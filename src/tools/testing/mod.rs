@@ -17,6 +17,7 @@ mod report;
 mod runner;
 mod scripted_caller;
 mod scripts;
+mod stand_in;
 mod suite;
 mod test;
 mod test_call;

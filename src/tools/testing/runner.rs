@@ -108,7 +108,7 @@ impl TestRunner {
 
     /// Runs one test. The same seed gives the same random numbers, in the test and in its calls.
     pub fn run(&self, suite: &Suite, test: &str, seed: u64) -> Report {
-        self.finish(suite, test, seed, &Test::new(&self.0, &suite.path, seed))
+        self.finish(suite, test, seed, &Test::new(&self.0, suite, seed))
     }
 
     /// Runs a test up to its first call, and returns that call without placing it.
@@ -116,7 +116,7 @@ impl TestRunner {
     /// # Errors
     /// The test fails before, or places no call; then there is no failure to return.
     pub fn first_call(&self, suite: &Suite, test: &str, seed: u64) -> Result<FirstCall, Option<Box<Failure>>> {
-        let running = Test::new(&self.0, &suite.path, seed);
+        let running = Test::new(&self.0, suite, seed);
         running.state().captures = true;
         let report = self.finish(suite, test, seed, &running);
         let Some((script, options)) = running.state().captured.take() else { return Err(report.failure) };

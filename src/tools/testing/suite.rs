@@ -2,11 +2,12 @@
 
 use crate::script::Script;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file of tests, compiled.
 #[derive(Debug)]
 pub struct Suite {
-    pub(super) script: Script,
+    pub(super) script: Arc<Script>,
     pub(super) path: PathBuf,
     tests: Vec<String>,
 }
@@ -38,6 +39,6 @@ impl Suite {
             .filter_map(|function| Some((line_of(function.name), function.name.strip_prefix("test_")?.to_owned())))
             .collect();
         tests.sort();
-        Self { tests: tests.into_iter().map(|(_, name)| name).collect(), path, script }
+        Self { tests: tests.into_iter().map(|(_, name)| name).collect(), path, script: Arc::new(script) }
     }
 }

@@ -3,12 +3,13 @@
 use super::args::{WordError, unmet};
 use super::expectation::FailedExpectation;
 use super::scripts::Scripts;
+use super::suite::Suite;
 use super::test_call::{TestCall, why_nothing_comes};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Value;
 use crate::pbx::Database;
-use crate::script::nearest;
+use crate::script::{Script, nearest};
 use crate::sync::lock;
 use crate::transport::{Ending, Heard, Peer, Transport};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub(super) struct Test {
     pub(super) scripts: Arc<Scripts>,
     /// The folder of its file.
     folder: PathBuf,
+    /// The file itself, whose functions may stand in for parts of the dialplan.
+    pub(super) script: Arc<Script>,
     pub(super) seed: u64,
     pub(super) database: Database,
     state: Mutex<TestState>,
@@ -51,7 +54,7 @@ pub(super) struct TestState {
 }
 
 impl Test {
-    pub fn new(scripts: &Arc<Scripts>, file: &Path, seed: u64) -> Arc<Self> {
+    pub fn new(scripts: &Arc<Scripts>, suite: &Suite, seed: u64) -> Arc<Self> {
         let state = TestState {
             call: None,
             calls: 0,
@@ -67,7 +70,8 @@ impl Test {
         };
         Arc::new(Self {
             scripts: Arc::clone(scripts),
-            folder: file.parent().map(Path::to_owned).unwrap_or_default(),
+            folder: suite.path.parent().map(Path::to_owned).unwrap_or_default(),
+            script: Arc::clone(&suite.script),
             seed,
             database: Database::new(),
             state: Mutex::new(state),
@@ -113,7 +117,13 @@ impl Test {
         let mut state = self.state();
         let call = state.call.as_mut()?;
         call.finish();
-        call.unexpected_failure()
+        let failed = call.take_failed_in_stand_in();
+        failed.or_else(|| call.unexpected_failure())
+    }
+
+    /// Returns what failed in a function of the test that stood in for something, unless that is known already.
+    pub(super) fn take_failed_in_stand_in(&self) -> Option<FailedExpectation> {
+        self.state().call.as_mut()?.take_failed_in_stand_in()
     }
 }
 

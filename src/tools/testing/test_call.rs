@@ -6,7 +6,7 @@ use super::line::{Line, MAX_WAIT};
 use super::line_state::{Goal, LineState};
 use super::prompt::{self, Prompt};
 use super::scripts::Prepared;
-use crate::pbx::{Act, Sounds, Variables};
+use crate::pbx::{Act, Sounds};
 use crate::script::nearest;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,6 @@ pub(super) struct TestCall {
     pub prepared: Arc<Prepared>,
     /// The number of prompts that the test has seen.
     pub seen: usize,
-    pub variables: Variables,
     pub fault_is_expected: bool,
     pub sounds: Arc<Sounds>,
     pub seed: u64,
@@ -68,6 +67,14 @@ impl TestCall {
             self.line().perform([Act::HangUp].into_iter(), Duration::ZERO);
             self.line().run_until(Goal::End);
         }
+    }
+
+    /// Returns what failed in a function of the test that stood in for something, unless that is known already.
+    pub fn take_failed_in_stand_in(&mut self) -> Option<FailedExpectation> {
+        let failed = self.line().state().failed_in_stand_in.take()?;
+        // The call ended because of it.
+        self.fault_is_expected = true;
+        Some(failed)
     }
 
     /// Returns what went wrong in the call without the test expecting it.

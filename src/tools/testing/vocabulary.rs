@@ -2,15 +2,21 @@
 
 use super::args::{Args, WordResult};
 use super::call_options::CALL_OPTIONS;
+use super::stand_in::AsteriskPart;
 use super::test::Test;
-use super::words;
+use super::words::{self, asterisk};
 use crate::command::{Example, Function, Kind, Param, Returns, Type, declarations};
 
 /// A word, with its declaration and its body.
 pub(super) struct Row {
     pub function: Function,
     pub body: fn(&Test, &mut Args<'_, '_>) -> WordResult,
+    /// What it does in a function that stands in for something of the dialplan; `None` if it has no meaning there.
+    pub in_stand_ins: Option<StandInBody>,
 }
+
+/// The body of a word in a function that stands in for something of the dialplan.
+pub(super) type StandInBody = fn(&AsteriskPart, &mut Args<'_, '_>) -> WordResult;
 
 const fn returns(doc: &'static str) -> Returns {
     Returns::Own { doc, value_type: Type::Unknown }
@@ -37,7 +43,7 @@ const PROMPT: Param = param(
 const FAMILY: Param = param("family", Kind::Name, "Family of the key.");
 const KEY: Param = param("key", Kind::Name, "Key.");
 
-pub(super) static TABLE: [Row; 26] = [
+pub(super) static TABLE: [Row; 29] = [
     Row {
         function: Function {
             name: "place_call",
@@ -56,6 +62,7 @@ pub(super) static TABLE: [Row; 26] = [
             ],
         },
         body: words::place_call,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -72,6 +79,7 @@ pub(super) static TABLE: [Row; 26] = [
             )],
         },
         body: words::press,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -82,6 +90,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); wait(1.5); seconds()"#, "1.5")],
         },
         body: words::wait,
+        in_stand_ins: Some(asterisk::wait),
     },
     Row {
         function: Function {
@@ -92,6 +101,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); wait_for("guess-enter")"#, r#""guess-enter""#)],
         },
         body: words::wait_for,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -102,6 +112,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); wait_for_question(); heard().len()"#, "3")],
         },
         body: words::wait_for_question,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -112,6 +123,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); wait(2); hang_up(); ending()"#, r#""HANGUP""#)],
         },
         body: words::hang_up,
+        in_stand_ins: Some(asterisk::hang_up),
     },
     Row {
         function: Function {
@@ -122,6 +134,36 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); send_text("hello")"#, "()")],
         },
         body: words::send_text,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "set_variable",
+            summary: "Sets a variable or a function of the dialplan, in a function that stands in for a part of it.",
+            params: &[
+                param("name", Kind::Name, "Its name, such as `QUEUESTATUS`."),
+                param("value", Kind::Any, "Its value, a text or a number."),
+            ],
+            returns: NOTHING,
+            examples: &[],
+        },
+        body: words::set_variable,
+        in_stand_ins: Some(asterisk::set_variable),
+    },
+    Row {
+        function: Function {
+            name: "go_to",
+            summary: "Ends a function that stands in for a part of the dialplan, which then goes on at this place.",
+            params: &[
+                param("context", Kind::Name, "Context."),
+                Param::defaulted("extension", Kind::Name, "s", "Extension."),
+                Param::defaulted("priority", Kind::Name, "1", "Priority, a number."),
+            ],
+            returns: Returns::Never,
+            examples: &[],
+        },
+        body: words::go_to,
+        in_stand_ins: Some(asterisk::go_to),
     },
     Row {
         function: Function {
@@ -134,6 +176,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); next_prompt()"#, r#""guess-welcome""#)],
         },
         body: words::next_prompt,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -144,6 +187,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess", #{ database: #{ "guess/100": 7 } }); next_number()"#, "7")],
         },
         body: words::next_number,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -154,6 +198,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("memory"); press("1"); next_digits().len()"#, "3")],
         },
         body: words::next_digits,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -164,20 +209,22 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); heard()"#, r#"["guess-welcome"]"#)],
         },
         body: words::heard,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
             name: "variable",
-            summary: "Returns a channel variable of this call, where the dialplan goes on, or whether the line is up.",
+            summary: "Returns a channel variable or a function of the dialplan, as it is in this call.",
             params: &[param(
                 "name",
                 Kind::Name,
-                "Its name; `CONTEXT`, `EXTEN`, `PRIORITY` are where the dialplan goes on, `CHANNEL(state)` is `Up` once answered.",
+                "Its name, or a function such as `CALLERID(name)`; `CONTEXT`, `EXTEN`, `PRIORITY` are where the dialplan goes on, `CHANNEL(state)` is `Up` once answered.",
             )],
             returns: returns("a text; `()` when it is unset"),
             examples: &[example(r#"place_call("memory"); hang_up(); variable("MEMORY_SCORE")"#, r#""0""#)],
         },
         body: words::variable,
+        in_stand_ins: Some(asterisk::variable),
     },
     Row {
         function: Function {
@@ -188,6 +235,18 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("subtraction"); hang_up(); database("subtraction", "100")"#, r#""0""#)],
         },
         body: words::database,
+        in_stand_ins: Some(asterisk::database),
+    },
+    Row {
+        function: Function {
+            name: "executed",
+            summary: "Returns the applications that the script has run, with their arguments.",
+            params: &[],
+            returns: returns("an array of texts such as `\"Dial(PJSIP/200,30,g)\"`"),
+            examples: &[example(r#"place_call("guess"); executed()"#, "[]")],
+        },
+        body: words::executed,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -198,6 +257,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); log()"#, "[]")],
         },
         body: words::log,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -208,6 +268,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); ending()"#, "()")],
         },
         body: words::ending,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -218,6 +279,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); wait(1); seconds()"#, "1.0")],
         },
         body: words::seconds,
+        in_stand_ins: Some(asterisk::seconds),
     },
     Row {
         function: Function {
@@ -231,6 +293,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); expect(seconds() < 1, "it has just begun")"#, "()")],
         },
         body: words::expect,
+        in_stand_ins: Some(asterisk::expect),
     },
     Row {
         function: Function {
@@ -244,6 +307,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); expect_equal(heard().len(), 1)"#, "()")],
         },
         body: words::expect_equal,
+        in_stand_ins: Some(asterisk::expect_equal),
     },
     Row {
         function: Function {
@@ -257,6 +321,7 @@ pub(super) static TABLE: [Row; 26] = [
             )],
         },
         body: words::expect_prompt,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -270,6 +335,7 @@ pub(super) static TABLE: [Row; 26] = [
             )],
         },
         body: words::expect_number,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -289,6 +355,7 @@ pub(super) static TABLE: [Row; 26] = [
             )],
         },
         body: words::expect_said,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -302,6 +369,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("memory"); hang_up(); expect_variable("MEMORY_SCORE", 0)"#, "()")],
         },
         body: words::expect_variable,
+        in_stand_ins: Some(asterisk::expect_variable),
     },
     Row {
         function: Function {
@@ -315,6 +383,7 @@ pub(super) static TABLE: [Row; 26] = [
             )],
         },
         body: words::expect_database,
+        in_stand_ins: Some(asterisk::expect_database),
     },
     Row {
         function: Function {
@@ -328,6 +397,7 @@ pub(super) static TABLE: [Row; 26] = [
             )],
         },
         body: words::expect_log,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -343,6 +413,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[example(r#"place_call("guess"); expect_end()"#, "()")],
         },
         body: words::expect_end,
+        in_stand_ins: None,
     },
     Row {
         function: Function {
@@ -353,6 +424,7 @@ pub(super) static TABLE: [Row; 26] = [
             examples: &[],
         },
         body: words::expect_fault,
+        in_stand_ins: None,
     },
 ];
 

@@ -25,7 +25,7 @@ impl WatchedSimulator {
     /// Fails once the call has been given up.
     fn check_cut(&self) -> io::Result<()> {
         let state = self.line.state();
-        if state.abandoned || state.is_runaway {
+        if state.abandoned || state.is_runaway || state.failed_in_stand_in.is_some() {
             return Err(io::Error::other("the test has ended the call"));
         }
         Ok(())
@@ -33,16 +33,7 @@ impl WatchedSimulator {
 
     /// Copies what tests can see of the channel.
     fn update_line(&self) {
-        let channel = self.simulator.channel();
-        let mut state = self.line.state();
-        state.channel = channel.state().word();
-        let (context, extension, priority) = channel.position();
-        if (state.position.0.as_str(), state.position.1.as_str(), state.position.2) != (context, extension, priority) {
-            state.position = (context.to_owned(), extension.to_owned(), priority);
-        }
-        if state.recordings.len() != channel.recordings().len() {
-            state.recordings.clone_from(channel.recordings());
-        }
+        self.line.state().show(self.simulator.channel());
     }
 }
 

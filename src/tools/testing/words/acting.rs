@@ -41,6 +41,22 @@ pub fn wait(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
+/// Refuses a word that only a function that stands in for something can use.
+fn only_in_stand_ins(args: &Args<'_, '_>, instead: &str) -> WordResult {
+    let word = args.function.name;
+    let problem = "plays Asterisk's part: it works only in a function that stands in for an application, a subroutine or a \
+                   function of the dialplan";
+    Err(WordError::Misuse(format!("{word} {problem}; {instead}")))
+}
+
+pub fn set_variable(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    only_in_stand_ins(args, "`place_call(script, #{ variables: #{ NAME: 1 } })` sets variables before a call")
+}
+
+pub fn go_to(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    only_in_stand_ins(args, "`variable(\"CONTEXT\")` and `variable(\"EXTEN\")` say where the dialplan goes on")
+}
+
 /// Returns the keys in a text, or the first character that isn't a key.
 fn read_keys(text: &str) -> Result<Vec<Act>, char> {
     text.chars().map(|letter| Digit::new(letter).map(Act::Key).ok_or(letter)).collect()

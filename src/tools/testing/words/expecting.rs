@@ -12,6 +12,11 @@ use crate::tools::testing::test_call::why_nothing_comes;
 use rhai::{Dynamic, INT};
 
 pub fn expect(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    judge(args)
+}
+
+/// Judges a condition.
+pub(super) fn judge(args: &Args<'_, '_>) -> WordResult {
     let message = if args.has(1) { Some(args.text(1)?) } else { None };
     match args.value(0) {
         Value::Bool(true) => Ok(Dynamic::UNIT),
@@ -38,6 +43,11 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 pub fn expect_equal(_: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    compare(args)
+}
+
+/// Compares two values.
+pub(super) fn compare(args: &Args<'_, '_>) -> WordResult {
     let (actual, expected) = (args.value(0), args.value(1));
     if same(&actual, &expected) {
         return Ok(Dynamic::UNIT);
@@ -84,7 +94,7 @@ pub fn expect_number(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
 }
 
 /// Compares a value that Asterisk keeps, as text, with what the test expects.
-fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> WordResult {
+pub(super) fn expect_text(what: &str, actual: Option<String>, expected: &Value) -> WordResult {
     let expected = as_text(expected);
     if actual == expected {
         return Ok(Dynamic::UNIT);

@@ -1,8 +1,10 @@
 //! Words that look at a call.
 
+use crate::pbx::Channel;
 use crate::tools::testing::args::{Args, WordResult, text_or_unit, texts};
 use crate::tools::testing::test::Test;
 use crate::tools::testing::test_call::TestCall;
+use rhai::Array;
 
 pub fn log(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
     let mut state = test.state();
@@ -13,19 +15,27 @@ pub fn log(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
 /// Returns the value of a variable, or of what tests query like a variable.
 pub(super) fn value_of(call: &TestCall, name: &str) -> Option<String> {
     let state = call.line().state();
-    let position = &state.position;
+    let channel = state.channel.as_ref()?;
+    let (context, extension, priority) = channel.position();
     match name {
-        "CHANNEL(state)" => Some(state.channel.to_owned()),
-        "CONTEXT" => Some(position.0.clone()),
-        "EXTEN" => Some(position.1.clone()),
-        "PRIORITY" => Some(position.2.to_string()),
-        _ => call.variables.get(name),
+        "CONTEXT" => Some(context.to_owned()),
+        "EXTEN" => Some(extension.to_owned()),
+        "PRIORITY" => Some(priority.to_string()),
+        _ => channel.snapshot(state.now).get_variable(name),
     }
 }
 
 pub fn variable(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let name = args.word(0)?;
     Ok(text_or_unit(value_of(test.state().call("variable")?, &name)))
+}
+
+pub fn executed(test: &Test, _: &mut Args<'_, '_>) -> WordResult {
+    let mut state = test.state();
+    let state = state.call("executed")?.line().state();
+    let executed = state.channel.as_ref().map(Channel::executed).unwrap_or_default();
+    let shown = executed.iter().map(|(application, arguments)| format!("{application}({arguments})").into());
+    Ok(shown.collect::<Array>().into())
 }
 
 pub fn database(test: &Test, args: &mut Args<'_, '_>) -> WordResult {

@@ -1,18 +1,19 @@
 //! The words of tests, by what they do.
 
 mod acting;
+pub(super) mod asterisk;
 mod expecting;
 mod hearing;
 mod looking;
 mod place_call;
 mod saying;
 
-pub(super) use acting::{hang_up, press, send_text, wait};
+pub(super) use acting::{go_to, hang_up, press, send_text, set_variable, wait};
 pub(super) use expecting::{
     expect, expect_database, expect_end, expect_equal, expect_fault, expect_log, expect_number, expect_prompt,
     expect_variable,
 };
 pub(super) use hearing::{heard, next_digits, next_number, next_prompt, wait_for, wait_for_question};
-pub(super) use looking::{database, ending, log, seconds, variable};
+pub(super) use looking::{database, ending, executed, log, seconds, variable};
 pub(super) use place_call::place_call;
 pub(super) use saying::expect_said;

@@ -1,11 +1,13 @@
 //! The word that places a call.
 
-use crate::pbx::{IncomingCall, Variables};
+use crate::pbx::IncomingCall;
 use crate::script::LoadError;
 use crate::tools::testing::args::{Args, WordError, WordResult, unmet};
 use crate::tools::testing::call_options::CallOptions;
 use crate::tools::testing::call_thread::{CallSetup, CallThread};
 use crate::tools::testing::expectation::FailedExpectation;
+use crate::tools::testing::line::Line;
+use crate::tools::testing::stand_in::TestFunctions;
 use crate::tools::testing::test::Test;
 use crate::tools::testing::test_call::TestCall;
 use rhai::Dynamic;
@@ -17,7 +19,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let state = &mut *state;
     if let Some(call) = &mut state.call {
         call.finish();
-        if let Some(failed) = call.unexpected_failure() {
+        if let Some(failed) = call.take_failed_in_stand_in().or_else(|| call.unexpected_failure()) {
             return Err(WordError::Unmet(Box::new(failed)));
         }
     }
@@ -39,7 +41,8 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     // As with real calls, each call draws its own random numbers.
     let seed = test.seed.wrapping_add(number.cast_unsigned() - 1);
     let given = args.value(1);
-    let options = CallOptions::read(&given, call, seed);
+    let raw = args.values.get(1).map(|given| (&**given, args.context));
+    let options = CallOptions::read_with_functions(&given, raw, call, seed);
     let options = options.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
     if state.captures {
         state.captured = Some((path, given));
@@ -54,12 +57,14 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
         let all = recorded.fold((*sounds).clone(), |sounds, (name, samples)| sounds.with(name, *samples));
         sounds = Arc::new(options.missing.iter().fold(all, |sounds, name| sounds.without(name)));
     }
-    let mut variables = Variables::default();
     let call_args = options.call.args.clone();
-    let channel = |caller| {
-        let channel = options.channel(caller, Arc::clone(&sounds), test.database.clone());
-        variables = channel.variables().clone();
-        channel
+    let channel = |caller, line: &Arc<Line>| {
+        let functions = TestFunctions {
+            script: Arc::clone(&test.script),
+            scripts: Arc::clone(&test.scripts),
+            line: Arc::clone(line),
+        };
+        options.channel(caller, Arc::clone(&sounds), test.database.clone(), Some(&functions))
     };
     let setup = CallSetup {
         script: Arc::clone(&prepared.script),
@@ -69,7 +74,6 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     };
     let thread = CallThread::new(&test.scripts.host, now, channel, setup);
     let thread = thread.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
-    state.call =
-        Some(TestCall { thread, prepared, seen: 0, variables, fault_is_expected: false, sounds, seed: options.seed });
+    state.call = Some(TestCall { thread, prepared, seen: 0, fault_is_expected: false, sounds, seed: options.seed });
     Ok(Dynamic::UNIT)
 }
