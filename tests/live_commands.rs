@@ -227,6 +227,13 @@ fn cases() -> Vec<Case> {
         case("exec dial rings", "", r#"answer(); exec("Dial", "Local/rings@callees/n", 1); get_variable("DIALSTATUS")"#).simulated(|channel| channel.with_dial_status("NOANSWER")),
         case("exec dial", "", r#"answer(); exec("Dial", "Local/answers@callees/n", 5, "g"); get_variable("DIALSTATUS"); exec("Dial", "Local/answers@callees/n", 5); get_variable("DIALSTATUS"); channel_status()"#)
             .simulated(|channel| channel.with_dial_status("ANSWER")),
+        case("exec dial limits", "", r#"answer(); for options in ["gS(2)", "gL(1700)"] { exec("Dial", "Local/stays@callees/n", 5, options); for name in ["DIALSTATUS", "ANSWEREDTIME", "DIALEDTIME", "DIALEDPEERNUMBER", "HANGUPCAUSE"] { get_variable(name); } } exec("Dial", "Local/busy@callees/n", 5); for name in ["ANSWEREDTIME", "ANSWEREDTIME_MS", "DIALEDTIME", "DIALEDPEERNUMBER", "HANGUPCAUSE"] { get_variable(name); }"#)
+            .simulated(|channel| channel.with_dial_statuses(&["ANSWER", "ANSWER", "BUSY"].map(str::to_owned)).with_dial_times(Duration::ZERO, Duration::from_secs(60))),
+        case("exec dial congested", "", r#"exec("Dial", "Local/congested@callees/n", 5); get_variable("DIALSTATUS"); get_variable("ANSWEREDTIME"); channel_status()"#).simulated(|channel| channel.with_dial_status("CONGESTION")),
+        case("exec dial unanswered", "", r#"exec("Dial", "Local/answers@callees/n", 5, "g"); get_variable("DIALSTATUS"); get_variable("DIALEDPEERNUMBER"); channel_status()"#)
+            .simulated(|channel| channel.with_dial_status("ANSWER")),
+        case("exec dial talk hangup", "hangs up after 3200ms", r#"answer(); exec("Dial", "Local/stays@callees/n", 5, "g"); fn on_hangup() { for name in ["DIALSTATUS", "ANSWEREDTIME", "DIALEDTIME", "HANGUPCAUSE"] { get_variable(name); } }"#)
+            .simulated(|channel| channel.with_dial_status("ANSWER").with_dial_times(Duration::ZERO, Duration::from_secs(60))),
         case("exec wait hangup", "hangs up after 1s", r#"answer(); exec("Wait", 5); fn on_hangup() { noop("bye"); }"#),
         case("exec playback hangup", "hangs up when demo-congrats after 700ms", r#"answer(); exec("Playback", "demo-congrats"); fn on_hangup() { get_variable("PLAYBACKSTATUS"); exec("Playback", "beep"); exec("NoOp"); exec("Set", "A=1"); }"#),
         case("exec background hangup", "hangs up when demo-congrats after 700ms", r#"answer(); exec("Background", "demo-congrats"); fn on_hangup() { get_variable("BACKGROUNDSTATUS"); }"#),
