@@ -94,6 +94,15 @@ const SHOWN: &[(&str, &str)] = &[
     ("let env = 1; print(env);", "1:5 shadowed-name: `env` hides what Asterisk says about the call"),
     ("print(env.agi_calerid);", "1:11 unknown-environment: `env` has no `agi_calerid`: it is always ()"),
     ("stream_file(\"beep.wav\");", "1:13 sound-extension: leave out the ending `.wav` of a sound file"),
+    ("let x = \"abc\"; print(x.length);", "1:24 unknown-property: a text has no property `length`"),
+    (
+        "[1].filter(|a, b, c| true);",
+        "1:5 closure-parameters: this closure has 3 parameters, but is called with 2 values",
+    ),
+    (
+        "let key = wait_for_digit(1000); print(key + 1);",
+        "1:43 joined-number: `+` joins this text with a number: \"1\" + 1 is \"11\"",
+    ),
     ("answer(); // agi-rhai: allow(unused-varable)", "1:30 unknown-rule: no rule `unused-varable`"),
 ];
 
@@ -179,6 +188,10 @@ fn correct_scripts_have_no_findings() {
         "print(type_of(1)); print(is_def_fn(\"f\", 0)); fn f() { }",
         "\"beep\".stream_file();",
         "say_datetime(1, \"\", \"IMp\", \"Europe/Berlin\"); say(#{ date: 1, zone: \"CET-1CEST\" });",
+        "let x = \"abc\"; print(x.len); print([1].len); print(5.is_odd()); let m = #{ a: 1 }; print(m.length);",
+        "print([1, 2].map(|x, i| x + i)); print([1].reduce(|sum, x| sum + x, 0)); let a = [2, 1]; a.sort(|x, y| x - y); print(a);",
+        "answer(); menu(\"beep\", #{ \"1\": || print(1), \"2\": |keys| print(keys) }); ask(\"beep\", #{ valid: |keys| keys != \"\" });",
+        "let key = wait_for_digit(1000); print(key + \"1\"); print(\"digits/\" + 1); print(`${key}1`); print(to_number(key, 0) + 1);",
     ] {
         check(script, "");
     }

@@ -63,7 +63,7 @@ fn explained(host: &Host, checker: &Checker, text: &str) -> String {
     if let Some(finding) = finding {
         // A host's function refuses an argument at the place of its call. The checker marks the argument, and may say
         // more.
-        if finding.rule == "bad-argument" && finding.message == fault.message {
+        if ["bad-argument", "closure-parameters"].contains(&finding.rule) && finding.message == fault.message {
             return format!("{}{found}", of_fault("run  ", &fault));
         }
         let (checked, at_run) = ((finding.line, finding.column), (fault.line, fault.column));

@@ -13,7 +13,7 @@ use super::play::Play;
 use super::prompter::{Prompter, ScriptError, ScriptResult};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
-use crate::script::{is_closure, written_name};
+use crate::script::{is_closure, values, written_name};
 use crate::sync::lock;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 use std::sync::Mutex;
@@ -329,7 +329,7 @@ impl Prompter<'_> {
         }
         if is_arity(&called) {
             let what = if is_closure(function.fn_name()) {
-                "must be a function with one parameter, which gets the keys, or with none".to_owned()
+                values::FOR_KEYS.to_owned()
             } else {
                 let name = written_name(function.fn_name());
                 format!("names `{name}`, but no function of that name has one parameter or none")

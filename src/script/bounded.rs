@@ -8,7 +8,7 @@
 use super::call::Call;
 use super::names::{is_closure, written_name};
 use super::shown::shown;
-use super::state::VALUE_TOO_LARGE;
+use super::usage::Limit;
 use rhai::{
     Array, Dynamic, EvalAltResult, FnPtr, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext,
     Position, RhaiFunc, Shared,
@@ -183,7 +183,7 @@ fn written<T: Clone + Into<Dynamic>>(
     if let Err(error) = context.engine().ensure_data_size_within_limits(&whole) {
         if let Ok(call) = Call::of(context) {
             call.state.note_print_place(context);
-            call.state.usage.exceed(format!("{VALUE_TOO_LARGE}: {error}"));
+            call.state.usage.exceed(Limit::ValueSize, format!("a value has grown too large: {error}"));
         }
         clear(value);
     }

@@ -5,6 +5,7 @@ use super::language::Language;
 use super::names::{is_closure, written_name};
 use super::shown::{MAX_MESSAGE, short};
 use super::text::{ScriptText, place};
+use super::usage::Limit;
 use crate::agi::{is_hidden, printable};
 use crate::utf8::NotUtf8;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -36,6 +37,8 @@ pub struct Fault {
     pub source: String,
     /// The functions it was called from, innermost first: name, script, line.
     pub calls: Vec<(String, String, usize)>,
+    /// The limit that the script has exceeded.
+    pub(crate) limit: Option<Limit>,
     /// The message and the hint with values, if `message` and `hint` are without: see [`Fault::in_full`].
     pub(crate) full: Option<(String, Option<String>)>,
 }
@@ -55,6 +58,7 @@ impl Fault {
             column: 0,
             source: String::new(),
             calls: Vec::new(),
+            limit: None,
             full: None,
         }
     }
@@ -72,6 +76,17 @@ impl Fault {
             (self.message, self.hint) = (message, hint);
         }
         self
+    }
+
+    /// Adds a sentence to the hint. It must not hold values of the call.
+    pub(crate) fn add_to_hint(&mut self, sentence: &str) {
+        let with = |hint: &mut Option<String>| {
+            *hint = Some(hint.take().map_or_else(|| sentence.to_owned(), |hint| format!("{hint}; {sentence}")));
+        };
+        with(&mut self.hint);
+        if let Some((_, hint)) = &mut self.full {
+            with(hint);
+        }
     }
 
     /// Replaces the message and the hint by ones without values. [`Fault::in_full`] brings the present ones back.
@@ -163,7 +178,7 @@ impl Fault {
 
     /// Converts a runtime error into a fault.
     pub(crate) fn of_error(script: &str, error: &EvalAltResult, language: &Language, sources: &[Source]) -> Box<Self> {
-        Self::explain_with(script, error, language, sources, |site, error| site.explain(error))
+        Self::explain_with(script, error, language, sources, in_full)
     }
 
     fn explain_with(
@@ -307,6 +322,10 @@ pub(crate) fn render(
         report = report.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[report])
+}
+
+fn in_full(site: &Site<'_>, error: &EvalAltResult) -> Explanation {
+    site.explain(error)
 }
 
 /// Writes the fault on one line: `game.rhai:12:5: message; hint`.

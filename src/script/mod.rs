@@ -58,4 +58,4 @@ pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Word
 pub(crate) use shown::{MAX_MESSAGE, MAX_SHOWN, literal, quoted, short, shown};
 pub(crate) use state::{CallState, Finished};
 pub(crate) use text::{Place, ScriptText, Word, place};
-pub(crate) use usage::check_soon;
+pub(crate) use usage::{Limit, check_soon};

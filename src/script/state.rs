@@ -13,7 +13,7 @@ use super::limits::{Limits, Memory};
 use super::missing;
 use super::names::CALL_VARIABLES;
 use super::phrases::Phrases;
-use super::usage::{Usage, Verdict};
+use super::usage::{Limit, Usage, Verdict};
 use crate::clock::Time;
 use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};
@@ -30,8 +30,6 @@ use std::time::Duration;
 
 /// The log target of lines that scripts print.
 pub const PRINT_TARGET: &str = "agi_rhai::print";
-/// How the message begins if a value exceeds its limits.
-pub(crate) const VALUE_TOO_LARGE: &str = "a value has grown too large";
 /// A shorter sleep isn't a wait: the script counts as computing.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
@@ -430,10 +428,10 @@ impl CallState {
             Ok(()) => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
             Err(error) => error,
         };
-        if let Some(limit) = limit {
+        if let Some((limit, message)) = limit {
             let mut fault = Fault::of_error(&script.name, &error, language, &script.sources);
-            fault.message = limit;
-            if self.usage.has_printed_too_much() || fault.message.starts_with(VALUE_TOO_LARGE) {
+            (fault.message, fault.limit) = (message, Some(limit));
+            if self.usage.has_printed_too_much() || limit == Limit::ValueSize {
                 // Rhai reports a later place, or none.
                 let (printed, line) = lock(&self.print_place).clone();
                 fault.line = 0;
@@ -455,6 +453,9 @@ impl CallState {
             return Finished::Completed;
         }
         let mut fault = self.fault(script, &error, language);
+        if matches!(error.unwrap_inner(), EvalAltResult::ErrorStackOverflow(_)) {
+            fault.add_to_hint(&format!("the limit is {} nested calls", self.usage.limits.calls));
+        }
         if fault.line == 0
             && let EvalAltResult::ErrorDataRace(race, _) = error.unwrap_inner()
         {

@@ -40,6 +40,16 @@ pub(crate) fn check_soon() {
     SLOW_STEPS.fetch_add(1, Relaxed);
 }
 
+/// The limits that a script may exceed, as far as anything depends on which one it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Computing for too long, or being busy.
+    Computing,
+    /// A value that has grown too large.
+    ValueSize,
+    Other,
+}
+
 /// The resources a script has used.
 #[derive(Debug)]
 pub(crate) struct Usage {
@@ -47,8 +57,8 @@ pub(crate) struct Usage {
     memory: Option<(Memory, isize)>,
     /// `RUNNING`, `STANDING` or `STOPPED`.
     phase: AtomicU8,
-    /// The limit that was exceeded, in words.
-    exceeded: Mutex<Option<String>>,
+    /// The limit that was exceeded, and its name in words.
+    exceeded: Mutex<Option<(Limit, String)>>,
     /// The operation after which the script is stopped; 0 while it keeps within its limits.
     last_operation: AtomicU64,
     printed: AtomicUsize,
@@ -135,19 +145,19 @@ impl Usage {
     }
 
     /// Ends the script because it has exceeded this limit.
-    pub fn exceed(&self, limit: String) {
-        lock(&self.exceeded).get_or_insert(limit);
+    pub fn exceed(&self, limit: Limit, message: String) {
+        lock(&self.exceeded).get_or_insert((limit, message));
         self.stop();
     }
 
     /// Does the same at the next place that Rhai reports, or else after `grace` operations.
-    fn exceed_soon(&self, operations: u64, grace: u64, limit: String) {
-        lock(&self.exceeded).get_or_insert(limit);
+    fn exceed_soon(&self, operations: u64, grace: u64, limit: Limit, message: String) {
+        lock(&self.exceeded).get_or_insert((limit, message));
         self.last_operation.store(operations.saturating_add(grace), Relaxed);
     }
 
     pub fn exceed_on_hangup(&self) {
-        self.exceed(format!("on_hangup takes more than {} s", self.limits.on_hangup.as_secs_f64()));
+        self.exceed(Limit::Other, format!("on_hangup takes more than {} s", self.limits.on_hangup.as_secs_f64()));
     }
 
     /// Whether the script is to be stopped at the next variable it names.
@@ -155,8 +165,8 @@ impl Usage {
         self.last_operation.load(Relaxed) != 0
     }
 
-    /// Returns the limit that was exceeded, in words.
-    pub fn take_exceeded(&self) -> Option<String> {
+    /// Returns the limit that was exceeded, and its name in words.
+    pub fn take_exceeded(&self) -> Option<(Limit, String)> {
         lock(&self.exceeded).take()
     }
 
@@ -168,7 +178,10 @@ impl Usage {
             return true;
         }
         let limit = self.limits.printed / 1024;
-        self.exceed(format!("the script prints more than {limit} KiB, with {LINE_OVERHEAD} bytes for each line"));
+        self.exceed(
+            Limit::Other,
+            format!("the script prints more than {limit} KiB, with {LINE_OVERHEAD} bytes for each line"),
+        );
         false
     }
 
@@ -181,7 +194,7 @@ impl Usage {
         match self.phase.load(Relaxed) {
             RUNNING => {}
             PAUSED => {
-                self.exceed("a function called the script inside `with_session`".to_owned());
+                self.exceed(Limit::Other, "a function called the script inside `with_session`".to_owned());
                 return Verdict::Stop;
             }
             _ => return Verdict::Stop,
@@ -197,14 +210,19 @@ impl Usage {
         // An overflow of the stack ends the process, with all its calls. How much a function takes depends on what the
         // calls in it are nested in, so counting calls is not enough.
         if self.stack.load(Relaxed).saturating_sub(address_in_stack()) > MAX_STACK {
-            self.exceed("functions, blocks and operators are nested too deeply".to_owned());
+            self.exceed(Limit::Other, "functions, blocks and operators are nested too deeply".to_owned());
             return Verdict::Stop;
         }
         if let Some((memory, before)) = self.memory
             && (memory.used)().saturating_sub(before) > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
         {
             let limit = self.limits.memory / (1024 * 1024);
-            self.exceed_soon(operations, MEMORY_GRACE, format!("the script uses more than {limit} MiB of memory"));
+            self.exceed_soon(
+                operations,
+                MEMORY_GRACE,
+                Limit::Other,
+                format!("the script uses more than {limit} MiB of memory"),
+            );
             return Verdict::GoOn;
         }
         let slow = SLOW_STEPS.load(Relaxed);
@@ -236,7 +254,7 @@ impl Usage {
         } else {
             return Verdict::CheckLine { processor, real };
         };
-        self.exceed_soon(operations, GRACE, exceeded);
+        self.exceed_soon(operations, GRACE, Limit::Computing, exceeded);
         Verdict::GoOn
     }
 

@@ -215,5 +215,5 @@ pub(super) fn instead(function: &str) -> Option<&'static Instead> {
 /// Returns the function that a misspelt name of another language's function stands for.
 pub(super) fn instead_of_misspelt(function: &str) -> Option<&'static Instead> {
     let near = |name: &&str| name.len() > 4 && distance(function, name) == 1;
-    FUNCTIONS.iter().find(|(names, _)| names.iter().any(|name| near(&name))).map(|(_, instead)| instead)
+    FUNCTIONS.iter().find(|(names, _)| names.iter().any(near)).map(|(_, instead)| instead)
 }

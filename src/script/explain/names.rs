@@ -205,14 +205,14 @@ impl<'a> Names<'a> {
     fn wrong_count(&self, call: &WrongCall<'_>, known: &BTreeSet<usize>, own: &BTreeSet<usize>) -> Explanation {
         let &WrongCall { name, place, count, is_method } = call;
         let less = usize::from(is_method);
-        let mut taken: BTreeSet<usize> = known.iter().filter_map(|known| known.checked_sub(less)).collect();
-        taken.extend(own);
+        let mut possible: BTreeSet<usize> = known.iter().filter_map(|known| known.checked_sub(less)).collect();
+        possible.extend(own);
         let head = self.text.heads.iter().find(|head| head.name == name);
         let hint = head.map(|head| {
             let params: Vec<&str> = head.params.iter().map(|(name, _)| name.as_str()).collect();
             format!("it is defined as `{name}({})` in line {}", params.join(", "), head.start.0)
         });
-        let counts: Vec<String> = taken.iter().map(usize::to_string).collect();
+        let counts: Vec<String> = possible.iter().map(usize::to_string).collect();
         let takes = match &counts[..] {
             [] if known.is_empty() => {
                 return Explanation {
@@ -229,7 +229,7 @@ impl<'a> Names<'a> {
                 };
             }
             [one] if one == "0" => "no arguments".to_owned(),
-            [_] => plural(taken.first().copied().unwrap_or(0), "argument"),
+            [_] => plural(possible.first().copied().unwrap_or(0), "argument"),
             _ => format!("{} arguments", counts.join(" or ")),
         };
         let message = if is_method {

@@ -61,6 +61,12 @@ fn is(word: Option<&Word>, token: &Token) -> bool {
     word.is_some_and(|word| word.token == *token)
 }
 
+/// Explains a word of another language.
+fn keyword(word: &str, place: Place) -> Explanation {
+    let hint = habits::find(KEYWORDS, word).map(|habit| habit.hint.to_owned());
+    Explanation { message: no(word), hint, place }
+}
+
 fn no(what: &str) -> String {
     format!("there is no `{what}`")
 }
@@ -391,7 +397,7 @@ impl<'a> Syntax<'a, '_> {
             }
             "?" => self.here("there is no `? :`", "`if` has a value: `let x = if a > b { 1 } else { 2 };`"),
             "$" => match self.name_before() {
-                Some((word, place)) if habits::find(KEYWORDS, &word).is_some() => self.of_keyword(&word, place),
+                Some((word, place)) if habits::find(KEYWORDS, &word).is_some() => keyword(&word, place),
                 _ => self.of_dollar(self.at),
             },
             "~" if is(self.words().get(self.at + 1), &Token::Equals) => self.here(no("~="), "write `!=`"),
@@ -401,11 +407,6 @@ impl<'a> Syntax<'a, '_> {
                 None => Explanation::without_hint(self.here, no(sign)),
             },
         }
-    }
-
-    fn of_keyword(&self, word: &str, place: Place) -> Explanation {
-        let hint = habits::find(KEYWORDS, word).map(|habit| habit.hint.to_owned());
-        Explanation { message: no(word), hint, place }
     }
 
     fn of_variable_name(&self) -> Explanation {
@@ -431,7 +432,7 @@ impl<'a> Syntax<'a, '_> {
     fn of_expression(&self, what: &str) -> Explanation {
         let word = self.found_name();
         match (what, word.as_deref()) {
-            ("literal", Some(word)) if habits::find(KEYWORDS, word).is_some() => self.of_keyword(word, self.here),
+            ("literal", Some(word)) if habits::find(KEYWORDS, word).is_some() => keyword(word, self.here),
             ("literal", _) => self.here(
                 "a case must be a text, a number, `true`, `false` or `_`",
                 "compare other values in a condition: `_ if x == y => ...`",
@@ -625,10 +626,10 @@ impl<'a> Syntax<'a, '_> {
             return None;
         }
         if habits::find(KEYWORDS, &word).is_some() && !(word == "print" || word == "source" || word == "date") {
-            return Some(self.of_keyword(&word, place));
+            return Some(keyword(&word, place));
         }
         if self.found_name().is_some_and(|next| matches!(&*next, "from")) {
-            return Some(self.of_keyword("from", self.here));
+            return Some(keyword("from", self.here));
         }
         if self.found_name().as_deref() == Some("do") || matches!(found.token, Token::If | Token::While) {
             return None;
@@ -662,7 +663,7 @@ impl<'a> Syntax<'a, '_> {
         if matches!(is_value, Some(Token::Equals | Token::Colon | Token::Comma | Token::LeftParen)) {
             return Some(Explanation::new(place, no(&word), "a function without a name is written `|x| x + 1`"));
         }
-        (!self.language.names().exists(&word)).then(|| self.of_keyword(&word, place))
+        (!self.language.names().exists(&word)).then(|| keyword(&word, place))
     }
 
     fn of_arrow(&self) -> Explanation {
@@ -746,7 +747,7 @@ impl<'a> Syntax<'a, '_> {
 
     fn of_missing_catch(&self) -> Explanation {
         match self.found_name() {
-            Some(word) if habits::find(KEYWORDS, &word).is_some() => self.of_keyword(&word, self.here),
+            Some(word) if habits::find(KEYWORDS, &word).is_some() => keyword(&word, self.here),
             _ => Explanation::new(
                 self.after(),
                 "a `catch` is missing after `try`",

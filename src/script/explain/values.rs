@@ -10,6 +10,9 @@ pub(crate) const TO_NUMBER: &str = "turn the text into a number first: `to_numbe
 /// The hint for `()` that is compared with a number.
 pub(super) const TEST_FOR_UNIT: &str = "test for `()` first: `if x != () { ... }`";
 
+/// What a function must be that gets the keys.
+pub(crate) const FOR_KEYS: &str = "must be a function with one parameter, which gets the keys, or with none";
+
 type Explained = (String, Option<String>);
 
 /// Returns the type with this name of Rhai's.
@@ -118,6 +121,11 @@ pub(crate) fn condition(kind: Type) -> Option<(String, String)> {
     };
     let is = if kind == Type::BoolOrUnit { "may be ()".to_owned() } else { format!("is {}", kind.name()) };
     Some((format!("a condition must be true or false, but this {is}"), hint.to_owned()))
+}
+
+/// Explains a closure with more than one parameter where it gets the keys alone.
+pub(crate) fn closure_for_keys(function: &str, parameter: &str) -> Explained {
+    (format!("{function}: `{parameter}` {FOR_KEYS}"), None)
 }
 
 /// Explains an operator that doesn't work with values of these types.

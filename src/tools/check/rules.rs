@@ -279,6 +279,24 @@ pub(super) static UNKNOWN_PHRASE: Rule = warning(
     "A phrase is not in the table of phrases beside the script.",
     "It may be misspelt here or there. Checked only if there is a table (`game.phrases` beside `game.rhai`).",
 );
+pub(super) static UNKNOWN_PROPERTY: Rule = error(
+    "unknown-property",
+    "A text, number or array has no such property.",
+    "Only maps have entries of their own. What other languages have as properties are functions here: `list.len()`, not \
+     `list.length`.",
+);
+pub(super) static CLOSURE_PARAMETERS: Rule = error(
+    "closure-parameters",
+    "A closure has more parameters than it is called with, or fewer.",
+    "`map`, `filter` and the like call it with an element and its index, `reduce` with the result so far before these, \
+     and `sort` with two elements. A choice of a menu gets the keys.",
+);
+pub(super) static JOINED_NUMBER: Rule = warning(
+    "joined-number",
+    "`+` joins a text that came into the call with a number.",
+    "Keys, variables and entries of AstDB are text: \"1\" + 1 is \"11\". To calculate, write `to_number(key) + 1`; to join \
+     them, write `${key}1` in backticks.",
+);
 pub(super) static UNKNOWN_RULE: Rule = warning(
     "unknown-rule",
     "A comment allows a rule that does not exist.",
@@ -331,5 +349,8 @@ pub static RULES: &[&Rule] = &[
     &SOUND_EXTENSION,
     &UNUSED_PROMPT,
     &UNKNOWN_PHRASE,
+    &UNKNOWN_PROPERTY,
+    &CLOSURE_PARAMETERS,
+    &JOINED_NUMBER,
     &UNKNOWN_RULE,
 ];

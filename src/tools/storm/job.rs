@@ -3,7 +3,7 @@
 use super::caller::ScriptLine;
 use super::scene::Scene;
 use super::step::Step;
-use crate::script::Fault;
+use crate::script::{Fault, Limit};
 
 /// A call to make.
 #[derive(Clone, Debug, Default)]
@@ -51,5 +51,5 @@ pub(super) fn problem_key(fault: &Fault) -> ProblemKey {
 
 /// Whether the fault is that of computing for too long, which depends on the limit, and on how busy the machine is.
 pub(super) fn is_about_computing(fault: &Fault) -> bool {
-    ["the script computes", "the script is busy"].iter().any(|start| fault.message.starts_with(start))
+    fault.limit == Some(Limit::Computing)
 }

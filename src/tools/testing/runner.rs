@@ -9,7 +9,7 @@ use super::suite::Suite;
 use super::test::{Test, TestTransport};
 use crate::command::Value;
 use crate::host::Host;
-use crate::script::{CallState, Fault, Finished, Language, LoadError, Script};
+use crate::script::{CallState, Fault, Finished, Language, Limit, LoadError, Script};
 use crate::session::Session;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -138,7 +138,7 @@ impl TestRunner {
         match finished {
             Ok(Finished::Fault(mut found)) => {
                 // The limit's own message is about scripts.
-                if ["the script computes", "the script is busy"].iter().any(|start| found.message.starts_with(start)) {
+                if found.limit == Some(Limit::Computing) {
                     "the test keeps computing while no time passes in the call: an endless loop?"
                         .clone_into(&mut found.message);
                     found.hint = None;

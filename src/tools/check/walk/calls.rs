@@ -55,6 +55,7 @@ impl Walk<'_, '_, '_> {
             let before = self.report.findings.len();
             self.arguments(function, call);
             self.permitted(function, call);
+            self.closures_of_question(function, call);
             let told = self.report.findings[before..].iter().any(|finding| finding.severity == Severity::Error);
             self.trial(function, call, told);
             self.dial_target(function, call);
@@ -115,13 +116,16 @@ impl Walk<'_, '_, '_> {
                     _ => Known::NOTHING,
                 }
             }
-            "+" => match (self.resolve(left, false), self.resolve(right, false)) {
-                (Type::Number, Type::Number) => Known::As(Type::Number),
-                (Type::Text, Type::Text | Type::Number | Type::Bool) | (Type::Number | Type::Bool, Type::Text) => {
-                    Known::As(Type::Text)
+            "+" => {
+                self.later.push(Later::Joined { left, right, place: at });
+                match (self.resolve(left, false), self.resolve(right, false)) {
+                    (Type::Number, Type::Number) => Known::As(Type::Number),
+                    (Type::Text, Type::Text | Type::Number | Type::Bool) | (Type::Number | Type::Bool, Type::Text) => {
+                        Known::As(Type::Text)
+                    }
+                    _ => Known::NOTHING,
                 }
-                _ => Known::NOTHING,
-            },
+            }
             "in" | "!in" => Known::As(Type::Bool),
             _ => Known::NOTHING,
         }
@@ -190,7 +194,11 @@ impl Walk<'_, '_, '_> {
             self.uses.called.insert(name.to_owned());
         }
         let own = self.functions.contains_key(&(name.to_owned(), count));
-        if own || self.takes(name, count + 1) || self.may_be_stored(name) {
+        let stored = self.may_be_stored(name);
+        if !own && !stored {
+            self.closures_of_method(call, place(position));
+        }
+        if own || self.takes(name, count + 1) || stored {
             return;
         }
         self.no_such_call(&WrongCall { name, place: place(position), count, is_method: true });

@@ -63,12 +63,41 @@ impl Walk<'_, '_, '_> {
                         self.add(&rules::TEXT_AS_NUMBER, place, message, hint);
                     }
                 }
+                Later::Joined { left, right, place } => self.conclude_joined(left, right, place),
+                Later::Property { value, name, place } => self.conclude_property(value, &name, place),
                 Later::Condition { value, place } => self.conclude_condition(value, place),
                 Later::Matched { value, text, place } => self.conclude_match(value, &text, place),
                 Later::Switched { value, cases } => self.conclude_switch(value, &cases),
                 Later::Called { name, args, place } => self.conclude_call(&name, &args, place),
             }
         }
+    }
+
+    /// Reports `+` between a number and a text that came into the call, such as a key.
+    fn conclude_joined(&mut self, left: Known, right: Known, at: Place) {
+        let is_text =
+            |known: Known| matches!(self.origin(known, true), Known::Returned(_, Type::Text | Type::TextOrUnit));
+        let is_number = |known: Known| matches!(self.resolve(known, true), Type::Number | Type::NumberOrUnit);
+        if is_text(left) && is_number(right) || is_number(left) && is_text(right) {
+            let message = "`+` joins this text with a number: \"1\" + 1 is \"11\"".to_owned();
+            let hint = "to calculate, write `to_number(...)`; to join them, write `${a}${b}` in backticks".to_owned();
+            self.add(&rules::JOINED_NUMBER, at, message, Some(hint));
+        }
+    }
+
+    /// Reports a property that values of this type don't have.
+    fn conclude_property(&mut self, value: Known, name: &str, at: Place) {
+        let kind = self.resolve(value, true).without_unit();
+        if matches!(kind, Type::Unknown | Type::Map | Type::Unit) {
+            return;
+        }
+        let names = self.all();
+        let getter = format!("get${name}");
+        if names.exists(&getter) && names.refuses(&getter, &[kind]).is_none() {
+            return;
+        }
+        let (message, hint) = values::property(name, kind, names.counts(name).contains(&1));
+        self.add(&rules::UNKNOWN_PROPERTY, at, message, hint);
     }
 
     fn conclude_condition(&mut self, value: Known, at: Place) {

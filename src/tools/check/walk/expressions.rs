@@ -1,6 +1,6 @@
 //! The walk over expressions, and what it learns about their values.
 
-use super::known::{Known, Origin};
+use super::known::{Known, Later, Origin};
 use super::walker::Walk;
 use crate::command::{Type, Value};
 use crate::tools::check::ast::{closure, pointer};
@@ -134,6 +134,10 @@ impl Walk<'_, '_, '_> {
             other => {
                 self.expr(other);
             }
+        }
+        if let (Expr::Dot(..), Expr::Property(property, position)) = (expr, &x.rhs) {
+            let name = property.2.to_string();
+            self.later.push(Later::Property { value: left, name, place: place(*position) });
         }
         self.changes(expr);
         if let Expr::MethodCall(call, _) = last(&x.rhs) {

@@ -71,6 +71,16 @@ pub(super) enum Later {
         right: Known,
         place: Place,
     },
+    Joined {
+        left: Known,
+        right: Known,
+        place: Place,
+    },
+    Property {
+        value: Known,
+        name: String,
+        place: Place,
+    },
     Condition {
         value: Known,
         place: Place,

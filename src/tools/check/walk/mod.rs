@@ -2,6 +2,7 @@
 
 mod arguments;
 mod calls;
+mod closures;
 mod conclude;
 mod dead_code;
 mod expressions;

@@ -201,6 +201,10 @@ impl Walk<'_, '_, '_> {
                 if matches!(op.as_str(), "-=" | "*=" | "/=" | "%=") {
                     let at = place(operator.position());
                     self.later.push(Later::Calculated { operator: op, left: Known::NOTHING, right: value, place: at });
+                } else if op == "+=" {
+                    // What it was at first is what it is meant to be.
+                    let left = self.variables[id].value;
+                    self.later.push(Later::Joined { left, right: value, place: place(operator.position()) });
                 }
             }
             self.variables[id].written = true;
