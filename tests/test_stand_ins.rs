@@ -1,7 +1,7 @@
 //! The words of tests that go beyond keys and prompts: questions of several parts, dials, functions of the dialplan, and
 //! what stands in for the parts of it that the simulator doesn't have.
 
-use crate::support::process::Folder;
+use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::Host;
 use agi_rhai::tools::testing::TestRunner;
 
@@ -371,5 +371,40 @@ fn a_dial_takes_its_time_and_either_side_ends_it() {
         r#"answer(); set_variable("RESULT", dial("PJSIP/200"));"#,
         r#"place_call("s", #{ applications: #{ Dial: |args| { expect_equal(args, ["PJSIP/200", "30", "g"]); wait(3);
             #{ DIALSTATUS: "DONTCALL" } } } }); expect_end(); expect_variable("RESULT", "DONTCALL");"#,
+    );
+}
+
+#[test]
+fn a_storm_takes_over_the_values_that_stand_in_but_no_functions() {
+    let folder = Folder::new();
+    folder.file(
+        "s.rhai",
+        r#"answer(); exec("Queue", "support"); if get_variable("QUEUESTATUS") != "TIMEOUT" { throw "not asked"; }"#,
+    );
+    folder.file(
+        "s.test.rhai",
+        r#"fn test_values() { place_call("s", #{ applications: #{ Queue: #{ QUEUESTATUS: "TIMEOUT" } } }); }
+        fn test_functions() { place_call("s", #{ applications: #{ Queue: |args| 0 } }); }"#,
+    );
+    let storm = |test: &str| {
+        let test = format!("s.test.rhai::{test}");
+        let args = ["test", "--storm", test.as_str(), "--allow-exec", "Queue", "--calls", "100", "--seed", "1"];
+        let output = agi_rhai(args).current_dir(folder.path("")).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = storm("values");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = storm("functions");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("a storm can't use the option `applications` of `place_call` with a function"), "{said}");
+}
+
+#[test]
+fn a_command_that_runs_an_application_leads_to_its_stand_in() {
+    fails(
+        "answer();",
+        r#"exec("Queue");"#,
+        &["`place_call(script, #{ applications: #{ Queue: |args| 0 } })` says what an"],
     );
 }

@@ -5,7 +5,7 @@ use super::expectation::FailedExpectation;
 use super::stand_in::AsteriskPart;
 use super::test::Test;
 use super::vocabulary::{Row, StandInBody, TABLE, VOCABULARY};
-use crate::command::{ANSWER, Access, After, Command, Hears, NOOP, Plays, Table, VERBOSE, Waits};
+use crate::command::{ANSWER, Access, After, Command, Hears, Kind, NOOP, Plays, Table, VERBOSE, Waits};
 use crate::ivr::QUESTIONS;
 use crate::script::{
     BUILTINS, Call, Language, add, add_shared_with_tests, add_typed, is_shared_with_tests, words_of_rhai,
@@ -56,6 +56,10 @@ fn instead_of(command: &'static Command) -> &'static str {
             "the caller answers with `press(keys)`"
         }
         (_, Hears::Key, Plays::Sound(_)) => "`expect_prompt` and `wait_for` hear what the script plays",
+        _ if command.function.params.first().is_some_and(|param| param.kind == Kind::Application) => {
+            "`place_call(script, #{ applications: #{ Queue: |args| 0 } })` says what an application does, and \
+             `executed()` which ones the script has run"
+        }
         _ if command.after == After::HangsUp => "the caller hangs up with `hang_up()`",
         _ => CALLERS_PART,
     }

@@ -44,10 +44,15 @@ impl StandInAnswer {
     /// Reads what stands in for a part of the dialplan. `raw` is the same value with the functions of a test in it, and
     /// where the test gives it. The error says what else it may be than a function.
     pub fn read(value: &Value, raw: Option<(&Dynamic, &NativeCallContext)>, part: Part) -> Result<Self, &'static str> {
-        if let Some((raw, context)) = raw
-            && let Some(function) = raw.read_lock::<FnPtr>()
-        {
-            return Ok(Self::Function(Box::new(KeptFunction::new(context, function.clone()))));
+        match raw {
+            Some((raw, context)) => {
+                if let Some(function) = raw.read_lock::<FnPtr>() {
+                    return Ok(Self::Function(Box::new(KeptFunction::new(context, function.clone()))));
+                }
+            }
+            // Nothing runs functions here, and whoever uses the options then refuses them.
+            None if matches!(value, Value::Other(_)) => return Ok(Self::Text(None)),
+            None => {}
         }
         Self::of_value(value, part)
     }
