@@ -177,6 +177,30 @@ fn live_sounds_are_found_in_the_language_of_the_moment() {
     assert_eq!(replies.collect::<Vec<_>>(), expected, "{lines:?}");
 }
 
+/// What docs/scripting.md promises of `${NAME}` in a template: Asterisk doesn't look at what it put there.
+#[test]
+fn live_a_variable_in_a_template_is_never_evaluated() {
+    asterisk().script(
+        "phrases/tricks.rhai",
+        r#"
+        let template = "[${URIENCODE(${WHO})}] [${FILTER(0-9,${WHO})}] [${WHO}]";
+        for who in ["200)},${EXTEN}", "200)}:1"] {
+            set_variable("WHO", who);
+            noop(get_full_variable(template));
+        }
+    "#,
+    );
+    let mut call = asterisk().call(Call::script("phrases/tricks.rhai", &[]));
+    call.wait_end();
+    let said: Vec<String> = commands(&call).into_iter().filter(|command| command.starts_with("NOOP")).collect();
+    let expected = [
+        "NOOP \"[200)%7D%2C%24%7BEXTEN%7D] [200] [200)},${EXTEN}]\"",
+        // A `)` before a `:` ends the argument; what follows is taken for a substring.
+        "NOOP \"[00] [00] [200)}:1]\"",
+    ];
+    assert_eq!(said, expected);
+}
+
 #[test]
 fn live_only_plain_wav_files_are_played() {
     let wav = |format: u16, rate: u32, channels: u16, bits: u16| {
