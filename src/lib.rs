@@ -95,6 +95,7 @@ pub mod internals {
     pub use crate::pbx::versions::OLDEST_ASTERISK;
     pub use crate::plural::plural;
     pub use crate::script::builtin::BUILTINS;
+    pub use crate::script::phrases::Phrases;
     pub use crate::script::shown::literal;
     pub use crate::script::variables::{ScriptFrame, Watched};
     pub use crate::tools::outline::words::{WORDS, Word, words};

@@ -487,10 +487,10 @@ fn definitions_are_found_in_scripts_and_tables() {
     check("game.rhai", "import \"lib/me^nu\" as menu;", "lib/menu.rhai", "0:0-0:0");
     check("game.rhai", "import \"lib/menu\" as menu; men^u::play(1);", "lib/menu.rhai", "0:0-0:0");
     check("game.rhai", "import \"lib/menu\" as menu; menu::pl^ay(1, 2);", "lib/menu.rhai", "2:3-2:7");
-    check("game.rhai", "stream_file(\"wel^come\");", "game.prompts", "1:0-1:0");
+    check("game.rhai", "stream_file(\"wel^come\");", "game.prompts", "1:0-1:7");
     check("game.rhai", "[1].map(Fn(\"dou^ble\")); fn double(x) { x }", "game.rhai", "0:26-0:32");
     check("game.test.rhai", "fn test_a() { place_call(\"ot^her\"); }", "other.rhai", "0:0-0:0");
-    check("game.test.rhai", "fn test_a() { expect_prompt(\"wel^come\"); }", "game.prompts", "1:0-1:0");
+    check("game.test.rhai", "fn test_a() { expect_prompt(\"wel^come\"); }", "game.prompts", "1:0-1:7");
     // The text in the editor counts, not the file.
     editor.open("lib/menu.rhai", "\n\n\nfn play(file, keys) { }");
     let marked = "import \"lib/menu\" as menu; menu::pl^ay(1, 2);";
@@ -795,6 +795,141 @@ fn a_long_script_is_checked_while_typing_without_delay() {
     assert!(times[20] < Duration::from_millis(500), "{times:?}");
 }
 
+/// A game with a table of prompts and one of phrases, in two languages, a test, and scripts beside it.
+fn tables() -> (Folder, [(&'static str, &'static str); 4]) {
+    let folder = Folder::new();
+    let files = [
+        (
+            "game.rhai",
+            "import \"lib\" as lib;\nlet first = \"ask\";\nask([\"ask\", #{ phrase: \"left\", n: 2 }], #{ no_match: \"ask\" });\n\
+             set_variable(\"ask\", \"ask\"); lib::say_it(\"ask\"); print(\"left\"); say(first);",
+        ),
+        ("game.test.rhai", "fn test_a() { place_call(\"game\"); wait_for(\"ask\"); expect_prompt(\"ask\"); }"),
+        ("game.prompts", "; ask: no prompt\nask: How many?\nsheep: Sheep.\n[de]\nask: Wie viele?\n"),
+        ("game.phrases", "[en]\nleft one: ask {n} sheep\nleft other: ask {n} sheep\n[de]\nleft: {n} sheep ask\n"),
+    ];
+    for (name, text) in files {
+        folder.file(name, text);
+    }
+    folder.file("lib.rhai", "fn say_it(what) { stream_file(what); stream_file(\"ask\"); }");
+    folder.file("other.rhai", "stream_file(\"ask\"); say(#{ phrase: \"left\" });");
+    folder.file("other.prompts", "ask: Another game's.\n");
+    folder.file("other.phrases", "left: {n}\n");
+    (folder, files)
+}
+
+#[test]
+fn a_prompt_is_renamed_in_its_script_its_tests_and_both_tables() {
+    let (folder, files) = tables();
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let [(_, game), (_, test), (_, prompts), (_, phrases)] = files;
+    let marks = [
+        ("game.rhai", game.replacen("ask([\"ask", "ask([\"a^sk", 1)),
+        ("game.test.rhai", test.replacen("wait_for(\"", "wait_for(\"^", 1)),
+        ("game.prompts", prompts.replacen("\nask", "\na^sk", 1)),
+        ("game.phrases", phrases.replacen(": ask", ": ask^", 1)),
+    ];
+    for (name, marked) in &marks {
+        let edit = editor.at_with("textDocument/rename", name, marked, json!({ "newName": "game/how-many" })).unwrap();
+        let after = renamed(&editor, &edit, &[files[0], files[1], files[2], files[3], ("lib.rhai", LIB)]);
+        assert_eq!(
+            after[0],
+            "import \"lib\" as lib;\nlet first = \"game/how-many\";\nask([\"game/how-many\", #{ phrase: \"left\", n: 2 }], #{ \
+             no_match: \"game/how-many\" });\nset_variable(\"ask\", \"ask\"); lib::say_it(\"game/how-many\"); \
+             print(\"left\"); say(first);",
+            "{name}"
+        );
+        assert_eq!(after[1], test.replace("(\"ask\")", "(\"game/how-many\")"), "{name}");
+        assert_eq!(after[2], prompts.replace("\nask", "\ngame/how-many"), "{name}");
+        assert_eq!(after[3], phrases.replace("ask", "game/how-many"), "{name}");
+        assert_eq!(after[4], LIB.replace("\"ask\"", "\"game/how-many\""), "{name}");
+    }
+    let refused = |editor: &mut Editor, name: &str, marked: &str, new: &str| {
+        editor.at_with("textDocument/rename", name, marked, json!({ "newName": new })).unwrap_err().1
+    };
+    assert_eq!(refused(&mut editor, "game.prompts", &marks[2].1, "sheep"), "`sheep` is in the table already");
+    assert!(refused(&mut editor, "game.prompts", &marks[2].1, "a b").contains("it has no blank"));
+    let of_asterisk = refused(&mut editor, "game.rhai", "stream_file(\"vm-good^bye\");", "x");
+    assert_eq!(of_asterisk, "`vm-goodbye` is in no table beside the script, so it cannot be renamed");
+    // An ordinary text is no name.
+    let of_text = refused(&mut editor, "game.rhai", "print(\"a^sk\");", "x");
+    assert_eq!(of_text, "`ask` isn't defined in this script, so it cannot be renamed");
+}
+
+const LIB: &str = "fn say_it(what) { stream_file(what); stream_file(\"ask\"); }";
+
+#[test]
+fn phrases_are_completed_explained_found_and_renamed() {
+    let (folder, files) = tables();
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let [(_, game), _, _, (_, phrases)] = files;
+    let marked = game.replacen("\"left", "\"le^ft", 1);
+    let offers = editor.at("textDocument/completion", "game.rhai", "say(#{ phrase: \"^\" });").unwrap();
+    assert_eq!(labels(&offers), ["left"]);
+    let shown = hover(&mut editor, &marked);
+    for line in ["[en] left one: ask {n} sheep", "[en] left other: ask {n} sheep", "[de] left: {n} sheep ask"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let found = editor.at("textDocument/definition", "game.rhai", &marked).unwrap();
+    assert_eq!((&found["uri"], range(&found["range"])), (&json!(editor.uri("game.phrases")), "1:0-1:4".to_owned()));
+    let context = json!({ "context": { "includeDeclaration": false } });
+    let found =
+        editor.at_with("textDocument/references", "game.phrases", &phrases.replacen("left", "le^ft", 1), context);
+    let found = found.unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(
+        (&found[0]["uri"], range(&found[0]["range"])),
+        (&json!(editor.uri("game.rhai")), "2:24-2:28".to_owned())
+    );
+    for (name, marked) in [("game.rhai", marked), ("game.phrases", phrases.replacen("\nleft:", "\nle^ft:", 1))] {
+        let edit = editor.at_with("textDocument/rename", name, &marked, json!({ "newName": "remaining" })).unwrap();
+        let after = renamed(&editor, &edit, &[files[0], files[3]]);
+        assert_eq!(after[0], game.replacen("\"left\"", "\"remaining\"", 1), "{name}");
+        assert_eq!(after[1], phrases.replace("left", "remaining"), "{name}");
+    }
+}
+
+#[test]
+fn tables_are_documents_of_their_own() {
+    let (folder, _) = tables();
+    let mut editor = Editor::in_folder(folder, json!({}));
+    // Mistakes, with a script and without.
+    for name in ["game.phrases", "alone.phrases"] {
+        editor.open(name, "[en]\nleft one: ask\nleft other: {n} ask }\nwrong\n");
+        let found = editor.diagnostics(name);
+        let lines: Vec<String> = found.iter().map(|found| range(&found["range"])).collect();
+        assert!(lines.iter().any(|line| line.starts_with("3:")), "{name}: {found:?}");
+    }
+    // Completion: after the colon of a phrase come sounds, before it names.
+    let mut offers = |name: &str, marked: &str| editor.at("textDocument/completion", name, marked).unwrap();
+    let sounds = offers("game.phrases", "[en]\nleft: {n} sh^");
+    assert_eq!(labels(&sounds)[..2], ["ask", "sheep"]);
+    assert_eq!(range(&item(&sounds, "sheep")["textEdit"]["range"]), "1:10-1:12");
+    assert_eq!(labels(&offers("game.phrases", "[en]\nleft one: {n}\nle^")), ["left"]);
+    assert_eq!(offers("game.phrases", "[en]\nleft: {^"), json!([]));
+    assert_eq!(offers("game.prompts", "ask: wo^"), json!([]));
+    // What the script says, and the table doesn't have yet.
+    editor.open("game.rhai", "stream_file(\"game-over\"); stream_file(\"vm-goodbye\");");
+    let names = editor.at("textDocument/completion", "game.prompts", "ask: How many?\n^").unwrap();
+    assert_eq!(labels(&names), ["ask", "game-over"]);
+    // A sound is explained by its words, a prompt by those of all languages.
+    let prompts = "ask: How many?\n[de]\na^sk: Wie viele?\n";
+    let shown = editor.at("textDocument/hover", "game.prompts", prompts).unwrap();
+    let shown = shown["contents"]["value"].as_str().unwrap();
+    assert!(shown.contains("How many?") && shown.contains("[de] “Wie viele?”"), "{shown}");
+    let found = editor.at("textDocument/definition", "game.phrases", "left: {n} a^sk").unwrap();
+    assert_eq!((&found["uri"], range(&found["range"])), (&json!(editor.uri("game.prompts")), "0:0-0:3".to_owned()));
+    // Its entries are its symbols.
+    editor.open("game.phrases", "[en]\nleft one: ask {n}\n[de]\nleft: {n}\n");
+    let asked = json!({ "textDocument": { "uri": editor.uri("game.phrases") } });
+    let symbols = editor.ask("textDocument/documentSymbol", asked).unwrap();
+    let names: Vec<&str> = symbols.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["left one [en]", "left [de]"]);
+    // Nothing of scripts is offered in them.
+    assert_eq!(editor.at("textDocument/hover", "game.prompts", "; ans^wer\nask: answer()").unwrap(), Value::Null);
+    assert_eq!(editor.at("textDocument/signatureHelp", "game.prompts", "ask: answer(^)").unwrap(), Value::Null);
+}
+
 #[test]
 fn quick_fixes_apply_the_suggested_word() {
     let literals = json!({ "codeActionKind": { "valueSet": ["quickfix"] } });
@@ -828,5 +963,5 @@ fn quick_fixes_apply_the_suggested_word() {
     );
     check("stream_file(\"game-welcom\");", "Change to \"game-welcome\"", "stream_file(\"game-welcome\");");
     // A table of prompts gets no completions for scripts.
-    assert_eq!(editor.at("textDocument/completion", "game.prompts", "st^").unwrap(), Value::Null);
+    assert_eq!(labels(&editor.at("textDocument/completion", "game.prompts", "st^").unwrap()), ["game-welcom"]);
 }

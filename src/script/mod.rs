@@ -24,7 +24,7 @@ mod limits;
 mod missing;
 mod names;
 mod parse;
-mod phrases;
+pub(crate) mod phrases;
 pub(crate) mod shown;
 mod state;
 mod text;

@@ -52,12 +52,10 @@ impl Watched {
         engine.register_debugger(
             |_, debugger| debugger,
             move |context, _, node, _, _| {
-                let called = match node {
-                    ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)) => call,
-                    ASTNode::Stmt(Stmt::FnCall(call, _)) => call,
-                    _ => return Ok(DebuggerCommand::StepInto),
-                };
-                if called.op_token.is_none() {
+                if let ASTNode::Expr(Expr::FnCall(called, _) | Expr::MethodCall(called, _))
+                | ASTNode::Stmt(Stmt::FnCall(called, _)) = node
+                    && called.op_token.is_none()
+                {
                     watched.look(&context, hosts.contains(called.name.as_str()), &state);
                 }
                 Ok(DebuggerCommand::StepInto)

@@ -15,6 +15,14 @@ pub struct Outline {
 }
 
 impl Outline {
+    /// Returns the places of all texts without `${}`.
+    pub fn texts(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.tokens.iter().filter_map(|token| match &token.kind {
+            TokenKind::Text { inner, whole: true } => Some(inner.clone()),
+            _ => None,
+        })
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &str {

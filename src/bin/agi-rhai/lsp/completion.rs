@@ -4,6 +4,7 @@ use super::answer::{Answer, value};
 use super::cursor::{BUILTIN_VALUES, CAUGHT_ERROR, Cursor, is_exported};
 use super::hover::EXTRA_SOUND;
 use super::markdown::{described_words, markdown};
+use super::table_lines::TableKind;
 use super::workspace::{TablePrompt, Workspace, same_file};
 use agi_rhai::command::{Kind, Need, Param};
 use agi_rhai::internals::NAMES;
@@ -16,6 +17,9 @@ use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, InsertTe
 use std::collections::{BTreeMap, BTreeSet};
 impl Cursor<'_> {
     pub fn completion(&self) -> Vec<CompletionItem> {
+        if let Some(kind) = self.document.table() {
+            return self.complete_table(kind);
+        }
         match self.outline.cursor_context(self.offset) {
             CursorContext::Code(start) => self.complete_code(start),
             CursorContext::Member(start, of) => self.complete_member(start, of.as_deref()),
@@ -192,6 +196,9 @@ impl Cursor<'_> {
 
     fn complete_text(&self, span: &std::ops::Range<usize>) -> Vec<CompletionItem> {
         let Some(calling) = self.outline.calling(span.start.saturating_sub(1)) else { return Vec::new() };
+        if calling.key.as_deref() == Some("phrase") {
+            return self.complete_phrase(span);
+        }
         if self.takes_prompt(&calling) {
             return self.complete_prompt(span);
         }
@@ -206,6 +213,41 @@ impl Cursor<'_> {
             },
             None => Vec::new(),
         }
+    }
+
+    /// Completes the names of phrases in the table of this script.
+    fn complete_phrase(&self, span: &std::ops::Range<usize>) -> Vec<CompletionItem> {
+        let Some(path) = &self.document.path else { return Vec::new() };
+        let tables = self.workspace.tables(path, TableKind::Phrases).into_iter();
+        let names: BTreeSet<String> =
+            tables.flat_map(|table| self.workspace.names(&table, TableKind::Phrases)).collect();
+        names.iter().map(|name| self.text_item(span, name, CompletionItemKind::CONSTANT)).collect()
+    }
+
+    /// Completes a line of a table. After the colon of a phrase come sound files; at the beginning of a line come
+    /// names: of prompts that the script says, and of this table for another language.
+    fn complete_table(&self, kind: TableKind) -> Vec<CompletionItem> {
+        let text = self.document.text();
+        let line = text[..self.offset].rfind('\n').map_or(0, |at| at + 1);
+        let before = &text[line..self.offset];
+        let word = line + before.trim_end_matches(|c: char| !c.is_whitespace()).len();
+        if before.trim_start().starts_with([';', '[']) {
+            return Vec::new();
+        }
+        if before.contains(':') {
+            let in_braces = before.rfind('{') > before.rfind('}');
+            let sounds = kind == TableKind::Phrases && !in_braces;
+            return if sounds { self.complete_prompt(&(word..self.offset)) } else { Vec::new() };
+        }
+        let Some(path) = self.document.path.as_ref().filter(|_| word == line) else { return Vec::new() };
+        let mut names = self.workspace.names(path, kind);
+        if kind == TableKind::Prompts {
+            let script = path.with_extension("rhai");
+            let is_stock = |name: &String| Sounds::core().any(|(known, _)| known == name);
+            names.extend(self.workspace.names_said(&script).into_iter().filter(|name| !is_stock(name)));
+        }
+        names.remove(&text[word..self.offset]);
+        names.iter().map(|name| self.text_item(&(word..self.offset), name, CompletionItemKind::CONSTANT)).collect()
     }
 
     fn complete_prompt(&self, span: &std::ops::Range<usize>) -> Vec<CompletionItem> {

@@ -18,11 +18,6 @@ use lsp_types::{
 /// Answers a request of a running server.
 pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
     let asked = request.params;
-    let name = asked.pointer("/textDocument/uri").and_then(serde_json::Value::as_str);
-    if name.is_some_and(|name| name.ends_with(".prompts")) {
-        // Tables of prompts are only checked.
-        return Ok(serde_json::Value::Null);
-    }
     match request.method.as_str() {
         CodeActionRequest::METHOD => {
             let asked: CodeActionParams = params(asked)?;
@@ -46,7 +41,11 @@ pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
         }
         DocumentSymbolRequest::METHOD => {
             let asked: DocumentSymbolParams = params(asked)?;
-            symbols(workspace, document(workspace, &asked.text_document.uri)?)
+            let document = document(workspace, &asked.text_document.uri)?;
+            match document.table() {
+                Some(kind) => workspace.table_symbols(document, kind),
+                None => symbols(workspace, document),
+            }
         }
         other => Err(error(ErrorCode::MethodNotFound, &format!("{other} isn't supported by this server"))),
     }

@@ -17,7 +17,12 @@ pub const EXTRA_SOUND: &str = "one of Asterisk's extra sounds, which are install
 
 impl Cursor<'_> {
     pub fn hover(&self) -> Option<Hover> {
-        if let Some((span, name)) = self.prompt_text() {
+        if let Some((text, span)) = self.described_phrase() {
+            return Some(self.hover_text(text, &span));
+        }
+        let in_table = self.document.table().and_then(|_| self.table_name());
+        let named = in_table.as_ref().map(|known| (known.span.clone(), known.name.as_str()));
+        if let Some((span, name)) = named.or_else(|| self.prompt_text()) {
             let prompts = self.workspace.prompts(self.document);
             let named = prompts.iter().filter(|known| known.prompt.name == name);
             let said = named.clone().map(TablePrompt::quoted).filter(|words| !words.is_empty());
@@ -27,7 +32,8 @@ impl Cursor<'_> {
                 let own = core.map(|(_, length)| format!("Asterisk's own sound, {:.1} s", length.as_secs_f64()));
                 own.or_else(|| Sounds::extra().any(|(extra, _)| extra == name).then(|| EXTRA_SOUND.to_owned()))
             };
-            let takes = self.outline.calling(span.start.saturating_sub(1)).is_some_and(|call| self.takes_prompt(&call));
+            let takes = in_table.is_some()
+                || self.outline.calling(span.start.saturating_sub(1)).is_some_and(|call| self.takes_prompt(&call));
             let text = match words {
                 Some(words) if words.is_empty() => format!("`{name}`: the table has no words for it"),
                 Some(words) => format!("`{name}`: {words}"),
@@ -36,7 +42,7 @@ impl Cursor<'_> {
             };
             return Some(self.hover_text(text, &span));
         }
-        let (span, _) = self.outline.word_at(self.offset)?;
+        let (span, _) = self.outline.word_at(self.offset).filter(|_| self.document.table().is_none())?;
         let text = match self.meaning()? {
             Meaning::Local(symbol) => described(symbol),
             Meaning::Imported(path, outline, id) => {
@@ -56,7 +62,7 @@ impl Cursor<'_> {
     }
 
     pub fn signature_help(&self) -> Option<SignatureHelp> {
-        let calling = self.outline.calling(self.offset)?;
+        let calling = self.outline.calling(self.offset).filter(|_| self.document.table().is_none())?;
         let own = |outline: &Outline| -> Vec<SignatureInformation> {
             let named = outline.functions().filter(|function| function.name == calling.name);
             named.map(|function| symbol_signature(function, calling.argument)).collect()

@@ -14,6 +14,8 @@ mod navigation;
 mod options;
 mod positions;
 mod symbols;
+mod table_lines;
+mod tables;
 mod workspace;
 
 use crate::advice::explained;
@@ -251,15 +253,15 @@ impl Server {
         }
     }
 
-    /// Asks the editor to report changes of scripts and tables of prompts that aren't open.
+    /// Asks the editor to report changes of scripts and tables that aren't open.
     fn watch_files(&mut self) {
         if !self.watches {
             return;
         }
         let watcher =
             |pattern: &str| FileSystemWatcher { glob_pattern: GlobPattern::String(pattern.to_owned()), kind: None };
-        let options =
-            DidChangeWatchedFilesRegistrationOptions { watchers: vec![watcher("**/*.rhai"), watcher("**/*.prompts")] };
+        let watchers = ["**/*.rhai", "**/*.prompts", "**/*.phrases"].map(watcher).to_vec();
+        let options = DidChangeWatchedFilesRegistrationOptions { watchers };
         let registration = Registration {
             id: "files".to_owned(),
             method: notification::DidChangeWatchedFiles::METHOD.to_owned(),

@@ -5,7 +5,7 @@ use super::cursor::{Cursor, Meaning, exported, is_exported};
 use super::workspace::same_file;
 use agi_rhai::internals::{CursorContext, Outline, Symbol, SymbolKind, may_be_named};
 use lsp_server::{ErrorCode, ResponseError};
-use lsp_types::{DocumentHighlight, Location, Position, PrepareRenameResponse, Range, TextEdit, Uri, WorkspaceEdit};
+use lsp_types::{DocumentHighlight, Location, PrepareRenameResponse, Range, TextEdit, Uri, WorkspaceEdit};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +25,9 @@ impl Definition {
 
 impl Cursor<'_> {
     pub fn definition(&self) -> Option<Location> {
+        if self.document.table().is_some() {
+            return self.table_definition();
+        }
         if let CursorContext::ImportPath(span) = self.outline.cursor_context(self.offset) {
             let path = self.workspace.imported(self.document.path.as_deref(), &self.outline.text()[span])?;
             return Some(Location { uri: self.workspace.uri(&path)?, range: Range::default() });
@@ -39,10 +42,7 @@ impl Cursor<'_> {
                 let path = self.workspace.imported(self.document.path.as_deref(), name)?;
                 return Some(Location { uri: self.workspace.uri(&path)?, range: Range::default() });
             }
-            let prompts = self.workspace.prompts(self.document);
-            let prompt = prompts.iter().find(|known| known.prompt.name == name)?;
-            let start = Position { line: u32::try_from(prompt.prompt.line - 1).unwrap_or(u32::MAX), character: 0 };
-            return Some(Location { uri: self.workspace.uri(&prompt.table)?, range: Range { start, end: start } });
+            return self.table_definition();
         }
         match self.meaning()? {
             Meaning::Local(Symbol { kind: SymbolKind::Import, path: Some(path), span, .. }) => {
@@ -60,12 +60,18 @@ impl Cursor<'_> {
     }
 
     pub fn highlights(&self) -> Vec<DocumentHighlight> {
-        let Some(symbol) = self.outline.symbol_at(self.offset) else { return Vec::new() };
+        if let Some(highlights) = self.table_highlights() {
+            return highlights;
+        }
+        let Some(symbol) = self.script_symbol() else { return Vec::new() };
         let places = self.outline.spans_of(symbol);
         places.iter().map(|span| DocumentHighlight { range: self.range(span), kind: None }).collect()
     }
 
     pub fn references(&self, declaration: bool) -> Vec<Location> {
+        if let Some(references) = self.table_references(declaration) {
+            return references;
+        }
         let Some(definition) = self.symbol_under_cursor() else { return Vec::new() };
         let places = self.occurrences(&definition);
         let given =
@@ -73,13 +79,17 @@ impl Cursor<'_> {
         places.into_iter().filter(|place| declaration || (&place.uri, place.range) != given).collect()
     }
 
+    fn script_symbol(&self) -> Option<usize> {
+        self.outline.symbol_at(self.offset).filter(|_| self.document.table().is_none())
+    }
+
     /// Returns the symbol under the cursor, of this script or of an imported one.
     fn symbol_under_cursor(&self) -> Option<Definition> {
-        if let Some(id) = self.outline.symbol_at(self.offset) {
+        if let Some(id) = self.script_symbol() {
             let (uri, path) = (self.document.uri.clone(), self.document.path.clone());
             return Some(Definition { uri, path, outline: Arc::clone(&self.document.outline), id });
         }
-        match self.meaning()? {
+        match self.meaning().filter(|_| self.document.table().is_none())? {
             Meaning::Imported(path, outline, id) => {
                 Some(Definition { uri: self.workspace.uri(&path)?, path: Some(path), outline, id })
             }
@@ -145,6 +155,9 @@ impl Cursor<'_> {
     }
 
     pub fn prepare_rename(&self) -> Answer {
+        if let Some(answer) = self.prepare_table_rename() {
+            return answer;
+        }
         let definition = self.renamable()?;
         let Some((span, _)) = self.outline.word_at(self.offset) else { return Ok(serde_json::Value::Null) };
         let placeholder = definition.symbol().name.clone();
@@ -152,6 +165,9 @@ impl Cursor<'_> {
     }
 
     pub fn rename(&self, new_name: &str) -> Answer {
+        if let Some(answer) = self.table_rename(new_name) {
+            return answer;
+        }
         let refused = |message: String| error(ErrorCode::RequestFailed, &message);
         let definition = self.renamable()?;
         let symbol = definition.symbol();

@@ -2,10 +2,12 @@
 
 use super::options::LspOptions;
 use super::positions::{self, Encoding};
+use super::table_lines::TableKind;
+use agi_rhai::Fault;
 use agi_rhai::command::{Command, Function};
 use agi_rhai::internals::VOCABULARY;
 use agi_rhai::internals::{Outline, imported};
-use agi_rhai::internals::{Prompt, parse_prompts};
+use agi_rhai::internals::{Phrases, Prompt, parse_prompts};
 use agi_rhai::script::Language;
 use agi_rhai::tools::check::{Checker, Finding, Severity};
 use lsp_server::Notification;
@@ -44,15 +46,15 @@ impl Document {
         self.uri.as_str().ends_with(".test.rhai")
     }
 
-    fn is_prompts(&self) -> bool {
-        self.uri.as_str().ends_with(".prompts")
+    /// Returns what it is a table of, if it is one.
+    pub fn table(&self) -> Option<TableKind> {
+        TableKind::of(self.uri.as_str())
     }
 }
 
 /// A prompt of a table, with its words in one language.
 pub struct TablePrompt {
     pub prompt: Prompt,
-    pub table: PathBuf,
 }
 
 impl TablePrompt {
@@ -177,7 +179,7 @@ impl Workspace {
         let depends = |document: &&Document| {
             document.is_test() || document.outline.symbols().iter().any(|symbol| symbol.path.is_some())
         };
-        let all = first.is_none_or(|uri| uri.as_str().ends_with(".prompts"));
+        let all = first.is_none_or(|uri| TableKind::of(uri.as_str()).is_some());
         let others = self.documents.iter().filter(|document| all || depends(document));
         let mut pending: Vec<Uri> = others.map(|document| document.uri.clone()).chain(first.cloned()).collect();
         self.pending.retain(|uri| !pending.contains(uri));
@@ -199,12 +201,14 @@ impl Workspace {
         let document = self.document(uri)?;
         let (text, version) = (document.text(), document.version);
         let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
-        let (name, findings) = if document.is_prompts() {
+        let (name, findings) = if let Some(kind) = document.table() {
             let script = path.with_extension("rhai");
             // A table without a script is checked on its own.
             let Some(said) = self.read(&script) else {
-                let wrong = parse_prompts(text).1.into_iter();
-                return Some((wrong.map(|error| self.table_diagnostic(text, &error)).collect(), version));
+                let wrong = mistakes(text, kind);
+                let wrong =
+                    wrong.iter().map(|(line, column, message)| self.table_diagnostic(text, *line, *column, message));
+                return Some((wrong.collect(), version));
             };
             (path, self.checker.check_table(&script, &said))
         } else {
@@ -217,12 +221,12 @@ impl Workspace {
         Some((found, version))
     }
 
-    fn table_diagnostic(&self, text: &str, error: &agi_rhai::pbx::PromptError) -> Diagnostic {
+    fn table_diagnostic(&self, text: &str, line: usize, column: usize, message: &str) -> Diagnostic {
         Diagnostic {
-            range: self.encoding.range(text, &positions::span(text, error.line, 0, 0)),
+            range: self.encoding.range(text, &positions::span(text, line, column, 1)),
             severity: Some(DiagnosticSeverity::ERROR),
             source: Some("agi-rhai".to_owned()),
-            message: format!("{}; {}", error.problem, error.hint),
+            message: message.to_owned(),
             ..Diagnostic::default()
         }
     }
@@ -297,22 +301,29 @@ impl Workspace {
         imported(importer?, path, self.folder.as_deref())
     }
 
-    /// Returns the prompts of the table that belongs to a script. A script without a table may be imported by others:
-    /// then, returns the prompts of all tables beside it.
-    pub fn prompts(&self, document: &Document) -> Vec<TablePrompt> {
-        let Some(path) = &document.path else { return Vec::new() };
+    /// Returns the tables that belong to a script or to another table: the one of the same name, if there is one. A
+    /// script without a table may be imported by others: then, returns all tables beside it.
+    pub fn tables(&self, path: &Path, kind: TableKind) -> Vec<PathBuf> {
+        let ending = kind.ending();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let stem = name.trim_end_matches(".rhai").trim_end_matches(".test");
-        let own = path.with_file_name(format!("{stem}.prompts"));
-        if let Some(text) = self.read(&own) {
-            return table(&own, &text);
+        let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem).trim_end_matches(".test");
+        let own = path.with_file_name(format!("{stem}.{ending}"));
+        if self.open(&own).is_some() || own.is_file() {
+            return vec![own];
         }
         let beside = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
         let files = beside.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
         let mut tables: Vec<PathBuf> =
-            files.filter(|path| path.extension().is_some_and(|ending| ending == "prompts")).collect();
+            files.filter(|path| path.extension().is_some_and(|other| other == ending)).collect();
         tables.sort();
-        tables.iter().flat_map(|path| self.read(path).map(|text| table(path, &text)).unwrap_or_default()).collect()
+        tables
+    }
+
+    /// Returns the prompts of the tables that belong to a script or to another table.
+    pub fn prompts(&self, document: &Document) -> Vec<TablePrompt> {
+        let Some(path) = &document.path else { return Vec::new() };
+        let tables = self.tables(path, TableKind::Prompts);
+        tables.iter().flat_map(|path| self.read(path).map(|text| table(&text)).unwrap_or_default()).collect()
     }
 
     /// Returns all scripts in the folders of the editor and beside this file.
@@ -329,7 +340,8 @@ impl Workspace {
         for folder in folders {
             scripts_below(folder, MAX_DEPTH, &mut left, &mut found);
         }
-        found.extend(self.documents.iter().filter_map(|document| document.path.clone()));
+        let scripts = self.documents.iter().filter(|document| document.table().is_none());
+        found.extend(scripts.filter_map(|document| document.path.clone()));
         found.sort();
         found.dedup();
         found
@@ -347,10 +359,24 @@ pub fn same_file(one: &Path, other: &Path) -> bool {
             && matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other))
 }
 
+/// Returns the mistakes in a table: lines, columns (0 for the whole line) and messages.
+fn mistakes(text: &str, kind: TableKind) -> Vec<(usize, usize, String)> {
+    match kind {
+        TableKind::Prompts => {
+            let errors = parse_prompts(text).1.into_iter();
+            errors.map(|error| (error.line, 0, format!("{}; {}", error.problem, error.hint))).collect()
+        }
+        TableKind::Phrases => {
+            let faults = Phrases::parse("", text).1.into_iter();
+            let hint = |fault: &Fault| fault.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+            faults.map(|fault| (fault.line, fault.column, format!("{}{}", fault.message, hint(&fault)))).collect()
+        }
+    }
+}
+
 /// Parses the prompts of a table. A bad line doesn't hide the others.
-fn table(path: &Path, text: &str) -> Vec<TablePrompt> {
-    let prompts = parse_prompts(text).0.into_iter();
-    prompts.map(|prompt| TablePrompt { prompt, table: path.to_owned() }).collect()
+fn table(text: &str) -> Vec<TablePrompt> {
+    parse_prompts(text).0.into_iter().map(|prompt| TablePrompt { prompt }).collect()
 }
 
 fn scripts_below(folder: &Path, depth: usize, left: &mut usize, found: &mut Vec<PathBuf>) {
