@@ -217,6 +217,7 @@ fn what_is_reported_as_an_error_fails_in_a_call() {
         "print(choose([]));",
         "exec(\"Set(X=1)\");",
         "set_variable(\"${X}\", 1);",
+        "dial(\"PJSIP/1,20,U(x)\", 20);",
     ] {
         let found = findings("game.rhai", script);
         let errors: Vec<_> = found.iter().filter(|f| f.severity == agi_rhai::tools::check::Severity::Error).collect();
@@ -286,6 +287,9 @@ fn times_in_the_wrong_unit_are_reported() {
             "ask(\"beep\", #{ between: 2000 });",
             "menu(\"beep\", #{ \"1\": 1 }, #{ first: 10000 });",
             "confirm(\"beep\", #{ first: 3000 });",
+            "let timeout = 5; get_data(\"beep\", timeout);",
+            "const RING = 20000; dial(\"PJSIP/1\", RING);",
+            "fn f() { let wait = 2000; sleep(wait); } f();",
         ],
     );
     none(
@@ -296,6 +300,8 @@ fn times_in_the_wrong_unit_are_reported() {
             "get_data(\"beep\", 0); get_data(\"beep\", 500, 2); stream_file(\"beep\", \"\", 8000);",
             "say_number(5); say_date(5000); dial(\"PJSIP/1\", 45); ask(\"beep\", #{ first: 0.5, max: 4, tries: 5 });",
             "record_file(\"a\", \"gsm\", \"#\", 60000, #{ silence: 3, offset: 8 });",
+            "let t = 5; t = t * 1000; get_data(\"beep\", t); let s = 5; wait_for_digit(s * 1000); sleep(s);",
+            "let t = 5; t *= 1000; wait_for_digit(t); fn f(t) { wait_for_digit(t); } f(5000);",
         ],
     );
 }
@@ -376,7 +382,7 @@ fn names_in_the_syntax_of_the_dialplan_are_reported() {
         "dialplan-syntax",
         &[
             "print(get_variable(\"EXTEN\")); print(get_full_variable(\"${EXTEN}\")); print(get_full_variable(\"$[1 + 2]\"));",
-            "dial(\"PJSIP/200\"); dial(\"PJSIP/1&Local/2@x\"); let n = \"1\"; dial(`PJSIP/${n}`); dial(n); dial(\"${TRUNK}\");",
+            "dial(\"PJSIP/200\"); dial(\"PJSIP/1&Local/2@x\"); let n = args[0]; dial(`PJSIP/${n}`); dial(n); dial(\"${TRUNK}\");",
             "exec(\"Dial\", \"PJSIP/200\", \"30\"); exec(\"NoOp\", \"200\"); exec(\"Dial\", \"${WHO}\");",
         ],
     );

@@ -4,7 +4,7 @@ use super::expressions::{literal, start};
 use super::known::{Known, Later};
 use super::walker::Walk;
 use crate::calendar::TimeZone;
-use crate::command::{Function, Kind, Param, Type, Value};
+use crate::command::{Function, Kind, Param, Permissions, Type, Value};
 use crate::script::nearest;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
@@ -18,20 +18,31 @@ const LONG_SECONDS: i64 = 1000;
 
 impl Walk<'_, '_, '_> {
     /// Reports an argument that is accepted, but hardly meant.
-    pub(super) fn doubtful(&mut self, function: &Function, param: &Param, arg: &Expr) {
+    pub(super) fn doubtful(&mut self, function: &'static Function, param: &'static Param, arg: &Expr) {
         if param.kind == Kind::Parts {
             self.zones_of_parts(function, arg);
         }
-        let Some(value) = literal(arg) else { return };
         // What computes with a zone reports it as a fault.
         if param.kind == Kind::TimeZone && self.known.command(function).is_some() {
             self.time_zone(function, arg);
         }
-        if let Some((problem, hint)) = wrong_unit(param.kind, &value) {
-            let message = format!("{}: `{}` {problem}", function.name, param.name);
-            self.add(&rules::WRONG_UNIT, start(arg), message, Some(hint));
+        let place = start(arg);
+        if let Some(value) = literal(arg) {
+            self.doubt(function, param, &value, place);
+        } else if let Expr::Variable(name, ..) = arg
+            && name.2.is_empty()
+            && let Some(variable) = self.find(&name.1)
+        {
+            self.later.push(Later::Given { function, param, variable, place });
         }
-        let Value::Text(text) = &value else { return };
+    }
+
+    pub(super) fn doubt(&mut self, function: &Function, param: &Param, value: &Value, at: Place) {
+        if let Some((problem, hint)) = wrong_unit(param.kind, value) {
+            let message = format!("{}: `{}` {problem}", function.name, param.name);
+            self.add(&rules::WRONG_UNIT, at, message, Some(hint));
+        }
+        let Value::Text(text) = value else { return };
         let doubt = match param.kind {
             // What looks like a function is reported as one that isn't allowed.
             Kind::Read if !text.contains('(') => {
@@ -45,7 +56,7 @@ impl Walk<'_, '_, '_> {
             _ => None,
         };
         if let Some((message, hint)) = doubt {
-            self.add(&rules::DIALPLAN_SYNTAX, start(arg), message, Some(hint));
+            self.add(&rules::DIALPLAN_SYNTAX, at, message, Some(hint));
         }
     }
 
@@ -99,11 +110,12 @@ impl Walk<'_, '_, '_> {
         if told || call.args.iter().all(is_plain) {
             return;
         }
-        let Some((parameter, message)) =
-            trial::fault(function, call, self.checker.language(self.path), &self.checker.permissions)
-        else {
-            return;
-        };
+        let language = self.checker.language(self.path);
+        let fault = |permissions: &Permissions| trial::fault(function, call, language, permissions);
+        let Some((parameter, message)) = fault(&self.checker.permissions) else { return };
+        let mut everything = Permissions::default();
+        everything.allowed.push("*".to_owned());
+        let is_forbidden = fault(&everything).is_none();
         let at = function.params.iter().position(|param| param.name == parameter).and_then(|at| call.args.get(at));
         let option = call.args.iter().find_map(|arg| match arg {
             Expr::Map(map, _) => map.0.iter().find(|(name, _)| name.as_str() == parameter).map(|(_, value)| value),
@@ -111,7 +123,8 @@ impl Walk<'_, '_, '_> {
         });
         let Some(at) = at.or(option).or(call.args.first()) else { return };
         // The message names what would be right after a second colon.
-        self.add(&rules::BAD_ARGUMENT, start(at), message, None);
+        let rule = if is_forbidden { &rules::NOT_ALLOWED } else { &rules::BAD_ARGUMENT };
+        self.add(rule, start(at), message, None);
     }
 
     /// Walks over the arguments of a call.

@@ -67,6 +67,12 @@ impl Walk<'_, '_, '_> {
                 Later::Property { value, name, place } => self.conclude_property(value, &name, place),
                 Later::Condition { value, place } => self.conclude_condition(value, place),
                 Later::Matched { value, text, place } => self.conclude_match(value, &text, place),
+                Later::Given { function, param, variable, place } => {
+                    let variable = &self.variables[variable];
+                    if let Some(constant) = variable.constant.clone().filter(|_| !variable.written && !self.open) {
+                        self.doubt(function, param, &constant, place);
+                    }
+                }
                 Later::Switched { value, cases } => self.conclude_switch(value, &cases),
                 Later::Called { name, args, place } => self.conclude_call(&name, &args, place),
             }

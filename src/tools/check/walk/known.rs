@@ -1,6 +1,6 @@
 //! What a walk knows about the values, variables and imports of a script.
 
-use crate::command::{Function, Type, Value};
+use crate::command::{Function, Param, Type, Value};
 use crate::tools::check::imports::Imported;
 use crate::tools::check::text::Place;
 use std::collections::BTreeSet;
@@ -40,6 +40,8 @@ pub(super) struct Variable {
     pub place: Place,
     pub origin: Origin,
     pub value: Known,
+    /// The constant that it gets where it is defined.
+    pub constant: Option<Value>,
     pub read: bool,
     pub written: bool,
     /// Whether it is at the top of the script.
@@ -94,6 +96,13 @@ pub(super) enum Later {
     Matched {
         value: Known,
         text: String,
+        place: Place,
+    },
+    /// A variable as the argument for this parameter.
+    Given {
+        function: &'static Function,
+        param: &'static Param,
+        variable: usize,
         place: Place,
     },
     Switched {

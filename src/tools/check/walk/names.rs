@@ -28,6 +28,7 @@ impl Walk<'_, '_, '_> {
             place,
             origin,
             value,
+            constant: None,
             read: false,
             written: false,
             top: self.number == 0 && self.scope.len() == self.top_level(),

@@ -1,8 +1,9 @@
 //! The walk over statements, functions and imports.
 
-use super::expressions::start;
+use super::expressions::{literal, start};
 use super::known::{ImportedModule, Known, Later, Origin};
 use super::walker::Walk;
+use crate::command::Value;
 use crate::tools::check::answering::Answering;
 use crate::tools::check::checker::Checker;
 use crate::tools::check::flow::{ScriptFunction, is_true};
@@ -141,6 +142,8 @@ impl Walk<'_, '_, '_> {
                 let origin = if flags.intersects(ASTFlags::CONSTANT) { Origin::Const } else { Origin::Let };
                 let id = self.define(&x.0.name, place(x.0.pos), origin, value);
                 self.variables[id].read = flags.intersects(ASTFlags::EXPORTED);
+                self.variables[id].constant =
+                    literal(&x.1).filter(|constant| matches!(constant, Value::Int(_) | Value::Text(_)));
             }
             Stmt::Assignment(x) => self.assignment(x),
             Stmt::FnCall(call, position) => {
