@@ -217,3 +217,44 @@ pub(super) fn instead_of_misspelt(function: &str) -> Option<&'static Instead> {
     let near = |name: &&str| name.len() > 4 && distance(function, name) == 1;
     FUNCTIONS.iter().find(|(names, _)| names.iter().any(near)).map(|(_, instead)| instead)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Language;
+
+    /// Returns the functions that a hint calls in its code: `answer` in "write `answer()`".
+    fn called(hint: &str) -> Vec<&str> {
+        let code = hint.split('`').skip(1).step_by(2);
+        let names = code.flat_map(|code| {
+            code.match_indices('(').map(|(at, _)| {
+                let start = code[..at].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+                &code[start..at]
+            })
+        });
+        names.filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn hints_call_functions_that_exist() {
+        let language = Language::new();
+        let names = language.names();
+        // Examples of a script's own functions.
+        let own = ["play", "a", "b"];
+        let habits = [KEYWORDS, OPERATORS, VALUES, SYMBOLS].into_iter().flatten().map(|habit| habit.hint);
+        let sentences = FUNCTIONS.iter().filter_map(|(_, instead)| match instead {
+            Write(sentence) => Some(*sentence),
+            Call(_) => None,
+        });
+        for hint in habits.chain(sentences) {
+            let unknown: Vec<&str> =
+                called(hint).into_iter().filter(|name| !names.exists(name) && !own.contains(name)).collect();
+            assert!(unknown.is_empty(), "{unknown:?} in {hint:?}");
+        }
+        for (_, instead) in FUNCTIONS {
+            if let Call(name) = instead {
+                assert!(names.exists(name), "{name}");
+            }
+        }
+    }
+}
