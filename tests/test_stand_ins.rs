@@ -408,3 +408,19 @@ fn a_command_that_runs_an_application_leads_to_its_stand_in() {
         &["`place_call(script, #{ applications: #{ Queue: |args| 0 } })` says what an"],
     );
 }
+
+#[test]
+fn the_phone_ends_a_dial_as_its_user_says() {
+    let folder = Folder::new();
+    folder.file("s.rhai", r#"answer(); verbose(dial("PJSIP/200") + get_variable("PJSIP_HEADER(read,X-Who)"));"#);
+    let phone = |status: &str| {
+        let args =
+            ["phone", "--fast", "--dial-status", status, "--var", "PJSIP_HEADER(read,X-Who)=Ada", "--log-level=debug"];
+        let output = agi_rhai([&args[..], &["s.rhai"]].concat()).current_dir(folder.path("")).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = phone("BUSY");
+    assert!(code == Some(0) && said.contains("BUSYAda"), "{said}");
+    let (code, said) = phone("MAYBE");
+    assert!(code == Some(2) && said.contains("`dial_status` must be one of ANSWER, BUSY, "), "{said}");
+}

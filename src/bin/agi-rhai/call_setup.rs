@@ -6,6 +6,7 @@ use agi_rhai::clock::Time;
 use agi_rhai::command::Value;
 use agi_rhai::internals::read_moment;
 use agi_rhai::pbx::Database;
+use agi_rhai::tools::testing::CallSetup;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs;
@@ -45,6 +46,10 @@ pub struct SetupOptions {
     /// Time zone of the server, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub zone: Option<String>,
+
+    /// How a `dial` ends, such as ANSWER or BUSY [default: CHANUNAVAIL]
+    #[arg(long, value_name = "STATUS", value_parser = dial_status)]
+    pub dial_status: Option<String>,
 
     /// Channel variable to set before the call; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -115,7 +120,7 @@ impl SetupOptions {
         let mut text = String::new();
         for (name, value) in self.texts() {
             if let Some(value) = value {
-                let _ = write!(text, " --{name} {}", for_shell(value));
+                let _ = write!(text, " --{} {}", name.replace('_', "-"), for_shell(value));
             }
         }
         for (name, value) in &self.var {
@@ -131,7 +136,7 @@ impl SetupOptions {
     }
 
     /// Returns the options with a text each, which have the same names in `place_call`.
-    fn texts(&self) -> [(&'static str, &Option<String>); 8] {
+    fn texts(&self) -> [(&'static str, &Option<String>); 9] {
         [
             ("callerid", &self.callerid),
             ("name", &self.name),
@@ -141,6 +146,7 @@ impl SetupOptions {
             ("language", &self.language),
             ("time", &self.time),
             ("zone", &self.zone),
+            ("dial_status", &self.dial_status),
         ]
     }
 
@@ -179,6 +185,10 @@ fn time(text: &str) -> Result<String, String> {
         0.. => Ok(text.to_owned()),
         _ => Err("it is before 1970".to_owned()),
     }
+}
+
+fn dial_status(text: &str) -> Result<String, String> {
+    CallSetup::new(vec![("dial_status".into(), Value::from(text))]).map(|_| text.to_owned())
 }
 
 fn zone(text: &str) -> Result<String, String> {

@@ -188,7 +188,7 @@ impl Channel {
 
     /// Sets what a variable or a function holds before the call. A function that cannot be written, or that the
     /// simulator doesn't have, then has this value for exactly these arguments.
-    pub(crate) fn preset(&mut self, name: &str, value: &str) {
+    pub fn preset(&mut self, name: &str, value: &str) {
         let written = split_function(name).is_none_or(|(function, _)| {
             self.stands_in_for_function(function) || row(function).is_some_and(|row| row.write.is_some())
         });

@@ -147,8 +147,11 @@ impl PhoneCall {
             .with_sounds(Arc::clone(&version.sounds))
             .with_database(setup.database.clone())
             .with_time_zone(setup.time_zone.clone());
+        if let Some(status) = &setup.setting.call.dial_status {
+            channel = channel.with_dial_status(status);
+        }
         for (name, value) in &setting.call.var {
-            channel.set_variable(name, value);
+            channel.preset(name, value);
         }
         let variables = channel.variables().clone();
         let position = Arc::default();
