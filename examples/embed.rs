@@ -67,6 +67,8 @@ pub(crate) fn host() -> Host {
     );
     let mut host = Host::new();
     host.language_mut().add(module);
+    // Scripts in which the checker finds an error are refused.
+    host.check_scripts();
     host
 }
 

@@ -660,7 +660,7 @@ fn an_endless_on_hangup_is_stopped() {
 fn a_fault_in_on_hangup_is_reported() {
     let folder = Folder::new();
     let path = folder.file("bad.rhai", "noop(); sleep(60);\nfn on_hangup() {\n1 + no_such();\n}");
-    let mut process = Process::call(&mut agi_rhai([&path]));
+    let mut process = Process::call(&mut agi_rhai(["--unchecked", &path]));
     process.answer("NOOP", "200 result=0");
     process.hang_up();
     process.end().code(0).says("bad.rhai:3:").says("no function `no_such`");

@@ -207,7 +207,7 @@ fn the_dialogue_is_logged_with_keys_masked() {
 #[test]
 fn a_script_can_be_executed_by_its_hashbang() {
     let folder = Folder::new();
-    let script = folder.file("game.rhai", format!("#!{}\nverbose(args.len());\n\nno_such();", program()));
+    let script = folder.file("game.rhai", format!("#!{}\nverbose(args.len());\n\nthrow 1;", program()));
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&script);
     command.args(["a", "-b", ""]);
@@ -253,7 +253,7 @@ fn a_call_is_simulated_in_the_terminal() {
         let d = get_data("what", 5000, 2);
         say_digits(d);
         if d == "12" { exit() }
-        no_such();"#,
+        throw "wrong";"#,
     );
     let play = |keys: &str, args: &[&str]| {
         let mut process = Process::start(&mut agi_rhai(args));

@@ -176,7 +176,7 @@ fn a_fault_in_a_table_is_shown_with_its_line_and_a_caret() {
     assert_eq!(
         shown,
         "\
-error: this `{` has no `}`
+error[bad-phrases]: this `{` has no `}`
  --> game.phrases:3:26
   |
 3 | messages one: vm-youhave {n vm-message

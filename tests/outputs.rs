@@ -59,7 +59,7 @@ const RUNS: &[(&[&str], i32)] = &[
     (&["test", "--list", "broken.test.rhai"], 1),
     (&["test", "none.rhai"], 2),
     (&["test", "--storm", "good.rhai", "--calls", "20"], 0),
-    (&["test", "--storm", "bad.rhai", "--calls", "20"], 1),
+    (&["test", "--unchecked", "--storm", "bad.rhai", "--calls", "20"], 1),
     (&["check", "good.rhai"], 0),
     (&["check", "bad.rhai"], 1),
     (&["check", "--format", "json", "bad.rhai"], 1),

@@ -377,10 +377,17 @@ fn a_script_saved_during_a_call_is_run_by_the_next() {
 #[test]
 fn a_fault_is_shown_with_its_source_until_it_is_fixed() {
     let folder = Folder::new();
-    let script = folder.file("a.rhai", "answer();\n  no_such(5);\n");
+    let script = folder.file("a.rhai", "answer();\n  throw \"wrong\";\n");
     let mut terminal = Terminal::start(&["phone", &script]);
     // A fault that appears only when it runs.
-    terminal.sees("no function `no_such`").sees("2 |   no_such(5);").sees("^^^^^^^").sees("Call ended: FAILURE");
+    terminal.sees("wrong").sees("2 |   throw").sees("^^^^^").sees("Call ended: FAILURE");
+    // A mistake that only the checker finds, which the next call would run into.
+    folder.file("a.rhai", "answer();\n  anser();\n");
+    terminal
+        .sees("a.rhai was saved, and is broken: Enter calls the last good version")
+        .sees("no function `anser`")
+        .sees("2 |   anser();")
+        .sees("did you mean `answer`?");
     // A fault that keeps it from being compiled.
     folder.file("a.rhai", "answer();\nlet = 5;\n");
     terminal
@@ -406,7 +413,7 @@ fn a_fault_is_shown_with_its_source_until_it_is_fixed() {
     terminal.sees_no("no script \"b\"").press("\r").sees("· from b");
     // A faulty table of prompts.
     folder.file("a.prompts", "no colon here\n");
-    terminal.sees("a.prompts: line 1").press("q");
+    terminal.sees("error[bad-prompts]: there is no `:`").sees("1 | no colon here").press("q");
     assert_eq!(terminal.ends(), Some(0));
 }
 

@@ -155,7 +155,7 @@ fn recorded(script: &str, keys: &str, options: &[&str]) -> Recorded {
     let folder = Folder::new();
     let script = folder.file("game.rhai", script);
     let records = folder.path("records");
-    let mut args = vec!["phone", "--fast", "--record", text(&records)];
+    let mut args = vec!["phone", "--unchecked", "--fast", "--record", text(&records)];
     args.extend(options);
     args.push(&script);
     run(&args, keys);
@@ -523,7 +523,7 @@ fn a_redacted_recording_contains_nothing_the_caller_entered() {
     let folder = Folder::new();
     let script = folder.file("pin.rhai", PIN);
     let records = folder.path("records");
-    let args = ["--record", text(&records), "--redact", &script, "4711", "+49301234567"];
+    let args = ["--unchecked", "--record", text(&records), "--redact", &script, "4711", "+49301234567"];
     let mut process = Process::start(&mut agi_rhai(args));
     let environment = ENVIRONMENT
         .replace("agi_callerid: 201", "agi_callerid: +49301234567")
@@ -720,7 +720,7 @@ fn passes_as_a_test(file: &Path, script: &Path) -> String {
     let test = run(&["replay", "--as-test", "--script", text(script), text(file)], "").code(0).stdout;
     let path = script.with_extension("test.rhai");
     fs::write(&path, &test).unwrap();
-    let ran = run(&["test", text(&path)], "");
+    let ran = run(&["test", "--unchecked", text(&path)], "");
     assert_eq!(ran.code, Some(0), "{test}\n{}\n{}", ran.stdout, ran.stderr);
     ran.prints("1 passed");
     test
@@ -746,7 +746,7 @@ fn a_recorded_call_can_be_printed_as_a_passing_test() {
     let folder = Folder::new();
     let path = folder.file("fault.rhai", script);
     let records = folder.path("records");
-    let mut process = Process::call(&mut agi_rhai(["--record", text(&records), &path, "\\x"]));
+    let mut process = Process::call(&mut agi_rhai(["--unchecked", "--record", text(&records), &path, "\\x"]));
     process.answer("ANSWER", "200 result=0");
     process.answer("GET VARIABLE \"LEVEL\"", "200 result=1 (3)");
     process.answer("DATABASE GET \"f\" \"k\"", "200 result=1 (a \"b\")");

@@ -852,3 +852,104 @@ fn scripts_in_folders_that_are_too_deep_are_reported() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("d90/a::a"), "{said}");
 }
+
+/// Opens a library of a host that checks its scripts.
+fn checked(files: &[(&str, &str)]) -> (EditedFolder, Vec<Change>) {
+    let folder = Folder::new();
+    for (name, text) in files {
+        folder.file(&format!("scripts/{name}"), text);
+    }
+    let mut host = Host::new();
+    host.check_scripts();
+    let (library, changes) = host.library(&folder.path("scripts")).unwrap();
+    let mut edited = EditedFolder { folder, library, now: Time::from_unix(1_000) };
+    assert_eq!(edited.changes_when_quiet(), [""; 0], "nothing has changed since");
+    (edited, changes)
+}
+
+#[test]
+fn an_edit_with_an_error_stays_out_until_it_is_fixed() {
+    let (mut edited, changes) = checked(&[("a.rhai", "verbose(1);"), ("bad.rhai", "anser();")]);
+    assert_eq!(in_short(&changes), ["live a.rhai", "never good bad.rhai"]);
+    assert!(edited.fault("bad").contains("no function `anser`; did you mean `answer`?"), "{}", edited.fault("bad"));
+    edited.write("a.rhai", "verbose(2);\nanser();");
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai"]);
+    assert_eq!(edited.says("a"), "1");
+    // It is reported once for each text.
+    assert_eq!(edited.changes_when_quiet(), [""; 0]);
+    assert_eq!(in_short(&edited.library.reload(edited.now)), [""; 0]);
+    edited.write("a.rhai", "verbose(1);");
+    edited.write("bad.rhai", "verbose(3);");
+    assert_eq!(edited.changes_when_quiet(), ["fixed a.rhai", "live bad.rhai"]);
+    // The table of prompts belongs to the script.
+    edited.write("a.prompts", "no colon");
+    assert_eq!(edited.changes_when_quiet(), ["broken a.rhai"]);
+    edited.write("a.prompts", "a: Colon.");
+    assert!(edited.changes_when_quiet().contains(&"fixed a.rhai".to_owned()));
+}
+
+#[test]
+fn an_import_with_an_error_blocks_all_that_import_it() {
+    let (mut edited, _) = checked(&[
+        ("lib/.words.rhai", "fn text() { 1 }"),
+        ("a.rhai", "import \"lib/.words\" as words; verbose(words::text());"),
+        ("b.rhai", "import \"lib/.words\" as words; verbose(words::text());"),
+    ]);
+    edited.write("lib/.words.rhai", "fn text() { hangup(1, 2); 2 }");
+    let changes: Vec<Change> = edited.changes(40).into_iter().chain(edited.changes(100)).collect();
+    assert_eq!(in_short(&changes), ["broken a.rhai", "broken b.rhai"]);
+    assert_eq!((edited.says("a"), edited.says("b")), ("1".to_owned(), "1".to_owned()));
+    // Both are reported with the same fault, so that a log has it once.
+    let faults: Vec<String> = changes
+        .iter()
+        .map(|change| match change {
+            Change::Broken { fault, .. } => fault.render(false),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert!(faults[0] == faults[1] && faults[0].contains(".words.rhai:1:13"), "{}", faults[0]);
+    edited.write("lib/.words.rhai", "fn text() { 3 }");
+    assert_eq!(edited.changes_when_quiet(), ["live a.rhai", "live b.rhai"]);
+    assert_eq!(edited.says("b"), "3");
+}
+
+#[test]
+fn a_warning_keeps_no_edit_out_and_is_reported_once() {
+    let warned = |changes: &[Change]| -> Vec<String> {
+        let of = |change: &Change| match change {
+            Change::Warned { name, warnings } => Some(format!("{name} {}", warnings[0])),
+            _ => None,
+        };
+        changes.iter().filter_map(of).collect()
+    };
+    let (mut edited, changes) = checked(&[("a.rhai", "let x = 1; verbose(1);")]);
+    let first = warned(&changes);
+    assert!(first.len() == 1 && first[0].contains("`x` is never read") && first[0].contains("[unused-variable]"));
+    assert_eq!(edited.says("a"), "1");
+    assert!(warned(&edited.library.reload(edited.now)).is_empty());
+    edited.write("a.rhai", "let y = 1; verbose(2);");
+    let second: Vec<Change> = edited.changes(40).into_iter().chain(edited.changes(100)).collect();
+    assert_eq!(warned(&second).len(), 1);
+    assert_eq!(edited.says("a"), "2");
+}
+
+#[test]
+fn a_script_is_checked_with_the_permissions_and_functions_of_its_host() {
+    let folder = Folder::new();
+    folder.file("scripts/a.rhai", "exec(\"System\", \"true\"); verbose(price(\"tea\"));");
+    let check = |host: &mut Host| {
+        host.check_scripts();
+        in_short(&host.library(&folder.path("scripts")).unwrap().1)
+    };
+    assert_eq!(check(&mut Host::new()), ["never good a.rhai"]);
+    let mut host = Host::new();
+    // What is added after `check_scripts` counts, too.
+    host.check_scripts();
+    host.allow(["System".to_owned()]);
+    let mut module = agi_rhai::script::rhai::Module::new();
+    module.set_native_fn("price", |_: &str| Ok(240_i64));
+    host.language_mut().add(module);
+    assert_eq!(check(&mut host), ["live a.rhai"]);
+    host.deny(["System".to_owned()]);
+    assert_eq!(check(&mut host), ["never good a.rhai"]);
+}

@@ -139,7 +139,7 @@ fn a_fault_on_an_unanswered_question_is_found() {
     let script = r#"
 answer();
 let digits = get_data("vm-enter-num-to-call", 5000, 4);
-if digits == "" { say_alpha(()); }
+if digits == "" { say_alpha(get_variable("NOT_SET")); }
 "#;
     let problem = "say_alpha: `text` must be a text, not ()";
     check("unanswered", script, problem, "place_call(\"game\");\nexpect_end();");

@@ -29,7 +29,10 @@ pub use recorder::Recorder;
 
 use crate::clock::Time;
 use crate::command::Permissions;
-use crate::script::{CallState, Change, Fault, Finished, Language, Library, Limits, LoadError, Memory, Script};
+use crate::script::{
+    CallState, Change, Disk, Fault, Finished, Inspections, Inspector, Language, Library, Limits, LoadError, Memory,
+    Script,
+};
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
 use fault_log::log_fault;
@@ -78,7 +81,12 @@ pub struct Host {
     seed: Option<u64>,
     log_digits: bool,
     recorder: Option<Arc<Recorder>>,
+    /// Makes what inspects scripts, with the language and the permissions of the host by then.
+    inspector: Option<MakeInspector>,
 }
+
+/// Makes what inspects the scripts of a host.
+type MakeInspector = fn(&Host) -> Arc<dyn Inspector>;
 
 /// How a script ended, with the fault of its `on_hangup`; or a panic.
 type RunResult = std::thread::Result<(Finished, Option<Box<Fault>>)>;
@@ -212,12 +220,22 @@ impl Host {
         self.recorder = Some(recorder);
     }
 
+    /// Sets what inspects scripts after compiling them: those with errors are kept out.
+    pub(crate) fn set_inspector(&mut self, inspector: MakeInspector) {
+        self.inspector = Some(inspector);
+    }
+
+    fn inspector(&self) -> Option<Arc<dyn Inspector>> {
+        self.inspector.map(|inspector| inspector(self))
+    }
+
     /// Compiles a script that imports nothing.
     ///
     /// # Errors
     /// The script has a fault.
     pub fn compile(&self, name: &str, text: &str) -> Result<Script, Box<Fault>> {
-        Script::compile(name, text, &self.language)
+        let script = Script::compile(name, text, &self.language)?;
+        Inspections::new(self.inspector().as_deref(), false).judge(script)
     }
 
     /// Reads and compiles a script and everything it imports: files beside it and below `folder`.
@@ -225,7 +243,9 @@ impl Host {
     /// # Errors
     /// The script is missing or has a fault.
     pub fn load(&self, path: &Path, folder: Option<&Path>) -> Result<Script, LoadError> {
-        Script::load(path, folder, &self.language)
+        let inspector = self.inspector();
+        let mut inspections = Inspections::new(inspector.as_deref(), false);
+        Ok(inspections.load(&mut Disk, path, folder, &self.language)?.0)
     }
 
     /// Reads and compiles a folder of scripts for a server. The changes report on each script.
@@ -234,7 +254,7 @@ impl Host {
     /// The folder cannot be read.
     pub fn library(&self, folder: &Path) -> std::io::Result<(Library, Vec<Change>)> {
         // By whose clock the folder will be checked again isn't known yet. This moment is past by every clock.
-        Library::open(folder, &self.language, Time::default())
+        Library::open_with(folder, &self.language, self.inspector(), Time::default())
     }
 
     /// Runs a script on a session, and reports to Asterisk how it ended.
@@ -306,7 +326,7 @@ impl Host {
         let mut session = call.session();
         let problem = fault.as_deref().map(ToString::to_string).or(problem);
         if let Some(fault) = &fault {
-            log_fault(&fault.to_string(), Some(&channel(&session)), fault);
+            log_fault("", Some(&channel(&session)), fault);
         }
         let seed = call.seed();
         let call = CallSummary { script: script.name(), version: script.version(), fault: fault.as_deref(), seed };

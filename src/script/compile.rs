@@ -153,6 +153,12 @@ impl Script {
         self.sources == other.sources && self.phrases == other.phrases
     }
 
+    /// Whether one of its files defines a function of this name. An import may call those of the others.
+    pub(crate) fn defines(&self, function: &str) -> bool {
+        self.ast.iter_functions().any(|f| f.name == function)
+            || self.modules.values().any(|module| module.iter_script_fn_info().any(|(_, _, name, ..)| name == function))
+    }
+
     /// Begins to record which of its lines run.
     pub fn cover(&mut self, language: &Language) -> Arc<Coverage> {
         Arc::clone(self.coverage.insert(Coverage::new(&self.sources, language)))

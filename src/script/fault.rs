@@ -7,6 +7,7 @@ use super::shown::{MAX_MESSAGE, short};
 use super::text::{ScriptText, place};
 use super::usage::Limit;
 use crate::agi::{is_hidden, printable};
+use crate::plural::plural;
 use crate::utf8::NotUtf8;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, ParseError, Position};
@@ -41,7 +42,25 @@ pub struct Fault {
     pub(crate) limit: Option<Limit>,
     /// The message and the hint with values, if `message` and `hint` are without: see [`Fault::in_full`].
     pub(crate) full: Option<(String, Option<String>)>,
+    /// What else the checker knows, if it found it.
+    pub(crate) found: Option<Found>,
+    /// Further errors in the same file.
+    pub(crate) others: Vec<Self>,
 }
+
+/// What the checker knows about a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The rule it breaks.
+    pub rule: &'static str,
+    /// The width of the place in characters.
+    pub width: usize,
+    /// Whether it is only a warning.
+    pub is_warning: bool,
+}
+
+/// The maximum number of errors of a file that are rendered.
+const MAX_RENDERED: usize = 20;
 
 /// The hint of a message without values.
 const LEFT_OUT: &str = "values are left out, since the caller has answered a secret question";
@@ -60,7 +79,22 @@ impl Fault {
             calls: Vec::new(),
             limit: None,
             full: None,
+            found: None,
+            others: Vec::new(),
         }
+    }
+
+    /// Makes one fault of all errors of a file; `None` if there are none.
+    pub(crate) fn of_all(errors: Vec<Self>) -> Option<Box<Self>> {
+        let mut errors = errors.into_iter();
+        let first = errors.next()?;
+        Some(Box::new(Self { others: errors.collect(), ..first }))
+    }
+
+    /// Returns the errors of the file one by one.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+        let first = Self { others: Vec::new(), ..self.clone() };
+        std::iter::once(first).chain(self.others.iter().cloned())
     }
 
     /// Returns the fault with the values of the call. It is meant for the person who made the call: a developer at
@@ -256,13 +290,25 @@ impl Fault {
     #[must_use]
     pub fn report(&self) -> String {
         let rendered = self.render(false);
-        rendered.strip_prefix("error: ").map(str::to_owned).unwrap_or(rendered)
+        ["error", "warning"]
+            .iter()
+            .find_map(|level| rendered.strip_prefix(&format!("{level}: ")))
+            .unwrap_or(&rendered)
+            .to_owned()
     }
 
     /// Returns the fault on several lines, with the line of the script and a caret below the place.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        self.render_as(Level::ERROR, colour)
+        let level = if self.found.is_some_and(|found| found.is_warning) { Level::WARNING } else { Level::ERROR };
+        let mut rendered = self.render_as(level, colour);
+        for other in self.others.iter().take(MAX_RENDERED - 1) {
+            rendered = format!("{rendered}\n\n{}", other.render(colour));
+        }
+        match self.others.len().saturating_sub(MAX_RENDERED - 1) {
+            0 => rendered,
+            more => format!("{rendered}\n\nand {}", plural(more, "more error")),
+        }
     }
 
     /// Returns the same as a note, for a place that isn't an error.
@@ -273,10 +319,10 @@ impl Fault {
     fn render_as(&self, level: Level<'static>, colour: bool) -> String {
         let marked = (self.line > 0).then(|| {
             let rest = self.source.chars().skip(self.column.saturating_sub(1));
-            let word = rest.take_while(|c| c.is_alphanumeric() || *c == '_').count();
-            (self.line, self.column, word.max(1))
+            let word = || rest.take_while(|c| c.is_alphanumeric() || *c == '_').count().max(1);
+            (self.line, self.column, self.found.map_or_else(word, |found| found.width))
         });
-        let title = (level, None, self.message.as_str());
+        let title = (level, self.found.map(|found| found.rule), self.message.as_str());
         render(title, &self.script, marked, &self.source, &self.calls, self.hint.as_deref(), colour)
     }
 }
@@ -328,7 +374,7 @@ fn in_full(site: &Site<'_>, error: &EvalAltResult) -> Explanation {
     site.explain(error)
 }
 
-/// Writes the fault on one line: `game.rhai:12:5: message; hint`.
+/// Writes the fault on one line: `game.rhai:12:5: message; hint [rule] (and 2 more errors)`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(&self.script))?;
@@ -336,9 +382,15 @@ impl fmt::Display for Fault {
             write!(f, ":{}:{}", self.line, self.column)?;
         }
         write!(f, ": {}", printable(&self.message))?;
-        match &self.hint {
-            Some(hint) => write!(f, "; {}", printable(hint)),
-            None => Ok(()),
+        if let Some(hint) = &self.hint {
+            write!(f, "; {}", printable(hint))?;
+        }
+        if let Some(found) = self.found {
+            write!(f, " [{}]", found.rule)?;
+        }
+        match self.others.len() {
+            0 => Ok(()),
+            others => write!(f, " (and {})", plural(others, "more error")),
         }
     }
 }

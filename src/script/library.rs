@@ -1,7 +1,8 @@
 //! A folder of compiled scripts that may be edited while calls run.
 //!
 //! Calls only look up scripts that have been compiled already. One loader scans the folder every 40 ms, and takes
-//! files that haven't changed for 100 ms, so that no half-written file reaches a caller.
+//! files that haven't changed for 100 ms, so that no half-written file reaches a caller. An edit that doesn't compile,
+//! or in which the checker finds an error, stays out: calls get the last good version.
 //!
 //! The loader scans because the kernel's notices (inotify) miss too much. They don't report changes made on another
 //! machine (NFS) or below an overlay. A link that is swapped as a whole (as Kubernetes swaps a ConfigMap's `..data`)
@@ -11,9 +12,11 @@
 use super::compile::{LoadError, Script};
 use super::fault::Fault;
 use super::import;
+use super::inspect::{Inspections, Inspector};
 use super::language::Language;
 use super::limits::processor_time;
 use crate::clock::Time;
+use crate::plural::plural;
 use crate::sync::lock;
 use rustix::fs::OFlags;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -62,6 +65,7 @@ const MAX_DEPTH: usize = 16;
 pub struct Library {
     folder: PathBuf,
     language: Language,
+    inspector: Option<Arc<dyn Inspector>>,
     /// For calls. It is locked only to look up a script, and to swap all of them.
     entries: RwLock<Entries>,
     /// For the loader.
@@ -114,7 +118,7 @@ pub enum Change {
         /// The version before; the same one if a broken edit was undone.
         before: Option<String>,
     },
-    /// An edit has an error. It is reported once for each text.
+    /// An edit has an error, which compiling or the checker has found. It is reported once for each text.
     Broken {
         /// The path within the folder.
         name: Arc<str>,
@@ -122,6 +126,13 @@ pub enum Change {
         fault: Arc<Fault>,
         /// The version that new calls still get.
         serving: Option<String>,
+    },
+    /// What the checker warns of. It is reported once, until the warnings change.
+    Warned {
+        /// The path within the folder.
+        name: Arc<str>,
+        /// The warnings.
+        warnings: Vec<Fault>,
     },
     /// The file was removed.
     Removed {
@@ -161,6 +172,9 @@ impl fmt::Display for Change {
                 write!(f, "{name} is broken, version {version} stays live: {fault}")
             }
             Self::Broken { name, fault, serving: None } => write!(f, "{name} is broken and cannot run: {fault}"),
+            Self::Warned { name, warnings } => {
+                write!(f, "{name} has {}", plural(warnings.len(), "warning"))
+            }
             Self::Removed { name } => write!(f, "{name} was removed"),
             Self::Outside { name } => write!(f, "{name} leads out of the folder and is ignored"),
             Self::TooDeep { name } => {
@@ -183,9 +197,20 @@ impl Library {
     /// # Errors
     /// The folder cannot be read.
     pub fn open(folder: &Path, language: &Language, now: Time) -> io::Result<(Self, Vec<Change>)> {
+        Self::open_with(folder, language, None, now)
+    }
+
+    /// Does the same, and keeps out the scripts in which the inspector finds errors.
+    pub(crate) fn open_with(
+        folder: &Path,
+        language: &Language,
+        inspector: Option<Arc<dyn Inspector>>,
+        now: Time,
+    ) -> io::Result<(Self, Vec<Change>)> {
         let library = Self {
             folder: folder.to_owned(),
             language: language.clone(),
+            inspector,
             entries: RwLock::default(),
             watch: Mutex::default(),
         };
@@ -290,6 +315,7 @@ impl Library {
             return;
         }
         let mut entries = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut inspections = Inspections::new(self.inspector.as_deref(), true);
         for name in due {
             let path = self.folder.join(&*name);
             if watch.files.get(&path).is_none_or(|file| file.stamp.is_none()) {
@@ -298,10 +324,10 @@ impl Library {
                 continue;
             }
             let mut reader = Reader::new(&mut watch.files, now, at_once);
-            let load = || Script::load_from(&mut reader, &path, Some(&self.folder), &self.language);
+            let load = || inspections.load(&mut reader, &path, Some(&self.folder), &self.language);
             let shown = path.to_string_lossy();
             let result = match catch_unwind(AssertUnwindSafe(load)) {
-                Ok(Ok(script)) => Ok(script),
+                Ok(Ok(loaded)) => Ok(loaded),
                 Ok(Err(LoadError::Fault(fault))) => Err(fault),
                 Ok(Err(LoadError::Missing(_, error))) => {
                     Err(Box::new(Fault::new(&shown, format!("cannot read it: {error}"))))
@@ -401,6 +427,8 @@ struct Tracked {
     is_settled: bool,
     /// A hash of the broken text that was reported.
     reported: Option<u64>,
+    /// The warnings that were reported.
+    warned: Vec<Fault>,
 }
 
 impl Tracked {
@@ -417,25 +445,29 @@ impl Tracked {
         is_due
     }
 
-    /// Updates the entry with what was compiled, and returns the change to report.
+    /// Updates the entry with what was compiled, and returns the changes to report.
     fn update(
         &mut self,
         entry: &mut Entry,
         name: Arc<str>,
-        compiled: Result<Script, Box<Fault>>,
+        compiled: Result<(Script, Vec<Fault>), Box<Fault>>,
         mut texts: DefaultHasher,
-    ) -> Option<Change> {
+    ) -> Vec<Change> {
         let before = entry.version();
         match compiled {
-            Ok(script) => {
+            Ok((script, warnings)) => {
                 self.reported = None;
                 let was_broken = entry.fault.take().is_some();
-                if entry.script.as_ref().is_some_and(|old| old.is_same_as(&script)) {
-                    return was_broken.then(|| Change::Live { name, version: script.version.clone(), before });
-                }
                 let version = script.version.clone();
-                entry.script = Some(Arc::new(script));
-                Some(Change::Live { name, version, before })
+                let is_new = entry.script.as_ref().is_none_or(|old| !old.is_same_as(&script));
+                if is_new {
+                    entry.script = Some(Arc::new(script));
+                }
+                let warned = (warnings != self.warned && !warnings.is_empty())
+                    .then(|| Change::Warned { name: Arc::clone(&name), warnings: warnings.clone() });
+                self.warned = warnings;
+                let live = (is_new || was_broken).then_some(Change::Live { name, version, before });
+                live.into_iter().chain(warned).collect()
             }
             Err(fault) => {
                 fault.to_string().hash(&mut texts);
@@ -444,7 +476,7 @@ impl Tracked {
                 entry.fault = Some(Arc::clone(&fault));
                 let is_new = self.reported != text;
                 self.reported = text;
-                is_new.then_some(Change::Broken { name, fault, serving: before })
+                is_new.then_some(Change::Broken { name, fault, serving: before }).into_iter().collect()
             }
         }
     }
@@ -464,7 +496,12 @@ impl Watch {
         };
         for (name, path, stamp) in scan.found {
             if !self.tracked.contains_key(name.as_str()) {
-                let tracked = Tracked { made_of: vec![(path.clone(), None)], is_settled: false, reported: None };
+                let tracked = Tracked {
+                    made_of: vec![(path.clone(), None)],
+                    is_settled: false,
+                    reported: None,
+                    warned: Vec::new(),
+                };
                 self.tracked.insert(name.into(), tracked);
                 self.is_pending = true;
             }

@@ -97,7 +97,7 @@ fn a_fault_ends_only_its_own_call() {
         ),
     ];
     let folder = scripts(bad.map(|(name, text, _)| (name, text)).into_iter().chain([NEIGHBOUR]));
-    let options = ["--max-computing", "0.3", "--max-memory", "4"];
+    let options = ["--unchecked", "--max-computing", "0.3", "--max-memory", "4"];
     let mut server = Server::start(&folder, &options);
     for _ in 0..2 {
         server.call("memory").play();

@@ -242,7 +242,7 @@ fn no_step_of_a_script_delays_another_call() {
         steps.iter().enumerate().map(|(n, (step, way))| (format!("s{n}.rhai"), step.script(*way))).collect();
     files.push((NEIGHBOUR.0.to_owned(), NEIGHBOUR.1.to_owned()));
     let folder = scripts(files.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    let options = ["--max-computing", "0.05", "--max-on-hangup", "1", "--max-memory", "16"];
+    let options = ["--unchecked", "--max-computing", "0.05", "--max-on-hangup", "1", "--max-memory", "16"];
     let mut server = Server::start(&folder, &options);
     let rss = server.rss();
     let neighbour = Neighbour::of(&server);
@@ -325,7 +325,10 @@ fn check_in_separate_processes(steps: &[(Step, Way)], folder: &Folder) {
                         format!("fn test_it() {{ place_call(\"s{n}\"); hang_up(); }}"),
                     );
                     let replies = "200 result=0\n".repeat(MAX_COMMANDS);
-                    for mut program in [agi_rhai([script.to_str().unwrap()]), agi_rhai(["test", test.as_str()])] {
+                    for mut program in [
+                        agi_rhai(["--unchecked", script.to_str().unwrap()]),
+                        agi_rhai(["test", "--unchecked", test.as_str()]),
+                    ] {
                         program.env("AGI_RHAI_MAX_COMPUTING", "0.05").stdin(Stdio::piped());
                         let mut child = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
                         let _ = child.stdin.take().unwrap().write_all(format!("{ENVIRONMENT}{replies}").as_bytes());
@@ -447,7 +450,7 @@ fn bombs() -> Folder {
 #[test]
 fn bombs_end_only_their_own_calls() {
     let folder = bombs();
-    let mut server = Server::start(&folder, &["--max-computing", "0.2"]);
+    let mut server = Server::start(&folder, &["--unchecked", "--max-computing", "0.2"]);
     let rss = server.rss();
     let neighbour = Neighbour::of(&server);
     std::thread::scope(|scope| {
@@ -470,7 +473,7 @@ fn bombs_end_as_faults_in_a_process_per_call() {
     let folder = bombs();
     for (name, _, expected) in BOMBS {
         let script = folder.path(&format!("scripts/{name}.rhai"));
-        let mut program = agi_rhai(["--max-computing", "0.2", script.to_str().unwrap()]);
+        let mut program = agi_rhai(["--unchecked", "--max-computing", "0.2", script.to_str().unwrap()]);
         let mut child = program.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let replies = "200 result=0\n".repeat(20);
         let _ = child.stdin.take().unwrap().write_all(format!("{ENVIRONMENT}{replies}").as_bytes());
@@ -488,7 +491,7 @@ fn bombs_end_only_their_own_tests() {
         .map(|(name, ..)| format!("fn test_{name}() {{ place_call(\"{name}\"); expect_prompt(\"never-played\"); }}\n"))
         .collect();
     folder.file("scripts/bombs.test.rhai", &tests);
-    let output = agi_rhai(["test"]).arg(folder.path("scripts")).output().unwrap();
+    let output = agi_rhai(["test", "--unchecked"]).arg(folder.path("scripts")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let result = format!("0 passed; {} failed", BOMBS.len());
     assert!(output.status.code() == Some(1) && said.contains(&result), "{output:?}");

@@ -9,6 +9,7 @@ use agi_rhai::internals::plural;
 use agi_rhai::script::Language;
 use agi_rhai::tools::check::{Checker, Finding, RULES, Severity};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
@@ -105,10 +106,16 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
             return Err(io::Error::other(why_not_read(path)));
         }
     }
-    let mut findings = Vec::new();
+    let (mut findings, mut known) = (Vec::new(), HashSet::new());
     for path in &files {
         let found = checker.check_file(path);
-        findings.extend(found.map_err(|error| io::Error::other(format!("cannot read {}: {error}", path.display())))?);
+        let found = found.map_err(|error| io::Error::other(format!("cannot read {}: {error}", path.display())))?;
+        // An import may be among the files itself.
+        for finding in found {
+            if known.insert(finding.to_string()) {
+                findings.push(finding);
+            }
+        }
     }
     match options.format {
         Format::Human => out::line(human(&findings, files.len())),

@@ -48,6 +48,9 @@ pub struct CommonOptions {
     #[command(flatten)]
     pub exec: ExecOptions,
 
+    #[command(flatten)]
+    pub checking: CheckingOptions,
+
     /// Seconds of processor time a script may compute between two commands
     #[arg(
         long, value_name = "SECONDS", env = "AGI_RHAI_MAX_COMPUTING", default_value = "1",
@@ -82,6 +85,7 @@ impl Default for CommonOptions {
             redact: false,
             seed: None,
             exec: ExecOptions::default(),
+            checking: CheckingOptions::default(),
             max_computing: Duration::from_secs(1),
             max_memory: 16,
             max_on_hangup: Duration::from_secs(5),
@@ -90,12 +94,13 @@ impl Default for CommonOptions {
 }
 
 impl CommonOptions {
-    /// Returns a host with these permissions, limits, seed and recorder.
+    /// Returns a host with these permissions, limits, seed and recorder, which checks its scripts.
     pub fn host(&self) -> Host {
         let mut host = Host::new();
         let permissions = self.exec.permissions();
         host.allow(permissions.allowed);
         host.deny(permissions.denied);
+        self.checking.apply(&mut host);
         host.log_digits(self.log_digits);
         host.set_memory(Memory { used: memory::used });
         if let Some(seed) = self.seed {
@@ -110,6 +115,23 @@ impl CommonOptions {
         limits.computing = self.max_computing;
         limits.on_hangup = self.max_on_hangup;
         host
+    }
+}
+
+/// Whether scripts are checked before they run.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct CheckingOptions {
+    /// Runs scripts without checking them: errors that `agi-rhai check` would find show when their line runs
+    #[arg(long, env = "AGI_RHAI_UNCHECKED", value_parser = clap::builder::FalseyValueParser::new())]
+    pub unchecked: bool,
+}
+
+impl CheckingOptions {
+    /// Has a host check its scripts.
+    pub fn apply(self, host: &mut Host) {
+        if !self.unchecked {
+            host.check_scripts();
+        }
     }
 }
 

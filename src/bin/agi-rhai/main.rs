@@ -150,7 +150,7 @@ fn run_call(
         Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
         Err(error) => {
             if let LoadError::Fault(fault) = &error {
-                log_fault(&fault.to_string(), None, fault);
+                log_fault("", None, fault);
             } else {
                 tracing::error!("{error:#}");
             }

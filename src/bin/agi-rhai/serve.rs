@@ -21,6 +21,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,8 +32,8 @@ use tracing::{error, info, warn};
 
 /// Serves a folder of scripts to any number of calls, in the dialplan: AGI(agi://127.0.0.1/game,a,b)
 ///
-/// Scripts can be edited while calls run: a saved file is live for the next call 0.2 s later. A broken one is logged,
-/// and the last good version stays in use.
+/// Scripts can be edited while calls run: a saved file is live for the next call 0.2 s later. One in which `agi-rhai
+/// check` would find an error is logged with the error, and the last good version stays in use.
 #[derive(Debug, Args)]
 #[command(after_help = "Signals: SIGHUP recompiles all scripts; SIGTERM stops the server once its calls have ended \
                         (see --drain), a second one at once.\nDialplan: as without `serve`, and ${AGI_RHAI_STATUS} \
@@ -84,7 +85,7 @@ pub struct ServeOptions {
     #[arg(long, value_name = "PATH", env = "AGI_RHAI_CONTROL")]
     pub control: Option<PathBuf>,
 
-    /// Compiles all scripts, reports faults and exits without serving
+    /// Compiles and checks all scripts, reports faults and exits without serving
     #[arg(long)]
     pub check: bool,
 }
@@ -121,19 +122,26 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Compiles all scripts and reports faults.
+/// Compiles and checks all scripts, and reports faults and warnings.
 fn check(options: &ServeOptions) -> ExitCode {
     let checked = folder(options).and_then(|folder| Ok((load(options, &folder)?, folder)));
     match checked {
         Ok(((library, changes), folder)) => {
             let colour = shows_colour(&std::io::stderr());
+            // A mistake in a file that several scripts import is reported only once.
+            let mut reported = BTreeSet::new();
             for change in &changes {
-                match change {
-                    Change::Broken { fault, .. } => out::stderr_line(format_args!("{}\n", fault.render(colour))),
-                    Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {
-                        out::stderr_line(format_args!("{change}\n"));
+                let report = match change {
+                    Change::Broken { fault, .. } => fault.render(colour),
+                    Change::Warned { warnings, .. } => {
+                        warnings.iter().map(|warning| warning.render(colour)).collect::<Vec<_>>().join("\n\n")
                     }
-                    _ => {}
+                    Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => change.to_string(),
+                    _ => continue,
+                };
+                if !reported.contains(&report) {
+                    out::stderr_line(format_args!("{report}\n"));
+                    reported.insert(report);
                 }
             }
             let (scripts, broken) = counts(&library);

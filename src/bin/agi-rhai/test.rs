@@ -1,7 +1,7 @@
 //! `agi-rhai test`: runs the tests of scripts.
 
 use crate::advice::explained;
-use crate::common::{CommonOptions, ExecOptions};
+use crate::common::{CheckingOptions, CommonOptions, ExecOptions};
 use crate::files::{below, is_script, why_not_read};
 use crate::out;
 use crate::seed::random_seed;
@@ -72,6 +72,9 @@ pub struct TestOptions {
 
     #[command(flatten)]
     pub exec: ExecOptions,
+
+    #[command(flatten)]
+    pub checking: CheckingOptions,
 }
 
 fn percent(text: &str) -> Result<u8, String> {
@@ -248,7 +251,7 @@ impl Printer {
 
 /// Returns the host for the calls of tests and storms.
 fn host(options: &TestOptions) -> Host {
-    CommonOptions { exec: options.exec.clone(), ..CommonOptions::default() }.host()
+    CommonOptions { exec: options.exec.clone(), checking: options.checking, ..CommonOptions::default() }.host()
 }
 
 fn run(options: &TestOptions) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use crate::host::coroutine;
-use crate::host::fault_log::log_fault;
+use crate::host::fault_log::{log_fault, log_warning};
 use crate::script::{Change, Fault};
 use crate::stack;
 use std::io;
@@ -64,7 +64,11 @@ fn report(shared: &Shared, changes: &[Change]) {
         match change {
             Change::Live { .. } => shared.metrics.reload(true),
             Change::Broken { .. } => shared.metrics.reload(false),
-            Change::Removed { .. } | Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => {}
+            Change::Warned { .. }
+            | Change::Removed { .. }
+            | Change::Outside { .. }
+            | Change::TooDeep { .. }
+            | Change::Unreadable { .. } => {}
         }
     }
     log_changes(changes);
@@ -77,6 +81,7 @@ pub fn log_changes(changes: &[Change]) {
         match change {
             Change::Live { .. } | Change::Removed { .. } => info!("{change}"),
             Change::Outside { .. } | Change::TooDeep { .. } | Change::Unreadable { .. } => warn!("{change}"),
+            Change::Warned { warnings, .. } => warnings.iter().for_each(log_warning),
             Change::Broken { name, fault, serving } => {
                 let script = match serving {
                     Some(version) => format!("{name} (version {version} goes on)"),
@@ -90,6 +95,6 @@ pub fn log_changes(changes: &[Change]) {
         }
     }
     for (fault, scripts) in mistakes {
-        log_fault(&format!("broken: {scripts}: {fault}"), None, fault);
+        log_fault(&format!("broken: {scripts}: "), None, fault);
     }
 }

@@ -6,7 +6,7 @@ use crate::command::Permissions;
 use crate::script::{Fault, ImportFolders, Language, parse, without_shebang};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Checks scripts. Create one and reuse it: it first collects all functions that scripts can call.
 ///
@@ -22,11 +22,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Checker {
     pub(super) language: Language,
-    /// The language of scripts that are tests.
-    tests: Language,
     known: Arc<KnownFunctions>,
-    /// The functions of scripts that are tests.
-    known_in_tests: Arc<KnownFunctions>,
+    /// The language of scripts that are tests, and its functions. Most checks need neither.
+    tests: Arc<LazyLock<(Language, KnownFunctions)>>,
     /// A folder below which imports are searched for, in addition to the folder of each script.
     pub folder: Option<PathBuf>,
     /// Folders of sound files, in which prompts are searched for; if there are none, this isn't checked.
@@ -45,9 +43,12 @@ impl Checker {
     pub fn new(language: &Language) -> Self {
         Self {
             language: language.clone(),
-            tests: Language::of_tests(),
             known: Arc::new(KnownFunctions::new(language)),
-            known_in_tests: Arc::new(KnownFunctions::new(&Language::of_tests())),
+            tests: Arc::new(LazyLock::new(|| {
+                let language = Language::of_tests();
+                let known = KnownFunctions::new(&language);
+                (language, known)
+            })),
             folder: None,
             sounds: Vec::new(),
             asterisk: None,
@@ -61,16 +62,16 @@ impl Checker {
     }
 
     pub(super) fn language(&self, path: &Path) -> &Language {
-        if Self::is_test(path) { &self.tests } else { &self.language }
+        if Self::is_test(path) { &self.tests.0 } else { &self.language }
     }
 
     pub(super) fn known_functions(&self, path: &Path) -> &KnownFunctions {
-        if Self::is_test(path) { &self.known_in_tests } else { &self.known }
+        if Self::is_test(path) { &self.tests.1 } else { &self.known }
     }
 
     /// Whether tests have a function of this name, which scripts don't have.
     pub(super) fn is_word_of_tests(&self, name: &str) -> bool {
-        self.known_in_tests.declared(name).is_some() && !self.known.exists(name)
+        self.tests.1.declared(name).is_some() && !self.known.exists(name)
     }
 
     /// Returns the fault of the file at this path, if it doesn't compile.

@@ -30,6 +30,8 @@ pub struct Finding {
     pub width: usize,
     /// The text of the line.
     pub source: String,
+    /// The function that is missing, if another file of the script may define it.
+    pub(super) missing: Option<String>,
 }
 
 impl Finding {
@@ -37,7 +39,18 @@ impl Finding {
     pub(super) fn of_encoding(rule: &'static Rule, file: &Path, error: NotUtf8) -> Self {
         let NotUtf8 { line, column, source, message, hint } = error;
         let (script, hint) = (file.to_string_lossy().into_owned(), Some(hint));
-        Self { rule: rule.name, severity: rule.severity, message, hint, script, line, column, width: 1, source }
+        Self {
+            rule: rule.name,
+            severity: rule.severity,
+            message,
+            hint,
+            script,
+            line,
+            column,
+            width: 1,
+            source,
+            missing: None,
+        }
     }
 
     /// Renders the finding on several lines, with the line of the script and a mark below the place.

@@ -24,6 +24,11 @@ impl Edited<'_> {
         Some(decode(&bytes).map(str::to_owned))
     }
 
+    /// Whether there is a file, or an unsaved text.
+    pub fn has(&self, path: &Path) -> bool {
+        path.is_file() || self.bytes(path).is_ok()
+    }
+
     pub fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
         if let Some(text) = self.0.get(path) {
             return Ok(text.clone().into_bytes());

@@ -7,6 +7,7 @@ mod ast;
 mod checker;
 mod finding;
 mod flow;
+mod guard;
 mod imports;
 mod known_functions;
 mod methods;
@@ -32,15 +33,26 @@ use std::path::Path;
 use std::rc::Rc;
 use text::Text;
 
+/// How much of a script is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Whole,
+    /// The script is known to compile with all its imports.
+    Compiled,
+    /// The same, and only errors are wanted.
+    CompiledErrors,
+}
+
 impl Checker {
-    /// Reads the script at this path. Returns the findings in it and in the tables beside it.
+    /// Reads the script at this path. Returns the findings in it and in the tables beside it, and the errors of the
+    /// scripts it imports.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn check_file(&self, path: &Path) -> io::Result<Vec<Finding>> {
         let bytes = self.files().bytes(path)?;
         Ok(match decode(&bytes) {
-            Ok(text) => [self.check(path, text), self.check_table(path, text)].concat(),
+            Ok(text) => [self.check(path, text), self.check_table(path, text), self.check_imports(path)].concat(),
             Err(error) => vec![Finding::of_encoding(&rules::SYNTAX, path, error)],
         })
     }
@@ -49,10 +61,10 @@ impl Checker {
     /// file.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
-        stack::maybe_grow(|| self.check_here(path, text))
+        stack::maybe_grow(|| self.check_here(path, text, Depth::Whole))
     }
 
-    fn check_here(&self, path: &Path, text: &str) -> Vec<Finding> {
+    fn check_here(&self, path: &Path, text: &str, depth: Depth) -> Vec<Finding> {
         let text = without_shebang(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
@@ -62,6 +74,7 @@ impl Checker {
             text: &parts,
             findings: Vec::new(),
             imports: Vec::new(),
+            is_library: false,
         };
         match parse(&engine, &text) {
             Err(error) => {
@@ -69,9 +82,13 @@ impl Checker {
                 report.add(&rules::SYNTAX, (fault.line, fault.column), fault.message, fault.hint);
             }
             Ok(ast) => {
-                walk::walk(self, path, &engine, &ast, &mut report);
-                prompts::unknown_phrases(self, path, &ast, &mut report);
-                self.load(path, &text, &mut report);
+                walk::walk(self, path, &engine, &ast, &mut report, depth != Depth::CompiledErrors);
+                if depth != Depth::CompiledErrors {
+                    prompts::unknown_phrases(self, path, &ast, &mut report);
+                }
+                if depth == Depth::Whole {
+                    self.load(path, &text, &mut report);
+                }
             }
         }
         report.unknown_rules();
@@ -81,6 +98,9 @@ impl Checker {
     /// Returns the findings in the tables of prompts and phrases beside the script at this path.
     #[must_use]
     pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
+        if !prompts::has_table(self, path) {
+            return Vec::new();
+        }
         let text = without_shebang(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
@@ -141,9 +161,14 @@ mod tests {
         engine.set_strict_variables(false);
         let ast = engine.compile_with_scope(Language::scope(), text).ok()?;
         let parts = Text::new(&engine, text);
-        let mut report =
-            Report { script: "test.rhai".to_owned(), text: &parts, findings: Vec::new(), imports: Vec::new() };
-        walk::walk(checker, Path::new("test.rhai"), &engine, &ast, &mut report);
+        let mut report = Report {
+            script: "test.rhai".to_owned(),
+            text: &parts,
+            findings: Vec::new(),
+            imports: Vec::new(),
+            is_library: false,
+        };
+        walk::walk(checker, Path::new("test.rhai"), &engine, &ast, &mut report, true);
         let names = [rules::UNDEFINED_VARIABLE.name, rules::UNDEFINED_IMPORT.name];
         Some((strict, report.finish().into_iter().filter(|finding| names.contains(&finding.rule)).collect()))
     }

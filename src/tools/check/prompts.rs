@@ -94,6 +94,13 @@ fn under_test(test: &Path) -> PathBuf {
     beside(test).with_extension("rhai")
 }
 
+/// Whether there is a table of prompts or phrases beside a script.
+pub(super) fn has_table(checker: &Checker, script: &Path) -> bool {
+    let prompts = beside(script);
+    let files = checker.files();
+    [prompts.with_extension("phrases"), prompts].iter().any(|table| files.has(table))
+}
+
 impl Prompts {
     pub fn none() -> Self {
         Self { named: Vec::new(), composed: Vec::new(), words: None, table: String::new() }
@@ -347,6 +354,7 @@ fn in_table(
         column,
         width: width.max(1),
         source: source.to_owned(),
+        missing: None,
     }
 }
 

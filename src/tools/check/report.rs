@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::imports::Imported;
-use super::rules::{self, RULES, Rule};
+use super::rules::{self, RULES, Rule, Severity};
 use super::text::{Place, Text};
 use crate::script::nearest;
 use std::collections::BTreeSet;
@@ -15,6 +15,8 @@ pub(super) struct Report<'a, 'b> {
     pub findings: Vec<Finding>,
     /// The imports of the script, and their places.
     pub imports: Vec<(Place, Rc<Imported>)>,
+    /// Whether the script only defines things, for others to import.
+    pub is_library: bool,
 }
 
 impl Report<'_, '_> {
@@ -23,11 +25,40 @@ impl Report<'_, '_> {
         self.add_wide(rule, place, width, message, hint);
     }
 
+    /// Adds a finding that fails in some calls only.
+    pub fn doubt(&mut self, rule: &'static Rule, place: Place, message: String, hint: Option<String>) {
+        self.add(rule, place, message, hint);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.severity = Severity::Warning;
+        }
+    }
+
+    /// Adds the finding that a function doesn't exist. Where the script is imported, another file may define it.
+    pub fn missing(
+        &mut self,
+        function: &str,
+        rule: &'static Rule,
+        place: Place,
+        message: String,
+        hint: Option<String>,
+    ) {
+        if !self.is_library {
+            return self.add(rule, place, message, hint);
+        }
+        let elsewhere = "a script that imports this one may define it".to_owned();
+        self.doubt(rule, place, message, hint.or(Some(elsewhere)));
+        if let Some(finding) = self.findings.last_mut() {
+            finding.missing = Some(function.to_owned());
+        }
+    }
+
     pub fn add_wide(&mut self, rule: &'static Rule, place: Place, width: usize, message: String, hint: Option<String>) {
         let (line, column) = place;
+        let is_caught = rule.can_be_caught && self.text.is_tried(place);
         self.findings.push(Finding {
             rule: rule.name,
-            severity: rule.severity,
+            severity: if is_caught { Severity::Warning } else { rule.severity },
+            missing: None,
             message,
             hint,
             script: self.script.clone(),

@@ -21,14 +21,21 @@ pub struct Rule {
     pub summary: &'static str,
     /// Why it is wrong, and what to do about it.
     pub help: &'static str,
+    /// Whether it fails only when the line runs, so that a `try` around it catches the failure.
+    pub(super) can_be_caught: bool,
 }
 
 const fn error(name: &'static str, summary: &'static str, help: &'static str) -> Rule {
-    Rule { name, severity: Severity::Error, summary, help }
+    Rule { name, severity: Severity::Error, summary, help, can_be_caught: false }
+}
+
+/// Returns a rule whose mistakes fail when the line runs.
+const fn fails(name: &'static str, summary: &'static str, help: &'static str) -> Rule {
+    Rule { can_be_caught: true, ..error(name, summary, help) }
 }
 
 const fn warning(name: &'static str, summary: &'static str, help: &'static str) -> Rule {
-    Rule { name, severity: Severity::Warning, summary, help }
+    Rule { name, severity: Severity::Warning, summary, help, can_be_caught: false }
 }
 
 pub(super) static SYNTAX: Rule = error(
@@ -36,32 +43,32 @@ pub(super) static SYNTAX: Rule = error(
     "The script has a syntax error.",
     "The script cannot run until this is fixed. What comes after it is not checked.",
 );
-pub(super) static UNKNOWN_FUNCTION: Rule = error(
+pub(super) static UNKNOWN_FUNCTION: Rule = fails(
     "unknown-function",
     "The script calls a function that does not exist.",
     "It is not a command, nor a function of Rhai, the script or an import. Check the spelling: names are in lower \
      case with underscores.",
 );
-pub(super) static ARGUMENT_COUNT: Rule = error(
+pub(super) static ARGUMENT_COUNT: Rule = fails(
     "argument-count",
     "A function is called with too many or too few arguments.",
     "`agi-rhai commands NAME` shows what a command takes. In a method call, the value before the dot is the first \
      argument.",
 );
-pub(super) static BAD_ARGUMENT: Rule = error(
+pub(super) static BAD_ARGUMENT: Rule = fails(
     "bad-argument",
     "An argument is one that the command never accepts.",
     "Milliseconds are whole numbers (5000, not \"5s\"), keys are 0-9, *, #, A-D, and some arguments are one of a few \
      words.",
 );
-pub(super) static NOT_ALLOWED: Rule = error(
+pub(super) static NOT_ALLOWED: Rule = fails(
     "not-allowed",
     "A command asks Asterisk to run something that scripts may not make it run.",
     "Scripts may use those applications and functions of Asterisk that run no programs, touch no files and start no \
      other code of the dialplan. The operator allows others by name with `--allow-exec`; give the same \
      option to the checker.",
 );
-pub(super) static UNKNOWN_OPTION: Rule = error(
+pub(super) static UNKNOWN_OPTION: Rule = fails(
     "unknown-option",
     "A map of options has a name that the function does not know.",
     "A misspelt option would change nothing, so the function refuses it.",
@@ -88,19 +95,19 @@ pub(super) static BROKEN_IMPORT: Rule = error(
     "Neither script can run until it is fixed. An imported script may only define functions and constants: commands \
      at its top are a fault, since there is no call yet.",
 );
-pub(super) static TEXT_AS_NUMBER: Rule = error(
+pub(super) static TEXT_AS_NUMBER: Rule = fails(
     "text-as-number",
     "A text is compared with a number, or used in a calculation.",
     "Keys, digits, variables and entries of AstDB are text, and \"5\" is not 5. `to_number(text)` turns it into a \
      number, or into `()` if it is not one.",
 );
-pub(super) static READ_ONLY: Rule = error(
+pub(super) static READ_ONLY: Rule = fails(
     "read-only",
     "The script changes a constant, or a value that belongs to the call.",
     "`env`, `args` and `params` say how the call began and never change. Keep your own values in `state` or in \
      variables.",
 );
-pub(super) static CONDITION: Rule = error(
+pub(super) static CONDITION: Rule = fails(
     "condition-not-bool",
     "A condition is neither true nor false.",
     "Rhai accepts only `true` and `false` as a condition. Compare: `if key != \"\"`, `if count > 0`.",
@@ -111,7 +118,7 @@ pub(super) static AFTER_HANGUP: Rule = error(
     "After the hangup nobody listens any more, and Asterisk refuses such commands. Database, variables, `verbose` and \
      `exec` still work: `agi-rhai commands NAME` says it for each command.",
 );
-pub(super) static ASTERISK_VERSION: Rule = error(
+pub(super) static ASTERISK_VERSION: Rule = fails(
     "asterisk-version",
     "This version of Asterisk does not have that command, argument or application.",
     "Checked only with `--asterisk VERSION`. A version has an application if its last release has it.",
@@ -279,13 +286,13 @@ pub(super) static UNKNOWN_PHRASE: Rule = warning(
     "A phrase is not in the table of phrases beside the script.",
     "It may be misspelt here or there. Checked only if there is a table (`game.phrases` beside `game.rhai`).",
 );
-pub(super) static UNKNOWN_PROPERTY: Rule = error(
+pub(super) static UNKNOWN_PROPERTY: Rule = fails(
     "unknown-property",
     "A text, number or array has no such property.",
     "Only maps have entries of their own. What other languages have as properties are functions here: `list.len()`, not \
      `list.length`.",
 );
-pub(super) static CLOSURE_PARAMETERS: Rule = error(
+pub(super) static CLOSURE_PARAMETERS: Rule = fails(
     "closure-parameters",
     "A closure has more parameters than it is called with, or fewer.",
     "`map`, `filter` and the like call it with an element and its index, `reduce` with the result so far before these, \

@@ -20,6 +20,8 @@ pub(super) struct Allowed {
 pub(super) struct Text<'a> {
     script: ScriptText<'a>,
     allowed: Vec<Allowed>,
+    /// The blocks after `try`: where each begins and ends.
+    tried: Vec<(Place, Place)>,
 }
 
 impl<'a> Deref for Text<'a> {
@@ -35,7 +37,12 @@ const ALLOW: &str = "agi-rhai: allow(";
 impl<'a> Text<'a> {
     pub fn new(engine: &Engine, text: &'a str) -> Self {
         let script = ScriptText::new(engine, text);
-        Self { allowed: allowed(&script.words, &script.comments), script }
+        Self { allowed: allowed(&script.words, &script.comments), tried: tried(&script.words), script }
+    }
+
+    /// Whether a `try` catches what fails here.
+    pub fn is_tried(&self, place: Place) -> bool {
+        self.tried.iter().any(|(begin, end)| (*begin..*end).contains(&place))
     }
 
     /// Whether a comment allows findings of a rule on a line.
@@ -100,6 +107,23 @@ impl<'a> Text<'a> {
         }
         cases
     }
+}
+
+/// Returns the blocks after `try`.
+fn tried(words: &[Word]) -> Vec<(Place, Place)> {
+    let mut found = Vec::new();
+    // The places of the open braces, if they belong to a `try`.
+    let mut open: Vec<Option<Place>> = Vec::new();
+    let mut is_try = false;
+    for word in words {
+        match word.token {
+            Token::LeftBrace | Token::MapStart => open.push(is_try.then_some(word.start)),
+            Token::RightBrace => found.extend(open.pop().flatten().map(|begin| (begin, word.start))),
+            _ => {}
+        }
+        is_try = word.token == Token::Try;
+    }
+    found
 }
 
 fn allowed(words: &[Word], comments: &[(String, Place)]) -> Vec<Allowed> {

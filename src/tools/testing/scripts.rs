@@ -43,9 +43,8 @@ impl Scripts {
         if let Some(prepared) = self.scripts().get(path) {
             return Ok(Arc::clone(prepared));
         }
-        let language = self.host.language();
-        let mut script = Script::load(path, self.folder.as_deref(), language)?;
-        let coverage = script.cover(language);
+        let mut script = self.host.load(path, self.folder.as_deref())?;
+        let coverage = script.cover(self.host.language());
         let sounds = Arc::new(sounds(path)?);
         let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds });
         self.scripts().insert(path.to_owned(), Arc::clone(&prepared));

@@ -151,7 +151,7 @@ impl Walk<'_, '_, '_> {
         {
             explanation.hint = Some("it is for tests, in files whose names end in `.test.rhai`".to_owned());
         }
-        self.explain(rule, explanation);
+        self.missing(name, rule, explanation);
     }
 
     fn module_call(&mut self, call: &FnCallExpr, at: Place) {

@@ -107,8 +107,14 @@ impl Walk<'_, '_, '_> {
     }
 
     fn conclude_condition(&mut self, value: Known, at: Place) {
-        if let Some((message, hint)) = values::condition(self.resolve(value, true)) {
-            self.add(&rules::CONDITION, at, message, Some(hint));
+        let kind = self.resolve(value, true);
+        match values::condition(kind) {
+            // It fails only in calls without an answer.
+            Some((message, hint)) if kind == Type::BoolOrUnit => {
+                self.report.doubt(&rules::CONDITION, at, message, Some(hint));
+            }
+            Some((message, hint)) => self.add(&rules::CONDITION, at, message, Some(hint)),
+            None => {}
         }
     }
 

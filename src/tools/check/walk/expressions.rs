@@ -34,6 +34,14 @@ pub(super) fn literal(expr: &Expr) -> Option<Value> {
     })
 }
 
+/// Returns the first part of the rest of a chain.
+fn first(rest: &Expr) -> &Expr {
+    match rest {
+        Expr::Dot(x, ..) | Expr::Index(x, ..) => &x.lhs,
+        other => other,
+    }
+}
+
 /// Returns the last part of a chain.
 fn last(rest: &Expr) -> &Expr {
     match rest {
@@ -140,6 +148,13 @@ impl Walk<'_, '_, '_> {
             self.later.push(Later::Property { value: left, name, place: place(*position) });
         }
         self.changes(expr);
+        // A function of the script may set `this`.
+        if let (Expr::Dot(..), Expr::Variable(variable, ..), Expr::MethodCall(call, _)) = (expr, &x.lhs, first(&x.rhs))
+            && (self.is_function(&call.name) || !self.all().takes(&call.name, call.args.len() + 1))
+            && let Some(id) = self.find(&variable.1)
+        {
+            self.variables[id].written = true;
+        }
         if let Expr::MethodCall(call, _) = last(&x.rhs) {
             self.kept_by_method(&x.lhs, call);
         }

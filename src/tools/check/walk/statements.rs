@@ -16,6 +16,15 @@ use std::rc::Rc;
 
 impl Walk<'_, '_, '_> {
     pub(super) fn script(&mut self, ast: &AST) {
+        // A script that only defines things is a library.
+        let defines = |statement: &Stmt| match statement {
+            Stmt::Import(..) | Stmt::Export(..) | Stmt::Noop(_) => true,
+            Stmt::Var(_, flags, _) => flags.intersects(ASTFlags::CONSTANT | ASTFlags::EXPORTED),
+            _ => false,
+        };
+        self.report.is_library = !Checker::is_test(self.path)
+            && ast.iter_functions().next().is_some()
+            && ast.statements().iter().all(defines);
         // An import inside a block is only for that block.
         for statement in ast.statements() {
             self.statement(statement);
@@ -33,9 +42,11 @@ impl Walk<'_, '_, '_> {
         }
         self.conclude();
         self.unanswered(ast);
-        self.unused(ast);
-        let mut prompts = std::mem::replace(&mut self.prompts, Prompts::none());
-        prompts.report(self.checker, self.report);
+        self.unused();
+        if self.warnings {
+            let mut prompts = std::mem::replace(&mut self.prompts, Prompts::none());
+            prompts.report(self.checker, self.report);
+        }
     }
 
     /// Reports that the script plays something before it answers the call.

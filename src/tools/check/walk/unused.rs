@@ -8,11 +8,10 @@ use crate::tools::check::checker::Checker;
 use crate::tools::check::known_functions::is_value;
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
-use rhai::{AST, ASTFlags, Stmt};
 
 impl Walk<'_, '_, '_> {
     /// Reports variables, imports and functions that are never used.
-    pub(super) fn unused(&mut self, ast: &AST) {
+    pub(super) fn unused(&mut self) {
         let variables = std::mem::take(&mut self.variables);
         for variable in variables.iter().filter(|variable| !variable.read && !variable.name.starts_with('_')) {
             let name = &variable.name;
@@ -34,7 +33,7 @@ impl Walk<'_, '_, '_> {
             }
         }
         self.unused_modules();
-        self.unused_functions(ast, &variables);
+        self.unused_functions(&variables);
     }
 
     fn unused_modules(&mut self) {
@@ -75,15 +74,9 @@ impl Walk<'_, '_, '_> {
         true
     }
 
-    fn unused_functions(&mut self, ast: &AST, variables: &[Variable]) {
-        // A script that only defines things is a library.
+    fn unused_functions(&mut self, variables: &[Variable]) {
         let is_test = Checker::is_test(self.path);
-        let defines = |statement: &Stmt| match statement {
-            Stmt::Import(..) | Stmt::Export(..) | Stmt::Noop(_) => true,
-            Stmt::Var(_, flags, _) => flags.intersects(ASTFlags::CONSTANT | ASTFlags::EXPORTED),
-            _ => false,
-        };
-        let library = !is_test && ast.statements().iter().all(defines);
+        let library = self.report.is_library;
         let heads: Vec<(String, Place, bool, Vec<String>)> = self
             .report
             .text

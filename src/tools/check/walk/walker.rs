@@ -10,7 +10,7 @@ use crate::tools::check::prompts::Prompts;
 use crate::tools::check::report::Report;
 use crate::tools::check::rules::Rule;
 use crate::tools::check::text::Place;
-use rhai::{AST, Engine};
+use rhai::{AST, ASTNode, Engine, Expr};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
@@ -47,16 +47,28 @@ pub(super) struct Walk<'a, 'r, 't> {
     pub after_hangup: bool,
     /// Whether a call with `!` lets a function see all variables.
     pub open: bool,
+    /// The functions that the script asks for with `is_def_fn`.
+    pub probed: BTreeSet<String>,
+    /// Whether warnings are wanted.
+    pub warnings: bool,
 }
 
 /// Walks over a script, and reports its mistakes.
-pub fn walk<'t>(checker: &'t Checker, path: &Path, engine: &Engine, ast: &AST, report: &mut Report<'_, 't>) {
+/// Without `warnings`, it doesn't search for what only they are about.
+pub fn walk<'t>(
+    checker: &'t Checker,
+    path: &Path,
+    engine: &Engine,
+    ast: &AST,
+    report: &mut Report<'_, 't>,
+    warnings: bool,
+) {
     let known = checker.known_functions(path);
     let (functions, closures) = functions(ast);
     let reader = Reader::new(engine, checker.files(), checker.places(path));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(path, name)).collect();
     let imported = imports::all(&imported);
-    let prompts = Prompts::new(checker, path, &imported);
+    let prompts = if warnings { Prompts::new(checker, path, &imported) } else { Prompts::none() };
     let mut walk = Walk {
         checker,
         path,
@@ -81,11 +93,36 @@ pub fn walk<'t>(checker: &'t Checker, path: &Path, engine: &Engine, ast: &AST, r
         number: 0,
         after_hangup: false,
         open: false,
+        probed: probed(ast),
+        warnings,
     };
     walk.script(ast);
 }
 
+/// Returns the functions that the script asks for with `is_def_fn`.
+fn probed(ast: &AST) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::FnCall(call, _))) = nodes.last()
+            && call.name == "is_def_fn"
+            && let Some(Expr::StringConstant(name, _)) = call.args.first()
+        {
+            found.insert(name.to_string());
+        }
+        true
+    });
+    found
+}
+
 impl Walk<'_, '_, '_> {
+    /// Reports a function that doesn't exist, unless the script asks whether it does.
+    pub(super) fn missing(&mut self, name: &str, rule: &'static Rule, explanation: Explanation) {
+        if !self.probed.contains(name) {
+            let Explanation { place, message, hint } = explanation;
+            self.report.missing(name, rule, place, message, hint);
+        }
+    }
+
     pub(super) fn add(&mut self, rule: &'static Rule, at: Place, message: String, hint: Option<String>) {
         self.report.add(rule, at, message, hint);
     }
