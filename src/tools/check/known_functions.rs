@@ -3,21 +3,23 @@
 use crate::command::{Command, Function, Kind, Need, Type, Waits};
 use crate::script::{BUILTINS, CALL_VARIABLES, Language, words_of_rhai};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// All functions that a script can call.
 #[derive(Debug)]
 pub(super) struct KnownFunctions {
     declared: BTreeMap<&'static str, &'static Function>,
     language: Language,
-    /// The names of Rhai's own functions.
-    rhai: BTreeSet<String>,
+    /// The names of Rhai's own functions. Many scripts need none of them, and each start of the program would pay.
+    rhai: LazyLock<BTreeSet<String>>,
 }
 
 impl KnownFunctions {
     /// Collects the functions of this language.
     pub fn new(language: &Language) -> Self {
         let declared = language.functions().iter().map(|function| (function.name, *function)).collect();
-        let rhai = words_of_rhai().into_iter().map(|(name, _)| name).collect();
+        let rhai: LazyLock<BTreeSet<String>> =
+            LazyLock::new(|| words_of_rhai().into_iter().map(|(name, _)| name).collect());
         Self { declared, language: language.clone(), rhai }
     }
 

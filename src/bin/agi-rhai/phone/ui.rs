@@ -3,6 +3,7 @@
 use super::style::Theme;
 
 /// The view settings, which keys change.
+#[expect(clippy::struct_excessive_bools, reason = "independent settings")]
 pub struct Ui {
     pub theme: Theme,
     /// The open panels, in the order in which they were opened. If there isn't room for all, the last ones are shown.
