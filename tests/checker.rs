@@ -581,3 +581,51 @@ fn the_page_lists_every_rule() {
         assert_eq!(rows, expected);
     }
 }
+
+/// The work of the checker grows with the text, not with its square: not even if all of it is one line, or a mistake.
+/// Rhai's parser itself compares each name with all functions and variables, which is left out here.
+#[test]
+fn checking_twice_as_much_takes_twice_as_long() {
+    use agi_rhai::clock::Stopwatch;
+    let kinds: [(&str, fn(usize) -> String); 9] = [
+        ("functions", |n| format!("fn f_{n}() {{ verbose({n}); }}\n")),
+        ("functions that are called", |n| format!("fn f_{n}(x) {{ say(x); }} f_{n}({n});\n")),
+        ("closures", |n| format!("menu(\"a\", #{{ \"1\": || say({n}) }});\n")),
+        ("one line", |n| format!("verbose({n}); ")),
+        ("one line of other letters", |n| format!("verbose(\"é{n}\"); ")),
+        ("mistakes in one line", |n| format!("vrbose({n}); ")),
+        ("mistakes", |n| format!("vrbose({n});\n")),
+        ("allowed mistakes", |n| format!("// agi-rhai: allow(unknown-function)\nvrbose({n});\n")),
+        ("blocks", |n| format!("if args.len() == {n} {{ verbose(`${{args[0]}} of {n}`); }}\n")),
+    ];
+    let checker = Checker::new(&Language::new());
+    for (kind, part) in kinds {
+        let fastest = |parts: usize| {
+            let text: String = (0..parts).map(part).collect();
+            let time = || {
+                let began = Stopwatch::start();
+                std::hint::black_box(checker.check(Path::new("test.rhai"), &text));
+                began.elapsed().as_secs_f64()
+            };
+            (0..2).map(|_| time()).fold(f64::INFINITY, f64::min)
+        };
+        // Under load a time may be off by chance; the square would show again.
+        let mut ratios = (0..4).map(|_| fastest(800) / fastest(200));
+        assert!(ratios.any(|ratio| ratio < 9.0), "four times as many {kind} took more than nine times as long");
+    }
+}
+
+#[test]
+fn long_lines_are_cut_around_the_mistake() {
+    let text = format!("{}vrbose(1); {}", "verbose(1); ".repeat(100), "verbose(2); ".repeat(100));
+    let findings = Checker::new(&Language::new()).check(Path::new("test.rhai"), &text);
+    let [finding] = &findings[..] else { panic!("{findings:#?}") };
+    assert_eq!((finding.line, finding.column, finding.width), (1, 1201, 6));
+    assert!(finding.source.len() == 400 && finding.source.contains("vrbose"), "{}", finding.source);
+    let rendered = finding.render(false);
+    let lines: Vec<&str> = rendered.lines().collect();
+    assert!(rendered.contains("--> test.rhai:1:1201"), "{rendered}");
+    let at = lines.iter().position(|line| line.contains("vrbose(1)")).unwrap();
+    assert_eq!(lines[at].find("vrbose"), lines[at + 1].find('^'), "{rendered}");
+    assert!(rendered.lines().all(|line| line.len() < 500), "{rendered}");
+}

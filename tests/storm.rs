@@ -409,3 +409,19 @@ fn a_storm_begins_from_the_first_call_of_a_test() {
         "{report}"
     );
 }
+
+/// The scripts of the project withstand every call, in every situation that a storm makes.
+#[test]
+fn the_shipped_scripts_survive_their_storms() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let names = std::fs::read_dir(&scripts).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name.ends_with(".rhai") && !name.ends_with(".test.rhai")).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        let path = scripts.join(&name);
+        let path = path.to_string_lossy();
+        let output = agi_rhai(["test", "--storm", &path, "--calls", "1200", "--seed", "1"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains(": no problem; "), "{name}: {text}");
+    }
+}

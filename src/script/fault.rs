@@ -4,12 +4,12 @@ use super::explain::{self, Explanation, Raised, Site};
 use super::language::Language;
 use super::names::{is_closure, written_name};
 use super::shown::{MAX_MESSAGE, short};
-use super::text::{ScriptText, place};
+use super::text::{ScriptText, around, place};
 use super::usage::Limit;
 use crate::agi::{is_hidden, printable};
 use crate::plural::plural;
 use crate::utf8::NotUtf8;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, ParseError, Position};
 use std::fmt;
 
@@ -323,7 +323,8 @@ impl Fault {
             (self.line, self.column, self.found.map_or_else(word, |found| found.width))
         });
         let title = (level, self.found.map(|found| found.rule), self.message.as_str());
-        render(title, &self.script, marked, &self.source, &self.calls, self.hint.as_deref(), colour)
+        let source = around(&self.source, self.column);
+        render(title, &self.script, marked, source, &self.calls, self.hint.as_deref(), colour)
     }
 }
 
@@ -333,7 +334,7 @@ pub(crate) fn render(
     (level, rule, message): (Level<'static>, Option<&str>, &str),
     script: &str,
     marked: Option<(usize, usize, usize)>,
-    source: &str,
+    (before, source): (usize, &str),
     calls: &[(String, String, usize)],
     hint: Option<&str>,
     colour: bool,
@@ -350,13 +351,15 @@ pub(crate) fn render(
     let mut report = title.elements(std::iter::empty::<annotate_snippets::Element<'_>>());
     if let Some((line, column, width)) = marked {
         let byte = |at: usize| source.char_indices().nth(at).map_or(source.len(), |(at, _)| at);
-        let start = column.saturating_sub(1);
-        report = report.element(
-            Snippet::source(source)
-                .line_start(line)
-                .path(&*script)
-                .annotation(AnnotationKind::Primary.span(byte(start)..byte(start + width))),
-        );
+        let start = column.saturating_sub(1 + before);
+        let snippet = Snippet::source(source)
+            .line_start(line)
+            .annotation(AnnotationKind::Primary.span(byte(start)..byte(start + width)));
+        report = if before == 0 {
+            report.element(snippet.path(&*script))
+        } else {
+            report.element(Origin::path(&*script).line(line).char_column(column)).element(snippet)
+        };
     }
     for (name, script, line) in calls {
         let name = if is_closure(name) { "a closure".to_owned() } else { format!("`{}`", written_name(name)) };

@@ -59,5 +59,5 @@ pub(crate) use parse::parse;
 pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};
 pub(crate) use shown::{MAX_MESSAGE, MAX_SHOWN, literal, quoted, short, shown};
 pub(crate) use state::{CallState, Finished};
-pub(crate) use text::{Place, ScriptText, Word, place};
+pub(crate) use text::{Place, ScriptText, Word, around, place};
 pub(crate) use usage::{Limit, check_soon};

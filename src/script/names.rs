@@ -93,6 +93,7 @@ impl FunctionNames {
 
     /// Returns the function that may have been meant by a name: one of these, or one that every script can call.
     pub fn similar(&self, name: &str, own: &[&str]) -> Option<String> {
+        let own: BTreeSet<&str> = own.iter().copied().collect();
         let wanted = plain(name);
         let known =
             || own.iter().copied().chain(self.ways.keys().map(String::as_str)).filter(|known| is_function(known));

@@ -2,6 +2,21 @@
 
 use super::parse;
 use rhai::{Engine, Position, Token};
+use std::collections::HashMap;
+
+/// How many characters of a line are shown at most, and how many of them before the place of an error.
+const MAX_SHOWN_LINE: usize = 400;
+const SHOWN_BEFORE: usize = 100;
+
+/// Returns the part of a line around this column that is shown, and how many characters come before it.
+pub(crate) fn around(line: &str, column: usize) -> (usize, &str) {
+    let byte = |at: usize| line.char_indices().nth(at).map_or(line.len(), |(at, _)| at);
+    if byte(MAX_SHOWN_LINE) == line.len() {
+        return (0, line);
+    }
+    let before = column.saturating_sub(1 + SHOWN_BEFORE);
+    (before, &line[byte(before)..byte(before + MAX_SHOWN_LINE)])
+}
 
 /// A place in a text: line and column in characters, both from 1.
 pub(crate) type Place = (usize, usize);
@@ -24,11 +39,46 @@ pub(crate) struct Head {
 
 /// The text of a script, split into its parts.
 pub(crate) struct ScriptText<'a> {
-    pub lines: Vec<&'a str>,
+    lines: Lines<'a>,
     pub words: Vec<Word>,
     pub heads: Vec<Head>,
+    /// The indices of the heads, by name.
+    heads_by_name: HashMap<String, Vec<usize>>,
     /// Its comments, and where they begin.
     pub comments: Vec<(String, Place)>,
+}
+
+/// The lines of a text. A character of a long line is found without counting those before it.
+struct Lines<'a> {
+    lines: Vec<&'a str>,
+    /// Where each character of a line begins; `None` if each is one byte.
+    starts: Vec<Option<Vec<usize>>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        let lines: Vec<&str> = text.lines().collect();
+        let starts = |line: &&str| (!line.is_ascii()).then(|| line.char_indices().map(|(at, _)| at).collect());
+        Self { starts: lines.iter().map(starts).collect(), lines }
+    }
+
+    fn line(&self, line: usize) -> &'a str {
+        self.lines.get(line.wrapping_sub(1)).copied().unwrap_or_default()
+    }
+
+    /// Returns how many characters a line has.
+    fn length(&self, line: usize) -> usize {
+        let starts = self.starts.get(line.wrapping_sub(1)).and_then(Option::as_ref);
+        starts.map_or_else(|| self.line(line).len(), Vec::len)
+    }
+
+    /// Returns the line from this place on.
+    fn rest(&self, (line, column): Place) -> &'a str {
+        let at = column.saturating_sub(1);
+        let starts = self.starts.get(line.wrapping_sub(1)).and_then(Option::as_ref);
+        let at = starts.map_or(Some(at), |starts| starts.get(at).copied());
+        at.and_then(|at| self.line(line).get(at..)).unwrap_or_default()
+    }
 }
 
 pub(crate) fn place(position: Position) -> Place {
@@ -37,13 +87,34 @@ pub(crate) fn place(position: Position) -> Place {
 
 impl<'a> ScriptText<'a> {
     pub fn new(engine: &Engine, text: &'a str) -> Self {
-        let lines: Vec<&str> = text.lines().collect();
+        let lines = Lines::new(text);
         let (words, comments) = words(engine, text, &lines);
-        Self { heads: heads(&words), lines, words, comments }
+        let heads = heads(&words);
+        let mut heads_by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, head) in heads.iter().enumerate() {
+            heads_by_name.entry(head.name.clone()).or_default().push(at);
+        }
+        Self { heads, heads_by_name, lines, words, comments }
+    }
+
+    pub fn lines(&self) -> &[&'a str] {
+        &self.lines.lines
     }
 
     pub fn line(&self, line: usize) -> &'a str {
-        self.lines.get(line.wrapping_sub(1)).copied().unwrap_or_default()
+        self.lines.line(line)
+    }
+
+    /// Returns the part of a line around this place that is shown, and how many characters come before it.
+    pub fn around(&self, (line, column): Place) -> (usize, &'a str) {
+        let length = self.lines.length(line);
+        if length <= MAX_SHOWN_LINE {
+            return (0, self.line(line));
+        }
+        let before = column.saturating_sub(1 + SHOWN_BEFORE).min(length);
+        let rest = |at: usize| self.lines.rest((line, at + 1));
+        let (from, to) = (rest(before), rest(before + MAX_SHOWN_LINE));
+        (before, &from[..from.len() - to.len()])
     }
 
     /// Returns the index of the word that begins here.
@@ -54,7 +125,7 @@ impl<'a> ScriptText<'a> {
     /// Returns how many characters the word here has on its line.
     pub fn width(&self, place: Place) -> usize {
         let (line, column) = place;
-        let rest = self.line(line).chars().count().saturating_sub(column.saturating_sub(1));
+        let rest = self.lines.length(line).saturating_sub(column.saturating_sub(1));
         let width = self.word_at(place).map_or(1, |at| {
             let end = self.words[at].end;
             if end.0 == line { end.1.saturating_sub(column) } else { rest }
@@ -63,13 +134,18 @@ impl<'a> ScriptText<'a> {
     }
 
     pub fn head(&self, name: &str, params: usize) -> Option<&Head> {
-        self.heads.iter().find(|head| head.name == name && head.params.len() == params)
+        self.heads_of(name).find(|head| head.params.len() == params)
+    }
+
+    /// Returns the heads of the functions of this name.
+    pub fn heads_of(&self, name: &str) -> impl Iterator<Item = &Head> {
+        self.heads_by_name.get(name).into_iter().flatten().map(|at| &self.heads[*at])
     }
 }
 
 type Comments = Vec<(String, Place)>;
 
-fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
+fn words(engine: &Engine, text: &str, lines: &Lines<'_>) -> (Vec<Word>, Comments) {
     let mut words = Vec::new();
     let mut comments = Vec::new();
     for parse::Word { token, start, read } in parse::words(engine, text).0 {
@@ -83,7 +159,7 @@ fn words(engine: &Engine, text: &str, lines: &[&str]) -> (Vec<Word>, Comments) {
 }
 
 /// Returns the place after a word. For some words, that is as far as the lexer has read; for others, it reads ahead.
-fn end(token: &Token, start: Place, read: Position, lines: &[&str]) -> Place {
+fn end(token: &Token, start: Place, read: Position, lines: &Lines<'_>) -> Place {
     let length = match token {
         Token::Identifier(name) | Token::Reserved(name) => name.chars().count(),
         Token::StringConstant(_) | Token::InterpolatedString(_) | Token::CharConstant(_) | Token::LexError(_) => {
@@ -91,9 +167,8 @@ fn end(token: &Token, start: Place, read: Position, lines: &[&str]) -> Place {
             return (line, column + 1);
         }
         Token::IntegerConstant(_) | Token::FloatConstant(_) => {
-            let rest = lines.get(start.0.wrapping_sub(1)).copied().unwrap_or_default();
             let number = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '.';
-            rest.chars().skip(start.1.saturating_sub(1)).take_while(number).count()
+            lines.rest(start).chars().take_while(number).count()
         }
         Token::Unit => 2,
         other if other.is_literal() => other.literal_syntax().chars().count(),

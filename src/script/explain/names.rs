@@ -53,7 +53,7 @@ impl<'a> Names<'a> {
     }
 
     fn is_function(&self, name: &str) -> bool {
-        self.text.heads.iter().any(|head| head.name == name)
+        self.text.heads_of(name).next().is_some()
     }
 
     fn hint_for_variable(&self, name: &str, at: Place) -> String {
@@ -165,8 +165,7 @@ impl<'a> Names<'a> {
         if let Some((message, hint)) = self.language.hint_for_unavailable(name) {
             return (Wrong::Name, Explanation::new(place, message, hint));
         }
-        let own: BTreeSet<usize> =
-            self.text.heads.iter().filter(|head| head.name == name).map(|head| head.params.len()).collect();
+        let own: BTreeSet<usize> = self.text.heads_of(name).map(|head| head.params.len()).collect();
         let values = count + usize::from(is_method);
         let known = self.language.names().counts(name);
         if own.is_empty() && known.is_empty() && !self.language.names().exists(name) {
@@ -207,7 +206,7 @@ impl<'a> Names<'a> {
         let less = usize::from(is_method);
         let mut possible: BTreeSet<usize> = known.iter().filter_map(|known| known.checked_sub(less)).collect();
         possible.extend(own);
-        let head = self.text.heads.iter().find(|head| head.name == name);
+        let head = self.text.heads_of(name).next();
         let hint = head.map(|head| {
             let params: Vec<&str> = head.params.iter().map(|(name, _)| name.as_str()).collect();
             format!("it is defined as `{name}({})` in line {}", params.join(", "), head.start.0)

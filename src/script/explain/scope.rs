@@ -118,7 +118,7 @@ impl Scopes {
                 Token::Catch => reader.names(&words[at + 1..], &[Token::LeftBrace]),
                 Token::As => reader.scopes.imports.extend(identifier(next)),
                 Token::Fn => {
-                    let known = text.heads.iter().find(|head| head.start > word.start);
+                    let known = text.heads.get(text.heads.partition_point(|head| head.start <= word.start));
                     head = known.map(|head| (head.name.clone(), head.start));
                     let after = words[at + 1..].iter().position(|word| word.token == Token::LeftParen);
                     if let Some(after) = after {

@@ -24,7 +24,7 @@ pub(crate) fn parse_error(error: &ParseError, text: &ScriptText<'_>, language: &
     // follows says more.
     let mut engine = language.compiler();
     engine.set_strict_variables(false);
-    match parse(&engine, &text.lines.join("\n")) {
+    match parse(&engine, &text.lines().join("\n")) {
         Err(error) => syntax(&error, text, language),
         Ok(_) => unknown,
     }

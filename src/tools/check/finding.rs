@@ -28,10 +28,12 @@ pub struct Finding {
     pub column: usize,
     /// The width of the place, in characters.
     pub width: usize,
-    /// The text of the line.
+    /// The text of the line; of a long line, the part around the place.
     pub source: String,
     /// The function that is missing, if another file of the script may define it.
     pub(super) missing: Option<String>,
+    /// How many characters of the line come before `source`.
+    pub(crate) before: usize,
 }
 
 impl Finding {
@@ -50,6 +52,7 @@ impl Finding {
             width: 1,
             source,
             missing: None,
+            before: 0,
         }
     }
 
@@ -59,7 +62,8 @@ impl Finding {
         let marked = (self.line > 0).then_some((self.line, self.column, self.width));
         let level = if self.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let title = (level, Some(self.rule), self.message.as_str());
-        render(title, &self.script, marked, &self.source, &[], self.hint.as_deref(), colour)
+        let source = (self.before, self.source.as_str());
+        render(title, &self.script, marked, source, &[], self.hint.as_deref(), colour)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::known_functions::{Effect, KnownFunctions};
 use super::text::{Place, place};
 use crate::command::{After, Returns};
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Stmt, StmtBlock};
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Module, Shared, Stmt, StmtBlock};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -29,8 +29,9 @@ pub(super) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunct
     for function in ast.iter_fn_def() {
         let (name, params) = (function.name.as_str(), function.params.len());
         // The type of a body is private to Rhai, which shows its statements only in a walk.
-        let mut alone = ast.clone_functions_only();
-        alone.retain_functions(|_, _, other, count| other == name && count == params);
+        let mut module = Module::new();
+        module.set_script_fn(Shared::clone(function));
+        let alone = AST::new([], module);
         let mut statements = Vec::new();
         alone.walk(&mut |nodes: &[ASTNode]| {
             if let [ASTNode::Stmt(statement)] = nodes {

@@ -88,7 +88,7 @@ impl Finding {
         let Fault { message, hint, script, line, column, source, found, .. } = fault;
         let (rule, width) = found.map_or((rules::BROKEN_IMPORT.name, 1), |found| (found.rule, found.width));
         let severity = Severity::Error;
-        Self { rule, severity, message, hint, script, line, column, width, source, missing: None }
+        Self { rule, severity, message, hint, script, line, column, width, source, before: 0, missing: None }
     }
 
     fn into_fault(self) -> Fault {

@@ -28,6 +28,7 @@ use crate::stack;
 use crate::utf8::decode;
 use imports::Imported;
 use report::Report;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -73,6 +74,7 @@ impl Checker {
             script: path.to_string_lossy().into_owned(),
             text: &parts,
             findings: Vec::new(),
+            places: HashSet::new(),
             imports: Vec::new(),
             is_library: false,
         };
@@ -165,6 +167,7 @@ mod tests {
             script: "test.rhai".to_owned(),
             text: &parts,
             findings: Vec::new(),
+            places: HashSet::new(),
             imports: Vec::new(),
             is_library: false,
         };

@@ -11,7 +11,7 @@ use crate::command::{Command, Function, Kind, Plays};
 use crate::pbx::Sounds;
 use crate::pbx::prompts::{Prompt, is_english, parents, parse_prompts};
 use crate::pbx::sound_files::{is_in, unplayable};
-use crate::script::{Phrases, nearest};
+use crate::script::{Phrases, around, nearest};
 use crate::utf8::NotUtf8;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -344,6 +344,7 @@ fn in_table(
     message: String,
     hint: Option<String>,
 ) -> Finding {
+    let (before, source) = around(source, column);
     Finding {
         rule: rule.name,
         severity: rule.severity,
@@ -355,6 +356,7 @@ fn in_table(
         width: width.max(1),
         source: source.to_owned(),
         missing: None,
+        before,
     }
 }
 

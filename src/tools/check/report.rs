@@ -5,7 +5,7 @@ use super::imports::Imported;
 use super::rules::{self, RULES, Rule, Severity};
 use super::text::{Place, Text};
 use crate::script::nearest;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 /// The findings of one script.
@@ -13,6 +13,8 @@ pub(super) struct Report<'a, 'b> {
     pub script: String,
     pub text: &'b Text<'a>,
     pub findings: Vec<Finding>,
+    /// The rules of the findings, and their places.
+    pub places: HashSet<(&'static str, Place)>,
     /// The imports of the script, and their places.
     pub imports: Vec<(Place, Rc<Imported>)>,
     /// Whether the script only defines things, for others to import.
@@ -55,6 +57,8 @@ impl Report<'_, '_> {
     pub fn add_wide(&mut self, rule: &'static Rule, place: Place, width: usize, message: String, hint: Option<String>) {
         let (line, column) = place;
         let is_caught = rule.can_be_caught && self.text.is_tried(place);
+        let (before, source) = self.text.around(place);
+        self.places.insert((rule.name, place));
         self.findings.push(Finding {
             rule: rule.name,
             severity: if is_caught { Severity::Warning } else { rule.severity },
@@ -65,12 +69,17 @@ impl Report<'_, '_> {
             line,
             column,
             width,
-            source: self.text.line(line).to_owned(),
+            source: source.to_owned(),
+            before,
         });
     }
 
     pub fn has(&self, rule: &Rule) -> bool {
         self.findings.iter().any(|finding| finding.rule == rule.name)
+    }
+
+    pub fn has_at(&self, rule: &Rule, place: Place) -> bool {
+        self.places.contains(&(rule.name, place))
     }
 
     pub fn unknown_rules(&mut self) {

@@ -172,7 +172,7 @@ impl Walk<'_, '_, '_> {
         if let Some((wrong, takes)) = self.all().refuses(name, &kinds) {
             let place = args.get(wrong).map_or(at, |(_, place)| *place);
             // Reported already, in more detail.
-            if self.report.findings.iter().any(|f| f.rule == rules::BAD_ARGUMENT.name && (f.line, f.column) == place) {
+            if self.report.has_at(&rules::BAD_ARGUMENT, place) {
                 return;
             }
             let (message, hint) = values::argument(name, false, &takes, kinds[wrong]);

@@ -10,6 +10,7 @@ mod known;
 mod loops;
 mod methods;
 mod names;
+mod scope;
 mod statements;
 mod unused;
 mod walker;

@@ -23,6 +23,8 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::SHADOWED_NAME, place, format!("`{name}` hides {what}"), Some(hint));
         }
         let id = self.variables.len();
+        let top = self.number == 0 && self.scope.len() == self.top_level;
+        self.top_level += usize::from(top);
         self.variables.push(Variable {
             name: name.to_owned(),
             place,
@@ -31,23 +33,19 @@ impl Walk<'_, '_, '_> {
             constant: None,
             read: false,
             written: false,
-            top: self.number == 0 && self.scope.len() == self.top_level(),
+            top,
         });
-        self.scope.push(id);
+        self.by_name.entry(name.to_owned()).or_default().push(id);
+        self.scope.push(name, id);
         id
     }
 
-    /// Returns how many variables are in scope at the top level of the script.
-    fn top_level(&self) -> usize {
-        self.scope.iter().filter(|id| self.variables[**id].top).count()
-    }
-
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.scope.iter().rev().copied().find(|id| self.variables[*id].name == name)
+        self.scope.find(name)
     }
 
     pub(super) fn is_function(&self, name: &str) -> bool {
-        self.functions.keys().any(|(known, _)| known == name)
+        self.counts.contains_key(name)
     }
 
     /// Notes that a variable is read.
@@ -73,7 +71,7 @@ impl Walk<'_, '_, '_> {
     /// Whether this is the name of a function defined above, which stands for the function itself. In the function's
     /// own body, the name doesn't exist yet.
     pub(super) fn is_function_above(&self, name: &str, at: Place) -> bool {
-        let above = self.report.text.heads.iter().filter(|head| head.name == name && head.start < at).count();
+        let above = self.report.text.heads_of(name).filter(|head| head.start < at).count();
         above > usize::from(self.function.as_deref() == Some(name))
     }
 
@@ -101,7 +99,9 @@ impl Walk<'_, '_, '_> {
 
     pub(super) fn module_variable(&mut self, namespace: &rhai::Namespace, name: &str, at: Place) {
         if namespace.path.len() == 1 && namespace.path[0].name == "global" {
-            let constant = self.variables.iter().rposition(|v| v.top && v.origin == Origin::Const && v.name == name);
+            let same = self.by_name.get(name).into_iter().flatten().rev().copied();
+            let constant =
+                same.clone().find(|id| self.variables[*id].top && self.variables[*id].origin == Origin::Const);
             if let Some(id) = constant {
                 self.variables[id].read = true;
                 return;

@@ -31,7 +31,8 @@ impl Walk<'_, '_, '_> {
         }
         self.unreachable(ast.statements());
         self.unused_values(ast.statements());
-        self.scope.clear();
+        self.scope.truncate(0);
+        self.top_level = 0;
         for module in &mut self.modules {
             module.top = module.in_scope;
         }
@@ -84,7 +85,7 @@ impl Walk<'_, '_, '_> {
         self.ends_silently(&function.statements, &function.params);
         self.unreachable(&function.statements);
         self.unused_values(&function.statements);
-        self.scope.clear();
+        self.scope.truncate(0);
         self.function = None;
         self.after_hangup = false;
     }

@@ -8,6 +8,7 @@ use crate::tools::check::checker::Checker;
 use crate::tools::check::known_functions::is_value;
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
+use std::collections::HashSet;
 
 impl Walk<'_, '_, '_> {
     /// Reports variables, imports and functions that are never used.
@@ -87,6 +88,11 @@ impl Walk<'_, '_, '_> {
                 (head.name.clone(), head.start, head.private, params)
             })
             .collect();
+        let unread: HashSet<Place> = variables
+            .iter()
+            .filter(|v| v.origin == Origin::Param && !v.read && !v.name.starts_with('_') && !is_value(&v.name))
+            .map(|v| v.place)
+            .collect();
         for (name, place, private, params) in &heads {
             let for_host = name == "on_hangup" || (is_test && name.starts_with("test_") && params.is_empty());
             if for_host {
@@ -116,14 +122,9 @@ impl Walk<'_, '_, '_> {
             if function.method {
                 continue;
             }
-            let unused: Vec<(String, Place)> = variables
-                .iter()
-                .filter(|v| v.origin == Origin::Param && !v.read && !v.name.starts_with('_') && !is_value(&v.name))
-                .filter(|v| {
-                    self.report.text.head(name, params.len()).is_some_and(|h| h.params.iter().any(|p| p.1 == v.place))
-                })
-                .map(|v| (v.name.clone(), v.place))
-                .collect();
+            let heads = self.report.text.head(name, params.len()).into_iter();
+            let unused: Vec<(String, Place)> =
+                heads.flat_map(|head| &head.params).filter(|(_, place)| unread.contains(place)).cloned().collect();
             for (param, place) in unused {
                 if self.open {
                     continue;

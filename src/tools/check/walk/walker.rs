@@ -1,6 +1,7 @@
 //! The state of a walk over a script, and how it begins.
 
 use super::known::{ImportedModule, Later, Uses, Variable};
+use super::scope::Scope;
 use crate::script::{Explanation, Names};
 use crate::tools::check::checker::Checker;
 use crate::tools::check::flow::{Flow, Functions, ScriptFunction, functions};
@@ -31,7 +32,13 @@ pub(super) struct Walk<'a, 'r, 't> {
     pub report: &'a mut Report<'r, 't>,
     pub prompts: Prompts,
     pub variables: Vec<Variable>,
-    pub scope: Vec<usize>,
+    /// The numbers of the variables, by name.
+    pub by_name: HashMap<String, Vec<usize>>,
+    pub scope: Scope,
+    /// How many variables in scope are at the top level of the script.
+    pub top_level: usize,
+    /// The numbers of parameters of the script's functions, by name.
+    pub counts: HashMap<String, BTreeSet<usize>>,
     pub modules: Vec<ImportedModule>,
     /// The variables of `for` loops.
     pub loop_variables: BTreeSet<usize>,
@@ -65,6 +72,10 @@ pub fn walk<'t>(
 ) {
     let known = checker.known_functions(path);
     let (functions, closures) = functions(ast);
+    let mut counts: HashMap<String, BTreeSet<usize>> = HashMap::new();
+    for (name, params) in functions.keys() {
+        counts.entry(name.clone()).or_default().insert(*params);
+    }
     let reader = Reader::new(engine, checker.files(), checker.places(path));
     let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(path, name)).collect();
     let imported = imports::all(&imported);
@@ -83,7 +94,10 @@ pub fn walk<'t>(
         report,
         prompts,
         variables: Vec::new(),
-        scope: Vec::new(),
+        by_name: HashMap::new(),
+        scope: Scope::default(),
+        top_level: 0,
+        counts,
         modules: Vec::new(),
         loop_variables: BTreeSet::new(),
         later: Vec::new(),
