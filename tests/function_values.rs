@@ -213,17 +213,17 @@ fn closures_of_the_same_text_at_the_same_place_stay_apart() {
 
 #[test]
 fn a_fault_is_placed_in_the_script_that_wrote_the_function() {
-    for (script, message) in [
-        ("\n\nhouse::call_it(|| 1 + ());", "main.rhai:3:21: `+` doesn't work with i64, ()"),
-        ("\n\nfn bad() { throw \"oh\" }\nhouse::deeper(bad);", "main.rhai:3:12: oh"),
-        ("\nhouse::each([1], |x| x.nothing());", "main.rhai:2:24: no function `nothing` for i64"),
-        ("\nfn f(a) {}\nhouse::call_it(Fn(\"f\"));", "house.rhai:10:19: no function `f`"),
+    for (script, place) in [
+        ("\n\nhouse::call_it(|| 1 + ());", "main.rhai:3:21"),
+        ("\n\nfn bad() { throw \"oh\" }\nhouse::deeper(bad);", "main.rhai:3:12"),
+        ("\nhouse::each([1], |x| x.nothing());", "main.rhai:2:24"),
+        ("\nfn f(a) {}\nhouse::call_it(Fn(\"f\"));", "house.rhai:10:19"),
     ] {
         let folder = folder(script);
         let (host, ..) = host();
         let loaded = host.load(&folder.path("main.rhai"), None).unwrap();
         let fault = run(&host, &loaded, "").fault.unwrap_or_else(|| panic!("no fault: {script}")).to_string();
-        assert!(fault.ends_with(&format!("/{message}")), "{fault}\n{script}");
+        assert!(fault.contains(&format!("/{place}: ")), "{fault}\n{script}");
     }
 }
 

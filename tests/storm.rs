@@ -1,7 +1,8 @@
 //! Storms by the real program: each script has one problem, the storm finds it, and the test it prints shows the
 //! problem when run.
 
-use std::path::PathBuf;
+use crate::support::process::agi_rhai;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A folder of scripts, removed when it is dropped.

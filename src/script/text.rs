@@ -94,7 +94,7 @@ impl<'a> ScriptText<'a> {
         for (at, head) in heads.iter().enumerate() {
             heads_by_name.entry(head.name.clone()).or_default().push(at);
         }
-        Self { heads, heads_by_name, lines, words, comments }
+        Self { lines, words, heads, heads_by_name, comments }
     }
 
     pub fn lines(&self) -> &[&'a str] {
