@@ -1,5 +1,5 @@
 //! The examples on the real Asterisk: the account that locks, the survey that survives a hangup, the caller who is
-//! screened; and phrases in the languages Asterisk speaks.
+//! screened, the dentist's appointments; and phrases in the languages Asterisk speaks.
 
 use crate::live::{commands, ends, pause, value_after_hangup};
 use crate::support::asterisk::{Call, Line, Running, asterisk};
@@ -140,6 +140,45 @@ fn live_example_screening_leaves_a_message() {
     assert!(message.ends_with(&format!("screening-message-{}", busy.unique_id())), "{message}");
     assert!(commands(&busy).iter().any(|command| command == "STREAM FILE \"screening-busy\" \"\""));
     check_no_sound_missing("screening-");
+}
+
+#[test]
+fn live_example_dentist_books_an_appointment_and_takes_a_message() {
+    let place = || asterisk().call(Call::script("dentist.rhai", &[]).sounding().caller_id("Anna <7314>"));
+    let mut booking = place();
+    type_at(&mut booking, "GET DATA \"dentist-language\"", "1");
+    type_at(&mut booking, "GET DATA \"dentist-menu\"", "1");
+    type_at(&mut booking, "GET DATA \"dentist-day\"", "1");
+    type_at(&mut booking, "GET DATA \"dentist-time\"", "0930");
+    type_at(&mut booking, "GET DATA \"dentist-right\"", "1");
+    booking.wait_for("STREAM FILE \"dentist-booked\"");
+    booking.hangup();
+    ends(&booking.wait_end(), "HANGUP", "HANGUP", false);
+    let sent = commands(&booking);
+    let read_back = sent.iter().find_map(|command| command.strip_prefix("SAY DATETIME ")).expect("nothing is read back");
+    assert!(read_back.ends_with(" \"0123456789*#ABCD\" \"AdB IMp\" \"Europe/Berlin\""), "{read_back}");
+    let when = read_back.split(' ').next().unwrap();
+    assert_eq!(asterisk().database_get("dentist", when).as_deref(), Some("7314"));
+    asterisk().cli(&format!("database del dentist {when}"));
+
+    let mut message = place();
+    type_at(&mut message, "GET DATA \"dentist-language\"", "2");
+    type_at(&mut message, "GET DATA \"dentist-menu\"", "2");
+    message.wait_for("RECORD FILE");
+    pause(2500);
+    message.press("#");
+    type_at(&mut message, "GET DATA \"dentist-review\"", "1");
+    message.wait_for("STREAM FILE \"auth-thankyou\"");
+    message.hangup();
+    ends(&message.wait_end(), "HANGUP", "HANGUP", false);
+    let sent = commands(&message);
+    let file = format!("dentist-{}-1", message.unique_id());
+    assert!(sent.iter().any(|command| command == "SET VARIABLE \"CHANNEL(language)\" \"de\""), "{sent:?}");
+    assert!(
+        sent.iter().any(|command| command.starts_with("SET VARIABLE \"DENTIST_MESSAGE\"") && command.contains(&file)),
+        "{sent:?}"
+    );
+    check_no_sound_missing("dentist-");
 }
 
 /// The same look-ups as in `languages::sound_files_are_found_in_the_language_that_the_channel_has_now`.
