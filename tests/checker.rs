@@ -381,6 +381,13 @@ fn prompts_are_checked_against_the_table_and_the_sounds() {
         "1:67 missing-sound: no sound file \"score-low\" in de, only in en\n\
          1:125 missing-sound: no sound file \"score-lwo\"\n"
     );
+    // A table says in which languages the script speaks.
+    let script = "answer(); stream_file(\"score-low\");";
+    assert_eq!(shown(&checker.check(&path, script)), "");
+    folder.file("spoken.prompts", "score-low: Low.\n[de]\nscore-low: Niedrig.\n");
+    let found = checker.check(&folder.path("spoken.rhai"), script);
+    assert_eq!(shown(&found), "1:23 missing-sound: no sound file \"score-low\" in de, only in en\n");
+    assert_eq!(found[0].hint, None);
     let found = checker.check(Path::new("other.rhai"), "answer(); stream_file(\"loud\");");
     let hint = found[0].hint.as_ref().unwrap();
     assert!(hint.ends_with("loud.wav is not a wav file; Asterisk plays wav files of 8000 Hz, mono, 16 bits"), "{hint}");
@@ -587,7 +594,9 @@ fn the_page_lists_every_rule() {
 #[test]
 fn checking_twice_as_much_takes_twice_as_long() {
     use agi_rhai::clock::Stopwatch;
-    let kinds: [(&str, fn(usize) -> String); 9] = [
+
+    type Part = fn(usize) -> String;
+    let kinds: [(&str, Part); 9] = [
         ("functions", |n| format!("fn f_{n}() {{ verbose({n}); }}\n")),
         ("functions that are called", |n| format!("fn f_{n}(x) {{ say(x); }} f_{n}({n});\n")),
         ("closures", |n| format!("menu(\"a\", #{{ \"1\": || say({n}) }});\n")),

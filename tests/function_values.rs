@@ -259,12 +259,13 @@ fn functions_run_where_they_were_written_after_a_hangup() {
 
 #[test]
 fn tests_of_scripts_call_functions_where_they_were_written() {
-    let folder = folder("note(house::call_it(|| who()));");
+    let folder = Folder::new();
+    let script =
+        |name: &str| format!("const WHO = \"{name}\"; fn who() {{ global::WHO }} fn call_it(f) {{ f.call() }} ");
+    folder.file("second.rhai", script("second") + "fn give() { || who() }");
     // The test has an import and a namesake of its own.
-    folder.file(
-        "main.rhai",
-        format!("{HEAD}if menu(\"beep\", #{{ \"1\": || who() }}) != \"main\" {{ throw \"wrong\" }}"),
-    );
+    let plays = r#"if menu("beep", #{ "1": || second::call_it(|| who()) }) != "main" { throw "wrong" }"#;
+    folder.file("main.rhai", format!("import \"second\" as second; {}{plays}", script("main")));
     fs::write(
         folder.path("main.test.rhai"),
         r#"

@@ -155,7 +155,8 @@ fn live_example_dentist_books_an_appointment_and_takes_a_message() {
     booking.hangup();
     ends(&booking.wait_end(), "HANGUP", "HANGUP", false);
     let sent = commands(&booking);
-    let read_back = sent.iter().find_map(|command| command.strip_prefix("SAY DATETIME ")).expect("nothing is read back");
+    let read_back =
+        sent.iter().find_map(|command| command.strip_prefix("SAY DATETIME ")).expect("nothing is read back");
     assert!(read_back.ends_with(" \"0123456789*#ABCD\" \"AdB IMp\" \"Europe/Berlin\""), "{read_back}");
     let when = read_back.split(' ').next().unwrap();
     assert_eq!(asterisk().database_get("dentist", when).as_deref(), Some("7314"));

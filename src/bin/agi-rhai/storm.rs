@@ -58,17 +58,14 @@ pub fn storm(
     seed: Option<u64>,
 ) -> Result<bool> {
     let seed = seed.unwrap_or_else(random_seed);
-    let (path, setup, given) = match of_test(script) {
-        Some((file, test)) => {
-            let FirstCall { script: path, setup, .. } = first_call(host, scripts, &file, &test, seed)?;
-            (path, setup, script.display().to_string())
-        }
-        None => {
-            let folders = [Some(PathBuf::new()), scripts.map(Path::to_owned)];
-            let path = crate::files::find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
-            let given = path.display().to_string();
-            (path, CallSetup::default(), given)
-        }
+    let (path, setup, given) = if let Some((file, test)) = of_test(script) {
+        let FirstCall { script: path, setup, .. } = first_call(host, scripts, &file, &test, seed)?;
+        (path, setup, script.display().to_string())
+    } else {
+        let folders = [Some(PathBuf::new()), scripts.map(Path::to_owned)];
+        let path = crate::files::find(script, &folders.into_iter().flatten().collect::<Vec<_>>());
+        let given = path.display().to_string();
+        (path, CallSetup::default(), given)
     };
     let setup = setup.with(options.setup.for_place_call());
     let colour = shows_colour(&stdout());

@@ -5,7 +5,7 @@ use super::checker::Checker;
 use super::finding::Finding;
 use super::rules::{self, Severity};
 use crate::host::Host;
-use crate::script::{Fault, Found, InspectedFile, Inspection, Inspector, Script, errors_of_imports};
+use crate::script::{Fault, Found, InspectedFile, Inspection, Inspector, Script, around, errors_of_imports};
 use crate::stack;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,9 @@ impl Finding {
         let Fault { message, hint, script, line, column, source, found, .. } = fault;
         let (rule, width) = found.map_or((rules::BROKEN_IMPORT.name, 1), |found| (found.rule, found.width));
         let severity = Severity::Error;
-        Self { rule, severity, message, hint, script, line, column, width, source, before: 0, missing: None }
+        let (before, source) = around(&source, column);
+        let source = source.to_owned();
+        Self { rule, severity, message, hint, script, line, column, width, source, before, missing: None }
     }
 
     fn into_fault(self) -> Fault {

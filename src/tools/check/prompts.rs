@@ -79,6 +79,8 @@ pub(super) struct Prompts {
     composed: Vec<Place>,
     /// The prompts in the tables beside the script and its imports; none if the script has no table.
     words: Option<BTreeSet<String>>,
+    /// The languages with words of their own in the table beside the script; none if it has no table.
+    languages: Option<BTreeSet<String>>,
     table: String,
 }
 
@@ -103,14 +105,16 @@ pub(super) fn has_table(checker: &Checker, script: &Path) -> bool {
 
 impl Prompts {
     pub fn none() -> Self {
-        Self { named: Vec::new(), composed: Vec::new(), words: None, table: String::new() }
+        Self { named: Vec::new(), composed: Vec::new(), words: None, languages: None, table: String::new() }
     }
 
     pub fn new(checker: &Checker, script: &Path, imported: &[Rc<Imported>]) -> Self {
         let own = beside(script);
         let files = checker.files();
         let mut words = None;
+        let mut spoken = None;
         if let Some(text) = files.text(&own) {
+            spoken = Some(languages(&text));
             let mut all = names(&text);
             for import in imported {
                 all.extend(files.text(&beside(&import.path)).map(|text| names(&text)).unwrap_or_default());
@@ -118,7 +122,7 @@ impl Prompts {
             words = Some(all);
         }
         let table = own.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { named: Vec::new(), composed: Vec::new(), words, table }
+        Self { named: Vec::new(), composed: Vec::new(), words, languages: spoken, table }
     }
 
     /// Notes the prompts that are named in the call of a function.
@@ -183,7 +187,7 @@ impl Prompts {
     /// Reports prompts that have no sound file or no words.
     pub fn report(&mut self, checker: &Checker, report: &mut Report<'_, '_>) {
         let mut hints = Hints::default();
-        let folders = Folders::new(&checker.sounds);
+        let folders = Folders::new(&checker.sounds, self.languages.as_ref());
         for place in &self.composed {
             let message = "Asterisk plays recordings: it cannot read this out".to_owned();
             let hint = "say one part after the other, such as `say([\"you-have\", 3, \"messages\"])`".to_owned();
@@ -247,6 +251,11 @@ fn names(text: &str) -> BTreeSet<String> {
     parse_prompts(text).0.into_iter().map(|prompt| prompt.name).collect()
 }
 
+/// Returns the languages that have words of their own in a table of prompts.
+fn languages(text: &str) -> BTreeSet<String> {
+    parse_prompts(text).0.into_iter().filter_map(|prompt| prompt.language).collect()
+}
+
 /// Returns the table of phrases beside a script.
 fn phrases_beside(checker: &Checker, script: &Path) -> Option<(PathBuf, Result<String, NotUtf8>)> {
     let path = beside(script).with_extension("phrases");
@@ -305,8 +314,9 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         let hint = format!("add a line `{name}: ...` below [{}]", missing[0]);
         add(&rules::MISSING_TRANSLATION, line, 1, name.chars().count(), message, Some(hint));
     }
-    let folders = Folders::new(&checker.sounds);
-    let words = checker.files().text(&beside(script)).map(|text| names(&text));
+    let prompts = checker.files().text(&beside(script));
+    let folders = Folders::new(&checker.sounds, prompts.as_deref().map(languages).as_ref());
+    let words = prompts.as_deref().map(names);
     let mut hints = Hints::default();
     for (_, name, line) in phrases.sounds() {
         if name.starts_with('/') || Sounds::is_core(name) {
@@ -466,24 +476,30 @@ fn headings(languages: &[&str]) -> String {
 
 /// Folders of sound files.
 struct Folders<'a> {
-    folders: &'a [PathBuf],
+    paths: &'a [PathBuf],
     /// The languages for which one of the folders has a folder.
     languages: Vec<String>,
+    /// Those of them in which the script speaks.
+    spoken: Vec<String>,
 }
 
 impl<'a> Folders<'a> {
-    fn new(folders: &'a [PathBuf]) -> Self {
+    /// `table` has the languages of the table of prompts beside the script. A script without a table is taken to speak
+    /// all languages.
+    fn new(folders: &'a [PathBuf], table: Option<&BTreeSet<String>>) -> Self {
         let inside = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
         let names = inside.filter(|entry| entry.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned());
         let mut languages: Vec<String> = names.filter(|name| is_language(name)).collect();
         languages.sort();
         languages.dedup();
-        Self { folders, languages }
+        let has_words = |language: &String| table.is_none_or(|table| parents(language).any(|of| table.contains(of)));
+        let spoken = languages.iter().filter(|language| has_words(language)).cloned().collect();
+        Self { paths: folders, languages, spoken }
     }
 
     /// Whether there is a file of this name, in any format.
     fn has(&self, name: &str) -> bool {
-        self.folders.iter().any(|folder| is_in(folder, name))
+        self.paths.iter().any(|folder| is_in(folder, name))
     }
 
     /// Returns what is missing, if some language lacks a file of this name.
@@ -492,7 +508,8 @@ impl<'a> Folders<'a> {
         if self.is_for_all_languages(name) {
             return None;
         }
-        let (there, missing): (Vec<&String>, Vec<&String>) = self.languages.iter().partition(|language| has(language));
+        let there: Vec<&String> = self.languages.iter().filter(|language| has(language)).collect();
+        let missing: Vec<&String> = self.spoken.iter().filter(|language| !there.contains(language)).collect();
         let list = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         match (&there[..], &missing[..]) {
             ([], _) => Some(format!("no sound file \"{name}\"")),
@@ -512,14 +529,15 @@ impl<'a> Folders<'a> {
                 file.strip_prefix(&stem).is_some_and(|ending| ENDINGS.contains(&ending) || !ending.contains('.'))
             }) && (is_in(folder, name) || unplayable(folder, name).is_none())
         };
-        self.folders.iter().any(exists)
+        self.paths.iter().any(exists)
     }
 
     /// Returns a hint about a missing file.
     fn hint(&self, name: &str) -> Option<String> {
         let localized = |language: &String| format!("{language}/{name}");
-        let names = self.languages.iter().map(localized).chain([name.to_owned()]);
-        let mut places = names.flat_map(|name| self.folders.iter().map(move |folder| (folder, name.clone())));
+        let names: Vec<String> = self.languages.iter().map(localized).chain([name.to_owned()]).collect();
+        let is_somewhere = names.iter().any(|name| self.has(name));
+        let mut places = names.into_iter().flat_map(|name| self.paths.iter().map(move |folder| (folder, name.clone())));
         if let Some((path, problem)) = places.find_map(|(folder, name)| unplayable(folder, &name)) {
             let path = path.display();
             return Some(format!("{path} {problem}; Asterisk plays wav files of 8000 Hz, mono, 16 bits"));
@@ -527,14 +545,14 @@ impl<'a> Folders<'a> {
         if Sounds::is_extra(name) {
             return Some("it is one of Asterisk's extra sounds, which are installed separately".to_owned());
         }
-        self.near(name)
+        if is_somewhere { None } else { self.near(name) }
     }
 
     /// Returns a hint with a file of a similar name.
     fn near(&self, name: &str) -> Option<String> {
         let (inside, _) = name.rsplit_once('/').map_or(("", name), |(folder, name)| (folder, name));
         let mut names = Vec::new();
-        for folder in self.folders {
+        for folder in self.paths {
             let mut candidates = vec![folder.join(inside)];
             candidates.extend(self.languages.iter().map(|language| folder.join(language).join(inside)));
             for entry in candidates.iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().flatten() {

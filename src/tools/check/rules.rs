@@ -245,7 +245,8 @@ pub(super) static MISSING_SOUND: Rule = warning(
     "missing-sound",
     "A prompt has no sound file.",
     "Checked only with `--sounds DIR`, as Asterisk would look for it: DIR/LANGUAGE/NAME.* and DIR/NAME.*. A prompt \
-     that one of several languages lacks is reported too. Asterisk's own sounds are known.",
+     that one of several languages lacks is reported too; if the script has a table of prompts, only for the languages \
+     that the table has. Asterisk's own sounds are known.",
 );
 pub(super) static MISSING_WORDS: Rule = warning(
     "missing-words",
