@@ -1,6 +1,6 @@
 //! A simulated Asterisk at the other end: the table of commands and [`pbx`](crate::pbx) answer each line.
 
-use super::peer::{Ending, Heard, Peer, Transport};
+use super::peer::{Ending, Heard, Note, Peer, Transport};
 use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
@@ -33,6 +33,8 @@ pub struct Simulator {
     /// How much time has passed since the hangup.
     afterwards: Duration,
     transcript: Transcript,
+    /// Whether the caller may have entered a secret, from which a name may be made.
+    knows_secrets: bool,
 }
 
 /// The notice that the caller has hung up.
@@ -57,6 +59,7 @@ impl Simulator {
             noticed,
             afterwards: Duration::ZERO,
             transcript: Transcript::default(),
+            knows_secrets: false,
         }
     }
 
@@ -81,6 +84,13 @@ impl Simulator {
     /// Logs what the script has used although the simulated Asterisk doesn't have it, and how a test can replace it.
     fn warn_of_missing(&mut self) {
         for missing in self.channel.take_missing() {
+            if self.knows_secrets {
+                tracing::warn!(
+                    "the simulated Asterisk lacks something the script uses; its name is left out, since the script \
+                     asks for a secret"
+                );
+                continue;
+            }
             let (what, option) = match missing {
                 Missing::Application(name) => {
                     (format!("application `{name}`"), format!("applications: #{{ {name}: |args| 0 }}"))
@@ -199,6 +209,10 @@ impl Transport for Simulator {
         self.noticed = true;
         self.transcribe(format_args!("S: {NOTICE}"));
         Ok(Heard::Hangup)
+    }
+
+    fn note(&mut self, note: Note<'_>) {
+        self.knows_secrets |= matches!(note, Note::Secret(true));
     }
 
     fn leave(&mut self, _: Ending) -> io::Result<()> {
