@@ -421,7 +421,7 @@ fn the_shipped_scripts_survive_their_storms() {
     for name in names {
         let path = scripts.join(&name);
         let path = path.to_string_lossy();
-        let output = agi_rhai(["test", "--storm", &path, "--calls", "1200", "--seed", "1"]).output().unwrap();
+        let output = agi_rhai(["test", "--storm", &path, "--calls", "5000", "--seed", "1"]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains(": no problem; "), "{name}: {text}");
     }
