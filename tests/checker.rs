@@ -425,8 +425,9 @@ fn project() -> &'static Path {
 fn the_projects_scripts_have_no_findings() {
     // Those of the benchmarks have no table of prompts that says in which languages they speak.
     for (sounds, scripts) in [("scripts/sounds", "scripts"), ("scripts/sounds/en", "benches")] {
-        let ended = run(agi_rhai(["check", "--strict", "--asterisk", "16", "--sounds", sounds, scripts])
-            .current_dir(project()));
+        let ended = run(
+            agi_rhai(["check", "--strict", "--asterisk", "16", "--sounds", sounds, scripts]).current_dir(project())
+        );
         assert_eq!(ended.0, Some(0), "{}", ended.1);
         assert!(ended.1.ends_with("checked: nothing found\n"), "{}", ended.1);
     }

@@ -38,7 +38,8 @@ fn live_parameters_reach_the_script() {
 #[test]
 fn live_faults_do_not_hide_the_hangup() {
     let server = Server::start(&[]);
-    server.script("late.rhai", "answer(); wait_for_digit(60000); fn on_hangup() { noop(\"late\"); throw \"nonsense\"; }");
+    server
+        .script("late.rhai", "answer(); wait_for_digit(60000); fn on_hangup() { noop(\"late\"); throw \"nonsense\"; }");
     let mut running = call(&server, "late.rhai");
     running.wait_for("WAIT FOR DIGIT");
     running.hangup();
