@@ -512,8 +512,13 @@ impl<'a> Syntax<'a, '_> {
                     format!("give one of them another name; the first is in line {first}"),
                 )
             }
-            E::WrongFnDefinition => self
-                .here("a function cannot be defined inside a block or another function", "move it out of the braces"),
+            E::WrongFnDefinition => {
+                let open = brackets::open(&self.words()[..self.at]).last().map_or(self.here.0, |open| open.start.0);
+                self.here(
+                    "a function cannot be defined inside a block or another function",
+                    format!("the `{{` of line {open} is still open here: close it, or move the function out of it"),
+                )
+            }
             E::WrongExport => {
                 self.here("`export` works only outside of blocks and functions", "move it out of the braces")
             }
