@@ -297,6 +297,20 @@ static TABLE: [Builtin; 14] = [
 /// The host's functions other than the commands, for the reference and the checker.
 pub static BUILTINS: &[&Function] = &declarations!(TABLE);
 
+/// Returns the types of the parameters of a declared function, for each way to call it.
+pub(crate) fn ways_of(function: &Function) -> Vec<Vec<TypeId>> {
+    let builtin = TABLE.iter().find(|builtin| std::ptr::eq(&raw const builtin.function, function));
+    match builtin.map(|builtin| &builtin.types) {
+        Some(Types::Of(lists)) => lists.iter().map(|types| ids(types)).collect(),
+        Some(Types::Method(types)) => vec![ids(types)],
+        Some(Types::Any) | None => function.arities().map(|arity| vec![TypeId::of::<Dynamic>(); arity]).collect(),
+    }
+}
+
+fn ids(types: &[RhaiType]) -> Vec<TypeId> {
+    types.iter().map(|id| id()).collect()
+}
+
 /// Whether tests of scripts have this function of the host too.
 pub(crate) fn is_shared_with_tests(name: &str) -> bool {
     TABLE.iter().any(|builtin| builtin.in_tests && builtin.function.name == name)
@@ -323,7 +337,6 @@ pub(crate) fn add_shared_with_tests(module: &mut Module) {
 impl Builtin {
     fn add(&self, module: &mut Module) {
         let (name, body) = (self.function.name, self.body);
-        let ids = |types: &[RhaiType]| types.iter().map(|id| id()).collect::<Vec<_>>();
         match self.types {
             Types::Any => self.function.arities().for_each(|arity| add(module, name, arity, body)),
             Types::Of(lists) => lists.iter().for_each(|types| add_typed(module, name, &ids(types), body)),

@@ -11,6 +11,7 @@ use rhai::{
     AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Module, ModuleResolver, Position,
     Scope, Shared, Stmt,
 };
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -144,7 +145,7 @@ struct Imported {
 pub(crate) struct Loader<'a> {
     engine: Engine,
     /// Compiles scripts that import others, or are imported.
-    binding: Engine,
+    binding: OnceCell<Engine>,
     language: &'a Language,
     places: Option<ImportFolders>,
     files: &'a mut dyn Files,
@@ -159,11 +160,9 @@ pub(crate) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub fn new(language: &'a Language, places: Option<ImportFolders>, files: &'a mut dyn Files) -> Self {
-        let mut binding = language.compiler();
-        function_values::replace_fn(&mut binding);
         Self {
             engine: language.compiler(),
-            binding,
+            binding: OnceCell::new(),
             language,
             places,
             files,
@@ -197,13 +196,13 @@ impl<'a> Loader<'a> {
         let text = without_shebang(text);
         self.sources.push(Source { name: name.to_owned(), text: text.clone() });
         let is_imported = constants.is_some();
-        let mut ast = self.parse(if is_imported { &self.binding } else { &self.engine }, name, &text)?;
+        let mut ast = self.parse(if is_imported { self.binding() } else { &self.engine }, name, &text)?;
         let found = imports(&ast);
         let is_alone = found.is_empty() && !is_imported;
         let number = if is_alone { None } else { Some(Arc::make_mut(&mut self.homes).begin(name)) };
         if let Some(number) = number {
             if !is_imported {
-                ast = self.parse(&self.binding, name, &text)?;
+                ast = self.parse(self.binding(), name, &text)?;
             }
             ast = self.separate_closures(number, name, text, ast)?;
         }
@@ -228,6 +227,14 @@ impl<'a> Loader<'a> {
         Ok((ast, count))
     }
 
+    fn binding(&self) -> &Engine {
+        self.binding.get_or_init(|| {
+            let mut binding = self.language.compiler();
+            function_values::replace_fn(&mut binding);
+            binding
+        })
+    }
+
     fn parse(&self, engine: &Engine, name: &str, text: &str) -> Result<AST, Box<Fault>> {
         parse(engine, text).map_err(|error| Fault::of_parse(name, &error, text, self.language))
     }
@@ -247,7 +254,7 @@ impl<'a> Loader<'a> {
                 break;
             }
             text = function_values::with_spaces(&text, &places);
-            ast = self.parse(&self.binding, name, &text)?;
+            ast = self.parse(self.binding(), name, &text)?;
         }
         Arc::make_mut(&mut self.homes).separate_closures(number, &mut ast);
         Ok(ast)

@@ -2,14 +2,13 @@
 
 use super::limits::Memory;
 use super::names::{CALL_VARIABLES, FunctionNames};
+use super::rhai_words::TYPES;
 use crate::command::{Command, Function, Table};
 use rhai::packages::{
     BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
     LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FLOAT, FnPtr, INT, ImmutableString, Map, Module, Position, Scope, Shared,
-};
+use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, Module, Position, Scope, Shared};
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
 
@@ -152,20 +151,7 @@ impl Language {
     /// Returns every function that a script can call, including operators and properties, with the types of its
     /// parameters. The list comes from the engine, so it covers new versions of Rhai too.
     pub fn reachable(&self) -> Vec<(String, Vec<&'static str>)> {
-        let types: [(TypeId, &str); 11] = [
-            (TypeId::of::<INT>(), "int"),
-            (TypeId::of::<FLOAT>(), "float"),
-            (TypeId::of::<bool>(), "bool"),
-            (TypeId::of::<char>(), "char"),
-            (TypeId::of::<ImmutableString>(), "text"),
-            (TypeId::of::<Array>(), "array"),
-            (TypeId::of::<Map>(), "map"),
-            (TypeId::of::<FnPtr>(), "function"),
-            (TypeId::of::<()>(), "nothing"),
-            (TypeId::of::<std::ops::Range<INT>>(), "range"),
-            (TypeId::of::<std::ops::RangeInclusive<INT>>(), "inclusive range"),
-        ];
-        let name = |id: &TypeId| types.iter().find(|(known, _)| known == id).map_or("any", |(_, name)| *name);
+        let name = |id: &TypeId| TYPES.iter().find(|(known, _)| known() == *id).map_or("any", |(_, name)| *name);
         let mut all = self.engine().collect_fn_metadata(
             None,
             |f| {
@@ -235,5 +221,29 @@ impl Language {
             }
             scope
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rhai_words::WORDS;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// The table of Rhai's words says what the engine would say.
+    #[test]
+    fn the_words_of_rhai_are_those_of_the_engine() {
+        let language = Language::new();
+        let is_word = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('$');
+        let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, types) in language.reachable() {
+            if is_word(&name) && language.function(&name).is_none() {
+                words.entry(name).or_default().push(types.join(", "));
+            }
+        }
+        let words: Vec<(String, String)> = words.into_iter().map(|(name, ways)| (name, ways.join(" | "))).collect();
+        let stated: Vec<_> = WORDS.iter().map(|(name, ways)| ((*name).to_owned(), (*ways).to_owned())).collect();
+        let table: String = words.iter().map(|word| format!("    {word:?},\n")).collect();
+        assert!(stated == words, "the table should be:\n{table}");
     }
 }

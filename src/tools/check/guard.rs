@@ -49,7 +49,7 @@ impl Inspector for Checker {
         };
         let mut findings = stack::maybe_grow(|| checker.check_here(file.path, file.text, depth));
         if file.with_tables {
-            findings.extend(checker.check_table(file.path, file.text));
+            findings.extend(checker.check_table_here(file.path, file.text, depth));
         }
         let mut inspection = Inspection::default();
         for finding in findings {

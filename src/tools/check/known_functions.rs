@@ -1,7 +1,7 @@
 //! The functions that a script can call, as the engine knows them, including those of an embedder.
 
 use crate::command::{Command, Function, Kind, Need, Type, Waits};
-use crate::script::{BUILTINS, CALL_VARIABLES, Language, words_of_rhai};
+use crate::script::{BUILTINS, CALL_VARIABLES, FunctionNames, Language, ways_of, ways_of_rhai, words_of_rhai};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -42,6 +42,30 @@ impl KnownFunctions {
     pub fn only_computes(&self, name: &str) -> bool {
         let is_replaced = self.declared.contains_key(name);
         self.is_rhai(name) && !is_replaced && !["print", "debug", "call", "for_each"].contains(&name)
+    }
+
+    /// Whether a function can be called with this number of arguments.
+    pub fn takes(&self, name: &str, count: usize) -> bool {
+        self.ways(name).is_some_and(|ways| ways.takes(name, count)) || self.language.names().takes(name, count)
+    }
+
+    /// Returns the index of the first argument that no way of calling the function accepts, and the types it accepts
+    /// there.
+    pub fn refuses(&self, name: &str, args: &[Type]) -> Option<(usize, Vec<Type>)> {
+        let is_accepted = args.iter().all(|kind| *kind == Type::Unknown)
+            || self.ways(name).is_some_and(|ways| ways.takes(name, args.len()) && ways.refuses(name, args).is_none());
+        if is_accepted { None } else { self.language.names().refuses(name, args) }
+    }
+
+    /// Returns the ways to call a function that are known without asking the engine for all functions, which every
+    /// start of the program would pay for. The engine may know more.
+    fn ways(&self, name: &str) -> Option<FunctionNames> {
+        let ways = match self.declared(name) {
+            Some(function) => ways_of(function),
+            None if self.language.hint_for_unavailable(name).is_none() => ways_of_rhai(name)?,
+            None => return None,
+        };
+        Some(FunctionNames::new(ways.into_iter().map(|types| (name.to_owned(), types)), std::iter::empty()))
     }
 
     pub fn exists(&self, name: &str) -> bool {
@@ -97,5 +121,37 @@ impl KnownFunctions {
         }
         // All others ask the caller, or may do so.
         if hears_nobody { Effect::Plays } else { Effect::Asks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is known of a function without asking the engine is what the engine says, and suffices for Rhai's own.
+    #[test]
+    fn known_ways_are_those_of_the_engine() {
+        let kinds = [Type::Unknown, Type::Unit, Type::Bool, Type::Number, Type::Text, Type::TextOrUnit, Type::Array];
+        let pairs = kinds.iter().flat_map(|one| kinds.iter().map(|other| vec![*one, *other]));
+        let args: Vec<Vec<Type>> =
+            std::iter::once(Vec::new()).chain(kinds.iter().map(|kind| vec![*kind])).chain(pairs).collect();
+        let scripts = Language::new();
+        for language in [scripts.clone(), Language::of_tests()] {
+            let known = KnownFunctions::new(&language);
+            let names = language.names();
+            for (name, _) in language.reachable() {
+                for count in 0..12 {
+                    assert_eq!(known.takes(&name, count), names.takes(&name, count), "{name} with {count}");
+                    // What is neither declared nor a word is not called by its name, or is declared elsewhere.
+                    let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('$');
+                    let is_of_rhai = is_word && scripts.function(&name).is_none() && language.function(&name).is_none();
+                    let is_quick = known.ways(&name).is_some_and(|ways| ways.takes(&name, count));
+                    assert!(is_quick || !is_of_rhai || !names.takes(&name, count), "{name} with {count} is slow");
+                }
+                for args in &args {
+                    assert_eq!(known.refuses(&name, args), names.refuses(&name, args), "{name} with {args:?}");
+                }
+            }
+        }
     }
 }

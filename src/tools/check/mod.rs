@@ -93,13 +93,23 @@ impl Checker {
                 }
             }
         }
-        report.unknown_rules();
+        if depth != Depth::CompiledErrors {
+            report.unknown_rules();
+        }
         report.finish()
     }
 
     /// Returns the findings in the tables of prompts and phrases beside the script at this path.
     #[must_use]
     pub fn check_table(&self, path: &Path, text: &str) -> Vec<Finding> {
+        self.check_table_here(path, text, Depth::Whole)
+    }
+
+    fn check_table_here(&self, path: &Path, text: &str, depth: Depth) -> Vec<Finding> {
+        if depth == Depth::CompiledErrors {
+            // The table of phrases was compiled with the script.
+            return prompts::table(self, path, None);
+        }
         if !prompts::has_table(self, path) {
             return Vec::new();
         }
@@ -107,7 +117,7 @@ impl Checker {
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
         stack::maybe_grow(|| {
-            parse(&engine, &text).map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, &engine, &ast))
+            parse(&engine, &text).map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, Some((&engine, &ast))))
         })
     }
 

@@ -370,14 +370,14 @@ fn in_table(
     }
 }
 
-/// Returns the findings in the tables beside a script.
-pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST) -> Vec<Finding> {
+/// Returns the findings in the tables beside a script; without the script, only the errors in its table of prompts.
+pub(super) fn table(checker: &Checker, script: &Path, parsed: Option<(&Engine, &AST)>) -> Vec<Finding> {
     // The table beside a test is that of the script under test, which plays the prompts.
     if Checker::is_test(script) && checker.files().text(&under_test(script)).is_some() {
         return Vec::new();
     }
     let mut played = Vec::new();
-    let mut findings = phrases_table(checker, script, &mut played);
+    let mut findings = if parsed.is_some() { phrases_table(checker, script, &mut played) } else { Vec::new() };
     let path = beside(script);
     let text = match checker.files().decoded(&path) {
         None => return findings,
@@ -387,10 +387,6 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
         }
         Some(Ok(text)) => text,
     };
-    let reader = Reader::new(engine, checker.files(), checker.places(script));
-    let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
-    let imported = imports::all(&imported);
-    let said = TextsAndNames::of(ast);
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     let source = |line: usize| lines.get(line - 1).copied().unwrap_or_default();
     let others = findings.len();
@@ -402,11 +398,6 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
             findings.push(in_table(rule, &path, (line, 1, width), source(line), message, hint));
         }
     };
-    let played: HashSet<String> = played.into_iter().collect();
-    let may = |name: &str| {
-        played.contains(name) || said.may_contain(name) || imported.iter().any(|i| i.said.may_contain(name))
-    };
-    let mut hints = Hints::default();
     let (prompts, errors) = parse_prompts(&text);
     for error in errors {
         let hint = if error.hint.starts_with("expected") {
@@ -417,6 +408,16 @@ pub(super) fn table(checker: &Checker, script: &Path, engine: &Engine, ast: &AST
         let width = source(error.line).chars().count();
         add(&rules::BAD_PROMPTS, error.line, width, error.problem, Some(hint.to_owned()));
     }
+    let Some((engine, ast)) = parsed else { return findings };
+    let reader = Reader::new(engine, checker.files(), checker.places(script));
+    let imported: Vec<Rc<Imported>> = paths(ast).iter().filter_map(|name| reader.import(script, name)).collect();
+    let imported = imports::all(&imported);
+    let said = TextsAndNames::of(ast);
+    let played: HashSet<String> = played.into_iter().collect();
+    let may = |name: &str| {
+        played.contains(name) || said.may_contain(name) || imported.iter().any(|i| i.said.may_contain(name))
+    };
+    let mut hints = Hints::default();
     let is_told = plays_what_it_is_told(checker.known_functions(script), ast);
     for Prompt { name, line, .. } in prompts.iter().filter(|prompt| !is_told && !may(&prompt.name)) {
         let near = hints.near(name, said.texts.iter().map(String::as_str));

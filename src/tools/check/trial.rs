@@ -158,6 +158,15 @@ fn constant(expr: &Expr) -> Option<String> {
     })
 }
 
+/// Whether these are parts that a trial would accept: names of sound files, and what isn't constant.
+pub(super) fn are_plain_parts(expr: &Expr) -> bool {
+    let is_plain = |part: &Expr| match part {
+        Expr::StringConstant(text, _) => text.len() <= 80 && !text.contains(char::is_control),
+        other => !matches!(other, Expr::Array(..)) && constant(other).is_none(),
+    };
+    matches!(expr, Expr::Array(parts, _) if parts.len() <= 80 && parts.iter().all(is_plain))
+}
+
 /// Returns parts with an empty text, which is never said, in place of those that aren't constant.
 fn parts(expr: &Expr) -> String {
     match expr {

@@ -103,11 +103,14 @@ impl Walk<'_, '_, '_> {
     /// have been reported already.
     pub(super) fn trial(&mut self, function: &'static Function, call: &FnCallExpr, told: bool) {
         // Texts alone have been checked by the kind of the parameter.
-        let is_plain = |arg: &Expr| match arg {
+        let is_plain = |(at, arg): (usize, &Expr)| match arg {
             Expr::StringConstant(text, _) => !text.is_empty(),
-            arg => matches!(arg, Expr::Variable(..)),
+            Expr::Variable(..) => true,
+            arg => {
+                function.params.get(at).is_some_and(|param| param.kind == Kind::Parts) && trial::are_plain_parts(arg)
+            }
         };
-        if told || call.args.iter().all(is_plain) {
+        if told || call.args.iter().enumerate().all(is_plain) {
             return;
         }
         let language = self.checker.language(self.path);

@@ -58,11 +58,15 @@ impl Walk<'_, '_, '_> {
             self.closures_of_question(function, call);
             let told = self.report.findings[before..].iter().any(|finding| finding.severity == Severity::Error);
             self.trial(function, call, told);
-            self.dial_target(function, call);
-            self.early(function, call);
+            if self.warnings {
+                self.dial_target(function, call);
+                self.early(function, call);
+            }
             self.available(function, call, at);
             self.after_hangup(function, at);
-            self.prompts.hear(function, self.known.command(function), call);
+            if self.warnings {
+                self.prompts.hear(function, self.known.command(function), call);
+            }
         }
         let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
         self.later.push(Later::Called { name: name.to_owned(), args, place: at });
@@ -77,7 +81,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn takes(&self, name: &str, count: usize) -> bool {
-        self.all().takes(name, count)
+        self.known.takes(name, count)
     }
 
     /// Whether a call of this name counts as a use of the script's function. Calls in the function's own body don't.

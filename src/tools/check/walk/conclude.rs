@@ -169,7 +169,7 @@ impl Walk<'_, '_, '_> {
         if name == "print" || name == "debug" {
             return;
         }
-        if let Some((wrong, takes)) = self.all().refuses(name, &kinds) {
+        if let Some((wrong, takes)) = self.known.refuses(name, &kinds) {
             let place = args.get(wrong).map_or(at, |(_, place)| *place);
             // Reported already, in more detail.
             if self.report.has_at(&rules::BAD_ARGUMENT, place) {

@@ -9,8 +9,16 @@ use crate::tools::check::text::{Place, place};
 use rhai::{Expr, Stmt};
 
 impl Walk<'_, '_, '_> {
+    /// Reports statements that never run, and values that aren't used.
+    pub(super) fn useless(&mut self, statements: &[Stmt]) {
+        if self.warnings {
+            self.unreachable(statements);
+            self.unused_values(statements);
+        }
+    }
+
     /// Reports the first statement that can never run.
-    pub(super) fn unreachable(&mut self, statements: &[Stmt]) {
+    fn unreachable(&mut self, statements: &[Stmt]) {
         let ended = statements.iter().enumerate().find_map(|(at, statement)| Some((at, self.flow.ends(statement)?)));
         let Some((at, why)) = ended else { return };
         let next = statements[at + 1..].iter().find(|statement| !matches!(statement, Stmt::Noop(_) | Stmt::Share(_)));
@@ -21,7 +29,7 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Reports values that are computed but not used, except for the last one, which is the value of the block.
-    pub(super) fn unused_values(&mut self, statements: &[Stmt]) {
+    fn unused_values(&mut self, statements: &[Stmt]) {
         let Some((_, statements)) = statements.split_last() else { return };
         for statement in statements {
             if let Some((at, name)) = self.computed(statement) {
@@ -52,6 +60,9 @@ impl Walk<'_, '_, '_> {
 
     /// Reports a loop that nothing can end.
     pub(super) fn endless(&mut self, statements: &[Stmt], at: Place) {
+        if !self.warnings {
+            return;
+        }
         let Does { effect, leaves } = self.flow.does(statements, false);
         if self.function.as_deref() == Some("on_hangup") && !leaves && effect != Effect::Asks {
             let message = "nothing ends this loop: the host stops `on_hangup` after 5 seconds".to_owned();

@@ -150,7 +150,7 @@ impl Walk<'_, '_, '_> {
         self.changes(expr);
         // A function of the script may set `this`.
         if let (Expr::Dot(..), Expr::Variable(variable, ..), Expr::MethodCall(call, _)) = (expr, &x.lhs, first(&x.rhs))
-            && (self.is_function(&call.name) || !self.all().takes(&call.name, call.args.len() + 1))
+            && (self.is_function(&call.name) || !self.known.takes(&call.name, call.args.len() + 1))
             && let Some(id) = self.find(&variable.1)
         {
             self.variables[id].written = true;

@@ -10,7 +10,7 @@ use rhai::{Expr, FnCallExpr};
 impl Walk<'_, '_, '_> {
     /// Reports closures in a value that is put where it outlives the loop around it.
     pub(super) fn kept(&mut self, target: &Expr, value: &Expr) {
-        let Some(root) = root(target) else { return };
+        let Some(root) = root(target).filter(|_| self.warnings) else { return };
         // A variable's number tells which of two was defined first.
         let target = self.find(root);
         let mut names = Vec::new();

@@ -76,12 +76,14 @@ impl Walk<'_, '_, '_> {
     /// Walks over an expression whose value is used.
     pub(super) fn used(&mut self, expr: &Expr) -> Known {
         let known = self.expr(expr);
-        self.returns_nothing(expr);
+        if self.warnings {
+            self.returns_nothing(expr);
+        }
         known
     }
 
     /// Reports the use of a value that a function doesn't return.
-    pub(super) fn returns_nothing(&mut self, expr: &Expr) {
+    fn returns_nothing(&mut self, expr: &Expr) {
         if let Some(chain) = self.silent(expr) {
             let name = chain.call.name.as_str();
             let message = format!("`.{name}()` changes the value before the dot, and returns nothing");

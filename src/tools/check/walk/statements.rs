@@ -29,8 +29,7 @@ impl Walk<'_, '_, '_> {
         for statement in ast.statements() {
             self.statement(statement);
         }
-        self.unreachable(ast.statements());
-        self.unused_values(ast.statements());
+        self.useless(ast.statements());
         self.scope.truncate(0);
         self.top_level = 0;
         for module in &mut self.modules {
@@ -42,9 +41,9 @@ impl Walk<'_, '_, '_> {
             self.function_body(function, number + 1);
         }
         self.conclude();
-        self.unanswered(ast);
-        self.unused();
         if self.warnings {
+            self.unanswered(ast);
+            self.unused();
             let mut prompts = std::mem::replace(&mut self.prompts, Prompts::none());
             prompts.report(self.checker, self.report);
         }
@@ -82,9 +81,10 @@ impl Walk<'_, '_, '_> {
         for statement in &function.statements {
             self.statement(statement);
         }
-        self.ends_silently(&function.statements, &function.params);
-        self.unreachable(&function.statements);
-        self.unused_values(&function.statements);
+        if self.warnings {
+            self.ends_silently(&function.statements, &function.params);
+        }
+        self.useless(&function.statements);
         self.scope.truncate(0);
         self.function = None;
         self.after_hangup = false;
@@ -99,8 +99,7 @@ impl Walk<'_, '_, '_> {
         for statement in statements {
             self.statement(statement);
         }
-        self.unreachable(statements);
-        self.unused_values(statements);
+        self.useless(statements);
         self.scope.truncate(scope);
         for module in &mut self.modules[modules..] {
             module.in_scope = false;
@@ -175,7 +174,9 @@ impl Walk<'_, '_, '_> {
             }
             Stmt::Expr(expr) => {
                 self.expr(expr);
-                self.lost(statement);
+                if self.warnings {
+                    self.lost(statement);
+                }
             }
             Stmt::BreakLoop(value, ..) | Stmt::Return(value, ..) => {
                 if let Some(value) = value {
