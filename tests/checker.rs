@@ -599,7 +599,7 @@ fn checking_twice_as_much_takes_twice_as_long() {
     use agi_rhai::clock::Stopwatch;
 
     type Part = fn(usize) -> String;
-    let kinds: [(&str, Part); 9] = [
+    let kinds: [(&str, Part); 11] = [
         ("functions", |n| format!("fn f_{n}() {{ verbose({n}); }}\n")),
         ("functions that are called", |n| format!("fn f_{n}(x) {{ say(x); }} f_{n}({n});\n")),
         ("closures", |n| format!("menu(\"a\", #{{ \"1\": || say({n}) }});\n")),
@@ -607,6 +607,8 @@ fn checking_twice_as_much_takes_twice_as_long() {
         ("one line of other letters", |n| format!("verbose(\"é{n}\"); ")),
         ("mistakes in one line", |n| format!("vrbose({n}); ")),
         ("mistakes", |n| format!("vrbose({n});\n")),
+        ("mistakes beside functions", |n| format!("fn f_{n}() {{ verbose({n}); }} vrbose_{n}({n});\n")),
+        ("unknown variables", |n| format!("{{ let v_{n} = {n}; }} verbose(v_{n}); verbose(w_{n});\n")),
         ("allowed mistakes", |n| format!("// agi-rhai: allow(unknown-function)\nvrbose({n});\n")),
         ("blocks", |n| format!("if args.len() == {n} {{ verbose(`${{args[0]}} of {n}`); }}\n")),
     ];

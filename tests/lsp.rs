@@ -965,3 +965,67 @@ fn quick_fixes_apply_the_suggested_word() {
     // A table of prompts gets no completions for scripts.
     assert_eq!(labels(&editor.at("textDocument/completion", "game.prompts", "st^").unwrap()), ["game-welcom"]);
 }
+
+/// The work for a request grows with the text, not with its square: not even if all of it is one line.
+#[test]
+fn twice_as_long_a_script_takes_twice_as_long() {
+    type Part = fn(usize) -> String;
+    let kinds: [(&str, Part, &str); 4] = [
+        (
+            "functions",
+            |n| format!("// Says {n}.\nfn f_{n}(x) {{ let y = x; say(y); }}\nf_{n}({n}); say(\"a\");\n"),
+            "f_7",
+        ),
+        ("variables", |n| format!("let v_{n} = {n}; say(v_{n}); // One.\n"), "v_7"),
+        ("uses", |n| format!("{}say(f(\"a\")); ", if n == 0 { "fn f(x) { x }\n" } else { "" }), "f"),
+        ("names in one line", |n| format!("/* é */ let w_{n} = {n}; say(w_{n}); "), "w_7"),
+    ];
+    let requests = [
+        ("textDocument/completion", json!({})),
+        ("textDocument/hover", json!({})),
+        ("textDocument/references", json!({ "context": { "includeDeclaration": true } })),
+        ("textDocument/rename", json!({ "newName": "renamed" })),
+        ("textDocument/documentSymbol", json!({})),
+    ];
+    // The times of an edit and of each request, of which the fastest counts.
+    let times = |part: Part, name: &str, parts: usize| {
+        let text: String = (0..parts).map(part).collect();
+        let mut editor = Editor::typical();
+        editor.open("a.rhai", &text);
+        editor.diagnostics("a.rhai");
+        let offset = text.find(&format!("{name} ")).or_else(|| text.find(&format!("{name}("))).unwrap();
+        let line = text[..offset].matches('\n').count();
+        let column = text[..offset].rsplit('\n').next().unwrap().encode_utf16().count();
+        let document = json!({ "uri": editor.uri("a.rhai"), "version": 2 });
+        let position = json!({ "line": line, "character": column });
+        let mut times = Vec::new();
+        let mut time = |editor: &mut Editor, what: &str, work: &dyn Fn(&mut Editor)| {
+            let once = |editor: &mut Editor| {
+                let begun = Instant::now();
+                work(editor);
+                begun.elapsed().as_secs_f64()
+            };
+            let fastest = (0..3).map(|_| once(editor)).fold(f64::INFINITY, f64::min);
+            times.push((what.to_owned(), fastest));
+        };
+        for (method, more) in &requests {
+            let mut params = json!({ "textDocument": document, "position": position });
+            params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            time(&mut editor, method, &|editor| assert_ne!(editor.ask(method, params.clone()).unwrap(), Value::Null));
+        }
+        times
+    };
+    for (kind, part, name) in kinds {
+        // Under load a time may be off by chance; the square would show again.
+        let mut slow = Vec::new();
+        for _ in 0..4 {
+            let (short, long) = (times(part, name, 250), times(part, name, 1000));
+            let ratios = short.into_iter().zip(long).map(|((what, short), (_, long))| (what, long / short));
+            slow = ratios.filter(|(_, ratio)| *ratio > 9.0).collect();
+            if slow.is_empty() {
+                break;
+            }
+        }
+        assert!(slow.is_empty(), "four times as many {kind} took so many times as long: {slow:?}");
+    }
+}

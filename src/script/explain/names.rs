@@ -11,6 +11,7 @@ use crate::script::language::Language;
 use crate::script::names::{CALL_VARIABLES, distance, nearest, plain};
 use crate::script::text::{Place, ScriptText};
 use rhai::Token;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// Explains the names of a script.
@@ -18,7 +19,13 @@ pub(crate) struct Names<'a> {
     text: &'a ScriptText<'a>,
     language: &'a Language,
     scopes: Scopes,
+    /// How many names of the script have been compared so far.
+    compared: Cell<usize>,
 }
+
+/// After how many comparisons with names of the script no further mistakes get the nearest of them as a hint. A script
+/// with thousands of functions and as many mistakes would take minutes otherwise.
+const MAX_COMPARED: usize = 100_000;
 
 /// A call that cannot work, because there is no such function, or none with as many parameters.
 pub(crate) struct WrongCall<'a> {
@@ -43,13 +50,20 @@ pub(crate) enum Wrong {
 
 impl<'a> Names<'a> {
     pub fn new(text: &'a ScriptText<'a>, language: &'a Language) -> Self {
-        Self { text, language, scopes: Scopes::new(text) }
+        Self { text, language, scopes: Scopes::new(text), compared: Cell::new(0) }
     }
 
     /// Explains a variable that does not exist.
     pub fn variable(&self, name: &str, at: Place) -> Explanation {
         let hint = self.hint_for_variable(name, at);
         Explanation { message: format!("unknown variable `{name}`"), hint: Some(hint), place: at }
+    }
+
+    /// Whether a name may be compared with this many names of the script.
+    fn may_compare(&self, names: usize) -> bool {
+        let compared = self.compared.get();
+        self.compared.set(compared.saturating_add(names));
+        compared < MAX_COMPARED
     }
 
     fn is_function(&self, name: &str) -> bool {
@@ -80,7 +94,8 @@ impl<'a> Names<'a> {
         if NAMES.iter().any(|(known, _)| *known == name) {
             return format!("write `env.{name}`");
         }
-        let visible = self.scopes.visible(at).map(|variable| variable.name.as_str()).chain(CALL_VARIABLES);
+        let near = self.may_compare(self.scopes.declared.len()).then(|| self.scopes.visible(at));
+        let visible = near.into_iter().flatten().map(|variable| variable.name.as_str()).chain(CALL_VARIABLES);
         if let Some(near) = nearest(name, visible) {
             return format!("did you mean `{near}`?");
         }
@@ -99,7 +114,7 @@ impl<'a> Names<'a> {
 
     /// Explains why a variable that the script defines is not visible here.
     fn hint_for_scope(&self, name: &str, at: Place) -> Option<String> {
-        let mut same = self.scopes.declared.iter().filter(|variable| variable.name == name);
+        let mut same = self.scopes.named(name);
         if let Some(function) = self.scopes.function_at(at)
             && let Some(outside) = same.find(|variable| variable.top)
         {
@@ -112,7 +127,7 @@ impl<'a> Names<'a> {
                 )
             });
         }
-        let own: Vec<_> = self.scopes.of_function_at(at).filter(|variable| variable.name == name).collect();
+        let own: Vec<_> = self.scopes.of_function_at(at, name).collect();
         if let Some(ended) = own.iter().find(|variable| variable.end <= at) {
             let line = ended.place.0;
             return Some(format!(
@@ -242,7 +257,11 @@ impl<'a> Names<'a> {
     fn unknown_function(&self, call: &WrongCall<'_>) -> Explanation {
         let name = call.name;
         let (dot, parentheses) = if call.is_method { (".", "()") } else { ("", "") };
-        let in_variable = !call.is_method && self.scopes.visible(call.place).any(|variable| variable.name == name);
+        let in_variable = !call.is_method
+            && self
+                .scopes
+                .of_function_at(call.place, name)
+                .any(|variable| variable.place < call.place && call.place < variable.end);
         let hint = if in_variable {
             Some(format!("a function in a variable is called as `{name}.call(...)`"))
         } else {
@@ -261,7 +280,8 @@ impl<'a> Names<'a> {
 
     /// Returns what may have been meant by the name of a function.
     fn similar(&self, name: &str) -> Option<Similar> {
-        let own: Vec<&str> = self.text.heads.iter().map(|head| head.name.as_str()).collect();
+        let near = self.may_compare(self.text.heads.len()).then_some(&self.text.heads);
+        let own: Vec<&str> = near.into_iter().flatten().map(|head| head.name.as_str()).collect();
         let names = self.language.names();
         if let Some(near) = own.iter().find(|own| distance(name, own) == 1) {
             return Some(Similar::Function((*near).to_owned()));

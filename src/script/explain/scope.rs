@@ -2,6 +2,7 @@
 
 use crate::script::text::{Place, ScriptText, Word};
 use rhai::Token;
+use std::collections::HashMap;
 
 /// A variable that the script defines.
 pub(super) struct Declared {
@@ -26,6 +27,8 @@ struct Function {
 /// The variables and functions of a script.
 pub(super) struct Scopes {
     pub declared: Vec<Declared>,
+    /// The indices of the variables of each name, in order.
+    by_name: HashMap<String, Vec<usize>>,
     functions: Vec<Function>,
     /// The names of its imports, and where they stand.
     pub imports: Vec<(String, Place)>,
@@ -64,6 +67,7 @@ impl Reader {
         let function = self.open.iter().rev().find_map(|open| open.function);
         let top = self.open.is_empty() && !pending;
         let id = self.scopes.declared.len();
+        self.scopes.by_name.entry(name.clone()).or_default().push(id);
         self.scopes.declared.push(Declared { name, place, constant, top, function, end: END });
         if pending {
             self.pending.push(id);
@@ -106,7 +110,7 @@ impl Reader {
 impl Scopes {
     pub fn new(text: &ScriptText<'_>) -> Self {
         let words = &text.words;
-        let scopes = Self { declared: Vec::new(), functions: Vec::new(), imports: Vec::new() };
+        let scopes = Self { declared: Vec::new(), by_name: HashMap::new(), functions: Vec::new(), imports: Vec::new() };
         let mut reader = Reader { scopes, open: Vec::new(), pending: Vec::new() };
         let mut head = None;
         let mut in_params = false;
@@ -154,7 +158,8 @@ impl Scopes {
 
     /// Returns the index of the function around a place.
     fn function_index(&self, at: Place) -> Option<usize> {
-        self.functions.iter().position(|function| function.start <= at && at < function.end)
+        let above = self.functions.partition_point(|function| function.start <= at);
+        above.checked_sub(1).filter(|last| at < self.functions[*last].end)
     }
 
     /// Returns the name of the function around a place.
@@ -162,15 +167,22 @@ impl Scopes {
         self.function_index(at).map(|index| self.functions[index].name.as_str())
     }
 
-    /// Returns the variables of the function around a place, whether they are visible there or not.
-    pub fn of_function_at(&self, at: Place) -> impl Iterator<Item = &Declared> {
+    /// Returns the variables of this name, in order.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &Declared> {
+        self.by_name.get(name).into_iter().flatten().map(|&id| &self.declared[id])
+    }
+
+    /// Returns the variables of this name in the function around a place, whether they are visible there or not.
+    pub fn of_function_at(&self, at: Place, name: &str) -> impl Iterator<Item = &Declared> {
         let function = self.function_index(at);
-        self.declared.iter().filter(move |variable| variable.function == function)
+        self.named(name).filter(move |variable| variable.function == function)
     }
 
     /// Returns the variables that are visible at a place.
     pub fn visible(&self, at: Place) -> impl Iterator<Item = &Declared> {
-        self.of_function_at(at).filter(move |variable| variable.place < at && at < variable.end)
+        let function = self.function_index(at);
+        let visible = move |variable: &&Declared| variable.place < at && at < variable.end;
+        self.declared.iter().filter(move |variable| variable.function == function).filter(visible)
     }
 }
 

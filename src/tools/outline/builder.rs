@@ -5,6 +5,7 @@ use super::keywords::is_keyword;
 use super::lexer::{self, Token, TokenKind};
 use super::lookup::Outline;
 use super::symbol::{Key, Symbol, SymbolKind, Use};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Builds an outline in one pass over a script.
@@ -13,8 +14,14 @@ pub(super) struct Builder<'a> {
     pub tokens: Vec<Token>,
     /// The indices of the tokens that aren't comments.
     pub code: Vec<usize>,
+    /// The indices of the others.
+    pub comments: Vec<usize>,
+    /// Where the line ends on which a name was last defined.
+    pub line_end: usize,
     pub at: usize,
     pub frames: Vec<Frame>,
+    /// The variables that can be used here, by name: each with the number of the frame that holds it, innermost last.
+    pub visible: HashMap<&'a str, Vec<(usize, usize)>>,
     pub symbols: Vec<Symbol>,
     pub uses: Vec<Use>,
     pub keys: Vec<Key>,
@@ -33,13 +40,16 @@ impl Outline {
 impl<'a> Builder<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let tokens = lexer::tokens(text);
-        let code = (0..tokens.len()).filter(|&i| tokens[i].kind != TokenKind::Comment).collect();
+        let (comments, code) = (0..tokens.len()).partition(|&i| tokens[i].kind == TokenKind::Comment);
         let mut walk = Self {
             text,
             tokens,
             code,
+            comments,
+            line_end: 0,
             at: 0,
             frames: Vec::new(),
+            visible: HashMap::new(),
             symbols: Vec::new(),
             uses: Vec::new(),
             keys: Vec::new(),
@@ -57,14 +67,21 @@ impl<'a> Builder<'a> {
         while !self.frames.is_empty() {
             self.pop(self.text.len());
         }
-        self.resolve();
-        Outline {
+        let mut outline = Outline {
             text: self.text.to_owned(),
+            functions: (0..self.symbols.len()).filter(|&id| self.symbols[id].kind == SymbolKind::Function).collect(),
+            by_name: HashMap::new(),
             tokens: self.tokens,
+            code: self.code,
             symbols: self.symbols,
             uses: self.uses,
             keys: self.keys,
+        };
+        for (id, symbol) in outline.symbols.iter().enumerate() {
+            outline.by_name.entry(symbol.name.clone()).or_default().push(id);
         }
+        outline.resolve();
+        outline
     }
 
     pub(super) fn token(&self, at: usize) -> Option<&Token> {
@@ -118,6 +135,9 @@ impl<'a> Builder<'a> {
             self.symbols[id].whole.end = offset;
         }
         for id in frame.names {
+            if let Some(same) = self.visible.get_mut(&self.text[self.symbols[id].span.clone()]) {
+                same.pop();
+            }
             self.symbols[id].scope.end = offset;
         }
         if let Some(function) = frame.function {
@@ -163,7 +183,16 @@ impl<'a> Builder<'a> {
             self.symbols[id].scope.start = end;
             self.symbols[id].whole.end = end;
         }
-        self.top().names.extend(pending);
+        self.show(pending);
+    }
+
+    /// Makes these names usable in the innermost frame.
+    pub(super) fn show(&mut self, names: Vec<usize>) {
+        let frame = self.frames.len() - 1;
+        for &id in &names {
+            self.visible.entry(&self.text[self.symbols[id].span.clone()]).or_default().push((frame, id));
+        }
+        self.top().names.extend(names);
     }
 
     /// Does the same before a statement whose predecessor has no semicolon yet.
@@ -195,15 +224,9 @@ impl<'a> Builder<'a> {
 
     /// Returns the variable of this name that can be used here. A function can't see those of the script.
     pub(super) fn variable(&self, name: &str) -> Option<usize> {
-        for frame in self.frames.iter().rev() {
-            if let Some(&id) = frame.names.iter().rev().find(|&&id| self.symbols[id].name == name) {
-                return Some(id);
-            }
-            if frame.function.is_some() {
-                return None;
-            }
-        }
-        None
+        let function = self.frames.iter().rposition(|frame| frame.function.is_some()).unwrap_or(0);
+        let &(frame, id) = self.visible.get(name)?.last()?;
+        (frame >= function).then_some(id)
     }
 
     /// Defines the name at this token, if there is one. It can be used from here on, unless the caller changes that.

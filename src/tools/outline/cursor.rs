@@ -98,28 +98,28 @@ impl Outline {
     /// Returns the call and the argument that contain the cursor. This reads nothing after the cursor.
     #[must_use]
     pub fn calling(&self, offset: usize) -> Option<Calling> {
-        let before = self.tokens.iter().filter(|token| token.kind != TokenKind::Comment);
-        let code: Vec<&Token> = before.take_while(|token| token.span.end <= offset).collect();
-        let text_at = |at: usize| &self.text[code[at].span.clone()];
+        let code = &self.code[..self.code.partition_point(|&index| self.tokens[index].span.end <= offset)];
+        let token = |at: usize| &self.tokens[code[at]];
+        let text_at = |at: usize| &self.text[token(at).span.clone()];
         let (mut closed, mut commas, mut key, mut at) = (0_usize, 0, None, code.len());
         while at > 0 {
             at -= 1;
             match text_at(at) {
-                _ if matches!(code[at].kind, TokenKind::Text { .. }) => {}
+                _ if matches!(token(at).kind, TokenKind::Text { .. }) => {}
                 ")" | "]" | "}" => closed += 1,
                 "(" | "[" | "?[" | "{" | "#{" | "${" if closed > 0 => closed -= 1,
                 _ if closed > 0 => {}
                 "{" | "${" | ";" | "let" | "const" | "fn" | "import" => return None,
                 "[" | "?[" => commas = 0,
                 "#{" => {
-                    let name = |colon: usize| self.as_key(code[colon.checked_sub(1)?]);
+                    let name = |colon: usize| self.as_key(token(colon.checked_sub(1)?));
                     let colon = (at + 1..code.len()).rev().find(|&i| text_at(i) == "," || text_at(i) == ":");
                     key = colon.filter(|&i| text_at(i) == ":").and_then(name).or(key);
                     commas = 0;
                 }
-                "|" => at = Self::closure_start(&code, at, &self.text).unwrap_or(at),
+                "|" => at = self.closure_start(at).unwrap_or(at),
                 "," => commas += 1,
-                "(" => match at.checked_sub(1).map(|name| (name, code[name])) {
+                "(" => match at.checked_sub(1).map(|name| (name, token(name))) {
                     Some((name, word)) if word.kind == TokenKind::Word && !is_keyword(text_at(name)) => {
                         if name.checked_sub(1).is_some_and(|fun| text_at(fun) == "fn") {
                             return None;
@@ -138,9 +138,11 @@ impl Outline {
     }
 
     /// Returns where the parameters of a closure begin that end here.
-    fn closure_start(code: &[&Token], end: usize, text: &str) -> Option<usize> {
-        let start = (0..end).rev().find(|&i| code[i].kind != TokenKind::Word && &text[code[i].span.clone()] != ",")?;
-        (&text[code[start].span.clone()] == "|").then_some(start)
+    fn closure_start(&self, end: usize) -> Option<usize> {
+        let text_at = |at: usize| &self.text[self.tokens[self.code[at]].span.clone()];
+        let is_word = |at: usize| self.tokens[self.code[at]].kind == TokenKind::Word;
+        let start = (0..end).rev().find(|&at| !is_word(at) && text_at(at) != ",")?;
+        (text_at(start) == "|").then_some(start)
     }
 
     fn as_key(&self, token: &Token) -> Option<String> {

@@ -5,15 +5,19 @@ use super::lexer::TokenKind;
 
 impl Builder<'_> {
     /// Returns the comment right above the name, or after it on the same line.
-    pub(super) fn doc(&self, from: usize, name: usize) -> String {
+    pub(super) fn doc(&mut self, from: usize, name: usize) -> String {
         let Some(&first) = self.code.get(from) else { return String::new() };
         let mut lines = Vec::new();
         let mut start = self.tokens[first].span.start;
         for token in self.tokens[..first].iter().rev() {
+            if token.kind != TokenKind::Comment {
+                break;
+            }
             let between = &self.text[token.span.end..start];
-            let alone = self.text[..token.span.start].rsplit('\n').next().is_some_and(|line| line.trim().is_empty());
+            let before = self.text[..token.span.start].trim_end_matches(|c: char| c != '\n' && c.is_whitespace());
+            let alone = before.is_empty() || before.ends_with('\n');
             let shebang = self.text[token.span.clone()].starts_with("#!");
-            if token.kind != TokenKind::Comment || between.matches('\n').count() > 1 || !alone || shebang {
+            if between.matches('\n').count() > 1 || !alone || shebang {
                 break;
             }
             lines.push(uncommented(&self.text[token.span.clone()]));
@@ -21,14 +25,13 @@ impl Builder<'_> {
         }
         lines.reverse();
         if lines.is_empty() && self.text_at(from) != "fn" && self.text_at(from) != "private" {
-            let line_end =
-                self.text[self.span(name).end..].find('\n').map_or(self.text.len(), |at| at + self.span(name).end);
-            let behind = self.tokens.iter().skip(first).take_while(|token| token.span.start < line_end);
-            lines.extend(
-                behind
-                    .filter(|token| token.kind == TokenKind::Comment)
-                    .map(|token| uncommented(&self.text[token.span.clone()])),
-            );
+            let end = self.span(name).end;
+            if self.line_end < end {
+                self.line_end = self.text[end..].find('\n').map_or(self.text.len(), |at| at + end);
+            }
+            let next = self.comments.partition_point(|&comment| comment < first);
+            let behind = self.comments.get(next).map(|&comment| self.tokens[comment].span.clone());
+            lines.extend(behind.filter(|span| span.start < self.line_end).map(|span| uncommented(&self.text[span])));
         }
         lines.join("\n").trim().to_owned()
     }

@@ -2,6 +2,7 @@
 
 use super::lexer::{Token, TokenKind};
 use super::symbol::{Key, Symbol, SymbolKind, Use};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// The outline of a script.
@@ -9,7 +10,13 @@ use std::ops::Range;
 pub struct Outline {
     pub(super) text: String,
     pub(super) tokens: Vec<Token>,
+    /// The indices of the tokens that aren't comments.
+    pub(super) code: Vec<usize>,
     pub(super) symbols: Vec<Symbol>,
+    /// The indices of the functions among the symbols, in order.
+    pub(super) functions: Vec<usize>,
+    /// The indices of the symbols of each name, in order.
+    pub(super) by_name: HashMap<String, Vec<usize>>,
     pub(super) uses: Vec<Use>,
     pub(super) keys: Vec<Key>,
 }
@@ -49,20 +56,33 @@ impl Outline {
 
     /// Returns the functions of the script.
     pub fn functions(&self) -> impl Iterator<Item = &Symbol> {
-        self.symbols.iter().filter(|symbol| symbol.kind == SymbolKind::Function)
+        self.functions.iter().map(|&id| &self.symbols[id])
+    }
+
+    /// Whether the script has a function of this name.
+    #[must_use]
+    pub fn has_function(&self, name: &str) -> bool {
+        self.named(name).any(|(_, symbol)| symbol.kind == SymbolKind::Function)
+    }
+
+    /// Returns the symbols of this name, in order, with their indices.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = (usize, &Symbol)> {
+        self.by_name.get(name).into_iter().flatten().map(|&id| (id, &self.symbols[id]))
     }
 
     /// Returns the symbol whose name is defined or used here.
     #[must_use]
     pub fn symbol_at(&self, offset: usize) -> Option<usize> {
-        let given = self.symbols.iter().position(|symbol| touches(&symbol.span, offset));
+        let given = self.symbols.partition_point(|symbol| symbol.span.end < offset);
+        let given = self.symbols.get(given).filter(|symbol| touches(&symbol.span, offset)).map(|_| given);
         given.or_else(|| self.use_at(offset)?.target)
     }
 
     /// Returns the use of a name here.
     #[must_use]
     pub fn use_at(&self, offset: usize) -> Option<&Use> {
-        self.uses.iter().find(|name| touches(&name.span, offset))
+        let at = self.uses.partition_point(|name| name.span.end < offset);
+        self.uses.get(at).filter(|name| touches(&name.span, offset))
     }
 
     /// Returns the word here, or the inside of the text here.
@@ -88,34 +108,40 @@ impl Outline {
     /// Returns the function that contains the cursor.
     #[must_use]
     pub fn function_at(&self, offset: usize) -> Option<usize> {
-        let within = |symbol: &Symbol| {
-            symbol.kind == SymbolKind::Function && symbol.whole.start <= offset && offset < symbol.whole.end
-        };
-        self.symbols.iter().position(within)
+        let above = self.functions.partition_point(|&id| self.symbols[id].whole.start <= offset);
+        let last = *self.functions.get(above.checked_sub(1)?)?;
+        (offset < self.symbols[last].whole.end).then_some(last)
     }
 
     /// Returns the names that can be used here. Of several variables with one name, it returns the innermost.
     #[must_use]
     pub fn visible(&self, offset: usize) -> Vec<usize> {
         let function = self.function_at(offset);
+        let mut innermost: HashMap<&str, usize> = HashMap::new();
         let mut found: Vec<usize> = Vec::new();
         for (id, symbol) in self.symbols.iter().enumerate() {
-            let everywhere = symbol.kind == SymbolKind::Function;
-            let scope = symbol.scope.start <= offset && offset <= symbol.scope.end;
-            let above = symbol.function.is_none()
-                && matches!(symbol.kind, SymbolKind::Constant | SymbolKind::Import)
-                && function.is_some();
-            if everywhere || above || (scope && symbol.function == function) {
-                if !everywhere {
-                    found.retain(|&other| {
-                        self.symbols[other].name != symbol.name || self.symbols[other].kind == SymbolKind::Function
-                    });
+            if sees(function, offset, symbol) {
+                if symbol.kind != SymbolKind::Function {
+                    innermost.insert(&symbol.name, id);
                 }
                 found.push(id);
             }
         }
+        found.retain(|&id| {
+            let symbol = &self.symbols[id];
+            symbol.kind == SymbolKind::Function || innermost.get(symbol.name.as_str()) == Some(&id)
+        });
         found
     }
+}
+
+/// Whether the symbol can be used here, in this function.
+pub(super) fn sees(function: Option<usize>, offset: usize, symbol: &Symbol) -> bool {
+    let above = symbol.function.is_none()
+        && matches!(symbol.kind, SymbolKind::Constant | SymbolKind::Import)
+        && function.is_some();
+    let scope = touches(&symbol.scope, offset) && symbol.function == function;
+    symbol.kind == SymbolKind::Function || above || scope
 }
 
 /// Whether the offset is in this span or at one of its ends.

@@ -228,4 +228,35 @@ mod tests {
         let (outline, offset) = cursor("let ^a = 1; { let x = 2; a + x }");
         assert!(outline.conflict(outline.symbol_at(offset).unwrap(), "x").is_some());
     }
+
+    /// The work grows with the text, not with its square: for the outline itself, and for all texts and names in it.
+    #[test]
+    fn twice_as_much_takes_twice_as_long() {
+        type Part = fn(usize) -> String;
+        let kinds: [(&str, Part); 4] = [
+            ("functions", |n| format!("/// Says {n}.\nfn f_{n}(x) {{ say(x); }}\nf_{n}(\"a\");\n")),
+            ("variables", |n| format!("let v_{n} = {n}; say(v_{n}, \"a\");\n")),
+            ("names in one line", |n| format!("/* a */ let v_{n} = {n}; say(v_{n}, \"a\"); ")),
+            ("uses", |n| format!("{}say(v, \"a\");\n", if n == 0 { "let v = 1;\n" } else { "" })),
+        ];
+        for (kind, part) in kinds {
+            let fastest = |parts: usize| {
+                let text: String = (0..parts).map(part).collect();
+                let time = || {
+                    let began = crate::clock::Stopwatch::start();
+                    let outline = Outline::new(&text);
+                    assert_eq!(outline.conflict(0, "free"), None);
+                    assert!(outline.visible(text.len()).len() <= parts);
+                    for span in outline.texts() {
+                        assert!(outline.symbol_at(span.start).is_none() && outline.calling(span.start - 1).is_some());
+                    }
+                    began.elapsed().as_secs_f64()
+                };
+                (0..3).map(|_| time()).fold(f64::INFINITY, f64::min)
+            };
+            // Under load a time may be off by chance; the square would show again.
+            let mut ratios = (0..4).map(|_| fastest(2000) / fastest(500));
+            assert!(ratios.any(|ratio| ratio < 9.0), "four times as many {kind} took more than nine times as long");
+        }
+    }
 }

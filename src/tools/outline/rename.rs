@@ -1,6 +1,6 @@
 //! Which names a script may use for a symbol, and what conflicts with a new name.
 
-use super::lookup::{Outline, touches};
+use super::lookup::{Outline, sees, touches};
 use super::symbol::{Symbol, SymbolKind, Use};
 use crate::script::{CALL_VARIABLES, Language};
 use std::ops::Range;
@@ -13,12 +13,14 @@ impl Outline {
         if renamed.kind == SymbolKind::Function {
             let same = |other: &Symbol| other.name == name && other.params.len() == renamed.params.len();
             return self
-                .functions()
-                .any(same)
+                .named(name)
+                .any(|(_, other)| other.kind == SymbolKind::Function && same(other))
                 .then(|| format!("there is already a function `{name}` with this number of parameters"));
         }
-        let taken =
-            |span: &Range<usize>| self.visible(span.start).iter().any(|&other| self.symbols[other].name == name);
+        let taken = |span: &Range<usize>| {
+            let function = self.function_at(span.start);
+            self.named(name).any(|(_, other)| sees(function, span.start, other))
+        };
         let captured = |other: &Use| {
             other.name == name
                 && !other.method
@@ -26,9 +28,9 @@ impl Outline {
                 && renamed.scope.contains(&other.span.start)
                 && self.function_at(other.span.start) == renamed.function
         };
-        let hidden = self.symbols.iter().any(|other| {
-            other.name == name && other.function == renamed.function && touches(&other.scope, renamed.span.start)
-        });
+        let hidden = self
+            .named(name)
+            .any(|(_, other)| other.function == renamed.function && touches(&other.scope, renamed.span.start));
         let clash = hidden || self.spans_of(symbol).iter().any(taken) || self.uses.iter().any(captured);
         clash.then(|| format!("`{name}` already means something else here"))
     }

@@ -1,9 +1,9 @@
 //! Names that can be used before they are defined, for the outline of a script.
 
-use super::builder::Builder;
+use super::lookup::Outline;
 use super::symbol::{Symbol, SymbolKind};
 
-impl Builder<'_> {
+impl Outline {
     /// Resolves what can be used before it is defined: functions, everywhere; and the script's constants and imports,
     /// in its functions.
     pub(super) fn resolve(&mut self) {
@@ -16,12 +16,10 @@ impl Builder<'_> {
             if !own || (name.target.is_some() && !name.called) {
                 continue;
             }
-            let named = |symbol: &&Symbol| symbol.name == name.name;
-            let functions =
-                || self.symbols.iter().enumerate().filter(|(_, s)| s.kind == SymbolKind::Function && named(s));
+            let functions = || self.named(&name.name).filter(|(_, symbol)| symbol.kind == SymbolKind::Function);
             let fits = |symbol: &Symbol| name.arguments.is_none_or(|count| count == symbol.params.len());
             let function = functions().find(|(_, symbol)| fits(symbol)).or_else(|| functions().next());
-            let constant = || self.symbols.iter().enumerate().find(|(_, symbol)| above(symbol) && named(symbol));
+            let constant = || self.named(&name.name).find(|(_, symbol)| above(symbol));
             let found = match function {
                 // A method of the language may have the name of a function with other parameters.
                 Some((_, symbol)) if name.method && name.called && !fits(symbol) => None,

@@ -82,7 +82,7 @@ impl Builder<'_> {
                 self.symbols[id].scope.start = start;
             }
         }
-        self.top().names = names;
+        self.show(names);
         self.top().function = function;
     }
 
@@ -113,6 +113,6 @@ impl Builder<'_> {
             }
         }
         self.push(Nesting::Closure { braced: false });
-        self.top().names = params;
+        self.show(params);
     }
 }

@@ -1,5 +1,6 @@
 //! The cursor in an open text, and the meaning of the name under it.
 
+use super::source::Source;
 use super::workspace::{Document, Workspace};
 use agi_rhai::command::{Function, Plays};
 use agi_rhai::internals::NAMES;
@@ -35,7 +36,7 @@ const PROMPT_KEYS: [&str; 4] = ["no_input", "no_match", "give_up", "missing"];
 pub struct Cursor<'a> {
     pub workspace: &'a Workspace,
     pub document: &'a Document,
-    pub outline: &'a Outline,
+    pub outline: &'a Source,
     pub offset: usize,
 }
 
@@ -44,7 +45,7 @@ pub enum Meaning<'a> {
     /// A symbol of this script.
     Local(&'a Symbol),
     /// A symbol of an imported script: its path, outline and index.
-    Imported(PathBuf, Arc<Outline>, usize),
+    Imported(PathBuf, Arc<Source>, usize),
     /// A function of the host.
     Function(&'static Function),
     /// A variable that every script has, or a key of `env`, with its documentation.
@@ -55,16 +56,15 @@ pub enum Meaning<'a> {
 
 impl Cursor<'_> {
     pub fn range(&self, span: &std::ops::Range<usize>) -> Range {
-        self.workspace.encoding.range(self.document.text(), span)
+        self.document.outline.range(span)
     }
 
-    pub fn location(&self, path: &Path, outline: &Outline, span: &std::ops::Range<usize>) -> Option<Location> {
-        let range = self.workspace.encoding.range(outline.text(), span);
-        Some(Location { uri: self.workspace.uri(path)?, range })
+    pub fn location(&self, path: &Path, outline: &Source, span: &std::ops::Range<usize>) -> Option<Location> {
+        Some(Location { uri: self.workspace.uri(path)?, range: outline.range(span) })
     }
 
     /// Returns the script that is imported under this name.
-    pub fn module(&self, name: &str) -> Option<(PathBuf, Arc<Outline>)> {
+    pub fn module(&self, name: &str) -> Option<(PathBuf, Arc<Source>)> {
         let visible = self.outline.visible(self.offset);
         let imports = visible.iter().rev().map(|&id| &self.outline.symbols()[id]);
         let mut imports = imports.filter(|symbol| symbol.kind == SymbolKind::Import && symbol.name == name);
@@ -130,7 +130,7 @@ impl Cursor<'_> {
     }
 
     pub fn called(&self, calling: &Calling) -> Option<&'static Function> {
-        let own = calling.space.is_some() || self.outline.functions().any(|function| function.name == calling.name);
+        let own = calling.space.is_some() || self.outline.has_function(&calling.name);
         if own { None } else { self.workspace.function(self.document, &calling.name) }
     }
 }
@@ -147,10 +147,7 @@ pub fn is_exported(outline: &Outline, symbol: &Symbol) -> bool {
 
 /// Finds the exported symbol of this name, for a call with this many arguments if that is known.
 pub fn exported(outline: &Outline, name: &str, arguments: Option<usize>) -> Option<usize> {
-    let named = || {
-        let all = outline.symbols().iter().enumerate();
-        all.filter(|(_, symbol)| symbol.name == name && is_exported(outline, symbol))
-    };
+    let named = || outline.named(name).filter(|(_, symbol)| is_exported(outline, symbol));
     let fits = |symbol: &Symbol| arguments.is_none_or(|count| count == symbol.params.len());
     named().find(|(_, symbol)| fits(symbol)).or_else(|| named().next()).map(|(id, _)| id)
 }

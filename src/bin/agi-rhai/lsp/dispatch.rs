@@ -21,7 +21,7 @@ pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
     match request.method.as_str() {
         CodeActionRequest::METHOD => {
             let asked: CodeActionParams = params(asked)?;
-            value(quick_fixes(workspace, document(workspace, &asked.text_document.uri)?, &asked.context.diagnostics))
+            value(quick_fixes(document(workspace, &asked.text_document.uri)?, &asked.context.diagnostics))
         }
         Completion::METHOD => value(cursor(workspace, &params(asked)?)?.completion()),
         ResolveCompletionItem::METHOD => resolve(workspace, params(asked)?),
@@ -58,5 +58,5 @@ fn document<'a>(workspace: &'a Workspace, uri: &Uri) -> Result<&'a Document, Res
 
 fn cursor<'a>(workspace: &'a Workspace, asked: &TextDocumentPositionParams) -> Result<Cursor<'a>, ResponseError> {
     let document = document(workspace, &asked.text_document.uri)?;
-    Ok(Cursor { workspace, document, outline: &document.outline, offset: workspace.offset(document, asked.position) })
+    Ok(Cursor { workspace, document, outline: &document.outline, offset: Workspace::offset(document, asked.position) })
 }

@@ -4,7 +4,7 @@ use super::workspace::{Document, Workspace};
 use lsp_types::{CodeAction, CodeActionKind, Diagnostic, NumberOrString, Position, Range, TextEdit, WorkspaceEdit};
 use std::collections::HashMap;
 /// Returns fixes for these mistakes: the suggested name if there is one, or a comment that allows the mistake.
-pub fn quick_fixes(workspace: &Workspace, document: &Document, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
+pub fn quick_fixes(document: &Document, diagnostics: &[Diagnostic]) -> Vec<CodeAction> {
     let mut fixes = Vec::new();
     for found in diagnostics.iter().filter(|found| found.source.as_deref() == Some("agi-rhai")) {
         let fix = |title: String, edit: TextEdit, preferred: bool| CodeAction {
@@ -18,7 +18,7 @@ pub fn quick_fixes(workspace: &Workspace, document: &Document, diagnostics: &[Di
             is_preferred: Some(preferred),
             ..CodeAction::default()
         };
-        let [start, end] = [found.range.start, found.range.end].map(|place| workspace.offset(document, place));
+        let [start, end] = [found.range.start, found.range.end].map(|place| Workspace::offset(document, place));
         let wrong = &document.text()[start.min(end)..end.max(start)];
         if let Some(meant) = suggestion(&found.message, wrong) {
             let edit = TextEdit { range: found.range, new_text: meant.clone() };

@@ -13,6 +13,7 @@ mod markdown;
 mod navigation;
 mod options;
 mod positions;
+mod source;
 mod symbols;
 mod table_lines;
 mod tables;

@@ -2,8 +2,9 @@
 
 use super::answer::{Answer, error, value};
 use super::cursor::{Cursor, Meaning, exported, is_exported};
+use super::source::Source;
 use super::workspace::same_file;
-use agi_rhai::internals::{CursorContext, Outline, Symbol, SymbolKind, may_be_named};
+use agi_rhai::internals::{CursorContext, Symbol, SymbolKind, may_be_named};
 use lsp_server::{ErrorCode, ResponseError};
 use lsp_types::{DocumentHighlight, Location, PrepareRenameResponse, Range, TextEdit, Uri, WorkspaceEdit};
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 struct Definition {
     uri: Uri,
     path: Option<PathBuf>,
-    outline: Arc<Outline>,
+    outline: Arc<Source>,
     id: usize,
 }
 
@@ -74,8 +75,7 @@ impl Cursor<'_> {
         }
         let Some(definition) = self.symbol_under_cursor() else { return Vec::new() };
         let places = self.occurrences(&definition);
-        let given =
-            (&definition.uri, self.workspace.encoding.range(definition.outline.text(), &definition.symbol().span));
+        let given = (&definition.uri, definition.outline.range(&definition.symbol().span));
         places.into_iter().filter(|place| declaration || (&place.uri, place.range) != given).collect()
     }
 
@@ -99,10 +99,9 @@ impl Cursor<'_> {
 
     /// Returns all occurrences of a symbol, also in the scripts that import it.
     fn occurrences(&self, definition: &Definition) -> Vec<Location> {
-        let encoding = self.workspace.encoding;
-        let here = |uri: &Uri, outline: &Outline, span: &std::ops::Range<usize>| Location {
+        let here = |uri: &Uri, outline: &Source, span: &std::ops::Range<usize>| Location {
             uri: uri.clone(),
-            range: encoding.range(outline.text(), span),
+            range: outline.range(span),
         };
         let mut found: Vec<Location> = definition
             .outline

@@ -1,6 +1,6 @@
 //! Positions in a text as the protocol counts them, and URIs of files.
 
-use lsp_types::{Position, PositionEncodingKind, Range, Uri};
+use lsp_types::{Position, PositionEncodingKind, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -44,31 +44,90 @@ impl Encoding {
         }
     }
 
-    /// Returns the byte offset of a position. A position after the end of a line means the end of the line, one after
-    /// the last line the end of the text.
-    pub fn offset(self, text: &str, position: Position) -> usize {
-        let Some(start) = line_start(text, position.line as usize) else { return text.len() };
-        let mut column = 0;
+    /// Returns the byte offset of a position in a text that is about to change, by reading all before it.
+    pub fn offset(self, text: &str, wanted: Position) -> usize {
+        let start = match wanted.line.checked_sub(1) {
+            None => Some(0),
+            Some(before) => text.match_indices('\n').nth(before as usize).map(|(at, _)| at + 1),
+        };
+        start.map_or(text.len(), |start| self.walk(text, start, Position { character: 0, ..wanted }, wanted))
+    }
+
+    /// Returns the offset of a position by reading on from this one.
+    fn walk(self, text: &str, start: usize, mut position: Position, wanted: Position) -> usize {
         for (at, c) in text[start..].char_indices() {
-            let ends = c == '\n' || text[start + at..].starts_with("\r\n");
-            if ends || column >= position.character as usize {
-                return start + at;
+            let at = start + at;
+            let ends = c == '\n' || text[at..].starts_with("\r\n");
+            if position >= wanted || (ends && position.line == wanted.line) {
+                return at;
             }
-            column += self.width(c);
+            position = self.after(position, c);
         }
         text.len()
     }
 
-    pub fn position(self, text: &str, offset: usize) -> Position {
-        let before = &text[..floor(text, offset)];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column: usize = before[start..].chars().map(|c| self.width(c)).sum();
-        let line = before.bytes().filter(|&byte| byte == b'\n').count();
-        Position { line: short(line), character: short(column) }
+    /// Returns the position after this character.
+    fn after(self, position: Position, c: char) -> Position {
+        if c == '\n' {
+            return Position { line: position.line + 1, character: 0 };
+        }
+        Position { character: position.character + short(self.width(c)), ..position }
+    }
+}
+
+/// The distance of the marks in bytes: no more are read to find a position.
+const STEP: usize = 256;
+
+/// The positions in a text, found without reading what comes before them: not even in a long line.
+pub struct Positions {
+    encoding: Encoding,
+    /// An offset and its position every few bytes.
+    marks: Vec<(usize, Position)>,
+}
+
+impl Positions {
+    pub fn new(text: &str, encoding: Encoding) -> Self {
+        let mut marks = vec![(0, Position::default())];
+        let mut position = Position::default();
+        for (at, c) in text.char_indices() {
+            if marks.last().is_some_and(|(last, _)| at - last >= STEP) {
+                marks.push((at, position));
+            }
+            position = encoding.after(position, c);
+        }
+        Self { encoding, marks }
     }
 
-    pub fn range(self, text: &str, span: &std::ops::Range<usize>) -> Range {
-        Range { start: self.position(text, span.start), end: self.position(text, span.end) }
+    /// Returns the last mark that qualifies.
+    fn mark(&self, qualifies: impl Fn(&(usize, Position)) -> bool) -> (usize, Position) {
+        let after = self.marks.partition_point(qualifies);
+        after.checked_sub(1).and_then(|at| self.marks.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Returns the byte offset of a position. A position after the end of a line means the end of the line, one after
+    /// the last line the end of the text.
+    pub fn offset(&self, text: &str, wanted: Position) -> usize {
+        let (start, position) = self.mark(|(_, position)| *position <= wanted);
+        self.encoding.walk(text, start, position, wanted)
+    }
+
+    pub fn position(&self, text: &str, offset: usize) -> Position {
+        let offset = floor(text, offset);
+        let (start, position) = self.mark(|(at, _)| *at <= offset);
+        text[start..offset].chars().fold(position, |position, c| self.encoding.after(position, c))
+    }
+
+    /// Returns the bytes of `width` characters at a line and a column as the checker counts them, both from 1. If the
+    /// column is 0, returns the whole line.
+    pub fn span(&self, text: &str, line: usize, column: usize, width: usize) -> std::ops::Range<usize> {
+        let byte = |character: usize| {
+            self.offset(text, Position { line: short(line.saturating_sub(1)), character: short(character) })
+        };
+        if column == 0 {
+            let (start, end) = (byte(0), byte(usize::MAX));
+            return end - text[start..end].trim_start().len()..end;
+        }
+        byte(column - 1)..byte(column - 1 + width.max(1))
     }
 }
 
@@ -82,23 +141,6 @@ fn floor(text: &str, offset: usize) -> usize {
 
 fn short(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn line_start(text: &str, line: usize) -> Option<usize> {
-    if line == 0 { Some(0) } else { text.match_indices('\n').nth(line - 1).map(|(at, _)| at + 1) }
-}
-
-/// Returns the bytes of `width` characters at a line and a column as the checker counts them, both from 1. If the
-/// column is 0, returns the whole line.
-pub fn span(text: &str, line: usize, column: usize, width: usize) -> std::ops::Range<usize> {
-    let Some(start) = line_start(text, line.saturating_sub(1)) else { return text.len()..text.len() };
-    let rest = &text[start..];
-    let shown = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end_matches('\r');
-    let byte = |column: usize| shown.char_indices().nth(column).map_or(shown.len(), |(at, _)| at);
-    if column == 0 {
-        return start + (shown.len() - shown.trim_start().len())..start + shown.len();
-    }
-    start + byte(column - 1)..start + byte(column - 1 + width.max(1))
 }
 
 /// Returns the path of a file; `None` if the URI doesn't refer to a file, like that of a text that was never saved.
@@ -133,8 +175,9 @@ mod tests {
         let text = "a\nüb🙂c\r\nd";
         let check = |encoding: Encoding, character: u32, offset: usize| {
             let position = Position { line: 1, character };
-            assert_eq!(encoding.offset(text, position), offset, "{encoding:?} {character}");
-            assert_eq!(encoding.position(text, offset), position, "{encoding:?} {character}");
+            let positions = Positions::new(text, encoding);
+            assert_eq!(positions.offset(text, position), offset, "{encoding:?} {character}");
+            assert_eq!(positions.position(text, offset), position, "{encoding:?} {character}");
         };
         for (encoding, columns) in
             [(Encoding::Utf8, [0, 2, 3, 7, 8]), (Encoding::Utf16, [0, 1, 2, 4, 5]), (Encoding::Utf32, [0, 1, 2, 3, 4])]
@@ -142,12 +185,14 @@ mod tests {
             for (column, offset) in columns.into_iter().zip([2, 4, 5, 9, 10]) {
                 check(encoding, column, offset);
             }
-            let beyond = |line, character| encoding.offset(text, Position { line, character });
+            let beyond = |line, character| Positions::new(text, encoding).offset(text, Position { line, character });
             assert_eq!((beyond(1, 99), beyond(2, 99), beyond(99, 0)), (10, 13, 13));
         }
-        assert_eq!(&text[span(text, 2, 3, 2)], "🙂c");
-        assert_eq!(&text[span(text, 2, 0, 0)], "üb🙂c");
-        assert_eq!(&text[span(text, 9, 9, 9)], "");
+        let positions = Positions::new(text, Encoding::Utf32);
+        let span = |line, column, width| &text[positions.span(text, line, column, width)];
+        assert_eq!(span(2, 3, 2), "🙂c");
+        assert_eq!(span(2, 0, 0), "üb🙂c");
+        assert_eq!(span(9, 9, 9), "");
     }
 
     #[test]

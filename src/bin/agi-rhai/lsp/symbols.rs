@@ -18,7 +18,7 @@ pub fn symbols(workspace: &Workspace, document: &Document) -> Answer {
         SymbolKind::Import => lsp_types::SymbolKind::MODULE,
         SymbolKind::Variable | SymbolKind::Parameter => lsp_types::SymbolKind::VARIABLE,
     };
-    let range = |span: &std::ops::Range<usize>| workspace.encoding.range(document.text(), span);
+    let range = |span: &std::ops::Range<usize>| outline.range(span);
     let symbols = outline.symbols().iter().filter(shown);
     if workspace.nested_symbols {
         #[expect(deprecated, reason = "the protocol's type has a field that is no longer used")]

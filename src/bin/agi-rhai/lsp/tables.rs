@@ -2,9 +2,9 @@
 
 use super::answer::{Answer, error, value};
 use super::cursor::Cursor;
+use super::source::Source;
 use super::table_lines::{Entry, TableKind, entries};
 use super::workspace::{Document, Workspace};
-use agi_rhai::internals::Outline;
 use lsp_server::{ErrorCode, ResponseError};
 use lsp_types::{
     DocumentHighlight, DocumentSymbol, Location, PrepareRenameResponse, SymbolInformation, SymbolKind, TextEdit, Uri,
@@ -25,10 +25,16 @@ pub struct TableName {
 /// A place where a name stands.
 struct Place {
     uri: Uri,
-    outline: Arc<Outline>,
+    outline: Arc<Source>,
     span: Range<usize>,
     /// Whether it is the name of an entry.
     declares: bool,
+}
+
+impl Place {
+    fn located(&self) -> Location {
+        Location { uri: self.uri.clone(), range: self.outline.range(&self.span) }
+    }
 }
 
 fn touches(span: &Range<usize>, offset: usize) -> bool {
@@ -62,7 +68,7 @@ impl Cursor<'_> {
             return Some(TableKind::Phrases);
         }
         // The parameters of the script's own functions may take prompts, and lists may hold them.
-        let own = calling.space.is_some() || self.outline.functions().any(|function| function.name == calling.name);
+        let own = calling.space.is_some() || self.outline.has_function(&calling.name);
         let list = calling.method && matches!(calling.name.as_str(), "push" | "insert");
         (own || list || self.takes_prompt(&calling)).then_some(TableKind::Prompts)
     }
@@ -94,26 +100,22 @@ impl Cursor<'_> {
         places
     }
 
-    fn located(&self, place: &Place) -> Location {
-        Location { uri: place.uri.clone(), range: self.workspace.encoding.range(place.outline.text(), &place.span) }
-    }
-
     /// Returns the first line of its table that defines the name under the cursor.
     pub fn table_definition(&self) -> Option<Location> {
         let places = self.places(&self.table_name()?);
-        places.iter().find(|place| place.declares).map(|place| self.located(place))
+        places.iter().find(|place| place.declares).map(Place::located)
     }
 
     pub fn table_references(&self, declaration: bool) -> Option<Vec<Location>> {
         let places = self.places(&self.table_name()?);
         let wanted = places.iter().filter(|place| declaration || !place.declares);
-        Some(wanted.map(|place| self.located(place)).collect()).filter(|_| !places.is_empty())
+        Some(wanted.map(Place::located).collect()).filter(|_| !places.is_empty())
     }
 
     pub fn table_highlights(&self) -> Option<Vec<DocumentHighlight>> {
         let places = self.places(&self.table_name()?);
         let here = places.iter().filter(|place| place.uri == self.document.uri);
-        let marks = here.map(|place| DocumentHighlight { range: self.located(place).range, kind: None });
+        let marks = here.map(|place| DocumentHighlight { range: place.located().range, kind: None });
         Some(marks.collect()).filter(|_| !places.is_empty())
     }
 
@@ -172,7 +174,7 @@ impl Cursor<'_> {
             #[expect(clippy::mutable_key_type, reason = "the protocol's own type; the URI of a file doesn't change")]
             let mut changes: HashMap<Uri, Vec<TextEdit>> = HashMap::new();
             for place in &places {
-                let Location { uri, range } = self.located(place);
+                let Location { uri, range } = place.located();
                 changes.entry(uri).or_default().push(TextEdit { range, new_text: new_name.to_owned() });
             }
             value(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() })
@@ -245,7 +247,7 @@ impl Workspace {
             let language = entry.language.as_ref().map_or_else(String::new, |language| format!(" [{language}]"));
             format!("{}{language}", &text[entry.head.clone()])
         };
-        let range = |span: Range<usize>| self.encoding.range(text, &span);
+        let range = |span: Range<usize>| document.outline.range(&span);
         if self.nested_symbols {
             #[expect(deprecated, reason = "the protocol's type has a field that is no longer used")]
             let one = |entry: &Entry| DocumentSymbol {

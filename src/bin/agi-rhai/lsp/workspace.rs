@@ -1,12 +1,13 @@
 //! The texts that are open in the editor, and the files beside them.
 
 use super::options::LspOptions;
-use super::positions::{self, Encoding};
+use super::positions::{self, Encoding, Positions};
+use super::source::Source;
 use super::table_lines::TableKind;
 use agi_rhai::Fault;
 use agi_rhai::command::{Command, Function};
 use agi_rhai::internals::VOCABULARY;
-use agi_rhai::internals::{Outline, imported};
+use agi_rhai::internals::imported;
 use agi_rhai::internals::{Phrases, Prompt, parse_prompts};
 use agi_rhai::script::Language;
 use agi_rhai::tools::check::{Checker, Finding, Severity};
@@ -33,7 +34,7 @@ pub struct Document {
     /// `None` if the text was never saved.
     pub path: Option<PathBuf>,
     pub version: i32,
-    pub outline: Arc<Outline>,
+    pub outline: Arc<Source>,
 }
 
 impl Document {
@@ -137,7 +138,7 @@ impl Workspace {
                 self.documents.push(Document {
                     path: positions::path(&item.uri),
                     version: item.version,
-                    outline: Arc::new(Outline::new(&item.text)),
+                    outline: Arc::new(Source::new(&item.text, self.encoding)),
                     uri: item.uri.clone(),
                 });
                 self.changed(Some(&item.uri));
@@ -158,7 +159,7 @@ impl Workspace {
                     }
                 }
                 document.version = change.text_document.version;
-                document.outline = Arc::new(Outline::new(&text));
+                document.outline = Arc::new(Source::new(&text, encoding));
                 self.changed(Some(&uri));
             }
             DidCloseTextDocument::METHOD => {
@@ -200,14 +201,17 @@ impl Workspace {
         self.checker.texts = self.documents.iter().filter_map(text_of).collect();
         let document = self.document(uri)?;
         let (text, version) = (document.text(), document.version);
+        // The checker counts characters.
+        let checked = Positions::new(text, Encoding::Utf32);
         let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
         let (name, findings) = if let Some(kind) = document.table() {
             let script = path.with_extension("rhai");
             // A table without a script is checked on its own.
             let Some(said) = self.read(&script) else {
                 let wrong = mistakes(text, kind);
-                let wrong =
-                    wrong.iter().map(|(line, column, message)| self.table_diagnostic(text, *line, *column, message));
+                let wrong = wrong.iter().map(|(line, column, message)| {
+                    table_diagnostic(&document.outline, checked.span(text, *line, *column, 1), message)
+                });
                 return Some((wrong.collect(), version));
             };
             (path, self.checker.check_table(&script, &said))
@@ -217,43 +221,20 @@ impl Workspace {
         };
         // Only findings in this text; imported scripts get their own when they are open.
         let own = findings.iter().filter(|finding| Path::new(&finding.script) == name);
-        let found = own.map(|finding| self.finding_diagnostic(text, finding)).collect();
+        let found = own.map(|finding| {
+            let span = checked.span(text, finding.line, finding.column, finding.width);
+            finding_diagnostic(&document.outline, span, finding)
+        });
+        let found = found.collect();
         Some((found, version))
-    }
-
-    fn table_diagnostic(&self, text: &str, line: usize, column: usize, message: &str) -> Diagnostic {
-        Diagnostic {
-            range: self.encoding.range(text, &positions::span(text, line, column, 1)),
-            severity: Some(DiagnosticSeverity::ERROR),
-            source: Some("agi-rhai".to_owned()),
-            message: message.to_owned(),
-            ..Diagnostic::default()
-        }
-    }
-
-    fn finding_diagnostic(&self, text: &str, finding: &Finding) -> Diagnostic {
-        let hint = finding.hint.as_ref().map_or(String::new(), |hint| format!("\n{hint}"));
-        let idle = finding.rule.starts_with("unused") || finding.rule.starts_with("unreachable");
-        Diagnostic {
-            range: self.encoding.range(text, &positions::span(text, finding.line, finding.column, finding.width)),
-            severity: Some(match finding.severity {
-                Severity::Error => DiagnosticSeverity::ERROR,
-                Severity::Warning => DiagnosticSeverity::WARNING,
-            }),
-            code: Some(NumberOrString::String(finding.rule.to_owned())),
-            source: Some("agi-rhai".to_owned()),
-            message: format!("{}{hint}", finding.message),
-            tags: idle.then(|| vec![DiagnosticTag::UNNECESSARY]),
-            ..Diagnostic::default()
-        }
     }
 
     pub fn document(&self, uri: &Uri) -> Option<&Document> {
         self.documents.iter().find(|document| document.uri == *uri)
     }
 
-    pub fn offset(&self, document: &Document, position: Position) -> usize {
-        self.encoding.offset(document.text(), position)
+    pub fn offset(document: &Document, position: Position) -> usize {
+        document.outline.offset(position)
     }
 
     /// Returns the command that a function sends, if it sends a single one.
@@ -289,10 +270,10 @@ impl Workspace {
     }
 
     /// Returns the outline of a script, from the editor if it is open.
-    pub fn outline(&self, path: &Path) -> Option<Arc<Outline>> {
+    pub fn outline(&self, path: &Path) -> Option<Arc<Source>> {
         match self.open(path) {
             Some(document) => Some(Arc::clone(&document.outline)),
-            None => Some(Arc::new(Outline::new(&self.read(path)?))),
+            None => Some(Arc::new(Source::new(&self.read(path)?, self.encoding))),
         }
     }
 
@@ -350,6 +331,33 @@ impl Workspace {
 
 fn params<T: DeserializeOwned>(notice: Notification) -> Result<T, String> {
     serde_json::from_value(notice.params).map_err(|error| error.to_string())
+}
+
+fn table_diagnostic(source: &Source, span: std::ops::Range<usize>, message: &str) -> Diagnostic {
+    Diagnostic {
+        range: source.range(&span),
+        severity: Some(DiagnosticSeverity::ERROR),
+        source: Some("agi-rhai".to_owned()),
+        message: message.to_owned(),
+        ..Diagnostic::default()
+    }
+}
+
+fn finding_diagnostic(source: &Source, span: std::ops::Range<usize>, finding: &Finding) -> Diagnostic {
+    let hint = finding.hint.as_ref().map_or(String::new(), |hint| format!("\n{hint}"));
+    let idle = finding.rule.starts_with("unused") || finding.rule.starts_with("unreachable");
+    Diagnostic {
+        range: source.range(&span),
+        severity: Some(match finding.severity {
+            Severity::Error => DiagnosticSeverity::ERROR,
+            Severity::Warning => DiagnosticSeverity::WARNING,
+        }),
+        code: Some(NumberOrString::String(finding.rule.to_owned())),
+        source: Some("agi-rhai".to_owned()),
+        message: format!("{}{hint}", finding.message),
+        tags: idle.then(|| vec![DiagnosticTag::UNNECESSARY]),
+        ..Diagnostic::default()
+    }
 }
 
 /// Whether two paths lead to the same file.
