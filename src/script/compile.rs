@@ -2,7 +2,7 @@
 
 use super::coverage::Coverage;
 use super::fault::{Fault, Source};
-use super::function_values::Homes;
+use super::function_values::{self, Homes};
 use super::import::{self, Disk, Files, ImportFolders, Modules};
 use super::language::Language;
 use super::phrases::Phrases;
@@ -151,6 +151,12 @@ impl Script {
     /// Whether both scripts were compiled from the same texts.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.sources == other.sources && self.phrases == other.phrases
+    }
+
+    /// Returns what Rhai parsed, unless something was put into it or taken out of it.
+    pub(crate) fn parsed(&self) -> Option<&AST> {
+        let is_changed = self.homes.is_some() || function_values::has_only_the_empty_function(&self.ast);
+        (!is_changed).then_some(&self.ast)
     }
 
     /// Whether one of its files defines a function of this name. An import may call those of the others.

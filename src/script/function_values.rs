@@ -75,6 +75,11 @@ pub(super) fn ensure_functions(ast: &mut AST) {
     }
 }
 
+/// Whether a script has no functions but the one that cannot be called.
+pub(super) fn has_only_the_empty_function(ast: &AST) -> bool {
+    ast.iter_functions().all(|function| function.name.strip_prefix(CLOSURE) == Some("$"))
+}
+
 /// Has the engine compile `Fn` as a name that only [`Homes::call`] knows.
 #[expect(deprecated, reason = "`on_parse_token` is marked volatile, not deprecated")]
 pub(super) fn replace_fn(engine: &mut Engine) {

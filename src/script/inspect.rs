@@ -5,6 +5,7 @@ use super::fault::{Fault, Source};
 use super::import::Files;
 use super::language::Language;
 use crate::utf8::decode;
+use rhai::AST;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,8 @@ pub(crate) struct InspectedFile<'a> {
     pub is_compiled: bool,
     /// The texts of the files that belong to it, as they were compiled.
     pub sources: &'a [Source],
+    /// What the text was compiled to, if it need not be parsed again.
+    pub ast: Option<&'a AST>,
     /// Whether warnings are wanted, too.
     pub warnings: bool,
 }
@@ -53,7 +56,7 @@ impl<'a> InspectedFile<'a> {
     /// A file of a script that compiles. Only errors are wanted.
     fn of(source: &'a Source, sources: &'a [Source]) -> Self {
         let path = Path::new(&source.name);
-        Self { path, text: &source.text, with_tables: false, is_compiled: true, sources, warnings: false }
+        Self { path, text: &source.text, with_tables: false, is_compiled: true, sources, ast: None, warnings: false }
     }
 }
 
@@ -105,7 +108,12 @@ impl<'a> Inspections<'a> {
         let Some((main, imports)) = script.sources.split_first() else { return Ok(Vec::new()) };
         let Inspection { errors, warnings, .. } = attempt(
             inspector,
-            &InspectedFile { with_tables: true, warnings: self.warnings, ..InspectedFile::of(main, &sources) },
+            &InspectedFile {
+                with_tables: true,
+                warnings: self.warnings,
+                ast: script.parsed(),
+                ..InspectedFile::of(main, &sources)
+            },
         );
         Fault::of_all(errors).map_or(Ok(()), Err)?;
         for import in imports {

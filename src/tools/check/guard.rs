@@ -47,7 +47,7 @@ impl Inspector for Checker {
             (true, true) => Depth::Compiled,
             (true, false) => Depth::CompiledErrors,
         };
-        let mut findings = stack::maybe_grow(|| checker.check_here(file.path, file.text, depth));
+        let mut findings = stack::maybe_grow(|| checker.check_here(file.path, file.text, file.ast, depth));
         if file.with_tables {
             findings.extend(checker.check_table_here(file.path, file.text, depth));
         }

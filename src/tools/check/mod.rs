@@ -28,6 +28,8 @@ use crate::stack;
 use crate::utf8::decode;
 use imports::Imported;
 use report::Report;
+use rhai::AST;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -62,10 +64,11 @@ impl Checker {
     /// file.
     #[must_use]
     pub fn check(&self, path: &Path, text: &str) -> Vec<Finding> {
-        stack::maybe_grow(|| self.check_here(path, text, Depth::Whole))
+        stack::maybe_grow(|| self.check_here(path, text, None, Depth::Whole))
     }
 
-    fn check_here(&self, path: &Path, text: &str, depth: Depth) -> Vec<Finding> {
+    /// Checks a text. `parsed` is what it was compiled to, if that is known.
+    fn check_here(&self, path: &Path, text: &str, parsed: Option<&AST>, depth: Depth) -> Vec<Finding> {
         let text = without_shebang(text);
         let mut engine = self.language(path).compiler();
         engine.set_strict_variables(false);
@@ -78,7 +81,7 @@ impl Checker {
             imports: Vec::new(),
             is_library: false,
         };
-        match parse(&engine, &text) {
+        match parsed.map_or_else(|| parse(&engine, &text).map(Cow::Owned), |ast| Ok(Cow::Borrowed(ast))) {
             Err(error) => {
                 let fault = Fault::of_parse(&report.script, &error, &text, self.language(path));
                 report.add(&rules::SYNTAX, (fault.line, fault.column), fault.message, fault.hint);
