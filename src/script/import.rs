@@ -181,7 +181,9 @@ impl<'a> Loader<'a> {
 
     /// Compiles the script of this name. If the script was read from a file, the name is its path.
     pub fn compile(&mut self, name: &str, text: &str) -> Result<AST, Box<Fault>> {
-        let real = Path::new(name).canonicalize().unwrap_or_else(|_| name.into());
+        // A script without folders imports nothing, so that it needs no path to be told from its imports.
+        let real = self.places.as_ref().and_then(|_| Path::new(name).canonicalize().ok());
+        let real = real.unwrap_or_else(|| name.into());
         Ok(self.compile_file(name, real, text, None)?.0)
     }
 

@@ -114,10 +114,12 @@ impl Prompts {
         let mut words = None;
         let mut spoken = None;
         if let Some(text) = files.text(&own) {
-            spoken = Some(languages(&text));
-            let mut all = names(&text);
+            let (mut all, languages) = names_and_languages(&text);
+            spoken = Some(languages);
             for import in imported {
-                all.extend(files.text(&beside(&import.path)).map(|text| names(&text)).unwrap_or_default());
+                all.extend(
+                    files.text(&beside(&import.path)).map(|text| names_and_languages(&text).0).unwrap_or_default(),
+                );
             }
             words = Some(all);
         }
@@ -246,14 +248,11 @@ fn slug(words: &str) -> String {
     if words.is_empty() { "welcome".to_owned() } else { words[..words.len().min(4)].join("-") }
 }
 
-/// Returns the names of the prompts in a table, in any language.
-fn names(text: &str) -> BTreeSet<String> {
-    parse_prompts(text).0.into_iter().map(|prompt| prompt.name).collect()
-}
-
-/// Returns the languages that have words of their own in a table of prompts.
-fn languages(text: &str) -> BTreeSet<String> {
-    parse_prompts(text).0.into_iter().filter_map(|prompt| prompt.language).collect()
+/// Returns the names of the prompts in a table, in any language, and the languages that have words of their own.
+fn names_and_languages(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let prompts = parse_prompts(text).0;
+    let languages = prompts.iter().filter_map(|prompt| prompt.language.clone()).collect();
+    (prompts.into_iter().map(|prompt| prompt.name).collect(), languages)
 }
 
 /// Returns the table of phrases beside a script.
@@ -315,8 +314,8 @@ fn phrases_table(checker: &Checker, script: &Path, played: &mut Vec<String>) -> 
         add(&rules::MISSING_TRANSLATION, line, 1, name.chars().count(), message, Some(hint));
     }
     let prompts = checker.files().text(&beside(script));
-    let folders = Folders::new(&checker.sounds, prompts.as_deref().map(languages).as_ref());
-    let words = prompts.as_deref().map(names);
+    let (words, spoken) = prompts.as_deref().map(names_and_languages).unzip();
+    let folders = Folders::new(&checker.sounds, spoken.as_ref());
     let mut hints = Hints::default();
     for (_, name, line) in phrases.sounds() {
         if name.starts_with('/') || Sounds::is_core(name) {

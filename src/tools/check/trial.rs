@@ -4,10 +4,10 @@
 use super::ast::{closure, pointer};
 use crate::clock::Time;
 use crate::command::{Function, Kind, Permissions};
+use crate::ivr;
 use crate::script::{BUILTINS, CallState, Finished, Language, Limits, Script, is_shared_with_tests, literal};
 use crate::session::Session;
 use crate::transport::{Ending, Heard, Peer, Transport};
-use crate::{ivr, transport};
 use rhai::{Expr, FnCallExpr};
 use std::collections::BTreeMap;
 use std::io;
@@ -42,8 +42,6 @@ impl Transport for NobodyThere {
     fn leave(&mut self, _: Ending) -> io::Result<()> {
         Ok(())
     }
-
-    fn note(&mut self, _: transport::Note<'_>) {}
 }
 
 /// The arguments of a call as far as they are constants, as a script writes them.
