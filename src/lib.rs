@@ -67,12 +67,14 @@ mod ivr;
 pub mod pbx;
 mod plural;
 pub mod script;
+pub mod service;
 pub mod session;
 mod stack;
 mod sync;
 pub mod tools;
 pub mod transport;
 mod utf8;
+mod world;
 
 pub use calendar::TimeZone;
 pub use host::{Host, Outcome, Status};
@@ -105,6 +107,7 @@ pub mod internals {
     };
     pub use crate::tools::testing::vocabulary::VOCABULARY;
     pub use crate::transport::recorded::Recorded;
+    pub use crate::world::SERVICES;
 
     /// The permissions of scripts.
     pub mod permissions {

@@ -7,12 +7,15 @@ use crate::command::{
     Access, After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Hears, MissingSound, NOOP, OnMinusOne, Permissions,
     Plays, ReadError, Refusal, RefusalKind, Rules, SET_VARIABLE, Table, VERBOSE, Value, Waits,
 };
+use crate::sync::Bell;
 use crate::transport::recording::{self, Bytes, Header};
-use crate::transport::{Ending, Heard, Note, Peer, Recorded, Transport};
+use crate::transport::{Answer, Ending, Heard, Note, Peer, Recorded, Request, Transport};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tracing::{debug, warn};
 
@@ -526,6 +529,59 @@ impl Session {
         }
     }
 
+    /// Waits for a future, which is polled on this thread. The end of the call ends the wait at once, and drops the
+    /// future. Returns `None` if it isn't ready by this time.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn wait_for<F: Future>(&mut self, future: F, until: Time) -> Result<Option<F::Output>, Over> {
+        self.still_on()?;
+        let mut future = pin!(future);
+        let Some(waker) = self.transport.waker() else { return Ok(Some(blocked_on(future))) };
+        let mut context = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+                return Ok(Some(value));
+            }
+            if self.transport.now() >= until {
+                return Ok(None);
+            }
+            match self.transport.receive(until) {
+                Ok(Heard::Silence | Heard::Wakeup | Heard::Reply(_)) => {}
+                Ok(Heard::Hangup | Heard::Stop) if self.aftermath => {}
+                Ok(Heard::Closed) if self.aftermath => self.closed = true,
+                heard => self.learn(heard)?,
+            }
+        }
+    }
+
+    /// Asks a service, and waits for its answer: from the transport if that answers in its stead, else from what
+    /// `begin` returns. Returns `None` if it hasn't come by this time.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub(crate) fn ask<F: Future<Output = Answer>>(
+        &mut self,
+        request: Request,
+        begin: impl FnOnce(Request) -> F,
+        until: Time,
+    ) -> Result<Option<Answer>, Over> {
+        self.still_on()?;
+        self.transport.note(Note::Asks(&request));
+        let answer = match self.transport.answer(&request) {
+            Some((after, answer)) => {
+                let at = self.transport.now() + after;
+                self.pause(at.min(until) - self.transport.now())?;
+                (at <= until).then_some(answer)
+            }
+            None => self.wait_for(begin(request), until)?,
+        };
+        if let Some(answer) = &answer {
+            self.transport.note(Note::Answered(answer));
+        }
+        Ok(answer)
+    }
+
     /// Checks whether the call has ended, without waiting.
     ///
     /// # Errors
@@ -593,8 +649,17 @@ impl Session {
         {
             return Err(over.clone());
         }
-        match self.transport.receive(until) {
-            Ok(Heard::Silence | Heard::Reply(_)) => Ok(()),
+        if self.closed {
+            return Err(self.hung_up());
+        }
+        let heard = self.transport.receive(until);
+        self.learn(heard)
+    }
+
+    /// Learns from what was heard while no command was in flight.
+    fn learn(&mut self, heard: io::Result<Heard>) -> Result<(), Over> {
+        match heard {
+            Ok(Heard::Silence | Heard::Wakeup | Heard::Reply(_)) => Ok(()),
             Ok(Heard::Hangup | Heard::Stop) if self.aftermath => Ok(()),
             Ok(Heard::Hangup) => Err(self.hung_up()),
             Ok(Heard::Stop) => Err(self.stopped()),
@@ -673,7 +738,7 @@ impl Session {
                 Ok(Heard::Silence) if until != Time::NEVER && self.transport.now() >= until => {
                     return Err(Error::Over(self.lost(format_args!("no reply to {} came in time", command.verb))));
                 }
-                Ok(Heard::Silence) => {}
+                Ok(Heard::Silence | Heard::Wakeup) => {}
                 Err(error) => return Err(Error::Over(self.lost(error))),
             }
         }
@@ -784,6 +849,19 @@ impl Session {
             Some(over) if !self.aftermath => Err(over.clone()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Waits for a future on this thread, which does nothing else meanwhile.
+fn blocked_on<F: Future>(mut future: Pin<&mut F>) -> F::Output {
+    let bell = Arc::new(Bell::default());
+    let waker = Waker::from(Arc::clone(&bell));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+        bell.wait(Duration::MAX);
     }
 }
 

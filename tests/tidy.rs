@@ -288,13 +288,15 @@ fn counted_nouns_are_found() {
 }
 
 /// The folders of the library, the lowest layer first.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 12] = [
     &["calendar", "clock", "plural", "stack", "sync", "utf8"],
     &["agi", "pbx"],
     &["command"],
     &["transport"],
     &["session"],
+    &["service"],
     &["script"],
+    &["world"],
     &["ivr"],
     &["host"],
     &["tools"],

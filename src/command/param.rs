@@ -93,6 +93,10 @@ pub enum Kind {
     Parts,
     /// A map from keys, or patterns of keys, to what each of them stands for.
     Choices,
+    /// The name of a service, by the table of `agi-rhai.toml` in which it is: `http`; no command has such a parameter.
+    Service(&'static str),
+    /// A statement of SQL, with `:name` in the places of values; no command has such a parameter.
+    Sql,
     /// A function: a closure, or `Fn("name")`.
     Function,
     /// A map that may have these keys.
@@ -178,6 +182,8 @@ impl Kind {
             | Self::DialOptions
             | Self::DateFormat
             | Self::TimeZone
+            | Self::Service(_)
+            | Self::Sql
             | Self::Joined
             | Self::Rest => "text",
             Self::Keys => "keys",

@@ -10,8 +10,10 @@ pub enum RefusalKind {
     Argument,
     /// Asterisk refused the command with 510, 511 or 520, or doesn't know the application.
     Refused,
-    /// Asterisk tried, but failed.
+    /// Asterisk tried, but failed; or a service answered, but not as asked.
     Failed,
+    /// A service wasn't reached, was too slow, or broke off.
+    Unavailable,
 }
 
 impl RefusalKind {
@@ -22,6 +24,7 @@ impl RefusalKind {
             Self::Argument => "argument",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -52,6 +55,7 @@ impl Refusal {
             (RefusalKind::Argument, None) => "an argument is not right",
             (RefusalKind::Refused, _) => "Asterisk refused it",
             (RefusalKind::Failed, _) => "it failed",
+            (RefusalKind::Unavailable, _) => "the service is unavailable",
         };
         format!("{}: {what}", self.command)
     }

@@ -1,25 +1,74 @@
 //! A TCP connection from Asterisk as a [`Wire`], used by the coroutine of its call.
 
-use super::coroutine::Running;
+use super::coroutine::{Running, TaskId};
 use crate::clock::{self, Stopwatch, Time};
 use crate::transport::{Got, Wait, Wire};
+use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 /// How long the peer may leave unread what was sent to it.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection from Asterisk. It receives and sends through its thread's reactor.
-#[derive(Debug)]
 pub(super) struct Connection {
     /// The clock of its thread.
     clock: Stopwatch,
+    call: Option<CallOfWorker>,
+    waker: Option<Arc<CallWaker>>,
+}
+
+/// Whoever can wake the calls of workers, from any thread.
+pub(super) trait WakeCalls: Send + Sync {
+    /// Ends the wait of a call.
+    fn wake(&self, worker: usize, task: TaskId);
+}
+
+/// Where a call runs.
+#[derive(Clone)]
+struct CallOfWorker {
+    workers: Arc<dyn WakeCalls>,
+    worker: usize,
+    task: TaskId,
+}
+
+/// Wakes one call.
+struct CallWaker {
+    call: CallOfWorker,
+    has_woken: AtomicBool,
+}
+
+impl Wake for CallWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The flag first: a call that is about to wait sees it, or is woken.
+        self.has_woken.store(true, Release);
+        self.call.workers.wake(self.call.worker, self.call.task);
+    }
 }
 
 impl Connection {
     /// Returns the connection of the coroutine that is running.
     pub fn new(clock: Stopwatch) -> Self {
-        Self { clock }
+        Self { clock, call: None, waker: None }
+    }
+
+    /// Sets where its call runs, so that it can be woken.
+    pub fn runs_at(&mut self, workers: Arc<dyn WakeCalls>, worker: usize, task: TaskId) {
+        self.call = Some(CallOfWorker { workers, worker, task });
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
 
@@ -34,9 +83,11 @@ impl Wire for Connection {
 
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         let running = Running::get()?;
-        let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until)) = wait;
+        let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until) | Wait::Wakeup(until)) = wait;
+        let has_line = !matches!(wait, Wait::Wakeup(_));
+        let waker = if matches!(wait, Wait::Pause(_) | Wait::Wakeup(_)) { self.waker.as_deref() } else { None };
         // A reply that arrives in time doesn't cost a look at the clock. A pause that is over must not wait at all.
-        let mut check_time = matches!(wait, Wait::Pause(_));
+        let mut check_time = matches!(wait, Wait::Pause(_) | Wait::Wakeup(_));
         if check_time {
             // A call that has computed for a while lets others run first.
             running.step_aside();
@@ -45,11 +96,14 @@ impl Wire for Connection {
             if running.take_stop() {
                 return Ok(Got::Stop);
             }
-            if running.take(bytes)? {
+            if has_line && running.take(bytes)? {
                 return Ok(Got::Bytes);
             }
-            if running.is_at_end() {
+            if has_line && running.is_at_end() {
                 return Ok(Got::End);
+            }
+            if waker.is_some_and(|waker| waker.has_woken.swap(false, Acquire)) {
+                return Ok(Got::Wakeup);
             }
             if check_time && self.now() >= until {
                 return Ok(Got::Nothing);
@@ -78,6 +132,14 @@ impl Wire for Connection {
         }
         running.send(bytes);
         Ok(())
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        if self.waker.is_none() {
+            let call = self.call.clone()?;
+            self.waker = Some(Arc::new(CallWaker { call, has_woken: AtomicBool::new(false) }));
+        }
+        self.waker.clone().map(Waker::from)
     }
 
     fn more_is_due(&mut self) {

@@ -33,6 +33,7 @@ use crate::script::{
     CallState, Change, Disk, Fault, Finished, Inspections, Inspector, Language, Library, Limits, LoadError, Memory,
     Script,
 };
+use crate::service::Services;
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
 use fault_log::log_fault;
@@ -81,6 +82,7 @@ pub struct Host {
     seed: Option<u64>,
     log_digits: bool,
     recorder: Option<Arc<Recorder>>,
+    services: Option<Services>,
     /// Makes what inspects scripts, with the language and the permissions of the host by then.
     inspector: Option<MakeInspector>,
 }
@@ -220,6 +222,17 @@ impl Host {
         self.recorder = Some(recorder);
     }
 
+    /// Sets the services that scripts may ask.
+    pub fn set_services(&mut self, services: Services) {
+        self.services = Some(services);
+    }
+
+    /// Returns the services that scripts may ask, if there are any.
+    #[must_use]
+    pub fn services(&self) -> Option<&Services> {
+        self.services.as_ref()
+    }
+
     /// Sets what inspects scripts after compiling them: those with errors are kept out.
     pub(crate) fn set_inspector(&mut self, inspector: MakeInspector) {
         self.inspector = Some(inspector);
@@ -290,7 +303,11 @@ impl Host {
         }
         session.permit(Arc::clone(&self.permissions));
         session.log_digits(self.log_digits);
-        CallState::new(session, args, params, seed, self.limits.clone(), self.memory)
+        let call = CallState::new(session, args, params, seed, self.limits.clone(), self.memory);
+        if let Some(services) = &self.services {
+            call.extensions.insert(services.clone());
+        }
+        call
     }
 
     fn play(&self, call: &Arc<CallState>, script: &Script) -> Outcome {

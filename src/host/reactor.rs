@@ -191,6 +191,16 @@ impl Reactor {
         Ok(())
     }
 
+    /// Ends the wait of a call.
+    pub fn wake(&mut self, id: TaskId) {
+        let Some(task) = self.task(id) else { return };
+        if task.body.is_none() {
+            task.missed = true;
+        } else if task.waiting {
+            self.woken.push_back(id);
+        }
+    }
+
     /// Ends a call. The place where it waits reports that.
     pub fn stop(&mut self, id: TaskId) {
         if let Some(task) = self.task(id) {

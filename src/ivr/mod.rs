@@ -15,6 +15,7 @@ pub use functions::QUESTIONS;
 
 use crate::command::COMMANDS;
 use crate::script::{BUILTINS, Language, add_to_calls};
+use crate::world::{SERVICES, add_services};
 use functions::add_questions;
 use rhai::Module;
 
@@ -24,9 +25,10 @@ impl Language {
     pub fn new() -> Self {
         let mut module = Module::new();
         add_to_calls(&mut module);
+        add_services(&mut module);
         add_questions(&mut module);
         let commands = COMMANDS.iter().map(|command| &command.function);
-        Self::of(module, commands.chain(BUILTINS.iter().chain(QUESTIONS).copied()).collect(), |_| None)
+        Self::of(module, commands.chain(BUILTINS.iter().chain(SERVICES).chain(QUESTIONS).copied()).collect(), |_| None)
     }
 }
 

@@ -6,12 +6,18 @@ use super::shown::MAX_MESSAGE;
 use super::shown::short;
 use super::state::CallState;
 use crate::command::{Command, Refusal, Value};
+use crate::service::runtime;
 use crate::session::{Error, Session};
+use crate::transport::{Answer, Request};
 use rand::rngs::StdRng;
 use rhai::{Dynamic, EvalAltResult, Map, NativeCallContext, Position};
+use std::io;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// The call in which a script has called a function.
 ///
@@ -70,6 +76,55 @@ impl<'a> Call<'a> {
     pub fn pause(&self, length: Duration) -> Result<(), Box<EvalAltResult>> {
         let result = self.state.pause(&mut *self.session()?, length);
         result.map_err(|error| self.raise(error))
+    }
+
+    /// Waits for a future, and returns what it returns. The call's thread goes on with other calls meanwhile. The end
+    /// of the call ends the wait at once, and drops the future.
+    ///
+    /// The future is polled on threads of calls, within the runtime of Tokio that the host has for services: timers
+    /// and sockets of Tokio work in it. What computes or blocks goes into [`blocking`](Self::blocking).
+    ///
+    /// # Errors
+    /// The call has ended, which no script can catch. Pass the error on with `?`.
+    pub fn wait_for<F: Future>(&self, future: F) -> Result<F::Output, Box<EvalAltResult>> {
+        let runtime = runtime().map_err(|error| self.no_thread(&error))?;
+        let result = self.state.wait_for(&mut *self.session()?, InRuntime { runtime, future: Box::pin(future) });
+        result.map_err(|error| self.raise(error))
+    }
+
+    /// Runs a closure that blocks or computes on a thread of its own, and waits for its value as
+    /// [`wait_for`](Self::wait_for) does. If the call ends meanwhile, the closure still runs to its end.
+    ///
+    /// # Errors
+    /// The call has ended, which no script can catch; or the closure panicked. Pass the error on with `?`.
+    pub fn blocking<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Box<EvalAltResult>> {
+        let runtime = runtime().map_err(|error| self.no_thread(&error))?;
+        let done = self.state.wait_for(&mut *self.session()?, runtime.spawn_blocking(work));
+        match done.map_err(|error| self.raise(error))? {
+            Ok(value) => Ok(value),
+            Err(_) => Err(format!("{}: a function of the program panicked", self.context.fn_name()).into()),
+        }
+    }
+
+    fn no_thread(&self, error: &io::Error) -> Box<EvalAltResult> {
+        format!("{}: no thread for services: {error}", self.context.fn_name()).into()
+    }
+
+    /// Asks a service, and waits for its answer.
+    pub(crate) fn ask<F: Future<Output = Answer>>(
+        &self,
+        request: Request,
+        begin: impl FnOnce(Request) -> F,
+    ) -> Result<Answer, Box<EvalAltResult>> {
+        let mut session = self.session()?;
+        session.set_place(
+            self.context.call_source().unwrap_or_default(),
+            self.context.call_position().line().unwrap_or(0),
+        );
+        self.state.ask(&mut session, request, begin).map_err(|error| self.raise(error))
     }
 
     /// Runs a closure with the session, for its environment and its clock.
@@ -146,6 +201,22 @@ impl<'a> Call<'a> {
                 EvalAltResult::ErrorRuntime(caught(refusal, self.context, position), position).into()
             }
         }
+    }
+}
+
+/// A future that is polled and dropped within a runtime.
+struct InRuntime<F> {
+    runtime: &'static Handle,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for InRuntime<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // A call may change threads between two polls, so it enters the runtime anew for each.
+        let _entered = self.runtime.enter();
+        self.future.as_mut().poll(context)
     }
 }
 

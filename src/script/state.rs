@@ -19,7 +19,7 @@ use crate::command::{Command, Value};
 use crate::session::{Error, Over, Session};
 use crate::stack;
 use crate::sync::lock;
-use crate::transport::Note;
+use crate::transport::{Answer, Note, Request};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rhai::{CallFnOptions, Dynamic, Engine, EvalAltResult, Map, NativeCallContext, Position, Scope};
@@ -206,6 +206,39 @@ impl CallState {
             self.usage.restart_computing();
         }
         result.map_err(Error::from)
+    }
+
+    /// Waits for a future on behalf of a script's function.
+    pub fn wait_for<F: Future>(&self, session: &mut Session, future: F) -> Result<F::Output, Error> {
+        let deadline = *lock(&self.deadline);
+        let result = session.wait_for(future, deadline);
+        self.usage.restart_computing();
+        self.in_time(result)
+    }
+
+    /// Asks a service on behalf of a script's function.
+    pub fn ask<F: Future<Output = Answer>>(
+        &self,
+        session: &mut Session,
+        request: Request,
+        begin: impl FnOnce(Request) -> F,
+    ) -> Result<Answer, Error> {
+        let deadline = *lock(&self.deadline);
+        let result = session.ask(request, begin, deadline);
+        self.usage.restart_computing();
+        self.in_time(result)
+    }
+
+    /// Returns what has come before the deadline of `on_hangup`.
+    fn in_time<T>(&self, result: Result<Option<T>, Over>) -> Result<T, Error> {
+        match result {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => {
+                self.usage.exceed_on_hangup();
+                Err(Over::Ended.into())
+            }
+            Err(over) => Err(over.into()),
+        }
     }
 
     /// Called at every operation of the script. Returns whether the script may go on.

@@ -4,7 +4,7 @@ use super::limits::{Limits, MAX_STACK, Memory, address_in_stack, processor_time}
 use crate::clock::Stopwatch;
 use crate::sync::lock;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Stands for the moment at which computing began, until the next check determines it.
@@ -55,6 +55,8 @@ pub(crate) enum Limit {
 pub(crate) struct Usage {
     pub limits: Limits,
     memory: Option<(Memory, isize)>,
+    /// What was used in [`uncounted`](Self::uncounted).
+    uncounted: AtomicIsize,
     /// `RUNNING`, `STANDING` or `STOPPED`.
     phase: AtomicU8,
     /// The limit that was exceeded, and its name in words.
@@ -95,6 +97,7 @@ impl Usage {
         Self {
             limits,
             memory: memory.map(|memory| (memory, (memory.used)())),
+            uncounted: AtomicIsize::new(0),
             phase: AtomicU8::new(RUNNING),
             exceeded: Mutex::new(None),
             last_operation: AtomicU64::new(0),
@@ -112,6 +115,15 @@ impl Usage {
     pub fn begin(&self) {
         self.stack.store(address_in_stack(), Relaxed);
         self.restart_computing();
+    }
+
+    /// Does something that allocates what other threads free, or the other way round, without counting its memory.
+    pub fn uncounted<R>(&self, work: impl FnOnce() -> R) -> R {
+        let Some((memory, _)) = self.memory else { return work() };
+        let before = (memory.used)();
+        let result = work();
+        self.uncounted.fetch_add((memory.used)().saturating_sub(before), Relaxed);
+        result
     }
 
     /// Lets a script that was stopped run again: its `on_hangup`.
@@ -214,7 +226,8 @@ impl Usage {
             return Verdict::Stop;
         }
         if let Some((memory, before)) = self.memory
-            && (memory.used)().saturating_sub(before) > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
+            && (memory.used)().saturating_sub(before).saturating_sub(self.uncounted.load(Relaxed))
+                > isize::try_from(self.limits.memory).unwrap_or(isize::MAX)
         {
             let limit = self.limits.memory / (1024 * 1024);
             self.exceed_soon(

@@ -10,10 +10,12 @@ pub(crate) mod recorded;
 pub(crate) mod recording;
 mod redaction;
 pub(crate) mod replay;
+mod request;
 mod simulator;
 mod stream;
 
 pub use peer::{Ending, Heard, Note, Peer, Transport};
+pub use request::{Answer, Failure, FailureKind, Request};
 pub use simulator::Simulator;
 pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
 

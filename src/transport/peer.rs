@@ -1,10 +1,13 @@
 //! The other end of a session, as the session sees it.
 
 use super::recording::Ended;
+use super::request::{Answer, Request};
 use crate::agi::Reply;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use std::io;
+use std::task::Waker;
+use std::time::Duration;
 
 /// The other end of one session. Only one thread uses it, and at most one line is in flight.
 ///
@@ -71,6 +74,20 @@ pub trait Transport: Send {
         self.wall()
     }
 
+    /// Returns what ends a wait in [`receive`](Self::receive) before its time, from any thread: then it hears
+    /// [`Heard::Wakeup`]. If there is none, a call that waits for something else than the line stands still, and its
+    /// clock with it.
+    fn waker(&mut self) -> Option<Waker> {
+        None
+    }
+
+    /// Answers a request to a service in its stead, after some time: a recorded call does, and one of a test. By
+    /// default, the service itself is asked.
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        let _ = request;
+        None
+    }
+
     /// Takes note of something that belongs to the call but doesn't go over the line.
     fn note(&mut self, note: Note<'_>) {
         let _ = note;
@@ -92,6 +109,10 @@ pub enum Note<'a> {
     },
     /// From now on, what the caller enters is secret, or no longer is.
     Secret(bool),
+    /// The script asks a service.
+    Asks(&'a Request),
+    /// The service answered.
+    Answered(&'a Answer),
     /// The call ended like this.
     Ended(&'a Ended),
 }
@@ -114,6 +135,8 @@ pub enum Heard {
     Stop,
     /// The line is closed.
     Closed,
+    /// Nothing, but somebody used the [waker](Transport::waker).
+    Wakeup,
     /// Nothing, up to the given time.
     Silence,
 }

@@ -3,12 +3,14 @@
 use super::peer::{Ending, Heard, Note, Peer, Transport};
 use super::recording::{Asked, Bytes, During, Event, Header, Line, Printed, written};
 use super::redaction::Redaction;
+use super::request::{Answer, Request};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
+use std::task::Waker;
 use std::time::Duration;
 use tracing::warn;
 
@@ -174,7 +176,7 @@ impl Transport for Recorded {
         let until = if rounded == until || until == Time::NEVER { until } else { rounded + Duration::from_micros(1) };
         let heard = self.inner.receive(until);
         match &heard {
-            Ok(Heard::Silence) => {}
+            Ok(Heard::Silence | Heard::Wakeup) => {}
             Ok(Heard::Reply(reply)) => {
                 self.in_flight = false;
                 self.event(Event::Heard(format!("{} {}", reply.code, reply.text)));
@@ -193,6 +195,14 @@ impl Transport for Recorded {
 
     fn leave(&mut self, ending: Ending) -> io::Result<()> {
         self.inner.leave(ending)
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        self.inner.waker()
+    }
+
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        self.inner.answer(request)
     }
 
     fn script_now(&mut self) -> Time {
@@ -220,6 +230,8 @@ impl Transport for Recorded {
                 }
                 self.event(Event::Secret(secret));
             }
+            // TODO recording of services
+            Note::Asks(_) | Note::Answered(_) => {}
             Note::Ended(ended) => {
                 self.event(Event::Ended(ended.clone()));
                 self.close();

@@ -6,11 +6,14 @@ use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
 use crate::command::{GET_FULL_VARIABLE, NOOP};
 use crate::plural::plural;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::sync::Bell;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use smallvec::SmallVec;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 /// How long the opening block may take.
@@ -70,6 +73,13 @@ pub trait Wire: Send {
         Ok(false)
     }
 
+    /// Returns what ends a [pause](Wait::Pause) before its time, from any thread: then the read has
+    /// [`Got::Wakeup`]. If there is none, a call that waits for something else than the line hears no hangup
+    /// meanwhile.
+    fn waker(&mut self) -> Option<Waker> {
+        None
+    }
+
     /// Takes note that more is due after what was read. Over TCP, Asterisk's second write waits until its first one
     /// is acknowledged.
     fn more_is_due(&mut self) {}
@@ -84,6 +94,8 @@ pub enum Wait {
     Reply(Time),
     /// Only the time: nothing is due, but the call may end.
     Pause(Time),
+    /// Only the [waker](Wire::waker), or the time: the line has ended.
+    Wakeup(Time),
 }
 
 /// The outcome of a read.
@@ -97,6 +109,8 @@ pub enum Got {
     Hangup,
     /// The operator ends the call.
     Stop,
+    /// Nothing arrived, but somebody used the [waker](Wire::waker).
+    Wakeup,
     /// Nothing arrived by the deadline.
     Nothing,
 }
@@ -128,6 +142,7 @@ pub struct Blocking<R, W> {
     writer: W,
     clock: Stopwatch,
     has_written: bool,
+    wakeup: Option<Arc<Bell>>,
 }
 
 impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
@@ -142,9 +157,16 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
         match wait {
             Wait::Opening(_) | Wait::Reply(_) => read_once(&mut self.reader, bytes),
-            Wait::Pause(until) => {
-                clock::sleep(until - self.clock.now());
-                Ok(Got::Nothing)
+            Wait::Pause(until) | Wait::Wakeup(until) => {
+                let length = until - self.clock.now();
+                match &self.wakeup {
+                    Some(wakeup) if wakeup.wait(length) => Ok(Got::Wakeup),
+                    Some(_) => Ok(Got::Nothing),
+                    None => {
+                        clock::sleep(length);
+                        Ok(Got::Nothing)
+                    }
+                }
             }
         }
     }
@@ -163,6 +185,10 @@ impl<R: Read + Send, W: Write + Send> Wire for Blocking<R, W> {
         Ok(false)
     }
 
+    fn waker(&mut self) -> Option<Waker> {
+        Some(Waker::from(Arc::clone(self.wakeup.get_or_insert_default())))
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.has_written = true;
         self.writer.write_all(bytes)?;
@@ -178,6 +204,29 @@ pub struct Pipes<R, W> {
     notice: Option<Notice>,
     clock: Stopwatch,
     has_ended: bool,
+    wakeup: Option<Arc<Wakeup>>,
+}
+
+/// Ends the poll of a pipe: a descriptor that is readable once somebody has used the waker.
+#[derive(Debug)]
+struct Wakeup(OwnedFd);
+
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // An eventfd that can't be written to is readable already.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Wakeup {
+    /// Returns whether somebody has used the waker since the last time.
+    fn take(&self) -> bool {
+        rustix::io::read(&self.0, &mut [0; 8]).is_ok()
+    }
 }
 
 /// How a signal handler reports the hangup: by a flag that is cheap to read, and by a descriptor that ends a wait.
@@ -192,7 +241,7 @@ pub struct Notice {
 impl<R, W> Pipes<R, W> {
     /// Creates a line from a reader and a writer.
     pub fn new(reader: R, writer: W, notice: Option<Notice>) -> Self {
-        Self { reader, writer, notice, clock: Stopwatch::start(), has_ended: false }
+        Self { reader, writer, notice, clock: Stopwatch::start(), has_ended: false, wakeup: None }
     }
 
     /// Whether the hangup has been reported. After that the notice is dropped, since once is enough.
@@ -230,29 +279,34 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
             // Asterisk answers or closes the pipe, and doesn't report a hangup before it has answered, so polling
             // first isn't necessary.
             Wait::Reply(_) => return self.take(bytes),
-            Wait::Opening(until) | Wait::Pause(until) => until,
+            Wait::Opening(until) | Wait::Pause(until) | Wait::Wakeup(until) => until,
         };
-        let wait = Timespec::try_from(until - self.clock.now()).ok();
+        let length = Timespec::try_from(until - self.clock.now()).ok();
         // A known end of the input doesn't end a pause: there may be replies left.
-        let line = (!self.has_ended).then(|| PollFd::new(&self.reader, PollFlags::IN));
-        let readable = match (line, &self.notice) {
-            (Some(line), Some(notice)) => {
-                let mut fds = [line, PollFd::new(&notice.readable, PollFlags::IN)];
-                poll(&mut fds, wait.as_ref()).map(|_| !fds[0].revents().is_empty())
-            }
-            (Some(line), None) => poll(&mut [line], wait.as_ref()).map(|ready| ready > 0),
-            (None, Some(notice)) => {
-                poll(&mut [PollFd::new(&notice.readable, PollFlags::IN)], wait.as_ref()).map(|_| false)
-            }
-            (None, None) => poll(&mut [], wait.as_ref()).map(|_| false),
-        };
+        let line =
+            (!self.has_ended && !matches!(wait, Wait::Wakeup(_))).then(|| PollFd::new(&self.reader, PollFlags::IN));
+        let has_line = line.is_some();
+        let notice = self.notice.as_ref().map(|notice| PollFd::new(&notice.readable, PollFlags::IN));
+        let wakeup = self.wakeup.as_ref().map(|wakeup| PollFd::from_borrowed_fd(wakeup.0.as_fd(), PollFlags::IN));
+        let mut fds: SmallVec<[PollFd<'_>; 3]> = line.into_iter().chain(notice).chain(wakeup).collect();
+        let readable = poll(&mut fds, length.as_ref()).map(|_| has_line && !fds[0].revents().is_empty());
+        drop(fds);
         match readable {
             _ if self.is_noticed() => Ok(Got::Hangup),
             Ok(true) => self.take(bytes),
+            Ok(false) if self.wakeup.as_ref().is_some_and(|wakeup| wakeup.take()) => Ok(Got::Wakeup),
             // Another signal: the caller of this function will ask again.
             Ok(false) | Err(rustix::io::Errno::INTR) => Ok(Got::Nothing),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        if self.wakeup.is_none() {
+            let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
+            self.wakeup = Some(Arc::new(Wakeup(descriptor)));
+        }
+        self.wakeup.clone().map(Waker::from)
     }
 
     fn is_complete(&mut self, bytes: &mut Vec<u8>) -> io::Result<bool> {
@@ -308,6 +362,8 @@ pub struct Stream<W> {
     gone: bool,
     stopped: bool,
     closed: bool,
+    /// Whether the end of the line was reported to the session.
+    has_reported_end: bool,
     strays: u32,
     fails: bool,
     /// Whether all replies were there before their commands; `None` until something looks like it.
@@ -323,7 +379,7 @@ pub struct Stream<W> {
 impl<R: Read + Send, W: Write + Send> Stream<Blocking<R, W>> {
     /// Creates the other end of a session from any reader and writer.
     pub fn new(reader: R, writer: W) -> Self {
-        Self::over(Blocking { reader, writer, clock: Stopwatch::start(), has_written: false })
+        Self::over(Blocking { reader, writer, clock: Stopwatch::start(), has_written: false, wakeup: None })
     }
 }
 
@@ -341,6 +397,7 @@ impl<W: Wire> Stream<W> {
             gone: false,
             stopped: false,
             closed: false,
+            has_reported_end: false,
             strays: 0,
             fails: false,
             canned: None,
@@ -441,7 +498,7 @@ impl<W: Wire> Stream<W> {
                 Got::End => self.ended(),
                 Got::Hangup => self.hung_up = true,
                 Got::Stop => self.stopped = true,
-                Got::Bytes | Got::Nothing => {}
+                Got::Bytes | Got::Wakeup | Got::Nothing => {}
             }
         }
         if self.canned.is_none() && self.framer.has_reply() {
@@ -558,7 +615,7 @@ impl<W: Wire> Transport for Stream<W> {
                         format!("the environment did not come whole within {} s", self.opening.as_secs_f64()),
                     ));
                 }
-                (Got::Nothing, _) => {}
+                (Got::Nothing | Got::Wakeup, _) => {}
             }
         }
     }
@@ -634,7 +691,14 @@ impl<W: Wire> Transport for Stream<W> {
                 }
             }
             if self.closed {
-                return Ok(Heard::Closed);
+                if !std::mem::replace(&mut self.has_reported_end, true) {
+                    return Ok(Heard::Closed);
+                }
+                return Ok(match self.read(Wait::Wakeup(until))? {
+                    Got::Wakeup => Heard::Wakeup,
+                    Got::Stop => Heard::Stop,
+                    _ => Heard::Silence,
+                });
             }
             // A peer that keeps talking gets no more time than a silent one.
             if begun {
@@ -671,6 +735,9 @@ impl<W: Wire> Transport for Stream<W> {
                     return Ok(Heard::Hangup);
                 }
                 Got::Stop => return Ok(Heard::Stop),
+                // It isn't meant for a command in flight.
+                Got::Wakeup if self.in_flight => {}
+                Got::Wakeup => return Ok(Heard::Wakeup),
                 Got::Nothing => {
                     self.ensure_in_time(rest)?;
                     if self.wire.now() >= until {
@@ -679,6 +746,10 @@ impl<W: Wire> Transport for Stream<W> {
                 }
             }
         }
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        self.wire.waker()
     }
 
     fn leave(&mut self, ending: Ending) -> io::Result<()> {

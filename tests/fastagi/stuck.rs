@@ -30,7 +30,7 @@ impl Wire for SimulatedWire {
     }
 
     fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
-        let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until)) = wait;
+        let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until) | Wait::Wakeup(until)) = wait;
         let next = self.pieces.front().map(|(length, _)| *length).or(self.rest.map(|(length, _)| length));
         let Some(next) = next else {
             assert!(until != Time::NEVER, "it waits forever");

@@ -121,9 +121,10 @@ impl Worker {
         let own = Arc::clone(shared);
         let worker = self.number;
         let id = shared.next_id.fetch_add(1, Relaxed);
-        let connection = Connection::new(self.reactor.clock());
+        let mut connection = Connection::new(self.reactor.clock());
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), worker));
         let spawned = self.reactor.spawn(stream, move |task| {
+            connection.runs_at(Arc::clone(&own) as Arc<_>, worker, task);
             lock(&own.live).insert(id, RunningCall { live: Arc::clone(&live), worker, task });
             // Faults of scripts are caught where they run. This catches the host's own, which also end only this
             // call.

@@ -136,6 +136,7 @@ impl Wire for WithDeadline {
             Wait::Opening(until) => Wait::Opening(until.min(self.deadline)),
             Wait::Reply(until) => Wait::Reply(until.min(self.deadline)),
             Wait::Pause(until) => Wait::Pause(until.min(self.deadline)),
+            Wait::Wakeup(until) => Wait::Wakeup(until.min(self.deadline)),
         };
         let got = self.connection.read(bytes, wait)?;
         if self.now() >= self.deadline { Err(io::ErrorKind::TimedOut.into()) } else { Ok(got) }

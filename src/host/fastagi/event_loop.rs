@@ -122,6 +122,7 @@ impl Worker {
         match message {
             Message::Call(accepted) => self.begin(shared, accepted),
             Message::PutBack(returned) => self.reactor.put_back(returned),
+            Message::Wake(task) => self.reactor.wake(task),
             Message::Stop(task) => self.reactor.stop(task),
             Message::StopAll => self.reactor.stop_all(),
             Message::Close => {

@@ -2,9 +2,10 @@
 
 use super::admission::CallSlots;
 use super::stuck::StuckCalls;
-use super::worker::WorkerQueue;
+use super::worker::{Message, WorkerQueue};
 use crate::clock::{Stopwatch, Time};
 use crate::host::Host;
+use crate::host::connection::WakeCalls;
 use crate::host::coroutine::TaskId;
 use crate::host::live::Live;
 use crate::host::metrics::Metrics;
@@ -56,6 +57,13 @@ impl fmt::Debug for Shared {
             .field("admission", &self.slots.admission)
             .field("calls", &self.slots.calls())
             .finish_non_exhaustive()
+    }
+}
+
+impl WakeCalls for Shared {
+    fn wake(&self, worker: usize, task: TaskId) {
+        // A worker that has ended has no calls.
+        let _ = self.queues[worker].push(Message::Wake(task));
     }
 }
 

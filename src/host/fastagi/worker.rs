@@ -38,6 +38,8 @@ pub(super) enum Message {
     Call(Accepted),
     /// Take back a call whose thread had lost its worker; the call waits now.
     PutBack(Returned),
+    /// Let a call go on: what it waits for has come.
+    Wake(TaskId),
     /// End a call.
     Stop(TaskId),
     /// End all calls.

@@ -251,7 +251,7 @@ impl Transport for Tap {
         match &heard {
             Heard::Reply(reply) => (self.note)(format!("< {reply}"), self.line.now()),
             Heard::Hangup => (self.note)("< HANGUP".to_owned(), self.line.now()),
-            Heard::Stop | Heard::Closed | Heard::Silence => {}
+            Heard::Stop | Heard::Closed | Heard::Wakeup | Heard::Silence => {}
         }
         Ok(heard)
     }
@@ -273,7 +273,7 @@ impl Tap {
         loop {
             match self.line.receive(self.line.now())? {
                 Heard::Reply(reply) => return Ok(reply.value().unwrap_or_default().to_owned()),
-                Heard::Hangup => {}
+                Heard::Hangup | Heard::Wakeup => {}
                 Heard::Stop | Heard::Closed | Heard::Silence => return Ok(String::new()),
             }
         }

@@ -1,0 +1,168 @@
+//! The kinds of services, and their clients behind one face.
+
+use super::callout::CallOut;
+#[cfg(feature = "http")]
+use super::http::HttpClient;
+#[cfg(feature = "mail")]
+use super::mail::MailClient;
+use super::program::ProgramClient;
+use super::settings::values::Length;
+use super::settings::{AT_ONCE, Settings, TIMEOUT};
+#[cfg(feature = "sql")]
+use super::sql::SqlClient;
+#[cfg(feature = "store")]
+use super::store::Store;
+use crate::transport::{Answer, Failure, Request};
+use std::collections::BTreeMap;
+#[cfg(feature = "store")]
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A kind of service: a table of `agi-rhai.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Http,
+    Sql,
+    Store,
+    Mail,
+    Program,
+    CallOut,
+}
+
+/// The client of a service.
+pub(super) struct Client {
+    /// How long a request may take if the script doesn't say.
+    pub timeout: Duration,
+    /// How many requests run at a time.
+    pub at_once: usize,
+    pub of: ClientOf,
+}
+
+/// The client of each kind.
+pub(super) enum ClientOf {
+    #[cfg(feature = "http")]
+    Http(HttpClient),
+    #[cfg(feature = "sql")]
+    Sql(SqlClient),
+    #[cfg(feature = "store")]
+    Store(Arc<Store>),
+    #[cfg(feature = "mail")]
+    Mail(MailClient),
+    Program(ProgramClient),
+    CallOut(CallOut),
+}
+
+impl Kind {
+    /// Returns the kind of service that a function asks.
+    pub fn of(function: &str) -> Result<Self, Failure> {
+        Ok(match function.split_once('_').map_or(function, |(first, _)| first) {
+            "http" => Self::Http,
+            "sql" => Self::Sql,
+            "store" | "board" | "after" => Self::Store,
+            "mail" => Self::Mail,
+            "run" => Self::Program,
+            "call" => Self::CallOut,
+            _ => return Err(Failure::argument(format!("`{function}` asks no service"))),
+        })
+    }
+
+    /// Returns the name of its table in `agi-rhai.toml`.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Sql => "sql",
+            Self::Store => "store",
+            Self::Mail => "mail",
+            Self::Program => "program",
+            Self::CallOut => "callout",
+        }
+    }
+
+    /// Returns the table of a service in `agi-rhai.toml`: `http.weather`, `store`.
+    pub fn full_name(self, service: &str) -> String {
+        if service.is_empty() { self.table().to_owned() } else { format!("{}.{service}", self.table()) }
+    }
+
+    /// Whether a service has the same settings before and after a change.
+    pub fn is_the_same(self, name: &str, before: &Settings, after: &Settings) -> bool {
+        match self {
+            Self::Http => before.http.get(name) == after.http.get(name),
+            Self::Sql => before.sql.get(name) == after.sql.get(name),
+            Self::Store => (&before.store, &before.state) == (&after.store, &after.state),
+            Self::Mail => before.mail.get(name) == after.mail.get(name),
+            Self::Program => before.program.get(name) == after.program.get(name),
+            Self::CallOut => before.callout == after.callout,
+        }
+    }
+
+    /// Creates the client of a service.
+    pub fn client(self, name: &str, settings: &Settings) -> Result<Client, Failure> {
+        let client = match self {
+            #[cfg(feature = "http")]
+            Self::Http => {
+                let own = self.find(name, &settings.http)?;
+                Client::new(own.timeout, own.at_once, ClientOf::Http(HttpClient::new(own)?))
+            }
+            #[cfg(feature = "sql")]
+            Self::Sql => {
+                let own = self.find(name, &settings.sql)?;
+                Client::new(own.timeout, own.at_once, ClientOf::Sql(SqlClient::new(own)?))
+            }
+            #[cfg(feature = "store")]
+            Self::Store => {
+                let own = settings.store.as_ref();
+                let store = Store::new(own, settings.state.as_deref())?;
+                let (timeout, at_once) = own.map_or((None, None), |own| (own.timeout, own.at_once));
+                Client::new(timeout, at_once, ClientOf::Store(Arc::new(store)))
+            }
+            #[cfg(feature = "mail")]
+            Self::Mail => {
+                let own = self.find(name, &settings.mail)?;
+                Client::new(own.timeout, own.at_once, ClientOf::Mail(MailClient::new(own)?))
+            }
+            Self::Program => {
+                let own = self.find(name, &settings.program)?;
+                Client::new(own.timeout, own.at_once, ClientOf::Program(ProgramClient::new(own)?))
+            }
+            Self::CallOut => {
+                let none = || Failure::argument("agi-rhai.toml has no `[callout]`, so nobody can be called");
+                let own = settings.callout.as_ref().ok_or_else(none)?;
+                Client::new(None, None, ClientOf::CallOut(CallOut::new(own)?))
+            }
+            #[cfg(not(all(feature = "http", feature = "sql", feature = "store", feature = "mail")))]
+            _ => {
+                let message = format!("this program was built without the feature for `{}` services", self.table());
+                return Err(Failure::argument(message));
+            }
+        };
+        Ok(client)
+    }
+
+    /// Finds the settings of a service by its name.
+    fn find<'a, T>(self, name: &str, of: &'a BTreeMap<String, T>) -> Result<&'a T, Failure> {
+        of.get(name).ok_or_else(|| Failure::argument(format!("agi-rhai.toml has no `[{}]`", self.full_name(name))))
+    }
+}
+
+impl Client {
+    fn new(timeout: Option<Length>, at_once: Option<usize>, of: ClientOf) -> Self {
+        let timeout = timeout.map_or(TIMEOUT, |Length(timeout)| timeout);
+        Self { timeout, at_once: at_once.unwrap_or(AT_ONCE), of }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &Request) -> Answer {
+        match &self.of {
+            #[cfg(feature = "http")]
+            ClientOf::Http(client) => client.answer(request).await,
+            #[cfg(feature = "sql")]
+            ClientOf::Sql(client) => client.answer(request).await,
+            #[cfg(feature = "store")]
+            ClientOf::Store(client) => client.answer(request).await,
+            #[cfg(feature = "mail")]
+            ClientOf::Mail(client) => client.answer(request).await,
+            ClientOf::Program(client) => client.answer(request).await,
+            ClientOf::CallOut(client) => client.answer(request).await,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Services: what scripts reach besides Asterisk. This folder knows no script: a request is data, and so is its answer.
+//!
+//! A call hands a [`Request`](crate::transport::Request) to [`Services::begin`] and waits in its transport, as for a
+//! line. The clients run on a thread of their own.
+
+mod callout;
+mod client;
+mod guard;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "mail")]
+mod mail;
+mod pending;
+mod program;
+mod runtime;
+pub mod settings;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(feature = "store")]
+pub(crate) mod store;
+
+pub(crate) use pending::Pending;
+pub(crate) use runtime::runtime;
+pub use settings::Settings;
+
+use crate::sync::lock;
+use crate::transport::{Answer, Failure, Request};
+#[cfg(feature = "store")]
+use client::ClientOf;
+use client::{Client, Kind};
+use guard::Guard;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+/// The services that the scripts of a host reach. Clones share them.
+#[derive(Clone, Default)]
+pub struct Services(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    settings: Arc<Settings>,
+    /// The services that were used, by kind and name.
+    used: HashMap<(Kind, String), Arc<Service>>,
+}
+
+/// A service that is in use.
+struct Service {
+    client: Client,
+    guard: Guard,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Services").field(&self.settings()).finish()
+    }
+}
+
+impl Services {
+    /// Creates the services with these settings. Nothing is connected before the first request.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let services = Self::default();
+        services.update(settings);
+        services
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&lock(&self.0).settings)
+    }
+
+    /// Changes the settings for further requests. Those on their way are answered by the old ones. Services that have
+    /// not changed keep their connections.
+    pub fn update(&self, settings: Settings) {
+        let mut state = lock(&self.0);
+        let before = std::mem::replace(&mut state.settings, Arc::new(settings));
+        let settings = Arc::clone(&state.settings);
+        state.used.retain(|(kind, name), _| kind.is_the_same(name, &before, &settings));
+    }
+
+    /// Begins a request. Its answer comes at its deadline at the latest.
+    pub(crate) fn begin(&self, request: Request) -> Pending {
+        let service = match self.service(&request) {
+            Ok(service) => service,
+            Err(failure) => return Pending::known(Err(failure)),
+        };
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return Pending::known(Err(Failure::unavailable(format!("no thread for services: {error}")))),
+        };
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        let task = runtime.spawn(async move {
+            let answer = service.answer(&request).await;
+            // Nobody waits any more if the call has ended.
+            let _ = sender.send(answer);
+        });
+        Pending::asked(answer, task.abort_handle())
+    }
+
+    /// Returns the store, in which jobs are kept too.
+    ///
+    /// # Errors
+    /// There is none.
+    #[cfg(feature = "store")]
+    pub(crate) fn store(&self) -> Result<Arc<store::Store>, Failure> {
+        let service = self.service(&Request::new("store_get", ""))?;
+        match &service.client.of {
+            ClientOf::Store(store) => Ok(Arc::clone(store)),
+            _ => Err(Failure::argument("there is no store")),
+        }
+    }
+
+    /// Finds the service of a request.
+    fn service(&self, request: &Request) -> Result<Arc<Service>, Failure> {
+        let kind = Kind::of(&request.function)?;
+        let mut state = lock(&self.0);
+        let key = (kind, request.service.clone());
+        if let Some(service) = state.used.get(&key) {
+            return Ok(Arc::clone(service));
+        }
+        let client = kind.client(&request.service, &state.settings)?;
+        let guard = Guard::new(kind.full_name(&request.service), client.at_once);
+        let service = Arc::new(Service { client, guard });
+        state.used.insert(key, Arc::clone(&service));
+        Ok(service)
+    }
+}
+
+impl Service {
+    async fn answer(&self, request: &Request) -> Answer {
+        let deadline = request.timeout.unwrap_or_else(|| self.client.timeout);
+        self.guard.run(deadline, self.client.answer(request)).await
+    }
+}

@@ -1,0 +1,26 @@
+//! The thread on which the clients of services run.
+
+use std::sync::OnceLock;
+use tokio::runtime::{Builder, Handle};
+
+/// Returns the runtime, which the first use starts: what isn't used costs no time at the start. It ends with the
+/// process.
+///
+/// # Errors
+/// The system has no thread or descriptor left.
+pub(crate) fn runtime() -> std::io::Result<&'static Handle> {
+    static RUNTIME: OnceLock<Handle> = OnceLock::new();
+    if let Some(handle) = RUNTIME.get() {
+        return Ok(handle);
+    }
+    let runtime =
+        Builder::new_current_thread().enable_all().thread_name("services").max_blocking_threads(64).build()?;
+    let handle = runtime.handle().clone();
+    // Two threads may come here at once; the runtime of the second one ends at once.
+    if RUNTIME.set(handle).is_ok() {
+        std::thread::Builder::new()
+            .name("services".to_owned())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    }
+    RUNTIME.get().ok_or_else(|| std::io::Error::other("no runtime"))
+}

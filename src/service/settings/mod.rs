@@ -1,0 +1,149 @@
+//! The operator's file `agi-rhai.toml`, which names the services.
+
+pub(crate) mod values;
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use values::{Length, Secret, Size};
+
+/// How long a request may take unless somebody says otherwise.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
+/// How many requests to a service run at a time unless the operator says otherwise.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// The services that scripts may reach.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Web APIs, by name.
+    pub http: BTreeMap<String, HttpSettings>,
+    /// Databases, by name.
+    pub sql: BTreeMap<String, SqlSettings>,
+    /// Where values that outlive calls are kept.
+    pub store: Option<StoreSettings>,
+    /// Mail servers, by name.
+    pub mail: BTreeMap<String, MailSettings>,
+    /// Programs, by name.
+    pub program: BTreeMap<String, ProgramSettings>,
+    /// Calls out.
+    pub callout: Option<CallOutSettings>,
+    /// The folder of the host's own state; by default there is none, and so no store.
+    #[serde(skip)]
+    pub state: Option<PathBuf>,
+}
+
+/// A web API.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct HttpSettings {
+    /// The address below which the paths of scripts are.
+    pub url: String,
+    /// Headers of every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+    /// A file with a token, which is sent as `Authorization: Bearer ...`.
+    pub token_file: Option<PathBuf>,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request may take.
+    pub timeout: Option<Length>,
+    /// How large an answer may be.
+    pub max_body: Option<Size>,
+    /// The methods that scripts may use; all of them if left out.
+    pub methods: Option<Vec<String>>,
+    /// How many requests run at a time.
+    pub at_once: Option<usize>,
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SqlSettings {
+    /// Its address: `postgres://`, `mysql://` or `sqlite:`.
+    pub url: Secret,
+    /// A file with the password.
+    pub password_file: Option<PathBuf>,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether scripts may only read.
+    #[serde(default)]
+    pub read_only: bool,
+    /// How long a request may take.
+    pub timeout: Option<Length>,
+    /// How many requests run at a time, and so how many connections there are.
+    pub at_once: Option<usize>,
+    /// How many rows an answer may have.
+    pub max_rows: Option<usize>,
+}
+
+/// Where values that outlive calls are kept.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StoreSettings {
+    /// Its address: `sqlite:`, `redis://` or `postgres://`; by default, a file of SQLite in the state folder.
+    pub url: Option<Secret>,
+    /// A file with the password.
+    pub password_file: Option<PathBuf>,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request may take.
+    pub timeout: Option<Length>,
+    /// How many requests run at a time.
+    pub at_once: Option<usize>,
+}
+
+/// A mail server.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MailSettings {
+    /// Its address: `smtp://` or `smtps://`.
+    pub url: Secret,
+    /// A file with the password.
+    pub password_file: Option<PathBuf>,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The sender.
+    pub from: String,
+    /// Who may be written to: addresses, with `*` for any text.
+    pub to: Vec<String>,
+    /// How long a delivery may take.
+    pub timeout: Option<Length>,
+    /// How many deliveries run at a time.
+    pub at_once: Option<usize>,
+}
+
+/// A program.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ProgramSettings {
+    /// The program and its first arguments; those of scripts follow.
+    pub command: Vec<String>,
+    /// Whether arguments of scripts may begin with `-`.
+    #[serde(default)]
+    pub options: bool,
+    /// How long it may run.
+    pub timeout: Option<Length>,
+    /// How much it may write.
+    pub max_output: Option<Size>,
+    /// How many run at a time.
+    pub at_once: Option<usize>,
+}
+
+/// Calls out.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CallOutSettings {
+    /// The folder from which Asterisk takes call files.
+    pub spool: PathBuf,
+    /// Who may be called: channels, with `*` for any text.
+    pub targets: Vec<String>,
+}
