@@ -69,6 +69,7 @@ mod plural;
 pub mod script;
 pub mod service;
 pub mod session;
+mod similar;
 mod stack;
 mod sync;
 pub mod tools;

@@ -3,6 +3,7 @@
 use super::spoken::Spoken;
 use crate::clock::Time;
 use std::fmt;
+use std::task::Waker;
 
 /// The caller at the other end of the line. All waiting in the simulator happens in [`wait`](Self::wait).
 pub trait Caller: Send {
@@ -13,6 +14,13 @@ pub trait Caller: Send {
     /// `until` still counts. A caller who has nothing left to do, but has to wait until [`Time::NEVER`], hangs up:
     /// the wait would never end otherwise.
     fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act>;
+
+    /// Returns what ends a [`wait`](Self::wait) before its time, from any thread, with [`Act::Wakeup`]. Only a caller in
+    /// real time has one: a script that asks a service then waits for the answer with the caller on the line. By
+    /// default there is none, and the call and its time stand still until the service has answered.
+    fn waker(&mut self) -> Option<Waker> {
+        None
+    }
 }
 
 /// Something that a caller does.
@@ -25,6 +33,8 @@ pub enum Act {
     HangUp,
     /// Sends a text, for RECEIVE TEXT and RECEIVE CHAR.
     Says(String),
+    /// Does nothing, but somebody used the [waker](Caller::waker). A command goes on as if nothing had happened.
+    Wakeup,
 }
 
 /// One of the sixteen keys: `0` to `9`, `*`, `#`, `A` to `D`.

@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::Duration;
 
 /// The sound that comes from the caller's microphone.
@@ -97,6 +98,20 @@ pub(super) enum WaitEvent {
     Text(String),
     HungUp,
     TimeUp,
+}
+
+/// The reason why a wait of the caller ended.
+enum Heard {
+    Event(WaitEvent),
+    Wakeup,
+}
+
+/// The reason why time between two commands ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    HungUp,
+    TimeUp,
+    Wakeup,
 }
 
 /// One channel of a simulated Asterisk, with its caller on the line.
@@ -528,14 +543,33 @@ impl fmt::Debug for Channel {
 impl Channel {
     /// Lets time pass while no command runs, dropping keys. Returns false if the call was hung up meanwhile.
     pub fn idle(&mut self, until: Time) -> bool {
-        self.next_prompt();
         loop {
-            match self.hear_silence(until, false) {
-                WaitEvent::HungUp => return false,
-                WaitEvent::TimeUp => return true,
-                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
+            match self.idle_until_wakeup(until) {
+                Idle::HungUp => return false,
+                Idle::TimeUp => return true,
+                Idle::Wakeup => {}
             }
         }
+    }
+
+    /// Lets time pass like [`idle`](Self::idle), until somebody uses the caller's waker.
+    pub(crate) fn idle_until_wakeup(&mut self, until: Time) -> Idle {
+        self.next_prompt();
+        let music = self.music.clone();
+        let sound = music.as_ref().map_or(Sound::Silence, |class| Sound::Music(class));
+        loop {
+            match self.hear_once(until, sound, false) {
+                Heard::Event(WaitEvent::HungUp) => return Idle::HungUp,
+                Heard::Event(WaitEvent::TimeUp) => return Idle::TimeUp,
+                Heard::Event(WaitEvent::Key(_) | WaitEvent::Text(_)) => {}
+                Heard::Wakeup => return Idle::Wakeup,
+            }
+        }
+    }
+
+    /// Returns what ends a wait of the caller before its time.
+    pub(crate) fn waker(&mut self) -> Option<Waker> {
+        self.caller.waker()
     }
 
     /// Counts a command, before which the caller may hang up.
@@ -552,22 +586,31 @@ impl Channel {
         self.began = self.now();
     }
 
-    /// Waits while the caller hears this sound.
+    /// Waits while the caller hears this sound. A wakeup, which may be late, ends no command.
     pub(super) fn hear(&mut self, until: Time, sound: Sound<'_>, listening: bool) -> WaitEvent {
+        loop {
+            if let Heard::Event(event) = self.hear_once(until, sound, listening) {
+                return event;
+            }
+        }
+    }
+
+    fn hear_once(&mut self, until: Time, sound: Sound<'_>, listening: bool) -> Heard {
         if self.dead {
-            return WaitEvent::HungUp;
+            return Heard::Event(WaitEvent::HungUp);
         }
         let limit = self.hangup_at.map_or(until, |at| at.min(until));
         let language = &self.call.language;
         let hearing = Hearing { sound, prompt: self.prompt, began: self.began, listening, language };
-        match self.caller.wait(limit, &hearing) {
+        Heard::Event(match self.caller.wait(limit, &hearing) {
+            Some(Act::Wakeup) => return Heard::Wakeup,
             Some(Act::Key(digit)) => WaitEvent::Key(digit),
             Some(Act::Says(text)) => WaitEvent::Text(text),
             Some(Act::HangUp) => self.die(),
             // A wait that nothing can end is the end of the call.
             None if limit == Time::NEVER || self.hangup_at == Some(limit) => self.die(),
             None => WaitEvent::TimeUp,
-        }
+        })
     }
 
     /// Waits in silence, or with music on hold.

@@ -72,4 +72,5 @@ pub use speech_engine::{Recognition, SpeechResult};
 pub use spoken::Spoken;
 pub use variables::Variables;
 
+pub(crate) use channel::Idle;
 pub(crate) use functions::{Missing, split_all_arguments};

@@ -436,6 +436,7 @@ mod tests {
                     Act::Key(digit) => format!("{digit} at {at}"),
                     Act::HangUp => format!("hangup at {at}"),
                     Act::Says(text) => format!("{text:?} at {at}"),
+                    Act::Wakeup => format!("woken at {at}"),
                 });
             }
         }

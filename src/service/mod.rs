@@ -18,6 +18,8 @@ pub mod settings;
 mod sql;
 #[cfg(feature = "store")]
 pub(crate) mod store;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub(crate) use pending::Pending;
 pub(crate) use runtime::runtime;

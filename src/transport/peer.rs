@@ -29,12 +29,12 @@ pub trait Transport: Send {
     /// Returns the peer's wall clock. By default it is the same time; implement this if somebody may set the clock
     /// during the call.
     fn wall(&self) -> Time {
-        self.now()
+        self.inner().map_or_else(|| self.now(), Transport::wall)
     }
 
     /// Returns the time zone of the peer: that of this machine, on which Asterisk usually runs too.
     fn time_zone(&self) -> TimeZone {
-        TimeZone::system()
+        self.inner().map_or_else(TimeZone::system, Transport::time_zone)
     }
 
     /// Sends one whole line. The transport adds the line feed.
@@ -55,7 +55,7 @@ pub trait Transport: Send {
     /// # Errors
     /// The line broke.
     fn interrupt(&mut self) -> io::Result<()> {
-        Ok(())
+        self.inner_mut().map_or(Ok(()), Transport::interrupt)
     }
 
     /// Ends the session.
@@ -66,31 +66,49 @@ pub trait Transport: Send {
 
     /// Returns [`now`](Self::now) on behalf of the script, whose next step may depend on it.
     fn script_now(&mut self) -> Time {
-        self.now()
+        match self.inner_mut() {
+            Some(inner) => inner.script_now(),
+            None => self.now(),
+        }
     }
 
     /// Returns [`wall`](Self::wall) on behalf of the script.
     fn script_wall(&mut self) -> Time {
-        self.wall()
+        match self.inner_mut() {
+            Some(inner) => inner.script_wall(),
+            None => self.wall(),
+        }
     }
 
     /// Returns what ends a wait in [`receive`](Self::receive) before its time, from any thread: then it hears
     /// [`Heard::Wakeup`]. If there is none, a call that waits for something else than the line stands still, and its
     /// clock with it.
     fn waker(&mut self) -> Option<Waker> {
-        None
+        self.inner_mut()?.waker()
     }
 
     /// Answers a request to a service in its stead, after some time: a recorded call does, and one of a test. By
     /// default, the service itself is asked.
     fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
-        let _ = request;
-        None
+        self.inner_mut()?.answer(request)
     }
 
     /// Takes note of something that belongs to the call but doesn't go over the line.
     fn note(&mut self, note: Note<'_>) {
-        let _ = note;
+        if let Some(inner) = self.inner_mut() {
+            inner.note(note);
+        }
+    }
+
+    /// Returns the transport around which this one is, if it adds something to another. That one then does whatever
+    /// this one leaves to the defaults. [`inner_mut`](Self::inner_mut) returns the same.
+    fn inner(&self) -> Option<&dyn Transport> {
+        None
+    }
+
+    /// Returns the transport around which this one is, if it adds something to another.
+    fn inner_mut(&mut self) -> Option<&mut dyn Transport> {
+        None
     }
 }
 

@@ -1,16 +1,13 @@
 //! A transport whose dialogue is recorded.
 
 use super::peer::{Ending, Heard, Note, Peer, Transport};
-use super::recording::{Asked, Bytes, During, Event, Header, Line, Printed, written};
+use super::recording::{Answered, Asked, Bytes, During, Event, Header, Line, Printed, written};
 use super::redaction::Redaction;
-use super::request::{Answer, Request};
-use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
-use std::task::Waker;
 use std::time::Duration;
 use tracing::warn;
 
@@ -20,6 +17,9 @@ const MAX_ASKED: u32 = 64;
 
 /// How many events are kept of a call whose file can be written only when the call has ended.
 const MAX_KEPT: usize = 50_000;
+
+/// How many bytes that went to services and came from them are kept of such a call.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 
 /// Records what goes over the line of another transport.
 pub struct Recorded {
@@ -31,6 +31,8 @@ pub struct Recorded {
     asked: u32,
     /// A call to be redacted. That is possible only when it has ended.
     kept: Option<(Header, Vec<Line>)>,
+    /// How many bytes those events have that went to services and came from them.
+    kept_bytes: usize,
     /// Whether there were more events than can be kept.
     is_full: bool,
     /// Redacts secrets, once there is one.
@@ -64,6 +66,7 @@ impl Recorded {
             commands,
             asked: 0,
             kept: None,
+            kept_bytes: 0,
             is_full: false,
             secrets: None,
             is_secret: false,
@@ -98,10 +101,17 @@ impl Recorded {
         match &mut self.kept {
             None => self.write(&line),
             Some((_, lines)) => {
-                if lines.len() < MAX_KEPT {
+                if matches!(line.event, Event::Request(_) | Event::Answer(_)) {
+                    self.kept_bytes += serde_json::to_vec(&line.event).map_or(0, |text| text.len());
+                }
+                if lines.len() < MAX_KEPT && self.kept_bytes <= MAX_KEPT_BYTES {
                     lines.push(line);
                 } else if !std::mem::replace(&mut self.is_full, true) {
-                    warn!("a recording breaks off: a call that is redacted is kept for {MAX_KEPT} events at most");
+                    warn!(
+                        "a recording breaks off: a call that is redacted is kept for {MAX_KEPT} events at most, and for \
+                         {} MiB of answers of services",
+                        MAX_KEPT_BYTES >> 20
+                    );
                 }
             }
         }
@@ -149,8 +159,12 @@ impl Transport for Recorded {
         written(self.inner.wall())
     }
 
-    fn time_zone(&self) -> TimeZone {
-        self.inner.time_zone()
+    fn inner(&self) -> Option<&dyn Transport> {
+        Some(&*self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Transport> {
+        Some(&mut *self.inner)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
@@ -189,20 +203,8 @@ impl Transport for Recorded {
         heard
     }
 
-    fn interrupt(&mut self) -> io::Result<()> {
-        self.inner.interrupt()
-    }
-
     fn leave(&mut self, ending: Ending) -> io::Result<()> {
         self.inner.leave(ending)
-    }
-
-    fn waker(&mut self) -> Option<Waker> {
-        self.inner.waker()
-    }
-
-    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
-        self.inner.answer(request)
     }
 
     fn script_now(&mut self) -> Time {
@@ -230,8 +232,8 @@ impl Transport for Recorded {
                 }
                 self.event(Event::Secret(secret));
             }
-            // TODO recording of services
-            Note::Asks(_) | Note::Answered(_) => {}
+            Note::Asks(request) => self.event(Event::Request(request.clone())),
+            Note::Answered(answer) => self.event(Event::Answer(Answered::of(answer))),
             Note::Ended(ended) => {
                 self.event(Event::Ended(ended.clone()));
                 self.close();

@@ -3,9 +3,11 @@
 //! The first line is the [`Header`]. Each further line is a [`Line`]: a time in milliseconds since the session began,
 //! and an [`Event`]. A file that breaks off in the middle, because the machine went down, can be read up to there.
 
+use super::request::{Answer, Failure, Request};
 use crate::agi::Reply;
 use crate::clock::Time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -83,15 +85,51 @@ pub enum Event {
     /// The script begins or stops asking for something secret. What is entered in between is replaced, wherever it
     /// comes back later, even if the rest of the call isn't redacted.
     Secret(bool),
+    /// The script asked a service.
+    Request(Request),
+    /// The service answered.
+    Answer(Answered),
     /// The end.
     Ended(Ended),
 }
 
 impl Event {
-    /// Whether the event went over the line or ended the call, so that a replay can compare it.
+    /// Whether the event went over the line or to a service, or ended the call, so that a replay can compare it.
     #[must_use]
     pub const fn is_on_the_line(&self) -> bool {
         !matches!(self, Self::Asked(_) | Self::Printed(_) | Self::Secret(_))
+    }
+}
+
+/// What a service answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answered {
+    /// The value that the function returned.
+    Value(Value),
+    /// Why it returned none.
+    Failure(Failure),
+}
+
+impl Answered {
+    /// Creates the record of an answer.
+    #[must_use]
+    pub fn of(answer: &Answer) -> Self {
+        match answer {
+            Ok(value) => Self::Value(value.clone()),
+            Err(failure) => Self::Failure(failure.clone()),
+        }
+    }
+
+    /// Returns the answer.
+    ///
+    /// # Errors
+    /// The service failed.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Value(value) => Ok(value.clone()),
+            Self::Failure(failure) => Err(failure.clone()),
+        }
     }
 }
 

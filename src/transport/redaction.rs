@@ -13,14 +13,17 @@
 //! | `agi_callerid`, `agi_calleridname`, `agi_rdnis` | all digits and letters |
 //! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
 //! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
+//! | what services answered, and values in what they were asked | all digits and letters, except in names of members and in `status` |
 //! | replies to commands whose row does not state what they hear, or that have none | all digits and letters |
 //! | arguments of all kinds, once something secret was entered in a call that is redacted | all digits |
 
-use super::recording::{Bytes, Event, Header, Line, reply};
+use super::recording::{Answered, Bytes, Event, Header, Line, reply};
+use super::request::Request;
 use crate::agi::{Reply, split, text};
 use crate::command::{Access, Command, Entry, Hears, Plays, Privacy, Table, value_entry};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
@@ -157,6 +160,20 @@ impl Redaction {
             }
             Event::Secret(false) => self.min_part = Part::Digits,
             Event::Printed(printed) => printed.text = self.text(&printed.text, self.max_part),
+            Event::Request(request) => self.request(request),
+            Event::Answer(answered) => {
+                match answered {
+                    Answered::Value(value) => {
+                        // A script decides by the status, which isn't the caller's.
+                        let status = value.get_mut("status").filter(|status| status.is_number()).map(Value::take);
+                        self.json(value, Part::All);
+                        if let (Some(status), Value::Object(members)) = (status, value) {
+                            members.insert("status".to_owned(), status);
+                        }
+                    }
+                    Answered::Failure(failure) => failure.message = self.text(&failure.message, self.max_part),
+                }
+            }
             Event::Ended(ended) => {
                 if let Some(fault) = &mut ended.fault {
                     fault.message = self.text(&fault.message, self.max_part);
@@ -274,6 +291,53 @@ impl Redaction {
             replaced.extend(self.replace(&word[blank..], part.min(self.max_part)));
         }
         replaced
+    }
+
+    /// Replaces what a request contains. What the text of a script says by itself stays, such as a statement of SQL.
+    fn request(&mut self, request: &mut Request) {
+        for (name, value) in &mut request.arguments {
+            let part = match name.as_str() {
+                "text" if request.function.starts_with("sql_") => Part::Known,
+                "script" | "function" | "board" | "prefix" | "context" => Part::Known,
+                "path" | "key" | "extension" | "priority" => Part::Digits,
+                "expires" | "n" | "wait" | "retries" => Part::None,
+                "statements" => {
+                    for statement in value.as_array_mut().into_iter().flatten() {
+                        let mut parts = statement.as_array_mut().into_iter().flatten();
+                        parts.by_ref().take(1).for_each(|text| self.json(text, Part::Known));
+                        parts.for_each(|values| self.json(values, Part::All));
+                    }
+                    continue;
+                }
+                _ => Part::All,
+            };
+            self.json(value, part);
+        }
+    }
+
+    /// Replaces what a value contains. Its shape stays: the names of members, `true`, `false` and null.
+    fn json(&mut self, value: &mut Value, part: Part) {
+        // In a call that isn't redacted, only what is secret is replaced.
+        let part = if self.max_part == Part::Known { part.min(Part::Known) } else { part };
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::String(text) => *text = self.text(text, part),
+            Value::Number(number) => {
+                let replaced = self.text(&number.to_string(), part.min(Part::Digits));
+                // Other digits may make it too large.
+                *number = serde_json::from_str(&replaced).unwrap_or_else(|_| 0.into());
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.json(item, part)),
+            Value::Object(members) => {
+                let replaced = std::mem::take(members).into_iter();
+                *members = replaced
+                    .map(|(name, mut value)| {
+                        self.json(&mut value, part);
+                        (self.text(&name, part.min(Part::Known)), value)
+                    })
+                    .collect();
+            }
+        }
     }
 
     /// Replaces what a reply contains: what was entered (if that is a number, `digits` is its stand-in), and anything

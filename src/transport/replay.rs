@@ -1,12 +1,14 @@
 //! Replays a recorded call: it answers as Asterisk did then, as long as the script sends what it sent then.
 
-use super::peer::{Ending, Heard, Peer, Transport};
+use super::peer::{Ending, Heard, Note, Peer, Transport};
 use super::recording::{Asked, During, Event, Line, Tape, reply};
+use super::request::{Answer, Failure, Request};
 use crate::agi::Reply;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{SET_VARIABLE, VERBOSE};
 use crate::sync::lock;
+use serde_json::Value;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct Replay {
     next: usize,
     redacted: bool,
     in_flight: InFlight,
+    /// Why nothing more is heard: the script has departed from the recording, or the recording breaks off.
+    over: Option<io::Error>,
     progress: Arc<Mutex<Progress>>,
 }
 
@@ -58,6 +62,8 @@ pub struct Progress {
 pub enum Departure {
     /// It sends this line.
     Sends(Vec<u8>),
+    /// It asks a service this.
+    Asks(Request),
     /// It sleeps for far longer.
     Sleeps,
 }
@@ -76,6 +82,7 @@ impl Replay {
             wall: (began, began),
             next: 0,
             in_flight: InFlight::Nothing,
+            over: None,
             progress: Arc::default(),
         }
     }
@@ -150,6 +157,26 @@ fn same(then: &[u8], now: &[u8], redacted: bool) -> bool {
         || (redacted && blind(then) == blind(now))
 }
 
+/// Whether a request that is made now is the one that was made then. In a redacted recording, all digits and letters of
+/// its arguments may be others.
+fn same_request(then: &Request, now: &Request, redacted: bool) -> bool {
+    let blind = |request: &Request| {
+        let mut blind: Vec<u8> = Value::Object(request.arguments.clone()).to_string().into_bytes();
+        for byte in &mut blind {
+            *byte = match *byte {
+                b'0'..=b'9' => b'0',
+                other if other.is_ascii_alphabetic() || !other.is_ascii() => b'x',
+                other => other,
+            };
+        }
+        // A number or a text may be longer than it was.
+        blind.dedup_by(|next, before| next == before && matches!(*next, b'0' | b'x'));
+        blind
+    };
+    then == now
+        || redacted && then.function == now.function && then.service == now.service && blind(then) == blind(now)
+}
+
 impl Transport for Replay {
     fn open(&mut self) -> io::Result<Vec<u8>> {
         Ok(self.tape.environment())
@@ -192,7 +219,48 @@ impl Transport for Replay {
         }
     }
 
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        let never = || Some((MAX_SLEEP, Err(Failure::unavailable("the recording has no answer"))));
+        match self.upcoming() {
+            Some((at, Event::Request(then))) if same_request(&then, request, self.redacted) => {
+                self.play(at);
+                // The caller may hang up meanwhile, and `on_hangup` go on asking.
+                let next = self.tape.lines[self.next..].iter();
+                let next = next.take_while(|line| !matches!(line.event, Event::Sent(_) | Event::Request(_)));
+                let mut answers = next.filter_map(|line| match &line.event {
+                    Event::Answer(answered) => Some((self.began + line.at - self.now, answered.answer())),
+                    _ => None,
+                });
+                answers.next().or_else(never)
+            }
+            // Computing takes no time here, so the end is noticed only now.
+            Some((
+                _,
+                Event::Hangup(During::Computing)
+                | Event::Stop(During::Computing)
+                | Event::Closed(During::Computing)
+                | Event::Broken(_),
+            )) => never(),
+            upcoming => {
+                let departure = Departure::Asks(request.clone());
+                self.over = Some(if upcoming.is_none() { self.beyond(departure) } else { self.depart(departure) });
+                never()
+            }
+        }
+    }
+
+    fn note(&mut self, note: Note<'_>) {
+        if let Note::Answered(_) = note
+            && let Some((at, Event::Answer(_))) = self.upcoming()
+        {
+            self.play(at);
+        }
+    }
+
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        if let Some(over) = self.over.take() {
+            return Err(over);
+        }
         let upcoming = self.upcoming();
         // Whether an event is due now.
         let due = |at: Time, during: During| {

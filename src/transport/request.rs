@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// What a script asks of a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Request {
     /// The function of the script, such as `http_get`.
@@ -18,7 +18,7 @@ pub struct Request {
     #[serde(default)]
     pub arguments: Map<String, Value>,
     /// How long the script waits at most; `None` if it leaves that to the service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "seconds")]
     pub timeout: Option<Duration>,
 }
 
@@ -45,6 +45,16 @@ impl Request {
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.argument(name).as_str().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.arguments.iter().map(|(name, value)| format!("{name}: {value}"));
+        let service = (!self.service.is_empty()).then(|| Value::from(self.service.as_str()).to_string());
+        let timeout = self.timeout.map(|timeout| format!("timeout: {}", timeout.as_secs_f64()));
+        let parts: Vec<String> = service.into_iter().chain(named).chain(timeout).collect();
+        write!(f, "{}({})", self.function, parts.join(", "))
     }
 }
 
@@ -111,3 +121,18 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Writes a duration as a number of seconds.
+mod seconds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(length: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        length.map(|length| length.as_secs_f64()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        seconds.map(|seconds| Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)).transpose()
+    }
+}

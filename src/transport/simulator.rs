@@ -5,11 +5,12 @@ use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
-use crate::pbx::{Channel, Missing};
+use crate::pbx::{Channel, Idle, Missing};
 use crate::sync::lock;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::Duration;
 
 /// A simulated Asterisk. It speaks the same text as a real one, so quoting and parsing are exercised too. The tests
@@ -203,12 +204,21 @@ impl Transport for Simulator {
             self.afterwards += until - self.now();
             return Ok(Heard::Silence);
         }
-        if !self.channel.is_dead() && self.channel.idle(until) {
-            return Ok(Heard::Silence);
+        if !self.channel.is_dead() {
+            match self.channel.idle_until_wakeup(until) {
+                Idle::TimeUp => return Ok(Heard::Silence),
+                Idle::Wakeup => return Ok(Heard::Wakeup),
+                Idle::HungUp => {}
+            }
         }
         self.noticed = true;
         self.transcribe(format_args!("S: {NOTICE}"));
         Ok(Heard::Hangup)
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        // No caller is left who would wait.
+        if self.noticed { None } else { self.channel.waker() }
     }
 
     fn note(&mut self, note: Note<'_>) {

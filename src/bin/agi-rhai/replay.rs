@@ -6,7 +6,7 @@ use crate::out;
 use crate::terminal::shows_colour;
 use agi_rhai::clock::Time;
 use agi_rhai::command::Command;
-use agi_rhai::internals::recording::{Event, Tape};
+use agi_rhai::internals::recording::{Answered, Event, Line, Tape};
 use agi_rhai::internals::replay::{Departure, Replay};
 use agi_rhai::internals::{plural, printable};
 use agi_rhai::script::LoadError;
@@ -200,6 +200,9 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
     let report = Report { tape, script: &script, outcome: &outcome, played: progress.played, place: place.get() };
     Ok(match progress.departure {
         Some(Departure::Sends(line)) => Verdict::Departs(report.sends(&line)),
+        Some(Departure::Asks(request)) => {
+            Verdict::Departs(report.differs(&printable(&format!("? {request}")), false))
+        }
         Some(Departure::Sleeps) => Verdict::Departs(report.differs("(sleeps for more than an hour)", false)),
         None if progress.broke_off => Verdict::Same(format!("{}, where the recording breaks off", report.so_far())),
         None => report.at_the_end(),
@@ -303,7 +306,8 @@ impl Report<'_> {
 
     /// Compares the end, after all lines were the same.
     fn at_the_end(&self) -> Verdict {
-        if self.tape.lines[self.played..].iter().any(|line| matches!(line.event, Event::Sent(_))) {
+        let unplayed = |line: &Line| matches!(line.event, Event::Sent(_) | Event::Request(_));
+        if self.tape.lines[self.played..].iter().any(unplayed) {
             return Verdict::Departs(self.differs("(the script ends)", false));
         }
         let Some(ended) = self.tape.ended() else {
@@ -348,6 +352,9 @@ fn event(event: &Event) -> String {
         Event::Closed(_) => "(the line was closed)".to_owned(),
         Event::Broken(why) => format!("(the line broke: {why})"),
         Event::Ended(ended) => format!("(the script ended: {})", ended.status),
+        Event::Request(request) => format!("? {request}"),
+        Event::Answer(Answered::Value(value)) => format!("= {value}"),
+        Event::Answer(Answered::Failure(failure)) => format!("= {}: {failure}", failure.kind.word()),
         Event::Asked(_) | Event::Printed(_) | Event::Secret(_) => String::new(),
     };
     printable(&text).into_owned()

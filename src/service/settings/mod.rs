@@ -1,6 +1,14 @@
 //! The operator's file `agi-rhai.toml`, which names the services.
 
+mod checks;
+mod keys;
+mod mistake;
+pub(crate) mod reading;
+mod section;
 pub(crate) mod values;
+
+pub use mistake::SettingsError;
+pub use section::Purpose;
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -40,13 +48,16 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HttpSettings {
-    /// The address below which the paths of scripts are.
-    pub url: String,
+    /// The address below which the paths of scripts are. It may hold a password, or a key in its query.
+    pub url: Secret,
     /// Headers of every request.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
     /// A file with a token, which is sent as `Authorization: Bearer ...`.
     pub token_file: Option<PathBuf>,
+    /// The token in that file.
+    #[serde(skip)]
+    pub token: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// How long a request may take.
@@ -68,6 +79,9 @@ pub struct SqlSettings {
     pub url: Secret,
     /// A file with the password.
     pub password_file: Option<PathBuf>,
+    /// The password in that file. It takes the place of one in the address.
+    #[serde(skip)]
+    pub password: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Whether scripts may only read.
@@ -90,6 +104,9 @@ pub struct StoreSettings {
     pub url: Option<Secret>,
     /// A file with the password.
     pub password_file: Option<PathBuf>,
+    /// The password in that file. It takes the place of one in the address.
+    #[serde(skip)]
+    pub password: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// How long a request may take.
@@ -107,6 +124,9 @@ pub struct MailSettings {
     pub url: Secret,
     /// A file with the password.
     pub password_file: Option<PathBuf>,
+    /// The password in that file. It takes the place of one in the address.
+    #[serde(skip)]
+    pub password: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// The sender.

@@ -1,45 +1,82 @@
 //! The values of settings that have a form of their own.
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::time::Duration;
 
-/// A duration with its unit: `"2s"`, `"500ms"`, `"1m"`.
+/// The longest time that can be set.
+const MAX_LENGTH: Duration = Duration::from_secs(24 * 3600);
+
+/// A length of time, written with its unit: `"2s"`, `"500ms"`, `"1m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length(pub Duration);
 
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+/// A number of bytes, written with its unit: `"256KiB"`, `"1MiB"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+impl Length {
+    const FORM: &'static str = "a length of time with its unit, such as \"2s\", \"500ms\" or \"1m\"";
+
+    fn parse(text: &str) -> Option<Self> {
         let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
         let scale = match unit {
             "ms" => 0.001,
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
-            _ => return Err(D::Error::custom(format!("`{text}` is not a duration such as \"2s\" or \"500ms\""))),
+            _ => return None,
         };
-        let number: f64 = number.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a duration")))?;
-        Duration::try_from_secs_f64(number * scale).map(Self).map_err(D::Error::custom)
+        let length = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()?;
+        (!length.is_zero() && length <= MAX_LENGTH).then_some(Self(length))
     }
 }
 
-/// A number of bytes with its unit: `"256KiB"`, `"1MiB"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(pub usize);
+impl Size {
+    const FORM: &'static str = "a number of bytes with its unit, such as \"64KiB\" or \"1MiB\"";
 
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+    fn parse(text: &str) -> Option<Self> {
         let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let scale = match unit {
             "B" => 1,
             "KiB" => 1024,
             "MiB" => 1024 * 1024,
-            _ => return Err(D::Error::custom(format!("`{text}` is not a size such as \"256KiB\" or \"1MiB\""))),
+            "GiB" => 1024 * 1024 * 1024,
+            _ => return None,
         };
-        let number: usize = number.parse().map_err(|_| D::Error::custom(format!("`{text}` is not a size")))?;
-        Ok(Self(number.saturating_mul(scale)))
+        let size = number.parse::<usize>().ok()?.checked_mul(scale)?;
+        (size > 0).then_some(Self(size))
+    }
+}
+
+/// Reads a text of this form. The error doesn't show it.
+struct InForm<T> {
+    form: &'static str,
+    parse: fn(&str) -> Option<T>,
+}
+
+impl<T> Visitor<'_> for InForm<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.form)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).ok_or_else(|| E::custom(format_args!("this isn't {}", self.form)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(InForm { form: Self::FORM, parse: Self::parse })
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(InForm { form: Self::FORM, parse: Self::parse })
     }
 }
 

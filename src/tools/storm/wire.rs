@@ -2,7 +2,6 @@
 
 use super::caller::{Endless, Patience, StormCaller};
 use crate::agi::{split, text};
-use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{Access, Command, Hears, Kind};
 use crate::script::Source;
@@ -144,8 +143,12 @@ impl Transport for LimitedSimulator {
         self.simulator.now()
     }
 
-    fn time_zone(&self) -> TimeZone {
-        self.simulator.time_zone()
+    fn inner(&self) -> Option<&dyn Transport> {
+        Some(&self.simulator)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Transport> {
+        Some(&mut self.simulator)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

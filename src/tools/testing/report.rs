@@ -91,6 +91,7 @@ fn describe(action: &Action) -> String {
         Act::Key(key) => format!("pressed  {key}"),
         Act::HangUp => "hung up".to_owned(),
         Act::Says(text) => format!("sent     {text:?}"),
+        Act::Wakeup => "woken".to_owned(),
     };
     if let Some(why) = &action.lost {
         let _ = write!(text, "  lost: {why}");

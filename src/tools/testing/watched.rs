@@ -3,7 +3,6 @@
 use super::line::Line;
 use super::line_state::CurrentCommand;
 use crate::agi::{split, text};
-use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::{Command, Kind};
 use crate::session::{Observer, Sent};
@@ -51,8 +50,12 @@ impl Transport for WatchedSimulator {
         self.simulator.now()
     }
 
-    fn time_zone(&self) -> TimeZone {
-        self.simulator.time_zone()
+    fn inner(&self) -> Option<&dyn Transport> {
+        Some(&self.simulator)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Transport> {
+        Some(&mut self.simulator)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

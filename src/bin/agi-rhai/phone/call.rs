@@ -9,7 +9,7 @@ use agi_rhai::internals::{Watched, plural, printable};
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
-use agi_rhai::transport::{Ending, Heard, Peer, Simulator, Transport};
+use agi_rhai::transport::{Answer, Ending, Heard, Note, Peer, Request, Simulator, Transport};
 use agi_rhai::{Fault, Host, Outcome, Script, Session, Status};
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -214,8 +214,46 @@ impl CallEnd {
     }
 }
 
-/// Receives the lines of the dialogue: `> ` to Asterisk, `< ` from it.
-pub type DialogueSink = Box<dyn FnMut(String, Time) + Send>;
+/// Receives what goes over the line, and what goes to services.
+pub type DialogueSink = Box<dyn FnMut(Tapped<'_>, Time) + Send>;
+
+/// Something that a call says or hears.
+pub enum Tapped<'a> {
+    /// A line of the dialogue: `> ` to Asterisk, `< ` from it.
+    Line(String),
+    /// The script asks a service, and waits.
+    Asks(&'a Request),
+    /// The service has answered.
+    Answered(&'a Answer),
+}
+
+/// The maximum length of what is shown of an answer.
+const MAX_SHOWN: usize = 500;
+
+/// Returns what a script asks, to show it.
+pub fn shown_request(request: &Request) -> String {
+    shortened(&request.to_string())
+}
+
+/// Returns what a service answered, to show it.
+pub fn shown_answer(answer: &Answer) -> String {
+    match answer {
+        Ok(value) => shortened(&value.to_string()),
+        Err(failure) => shortened(&format!("{}: {failure}", failure.kind.word())),
+    }
+}
+
+/// Returns whom a script asks: the service by its name, or by the function if it has none.
+pub fn asked(request: &Request) -> &str {
+    if request.service.is_empty() { &request.function } else { &request.service }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
 
 /// The simulated line, with a copy of the dialogue.
 struct Tap {
@@ -237,23 +275,36 @@ impl Transport for Tap {
         self.line.now()
     }
 
-    fn time_zone(&self) -> TimeZone {
-        self.line.time_zone()
+    fn inner(&self) -> Option<&dyn Transport> {
+        Some(&self.line)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Transport> {
+        Some(&mut self.line)
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        (self.note)(format!("> {}", String::from_utf8_lossy(line)), self.line.now());
+        (self.note)(Tapped::Line(format!("> {}", String::from_utf8_lossy(line))), self.line.now());
         self.line.send(line)
     }
 
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         let heard = self.line.receive(until)?;
         match &heard {
-            Heard::Reply(reply) => (self.note)(format!("< {reply}"), self.line.now()),
-            Heard::Hangup => (self.note)("< HANGUP".to_owned(), self.line.now()),
+            Heard::Reply(reply) => (self.note)(Tapped::Line(format!("< {reply}")), self.line.now()),
+            Heard::Hangup => (self.note)(Tapped::Line("< HANGUP".to_owned()), self.line.now()),
             Heard::Stop | Heard::Closed | Heard::Wakeup | Heard::Silence => {}
         }
         Ok(heard)
+    }
+
+    fn note(&mut self, note: Note<'_>) {
+        match note {
+            Note::Asks(request) => (self.note)(Tapped::Asks(request), self.line.now()),
+            Note::Answered(answer) => (self.note)(Tapped::Answered(answer), self.line.now()),
+            _ => {}
+        }
+        self.line.note(note);
     }
 
     fn leave(&mut self, ending: Ending) -> io::Result<()> {

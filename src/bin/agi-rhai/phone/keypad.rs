@@ -6,7 +6,8 @@ use super::state::{HistoryEvent, KeyFate, MIN_QUESTION, SharedState};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Hearing, Sound, Sounds};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 /// The limit for one wait on a channel, which can't wait forever.
@@ -17,6 +18,8 @@ pub struct Keypad {
     pub shared: Arc<SharedState>,
     pub version: Arc<LoadedScript>,
     pub acts: Receiver<Act>,
+    /// Wakes this caller through the same queue.
+    pub wake: Sender<Act>,
     pub audio: Option<Audio>,
     /// Whether to wait for keys only after questions.
     pub fast: bool,
@@ -75,7 +78,25 @@ impl Keypad {
     }
 }
 
+/// Wakes a caller who takes what is to do from a queue.
+pub struct QueueWaker<T>(pub Sender<T>, pub fn() -> T);
+
+impl<T: Send + 'static> Wake for QueueWaker<T> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The call may have ended.
+        let _ = self.0.send((self.1)());
+    }
+}
+
 impl Caller for Keypad {
+    fn waker(&mut self) -> Option<Waker> {
+        Some(Waker::from(Arc::new(QueueWaker(self.wake.clone(), || Act::Wakeup))))
+    }
+
     fn now(&self) -> Time {
         self.shared.now()
     }
@@ -95,7 +116,8 @@ impl Caller for Keypad {
                 }
                 return None;
             }
-            if self.fast && !is_question(hearing) {
+            // A service takes its time, which nothing can skip.
+            if self.fast && !is_question(hearing) && !self.shared.is_asking() {
                 if until == Time::NEVER {
                     // The wait would never end.
                     return Some(Act::HangUp);

@@ -1,7 +1,7 @@
 //! The full-screen phone: the terminal, its keys, and the calls.
 
 use super::audio::Audio;
-use super::call::{CallEnd, PhoneCall, PhoneSetup};
+use super::call::{CallEnd, PhoneCall, PhoneSetup, Tapped};
 use super::keypad::Keypad;
 use super::state::{HistoryEvent, SharedState};
 use super::ui::{Panel, Ui};
@@ -286,7 +286,7 @@ impl Phone {
         }
         self.ui.scroll = 0;
         let (acts, received) = channel();
-        self.acts = Some(acts);
+        self.acts = Some(acts.clone());
         let (setup, shared, last) = (Arc::clone(&self.setup), Arc::clone(&self.shared), Arc::clone(&self.last));
         // Starts the clock of the call, which the screen shows from now on.
         shared.begin(Arc::clone(&version), setup.clock());
@@ -295,12 +295,13 @@ impl Phone {
                 shared: Arc::clone(&shared),
                 version: Arc::clone(&version),
                 acts: received,
+                wake: acts,
                 audio: shared.audio.get().cloned(),
                 fast: setup.setting.fast,
                 last: None,
             };
             let state = Arc::clone(&shared);
-            let note = Box::new(move |text: String, at: Time| state.dialogue(text, at));
+            let note = Box::new(move |tapped: Tapped<'_>, at: Time| state.tap(&tapped, at));
             let end = PhoneCall::new(&setup, &version, Box::new(caller), note).map(|mut line| {
                 shared.set_call(&line);
                 line.observe(Arc::clone(&shared) as _);

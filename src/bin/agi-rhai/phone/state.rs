@@ -1,7 +1,9 @@
 //! The state that the screen shows, written by the call, the file watcher and the log.
 
 use super::audio::Audio;
-use super::call::{CallEnd, LoadedScript, PhoneCall};
+use super::call::{
+    CallEnd, LoadedScript, PhoneCall, Tapped, asked as asked_service, shown_answer, shown_request,
+};
 use super::style::wrap;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
@@ -196,6 +198,8 @@ pub struct CallState {
     pub entered: String,
     /// The last key, and when it was pressed.
     pub key: Option<(char, Time)>,
+    /// The service for which the script waits, and since when.
+    pub asks: Option<(String, Duration)>,
     /// The command that is running.
     pub command: Option<&'static str>,
     pub commands: u64,
@@ -313,6 +317,7 @@ impl SharedState {
             listened: None,
             entered: String::new(),
             key: None,
+            asks: None,
             command: None,
             commands: 0,
             place: None,
@@ -424,12 +429,41 @@ impl SharedState {
         self.view().note(what);
     }
 
-    /// Adds a line to the dialogue.
-    pub fn dialogue(&self, text: String, at: Time) {
+    /// Takes what goes over the line, and what goes to services.
+    pub fn tap(&self, tapped: &Tapped<'_>, at: Time) {
         let mut view = self.view();
-        let Some(call) = &view.call else { return };
+        let Some(call) = &mut view.call else { return };
         let at = at - call.began;
+        let asked = call.asks.take();
+        let text = match tapped {
+            Tapped::Line(line) => line.clone(),
+            Tapped::Asks(request) => {
+                call.asks = Some((asked_service(request).to_owned(), at));
+                format!("? {}", shown_request(request))
+            }
+            Tapped::Answered(answer) => {
+                let shown = shown_answer(answer);
+                if let Some((service, since)) = asked {
+                    let took = at.saturating_sub(since).as_secs_f64();
+                    let how = if answer.is_ok() { "answers" } else { "doesn't answer" };
+                    view.note(HistoryEvent::Note(format!("{service} {how} after {took:.1} s")));
+                    let age = view.age();
+                    view.log.push(LogEntry {
+                        at: age,
+                        warning: answer.is_err(),
+                        place: None,
+                        text: format!("{service}: {shown}"),
+                    });
+                }
+                format!("= {shown}")
+            }
+        };
         view.dialogue.push(DialogueLine { at, text });
+    }
+
+    /// Whether the script waits for a service.
+    pub fn is_asking(&self) -> bool {
+        self.view().call.as_ref().is_some_and(|call| call.asks.is_some())
     }
 
     /// Adds a line to the log.

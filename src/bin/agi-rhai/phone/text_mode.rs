@@ -1,8 +1,8 @@
 //! The phone in lines of text: prompts are written, keys are typed.
 
 use super::audio::Audio;
-use super::call::{LoadedScript, PhoneCall, PhoneSetup};
-use super::keypad::{is_question, length};
+use super::call::{LoadedScript, PhoneCall, PhoneSetup, Tapped, asked, shown_answer, shown_request};
+use super::keypad::{QueueWaker, is_question, length};
 use super::state::manner;
 use crate::out;
 use crate::terminal::shows_colour;
@@ -15,7 +15,9 @@ use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, IsTerminal, stdin, stdout};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::task::Waker;
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -25,7 +27,17 @@ pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
     let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
     let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
     let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone())?;
-    let mut line = PhoneCall::new(setup, version, Box::new(caller), Box::new(|_, _| ()))?;
+    let (is_asking, began) = (Arc::clone(&caller.is_asking), caller.began);
+    let note = move |tapped: Tapped<'_>, at: Time| {
+        is_asking.store(matches!(tapped, Tapped::Asks(_)), Relaxed);
+        let what = match tapped {
+            Tapped::Line(_) => return,
+            Tapped::Asks(request) => format!("asks {}: {}", asked(request), shown_request(request)),
+            Tapped::Answered(answer) => format!("the answer: {}", shown_answer(answer)),
+        };
+        show(&format!("{:>7}  {}", call_time(at - began), printable(&what)));
+    };
+    let mut line = PhoneCall::new(setup, version, Box::new(caller), Box::new(note))?;
     if let Some(audio) = &audio {
         line.observe(Arc::new(audio.clone()));
     }
@@ -49,10 +61,23 @@ fn show(line: &str) {
     out::line(line);
 }
 
+/// Something for which the caller waits.
+enum Input {
+    /// A line was typed.
+    Line(String),
+    /// There are no more lines.
+    End,
+    /// A service may have answered.
+    Wakeup,
+}
+
 /// The caller at the keyboard, in real time. With `fast`, time passes only in questions.
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Keyboard {
-    lines: Receiver<String>,
+    lines: Receiver<Input>,
+    wake: Sender<Input>,
+    /// Whether the script waits for a service.
+    is_asking: Arc<AtomicBool>,
     keys: VecDeque<char>,
     gone: bool,
     patient: bool,
@@ -71,12 +96,18 @@ struct Keyboard {
 impl Keyboard {
     fn new(setup: &PhoneSetup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
         let (sender, lines) = channel();
+        let wake = sender.clone();
         // Only a thread of its own can read lines while time passes. It ends with the process.
-        let read = move || stdin().lock().lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
+        let read = move || {
+            let lines = stdin().lock().lines().map_while(Result::ok).map(Input::Line);
+            lines.chain([Input::End]).try_for_each(|input| sender.send(input))
+        };
         Builder::new().name("keys".to_owned()).spawn(read).context("no thread for the keys")?;
         let clock = setup.clock();
         Ok(Self {
             lines,
+            wake,
+            is_asking: Arc::default(),
             keys: VecDeque::new(),
             gone: false,
             // Keys from a pipe arrive all at once and wait for questions.
@@ -160,6 +191,10 @@ impl Keyboard {
 }
 
 impl Caller for Keyboard {
+    fn waker(&mut self) -> Option<Waker> {
+        Some(Waker::from(Arc::new(QueueWaker(self.wake.clone(), || Input::Wakeup))))
+    }
+
     fn now(&self) -> Time {
         self.clock.now() + self.skipped
     }
@@ -180,7 +215,8 @@ impl Caller for Keyboard {
             }
             // Keys from a pipe may interrupt a prompt, so prompts wait for them too.
             let waits = is_question(hearing) || (self.patient && hearing.listening);
-            if self.gone || (self.fast && !waits) {
+            // A service takes its time, which nothing can skip.
+            if (self.gone || (self.fast && !waits)) && !self.is_asking.load(Relaxed) {
                 if until == Time::NEVER {
                     // The wait would never end.
                     return Some(Act::HangUp);
@@ -189,9 +225,10 @@ impl Caller for Keyboard {
                 return None;
             }
             match self.lines.recv_timeout(left.min(Duration::from_secs(3600))) {
-                Ok(line) => self.keys.extend(line.chars()),
+                Ok(Input::Line(line)) => self.keys.extend(line.chars()),
+                Ok(Input::Wakeup) => return Some(Act::Wakeup),
+                Ok(Input::End) | Err(RecvTimeoutError::Disconnected) => self.gone = true,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => self.gone = true,
             }
         }
     }

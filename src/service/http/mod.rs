@@ -1,0 +1,191 @@
+//! Web APIs.
+//!
+//! The client is reqwest's, with its pool of connections. It speaks HTTP/1.1 only: a connection of HTTP/2 carries all
+//! requests, so one that a firewall has forgotten would let each of them wait for its deadline, and the requests of a
+//! call are few and small.
+//!
+//! Proxies are taken from the environment, as by most programs: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, and
+//! `NO_PROXY` with the exceptions. Services on this machine are asked directly.
+//!
+//! An answer with a status of 500 or more is an answer: it came in time, it says something about this request, and
+//! perhaps nothing about others. So it doesn't count as a failure for the circuit breaker, which is there so that no
+//! caller waits for nothing.
+
+mod address;
+mod body;
+mod headers;
+mod trouble;
+mod values;
+
+use super::settings::HttpSettings;
+use super::settings::values::Size;
+use super::tls;
+use crate::agi::printable;
+use crate::transport::{Answer, Failure, Request};
+use address::Base;
+use body::Unread;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use reqwest::{Client, Method, RequestBuilder, redirect};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// How large the body of an answer may be unless the operator says otherwise.
+const MAX_BODY: usize = 256 * 1024;
+
+/// The methods, each of which a function of scripts has in its name.
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// The client of a web API.
+#[derive(Debug)]
+pub(super) struct HttpClient {
+    base: Arc<Base>,
+    /// The operator's headers.
+    headers: HeaderMap,
+    token_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    /// The methods that scripts may use.
+    methods: Vec<Method>,
+    max_body: usize,
+    /// How many connections are kept.
+    connections: usize,
+    /// Made at the first request, since it reads the certificates of the system.
+    client: OnceCell<Client>,
+}
+
+impl HttpClient {
+    /// Creates a client with these settings. It connects at the first request.
+    pub fn new(settings: &HttpSettings) -> Result<Self, Failure> {
+        let base = Base::new(&settings.url.0)?;
+        let headers = headers::of_operator(&settings.headers)?;
+        let ways = [headers.contains_key(AUTHORIZATION), base.user().is_some(), settings.token_file.is_some()];
+        if ways.iter().filter(|way| **way).count() > 1 {
+            return Err(Failure::argument(
+                "only one of `authorization` in `headers`, `token_file` and a user in `url` can say who asks",
+            ));
+        }
+        Ok(Self {
+            base: Arc::new(base),
+            headers,
+            token_file: settings.token_file.clone(),
+            ca_file: settings.ca_file.clone(),
+            methods: methods(settings.methods.as_deref())?,
+            max_body: settings.max_body.map_or(MAX_BODY, |Size(size)| size),
+            connections: settings.at_once.unwrap_or(super::settings::AT_ONCE),
+            client: OnceCell::new(),
+        })
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: &Request) -> Answer {
+        self.answer_to(request).await.map_err(|failure| {
+            let method = request.function.trim_start_matches("http_").to_ascii_uppercase();
+            let (path, service) = (address::shown(request.text("path")), printable(&request.service));
+            Failure { message: format!("{method} {path} of `{service}`: {}", failure.message), ..failure }
+        })
+    }
+
+    async fn answer_to(&self, request: &Request) -> Answer {
+        let method = self.method(request)?;
+        let url = self.base.join(request.text("path"), request.argument("query"))?;
+        let mut headers = headers::of_script(request.argument("headers"), |name| self.sets(name))?;
+        let body = body::of_request(request.argument("body"), &mut headers)?;
+        let client = self.client.get_or_try_init(|| self.connect()).await?;
+        let asked = self.authorized(client.request(method, url).headers(headers)).await?;
+        let asked = if let Some(body) = body { asked.body(body) } else { asked };
+
+        let trouble = |error: &reqwest::Error| trouble::failure(error, &self.base.host());
+        let response = asked.send().await.map_err(|error| trouble(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = body::read(response, self.max_body).await.map_err(|error| match error {
+            Unread::TooLarge => {
+                Failure::failed(format!("its answer is larger than the {} bytes of `max_body`", self.max_body))
+            }
+            Unread::Broken(error) => trouble(&error),
+        })?;
+        Ok(json!({
+            "status": status.as_u16(),
+            "ok": status.is_success(),
+            "headers": headers::of_answer(&headers),
+            "body": body::of_answer(body, &headers),
+        }))
+    }
+
+    /// Returns the method of a request.
+    fn method(&self, request: &Request) -> Result<Method, Failure> {
+        let name = request.function.trim_start_matches("http_").to_ascii_uppercase();
+        let allowed = self.methods.iter().find(|method| method.as_str() == name);
+        allowed.cloned().ok_or_else(|| {
+            let allowed: Vec<_> = self.methods.iter().map(Method::as_str).collect();
+            Failure::argument(format!("the operator allows {} only (`methods`)", allowed.join(", ")))
+        })
+    }
+
+    /// Whether the operator sets this header.
+    fn sets(&self, name: &HeaderName) -> bool {
+        let says_who_asks = self.token_file.is_some() || self.base.user().is_some();
+        self.headers.contains_key(name) || says_who_asks && name == AUTHORIZATION
+    }
+
+    /// Adds who asks to a request. The file is read for each, so that a new token needs no restart.
+    async fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, Failure> {
+        if let Some(user) = self.base.user() {
+            return Ok(request.basic_auth(&user.name, Some(&user.password)));
+        }
+        let Some(file) = self.token_file.clone() else { return Ok(request) };
+        let token = blocking(move || read_token(&file)).await?;
+        Ok(request.bearer_auth(token))
+    }
+
+    async fn connect(&self) -> Result<Client, Failure> {
+        let (base, ca_file) = (Arc::clone(&self.base), self.ca_file.clone());
+        let is_encrypted = base.is_encrypted();
+        let mut tls =
+            blocking(move || if is_encrypted { tls::config(ca_file.as_deref()) } else { tls::unused() }).await?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .user_agent(concat!("agi-rhai/", env!("CARGO_PKG_VERSION")))
+            .default_headers(self.headers.clone())
+            .pool_max_idle_per_host(self.connections)
+            .referer(false);
+        let builder = if self.base.is_local() { builder.no_proxy() } else { builder };
+        let builder =
+            builder.redirect(redirect::Policy::custom(move |to| trouble::redirect(to, |url| base.is_above(url))));
+        builder.build().map_err(|error| trouble::failure(&error, &self.base.host()))
+    }
+}
+
+/// Parses the operator's list of methods.
+fn methods(names: Option<&[String]>) -> Result<Vec<Method>, Failure> {
+    let Some(names) = names else { return Ok(METHODS.to_vec()) };
+    let known = |name: &String| {
+        METHODS.iter().find(|method| method.as_str() == name.to_ascii_uppercase()).cloned().ok_or_else(|| {
+            let known: Vec<_> = METHODS.iter().map(Method::as_str).collect();
+            Failure::argument(format!("`methods` knows {}, not `{}`", known.join(", "), printable(name)))
+        })
+    };
+    names.iter().map(known).collect()
+}
+
+fn read_token(file: &Path) -> Result<String, Failure> {
+    let unusable = |why: String| {
+        Failure::argument(format!("`token_file = \"{}\"` can't be used: {why}", printable(&file.display().to_string())))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
+    let token = text.trim();
+    if token.is_empty() || token.contains(|c: char| !c.is_ascii_graphic()) {
+        return Err(unusable("it doesn't hold one token".to_owned()));
+    }
+    Ok(token.to_owned())
+}
+
+/// Reads files on a thread that may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let lost = |_| Failure::unavailable("the files it needs weren't read: this is a bug in agi-rhai");
+    tokio::task::spawn_blocking(work).await.map_err(lost)?
+}

@@ -1,0 +1,179 @@
+//! What the values of each kind of service have to be, beyond their types.
+
+use super::section::{Purpose, Read, Section, similar};
+use super::values::Secret;
+use super::{CallOutSettings, HttpSettings, MailSettings, ProgramSettings, SqlSettings, StoreSettings};
+use std::path::Path;
+
+/// The methods that scripts have functions for.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// The most requests that may run at a time.
+const MAX_AT_ONCE: usize = 10_000;
+
+/// A kind of service, whose values are checked when they have been read.
+pub(super) trait Checked {
+    /// Checks the values, and reads the files that they name.
+    fn check(&mut self, of: &mut Section) -> Read<()>;
+}
+
+impl Checked for HttpSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        address(of, &self.url, &["http", "https"])?;
+        at_once(of, self.at_once)?;
+        for value in self.headers.values() {
+            if value.0.contains(|c: char| c.is_control() && c != '\t') {
+                return Err(of.wrong("headers", "the value of a header is one line of text"));
+            }
+        }
+        for (index, method) in self.methods.iter().flatten().enumerate() {
+            if !METHODS.contains(&method.as_str()) {
+                let error = of.wrong_element("methods", index, format!("scripts have no function for `{method}`"));
+                let meant = similar(&method.to_uppercase(), &METHODS);
+                return Err(match meant {
+                    Some(meant) => error.did_you_mean(Some(meant)),
+                    None => error.with_hint(format!("the methods are {}", METHODS.join(", "))),
+                });
+            }
+        }
+        self.token = of.secret("token_file", &mut self.token_file)?;
+        of.found("ca_file", &mut self.ca_file).map(drop)
+    }
+}
+
+impl Checked for SqlSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        address(of, &self.url, &["postgres", "postgresql", "mysql", "mariadb", "sqlite"])?;
+        at_once(of, self.at_once)?;
+        at_least_one(of, "max_rows", self.max_rows)?;
+        self.password = of.secret("password_file", &mut self.password_file)?;
+        of.found("ca_file", &mut self.ca_file).map(drop)
+    }
+}
+
+impl Checked for StoreSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        if let Some(url) = &self.url {
+            address(of, url, &["sqlite", "redis", "rediss", "postgres", "postgresql"])?;
+        }
+        at_once(of, self.at_once)?;
+        self.password = of.secret("password_file", &mut self.password_file)?;
+        of.found("ca_file", &mut self.ca_file).map(drop)
+    }
+}
+
+impl Checked for MailSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        address(of, &self.url, &["smtp", "smtps"])?;
+        at_once(of, self.at_once)?;
+        if !is_mail_address(&self.from) && of.file.purpose == Purpose::Use {
+            return Err(of.wrong("from", "the sender is a mail address").with_hint("such as \"ivr@example.net\""));
+        }
+        self.password = of.secret("password_file", &mut self.password_file)?;
+        of.found("ca_file", &mut self.ca_file).map(drop)
+    }
+}
+
+fn is_mail_address(text: &str) -> bool {
+    let address = text.trim_end_matches('>').rsplit('<').next().unwrap_or_default();
+    let parts = address.split_once('@');
+    !text.contains(char::is_control) && parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+}
+
+impl Checked for ProgramSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        at_once(of, self.at_once)?;
+        let Some(program) = self.command.first_mut().filter(|program| !program.is_empty()) else {
+            let error = of.wrong("command", "the command is empty");
+            return Err(error.with_hint("it is the program and its first arguments: [\"/usr/games/fortune\", \"-s\"]"));
+        };
+        if program.contains('/') {
+            // What isn't UTF-8 was no text of the file.
+            *program = of.file.path(Path::new(program)).to_string_lossy().into_owned();
+        }
+        if of.file.purpose == Purpose::Use && !is_program(program) {
+            let message = format!("there is no program {program}");
+            return Err(of.wrong_element("command", 0, message));
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is a program of this name.
+fn is_program(name: &str) -> bool {
+    if name.contains('/') {
+        return Path::new(name).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+impl Checked for CallOutSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        self.spool = of.file.path(&self.spool);
+        if of.file.purpose == Purpose::Use && !self.spool.is_dir() {
+            return Err(of.wrong("spool", format!("there is no folder {}", self.spool.display())));
+        }
+        Ok(())
+    }
+}
+
+fn at_once(of: &Section, number: Option<usize>) -> Read<()> {
+    match number {
+        Some(number) if !(1..=MAX_AT_ONCE).contains(&number) => {
+            Err(of.wrong("at_once", format!("expected a whole number from 1 to {MAX_AT_ONCE}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn at_least_one(of: &Section, key: &str, number: Option<usize>) -> Read<()> {
+    if number == Some(0) { Err(of.wrong(key, "expected at least 1")) } else { Ok(()) }
+}
+
+/// Checks an address as far as its client wouldn't say it better, and without showing it.
+fn address(of: &Section, url: &Secret, schemes: &[&str]) -> Read<()> {
+    let url = url.0.as_str();
+    if of.file.purpose == Purpose::Names {
+        return Ok(());
+    }
+    let such_as = || format!("an address begins with {}", written(schemes));
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(of.wrong("url", "this isn't an address").with_hint(such_as()));
+    };
+    if !schemes.contains(&scheme) {
+        // Before a colon without `//` there may be anything, a password too.
+        let is_scheme = rest.starts_with("//") && scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+');
+        let message = match is_scheme {
+            true => format!("`{scheme}://` isn't possible here"),
+            false => "this isn't an address".to_owned(),
+        };
+        let error = of.wrong("url", message);
+        let meant = similar(scheme, schemes).filter(|_| is_scheme);
+        return Err(match meant {
+            Some(meant) => error.with_hint(format!("did you mean `{}`?", with_slashes(meant))),
+            None => error.with_hint(such_as()),
+        });
+    }
+    let host = rest.strip_prefix("//").unwrap_or_default();
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    if scheme != "sqlite" && host.is_empty() {
+        return Err(of.wrong("url", format!("the address has no host: it begins with {}", with_slashes(scheme))));
+    }
+    if url.contains(|c: char| c.is_control() || c == ' ') {
+        return Err(of.wrong("url", "an address has no blanks"));
+    }
+    Ok(())
+}
+
+fn with_slashes(scheme: &str) -> String {
+    if scheme == "sqlite" { "sqlite:".to_owned() } else { format!("{scheme}://") }
+}
+
+fn written(schemes: &[&str]) -> String {
+    let all: Vec<String> = schemes.iter().map(|scheme| with_slashes(scheme)).collect();
+    match all.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => all.concat(),
+    }
+}

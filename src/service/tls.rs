@@ -1,0 +1,93 @@
+//! TLS for all clients: whom they trust.
+
+use crate::agi::printable;
+use crate::transport::Failure;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use tracing::debug;
+
+/// Returns what a client with TLS needs. It trusts the system's certificates, and those in `ca_file`.
+///
+/// This reads files: for some milliseconds the first time, so it isn't for the thread of a call.
+///
+/// # Errors
+/// There are no certificates in `ca_file`.
+pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Failure> {
+    let mut roots = RootCertStore::clone(trusted());
+    if let Some(file) = ca_file {
+        for certificate in certificates(file)? {
+            roots.add(certificate).map_err(|error| unusable(file, &error.to_string()))?;
+        }
+    }
+    with_roots(roots)
+}
+
+/// Returns what a client needs that uses no TLS, but won't start without a configuration. It trusts nobody.
+///
+/// # Errors
+/// The provider can do no version of TLS, which doesn't happen.
+#[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only the client of HTTP needs it"))]
+pub(super) fn unused() -> Result<ClientConfig, Failure> {
+    with_roots(RootCertStore::empty())
+}
+
+/// Reads the certificates in a file.
+///
+/// # Errors
+/// The file can't be read, or holds none.
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let read = |error: rustls::pki_types::pem::Error| unusable(file, &error.to_string());
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(read)?.collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(unusable(file, "it holds no `BEGIN CERTIFICATE`")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(read(error)),
+    }
+}
+
+fn unusable(file: &Path, why: &str) -> Failure {
+    let file = file.display().to_string();
+    Failure::argument(format!("`ca_file = \"{}\"` can't be used: {}", printable(&file), printable(why)))
+}
+
+fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Failure> {
+    // The provider is named, since a process may have two of them linked, and then has no default.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::argument(format!("TLS can't be used: {error}")))?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Returns the system's certificates; the bundled ones of Mozilla where there are none, as in a container with the
+/// program alone. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others, as for OpenSSL. They are read at the first use.
+fn trusted() -> &'static RootCertStore {
+    static TRUSTED: OnceLock<RootCertStore> = OnceLock::new();
+    TRUSTED.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        let (added, ignored) = roots.add_parsable_certificates(found.certs);
+        debug!(added, ignored, errors = ?found.errors, "the system's certificates");
+        if added == 0 {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        roots
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused_by_name() {
+        let failure = certificates(Path::new("/nowhere/ca\x1b.pem")).expect_err("there is no such file");
+        assert!(failure.message.contains("`ca_file = \"/nowhere/ca\\u{1b}.pem\"` can't be used"), "{failure}");
+        let failure = config(Some(Path::new("/dev/null"))).expect_err("it is empty");
+        assert!(failure.message.ends_with("it holds no `BEGIN CERTIFICATE`"), "{failure}");
+        assert!(!trusted().is_empty(), "there are always certificates");
+    }
+}
