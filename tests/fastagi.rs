@@ -7,6 +7,7 @@ mod limits;
 mod operating;
 mod soak;
 mod stuck;
+mod waiting;
 mod walls;
 
 use crate::support::process::Folder;

@@ -107,7 +107,7 @@ fn check_only_in(words: &[&str], places: &[&str], because: &str) {
 fn everything_has_its_place() {
     check_only_in(
         &["rhai::", "use rhai"],
-        &["src/script/", "src/ivr/", "src/tools/"],
+        &["src/script/", "src/world/", "src/ivr/", "src/tools/"],
         "the language is a detail of the scripts",
     );
     check_only_in(

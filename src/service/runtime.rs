@@ -13,8 +13,7 @@ pub(crate) fn runtime() -> std::io::Result<&'static Handle> {
     if let Some(handle) = RUNTIME.get() {
         return Ok(handle);
     }
-    let runtime =
-        Builder::new_current_thread().enable_all().thread_name("services").max_blocking_threads(64).build()?;
+    let runtime = Builder::new_current_thread().enable_all().thread_name("services").build()?;
     let handle = runtime.handle().clone();
     // Two threads may come here at once; the runtime of the second one ends at once.
     if RUNTIME.set(handle).is_ok() {
