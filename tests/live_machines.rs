@@ -3,9 +3,9 @@
 
 use crate::live::pause;
 use crate::support::asterisk::{Asterisk, Call, Crowd, Ending, can_set_name_server, free_port};
+use crate::support::backend::{is_skipped, program};
 use crate::support::machine::{ChildProcess, Server};
 use crate::support::process::Folder;
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -26,24 +26,6 @@ fn documented(name: &str, instead: &[(&str, String)]) -> String {
         text = text.replace(from, to);
     }
     text
-}
-
-/// Returns whether a test is skipped, since it lacks something. This is reported loudly, and fails where all tests are
-/// required to run.
-fn is_skipped(test: &str, lack: Result<(), String>) -> bool {
-    let Err(why) = lack else { return false };
-    let text = format!("{test} IS SKIPPED: {why}");
-    assert!(env::var("CI").as_deref() != Ok("true"), "{text}");
-    // Written past the test harness, which shows only the output of failing tests.
-    let _ = writeln!(std::io::stderr(), "\n****  {text}  ****\n");
-    true
-}
-
-fn program(name: &str, package: &str) -> Result<String, String> {
-    let paths = env::var("PATH").unwrap_or_default();
-    let folders = paths.split(':').chain(["/usr/sbin", "/usr/local/sbin"]);
-    let found = folders.map(|folder| format!("{folder}/{name}")).find(|path| Path::new(path).exists());
-    found.ok_or_else(|| format!("there is no {name} (Debian package {package})"))
 }
 
 /// Two servers, each with its page for health checks.

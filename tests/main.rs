@@ -29,6 +29,7 @@ mod live_ivr;
 mod live_ivr_examples;
 mod live_machines;
 mod live_permissions;
+mod live_sql;
 mod lsp;
 mod metrics;
 mod mistakes;

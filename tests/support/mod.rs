@@ -1,6 +1,7 @@
 //! Helpers of the tests.
 
 pub mod asterisk;
+pub mod backend;
 pub mod machine;
 pub mod process;
 pub mod server;
