@@ -1,86 +1,79 @@
 //! Jobs, written down until they have succeeded.
 
 use super::Store;
+use super::job::{Job, NewJob};
+use super::operation::{Operation, PAGE};
 use crate::transport::Failure;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
-
-/// Something to do after a call.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct NewJob {
-    /// `function` or `mail`.
-    pub kind: String,
-    /// For a function, the script by its name in the folder; for a mail, the service.
-    pub subject: String,
-    /// The rest, as the kind needs it.
-    pub content: Value,
-    /// How long it rests before it is due for the first time.
-    pub delay: Duration,
-}
-
-/// A job that was written down.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Job {
-    /// Its number.
-    pub id: u64,
-    /// What to do.
-    pub new: NewJob,
-    /// When it was written down, in seconds since the Unix epoch.
-    pub created: f64,
-    /// When it is due, in seconds since the Unix epoch.
-    pub due: f64,
-    /// How often it has failed.
-    pub attempts: u32,
-    /// Why it failed the last time.
-    pub error: Option<String>,
-    /// Who runs it at the moment.
-    pub owner: Option<String>,
-}
 
 impl Store {
     /// Writes a job down. When this returns, it survives the end of the process and of the machine.
-    pub async fn add_job(&self, _job: &NewJob) -> Result<u64, Failure> {
-        Err(Failure::argument("not there yet"))
+    pub async fn add_job(&self, job: &NewJob) -> Result<u64, Failure> {
+        self.ask(Operation::AddJob(job.clone())).await
     }
 
-    /// Claims a job that is due for this owner, if there is one. Nobody else gets it until the lease has passed.
-    /// Only jobs of these kinds and subjects are claimed.
+    /// Claims a job that is due for this owner, if there is one: the one that has been due for longest. Nobody else gets
+    /// it until the lease has passed. Only jobs of these kinds and subjects are claimed.
     pub async fn claim_job(
         &self,
-        _owner: &str,
-        _lease: Duration,
-        _can_do: &(dyn Fn(&NewJob) -> bool + Sync),
+        owner: &str,
+        lease: Duration,
+        can_do: &(dyn Fn(&NewJob) -> bool + Sync),
     ) -> Result<Option<Job>, Failure> {
-        Err(Failure::argument("not there yet"))
+        let mut skip = 0;
+        loop {
+            let due: Vec<Job> = self.ask(Operation::DueJobs { skip }).await?;
+            for job in due.iter().filter(|job| can_do(&job.new)) {
+                let claim = Operation::ClaimJob { id: job.id, owner: owner.to_owned(), lease };
+                let claimed: Option<Job> = self.ask(claim).await?;
+                if claimed.is_some() {
+                    return Ok(claimed);
+                }
+            }
+            if due.len() < PAGE as usize {
+                return Ok(None);
+            }
+            skip += PAGE;
+        }
     }
 
     /// Prolongs the lease of a claimed job. Returns false if somebody else has it now.
-    pub async fn renew_job(&self, _job: &Job, _owner: &str, _lease: Duration) -> Result<bool, Failure> {
-        Err(Failure::argument("not there yet"))
+    pub async fn renew_job(&self, job: &Job, owner: &str, lease: Duration) -> Result<bool, Failure> {
+        self.ask(Operation::RenewJob { id: job.id, owner: owner.to_owned(), lease }).await
     }
 
-    /// Removes a job that has succeeded.
-    pub async fn finish_job(&self, _job: &Job, _owner: &str) -> Result<(), Failure> {
-        Err(Failure::argument("not there yet"))
+    /// Removes a job that has succeeded, even if the lease has passed meanwhile and somebody else has it: what has
+    /// succeeded isn't tried again.
+    pub async fn finish_job(&self, job: &Job, _owner: &str) -> Result<(), Failure> {
+        self.run(Operation::FinishJob { id: job.id }).await.map(drop)
     }
 
-    /// Gives back a job that has failed, to be tried again.
-    pub async fn retry_job(&self, _job: &Job, _owner: &str, _delay: Duration, _error: &str) -> Result<(), Failure> {
-        Err(Failure::argument("not there yet"))
+    /// Gives back a job that has failed, to be tried again. It stays as it is if somebody else has it now.
+    pub async fn retry_job(&self, job: &Job, owner: &str, delay: Duration, error: &str) -> Result<(), Failure> {
+        // PostgreSQL takes no NUL in a text.
+        let (id, owner, error) = (job.id, owner.to_owned(), error.replace('\0', ""));
+        self.run(Operation::RetryJob { id, owner, delay, error }).await.map(drop)
     }
 
     /// Lists all jobs, the next one that is due first.
     pub async fn jobs(&self) -> Result<Vec<Job>, Failure> {
-        Err(Failure::argument("not there yet"))
+        self.ask(Operation::Jobs).await
     }
 
     /// Removes a job. Returns false if there is no such job.
-    pub async fn drop_job(&self, _id: u64) -> Result<bool, Failure> {
-        Err(Failure::argument("not there yet"))
+    pub async fn drop_job(&self, id: u64) -> Result<bool, Failure> {
+        self.ask(Operation::DropJob { id }).await
     }
 
     /// Makes a job due now. Returns false if there is no such job.
-    pub async fn hurry_job(&self, _id: u64) -> Result<bool, Failure> {
-        Err(Failure::argument("not there yet"))
+    pub async fn hurry_job(&self, id: u64) -> Result<bool, Failure> {
+        self.ask(Operation::HurryJob { id }).await
+    }
+
+    /// Carries out an operation, and reads what it returns.
+    async fn ask<T: DeserializeOwned>(&self, operation: Operation) -> Result<T, Failure> {
+        let answer = self.run(operation).await?;
+        serde_json::from_value(answer).map_err(|error| Failure::failed(format!("the store holds no such job: {error}")))
     }
 }

@@ -1,25 +1,127 @@
-//! Placeholder of the store.
+//! The store: values that outlive calls, boards, and jobs. It is a file of SQLite, or Redis or PostgreSQL, which several
+//! machines can share.
+//!
+//! What is asked of it is data ([`Operation`]), and each backend carries it out in one step, whoever else asks.
 
+#[cfg(any(feature = "redis", feature = "sql"))]
+mod files;
+mod job;
 mod jobs;
+mod operation;
+#[cfg(feature = "sql")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+mod sqlite;
 
-pub(crate) use jobs::{Job, NewJob};
+pub(crate) use job::{Job, NewJob};
 
-use super::settings::StoreSettings;
+use super::settings::{StoreSettings, TIMEOUT, values::Length};
 use crate::transport::{Answer, Failure, Request};
-use std::path::Path;
+use operation::Operation;
+#[cfg(feature = "sql")]
+use postgres::Postgres;
+#[cfg(feature = "redis")]
+use redis::Redis;
+use sqlite::Sqlite;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Values that outlive calls, boards, and jobs.
 #[derive(Debug)]
-pub(crate) struct Store;
+pub(crate) struct Store {
+    backend: Backend,
+    /// How long what isn't a request of a script may take.
+    timeout: Duration,
+}
+
+/// What keeps them.
+#[derive(Debug)]
+enum Backend {
+    Sqlite(Sqlite),
+    #[cfg(feature = "redis")]
+    Redis(Redis),
+    #[cfg(feature = "sql")]
+    Postgres(Postgres),
+}
 
 impl Store {
     /// Creates a store with these settings, by default a file in the state folder. It connects at the first request.
-    pub fn new(_settings: Option<&StoreSettings>, _state: Option<&Path>) -> Result<Self, Failure> {
-        Ok(Self)
+    pub fn new(settings: Option<&StoreSettings>, state: Option<&Path>) -> Result<Self, Failure> {
+        let timeout = settings.and_then(|own| own.timeout).map_or(TIMEOUT, |Length(timeout)| timeout);
+        Ok(Self { backend: Backend::new(settings, state, timeout)?, timeout })
     }
 
     /// Answers `store_...` and `board_...`.
-    pub async fn answer(&self, _request: &Request) -> Answer {
-        Err(Failure::argument("not there yet"))
+    pub async fn answer(&self, request: &Request) -> Answer {
+        self.carry_out(Operation::of(request)?).await
     }
+
+    /// Carries out what isn't a request of a script, and so has no guard.
+    async fn run(&self, operation: Operation) -> Answer {
+        let answer = tokio::time::timeout(self.timeout, self.carry_out(operation)).await;
+        answer.unwrap_or_else(|_| {
+            let seconds = self.timeout.as_secs_f64();
+            Err(Failure::unavailable(format!("the store {} did not answer within {seconds} s", self.backend.name())))
+        })
+    }
+
+    async fn carry_out(&self, operation: Operation) -> Answer {
+        match &self.backend {
+            Backend::Sqlite(store) => store.run(operation).await,
+            #[cfg(feature = "redis")]
+            Backend::Redis(store) => store.run(operation).await,
+            #[cfg(feature = "sql")]
+            Backend::Postgres(store) => store.run(operation).await,
+        }
+    }
+}
+
+impl Backend {
+    fn new(settings: Option<&StoreSettings>, state: Option<&Path>, timeout: Duration) -> Result<Self, Failure> {
+        let Some((own, url)) = settings.and_then(|own| own.url.as_ref().map(|url| (own, url.0.as_str()))) else {
+            let none = "there is no folder for the store: name one by --state, or a server by `[store] url`";
+            let state = state.ok_or_else(|| Failure::argument(none))?;
+            return Ok(Self::Sqlite(Sqlite::new(state.join("store.sqlite"), true, timeout)));
+        };
+        // A url may hold a password, so messages don't repeat it.
+        match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+            "sqlite" => Ok(Self::Sqlite(Sqlite::new(sqlite_path(own, url)?, false, timeout))),
+            #[cfg(feature = "redis")]
+            "redis" | "rediss" => Ok(Self::Redis(Redis::new(own, url, timeout)?)),
+            #[cfg(feature = "sql")]
+            "postgres" | "postgresql" => Ok(Self::Postgres(Postgres::new(own, url, timeout)?)),
+            #[cfg(not(feature = "redis"))]
+            "redis" | "rediss" => Err(Failure::argument("this program was built without the feature `redis`")),
+            #[cfg(not(feature = "sql"))]
+            "postgres" | "postgresql" => Err(Failure::argument("this program was built without the feature `sql`")),
+            _ => Err(Failure::argument(
+                "`[store] url` begins with none of `sqlite:`, `redis://`, `rediss://` and `postgres://`",
+            )),
+        }
+    }
+
+    /// Returns what messages call it, without a secret.
+    fn name(&self) -> &str {
+        match self {
+            Self::Sqlite(store) => store.name(),
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.name(),
+            #[cfg(feature = "sql")]
+            Self::Postgres(store) => store.name(),
+        }
+    }
+}
+
+/// Returns the path in `sqlite:/var/lib/store.sqlite` or `sqlite:///var/lib/store.sqlite`.
+fn sqlite_path(settings: &StoreSettings, url: &str) -> Result<PathBuf, Failure> {
+    if settings.password_file.is_some() || settings.ca_file.is_some() {
+        return Err(Failure::argument("`[store]` is a file of SQLite, which takes no `password_file` or `ca_file`"));
+    }
+    let path = url.trim_start_matches("sqlite:");
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains('?') || path.starts_with(':') {
+        return Err(Failure::argument("`[store] url` is not `sqlite:` and the path of a file"));
+    }
+    Ok(PathBuf::from(path))
 }

@@ -1,0 +1,38 @@
+//! A job as it is written down.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Something to do after a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NewJob {
+    /// `function` or `mail`.
+    pub kind: String,
+    /// For a function, the script by its name in the folder; for a mail, the service.
+    pub subject: String,
+    /// The rest, as the kind needs it.
+    pub content: Value,
+    /// How long it rests before it is due for the first time. It isn't kept: [`Job::due`] is.
+    #[serde(skip)]
+    pub delay: Duration,
+}
+
+/// A job that was written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// Its number.
+    pub id: u64,
+    /// What to do.
+    pub new: NewJob,
+    /// When it was written down, in seconds since the Unix epoch.
+    pub created: f64,
+    /// When it is due, in seconds since the Unix epoch.
+    pub due: f64,
+    /// How often it has failed. An owner that was gone before it had finished counts as a failure.
+    pub attempts: u32,
+    /// Why it failed the last time.
+    pub error: Option<String>,
+    /// Who runs it at the moment.
+    pub owner: Option<String>,
+}

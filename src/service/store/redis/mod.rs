@@ -1,0 +1,367 @@
+//! A store in Redis, for several machines.
+//!
+//! What takes more than one command is a script of Lua, which Redis runs as one step. All keys begin with `agi-rhai:`:
+//!
+//! | key | holds |
+//! |---|---|
+//! | `agi-rhai:value:KEY` | a value as the text of its JSON |
+//! | `agi-rhai:board:BOARD` | a sorted set of members: a number that falls, the kind of the score, the name |
+//! | `agi-rhai:names:BOARD`, `agi-rhai:entries:BOARD` | the members by name; the number of the last entry |
+//! | `agi-rhai:jobs`, `agi-rhai:job:ID`, `agi-rhai:last-job` | when each may be claimed; a job; the last id |
+
+use super::files::{read, read_password};
+use super::job::{Job, NewJob};
+use super::operation::{MAX_KEYS, Operation, PAGE, Score, listed, not_a_number, overflows, parse, ranked};
+use crate::service::settings::StoreSettings;
+use crate::sync::lock;
+use crate::transport::{Answer, Failure};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
+    Script, ServerErrorKind, TlsCertificates, cmd,
+};
+use serde_json::{Number, Value, json};
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
+use tracing::warn;
+
+const VALUE: &str = "agi-rhai:value:";
+const JOBS: &str = "agi-rhai:jobs";
+const LAST_JOB: &str = "agi-rhai:last-job";
+
+/// How many keys Redis looks at in one step of a list.
+const LOOKED_AT: u32 = 1_000;
+
+static ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("add.lua")));
+static BOARD_PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("board_put.lua")));
+static BOARD_RANK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("board_rank.lua")));
+static ADD_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("add_job.lua")));
+static DUE_JOBS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("due_jobs.lua")));
+static CLAIM_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim_job.lua")));
+static RENEW_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew_job.lua")));
+static RETRY_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("retry_job.lua")));
+static HURRY_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("hurry_job.lua")));
+static DROP_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("drop_job.lua")));
+
+/// A store in Redis.
+pub(super) struct Redis {
+    info: ConnectionInfo,
+    /// What messages call it: its address without a secret.
+    name: String,
+    password_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    timeout: Duration,
+    manager: Mutex<Option<ConnectionManager>>,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Redis").field(&self.name).finish()
+    }
+}
+
+impl Redis {
+    /// Creates the store without connecting yet.
+    pub fn new(settings: &StoreSettings, url: &str, timeout: Duration) -> Result<Self, Failure> {
+        // What is wrong isn't repeated: it may be the password.
+        let wrong = |_| Failure::argument("`[store] url` is not `redis://HOST:PORT/NUMBER`");
+        let info = url.into_connection_info().map_err(wrong)?;
+        let is_secure = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        if settings.ca_file.is_some() && !is_secure {
+            return Err(Failure::argument("`[store]` has a `ca_file`, but its `url` does not begin with `rediss://`"));
+        }
+        let scheme = if is_secure { "rediss" } else { "redis" };
+        let name = format!("{scheme}://{}/{}", info.addr(), info.redis_settings().db());
+        // The newer protocol reports a broken connection at once, so that a restart of Redis fails no request after it.
+        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        Ok(Self {
+            info: info.set_redis_settings(redis),
+            name,
+            password_file: settings.password_file.clone(),
+            ca_file: settings.ca_file.clone(),
+            timeout,
+            manager: Mutex::default(),
+        })
+    }
+
+    /// Returns what messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Carries out an operation.
+    pub async fn run(&self, operation: Operation) -> Answer {
+        let mut redis = self.connection().await?;
+        match operation {
+            Operation::Get { key } => {
+                let value: Option<String> = self.ask(&mut redis, cmd("GET").arg(value(&key))).await?;
+                value.map_or(Ok(Value::Null), |text| parse(&key, &text))
+            }
+            Operation::Put { key, value: text, expires } => {
+                let mut put = cmd("SET");
+                put.arg(value(&key)).arg(text);
+                if let Some(seconds) = expires {
+                    put.arg("PX").arg(Duration::from_secs_f64(seconds).as_millis().to_string());
+                }
+                self.ask::<()>(&mut redis, &put).await?;
+                Ok(Value::Null)
+            }
+            Operation::Delete { key } => {
+                self.ask::<()>(&mut redis, cmd("DEL").arg(value(&key))).await?;
+                Ok(Value::Null)
+            }
+            Operation::Keys { prefix } => self.keys(&mut redis, &prefix).await,
+            Operation::Add { key, n } => self.add(&mut redis, &key, &n).await,
+            Operation::BoardPut { board, name, score } => {
+                let kind = if score.is_whole { "i" } else { "f" };
+                let mut put = BOARD_PUT.key(format!("agi-rhai:board:{board}"));
+                put.key(format!("agi-rhai:names:{board}")).key(format!("agi-rhai:entries:{board}"));
+                put.arg(name).arg(score.value).arg(kind);
+                self.script::<()>(&mut redis, &put).await?;
+                Ok(Value::Null)
+            }
+            Operation::BoardTop { board, n: 0 } => {
+                let _ = board;
+                Ok(json!([]))
+            }
+            Operation::BoardTop { board, n } => {
+                let mut top = cmd("ZREVRANGE");
+                top.arg(format!("agi-rhai:board:{board}")).arg(0).arg(n - 1).arg("WITHSCORES");
+                let members: Vec<(String, f64)> = self.ask(&mut redis, &top).await?;
+                let entry = |(member, value): (String, f64)| {
+                    let (_, rest) = member.split_at_checked(16).unwrap_or_default();
+                    let is_whole = rest.starts_with('i');
+                    (rest.chars().skip(1).collect(), Score { value, is_whole })
+                };
+                Ok(ranked(members.into_iter().map(entry)))
+            }
+            Operation::BoardRank { board, name } => {
+                let mut rank = BOARD_RANK.key(format!("agi-rhai:board:{board}"));
+                rank.key(format!("agi-rhai:names:{board}")).arg(name);
+                let rank: Option<u64> = self.script(&mut redis, &rank).await?;
+                Ok(rank.into())
+            }
+            Operation::AddJob(job) => self.add_job(&mut redis, &job).await,
+            Operation::DueJobs { skip } => {
+                let mut due = DUE_JOBS.key(JOBS);
+                due.arg(skip).arg(PAGE);
+                let ids: Vec<u64> = self.script(&mut redis, &due).await?;
+                Ok(json!(self.jobs(&mut redis, &ids).await?))
+            }
+            Operation::ClaimJob { id, owner, lease } => {
+                let mut claim = CLAIM_JOB.key(job_key(id));
+                claim.key(JOBS).arg(id).arg(owner).arg(lease.as_secs_f64());
+                let fields: HashMap<String, String> = self.script(&mut redis, &claim).await?;
+                Ok(json!(job(&fields)))
+            }
+            Operation::RenewJob { id, owner, lease } => {
+                let mut renew = RENEW_JOB.key(job_key(id));
+                renew.key(JOBS).arg(id).arg(owner).arg(lease.as_secs_f64());
+                Ok(Value::Bool(self.script(&mut redis, &renew).await?))
+            }
+            Operation::FinishJob { id } | Operation::DropJob { id } => {
+                let mut drop = DROP_JOB.key(job_key(id));
+                drop.key(JOBS).arg(id);
+                Ok(Value::Bool(self.script(&mut redis, &drop).await?))
+            }
+            Operation::RetryJob { id, owner, delay, error } => {
+                let mut retry = RETRY_JOB.key(job_key(id));
+                retry.key(JOBS).arg(id).arg(owner).arg(delay.as_secs_f64()).arg(error);
+                Ok(Value::Bool(self.script(&mut redis, &retry).await?))
+            }
+            Operation::Jobs => {
+                let ids: Vec<u64> = self.ask(&mut redis, cmd("ZRANGE").arg(JOBS).arg(0).arg(-1)).await?;
+                let mut jobs = self.jobs(&mut redis, &ids).await?;
+                jobs.sort_by(|a, b| a.due.total_cmp(&b.due).then(a.id.cmp(&b.id)));
+                Ok(json!(jobs))
+            }
+            Operation::HurryJob { id } => {
+                let mut hurry = HURRY_JOB.key(job_key(id));
+                hurry.key(JOBS).arg(id);
+                Ok(Value::Bool(self.script(&mut redis, &hurry).await?))
+            }
+        }
+    }
+
+    /// Returns the connection, which all requests share and which is made anew when it breaks.
+    async fn connection(&self) -> Result<ConnectionManager, Failure> {
+        if let Some(manager) = lock(&self.manager).as_ref() {
+            return Ok(manager.clone());
+        }
+        let mut info = self.info.clone();
+        if let Some(file) = &self.password_file {
+            let password = read_password(file).await?;
+            let redis = info.redis_settings().clone().set_password(password);
+            info = info.set_redis_settings(redis);
+        }
+        let client = match &self.ca_file {
+            Some(file) => {
+                let tls = TlsCertificates { client_tls: None, root_cert: Some(read("`ca_file`", file).await?) };
+                Client::build_with_tls(info, tls)
+            }
+            None => Client::open(info),
+        };
+        let client = client.map_err(|error| self.failure(&error))?;
+        // One attempt a request: the breaker is what spares a server that is down.
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
+        let manager = ConnectionManager::new_lazy_with_config(client, config);
+        let manager = manager.map_err(|error| self.failure(&error))?;
+        // Two requests may come here at once, and the second one uses what the first one has made.
+        Ok(lock(&self.manager).get_or_insert(manager).clone())
+    }
+
+    async fn ask<T: FromRedisValue>(&self, redis: &mut ConnectionManager, command: &redis::Cmd) -> Result<T, Failure> {
+        command.query_async(redis).await.map_err(|error| self.failure(&error))
+    }
+
+    async fn script<T: FromRedisValue>(
+        &self,
+        redis: &mut ConnectionManager,
+        script: &redis::ScriptInvocation<'_>,
+    ) -> Result<T, Failure> {
+        script.invoke_async(redis).await.map_err(|error| self.failure(&error))
+    }
+
+    async fn keys(&self, redis: &mut ConnectionManager, prefix: &str) -> Answer {
+        let mut pattern = VALUE.to_owned();
+        for character in prefix.chars() {
+            if matches!(character, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern.push('*');
+        // Redis may list a key twice.
+        let mut found = BTreeSet::new();
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(LOOKED_AT);
+            let (next, keys): (u64, Vec<String>) = self.ask(redis, &scan).await?;
+            found.extend(keys.iter().filter_map(|key| key.strip_prefix(VALUE)).map(str::to_owned));
+            cursor = next;
+            if cursor == 0 || found.len() > MAX_KEYS {
+                return listed(found.into_iter().collect(), prefix);
+            }
+        }
+    }
+
+    async fn add(&self, redis: &mut ConnectionManager, key: &str, n: &Number) -> Answer {
+        let mut add = ADD.key(value(key));
+        add.arg(n.to_string()).arg(if n.as_i64().is_some() { "integer" } else { "float" });
+        let sum: Result<String, RedisError> = add.invoke_async(redis).await;
+        match sum {
+            Ok(sum) => parse(key, &sum),
+            Err(error) if error.code() == Some("NOTANUMBER") => Err(not_a_number(key)),
+            Err(error) if error.code() == Some("OVERFLOW") => Err(overflows(key, n)),
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    async fn add_job(&self, redis: &mut ConnectionManager, job: &NewJob) -> Answer {
+        let id: u64 = self.ask(redis, cmd("INCR").arg(LAST_JOB)).await?;
+        if id == 1 {
+            self.warn_of_losses(redis).await;
+        }
+        let mut add = ADD_JOB.key(job_key(id));
+        add.key(JOBS)
+            .arg(id)
+            .arg(&job.kind)
+            .arg(&job.subject)
+            .arg(job.content.to_string())
+            .arg(job.delay.as_secs_f64());
+        self.script::<()>(redis, &add).await?;
+        Ok(id.into())
+    }
+
+    /// Warns if Redis keeps nothing on its disk at once.
+    async fn warn_of_losses(&self, redis: &mut ConnectionManager) {
+        let Ok(info) = self.ask::<String>(redis, cmd("INFO").arg("persistence")).await else { return };
+        if info.contains("aof_enabled:0") {
+            let store = &self.name;
+            warn!(store, "this Redis can lose jobs when it ends: `appendonly yes` and `appendfsync always` keep them");
+        }
+    }
+
+    /// Returns the jobs with these numbers that are still there.
+    async fn jobs(&self, redis: &mut ConnectionManager, ids: &[u64]) -> Result<Vec<Job>, Failure> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("HGETALL").arg(job_key(*id));
+        }
+        let found: Vec<HashMap<String, String>> =
+            pipe.query_async(redis).await.map_err(|error| self.failure(&error))?;
+        Ok(found.iter().filter_map(job).collect())
+    }
+
+    /// Explains an error.
+    fn failure(&self, error: &RedisError) -> Failure {
+        let name = &self.name;
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => {
+                // The password may have been changed in its file.
+                *lock(&self.manager) = None;
+                Failure::unavailable(format!("the store {name} refuses the user or the password"))
+            }
+            ErrorKind::Server(ServerErrorKind::ResponseError) | ErrorKind::Extension
+                if error.code().is_some_and(|code| code == "NOAUTH" || code == "WRONGPASS") =>
+            {
+                *lock(&self.manager) = None;
+                Failure::unavailable(format!("the store {name} asks for a password: `[store] password_file` names one"))
+            }
+            ErrorKind::RESP3NotSupported => Failure::unavailable(format!("the store {name} is older than Redis 6")),
+            ErrorKind::Server(
+                ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly,
+            ) => Failure::unavailable(format!("the store {name} is not ready: {}", said(error))),
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                Failure::failed(format!("the store {name} reports an error: {}", said(error)))
+            }
+            _ if error.is_timeout() => {
+                let seconds = self.timeout.as_secs_f64();
+                Failure::unavailable(format!("the store {name} did not answer within {seconds} s"))
+            }
+            _ => Failure::unavailable(format!("the store {name} can't be reached: {}", said(error))),
+        }
+    }
+}
+
+/// What an error says, on one line.
+fn said(error: &RedisError) -> String {
+    error.to_string().escape_debug().take(200).collect()
+}
+
+fn value(key: &str) -> String {
+    format!("{VALUE}{key}")
+}
+
+fn job_key(id: u64) -> String {
+    format!("agi-rhai:job:{id}")
+}
+
+/// Reads the fields of a job. There are none if it is gone.
+fn job(fields: &HashMap<String, String>) -> Option<Job> {
+    let text = |name| fields.get(name).cloned();
+    let new = NewJob {
+        kind: text("kind")?,
+        subject: text("subject")?,
+        content: serde_json::from_str(fields.get("content")?).ok()?,
+        delay: Duration::ZERO,
+    };
+    Some(Job {
+        id: fields.get("id")?.parse().ok()?,
+        new,
+        created: fields.get("created")?.parse().ok()?,
+        due: fields.get("due")?.parse().ok()?,
+        attempts: fields.get("attempts")?.parse().ok()?,
+        error: text("error"),
+        owner: text("owner"),
+    })
+}

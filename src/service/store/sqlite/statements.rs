@@ -1,0 +1,185 @@
+//! The operations in SQL.
+
+use crate::clock::wall;
+use crate::service::store::job::{Job, NewJob};
+use crate::service::store::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
+use crate::transport::{Answer, Failure};
+use serde_json::{Number, Value, json};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Error, Row};
+use std::time::Duration;
+
+/// How many expired values are removed whenever one is put that will expire, so that there are never many.
+const REMOVED_AT_ONCE: i64 = 20;
+
+/// Carries out an operation. What it can't do is an answer; what the database can't do is an error.
+pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation) -> Result<Answer, Error> {
+    let now = wall().since_epoch().as_secs_f64();
+    Ok(match operation {
+        Operation::Get { key } => value(connection, key, now).await?.map_or(Ok(Value::Null), |text| parse(key, &text)),
+        Operation::Put { key, value, expires } => {
+            put(connection, key, value, expires.map(|seconds| now + seconds)).await?;
+            if expires.is_some() {
+                remove_expired(connection, now).await?;
+            }
+            Ok(Value::Null)
+        }
+        Operation::Delete { key } => {
+            sqlx::query("delete from value where key = ?").bind(key).execute(connection).await?;
+            Ok(Value::Null)
+        }
+        Operation::Keys { prefix } => keys(connection, prefix, now).await?,
+        Operation::Add { key, n } => add(connection, key, n, now).await?,
+        Operation::BoardPut { board, name, score } => board_put(connection, board, name, *score).await?,
+        Operation::BoardTop { board, n } => {
+            let text = "select name, score, is_whole from board where board = ? order by score desc, id limit ?";
+            let rows = sqlx::query(text).bind(board).bind(n).fetch_all(connection).await?;
+            let entry = |row: &SqliteRow| {
+                let score = Score { value: row.try_get(1)?, is_whole: row.try_get(2)? };
+                Ok((row.try_get(0)?, score))
+            };
+            let scores: Result<Vec<_>, Error> = rows.iter().map(entry).collect();
+            Ok(ranked(scores?))
+        }
+        Operation::BoardRank { board, name } => {
+            let text = "select 1 + (select count(*) from board other where other.board = own.board \
+                        and other.score > own.score) from board own where own.board = ? and own.name = ?";
+            let rank: Option<i64> = sqlx::query_scalar(text).bind(board).bind(name).fetch_optional(connection).await?;
+            Ok(rank.into())
+        }
+        Operation::AddJob(job) => add_job(connection, job, now).await?,
+        Operation::DueJobs { skip } => {
+            let text = "select id, kind, subject, content, created, due, attempts, error, owner from job \
+                        where due <= ?1 and (owner is null or until <= ?1) order by due, id limit ?2 offset ?3";
+            jobs(sqlx::query(text).bind(now).bind(PAGE).bind(skip).fetch_all(connection).await?)?
+        }
+        Operation::ClaimJob { id, owner, lease } => claim_job(connection, *id, owner, *lease, now).await?,
+        Operation::RenewJob { id, owner, lease } => {
+            let text = "update job set until = ? where id = ? and owner = ?";
+            let query = sqlx::query(text).bind(now + lease.as_secs_f64()).bind(number(*id)).bind(owner);
+            Ok(Value::Bool(query.execute(connection).await?.rows_affected() > 0))
+        }
+        Operation::FinishJob { id } | Operation::DropJob { id } => {
+            let query = sqlx::query("delete from job where id = ?").bind(number(*id));
+            Ok(Value::Bool(query.execute(connection).await?.rows_affected() > 0))
+        }
+        Operation::RetryJob { id, owner, delay, error } => {
+            let text = "update job set owner = null, until = null, attempts = attempts + 1, error = ?, due = ? \
+                        where id = ? and owner = ?";
+            let query = sqlx::query(text).bind(error).bind(now + delay.as_secs_f64()).bind(number(*id)).bind(owner);
+            Ok(Value::Bool(query.execute(connection).await?.rows_affected() > 0))
+        }
+        Operation::Jobs => {
+            let text = "select id, kind, subject, content, created, due, attempts, error, \
+                        case when until > ? then owner end as owner from job order by due, id";
+            jobs(sqlx::query(text).bind(now).fetch_all(connection).await?)?
+        }
+        Operation::HurryJob { id } => {
+            let query = sqlx::query("update job set due = min(due, ?) where id = ?").bind(now).bind(number(*id));
+            Ok(Value::Bool(query.execute(connection).await?.rows_affected() > 0))
+        }
+    })
+}
+
+/// Returns the text of a value that hasn't expired.
+async fn value(connection: &mut SqliteConnection, key: &str, now: f64) -> Result<Option<String>, Error> {
+    let text = "select value from value where key = ? and (expires is null or expires > ?)";
+    sqlx::query_scalar(text).bind(key).bind(now).fetch_optional(connection).await
+}
+
+async fn put(connection: &mut SqliteConnection, key: &str, value: &str, expires: Option<f64>) -> Result<(), Error> {
+    let text = "insert into value (key, value, expires) values (?, ?, ?) \
+                on conflict (key) do update set value = excluded.value, expires = excluded.expires";
+    sqlx::query(text).bind(key).bind(value).bind(expires).execute(connection).await.map(drop)
+}
+
+async fn remove_expired(connection: &mut SqliteConnection, now: f64) -> Result<(), Error> {
+    let text = "delete from value where rowid in (select rowid from value where expires <= ? limit ?)";
+    sqlx::query(text).bind(now).bind(REMOVED_AT_ONCE).execute(connection).await.map(drop)
+}
+
+async fn keys(connection: &mut SqliteConnection, prefix: &str, now: f64) -> Result<Answer, Error> {
+    let text = "select key from value where key >= ?1 and (?2 is null or key < ?2) \
+                and (expires is null or expires > ?3) order by key limit ?4";
+    let query = sqlx::query_scalar(text).bind(prefix).bind(behind(prefix)).bind(now);
+    let keys = query.bind(i64::try_from(MAX_KEYS + 1).unwrap_or(i64::MAX)).fetch_all(connection).await?;
+    Ok(listed(keys, prefix))
+}
+
+async fn add(connection: &mut SqliteConnection, key: &str, n: &Number, now: f64) -> Result<Answer, Error> {
+    let Some(text) = value(connection, key, now).await? else {
+        put(connection, key, &n.to_string(), None).await?;
+        return Ok(Ok(Value::Number(n.clone())));
+    };
+    let sum = match sum(key, &text, n) {
+        Ok(sum) => sum,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let query = sqlx::query("update value set value = ? where key = ?").bind(sum.to_string()).bind(key);
+    query.execute(connection).await?;
+    Ok(Ok(Value::Number(sum)))
+}
+
+async fn board_put(connection: &mut SqliteConnection, board: &str, name: &str, score: Score) -> Result<Answer, Error> {
+    // What is replaced gets a new `id`: it is behind those who had that score before.
+    let text = "replace into board (board, name, score, is_whole) select ?1, ?2, ?3, ?4 \
+                where not exists (select 1 from board where board = ?1 and name = ?2 and score >= ?3)";
+    let query = sqlx::query(text).bind(board).bind(name).bind(score.value).bind(score.is_whole);
+    query.execute(connection).await?;
+    Ok(Ok(Value::Null))
+}
+
+async fn add_job(connection: &mut SqliteConnection, job: &NewJob, now: f64) -> Result<Answer, Error> {
+    let text = "insert into job (kind, subject, content, created, due) values (?, ?, ?, ?, ?)";
+    let query = sqlx::query(text).bind(&job.kind).bind(&job.subject).bind(job.content.to_string());
+    let added = query.bind(now).bind(now + job.delay.as_secs_f64()).execute(connection).await?;
+    Ok(Ok(added.last_insert_rowid().into()))
+}
+
+async fn claim_job(
+    connection: &mut SqliteConnection,
+    id: u64,
+    owner: &str,
+    lease: Duration,
+    now: f64,
+) -> Result<Answer, Error> {
+    let text = "update job set attempts = attempts + (owner is not null), \
+                error = case when owner is null then error else 'it did not end: ' || owner || ' was gone' end, \
+                owner = ?1, until = ?2 where id = ?3 and due <= ?4 and (owner is null or until <= ?4) \
+                returning id, kind, subject, content, created, due, attempts, error, owner";
+    let query = sqlx::query(text).bind(owner).bind(now + lease.as_secs_f64()).bind(number(id)).bind(now);
+    let row = query.fetch_optional(connection).await?;
+    Ok(match row {
+        Some(row) => job(&row)?,
+        None => Ok(Value::Null),
+    })
+}
+
+fn jobs(rows: Vec<SqliteRow>) -> Result<Answer, Error> {
+    rows.iter().map(job).collect::<Result<Answer, Error>>()
+}
+
+fn job(row: &SqliteRow) -> Result<Answer, Error> {
+    let content: String = row.try_get("content")?;
+    let content = match serde_json::from_str(&content) {
+        Ok(content) => content,
+        Err(error) => return Ok(Err(Failure::failed(format!("a job is no JSON: {error}")))),
+    };
+    let id: i64 = row.try_get("id")?;
+    let new = NewJob { kind: row.try_get("kind")?, subject: row.try_get("subject")?, content, delay: Duration::ZERO };
+    let job = Job {
+        id: id.unsigned_abs(),
+        new,
+        created: row.try_get("created")?,
+        due: row.try_get("due")?,
+        attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
+        owner: row.try_get("owner")?,
+    };
+    Ok(Ok(json!(job)))
+}
+
+/// A number of a job as SQLite takes it.
+fn number(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(-1)
+}
