@@ -332,3 +332,22 @@ fn live_phrases_use_the_channels_language() {
         ]
     );
 }
+
+#[test]
+fn live_example_tour_reports_what_this_asterisk_can_do() {
+    let mut call = asterisk().call(Call::script("tour.rhai", &[]).sounding());
+    type_at(&mut call, "WAIT FOR DIGIT 5000", "5");
+    call.wait_for("RECORD FILE");
+    pause(1500);
+    call.press("1");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    let said = commands(&call);
+    // A Local channel takes no images, and whether it takes a text depends on what is at its other end.
+    let failed = said.iter().find_map(|command| command.strip_prefix("SET VARIABLE \"TOUR_FAILED\" ")).unwrap();
+    let failed: Vec<&str> = failed.trim_matches('"').split(", ").filter(|name| !name.is_empty()).collect();
+    assert!(failed.iter().all(|name| ["SEND TEXT", "SEND IMAGE"].contains(name)), "{failed:?}");
+    let passed = said.iter().find_map(|command| command.strip_prefix("SET VARIABLE \"TOUR_PASSED\" ")).unwrap();
+    assert_eq!(passed, format!("\"{}\"", 8 - failed.len()));
+    assert!(said.iter().any(|command| command.starts_with("VERBOSE \"agi_request = ")), "{said:?}");
+    check_no_sound_missing("tour-");
+}

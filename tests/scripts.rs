@@ -326,9 +326,16 @@ fn the_subtraction_game_survives_silence_and_stars() {
 
 #[test]
 fn a_hangup_anywhere_in_a_game_ends_it_in_order() {
-    for name in
-        ["subtraction.rhai", "guess.rhai", "memory.rhai", "pin.rhai", "survey.rhai", "screening.rhai", "dentist.rhai"]
-    {
+    for name in [
+        "subtraction.rhai",
+        "guess.rhai",
+        "memory.rhai",
+        "pin.rhai",
+        "survey.rhai",
+        "screening.rhai",
+        "dentist.rhai",
+        "tour.rhai",
+    ] {
         for tenths in 0..300 {
             let caller =
                 Plan::parse(&format!("presses 12# every 300ms after 6s, hangs up after {}ms", tenths * 100)).unwrap();

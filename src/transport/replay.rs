@@ -173,8 +173,7 @@ fn same_request(then: &Request, now: &Request, redacted: bool) -> bool {
         blind.dedup_by(|next, before| next == before && matches!(*next, b'0' | b'x'));
         blind
     };
-    then == now
-        || redacted && then.function == now.function && then.service == now.service && blind(then) == blind(now)
+    then == now || redacted && then.function == now.function && then.service == now.service && blind(then) == blind(now)
 }
 
 impl Transport for Replay {

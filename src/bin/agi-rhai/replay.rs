@@ -200,9 +200,7 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
     let report = Report { tape, script: &script, outcome: &outcome, played: progress.played, place: place.get() };
     Ok(match progress.departure {
         Some(Departure::Sends(line)) => Verdict::Departs(report.sends(&line)),
-        Some(Departure::Asks(request)) => {
-            Verdict::Departs(report.differs(&printable(&format!("? {request}")), false))
-        }
+        Some(Departure::Asks(request)) => Verdict::Departs(report.differs(&printable(&format!("? {request}")), false)),
         Some(Departure::Sleeps) => Verdict::Departs(report.differs("(sleeps for more than an hour)", false)),
         None if progress.broke_off => Verdict::Same(format!("{}, where the recording breaks off", report.so_far())),
         None => report.at_the_end(),

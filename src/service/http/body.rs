@@ -32,7 +32,8 @@ pub(super) fn of_request(value: &Value, headers: &mut HeaderMap) -> Result<Optio
 fn form(value: &Value) -> Result<Vec<u8>, Failure> {
     let pairs = values::pairs(value, "body")?;
     // A query and a form are written the same way.
-    let url = Url::parse_with_params("http://localhost/", pairs).map_err(|error| Failure::argument(error.to_string()))?;
+    let url =
+        Url::parse_with_params("http://localhost/", pairs).map_err(|error| Failure::argument(error.to_string()))?;
     Ok(url.query().unwrap_or_default().as_bytes().to_vec())
 }
 
@@ -71,7 +72,8 @@ fn essence(headers: &HeaderMap) -> String {
 }
 
 fn is_latin_1(headers: &HeaderMap) -> bool {
-    let named = |parameter: &str| parameter.trim().strip_prefix("charset=").map(|name| name.trim_matches('"').to_owned());
+    let named =
+        |parameter: &str| parameter.trim().strip_prefix("charset=").map(|name| name.trim_matches('"').to_owned());
     let charset = content_type(headers).split(';').skip(1).find_map(named);
     charset.is_some_and(|name| matches!(name.as_str(), "iso-8859-1" | "latin1" | "windows-1252"))
 }

@@ -183,9 +183,7 @@ fn read_token(file: &Path) -> Result<String, Failure> {
 }
 
 /// Reads files on a thread that may wait for the disk.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     let lost = |_| Failure::unavailable("the files it needs weren't read: this is a bug in agi-rhai");
     tokio::task::spawn_blocking(work).await.map_err(lost)?
 }

@@ -87,7 +87,9 @@ fn http(error: &hyper::Error) -> Option<Failure> {
     }
     // hyper has a function for this, but only in its server.
     if error.is_parse() && error.to_string().contains("too large") {
-        return Some(Failure::failed("its answer has too many or too large headers: 100, of 400 KiB in all, are taken"));
+        return Some(Failure::failed(
+            "its answer has too many or too large headers: 100, of 400 KiB in all, are taken",
+        ));
     }
     if error.is_parse() {
         return Some(Failure::failed(format!("what it answers isn't HTTP ({error}): is that its port in `url`?")));

@@ -1,9 +1,7 @@
 //! The state that the screen shows, written by the call, the file watcher and the log.
 
 use super::audio::Audio;
-use super::call::{
-    CallEnd, LoadedScript, PhoneCall, Tapped, asked as asked_service, shown_answer, shown_request,
-};
+use super::call::{CallEnd, LoadedScript, PhoneCall, Tapped, asked as asked_service, shown_answer, shown_request};
 use super::style::wrap;
 use agi_rhai::Status;
 use agi_rhai::clock::{Stopwatch, Time};
