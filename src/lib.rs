@@ -110,6 +110,12 @@ pub mod internals {
     pub use crate::transport::recorded::Recorded;
     pub use crate::world::SERVICES;
 
+    /// The operator's file.
+    pub mod config {
+        pub use crate::host::{FILE_NAME, OptionRules};
+        pub use crate::service::settings::reading::{Contents, OptionSetting};
+        pub use crate::service::settings::{Purpose, SettingsError};
+    }
     /// The permissions of scripts.
     pub mod permissions {
         pub use crate::command::permissions::*;

@@ -5,6 +5,7 @@
 //! threads; [`live`] shows what each is doing, [`control`] offers that on a local socket, [`metrics`] counts, and
 //! [`http`] serves the pages for monitoring. A [`Recorder`] records the dialogue of calls.
 
+mod config;
 #[cfg(target_os = "linux")]
 mod connection;
 #[cfg(target_os = "linux")]
@@ -25,6 +26,9 @@ mod seed;
 #[cfg(unix)]
 pub mod stdio;
 
+pub use config::Config;
+#[doc(hidden)]
+pub use config::{FILE_NAME, OptionRules};
 pub use recorder::Recorder;
 
 use crate::clock::Time;
@@ -83,6 +87,7 @@ pub struct Host {
     log_digits: bool,
     recorder: Option<Arc<Recorder>>,
     services: Option<Services>,
+    config: Option<Arc<Config>>,
     /// Makes what inspects scripts, with the language and the permissions of the host by then.
     inspector: Option<MakeInspector>,
 }
@@ -225,6 +230,14 @@ impl Host {
     /// Sets the services that scripts may ask.
     pub fn set_services(&mut self, services: Services) {
         self.services = Some(services);
+    }
+
+    /// Sets the services to those of the operator's file, whose edits a server takes over while calls run. Once the
+    /// file has a mistake, whoever asks a service of it is told so.
+    pub fn set_config(&mut self, config: impl Into<Arc<Config>>) {
+        let config = config.into();
+        self.services = Some(config.services());
+        self.config = Some(config);
     }
 
     /// Returns the services that scripts may ask, if there are any.

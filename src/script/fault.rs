@@ -8,6 +8,7 @@ use super::text::{ScriptText, around, place};
 use super::usage::Limit;
 use crate::agi::{is_hidden, printable};
 use crate::plural::plural;
+use crate::service::settings::SettingsError;
 use crate::utf8::NotUtf8;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, ParseError, Position};
@@ -399,3 +400,11 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// A mistake in the operator's file is shown as one in a script.
+impl From<&SettingsError> for Fault {
+    fn from(error: &SettingsError) -> Self {
+        let SettingsError { message, hint, file, line, column, source, .. } = error.clone();
+        Self { hint, line, column, source, ..Self::new(&file, message) }
+    }
+}

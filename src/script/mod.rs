@@ -40,6 +40,7 @@ pub use coverage::Coverage;
 pub use extensions::Extensions;
 pub use fault::Fault;
 pub use language::Language;
+pub(crate) use library::Stamp;
 pub use library::{Change, Library, LibraryScript, ListedScript};
 pub use limits::{Limits, Memory};
 pub use rhai;

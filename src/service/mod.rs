@@ -42,6 +42,8 @@ pub struct Services(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     settings: Arc<Settings>,
+    /// Why nothing can be asked.
+    broken: Option<String>,
     /// The services that were used, by kind and name.
     used: HashMap<(Kind, String), Arc<Service>>,
 }
@@ -67,6 +69,13 @@ impl Services {
         services
     }
 
+    /// Creates services of which none can be asked, because of this mistake of the operator.
+    pub(crate) fn broken(mistake: &str, settings: Settings) -> Self {
+        let services = Self::new(settings);
+        lock(&services.0).broken = Some(mistake.to_owned());
+        services
+    }
+
     /// Returns the settings.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
@@ -77,6 +86,7 @@ impl Services {
     /// not changed keep their connections.
     pub fn update(&self, settings: Settings) {
         let mut state = lock(&self.0);
+        state.broken = None;
         let before = std::mem::replace(&mut state.settings, Arc::new(settings));
         let settings = Arc::clone(&state.settings);
         state.used.retain(|(kind, name), _| kind.is_the_same(name, &before, &settings));
@@ -118,6 +128,9 @@ impl Services {
     fn service(&self, request: &Request) -> Result<Arc<Service>, Failure> {
         let kind = Kind::of(&request.function)?;
         let mut state = lock(&self.0);
+        if let Some(mistake) = &state.broken {
+            return Err(Failure::argument(format!("no service can be asked because of a mistake: {mistake}")));
+        }
         let key = (kind, request.service.clone());
         if let Some(service) = state.used.get(&key) {
             return Ok(Arc::clone(service));

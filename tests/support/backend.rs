@@ -61,12 +61,7 @@ impl Backend {
     pub fn start(folder: Folder, command: impl Fn(&Path, u16) -> Command + Send + Sync + 'static) -> Self {
         let port = free_port();
         let path = folder.path("");
-        let backend = Self {
-            port,
-            folder,
-            command: Box::new(move || command(&path, port)),
-            process: Mutex::new(None),
-        };
+        let backend = Self { port, folder, command: Box::new(move || command(&path, port)), process: Mutex::new(None) };
         backend.start_again();
         backend
     }

@@ -1,6 +1,7 @@
 //! `agi-rhai check`: finds mistakes in scripts without running them.
 
 use crate::common::ExecOptions;
+use crate::config::{ConfigOptions, folder_of_paths};
 use crate::files::{below, why_not_read};
 use crate::out;
 use crate::terminal::shows_colour;
@@ -43,6 +44,9 @@ pub struct CheckOptions {
     asterisk: Option<u32>,
 
     #[command(flatten)]
+    pub config: ConfigOptions,
+
+    #[command(flatten)]
     exec: ExecOptions,
 
     /// Format of the findings: text, one JSON object per line, SARIF 2.1.0, or annotations for GitHub Actions
@@ -67,7 +71,18 @@ enum Format {
     Github,
 }
 
+impl CheckOptions {
+    /// Returns the folder of the scripts.
+    pub fn folder_of_scripts(&self) -> PathBuf {
+        folder_of_paths(self.scripts.as_deref(), self.paths.first().map(PathBuf::as_path))
+    }
+}
+
 pub fn check(options: &CheckOptions) -> ExitCode {
+    if let Some(mistake) = options.config.rendered_mistake(shows_colour(&io::stderr())) {
+        out::stderr_line(mistake);
+        return ExitCode::from(2);
+    }
     let outcome = if options.rules { Ok(rules()) } else { run(options) };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -1,5 +1,6 @@
 //! Options that several subcommands share, and the host they describe.
 
+use crate::config::ConfigOptions;
 use crate::memory;
 use crate::value_parsers::{computing, mebibytes, natural, on_hangup};
 use agi_rhai::Host;
@@ -14,6 +15,9 @@ use std::time::Duration;
 /// The options of everything that runs scripts on calls.
 #[derive(Debug, Args)]
 pub struct CommonOptions {
+    #[command(flatten)]
+    pub config: ConfigOptions,
+
     /// Folder of the scripts; for `serve`, the current folder by default
     #[arg(long, value_name = "DIR", env = "AGI_RHAI_SCRIPTS")]
     pub scripts: Option<PathBuf>,
@@ -44,6 +48,11 @@ pub struct CommonOptions {
     /// Seed of the random numbers; the log has the seed of every call
     #[arg(long, value_name = "NUMBER", env = "AGI_RHAI_SEED", allow_negative_numbers = true, value_parser = natural)]
     pub seed: Option<u64>,
+
+    /// Folder of what outlives calls: values and jobs that scripts leave there [default: $STATE_DIRECTORY, or
+    /// agi-rhai in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_STATE")]
+    pub state: Option<PathBuf>,
 
     #[command(flatten)]
     pub exec: ExecOptions,
@@ -77,6 +86,7 @@ pub struct CommonOptions {
 impl Default for CommonOptions {
     fn default() -> Self {
         Self {
+            config: ConfigOptions::default(),
             scripts: None,
             log: None,
             log_level: None,
@@ -84,6 +94,7 @@ impl Default for CommonOptions {
             record: None,
             redact: false,
             seed: None,
+            state: None,
             exec: ExecOptions::default(),
             checking: CheckingOptions::default(),
             max_computing: Duration::from_secs(1),
@@ -94,6 +105,20 @@ impl Default for CommonOptions {
 }
 
 impl CommonOptions {
+    /// Returns the folders in which the script of a call is searched for.
+    pub fn folders_of_a_call(&self) -> Vec<PathBuf> {
+        // Asterisk sets its AGI directory. Without it, somebody is trying out a script in the current folder.
+        let agi = std::env::var_os("AST_AGI_DIR").map(PathBuf::from);
+        let tried = agi.is_none().then(|| PathBuf::from("."));
+        let agi = agi.unwrap_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"));
+        [self.scripts.clone(), Some(agi), tried].into_iter().flatten().collect()
+    }
+
+    /// Returns the folders in which the script of a simulated call is searched for.
+    pub fn folders_of_the_phone(&self) -> Vec<PathBuf> {
+        [Some(PathBuf::from(".")), self.scripts.clone()].into_iter().flatten().collect()
+    }
+
     /// Returns a host with these permissions, limits, seed and recorder, which checks its scripts.
     pub fn host(&self) -> Host {
         let mut host = Host::new();
@@ -109,6 +134,9 @@ impl CommonOptions {
         if let Some(folder) = &self.record {
             let recorder = Recorder::new(folder);
             host.record(Arc::new(if self.redact { recorder.redacting() } else { recorder }));
+        }
+        if let Some(config) = &self.config.file {
+            host.set_config(Arc::clone(config));
         }
         let limits = host.limits_mut();
         limits.memory = self.max_memory.saturating_mul(1024 * 1024);

@@ -6,6 +6,8 @@ mod calls;
 mod check;
 mod commands;
 mod common;
+mod config;
+mod file_options;
 mod files;
 mod logging;
 mod lsp;
@@ -38,7 +40,7 @@ use common::CommonOptions;
 use options::{Options, Subcommand};
 use std::fs::File;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use terminal::shows_colour;
@@ -54,7 +56,7 @@ fn run() -> ExitCode {
     let audio = audio();
     // Asterisk reports a hangup by SIGHUP, which would end the program.
     let hangup = hangup_notice();
-    let options = match Options::read(std::env::args_os().collect()) {
+    let options = match Options::read(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(options) => options,
         Err(error) => {
             let text = error.render();
@@ -92,6 +94,7 @@ fn run() -> ExitCode {
         }
         Options { common, script, args, .. } => {
             logging::start(&common, LevelFilter::INFO, false);
+            common.config.log_mistake();
             run_call(&common, &script.unwrap_or_default(), args, hangup, audio)
         }
     };
@@ -128,12 +131,7 @@ fn run_call(
 ) -> Result<Status> {
     // The process ends with the call, so dropping the host and the script would only cost time.
     let host = Box::leak(Box::new(options.host()));
-    // Asterisk sets its AGI directory. Without it, somebody is trying out a script in the current folder.
-    let agi = std::env::var_os("AST_AGI_DIR").map(PathBuf::from);
-    let tried = agi.is_none().then(|| PathBuf::from("."));
-    let agi = agi.unwrap_or_else(|| PathBuf::from("/var/lib/asterisk/agi-bin"));
-    let folders = [options.scripts.clone(), Some(agi), tried];
-    let folders: Vec<_> = folders.into_iter().flatten().collect();
+    let folders = options.folders_of_a_call();
     let path = files::find(Path::new(script), &folders);
     let loaded = host
         .load(&path, options.scripts.as_deref())

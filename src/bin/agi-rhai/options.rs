@@ -4,6 +4,9 @@ use crate::calls::CallsOptions;
 use crate::check::CheckOptions;
 use crate::commands::CommandsOptions;
 use crate::common::CommonOptions;
+use crate::config::{ConfigOptions, folder_of, state_folder};
+use crate::file_options::{RULES, with_defaults};
+use crate::files::find;
 use crate::lsp::LspOptions;
 use crate::new::NewOptions;
 use crate::pages::{CompletionsOptions, ManOptions};
@@ -11,8 +14,12 @@ use crate::phone::PhoneOptions;
 use crate::replay::ReplayOptions;
 use crate::serve::ServeOptions;
 use crate::test::TestOptions;
-use clap::{CommandFactory, Parser};
+use agi_rhai::internals::config::Purpose;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Runs a Rhai script on a phone call of Asterisk, or on a simulated phone.
 ///
@@ -58,8 +65,107 @@ pub enum Subcommand {
 }
 
 impl Options {
+    /// Reads the command line, and the operator's file.
+    pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut options = Self::parse_line(arguments)?;
+        options.read_config();
+        let Some(file) = options.config_options().and_then(|options| options.file.clone()) else { return Ok(options) };
+        let settings = file.options();
+        if settings.is_empty() {
+            return Ok(options);
+        }
+        // The command line again, with what the file says as its defaults. The file may say where the scripts are, but
+        // not that another file is to be read.
+        let folder = file.file().and_then(|file| Some(file.parent()?.to_owned())).unwrap_or_default();
+        let command = with_defaults(Self::command(), &settings, &folder);
+        let mut options = Self::from_arg_matches(&command.try_get_matches_from(arguments)?)?;
+        let state = state_folder(options.state());
+        if let Some(config) = options.config_options_mut() {
+            file.set_state_folder(state);
+            config.file = Some(file);
+        }
+        Ok(options)
+    }
+
+    /// Reads the operator's file, if this command has one.
+    fn read_config(&mut self) {
+        let Some((folder, purpose)) = self.place_of_scripts() else { return };
+        let state = (purpose == Purpose::Use).then(|| state_folder(self.state())).flatten();
+        let Some(options) = self.config_options_mut() else { return };
+        let config = options.place(&folder).with_purpose(purpose).with_options(RULES).with_state_folder(state);
+        // Each command reports a mistake in its own way.
+        let _ = config.read();
+        options.file = Some(Arc::new(config));
+    }
+
+    /// Returns the folder of the scripts, and what the operator's file is for.
+    fn place_of_scripts(&self) -> Option<(PathBuf, Purpose)> {
+        let of = |script: &str, folders: &[PathBuf], scripts: Option<&Path>| match scripts {
+            Some(scripts) => scripts.to_owned(),
+            None => folder_of(&find(Path::new(script), folders), None),
+        };
+        Some(match &self.command {
+            None => {
+                let (script, common) = (self.script.as_deref()?, &self.common);
+                // On a terminal it is played on the phone.
+                let folders = match std::io::stdin().is_terminal() {
+                    true => common.folders_of_the_phone(),
+                    false => common.folders_of_a_call(),
+                };
+                (of(script, &folders, common.scripts.as_deref()), Purpose::Use)
+            }
+            Some(Subcommand::Phone(PhoneOptions { script, common, .. })) => {
+                (of(script, &common.folders_of_the_phone(), common.scripts.as_deref()), Purpose::Use)
+            }
+            Some(Subcommand::Serve(ServeOptions { common, .. })) => {
+                (common.scripts.clone().unwrap_or_default(), Purpose::Use)
+            }
+            Some(Subcommand::Test(options)) => (options.folder_of_scripts(), Purpose::Names),
+            Some(Subcommand::Check(options)) => (options.folder_of_scripts(), Purpose::Names),
+            Some(Subcommand::Lsp(options)) => (options.scripts.clone().unwrap_or_default(), Purpose::Names),
+            Some(_) => return None,
+        })
+    }
+
+    fn config_options(&self) -> Option<&ConfigOptions> {
+        match &self.command {
+            None => Some(&self.common.config),
+            Some(Subcommand::Phone(PhoneOptions { common, .. }) | Subcommand::Serve(ServeOptions { common, .. })) => {
+                Some(&common.config)
+            }
+            Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
+            Some(Subcommand::Check(CheckOptions { config, .. })) => Some(config),
+            Some(Subcommand::Lsp(LspOptions { config, .. })) => Some(config),
+            Some(_) => None,
+        }
+    }
+
+    fn config_options_mut(&mut self) -> Option<&mut ConfigOptions> {
+        match &mut self.command {
+            None => Some(&mut self.common.config),
+            Some(Subcommand::Phone(PhoneOptions { common, .. }) | Subcommand::Serve(ServeOptions { common, .. })) => {
+                Some(&mut common.config)
+            }
+            Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
+            Some(Subcommand::Check(CheckOptions { config, .. })) => Some(config),
+            Some(Subcommand::Lsp(LspOptions { config, .. })) => Some(config),
+            Some(_) => None,
+        }
+    }
+
+    /// Returns the named folder of the host's own state.
+    fn state(&self) -> Option<&Path> {
+        match &self.command {
+            None => self.common.state.as_deref(),
+            Some(Subcommand::Phone(PhoneOptions { common, .. }) | Subcommand::Serve(ServeOptions { common, .. })) => {
+                common.state.as_deref()
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Parses the command line.
-    pub fn read(arguments: Vec<std::ffi::OsString>) -> Result<Self, clap::Error> {
+    fn parse_line(arguments: &[OsString]) -> Result<Self, clap::Error> {
         // A shortcut for `agi-rhai SCRIPT ARGS`, since clap takes a third of a millisecond.
         let ours = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"AGI_RHAI_");
         let plain = arguments.get(1).and_then(|script| script.to_str());
@@ -77,7 +183,7 @@ impl Options {
         if arguments.len() == 1 && std::io::stdin().is_terminal() {
             // Somebody wonders what this program is; Asterisk gets an error instead. Variables are no arguments.
             let bare = Self::command().arg_required_else_help(true).mut_args(|arg| arg.env(None::<&str>));
-            bare.try_get_matches_from(&arguments)?;
+            bare.try_get_matches_from(arguments)?;
         }
         Self::try_parse_from(arguments)
     }

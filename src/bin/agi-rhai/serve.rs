@@ -7,14 +7,14 @@ use crate::out;
 use crate::server_log::{ServerLog, start_server_log};
 use crate::terminal::shows_colour;
 use crate::value_parsers::{count, length, network};
-use agi_rhai::Host;
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::host::control::{self, Control};
 use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on, log_changes};
 use agi_rhai::host::http::{self, Answer};
 use agi_rhai::host::metrics;
-use agi_rhai::internals::plural;
+use agi_rhai::internals::{log_fault, plural};
 use agi_rhai::script::{Change, Library};
+use agi_rhai::{Fault, Host};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -110,6 +110,11 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
         return check(options);
     }
     let mut log = start_server_log(&options.common);
+    if let Some(mistake) = options.common.config.mistake() {
+        log_fault("", None, &Fault::from(&*mistake));
+        log.close();
+        return ExitCode::from(2);
+    }
     let code = match run(options, &log) {
         Ok(code) => code,
         Err(error) => {
@@ -124,6 +129,10 @@ pub fn serve(options: &ServeOptions) -> ExitCode {
 
 /// Compiles and checks all scripts, and reports faults and warnings.
 fn check(options: &ServeOptions) -> ExitCode {
+    if let Some(mistake) = options.common.config.rendered_mistake(shows_colour(&std::io::stderr())) {
+        out::stderr_line(mistake);
+        return ExitCode::from(2);
+    }
     let checked = folder(options).and_then(|folder| Ok((load(options, &folder)?, folder)));
     match checked {
         Ok(((library, changes), folder)) => {

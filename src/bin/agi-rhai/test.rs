@@ -2,6 +2,7 @@
 
 use crate::advice::explained;
 use crate::common::{CheckingOptions, CommonOptions, ExecOptions};
+use crate::config::{ConfigOptions, folder_of_paths};
 use crate::files::{below, is_script, why_not_read};
 use crate::out;
 use crate::seed::random_seed;
@@ -71,6 +72,9 @@ pub struct TestOptions {
     pub scripts: Option<PathBuf>,
 
     #[command(flatten)]
+    pub config: ConfigOptions,
+
+    #[command(flatten)]
     pub exec: ExecOptions,
 
     #[command(flatten)]
@@ -81,7 +85,22 @@ fn percent(text: &str) -> Result<u8, String> {
     whole(text, &(0..=100))
 }
 
+impl TestOptions {
+    /// Returns the folder of the scripts.
+    pub fn folder_of_scripts(&self) -> PathBuf {
+        let path = self.storm.storm.as_deref().or(self.paths.first().map(Path::new));
+        // `FILE::NAME` is one test.
+        let path = path
+            .map(|path| path.to_str().and_then(|path| path.split_once("::")).map_or(path, |(file, _)| Path::new(file)));
+        folder_of_paths(self.scripts.as_deref(), path.filter(|path| path.exists()))
+    }
+}
+
 pub fn test(options: &TestOptions) -> ExitCode {
+    if let Some(mistake) = options.config.rendered_mistake(shows_colour(&std::io::stderr())) {
+        out::stderr_line(mistake);
+        return ExitCode::from(2);
+    }
     let result = match &options.storm.storm {
         Some(script) => storm(&options.storm, script, &host(options), options.scripts.as_deref(), options.seed),
         None if !options.storm.setup.is_empty() => {
@@ -251,7 +270,8 @@ impl Printer {
 
 /// Returns the host for the calls of tests and storms.
 fn host(options: &TestOptions) -> Host {
-    CommonOptions { exec: options.exec.clone(), checking: options.checking, ..CommonOptions::default() }.host()
+    let (config, exec) = (options.config.clone(), options.exec.clone());
+    CommonOptions { config, exec, checking: options.checking, ..CommonOptions::default() }.host()
 }
 
 fn run(options: &TestOptions) -> Result<bool> {

@@ -44,14 +44,29 @@ impl Loader {
 }
 
 fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
+    let follow_config = |at_once: bool| {
+        if let (Some(config), Some(services)) = (&shared.host.config, &shared.host.services) {
+            config.follow(services, shared.clock.now(), at_once);
+        }
+    };
     loop {
-        let wait = shared.library.next_scan() - shared.clock.now();
-        let changes = match requests.recv_timeout(wait) {
-            Ok(()) => shared.library.reload(shared.clock.now()),
-            Err(RecvTimeoutError::Timeout) => shared.library.refresh(shared.clock.now()),
+        let now = shared.clock.now();
+        let next = shared.library.next_scan();
+        let next = shared.host.config.as_ref().map_or(next, |config| next.min(config.next_look(now)));
+        match requests.recv_timeout(next - now) {
+            Ok(()) => {
+                follow_config(true);
+                report(shared, &shared.library.reload(shared.clock.now()));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                follow_config(false);
+                let now = shared.clock.now();
+                if now >= shared.library.next_scan() {
+                    report(shared, &shared.library.refresh(now));
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => return,
-        };
-        report(shared, &changes);
+        }
     }
 }
 

@@ -42,13 +42,20 @@ impl std::error::Error for SettingsError {}
 
 impl SettingsError {
     /// Creates an error without a place.
-    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Box<Self> {
+    pub(crate) fn of_file(file: &Path, message: impl Into<String>) -> Box<Self> {
         let file = file.display().to_string();
         Box::new(Self { message: message.into(), hint: None, file, line: 0, column: 0, source: String::new() })
     }
 
     /// Creates an error about a part of the text.
-    pub(super) fn at(file: &Path, text: &str, place: Range<usize>, message: impl Into<String>) -> Box<Self> {
+    /// `options` may be set beside services, and are no secrets.
+    pub(super) fn at(
+        file: &Path,
+        text: &str,
+        place: Range<usize>,
+        options: &[&str],
+        message: impl Into<String>,
+    ) -> Box<Self> {
         let mut at = place.start.min(text.len());
         while !text.is_char_boundary(at) {
             at -= 1;
@@ -58,7 +65,10 @@ impl SettingsError {
         let mut error = Self::of_file(file, message);
         error.line = 1 + text[..begins].matches('\n').count();
         error.column = 1 + text[begins..at].chars().count();
-        error.source = without_secrets(line);
+        error.source = without_secrets(line, options);
+        if let Some(hidden) = error.source.strip_suffix(HIDDEN) {
+            error.column = error.column.min(1 + hidden.chars().count());
+        }
         error
     }
 
@@ -76,6 +86,9 @@ impl SettingsError {
         }
     }
 }
+
+/// What takes the place of a value.
+const HIDDEN: &str = "•••";
 
 /// The keys whose values hold no secret. What isn't known to be harmless isn't shown: an unknown key may be a misspelt
 /// one, and a broken line anything.
@@ -96,7 +109,7 @@ const HARMLESS: [&str; 13] = [
 ];
 
 /// Returns a line of the file without what may be a secret.
-fn without_secrets(line: &str) -> String {
+fn without_secrets(line: &str, options: &[&str]) -> String {
     let is_key = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '.';
     let is_table = |c: char| is_key(c) || c == '[' || c == ']' || c == ' ';
     let shown = line.trim_end();
@@ -106,15 +119,15 @@ fn without_secrets(line: &str) -> String {
     let Some((key, value)) = shown.split_once('=') else {
         // It may continue a text of several lines.
         let indent = &shown[..shown.len() - shown.trim_start().len()];
-        return if shown.trim().is_empty() { String::new() } else { format!("{indent}•••") };
+        return if shown.trim().is_empty() { String::new() } else { format!("{indent}{HIDDEN}") };
     };
     let name = key.trim();
     if name.is_empty() || !name.chars().all(is_key) {
-        return "•••".to_owned();
+        return HIDDEN.to_owned();
     }
-    if HARMLESS.contains(&name) && !value.contains(['=', '#']) {
+    if (HARMLESS.contains(&name) || options.contains(&name)) && !value.contains(['=', '#']) {
         return shown.to_owned();
     }
     let blanks = &value[..value.len() - value.trim_start().len()];
-    format!("{key}={blanks}•••")
+    format!("{key}={blanks}{HIDDEN}")
 }

@@ -1,5 +1,6 @@
 //! The operator's file `agi-rhai.toml`, which names the services.
 
+mod changes;
 mod checks;
 mod keys;
 mod mistake;

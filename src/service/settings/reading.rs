@@ -20,8 +20,6 @@ pub struct Contents {
     pub settings: Settings,
     /// The options of the program, in the order of their names.
     pub options: Vec<OptionSetting>,
-    /// The other files whose content is part of the settings: passwords and tokens.
-    pub files: Vec<PathBuf>,
 }
 
 /// An option of the program that is set in `agi-rhai.toml`.
@@ -50,32 +48,26 @@ impl Settings {
     /// # Errors
     /// The file can't be read, or has a mistake.
     pub fn read(file: &Path) -> Result<Self, Box<SettingsError>> {
-        read(file, &[], Purpose::Use).map(|contents| contents.settings)
+        read(file, &[], Purpose::Use, &mut Vec::new()).map(|contents| contents.settings)
     }
 }
 
-/// Reads a file, in which options of these names may be set besides the services.
+/// Reads a file, in which options of these names may be set besides the services. Adds the files that it names to
+/// `others`: passwords, tokens and certificates.
 ///
 /// # Errors
 /// The file can't be read, or has a mistake.
-pub fn read(file: &Path, options: &[&str], purpose: Purpose) -> Read<Contents> {
+pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<PathBuf>) -> Read<Contents> {
     let bytes = utf8::read(file).map_err(|error| SettingsError::of_file(file, format!("cannot read it: {error}")))?;
-    parse(file, &bytes, options, purpose)
-}
-
-/// Reads the content of a file.
-///
-/// # Errors
-/// It has a mistake.
-pub fn parse(path: &Path, bytes: &[u8], options: &[&str], purpose: Purpose) -> Read<Contents> {
-    let text = utf8::decode(bytes).map_err(|NotUtf8 { line, column, message, hint, .. }| {
-        let error = SettingsError::of_file(path, message).with_hint(hint);
+    let text = utf8::decode(&bytes).map_err(|NotUtf8 { line, column, message, hint, .. }| {
+        let error = SettingsError::of_file(file, message).with_hint(hint);
         Box::new(SettingsError { line, column, ..*error })
     })?;
     let tree = DeTable::parse(text).map_err(|error| {
-        SettingsError::at(path, text, error.span().unwrap_or_default(), error.message().replace('\n', " "))
+        let place = error.span().unwrap_or_default();
+        SettingsError::at(file, text, place, options, error.message().replace('\n', " "))
     })?;
-    let mut file = File { path, text, purpose, others: Vec::new() };
+    let mut file = File { path: file, text, purpose, options, others };
     let mut contents = Contents::default();
     let settings = &mut contents.settings;
     for (key, mut value) in tree.into_inner() {
@@ -98,7 +90,6 @@ pub fn parse(path: &Path, bytes: &[u8], options: &[&str], purpose: Purpose) -> R
             }
         }
     }
-    contents.files = file.others;
     Ok(contents)
 }
 

@@ -29,14 +29,16 @@ pub(super) struct File<'a> {
     pub path: &'a Path,
     pub text: &'a str,
     pub purpose: Purpose,
-    /// The other files that it names and whose content is part of the settings.
-    pub others: Vec<PathBuf>,
+    /// The options that may be set beside services.
+    pub options: &'a [&'a str],
+    /// The other files that it names and whose content matters.
+    pub others: &'a mut Vec<PathBuf>,
 }
 
 impl File<'_> {
     /// Creates an error about a part of the text.
     pub fn wrong(&self, place: Range<usize>, message: impl Into<String>) -> Box<SettingsError> {
-        SettingsError::at(self.path, self.text, place, message)
+        SettingsError::at(self.path, self.text, place, self.options, message)
     }
 
     /// Returns a path that is named in the file: relative ones begin at its folder.
@@ -73,7 +75,9 @@ impl Section<'_, '_> {
         let table = Spanned::new(self.place.clone(), DeValue::Table(self.keys.clone()));
         T::deserialize(ValueDeserializer::from(table)).map_err(|error| {
             let place = error.span().unwrap_or_else(|| self.place.clone());
-            self.file.wrong(place, self.explain(error.message()))
+            let (message, hint) = error.message().split_once('\n').unwrap_or((error.message(), ""));
+            let error = self.file.wrong(place, self.explain(message));
+            if hint.is_empty() { error } else { error.with_hint(hint) }
         })
     }
 
@@ -129,7 +133,6 @@ impl Section<'_, '_> {
     /// Reads the secret in the file that a key names.
     pub fn secret(&mut self, key: &str, named: &mut Option<PathBuf>) -> Read<Option<Secret>> {
         let Some(path) = self.found(key, named)? else { return Ok(None) };
-        self.file.others.push(path.clone());
         let cannot = |why: &dyn std::fmt::Display| self.wrong(key, format!("cannot read {}: {why}", path.display()));
         let bytes = utf8::read(&path).map_err(|error| cannot(&error))?;
         let text = utf8::decode(&bytes).map_err(|_| cannot(&"it isn't UTF-8"))?;
@@ -150,6 +153,7 @@ impl Section<'_, '_> {
         if self.file.purpose == Purpose::Names {
             return Ok(None);
         }
+        self.file.others.push(named.clone());
         match std::fs::metadata(&named) {
             Ok(_) => Ok(Some(named.clone())),
             Err(error) => Err(self.wrong(key, format!("cannot read {}: {error}", named.display()))),

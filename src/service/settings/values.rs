@@ -17,6 +17,20 @@ pub struct Length(pub Duration);
 pub struct Size(pub usize);
 
 impl Length {
+    const UNITS: [(&'static str, &'static str); 12] = [
+        ("", "s"),
+        ("s", "s"),
+        ("sec", "s"),
+        ("secs", "s"),
+        ("seconds", "s"),
+        ("ms", "ms"),
+        ("msec", "ms"),
+        ("m", "m"),
+        ("min", "m"),
+        ("minutes", "m"),
+        ("h", "h"),
+        ("hours", "h"),
+    ];
     const FORM: &'static str = "a length of time with its unit, such as \"2s\", \"500ms\" or \"1m\"";
 
     fn parse(text: &str) -> Option<Self> {
@@ -34,6 +48,19 @@ impl Length {
 }
 
 impl Size {
+    const UNITS: [(&'static str, &'static str); 11] = [
+        ("b", "B"),
+        ("bytes", "B"),
+        ("k", "KiB"),
+        ("kb", "KiB"),
+        ("kib", "KiB"),
+        ("m", "MiB"),
+        ("mb", "MiB"),
+        ("mib", "MiB"),
+        ("g", "GiB"),
+        ("gb", "GiB"),
+        ("gib", "GiB"),
+    ];
     const FORM: &'static str = "a number of bytes with its unit, such as \"64KiB\" or \"1MiB\"";
 
     fn parse(text: &str) -> Option<Self> {
@@ -54,6 +81,19 @@ impl Size {
 struct InForm<T> {
     form: &'static str,
     parse: fn(&str) -> Option<T>,
+    /// Units as people write them, and what they are called here.
+    units: &'static [(&'static str, &'static str)],
+}
+
+impl<T> InForm<T> {
+    /// Returns what was meant, if only the unit is wrong.
+    fn meant(&self, text: &str) -> Option<String> {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+        let unit = unit.trim().to_lowercase();
+        let (_, unit) = self.units.iter().find(|(written, _)| *written == unit)?;
+        let meant = format!("{number}{unit}");
+        (self.parse)(&meant).map(|_| meant)
+    }
 }
 
 impl<T> Visitor<'_> for InForm<T> {
@@ -64,19 +104,23 @@ impl<T> Visitor<'_> for InForm<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        (self.parse)(text).ok_or_else(|| E::custom(format_args!("this isn't {}", self.form)))
+        (self.parse)(text).ok_or_else(|| {
+            // On a second line, the hint.
+            let hint = self.meant(text).map(|meant| format!("\ndid you mean \"{meant}\"?"));
+            E::custom(format_args!("this isn't {}{}", self.form, hint.unwrap_or_default()))
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(InForm { form: Self::FORM, parse: Self::parse })
+        deserializer.deserialize_str(InForm { form: Self::FORM, parse: Self::parse, units: &Self::UNITS })
     }
 }
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(InForm { form: Self::FORM, parse: Self::parse })
+        deserializer.deserialize_str(InForm { form: Self::FORM, parse: Self::parse, units: &Self::UNITS })
     }
 }
 

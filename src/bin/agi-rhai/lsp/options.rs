@@ -1,6 +1,7 @@
 //! The options of `agi-rhai lsp`.
 
 use crate::common::ExecOptions;
+use crate::config::ConfigOptions;
 use crate::value_parsers::asterisk_version;
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub struct LspOptions {
     /// Version of Asterisk the scripts are for: commands it lacks are reported
     #[arg(long, value_name = "VERSION", value_parser = asterisk_version)]
     pub asterisk: Option<u32>,
+
+    #[command(flatten)]
+    pub config: ConfigOptions,
 
     #[command(flatten)]
     pub exec: ExecOptions,

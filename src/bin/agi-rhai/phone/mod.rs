@@ -26,7 +26,7 @@ use anyhow::Result;
 use call::{LoadedScript, PhoneSetup};
 pub use setting::Setting;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tracing::level_filters::LevelFilter;
 
 /// Plays a script on a simulated phone: full-screen in a terminal, in lines of text through a pipe
@@ -58,8 +58,7 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
     let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal.is_empty() || terminal == "dumb");
     let plain = setting.plain || dumb;
     let full_screen = !plain && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let folders = [Some(PathBuf::from(".")), common.scripts.clone()];
-    let path = crate::files::find(Path::new(&script), &folders.into_iter().flatten().collect::<Vec<_>>());
+    let path = crate::files::find(Path::new(&script), &common.folders_of_the_phone());
     let database = Database::new();
     setting.call.fill(&database);
     let time_zone = setting.call.time_zone().unwrap_or_else(TimeZone::system);
@@ -78,6 +77,7 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
         return screen::play(setup, &common);
     }
     logging::start(&common, LevelFilter::WARN, true);
+    common.config.log_mistake();
     match LoadedScript::load(&setup) {
         Ok(version) => text_mode::play(&setup, &version),
         Err(problem) => {

@@ -1,0 +1,47 @@
+//! The names of services, and how they differ between two versions of the file.
+
+use super::Settings;
+use std::collections::BTreeMap;
+
+impl Settings {
+    /// Returns the names of the services in a table of the file, such as `http`.
+    pub(crate) fn names_in(&self, table: &str) -> Vec<&str> {
+        match table {
+            "http" => self.http.keys().map(String::as_str).collect(),
+            "sql" => self.sql.keys().map(String::as_str).collect(),
+            "mail" => self.mail.keys().map(String::as_str).collect(),
+            "program" => self.program.keys().map(String::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Says which services differ from those of before, by name: `http.weather changed`.
+    pub(crate) fn differences(&self, before: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        named(&mut found, "http", &before.http, &self.http);
+        named(&mut found, "sql", &before.sql, &self.sql);
+        one(&mut found, "store", before.store.as_ref(), self.store.as_ref());
+        named(&mut found, "mail", &before.mail, &self.mail);
+        named(&mut found, "program", &before.program, &self.program);
+        one(&mut found, "callout", before.callout.as_ref(), self.callout.as_ref());
+        found
+    }
+}
+
+fn named<T: PartialEq>(found: &mut Vec<String>, kind: &str, before: &BTreeMap<String, T>, now: &BTreeMap<String, T>) {
+    for name in before.keys().filter(|name| !now.contains_key(*name)) {
+        found.push(format!("{kind}.{name} removed"));
+    }
+    for (name, service) in now {
+        one(found, &format!("{kind}.{name}"), before.get(name), Some(service));
+    }
+}
+
+fn one<T: PartialEq>(found: &mut Vec<String>, name: &str, before: Option<&T>, now: Option<&T>) {
+    match (before, now) {
+        (None, Some(_)) => found.push(format!("{name} added")),
+        (Some(_), None) => found.push(format!("{name} removed")),
+        (before, now) if before != now => found.push(format!("{name} changed")),
+        _ => {}
+    }
+}
