@@ -46,6 +46,7 @@ mod secrets;
 mod storm;
 mod support;
 mod test_runner;
+mod test_services;
 mod test_stand_ins;
 mod tidy;
 mod which_files;

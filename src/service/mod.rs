@@ -21,15 +21,16 @@ pub(crate) mod store;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub(crate) use client::Kind;
 pub(crate) use pending::Pending;
 pub(crate) use runtime::runtime;
 pub use settings::Settings;
 
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Request};
+use client::Client;
 #[cfg(feature = "store")]
 use client::ClientOf;
-use client::{Client, Kind};
 use guard::Guard;
 use std::collections::HashMap;
 use std::fmt;
@@ -140,6 +141,19 @@ impl Services {
         let service = Arc::new(Service { client, guard });
         state.used.insert(key, Arc::clone(&service));
         Ok(service)
+    }
+}
+
+/// Checks a request as its client would, as far as that doesn't depend on the operator's settings. So a test, which has
+/// none, refuses what a call would.
+///
+/// # Errors
+/// Nothing would be sent.
+pub(crate) fn check(request: &Request) -> Result<(), Failure> {
+    match Kind::of(&request.function)? {
+        #[cfg(feature = "http")]
+        Kind::Http => http::check(request),
+        _ => Ok(()),
     }
 }
 

@@ -82,6 +82,11 @@ impl Simulator {
         &self.channel
     }
 
+    /// Returns the channel, to change it.
+    pub(crate) fn channel_mut(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+
     /// Logs what the script has used although the simulated Asterisk doesn't have it, and how a test can replace it.
     fn warn_of_missing(&mut self) {
         for missing in self.channel.take_missing() {

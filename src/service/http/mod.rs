@@ -54,6 +54,26 @@ pub(super) struct HttpClient {
     client: OnceCell<Client>,
 }
 
+/// Checks a request as far as that doesn't depend on the operator's settings.
+///
+/// # Errors
+/// Nothing would be sent.
+pub(super) fn check(request: &Request) -> Result<(), Failure> {
+    let check = || {
+        Base::new("http://localhost/")?.join(request.text("path"), request.argument("query"))?;
+        let mut headers = headers::of_script(request.argument("headers"), |_| false)?;
+        body::of_request(request.argument("body"), &mut headers).map(drop)
+    };
+    check().map_err(|failure| named(request, failure))
+}
+
+/// Says in a failure what was asked.
+fn named(request: &Request, failure: Failure) -> Failure {
+    let method = request.function.trim_start_matches("http_").to_ascii_uppercase();
+    let (path, service) = (address::shown(request.text("path")), printable(&request.service));
+    Failure { message: format!("{method} {path} of `{service}`: {}", failure.message), ..failure }
+}
+
 impl HttpClient {
     /// Creates a client with these settings. It connects at the first request.
     pub fn new(settings: &HttpSettings) -> Result<Self, Failure> {
@@ -79,11 +99,7 @@ impl HttpClient {
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Answer {
-        self.answer_to(request).await.map_err(|failure| {
-            let method = request.function.trim_start_matches("http_").to_ascii_uppercase();
-            let (path, service) = (address::shown(request.text("path")), printable(&request.service));
-            Failure { message: format!("{method} {path} of `{service}`: {}", failure.message), ..failure }
-        })
+        self.answer_to(request).await.map_err(|failure| named(request, failure))
     }
 
     async fn answer_to(&self, request: &Request) -> Answer {

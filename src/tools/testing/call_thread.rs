@@ -4,6 +4,8 @@ use super::line::Line;
 use super::line_state::CallEnd;
 use super::log::Log;
 use super::scripted_caller::ScriptedCaller;
+use super::stand_in::TestFunctions;
+use super::test_services::TestServices;
 use super::watched::{CommandObserver, WatchedSimulator};
 use crate::clock::Time;
 use crate::host::Host;
@@ -39,14 +41,19 @@ impl CallThread {
     pub fn new(
         host: &Host,
         now: Time,
-        channel: impl FnOnce(Box<dyn Caller>, &Arc<Line>) -> Channel,
+        channel: impl FnOnce(Box<dyn Caller>, &TestFunctions) -> Channel,
         setup: CallSetup,
+        services: Arc<TestServices>,
+        functions: impl FnOnce(&Arc<Line>) -> TestFunctions,
     ) -> Result<Self, String> {
         let line = Line::new(now);
-        let channel = channel(Box::new(ScriptedCaller(Arc::clone(&line))), &line);
+        let functions = functions(&line);
+        let channel = channel(Box::new(ScriptedCaller(Arc::clone(&line))), &functions);
         let watched = WatchedSimulator {
             simulator: Simulator::new(channel).with_commands(host.language().commands()),
             line: Arc::clone(&line),
+            services,
+            functions,
         };
         let mut session = Session::begin(Box::new(watched)).map_err(|error| error.to_string())?;
         session.observe(Arc::new(CommandObserver(Arc::clone(&line))));

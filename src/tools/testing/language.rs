@@ -10,6 +10,7 @@ use crate::ivr::QUESTIONS;
 use crate::script::{
     BUILTINS, Call, Language, add, add_shared_with_tests, add_typed, is_shared_with_tests, words_of_rhai,
 };
+use crate::world::SERVICES;
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
@@ -25,7 +26,24 @@ const INSTEAD: &[(&str, &str)] = &[
     ("confirm", "the caller answers with `press(keys)`"),
     ("menu", "the caller answers with `press(keys)`"),
     ("dial", "`place_call(script, #{ dial_status: \"BUSY\" })` says how a `dial` ends"),
+    ("http_get", ANSWER_HTTP),
+    ("http_post", ANSWER_HTTP),
+    ("http_put", ANSWER_HTTP),
+    ("http_patch", ANSWER_HTTP),
+    ("http_delete", ANSWER_HTTP),
+    ("sql_rows", ANSWER_SQL),
+    ("sql_row", ANSWER_SQL),
+    ("sql_value", ANSWER_SQL),
+    ("sql_run", ANSWER_SQL),
+    ("mail", "`expect_mail(to, text)` looks at the mails of the script"),
+    ("run_program", "`answer_program(service, answer)` answers the script in the place of a program"),
+    ("after_call", "`expect_job(function)` looks at what is to run after the call, and `run_jobs()` runs it"),
+    ("call_out", "`expect_call_out(target)` looks at the calls that the script asked for"),
 ];
+
+const ANSWER_HTTP: &str = "`answer_http(service, answer)` answers the script, and `expect_http` looks at what it asked";
+const ANSWER_SQL: &str =
+    "`set_up_sql(service, text)` makes a database for the script, and `expect_sql_value` looks into it";
 
 /// Hints for commands, where the columns of the table don't determine them.
 static INSTEAD_OF_COMMANDS: &[(&Command, &str)] = &[
@@ -75,7 +93,9 @@ fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
         return None;
     }
     let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !is_shared_with_tests(name));
+    let is_left = || {
+        BUILTINS.iter().chain(QUESTIONS).chain(SERVICES).any(|known| known.name == name && !is_shared_with_tests(name))
+    };
     let instead = match Table::new().of_function(name) {
         Some(command) => instead_of(command),
         None => listed().or_else(|| is_left().then_some(CALLERS_PART))?,
@@ -207,7 +227,7 @@ mod tests {
     #[test]
     fn hints_are_about_functions_that_exist() {
         for (name, _) in INSTEAD {
-            assert!(BUILTINS.iter().chain(QUESTIONS).any(|function| function.name == *name), "{name}");
+            assert!(BUILTINS.iter().chain(QUESTIONS).chain(SERVICES).any(|function| function.name == *name), "{name}");
         }
     }
 

@@ -4,7 +4,8 @@ use super::expectation::FailedExpectation;
 use super::prompt::{Prompt, matches, prompt_name};
 use crate::clock::Time;
 use crate::pbx::{Act, Channel, Hearing, Sound};
-use crate::script::Fault;
+use crate::script::{Fault, short};
+use crate::transport::{Answer, Request};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,6 +13,12 @@ use std::time::Duration;
 /// Silence up to this length, in which the script listens, is a gap in a question and not yet the question itself. A
 /// script that waits for one key after the other, for a short time each, asks once this has passed.
 const MAX_GAP: Duration = Duration::from_millis(300);
+
+/// After this many commands and requests in a row that take no time, the script counts as being in an endless loop.
+const MAX_COMMANDS_AT_ONCE: u64 = 10_000;
+
+/// The maximum length of what a report shows of a request and of its answer.
+const MAX_REQUEST: usize = 120;
 
 /// How far a call runs before it is the test's turn again.
 #[derive(Clone, Debug)]
@@ -85,6 +92,8 @@ pub(super) struct LineState {
     pub heard: Vec<Prompt>,
     pub actions: Vec<Action>,
     pub log: Vec<LogLine>,
+    /// What was asked of services, with the answers.
+    pub requests: Vec<LogLine>,
     pub command: CurrentCommand,
     /// Whether the script listens for keys in silence, as after the last part of a question.
     pub is_listening: bool,
@@ -134,6 +143,7 @@ impl LineState {
             heard: Vec::new(),
             actions: Vec::new(),
             log: Vec::new(),
+            requests: Vec::new(),
             command: CurrentCommand::default(),
             is_listening: false,
             listening_since: None,
@@ -183,6 +193,23 @@ impl LineState {
     pub fn record_log(&mut self, text: String) {
         let (at, order) = (self.now, self.event());
         self.log.push(LogLine { text, at, order });
+    }
+
+    /// Counts a command or a request. Returns whether the script may go on.
+    pub fn may_go_on(&mut self) -> bool {
+        self.commands_at_once += 1;
+        self.is_runaway |= self.commands_at_once > MAX_COMMANDS_AT_ONCE;
+        !self.is_runaway
+    }
+
+    /// Records what the script asks of a service, and the answer.
+    pub fn record_request(&mut self, request: &Request, answer: &Answer) {
+        let answer = match answer {
+            Ok(value) => short(value, MAX_REQUEST),
+            Err(failure) => format!("{}: {failure}", failure.kind.word()),
+        };
+        let (at, order) = (self.now, self.event());
+        self.requests.push(LogLine { text: format!("{}  ->  {answer}", short(request, MAX_REQUEST)), at, order });
     }
 
     /// Records what the caller hears now.

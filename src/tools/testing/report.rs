@@ -68,6 +68,9 @@ fn events(state: &LineState, prepared: &Prepared) -> Vec<(usize, String)> {
     for action in &state.actions {
         events.push((action.order, format!("{}  {}", at(action.at), describe(action))));
     }
+    for line in &state.requests {
+        events.push((line.order, format!("{}  asked    {}", at(line.at), line.text)));
+    }
     for line in &state.log {
         events.push((line.order, format!("{}  log      {}", at(line.at), line.text)));
     }

@@ -95,7 +95,7 @@ pub(super) struct StandIn {
 
 /// How a function that stands in has ended before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EndedBy {
+pub(super) enum EndedBy {
     /// The call was hung up.
     Hangup,
     /// It sent the call elsewhere.
@@ -190,14 +190,9 @@ impl StandIn {
     }
 
     /// Fails the test, unless something has failed it already.
-    fn fail(&self, mut failed: FailedExpectation) {
-        if failed.at.1 == 0
-            && let StandInAnswer::Function(function) = &*self.answer
-        {
-            failed.at = function.place();
-        }
-        if let Some(functions) = &self.functions {
-            functions.line.state().failed_in_stand_in.get_or_insert(failed);
+    fn fail(&self, failed: FailedExpectation) {
+        if let (Some(functions), StandInAnswer::Function(function)) = (&self.functions, &*self.answer) {
+            functions.fail(failed, function);
         }
     }
 
@@ -205,14 +200,50 @@ impl StandIn {
     fn run(&self, function: &KeptFunction, channel: &mut Channel, arguments: &[Dynamic]) -> Result<Dynamic, EndedBy> {
         // A storm, which has no test, has no functions of one either.
         let Some(functions) = &self.functions else { return Ok(Dynamic::UNIT) };
+        // A function may leave out what it doesn't use, but not the value that is written.
+        let all = arguments.to_vec();
+        let what = &self.what;
+        if arguments.len() == 1 {
+            let lists = [all.clone(), [all, vec![Dynamic::UNIT]].concat(), vec![]];
+            let takes = format!("{what} must take one parameter, the array of its arguments");
+            functions.run(what, function, channel, &lists, takes)
+        } else {
+            let takes = format!(
+                "the script writes to a function, but {what} can only be read; with a second parameter, as in `|args, \
+                 value|`, it gets the written value, which is `()` when it is read"
+            );
+            functions.run(what, function, channel, &[all], takes)
+        }
+    }
+}
+
+impl TestFunctions {
+    /// Fails the test because of one of its functions, unless something has failed it already.
+    pub fn fail(&self, mut failed: FailedExpectation, function: &KeptFunction) {
+        if failed.at.1 == 0 {
+            failed.at = function.place();
+        }
+        self.line.state().failed_in_stand_in.get_or_insert(failed);
+    }
+
+    /// Runs a function of the test with the first of these lists of arguments that has as many as it takes. If it
+    /// fails, so does the test. `what` names the function, and `takes` says how many arguments it has.
+    pub fn run(
+        &self,
+        what: &str,
+        function: &KeptFunction,
+        channel: &mut Channel,
+        lists: &[Vec<Dynamic>],
+        takes: String,
+    ) -> Result<Dynamic, EndedBy> {
         // The functions that it calls need the channel, too. So they have it until it is done.
         let placeholder = Channel::new(IncomingCall::default(), Box::new(Plan::silent()));
         let part = Arc::new(AsteriskPart {
             channel: Mutex::new(std::mem::replace(channel, placeholder)),
-            line: Arc::clone(&functions.line),
+            line: Arc::clone(&self.line),
             ended_by: Mutex::new(None),
         });
-        let called = self.call(function, functions, &part, arguments);
+        let called = self.call(what, function, &part, lists, takes);
         let placeholder = Channel::new(IncomingCall::default(), Box::new(Plan::silent()));
         *channel = std::mem::replace(&mut *part.channel(), placeholder);
         if let Some(ended_by) = *lock(&part.ended_by) {
@@ -222,7 +253,7 @@ impl StandIn {
             Ok(returned) => Ok(returned),
             Err(failed) => {
                 if let Some(failed) = failed {
-                    self.fail(*failed);
+                    self.fail(*failed, function);
                 }
                 Err(EndedBy::Hangup)
             }
@@ -231,31 +262,25 @@ impl StandIn {
 
     fn call(
         &self,
+        what: &str,
         function: &KeptFunction,
-        functions: &TestFunctions,
         part: &Arc<AsteriskPart>,
-        arguments: &[Dynamic],
+        lists: &[Vec<Dynamic>],
+        takes: String,
     ) -> Result<Dynamic, Option<Box<FailedExpectation>>> {
         let wrong =
             |message: String| Err(Some(Box::new(FailedExpectation { message, ..FailedExpectation::default() })));
-        let host = &functions.scripts.host;
-        let session = match Session::begin(Box::new(StandInTransport(Arc::clone(&functions.line)))) {
+        let host = &self.scripts.host;
+        let session = match Session::begin(Box::new(StandInTransport(Arc::clone(&self.line)))) {
             Ok(session) => session,
-            Err(error) => return wrong(format!("{} cannot run: {error}", self.what)),
+            Err(error) => return wrong(format!("{what} cannot run: {error}")),
         };
         let state = CallState::new(session, Vec::new(), BTreeMap::new(), 0, host.limits().clone(), host.memory());
         state.extensions.insert(Arc::clone(part));
-        // A function may leave out what it doesn't use, but not the value that is written.
-        let all = arguments.to_vec();
-        let lists = if arguments.len() == 1 {
-            vec![all.clone(), [all, vec![Dynamic::UNIT]].concat(), vec![]]
-        } else {
-            vec![all]
-        };
-        match function.call(&state, &functions.script, &functions.scripts.language, &lists) {
+        match function.call(&state, &self.script, &self.scripts.language, lists) {
             Some(Ok(returned)) => Ok(returned),
             Some(Err(Finished::Fault(fault))) => {
-                let message = format!("{} has a fault: {}", self.what, fault.message);
+                let message = format!("{what} has a fault: {}", fault.message);
                 Err(Some(Box::new(FailedExpectation {
                     message,
                     at: at(&fault),
@@ -264,14 +289,7 @@ impl StandIn {
                 })))
             }
             Some(Err(_)) => Err(None),
-            None if arguments.len() == 1 => {
-                wrong(format!("{} must take one parameter, the array of its arguments", self.what))
-            }
-            None => wrong(format!(
-                "the script writes to a function, but {} can only be read; with a second parameter, as in `|args, value|`, it \
-                 gets the written value, which is `()` when it is read",
-                self.what
-            )),
+            None => wrong(takes),
         }
     }
 }

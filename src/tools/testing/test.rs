@@ -5,6 +5,7 @@ use super::expectation::FailedExpectation;
 use super::scripts::Scripts;
 use super::suite::Suite;
 use super::test_call::{TestCall, why_nothing_comes};
+use super::test_services::TestServices;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Value;
@@ -28,6 +29,8 @@ pub(super) struct Test {
     pub(super) script: Arc<Script>,
     pub(super) seed: u64,
     pub(super) database: Database,
+    /// What stands in for services, and the store. It outlives the calls, as the database does.
+    pub(super) services: Arc<TestServices>,
     state: Mutex<TestState>,
 }
 
@@ -74,6 +77,7 @@ impl Test {
             script: Arc::clone(&suite.script),
             seed,
             database: Database::new(),
+            services: Arc::default(),
             state: Mutex::new(state),
         })
     }

@@ -43,7 +43,28 @@ const PROMPT: Param = param(
 const FAMILY: Param = param("family", Kind::Name, "Family of the key.");
 const KEY: Param = param("key", Kind::Name, "Key.");
 
-pub(super) static TABLE: [Row; 29] = [
+const SERVICE: Param = param("service", Kind::Name, "The name of the service, as the script gives it.");
+const SERVICE_OR_TABLE: Param = param(
+    "service",
+    Kind::Name,
+    "The name of the service, as the script gives it. `store` is that of the store, and of what is written down there: mails \
+     and jobs; `callout` that of calls out.",
+);
+const STORE_KEY: Param = param("key", Kind::Name, "Key.");
+const STORE_BOARD: Param = param("board", Kind::Name, "Name of the board.");
+
+/// A function of scripts that tests have too, for the store.
+const fn store_row(
+    name: &'static str,
+    summary: &'static str,
+    params: &'static [Param],
+    returns: Returns,
+    examples: &'static [Example],
+) -> Row {
+    Row { function: Function { name, summary, params, returns, examples }, body: words::ask_store, in_stand_ins: None }
+}
+
+pub(super) static TABLE: [Row; 48] = [
     Row {
         function: Function {
             name: "place_call",
@@ -426,6 +447,256 @@ pub(super) static TABLE: [Row; 29] = [
         body: words::expect_fault,
         in_stand_ins: None,
     },
+    Row {
+        function: Function {
+            name: "answer_http",
+            summary: "Answers in the place of a web API, from now on and in all calls of this test.",
+            params: &[
+                SERVICE,
+                param(
+                    "answer",
+                    Kind::Any,
+                    "A function `|request| #{ status: 200, headers: #{}, body: #{} }`, or such a map. `request` has `method`, \
+                     `path`, `query`, `headers` and `body`; what an answer leaves out is 200, `#{}` and `\"\"`.",
+                ),
+            ],
+            returns: NOTHING,
+            examples: &[example(
+                r#"answer_http("weather", |request| #{ body: #{ at: request.path, celsius: 21 } }); place_call("guess")"#,
+                "()",
+            )],
+        },
+        body: words::answer_http,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "set_up_sql",
+            summary: "Has an SQLite in memory stand in for a database, and runs these statements in it.",
+            params: &[
+                SERVICE,
+                param("text", Kind::Text, "Statements, each of which ends with a semicolon, in the SQL of SQLite."),
+            ],
+            returns: NOTHING,
+            examples: &[example(
+                r#"set_up_sql("crm", "create table people (number, name); insert into people values ('100', 'Ann')")"#,
+                "()",
+            )],
+        },
+        body: words::set_up_sql,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "answer_sql",
+            summary: "Answers in the place of a database what an SQLite can't, from now on and in all calls of this test.",
+            params: &[
+                SERVICE,
+                param(
+                    "answer",
+                    Kind::Any,
+                    "A function `|text, values| rows`. It returns an array of maps, one for each row, and how many rows \
+                     were changed for `sql_run`; for `()`, the database of `set_up_sql` is asked.",
+                ),
+            ],
+            returns: NOTHING,
+            examples: &[example(
+                r#"answer_sql("crm", |text, values| if "full_text" in text { [#{ name: "Ann" }] }); place_call("guess")"#,
+                "()",
+            )],
+        },
+        body: words::answer_sql,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "answer_program",
+            summary: "Answers in the place of a program, from now on and in all calls of this test.",
+            params: &[
+                SERVICE,
+                param(
+                    "answer",
+                    Kind::Any,
+                    "A function `|arguments, input| #{ status: 0, output: \"\", error: \"\" }`, or such a map; a text is the \
+                     output.",
+                ),
+            ],
+            returns: NOTHING,
+            examples: &[example(
+                r#"answer_program("fortune", |arguments| "You will win."); place_call("guess")"#,
+                "()",
+            )],
+        },
+        body: words::answer_program,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "service_is_down",
+            summary: "Makes a service unreachable from now on, or lets it be reached again.",
+            params: &[SERVICE_OR_TABLE, Param::defaulted("yes", Kind::Any, "true", "Whether it is down.")],
+            returns: NOTHING,
+            examples: &[example(r#"service_is_down("weather"); place_call("guess")"#, "()")],
+        },
+        body: words::service_is_down,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "service_is_slow",
+            summary: "Makes a service take this long for each answer from now on, by the clock of the call.",
+            params: &[SERVICE_OR_TABLE, param("seconds", Kind::Seconds, "Seconds, whole or fraction; 0 ends it.")],
+            returns: NOTHING,
+            examples: &[example(r#"service_is_slow("weather", 1.5); place_call("guess")"#, "()")],
+        },
+        body: words::service_is_slow,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "expect_http",
+            summary: "Fails the test unless a web API was asked this.",
+            params: &[
+                SERVICE,
+                param(
+                    "method",
+                    Kind::Word(&["GET", "POST", "PUT", "PATCH", "DELETE"]),
+                    "GET, POST, PUT, PATCH or DELETE.",
+                ),
+                param("path", Kind::Name, "The path that the script gave."),
+                optional("body", Kind::Any, "What was sent: a part of a text, or some members of a map."),
+            ],
+            returns: NOTHING,
+            examples: &[],
+        },
+        body: words::expect_http,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "expect_sql_value",
+            summary: "Fails the test unless this is the first value that a query finds in the database of `set_up_sql`.",
+            params: &[
+                SERVICE,
+                param("text", Kind::Text, "The query."),
+                param("values", Kind::Any, "Its values, by name; they may be left out."),
+                optional("expected", Kind::Any, "The value, always the last argument; `()` if there is no row."),
+            ],
+            returns: NOTHING,
+            examples: &[
+                example(
+                    r#"set_up_sql("crm", "create table people (name)"); expect_sql_value("crm", "select count(*) from people", 0)"#,
+                    "()",
+                ),
+                example(
+                    r#"set_up_sql("crm", "create table t (a, b); insert into t values (1, 'x')"); expect_sql_value("crm", "select b from t where a = :a", #{ a: 1 }, "x")"#,
+                    "()",
+                ),
+            ],
+        },
+        body: words::expect_sql_value,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "expect_mail",
+            summary: "Fails the test unless a script has sent a mail with this text.",
+            params: &[
+                param("to", Kind::Name, "One of its recipients."),
+                param("text", Kind::Text, "A part of its subject or text."),
+            ],
+            returns: NOTHING,
+            examples: &[],
+        },
+        body: words::expect_mail,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "expect_job",
+            summary: "Fails the test unless a script has asked by `after_call` for this function to run.",
+            params: &[
+                param("function", Kind::Name, "The name of the function."),
+                optional("value", Kind::Any, "What it gets."),
+            ],
+            returns: NOTHING,
+            examples: &[],
+        },
+        body: words::expect_job,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "expect_call_out",
+            summary: "Fails the test unless a script has asked by `call_out` for this call.",
+            params: &[
+                param("target", Kind::Name, "Whom to call, such as `PJSIP/200`."),
+                optional("options", Kind::Any, "Some of its options: `#{ callerid: \"100\" }`."),
+            ],
+            returns: NOTHING,
+            examples: &[],
+        },
+        body: words::expect_call_out,
+        in_stand_ins: None,
+    },
+    store_row(
+        "store_get",
+        "Returns a value from the store that this test and its calls share.",
+        &[STORE_KEY],
+        returns("the value; `()` if there is none"),
+        &[example(r#"store_get("best")"#, "()")],
+    ),
+    store_row(
+        "store_put",
+        "Stores a value for the calls of this test.",
+        &[
+            STORE_KEY,
+            param("value", Kind::Any, "The value."),
+            optional("options", Kind::Map, "`#{ expires: seconds }`, by the clock of the test."),
+        ],
+        NOTHING,
+        &[example(r#"store_put("best", 7); store_get("best")"#, "7")],
+    ),
+    store_row("store_del", "Deletes a stored value.", &[STORE_KEY], NOTHING, &[]),
+    store_row(
+        "store_keys",
+        "Returns the keys of the store that begin like this.",
+        &[param("prefix", Kind::Text, "The beginning of the keys; `\"\"` for all.")],
+        returns("an array of texts, in order"),
+        &[example(r#"store_put("best", 7); store_keys("")"#, r#"["best"]"#)],
+    ),
+    store_row(
+        "store_add",
+        "Adds to a stored number.",
+        &[STORE_KEY, param("n", Kind::Any, "What is added, a number.")],
+        returns("the new number"),
+        &[example(r#"store_add("calls", 2); store_add("calls", 1)"#, "3")],
+    ),
+    store_row(
+        "board_put",
+        "Enters a score in a board, which keeps the best of each name.",
+        &[
+            STORE_BOARD,
+            param("name", Kind::Name, "Whose score it is."),
+            param("score", Kind::Any, "The score, a number."),
+        ],
+        NOTHING,
+        &[],
+    ),
+    store_row(
+        "board_top",
+        "Returns the best entries of a board.",
+        &[STORE_BOARD, param("n", Kind::Any, "How many.")],
+        returns("an array of `#{ rank, name, score }`, the best first"),
+        &[example(r#"board_put("game", "Ann", 12); board_top("game", 3).len()"#, "1")],
+    ),
+    store_row(
+        "board_rank",
+        "Returns the rank of a name on a board.",
+        &[STORE_BOARD, param("name", Kind::Name, "Whose rank it is.")],
+        returns("the rank, from 1; `()` if the name isn't there"),
+        &[example(r#"board_put("game", "Ann", 12); board_rank("game", "Ann")"#, "1")],
+    ),
 ];
 
 /// The functions of tests, for the reference and the checker.

@@ -2,22 +2,25 @@
 
 use super::line::Line;
 use super::line_state::CurrentCommand;
+use super::stand_in::TestFunctions;
+use super::test_services::TestServices;
 use crate::agi::{split, text};
 use crate::clock::Time;
 use crate::command::{Command, Kind};
 use crate::session::{Observer, Sent};
-use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
+use crate::transport::{Answer, Ending, Failure, Heard, Peer, Request, Simulator, Transport};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-
-/// After this many commands in a row that take no time, the script counts as being in an endless loop.
-const MAX_COMMANDS_AT_ONCE: u64 = 10_000;
+use std::time::Duration;
 
 /// A simulator that notices endless scripts, and ends calls that were given up.
 pub(super) struct WatchedSimulator {
     pub simulator: Simulator,
     pub line: Arc<Line>,
+    /// What stands in for services.
+    pub services: Arc<TestServices>,
+    pub functions: TestFunctions,
 }
 
 impl WatchedSimulator {
@@ -58,15 +61,23 @@ impl Transport for WatchedSimulator {
         Some(&mut self.simulator)
     }
 
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        // If the call is to end here, it does when the session waits for the answer.
+        let cut = Some((Duration::ZERO, Err(Failure::unavailable("the test has ended the call"))));
+        if self.check_cut().is_err() || !self.line.state().may_go_on() {
+            return cut;
+        }
+        self.update_line();
+        let (after, answer) = self.services.answer(request, self.simulator.channel_mut(), &self.functions);
+        self.line.state().record_request(request, &answer);
+        self.update_line();
+        Some((after, answer))
+    }
+
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         self.check_cut()?;
-        {
-            let mut state = self.line.state();
-            state.commands_at_once += 1;
-            if state.commands_at_once > MAX_COMMANDS_AT_ONCE {
-                state.is_runaway = true;
-                return Err(io::Error::other("commands without end"));
-            }
+        if !self.line.state().may_go_on() {
+            return Err(io::Error::other("commands without end"));
         }
         self.simulator.send(line)?;
         self.update_line();

@@ -28,7 +28,7 @@ pub(super) fn judge(args: &Args<'_, '_>) -> WordResult {
 }
 
 /// Whether two values are equal for tests, as 2 and 2.0 are.
-fn same(one: &Value, other: &Value) -> bool {
+pub(super) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "as Rhai compares them")]
         (Value::Int(one), Value::Float(other)) | (Value::Float(other), Value::Int(one)) => *one as f64 == *other,

@@ -7,6 +7,7 @@ mod hearing;
 mod looking;
 mod place_call;
 mod saying;
+mod services;
 
 pub(super) use acting::{go_to, hang_up, press, send_text, set_variable, wait};
 pub(super) use expecting::{
@@ -17,3 +18,7 @@ pub(super) use hearing::{heard, next_digits, next_number, next_prompt, wait_for,
 pub(super) use looking::{database, ending, executed, log, seconds, variable};
 pub(super) use place_call::place_call;
 pub(super) use saying::expect_said;
+pub(super) use services::{
+    answer_http, answer_program, answer_sql, ask_store, expect_call_out, expect_http, expect_job, expect_mail,
+    expect_sql_value, service_is_down, service_is_slow, set_up_sql,
+};

@@ -58,13 +58,13 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
         sounds = Arc::new(options.missing.iter().fold(all, |sounds, name| sounds.without(name)));
     }
     let call_args = options.call.args.clone();
-    let channel = |caller, line: &Arc<Line>| {
-        let functions = TestFunctions {
-            script: Arc::clone(&test.script),
-            scripts: Arc::clone(&test.scripts),
-            line: Arc::clone(line),
-        };
-        options.channel(caller, Arc::clone(&sounds), test.database.clone(), Some(&functions))
+    let functions = |line: &Arc<Line>| TestFunctions {
+        script: Arc::clone(&test.script),
+        scripts: Arc::clone(&test.scripts),
+        line: Arc::clone(line),
+    };
+    let channel = |caller, functions: &TestFunctions| {
+        options.channel(caller, Arc::clone(&sounds), test.database.clone(), Some(functions))
     };
     let setup = CallSetup {
         script: Arc::clone(&prepared.script),
@@ -72,7 +72,7 @@ pub fn place_call(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
         params: options.params.clone(),
         seed: options.seed,
     };
-    let thread = CallThread::new(&test.scripts.host, now, channel, setup);
+    let thread = CallThread::new(&test.scripts.host, now, channel, setup, Arc::clone(&test.services), functions);
     let thread = thread.map_err(|problem| WordError::Misuse(format!("place_call: {problem}")))?;
     state.call = Some(TestCall { thread, prepared, seen: 0, fault_is_expected: false, sounds, seed: options.seed });
     Ok(Dynamic::UNIT)

@@ -1,0 +1,206 @@
+//! What stands in for the services that scripts ask in one test, and what was asked.
+
+use super::database::Database;
+use super::expectation::FailedExpectation;
+use super::given::{Given, program, response, rows};
+use super::stand_in::TestFunctions;
+use super::suggestion::suggestion;
+use super::test_store::TestStore;
+use crate::clock::Time;
+use crate::pbx::Channel;
+use crate::service::settings::TIMEOUT;
+use crate::service::{Kind, check};
+use crate::sync::lock;
+use crate::transport::{Answer, Failure, Request};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What stands in for services, and what was asked of them. A test and its calls share it.
+#[derive(Debug, Default)]
+pub(super) struct TestServices(Mutex<State>);
+
+/// The state of these.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// What answers in the place of web APIs, databases and programs, by the name of the service.
+    pub http: BTreeMap<String, Arc<Given>>,
+    pub sql: BTreeMap<String, Arc<Given>>,
+    pub programs: BTreeMap<String, Arc<Given>>,
+    pub databases: BTreeMap<String, Arc<Database>>,
+    /// The services that can't be reached, and how long others take.
+    pub down: BTreeSet<String>,
+    pub slow: BTreeMap<String, Duration>,
+    pub store: TestStore,
+    /// All requests, and what was answered.
+    pub asked: Vec<(Request, Answer)>,
+    /// The jobs that were not run yet.
+    pub jobs: VecDeque<Request>,
+    calls_out: usize,
+}
+
+/// Returns the name by which a test speaks of the service of a request: that of the operator, or of the table in
+/// `agi-rhai.toml` if there is only one.
+pub(super) fn name(request: &Request) -> &str {
+    match Kind::of(&request.function) {
+        // A mail is written down first, as a job is. Whether it can be sent shows later.
+        Ok(Kind::Mail) => Kind::Store.table(),
+        Ok(kind) if request.service.is_empty() => kind.table(),
+        _ => &request.service,
+    }
+}
+
+impl TestServices {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
+    }
+
+    /// Answers a request after some time.
+    pub fn answer(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> (Duration, Answer) {
+        let deadline = request.timeout.unwrap_or(TIMEOUT);
+        let before = channel.now();
+        let (is_down, slow) = {
+            let state = self.state();
+            let name = name(request);
+            (state.down.contains(name), state.slow.get(name).copied().unwrap_or_default())
+        };
+        let late = || Err(Failure::unavailable(format!("no answer came within {} s", deadline.as_secs_f64())));
+        let (after, answer) = match check(request) {
+            Err(failure) => (Duration::ZERO, Err(failure)),
+            Ok(()) if is_down => {
+                let name = name(request);
+                (Duration::ZERO, Err(Failure::unavailable(format!("`{name}` can't be reached: this test says so"))))
+            }
+            Ok(()) if slow >= deadline => (deadline, late()),
+            Ok(()) => {
+                let answer = self.answer_at_once(request, channel, functions);
+                // A function of the test may have waited.
+                if channel.now() - before >= deadline { (Duration::ZERO, late()) } else { (slow, answer) }
+            }
+        };
+        self.state().asked.push((request.clone(), answer.clone()));
+        (after, answer)
+    }
+
+    fn answer_at_once(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> Answer {
+        match Kind::of(&request.function)? {
+            Kind::Http => {
+                let given = self.state().http.get(&request.service).cloned();
+                let Some(given) = given else { return unanswered(request, functions) };
+                let asked = as_seen(request);
+                let answer = given.answer(&[asked], "one parameter, the request", channel, functions, response);
+                answer.map_or_else(over, Ok)
+            }
+            Kind::Program => {
+                let given = self.state().programs.get(&request.service).cloned();
+                let Some(given) = given else { return unanswered(request, functions) };
+                let arguments = [request.argument("arguments").clone(), request.argument("input").clone()];
+                let takes = "one parameter, the arguments, or a second one, the input";
+                given.answer(&arguments, takes, channel, functions, program).map_or_else(over, Ok)
+            }
+            Kind::Sql => self.answer_sql(request, channel, functions),
+            Kind::Store if request.function == "after_call" => {
+                self.state().jobs.push_back(request.clone());
+                Ok(Value::Null)
+            }
+            Kind::Store => self.ask_store(request, channel.now()),
+            Kind::Mail => Ok(Value::Null),
+            Kind::CallOut => {
+                let mut state = self.state();
+                state.calls_out += 1;
+                Ok(format!("call-{}", state.calls_out).into())
+            }
+        }
+    }
+
+    /// Answers by the function of the test, or, for what it returns `()`, by the database in memory.
+    fn answer_sql(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> Answer {
+        let (given, database) = {
+            let state = self.state();
+            (state.sql.get(&request.service).cloned(), state.databases.get(&request.service).cloned())
+        };
+        if let Some(given) = given {
+            let several = request.argument("statements").as_array();
+            let empty = Value::Object(Map::new());
+            let one = [request.argument("text").clone(), request.argument("values").clone()];
+            let statements: Vec<[Value; 2]> = match several {
+                Some(several) => several.iter().map(|pair| [pair[0].clone(), pair[1].clone()]).collect(),
+                None => vec![one],
+            };
+            let mut changed = None;
+            let takes = "two parameters, the text and the values";
+            for mut arguments in statements {
+                if arguments[1].is_null() {
+                    arguments[1] = empty.clone();
+                }
+                let meaning = |value: &Value| match value {
+                    Value::Null => Ok(json!({ "passed on": true })),
+                    value => rows(&request.function, value).map(|rows| json!([rows])),
+                };
+                let Some(answer) = given.answer(&arguments, takes, channel, functions, meaning) else { return over() };
+                match (answer.get(0), several) {
+                    (None, _) => {
+                        changed = None;
+                        break;
+                    }
+                    (Some(rows), None) => return Ok(rows.clone()),
+                    (Some(rows), Some(_)) => {
+                        changed = Some(changed.unwrap_or(0) + rows.as_i64().unwrap_or(0));
+                    }
+                }
+            }
+            if let Some(changed) = changed {
+                return Ok(changed.into());
+            }
+        }
+        match database {
+            Some(database) => database.ask(request),
+            None => unanswered(request, functions),
+        }
+    }
+
+    /// Asks the store of the test, at this time.
+    pub fn ask_store(&self, request: &Request, now: Time) -> Answer {
+        check(request)?;
+        self.state().store.answer(request, now)
+    }
+}
+
+/// Returns a request to a web API as a function of a test sees it.
+pub(super) fn as_seen(request: &Request) -> Value {
+    let map = |name| match request.argument(name) {
+        Value::Null => Value::Object(Map::new()),
+        map => map.clone(),
+    };
+    json!({
+        "method": method(request),
+        "path": request.argument("path"),
+        "query": map("query"),
+        "headers": map("headers"),
+        "body": request.argument("body"),
+    })
+}
+
+/// Returns the method of a request to a web API.
+pub(super) fn method(request: &Request) -> String {
+    request.function.trim_start_matches("http_").to_ascii_uppercase()
+}
+
+/// Fails the test, since nothing stands in for the service.
+fn unanswered(request: &Request, functions: &TestFunctions) -> Answer {
+    let (what, line) = suggestion(request);
+    let asked = crate::script::short(request, crate::script::MAX_MESSAGE);
+    let failed = FailedExpectation {
+        message: format!("the script asks {what}, and nothing in this test answers: {asked}"),
+        hint: Some(format!("add this line before the call, with what it answers: {line}")),
+        ..FailedExpectation::default()
+    };
+    functions.line.state().failed_in_stand_in.get_or_insert(failed);
+    over()
+}
+
+/// The answer to a call that ends before it hears the answer.
+fn over() -> Answer {
+    Err(Failure::unavailable("the call has ended"))
+}
