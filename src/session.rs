@@ -482,6 +482,9 @@ impl Session {
             let refusal = command.refusal(RefusalKind::Refused, "is not possible after the hangup");
             return Err(Refusal { code: Some(511), ..refusal }.into());
         }
+        if !self.transport.has_channel() {
+            return Err(command.refusal(RefusalKind::Refused, "is not possible here: a job has no channel").into());
+        }
         let line = match command.encode_in(std::mem::take(&mut self.line), args, &self.rules)? {
             Encoded::Line(line) => line,
             Encoded::Nothing => return Ok(Value::from("")),

@@ -16,6 +16,8 @@ mod coroutine;
 pub mod fastagi;
 pub(crate) mod fault_log;
 pub mod http;
+#[cfg(feature = "store")]
+pub mod jobs;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod metrics;
@@ -314,11 +316,22 @@ impl Host {
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
         }
+        self.state(session, args, params, seed)
+    }
+
+    /// Returns the state of a call on a session.
+    fn state(
+        &self,
+        mut session: Session,
+        args: Vec<String>,
+        params: BTreeMap<String, String>,
+        seed: u64,
+    ) -> Arc<CallState> {
         session.permit(Arc::clone(&self.permissions));
         session.log_digits(self.log_digits);
         let call = CallState::new(session, args, params, seed, self.limits.clone(), self.memory);
         if let Some(services) = &self.services {
-            call.extensions.insert(services.clone());
+            call.extensions.insert(services.of_call());
         }
         call
     }

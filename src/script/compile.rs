@@ -9,7 +9,7 @@ use super::phrases::Phrases;
 use super::variables::Watched;
 use crate::stack;
 use crate::utf8::decode;
-use rhai::AST;
+use rhai::{AST, ASTFlags, Module, Stmt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -157,6 +157,20 @@ impl Script {
     pub(crate) fn parsed(&self) -> Option<&AST> {
         let is_changed = self.homes.is_some() || function_values::has_only_the_empty_function(&self.ast);
         (!is_changed).then_some(&self.ast)
+    }
+
+    /// Returns its imports and constants, each as a script that makes it with the script's functions.
+    pub(super) fn constants(&self) -> impl Iterator<Item = AST> {
+        let functions = self.ast.clone_functions_only();
+        let is_import = |statement: &&Stmt| matches!(statement, Stmt::Import(..));
+        let imports: Vec<Stmt> = self.ast.statements().iter().filter(is_import).cloned().collect();
+        let is_constant = |statement: &&Stmt| matches!(statement, Stmt::Var(_, flags, _) if flags.contains(ASTFlags::CONSTANT));
+        self.ast.statements().iter().filter(is_constant).map(move |constant| {
+            let statements = imports.iter().cloned().chain([constant.clone()]);
+            let mut ast = AST::new(statements, Module::new()).merge(&functions);
+            ast.set_source(self.name.as_str());
+            ast
+        })
     }
 
     /// Whether one of its files defines a function of this name. An import may call those of the others.

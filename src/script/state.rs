@@ -401,6 +401,60 @@ impl CallState {
         })
     }
 
+    /// Runs a function of a script with a value, without the rest of the script. Its constants are made anew; one that
+    /// can't be made, for instance since it needs the channel, is missing.
+    #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "jobs are kept in the store"))]
+    pub fn run_job(
+        self: &Arc<Self>,
+        script: &Script,
+        language: &Language,
+        function: &str,
+        value: Dynamic,
+    ) -> Finished {
+        stack::maybe_grow(|| {
+            if let Some(phrases) = &script.phrases {
+                let _ = self.phrases.set(Arc::clone(phrases));
+            }
+            let engine = self.engine(script, language);
+            let mut scope = Scope::new();
+            self.usage.begin();
+            for constant in script.constants() {
+                let size = scope.len();
+                if engine.run_ast_with_scope(&mut scope, &constant).is_err() {
+                    scope.rewind(size);
+                }
+                // A limit that was reached, or the end of the time, counts for the whole job.
+                if self.usage.is_stopped() {
+                    return self.finished(script, language, Ok(()));
+                }
+            }
+            let result = Self::call_later(&engine, script, &mut scope, function, vec![value]);
+            empty_captured(&scope);
+            self.finished(script, language, result)
+        })
+    }
+
+    /// Calls a function of a script after its run. A function sees only constants and imports that were made in the same
+    /// run. So they are made again, with the values they had.
+    fn call_later(
+        engine: &Engine,
+        script: &Script,
+        scope: &mut Scope,
+        function: &str,
+        args: Vec<Dynamic>,
+    ) -> Result<(), Box<EvalAltResult>> {
+        let mut prelude: String =
+            script.imports.iter().map(|(path, name)| format!("import {path:?} as {name};")).collect();
+        for (name, _, _) in scope.iter_raw().filter(|(_, constant, _)| *constant) {
+            let _ = write!(prelude, "const {name} = {name};");
+        }
+        let mut prelude = engine.compile(prelude).map_err(EvalAltResult::from).map_err(Box::new)?;
+        prelude.set_source(script.name.as_str());
+        let ast = prelude.merge(&script.ast.clone_functions_only());
+        let options = CallFnOptions::new().eval_ast(true);
+        engine.call_fn_with_options::<Dynamic>(options, scope, &ast, function, args).map(drop)
+    }
+
     #[inline(never)]
     fn on_hangup(
         &self,
@@ -423,20 +477,8 @@ impl CallState {
         map.insert("line".into(), i64::try_from(last.line).unwrap_or(0).into());
         map.insert("result".into(), last.result.map_or(Dynamic::UNIT, dynamic));
         let args = if params == 0 { vec![] } else { vec![Dynamic::from(map)] };
-        // A function sees only constants and imports that were made in the same run. So they are made again, with the
-        // values they had.
-        let mut prelude: String =
-            script.imports.iter().map(|(path, name)| format!("import {path:?} as {name};")).collect();
-        for (name, _, _) in scope.iter_raw().filter(|(_, constant, _)| *constant) {
-            let _ = write!(prelude, "const {name} = {name};");
-        }
-        let result = engine.compile(prelude).map_err(EvalAltResult::from).map_err(Box::new).and_then(|mut prelude| {
-            prelude.set_source(script.name.as_str());
-            let ast = prelude.merge(&script.ast.clone_functions_only());
-            let options = CallFnOptions::new().eval_ast(true);
-            engine.call_fn_with_options::<Dynamic>(options, scope, &ast, "on_hangup", args)
-        });
-        match self.finished(script, language, result.map(|_| ())) {
+        let result = Self::call_later(engine, script, scope, "on_hangup", args);
+        match self.finished(script, language, result) {
             Finished::Fault(mut fault) => {
                 fault.place_at_function("on_hangup", &script.sources);
                 Some(fault)

@@ -160,7 +160,7 @@ impl Client {
             #[cfg(feature = "store")]
             ClientOf::Store(client) => client.answer(request).await,
             #[cfg(feature = "mail")]
-            ClientOf::Mail(client) => client.answer(request).await,
+            ClientOf::Mail(_) => Err(Failure::argument("a mail server sends what is written down as a job")),
             ClientOf::Program(client) => client.answer(request).await,
             ClientOf::CallOut(client) => client.answer(request).await,
         }

@@ -5,11 +5,16 @@
 
 mod callout;
 mod client;
+#[cfg(feature = "mail")]
+mod files;
 mod guard;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "store")]
+pub(crate) mod jobs;
 #[cfg(feature = "mail")]
-mod mail;
+pub(crate) mod mail;
+mod patterns;
 mod pending;
 mod program;
 mod runtime;
@@ -20,10 +25,13 @@ mod sql;
 pub(crate) mod store;
 #[cfg(feature = "tls")]
 mod tls;
+mod unique;
 
 pub(crate) use client::Kind;
 pub(crate) use pending::Pending;
 pub(crate) use runtime::runtime;
+#[cfg(feature = "store")]
+pub(crate) use runtime::wait_for;
 pub use settings::Settings;
 
 use crate::sync::lock;
@@ -34,17 +42,27 @@ use client::ClientOf;
 use guard::Guard;
 use std::collections::HashMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The services that the scripts of a host reach. Clones share them.
 #[derive(Clone, Default)]
-pub struct Services(Arc<Mutex<State>>);
+pub struct Services {
+    state: Arc<Mutex<State>>,
+    #[cfg(feature = "store")]
+    jobs: Arc<jobs::JobQueue>,
+    /// What the call leaves behind for which this is.
+    #[cfg(feature = "store")]
+    call: Option<Arc<jobs::CallJobs>>,
+}
 
 #[derive(Default)]
 struct State {
     settings: Arc<Settings>,
     /// Why nothing can be asked.
     broken: Option<String>,
+    /// The folder within which scripts have their names.
+    scripts: Option<PathBuf>,
     /// The services that were used, by kind and name.
     used: HashMap<(Kind, String), Arc<Service>>,
 }
@@ -73,24 +91,40 @@ impl Services {
     /// Creates services of which none can be asked, because of this mistake of the operator.
     pub(crate) fn broken(mistake: &str, settings: Settings) -> Self {
         let services = Self::new(settings);
-        lock(&services.0).broken = Some(mistake.to_owned());
+        lock(&services.state).broken = Some(mistake.to_owned());
         services
     }
 
     /// Returns the settings.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&lock(&self.0).settings)
+        Arc::clone(&lock(&self.state).settings)
     }
 
     /// Changes the settings for further requests. Those on their way are answered by the old ones. Services that have
     /// not changed keep their connections.
     pub fn update(&self, settings: Settings) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.broken = None;
         let before = std::mem::replace(&mut state.settings, Arc::new(settings));
         let settings = Arc::clone(&state.settings);
         state.used.retain(|(kind, name), _| kind.is_the_same(name, &before, &settings));
+    }
+
+    /// Sets the folder within which scripts have their names: so a job finds its script again. A script elsewhere is
+    /// found by its whole path.
+    pub fn set_scripts(&self, folder: &Path) {
+        lock(&self.state).scripts = Some(folder.to_owned());
+    }
+
+    /// Returns the same services for one call. What it leaves to be done is due when the last clone is dropped.
+    #[must_use]
+    pub(crate) fn of_call(&self) -> Self {
+        #[cfg(feature = "store")]
+        let services = Self { call: Some(jobs::CallJobs::new(&self.jobs)), ..self.clone() };
+        #[cfg(not(feature = "store"))]
+        let services = self.clone();
+        services
     }
 
     /// Begins a request. Its answer comes at its deadline at the latest.
@@ -104,7 +138,15 @@ impl Services {
             Err(error) => return Pending::known(Err(Failure::unavailable(format!("no thread for services: {error}")))),
         };
         let (sender, answer) = tokio::sync::oneshot::channel();
+        #[cfg(feature = "store")]
+        let services = self.clone();
         let task = runtime.spawn(async move {
+            #[cfg(feature = "store")]
+            let answer = match request.function.as_str() {
+                "after_call" | "mail" => services.leave(&service, &request).await,
+                _ => service.answer(&request).await,
+            };
+            #[cfg(not(feature = "store"))]
             let answer = service.answer(&request).await;
             // Nobody waits any more if the call has ended.
             let _ = sender.send(answer);
@@ -125,10 +167,55 @@ impl Services {
         }
     }
 
+    /// Whether there may be jobs: a store in a file is created by the first request only.
+    #[cfg(feature = "store")]
+    pub(crate) fn may_have_jobs(&self) -> bool {
+        let settings = self.settings();
+        let has_file = || settings.state.as_ref().is_some_and(|state| state.join(store::FILE).exists());
+        settings.store.as_ref().is_some_and(|store| store.url.is_some()) || has_file()
+    }
+
+    /// Returns the queue of jobs.
+    #[cfg(feature = "store")]
+    pub(crate) fn jobs(&self) -> &jobs::JobQueue {
+        &self.jobs
+    }
+
+    /// Writes down what is to be done after the call.
+    #[cfg(feature = "store")]
+    async fn leave(&self, service: &Service, request: &Request) -> Answer {
+        let leaving = async {
+            let job = match &service.client.of {
+                #[cfg(feature = "mail")]
+                ClientOf::Mail(client) => client.job(request).await?,
+                _ => {
+                    let folder = lock(&self.state).scripts.clone();
+                    jobs::after_call(request, folder.as_deref())?
+                }
+            };
+            jobs::leave(job, self.store()?, &self.jobs, self.call.as_ref()).await
+        };
+        service.guard.run(request.timeout.unwrap_or(settings::TIMEOUT), leaving).await
+    }
+
+    /// Returns the client of a mail server.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    #[cfg(feature = "mail")]
+    pub(crate) async fn send_mail(&self, name: &str, outgoing: &mail::Outgoing) -> Result<(), mail::Undelivered> {
+        let service = self.service(&Request::new("mail", name));
+        let service = service.map_err(|failure| mail::Undelivered { failure, is_permanent: false })?;
+        match &service.client.of {
+            ClientOf::Mail(client) => client.send(outgoing).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Finds the service of a request.
     fn service(&self, request: &Request) -> Result<Arc<Service>, Failure> {
         let kind = Kind::of(&request.function)?;
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if let Some(mistake) = &state.broken {
             return Err(Failure::argument(format!("no service can be asked because of a mistake: {mistake}")));
         }

@@ -1,20 +1,197 @@
-//! Placeholder of the client.
+//! Programs of this machine. There is no shell: what a script adds is an argument, whatever is in it.
 
 use super::settings::ProgramSettings;
+use super::settings::values::Size;
+use crate::agi::printable;
+use crate::plural::plural;
 use crate::transport::{Answer, Failure, Request};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::{Pin, pin};
+use std::process::{ExitStatus, Stdio};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
 
-/// A client.
+/// How much a program may write unless the operator says otherwise, to each of standard output and standard error.
+const MAX_OUTPUT: usize = 64 * 1024;
+/// Everything that a program sees of the environment: the secrets of this process are not its business.
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8")];
+/// How long to wait for the rest of the output of a program that has ended, in case that something which it has started
+/// still holds the pipe.
+const REST_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Runs a program.
 #[derive(Debug)]
-pub(super) struct ProgramClient;
+pub(super) struct ProgramClient {
+    program: String,
+    arguments: Vec<String>,
+    options: bool,
+    max_output: usize,
+}
+
+/// A part of the talk with a program.
+type Step<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// A process group, which is killed when this is dropped: the program, and what it has started.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn kill(&mut self) {
+        if let Some(group) = self.0.take() {
+            // It may be gone already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
 
 impl ProgramClient {
-    /// Creates a client with these settings. It connects at the first request.
-    pub fn new(_settings: &ProgramSettings) -> Result<Self, Failure> {
-        Ok(Self)
+    /// Creates a client with these settings.
+    pub fn new(settings: &ProgramSettings) -> Result<Self, Failure> {
+        let Some((program, arguments)) = settings.command.split_first().filter(|(program, _)| !program.is_empty())
+        else {
+            return Err(Failure::argument("its `command` in agi-rhai.toml names no program"));
+        };
+        Ok(Self {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            // What comes behind `--` is no option to the program.
+            options: settings.options || arguments.last().is_some_and(|last| last == "--"),
+            max_output: settings.max_output.map_or(MAX_OUTPUT, |Size(size)| size),
+        })
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, _request: &Request) -> Answer {
-        Err(Failure::argument("not there yet"))
+    /// Answers a request. If it is dropped meanwhile, the program is killed.
+    pub async fn answer(&self, request: &Request) -> Answer {
+        let given = self.given(request.argument("arguments"))?;
+        let mut child = self.start(&given, request.argument("input").is_string())?;
+        let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+        let (mut output, mut error) = (Vec::new(), Vec::new());
+        let steps: Vec<Step> = vec![
+            Box::pin(feed(child.stdin.take(), request.text("input"))),
+            Box::pin(self.read(child.stdout.take(), &mut output, "output")),
+            Box::pin(self.read(child.stderr.take(), &mut error, "error")),
+        ];
+        let status = follow(&mut child, &mut group, steps).await?;
+        Ok(json!({
+            "status": number(status),
+            "output": String::from_utf8_lossy(&output),
+            "error": String::from_utf8_lossy(&error),
+        }))
     }
+
+    /// Returns the arguments of the script.
+    fn given<'a>(&self, arguments: &'a Value) -> Result<Vec<&'a str>, Failure> {
+        let arguments = match arguments {
+            Value::Array(arguments) => arguments.as_slice(),
+            Value::Null => &[],
+            one => std::slice::from_ref(one),
+        };
+        let mut given = Vec::new();
+        for (at, argument) in arguments.iter().enumerate() {
+            let wrong = |problem: &str| Err(Failure::argument(format!("argument {} {problem}", at + 1)));
+            match argument.as_str() {
+                None => return wrong("is not a text"),
+                Some(text) if text.contains('\0') => return wrong("holds a NUL character"),
+                Some(text) if text.starts_with('-') && !self.options => {
+                    return wrong(
+                        "begins with `-` and could be an option, which agi-rhai.toml doesn't allow: there, `command` \
+                         may end with \"--\" if the program knows that, or `options = true` allows them",
+                    );
+                }
+                Some(text) => given.push(text),
+            }
+        }
+        Ok(given)
+    }
+
+    fn start(&self, given: &[&str], has_input: bool) -> Result<Child, Failure> {
+        let started = Command::new(&self.program)
+            .args(&self.arguments)
+            .args(given)
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .current_dir("/")
+            .process_group(0)
+            .stdin(if has_input { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        started.map_err(|error| match error.kind() {
+            ErrorKind::ArgumentListTooLong => Failure::argument("the arguments are too long for this system"),
+            _ => Failure::unavailable(format!("`{}` can't be started: {error}", printable(&self.program))),
+        })
+    }
+
+    /// Reads what a program writes, up to the limit.
+    async fn read(&self, from: Option<impl AsyncRead + Unpin>, read: &mut Vec<u8>, what: &str) -> Result<(), Failure> {
+        let Some(from) = from else { return Ok(()) };
+        let limit = u64::try_from(self.max_output).unwrap_or(u64::MAX).saturating_add(1);
+        // A broken pipe is the end of what it says.
+        let _ = from.take(limit).read_to_end(read).await;
+        if read.len() > self.max_output {
+            let most = plural(self.max_output, "byte");
+            return Err(Failure::failed(format!("the program wrote more than {most} to its {what} (`max_output`)")));
+        }
+        Ok(())
+    }
+}
+
+/// Writes the input of a program, and closes it.
+async fn feed(stdin: Option<ChildStdin>, input: &str) -> Result<(), Failure> {
+    if let Some(mut stdin) = stdin {
+        // The program may end before it has read everything.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    Ok(())
+}
+
+/// Waits until a program has ended and everything it wrote has been read.
+async fn follow(child: &mut Child, group: &mut Group, mut steps: Vec<Step<'_>>) -> Result<ExitStatus, Failure> {
+    let ended = {
+        let mut ended = pin!(child.wait());
+        poll_fn(|context| {
+            advance(&mut steps, context)?;
+            ended.as_mut().poll(context).map(Ok::<_, Failure>)
+        })
+        .await?
+    };
+    // What the program has left behind would keep the pipes open.
+    group.kill();
+    let rest = poll_fn(|context| {
+        advance(&mut steps, context)?;
+        if steps.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
+    tokio::time::timeout(REST_TIMEOUT, rest).await.unwrap_or(Ok(()))?;
+    ended.map_err(|error| Failure::unavailable(format!("the program got lost: {error}")))
+}
+
+/// Polls all steps that aren't done.
+fn advance(steps: &mut Vec<Step<'_>>, context: &mut Context<'_>) -> Result<(), Failure> {
+    let mut result = Ok(());
+    steps.retain_mut(|step| match step.as_mut().poll(context) {
+        Poll::Ready(done) => {
+            result = std::mem::replace(&mut result, Ok(())).and(done);
+            false
+        }
+        Poll::Pending => true,
+    });
+    result
+}
+
+/// Returns a status as a shell shows it: 128 and the number of the signal that has ended the program.
+fn number(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }

@@ -1,5 +1,7 @@
 //! The thread on which the clients of services run.
 
+#[cfg(feature = "store")]
+use crate::transport::Failure;
 use std::sync::OnceLock;
 use tokio::runtime::{Builder, Handle};
 
@@ -22,4 +24,13 @@ pub(crate) fn runtime() -> std::io::Result<&'static Handle> {
             .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
     }
     RUNTIME.get().ok_or_else(|| std::io::Error::other("no runtime"))
+}
+
+/// Waits for what a client does, on a thread that has nothing else to do.
+#[cfg(feature = "store")]
+pub(crate) fn wait_for<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match runtime() {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => Err(Failure::unavailable(format!("no thread for services: {error}"))),
+    }
 }

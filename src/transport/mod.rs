@@ -5,6 +5,8 @@
 //! deadlines and reports hangups. [`Pipes`] is the wire of a process that Asterisk started. [`Simulator`] is an
 //! Asterisk in this process, for tests and for playing.
 
+#[cfg(feature = "store")]
+mod no_channel;
 mod peer;
 pub(crate) mod recorded;
 pub(crate) mod recording;
@@ -19,4 +21,6 @@ pub use request::{Answer, Failure, FailureKind, Request};
 pub use simulator::Simulator;
 pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
 
+#[cfg(feature = "store")]
+pub(crate) use no_channel::NoChannel;
 pub(crate) use recorded::Recorded;

@@ -37,6 +37,11 @@ pub trait Transport: Send {
         self.inner().map_or_else(TimeZone::system, Transport::time_zone)
     }
 
+    /// Whether there is a channel at all. A job runs without one, and so without commands.
+    fn has_channel(&self) -> bool {
+        self.inner().is_none_or(|inner| inner.has_channel())
+    }
+
     /// Sends one whole line. The transport adds the line feed.
     ///
     /// # Errors

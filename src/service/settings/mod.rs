@@ -134,6 +134,10 @@ pub struct MailSettings {
     pub from: String,
     /// Who may be written to: addresses, with `*` for any text.
     pub to: Vec<String>,
+    /// The folders from which scripts may attach files; by default Asterisk's spool and sounds, and the temporary one.
+    pub attach: Option<Vec<PathBuf>>,
+    /// How large a message may be, text and attachments together.
+    pub max_size: Option<Size>,
     /// How long a delivery may take.
     pub timeout: Option<Length>,
     /// How many deliveries run at a time.
@@ -165,6 +169,9 @@ pub struct ProgramSettings {
 pub struct CallOutSettings {
     /// The folder from which Asterisk takes call files.
     pub spool: PathBuf,
-    /// Who may be called: channels, with `*` for any text.
+    /// Who may be called: channels, with `*` for any text. `Local/` channels only match patterns that begin with that.
     pub targets: Vec<String>,
+    /// What runs a `script` when somebody answers: this program as the dialplan names it, or the address of a server
+    /// such as `agi://127.0.0.1`.
+    pub agi: Option<String>,
 }

@@ -66,6 +66,11 @@ impl Store {
         self.ask(Operation::DropJob { id }).await
     }
 
+    /// Makes a job due after this time. Returns false if there is no such job, or somebody runs it.
+    pub async fn put_off_job(&self, id: u64, delay: Duration) -> Result<bool, Failure> {
+        self.ask(Operation::PutOffJob { id, delay }).await
+    }
+
     /// Makes a job due now. Returns false if there is no such job.
     pub async fn hurry_job(&self, id: u64) -> Result<bool, Failure> {
         self.ask(Operation::HurryJob { id }).await

@@ -27,6 +27,9 @@ use sqlite::Sqlite;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The file in the state folder that holds everything unless the operator names another store.
+pub(crate) const FILE: &str = "store.sqlite";
+
 /// Values that outlive calls, boards, and jobs.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -82,7 +85,7 @@ impl Backend {
         let Some((own, url)) = settings.and_then(|own| own.url.as_ref().map(|url| (own, url.0.as_str()))) else {
             let none = "there is no folder for the store: name one by --state, or a server by `[store] url`";
             let state = state.ok_or_else(|| Failure::argument(none))?;
-            return Ok(Self::Sqlite(Sqlite::new(state.join("store.sqlite"), true, timeout)));
+            return Ok(Self::Sqlite(Sqlite::new(state.join(FILE), true, timeout)));
         };
         // A url may hold a password, so messages don't repeat it.
         match url.split_once(':').map_or("", |(scheme, _)| scheme) {

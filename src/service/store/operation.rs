@@ -39,7 +39,7 @@ pub(super) enum Operation {
     BoardRank { board: String, name: String },
     /// Writes a job down durably, and returns its number.
     AddJob(NewJob),
-    /// Lists jobs that are due and that nobody runs, in order, behind the first ones.
+    /// Lists jobs that are due and that nobody runs, in order, behind the first ones. Their content may be left out.
     DueJobs { skip: u32 },
     /// Claims a job that is due. Returns it, or null if somebody else was faster.
     ClaimJob { id: u64, owner: String, lease: Duration },
@@ -49,10 +49,12 @@ pub(super) enum Operation {
     FinishJob { id: u64 },
     /// Gives back a job that has failed, if the owner still has it.
     RetryJob { id: u64, owner: String, delay: Duration, error: String },
-    /// Lists all jobs.
+    /// Lists all jobs. A content that is large may be left out.
     Jobs,
     /// Removes a job. Returns whether there was one.
     DropJob { id: u64 },
+    /// Makes a job due after this time, unless somebody runs it. Returns whether it did.
+    PutOffJob { id: u64, delay: Duration },
     /// Makes a job due. Returns whether there is one.
     HurryJob { id: u64 },
 }

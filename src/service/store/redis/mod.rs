@@ -42,6 +42,7 @@ static DUE_JOBS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("d
 static CLAIM_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim_job.lua")));
 static RENEW_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew_job.lua")));
 static RETRY_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("retry_job.lua")));
+static PUT_OFF_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("put_off_job.lua")));
 static HURRY_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("hurry_job.lua")));
 static DROP_JOB: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("drop_job.lua")));
 
@@ -176,6 +177,11 @@ impl Redis {
                 let mut jobs = self.jobs(&mut redis, &ids).await?;
                 jobs.sort_by(|a, b| a.due.total_cmp(&b.due).then(a.id.cmp(&b.id)));
                 Ok(json!(jobs))
+            }
+            Operation::PutOffJob { id, delay } => {
+                let mut put_off = PUT_OFF_JOB.key(job_key(id));
+                put_off.key(JOBS).arg(id).arg(delay.as_secs_f64());
+                Ok(Value::Bool(self.script(&mut redis, &put_off).await?))
             }
             Operation::HurryJob { id } => {
                 let mut hurry = HURRY_JOB.key(job_key(id));

@@ -49,7 +49,8 @@ pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation
         }
         Operation::AddJob(job) => add_job(connection, job, now).await?,
         Operation::DueJobs { skip } => {
-            let text = "select id, kind, subject, content, created, due, attempts, error, owner from job \
+            // Who looks for one needs no content, and a mail's is large.
+            let text = "select id, kind, subject, 'null' as content, created, due, attempts, error, owner from job \
                         where due <= ?1 and (owner is null or until <= ?1) order by due, id limit ?2 offset ?3";
             jobs(sqlx::query(text).bind(now).bind(PAGE).bind(skip).fetch_all(connection).await?)?
         }
@@ -70,9 +71,15 @@ pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation
             Ok(Value::Bool(query.execute(connection).await?.rows_affected() > 0))
         }
         Operation::Jobs => {
-            let text = "select id, kind, subject, content, created, due, attempts, error, \
-                        case when until > ? then owner end as owner from job order by due, id";
+            let text = "select id, kind, subject, \
+                        case when length(content) > 65536 then 'null' else content end as content, \
+                        created, due, attempts, error, case when until > ? then owner end as owner from job order by due, id";
             jobs(sqlx::query(text).bind(now).fetch_all(connection).await?)?
+        }
+        Operation::PutOffJob { id, delay } => {
+            let query = sqlx::query("update job set due = ? where id = ? and owner is null");
+            let query = query.bind(now + delay.as_secs_f64()).bind(number(*id));
+            Ok(Value::Bool(query.execute(connection).await?.rows_affected() > 0))
         }
         Operation::HurryJob { id } => {
             let query = sqlx::query("update job set due = min(due, ?) where id = ?").bind(now).bind(number(*id));
