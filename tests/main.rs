@@ -16,6 +16,7 @@ mod examples;
 mod fastagi;
 mod foreign;
 mod function_values;
+mod http;
 mod ivr;
 mod ivr_phrases;
 mod kept_out;

@@ -45,7 +45,7 @@ impl Guard {
             request.await
         });
         let answer = answer.await.unwrap_or_else(|_| {
-            Err(Failure::unavailable(format!("no answer came within {} s", deadline.as_secs_f64())))
+            Err(Failure::unavailable(format!("`{}` gave no answer within {} s", self.name, deadline.as_secs_f64())))
         });
         self.learn(&answer);
         answer
@@ -57,7 +57,8 @@ impl Guard {
         let now = self.clock.now();
         match breaker.retry_at {
             Some(at) if now < at => Err(Failure::unavailable(format!(
-                "it failed {} times in a row, and is tried again in {:.1} s",
+                "`{}` failed {} times in a row, and is tried again in {:.1} s",
+                self.name,
                 breaker.failures,
                 (at - now).as_secs_f64()
             ))),
@@ -79,6 +80,8 @@ impl Guard {
                     warn!(service = self.name, %failure, "a service fails: for now, requests to it fail at once");
                 }
             }
+            // It wasn't asked, so this says nothing about it.
+            Err(failure) if failure.kind == FailureKind::Argument => {}
             _ => {
                 if breaker.retry_at.take().is_some() {
                     info!(service = self.name, "a service answers again");

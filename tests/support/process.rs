@@ -188,6 +188,11 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
+    /// Returns the number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns how long it has run.
     pub fn took(&self) -> Duration {
         self.began.elapsed()

@@ -8,7 +8,6 @@ use reqwest::Url;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// How many bytes an address may have, as most servers take no more.
 const MAX_ADDRESS: usize = 8000;
@@ -77,14 +76,11 @@ impl Base {
         self.url.scheme() == "https"
     }
 
-    /// Whether the service runs on this machine.
+    /// Whether the service runs on this machine. `Url` writes an address of IPv4 with four numbers, however it is given.
     pub fn is_local(&self) -> bool {
         let name = self.url.host_str().unwrap_or_default();
-        let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
-        address.map_or(name == "localhost" || name.ends_with(".localhost"), |address| match address {
-            IpAddr::V6(six) => six == Ipv6Addr::LOCALHOST,
-            IpAddr::V4(four) => four.is_loopback(),
-        })
+        let is_loopback = name.starts_with("127.") && !name.contains(|c: char| c.is_ascii_alphabetic());
+        is_loopback || name == "[::1]" || name == "localhost" || name.ends_with(".localhost")
     }
 
     /// Whether an address is the one of the service, or below it.
@@ -203,4 +199,217 @@ fn escaped_percents(path: &str) -> String {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn joined(base: &str, path: &str) -> String {
+        match Base::new(base).and_then(|base| base.join(path, &Value::Null)) {
+            Ok(url) => url.to_string(),
+            Err(failure) => failure.message,
+        }
+    }
+
+    #[test]
+    fn a_path_is_below_the_url_with_or_without_a_slash_between_them() {
+        for (base, path, url) in [
+            ("https://api.example.net/v2/", "/orders/7", "https://api.example.net/v2/orders/7"),
+            ("https://api.example.net/v2", "orders/7/", "https://api.example.net/v2/orders/7/"),
+            ("https://api.example.net", "/", "https://api.example.net/"),
+            ("https://api.example.net/v2", "", "https://api.example.net/v2"),
+            ("https://api.example.net/v2", "/", "https://api.example.net/v2/"),
+            ("https://api.example.net/v2", "?page=2", "https://api.example.net/v2?page=2"),
+            ("http://[::1]:8080/a/", "b?c=d&e", "http://[::1]:8080/a/b?c=d&e"),
+            ("http://x/a?key=k", "b?c=d", "http://x/a/b?key=k&c=d"),
+            ("http://x/a?", "b?c=d", "http://x/a/b?c=d"),
+            ("http://x", "/users/@me;v=1/a:b", "http://x/users/@me;v=1/a:b"),
+            ("http://x", "/Zoë & co/#5/100%/%41/%zz", "http://x/Zo%C3%AB%20&%20co/%235/100%25/%41/%25zz"),
+            ("http://x", "/...a/.b/c..d/e//f", "http://x/...a/.b/c..d/e//f"),
+            ("http://x", "/a?b=../../c#d", "http://x/a?b=../../c%23d"),
+        ] {
+            assert_eq!(joined(base, path), url, "{base} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_leave_the_url() {
+        for path in [
+            "..",
+            "/..",
+            "../admin",
+            "/a/../../admin",
+            "a/..",
+            "/.",
+            "/./a",
+            "%2e%2e/admin",
+            "/%2E%2e",
+            "/.%2e/a",
+            "%2E./a",
+            "/..%2fadmin",
+            "/%2f..",
+            "/a%2f..%2f..%2fadmin",
+            "/%252e%252e/admin",
+            "/%25252e%25252e%25252fa",
+            "/..;/admin",
+            "/..;x=1/admin",
+            "/%2e%2e;/a",
+            "/a%5c..%5cb",
+            "\\..\\admin",
+            "/a\\b",
+            "//evil.example/a",
+            "///evil.example",
+            "http://evil.example/a",
+            "https://evil.example",
+            "javascript://a",
+            "/a\nb",
+            "/a\r\nHost: b",
+            "/a\0",
+            "/a%0d%0ab",
+            "/a%00",
+            "/\t/evil.example",
+            "/.\n./a",
+            "/%c0%ae%c0%ae/a",
+            "/ ../a",
+            "/%ff",
+            "/%2525252525252525252e",
+            "/\u{85}a",
+        ] {
+            let base = Base::new("https://api.example.net/v2/").unwrap();
+            let failure = base.join(path, &Value::Null).map_err(|failure| failure.kind);
+            assert_eq!(failure, Err(crate::transport::FailureKind::Argument), "{path:?}");
+        }
+        assert_eq!(
+            joined("http://x/v2", "/\x1b[31m/../b?secret"),
+            "`/\\u{1b}[31m/../b` is no path below the `url` of the service: it holds a control character, such as a \
+             line break"
+        );
+        assert!(joined("http://x", "/a?b=c\r\nd").contains("control character"));
+        assert!(joined("http://x", &"a".repeat(9000)).ends_with("has 9009 bytes, and may have 8000"));
+    }
+
+    #[test]
+    fn a_query_is_added_and_a_key_of_the_operator_cannot_be_changed() {
+        let base = Base::new("https://api.example.net/?appid=k%26y").unwrap();
+        let query = json!({ "q": "a b&c=d\r\n", "n": 5, "on": true, "tag": ["x", "y"], "none": null });
+        let url = base.join("/zip?units=metric", &query).unwrap();
+        assert_eq!(url.query(), Some("appid=k%26y&units=metric&n=5&on=true&q=a+b%26c%3Dd%0D%0A&tag=x&tag=y"),);
+        for (path, query) in
+            [("/zip?appid=1", Value::Null), ("/zip?%61ppid=1", Value::Null), ("/", json!({"appid": 1}))]
+        {
+            let failure = base.join(path, &query).unwrap_err();
+            assert_eq!(failure.message, "the query can't hold `appid`, which the operator set");
+        }
+        for query in [json!(5), json!({ "a": { "b": 1 } }), json!({ "a": [[1]] })] {
+            assert!(base.join("/", &query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_no_address_is_refused_without_its_password() {
+        for url in
+            ["", "api.example.net", "localhost:80/a", "ftp://a:secret@b/", "http://", "//a/b", "http://a:secret@b/#c"]
+        {
+            let failure = Base::new(url).unwrap_err();
+            assert!(failure.message.starts_with("`url` ") && !failure.message.contains("secret"), "{failure}");
+        }
+        let base = Base::new("http://Me:p%40ss@127.0.0.1/v1").unwrap();
+        let User { name, password } = base.user().unwrap();
+        assert_eq!((name.as_str(), password.as_str()), ("Me", "p@ss"));
+        assert_eq!(base.join("a", &Value::Null).unwrap().as_str(), "http://127.0.0.1/v1/a");
+        assert!(!format!("{base:?}").contains("p@ss") && base.is_local());
+        for local in ["https://[0:0::1]/", "http://0x7f.1", "http://LOCALHOST:80/"] {
+            assert!(Base::new(local).unwrap().is_local(), "{local}");
+        }
+        for other in ["http://10.0.0.1", "http://127.example.net", "http://127.0.0.1.example.net"] {
+            assert!(!Base::new(other).unwrap().is_local(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_stays_below_the_url() {
+        let base = Base::new("https://api.example.net/v2").unwrap();
+        for (url, is_below) in [
+            ("https://api.example.net/v2/a", true),
+            ("https://api.example.net:443/v2?b", true),
+            ("http://api.example.net/v2/a", false),
+            ("https://api.example.net:8443/v2/a", false),
+            ("https://api.example.net.evil.example/v2/a", false),
+            ("https://api.example.net@evil.example/v2/a", false),
+            ("https://api.example.net/v2/../admin", false),
+            ("https://api.example.net/v2/..%2fadmin", false),
+            ("https://api.example.net/v22", false),
+        ] {
+            assert_eq!(base.is_above(&Url::parse(url).unwrap()), is_below, "{url}");
+        }
+    }
+
+    /// Returns paths that are made of what addresses are made of.
+    fn hostile_path() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            Just("/"),
+            Just(".."),
+            Just("."),
+            Just("%2e"),
+            Just("%2E"),
+            Just("%2f"),
+            Just("%5c"),
+            Just("\\"),
+            Just("%25"),
+            Just("2e"),
+            Just("//"),
+            Just("@"),
+            Just(":"),
+            Just(";"),
+            Just("?"),
+            Just("#"),
+            Just("\n"),
+            Just("\t"),
+            Just("\0"),
+            Just("http:"),
+            Just("evil.example"),
+            Just("%"),
+            Just("%0a"),
+            Just("é"),
+            Just("．"),
+            Just(" "),
+            Just("a"),
+            Just("8080"),
+        ];
+        prop_oneof![proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat()), any::<String>()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn whatever_a_path_holds_its_address_is_below_the_url(
+            path in hostile_path(),
+            base in prop_oneof![
+                Just("https://api.example.net/v2/"), Just("http://api.example.net:8080/a/b"), Just("http://[::1]"),
+                Just("http://u:p@x/?k=v"),
+            ],
+        ) {
+            let base = Base::new(base).unwrap();
+            if let Ok(url) = base.join(&path, &Value::Null) {
+                // As a client, a proxy and a careless server read it.
+                let again = Url::parse(url.as_str()).unwrap();
+                let careless = Url::parse(&percent_decode_str(url.as_str().split('?').next().unwrap()).decode_utf8_lossy());
+                prop_assert_eq!(&again, &url);
+                for read in [again, careless.unwrap()] {
+                    prop_assert_eq!(read.scheme(), base.url.scheme());
+                    prop_assert_eq!(read.host(), base.url.host());
+                    prop_assert_eq!(read.port(), base.url.port());
+                    prop_assert_eq!((read.username(), read.password()), ("", None));
+                    let folder = base.url.path().trim_end_matches('/');
+                    let rest = read.path().strip_prefix(folder);
+                    prop_assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')), "{}", read);
+                }
+                prop_assert!(url.as_str().is_ascii() && !url.as_str().contains(|c: char| c.is_control() || c == ' '));
+            }
+        }
+    }
 }

@@ -40,6 +40,17 @@ pub(super) fn of_operator(headers: &BTreeMap<String, Secret>) -> Result<HeaderMa
     Ok(all)
 }
 
+/// Returns the header that carries a token.
+///
+/// # Errors
+/// It can't be sent.
+pub(super) fn bearer(token: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| Failure::argument("the token in `token_file` holds a character that can't be sent"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// Parses the headers of a script.
 ///
 /// # Errors

@@ -18,16 +18,16 @@ mod trouble;
 mod values;
 
 use super::settings::HttpSettings;
-use super::settings::values::Size;
+use super::settings::values::{Secret, Size};
 use super::tls;
 use crate::agi::printable;
 use crate::transport::{Answer, Failure, Request};
 use address::Base;
 use body::Unread;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use reqwest::{Client, Method, RequestBuilder, redirect};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName};
+use reqwest::{Client, Method, redirect};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -43,7 +43,6 @@ pub(super) struct HttpClient {
     base: Arc<Base>,
     /// The operator's headers.
     headers: HeaderMap,
-    token_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     /// The methods that scripts may use.
     methods: Vec<Method>,
@@ -78,17 +77,19 @@ impl HttpClient {
     /// Creates a client with these settings. It connects at the first request.
     pub fn new(settings: &HttpSettings) -> Result<Self, Failure> {
         let base = Base::new(&settings.url.0)?;
-        let headers = headers::of_operator(&settings.headers)?;
-        let ways = [headers.contains_key(AUTHORIZATION), base.user().is_some(), settings.token_file.is_some()];
+        let mut headers = headers::of_operator(&settings.headers)?;
+        let ways = [headers.contains_key(AUTHORIZATION), base.user().is_some(), settings.token.is_some()];
         if ways.iter().filter(|way| **way).count() > 1 {
             return Err(Failure::argument(
                 "only one of `authorization` in `headers`, `token_file` and a user in `url` can say who asks",
             ));
         }
+        if let Some(Secret(token)) = &settings.token {
+            headers.insert(AUTHORIZATION, headers::bearer(token)?);
+        }
         Ok(Self {
             base: Arc::new(base),
             headers,
-            token_file: settings.token_file.clone(),
             ca_file: settings.ca_file.clone(),
             methods: methods(settings.methods.as_deref())?,
             max_body: settings.max_body.map_or(MAX_BODY, |Size(size)| size),
@@ -108,8 +109,17 @@ impl HttpClient {
         let mut headers = headers::of_script(request.argument("headers"), |name| self.sets(name))?;
         let body = body::of_request(request.argument("body"), &mut headers)?;
         let client = self.client.get_or_try_init(|| self.connect()).await?;
-        let asked = self.authorized(client.request(method, url).headers(headers)).await?;
-        let asked = if let Some(body) = body { asked.body(body) } else { asked };
+        let has_body = !matches!(method, Method::GET | Method::DELETE);
+        let mut asked = client.request(method, url).headers(headers);
+        if let Some(user) = self.base.user() {
+            asked = asked.basic_auth(&user.name, Some(&user.password));
+        }
+        if let Some(body) = body {
+            asked = asked.body(body);
+        } else if has_body {
+            // Some servers refuse a request that may have a body and doesn't say how long it is.
+            asked = asked.header(CONTENT_LENGTH, 0);
+        }
 
         let trouble = |error: &reqwest::Error| trouble::failure(error, &self.base.host());
         let response = asked.send().await.map_err(|error| trouble(&error))?;
@@ -140,18 +150,7 @@ impl HttpClient {
 
     /// Whether the operator sets this header.
     fn sets(&self, name: &HeaderName) -> bool {
-        let says_who_asks = self.token_file.is_some() || self.base.user().is_some();
-        self.headers.contains_key(name) || says_who_asks && name == AUTHORIZATION
-    }
-
-    /// Adds who asks to a request. The file is read for each, so that a new token needs no restart.
-    async fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, Failure> {
-        if let Some(user) = self.base.user() {
-            return Ok(request.basic_auth(&user.name, Some(&user.password)));
-        }
-        let Some(file) = self.token_file.clone() else { return Ok(request) };
-        let token = blocking(move || read_token(&file)).await?;
-        Ok(request.bearer_auth(token))
+        self.headers.contains_key(name) || self.base.user().is_some() && name == AUTHORIZATION
     }
 
     async fn connect(&self) -> Result<Client, Failure> {
@@ -184,18 +183,6 @@ fn methods(names: Option<&[String]>) -> Result<Vec<Method>, Failure> {
         })
     };
     names.iter().map(known).collect()
-}
-
-fn read_token(file: &Path) -> Result<String, Failure> {
-    let unusable = |why: String| {
-        Failure::argument(format!("`token_file = \"{}\"` can't be used: {why}", printable(&file.display().to_string())))
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| unusable(error.to_string()))?;
-    let token = text.trim();
-    if token.is_empty() || token.contains(|c: char| !c.is_ascii_graphic()) {
-        return Err(unusable("it doesn't hold one token".to_owned()));
-    }
-    Ok(token.to_owned())
 }
 
 /// Reads files on a thread that may wait for the disk.

@@ -128,7 +128,8 @@ fn tls(error: &rustls::Error, host: &str) -> Failure {
 
 fn certificate(error: &CertificateError, host: &str) -> String {
     match error {
-        CertificateError::UnknownIssuer => format!(
+        // A signature that doesn't match is one of an authority that has only the name of a trusted one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "the certificate of {host} is signed by nobody that this machine trusts; if it is right, give the \
              certificate of its issuer in `ca_file`"
         ),
