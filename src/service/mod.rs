@@ -19,8 +19,7 @@ mod pending;
 mod program;
 mod runtime;
 pub mod settings;
-#[cfg(feature = "sql")]
-mod sql;
+pub(crate) mod sql;
 #[cfg(feature = "store")]
 pub(crate) mod store;
 #[cfg(feature = "tls")]

@@ -92,13 +92,14 @@ const HIDDEN: &str = "•••";
 
 /// The keys whose values hold no secret. What isn't known to be harmless isn't shown: an unknown key may be a misspelt
 /// one, and a broken line anything.
-const HARMLESS: [&str; 13] = [
+const HARMLESS: [&str; 14] = [
     "at_once",
     "ca_file",
     "from",
     "max_body",
     "max_output",
     "max_rows",
+    "max_size",
     "methods",
     "options",
     "password_file",

@@ -94,6 +94,8 @@ pub struct SqlSettings {
     pub at_once: Option<usize>,
     /// How many rows an answer may have.
     pub max_rows: Option<usize>,
+    /// How large an answer may be.
+    pub max_size: Option<Size>,
 }
 
 /// Where values that outlive calls are kept.

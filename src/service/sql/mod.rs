@@ -1,20 +1,26 @@
-//! Placeholder of the client.
+//! Databases: PostgreSQL, MySQL or MariaDB, and SQLite.
+//!
+//! Each has its own driver instead of one that fits all: `sqlx::any` knows no dates, decimals, arrays or JSON, and a
+//! script would get an error for every column of these types.
 
-use super::settings::SqlSettings;
-use crate::transport::{Answer, Failure, Request};
+#[cfg(feature = "sql")]
+mod database;
+#[cfg(feature = "sql")]
+mod failures;
+#[cfg(feature = "sql")]
+mod mysql;
+pub(crate) mod names;
+#[cfg(feature = "sql")]
+mod options;
+#[cfg(feature = "sql")]
+mod postgres;
+#[cfg(feature = "sql")]
+mod sqlite;
+#[cfg(feature = "sql")]
+mod values;
 
-/// A client.
-#[derive(Debug)]
-pub(super) struct SqlClient;
+#[cfg(feature = "sql")]
+pub(super) use client::SqlClient;
 
-impl SqlClient {
-    /// Creates a client with these settings. It connects at the first request.
-    pub fn new(_settings: &SqlSettings) -> Result<Self, Failure> {
-        Ok(Self)
-    }
-
-    /// Answers a request.
-    pub async fn answer(&self, _request: &Request) -> Answer {
-        Err(Failure::argument("not there yet"))
-    }
-}
+#[cfg(feature = "sql")]
+mod client;

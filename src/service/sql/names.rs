@@ -42,6 +42,14 @@ pub enum Problem<'a> {
 /// How many words of the start are kept.
 const START: usize = 4;
 
+/// Words that begin or end a transaction.
+const TRANSACTIONS: [&str; 9] =
+    ["abort", "begin", "commit", "end", "release", "rollback", "savepoint", "start", "transaction"];
+/// Words that change what holds for all further statements of a connection.
+const SESSION: [&str; 2] = ["reset", "set"];
+/// Words with which statements begin that only read.
+const READING: [&str; 8] = ["desc", "describe", "explain", "select", "show", "table", "values", "with"];
+
 impl Dialect {
     /// Returns the dialect of a database by its address.
     #[must_use]
@@ -93,6 +101,45 @@ impl<'a> Statement<'a> {
     #[must_use]
     pub fn problem(&self) -> Option<Problem<'a>> {
         self.problem
+    }
+
+    /// Returns why this isn't sent to a database, if it isn't. Where scripts may only read, the database refuses to
+    /// write too; this refuses what might switch that off.
+    #[must_use]
+    pub fn refusal(&self, read_only: bool) -> Option<String> {
+        match self.problem {
+            // Only SQLite would run both. A trigger has statements in it.
+            Some(Problem::Second) if self.start.first().is_none_or(|word| word != "create") => {
+                return Some(
+                    "there are two statements: `sql_run` does several, all or none, as an array of [text, values]".into(),
+                );
+            }
+            Some(Problem::Placeholder(mark)) => {
+                return Some(format!("`{mark}` stands for no value here: name it, as in `:number`"));
+            }
+            Some(Problem::Nul) => return Some("the text holds a character with the code 0".into()),
+            Some(Problem::Second) | None => {}
+        }
+        let word = self.start.first().map_or("", String::as_str);
+        let of_this_database: &[&str] = match self.dialect {
+            Dialect::Postgres => &["discard", "listen", "prepare"],
+            Dialect::MySql => &["handler", "lock", "unlock", "use", "xa"],
+            Dialect::Sqlite => &["attach", "detach", "pragma", "vacuum"],
+        };
+        if TRANSACTIONS.contains(&word) {
+            return Some(format!(
+                "`{word}` would last longer than this request: `sql_run` does several statements, all or none, as an \
+                 array of [text, values]"
+            ));
+        }
+        if SESSION.contains(&word) || of_this_database.contains(&word) {
+            return Some(format!("`{word}` changes a connection that other calls use too"));
+        }
+        if read_only && !READING.contains(&word) {
+            let word = if word.is_empty() { "this".to_owned() } else { format!("`{word}`") };
+            return Some(format!("agi-rhai.toml makes this service `read_only`, and {word} isn't among {}", READING.join(", ")));
+        }
+        None
     }
 
     /// Returns the text with a placeholder for each name. `placeholder` gets the number of the occurrence and that of

@@ -1,0 +1,195 @@
+//! How a database is reached, by the operator's settings.
+
+use super::database::PREPARED;
+use crate::service::settings::SqlSettings;
+use crate::service::tls;
+use crate::transport::Failure;
+use rustls::RootCertStore;
+use sqlx::ConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::sqlite::SqliteConnectOptions;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The options of a connection.
+pub(super) enum Options {
+    Postgres(Box<PgConnectOptions>),
+    MySql(Box<MySqlConnectOptions>),
+    /// And whether the database lives in its only connection.
+    Sqlite(Box<SqliteConnectOptions>, bool),
+}
+
+/// What may stand behind the `?` of an address. A typo would be ignored otherwise, such as one of `sslmode`.
+const POSTGRES: [&str; 14] = [
+    "application_name", "dbname", "host", "hostaddr", "options", "port", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode",
+    "ssl-root-cert", "sslmode", "sslrootcert", "user",
+];
+const MYSQL: [&str; 8] = ["charset", "collation", "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "timezone"];
+
+/// Reads the settings.
+///
+/// # Errors
+/// They can't be used. The reason holds nothing of the address but the names of its parameters.
+pub(super) fn of(settings: &SqlSettings, timeout: Duration) -> Result<Options, Failure> {
+    let url = settings.url.0.as_str();
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    match scheme.as_str() {
+        "postgres" | "postgresql" => postgres(settings),
+        "mysql" | "mariadb" => mysql(settings),
+        "sqlite" => sqlite(settings, timeout),
+        _ => Err(Failure::argument("its `url` begins with none of postgres://, mysql:// and sqlite:")),
+    }
+}
+
+fn postgres(settings: &SqlSettings) -> Result<Options, Failure> {
+    let url = settings.url.0.as_str();
+    known(url, &POSTGRES)?;
+    let mut options = PgConnectOptions::from_str(url).map_err(unusable)?;
+    if let Some(password) = &settings.password {
+        options = options.password(&password.0);
+    }
+    if options.get_application_name().is_none() {
+        options = options.application_name("agi-rhai");
+    }
+    if settings.read_only {
+        options = options.options([("default_transaction_read_only", "on")]);
+    }
+    if let Some(file) = &settings.ca_file {
+        tls::certificates(file)?;
+        options = options.ssl_root_cert(file);
+        if !has(url, &["sslmode", "ssl-mode"]) {
+            options = options.ssl_mode(PgSslMode::VerifyFull);
+        }
+    } else if matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull)
+        && !has(url, &["sslrootcert", "ssl-root-cert", "ssl-ca"])
+    {
+        options = options.ssl_root_cert_from_pem(system());
+    }
+    options = options.statement_cache_capacity(PREPARED).disable_statement_logging();
+    Ok(Options::Postgres(Box::new(options)))
+}
+
+fn mysql(settings: &SqlSettings) -> Result<Options, Failure> {
+    let url = settings.url.0.as_str();
+    known(url, &MYSQL)?;
+    let mut options = MySqlConnectOptions::from_str(url).map_err(unusable)?;
+    if let Some(password) = &settings.password {
+        options = options.password(&password.0);
+    }
+    if let Some(file) = &settings.ca_file {
+        tls::certificates(file)?;
+        options = options.ssl_ca(file);
+        if !has(url, &["ssl-mode"]) {
+            options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
+        }
+    } else if matches!(options.get_ssl_mode(), MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity)
+        && !has(url, &["ssl-ca"])
+    {
+        options = options.ssl_ca_from_pem(system());
+    }
+    // SQL means what it means to every other client of this server.
+    options = options.pipes_as_concat(false).no_engine_substitution(false);
+    if !has(url, &["timezone"]) {
+        options = options.timezone(None);
+    }
+    options = options.statement_cache_capacity(PREPARED).disable_statement_logging();
+    Ok(Options::MySql(Box::new(options)))
+}
+
+fn sqlite(settings: &SqlSettings, timeout: Duration) -> Result<Options, Failure> {
+    let url = settings.url.0.as_str();
+    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    let mut options = SqliteConnectOptions::from_str(url).map_err(unusable)?;
+    options = options.busy_timeout(timeout).statement_cache_capacity(PREPARED).disable_statement_logging();
+    if settings.read_only && !in_memory {
+        options = options.read_only(true);
+    }
+    Ok(Options::Sqlite(Box::new(options), in_memory))
+}
+
+/// Returns the names of the parameters of an address.
+fn parameters(url: &str) -> impl Iterator<Item = &str> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let names = query.split('#').next().unwrap_or_default().split('&');
+    names.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).filter(|name| !name.is_empty())
+}
+
+fn has(url: &str, names: &[&str]) -> bool {
+    parameters(url).any(|name| names.contains(&name))
+}
+
+fn known(url: &str, names: &[&str]) -> Result<(), Failure> {
+    match parameters(url).any(|name| !names.contains(&name)) {
+        true => Err(Failure::argument(format!("its `url` has a parameter that isn't among {}", names.join(", ")))),
+        false => Ok(()),
+    }
+}
+
+/// The address itself isn't shown: it may hold a password in the wrong place.
+fn unusable(error: sqlx::Error) -> Failure {
+    let why = match error {
+        sqlx::Error::Configuration(error) => error.to_string(),
+        other => other.to_string(),
+    };
+    // Whatever is quoted is a part of the address.
+    let why = if why.contains(['`', '"', '\'']) { "it isn't an address".to_owned() } else { why };
+    Failure::argument(format!("its `url` can't be used: {why}"))
+}
+
+/// Returns the system's certificates in the form that the client takes. It trusts the bundled ones by itself.
+fn system() -> Vec<u8> {
+    let mut text = String::new();
+    for certificate in rustls_native_certs::load_native_certs().certs {
+        // The client refuses all of them if one can't be used.
+        if RootCertStore::empty().add(certificate.clone()).is_ok() {
+            text.push_str("-----BEGIN CERTIFICATE-----\n");
+            text.push_str(&base64(&certificate));
+            text.push_str("\n-----END CERTIFICATE-----\n");
+        }
+    }
+    text.into_bytes()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        for at in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_written_as_pem() {
+        assert_eq!(["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())), ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+        let pem = system();
+        let read = <rustls::pki_types::CertificateDer as rustls::pki_types::pem::PemObject>::pem_slice_iter(&pem);
+        assert!(read.into_iter().all(|certificate| certificate.is_ok()));
+    }
+
+    #[test]
+    fn an_address_is_never_shown() {
+        for url in [
+            "postgres://ivr:geheim@db:99999/crm",
+            "postgres://ivr:geheim@db/crm?sslmode=geheim",
+            "postgres://ivr:geheim@db/crm?sslmood=geheim",
+            "postgres://ivr:gehe#im@@db:geheim/crm",
+            "mysql://ivr:geheim@db/crm?ssl-mode=geheim",
+            "oracle://ivr:geheim@db/crm",
+            "geheim",
+        ] {
+            let settings: SqlSettings = toml::from_str(&format!("url = \"{url}\"")).expect("settings");
+            let failure = of(&settings, Duration::ZERO).err().expect("it can't be used");
+            assert!(!failure.message.contains("geheim") && failure.message.contains("`url`"), "{failure}");
+        }
+    }
+}
