@@ -44,6 +44,7 @@ mod record;
 mod reload;
 mod scripts;
 mod secrets;
+mod store;
 mod storm;
 mod support;
 mod test_runner;

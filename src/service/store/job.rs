@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Something to do after a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NewJob {
+pub struct NewJob {
     /// `function` or `mail`.
     pub kind: String,
     /// For a function, the script by its name in the folder; for a mail, the service.
@@ -20,7 +20,7 @@ pub(crate) struct NewJob {
 
 /// A job that was written down.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Job {
+pub struct Job {
     /// Its number.
     pub id: u64,
     /// What to do.

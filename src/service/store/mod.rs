@@ -14,7 +14,7 @@ mod postgres;
 mod redis;
 mod sqlite;
 
-pub(crate) use job::{Job, NewJob};
+pub use job::{Job, NewJob};
 
 use super::settings::{StoreSettings, TIMEOUT, values::Length};
 use crate::transport::{Answer, Failure, Request};
@@ -32,7 +32,7 @@ pub(crate) const FILE: &str = "store.sqlite";
 
 /// Values that outlive calls, boards, and jobs.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub struct Store {
     backend: Backend,
     /// How long what isn't a request of a script may take.
     timeout: Duration,

@@ -20,8 +20,9 @@ use tokio::sync::OnceCell;
 const VERSION: i32 = 1;
 /// The lock under which they are created.
 const LOCK: i64 = 0x6167_6972_6861_6901;
-/// How many connections there are at most. An operation takes about a millisecond.
-const CONNECTIONS: u32 = 8;
+/// How many connections there are at most. An operation takes about a millisecond, and a server of PostgreSQL has a
+/// hundred for everybody.
+const CONNECTIONS: u32 = 4;
 /// How many expired values are removed whenever one is put that will expire, so that there are never many.
 const REMOVED_AT_ONCE: i64 = 20;
 

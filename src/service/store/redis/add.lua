@@ -4,7 +4,7 @@ local value = redis.call('GET', KEYS[1])
 if ARGV[2] == 'integer' and (not value or string.match(value, '^-?%d+$')) then
     local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
     if type(sum) == 'table' then
-        return redis.error_reply('OVERFLOW')
+        return redis.error_reply('OVERFLOW the sum is too large')
     end
     return redis.call('GET', KEYS[1])
 end
@@ -12,12 +12,12 @@ local number = 0
 if value then
     number = string.match(value, '^-?%d') and tonumber(value)
     if not number then
-        return redis.error_reply('NOTANUMBER')
+        return redis.error_reply('NOTANUMBER the value is none')
     end
 end
 local sum = number + tonumber(ARGV[1])
 if sum ~= sum or sum == math.huge or sum == -math.huge then
-    return redis.error_reply('OVERFLOW')
+    return redis.error_reply('OVERFLOW the sum is too large')
 end
 local text = string.format('%.17g', sum)
 if not string.find(text, '[.e]') then

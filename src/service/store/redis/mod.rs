@@ -308,20 +308,23 @@ impl Redis {
         Ok(found.iter().filter_map(job).collect())
     }
 
+    /// The failure of a connection without the right password.
+    fn refused(&self, what: &str) -> Failure {
+        // It may be changed in its file, which is read for the next connection.
+        *lock(&self.manager) = None;
+        Failure::unavailable(format!("the store {} {what}", self.name))
+    }
+
     /// Explains an error.
     fn failure(&self, error: &RedisError) -> Failure {
         let name = &self.name;
         match error.kind() {
-            ErrorKind::AuthenticationFailed => {
-                // The password may have been changed in its file.
-                *lock(&self.manager) = None;
-                Failure::unavailable(format!("the store {name} refuses the user or the password"))
+            ErrorKind::AuthenticationFailed => self.refused("refuses the user or the password"),
+            ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("WRONGPASS") => {
+                self.refused("refuses the user or the password")
             }
-            ErrorKind::Server(ServerErrorKind::ResponseError) | ErrorKind::Extension
-                if error.code().is_some_and(|code| code == "NOAUTH" || code == "WRONGPASS") =>
-            {
-                *lock(&self.manager) = None;
-                Failure::unavailable(format!("the store {name} asks for a password: `[store] password_file` names one"))
+            ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("NOAUTH") => {
+                self.refused("asks for a password: `[store] password_file` names one")
             }
             ErrorKind::RESP3NotSupported => Failure::unavailable(format!("the store {name} is older than Redis 6")),
             ErrorKind::Server(
