@@ -62,6 +62,7 @@ pub mod agi;
 mod calendar;
 pub mod clock;
 pub mod command;
+mod histogram;
 pub mod host;
 mod ivr;
 pub mod pbx;

@@ -1,9 +1,13 @@
 //! The counters, Prometheus' page, its HTTP server, and the dashboard and alerts made from it.
 
-use agi_rhai::Status;
+use crate::support::process::Folder;
 use agi_rhai::command::{COMMANDS, Command, Function, Returns};
 use agi_rhai::host::http::{self, Answer, Pages};
 use agi_rhai::host::metrics::{CONTENT_TYPE, Gauges, Metrics, Refused};
+use agi_rhai::pbx::{Channel, IncomingCall, Plan};
+use agi_rhai::service::{Services, Settings};
+use agi_rhai::transport::Simulator;
+use agi_rhai::{Host, Session, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -113,9 +117,28 @@ fn value(page: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     all.find(|(n, l, _)| n == name && *l == labels).map(|(_, _, value)| *value)
 }
 
+/// Returns services of which one was asked something.
+fn asked_services() -> Services {
+    let folder = Folder::new();
+    let config = folder.file(
+        "agi-rhai.toml",
+        "[program.echo]\ncommand = [\"echo\"]\nat_once = 7\n[program.unused]\ncommand = [\"ls\"]",
+    );
+    let services = Services::new(Settings::read(config.as_ref()).unwrap());
+    let mut host = Host::new();
+    host.set_services(services.clone());
+    let script = host.compile("ask.rhai", r#"try { run_program("echo", ["x"]) } catch {} "#).unwrap();
+    let nobody: Plan = "".parse().unwrap();
+    let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(nobody)));
+    let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec![]);
+    assert_eq!(outcome.status, Status::Success, "{:?}", outcome.fault);
+    services
+}
+
 /// Makes metrics with something in each counter.
 fn counted_metrics() -> Metrics {
     let metrics = Metrics::new(2);
+    metrics.set_services(asked_services());
     metrics.set_scripts(["guess", "memory"]);
     for status in [Status::Success, Status::Hangup, Status::Failure, Status::NotFound, Status::Lost] {
         metrics.started();
@@ -139,6 +162,7 @@ const NOW: Gauges = Gauges {
     log_lines_dropped: 4,
     stuck_calls: 1,
     recordings_lost: 3,
+    broken_config: true,
 };
 
 /// Runs promtool if it is installed (the Debian package `prometheus`).
@@ -176,6 +200,15 @@ fn the_page_has_prometheus_format() {
         ("agi_rhai_broken_scripts", &[], 1.0),
         ("agi_rhai_log_lines_dropped_total", &[], 4.0),
         ("agi_rhai_recordings_lost_total", &[], 3.0),
+        ("agi_rhai_config_broken", &[], 1.0),
+        ("agi_rhai_service_requests_total", &[("service", "program.echo")], 1.0),
+        ("agi_rhai_service_requests_total", &[("service", "program.unused")], 0.0),
+        ("agi_rhai_service_failures_total", &[("service", "program.unused"), ("kind", "unavailable")], 0.0),
+        ("agi_rhai_service_requests", &[("service", "program.echo")], 0.0),
+        ("agi_rhai_service_max_requests", &[("service", "program.echo")], 7.0),
+        ("agi_rhai_service_max_requests", &[("service", "program.unused")], 32.0),
+        ("agi_rhai_service_failing", &[("service", "program.echo")], 0.0),
+        ("agi_rhai_service_seconds_count", &[("service", "program.echo")], 1.0),
     ] {
         assert_eq!(value(&page, name, labels), Some(count), "{name}{labels:?}");
     }

@@ -4,16 +4,16 @@
 //! claims one for a while: a server, a process that a call has left behind, `agi-rhai jobs run`. If that one dies,
 //! the claim passes, and another one runs the job. So each runs at least once, and only once unless its runner dies.
 
+use super::Host;
 use super::fault_log::log_fault;
 use super::seed::random_seed;
-use super::Host;
 use crate::agi::printable;
 use crate::clock::wall;
 use crate::script::{Fault, Finished, LoadError, Script};
 use crate::service::jobs::{FUNCTION, MAIL};
-use crate::service::store::{Job, NewJob, Store};
 #[cfg(feature = "mail")]
 use crate::service::mail;
+use crate::service::store::{Job, NewJob, Store};
 use crate::service::{Services, wait_for as wait};
 use crate::session::{Over, Session};
 use crate::stack;
@@ -296,7 +296,8 @@ impl Shared {
     fn has_room(&self, job: &NewJob) -> bool {
         let running = lock(&self.running);
         let of_this = running.get(&(job.kind.clone(), job.subject.clone())).copied().unwrap_or(0);
-        let functions = || running.iter().filter(|((kind, _), _)| kind == FUNCTION).map(|(_, count)| count).sum::<usize>();
+        let functions =
+            || running.iter().filter(|((kind, _), _)| kind == FUNCTION).map(|(_, count)| count).sum::<usize>();
         of_this < MAX_OF_ONE && (job.kind != FUNCTION || functions() < MAX_FUNCTIONS)
     }
 

@@ -5,28 +5,19 @@
 
 use super::Status;
 use crate::command::{COMMANDS, Command};
+use crate::histogram::{BOUNDS, BUCKETS, Histogram};
+use crate::service::{Counts, KINDS, Services};
 use crate::sync::lock;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{Display, Write};
 use std::fs;
 use std::iter::zip;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The media type of the page: Prometheus' text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// The upper bounds of the buckets, in microseconds. They range from the time of a script's step to that of a
-/// caller's answer.
-#[rustfmt::skip]
-const BOUNDS: [u64; 21] = [
-    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
-];
-
-/// The number of buckets of a histogram. The last one is for times above all bounds.
-const BUCKETS: usize = BOUNDS.len() + 1;
 
 /// The maximum number of scripts that are gone but still shown.
 const MAX_GONE: usize = 100;
@@ -64,6 +55,7 @@ pub struct Metrics {
     missing_sounds: AtomicU64,
     takeovers: AtomicU64,
     scripts: Mutex<Scripts>,
+    services: Mutex<Option<Services>>,
 }
 
 /// How the calls of each script ended.
@@ -147,6 +139,8 @@ pub struct Gauges {
     pub stuck_calls: u64,
     /// Calls without a recording, or with an incomplete one, since the start.
     pub recordings_lost: u64,
+    /// Whether the last edit of the operator's file has a mistake.
+    pub broken_config: bool,
 }
 
 impl Metrics {
@@ -162,6 +156,7 @@ impl Metrics {
             missing_sounds: AtomicU64::default(),
             takeovers: AtomicU64::default(),
             scripts: Mutex::default(),
+            services: Mutex::default(),
         }
     }
 
@@ -190,6 +185,11 @@ impl Metrics {
         for script in gone {
             known.note_gone(script);
         }
+    }
+
+    /// Sets the services whose requests are shown.
+    pub fn set_services(&self, services: Services) {
+        *lock(&self.services) = Some(services);
     }
 
     /// Counts a call that begins.
@@ -269,6 +269,12 @@ impl Metrics {
         self.render_histogram(&mut page, "agi_rhai_command_asterisk_seconds", help, |times| &times.asterisk);
         let help = "Time the script itself took before a command.";
         self.render_histogram(&mut page, "agi_rhai_command_script_seconds", help, |times| &times.script);
+        page.gauge(
+            "agi_rhai_config_broken",
+            "Whether the last edit of agi-rhai.toml has a mistake, so that it isn't in use.",
+            u64::from(now.broken_config),
+        );
+        Self::render_services(&mut page, &lock(&self.services).as_ref().map(Services::counts).unwrap_or_default());
         Self::render_process(&mut page);
         page.text
     }
@@ -294,30 +300,41 @@ impl Metrics {
     /// Renders a histogram for each command that was used.
     fn render_histogram(&self, page: &mut Page, name: &str, help: &str, of: impl Fn(&Times) -> &Histogram) {
         page.family(name, "histogram", help);
-        let (bucket, sum, count) = (format!("{name}_bucket"), format!("{name}_sum"), format!("{name}_count"));
         let verbs = COMMANDS.iter().map(|command| command.verb).chain(["other"]);
         for (index, verb) in verbs.enumerate() {
-            let mut total = 0;
-            let mut nanos = 0_u64;
-            let mut below = [0; BUCKETS];
-            for (end, below) in below.iter_mut().enumerate() {
-                total += self.shards.iter().map(|shard| read(&of(&shard.0[index]).buckets[end])).sum::<u64>();
-                *below = total;
+            let shards: Vec<&Histogram> = self.shards.iter().map(|shard| of(&shard.0[index])).collect();
+            page.histogram(name, ("command", verb), &shards);
+        }
+    }
+
+    /// Renders what services were asked. Their names are the operator's.
+    fn render_services(page: &mut Page, services: &[(String, Arc<Counts>)]) {
+        let each = |page: &mut Page, name: &str, kind: &str, help: &str, value: &dyn Fn(&Counts) -> u64| {
+            page.family(name, kind, help);
+            for (service, counts) in services {
+                page.sample(name, &[("service", service)], value(counts));
             }
-            if total == 0 {
-                continue;
+        };
+        let help = "Requests to a service.";
+        each(page, "agi_rhai_service_requests_total", "counter", help, &|counts| read(&counts.requests));
+        let name = "agi_rhai_service_failures_total";
+        page.family(name, "counter", "Requests to a service that failed.");
+        for (service, counts) in services {
+            for (kind, count) in zip(KINDS, &counts.failures) {
+                page.sample(name, &[("service", service), ("kind", kind.word())], read(count));
             }
-            for shard in &self.shards {
-                // It wraps after 584 years of waiting, which is three weeks of 10,000 calls. Counters may do that.
-                nanos = nanos.wrapping_add(read(&of(&shard.0[index]).nanos));
-            }
-            for (bound, below) in zip(BOUNDS, below) {
-                let bound = ratio(bound, 1_000_000).to_string();
-                page.sample(&bucket, &[("command", verb), ("le", &bound)], below);
-            }
-            page.sample(&bucket, &[("command", verb), ("le", "+Inf")], total);
-            page.sample(&sum, &[("command", verb)], ratio(nanos, 1_000_000_000));
-            page.sample(&count, &[("command", verb)], total);
+        }
+        let number = |count: &AtomicUsize| u64::try_from(count.load(Relaxed)).unwrap_or(u64::MAX);
+        let help = "Requests to a service on their way.";
+        each(page, "agi_rhai_service_requests", "gauge", help, &|counts| number(&counts.running));
+        let help = "Maximum number of requests to a service on their way.";
+        each(page, "agi_rhai_service_max_requests", "gauge", help, &|counts| number(&counts.at_once));
+        let help = "Whether requests to a service fail at once, since it has failed several times in a row.";
+        each(page, "agi_rhai_service_failing", "gauge", help, &|counts| u64::from(counts.is_open.load(Relaxed)));
+        let name = "agi_rhai_service_seconds";
+        page.family(name, "histogram", "Time from a request to a service to its answer or failure.");
+        for (service, counts) in services {
+            page.histogram(name, ("service", service), &[&counts.seconds]);
         }
     }
 
@@ -371,20 +388,6 @@ struct Times {
     script: Histogram,
 }
 
-#[derive(Debug, Default)]
-struct Histogram {
-    buckets: [AtomicU64; BUCKETS],
-    nanos: AtomicU64,
-}
-
-impl Histogram {
-    fn add(&self, length: Duration) {
-        let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
-        add(&self.buckets[BOUNDS.partition_point(|bound| bound * 1_000 < nanos)], 1);
-        add(&self.nanos, nanos);
-    }
-}
-
 /// A page under construction.
 #[derive(Default)]
 struct Page {
@@ -421,6 +424,32 @@ impl Page {
             self.text.push('"');
         }
         self.push(format_args!("{} {value}\n", if labels.is_empty() { "" } else { "}" }));
+    }
+
+    /// Adds up the parts of a histogram. One without anything in it is left out.
+    fn histogram(&mut self, name: &str, label: (&str, &str), parts: &[&Histogram]) {
+        let (bucket, sum, count) = (format!("{name}_bucket"), format!("{name}_sum"), format!("{name}_count"));
+        let mut total = 0;
+        let mut nanos = 0_u64;
+        let mut below = [0; BUCKETS];
+        for (end, below) in below.iter_mut().enumerate() {
+            total += parts.iter().map(|part| read(&part.buckets[end])).sum::<u64>();
+            *below = total;
+        }
+        if total == 0 {
+            return;
+        }
+        for part in parts {
+            // It wraps after 584 years of waiting, which is three weeks of 10,000 calls. Counters may do that.
+            nanos = nanos.wrapping_add(read(&part.nanos));
+        }
+        for (bound, below) in zip(BOUNDS, below) {
+            let bound = ratio(bound, 1_000_000).to_string();
+            self.sample(&bucket, &[label, ("le", &bound)], below);
+        }
+        self.sample(&bucket, &[label, ("le", "+Inf")], total);
+        self.sample(&sum, &[label], ratio(nanos, 1_000_000_000));
+        self.sample(&count, &[label], total);
     }
 
     fn push(&mut self, text: std::fmt::Arguments) {

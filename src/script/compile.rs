@@ -164,7 +164,8 @@ impl Script {
         let functions = self.ast.clone_functions_only();
         let is_import = |statement: &&Stmt| matches!(statement, Stmt::Import(..));
         let imports: Vec<Stmt> = self.ast.statements().iter().filter(is_import).cloned().collect();
-        let is_constant = |statement: &&Stmt| matches!(statement, Stmt::Var(_, flags, _) if flags.contains(ASTFlags::CONSTANT));
+        let is_constant =
+            |statement: &&Stmt| matches!(statement, Stmt::Var(_, flags, _) if flags.contains(ASTFlags::CONSTANT));
         self.ast.statements().iter().filter(is_constant).map(move |constant| {
             let statements = imports.iter().cloned().chain([constant.clone()]);
             let mut ast = AST::new(statements, Module::new()).merge(&functions);

@@ -1,93 +1,271 @@
 //! What keeps a sick service from costing others anything: a limit of requests at a time, a deadline for each, and a
 //! circuit breaker.
 
-use crate::clock::{Stopwatch, Time};
+use super::breaker::{Breaker, OPEN_FOR, Turn, Verdict};
+use super::counts::Counts;
+use crate::clock::Stopwatch;
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, FailureKind};
-use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
-
-/// After this many failures in a row, further requests fail at once.
-const FAILURES_TO_OPEN: u32 = 5;
-/// How long they do so before one tries again.
-const OPEN_FOR: Duration = Duration::from_secs(5);
 
 /// Guards a service.
 #[derive(Debug)]
 pub(super) struct Guard {
     name: String,
+    at_once: usize,
     places: Semaphore,
     breaker: Mutex<Breaker>,
     clock: Stopwatch,
-}
-
-#[derive(Debug, Default)]
-struct Breaker {
-    /// How many requests in a row have failed.
-    failures: u32,
-    /// When one may try again, once it is open.
-    retry_at: Option<Time>,
+    counts: Arc<Counts>,
 }
 
 impl Guard {
     /// Creates a guard. The name is for the log: `http.weather`.
-    pub fn new(name: String, at_once: usize) -> Self {
-        Self { name, places: Semaphore::new(at_once), breaker: Mutex::default(), clock: Stopwatch::start() }
+    pub fn new(name: String, at_once: usize, counts: Arc<Counts>) -> Self {
+        counts.at_once.store(at_once, Relaxed);
+        counts.is_open.store(false, Relaxed);
+        let (breaker, clock) = (Mutex::new(Breaker::Closed(0)), Stopwatch::start());
+        Self { name, at_once, places: Semaphore::new(at_once), breaker, clock, counts }
     }
 
-    /// Runs a request within a deadline, which includes waiting for a place.
+    /// Runs a request within a deadline, which includes waiting for a place. If the caller gives up meanwhile, which
+    /// drops this, the service is neither better nor worse for it.
     pub async fn run(&self, deadline: Duration, request: impl Future<Output = Answer>) -> Answer {
-        self.may_try()?;
-        let answer = tokio::time::timeout(deadline, async {
-            let _place = self.places.acquire().await;
-            request.await
-        });
-        let answer = answer.await.unwrap_or_else(|_| {
-            Err(Failure::unavailable(format!("`{}` gave no answer within {} s", self.name, deadline.as_secs_f64())))
-        });
-        self.learn(&answer);
+        self.counts.requests.fetch_add(1, Relaxed);
+        let began = self.clock.now();
+        let answer = self.guarded(deadline, request).await;
+        self.counts.answered(&answer, self.clock.now() - began);
         answer
     }
 
-    /// Fails if the breaker is open. One request now and then may try.
-    fn may_try(&self) -> Result<(), Failure> {
-        let mut breaker = lock(&self.breaker);
-        let now = self.clock.now();
-        match breaker.retry_at {
-            Some(at) if now < at => Err(Failure::unavailable(format!(
-                "`{}` failed {} times in a row, and is tried again in {:.1} s",
-                self.name,
-                breaker.failures,
-                (at - now).as_secs_f64()
-            ))),
-            Some(_) => {
-                breaker.retry_at = Some(now + OPEN_FOR);
-                Ok(())
-            }
-            None => Ok(()),
-        }
+    async fn guarded(&self, deadline: Duration, request: impl Future<Output = Answer>) -> Answer {
+        let until = Instant::now() + deadline;
+        // Not behind those that wait for a place.
+        self.refuse_if_open(*lock(&self.breaker))?;
+        let Ok(_place) = timeout_at(until, self.places.acquire()).await else {
+            let (name, at_once, seconds) = (&self.name, self.at_once, deadline.as_secs_f64());
+            return Err(Failure::unavailable(format!(
+                "`{name}` is busy: for {seconds} s, as many requests were on their way as `at_once` allows ({at_once})"
+            )));
+        };
+        // It may have opened meanwhile.
+        let attempt = self.begin()?;
+        let _running = self.counts.running();
+        let answer = timeout_at(until, request).await.unwrap_or_else(|_| {
+            Err(Failure::unavailable(format!("`{}` gave no answer within {} s", self.name, deadline.as_secs_f64())))
+        });
+        attempt.end(&answer);
+        answer
     }
 
-    fn learn(&self, answer: &Answer) {
+    fn begin(&self) -> Result<Attempt<'_>, Failure> {
         let mut breaker = lock(&self.breaker);
-        match answer {
-            Err(failure) if failure.kind == FailureKind::Unavailable => {
-                breaker.failures = breaker.failures.saturating_add(1);
-                if breaker.failures == FAILURES_TO_OPEN {
-                    breaker.retry_at = Some(self.clock.now() + OPEN_FOR);
-                    warn!(service = self.name, %failure, "a service fails: for now, requests to it fail at once");
-                }
+        self.refuse_if_open(*breaker)?;
+        Ok(Attempt { guard: self, tries: breaker.begin(), verdict: Verdict::Nothing })
+    }
+
+    fn refuse_if_open(&self, breaker: Breaker) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let Some(at) = breaker.opens_at(now) else { return Ok(()) };
+        let name = &self.name;
+        let when = match (at - now).as_secs_f64() {
+            0.0 => "is being tried again".to_owned(),
+            seconds => format!("is tried again in {seconds:.1} s"),
+        };
+        Err(Failure::unavailable(format!("`{name}` has failed several times in a row, and {when}; nothing was sent")))
+    }
+
+    fn learn(&self, verdict: Verdict, tried: bool, why: Option<&Failure>) {
+        let mut breaker = lock(&self.breaker);
+        let turn = breaker.learn(verdict, tried, self.clock.now());
+        self.counts.is_open.store(!matches!(*breaker, Breaker::Closed(_)), Relaxed);
+        // Still locked, so that the lines are in the order of the changes.
+        match turn {
+            Some(Turn::Opened) => {
+                let seconds = OPEN_FOR.as_secs();
+                let why = why.map(ToString::to_string).unwrap_or_default();
+                warn!(
+                    service = self.name,
+                    "a service fails: requests to it fail at once, but for one every {seconds} s: {why}"
+                );
             }
-            // It wasn't asked, so this says nothing about it.
-            Err(failure) if failure.kind == FailureKind::Argument => {}
-            _ => {
-                if breaker.retry_at.take().is_some() {
-                    info!(service = self.name, "a service answers again");
-                }
-                breaker.failures = 0;
-            }
+            Some(Turn::Closed) => info!(service = self.name, "a service answers again"),
+            None => {}
         }
+    }
+}
+
+/// A request that may be sent.
+struct Attempt<'a> {
+    guard: &'a Guard,
+    tries: bool,
+    verdict: Verdict,
+}
+
+impl Attempt<'_> {
+    fn end(mut self, answer: &Answer) {
+        self.verdict = match answer {
+            Err(failure) if failure.kind == FailureKind::Unavailable => Verdict::Fails,
+            // Nothing was sent.
+            Err(failure) if failure.kind == FailureKind::Argument => Verdict::Nothing,
+            _ => Verdict::Answers,
+        };
+        self.guard.learn(self.verdict, self.tries, answer.as_ref().err());
+        self.tries = false;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        // Given up by the caller.
+        if self.tries {
+            self.guard.learn(Verdict::Nothing, true, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::breaker::FAILURES_TO_OPEN;
+    use serde_json::Value;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(5);
+
+    fn guard(at_once: usize) -> Guard {
+        Guard::new("http.test".to_owned(), at_once, Arc::default())
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    async fn fails() -> Answer {
+        Err(Failure::unavailable("down"))
+    }
+
+    async fn never() -> Answer {
+        std::future::pending().await
+    }
+
+    async fn answers() -> Answer {
+        Ok(Value::Null)
+    }
+
+    async fn open(guard: &Guard) {
+        for _ in 0..FAILURES_TO_OPEN {
+            guard.run(LONG, fails()).await.unwrap_err();
+        }
+        assert!(guard.counts.is_open.load(Relaxed));
+    }
+
+    /// The time has come for one to try.
+    fn wait(guard: &Guard) {
+        *lock(&guard.breaker) = Breaker::Open(guard.clock.now());
+    }
+
+    #[test]
+    fn no_answer_is_a_failure_at_the_deadline() {
+        run(async {
+            let guard = guard(1);
+            let failure = guard.run(SHORT, never()).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Unavailable);
+            assert_eq!(failure.message, "`http.test` gave no answer within 0.005 s");
+            assert_eq!(*lock(&guard.breaker), Breaker::Closed(1));
+            assert_eq!(guard.counts.running.load(Relaxed), 0);
+        });
+    }
+
+    #[test]
+    fn waiting_for_a_place_counts_within_the_deadline_and_is_no_fault_of_the_service() {
+        run(async {
+            let guard = guard(2);
+            let (mut one, mut two) = (pin!(guard.run(LONG, never())), pin!(guard.run(LONG, never())));
+            assert!(poll(one.as_mut()).is_pending() && poll(two.as_mut()).is_pending());
+            assert_eq!(guard.counts.running.load(Relaxed), 2);
+            for _ in 0..2 * FAILURES_TO_OPEN {
+                let failure = guard.run(SHORT, answers()).await.unwrap_err();
+                assert!(failure.message.contains("as `at_once` allows (2)"), "{failure}");
+            }
+            assert_eq!(*lock(&guard.breaker), Breaker::Closed(0));
+        });
+    }
+
+    #[test]
+    fn a_request_that_is_dropped_gives_its_place_back() {
+        run(async {
+            let guard = guard(1);
+            {
+                let mut one = pin!(guard.run(LONG, never()));
+                assert!(poll(one.as_mut()).is_pending());
+            }
+            assert_eq!(guard.run(LONG, answers()).await, Ok(Value::Null));
+            assert_eq!(guard.counts.running.load(Relaxed), 0);
+        });
+    }
+
+    #[test]
+    fn after_failures_requests_fail_at_once_and_then_one_tries() {
+        run(async {
+            let guard = guard(8);
+            open(&guard).await;
+            let failure = guard.run(LONG, async { panic!("it was sent") }).await.unwrap_err();
+            assert!(failure.message.ends_with("nothing was sent"), "{failure}");
+            wait(&guard);
+            {
+                let mut trying = pin!(guard.run(LONG, never()));
+                assert!(poll(trying.as_mut()).is_pending());
+                let failure = guard.run(LONG, async { panic!("two try") }).await.unwrap_err();
+                assert!(failure.message.contains("is being tried again"), "{failure}");
+                // Its caller hangs up.
+            }
+            assert!(guard.counts.is_open.load(Relaxed), "that was no success");
+            assert_eq!(guard.run(LONG, answers()).await, Ok(Value::Null), "the next one tries");
+            assert!(!guard.counts.is_open.load(Relaxed));
+            assert_eq!(guard.run(LONG, answers()).await, Ok(Value::Null));
+        });
+    }
+
+    #[test]
+    fn a_wrong_argument_tells_nothing_about_the_service() {
+        run(async {
+            let guard = guard(8);
+            open(&guard).await;
+            wait(&guard);
+            guard.run(LONG, async { Err(Failure::argument("no such path")) }).await.unwrap_err();
+            assert!(guard.counts.is_open.load(Relaxed));
+            let failed = guard.run(LONG, async { Err(Failure::failed("syntax error")) }).await.unwrap_err();
+            assert_eq!(failed.kind, FailureKind::Failed, "it was sent, and that is an answer");
+            assert!(!guard.counts.is_open.load(Relaxed));
+        });
+    }
+
+    #[test]
+    fn those_that_wait_for_a_place_when_it_opens_send_nothing() {
+        run(async {
+            let guard = guard(1);
+            let waiting = {
+                let mut first = pin!(guard.run(SHORT, never()));
+                assert!(poll(first.as_mut()).is_pending());
+                let mut waiting = Box::pin(guard.run(LONG, async { panic!("it was sent") }));
+                assert!(poll(waiting.as_mut()).is_pending());
+                first.await.unwrap_err();
+                *lock(&guard.breaker) = Breaker::Open(guard.clock.now() + LONG);
+                waiting
+            };
+            assert!(waiting.await.unwrap_err().message.ends_with("nothing was sent"));
+        });
     }
 }

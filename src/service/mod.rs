@@ -3,8 +3,10 @@
 //! A call hands a [`Request`](crate::transport::Request) to [`Services::begin`] and waits in its transport, as for a
 //! line. The clients run on a thread of their own.
 
+mod breaker;
 mod callout;
 mod client;
+mod counts;
 #[cfg(feature = "mail")]
 mod files;
 mod guard;
@@ -27,6 +29,7 @@ mod tls;
 mod unique;
 
 pub(crate) use client::Kind;
+pub(crate) use counts::{Counts, KINDS};
 pub(crate) use pending::Pending;
 pub(crate) use runtime::runtime;
 #[cfg(feature = "store")]
@@ -39,9 +42,10 @@ use client::Client;
 #[cfg(feature = "store")]
 use client::ClientOf;
 use guard::Guard;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 /// The services that the scripts of a host reach. Clones share them.
@@ -64,6 +68,8 @@ struct State {
     scripts: Option<PathBuf>,
     /// The services that were used, by kind and name.
     used: HashMap<(Kind, String), Arc<Service>>,
+    /// What is counted of each service, by its full name.
+    counts: BTreeMap<String, Arc<Counts>>,
 }
 
 /// A service that is in use.
@@ -108,6 +114,19 @@ impl Services {
         let before = std::mem::replace(&mut state.settings, Arc::new(settings));
         let settings = Arc::clone(&state.settings);
         state.used.retain(|(kind, name), _| kind.is_the_same(name, &before, &settings));
+        // All are counted, even those that were never asked: Prometheus notices that a counter grows only if it has
+        // seen it before.
+        let limits = settings.limits();
+        let used: Vec<String> = state.used.keys().map(|(kind, name)| kind.full_name(name)).collect();
+        state.counts.retain(|name, _| used.contains(name) || limits.iter().any(|(known, _)| known == name));
+        for (name, at_once) in limits {
+            state.counts.entry(name).or_default().at_once.store(at_once, Relaxed);
+        }
+    }
+
+    /// Returns what is counted of each service, by its name.
+    pub(crate) fn counts(&self) -> Vec<(String, Arc<Counts>)> {
+        lock(&self.state).counts.iter().map(|(name, counts)| (name.clone(), Arc::clone(counts))).collect()
     }
 
     /// Sets the folder within which scripts have their names: so a job finds its script again. A script elsewhere is
@@ -223,7 +242,9 @@ impl Services {
             return Ok(Arc::clone(service));
         }
         let client = kind.client(&request.service, &state.settings)?;
-        let guard = Guard::new(kind.full_name(&request.service), client.at_once);
+        let name = kind.full_name(&request.service);
+        let counts = Arc::clone(state.counts.entry(name.clone()).or_default());
+        let guard = Guard::new(name, client.at_once, counts);
         let service = Arc::new(Service { client, guard });
         state.used.insert(key, Arc::clone(&service));
         Ok(service)

@@ -100,6 +100,9 @@ impl Server {
             warnings: Warnings::default(),
         });
         shared.metrics.set_scripts(shared.library.list().iter().map(|script| &*script.name));
+        if let Some(services) = &shared.host.services {
+            shared.metrics.set_services(services.clone());
+        }
         let listeners: Arc<[TcpListener]> = listeners.into();
         for number in 0..count {
             let reactor = Reactor::new(shared.clock)?;
@@ -133,6 +136,7 @@ impl Server {
             log_lines_dropped,
             stuck_calls: number(self.stuck_calls()),
             recordings_lost: shared.host.recorder.as_ref().map_or(0, |recorder| recorder.lost()),
+            broken_config: shared.host.config.as_ref().is_some_and(|config| config.is_broken()),
         })
     }
 

@@ -1,6 +1,6 @@
 //! The names of services, and how they differ between two versions of the file.
 
-use super::Settings;
+use super::{AT_ONCE, Settings};
 use std::collections::BTreeMap;
 
 impl Settings {
@@ -13,6 +13,21 @@ impl Settings {
             "program" => self.program.keys().map(String::as_str).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// Returns the full names of the services, and how many requests to each may be on their way at a time.
+    pub(crate) fn limits(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        let mut add = |kind: &str, name: &str, limit: Option<usize>| {
+            found.push((format!("{kind}.{name}"), limit.unwrap_or(AT_ONCE)));
+        };
+        self.http.iter().for_each(|(name, service)| add("http", name, service.at_once));
+        self.sql.iter().for_each(|(name, service)| add("sql", name, service.at_once));
+        self.mail.iter().for_each(|(name, service)| add("mail", name, service.at_once));
+        self.program.iter().for_each(|(name, service)| add("program", name, service.at_once));
+        found.extend(self.store.iter().map(|store| ("store".to_owned(), store.at_once.unwrap_or(AT_ONCE))));
+        found.extend(self.callout.iter().map(|_| ("callout".to_owned(), AT_ONCE)));
+        found
     }
 
     /// Says which services differ from those of before, by name: `http.weather changed`.

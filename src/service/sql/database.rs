@@ -47,9 +47,7 @@ pub(super) trait Driver: Database + HasStatementCache {
     fn pool(options: &Options<Self>, read_only: bool) -> PoolOptions<Self>;
 
     /// Returns a connection, with what will end a statement on it.
-    fn acquire(
-        pool: &Pool<Self>,
-    ) -> impl Future<Output = Result<(PoolConnection<Self>, Self::Cancel), Error>> + Send;
+    fn acquire(pool: &Pool<Self>) -> impl Future<Output = Result<(PoolConnection<Self>, Self::Cancel), Error>> + Send;
 
     /// Returns a statement as the database takes it, with its values. Those are in the order of its names, each once.
     fn statement(
@@ -179,9 +177,10 @@ impl<D: Driver> Base<D> {
 
     /// Runs several statements, all or none.
     pub async fn all(self: &Arc<Self>, statements: &[(&str, &Value)]) -> Answer {
-        let checked = statements.iter().enumerate().map(|(at, (text, values))| {
-            self.check(text, values).map_err(|failure| numbered(failure, at))
-        });
+        let checked = statements
+            .iter()
+            .enumerate()
+            .map(|(at, (text, values))| self.check(text, values).map_err(|failure| numbered(failure, at)));
         let checked = checked.collect::<Result<Vec<_>, _>>()?;
         let mut held = self.acquire().await?;
         let done = match held.connection.as_deref_mut() {

@@ -113,7 +113,10 @@ mod tests {
     #[test]
     fn messages_hold_no_values() {
         let values = [Sent::Text("4930 1234".into()), Sent::Integer(42), Sent::Bool(true), Sent::Null];
-        assert_eq!(said("Duplicate entry '4930 1234-42' for key 'PRIMARY'", &values), "Duplicate entry '…-42' for key 'PRIMARY'");
+        assert_eq!(
+            said("Duplicate entry '4930 1234-42' for key 'PRIMARY'", &values),
+            "Duplicate entry '…-42' for key 'PRIMARY'"
+        );
         assert_eq!(said("invalid input: \"42\"", &values), "invalid input: \"…\"");
         assert_eq!(said("two\nlines\x1b[1m", &[]), printable("two\nlines\x1b[1m").to_string());
         assert!(short(&"ä".repeat(1000)).len() < 510);

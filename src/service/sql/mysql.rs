@@ -155,7 +155,8 @@ impl Driver for MySql {
 /// and microseconds, as far as they aren't zero.
 fn moment(bytes: &[u8], has_time: bool) -> Option<String> {
     let bytes = bytes.get(1..)?;
-    let mut text = date(i32::from(u16::from_le_bytes(bytes.get(..2)?.try_into().ok()?)), *bytes.get(2)?, *bytes.get(3)?);
+    let mut text =
+        date(i32::from(u16::from_le_bytes(bytes.get(..2)?.try_into().ok()?)), *bytes.get(2)?, *bytes.get(3)?);
     let part = |at: usize| bytes.get(at).copied().map_or(0, u64::from);
     let micros = bytes.get(7..11).and_then(|micros| micros.try_into().ok()).map_or(0, u32::from_le_bytes);
     if has_time {

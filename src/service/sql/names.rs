@@ -111,7 +111,8 @@ impl<'a> Statement<'a> {
             // Only SQLite would run both. A trigger has statements in it.
             Some(Problem::Second) if self.start.first().is_none_or(|word| word != "create") => {
                 return Some(
-                    "there are two statements: `sql_run` does several, all or none, as an array of [text, values]".into(),
+                    "there are two statements: `sql_run` does several, all or none, as an array of [text, values]"
+                        .into(),
                 );
             }
             Some(Problem::Placeholder(mark)) => {
@@ -137,7 +138,10 @@ impl<'a> Statement<'a> {
         }
         if read_only && !READING.contains(&word) {
             let word = if word.is_empty() { "this".to_owned() } else { format!("`{word}`") };
-            return Some(format!("agi-rhai.toml makes this service `read_only`, and {word} isn't among {}", READING.join(", ")));
+            return Some(format!(
+                "agi-rhai.toml makes this service `read_only`, and {word} isn't among {}",
+                READING.join(", ")
+            ));
         }
         None
     }
@@ -204,8 +208,7 @@ struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     fn new(text: &'a str, dialect: Dialect) -> Self {
-        let statement =
-            Statement { dialect, pieces: Vec::new(), names: Vec::new(), start: Vec::new(), problem: None };
+        let statement = Statement { dialect, pieces: Vec::new(), names: Vec::new(), start: Vec::new(), problem: None };
         Self { text, at: 0, piece: 0, brackets: 0, is_over: false, statement }
     }
 

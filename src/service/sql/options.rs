@@ -22,8 +22,20 @@ pub(super) enum Options {
 
 /// What may stand behind the `?` of an address. A typo would be ignored otherwise, such as one of `sslmode`.
 const POSTGRES: [&str; 14] = [
-    "application_name", "dbname", "host", "hostaddr", "options", "port", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode",
-    "ssl-root-cert", "sslmode", "sslrootcert", "user",
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslmode",
+    "sslrootcert",
+    "user",
 ];
 const MYSQL: [&str; 8] = ["charset", "collation", "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "timezone"];
 
@@ -170,7 +182,10 @@ mod tests {
 
     #[test]
     fn certificates_are_written_as_pem() {
-        assert_eq!(["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())), ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+        assert_eq!(
+            ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())),
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]
+        );
         let pem = system();
         let read = <rustls::pki_types::CertificateDer as rustls::pki_types::pem::PemObject>::pem_slice_iter(&pem);
         assert!(read.into_iter().all(|certificate| certificate.is_ok()));

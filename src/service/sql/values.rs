@@ -72,7 +72,9 @@ fn one<'a>(name: &str, value: &'a Value) -> Result<Sent<'a>, Failure> {
         Value::Array(_) | Value::Object(_) => {
             let kind = if value.is_array() { "an array" } else { "a map" };
             let may = "a value is a text, a number, true, false or ()";
-            return Err(Failure::argument(format!("`{name}` in `values` is {kind}: {may}; `to_json` makes a text of it")));
+            return Err(Failure::argument(format!(
+                "`{name}` in `values` is {kind}: {may}; `to_json` makes a text of it"
+            )));
         }
     })
 }
@@ -81,7 +83,13 @@ fn one<'a>(name: &str, value: &'a Value) -> Result<Sent<'a>, Failure> {
 pub(super) fn float(number: f64) -> Value {
     Number::from_f64(number).map_or_else(
         || {
-            let text = if number.is_nan() { "NaN" } else if number > 0.0 { "Infinity" } else { "-Infinity" };
+            let text = if number.is_nan() {
+                "NaN"
+            } else if number > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            };
             Value::from(text)
         },
         Value::Number,
