@@ -127,6 +127,11 @@ pub mod internals {
     pub mod reference {
         pub use crate::command::reference::*;
     }
+    /// What calls have left behind.
+    #[cfg(feature = "store")]
+    pub mod jobs {
+        pub use crate::host::jobs::*;
+    }
     /// Recordings as files.
     pub mod recording {
         pub use crate::transport::recording::*;

@@ -38,6 +38,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(90);
 /// How often to look whether something is due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long to wait for jobs that aren't due yet.
+const SOON: Duration = Duration::from_secs(60);
 /// How often to look while the store fails.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(5);
 /// How many functions run at a time.
@@ -242,19 +244,33 @@ impl JobRunner {
         }
     }
 
-    /// Runs everything that is due now or later, until nothing is left but what was given up, or what it can't run.
+    /// Runs everything that is due now or soon. Returns whether nothing is left but what was given up, or what it can't
+    /// run.
     ///
     /// # Errors
     /// The store fails.
-    pub fn run_all(&self) -> Result<(), Failure> {
-        loop {
+    pub fn run_all(&self) -> Result<bool, Failure> {
+        let clock = crate::clock::Stopwatch::start();
+        while clock.elapsed() < SOON {
             self.run_due()?;
-            let jobs = wait(async { self.0.services.store()?.jobs().await })?;
-            if !jobs.iter().any(|job| !was_given_up(job) && self.0.can_run(&job.new)) {
-                return Ok(());
+            if !self.has_work()? {
+                return Ok(true);
             }
             self.0.bell.wait(LOOK_INTERVAL);
         }
+        Ok(false)
+    }
+
+    /// Whether there are jobs that it can run, now or later.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn has_work(&self) -> Result<bool, Failure> {
+        if !self.0.services.may_have_jobs() {
+            return Ok(false);
+        }
+        let jobs = wait(async { self.0.services.store()?.jobs().await })?;
+        Ok(jobs.iter().any(|job| !was_given_up(job) && self.0.can_run(&job.new)))
     }
 
     /// Starts jobs that are due, as many as may run at a time.

@@ -9,6 +9,7 @@ mod common;
 mod config;
 mod file_options;
 mod files;
+mod jobs;
 mod logging;
 mod lsp;
 mod memory;
@@ -89,6 +90,7 @@ fn run() -> ExitCode {
                 return ExitCode::from(2);
             }
         },
+        Options { command: Some(Subcommand::Jobs(jobs)), .. } => return jobs::jobs(&jobs),
         Options { common, script: Some(script), args, .. } if std::io::stdin().is_terminal() => {
             phone::phone(phone::PhoneOptions { common, script, args, setting: phone::Setting::default() })
         }
@@ -131,6 +133,9 @@ fn run_call(
 ) -> Result<Status> {
     // The process ends with the call, so dropping the host and the script would only cost time.
     let host = Box::leak(Box::new(options.host()));
+    if let (Some(services), Some(scripts)) = (host.services(), &options.scripts) {
+        services.set_scripts(scripts);
+    }
     let folders = options.folders_of_a_call();
     let path = files::find(Path::new(script), &folders);
     let loaded = host
@@ -145,7 +150,11 @@ fn run_call(
         drain(audio);
     }
     Ok(match loaded {
-        Ok(script) => host.run(session, Box::leak(Box::new(script)), args).status,
+        Ok(script) => {
+            let outcome = host.run(session, Box::leak(Box::new(script)), args);
+            jobs::run_behind(host, options);
+            outcome.status
+        }
         Err(error) => {
             if let LoadError::Fault(fault) = &error {
                 log_fault("", None, fault);

@@ -7,6 +7,7 @@ use crate::common::CommonOptions;
 use crate::config::{ConfigOptions, folder_of, state_folder};
 use crate::file_options::{RULES, with_defaults};
 use crate::files::find;
+use crate::jobs::JobsOptions;
 use crate::lsp::LspOptions;
 use crate::new::NewOptions;
 use crate::pages::{CompletionsOptions, ManOptions};
@@ -54,6 +55,7 @@ pub enum Subcommand {
     Phone(PhoneOptions),
     Serve(ServeOptions),
     Calls(CallsOptions),
+    Jobs(JobsOptions),
     Test(TestOptions),
     Check(CheckOptions),
     Replay(ReplayOptions),
@@ -120,6 +122,9 @@ impl Options {
             Some(Subcommand::Serve(ServeOptions { common, .. })) => {
                 (common.scripts.clone().unwrap_or_default(), Purpose::Use)
             }
+            Some(Subcommand::Jobs(JobsOptions { common, .. })) => {
+                (common.scripts.clone().unwrap_or_default(), Purpose::Use)
+            }
             Some(Subcommand::Test(options)) => (options.folder_of_scripts(), Purpose::Names),
             Some(Subcommand::Check(options)) => (options.folder_of_scripts(), Purpose::Names),
             Some(Subcommand::Lsp(options)) => (options.scripts.clone().unwrap_or_default(), Purpose::Names),
@@ -130,7 +135,11 @@ impl Options {
     fn config_options(&self) -> Option<&ConfigOptions> {
         match &self.command {
             None => Some(&self.common.config),
-            Some(Subcommand::Phone(PhoneOptions { common, .. }) | Subcommand::Serve(ServeOptions { common, .. })) => {
+            Some(
+                Subcommand::Phone(PhoneOptions { common, .. })
+                | Subcommand::Serve(ServeOptions { common, .. })
+                | Subcommand::Jobs(JobsOptions { common, .. }),
+            ) => {
                 Some(&common.config)
             }
             Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
@@ -143,7 +152,11 @@ impl Options {
     fn config_options_mut(&mut self) -> Option<&mut ConfigOptions> {
         match &mut self.command {
             None => Some(&mut self.common.config),
-            Some(Subcommand::Phone(PhoneOptions { common, .. }) | Subcommand::Serve(ServeOptions { common, .. })) => {
+            Some(
+                Subcommand::Phone(PhoneOptions { common, .. })
+                | Subcommand::Serve(ServeOptions { common, .. })
+                | Subcommand::Jobs(JobsOptions { common, .. }),
+            ) => {
                 Some(&mut common.config)
             }
             Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
@@ -157,7 +170,11 @@ impl Options {
     fn state(&self) -> Option<&Path> {
         match &self.command {
             None => self.common.state.as_deref(),
-            Some(Subcommand::Phone(PhoneOptions { common, .. }) | Subcommand::Serve(ServeOptions { common, .. })) => {
+            Some(
+                Subcommand::Phone(PhoneOptions { common, .. })
+                | Subcommand::Serve(ServeOptions { common, .. })
+                | Subcommand::Jobs(JobsOptions { common, .. }),
+            ) => {
                 common.state.as_deref()
             }
             Some(_) => None,

@@ -98,6 +98,8 @@ const LOADED: i32 = 0;
 const LOADING_LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// How long ending the calls may take, in addition to the time for `on_hangup`.
 const ENDING_GRACE: Duration = Duration::from_secs(5);
+/// How long jobs may take to end when the server stops. What isn't done by then runs again later.
+const JOBS_GRACE: Duration = Duration::from_secs(5);
 /// Mappings reserved for stacks other than those of calls: of rejected calls, and spare ones.
 const RESERVED_MAPPINGS: u64 = 2000;
 /// Descriptors reserved for other things than calls: the log, listeners, rejected calls, scripts being read.
@@ -312,6 +314,7 @@ fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
     );
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let code = supervise(options, &server, &signals);
+    server.stop_jobs(JOBS_GRACE);
     server.flush_recordings();
     Ok(code)
 }

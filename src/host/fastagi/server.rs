@@ -9,19 +9,31 @@ use super::stuck::StuckCalls;
 use super::takeover;
 use super::worker::{Message, Worker, WorkerQueue};
 use crate::clock::Stopwatch;
+#[cfg(feature = "store")]
+use crate::host::jobs::{JobRunner, RunningJobs, ScriptSource};
 use crate::host::live::Live;
 use crate::host::metrics::{Gauges, Metrics};
 use crate::host::reactor::Reactor;
 use crate::host::{Host, coroutine};
 use crate::script::{Library, Memory};
+#[cfg(feature = "store")]
+use crate::script::{LoadError, Script};
 use crate::sync::lock;
 use std::io;
 use std::net::TcpListener;
+#[cfg(feature = "store")]
+use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
+#[cfg(feature = "store")]
+use std::time::Duration;
+
+/// How long the end of a server waits for jobs.
+#[cfg(feature = "store")]
+const JOBS_GRACE: Duration = Duration::from_secs(5);
 
 /// A running FastAGI server.
 ///
@@ -45,6 +57,8 @@ pub struct Server {
     shared: Arc<Shared>,
     watchdog: JoinHandle<()>,
     loader: Loader,
+    #[cfg(feature = "store")]
+    jobs: Mutex<Option<RunningJobs>>,
 }
 
 /// The response to the request to end a call.
@@ -70,6 +84,12 @@ impl Server {
         admission: Admission,
         listeners: Vec<TcpListener>,
     ) -> io::Result<Self> {
+        if let Some(services) = host.services() {
+            services.set_scripts(library.folder());
+        }
+        // Jobs run on threads of their own, and not as coroutines.
+        #[cfg(feature = "store")]
+        let job_host = host.clone();
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let thread_memory = host.memory().map(|memory| memory.used);
         if thread_memory.is_some() {
@@ -118,7 +138,18 @@ impl Server {
         let watched = Arc::clone(&shared);
         let watchdog = Builder::new().name("watch".to_owned()).spawn(move || takeover::watch(&watched))?;
         let loader = Loader::start(&shared)?;
-        Ok(Self { shared, watchdog, loader })
+        #[cfg(feature = "store")]
+        let jobs = {
+            let scripts = Box::new(LibraryScripts(Arc::clone(&shared)));
+            Mutex::new(JobRunner::new(job_host, scripts).map(JobRunner::start).transpose()?)
+        };
+        Ok(Self {
+            shared,
+            watchdog,
+            loader,
+            #[cfg(feature = "store")]
+            jobs,
+        })
     }
 
     /// Returns what the server has counted, in Prometheus' text format.
@@ -217,6 +248,15 @@ impl Server {
         }
     }
 
+    /// Begins no further jobs, and waits at most this long for those that run. What isn't done by then runs again later.
+    #[cfg(feature = "store")]
+    pub fn stop_jobs(&self, at_most: Duration) {
+        let jobs = lock(&self.jobs).take();
+        if let Some(jobs) = jobs {
+            jobs.stop(at_most);
+        }
+    }
+
     /// Stops taking calls. Connections that are waiting to be accepted still are, and calls in progress go on.
     pub fn close(&self) {
         self.shared.draining.store(true, Relaxed);
@@ -228,7 +268,9 @@ impl Server {
     /// Closes the server, and waits for its calls and threads to end.
     pub fn join(self) {
         self.close();
-        let Self { shared, watchdog, loader } = self;
+        #[cfg(feature = "store")]
+        self.stop_jobs(JOBS_GRACE);
+        let Self { shared, watchdog, loader, .. } = self;
         shared.ended.store(true, Relaxed);
         let _ = watchdog.join();
         while let Some(thread) = lock(&shared.threads).pop() {
@@ -236,6 +278,34 @@ impl Server {
         }
         loader.join();
         flush_recordings(&shared);
+    }
+}
+
+/// The scripts of a server, as its jobs find them.
+#[cfg(feature = "store")]
+struct LibraryScripts(Arc<Shared>);
+
+#[cfg(feature = "store")]
+impl LibraryScripts {
+    /// Returns the name within the folder. A job of a call without a server has the whole path.
+    fn name<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let path = Path::new(name);
+        if path.is_relative() {
+            return Some(name);
+        }
+        path.strip_prefix(std::path::absolute(self.0.library.folder()).ok()?).ok()?.to_str()
+    }
+}
+
+#[cfg(feature = "store")]
+impl ScriptSource for LibraryScripts {
+    fn has(&self, name: &str) -> bool {
+        self.name(name).is_some_and(|name| self.0.library.get(name).is_ok())
+    }
+
+    fn get(&self, name: &str, _: &Host) -> Result<Arc<Script>, LoadError> {
+        let missing = || LoadError::Missing(name.into(), io::ErrorKind::NotFound.into());
+        Ok(self.0.library.get(self.name(name).ok_or_else(missing)?)?.script)
     }
 }
 
