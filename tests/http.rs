@@ -3,7 +3,7 @@
 mod backend;
 mod bounds;
 mod requests;
-mod tls;
+pub mod tls;
 
 use crate::support::process::{ENVIRONMENT, Folder};
 use agi_rhai::service::{Services, Settings};

@@ -18,14 +18,14 @@ use std::time::Duration;
 const LATE: Duration = Duration::from_secs(5);
 
 /// An authority, and the file with its certificate.
-struct Authority {
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: Folder,
-    file: String,
+    pub file: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -34,6 +34,14 @@ impl Authority {
         let folder = Folder::new();
         let file = folder.file("ca.pem", issuer.pem());
         Self { issuer, folder, file }
+    }
+
+    /// Issues a certificate for this machine, and writes it to `server.pem` and `server.key` in this folder.
+    pub fn issue_to(&self, folder: &Folder) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(&["localhost", "127.0.0.1"]).signed_by(&key, &self.issuer).unwrap();
+        folder.file("server.pem", certificate.pem());
+        folder.file("server.key", key.serialize_pem());
     }
 
     /// Issues a certificate for these names, after a change.

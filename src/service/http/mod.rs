@@ -29,10 +29,15 @@ use reqwest::{Client, Method, redirect};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// How large the body of an answer may be unless the operator says otherwise.
 const MAX_BODY: usize = 256 * 1024;
+
+/// How long a connection is kept that nobody uses. Many servers close one after 5 seconds, and a request that is sent at
+/// that moment is lost.
+const KEPT_FOR: Duration = Duration::from_secs(4);
 
 /// The methods, each of which a function of scripts has in its name.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -165,6 +170,7 @@ impl HttpClient {
             .user_agent(concat!("agi-rhai/", env!("CARGO_PKG_VERSION")))
             .default_headers(self.headers.clone())
             .pool_max_idle_per_host(self.connections)
+            .pool_idle_timeout(KEPT_FOR)
             .referer(false);
         let builder = if self.base.is_local() { builder.no_proxy() } else { builder };
         let builder =

@@ -139,6 +139,7 @@ impl Walk<'_, '_, '_> {
         match &x.rhs {
             Expr::MethodCall(call, _) if is_unknown => self.exprs(&call.args),
             Expr::Dot(..) if is_unknown => {}
+            rest if matches!(expr, Expr::Index(..)) && !flags.intersects(ASTFlags::BREAK) => self.behind_index(rest),
             other => {
                 self.expr(other);
             }
@@ -174,6 +175,21 @@ impl Walk<'_, '_, '_> {
                 _ => Known::NOTHING,
             },
             _ => Known::NOTHING,
+        }
+    }
+
+    /// Walks what follows a bracket: the index, and the rest of the chain. Rhai's tree has `0.id` there for `x[0].id`,
+    /// but `id` is no property of the number.
+    fn behind_index(&mut self, rest: &Expr) {
+        let (Expr::Dot(x, flags, _) | Expr::Index(x, flags, _)) = rest else {
+            self.expr(rest);
+            return;
+        };
+        self.expr(&x.lhs);
+        if matches!(rest, Expr::Index(..)) && !flags.intersects(ASTFlags::BREAK) {
+            self.behind_index(&x.rhs);
+        } else {
+            self.expr(&x.rhs);
         }
     }
 
