@@ -133,6 +133,9 @@ fn each_rule_finds_its_mistake() {
         "unused-prompt",
         "bad-phrases",
         "unknown-phrase",
+        "sql-glued",
+        "sql-values",
+        "otherwise-lacks",
     ];
     let shown: BTreeSet<&str> =
         SHOWN.iter().map(|(_, found)| found.split(' ').nth(1).unwrap().trim_end_matches(':')).chain(apart).collect();
@@ -594,6 +597,70 @@ fn the_page_lists_every_rule() {
 
 /// The work of the checker grows with the text, not with its square: not even if all of it is one line, or a mistake.
 /// Rhai's parser itself compares each name with all functions and variables, which is left out here.
+#[test]
+fn statements_of_sql_stand_in_the_script() {
+    let glued = "the statement is put together, so a value could become a part of it";
+    let row = |text: &str| format!("answer();\nlet n = caller();\nprint(sql_row(\"crm\", {text}, #{{ n: n }}));");
+    for fine in [
+        "\"select 1 from people where n = :n\"",
+        "`select 1 from people\nwhere n = :n`",
+        "\"select 1 \" + \"from people where n = :n\"",
+    ] {
+        check(&row(fine), "");
+    }
+    for wrong in ["`select ${n} where :n`", "\"select \" + n", "caller()", "[n][0]"] {
+        let script = row(wrong);
+        let found = shown(&without_answer(Checker::new(&Language::new()).check(Path::new("test.rhai"), &script)));
+        assert!(found.contains("sql-glued: sql_row: ") && found.contains(glued), "{script}: {found}");
+    }
+    check(
+        "const Q = \"select 1\";\nprint(sql_rows(\"crm\", Q));\nfn f() { print(sql_rows(\"crm\", global::Q)) }\nf();",
+        "",
+    );
+    check(
+        "let q = \"select 1\";\nif args.len() > 0 { q = args[0]; }\nprint(sql_value(\"crm\", q));",
+        &format!("3:24 sql-glued: sql_value: {glued}"),
+    );
+    check(
+        "sql_run(\"crm\", [[\"delete from a where n = :n\", #{ n: 1 }], [`delete from ${args[0]}`, #{}], args[0]]);",
+        &format!("1:61 sql-glued: sql_run: {glued}\n1:93 sql-glued: sql_run: {glued}"),
+    );
+}
+
+#[test]
+fn values_of_statements_are_those_that_they_name() {
+    check("print(sql_value(\"crm\", \"select 1::int, ':no' -- :nor\"));", "");
+    check(
+        "print(sql_value(\"crm\", \"select :numer\", #{ number: 1 }));",
+        "1:24 sql-values: sql_value: the text has `:numer`, which `values` lacks; did you mean `number`?",
+    );
+    check(
+        "print(sql_value(\"crm\", \"select :n\"));",
+        "1:24 sql-values: sql_value: the text has `:n`, which `values` lacks",
+    );
+    check(
+        "sql_run(\"crm\", [[\"delete from a where n = ':n'\", #{ n: 1 }], \"delete from b\"]);",
+        "1:18 sql-values: sql_run: `values` has `n`, which the text lacks: a name in the text has a colon, and is outside \
+         quotes",
+    );
+    check(
+        "sql_run(\"crm\", \"delete from a; delete from b\");",
+        "1:16 sql-values: sql_run: there are two statements: `sql_run` does several, all or none, as an array of [text, \
+         values]",
+    );
+    check("let v = #{ n: 1 };\nprint(sql_value(\"crm\", \"select :n\", v));", "");
+}
+
+#[test]
+fn otherwise_has_what_the_script_reads() {
+    check(
+        "let row = sql_row(\"crm\", \"select 1\", #{}, #{ otherwise: #{ name: \"x\" } });\nprint(row.name); print(row.since);",
+        "2:28 otherwise-lacks: `since` is () if the service of `sql_row` is unavailable",
+    );
+    check("let w = http_get(\"api\", \"x\", #{ otherwise: #{ ok: false } });\nif w.ok { print(w.body); }", "");
+    check("print(http_get(\"api\", \"x\", #{ timeot: 1 }));", "1:31 unknown-option: `http_get` has no option `timeot`");
+}
+
 #[test]
 fn checking_twice_as_much_takes_twice_as_long() {
     use agi_rhai::clock::Stopwatch;

@@ -35,6 +35,7 @@ pub(crate) use runtime::runtime;
 #[cfg(feature = "store")]
 pub(crate) use runtime::wait_for;
 pub use settings::Settings;
+pub(crate) use sql::names::mistake;
 
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Request};

@@ -1,6 +1,8 @@
 //! The names of values in SQL: `where number = :number`. They are found by the lexical rules of each database, outside
 //! quotes and comments, and replaced by the placeholders that it knows. A value never becomes part of the text.
 
+use crate::agi::printable;
+use crate::similar::nearest;
 use std::fmt::Write;
 
 /// A database, as far as the lexical rules of its SQL go.
@@ -63,6 +65,17 @@ impl Dialect {
     }
 }
 
+/// Returns what is wrong with a statement, on every database: why it isn't sent, or that these values aren't those it
+/// names.
+#[must_use]
+pub fn mistake(text: &str, keys: Option<&[&str]>) -> Option<String> {
+    let mistakes = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite].map(|dialect| {
+        let statement = Statement::parse(text, dialect);
+        statement.refusal(false).or_else(|| statement.mismatch(keys?))
+    });
+    mistakes.into_iter().collect::<Option<Vec<_>>>()?.into_iter().next()
+}
+
 impl<'a> Statement<'a> {
     /// Finds the names in a text.
     #[must_use]
@@ -82,6 +95,23 @@ impl<'a> Statement<'a> {
             }
         }
         found
+    }
+
+    /// Returns what is wrong with values of these names, if something is: one is missing, or has no place.
+    #[must_use]
+    pub fn mismatch(&self, keys: &[&str]) -> Option<String> {
+        let names = self.names();
+        if let Some(name) = names.iter().find(|name| !keys.contains(name)) {
+            let like = nearest(name, keys.iter().copied().filter(|key| !names.contains(key)));
+            let hint = like.map(|like| format!("; did you mean `{}`?", printable(like))).unwrap_or_default();
+            return Some(format!("the text has `:{name}`, which `values` lacks{hint}"));
+        }
+        let extra = keys.iter().find(|key| !names.contains(key))?;
+        let hint = match nearest(extra, names.iter().copied().filter(|name| !keys.contains(name))) {
+            Some(like) => format!("; did you mean `{like}`?"),
+            None => ": a name in the text has a colon, and is outside quotes".to_owned(),
+        };
+        Some(format!("`values` has `{}`, which the text lacks{hint}", printable(extra)))
     }
 
     /// Returns the names as often as they occur.

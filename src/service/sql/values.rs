@@ -2,7 +2,6 @@
 
 use super::names::Statement;
 use crate::agi::printable;
-use crate::similar::nearest;
 use crate::transport::Failure;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
@@ -43,20 +42,11 @@ pub(super) fn sent<'a>(statement: &Statement<'_>, values: &'a Value) -> Result<V
         Value::Object(values) => values,
         _ => return Err(Failure::argument("`values` is a map, such as #{ number: 4930 }")),
     };
-    let names = statement.names();
-    if let Some(name) = names.iter().find(|name| !values.contains_key(**name)) {
-        let like = nearest(name, values.keys().map(String::as_str).filter(|key| !names.contains(key)));
-        let hint = like.map(|like| format!("; did you mean `{}`?", printable(like))).unwrap_or_default();
-        return Err(Failure::argument(format!("the text has `:{name}`, which `values` lacks{hint}")));
+    let keys: Vec<&str> = values.keys().map(String::as_str).collect();
+    if let Some(mismatch) = statement.mismatch(&keys) {
+        return Err(Failure::argument(mismatch));
     }
-    if let Some(extra) = values.keys().find(|key| !names.contains(&key.as_str())) {
-        let hint = match nearest(extra, names.iter().copied().filter(|name| !values.contains_key(*name))) {
-            Some(like) => format!("; did you mean `{like}`?"),
-            None => ": a name in the text has a colon, and is outside quotes".to_owned(),
-        };
-        return Err(Failure::argument(format!("`values` has `{}`, which the text lacks{hint}", printable(extra))));
-    }
-    names.iter().map(|name| one(name, values.get(*name).unwrap_or(&Value::Null))).collect()
+    statement.names().iter().map(|name| one(name, values.get(*name).unwrap_or(&Value::Null))).collect()
 }
 
 fn one<'a>(name: &str, value: &'a Value) -> Result<Sent<'a>, Failure> {

@@ -293,6 +293,25 @@ pub(super) static UNKNOWN_PROPERTY: Rule = fails(
     "Only maps have entries of their own. What other languages have as properties are functions here: `list.len()`, not \
      `list.length`.",
 );
+pub(super) static SQL_GLUED: Rule = error(
+    "sql-glued",
+    "A statement of SQL is put together from values.",
+    "Whatever a caller enters could become a part of the statement, and do anything there. The statement must stand in \
+     the script as one text, with `:name` in the place of each value; the values follow it: `sql_row(\"crm\", \"select \
+     name from people where number = :number\", #{ number: caller() })`.",
+);
+pub(super) static SQL_VALUES: Rule = fails(
+    "sql-values",
+    "The values of a statement of SQL are not those that it names.",
+    "Each `:name` in the statement needs a value of this name, and each value a place. A name is recognized outside quotes \
+     and comments only.",
+);
+pub(super) static OTHERWISE_LACKS: Rule = warning(
+    "otherwise-lacks",
+    "`otherwise` lacks an entry that the script reads from the answer.",
+    "If the service is unavailable, the function returns the value of `otherwise`. What the script reads from an answer \
+     must be there, too, or it is ().",
+);
 pub(super) static CLOSURE_PARAMETERS: Rule = fails(
     "closure-parameters",
     "A closure has more parameters than it is called with, or fewer.",
@@ -358,6 +377,9 @@ pub static RULES: &[&Rule] = &[
     &UNUSED_PROMPT,
     &UNKNOWN_PHRASE,
     &UNKNOWN_PROPERTY,
+    &SQL_GLUED,
+    &SQL_VALUES,
+    &OTHERWISE_LACKS,
     &CLOSURE_PARAMETERS,
     &JOINED_NUMBER,
     &UNKNOWN_RULE,

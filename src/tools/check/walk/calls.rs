@@ -62,6 +62,7 @@ impl Walk<'_, '_, '_> {
                 self.dial_target(function, call);
                 self.early(function, call);
             }
+            self.queries(function, call);
             self.available(function, call, at);
             self.after_hangup(function, at);
             if self.warnings {
@@ -70,9 +71,8 @@ impl Walk<'_, '_, '_> {
         }
         let kinds: Vec<Type> = args.iter().map(|(known, _)| self.resolve(*known, false)).collect();
         self.later.push(Later::Called { name: name.to_owned(), args, place: at });
-        self.known
-            .declared(name)
-            .map_or(Known::NOTHING, |function| Known::Returned(function, value_type(function, &kinds)))
+        let Some(function) = self.known.declared(name) else { return Known::NOTHING };
+        self.asked(function, call).unwrap_or_else(|| Known::Returned(function, value_type(function, &kinds)))
     }
 
     /// Returns the names of all functions that don't belong to the script.

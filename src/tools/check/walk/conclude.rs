@@ -13,7 +13,7 @@ impl Walk<'_, '_, '_> {
         match self.origin(known, finally) {
             Known::As(kind) | Known::Returned(_, kind) => kind,
             Known::Args => Type::Array,
-            Known::Texts => Type::Map,
+            Known::Texts | Known::Asked(_) => Type::Map,
             Known::Variable(_) => Type::Unknown,
         }
     }
@@ -73,6 +73,7 @@ impl Walk<'_, '_, '_> {
                         self.doubt(function, param, &constant, place);
                     }
                 }
+                Later::Statement { function, variable, place } => self.conclude_statement(function, variable, place),
                 Later::Switched { value, cases } => self.conclude_switch(value, &cases),
                 Later::Called { name, args, place } => self.conclude_call(&name, &args, place),
             }
@@ -93,6 +94,10 @@ impl Walk<'_, '_, '_> {
 
     /// Reports a property that values of this type don't have.
     fn conclude_property(&mut self, value: Known, name: &str, at: Place) {
+        if let Known::Asked(asked) = self.origin(value, true) {
+            self.conclude_answer(asked, name, at);
+            return;
+        }
         let kind = self.resolve(value, true).without_unit();
         if matches!(kind, Type::Unknown | Type::Map | Type::Unit) {
             return;

@@ -12,6 +12,8 @@ pub(super) enum Known {
     As(Type),
     /// What this function returns, of this type.
     Returned(&'static Function, Type),
+    /// What a service answers, or this of the walk's `otherwise`.
+    Asked(usize),
     /// The value of the variable with this index, unless that is assigned to somewhere.
     Variable(usize),
     /// `args`.
@@ -22,6 +24,12 @@ pub(super) enum Known {
 
 impl Known {
     pub const NOTHING: Self = Self::As(Type::Unknown);
+}
+
+/// What a function returns if its service is unavailable: a map with these entries.
+pub(super) struct Otherwise {
+    pub function: &'static Function,
+    pub names: Vec<String>,
 }
 
 /// How a script defines a variable.
@@ -102,6 +110,12 @@ pub(super) enum Later {
     Given {
         function: &'static Function,
         param: &'static Param,
+        variable: usize,
+        place: Place,
+    },
+    /// A variable as a statement of SQL.
+    Statement {
+        function: &'static Function,
         variable: usize,
         place: Place,
     },

@@ -11,6 +11,7 @@ mod loops;
 mod methods;
 mod names;
 mod scope;
+mod services;
 mod statements;
 mod unused;
 mod walker;

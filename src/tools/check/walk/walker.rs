@@ -1,6 +1,6 @@
 //! The state of a walk over a script, and how it begins.
 
-use super::known::{ImportedModule, Later, Uses, Variable};
+use super::known::{ImportedModule, Later, Otherwise, Uses, Variable};
 use super::scope::Scope;
 use crate::script::{Explanation, Names};
 use crate::tools::check::checker::Checker;
@@ -43,6 +43,8 @@ pub(super) struct Walk<'a, 'r, 't> {
     /// The variables of `for` loops.
     pub loop_variables: BTreeSet<usize>,
     pub later: Vec<Later>,
+    /// What functions return if their services are unavailable.
+    pub otherwise: Vec<Otherwise>,
     pub uses: Uses,
     /// The names of variables that do not exist.
     pub undefined: BTreeSet<String>,
@@ -101,6 +103,7 @@ pub fn walk<'t>(
         modules: Vec::new(),
         loop_variables: BTreeSet::new(),
         later: Vec::new(),
+        otherwise: Vec::new(),
         uses: Uses::default(),
         undefined: BTreeSet::new(),
         function: None,

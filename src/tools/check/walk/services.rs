@@ -1,0 +1,130 @@
+//! What scripts ask services: statements of SQL, and what is to come back if there is no answer.
+
+use super::expressions::start;
+use super::known::{Known, Later, Origin, Otherwise};
+use super::walker::Walk;
+use crate::command::{Function, Kind, Returns, Type, Value};
+use crate::service::mistake;
+use crate::tools::check::rules;
+use crate::tools::check::text::Place;
+use rhai::{Expr, FnCallExpr};
+
+/// Whether a text stands in the script as it is.
+enum Spelled {
+    Out,
+    /// If the variable with this index is a constant text.
+    By(usize),
+    Not,
+}
+
+impl Walk<'_, '_, '_> {
+    /// Checks the statements that a call sends to a database.
+    pub(super) fn queries(&mut self, function: &'static Function, call: &FnCallExpr) {
+        for (at, _) in function.params.iter().enumerate().filter(|(_, param)| param.kind == Kind::Sql) {
+            let takes_values = function.params.get(at + 1).is_some_and(|next| next.kind == Kind::Map);
+            let values = takes_values.then(|| call.args.get(at + 1));
+            match call.args.get(at) {
+                Some(Expr::Array(statements, _)) => {
+                    for statement in statements.iter() {
+                        match statement {
+                            Expr::Array(parts, _) => {
+                                if let Some(text) = parts.first() {
+                                    self.query(function, text, Some(parts.get(1)));
+                                }
+                            }
+                            text => self.query(function, text, Some(None)),
+                        }
+                    }
+                }
+                Some(text) => self.query(function, text, values),
+                None => {}
+            }
+        }
+    }
+
+    /// Checks a statement, with its values if it takes some: they are left out or given.
+    fn query(&mut self, function: &'static Function, text: &Expr, values: Option<Option<&Expr>>) {
+        if let Expr::StringConstant(statement, _) = text {
+            let names = |map: &[(rhai::Ident, Expr)]| map.iter().map(|(name, _)| name.as_str().to_owned()).collect();
+            let given: Option<Vec<String>> = match values {
+                Some(None) => Some(Vec::new()),
+                Some(Some(Expr::Map(map, _))) => Some(names(&map.0)),
+                _ => None,
+            };
+            let keys: Option<Vec<&str>> = given.as_ref().map(|given| given.iter().map(String::as_str).collect());
+            if let Some(mistake) = mistake(statement, keys.as_deref()) {
+                self.add(&rules::SQL_VALUES, start(text), format!("{}: {mistake}", function.name), None);
+            }
+        }
+        match self.spelled(text) {
+            Spelled::Out => {}
+            Spelled::By(variable) => self.later.push(Later::Statement { function, variable, place: start(text) }),
+            Spelled::Not => self.glued(function, start(text)),
+        }
+    }
+
+    fn spelled(&self, text: &Expr) -> Spelled {
+        match text {
+            Expr::StringConstant(..) => Spelled::Out,
+            // A long text may be written as several.
+            Expr::FnCall(call, _) if call.op_token.is_some() && call.name == "+" => {
+                match call.args.iter().all(|part| matches!(self.spelled(part), Spelled::Out)) {
+                    true => Spelled::Out,
+                    false => Spelled::Not,
+                }
+            }
+            Expr::Variable(variable, ..) if variable.2.is_empty() => {
+                self.find(&variable.1).map_or(Spelled::Not, Spelled::By)
+            }
+            // `global::QUERY`
+            Expr::Variable(variable, ..) => {
+                let same = self.by_name.get(variable.1.as_str()).into_iter().flatten().rev().copied();
+                let constant =
+                    same.into_iter().find(|id| self.variables[*id].top && self.variables[*id].origin == Origin::Const);
+                constant.map_or(Spelled::Not, Spelled::By)
+            }
+            _ => Spelled::Not,
+        }
+    }
+
+    pub(super) fn conclude_statement(&mut self, function: &Function, variable: usize, at: Place) {
+        let variable = &self.variables[variable];
+        if variable.written || self.open || !matches!(variable.constant, Some(Value::Text(_))) {
+            self.glued(function, at);
+        }
+    }
+
+    fn glued(&mut self, function: &Function, at: Place) {
+        let message = format!("{}: the statement is put together, so a value could become a part of it", function.name);
+        let hint =
+            "write the statement as one text with `:name` in the place of each value, and give the values after \
+                    it: `#{ name: value }`"
+                .to_owned();
+        self.add(&rules::SQL_GLUED, at, message, Some(hint));
+    }
+
+    /// Returns what is known about the value of a call with an `otherwise` that is spelled out.
+    pub(super) fn asked(&mut self, function: &'static Function, call: &FnCallExpr) -> Option<Known> {
+        // Whoever gets a response looks whether it is `ok` first.
+        if matches!(function.returns, Returns::Own { value_type: Type::Map, .. }) {
+            return None;
+        }
+        let at = function.params.iter().position(|param| matches!(param.kind, Kind::Options(_)))?;
+        let Some(Expr::Map(options, _)) = call.args.get(at) else { return None };
+        let (_, otherwise) = options.0.iter().find(|(name, _)| name.as_str() == "otherwise")?;
+        let Expr::Map(otherwise, _) = otherwise else { return None };
+        let names = otherwise.0.iter().map(|(name, _)| name.as_str().to_owned()).collect();
+        self.otherwise.push(Otherwise { function, names });
+        Some(Known::Asked(self.otherwise.len() - 1))
+    }
+
+    /// Reports an entry of an answer that is missing if there is no answer.
+    pub(super) fn conclude_answer(&mut self, asked: usize, name: &str, at: Place) {
+        let Otherwise { function, names } = &self.otherwise[asked];
+        if names.iter().all(|given| given != name) {
+            let message = format!("`{name}` is () if the service of `{}` is unavailable", function.name);
+            let hint = format!("`otherwise` has no `{name}`: write it there, too");
+            self.add(&rules::OTHERWISE_LACKS, at, message, Some(hint));
+        }
+    }
+}
