@@ -132,6 +132,10 @@ pub mod internals {
     pub mod jobs {
         pub use crate::host::jobs::*;
     }
+    /// SQL as scripts write it.
+    pub mod sql {
+        pub use crate::service::sql::names::{Dialect, Problem, Statement};
+    }
     /// Recordings as files.
     pub mod recording {
         pub use crate::transport::recording::*;

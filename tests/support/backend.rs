@@ -203,19 +203,26 @@ fn give(folder: &Path, user: &str) {
 pub struct Database {
     pub backend: Backend,
     pub url: String,
-    client: Box<dyn Fn(&str) -> Command + Send + Sync>,
+    /// Makes the command that runs SQL in a database of the server.
+    client: Box<dyn Fn(&str, &str) -> Command + Send + Sync>,
 }
 
 impl Database {
-    /// Runs SQL by the database's own client, as its superuser. Returns what that prints, without headings.
+    /// Runs SQL by the server's own client, as its superuser. Returns what that prints, without headings.
     #[track_caller]
     pub fn sql(&self, text: &str) -> String {
-        run(&mut (self.client)(text)).trim().to_owned()
+        self.sql_in("", text)
+    }
+
+    /// The same, in this database of the server.
+    #[track_caller]
+    pub fn sql_in(&self, database: &str, text: &str) -> String {
+        run(&mut (self.client)(database, text)).trim().to_owned()
     }
 
     /// Returns whether the database answers, which it doesn't as soon as it accepts connections.
     fn is_ready(&self) -> bool {
-        (self.client)("select 1").output().is_ok_and(|output| output.status.success())
+        (self.client)("", "select 1").output().is_ok_and(|output| output.status.success())
     }
 
     /// Waits until it answers.
@@ -266,9 +273,10 @@ pub fn start_postgres_with(options: &'static [&'static str]) -> Result<Database,
         command
     });
     let port = backend.port;
-    let client = move |text: &str| {
+    let client = move |database: &str, text: &str| {
+        let database = if database.is_empty() { "postgres" } else { database };
         let mut command = Command::new(&psql);
-        command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "root", "-d", "postgres"]);
+        command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "root", "-d", database]);
         command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", text]).env("PGPASSWORD", PASSWORD);
         command
     };
@@ -305,9 +313,9 @@ pub fn start_mariadb() -> Result<Database, String> {
         command
     });
     let port = backend.port;
-    let client = move |text: &str| {
+    let client = move |database: &str, text: &str| {
         let mut command = Command::new(&mariadb);
-        command.args(["--no-defaults", "-u", "root", "-N", "-B", "-e", text]);
+        command.args(["--no-defaults", "-u", "root", "-N", "-B", "-D", database, "-e", text]);
         command.arg(format!("--socket={}", socket.display()));
         command
     };

@@ -21,7 +21,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// After this time without a connection, another attempt finds out why.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long what it finds out may turn out wrong: this attempt itself may be the one connection too many.
+const DOUBT: Duration = Duration::from_millis(300);
 /// The longest time that the pool itself tries to connect. The request's own deadline comes before.
 const CONNECT: Duration = Duration::from_secs(60);
 /// How many statements stay prepared on each connection.
@@ -233,13 +235,26 @@ impl<D: Driver> Base<D> {
                 Ok(connection) => {
                     let _ = connection.close().await;
                 }
-                Err(error) => return error,
+                Err(error) => {
+                    if !matches!(error, Error::Io(_)) {
+                        tokio::time::sleep(DOUBT).await;
+                    }
+                    return error;
+                }
             }
         }
         std::future::pending().await
     }
 
     async fn transaction(&self, connection: &mut D::Connection, all: &[Checked<'_>]) -> Result<i64, Trouble> {
+        for Checked { text, statement, values } in all {
+            // What can be learned is learned before: an error within the transaction would end it. A table that an
+            // earlier statement makes isn't there yet.
+            match D::statement(&self.known, connection, text, statement, values).await {
+                Ok(_) | Err(Error::Database(_)) => {}
+                Err(error) => return Err(trouble(&error, D::cause, values)),
+            }
+        }
         let begun = match D::BEGIN {
             Some(begin) if !self.limits.read_only => connection.begin_with(AssertSqlSafe(begin.to_owned())).await,
             _ => connection.begin().await,

@@ -18,7 +18,7 @@ use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
-    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgQueryResult, PgRow, PgTypeInfo,
+    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgTypeInfo,
     PgTypeKind, Postgres,
 };
 use sqlx::{
@@ -184,17 +184,32 @@ impl Known {
         if let Some(plan) = lock(&self.0).get(text) {
             return Ok(Arc::clone(plan));
         }
-        let shared = connection.prepare(AssertSqlSafe(statement.rendered()).into_sql_str()).await;
-        let (prepared, is_by_occurrence) = match shared {
-            Ok(prepared) => (prepared, false),
-            // One name stands where different types are: each place becomes a value of its own.
-            Err(Error::Database(error)) if error.code().as_deref() == Some("42P08") => {
-                let apart = statement.render(|text, occurrence, _| {
-                    let _ = write!(text, "${}", occurrence + 1);
-                });
-                (connection.prepare(AssertSqlSafe(apart).into_sql_str()).await?, true)
+        let is_repeated = statement.occurrences().len() > statement.names().len();
+        let mut is_by_occurrence = false;
+        let mut typeless = Vec::new();
+        let prepared = loop {
+            let sql = statement.render(|text, occurrence, number| {
+                let at = if is_by_occurrence { occurrence } else { number };
+                let cast = if typeless.contains(&at) { "::text" } else { "" };
+                let _ = write!(text, "${}{cast}", at + 1);
+            });
+            let error = match connection.prepare(AssertSqlSafe(sql).into_sql_str()).await {
+                Ok(prepared) => break prepared,
+                Err(Error::Database(error)) => error,
+                Err(error) => return Err(error),
+            };
+            match (error.code().as_deref(), number_in(error.message())) {
+                // One name may stand where different types are: each place becomes a value of its own.
+                (Some("42P08" | "42883" | "42804"), _) if !is_by_occurrence && is_repeated => {
+                    is_by_occurrence = true;
+                    typeless.clear();
+                }
+                // Nothing says what type it is. A literal would be a text there.
+                (Some("42P18"), Some(number)) if !typeless.contains(&number.wrapping_sub(1)) => {
+                    typeless.push(number.wrapping_sub(1));
+                }
+                _ => return Err(Error::Database(error)),
             }
-            Err(error) => return Err(error),
         };
         let types: Vec<Option<String>> = match prepared.parameters() {
             Some(sqlx::Either::Left(types)) => types.iter().map(cast).collect(),
@@ -203,6 +218,7 @@ impl Known {
         let sql = statement.render(|text, occurrence, number| {
             let at = if is_by_occurrence { occurrence } else { number };
             let _ = match types.get(at).and_then(Option::as_ref) {
+                _ if typeless.contains(&at) => write!(text, "${}::text", at + 1),
                 Some(cast) => write!(text, "(${}::text::{cast})", at + 1),
                 None => write!(text, "${}", at + 1),
             };
@@ -215,6 +231,12 @@ impl Known {
         plans.insert(text.to_owned(), Arc::clone(&plan));
         Ok(plan)
     }
+}
+
+/// Returns the number of the value that a message is about, such as `$3`.
+fn number_in(message: &str) -> Option<usize> {
+    let (_, rest) = message.rsplit_once('$')?;
+    rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
 }
 
 /// Returns the type to which a text must be cast; `None` if it has the form of a text already.

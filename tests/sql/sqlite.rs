@@ -1,0 +1,154 @@
+//! Every function on SQLite, and what all databases have in common.
+
+use super::Crm;
+use crate::support::process::Folder;
+use serde_json::json;
+
+/// A file with some people.
+pub fn people(more: &str) -> (Folder, Crm) {
+    let folder = Folder::new();
+    let url = format!("sqlite:{}?mode=rwc", folder.path("crm.db").display());
+    let writer = Crm::at(&url, "");
+    writer.ask(r#"sql_run("crm", "create table people (number text primary key, name text, is_blocked boolean)")"#).unwrap();
+    writer
+        .ask(r#"sql_run("crm", "insert into people values ('4930', 'Anna', false), ('4940', 'Bert', true), ('4950', null, null)")"#)
+        .unwrap();
+    (folder, Crm::at(&url, more))
+}
+
+#[test]
+fn sql_functions_give_rows_a_row_a_value_and_a_number() {
+    let (_folder, crm) = people("");
+    crm.gives(
+        r#"sql_rows("crm", "select * from people order by number")"#,
+        json!([
+            { "number": "4930", "name": "Anna", "is_blocked": false },
+            { "number": "4940", "name": "Bert", "is_blocked": true },
+            { "number": "4950", "name": null, "is_blocked": null },
+        ]),
+    );
+    crm.gives(r#"sql_rows("crm", "select * from people where number = '1'")"#, json!([]));
+    let row = r#"sql_row("crm", "select name, is_blocked from people where number = :number", #{ number: "4940" })"#;
+    crm.gives(row, json!({ "name": "Bert", "is_blocked": true }));
+    crm.gives(&row.replace("\"4940\"", "4940"), json!({ "name": "Bert", "is_blocked": true }));
+    crm.gives(&row.replace("\"4940\"", "\"1\""), json!(null));
+    crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
+    crm.gives(r#"sql_value("crm", "select name from people where number = '1'")"#, json!(null));
+    crm.gives(r#"sql_value("crm", "select name from people order by number desc")"#, json!(null));
+    crm.gives(r#"sql_run("crm", "update people set name = :to where number <> :not", #{ to: "Nobody", not: 4930 })"#, json!(2));
+    crm.gives(r#"sql_run("crm", "delete from people where number = '1'")"#, json!(0));
+    crm.gives(r#"sql_row("crm", "insert into people values ('1', 'Carl', false) returning name")"#, json!({ "name": "Carl" }));
+}
+
+#[test]
+fn sql_run_does_several_statements_or_none() {
+    let (_folder, crm) = people("");
+    crm.gives(
+        r#"sql_run("crm", [
+            ["update people set name = 'X' where number = :n", #{ n: "4930" }],
+            ["insert into people values (:n, :name, false)", #{ n: "1", name: "Y" }],
+            ["delete from people where number = '4950'"],
+        ])"#,
+        json!(3),
+    );
+    crm.fails(
+        r#"sql_run("crm", [["delete from people"], ["insert into people values ('1', 'Z', 1), ('1', 'Z', 1)"]])"#,
+        "failed: sql_run: statement 2: the database says: UNIQUE constraint failed: people.number…",
+    );
+    crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
+    crm.fails(
+        r#"sql_run("crm", [["delete from people"], ["delete from people where name = :nam", #{ name: "" }]])"#,
+        "argument: sql_run: statement 2: the text has `:nam`, which `values` lacks; did you mean `name`?",
+    );
+    crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
+    crm.gives(r#"sql_run("crm", [])"#, json!(0));
+}
+
+#[test]
+fn sqlite_keeps_types() {
+    let (_folder, crm) = people("");
+    let types = r#"sql_row("crm", "select :i i, :f f, :t t, :n n, :b b, typeof(:i) ti, typeof(:f) tf, typeof(:t) tt, typeof(:b) tb",
+        #{ i: 9223372036854775807, f: 0.1, t: "ä 'x' :i", n: (), b: true })"#;
+    crm.gives(
+        types,
+        json!({ "i": i64::MAX, "f": 0.1, "t": "ä 'x' :i", "n": null, "b": 1,
+                "ti": "integer", "tf": "real", "tt": "text", "tb": "integer" }),
+    );
+    crm.gives(r#"sql_value("crm", "select 9e999")"#, json!("Infinity"));
+    crm.gives(r#"sql_value("crm", "select x'616263'")"#, json!("abc"));
+    crm.fails(r#"sql_value("crm", "select x'ff' as photo")"#, "failed: sql_value: column `photo`: it holds bytes that are no text (UTF-8)");
+    crm.gives(r#"sql_value("crm", "select datetime('2026-12-03 09:30')")"#, json!("2026-12-03 09:30:00"));
+    crm.gives(r#"sql_value("crm", "select :a || :b || :a", #{ a: "x", b: "y" })"#, json!("xyx"));
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_sent() {
+    let (_folder, crm) = people("");
+    crm.fails(r#"sql_row("cmr", "select 1")"#, "argument: sql_row: agi-rhai.toml has no `[sql.cmr]`…");
+    crm.fails(
+        r#"sql_row("crm", "select 1; delete from people")"#,
+        "argument: sql_row: there are two statements: `sql_run` does several, all or none, as an array of [text, values]",
+    );
+    crm.gives(r#"sql_value("crm", "select 1; -- that's all ;")"#, json!(1));
+    crm.fails(
+        r#"sql_row("crm", "select * from people where number = ?")"#,
+        "argument: sql_row: `?` stands for no value here: name it, as in `:number`",
+    );
+    crm.fails(r#"sql_run("crm", "begin")"#, "argument: sql_run: `begin` would last longer than this request: …");
+    crm.fails(
+        r#"sql_run("crm", "attach '/tmp/other.db' as other")"#,
+        "argument: sql_run: `attach` changes a connection that other calls use too",
+    );
+    crm.fails(r#"sql_rows("crm", "selct 1")"#, "failed: sql_rows: the database says: near \"selct\": syntax error");
+    crm.fails(
+        r#"sql_row("crm", "select 1 as a, 2 as a")"#,
+        "failed: sql_row: two columns are called `a`: give one another name with `as`",
+    );
+    crm.gives(r#"sql_value("crm", "select 1 as a, 2 as a")"#, json!(1));
+}
+
+#[test]
+fn an_answer_has_a_limit_of_rows_and_of_bytes() {
+    let (_folder, crm) = people("max_rows = 10\nmax_size = \"1KiB\"");
+    let numbers = |to: u32| {
+        format!("with recursive n(i) as (select 1 union all select i + 1 from n where i < {to}) select i from n")
+    };
+    let rows = |to: u32| format!("sql_rows(\"crm\", \"{}\").len()", numbers(to));
+    crm.gives(&rows(10), json!(10));
+    let too_many = "failed: sql_rows: the answer has more than 10 rows: add `limit` to the query, or set `max_rows`";
+    crm.fails(&rows(11), too_many);
+    crm.fails(&rows(2_000_000_000), too_many);
+    crm.gives(&format!("sql_value(\"crm\", \"{}\")", numbers(2_000_000_000)), json!(1));
+    crm.fails(
+        r#"sql_value("crm", "select hex(zeroblob(100000))")"#,
+        "failed: sql_value: the answer is larger than 1 KiB: ask for fewer rows or columns, or set `max_size`",
+    );
+    crm.gives(&rows(10), json!(10));
+}
+
+#[test]
+fn a_service_that_only_reads_writes_in_no_way() {
+    let (_folder, crm) = people("read_only = true");
+    crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
+    crm.gives(r#"sql_value("crm", "/* all */ with p as (select * from people) select count(*) from p")"#, json!(3));
+    crm.fails(
+        r#"sql_run("crm", "delete from people")"#,
+        "argument: sql_run: agi-rhai.toml makes this service `read_only`, and `delete` isn't among desc, describe, …",
+    );
+    crm.fails(
+        r#"sql_run("crm", "with p as (select 1) delete from people")"#,
+        "failed: sql_run: the database says: attempt to write a readonly database",
+    );
+    crm.fails(r#"sql_run("crm", "pragma query_only = off")"#, "argument: sql_run: `pragma` changes a connection…");
+    crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
+}
+
+#[test]
+fn a_file_that_is_missing_or_locked_is_unavailable() {
+    let folder = Folder::new();
+    let missing = Crm::at(&format!("sqlite:{}", folder.path("nowhere.db").display()), "");
+    missing.fails(r#"sql_value("crm", "select 1")"#, "unavailable: sql_value: the database lets nobody in: unable to open database file…");
+    missing.gives(r#"sql_value("crm", "select 1", #{}, #{ otherwise: "open" })"#, json!("open"));
+    let text = folder.file("text.db", "this is no database at all, but a text that somebody has written ".repeat(20));
+    Crm::at(&format!("sqlite:{text}"), "").fails(r#"sql_value("crm", "select 1 from x")"#, "…: file is not a database");
+}
