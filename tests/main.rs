@@ -9,6 +9,7 @@ mod canned;
 mod checker;
 mod checker_habits;
 mod cli;
+mod config;
 mod dates;
 mod docs;
 mod embedding;

@@ -248,6 +248,12 @@ impl Host {
         self.services.as_ref()
     }
 
+    /// Returns the services if their names are known: not if the operator has written no file, or one with a mistake.
+    pub(crate) fn known_services(&self) -> Option<&Services> {
+        let is_known = |config: &Arc<Config>| config.file().is_some() && config.mistake().is_none();
+        self.services.as_ref().filter(|_| self.config.as_ref().is_none_or(is_known))
+    }
+
     /// Sets what inspects scripts after compiling them: those with errors are kept out.
     pub(crate) fn set_inspector(&mut self, inspector: MakeInspector) {
         self.inspector = Some(inspector);

@@ -106,6 +106,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
     checker.sounds.clone_from(&options.sounds);
     checker.asterisk = options.asterisk;
     checker.permissions = options.exec.permissions();
+    checker.services = options.config.known_services();
     if let Some(folder) = options.sounds.iter().chain(&options.scripts).find(|folder| !folder.is_dir()) {
         return Err(io::Error::other(format!("no folder {}", folder.display())));
     }

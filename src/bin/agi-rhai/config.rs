@@ -4,6 +4,7 @@ use agi_rhai::Fault;
 use agi_rhai::host::Config;
 use agi_rhai::internals::config::SettingsError;
 use agi_rhai::internals::log_fault;
+use agi_rhai::service::Services;
 use clap::Args;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,12 @@ impl ConfigOptions {
     /// Returns the file that these options mean: the named one, or that for the scripts in this folder.
     pub fn place(&self, folder: &Path) -> Config {
         self.config.as_ref().map_or_else(|| Config::in_folder(folder), Config::at)
+    }
+
+    /// Returns the services in the file, if there is one that can be read.
+    pub fn known_services(&self) -> Option<Services> {
+        let file = self.file.as_ref().filter(|file| file.file().is_some() && file.mistake().is_none())?;
+        Some(Services::new(file.settings()))
     }
 
     /// Returns the mistake in the file, if it has one.

@@ -139,9 +139,7 @@ impl Options {
                 Subcommand::Phone(PhoneOptions { common, .. })
                 | Subcommand::Serve(ServeOptions { common, .. })
                 | Subcommand::Jobs(JobsOptions { common, .. }),
-            ) => {
-                Some(&common.config)
-            }
+            ) => Some(&common.config),
             Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
             Some(Subcommand::Check(CheckOptions { config, .. })) => Some(config),
             Some(Subcommand::Lsp(LspOptions { config, .. })) => Some(config),
@@ -156,9 +154,7 @@ impl Options {
                 Subcommand::Phone(PhoneOptions { common, .. })
                 | Subcommand::Serve(ServeOptions { common, .. })
                 | Subcommand::Jobs(JobsOptions { common, .. }),
-            ) => {
-                Some(&mut common.config)
-            }
+            ) => Some(&mut common.config),
             Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
             Some(Subcommand::Check(CheckOptions { config, .. })) => Some(config),
             Some(Subcommand::Lsp(LspOptions { config, .. })) => Some(config),
@@ -174,9 +170,7 @@ impl Options {
                 Subcommand::Phone(PhoneOptions { common, .. })
                 | Subcommand::Serve(ServeOptions { common, .. })
                 | Subcommand::Jobs(JobsOptions { common, .. }),
-            ) => {
-                common.state.as_deref()
-            }
+            ) => common.state.as_deref(),
             Some(_) => None,
         }
     }

@@ -5,13 +5,31 @@ use std::collections::BTreeMap;
 
 impl Settings {
     /// Returns the names of the services in a table of the file, such as `http`.
-    pub(crate) fn names_in(&self, table: &str) -> Vec<&str> {
+    #[must_use]
+    pub fn names_in(&self, table: &str) -> Vec<&str> {
         match table {
             "http" => self.http.keys().map(String::as_str).collect(),
             "sql" => self.sql.keys().map(String::as_str).collect(),
             "mail" => self.mail.keys().map(String::as_str).collect(),
             "program" => self.program.keys().map(String::as_str).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Says why a function of scripts may not ask this service, if the operator doesn't allow it; and what is allowed.
+    pub(crate) fn refuses(&self, function: &str, table: &str, name: &str) -> Option<(String, Option<String>)> {
+        match table {
+            "http" => {
+                let allowed = self.http.get(name)?.methods.as_ref()?;
+                let method = function.strip_prefix("http_")?.to_uppercase();
+                let is_allowed = allowed.iter().any(|allowed| *allowed == method);
+                let message = format!("`methods` of `[http.{name}]` doesn't allow {method}");
+                (!is_allowed).then(|| (message, Some(format!("it allows {}", allowed.join(", ")))))
+            }
+            "sql" if function == "sql_run" && self.sql.get(name)?.read_only => {
+                Some((format!("`[sql.{name}]` is `read_only`"), None))
+            }
+            _ => None,
         }
     }
 

@@ -4,6 +4,7 @@ use super::imports::Edited;
 use super::known_functions::KnownFunctions;
 use crate::command::Permissions;
 use crate::script::{Fault, ImportFolders, Language, parse, without_shebang};
+use crate::service::Services;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -33,6 +34,8 @@ pub struct Checker {
     pub asterisk: Option<u32>,
     /// The permissions of scripts.
     pub permissions: Permissions,
+    /// The services that scripts may ask; if they aren't known, this isn't checked.
+    pub services: Option<Services>,
     /// Texts that are newer than the files at these paths: an editor hasn't saved them yet.
     pub texts: BTreeMap<PathBuf, String>,
 }
@@ -53,6 +56,7 @@ impl Checker {
             sounds: Vec::new(),
             asterisk: None,
             permissions: Permissions::default(),
+            services: None,
             texts: BTreeMap::new(),
         }
     }

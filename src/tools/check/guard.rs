@@ -29,6 +29,7 @@ impl Host {
         self.set_inspector(|host| {
             let mut checker = Checker::new(host.language());
             checker.permissions = host.permissions().clone();
+            checker.services = host.known_services().cloned();
             Arc::new(checker)
         });
     }
@@ -59,6 +60,11 @@ impl Inspector for Checker {
                     // The importing script is known here, and doesn't define it either.
                     let finding = Finding { severity: Severity::Error, ..finding };
                     inspection.missing.push((name, finding.into_fault()));
+                }
+                // The operator may add it at any time, and then the script works.
+                Severity::Error if finding.rule == rules::UNKNOWN_SERVICE.name => {
+                    let finding = Finding { severity: Severity::Warning, ..finding };
+                    inspection.warnings.extend(file.warnings.then(|| finding.into_fault()));
                 }
                 Severity::Error => inspection.errors.push(finding.into_fault()),
                 Severity::Warning if file.warnings => inspection.warnings.push(finding.into_fault()),

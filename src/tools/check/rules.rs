@@ -241,6 +241,14 @@ pub(super) static UNKNOWN_TIME_ZONE: Rule = warning(
     "There is no time zone of this name, and Asterisk takes UTC instead.",
     "A zone is written as in the tz database: `Europe/Berlin`. Not checked on a machine without that database.",
 );
+pub(super) static UNKNOWN_SERVICE: Rule = fails(
+    "unknown-service",
+    "The operator's file has no service of this name, or does not allow this.",
+    "`agi-rhai.toml` names the services that scripts may ask, and what they may ask of them: the methods of a web API, \
+     and whether a database is `read_only`. Checked only if there is such a file in the folder of the scripts, or the \
+     one given by `--config`. The server and a process per call warn of it and run the script, since the \
+     service may be added at any time.",
+);
 pub(super) static MISSING_SOUND: Rule = warning(
     "missing-sound",
     "A prompt has no sound file.",
@@ -370,6 +378,7 @@ pub static RULES: &[&Rule] = &[
     &SHADOWED_NAME,
     &UNKNOWN_ENVIRONMENT,
     &UNKNOWN_TIME_ZONE,
+    &UNKNOWN_SERVICE,
     &MISSING_SOUND,
     &MISSING_WORDS,
     &MISSING_TRANSLATION,

@@ -209,10 +209,19 @@ impl Cursor<'_> {
                 Kind::Word(words) => {
                     words.iter().map(|word| self.text_item(span, word, CompletionItemKind::ENUM_MEMBER)).collect()
                 }
+                Kind::Service(table) => self.complete_service(span, table),
                 _ => Vec::new(),
             },
             None => Vec::new(),
         }
+    }
+
+    /// Completes the names of services in the operator's file.
+    fn complete_service(&self, span: &std::ops::Range<usize>, table: &str) -> Vec<CompletionItem> {
+        let Some(services) = self.workspace.services(self.document.path.as_deref()) else { return Vec::new() };
+        let settings = services.settings();
+        let names = settings.names_in(table);
+        names.iter().map(|name| self.text_item(span, name, CompletionItemKind::CONSTANT)).collect()
     }
 
     /// Completes the names of phrases in the table of this script.

@@ -261,7 +261,7 @@ impl Server {
         }
         let watcher =
             |pattern: &str| FileSystemWatcher { glob_pattern: GlobPattern::String(pattern.to_owned()), kind: None };
-        let watchers = ["**/*.rhai", "**/*.prompts", "**/*.phrases"].map(watcher).to_vec();
+        let watchers = ["**/*.rhai", "**/*.prompts", "**/*.phrases", "**/agi-rhai.toml"].map(watcher).to_vec();
         let options = DidChangeWatchedFilesRegistrationOptions { watchers };
         let registration = Registration {
             id: "files".to_owned(),

@@ -4,12 +4,16 @@ use super::options::LspOptions;
 use super::positions::{self, Encoding, Positions};
 use super::source::Source;
 use super::table_lines::TableKind;
+use crate::config::ConfigOptions;
+use crate::file_options::RULES;
 use agi_rhai::Fault;
 use agi_rhai::command::{Command, Function};
 use agi_rhai::internals::VOCABULARY;
+use agi_rhai::internals::config::{FILE_NAME, Purpose};
 use agi_rhai::internals::imported;
 use agi_rhai::internals::{Phrases, Prompt, parse_prompts};
 use agi_rhai::script::Language;
+use agi_rhai::service::Services;
 use agi_rhai::tools::check::{Checker, Finding, Severity};
 use lsp_server::Notification;
 use lsp_types::notification::{
@@ -80,6 +84,7 @@ pub struct Workspace {
     pub language: Language,
     checker: Checker,
     folder: Option<PathBuf>,
+    config: ConfigOptions,
     roots: Vec<PathBuf>,
     documents: Vec<Document>,
     /// The texts to be checked, the most urgent last.
@@ -102,6 +107,7 @@ impl Workspace {
             language,
             checker,
             folder: options.scripts.clone(),
+            config: options.config.clone(),
             roots: Vec::new(),
             documents: Vec::new(),
             pending: Vec::new(),
@@ -175,6 +181,23 @@ impl Workspace {
         Ok(Vec::new())
     }
 
+    /// Returns the services of the operator's file for the script at this path, if there is one without a mistake: in
+    /// the folder of the scripts, beside the script, or in a folder of the editor that the script is in.
+    pub fn services(&self, path: Option<&Path>) -> Option<Services> {
+        let beside = path.and_then(Path::parent);
+        let roots =
+            self.roots.iter().map(PathBuf::as_path).filter(|root| path.is_none_or(|path| path.starts_with(root)));
+        let folders: Vec<&Path> = match &self.folder {
+            Some(folder) => vec![folder],
+            None => beside.into_iter().chain(roots).collect(),
+        };
+        let folder = folders.iter().find(|folder| folder.join(FILE_NAME).is_file()).or(folders.first());
+        let config =
+            self.config.place(folder.unwrap_or(&Path::new(""))).with_purpose(Purpose::Names).with_options(RULES);
+        config.read().ok()?;
+        config.file().map(|_| Services::new(config.settings()))
+    }
+
     /// Queues a text to be checked, and after it the texts that may depend on it.
     fn changed(&mut self, first: Option<&Uri>) {
         let depends = |document: &&Document| {
@@ -198,6 +221,9 @@ impl Workspace {
     pub fn diagnostics(&mut self, uri: &Uri) -> Option<(Vec<Diagnostic>, i32)> {
         // Imported scripts are read from the editor if they are open.
         let text_of = |document: &Document| Some((document.path.clone()?, document.text().to_owned()));
+        let path =
+            self.documents.iter().find(|document| document.uri == *uri).and_then(|document| document.path.clone());
+        self.checker.services = self.services(path.as_deref());
         self.checker.texts = self.documents.iter().filter_map(text_of).collect();
         let document = self.document(uri)?;
         let (text, version) = (document.text(), document.version);

@@ -43,6 +43,9 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::WRONG_UNIT, at, message, Some(hint));
         }
         let Value::Text(text) = value else { return };
+        if let Kind::Service(table) = param.kind {
+            self.service(function, table, text, at);
+        }
         let doubt = match param.kind {
             // What looks like a function is reported as one that isn't allowed.
             Kind::Read if !text.contains('(') => {
@@ -57,6 +60,24 @@ impl Walk<'_, '_, '_> {
         };
         if let Some((message, hint)) = doubt {
             self.add(&rules::DIALPLAN_SYNTAX, at, message, Some(hint));
+        }
+    }
+
+    /// Reports a service that the operator's file hasn't, or of which scripts may not ask this.
+    fn service(&mut self, function: &Function, table: &str, name: &str, at: Place) {
+        let Some(services) = &self.checker.services else { return };
+        let settings = services.settings();
+        let names = settings.names_in(table);
+        if !names.contains(&name) {
+            let hint = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None if names.is_empty() => format!("it names none of the kind: `[{table}.NAME]`"),
+                None => format!("it names {}", names.join(", ")),
+            };
+            let message = format!("{}: agi-rhai.toml has no `[{table}.{name}]`", function.name);
+            self.add(&rules::UNKNOWN_SERVICE, at, message, Some(hint));
+        } else if let Some((message, hint)) = settings.refuses(function.name, table, name) {
+            self.add(&rules::UNKNOWN_SERVICE, at, format!("{}: {message}", function.name), hint);
         }
     }
 
