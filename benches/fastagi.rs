@@ -10,12 +10,13 @@ mod load;
 #[path = "fastagi/server.rs"]
 mod server;
 
-use load::{COMPUTE, GAME, HOLD, Load, Measured, Script};
+use load::{ASK, COMPUTE, GAME, HOLD, Load, Measured, Script};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{ClockId, CpuSet, sched_getaffinity, sched_setaffinity};
 use server::{Memory, Server, Whose};
 use std::fs::File;
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,8 @@ const PACED: &str = "at a load with pauses of 2 ms";
 fn main() {
     // `cargo bench` adds a flag of its own.
     let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
-    if let Some(part) = parts.iter().find(|part| !["a", "b", "c", "d", "e", "f"].contains(&part.as_str())) {
-        println!("there is no part {part}: the parts are a b c d e f; without any, all run");
+    if let Some(part) = parts.iter().find(|part| !["a", "b", "c", "d", "e", "f", "g"].contains(&part.as_str())) {
+        println!("there is no part {part}: the parts are a b c d e f g; without any, all run");
         std::process::exit(2);
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
@@ -64,6 +65,9 @@ fn main() {
         if wanted("f") {
             missed |= busy(program, &folder.0);
         }
+        if wanted("g") {
+            missed |= asking(program, &folder.0);
+        }
     }
     drop(folder);
     if missed {
@@ -78,7 +82,7 @@ impl Folder {
     fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("agi-rhai-fastagi-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        for script in ["subtraction10.rhai", "hold.rhai", "compute.rhai"] {
+        for script in ["subtraction10.rhai", "hold.rhai", "compute.rhai", "ask.rhai"] {
             std::fs::copy(server::peers().join(script), folder.join(script)).unwrap();
         }
         Self(folder)
@@ -502,6 +506,67 @@ fn busy(program: &Path, scripts: &Path) -> bool {
     let times = ms(&times);
     println!("  BUSY after {:.3} ms in the median", median(times.clone()));
     at_most("milliseconds to BUSY, p99", percentile(times, 99), 1.0) | wrong.is_some()
+}
+
+/// Part g: what calls that wait for a service cost others, and what memory they take.
+fn asking(program: &Path, scripts: &Path) -> bool {
+    const GAMES: usize = 2000;
+    const ASKING: usize = 1000;
+    const TURNS: usize = 5;
+    const LENGTH: Duration = Duration::from_secs(2);
+    const DELAY: Duration = Duration::from_millis(200);
+    let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", backend.local_addr().unwrap());
+    // Accepts requests, and keeps them waiting as long as this program runs.
+    std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        while let Ok((stream, _)) = backend.accept() {
+            asked.push(stream);
+        }
+    });
+    let settings = scripts.join("agi-rhai.toml");
+    std::fs::write(&settings, format!("[http.never]\nurl = \"{url}\"\ntimeout = \"10m\"\nat_once = 4000\n")).unwrap();
+    println!(
+        "g. {GAMES} calls at a time with pauses of {} ms, and {ASKING} more that ask a web API which never answers",
+        DELAY.as_millis()
+    );
+    let options = ["--max-calls", "4000"];
+    let mut missed = false;
+    let memory = |ask: bool| {
+        let server = must_start(Whose::Ours, program, scripts, &options);
+        std::thread::sleep(Duration::from_secs(1));
+        let before = server.memory().unwrap();
+        let mut load = Load::new(server.address, false).unwrap();
+        if ask {
+            load.add(ASKING, ASK).unwrap();
+            load.play(Duration::from_secs(4)).unwrap();
+        } else {
+            assert_eq!(load.hold(ASKING).unwrap(), ASKING);
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        (server.memory().unwrap().resident - before.resident) / ASKING as f64
+    };
+    let (held, asking) = (memory(false), memory(true));
+    println!("  {asking:.1} KiB a call that asks, {held:.1} KiB a call in GET DATA");
+    missed |= at_most("KiB more than in GET DATA", asking - held, 6.0);
+    let server = must_start(Whose::Ours, program, scripts, &options);
+    let mut turns = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        for (asking, turns) in turns.iter_mut().enumerate() {
+            let mut load = Load::new(server.address, false).unwrap();
+            load.add(ASKING * asking, ASK).unwrap();
+            load.play(Duration::from_secs(1)).unwrap();
+            turns.push(turn(&server, LENGTH, DELAY, &[(GAMES, GAME)]));
+        }
+    }
+    missed |= turns.iter().flatten().any(|turn| turn.failed);
+    let p99 = |turn: &Turn| percentile(turn.waits.clone(), 99);
+    let ratios = turns[1].iter().zip(&turns[0]).map(|(with, without)| p99(with) / p99(without)).collect();
+    let [without, with] = turns.map(|turns| median_of(&turns, p99));
+    println!("  from a reply to the next command, p99: {with:.2} ms with them, {without:.2} ms without");
+    missed |= at_most("p99 with them, relative to that without (median of the pairs)", median(ratios), 1.1);
+    std::fs::remove_file(settings).unwrap();
+    missed
 }
 
 fn is_busy(commands: &[String]) -> bool {

@@ -79,7 +79,11 @@ impl Caller {
         let taken = Arc::clone(&times);
         module.set_native_fn("measure", move |begins: bool| {
             let mut began = began.lock().unwrap();
-            if begins { *began = Instant::now() } else { taken.lock().unwrap().push(began.elapsed()) }
+            if begins {
+                *began = Instant::now()
+            } else {
+                taken.lock().unwrap().push(began.elapsed())
+            }
             Ok(())
         });
         host.language_mut().add(module);

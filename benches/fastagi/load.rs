@@ -25,6 +25,8 @@ pub struct Script {
 pub const GAME: Script = Script { name: "subtraction10.rhai", min_commands: 53, score: Some(10) };
 /// ANSWER, and GET DATA without a reply.
 pub const HOLD: Script = Script { name: "hold", min_commands: 2, score: None };
+/// ANSWER, and then a request to a web API that never answers.
+pub const ASK: Script = Script { name: "ask.rhai", min_commands: 2, score: None };
 /// ANSWER, and then no command for 0.9 s.
 pub const COMPUTE: Script = Script { name: "compute.rhai", min_commands: 2, score: None };
 
@@ -217,7 +219,8 @@ impl Load {
     /// Plays the calls to their ends and counts the failures among them. A call that doesn't end has failed.
     pub fn finish(mut self) -> io::Result<Measured> {
         self.goes_on = false;
-        let end = Instant::now() + Duration::from_secs(5);
+        // A game has some 60 replies.
+        let end = Instant::now() + Duration::from_secs(5) + self.reply_delay * 100;
         while self.channels.iter().any(|channel| channel.line.is_some()) {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
