@@ -195,6 +195,8 @@ fn correct_scripts_have_no_findings() {
         "let x = \"abc\"; print(x.len); print([1].len); print(5.is_odd()); let m = #{ a: 1 }; print(m.length);",
         "print([1, 2].map(|x, i| x + i)); print([1].reduce(|sum, x| sum + x, 0)); let a = [2, 1]; a.sort(|x, y| x - y); print(a);",
         "answer(); menu(\"beep\", #{ \"1\": || print(1), \"2\": |keys| print(keys) }); ask(\"beep\", #{ valid: |keys| keys != \"\" });",
+        "let list = [#{ a: #{ b: 1 } }]; let m = #{ l: list }; for i in 0..1 { print(list[i].a); } print(m[\"l\"][0].a.b + list[0][\"a\"].b);",
+        "let answer = http_get(\"x\", \"/\", #{ otherwise: () }); if answer != () { print(answer.body.list[0].id); }",
         "let key = wait_for_digit(1000); print(key + \"1\"); print(\"digits/\" + 1); print(`${key}1`); print(to_number(key, 0) + 1);",
     ] {
         check(script, "");

@@ -1,6 +1,6 @@
 //! Web APIs: what scripts send and get, what keeps them below the address of the operator, and servers that behave badly.
 
-mod backend;
+pub mod backend;
 mod bounds;
 mod requests;
 pub mod tls;

@@ -57,11 +57,11 @@ impl Api {
         self.backend.folder.path(name).exists()
     }
 
-    /// Returns the settings of a host that knows the server as `live`.
+    /// Returns the settings of a host that knows the server as `live`. Where Asterisk runs, nothing has a name.
     fn settings(&self) -> String {
         let port = self.backend.port;
         format!(
-            "[http.live]\nurl = \"https://localhost:{port}/v1\"\nca_file = \"ca.pem\"\nheaders = {{ x-key = \"secret\" }}\n"
+            "[http.live]\nurl = \"https://127.0.0.1:{port}/v1\"\nca_file = \"ca.pem\"\nheaders = {{ x-key = \"secret\" }}\n"
         )
     }
 
@@ -93,7 +93,7 @@ fn whole_life(api: &Api, mut call: Running, mut another: Running) {
     }
     says(&mut call, "3", &well("3"));
     api.backend.kill();
-    let address = format!("localhost:{}", api.backend.port);
+    let address = format!("127.0.0.1:{}", api.backend.port);
     says(&mut call, "4", &format!("unavailable: http_get: GET hello/4 of `live`: nothing listens at {address}"));
     api.backend.start_again();
     says(&mut call, "5", &well("5"));

@@ -2,6 +2,7 @@
 
 mod picture;
 
+use crate::http::backend::Backend;
 use crate::support::process::{Folder, Process, agi_rhai, program};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -779,4 +780,103 @@ fn prompts_are_played_aloud_until_a_key_ends_them() {
         lines.contains("no sound: none of play (of sox)") && lines.contains("aplay and paplay is installed"),
         "{lines}"
     );
+}
+
+/// Returns a folder with a script that asks the service `slow`, which answers after this time.
+fn asking(script: &str, delay: Duration) -> (Folder, String, String) {
+    let backend = Backend::start(move |stream, _| {
+        std::thread::sleep(delay);
+        let body = r#"{"n":7}"#;
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).is_ok()
+    });
+    let folder = Folder::new();
+    let config = folder.file("agi-rhai.toml", format!("[http.slow]\nurl = \"http://{}/\"\n", backend.address));
+    let script = folder.file("ask.rhai", script);
+    (folder, script, config)
+}
+
+#[test]
+fn a_call_waits_for_a_service_in_real_time_and_says_so() {
+    let script = r#"let answer = http_get("slow", "/now", #{ timeout: 20 }); print(`it is ${answer.body.n}`); wait_for_digit(-1);"#;
+    for fast in [&[][..], &["--fast"]] {
+        let (_folder, script, config) = asking(script, Duration::from_millis(1200));
+        let began = Instant::now();
+        let args = [&["phone", "--config", &config], fast, &[&script]].concat();
+        let mut terminal = Terminal::start_on(100, 40, &mut agi_rhai(args));
+        terminal.sees("waits for slow").sees("slow answers after 1.").sees("it is 7").sees("waits for a key");
+        assert!(began.elapsed() >= Duration::from_millis(1200));
+        terminal.press("l").sees("slow: {").press("t").sees("? http_get(\"slow\", path: \"/now\"").press("5");
+        terminal.sees("ended: SUCCESS").press("q").ends();
+    }
+}
+
+#[test]
+fn a_hangup_is_heard_while_a_service_is_asked() {
+    let script = r#"fn on_hangup() { print("cleaned up"); } http_get("slow", "/", #{ timeout: 55 });"#;
+    let (_folder, script, config) = asking(script, Duration::from_secs(50));
+    let mut terminal = Terminal::start(&["phone", "--config", &config, &script]);
+    terminal.sees("waits for slow");
+    let began = Instant::now();
+    // Keys don't end the wait.
+    terminal.press("5").sees("isn't listening").press("h").sees("cleaned up").sees("ended: HANGUP");
+    assert!(began.elapsed() < Duration::from_secs(30), "the service answers after 50 s");
+    terminal.press("q").ends();
+}
+
+#[test]
+fn a_late_wakeup_ends_no_command() {
+    // The answer comes in time, and the call goes on with a question whose timeout counts.
+    let script = r#"
+        for n in 0..3 { http_get("slow", "/", #{ timeout: 20 }); }
+        let began = elapsed();
+        let key = wait_for_digit(700);
+        print(`waited ${(elapsed() - began) >= 0.7} ${key}`);
+    "#;
+    let (_folder, script, config) = asking(script, Duration::from_millis(5));
+    let mut terminal = Terminal::start(&["phone", "--config", &config, &script]);
+    terminal.sees("waited true").sees("ended: SUCCESS").press("q").ends();
+}
+
+#[test]
+fn a_call_in_lines_of_text_waits_for_services_even_if_fast_or_without_a_caller() {
+    let script =
+        r#"let answer = http_get("slow", "/now", #{ timeout: 20, otherwise: () }); say_number(answer.body.n);"#;
+    let (_folder, script, config) = asking(script, Duration::from_millis(700));
+    let mut phone = agi_rhai(["phone", "--fast", "--config", &config, &script]);
+    let output = phone.stdin(std::process::Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in ["asks slow: http_get(\"slow\", path: \"/now\"", "the answer: {", "says number 7"] {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+}
+
+#[test]
+fn an_offline_phone_answers_with_samples_of_the_tests_and_keeps_a_store() {
+    let folder = Folder::new();
+    let script = folder.file(
+        "line.rhai",
+        r#"
+        say_number(http_get("weather", "/now").body.celsius);
+        say_number(sql_value("crm", "select age from people where name = 'Ann'"));
+        print(`call ${store_add("calls", 1)}`);
+        if http_get("other", "/", #{ otherwise: () }) == () { print("nobody there"); }
+        wait_for_digit(-1);
+        "#,
+    );
+    folder.file(
+        "line.test.rhai",
+        r#"
+        fn test_it() {
+            answer_http("weather", |request| #{ body: #{ celsius: 21 } });
+            set_up_sql("crm", "create table people (name, age); insert into people values ('Ann', 44)");
+            place_call("line");
+            expect_end();
+        }
+        "#,
+    );
+    let mut terminal = Terminal::start(&["phone", "--offline", "--fast", &script]);
+    terminal.sees("number 21").sees("number 44").sees("call 1").sees("nobody there").press("1");
+    terminal.sees("ended: SUCCESS").press("\r").sees("call 2").press("1").sees("ended: SUCCESS").press("q").ends();
 }

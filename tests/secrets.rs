@@ -242,6 +242,10 @@ fn no_function_and_no_operator_reveals_a_secret() {
                     let text = format!("{BACKWARDS}{}", place.replace("WHAT", what));
                     let Some([reported, recorded]) = output_of(&host, &folder, &text) else { continue };
                     ran += 1;
+                    // The version of a script may be any digits, too.
+                    let version = reported.split("AGI_RHAI_VERSION\" \"").nth(1).and_then(|rest| rest.get(..8));
+                    let reported =
+                        version.map_or_else(|| reported.clone(), |version| reported.replace(version, "VERSION"));
                     faults += usize::from(reported.contains("values are left out"));
                     // Stand-ins are drawn at random, and may be any four digits.
                     let long = [PIN, shown].into_iter().filter(|form| form.len() > 4);

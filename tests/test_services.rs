@@ -1,9 +1,14 @@
 //! Services in tests of scripts, storms, recordings and on the phone: where no real service is.
 
-use crate::support::process::Folder;
+use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::Host;
+use agi_rhai::host::Recorder;
+use agi_rhai::pbx::Sounds;
+use agi_rhai::tools::storm::{Length, Report, Storm};
 use agi_rhai::tools::testing::TestRunner;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
 
 /// Runs the only test in a text, which calls a script `line`. Returns what failed.
 #[track_caller]
@@ -70,7 +75,8 @@ fn a_function_of_the_test_answers_in_the_place_of_a_web_api() {
     );
     fails(
         script,
-        r#"answer_http("weather", #{ body: #{ celsius: 1 } }); place_call("line", #{ args: ["1"] }); expect_end();
+        r#"answer_http("weather", |request| #{ body: if request.method == "GET" { #{ celsius: 1 } } else { 1 } });
+           place_call("line", #{ args: ["1"] }); expect_number(1); expect_number(1);
            expect_http("weather", "POST", "/reports", #{ zip: "2" });"#,
         &[r#"expected POST /reports of "weather" with #{ zip: "2" }, but there was http_get("weather", path: "/now""#],
     );
@@ -206,13 +212,429 @@ fn an_answer_of_the_wrong_kind_fails_the_test_at_its_place() {
         (r#"answer_http("weather", |request| 5);"#, "must return a map such as"),
         (r#"answer_http("weather", |a, b, c| 5);"#, "must take one parameter, the request"),
         (r#"answer_http("weather", |request| request.nothing.at_all);"#, "has a fault"),
-        (r#"answer_http("weather", 5);"#, "`answer` must be a function, or a map such as"),
+        (r#"answer_http("weather", 5);"#, "`answers` must be a function, or a map such as"),
         (r#"answer_http("weather", #{ status: 5 });"#, "a number from 100 to 599"),
         (r#"answer_http("weather", |request| { place_call("line"); });"#, "can use wait"),
-        (r#"answer_sql("weather", []);"#, "`answer` must be a function"),
-        (r#"answer_program("weather", 5);"#, "`answer` must be a function, or a text"),
+        (r#"answer_sql("weather", []);"#, "`answers` must be a function"),
+        (r#"answer_program("weather", 5);"#, "`answers` must be a function, or a text"),
         (r#"expect_sql_value("weather", "select 1", 1);"#, "there is no database \"weather\" in this test"),
     ] {
         fails(r#"http_get("weather", "/");"#, &format!("{sets} place_call(\"line\"); expect_end();"), &[part]);
     }
+}
+
+#[test]
+fn an_sqlite_in_memory_stands_in_for_a_database() {
+    let script = r#"
+        let person = sql_row("crm", "select name, vip from people where number = :number", #{ number: caller() });
+        if person == () { print("nobody"); } else { print(`${person.name} ${person.vip}`); }
+        let changed = sql_run("crm", [
+            ["insert into calls (number) values (:n)", #{ n: caller() }],
+            ["update people set vip = 1"],
+        ]);
+        print(`${changed} changed, ${sql_rows("crm", "select * from people").len()} people`);
+    "#;
+    passes(
+        script,
+        r#"
+        set_up_sql("crm", "create table people (number text, name text, vip int); create table calls (number text)");
+        set_up_sql("crm", "insert into people values ('100', 'Ann; O''Brien', 0), ('200', 'Bob', 1);");
+        place_call("line"); expect_end(); expect_log("Ann; O'Brien 0"); expect_log("3 changed, 2 people");
+        place_call("line", #{ callerid: "300" }); expect_end(); expect_log("nobody");
+        expect_sql_value("crm", "select count(*) from calls", 2);
+        expect_sql_value("crm", "select vip from people where number = :n", #{ n: "100" }, 1);
+        expect_sql_value("crm", "select vip from people where number = 'x'", ());
+        "#,
+    );
+    fails(
+        script,
+        r#"set_up_sql("crm", "create table t (a)"); expect_sql_value("crm", "select count(*) from t", 1);"#,
+        &["expected 1 from \"select count(*) from t\", but it is 0"],
+    );
+    fails(script, r#"set_up_sql("crm", "create tabel t (a)");"#, &["set_up_sql: ", "tabel"]);
+    // An error of SQL is that of a call.
+    passes(
+        r#"try { sql_rows("crm", "select nothing from t"); } catch (error) { print(error.kind); }"#,
+        r#"set_up_sql("crm", "create table t (a)"); place_call("line"); expect_end(); expect_log("failed");"#,
+    );
+}
+
+#[test]
+fn a_function_of_the_test_answers_what_sqlite_cannot_and_passes_on_the_rest() {
+    passes(
+        r#"
+        print(sql_value("crm", "select count(*) from t"));
+        print(sql_value("crm", "select name from fulltext where match(:what)", #{ what: "x" }));
+        print(sql_row("crm", "select name from fulltext where id = 1").name);
+        print(sql_run("crm", "vacuum full"));
+        print(sql_rows("crm", "select * from fulltext").len());
+        "#,
+        r#"
+        set_up_sql("crm", "create table t (a)");
+        answer_sql("crm", |text, values| {
+            if "vacuum" in text { return 12; }
+            if "fulltext" in text {
+                if "match" in text { expect_equal(values, #{ what: "x" }); }
+                return [#{ name: "Ann" }, #{ name: "Bob" }];
+            }
+        });
+        place_call("line"); expect_end(); expect_equal(log(), ["0", "Ann", "Ann", "12", "2"]);
+        "#,
+    );
+    fails(
+        r#"sql_value("crm", "select a, b from t");"#,
+        r#"answer_sql("crm", |text, values| [#{ a: 1, b: 2 }]); place_call("line"); expect_end();"#,
+        &["the function in answer_sql(\"crm\") must return rows of one column for `sql_value`"],
+    );
+}
+
+#[test]
+fn jobs_run_in_the_test_without_a_channel() {
+    let script = r#"
+        fn bill(what) {
+            print(`billing ${what.minutes}`);
+            let answer = http_post("billing", "/bills", what);
+            store_put("billed", answer.body.id);
+            if what.minutes > 5 { after_call("bill", #{ minutes: 1 }); }
+        }
+        fn rings(what) { answer(); }
+        after_call(args[0], #{ minutes: args[1].parse_int() });
+    "#;
+    passes(
+        script,
+        r#"
+        answer_http("billing", |request| #{ body: #{ id: request.body.minutes } });
+        place_call("line", #{ args: ["bill", "9"] }); expect_end();
+        expect_equal(store_get("billed"), ());
+        expect_equal(run_jobs(), 2);
+        expect_http("billing", "POST", "/bills", #{ minutes: 9 });
+        expect_equal(store_get("billed"), 1);
+        expect_log("billing 9");
+        expect_equal(run_jobs(), 0);
+        "#,
+    );
+    // As after a real call, what lacks a service is tried again.
+    passes(
+        script,
+        r#"
+        place_call("line", #{ args: ["bill", "1"] }); expect_end();
+        service_is_down("billing"); expect_equal(run_jobs(), 0); expect_equal(run_jobs(), 0);
+        service_is_down("billing", false); answer_http("billing", #{ body: #{ id: 3 } }); expect_equal(run_jobs(), 1);
+        "#,
+    );
+    fails(
+        script,
+        r#"place_call("line", #{ args: ["rings", "1"] }); expect_end(); run_jobs();"#,
+        &["the job `rings` has a fault: answer: "],
+    );
+    fails(
+        script,
+        r#"place_call("line", #{ args: ["bill", "1"] }); expect_end(); run_jobs();"#,
+        &["nothing in this test answers", "answer_http(\"billing\""],
+    );
+}
+
+/// What a run of the program printed.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run<I: IntoIterator<Item: AsRef<std::ffi::OsStr>>>(args: I) -> Ended {
+    let output = agi_rhai(args).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+impl Ended {
+    #[track_caller]
+    fn code(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, text: &str) -> &Self {
+        assert!(self.stdout.contains(text), "no {text:?} in {}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Runs a storm on a script with these tests.
+fn storm(script: &str, tests: &str, calls: u64) -> Report {
+    let folder = Folder::new();
+    let host = Host::new();
+    let path = PathBuf::from(folder.file("line.rhai", script));
+    let tests = folder.file("line.test.rhai", tests);
+    let runner = TestRunner::new(host.clone(), None);
+    let samples = runner.samples(&runner.suite(Path::new(&tests)).unwrap(), 1);
+    let compiled = host.load(&path, None).unwrap();
+    let report = Storm::new(&host, compiled, Sounds::stock()).with_samples(samples).run(1, Length::Calls(calls));
+    // What it reports is a test that shows it.
+    for problem in &report.problems {
+        let suite = runner.suite_of(Path::new(&tests), &problem.test).unwrap_or_else(|fault| panic!("{fault}"));
+        let failure = runner.run(&suite, &suite.tests()[0], 1).failure;
+        let failure = failure.unwrap_or_else(|| panic!("{} passes", problem.test)).render(false);
+        // Why a service is unavailable makes no difference.
+        let is_unavailable = problem.test.contains("service_is_down") || problem.test.contains("service_is_slow");
+        assert!(is_unavailable || failure.contains(&problem.fault.message), "{}\n{failure}", problem.test);
+    }
+    report
+}
+
+/// Finds problems, each of which holds a part of one of these, and the calls that show them.
+#[track_caller]
+fn storm_finds(script: &str, tests: &str, expected: &[(&str, &str)]) {
+    let report = storm(script, tests, 400);
+    let found: Vec<String> =
+        report.problems.iter().map(|problem| format!("{}\n{}", problem.fault.render(false), problem.test)).collect();
+    assert_eq!(found.len(), expected.len(), "{}", found.join("\n"));
+    for (message, line) in expected {
+        let one = found.iter().find(|text| text.contains(message));
+        assert!(one.is_some_and(|text| text.contains(line)), "no {message:?} with {line:?}:\n{}", found.join("\n"));
+    }
+}
+
+const WEATHER_TEST: &str = r#"fn test_it() { answer_http("weather", |request| #{ body: #{ celsius: 21 } }); place_call("line"); expect_end(); }"#;
+
+#[test]
+fn a_storm_makes_services_sick_and_its_findings_are_tests() {
+    // A script that takes every answer for granted.
+    storm_finds(
+        r#"let answer = http_get("weather", "/now"); say_number(answer.body.celsius + 1);"#,
+        WEATHER_TEST,
+        &[
+            ("give `#{ otherwise: value }`", "service_is_down(\"weather\");"),
+            ("must be at most 2147483647", "answer_http(\"weather\", #{ body: #{ celsius: 999999999999999999 } });"),
+            ("a text has no property `celsius`", "answer_http(\"weather\", #{ body: \"<html>"),
+            ("not the text \"many1\"", "answer_http(\"weather\", #{ body: #{ celsius: \"many\" } });"),
+            ("does not work with ()", "answer_http(\"weather\", #{ body: #{ celsius: () } });"),
+        ],
+    );
+    // One that is prepared for them.
+    storm_finds(
+        r#"
+        let answer = http_get("weather", "/now", #{ otherwise: () });
+        if type_of(answer) == "map" && type_of(answer.body) == "map" && type_of(answer.body.celsius) == "i64" {
+            say_number(answer.body.celsius % 100);
+        } else {
+            say_number(0);
+        }
+        "#,
+        WEATHER_TEST,
+        &[],
+    );
+    // A hangup in the middle of a request.
+    storm_finds(
+        r#"
+        state.is_asking = false;
+        fn on_hangup() { if state.is_asking { throw "hung up meanwhile"; } }
+        answer();
+        state.is_asking = true;
+        http_get("weather", "/now", #{ otherwise: () });
+        state.is_asking = false;
+        get_data("beep", 1000, 1);
+        "#,
+        WEATHER_TEST,
+        &[("hung up meanwhile", "service_is_slow(\"weather\"")],
+    );
+}
+
+#[test]
+fn a_storm_varies_rows_and_programs_and_the_store() {
+    storm_finds(
+        r#"
+        let person = sql_row("crm", "select name, age from people", #{}, #{ otherwise: () });
+        if person != () { say_number(person.age * 2); }
+        "#,
+        r#"fn test_it() { answer_sql("crm", |text, values| [#{ name: "Ann", age: 30 }]); place_call("line"); expect_end(); }"#,
+        &[
+            ("cannot calculate with a text", "answer_sql(\"crm\", |text, values| [#{ age: \"many\", name: 42 }]);"),
+            ("does not work with ()", "answer_sql(\"crm\", |text, values| [#{ age: (), name: () }]);"),
+            (
+                "must be at most 2147483647",
+                "answer_sql(\"crm\", |text, values| [#{ age: 999999999999999999, name: \"\" }]);",
+            ),
+        ],
+    );
+    storm_finds(
+        r#"
+        let told = run_program("fortune", [], #{ otherwise: () });
+        if told != () && told.status == 0 { say_alpha(told.output.split("-")[1]); }
+        store_add("calls", 1);
+        "#,
+        r#"fn test_it() { answer_program("fortune", "a-b"); place_call("line"); expect_end(); }"#,
+        &[("no element 1", "output: \"usage: not"), ("store_add", "service_is_down(\"store\");")],
+    );
+}
+
+#[test]
+fn a_storm_is_the_same_again_and_fast() {
+    let script = r#"
+        let answer = http_get("weather", "/now", #{ otherwise: () });
+        let rows = sql_rows("crm", "select a from t", #{}, #{ otherwise: [] });
+        store_put("x", rows.len(), #{ otherwise: () });
+        if get_data("beep", 2000, 1) == "7" { http_post("weather", "/log", "x"); }
+    "#;
+    let tests = r#"fn test_it() {
+        answer_http("weather", #{ body: 5 }); set_up_sql("crm", "create table t (a)"); place_call("line"); press("7"); hang_up();
+    }"#;
+    let [one, other] = [(); 2].map(|()| storm(script, tests, 1000));
+    let shown = |report: &Report| report.problems.iter().map(|problem| problem.test.clone()).collect::<Vec<_>>();
+    assert_eq!((one.calls, shown(&one)), (other.calls, shown(&other)));
+    assert_eq!(one.problems.len(), 1, "{:?}", shown(&one));
+}
+
+/// Runs a test of a script while its calls are recorded. Returns the folder, with the recording in `calls`.
+#[track_caller]
+fn recorded(script: &str, test: &str, redact: bool) -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    folder.file("line.rhai", script);
+    let path = folder.file("line.test.rhai", format!("fn test_it() {{ {test} }}"));
+    let mut host = Host::new();
+    let recorder = Recorder::new(&folder.path("calls"));
+    host.record(Arc::new(if redact { recorder.redacting() } else { recorder }));
+    let runner = TestRunner::new(host, None);
+    let report = runner.run(&runner.suite(Path::new(&path)).unwrap(), "it", 1);
+    if let Some(failure) = report.failure {
+        panic!("{}", failure.render(false));
+    }
+    let file = std::fs::read_dir(folder.path("calls")).unwrap().next().unwrap().unwrap().path();
+    (folder, file)
+}
+
+const CUSTOMER: &str = r#"
+    let number = get_data("beep", 5000, 4);
+    let person = sql_row("crm", "select name from people where number = :number", #{ number: number });
+    let due = http_get("shop", `/customers/${number}/due`, #{ otherwise: () });
+    if person == () || due == () { exit(); }
+    say_alpha(person.name);
+    say_number(due.body.cents);
+    store_put("last", number);
+    print(store_add("calls", 1));
+    mail("office", #{ to: "a@example.net", subject: "Called", text: `${person.name} called` });
+"#;
+
+const CUSTOMER_TEST: &str = r#"
+    set_up_sql("crm", "create table people (number text, name text); insert into people values ('4711', 'Ann')");
+    answer_http("shop", |request| #{ body: #{ cents: 815 } });
+    service_is_slow("shop", 0.5);
+    store_put("calls", 6);
+    place_call("line"); wait_for_question(); press("4711"); expect_end(); expect_log("7");
+"#;
+
+#[test]
+fn a_recorded_call_is_replayed_with_what_services_answered() {
+    let (folder, file) = recorded(CUSTOMER, CUSTOMER_TEST, false);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(r#""request":{"function":"sql_row","service":"crm","arguments":{"#), "{text}");
+    assert!(text.contains(r#""answer":{"value":{"name":"Ann"}}"#), "{text}");
+    let replay = |args: &[&str]| run([&["replay"], args].concat());
+    let file = file.to_str().unwrap();
+    replay(&[file]).code(0).says("same: ").says("SUCCESS");
+    // Another question to a service, an answer that is used otherwise, and none at all.
+    for (from, to, shown) in [
+        (
+            "/due`",
+            "/debts`",
+            &[
+                "then:  ? http_get(\"shop\", path: \"/customers/4711/due\"",
+                "now:  ? http_get(\"shop\", path: \"/customers/4711/debts\"",
+            ][..],
+        ),
+        ("due.body.cents", "due.body.cents + 1", &["now:  > SAY NUMBER 816"]),
+        ("store_put(\"last\", number);", "", &["then:  ? store_put(key: \"last\""]),
+        ("say_alpha(person.name);", "exit();", &["then:  > SAY ALPHA", "now:  (the script ends"]),
+        ("    mail(", "    if false { mail(", &["then:  ? mail("]),
+    ] {
+        let mut script = CUSTOMER.replacen(from, to, 1);
+        if from.contains("mail") {
+            script.push('}');
+        }
+        assert_ne!(script, CUSTOMER);
+        folder.file("line.rhai", script);
+        let ended = replay(&[file]);
+        ended.code(1);
+        for part in shown {
+            ended.says(part);
+        }
+    }
+    // As a test, which passes.
+    folder.file("line.rhai", CUSTOMER);
+    let ended = replay(&["--as-test", file]);
+    for line in [
+        r#"answer_sql("crm", |text, values| [#{ name: "Ann" }]);"#,
+        r#"answer_http("shop", #{ body: #{ cents: 815 } });"#,
+        r#"store_put("calls", 6);"#,
+        r#"expect_mail("a@example.net", "Called");"#,
+    ] {
+        ended.code(0).says(line);
+    }
+    let tests = folder.file("line.test.rhai", &ended.stdout);
+    run(["test", &tests]).code(0);
+}
+
+#[test]
+fn a_replay_hears_the_hangup_during_a_request_and_the_silence_of_a_service() {
+    for (script, test, end) in [
+        (
+            r#"fn on_hangup() { store_put("gone", true); } http_get("shop", "/"); say_number(1);"#,
+            r#"answer_http("shop", #{}); service_is_slow("shop", 1.5); place_call("line"); wait(0.5); hang_up(); expect_end("HANGUP");"#,
+            "HANGUP",
+        ),
+        (
+            r#"if http_get("shop", "/", #{ otherwise: () }) == () { print(elapsed()); say_number(2); }"#,
+            r#"service_is_slow("shop", 60); place_call("line"); expect_number(2); expect_end();"#,
+            "SUCCESS",
+        ),
+        (
+            r#"try { http_get("shop", "/../x"); } catch (error) { print(error.kind); } http_get("shop", "/");"#,
+            r#"answer_http("shop", #{}); place_call("line"); expect_end();"#,
+            "SUCCESS",
+        ),
+    ] {
+        let (folder, file) = recorded(script, test, false);
+        let file = file.to_str().unwrap();
+        run(["replay", file]).code(0).says("same: ").says(end);
+        let ended = run(["replay", "--as-test", file]);
+        let tests = folder.file("line.test.rhai", &ended.stdout);
+        let again = run(["test", &tests]);
+        assert_eq!(again.code, Some(0), "{}\n{}", ended.stdout, again.stdout);
+    }
+}
+
+#[test]
+fn a_redacted_recording_holds_nothing_of_what_services_were_asked_and_answered() {
+    let (_folder, file) = recorded(CUSTOMER, CUSTOMER_TEST, true);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let request = text.lines().filter(|line| line.contains("\"request\"") || line.contains("\"answer\""));
+    let request = request.collect::<Vec<_>>().join("\n");
+    for secret in ["4711", "Ann", "815", "example.net", "called"] {
+        assert!(!request.contains(secret), "{secret} in {request}");
+    }
+    // The shape stays, and what the script says by itself.
+    for kept in ["select name from people where number = :number", "\"name\":\"xxx\"", "\"status\":200", "/customers/"]
+    {
+        assert!(request.contains(kept), "no {kept} in {request}");
+    }
+    run(["replay", file.to_str().unwrap()]).code(0).says("same: ");
+}
+
+#[test]
+fn what_was_entered_as_a_secret_is_in_no_recording_of_a_request() {
+    let script = r#"
+        let pin = ask("beep", #{ min: 4, max: 4, secret: true });
+        let answer = http_post("bank", "/login", #{ pin: pin, number: pin.parse_int() + 0 });
+        print(answer.body.name);
+    "#;
+    let test = r#"
+        answer_http("bank", |request| #{ body: #{ name: "Ann", echo: `pin ${request.body.pin}!` } });
+        place_call("line"); wait_for_question(); press("4711"); expect_end();
+    "#;
+    let (_folder, file) = recorded(script, test, false);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("4711"), "{text}");
+    assert!(text.contains(r#""name":"Ann""#), "{text}");
+    run(["replay", file.to_str().unwrap()]).code(0).says("same: ");
 }

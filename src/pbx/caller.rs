@@ -15,7 +15,7 @@ pub trait Caller: Send {
     /// the wait would never end otherwise.
     fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act>;
 
-    /// Returns what ends a [`wait`](Self::wait) before its time, from any thread, with [`Act::Wakeup`]. Only a caller in
+    /// Returns what ends a [`wait`](Self::wait) before its time, from any thread, with [`Act::Wakeup`]. A caller in
     /// real time has one: a script that asks a service then waits for the answer with the caller on the line. By
     /// default there is none, and the call and its time stand still until the service has answered.
     fn waker(&mut self) -> Option<Waker> {

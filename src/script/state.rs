@@ -403,7 +403,6 @@ impl CallState {
 
     /// Runs a function of a script with a value, without the rest of the script. Its constants are made anew; one that
     /// can't be made, for instance since it needs the channel, is missing.
-    #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "jobs are kept in the store"))]
     pub fn run_job(self: &Arc<Self>, script: &Script, language: &Language, function: &str, value: Dynamic) -> Finished {
         stack::maybe_grow(|| {
             if let Some(phrases) = &script.phrases {

@@ -96,7 +96,7 @@ impl Kind {
     }
 
     /// Creates the client of a service.
-    pub fn client(self, name: &str, settings: &Settings) -> Result<Client, Failure> {
+    pub(super) fn client(self, name: &str, settings: &Settings) -> Result<Client, Failure> {
         let client = match self {
             #[cfg(feature = "http")]
             Self::Http => {

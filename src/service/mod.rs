@@ -261,6 +261,8 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
     match Kind::of(&request.function)? {
         #[cfg(feature = "http")]
         Kind::Http => http::check(request),
+        #[cfg(feature = "store")]
+        Kind::Store => store::check(request),
         _ => Ok(()),
     }
 }

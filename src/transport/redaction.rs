@@ -119,6 +119,8 @@ impl Redaction {
                         pieces.extend((!learnt.digits.is_empty()).then_some((number, learnt.digits)));
                     }
                 }
+                // What a service knows about somebody comes back in what the script says and sends.
+                Event::Answer(Answered::Value(value)) => redaction.know_all(value),
                 _ => {}
             }
         }
@@ -191,6 +193,17 @@ impl Redaction {
         let words = text(value).to_lowercase();
         let words = words.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= MIN_SHARED);
         self.words.extend(words.map(str::to_owned));
+    }
+
+    /// Learns all texts and numbers in an answer.
+    fn know_all(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.know(text.as_bytes()),
+            Value::Number(number) => self.know(number.to_string().as_bytes()),
+            Value::Array(items) => items.iter().for_each(|item| self.know_all(item)),
+            Value::Object(members) => members.values().for_each(|member| self.know_all(member)),
+            Value::Null | Value::Bool(_) => {}
+        }
     }
 
     /// Learns what the caller entered. A number is learnt when it is given a stand-in.
@@ -295,6 +308,7 @@ impl Redaction {
 
     /// Replaces what a request contains. What the text of a script says by itself stays, such as a statement of SQL.
     fn request(&mut self, request: &mut Request) {
+        request.service = self.text(&request.service, Part::Known.max(self.min_part).min(self.max_part));
         for (name, value) in &mut request.arguments {
             let part = match name.as_str() {
                 "text" if request.function.starts_with("sql_") => Part::Known,
@@ -317,8 +331,9 @@ impl Redaction {
 
     /// Replaces what a value contains. Its shape stays: the names of members, `true`, `false` and null.
     fn json(&mut self, value: &mut Value, part: Part) {
-        // In a call that isn't redacted, only what is secret is replaced.
-        let part = if self.max_part == Part::Known { part.min(Part::Known) } else { part };
+        // In a call that isn't redacted, only what is secret is replaced; in one that is, a secret may be in any form.
+        let cap = if self.max_part == Part::Known { Part::Known } else { Part::All };
+        let (part, names) = (part.max(self.min_part).min(cap), Part::Known.max(self.min_part).min(cap));
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::String(text) => *text = self.text(text, part),
@@ -333,7 +348,7 @@ impl Redaction {
                 *members = replaced
                     .map(|(name, mut value)| {
                         self.json(&mut value, part);
-                        (self.text(&name, part.min(Part::Known)), value)
+                        (self.text(&name, part.min(names)), value)
                     })
                     .collect();
             }

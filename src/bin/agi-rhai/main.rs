@@ -20,6 +20,7 @@ mod pages;
 mod panics;
 mod phone;
 mod replay;
+mod samples;
 mod seed;
 mod serve;
 mod server_log;

@@ -78,7 +78,9 @@ pub fn storm(
         Err(error) => return Err(error.into()),
     };
     let length = options.calls.map_or(Length::Work(DEFAULT_WORK), Length::Calls);
+    let samples = crate::samples::of(host, scripts, &path, &script);
     let storm = Storm::new(host, script, Sounds::beside(&path)?).with_setup(&setup).map_err(Error::msg)?;
+    let storm = storm.with_samples(samples);
     // A panic caused by the script is reported as its problem. Any other panic ends the storm, and is the last one.
     let last = Arc::new(Mutex::new(String::new()));
     let panics = Arc::clone(&last);

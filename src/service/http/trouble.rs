@@ -64,7 +64,7 @@ pub(super) fn failure(error: &reqwest::Error, host: &str) -> Failure {
         }
         innermost = error.to_string();
         if innermost == "dns error" {
-            let why = error.source().map_or_else(String::new, ToString::to_string);
+            let why = root(error).to_string();
             return Failure::unavailable(format!("the name in {host} isn't found: {}", printable(&why)));
         }
         cause = error.source();
@@ -78,6 +78,11 @@ pub(super) fn failure(error: &reqwest::Error, host: &str) -> Failure {
         }
     }
     Failure::unavailable(format!("{host} isn't reached: {}", printable(&innermost)))
+}
+
+/// Returns the cause of all.
+fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    error.source().map_or(error, root)
 }
 
 /// Says what is wrong with an answer, if that is it.

@@ -7,6 +7,7 @@
 mod files;
 mod job;
 mod jobs;
+mod memory;
 mod operation;
 #[cfg(feature = "sql")]
 mod postgres;
@@ -15,6 +16,7 @@ mod redis;
 mod sqlite;
 
 pub use job::{Job, NewJob};
+pub(crate) use memory::{MemoryStore, check};
 
 use super::settings::{StoreSettings, TIMEOUT, values::Length};
 use crate::transport::{Answer, Failure, Request};

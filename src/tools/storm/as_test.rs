@@ -1,9 +1,12 @@
 //! Writes a call as a test.
 
 use super::step::Step;
+use super::trouble::Trouble;
 use crate::agi::printable;
 use crate::script::{Fault, literal};
-use crate::tools::testing::CallSetup;
+use crate::tools::testing::{CallSetup, answer_lines, service_name};
+use crate::transport::{Answer, Request};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use std::time::Duration;
 const BETWEEN_KEYS: Duration = Duration::from_millis(100);
 
 /// Writes a call as a test, which fails because of the fault.
-pub(super) fn as_test(script: &str, setup: &CallSetup, steps: &[Step], fault: &Fault) -> String {
+pub(super) fn as_test(script: &str, setup: &CallSetup, services: &[String], steps: &[Step], fault: &Fault) -> String {
     let mut text = String::new();
     let message = printable(&fault.message);
     let place = if fault.line > 0 { format!(", line {}", fault.line) } else { String::new() };
@@ -21,6 +24,9 @@ pub(super) fn as_test(script: &str, setup: &CallSetup, steps: &[Step], fault: &F
     let line = if fault.line > 0 { format!("line_{}_", fault.line) } else { String::new() };
     let _ = writeln!(text, "fn test_storm_{line}{}() {{", slug(fault.message.split(':').next().unwrap_or_default()));
     let options = setup.written().map_or_else(String::new, |options| format!(", {options}"));
+    for line in services {
+        let _ = writeln!(text, "    {}", printable(line));
+    }
     let _ = writeln!(text, "    place_call({}{});", literal(&name_for_tests(script)), options);
     let mut steps = steps.iter().peekable();
     let mut hung_up = false;
@@ -49,6 +55,23 @@ pub(super) fn as_test(script: &str, setup: &CallSetup, steps: &[Step], fault: &F
     }
     text.push_str("}\n");
     text
+}
+
+/// Returns the lines that make services answer as they did in a call.
+pub(super) fn service_lines(troubles: &BTreeMap<String, Trouble>, asked: &[(Request, Answer)]) -> Vec<String> {
+    let trouble = |request: &Request| troubles.get(service_name(request)).copied();
+    let is_used = |name: &str| asked.iter().any(|(request, _)| service_name(request) == name);
+    let mut lines = Vec::new();
+    for (name, trouble) in troubles.iter().filter(|(name, _)| is_used(name)) {
+        match trouble.slow() {
+            Some(length) => lines.push(format!("service_is_slow({}, {});", literal(name), seconds(length))),
+            None if *trouble == Trouble::Down => lines.push(format!("service_is_down({});", literal(name))),
+            None => {}
+        }
+    }
+    let answered = asked.iter().filter(|(request, _)| !trouble(request).is_some_and(Trouble::is_without_answer));
+    lines.extend(answer_lines(&answered.cloned().collect::<Vec<_>>()));
+    lines
 }
 
 /// Returns the keys that are pressed in one go, beginning with this one, and the time between them.

@@ -4,6 +4,7 @@ use super::caller::ScriptLine;
 use super::scene::Scene;
 use super::step::Step;
 use crate::script::{Fault, Limit};
+use crate::transport::{Answer, Request};
 
 /// A call to make.
 #[derive(Clone, Debug, Default)]
@@ -29,13 +30,23 @@ pub(super) struct PlayedCall {
     /// The lines at which the script waited, and those that sent a command, if the call was traced.
     pub(super) lines_at_waits: Vec<ScriptLine>,
     pub(super) lines_at_commands: Vec<ScriptLine>,
+    /// What it asked of services, and what was answered.
+    pub(super) asked: Vec<(Request, Answer)>,
 }
 
 /// Two problems are the same if they have the same script, line, and message without its values.
 pub(super) type ProblemKey = (String, usize, String);
 
+/// What to do about a service that is unavailable where the script doesn't expect it.
+pub(super) const UNAVAILABLE: &str =
+    "any service may be unavailable: give `#{ otherwise: value }` as the last argument, or catch the error";
+
 /// The key of a fault: its script, its line, and its message without digits and quoted values.
 pub(super) fn problem_key(fault: &Fault) -> ProblemKey {
+    // Why a service is unavailable makes no difference.
+    if fault.hint.as_deref() == Some(UNAVAILABLE) {
+        return (fault.script.clone(), fault.line, UNAVAILABLE.to_owned());
+    }
     let mut message = String::new();
     let mut quoted = false;
     for letter in fault.message.chars() {

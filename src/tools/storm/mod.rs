@@ -16,6 +16,7 @@ mod scene;
 mod script_words;
 mod shrink;
 mod step;
+mod trouble;
 mod wire;
 
 pub use report::{Length, Problem, Report};

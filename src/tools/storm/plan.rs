@@ -5,6 +5,7 @@ use super::job::{Job, PlayedCall};
 use super::noise::ScriptWords;
 use super::runner::Storm;
 use super::scene::Scene;
+use super::trouble::Trouble;
 use crate::sync::lock;
 use rand::RngExt;
 use std::collections::BTreeMap;
@@ -124,6 +125,11 @@ impl Storm {
         }
         for scene in Scene::values(&facts, &self.tried, &self.words.values) {
             self.plan(&scene, 2);
+            // The caller may hang up while the script waits for a service.
+            if scene.troubles.values().any(|trouble| *trouble == Trouble::Late) {
+                let scene = Scene { seed: 1, ..scene };
+                self.queue.push_back(Job { scene, traced: true, ..Job::default() });
+            }
         }
         if facts.texts && !self.words.texts {
             self.words = Arc::new(ScriptWords { texts: true, ..(*self.words).clone() });

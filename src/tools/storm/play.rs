@@ -1,7 +1,7 @@
 //! Makes one call of a storm.
 
 use super::caller::{CallerState, Endless, Patience, ScriptLine};
-use super::job::{Job, PlayedCall};
+use super::job::{Job, PlayedCall, UNAVAILABLE};
 use super::noise::Noise;
 use super::runner::Storm;
 use super::scene;
@@ -11,7 +11,8 @@ use crate::pbx::{Database, IncomingCall, Sounds};
 use crate::script::Fault;
 use crate::session::Session;
 use crate::sync::lock;
-use crate::transport::Simulator;
+use crate::tools::testing::OfflineServices;
+use crate::transport::{Answer, FailureKind, Request, Simulator};
 use std::sync::Arc;
 
 impl Storm {
@@ -32,7 +33,9 @@ impl Storm {
         let sounds = self.sounds_without(&options.missing);
         let channel = options.channel(Box::new(caller.clone()), sounds, database, None);
         let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
-        let line = LimitedSimulator::new(simulator, caller.clone());
+        let services = OfflineServices::new(Arc::clone(&self.samples)).taking_turns(scene.seed);
+        let line = LimitedSimulator::new(simulator, caller.clone(), services, &scene.troubles, &self.facts);
+        let asked = line.asked();
         let mut host = self.host.clone();
         host.set_seed(scene.seed);
         let limits = host.limits_mut();
@@ -42,7 +45,8 @@ impl Storm {
                 session.observe(Arc::new(ScriptObserver::new(caller.clone(), &self.facts, &self.script.sources)));
                 let outcome =
                     host.run_quietly(session, &self.script, options.call.args.clone(), options.params.clone());
-                outcome.fault.map(|fault| *fault.in_full())
+                let fault = outcome.fault.map(|fault| *fault.in_full());
+                fault.map(|fault| with_hint(fault, &lock(&asked)))
             }
             Err(error) => Some(Fault::new(&self.script.name, error.to_string())),
         };
@@ -64,6 +68,7 @@ impl Storm {
             waits: state.waits,
             lines_at_waits: state.lines_at_waits.take().unwrap_or_default(),
             lines_at_commands: std::mem::take(&mut state.lines_at_commands),
+            asked: std::mem::take(&mut *lock(&asked)),
         }
     }
 
@@ -107,4 +112,16 @@ impl Storm {
         let fewer = || Arc::new(missing.iter().fold((**all).clone(), |sounds, name| sounds.without(name)));
         Arc::clone(self.without.entry(names).or_insert_with(fewer))
     }
+}
+
+/// Adds what to do to the fault of a script that doesn't expect a service to be unavailable.
+fn with_hint(mut fault: Fault, asked: &[(Request, Answer)]) -> Fault {
+    let is_it = |(_, answer): &(Request, Answer)| {
+        matches!(answer, Err(failure)
+            if failure.kind == FailureKind::Unavailable && fault.message.contains(&failure.message))
+    };
+    if fault.hint.is_none() && asked.iter().any(is_it) {
+        fault.hint = Some(UNAVAILABLE.to_owned());
+    }
+    fault
 }

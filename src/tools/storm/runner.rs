@@ -1,6 +1,6 @@
 //! Runs a storm, and keeps what it has learned.
 
-use super::as_test::as_test;
+use super::as_test::{as_test, service_lines};
 use super::caller::Patience;
 use super::job::{Job, ProblemKey, is_about_computing, problem_key};
 use super::noise::ScriptWords;
@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::pbx::Sounds;
 use crate::script::{Coverage, Fault, Script, processor_time};
 use crate::stack;
-use crate::tools::testing::CallSetup;
+use crate::tools::testing::{CallSetup, Samples};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -55,6 +55,8 @@ pub struct Storm {
     pub(super) words: Arc<ScriptWords>,
     /// The names of the functions that the script calls.
     pub(super) names: BTreeSet<String>,
+    /// What its tests answer in the place of services.
+    pub(super) samples: Arc<Samples>,
     /// The facts about what it plays and reads.
     pub(super) facts: Arc<Mutex<Facts>>,
     /// The facts that have been tried already.
@@ -96,6 +98,7 @@ impl Storm {
             without: HashMap::new(),
             words: Arc::new(words),
             names,
+            samples: Arc::default(),
             facts: Arc::default(),
             tried: Facts::default(),
             prompts: BTreeSet::new(),
@@ -121,6 +124,13 @@ impl Storm {
         }
         self.setup = setup.without(&["seed", "gone_at"]);
         Ok(self)
+    }
+
+    /// Answers in the place of services with these samples; without them, with something empty.
+    #[must_use]
+    pub fn with_samples(mut self, samples: Samples) -> Self {
+        self.samples = Arc::new(samples);
+        self
     }
 
     /// Runs the storm. The same seed and number of calls make the same calls.
@@ -224,7 +234,9 @@ impl Storm {
         if random {
             setup = setup.with([("seed".into(), Value::Int(job.scene.seed.cast_signed()))]);
         }
-        let test = as_test(&self.script.name, &setup, &job.steps, &fault);
+        let asked = self.play(&job, self.patience).asked;
+        let lines = service_lines(&job.scene.troubles, &asked);
+        let test = as_test(&self.script.name, &setup, &lines, &job.steps, &fault);
         for key in keys {
             self.keys.insert(key, self.problems.len());
         }

@@ -1,6 +1,7 @@
 //! The circumstances of a call: who is calling, what AstDB contains, which prompts are missing.
 
 use super::noise::pick;
+use super::trouble::Trouble;
 use super::wire::Facts;
 use crate::command::Value;
 use crate::pbx::Voice;
@@ -25,6 +26,8 @@ pub(super) struct Scene {
     /// By `family/key`.
     pub database: BTreeMap<String, String>,
     pub missing: BTreeSet<String>,
+    /// What is wrong with services, by their names in tests.
+    pub troubles: BTreeMap<String, Trouble>,
     pub dial_status: Option<&'static str>,
     pub voice: Voice,
     pub up: bool,
@@ -61,6 +64,11 @@ impl Scene {
         for name in facts.variables.difference(&tried.variables) {
             scenes.extend(values().map(|value| Self { variables: [(name.clone(), value)].into(), ..Self::default() }));
         }
+        for name in facts.services.difference(&tried.services) {
+            let troubles = Trouble::ALL.into_iter();
+            scenes
+                .extend(troubles.map(|trouble| Self { troubles: [(name.clone(), trouble)].into(), ..Self::default() }));
+        }
         if facts.dials && !tried.dials {
             scenes.extend(DIAL_STATUSES.map(|status| Self { dial_status: Some(status), ..Self::default() }));
         }
@@ -91,6 +99,10 @@ impl Scene {
                 4 if facts.records => self.voice = [Voice::Silent, Voice::Absent][rng.random_range(0..2)],
                 5 => self.missing.extend(pick(rng, prompts).cloned()),
                 6 => self.up = true,
+                _ if !facts.services.is_empty() && rng.random_range(0..2) == 0 => {
+                    let trouble = Trouble::ALL[rng.random_range(0..Trouble::ALL.len())];
+                    self.troubles.extend(pick(rng, &facts.services).map(|name| (name.clone(), trouble)));
+                }
                 _ => {
                     let value = value(rng);
                     if let Some(key) = pick(rng, &facts.database)
@@ -121,6 +133,18 @@ impl Scene {
         try_this(Self { variables: BTreeMap::new(), ..self.clone() });
         try_this(Self { database: BTreeMap::new(), ..self.clone() });
         try_this(Self { missing: BTreeSet::new(), ..self.clone() });
+        try_this(Self { troubles: BTreeMap::new(), ..self.clone() });
+        for (name, trouble) in &self.troubles {
+            let mut scene = self.clone();
+            scene.troubles.remove(name);
+            try_this(scene);
+            // Whoever can't stand a service that is down needs no other trouble to show it.
+            if *trouble != Trouble::Down {
+                let mut scene = self.clone();
+                scene.troubles.insert(name.clone(), Trouble::Down);
+                try_this(scene);
+            }
+        }
         try_this(Self { dial_status: None, ..self.clone() });
         try_this(Self { voice: Voice::Speaks, ..self.clone() });
         try_this(Self { up: false, ..self.clone() });

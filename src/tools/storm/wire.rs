@@ -1,17 +1,20 @@
 //! The line of a call in a storm: a simulator that ends endless scripts, and an observer that learns what they read.
 
 use super::caller::{Endless, Patience, StormCaller};
+use super::trouble::Trouble;
 use crate::agi::{split, text};
 use crate::clock::Time;
 use crate::command::{Access, Command, Hears, Kind};
 use crate::script::Source;
 use crate::session::{Observer, Sent};
 use crate::sync::lock;
-use crate::transport::{Ending, Heard, Peer, Simulator, Transport};
-use std::collections::BTreeSet;
+use crate::tools::testing::{OfflineServices, service_name};
+use crate::transport::{Answer, Ending, Heard, Peer, Request, Simulator, Transport};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The facts that a storm has learned about a script: everything it was seen to play and read.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,8 @@ pub(super) struct Facts {
     /// `family/key`
     pub database: BTreeSet<String>,
     pub variables: BTreeSet<String>,
+    /// The services asked, by the names that tests give them.
+    pub services: BTreeSet<String>,
     pub dials: bool,
     pub records: bool,
     pub texts: bool,
@@ -33,7 +38,7 @@ impl Facts {
     /// Returns the number of facts, which only grows.
     pub fn count(&self) -> usize {
         let flags = [self.dials, self.records, self.texts].into_iter().filter(|flag| *flag).count();
-        self.prompts.len() + self.database.len() + self.variables.len() + flags
+        self.prompts.len() + self.database.len() + self.variables.len() + self.services.len() + flags
     }
 
     pub fn learn_prompt(&mut self, prompt: String) {
@@ -122,11 +127,30 @@ pub(super) struct LimitedSimulator {
     simulator: Simulator,
     caller: StormCaller,
     stopped: bool,
+    services: OfflineServices,
+    troubles: BTreeMap<String, Trouble>,
+    facts: Arc<Mutex<Facts>>,
+    asked: Asked,
 }
 
+/// What a call asked of services, and what was answered.
+pub(super) type Asked = Arc<Mutex<Vec<(Request, Answer)>>>;
+
 impl LimitedSimulator {
-    pub fn new(simulator: Simulator, caller: StormCaller) -> Self {
-        Self { simulator, caller, stopped: false }
+    pub fn new(
+        simulator: Simulator,
+        caller: StormCaller,
+        services: OfflineServices,
+        troubles: &BTreeMap<String, Trouble>,
+        facts: &Arc<Mutex<Facts>>,
+    ) -> Self {
+        let (troubles, facts) = (troubles.clone(), Arc::clone(facts));
+        Self { simulator, caller, stopped: false, services, troubles, facts, asked: Asked::default() }
+    }
+
+    /// Returns what the call asks of services, which grows with it.
+    pub fn asked(&self) -> Asked {
+        Arc::clone(&self.asked)
     }
 }
 
@@ -149,6 +173,24 @@ impl Transport for LimitedSimulator {
 
     fn inner_mut(&mut self) -> Option<&mut dyn Transport> {
         Some(&mut self.simulator)
+    }
+
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        let name = service_name(request);
+        {
+            let mut facts = lock(&self.facts);
+            if !facts.services.contains(name) && facts.services.len() < MAX_READ {
+                facts.services.insert(name.to_owned());
+            }
+        }
+        let answer = self.services.answer_always(request, self.simulator.now());
+        let (after, answer) = match self.troubles.get(name) {
+            // What is refused is refused by every service.
+            Some(trouble) if answer.is_ok() => trouble.befalls(request, answer),
+            _ => (Duration::ZERO, answer),
+        };
+        lock(&self.asked).push((request.clone(), answer.clone()));
+        Some((after, answer))
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! A test plays the caller: it places calls, presses keys, hears prompts, and says what it expects. Host, session and
 //! simulator are those of any call. Time is virtual, so a game of three minutes takes milliseconds.
 
+mod answer_lines;
 mod args;
 mod call_options;
 mod call_setup;
@@ -10,6 +11,7 @@ mod call_thread;
 mod database;
 mod expectation;
 mod given;
+mod job_run;
 mod language;
 mod line;
 mod line_state;
@@ -17,6 +19,7 @@ mod log;
 mod prompt;
 mod report;
 mod runner;
+mod samples;
 mod scripted_caller;
 mod scripts;
 mod stand_in;
@@ -30,7 +33,12 @@ pub(crate) mod vocabulary;
 mod watched;
 mod words;
 
+pub use answer_lines::{answer_lines, expectation_lines};
 pub use call_setup::CallSetup;
 pub use report::Failure;
 pub use runner::{Covered, FirstCall, Report, TestRunner};
+pub use samples::{OfflineServices, Samples};
 pub use suite::Suite;
+
+pub(crate) use samples::empty;
+pub(crate) use test_services::{name as service_name, too_slow, unreachable};

@@ -4,6 +4,7 @@ use super::call_setup::CallSetup;
 use super::call_thread::STACK_SIZE;
 use super::log::Log;
 use super::report::{CallSnapshot, Failure};
+use super::samples::Samples;
 use super::scripts::Scripts;
 use super::suite::Suite;
 use super::test::{Test, TestTransport};
@@ -122,6 +123,18 @@ impl TestRunner {
         let Some((script, options)) = running.state().captured.take() else { return Err(report.failure) };
         let options = if let Value::Map(options) = options { options } else { Vec::new() };
         CallSetup::new(options).map(|setup| FirstCall { script, setup }).map_err(|_| report.failure)
+    }
+
+    /// Runs all tests of a file, and returns what they answered in the place of services, as samples. Whether they pass
+    /// doesn't matter.
+    pub fn samples(&self, suite: &Suite, seed: u64) -> Samples {
+        let mut samples = Samples::default();
+        for test in suite.tests() {
+            let running = Test::new(&self.0, suite, seed);
+            self.finish(suite, test, seed, &running);
+            samples.add(std::mem::take(&mut running.services.state().asked));
+        }
+        samples
     }
 
     fn finish(&self, suite: &Suite, test: &str, seed: u64, running: &Arc<Test>) -> Report {

@@ -219,7 +219,7 @@ impl StandIn {
 
 impl TestFunctions {
     /// Fails the test because of one of its functions, unless something has failed it already.
-    pub fn fail(&self, mut failed: FailedExpectation, function: &KeptFunction) {
+    pub(super) fn fail(&self, mut failed: FailedExpectation, function: &KeptFunction) {
         if failed.at.1 == 0 {
             failed.at = function.place();
         }
@@ -228,7 +228,7 @@ impl TestFunctions {
 
     /// Runs a function of the test with the first of these lists of arguments that has as many as it takes. If it
     /// fails, so does the test. `what` names the function, and `takes` says how many arguments it has.
-    pub fn run(
+    pub(super) fn run(
         &self,
         what: &str,
         function: &KeptFunction,

@@ -42,7 +42,7 @@ pub(super) struct State {
 
 /// Returns the name by which a test speaks of the service of a request: that of the operator, or of the table in
 /// `agi-rhai.toml` if there is only one.
-pub(super) fn name(request: &Request) -> &str {
+pub(crate) fn name(request: &Request) -> &str {
     match Kind::of(&request.function) {
         // A mail is written down first, as a job is. Whether it can be sent shows later.
         Ok(Kind::Mail) => Kind::Store.table(),
@@ -65,18 +65,18 @@ impl TestServices {
             let name = name(request);
             (state.down.contains(name), state.slow.get(name).copied().unwrap_or_default())
         };
-        let late = || Err(Failure::unavailable(format!("no answer came within {} s", deadline.as_secs_f64())));
         let (after, answer) = match check(request) {
             Err(failure) => (Duration::ZERO, Err(failure)),
-            Ok(()) if is_down => {
-                let name = name(request);
-                (Duration::ZERO, Err(Failure::unavailable(format!("`{name}` can't be reached: this test says so"))))
-            }
-            Ok(()) if slow >= deadline => (deadline, late()),
+            Ok(()) if is_down => (Duration::ZERO, Err(unreachable(request))),
+            Ok(()) if slow >= deadline => (deadline, Err(too_slow(deadline))),
             Ok(()) => {
                 let answer = self.answer_at_once(request, channel, functions);
                 // A function of the test may have waited.
-                if channel.now() - before >= deadline { (Duration::ZERO, late()) } else { (slow, answer) }
+                if channel.now() - before >= deadline {
+                    (Duration::ZERO, Err(too_slow(deadline)))
+                } else {
+                    (slow, answer)
+                }
             }
         };
         self.state().asked.push((request.clone(), answer.clone()));
@@ -165,6 +165,16 @@ impl TestServices {
         check(request)?;
         self.state().store.answer(request, now)
     }
+}
+
+/// The failure of a request to a service that is down.
+pub(crate) fn unreachable(request: &Request) -> Failure {
+    Failure::unavailable(format!("`{}` can't be reached", name(request)))
+}
+
+/// The failure of a request to a service that takes longer than this.
+pub(crate) fn too_slow(deadline: Duration) -> Failure {
+    Failure::unavailable(format!("no answer came within {} s", deadline.as_secs_f64()))
 }
 
 /// Returns a request to a web API as a function of a test sees it.

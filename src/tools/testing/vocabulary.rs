@@ -64,7 +64,7 @@ const fn store_row(
     Row { function: Function { name, summary, params, returns, examples }, body: words::ask_store, in_stand_ins: None }
 }
 
-pub(super) static TABLE: [Row; 48] = [
+pub(super) static TABLE: [Row; 49] = [
     Row {
         function: Function {
             name: "place_call",
@@ -454,7 +454,7 @@ pub(super) static TABLE: [Row; 48] = [
             params: &[
                 SERVICE,
                 param(
-                    "answer",
+                    "answers",
                     Kind::Any,
                     "A function `|request| #{ status: 200, headers: #{}, body: #{} }`, or such a map. `request` has `method`, \
                      `path`, `query`, `headers` and `body`; what an answer leaves out is 200, `#{}` and `\"\"`.",
@@ -479,7 +479,7 @@ pub(super) static TABLE: [Row; 48] = [
             ],
             returns: NOTHING,
             examples: &[example(
-                r#"set_up_sql("crm", "create table people (number, name); insert into people values ('100', 'Ann')")"#,
+                r#"set_up_sql("crm", "create table people (number, name)"); set_up_sql("crm", "insert into people values ('100', 'Ann')")"#,
                 "()",
             )],
         },
@@ -493,7 +493,7 @@ pub(super) static TABLE: [Row; 48] = [
             params: &[
                 SERVICE,
                 param(
-                    "answer",
+                    "answers",
                     Kind::Any,
                     "A function `|text, values| rows`. It returns an array of maps, one for each row, and how many rows \
                      were changed for `sql_run`; for `()`, the database of `set_up_sql` is asked.",
@@ -515,7 +515,7 @@ pub(super) static TABLE: [Row; 48] = [
             params: &[
                 SERVICE,
                 param(
-                    "answer",
+                    "answers",
                     Kind::Any,
                     "A function `|arguments, input| #{ status: 0, output: \"\", error: \"\" }`, or such a map; a text is the \
                      output.",
@@ -623,6 +623,17 @@ pub(super) static TABLE: [Row; 48] = [
             examples: &[],
         },
         body: words::expect_job,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "run_jobs",
+            summary: "Runs what scripts have left by `after_call`, without a channel, until nothing is left to run.",
+            params: &[],
+            returns: returns("how many functions ran to their end; one that lacks a service waits for the next time"),
+            examples: &[example(r#"place_call("guess"); hang_up(); run_jobs()"#, "0")],
+        },
+        body: words::run_jobs,
         in_stand_ins: None,
     },
     Row {

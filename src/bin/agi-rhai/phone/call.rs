@@ -9,6 +9,7 @@ use agi_rhai::internals::{Watched, plural, printable};
 use agi_rhai::pbx::{self, Caller, Channel, Database, Sounds, Variables};
 use agi_rhai::script::LoadError;
 use agi_rhai::session::Observer;
+use agi_rhai::tools::testing::OfflineServices;
 use agi_rhai::transport::{Answer, Ending, Heard, Note, Peer, Request, Simulator, Transport};
 use agi_rhai::{Fault, Host, Outcome, Script, Session, Status};
 use anyhow::Result;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The set-up that all calls of the phone share.
 pub struct PhoneSetup {
@@ -32,6 +34,8 @@ pub struct PhoneSetup {
     pub time_zone: TimeZone,
     /// When each call begins; `None` for now.
     pub began: Option<Time>,
+    /// What stands in for services with `--offline`; the store in it outlives the calls.
+    pub offline: Option<Arc<Mutex<OfflineServices>>>,
 }
 
 impl PhoneSetup {
@@ -155,7 +159,8 @@ impl PhoneCall {
         }
         let variables = channel.variables().clone();
         let position = Arc::default();
-        let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position) };
+        let offline = setup.offline.clone();
+        let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position), offline };
         let seed = setup.seed.unwrap_or_else(random_seed);
         let before = setup.database.entries().into_iter().collect();
         Ok(Self { session: Session::begin(Box::new(tap))?, variables, position, seed, before })
@@ -260,6 +265,7 @@ struct Tap {
     line: Simulator,
     note: DialogueSink,
     position: Arc<Mutex<Option<String>>>,
+    offline: Option<Arc<Mutex<OfflineServices>>>,
 }
 
 impl Transport for Tap {
@@ -296,6 +302,12 @@ impl Transport for Tap {
             Heard::Stop | Heard::Closed | Heard::Wakeup | Heard::Silence => {}
         }
         Ok(heard)
+    }
+
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        let offline = self.offline.as_ref()?;
+        let mut offline = offline.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((Duration::ZERO, offline.answer(request, self.line.now())))
     }
 
     fn note(&mut self, note: Note<'_>) {

@@ -22,11 +22,13 @@ use crate::terminal::shows_colour;
 use agi_rhai::Status;
 use agi_rhai::TimeZone;
 use agi_rhai::pbx::Database;
+use agi_rhai::tools::testing::OfflineServices;
 use anyhow::Result;
 use call::{LoadedScript, PhoneSetup};
 pub use setting::Setting;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use tracing::level_filters::LevelFilter;
 
 /// Plays a script on a simulated phone: full-screen in a terminal, in lines of text through a pipe
@@ -62,8 +64,16 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
     let database = Database::new();
     setting.call.fill(&database);
     let time_zone = setting.call.time_zone().unwrap_or_else(TimeZone::system);
+    let host = common.host();
+    let offline = setting.offline.then(|| {
+        // A script that can't be loaded is reported when it is called.
+        let script = host.load(&path, common.scripts.as_deref());
+        let samples = script.map(|script| crate::samples::of(&host, common.scripts.as_deref(), &path, &script));
+        Arc::new(Mutex::new(OfflineServices::new(Arc::new(samples.unwrap_or_default()))))
+    });
     let setup = PhoneSetup {
-        host: common.host(),
+        host,
+        offline,
         folder: common.scripts.clone(),
         args: setting.call.arg.iter().cloned().chain(args).collect(),
         seed: common.seed,

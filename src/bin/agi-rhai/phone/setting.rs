@@ -18,6 +18,10 @@ pub struct Setting {
     #[arg(long)]
     pub plain: bool,
 
+    /// Asks no service: answers of the script's tests serve as samples, and a store in memory as the store
+    #[arg(long)]
+    pub offline: bool,
+
     #[command(flatten)]
     pub call: SetupOptions,
 

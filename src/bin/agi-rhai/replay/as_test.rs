@@ -10,6 +10,8 @@ use agi_rhai::command::{
 use agi_rhai::internals::recording::{Ended, Event, Tape};
 use agi_rhai::internals::{literal, printable, split};
 use agi_rhai::pbx::Sounds;
+use agi_rhai::tools::testing::{answer_lines, expectation_lines};
+use agi_rhai::transport::{Answer, Request};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -57,6 +59,10 @@ struct TestWriter<'a> {
     stored: BTreeMap<(String, String), Option<String>>,
     silent: bool,
     dial_status: Option<String>,
+    /// What was asked of services, and what was answered.
+    asked: Vec<(Request, Answer)>,
+    /// What was asked and not answered.
+    asked_in_vain: Vec<Request>,
 }
 
 /// A command with its reply.
@@ -111,6 +117,8 @@ impl<'a> TestWriter<'a> {
             stored: BTreeMap::new(),
             silent: false,
             dial_status: None,
+            asked: Vec::new(),
+            asked_in_vain: Vec::new(),
         }
     }
 
@@ -122,6 +130,7 @@ impl<'a> TestWriter<'a> {
     /// Reads the recording.
     fn read_tape(&mut self) {
         let mut sent: Option<(Vec<u8>, Duration)> = None;
+        let mut request = None;
         let tape = self.tape;
         for (at, line) in tape.lines.iter().enumerate() {
             match &line.event {
@@ -148,10 +157,13 @@ impl<'a> TestWriter<'a> {
                         self.step("// It was the operator who ended the call.");
                     }
                 }
+                Event::Request(asked) => self.asked_in_vain.extend(request.replace(asked.clone())),
+                Event::Answer(answered) => self.asked.extend(request.take().map(|asked| (asked, answered.answer()))),
                 Event::Broken(why) => self.step(format!("// Here the line broke: {why}")),
                 _ => {}
             }
         }
+        self.asked_in_vain.extend(request);
     }
 
     /// Whether the caller hung up during this command. The notice comes only after the reply.
@@ -422,6 +434,9 @@ impl<'a> TestWriter<'a> {
                 let value = value.map_or("()".to_owned(), |value| literal(&value));
                 self.step(format!("expect_database({}, {}, {value});", literal(&family), literal(&key)));
             }
+            for line in expectation_lines(&self.asked) {
+                self.step(line);
+            }
         }
         let when = moment(self.tape).map_or_else(String::new, |time| time.strftime(" at %F %T UTC").to_string());
         let redacted = if self.tape.is_redacted() { "; redacted: digits are stand-ins" } else { "" };
@@ -429,7 +444,11 @@ impl<'a> TestWriter<'a> {
         let file = script.file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
         let options = self.options();
-        let _ = write!(test, "fn {name}() {{\n    place_call({}, #{{", literal(file));
+        let _ = writeln!(test, "fn {name}() {{");
+        for line in answer_lines(&self.asked).into_iter().chain(self.unanswered_lines()) {
+            let _ = writeln!(test, "    {}", printable(&line));
+        }
+        let _ = write!(test, "    place_call({}, #{{", literal(file));
         if options.iter().map(String::len).sum::<usize>() < 60 {
             let _ = writeln!(test, " {} }});", options.join(", "));
         } else {
@@ -443,6 +462,19 @@ impl<'a> TestWriter<'a> {
         }
         test.push('}');
         test
+    }
+
+    /// Returns lines for services that hadn't answered when the caller hung up.
+    fn unanswered_lines(&self) -> Vec<String> {
+        let lines = self.asked_in_vain.iter().map(|request| {
+            let service = if request.service.is_empty() { "store" } else { &request.service };
+            if self.asked.iter().any(|(asked, _)| asked.service == request.service) {
+                format!("// Here the caller hung up before an answer to {request}.")
+            } else {
+                format!("service_is_slow({}, 3600);", literal(service))
+            }
+        });
+        lines.collect()
     }
 
     /// Returns the options of `place_call`.

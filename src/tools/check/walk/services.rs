@@ -103,16 +103,17 @@ impl Walk<'_, '_, '_> {
         self.add(&rules::SQL_GLUED, at, message, Some(hint));
     }
 
-    /// Returns what is known about the value of a call with an `otherwise` that is spelled out.
+    /// Returns what is known about the value of a call with an `otherwise`, which may be that value.
     pub(super) fn asked(&mut self, function: &'static Function, call: &FnCallExpr) -> Option<Known> {
+        let at = function.params.iter().position(|param| matches!(param.kind, Kind::Options(_)))?;
+        let options = call.args.get(at)?;
+        let Expr::Map(options, _) = options else { return Some(Known::NOTHING) };
+        let (_, otherwise) = options.0.iter().find(|(name, _)| name.as_str() == "otherwise")?;
+        let Expr::Map(otherwise, _) = otherwise else { return Some(Known::NOTHING) };
         // Whoever gets a response looks whether it is `ok` first.
         if matches!(function.returns, Returns::Own { value_type: Type::Map, .. }) {
             return None;
         }
-        let at = function.params.iter().position(|param| matches!(param.kind, Kind::Options(_)))?;
-        let Some(Expr::Map(options, _)) = call.args.get(at) else { return None };
-        let (_, otherwise) = options.0.iter().find(|(name, _)| name.as_str() == "otherwise")?;
-        let Expr::Map(otherwise, _) = otherwise else { return None };
         let names = otherwise.0.iter().map(|(name, _)| name.as_str().to_owned()).collect();
         self.otherwise.push(Otherwise { function, names });
         Some(Known::Asked(self.otherwise.len() - 1))

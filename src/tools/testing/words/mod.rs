@@ -20,5 +20,5 @@ pub(super) use place_call::place_call;
 pub(super) use saying::expect_said;
 pub(super) use services::{
     answer_http, answer_program, answer_sql, ask_store, expect_call_out, expect_http, expect_job, expect_mail,
-    expect_sql_value, service_is_down, service_is_slow, set_up_sql,
+    expect_sql_value, run_jobs, service_is_down, service_is_slow, set_up_sql,
 };

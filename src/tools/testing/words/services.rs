@@ -6,14 +6,22 @@ use crate::script::{MAX_SHOWN, literal, quoted, short, value};
 use crate::service::check;
 use crate::tools::testing::args::{Args, WordError, WordResult, shown, unmet};
 use crate::tools::testing::database::Database;
+use crate::tools::testing::expectation::FailedExpectation;
 use crate::tools::testing::given::{Given, program, response};
+use crate::tools::testing::job_run::{JobEnd, run_job};
+use crate::tools::testing::log::Log;
+use crate::tools::testing::stand_in::TestFunctions;
 use crate::tools::testing::test::Test;
 use crate::tools::testing::test_services::method;
 use crate::transport::{Failure, Request};
 use crate::world::{from_json, to_json};
 use rhai::Dynamic;
 use serde_json::Value as Json;
+use std::path::Path;
 use std::sync::Arc;
+
+/// The most jobs that run at once.
+const MAX_JOBS: i64 = 1000;
 
 /// The most requests that a failure lists.
 const MAX_LISTED: usize = 8;
@@ -233,6 +241,48 @@ pub fn expect_job(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
                 && expected.as_ref().is_none_or(|expected| equal(request.argument("value"), expected))
         },
     )
+}
+
+pub fn run_jobs(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let mut done = 0;
+    let mut waiting = Vec::new();
+    loop {
+        let job = test.services.state().jobs.pop_front();
+        let Some(job) = job else { break };
+        if done == MAX_JOBS {
+            return Err(unmet(
+                format!("{MAX_JOBS} jobs ran, and there are still more: each seems to leave another"),
+                None,
+            ));
+        }
+        let line = Arc::clone(&test.state().call("run_jobs")?.thread.line);
+        let prepared = test.scripts.prepare(Path::new(job.text("script"))).map_err(|error| {
+            WordError::Misuse(format!("{}: the script of a job can't be loaded: {error:#}", args.function.name))
+        })?;
+        let functions = TestFunctions {
+            script: Arc::clone(&test.script),
+            scripts: Arc::clone(&test.scripts),
+            line: Arc::clone(&line),
+        };
+        let logged = Arc::clone(&line);
+        let log = Log(Box::new(move |text| logged.state().record_log(text)));
+        let run = || run_job(&job, &prepared.script, &test.services, &functions, test.seed, test.now());
+        let end = tracing::subscriber::with_default(log, run);
+        let name = format!("the job `{}`", job.text("function"));
+        match end {
+            JobEnd::Done => done += 1,
+            JobEnd::Unavailable => waiting.push(job),
+            JobEnd::Failed(why) => return Err(unmet(format!("{name} failed: {why}"), None)),
+            JobEnd::Fault(fault) => {
+                let message = format!("{name} has a fault: {}", fault.message);
+                let failed = FailedExpectation { message, fault: Some(fault), ..FailedExpectation::default() };
+                return Err(WordError::Unmet(Box::new(failed)));
+            }
+        }
+    }
+    // They are tried again when the test runs jobs again.
+    test.services.state().jobs.extend(waiting);
+    Ok(done.into())
 }
 
 pub fn expect_call_out(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
