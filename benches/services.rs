@@ -1,9 +1,12 @@
-//! Measures what asking a service costs beyond the client library: `cargo bench --bench services`, or one part of it:
-//! `cargo bench --bench services -- http`.
+//! Measures what asking a service costs beyond the client library, and how many numbers the store adds to:
+//! `cargo bench --bench services`, or one part of it: `cargo bench --bench services -- http`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on is none")]
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures real time and prints it")]
 #![allow(clippy::pedantic, reason = "as in the tests")]
+
+#[path = "services/store.rs"]
+mod store;
 
 use agi_rhai::service::{Services, Settings};
 use agi_rhai::transport::{Pipes, Stream};
@@ -15,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The parts, by the names that choose them on the command line. Each returns whether it missed its goal.
-const PARTS: &[(&str, fn() -> bool)] = &[("http", http)];
+const PARTS: &[(&str, fn() -> bool)] = &[("http", http), ("store", store::measure)];
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();

@@ -64,7 +64,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "3:12: this isn't a number of bytes with its unit, such as \"64KiB\" or \"1MiB\"; did you mean \"256KiB\"?",
     ),
     ("[http.web]\nurl = \"http://a/\"\nat_once = 0", "3:11: expected a whole number from 1 to 10000"),
-    ("[http.web]\nurl = \"http://a/\"\nat_once = \"hunter2\"", "3:11: expected a whole number, not a text"),
+    ("[http.web]\nurl = \"http://a/\"\nat_once = \"many\"", "3:11: expected a whole number, not a text"),
     (
         "[http.web]\nurl = \"http://a/\"\nmethods = [\"GET\", \"post\"]",
         "3:19: scripts have no function for `post`; did you mean `POST`?",

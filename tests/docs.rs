@@ -630,6 +630,16 @@ fn every_setting_in_the_pages_is_accepted() {
                     let settings: Vec<_> = lines.map(|line| setting(&block.place, line)).collect();
                     check_settings(&block.place, &settings, &["serve"]);
                 }
+                "toml,services" => {
+                    count += 1;
+                    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("settings");
+                    fs::create_dir_all(&folder).unwrap();
+                    fs::write(folder.join("agi-rhai.toml"), &block.text).unwrap();
+                    // The checker reads it on any machine, whatever is set and there.
+                    let output = Command::new(PROGRAM).arg("check").current_dir(&folder).output().unwrap();
+                    let said = String::from_utf8_lossy(&output.stderr);
+                    assert_eq!(output.status.code(), Some(0), "{}: {said}", block.place);
+                }
                 "ini,unit" => {
                     for line in lines.filter(|line| !line.starts_with('[')) {
                         let (key, _) = setting(&block.place, line);

@@ -32,6 +32,7 @@ mod live_ivr;
 mod live_ivr_examples;
 mod live_machines;
 mod live_permissions;
+mod live_store;
 mod lsp;
 mod metrics;
 mod mistakes;

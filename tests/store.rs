@@ -9,6 +9,7 @@ mod values;
 use crate::support::backend::{Backend, is_skipped, postgres, program};
 use crate::support::process::Folder;
 use agi_rhai::internals::Store;
+use agi_rhai::service::Settings;
 use agi_rhai::transport::{Answer, FailureKind, Request};
 use serde_json::{Value, json};
 use std::process::Command;
@@ -43,8 +44,10 @@ pub fn start_redis(options: &'static [&'static str]) -> Result<Backend, String> 
 
 /// Returns a store with these settings, which connects at its first use.
 pub fn store(settings: &str) -> Result<Store, String> {
-    let settings = toml::from_str(settings).map_err(|error| error.to_string())?;
-    Store::new(Some(&settings), None).map_err(|failure| failure.message)
+    let folder = Folder::new();
+    let file = folder.file("agi-rhai.toml", format!("[store]\n{settings}\n"));
+    let settings = Settings::read(file.as_ref()).map_err(|mistake| mistake.to_string())?;
+    Store::new(settings.store.as_ref(), None).map_err(|failure| failure.message)
 }
 
 /// Returns an empty store of each kind.
@@ -73,6 +76,8 @@ pub fn stores() -> Vec<Kept> {
 }
 
 fn kept(name: &'static str, settings: String, server: Option<Arc<dyn std::any::Any>>, folder: Option<Folder>) -> Kept {
+    // The machine may be busy.
+    let settings = settings + "\ntimeout = '20s'";
     let store = Arc::new(store(&settings).expect(name));
     Kept { name, settings, store, _server: server, _folder: folder }
 }

@@ -78,6 +78,35 @@ fn trusted() -> &'static RootCertStore {
     })
 }
 
+/// Returns the system's certificates in the form that clients take which make their own configuration.
+#[cfg(any(feature = "redis", feature = "sql"))]
+pub(super) fn system_pem() -> Vec<u8> {
+    let mut text = String::new();
+    for certificate in rustls_native_certs::load_native_certs().certs {
+        // The client refuses all of them if one can't be used.
+        if RootCertStore::empty().add(certificate.clone()).is_ok() {
+            text.push_str("-----BEGIN CERTIFICATE-----\n");
+            text.push_str(&base64(&certificate));
+            text.push_str("\n-----END CERTIFICATE-----\n");
+        }
+    }
+    text.into_bytes()
+}
+
+#[cfg(any(feature = "redis", feature = "sql"))]
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        for at in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +118,17 @@ mod tests {
         let failure = config(Some(Path::new("/dev/null"))).expect_err("it is empty");
         assert!(failure.message.ends_with("it holds no `BEGIN CERTIFICATE`"), "{failure}");
         assert!(!trusted().is_empty(), "there are always certificates");
+    }
+
+    #[test]
+    #[cfg(any(feature = "redis", feature = "sql"))]
+    fn certificates_are_written_as_pem() {
+        assert_eq!(
+            ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())),
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]
+        );
+        let pem = system_pem();
+        let read = CertificateDer::pem_slice_iter(&pem);
+        assert!(read.into_iter().all(|certificate| certificate.is_ok()));
     }
 }

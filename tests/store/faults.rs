@@ -1,7 +1,7 @@
 //! What goes wrong with a store, and what is said about it.
 
 use super::{Kept, add, ask, fails, get, put, run, start_redis, store};
-use crate::support::backend::{Backend, Database, is_skipped, start_postgres};
+use crate::support::backend::{Backend, Database, is_skipped, program, start_postgres};
 use crate::support::process::Folder;
 use agi_rhai::internals::Store;
 use agi_rhai::transport::FailureKind::Unavailable;
@@ -20,16 +20,17 @@ fn on_file(folder: &Folder) -> Store {
 
 #[test]
 fn a_wrong_address_is_refused_without_repeating_its_password() {
+    let folder = Folder::new();
+    let file = folder.file("file", "text");
     for (settings, part) in [
-        ("url = 'mysql://u:geheim@h/d'", "begins with none of `sqlite:`, `redis://`, `rediss://` and `postgres://`"),
         ("url = 'redis://u:geheim@h:port/x'", "is not `redis://HOST:PORT/NUMBER`"),
         ("url = 'postgres://u:geheim@h:port/x'", "is not `postgres://USER@HOST:PORT/DATABASE`"),
         ("url = 'sqlite:'", "is not `sqlite:` and the path of a file"),
         ("url = 'sqlite::memory:'", "is not `sqlite:` and the path of a file"),
-        ("url = 'sqlite:/x'\npassword_file = '/y'", "takes no `password_file`"),
-        ("url = 'redis://h'\nca_file = '/y'", "does not begin with `rediss://`"),
+        ("url = 'sqlite:/x'\npassword_file = 'FILE'", "takes no `password_file`"),
+        ("url = 'redis://h'\nca_file = 'FILE'", "does not begin with `rediss://`"),
     ] {
-        let error = store(settings).expect_err(part);
+        let error = store(&settings.replace("FILE", &file)).expect_err(part);
         assert!(error.contains(part) && !error.contains("geheim"), "{error}");
     }
     let none = Store::new(None, None).expect_err("no folder");
@@ -303,26 +304,78 @@ fn a_postgresql_that_is_stopped_or_killed_is_used_again_when_it_is_back() {
 }
 
 #[test]
-fn a_password_is_read_from_its_file_and_again_when_it_is_refused() {
+fn a_password_comes_from_its_file() {
     let redis = match start_redis(&["--requirepass", "geheim/123"]) {
         Ok(redis) => redis,
         lack => return assert!(is_skipped("a password", lack.map(drop))),
     };
     let folder = Folder::new();
-    let file = folder.file("password", "wrong\n");
+    let file = folder.file("password", "geheim/123\n");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let store = store(&format!("url = 'redis://127.0.0.1:{}/0'\npassword_file = '{file}'", redis.port)).unwrap();
-    run(async {
-        let refused = add(&store, "n", json!(1)).await;
-        fails(refused, Unavailable, "/0 refuses the user or the password");
-        fs::write(&file, "geheim/123\n").unwrap();
-        assert_eq!(add(&store, "n", json!(1)).await, Ok(json!(1)));
+    let url = format!("url = 'redis://127.0.0.1:{}/0'", redis.port);
+    let right = store(&format!("{url}\npassword_file = '{file}'")).unwrap();
+    assert_eq!(run(add(&right, "n", json!(1))), Ok(json!(1)));
+    let none = store(&url).unwrap();
+    fails(run(add(&none, "n", json!(1))), Unavailable, "/0 asks for a password: `password_file` names one");
+    fs::write(&file, "wrong").unwrap();
+    let wrong = store(&format!("{url}\npassword_file = '{file}'")).unwrap();
+    fails(run(add(&wrong, "n", json!(1))), Unavailable, "/0 refuses the user or the password");
+}
+
+/// An authority's certificate, and a server's certificate with its key, in a folder.
+fn certificates(folder: &Folder) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    folder.file("ca.pem", issuer.pem());
+    folder.file("server.pem", certificate.pem());
+    folder.file("server.key", key.serialize_pem());
+}
+
+#[test]
+fn redis_over_tls_has_to_be_known_to_an_authority() {
+    let folder = Folder::new();
+    certificates(&folder);
+    let path = |name: &str| folder.path(name).display().to_string();
+    let server = match program("redis-server", "redis-server") {
+        Ok(server) => server,
+        Err(why) => return assert!(is_skipped("redis over TLS", Err(why))),
+    };
+    let options: Vec<String> = [
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--tls-auth-clients",
+        "no",
+        "--tls-ca-cert-file",
+        &path("ca.pem"),
+        "--tls-cert-file",
+        &path("server.pem"),
+        "--tls-key-file",
+        &path("server.key"),
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let redis = Backend::start(Backend::new_folder(), move |folder, port| {
+        let mut command = Command::new(&server);
+        command.args(&options).args(["--tls-port", &port.to_string(), "--dir"]).arg(folder);
+        command
     });
-    let none = super::store(&format!("url = 'redis://127.0.0.1:{}/0'", redis.port)).unwrap();
-    fails(run(add(&none, "n", json!(1))), Unavailable, "asks for a password: `[store] password_file` names one");
-    let gone =
-        super::store(&format!("url = 'redis://127.0.0.1:{}/0'\npassword_file = '/no/such'", redis.port)).unwrap();
-    fails(run(add(&gone, "n", json!(1))), Unavailable, "the `password_file` of `[store]`, /no/such, can't be read");
+    let known = |host: &str| format!("url = 'rediss://{host}:{}/0'\nca_file = '{}'", redis.port, path("ca.pem"));
+    let trusted = store(&known("localhost")).unwrap();
+    assert_eq!(run(add(&trusted, "n", json!(1))), Ok(json!(1)));
+    // Another name than that in the certificate, and an authority that nobody knows.
+    let other = store(&known("127.0.0.1")).unwrap();
+    fails(run(add(&other, "n", json!(1))), Unavailable, "can't be reached");
+    let stranger = store(&format!("url = 'rediss://localhost:{}/0'", redis.port)).unwrap();
+    fails(run(add(&stranger, "n", json!(1))), Unavailable, "can't be reached");
 }
 
 #[test]

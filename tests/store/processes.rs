@@ -2,7 +2,7 @@
 
 use super::{add, get, run, store};
 use crate::support::machine::ChildProcess;
-use crate::support::process::Folder;
+use crate::support::process::{Folder, Process, agi_rhai};
 use serde_json::json;
 use std::env;
 use std::process::{Command, Stdio};
@@ -34,6 +34,25 @@ fn fifty_processes_at_a_time_add_to_one_number_and_lose_none() {
         let store = store(&settings).expect("a store");
         assert_eq!(run(get(&store, "n")), json!(50 * round));
     }
+}
+
+#[test]
+fn fifty_one_shot_calls_at_a_time_add_to_one_number_and_lose_none() {
+    let folder = Folder::new();
+    let script = folder.file("add.rhai", "set_variable(\"N\", store_add(\"n\", 1));");
+    let state = folder.path("state");
+    // In the state folder, which nobody has made yet.
+    let calls = (0..50).map(|_| Process::call(agi_rhai(["--state"]).arg(&state).arg(&script)));
+    let calls: Vec<Process> = calls.collect();
+    let mut sums = Vec::new();
+    for call in calls {
+        let ended = call.end();
+        ended.code(0);
+        let sum = ended.lines.iter().find_map(|line| line.strip_prefix("SET VARIABLE \"N\" ")).expect("a sum");
+        sums.push(sum.trim_matches('"').parse::<u32>().expect("a number"));
+    }
+    sums.sort_unstable();
+    assert_eq!(sums, (1..=50).collect::<Vec<u32>>());
 }
 
 #[test]

@@ -68,6 +68,9 @@ impl Checked for MailSettings {
         if !is_mail_address(&self.from) && of.file.purpose == Purpose::Use {
             return Err(of.wrong("from", "the sender is a mail address").with_hint("such as \"ivr@example.net\""));
         }
+        for folder in self.attach.iter_mut().flatten() {
+            *folder = of.file.path(&*folder);
+        }
         self.password = of.secret("password_file", &mut self.password_file)?;
         of.found("ca_file", &mut self.ca_file).map(drop)
     }

@@ -92,8 +92,9 @@ const HIDDEN: &str = "•••";
 
 /// The keys whose values hold no secret. What isn't known to be harmless isn't shown: an unknown key may be a misspelt
 /// one, and a broken line anything.
-const HARMLESS: [&str; 14] = [
+const HARMLESS: [&str; 17] = [
     "at_once",
+    "attach",
     "ca_file",
     "from",
     "max_body",
@@ -104,6 +105,8 @@ const HARMLESS: [&str; 14] = [
     "options",
     "password_file",
     "read_only",
+    "spool",
+    "targets",
     "timeout",
     "to",
     "token_file",

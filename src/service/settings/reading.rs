@@ -139,7 +139,7 @@ fn one<'a, T: Checked + DeserializeOwned>(
     };
     if file.purpose == Purpose::Names {
         // A variable that isn't set here stands for a value that isn't known.
-        for key in ["timeout", "max_body", "max_output"] {
+        for key in ["timeout", "max_body", "max_output", "max_size"] {
             if keys.get(key).and_then(|value| value.get_ref().as_str()).is_some_and(|text| text.contains("${")) {
                 keys.remove(key);
             }

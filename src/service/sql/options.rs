@@ -4,7 +4,6 @@ use super::database::PREPARED;
 use crate::service::settings::SqlSettings;
 use crate::service::tls;
 use crate::transport::Failure;
-use rustls::RootCertStore;
 use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -76,7 +75,7 @@ fn postgres(settings: &SqlSettings) -> Result<Options, Failure> {
     } else if matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull)
         && !has(url, &["sslrootcert", "ssl-root-cert", "ssl-ca"])
     {
-        options = options.ssl_root_cert_from_pem(system());
+        options = options.ssl_root_cert_from_pem(tls::system_pem());
     }
     options = options.statement_cache_capacity(PREPARED).disable_statement_logging();
     Ok(Options::Postgres(Box::new(options)))
@@ -98,7 +97,7 @@ fn mysql(settings: &SqlSettings) -> Result<Options, Failure> {
     } else if matches!(options.get_ssl_mode(), MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity)
         && !has(url, &["ssl-ca"])
     {
-        options = options.ssl_ca_from_pem(system());
+        options = options.ssl_ca_from_pem(tls::system_pem());
     }
     // SQL means what it means to every other client of this server.
     options = options.pipes_as_concat(false).no_engine_substitution(false);
@@ -149,47 +148,9 @@ fn unusable(error: sqlx::Error) -> Failure {
     Failure::argument(format!("its `url` can't be used: {why}"))
 }
 
-/// Returns the system's certificates in the form that the client takes. It trusts the bundled ones by itself.
-fn system() -> Vec<u8> {
-    let mut text = String::new();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        // The client refuses all of them if one can't be used.
-        if RootCertStore::empty().add(certificate.clone()).is_ok() {
-            text.push_str("-----BEGIN CERTIFICATE-----\n");
-            text.push_str(&base64(&certificate));
-            text.push_str("\n-----END CERTIFICATE-----\n");
-        }
-    }
-    text.into_bytes()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
-        for at in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * at) & 63) as usize];
-            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn certificates_are_written_as_pem() {
-        assert_eq!(
-            ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes())),
-            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]
-        );
-        let pem = system();
-        let read = <rustls::pki_types::CertificateDer as rustls::pki_types::pem::PemObject>::pem_slice_iter(&pem);
-        assert!(read.into_iter().all(|certificate| certificate.is_ok()));
-    }
 
     #[test]
     fn an_address_is_never_shown() {

@@ -13,8 +13,8 @@ impl Store {
         self.ask(Operation::AddJob(job.clone())).await
     }
 
-    /// Claims a job that is due for this owner, if there is one: the one that has been due for longest. Nobody else gets
-    /// it until the lease has passed. Only jobs of these kinds and subjects are claimed.
+    /// Claims a job that is due for this owner, if there is one: the one that has been due for longest. Nobody else
+    /// gets it until the lease has passed. Only jobs of these kinds and subjects are claimed.
     pub async fn claim_job(
         &self,
         owner: &str,

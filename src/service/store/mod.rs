@@ -1,10 +1,8 @@
-//! The store: values that outlive calls, boards, and jobs. It is a file of SQLite, or Redis or PostgreSQL, which several
-//! machines can share.
+//! The store: values that outlive calls, boards, and jobs. It is a file of SQLite, or Redis or PostgreSQL, which
+//! several machines can share.
 //!
 //! What is asked of it is data ([`Operation`]), and each backend carries it out in one step, whoever else asks.
 
-#[cfg(any(feature = "redis", feature = "sql"))]
-mod files;
 mod job;
 mod jobs;
 mod memory;

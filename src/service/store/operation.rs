@@ -1,6 +1,7 @@
 //! What is asked of a store, as data, with its limits.
 
 use super::job::NewJob;
+use crate::plural::plural;
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Number, Value};
 use std::time::Duration;
@@ -228,7 +229,7 @@ fn text_of(request: &Request, name: &str) -> Result<String, Failure> {
 fn value_of(request: &Request) -> Result<String, Failure> {
     let text = request.argument("value").to_string();
     if text.len() > MAX_VALUE {
-        let what = format!("the value of {} takes {} bytes as JSON", shown(request.text("key")), text.len());
+        let what = format!("the value of {} takes {} as JSON", shown(request.text("key")), plural(text.len(), "byte"));
         return Err(Failure::argument(format!("{what}: the store takes up to {MAX_VALUE}")));
     }
     Ok(text)

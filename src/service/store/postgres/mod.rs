@@ -1,18 +1,17 @@
-//! A store in PostgreSQL, for several machines. Its tables begin with `agi_rhai_`; they are created in the schema of the
-//! connection if they aren't there.
+//! A store in PostgreSQL, for several machines. Its tables begin with `agi_rhai_`; they are created in the schema of
+//! the connection if they aren't there.
 //!
 //! Keys and names are bytes there, since texts of PostgreSQL can't hold every character, and since bytes have the order
 //! that the other stores have. Time is the server's.
 
-use super::files::read_password;
 use super::job::{Job, NewJob};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
 use crate::service::settings::StoreSettings;
+use crate::service::tls;
 use crate::transport::{Answer, Failure};
 use serde_json::{Number, Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
 use sqlx::{ConnectOptions, Error, PgConnection, Row};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -32,7 +31,6 @@ pub(super) struct Postgres {
     options: PgConnectOptions,
     /// What messages call it: its address without a secret.
     name: String,
-    password_file: Option<PathBuf>,
     timeout: Duration,
     pool: OnceCell<PgPool>,
 }
@@ -43,11 +41,18 @@ impl Postgres {
         // What is wrong isn't repeated: it may be the password.
         let wrong = |_| Failure::argument("`[store] url` is not `postgres://USER@HOST:PORT/DATABASE`");
         let mut options = url.parse::<PgConnectOptions>().map_err(wrong)?;
+        if let Some(password) = &settings.password {
+            options = options.password(&password.0);
+        }
+        let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
         if let Some(file) = &settings.ca_file {
+            tls::certificates(file)?;
             options = options.ssl_root_cert(file);
-            if matches!(options.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer | PgSslMode::Require) {
+            if !verifies {
                 options = options.ssl_mode(PgSslMode::VerifyFull);
             }
+        } else if verifies {
+            options = options.ssl_root_cert_from_pem(tls::system_pem());
         }
         let host =
             options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
@@ -56,7 +61,6 @@ impl Postgres {
         Ok(Self {
             options: options.disable_statement_logging().application_name("agi-rhai"),
             name,
-            password_file: settings.password_file.clone(),
             timeout,
             pool: OnceCell::new(),
         })
@@ -75,10 +79,6 @@ impl Postgres {
 
     /// Makes the pool of connections, with one in it, and the tables if need be.
     async fn connect(&self) -> Result<PgPool, Failure> {
-        let mut options = self.options.clone();
-        if let Some(file) = &self.password_file {
-            options = options.password(&read_password(file).await?);
-        }
         // What was given up must not go on.
         let limit = format!("set statement_timeout = {}", self.timeout.as_millis());
         let pool = PgPoolOptions::new()
@@ -88,7 +88,7 @@ impl Postgres {
                 let limit = sqlx::raw_sql(sqlx::AssertSqlSafe(limit.clone()));
                 Box::pin(async move { limit.execute(connection).await.map(drop) })
             })
-            .connect_with(options)
+            .connect_with(self.options.clone())
             .await
             .map_err(|error| self.failure(&error))?;
         let version = prepare(&pool).await.map_err(|error| self.failure(&error))?;
@@ -209,15 +209,16 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
         Operation::DueJobs { skip } => {
             // Who looks for one needs no content, and a mail's is large.
             let text = "select id, kind, subject, 'null' as content, created, due, attempts, error, owner \
-                        from agi_rhai_job, \
-                        extract(epoch from clock_timestamp()) now where due <= now and (owner is null or until <= now) \
+                        from agi_rhai_job, extract(epoch from clock_timestamp()) now \
+                        where due <= now and (owner is null or until <= now) \
                         order by due, id limit $1 offset $2";
             jobs(&sqlx::query(text).bind(i64::from(PAGE)).bind(i64::from(*skip)).fetch_all(pool).await?)?
         }
         Operation::ClaimJob { id, owner, lease } => {
             // Who finds the job locked goes on to the next one.
             let text = "update agi_rhai_job set attempts = attempts + (case when owner is null then 0 else 1 end), \
-                        error = case when owner is null then error else 'it did not end: ' || owner || ' was gone' end, \
+                        error = case when owner is null then error \
+                        else 'it did not end: ' || owner || ' was gone' end, \
                         owner = $1, until = extract(epoch from clock_timestamp()) + $2 where id = (\
                         select id from agi_rhai_job, extract(epoch from clock_timestamp()) now \
                         where id = $3 and due <= now and (owner is null or until <= now) for update skip locked) \
@@ -245,7 +246,8 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
         Operation::Jobs => {
             let text = "select id, kind, subject, \
                         case when length(content) > 65536 then 'null' else content end as content, \
-                        created, due, attempts, error, case when until > extract(epoch from clock_timestamp()) then owner end as owner \
+                        created, due, attempts, error, \
+                        case when until > extract(epoch from clock_timestamp()) then owner end as owner \
                         from agi_rhai_job order by due, id";
             jobs(&sqlx::query(text).fetch_all(pool).await?)?
         }

@@ -9,13 +9,13 @@
 //! | `agi-rhai:names:BOARD`, `agi-rhai:entries:BOARD` | the members by name; the number of the last entry |
 //! | `agi-rhai:jobs`, `agi-rhai:job:ID`, `agi-rhai:last-job` | when each may be claimed; a job; the last id |
 
-use super::files::{read, read_password};
 use super::job::{Job, NewJob};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, listed, not_a_number, overflows, parse, ranked};
 use crate::service::settings::StoreSettings;
-use crate::sync::lock;
+use crate::service::tls;
 use crate::transport::{Answer, Failure};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::io::tcp::TcpSettings;
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
     Script, ServerErrorKind, TlsCertificates, cmd,
@@ -23,7 +23,8 @@ use redis::{
 use serde_json::{Number, Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 use tracing::warn;
 
@@ -31,6 +32,8 @@ const VALUE: &str = "agi-rhai:value:";
 const JOBS: &str = "agi-rhai:jobs";
 const LAST_JOB: &str = "agi-rhai:last-job";
 
+/// How long what was sent may stay without a sign that it arrived.
+const GONE_AFTER: Duration = Duration::from_secs(10);
 /// How many keys Redis looks at in one step of a list.
 const LOOKED_AT: u32 = 1_000;
 
@@ -51,10 +54,12 @@ pub(super) struct Redis {
     info: ConnectionInfo,
     /// What messages call it: its address without a secret.
     name: String,
-    password_file: Option<PathBuf>,
+    is_secure: bool,
     ca_file: Option<PathBuf>,
     timeout: Duration,
-    manager: Mutex<Option<ConnectionManager>>,
+    manager: OnceLock<ConnectionManager>,
+    /// Whether it was asked if it keeps jobs on its disk.
+    has_warned: AtomicBool,
 }
 
 impl std::fmt::Debug for Redis {
@@ -76,14 +81,21 @@ impl Redis {
         let scheme = if is_secure { "rediss" } else { "redis" };
         let name = format!("{scheme}://{}/{}", info.addr(), info.redis_settings().db());
         // The newer protocol reports a broken connection at once, so that a restart of Redis fails no request after it.
-        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let mut redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        if let Some(password) = &settings.password {
+            redis = redis.set_password(&password.0);
+        }
         Ok(Self {
-            info: info.set_redis_settings(redis),
+            // A machine that is gone is noticed, and small requests aren't held back.
+            info: info
+                .set_redis_settings(redis)
+                .set_tcp_settings(TcpSettings::default().set_nodelay(true).set_user_timeout(GONE_AFTER)),
             name,
-            password_file: settings.password_file.clone(),
+            is_secure,
             ca_file: settings.ca_file.clone(),
             timeout,
-            manager: Mutex::default(),
+            manager: OnceLock::new(),
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -193,32 +205,43 @@ impl Redis {
 
     /// Returns the connection, which all requests share and which is made anew when it breaks.
     async fn connection(&self) -> Result<ConnectionManager, Failure> {
-        if let Some(manager) = lock(&self.manager).as_ref() {
+        if let Some(manager) = self.manager.get() {
             return Ok(manager.clone());
         }
-        let mut info = self.info.clone();
-        if let Some(file) = &self.password_file {
-            let password = read_password(file).await?;
-            let redis = info.redis_settings().clone().set_password(password);
-            info = info.set_redis_settings(redis);
-        }
-        let client = match &self.ca_file {
-            Some(file) => {
-                let tls = TlsCertificates { client_tls: None, root_cert: Some(read("`ca_file`", file).await?) };
-                Client::build_with_tls(info, tls)
-            }
-            None => Client::open(info),
+        let client = if self.is_secure {
+            let trusted = self.trusted().await?;
+            let tls = TlsCertificates { client_tls: None, root_cert: trusted };
+            Client::build_with_tls(self.info.clone(), tls)
+        } else {
+            Client::open(self.info.clone())
         };
         let client = client.map_err(|error| self.failure(&error))?;
-        // One attempt a request: the breaker is what spares a server that is down.
+        // One attempt a request: the breaker is what spares a server that is down. Who asks has a deadline for the
+        // answer.
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
+            .set_response_timeout(None);
         let manager = ConnectionManager::new_lazy_with_config(client, config);
         let manager = manager.map_err(|error| self.failure(&error))?;
         // Two requests may come here at once, and the second one uses what the first one has made.
-        Ok(lock(&self.manager).get_or_insert(manager).clone())
+        Ok(self.manager.get_or_init(|| manager).clone())
+    }
+
+    /// Returns the certificates to trust, as PEM: the system's, and that of `ca_file`. If there are none, the client
+    /// has bundled ones.
+    async fn trusted(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let file = self.ca_file.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut pem = tls::system_pem();
+            if let Some(file) = file {
+                tls::certificates(&file)?;
+                let unreadable = |error| Failure::argument(format!("`ca_file` of `[store]` can't be read: {error}"));
+                pem.extend(std::fs::read(&file).map_err(unreadable)?);
+            }
+            Ok((!pem.is_empty()).then_some(pem))
+        });
+        read.await.unwrap_or_else(|_| Err(Failure::unavailable("no thread to read certificates")))
     }
 
     async fn ask<T: FromRedisValue>(&self, redis: &mut ConnectionManager, command: &redis::Cmd) -> Result<T, Failure> {
@@ -271,7 +294,7 @@ impl Redis {
 
     async fn add_job(&self, redis: &mut ConnectionManager, job: &NewJob) -> Answer {
         let id: u64 = self.ask(redis, cmd("INCR").arg(LAST_JOB)).await?;
-        if id == 1 {
+        if !self.has_warned.swap(true, Relaxed) {
             self.warn_of_losses(redis).await;
         }
         let mut add = ADD_JOB.key(job_key(id));
@@ -308,23 +331,18 @@ impl Redis {
         Ok(found.iter().filter_map(job).collect())
     }
 
-    /// The failure of a connection without the right password.
-    fn refused(&self, what: &str) -> Failure {
-        // It may be changed in its file, which is read for the next connection.
-        *lock(&self.manager) = None;
-        Failure::unavailable(format!("the store {} {what}", self.name))
-    }
-
     /// Explains an error.
     fn failure(&self, error: &RedisError) -> Failure {
         let name = &self.name;
         match error.kind() {
-            ErrorKind::AuthenticationFailed => self.refused("refuses the user or the password"),
+            ErrorKind::AuthenticationFailed => {
+                Failure::unavailable(format!("the store {name} refuses the user or the password"))
+            }
             ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("WRONGPASS") => {
-                self.refused("refuses the user or the password")
+                Failure::unavailable(format!("the store {name} refuses the user or the password"))
             }
             ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("NOAUTH") => {
-                self.refused("asks for a password: `[store] password_file` names one")
+                Failure::unavailable(format!("the store {name} asks for a password: `password_file` names one"))
             }
             ErrorKind::RESP3NotSupported => Failure::unavailable(format!("the store {name} is older than Redis 6")),
             ErrorKind::Server(

@@ -43,7 +43,7 @@ const PERM: i32 = 3;
 const NOTADB: i32 = 26;
 
 /// File systems on which processes of several machines can't share a file of SQLite: NFS, SMB, CIFS, SMB2, AFS, Ceph.
-const NETWORK: [u64; 6] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f, 0x00c3_6400];
+const NETWORK: [u32; 6] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f, 0x00c3_6400];
 
 /// A file of SQLite, opened or not.
 #[derive(Debug)]
@@ -133,10 +133,12 @@ impl File {
             })?;
         }
         self.warns.call_once(|| {
-            let kind = rustix::fs::statfs(folder).map(|system| u64::from_ne_bytes(system.f_type.to_ne_bytes()));
+            // The type of the number differs between machines; all of its bits that mean something are these.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::unnecessary_cast)]
+            let kind = rustix::fs::statfs(folder).map(|system| system.f_type as u32);
             if kind.is_ok_and(|kind| NETWORK.contains(&kind)) {
-                let folder = folder.display();
-                warn!(%folder, "the store is on a network file system, where SQLite may lose data: [store] can name a server");
+                let (folder, why) = (folder.display(), "SQLite may lose data there: `[store] url` can name a server");
+                warn!(%folder, "the store is on a network file system: {why}");
             }
         });
         let created = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&self.path);

@@ -73,7 +73,8 @@ pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation
         Operation::Jobs => {
             let text = "select id, kind, subject, \
                         case when length(content) > 65536 then 'null' else content end as content, \
-                        created, due, attempts, error, case when until > ? then owner end as owner from job order by due, id";
+                        created, due, attempts, error, case when until > ? then owner end as owner \
+                        from job order by due, id";
             jobs(sqlx::query(text).bind(now).fetch_all(connection).await?)?
         }
         Operation::PutOffJob { id, delay } => {
