@@ -660,6 +660,8 @@ fn otherwise_has_what_the_script_reads() {
         "let row = sql_row(\"crm\", \"select 1\", #{}, #{ otherwise: #{ name: \"x\" } });\nprint(row.name); print(row.since);",
         "2:28 otherwise-lacks: `since` is () if the service of `sql_row` is unavailable",
     );
+    check("let w = http_get(\"api\", \"x\", #{ otherwise: () });\nif w == () { print(1); }", "");
+    check("let w = http_get(\"api\", \"x\");\nif w == () { print(1); }", "2:6 never-equal: a map is never equal to ()");
     check("let w = http_get(\"api\", \"x\", #{ otherwise: #{ ok: false } });\nif w.ok { print(w.body); }", "");
     check("print(http_get(\"api\", \"x\", #{ timeot: 1 }));", "1:31 unknown-option: `http_get` has no option `timeot`");
 }

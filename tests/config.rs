@@ -81,7 +81,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "[http]\nurl = \"http://hunter2/\"",
         "2:1: services of this kind have names, as in `[http.NAME]`; a script asks a service by its name",
     ),
-    ("[http.\"a b\"]\nurl = \"http://a/\"", "1:7: the name of a service is made of letters, digits, `_` and `-`"),
+    ("[http.\"a b\"]\nurl = \"http://a/\"", "1:1: the name of a service is made of letters, digits, `_` and `-`"),
     ("[http.web]\nurl = \"http://a/?key=${AGI_RHAI_NOT_SET}\"", "2:7: the environment has no `AGI_RHAI_NOT_SET`"),
     (
         "[http.web]\nurl = \"http://${hunter2\"",
@@ -180,7 +180,9 @@ fn the_file_is_named_or_in_the_folder_of_the_scripts_or_beside_the_script() {
     run(&[other.to_str().unwrap(), "x"]).code(0).says("agi-rhai.toml has no `[program.x]`");
     run(&["--scripts", "scripts", other.to_str().unwrap(), "x"]).code(0).says("it says beside");
     run(&["--config", &named, "run.rhai", "x"]).code(0).says("it says named");
-    let by_variable = |command: &mut std::process::Command| drop(command.env("AGI_RHAI_CONFIG", &named));
+    let by_variable = |command: &mut std::process::Command| {
+        command.env("AGI_RHAI_CONFIG", &named);
+    };
     call(&folder, by_variable, &["run.rhai", "x"]).code(0).says("it says named");
     // The phone finds the same one.
     let mut phone = agi_rhai(["phone", "--plain", "--log-level=info", "scripts/run.rhai", "x"]);
@@ -241,7 +243,10 @@ fn the_file_holds_options_which_the_environment_and_the_command_line_override() 
     assert!(fs::read_to_string(folder.path("scripts/call.log")).unwrap().contains("hello"));
     // The file may say where the scripts are.
     let file = folder.file("elsewhere/ivr.toml", "scripts = \"../scripts\"\nlog_level = \"off\"\n");
-    let ended = call(&folder, |command| drop(command.env("AST_AGI_DIR", "/nowhere")), &["--config", &file, "hello"]);
+    let elsewhere = |command: &mut std::process::Command| {
+        command.env("AST_AGI_DIR", "/nowhere");
+    };
+    let ended = call(&folder, elsewhere, &["--config", &file, "hello"]);
     ended.code(0);
     assert_eq!(ended.stderr, "");
 }

@@ -91,9 +91,9 @@ fn blocks(page: &str, text: &str) -> Vec<Block> {
 /// Returns the name a block is saved under, from its first line.
 fn file_name(block: &Block) -> Option<&str> {
     let line = block.text.lines().next()?;
-    let name = line.strip_prefix("// ").or_else(|| line.strip_prefix("; "))?;
+    let name = ["// ", "; ", "# "].iter().find_map(|comment| line.strip_prefix(comment))?;
     let name = name.split_whitespace().next()?.trim_end_matches(':');
-    ["rhai", "prompts", "phrases"].iter().any(|ending| has_ending(name, ending)).then_some(name)
+    ["rhai", "prompts", "phrases", "toml"].iter().any(|ending| has_ending(name, ending)).then_some(name)
 }
 
 /// Returns the prompt tables of a page.
@@ -160,15 +160,15 @@ fn every_script_in_the_pages_runs() {
                         assert_eq!(next.text.trim_end(), fault.render(false), "{}: the fault", next.place);
                     }
                 }
-                // A script of a dialplan runs in its tests, where something stands in for that.
-                "rhai,dialplan" => {
+                // A script that needs a dialplan or services runs in its tests, where something stands in for them.
+                "rhai,dialplan" | "rhai,services" => {
                     let tests = file_name(block).unwrap_or_default().replace(".rhai", ".test.rhai");
-                    let run = |other: &Block| other.kind == "console" && other.text.contains(&format!(" {tests} "));
+                    let run = |other: &Block| other.kind == "console" && other.text.contains(&format!(" {tests}"));
                     assert!(blocks.iter().any(run), "{}: no terminal runs {tests}", block.place);
                 }
                 "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
-                | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua" | "lisp"
-                | "yaml,workflow" | "rhai,mistake" => {}
+                | "toml,services" | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua"
+                | "lisp" | "yaml,workflow" | "rhai,mistake" => {}
                 other => {
                     panic!("{}: unknown kind of block {other:?}: tests/docs.rs lists them", block.place)
                 }

@@ -2,7 +2,8 @@
 //! nonsense meanwhile.
 
 use crate::http::tls::Authority;
-use crate::live::ends;
+use crate::live::{commands, ends};
+use crate::live_ivr_examples::{check_no_sound_missing, type_at};
 use crate::support::asterisk::{Call, Running, asterisk};
 use crate::support::backend::{Backend, is_skipped, program};
 use crate::support::machine::Server;
@@ -57,18 +58,18 @@ impl Api {
         self.backend.folder.path(name).exists()
     }
 
-    /// Returns the settings of a host that knows the server as `live`. Where Asterisk runs, nothing has a name.
-    fn settings(&self) -> String {
+    /// Returns the settings of a host that knows the server by this name. Where Asterisk runs, hosts have none.
+    fn settings(&self, name: &str) -> String {
         let port = self.backend.port;
         format!(
-            "[http.live]\nurl = \"https://127.0.0.1:{port}/v1\"\nca_file = \"ca.pem\"\nheaders = {{ x-key = \"secret\" }}\n"
+            "[http.{name}]\nurl = \"https://127.0.0.1:{port}/v1\"\nca_file = \"ca.pem\"\nheaders = {{ x-key = \"secret\" }}\n"
         )
     }
 
     /// Writes the settings and the authority's certificate to a folder.
-    fn configure(&self, folder: &Path) {
+    fn configure(&self, folder: &Path, name: &str) {
         fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join("agi-rhai.toml"), self.settings()).unwrap();
+        fs::write(folder.join("agi-rhai.toml"), self.settings(name)).unwrap();
         fs::copy(&self.authority.file, folder.join("ca.pem")).unwrap();
     }
 }
@@ -139,7 +140,7 @@ fn live_a_process_asks_a_server_that_is_killed_stopped_slowed_and_mad() {
     }
     let api = Api::start();
     asterisk().script("live-http/ask.rhai", SCRIPT);
-    api.configure(&asterisk().agi_dir().join("live-http"));
+    api.configure(&asterisk().agi_dir().join("live-http"), "live");
     let place = || asterisk().call(Call::script("live-http/ask.rhai", &[]));
     whole_life(&api, place(), place());
 }
@@ -150,11 +151,42 @@ fn live_the_server_asks_a_server_that_is_killed_stopped_slowed_and_mad() {
         return;
     }
     let (api, folder) = (Api::start(), Folder::new());
-    api.configure(&folder.path(""));
+    api.configure(&folder.path(""), "live");
     let config = folder.path("agi-rhai.toml");
     let server = Server::start(&["--config", config.to_str().unwrap()]);
     server.script("ask.rhai", SCRIPT);
     let place = || asterisk().call(Call::request(&server.url("ask.rhai"), &[]));
     whole_life(&api, place(), place());
     assert!(!server.log().contains("secret"), "{}", server.log());
+}
+
+#[test]
+fn live_example_weather_says_what_the_api_knows_and_apologises_when_it_is_sick() {
+    if is_skipped("the live test of the weather", program("python3", "python3-minimal").map(drop)) {
+        return;
+    }
+    let api = Api::start();
+    api.mode("weather");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    asterisk().script("live-weather/weather.rhai", &fs::read_to_string(scripts.join("weather.rhai")).unwrap());
+    api.configure(&asterisk().agi_dir().join("live-weather"), "weather");
+    let place = || asterisk().call(Call::script("live-weather/weather.rhai", &[]).sounding());
+
+    let mut call = place();
+    type_at(&mut call, "GET DATA \"weather-zip\"", "99999");
+    call.wait_for("STREAM FILE \"weather-unknown\"");
+    type_at(&mut call, "GET DATA \"weather-zip\"", "60601");
+    type_at(&mut call, "GET DATA \"weather-another\"", "2");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    let said = commands(&call).join("\n");
+    let report = ["STREAM FILE \"weather-it-is\" \"\"", "SAY NUMBER 72 \"\"", "STREAM FILE \"weather-degrees\" \"\""];
+    assert!(said.contains(&format!("{}\nSTREAM FILE \"weather-rain\"", report.join("\n"))), "{said}");
+
+    api.mode("sick");
+    let mut call = place();
+    type_at(&mut call, "GET DATA \"weather-zip\"", "60601");
+    call.wait_for("STREAM FILE \"weather-sorry\"");
+    call.wait_for("STREAM FILE \"vm-goodbye\"");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    check_no_sound_missing("weather-");
 }

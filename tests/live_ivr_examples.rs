@@ -9,7 +9,7 @@ use std::time::Duration;
 const KEY_INTERVAL: Duration = Duration::from_millis(120);
 
 /// Types these keys a moment after a command has begun.
-fn type_at(call: &mut Running, command: &str, keys: &str) {
+pub fn type_at(call: &mut Running, command: &str, keys: &str) {
     call.wait_for(command);
     pause(300);
     call.type_keys(keys, KEY_INTERVAL);
@@ -23,7 +23,7 @@ fn since(call: &Running, start: &str) -> Vec<String> {
 }
 
 /// Checks that no recording was missing.
-fn check_no_sound_missing(name: &str) {
+pub fn check_no_sound_missing(name: &str) {
     let log = asterisk().stderr();
     let missing = log.lines().find(|line| line.contains("missing") && line.contains(name));
     assert_eq!(missing, None);

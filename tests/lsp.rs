@@ -856,6 +856,29 @@ fn a_prompt_is_renamed_in_its_script_its_tests_and_both_tables() {
     assert_eq!(of_text, "`ask` isn't defined in this script, so it cannot be renamed");
 }
 
+#[test]
+fn names_of_services_are_completed_and_checked() {
+    let folder = Folder::new();
+    folder.file(
+        "agi-rhai.toml",
+        "[http.weather]\nurl = \"${AGI_RHAI_NOT_SET}\"\n[http.news]\nurl = \"http://a/\"\n[sql.crm]\nurl = \"sqlite:x\"\n",
+    );
+    let mut editor = Editor::in_folder(folder, json!({}));
+    let mut offers = |marked: &str| -> Vec<String> {
+        let offers = editor.at("textDocument/completion", "game.rhai", marked).unwrap();
+        labels(&offers).into_iter().map(Into::into).collect()
+    };
+    assert_eq!(offers("http_get(\"^\", \"x\");"), ["news", "weather"]);
+    assert_eq!(offers("sql_row(\"^\", \"select 1\");"), ["crm"]);
+    assert!(offers("run_program(\"^\", []);").is_empty());
+    assert!(offers("http_get(\"news\", \"^\");").is_empty());
+    editor.open("checked.rhai", "print(http_get(\"wether\", \"x\"));");
+    let found = editor.diagnostics("checked.rhai");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["code"], "unknown-service");
+    assert!(found[0]["message"].as_str().unwrap().contains("did you mean \"weather\"?"), "{found:?}");
+}
+
 const LIB: &str = "fn say_it(what) { stream_file(what); stream_file(\"ask\"); }";
 
 #[test]

@@ -1,5 +1,6 @@
 //! Databases as scripts ask them: SQLite here, PostgreSQL and MariaDB in the live lane.
 
+mod asterisk;
 mod cancelling;
 mod names;
 mod reading;
@@ -39,12 +40,7 @@ impl Read for Agreeable {
 }
 
 /// Runs a test on a real database that tests share; it is skipped, loudly, where that isn't installed.
-fn on(
-    test: &str,
-    database: Result<Arc<Database>, String>,
-    more: &str,
-    check: impl FnOnce(&Crm, &Database),
-) {
+fn on(test: &str, database: Result<Arc<Database>, String>, more: &str, check: impl FnOnce(&Crm, &Database)) {
     match database {
         Ok(database) => check(&Crm::at(&database.url, more), &database),
         Err(why) => drop(is_skipped(test, Err(why))),
@@ -78,8 +74,9 @@ impl Crm {
         host.language_mut().add(module);
         // The texts of scripts end on their lines; those of these tests may go on.
         let expression = expression.lines().map(str::trim_start).collect::<Vec<_>>().join(" ");
-        let script =
-            format!("try {{ give(to_json({expression})); }} catch (e) {{ give_error(`${{e.kind}}: ${{e.message}}`); }}");
+        let script = format!(
+            "try {{ give(to_json({expression})); }} catch (e) {{ give_error(`${{e.kind}}: ${{e.message}}`); }}"
+        );
         let script = host.compile("sql.rhai", &script).unwrap_or_else(|fault| panic!("{}", fault.render(false)));
         let opening = b"agi_request: sql\nagi_version: 22.10.1\nagi_callerid: unknown\nagi_threadid: 1\n\n";
         let line = Agreeable(Arc::new(Mutex::new(opening.iter().copied().collect())));

@@ -8,7 +8,6 @@ use crate::service::settings::{Purpose, SettingsError};
 use crate::service::{Services, Settings};
 use crate::sync::lock;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -67,13 +66,16 @@ pub struct Config {
     is_broken: AtomicBool,
 }
 
+/// Files as they were, or why they can't be read.
+type Stamps = Vec<(PathBuf, Result<Stamp, io::ErrorKind>)>;
+
 /// What was read, and the files as they were then.
 #[derive(Default)]
 struct Watch {
     /// The file that was read.
     file: Option<PathBuf>,
     contents: Contents,
-    stamps: Vec<(PathBuf, Option<Stamp>)>,
+    stamps: Stamps,
     since: Time,
     is_pending: bool,
     /// The mistake that was reported.
@@ -235,10 +237,9 @@ impl Config {
     fn read_now(&self, watch: &mut Watch) -> Result<Contents, Box<SettingsError>> {
         // Before reading, so that no edit is missed.
         watch.stamps = self.stamps(watch);
-        let found = self.places.iter().find(|place| {
-            // What is there but can't be read is a mistake.
-            !fs::metadata(place).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        });
+        // What is there but can't be read is a mistake.
+        let is_there = |(_, stamp): &&(_, Result<_, _>)| *stamp != Err(io::ErrorKind::NotFound);
+        let found = watch.stamps.iter().take(self.places.len()).find(is_there).map(|(place, _)| place);
         let file = match found {
             Some(file) => file.clone(),
             None if self.is_named => self.places[0].clone(),
@@ -251,7 +252,7 @@ impl Config {
         let read = read(&file, self.rules.names, self.purpose, &mut others);
         for other in others {
             if watch.stamps.iter().all(|(path, _)| *path != other) {
-                let stamp = Stamp::at(&other);
+                let stamp = stamp(&other);
                 watch.stamps.push((other, stamp));
             }
         }
@@ -267,10 +268,14 @@ impl Config {
     }
 
     /// Returns the files that matter, as they are now.
-    fn stamps(&self, watch: &Watch) -> Vec<(PathBuf, Option<Stamp>)> {
+    fn stamps(&self, watch: &Watch) -> Stamps {
         let others = watch.stamps.iter().map(|(path, _)| path).filter(|path| !self.places.contains(path));
-        self.places.iter().chain(others).map(|path| (path.clone(), Stamp::at(path))).collect()
+        self.places.iter().chain(others).map(|path| (path.clone(), stamp(path))).collect()
     }
+}
+
+fn stamp(path: &Path) -> Result<Stamp, io::ErrorKind> {
+    Stamp::at(path).map_err(|error| error.kind())
 }
 
 /// Says which options have changed, since the program can't change them while it runs.

@@ -8,7 +8,7 @@ use super::Host;
 use super::fault_log::log_fault;
 use super::seed::random_seed;
 use crate::agi::printable;
-use crate::clock::wall;
+use crate::clock::{Stopwatch, Time, wall};
 use crate::script::{Fault, Finished, LoadError, Script};
 use crate::service::jobs::{FUNCTION, MAIL};
 #[cfg(feature = "mail")]
@@ -20,7 +20,7 @@ use crate::stack;
 use crate::sync::{Bell, lock};
 use crate::transport::{Failure, NoChannel};
 use crate::world::from_json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,9 @@ use tracing::{debug, error, info, warn};
 /// How long a function may take, waiting included.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long a job is claimed. A runner that dies delays it by as much.
-const LEASE: Duration = Duration::from_secs(90);
+const LEASE: Duration = Duration::from_secs(30);
+/// How often the claim of a job that runs is prolonged.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often to look whether something is due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for jobs that aren't due yet.
@@ -112,13 +114,21 @@ struct Shared {
     scripts: Box<dyn ScriptSource>,
     /// The name under which it claims jobs.
     owner: String,
-    /// How many jobs run, by kind and subject.
-    running: Mutex<HashMap<(String, String), usize>>,
+    /// The jobs that run, by number.
+    running: Mutex<BTreeMap<u64, Running>>,
+    clock: Stopwatch,
     is_stopping: AtomicBool,
     /// Rings when a job has ended, and when there may be a new one.
     bell: Arc<Bell>,
     done: AtomicU64,
     failed: AtomicU64,
+}
+
+/// A job that runs.
+struct Running {
+    job: Job,
+    /// When the claim was prolonged.
+    claimed: Time,
 }
 
 /// The thread that runs jobs until it is stopped.
@@ -183,6 +193,7 @@ impl JobRunner {
             scripts,
             owner,
             running: Mutex::default(),
+            clock: Stopwatch::start(),
             is_stopping: AtomicBool::new(false),
             bell,
             done: AtomicU64::new(0),
@@ -250,7 +261,7 @@ impl JobRunner {
     /// # Errors
     /// The store fails.
     pub fn run_all(&self) -> Result<bool, Failure> {
-        let clock = crate::clock::Stopwatch::start();
+        let clock = Stopwatch::start();
         while clock.elapsed() < SOON {
             self.run_due()?;
             if !self.has_work()? {
@@ -280,18 +291,19 @@ impl JobRunner {
             return Ok(());
         }
         let store = shared.services.store()?;
+        shared.renew(&store)?;
         while !shared.is_stopping.load(Acquire) {
             let can_do = |job: &NewJob| shared.has_room(job) && shared.can_run(job);
             let Some(job) = wait(store.claim_job(&shared.owner, LEASE, &can_do))? else { return Ok(()) };
-            shared.begin(&job.new);
+            shared.begin(&job);
             let (runner, held, running) = (Arc::clone(shared), Arc::clone(&store), job.clone());
             let started = Builder::new().name("job".to_owned()).stack_size(stack::SIZE).spawn(move || {
                 stack::mark_large();
                 runner.run(&held, &running);
-                runner.end(&running.new);
+                runner.end(&running);
             });
             if let Err(error) = started {
-                shared.end(&job.new);
+                shared.end(&job);
                 let why = format!("no thread: {error}");
                 return wait(store.retry_job(&job, &shared.owner, delay_after(job.attempts + 1), &why));
             }
@@ -311,27 +323,38 @@ impl Shared {
 
     fn has_room(&self, job: &NewJob) -> bool {
         let running = lock(&self.running);
-        let of_this = running.get(&(job.kind.clone(), job.subject.clone())).copied().unwrap_or(0);
-        let functions =
-            || running.iter().filter(|((kind, _), _)| kind == FUNCTION).map(|(_, count)| count).sum::<usize>();
+        let is_same = |new: &NewJob| (&new.kind, &new.subject) == (&job.kind, &job.subject);
+        let of_this = running.values().filter(|running| is_same(&running.job.new)).count();
+        let functions = || running.values().filter(|running| running.job.new.kind == FUNCTION).count();
         of_this < MAX_OF_ONE && (job.kind != FUNCTION || functions() < MAX_FUNCTIONS)
     }
 
-    fn begin(&self, job: &NewJob) {
-        *lock(&self.running).entry((job.kind.clone(), job.subject.clone())).or_default() += 1;
+    fn begin(&self, job: &Job) {
+        let running = Running { job: job.clone(), claimed: self.clock.now() };
+        lock(&self.running).insert(job.id, running);
     }
 
-    fn end(&self, job: &NewJob) {
-        let mut running = lock(&self.running);
-        let key = (job.kind.clone(), job.subject.clone());
-        if let Some(count) = running.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&key);
+    fn end(&self, job: &Job) {
+        lock(&self.running).remove(&job.id);
+        self.bell.wake_by_ref();
+    }
+
+    /// Prolongs the claims of jobs that run.
+    fn renew(&self, store: &Store) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let mut due = Vec::new();
+        for running in lock(&self.running).values_mut() {
+            if now - running.claimed >= RENEWAL_INTERVAL {
+                running.claimed = now;
+                due.push(running.job.clone());
             }
         }
-        drop(running);
-        self.bell.wake_by_ref();
+        for job in due {
+            if !wait(store.renew_job(&job, &self.owner, LEASE))? {
+                debug!(job = job.id, "somebody else has claimed a job that runs here");
+            }
+        }
+        Ok(())
     }
 
     /// Runs a job, and notes how it ended.
@@ -446,7 +469,7 @@ impl RunningJobs {
         shared.is_stopping.store(true, Release);
         shared.bell.wake_by_ref();
         let _ = self.thread.join();
-        let clock = crate::clock::Stopwatch::start();
+        let clock = Stopwatch::start();
         while !lock(&shared.running).is_empty() && clock.elapsed() < at_most {
             shared.bell.wait(Duration::from_millis(100));
         }

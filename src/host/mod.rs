@@ -17,7 +17,7 @@ pub mod fastagi;
 pub(crate) mod fault_log;
 pub mod http;
 #[cfg(feature = "store")]
-pub mod jobs;
+pub(crate) mod jobs;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod metrics;

@@ -412,9 +412,9 @@ impl Stamp {
         }
     }
 
-    /// Returns the stamp of a file; `None` if it isn't there.
-    pub fn at(path: &Path) -> Option<Self> {
-        fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+    /// Returns the stamp of a file.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|metadata| Self::of(&metadata))
     }
 
     /// Returns the stamp of a file, if the file really is below this folder.

@@ -427,8 +427,8 @@ impl CallState {
         })
     }
 
-    /// Calls a function of a script after its run. A function sees only constants and imports that were made in the same
-    /// run. So they are made again, with the values they had.
+    /// Calls a function of a script after its run. A function sees only constants and imports that were made in the
+    /// same run. So they are made again, with the values they had.
     fn call_later(
         engine: &Engine,
         script: &Script,

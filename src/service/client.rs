@@ -101,7 +101,11 @@ impl Kind {
             #[cfg(feature = "http")]
             Self::Http => {
                 let own = self.find(name, &settings.http)?;
-                Client::new(own.timeout, own.at_once, ClientOf::Http(HttpClient::new(own)?))
+                let named = |failure: Failure| {
+                    let message = format!("`[{}]` in agi-rhai.toml: {}", self.full_name(name), failure.message);
+                    Failure { message, ..failure }
+                };
+                Client::new(own.timeout, own.at_once, ClientOf::Http(HttpClient::new(own).map_err(named)?))
             }
             #[cfg(feature = "sql")]
             Self::Sql => {

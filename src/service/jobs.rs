@@ -17,9 +17,9 @@ use std::time::Duration;
 use tracing::debug;
 
 /// How long a job rests if nobody puts it off.
-const REST: Duration = Duration::from_secs(30);
+const REST: Duration = Duration::from_secs(20);
 /// How often a call puts its jobs off.
-const PUT_OFF_INTERVAL: Duration = Duration::from_secs(10);
+const PUT_OFF_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The jobs that the calls of a host leave behind.
 #[derive(Debug, Default)]
@@ -92,10 +92,11 @@ async fn put_off(call: Weak<CallJobs>) {
 impl Drop for CallJobs {
     fn drop(&mut self) {
         let resting = std::mem::take(&mut *lock(&self.resting));
-        let Ok(runtime) = runtime() else { return };
+        // The runtime isn't started for calls that leave nothing.
         if resting.is_empty() {
             return;
         }
+        let Ok(runtime) = runtime() else { return };
         let queue = Arc::clone(&self.queue);
         queue.releasing.fetch_add(1, AcqRel);
         runtime.spawn(async move {

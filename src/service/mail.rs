@@ -11,8 +11,8 @@ use crate::agi::printable;
 use crate::plural::plural;
 use crate::transport::{Failure, Request};
 use lettre::address::Envelope;
-use lettre::message::header::ContentType;
-use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -162,7 +162,12 @@ impl MailClient {
             builder.singlepart(text)
         } else {
             let parts = attachments.into_iter().fold(MultiPart::mixed().singlepart(text), |parts, (path, content)| {
-                parts.singlepart(Attachment::new(file_name(path)).body(content, content_type(path)))
+                let content = Body::new_with_encoding(content, ContentTransferEncoding::Base64).map_err(|_| ());
+                match content {
+                    Ok(content) => parts.singlepart(Attachment::new(file_name(path)).body(content, content_type(path))),
+                    // Anything can be written as base64.
+                    Err(()) => parts,
+                }
             });
             builder.multipart(parts)
         };

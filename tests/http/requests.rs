@@ -167,7 +167,10 @@ fn settings_that_cannot_work_are_refused_by_name() {
         ("url = 'http://[a]/'", &["`url` isn't an address"]),
         ("url = 'https://localhost:1'\nca_file = '/dev/null'", &["`ca_file = \"/dev/null\"` can't be used"]),
     ] {
-        ask(&services(&format!("[http.api]\n{settings}")), r#"http_get("api", "/")"#).fails("argument", words, SOON);
+        let answer = ask(&services(&format!("[http.api]\n{settings}")), r#"http_get("api", "/")"#);
+        answer.fails("argument", words, SOON);
+        let message = answer.value["message"].as_str().unwrap();
+        assert!(message.contains("`[http.api]` in agi-rhai.toml") || message.contains("of `api`"), "{message}");
     }
 }
 

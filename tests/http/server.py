@@ -37,7 +37,13 @@ class Handler(BaseHTTPRequestHandler):
         elif mode == "sick":
             self.send_error(503)
             return
-        self.send_response(200)
+        known = True
+        if mode == "weather":
+            # As openweathermap.org answers.
+            known = "zip=60601%2Cus" in self.path or "zip=60601,us" in self.path
+            report = {"main": {"temp": 71.6}, "weather": [{"id": 500, "main": "Rain"}], "name": "Chicago"}
+            body = json.dumps(report if known else {"cod": "404", "message": "city not found"}).encode()
+        self.send_response(200 if known else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

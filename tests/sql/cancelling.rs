@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 /// A statement that takes a minute, and the query that counts those that run.
 fn slow(database: &Database) -> (&'static str, &'static str) {
     if database.url.starts_with("postgres") {
-        ("select pg_sleep(60)", "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'")
+        (
+            "select pg_sleep(60)",
+            "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'",
+        )
     } else {
         ("select sleep(60)", "select count(*) from information_schema.processlist where info like 'select sleep(60)%'")
     }
@@ -36,7 +39,10 @@ fn live_a_late_statement_is_cancelled() {
             crm.gives(r#"sql_value("crm", "select 1")"#, json!(1));
         }
         wait_until("all have ended", || database.sql(count) == "0");
-        crm.gives(&format!("sql_value(\"crm\", \"{slow}\", #{{}}, #{{ timeout: 0.1, otherwise: `open` }})"), json!("open"));
+        crm.gives(
+            &format!("sql_value(\"crm\", \"{slow}\", #{{}}, #{{ timeout: 0.1, otherwise: `open` }})"),
+            json!("open"),
+        );
     });
 }
 
@@ -45,7 +51,10 @@ fn a_late_statement_of_sqlite_is_interrupted() {
     let crm = Crm::at("sqlite::memory:", "");
     let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";
     for _ in 0..3 {
-        crm.fails(&format!("sql_value(\"crm\", \"{endless}\", #{{}}, #{{ timeout: 0.2 }})"), "unavailable: sql_value: …");
+        crm.fails(
+            &format!("sql_value(\"crm\", \"{endless}\", #{{}}, #{{ timeout: 0.2 }})"),
+            "unavailable: sql_value: …",
+        );
         // There is one connection, so this waits for the end of the other one.
         crm.gives(r#"sql_value("crm", "select 1")"#, json!(1));
     }

@@ -71,8 +71,8 @@ fn the_start_and_what_is_refused() {
 /// Texts made of the pieces that matter.
 fn sql() -> impl Strategy<Value = String> {
     let pieces = [
-        "select ", ":a", ":b", "'", "\"", "`", "--", "\n", "/*", "*/", "$$", "$x$", "E'", "\\", "::", ":=", "[", "]", "#",
-        ";", "?", " ", "1", "x", "ä", "(", ")", "@y", "\0",
+        "select ", ":a", ":b", "'", "\"", "`", "--", "\n", "/*", "*/", "$$", "$x$", "E'", "\\", "::", ":=", "[", "]",
+        "#", ";", "?", " ", "1", "x", "ä", "(", ")", "@y", "\0",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat())
 }

@@ -14,7 +14,10 @@ fn both(test: &str, more: &str, check: impl Fn(&Crm, &Database)) {
 #[test]
 fn live_databases_answer_every_function() {
     both("live_databases_answer_every_function", "", |crm, _| {
-        crm.ask(r#"sql_run("crm", "create table people (number varchar(20) primary key, name text, is_blocked boolean)")"#).unwrap();
+        crm.ask(
+            r#"sql_run("crm", "create table people (number varchar(20) primary key, name text, is_blocked boolean)")"#,
+        )
+        .unwrap();
         crm.gives(
             r#"sql_run("crm", [
                 ["insert into people values (:number, :name, :no)", #{ number: 4930, name: "Anna", no: false }],
@@ -30,7 +33,10 @@ fn live_databases_answer_every_function() {
                 { "number": "4950", "name": null, "is_blocked": null },
             ]),
         );
-        crm.gives(r#"sql_row("crm", "select name from people where number = :n", #{ n: 4940 })"#, json!({ "name": "Bert" }));
+        crm.gives(
+            r#"sql_row("crm", "select name from people where number = :n", #{ n: 4940 })"#,
+            json!({ "name": "Bert" }),
+        );
         crm.gives(r#"sql_row("crm", "select name from people where number = :n", #{ n: "x" })"#, json!(null));
         crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
         crm.gives(r#"sql_run("crm", "update people set name = 'X' where number > '4930'")"#, json!(2));
@@ -38,7 +44,8 @@ fn live_databases_answer_every_function() {
             r#"sql_run("crm", [["delete from people"], ["insert into people values (:n, 'Y', false), (:n, 'Z', false)", #{ n: "49401234" }]])"#,
             "failed: sql_run: statement 2: the database says: …uplicate …",
         );
-        let error = crm.ask(r#"sql_run("crm", "insert into people values (:n, 'Y', false)", #{ n: "4940" })"#).unwrap_err();
+        let error =
+            crm.ask(r#"sql_run("crm", "insert into people values (:n, 'Y', false)", #{ n: "4940" })"#).unwrap_err();
         assert!(!error.contains("4940"), "{error}");
         crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
         crm.fails(r#"sql_rows("crm", "select * from persons")"#, "failed: sql_rows: the database says: …persons…");
@@ -51,13 +58,21 @@ fn live_databases_answer_every_function() {
 #[test]
 fn live_answers_have_a_limit() {
     both("live_answers_have_a_limit", "max_rows = 10\nmax_size = \"4KiB\"\nat_once = 2", |crm, _| {
-        let numbers = |to: &str| format!("with recursive n(i) as (select 1 union all select i + 1 from n where i < {to}) select i from n");
+        let numbers = |to: &str| {
+            format!("with recursive n(i) as (select 1 union all select i + 1 from n where i < {to}) select i from n")
+        };
         let rows = |to: &str| format!("sql_rows(\"crm\", \"{}\").len()", numbers(to));
         for _ in 0..5 {
             crm.gives(&rows("10"), json!(10));
-            crm.fails(&rows("900"), "failed: sql_rows: the answer has more than 10 rows: add `limit` to the query, or set `max_rows`");
+            crm.fails(
+                &rows("900"),
+                "failed: sql_rows: the answer has more than 10 rows: add `limit` to the query, or set `max_rows`",
+            );
             crm.gives(&format!("sql_value(\"crm\", \"{}\")", numbers("900")), json!(1));
-            crm.fails(r#"sql_value("crm", "select repeat('x', 5000)")"#, "failed: sql_value: the answer is larger than 4 KiB: …");
+            crm.fails(
+                r#"sql_value("crm", "select repeat('x', 5000)")"#,
+                "failed: sql_value: the answer is larger than 4 KiB: …",
+            );
         }
     });
 }
@@ -72,17 +87,37 @@ fn live_a_service_that_only_reads_writes_in_no_way() {
             writer.ask(r#"sql_run("crm", "create function wipe() returns int language plpgsql as $$ begin perform set_config('transaction_read_only', 'off', true); delete from kept; return 1; end $$")"#).unwrap();
         }
         for text in [
-            "delete from kept", "set transaction read write", "commit", "begin", "start transaction read write",
-            "set session transaction read write", "set default_transaction_read_only = off", "reset all",
-            "do $$ begin delete from kept; end $$", "truncate kept", "select 1; delete from kept", "copy kept to stdout",
-            "explain analyze delete from kept", "with d as (delete from kept returning x) select * from d",
-            "with d as (select 1) delete from kept", "select * into stolen from kept", "select * from kept for update",
-            "/*! delete from kept */", "select wipe()", "lock tables kept write", "call wipe()", "execute delete_all",
-            "create table other (x int)", "(delete from kept)", "values (1); delete from kept",
+            "delete from kept",
+            "set transaction read write",
+            "commit",
+            "begin",
+            "start transaction read write",
+            "set session transaction read write",
+            "set default_transaction_read_only = off",
+            "reset all",
+            "do $$ begin delete from kept; end $$",
+            "truncate kept",
+            "select 1; delete from kept",
+            "copy kept to stdout",
+            "explain analyze delete from kept",
+            "with d as (delete from kept returning x) select * from d",
+            "with d as (select 1) delete from kept",
+            "select * into stolen from kept",
+            "select * from kept for update",
+            "/*! delete from kept */",
+            "select wipe()",
+            "lock tables kept write",
+            "call wipe()",
+            "execute delete_all",
+            "create table other (x int)",
+            "(delete from kept)",
+            "values (1); delete from kept",
             "select set_config('default_transaction_read_only', 'off', false)",
             "select set_config('transaction_read_only', 'off', false)",
             "select set_config('default_transaction_read_only', 'off', false), wipe()",
-            "delete from kept", "select wipe()", "with d as (delete from kept returning x) select * from d",
+            "delete from kept",
+            "select wipe()",
+            "with d as (delete from kept returning x) select * from d",
         ] {
             for function in ["sql_run", "sql_rows"] {
                 let _ = reader.ask(&format!("{function}(\"crm\", `{text}`)"));

@@ -164,8 +164,14 @@ fn live_of_two_transactions_that_lock_each_other_one_fails() {
             (one.join().unwrap(), other.join().unwrap())
         });
         let failed: Vec<String> = [one, other].into_iter().filter_map(Result::err).collect();
-        assert!(failed.len() == 1 && failed[0].starts_with("failed: sql_run: statement 3: the database says: "), "{failed:?}");
-        crm.gives(r#"sql_value("crm", "select sum(n) = 2 from locked")"#, if database.url.starts_with("postgres") { json!(true) } else { json!(1) });
+        assert!(
+            failed.len() == 1 && failed[0].starts_with("failed: sql_run: statement 3: the database says: "),
+            "{failed:?}"
+        );
+        crm.gives(
+            r#"sql_value("crm", "select sum(n) = 2 from locked")"#,
+            if database.url.starts_with("postgres") { json!(true) } else { json!(1) },
+        );
     });
 }
 

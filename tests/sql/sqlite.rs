@@ -9,7 +9,9 @@ pub fn people(more: &str) -> (Folder, Crm) {
     let folder = Folder::new();
     let url = format!("sqlite:{}?mode=rwc", folder.path("crm.db").display());
     let writer = Crm::at(&url, "");
-    writer.ask(r#"sql_run("crm", "create table people (number text primary key, name text, is_blocked boolean)")"#).unwrap();
+    writer
+        .ask(r#"sql_run("crm", "create table people (number text primary key, name text, is_blocked boolean)")"#)
+        .unwrap();
     writer
         .ask(r#"sql_run("crm", "insert into people values ('4930', 'Anna', false), ('4940', 'Bert', true), ('4950', null, null)")"#)
         .unwrap();
@@ -35,9 +37,15 @@ fn sql_functions_give_rows_a_row_a_value_and_a_number() {
     crm.gives(r#"sql_value("crm", "select count(*) from people")"#, json!(3));
     crm.gives(r#"sql_value("crm", "select name from people where number = '1'")"#, json!(null));
     crm.gives(r#"sql_value("crm", "select name from people order by number desc")"#, json!(null));
-    crm.gives(r#"sql_run("crm", "update people set name = :to where number <> :not", #{ to: "Nobody", not: 4930 })"#, json!(2));
+    crm.gives(
+        r#"sql_run("crm", "update people set name = :to where number <> :not", #{ to: "Nobody", not: 4930 })"#,
+        json!(2),
+    );
     crm.gives(r#"sql_run("crm", "delete from people where number = '1'")"#, json!(0));
-    crm.gives(r#"sql_row("crm", "insert into people values ('1', 'Carl', false) returning name")"#, json!({ "name": "Carl" }));
+    crm.gives(
+        r#"sql_row("crm", "insert into people values ('1', 'Carl', false) returning name")"#,
+        json!({ "name": "Carl" }),
+    );
 }
 
 #[test]
@@ -76,7 +84,10 @@ fn sqlite_keeps_types() {
     );
     crm.gives(r#"sql_value("crm", "select 9e999")"#, json!("Infinity"));
     crm.gives(r#"sql_value("crm", "select x'616263'")"#, json!("abc"));
-    crm.fails(r#"sql_value("crm", "select x'ff' as photo")"#, "failed: sql_value: column `photo`: it holds bytes that are no text (UTF-8)");
+    crm.fails(
+        r#"sql_value("crm", "select x'ff' as photo")"#,
+        "failed: sql_value: column `photo`: it holds bytes that are no text (UTF-8)",
+    );
     crm.gives(r#"sql_value("crm", "select datetime('2026-12-03 09:30')")"#, json!("2026-12-03 09:30:00"));
     crm.gives(r#"sql_value("crm", "select :a || :b || :a", #{ a: "x", b: "y" })"#, json!("xyx"));
 }
@@ -147,7 +158,10 @@ fn a_service_that_only_reads_writes_in_no_way() {
 fn a_file_that_is_missing_or_locked_is_unavailable() {
     let folder = Folder::new();
     let missing = Crm::at(&format!("sqlite:{}", folder.path("nowhere.db").display()), "");
-    missing.fails(r#"sql_value("crm", "select 1")"#, "unavailable: sql_value: the database lets nobody in: unable to open database file…");
+    missing.fails(
+        r#"sql_value("crm", "select 1")"#,
+        "unavailable: sql_value: the database lets nobody in: unable to open database file…",
+    );
     missing.gives(r#"sql_value("crm", "select 1", #{}, #{ otherwise: "open" })"#, json!("open"));
     let text = folder.file("text.db", "this is no database at all, but a text that somebody has written ".repeat(20));
     Crm::at(&format!("sqlite:{text}"), "").fails(r#"sql_value("crm", "select 1 from x")"#, "…: file is not a database");

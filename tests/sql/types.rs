@@ -74,7 +74,10 @@ fn live_postgres_gives_values_of_every_type() {
         assert_eq!(zoned.len(), "2026-12-03 09:30:00+00:00".len(), "{zoned}");
         column(crm, &format!("timestamptz '{zoned}' = timestamptz '2026-12-03 09:30+00'"), json!(true));
 
-        database.sql_in("crm", "create type mood as enum ('good', 'bad'); create domain extension as text check (value ~ '^[0-9]+$')");
+        database.sql_in(
+            "crm",
+            "create type mood as enum ('good', 'bad'); create domain extension as text check (value ~ '^[0-9]+$')",
+        );
         database.sql_in("crm", "create type pair as (a int, b text); grant usage on type mood, extension, pair to ivr");
         column(crm, "'bad'::mood", json!("bad"));
         column(crm, "array['good','bad']::mood[]", json!(["good", "bad"]));
@@ -84,7 +87,10 @@ fn live_postgres_gives_values_of_every_type() {
             ("point '(1,2)' as p", "column `p`: its type is POINT: write `::text` behind it in the query"),
             ("int4range(1,5) as r", "column `r`: its type is INT4RANGE: write `::text` behind it in the query"),
             ("money '1.50' as m", "column `m`: its type is MONEY: write `::text` behind it in the query"),
-            ("'\\xff'::bytea as photo", "column `photo`: it holds bytes that are no text (UTF-8): write `encode(..., 'base64')` in the query"),
+            (
+                "'\\xff'::bytea as photo",
+                "column `photo`: it holds bytes that are no text (UTF-8): write `encode(..., 'base64')` in the query",
+            ),
         ] {
             crm.fails(&format!("sql_row(\"crm\", `select {expression}`)"), &format!("failed: sql_row: {problem}"));
         }
@@ -120,13 +126,31 @@ fn live_postgres_takes_values_for_columns_of_every_type() {
         assert_eq!(row, expected);
         // Each column finds its row, by a value of the type at hand.
         for (column, value) in [
-            ("number", "4930"), ("number", "\"4930\""), ("v", "4930"), ("id", "42"), ("id", "\"42\""), ("id", "42.0"),
-            ("small", "\"7\""), ("big", "9007199254740993"), ("price", "1234.5"), ("price", "\"1234.50\""), ("weight", "3"),
-            ("weight", "3.0"), ("is_on", "true"), ("is_on", "\"true\""), ("day", "\"2026-12-03\""),
-            ("at", "\"2026-12-03 08:30:00Z\""), ("span", "\"1 day 02:00\""), ("ip", "\"10.0.0.1\""), ("c", "\"blue\""),
-            ("bits", "\"101\""), ("code", "\"abc\""), ("u", "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\""),
+            ("number", "4930"),
+            ("number", "\"4930\""),
+            ("v", "4930"),
+            ("id", "42"),
+            ("id", "\"42\""),
+            ("id", "42.0"),
+            ("small", "\"7\""),
+            ("big", "9007199254740993"),
+            ("price", "1234.5"),
+            ("price", "\"1234.50\""),
+            ("weight", "3"),
+            ("weight", "3.0"),
+            ("is_on", "true"),
+            ("is_on", "\"true\""),
+            ("day", "\"2026-12-03\""),
+            ("at", "\"2026-12-03 08:30:00Z\""),
+            ("span", "\"1 day 02:00\""),
+            ("ip", "\"10.0.0.1\""),
+            ("c", "\"blue\""),
+            ("bits", "\"101\""),
+            ("code", "\"abc\""),
+            ("u", "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\""),
         ] {
-            let find = format!(r#"sql_value("crm", "select id from taken where {column} = :value", #{{ value: {value} }})"#);
+            let find =
+                format!(r#"sql_value("crm", "select id from taken where {column} = :value", #{{ value: {value} }})"#);
             crm.gives(&find, json!(42));
         }
         crm.gives(r#"sql_value("crm", "select id from taken where (:n is null or number = :n) limit :limit", #{ n: (), limit: 1 })"#, json!(42));
@@ -170,8 +194,14 @@ fn live_mariadb_gives_and_takes_values_of_every_type() {
         ] {
             column(crm, expression, value);
         }
-        crm.fails(r#"sql_row("crm", "select x'ff' as photo")"#, "failed: sql_row: column `photo`: it holds bytes that are no text (UTF-8)");
-        crm.fails(r#"sql_row("crm", "select point(1,2) as p")"#, "failed: sql_row: column `p`: its type is GEOMETRY: write `st_astext(...)` in the query");
+        crm.fails(
+            r#"sql_row("crm", "select x'ff' as photo")"#,
+            "failed: sql_row: column `photo`: it holds bytes that are no text (UTF-8)",
+        );
+        crm.fails(
+            r#"sql_row("crm", "select point(1,2) as p")"#,
+            "failed: sql_row: column `p`: its type is GEOMETRY: write `st_astext(...)` in the query",
+        );
         crm.ask(
             r#"sql_run("crm", "create table taken (number varchar(20), id int, t tinyint, big bigint unsigned, is_on bool, y year, b bit(3),
                 f float, price decimal(10,2), day date, at datetime, ts timestamp null, zero date, span time, e enum('red','blue'), s set('a','b'),
@@ -193,10 +223,20 @@ fn live_mariadb_gives_and_takes_values_of_every_type() {
             }),
         );
         for (column, value) in [
-            ("number", "4930"), ("number", "\"4930\""), ("id", "42"), ("id", "\"42\""), ("price", "\"1234.50\""),
-            ("price", "1234.5"), ("is_on", "true"), ("day", "\"2026-12-03\""), ("at", "\"2026-12-03 09:30:00\""), ("e", "\"blue\""),
+            ("number", "4930"),
+            ("number", "\"4930\""),
+            ("id", "42"),
+            ("id", "\"42\""),
+            ("price", "\"1234.50\""),
+            ("price", "1234.5"),
+            ("is_on", "true"),
+            ("day", "\"2026-12-03\""),
+            ("at", "\"2026-12-03 09:30:00\""),
+            ("e", "\"blue\""),
         ] {
-            let find = format!(r#"sql_value("crm", "select id from taken where {column} = :value limit :n", #{{ value: {value}, n: 1 }})"#);
+            let find = format!(
+                r#"sql_value("crm", "select id from taken where {column} = :value limit :n", #{{ value: {value}, n: 1 }})"#
+            );
             crm.gives(&find, json!(42));
         }
         crm.gives(r#"sql_value("crm", "select :x", #{ x: 5 })"#, json!(5));

@@ -323,7 +323,7 @@ pub fn start_mariadb() -> Result<Database, String> {
     let database = Database { backend, url, client: Box::new(client) };
     database.wait_ready();
     database.sql(&format!("create user ivr@'127.0.0.1' identified by '{PASSWORD}'"));
-    database.sql("create database crm; grant all on crm.* to ivr@'127.0.0.1'");
+    database.sql("create database crm character set utf8mb4; grant all on crm.* to ivr@'127.0.0.1'");
     Ok(database)
 }
 

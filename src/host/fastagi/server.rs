@@ -248,7 +248,8 @@ impl Server {
         }
     }
 
-    /// Begins no further jobs, and waits at most this long for those that run. What isn't done by then runs again later.
+    /// Begins no further jobs, and waits at most this long for those that run. What isn't done by then runs again
+    /// later.
     #[cfg(feature = "store")]
     pub fn stop_jobs(&self, at_most: Duration) {
         let jobs = lock(&self.jobs).take();

@@ -2,6 +2,7 @@
 
 use super::values;
 use crate::agi::printable;
+use crate::plural::plural;
 use crate::transport::Failure;
 use percent_encoding::{percent_decode, percent_decode_str};
 use reqwest::Url;
@@ -76,7 +77,8 @@ impl Base {
         self.url.scheme() == "https"
     }
 
-    /// Whether the service runs on this machine. `Url` writes an address of IPv4 with four numbers, however it is given.
+    /// Whether the service runs on this machine. `Url` writes an address of IPv4 with four numbers, however it was
+    /// given.
     pub fn is_local(&self) -> bool {
         let name = self.url.host_str().unwrap_or_default();
         let is_loopback = name.starts_with("127.") && !name.contains(|c: char| c.is_ascii_alphabetic());
@@ -122,8 +124,8 @@ impl Base {
         }
         self.check_names(&url)?;
         if url.as_str().len() > MAX_ADDRESS {
-            let length = url.as_str().len();
-            return Err(Failure::argument(format!("the address has {length} bytes, and may have {MAX_ADDRESS}")));
+            let length = plural(url.as_str().len(), "byte");
+            return Err(Failure::argument(format!("the address has {length}, and may have {MAX_ADDRESS}")));
         }
         Ok(url)
     }
@@ -397,7 +399,8 @@ mod tests {
             if let Ok(url) = base.join(&path, &Value::Null) {
                 // As a client, a proxy and a careless server read it.
                 let again = Url::parse(url.as_str()).unwrap();
-                let careless = Url::parse(&percent_decode_str(url.as_str().split('?').next().unwrap()).decode_utf8_lossy());
+                let without_query = url.as_str().split('?').next().unwrap();
+                let careless = Url::parse(&percent_decode_str(without_query).decode_utf8_lossy());
                 prop_assert_eq!(&again, &url);
                 for read in [again, careless.unwrap()] {
                     prop_assert_eq!(read.scheme(), base.url.scheme());

@@ -21,6 +21,7 @@ use super::settings::HttpSettings;
 use super::settings::values::{Secret, Size};
 use super::tls;
 use crate::agi::printable;
+use crate::plural::plural;
 use crate::transport::{Answer, Failure, Request};
 use address::Base;
 use body::Unread;
@@ -35,8 +36,8 @@ use tokio::sync::OnceCell;
 /// How large the body of an answer may be unless the operator says otherwise.
 const MAX_BODY: usize = 256 * 1024;
 
-/// How long a connection is kept that nobody uses. Many servers close one after 5 seconds, and a request that is sent at
-/// that moment is lost.
+/// How long a connection is kept that nobody uses. Many servers close one after 5 seconds, and a request that is sent
+/// at that moment is lost.
 const KEPT_FOR: Duration = Duration::from_secs(4);
 
 /// The methods, each of which a function of scripts has in its name.
@@ -131,7 +132,8 @@ impl HttpClient {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = body::read(response, self.max_body).await.map_err(|error| match error {
             Unread::TooLarge => {
-                Failure::failed(format!("its answer is larger than the {} bytes of `max_body`", self.max_body))
+                let max = plural(self.max_body, "byte");
+                Failure::failed(format!("its answer is larger than the {max} of `max_body`"))
             }
             Unread::Broken(error) => trouble(&error),
         })?;

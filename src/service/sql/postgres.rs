@@ -18,8 +18,8 @@ use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
-    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgTypeInfo,
-    PgTypeKind, Postgres,
+    PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgTypeInfo, PgTypeKind,
+    Postgres,
 };
 use sqlx::{
     Arguments, AssertSqlSafe, Encode, Error, Executor, Pool, Row, SqlSafeStr, Statement as _, Type, TypeInfo, ValueRef,

@@ -103,11 +103,12 @@ impl Walk<'_, '_, '_> {
         self.add(&rules::SQL_GLUED, at, message, Some(hint));
     }
 
-    /// Returns what is known about the value of a call with an `otherwise`, which may be that value.
+    /// Returns what is known about the value of a call that says what to return if the service is unavailable; `None` if
+    /// it doesn't.
     pub(super) fn asked(&mut self, function: &'static Function, call: &FnCallExpr) -> Option<Known> {
-        let at = function.params.iter().position(|param| matches!(param.kind, Kind::Options(_)))?;
-        let options = call.args.get(at)?;
-        let Expr::Map(options, _) = options else { return Some(Known::NOTHING) };
+        let takes_it = |kind: Kind| kind.option_params().iter().any(|option| option.name == "otherwise");
+        let at = function.params.iter().position(|param| takes_it(param.kind))?;
+        let Expr::Map(options, _) = call.args.get(at)? else { return Some(Known::NOTHING) };
         let (_, otherwise) = options.0.iter().find(|(name, _)| name.as_str() == "otherwise")?;
         let Expr::Map(otherwise, _) = otherwise else { return Some(Known::NOTHING) };
         // Whoever gets a response looks whether it is `ok` first.
