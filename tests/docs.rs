@@ -168,7 +168,7 @@ fn every_script_in_the_pages_runs() {
                 }
                 "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
                 | "toml,services" | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua"
-                | "lisp" | "yaml,workflow" | "rhai,mistake" => {}
+                | "lisp" | "yaml,workflow" | "rhai,mistake" | "python" | "perl" => {}
                 other => {
                     panic!("{}: unknown kind of block {other:?}: tests/docs.rs lists them", block.place)
                 }

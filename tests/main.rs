@@ -16,6 +16,7 @@ mod embedding;
 mod examples;
 mod fastagi;
 mod foreign;
+mod from_python;
 mod function_values;
 mod http;
 mod ivr;
