@@ -7,6 +7,9 @@
 
 #[path = "services/store.rs"]
 mod store;
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code)]
+mod support;
 
 use agi_rhai::service::{Services, Settings};
 use agi_rhai::transport::{Pipes, Stream};
@@ -18,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The parts, by the names that choose them on the command line. Each returns whether it missed its goal.
-const PARTS: &[(&str, fn() -> bool)] = &[("http", http), ("store", store::measure)];
+const PARTS: &[(&str, fn() -> bool)] = &[("http", http), ("sql", sql), ("store", store::measure)];
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
@@ -170,4 +173,40 @@ fn http() -> bool {
     };
     let more = compare("`http_get` on loopback, kept alive", || caller.round(), alone);
     goal("microseconds more than by the library alone", more, 150.0)
+}
+
+/// What `sql_value` costs beyond the same query by sqlx, on a connection of its pool.
+fn sql() -> bool {
+    let database = match support::backend::postgres() {
+        Ok(database) => database,
+        Err(why) => {
+            println!("`sql_value` isn't measured: {why}");
+            return false;
+        }
+    };
+    database.sql_in("crm", "create table people (number varchar(20) primary key, name text)");
+    database.sql_in("crm", "insert into people select n::text, 'Anna' from generate_series(1, 10000) n");
+    database.sql_in("crm", "grant select on people to ivr; analyze people");
+    let mut caller = Caller::new(
+        &format!("[sql.crm]\nurl = {:?}\ntimeout = \"10s\"", database.url),
+        r#"if sql_value("crm", "select name from people where number = :number", #{ number: "4930" }) != "Anna" { throw "no answer" }"#,
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let pool = {
+        let _runtime = runtime.enter();
+        sqlx::postgres::PgPoolOptions::new().connect_lazy(&database.url).unwrap()
+    };
+    let alone = || {
+        runtime.block_on(async {
+            let began = Instant::now();
+            for _ in 0..REQUESTS {
+                let query = sqlx::query_scalar("select name from people where number = $1").bind("4930");
+                let name: String = query.fetch_one(&pool).await.unwrap();
+                assert_eq!(name, "Anna");
+            }
+            began.elapsed()
+        })
+    };
+    let more = compare("`sql_value` on PostgreSQL on loopback", || caller.round(), alone);
+    goal("microseconds more than by the library alone", more, 100.0)
 }

@@ -347,6 +347,12 @@ impl Session {
         self.keys.known
     }
 
+    /// Notes that the script knows a secret already.
+    #[cfg(feature = "store")]
+    pub(crate) fn know_a_secret(&mut self) {
+        self.keys.known = true;
+    }
+
     /// Whether the last command that asked the caller for digits timed out, instead of ending with `#` or with enough
     /// digits.
     #[must_use]

@@ -1,7 +1,7 @@
 //! What scripts do beyond their call: programs, mail, jobs when the call is over; over AGI and over FastAGI.
 
 mod deaths;
-mod mail;
+pub mod mail;
 mod programs;
 mod running;
 

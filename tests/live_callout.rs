@@ -1,6 +1,11 @@
 //! Calls out and jobs on the real Asterisk.
 
+use crate::jobs::mail::MailServer;
+use crate::live::{ends, pause};
 use crate::support::asterisk::{Call, asterisk};
+use crate::support::backend::is_skipped;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Waits for a value that a script puts into AstDB.
@@ -97,4 +102,104 @@ fn live_jobs_run_behind_the_call() {
         assert!(Instant::now() < until, "the job doesn't run: {}", asterisk().stderr());
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Installs an example in a folder of its own, with this file of the operator.
+fn install_example(folder: &str, names: &[&str], settings: &str) {
+    let spool = asterisk().inside(&spool());
+    std::fs::create_dir_all(spool_of(folder)).unwrap();
+    let settings = format!("state = '{spool}/{folder}'\n{settings}").replace("@SPOOL@", &spool);
+    asterisk().script(&format!("{folder}/agi-rhai.toml"), &settings);
+    for name in names {
+        let script = format!("{}/scripts/{name}", env!("CARGO_MANIFEST_DIR"));
+        asterisk().script(&format!("{folder}/{name}"), &std::fs::read_to_string(script).unwrap());
+    }
+}
+
+fn spool() -> PathBuf {
+    asterisk().agi_dir().parent().unwrap().join("spool")
+}
+
+fn spool_of(folder: &str) -> PathBuf {
+    spool().join(folder)
+}
+
+#[test]
+fn live_example_messages_mails_the_recording() {
+    let server = MailServer::start();
+    if is_skipped("mail", server.as_ref().map(drop).map_err(Clone::clone)) {
+        return;
+    }
+    let exim = server.unwrap();
+    let settings = format!(
+        "[mail.office]\nurl = 'smtp://127.0.0.1:{}'\nfrom = 'ivr@example.net'\nto = ['*@example.net']\n\
+         attach = ['@SPOOL@']\n",
+        exim.0.port
+    );
+    install_example("mailing", &["messages.rhai", "messages.prompts"], &settings);
+    let place = || {
+        let call = Call::script("mailing/messages.rhai", &[]).sounding().caller_id("Anna <7315>");
+        let mut call = asterisk().call(call);
+        call.wait_for("RECORD FILE");
+        pause(2500);
+        call
+    };
+    let mut content = place();
+    content.press("#");
+    content.wait_for("GET DATA");
+    pause(300);
+    content.press("1");
+    content.wait_for("STREAM FILE \"messages-sent\"");
+    ends(&content.wait_end(), "SUCCESS", "SUCCESS", true);
+    // Most people hang up.
+    let mut hurried = place();
+    hurried.hangup();
+    ends(&hurried.wait_end(), "HANGUP", "HANGUP", false);
+    let until = Instant::now() + Duration::from_secs(60);
+    while exim.mails().len() < 2 {
+        assert!(Instant::now() < until, "{:?}\n{}", exim.mails().len(), asterisk().stderr());
+        pause(50);
+    }
+    for mail in exim.mails() {
+        assert!(mail.contains("Subject: Message from 7315") && mail.contains("To: office@example.net"), "{mail}");
+        // The beginning of a recording, and two seconds of it.
+        assert!(mail.contains("\r\nUklGR") || mail.contains("\nUklGR"), "{mail}");
+        assert!(mail.len() > 20_000, "{} bytes", mail.len());
+    }
+}
+
+#[test]
+fn live_example_wakeup_orders_a_call_which_can_be_put_off() {
+    let settings = "[callout]\nspool = '@SPOOL@/later'\ntargets = ['PJSIP/*', 'Local/*@callees']\n";
+    std::fs::create_dir_all(spool_of("later")).unwrap();
+    let names = ["wakeup.rhai", "wakeup.prompts", "wakeup-call.rhai", "wakeup-call.prompts"];
+    install_example("waking", &names, settings);
+    let ordered = || {
+        let found = std::fs::read_dir(spool_of("later")).unwrap().flatten();
+        found.map(|file| (std::fs::read_to_string(file.path()).unwrap(), file.metadata().unwrap().mtime()))
+    };
+    let mut call = asterisk().call(Call::script("waking/wakeup.rhai", &[]).caller_id("Anna <7316>"));
+    call.wait_for("GET DATA \"wakeup-time\"");
+    pause(300);
+    call.type_keys("0630", Duration::from_millis(120));
+    call.wait_for("GET DATA \"wakeup-right\"");
+    pause(300);
+    call.press("1");
+    call.wait_for("STREAM FILE \"wakeup-ordered\"");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    let (text, at) = ordered().next().expect("no call is ordered");
+    assert!(text.starts_with("Channel: PJSIP/7316\nWaitTime: 40\nMaxRetries: 2\nApplication: AGI\n"), "{text}");
+    assert!(text.contains("Data: agi-rhai,wakeup-call.rhai\nSetvar: WAKEUP_PHONE=PJSIP/7316\n"), "{text}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    assert!(at > now && at <= now + 86_400 && at % 60 == 0, "{at}");
+
+    let woken = Call::script("waking/wakeup-call.rhai", &[]).variable("WAKEUP_PHONE", "Local/stays@callees");
+    let mut woken = asterisk().call(woken);
+    woken.wait_for("GET DATA \"wakeup-snooze\"");
+    pause(300);
+    woken.press("1");
+    woken.wait_for("STREAM FILE \"wakeup-ten-minutes\"");
+    ends(&woken.wait_end(), "SUCCESS", "SUCCESS", true);
+    let (_, at) = ordered().find(|(text, _)| text.starts_with("Channel: Local/stays@callees\n")).expect("no second");
+    assert!((now + 500..now + 700).contains(&at), "{at} at {now}");
 }

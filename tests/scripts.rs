@@ -335,6 +335,9 @@ fn a_hangup_anywhere_in_a_game_ends_it_in_order() {
         "screening.rhai",
         "dentist.rhai",
         "tour.rhai",
+        "messages.rhai",
+        "wakeup.rhai",
+        "wakeup-call.rhai",
         "callerid.rhai",
     ] {
         for tenths in 0..300 {

@@ -6,6 +6,7 @@ mod names;
 mod reading;
 mod sick;
 mod sqlite;
+mod tls;
 mod types;
 
 use crate::support::backend::{Database, is_skipped};

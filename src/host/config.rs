@@ -20,7 +20,7 @@ pub const FILE_NAME: &str = "agi-rhai.toml";
 /// The folder of the file if it isn't in the folder of the scripts.
 const SYSTEM_FOLDER: &str = "/etc/agi-rhai";
 /// The time between two looks at the files.
-const INTERVAL: Duration = Duration::from_millis(40);
+pub(super) const INTERVAL: Duration = Duration::from_millis(40);
 /// How long the files must stay unchanged before they are read: none is read half-written.
 const SETTLE_TIME: Duration = Duration::from_millis(100);
 
@@ -188,11 +188,6 @@ impl Config {
         }
     }
 
-    /// Returns when [`follow`](Self::follow) should look again.
-    pub(super) fn next_look(&self, now: Time) -> Time {
-        now + INTERVAL
-    }
-
     /// Looks whether the files have changed, and gives these services their new settings once they stay as they are;
     /// at once, if somebody asks for it. This is for the loader's thread.
     pub(super) fn follow(&self, services: &Services, now: Time, at_once: bool) {
@@ -201,7 +196,8 @@ impl Config {
         if stamps != watch.stamps {
             (watch.stamps, watch.since, watch.is_pending) = (stamps, now, true);
         }
-        if !at_once && !(watch.is_pending && now - watch.since >= SETTLE_TIME) {
+        let is_due = watch.is_pending && now - watch.since >= SETTLE_TIME;
+        if !is_due && !at_once {
             return;
         }
         let (before, file_before) = (watch.contents.clone(), watch.file.clone());

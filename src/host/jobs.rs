@@ -25,7 +25,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::thread::{Builder, JoinHandle};
@@ -120,8 +120,6 @@ struct Shared {
     is_stopping: AtomicBool,
     /// Rings when a job has ended, and when there may be a new one.
     bell: Arc<Bell>,
-    done: AtomicU64,
-    failed: AtomicU64,
 }
 
 /// A job that runs.
@@ -196,8 +194,6 @@ impl JobRunner {
             clock: Stopwatch::start(),
             is_stopping: AtomicBool::new(false),
             bell,
-            done: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
         })))
     }
 
@@ -214,7 +210,8 @@ impl JobRunner {
     /// Returns how many jobs have succeeded, and how many attempts have failed.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
-        (self.0.done.load(Relaxed), self.0.failed.load(Relaxed))
+        let queue = self.0.services.jobs();
+        (queue.done.load(Relaxed), queue.failed.load(Relaxed))
     }
 
     fn keep_running(&self) {
@@ -366,16 +363,17 @@ impl Shared {
         let (id, name) = (job.id, name(&job.new));
         match result {
             Ok(()) => {
-                self.done.fetch_add(1, Relaxed);
+                self.services.jobs().done.fetch_add(1, Relaxed);
                 info!(job = id, "{name} is done");
                 self.finish(store, job);
             }
             Err(trouble) => {
-                self.failed.fetch_add(1, Relaxed);
+                self.services.jobs().failed.fetch_add(1, Relaxed);
                 let failures = job.attempts + 1;
                 let gives_up = trouble.is_permanent && failures >= MAX_REFUSALS;
                 let delay = if gives_up { NEVER } else { delay_after(failures) };
                 if gives_up {
+                    self.services.jobs().given_up.fetch_add(1, Relaxed);
                     error!(job = id, "{name} was given up after {failures} attempts: {}", trouble.message);
                 } else {
                     let seconds = delay.as_secs();
@@ -414,7 +412,11 @@ impl Shared {
             Trouble::new(format!("{error:#}"))
         })?;
         let session = Session::begin(Box::new(NoChannel::for_at_most(TIME_LIMIT)));
-        let session = session.map_err(|error| Trouble::new(error.to_string()))?;
+        let mut session = session.map_err(|error| Trouble::new(error.to_string()))?;
+        let knows_a_secret = job.new.content["secret"] == true;
+        if knows_a_secret {
+            session.know_a_secret();
+        }
         let seed = self.host.seed.unwrap_or_else(random_seed);
         let call = self.host.state(session, Vec::new(), BTreeMap::new(), seed);
         let language = self.host.language();
@@ -428,7 +430,10 @@ impl Shared {
             }
             Ok(Finished::Over(over)) => return Err(Trouble::new(over.to_string())),
             Ok(Finished::Fault(fault)) => fault,
-            Err(panic) => Fault::of_panic(script.name(), "a function", &*panic),
+            Err(panic) => {
+                let of = if knows_a_secret { Fault::of_discreet_panic } else { Fault::of_panic };
+                of(script.name(), "a function", &*panic)
+            }
         };
         log_fault(&prefix, None, &fault);
         Err(Trouble::new(fault.to_string()))

@@ -275,6 +275,15 @@ impl Metrics {
             u64::from(now.broken_config),
         );
         Self::render_services(&mut page, &lock(&self.services).as_ref().map(Services::counts).unwrap_or_default());
+        #[cfg(feature = "store")]
+        if let Some(services) = &*lock(&self.services) {
+            let queue = services.jobs();
+            let name = "agi_rhai_jobs_total";
+            page.family(name, "counter", "Jobs and mails that were run after calls.");
+            for (result, count) in [("done", &queue.done), ("failed", &queue.failed), ("given_up", &queue.given_up)] {
+                page.sample(name, &[("result", result)], read(count));
+            }
+        }
         Self::render_process(&mut page);
         page.text
     }

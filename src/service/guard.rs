@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 /// Guards a service.
@@ -44,21 +44,29 @@ impl Guard {
     }
 
     async fn guarded(&self, deadline: Duration, request: impl Future<Output = Answer>) -> Answer {
-        let until = Instant::now() + deadline;
         // Not behind those that wait for a place.
         self.refuse_if_open(*lock(&self.breaker))?;
-        let Ok(_place) = timeout_at(until, self.places.acquire()).await else {
-            let (name, at_once, seconds) = (&self.name, self.at_once, deadline.as_secs_f64());
-            return Err(Failure::unavailable(format!(
-                "`{name}` is busy: for {seconds} s, as many requests were on their way as `at_once` allows ({at_once})"
-            )));
-        };
-        // It may have opened meanwhile.
-        let attempt = self.begin()?;
-        let _running = self.counts.running();
-        let answer = timeout_at(until, request).await.unwrap_or_else(|_| {
-            Err(Failure::unavailable(format!("`{}` gave no answer within {} s", self.name, deadline.as_secs_f64())))
+        let (name, seconds) = (&self.name, deadline.as_secs_f64());
+        let mut attempt = None;
+        let asked = timeout(deadline, async {
+            let _place = self.places.acquire().await;
+            // It may have opened meanwhile.
+            attempt = Some(self.begin()?);
+            let _running = self.counts.running();
+            request.await
         });
+        let asked = asked.await;
+        let Some(attempt) = attempt else {
+            return asked.unwrap_or_else(|_| {
+                let at_once = self.at_once;
+                Err(Failure::unavailable(format!(
+                    "`{name}` is busy: for {seconds} s, as many requests were on their way as `at_once` allows \
+                     ({at_once})"
+                )))
+            });
+        };
+        let late = |_| Err(Failure::unavailable(format!("`{name}` gave no answer within {seconds} s")));
+        let answer = asked.unwrap_or_else(late);
         attempt.end(&answer);
         answer
     }

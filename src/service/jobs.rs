@@ -9,7 +9,7 @@ use crate::sync::{Bell, lock};
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Wake;
@@ -32,6 +32,12 @@ pub(crate) struct JobQueue {
     releasing: AtomicUsize,
     /// Rings when one of them is done.
     released: Arc<Bell>,
+    /// How many jobs have succeeded here.
+    pub done: AtomicU64,
+    /// How many attempts have failed here.
+    pub failed: AtomicU64,
+    /// How many jobs were given up here.
+    pub given_up: AtomicU64,
 }
 
 impl JobQueue {
@@ -141,7 +147,10 @@ pub(super) fn after_call(request: &Request, folder: Option<&Path>) -> Result<New
     if script.is_empty() {
         return Err(Failure::argument("there is no script whose function could run"));
     }
-    let content = json!({ "function": request.text("function"), "value": request.argument("value") });
+    let mut content = json!({ "function": request.text("function"), "value": request.argument("value") });
+    if request.argument("secret") == true {
+        content["secret"] = true.into();
+    }
     Ok(NewJob {
         kind: FUNCTION.to_owned(),
         subject: name_of(Path::new(script), folder),

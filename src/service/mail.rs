@@ -19,6 +19,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How large a message may be unless the operator says otherwise: text and attachments together.
@@ -68,6 +70,24 @@ pub(crate) struct Undelivered {
     pub failure: Failure,
     /// Whether the server will never take it.
     pub is_permanent: bool,
+}
+
+/// Checks a message as far as that doesn't depend on the operator's settings, nor on the files to attach.
+///
+/// # Errors
+/// It would not be sent.
+pub(super) fn check(request: &Request) -> Result<(), Failure> {
+    let settings = serde_json::json!({ "url": "smtp://localhost", "from": "ivr@localhost", "to": ["*"] });
+    let settings: MailSettings =
+        serde_json::from_value(settings).map_err(|error| Failure::argument(error.to_string()))?;
+    let client = MailClient::new(&settings)?;
+    let mut request = request.clone();
+    request.arguments.remove("attach");
+    // Without files, it waits for nothing.
+    match pin!(client.job(&request)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(job) => job.map(drop),
+        Poll::Pending => Ok(()),
+    }
 }
 
 impl MailClient {

@@ -56,6 +56,15 @@ impl Drop for Group {
     }
 }
 
+/// Checks a request as far as that doesn't depend on the operator's settings.
+///
+/// # Errors
+/// No program would be run.
+pub(super) fn check(request: &Request) -> Result<(), Failure> {
+    let client = ProgramClient { program: String::new(), arguments: Vec::new(), options: true, max_output: MAX_OUTPUT };
+    client.given(request.argument("arguments")).map(drop)
+}
+
 impl ProgramClient {
     /// Creates a client with these settings.
     pub fn new(settings: &ProgramSettings) -> Result<Self, Failure> {

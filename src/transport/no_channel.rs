@@ -54,10 +54,8 @@ impl Transport for NoChannel {
         if now >= self.until {
             return Ok(Heard::Stop);
         }
-        Ok(match self.wakeup.wait(until.min(self.until) - now) {
-            true => Heard::Wakeup,
-            false => Heard::Silence,
-        })
+        let woken = self.wakeup.wait(until.min(self.until) - now);
+        Ok(if woken { Heard::Wakeup } else { Heard::Silence })
     }
 
     fn leave(&mut self, _: Ending) -> io::Result<()> {

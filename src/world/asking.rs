@@ -28,8 +28,8 @@ impl<'a> Asking<'a> {
     }
 
     /// Creates the error of a bad argument.
-    pub fn bad_argument(&self, parameter: &'static str, problem: String) -> ScriptError {
-        self.refusal(RefusalKind::Argument, Some(parameter), &problem)
+    pub fn bad_argument(&self, parameter: &'static str, problem: impl AsRef<str>) -> ScriptError {
+        self.refusal(RefusalKind::Argument, Some(parameter), problem.as_ref())
     }
 
     fn refusal(&self, kind: RefusalKind, parameter: Option<&'static str>, problem: &str) -> ScriptError {
@@ -182,7 +182,7 @@ impl<'a> Asking<'a> {
             Kind::Text | Kind::Name | Kind::Sql => return self.text(param, given).map(Value::String),
             Kind::Map if !given.is_map() => return wrong("a map"),
             Kind::Array if !given.is_array() => return wrong("an array"),
-            Kind::Seconds => match given.as_float().ok().or_else(|| given.as_int().ok().map(|n| n as f64)) {
+            Kind::Seconds => match given.as_float().ok().or_else(|| given.as_int().ok().map(to_float)) {
                 Some(seconds) if seconds >= 0.0 && seconds.is_finite() => return Ok(seconds.into()),
                 _ => return wrong("a number of seconds"),
             },
@@ -211,4 +211,9 @@ impl<'a> Asking<'a> {
             }
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody waits long enough for it to matter")]
+fn to_float(seconds: i64) -> f64 {
+    seconds as f64
 }

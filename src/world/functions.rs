@@ -9,6 +9,8 @@ use crate::transport::Request;
 use serde_json::Value;
 
 type ScriptResult = Result<Dynamic, Box<EvalAltResult>>;
+type Changed = Result<(), Box<EvalAltResult>>;
+type AddFunction = fn(&Asking, &[&mut Dynamic], &mut Request) -> Changed;
 
 /// A function: its declaration, and its body.
 struct Row {
@@ -21,9 +23,9 @@ enum Body {
     /// It asks a service what its arguments say.
     Asks,
     /// It asks a service, after this has changed the request.
-    AsksAfter(fn(&Asking, &mut Request) -> Result<(), Box<EvalAltResult>>),
+    AsksAfter(fn(&Asking, &mut Request) -> Changed),
     /// It asks a service, and one of its arguments is a function of the script.
-    AsksAbout(fn(&Asking, &[&mut Dynamic], &mut Request) -> Result<(), Box<EvalAltResult>>),
+    AsksAbout(AddFunction),
     /// It asks nobody.
     Computes(fn(&Asking, &[&mut Dynamic]) -> ScriptResult),
 }
@@ -300,7 +302,7 @@ fn write_json(asking: &Asking, args: &[&mut Dynamic]) -> ScriptResult {
 }
 
 /// Moves an array of statements to an argument of its own.
-fn statements(asking: &Asking, request: &mut Request) -> Result<(), Box<EvalAltResult>> {
+fn statements(asking: &Asking, request: &mut Request) -> Changed {
     let Some(Value::Array(statements)) = request.arguments.get("text") else { return Ok(()) };
     let is_statement = |statement: &Value| match statement.as_array().map(Vec::as_slice) {
         Some([Value::String(_)] | [Value::String(_), Value::Object(_)]) => true,
@@ -312,7 +314,7 @@ fn statements(asking: &Asking, request: &mut Request) -> Result<(), Box<EvalAltR
     }
     if request.arguments.contains_key("values") {
         let problem = "several statements have their values beside them: `[[text, values], [text, values]]`";
-        return Err(asking.bad_argument("values", problem.to_owned()));
+        return Err(asking.bad_argument("values", problem));
     }
     let pair = |statement: &Value| match statement {
         Value::String(_) => Value::Array(vec![statement.clone(), Value::Object(serde_json::Map::new())]),
@@ -328,7 +330,7 @@ fn statements(asking: &Asking, request: &mut Request) -> Result<(), Box<EvalAltR
 }
 
 /// Makes arrays of what may be one or several.
-fn letter(asking: &Asking, request: &mut Request) -> Result<(), Box<EvalAltResult>> {
+fn letter(asking: &Asking, request: &mut Request) -> Changed {
     for name in ["to", "attach"] {
         let Some(given) = request.arguments.get_mut(name) else { continue };
         *given = match given.take() {
@@ -341,7 +343,7 @@ fn letter(asking: &Asking, request: &mut Request) -> Result<(), Box<EvalAltResul
 }
 
 /// Makes texts of a program's arguments.
-fn program_arguments(asking: &Asking, request: &mut Request) -> Result<(), Box<EvalAltResult>> {
+fn program_arguments(asking: &Asking, request: &mut Request) -> Changed {
     let Some(Value::Array(arguments)) = request.arguments.get_mut("arguments") else { return Ok(()) };
     for (at, argument) in arguments.iter_mut().enumerate() {
         match argument {
@@ -357,7 +359,7 @@ fn program_arguments(asking: &Asking, request: &mut Request) -> Result<(), Box<E
 }
 
 /// Notes which function of which script is to run.
-fn after_call(asking: &Asking, args: &[&mut Dynamic], request: &mut Request) -> Result<(), Box<EvalAltResult>> {
+fn after_call(asking: &Asking, args: &[&mut Dynamic], request: &mut Request) -> Changed {
     let name = match (args[0].as_immutable_string_ref(), args[0].read_lock::<FnPtr>()) {
         (Ok(name), _) => name.to_string(),
         (_, Some(function)) if !is_closure(function.fn_name()) && function.curry().is_empty() => {
@@ -366,7 +368,7 @@ fn after_call(asking: &Asking, args: &[&mut Dynamic], request: &mut Request) -> 
         _ => {
             let problem = "`function` must be the name of a function of this script, or `Fn(\"name\")`: a closure is \
                            gone when the call is over";
-            return Err(asking.bad_argument("function", problem.to_owned()));
+            return Err(asking.bad_argument("function", problem));
         }
     };
     let context = asking.call.context();
@@ -377,5 +379,9 @@ fn after_call(asking: &Asking, args: &[&mut Dynamic], request: &mut Request) -> 
     }
     request.arguments.insert("function".to_owned(), name.into());
     request.arguments.insert("script".to_owned(), context.call_source().unwrap_or_default().into());
+    // The value may have been made from a secret, so the job reports faults without values, too.
+    if asking.call.with_session(|session| session.knows_a_secret())? {
+        request.arguments.insert("secret".to_owned(), true.into());
+    }
     Ok(())
 }

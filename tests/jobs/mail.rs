@@ -12,10 +12,10 @@ use std::process::Command;
 const PASSWORD: &str = "geheim/123";
 
 /// A mail server.
-struct MailServer(Backend);
+pub struct MailServer(pub Backend);
 
 impl MailServer {
-    fn start() -> Result<Self, String> {
+    pub fn start() -> Result<Self, String> {
         let exim = program("exim4", "exim4-daemon-light")?;
         let openssl = program("openssl", "openssl")?;
         let folder = Backend::new_folder();
@@ -47,7 +47,7 @@ impl MailServer {
     }
 
     /// Returns the mails that have arrived.
-    fn mails(&self) -> Vec<String> {
+    pub fn mails(&self) -> Vec<String> {
         let folder = self.0.folder.path("mail/new");
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect()

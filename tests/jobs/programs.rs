@@ -81,7 +81,8 @@ fn what_a_program_may_not_do_is_an_error_of_its_kind() {
         verbose(run_program("none", [], #{ otherwise: #{ status: 7 } }).status);
     "#;
     site.script("t", kinds);
-    let expected = ["argument", "argument", "\\\"-- -n\\\\n\\\"", "\\\"x\\\\n\\\"", "unavailable", "failed", "143", "7"];
+    let expected =
+        ["argument", "argument", "\\\"-- -n\\\\n\\\"", "\\\"x\\\\n\\\"", "unavailable", "failed", "143", "7"];
     let over_agi = site.play("t");
     assert_eq!(over_agi.len(), expected.len(), "{over_agi:?} {}", site.log());
     for (found, expected) in over_agi.iter().zip(expected) {

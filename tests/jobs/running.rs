@@ -2,7 +2,7 @@
 
 use super::{Site, listen, processes_with, wait_long};
 use crate::support::process::Process;
-use crate::support::server::wait_until;
+use crate::support::server::{reply, wait_until};
 use std::time::Duration;
 
 const STAMP: &str = "[program.note]\ncommand = ['/bin/sh', '-c', 'echo \"$1\" >> @FOLDER@/notes', 'sh']\n";
@@ -44,6 +44,8 @@ fn a_job_runs_when_the_call_is_over_and_not_before() {
     wait_until("it is gone", || site.left().is_empty());
     server.wait_for_log("`note` of t.rhai is done");
     assert_eq!(server.logged("is done"), 1, "{}", server.log());
+    assert_eq!(server.metric(r#"agi_rhai_jobs_total{result="done"}"#), 1.0);
+    assert_eq!(server.metric(r#"agi_rhai_jobs_total{result="failed"}"#), 0.0);
 }
 
 #[test]
@@ -67,9 +69,10 @@ fn fifty_calls_at_once_lose_no_job_and_leave_one_process_behind() {
     site.script("t", &NOTES.replace("wait_for_digit(1000);", ""));
     let calls: Vec<_> = (0..50).map(|_| Process::call(&mut site.one_shot("t"))).collect();
     let threads: Vec<_> = calls.into_iter().map(|call| std::thread::spawn(move || listen(call))).collect();
-    let queued = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|ended| {
-        ended.lines.iter().any(|line| line.contains("queued"))
-    });
+    let queued = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .filter(|ended| ended.lines.iter().any(|line| line.contains("queued")));
     let queued = queued.count();
     assert!(queued > 0);
     wait_long("all have run", || notes(&site).len() >= queued);
@@ -139,14 +142,38 @@ fn a_job_has_services_but_no_channel() {
 fn two_servers_share_the_jobs() {
     let site = Site::new(STAMP);
     site.script("t", &NOTES.replace("wait_for_digit(1000);", ""));
-    let servers = [site.serve(), crate::support::server::Server::start(
-        &site.folder,
-        &["--state", &site.state(), "--control", site.folder.path("other.sock").to_str().unwrap()],
-    )];
+    let servers = [
+        site.serve(),
+        crate::support::server::Server::start(
+            &site.folder,
+            &["--state", &site.state(), "--control", site.folder.path("other.sock").to_str().unwrap()],
+        ),
+    ];
     for number in 0..20 {
         servers[number % 2].call("t").play();
     }
     wait_long("all have run", || notes(&site).len() >= 20);
     wait_until("none is left", || site.left().is_empty());
     assert_eq!(notes(&site).len(), 20);
+}
+
+#[test]
+fn a_job_of_a_call_that_knows_a_secret_gives_none_away() {
+    let site = Site::new("");
+    site.script(
+        "t",
+        r#"answer();
+        let pin = ask("beep", #{ secret: true, max: 4 });
+        after_call("later", pin);
+        fn later(pin) { throw "the PIN is " + pin; }"#,
+    );
+    let server = site.serve();
+    server.call("t").play_with(|line| {
+        let pin = line.starts_with("GET DATA").then(|| "200 result=4711".to_owned());
+        Some(pin.unwrap_or_else(|| reply(line).to_owned()))
+    });
+    server.wait_for_log("failed, and is tried again");
+    let (_, list) = site.jobs(&[]);
+    assert!(list.contains("a value was thrown"), "{list}");
+    assert!(!list.contains("4711") && !server.log().contains("4711"), "{list}{}", server.log());
 }

@@ -85,10 +85,8 @@ fn with_own_defaults(command: Command, settings: &[OptionSetting], folder: &Path
         let Some(setting) = settings.iter().find(|setting| arg.get_long() == Some(&long(setting))) else { return arg };
         let is_path = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>()
             || setting.name == "log" && setting.values.iter().any(|place| place.contains('/'));
-        let values = setting.values.iter().map(|value| match is_path {
-            true => folder.join(value).into_os_string(),
-            false => value.into(),
-        });
+        let values =
+            setting.values.iter().map(|value| if is_path { folder.join(value).into_os_string() } else { value.into() });
         // The command line is read once, and takes only texts that live for as long as the program.
         let values = values.map(|value| &*Box::leak(value.into_boxed_os_str()));
         // Help shows the defaults of the program: a value may be a secret.

@@ -100,10 +100,8 @@ fn run(options: &JobsOptions) -> Result<ExitCode> {
     match &options.action {
         None => list(&services, false),
         Some(JobsAction::List { json }) => list(&services, *json),
-        Some(JobsAction::Drop { id }) => match jobs::remove(&services, *id)? {
-            true => Ok(ExitCode::SUCCESS),
-            false => bail!("there is no job {id}"),
-        },
+        Some(JobsAction::Drop { id }) if jobs::remove(&services, *id)? => Ok(ExitCode::SUCCESS),
+        Some(JobsAction::Drop { id }) => bail!("there is no job {id}"),
         Some(JobsAction::Run { linger: true, .. }) => {
             // It has nothing to do with the call any more.
             let _ = rustix::process::setsid();

@@ -110,19 +110,14 @@ impl Options {
             None => {
                 let (script, common) = (self.script.as_deref()?, &self.common);
                 // On a terminal it is played on the phone.
-                let folders = match std::io::stdin().is_terminal() {
-                    true => common.folders_of_the_phone(),
-                    false => common.folders_of_a_call(),
-                };
+                let is_played = std::io::stdin().is_terminal();
+                let folders = if is_played { common.folders_of_the_phone() } else { common.folders_of_a_call() };
                 (of(script, &folders, common.scripts.as_deref()), Purpose::Use)
             }
             Some(Subcommand::Phone(PhoneOptions { script, common, .. })) => {
                 (of(script, &common.folders_of_the_phone(), common.scripts.as_deref()), Purpose::Use)
             }
-            Some(Subcommand::Serve(ServeOptions { common, .. })) => {
-                (common.scripts.clone().unwrap_or_default(), Purpose::Use)
-            }
-            Some(Subcommand::Jobs(JobsOptions { common, .. })) => {
+            Some(Subcommand::Serve(ServeOptions { common, .. }) | Subcommand::Jobs(JobsOptions { common, .. })) => {
                 (common.scripts.clone().unwrap_or_default(), Purpose::Use)
             }
             Some(Subcommand::Test(options)) => (options.folder_of_scripts(), Purpose::Names),
@@ -140,9 +135,11 @@ impl Options {
                 | Subcommand::Serve(ServeOptions { common, .. })
                 | Subcommand::Jobs(JobsOptions { common, .. }),
             ) => Some(&common.config),
-            Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
-            Some(Subcommand::Check(CheckOptions { config, .. })) => Some(config),
-            Some(Subcommand::Lsp(LspOptions { config, .. })) => Some(config),
+            Some(
+                Subcommand::Test(TestOptions { config, .. })
+                | Subcommand::Check(CheckOptions { config, .. })
+                | Subcommand::Lsp(LspOptions { config, .. }),
+            ) => Some(config),
             Some(_) => None,
         }
     }
@@ -155,9 +152,11 @@ impl Options {
                 | Subcommand::Serve(ServeOptions { common, .. })
                 | Subcommand::Jobs(JobsOptions { common, .. }),
             ) => Some(&mut common.config),
-            Some(Subcommand::Test(TestOptions { config, .. })) => Some(config),
-            Some(Subcommand::Check(CheckOptions { config, .. })) => Some(config),
-            Some(Subcommand::Lsp(LspOptions { config, .. })) => Some(config),
+            Some(
+                Subcommand::Test(TestOptions { config, .. })
+                | Subcommand::Check(CheckOptions { config, .. })
+                | Subcommand::Lsp(LspOptions { config, .. }),
+            ) => Some(config),
             Some(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The thread that keeps the scripts up to date.
 
 use super::shared::Shared;
+use crate::host::config::INTERVAL;
 use crate::host::coroutine;
 use crate::host::fault_log::{log_fault, log_warning};
 use crate::script::{Change, Fault};
@@ -52,7 +53,7 @@ fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
     loop {
         let now = shared.clock.now();
         let next = shared.library.next_scan();
-        let next = shared.host.config.as_ref().map_or(next, |config| next.min(config.next_look(now)));
+        let next = shared.host.config.as_ref().map_or(next, |_| next.min(now + INTERVAL));
         match requests.recv_timeout(next - now) {
             Ok(()) => {
                 follow_config(true);

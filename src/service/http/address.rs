@@ -402,6 +402,7 @@ mod tests {
                 let without_query = url.as_str().split('?').next().unwrap();
                 let careless = Url::parse(&percent_decode_str(without_query).decode_utf8_lossy());
                 prop_assert_eq!(&again, &url);
+                prop_assert!(url.as_str().parse::<hyper::Uri>().is_ok(), "{}", url);
                 for read in [again, careless.unwrap()] {
                     prop_assert_eq!(read.scheme(), base.url.scheme());
                     prop_assert_eq!(read.host(), base.url.host());

@@ -22,7 +22,7 @@ impl Settings {
             "http" => {
                 let allowed = self.http.get(name)?.methods.as_ref()?;
                 let method = function.strip_prefix("http_")?.to_uppercase();
-                let is_allowed = allowed.iter().any(|allowed| *allowed == method);
+                let is_allowed = allowed.contains(&method);
                 let message = format!("`methods` of `[http.{name}]` doesn't allow {method}");
                 (!is_allowed).then(|| (message, Some(format!("it allows {}", allowed.join(", ")))))
             }

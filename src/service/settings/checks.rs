@@ -146,10 +146,8 @@ fn address(of: &Section, url: &Secret, schemes: &[&str]) -> Read<()> {
     if !schemes.contains(&scheme) {
         // Before a colon without `//` there may be anything, a password too.
         let is_scheme = rest.starts_with("//") && scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+');
-        let message = match is_scheme {
-            true => format!("`{scheme}://` isn't possible here"),
-            false => "this isn't an address".to_owned(),
-        };
+        let message =
+            if is_scheme { format!("`{scheme}://` isn't possible here") } else { "this isn't an address".to_owned() };
         let error = of.wrong("url", message);
         let meant = similar(scheme, schemes).filter(|_| is_scheme);
         return Err(match meant {

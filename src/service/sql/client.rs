@@ -39,10 +39,16 @@ impl SqlClient {
         };
         let timeout = settings.timeout.map_or(TIMEOUT, |timeout| timeout.0);
         Ok(Self(match options::of(settings, timeout)? {
-            Options::Postgres(options) => Of::Postgres(Arc::new(Base::new(*options, limits))),
-            Options::MySql(options) => Of::MySql(Arc::new(Base::new(*options, limits))),
+            Options::Postgres(options) => {
+                let user = options.get_username().to_owned();
+                Of::Postgres(Arc::new(Base::new(*options, user, limits)))
+            }
+            Options::MySql(options) => {
+                let user = options.get_username().to_owned();
+                Of::MySql(Arc::new(Base::new(*options, user, limits)))
+            }
             Options::Sqlite(options, in_memory) => {
-                Of::Sqlite(Arc::new(Base::new(*options, Limits { in_memory, ..limits })))
+                Of::Sqlite(Arc::new(Base::new(*options, String::new(), Limits { in_memory, ..limits })))
             }
         }))
     }

@@ -85,6 +85,8 @@ pub(super) trait Driver: Database + HasStatementCache {
 /// A database with its connections.
 pub(super) struct Base<D: Driver> {
     pub options: Options<D>,
+    /// The name of the user, which no message holds.
+    user: String,
     /// For the one connection beside the pool's, which cancels statements and finds out why there is no other.
     pub spare: Semaphore,
     pool: OnceLock<Pool<D>>,
@@ -157,8 +159,8 @@ struct Given {
 }
 
 impl<D: Driver> Base<D> {
-    pub fn new(options: Options<D>, limits: Limits) -> Self {
-        Self { options, spare: Semaphore::new(1), pool: OnceLock::new(), known: D::Known::default(), limits }
+    pub fn new(options: Options<D>, user: String, limits: Limits) -> Self {
+        Self { options, user, spare: Semaphore::new(1), pool: OnceLock::new(), known: D::Known::default(), limits }
     }
 
     /// Runs one statement.
@@ -220,7 +222,7 @@ impl<D: Driver> Base<D> {
             Either2::Left((acquired, _)) => acquired,
             Either2::Right((error, _)) => Err(error),
         };
-        let (connection, cancel) = acquired.map_err(|error| no_connection(&error, D::cause))?;
+        let (connection, cancel) = acquired.map_err(|error| no_connection(&error, D::cause, &self.user))?;
         Ok(Held { connection: Some(connection), cancel, base: Arc::clone(self), is_busy: true })
     }
 
@@ -286,15 +288,19 @@ impl<D: Driver> Base<D> {
         wanted: Wanted,
         may_retry: bool,
     ) -> Result<Given, Trouble> {
+        let explain = |error: &Error| trouble(error, D::cause, &checked.values);
         match self.try_run(connection, checked, wanted).await {
-            Err(error) if D::is_outdated(&self.known, checked.text, &error) && may_retry => {
-                let cleared = connection.clear_cached_statements().await;
-                cleared.map_err(|error| trouble(&error, D::cause, &checked.values))?;
+            Err(error) if D::is_outdated(&self.known, checked.text, &error) => {
+                if !may_retry {
+                    // The next time, on another connection, it is right.
+                    return Err(Trouble { can_go_on: false, ..explain(&error) });
+                }
+                connection.clear_cached_statements().await.map_err(|error| explain(&error))?;
                 self.try_run(connection, checked, wanted).await
             }
             done => done,
         }
-        .map_err(|error| trouble(&error, D::cause, &checked.values))
+        .map_err(|error| explain(&error))
     }
 
     async fn try_run(

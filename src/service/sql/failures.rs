@@ -52,12 +52,13 @@ pub(super) fn trouble(error: &Error, kind_of: KindOf, values: &[Sent<'_>]) -> Tr
     Trouble { failure, can_go_on }
 }
 
-/// Explains why there is no connection. It says nothing about who connects.
-pub(super) fn no_connection(error: &Error, kind_of: KindOf) -> Failure {
+/// Explains why there is no connection. It doesn't say who connects.
+pub(super) fn no_connection(error: &Error, kind_of: KindOf, user: &str) -> Failure {
     match error {
         Error::Database(error) if kind_of(&**error) == Cause::Login => refused(),
         Error::Database(error) => {
-            Failure::unavailable(format!("the database lets nobody in: {}", said(error.message(), &[])))
+            let said = said(error.message(), &[Sent::Text(user.into())]);
+            Failure::unavailable(format!("the database lets nobody in: {said}"))
         }
         other => unreachable(other),
     }
@@ -70,7 +71,11 @@ fn refused() -> Failure {
 /// Explains an error that doesn't come from the database.
 fn unreachable(error: &Error) -> Failure {
     Failure::unavailable(match error {
-        Error::Io(error) => format!("the database can't be reached: {error}"),
+        Error::Io(error) => {
+            let is_of_tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+            let how = if is_of_tls { " by TLS" } else { "" };
+            format!("the database can't be reached{how}: {}", short(&error.to_string()))
+        }
         Error::Tls(error) => format!("the database can't be reached by TLS: {}", short(&error.to_string())),
         Error::Protocol(_) | Error::Decode(_) | Error::ColumnDecode { .. } => {
             "what answers isn't such a database, or its connection broke".to_owned()

@@ -85,7 +85,8 @@ impl Trouble {
                 let status = answer.get("status").and_then(Value::as_i64).unwrap_or(200);
                 http(status, self.other(body))
             }
-            (Ok(Kind::Sql), Self::Fails | Self::Foreign) => answer,
+            // A column keeps its type.
+            (Ok(Kind::Sql), Self::Fails | Self::Foreign | Self::Types) => answer,
             // How many rows were changed.
             (Ok(Kind::Sql), _) if request.function == "sql_run" => match self {
                 Self::Extremes => 1_000_000_000.into(),

@@ -208,7 +208,7 @@ mod tests {
         let read: rhai::Dynamic = engine.eval(&written(&value)).unwrap();
         assert_eq!(crate::world::to_json(&read).unwrap(), value);
         for keyword in KEYWORDS {
-            engine.eval::<rhai::Dynamic>(&written(&json!({ keyword: 1 }))).unwrap();
+            let _ = engine.eval::<rhai::Dynamic>(&written(&json!({ keyword: 1 }))).unwrap();
         }
     }
 }

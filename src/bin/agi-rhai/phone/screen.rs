@@ -51,6 +51,7 @@ pub fn play(setup: PhoneSetup, common: &CommonOptions) -> Result<Status> {
         LogLine { is_panic: true, text, .. } => sink.report(&text),
         LogLine { warning, place, text, .. } => sink.log(warning, place, text),
     });
+    common.config.log_mistake();
     if setup.setting.audio {
         let log_state = Arc::clone(&shared);
         if let Some(audio) = Audio::start(&setup, Box::new(move |problem| log_state.log(true, None, problem))) {

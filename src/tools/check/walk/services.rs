@@ -9,6 +9,13 @@ use crate::tools::check::rules;
 use crate::tools::check::text::Place;
 use rhai::{Expr, FnCallExpr};
 
+/// The values of a statement.
+enum Values<'a> {
+    None,
+    Given(&'a Expr),
+    Unknown,
+}
+
 /// Whether a text stands in the script as it is.
 enum Spelled {
     Out,
@@ -22,17 +29,21 @@ impl Walk<'_, '_, '_> {
     pub(super) fn queries(&mut self, function: &'static Function, call: &FnCallExpr) {
         for (at, _) in function.params.iter().enumerate().filter(|(_, param)| param.kind == Kind::Sql) {
             let takes_values = function.params.get(at + 1).is_some_and(|next| next.kind == Kind::Map);
-            let values = takes_values.then(|| call.args.get(at + 1));
+            let values = match call.args.get(at + 1) {
+                Some(values) if takes_values => Values::Given(values),
+                None if takes_values => Values::None,
+                _ => Values::Unknown,
+            };
             match call.args.get(at) {
                 Some(Expr::Array(statements, _)) => {
-                    for statement in statements.iter() {
+                    for statement in statements {
                         match statement {
                             Expr::Array(parts, _) => {
                                 if let Some(text) = parts.first() {
-                                    self.query(function, text, Some(parts.get(1)));
+                                    self.query(function, text, parts.get(1).map_or(Values::None, Values::Given));
                                 }
                             }
-                            text => self.query(function, text, Some(None)),
+                            text => self.query(function, text, Values::None),
                         }
                     }
                 }
@@ -42,14 +53,14 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Checks a statement, with its values if it takes some: they are left out or given.
-    fn query(&mut self, function: &'static Function, text: &Expr, values: Option<Option<&Expr>>) {
+    /// Checks a statement and the names of its values.
+    fn query(&mut self, function: &'static Function, text: &Expr, values: Values<'_>) {
         if let Expr::StringConstant(statement, _) = text {
             let names = |map: &[(rhai::Ident, Expr)]| map.iter().map(|(name, _)| name.as_str().to_owned()).collect();
             let given: Option<Vec<String>> = match values {
-                Some(None) => Some(Vec::new()),
-                Some(Some(Expr::Map(map, _))) => Some(names(&map.0)),
-                _ => None,
+                Values::None => Some(Vec::new()),
+                Values::Given(Expr::Map(map, _)) => Some(names(&map.0)),
+                Values::Given(_) | Values::Unknown => None,
             };
             let keys: Option<Vec<&str>> = given.as_ref().map(|given| given.iter().map(String::as_str).collect());
             if let Some(mistake) = mistake(statement, keys.as_deref()) {
@@ -68,10 +79,8 @@ impl Walk<'_, '_, '_> {
             Expr::StringConstant(..) => Spelled::Out,
             // A long text may be written as several.
             Expr::FnCall(call, _) if call.op_token.is_some() && call.name == "+" => {
-                match call.args.iter().all(|part| matches!(self.spelled(part), Spelled::Out)) {
-                    true => Spelled::Out,
-                    false => Spelled::Not,
-                }
+                let is_spelled_out = call.args.iter().all(|part| matches!(self.spelled(part), Spelled::Out));
+                if is_spelled_out { Spelled::Out } else { Spelled::Not }
             }
             Expr::Variable(variable, ..) if variable.2.is_empty() => {
                 self.find(&variable.1).map_or(Spelled::Not, Spelled::By)
