@@ -61,10 +61,10 @@ fn live_each_store_answers_over_agi_and_fastagi() {
         let config = asterisk.agi_dir().join(format!("{name}.toml"));
         fs::write(&config, format!("[store]\n{settings}\n")).unwrap();
         let config = format!("--config={}", asterisk.inside(&config));
-        println!("on {} over AGI", kept.name);
+        eprintln!("on {} over AGI", kept.name);
         check(&asterisk.call(Call::request("agi-rhai", &[&config, "store.rhai", "one:"])).wait_end(), "one:");
 
-        println!("on {} over FastAGI", kept.name);
+        eprintln!("on {} over FastAGI", kept.name);
         let folder = Folder::new();
         let config = folder.file("agi-rhai.toml", format!("[store]\n{}\n", kept.settings));
         let server = Server::start(&["--config", &config]);

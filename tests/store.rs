@@ -98,7 +98,7 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 pub fn on_each(test: impl AsyncFn(&Kept)) {
     for kept in stores() {
         // The output of a failing test says which it was.
-        println!("on {}:", kept.name);
+        eprintln!("on {}:", kept.name);
         run(test(&kept));
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 fn failure(script: &str, test: &str) -> Option<String> {
     let folder = Folder::new();
     folder.file("line.rhai", script);
-    let path = folder.file("line.test.rhai", &format!("fn test_it() {{ {test} }}"));
+    let path = folder.file("line.test.rhai", format!("fn test_it() {{ {test} }}"));
     let runner = TestRunner::new(Host::new(), None);
     let suite = runner.suite(Path::new(&path)).unwrap_or_else(|error| panic!("{error:#}"));
     runner.run(&suite, "it", 1).failure.map(|failure| failure.render(false))

@@ -306,14 +306,14 @@ mod tests {
         CallOut { spool: PathBuf::from("/nowhere"), targets, agi: "agi-rhai".to_owned() }
     }
 
-    fn request(target: &str, options: Value) -> Request {
+    fn request(target: &str, options: &Value) -> Request {
         let mut request = Request::new("call_out", "").with("target", target);
         request.arguments.extend(options.as_object().cloned().unwrap_or_default());
         request
     }
 
     #[track_caller]
-    fn refused(target: &str, options: Value, because: &str) {
+    fn refused(target: &str, options: &Value, because: &str) {
         let failure = client().file(&request(target, options)).expect_err("it is refused");
         assert!(failure.message.contains(because), "{failure}");
     }
@@ -324,20 +324,20 @@ mod tests {
             "script": "wakeup.rhai", "callerid": "\"Hotel; front\" <100>", "wait": 20, "retries": 2,
             "variables": { "ROOM": 12, "NAME": "Zoë; #1" },
         });
-        let file = client().file(&request("PJSIP/12", options)).expect_err("a comment in a variable");
+        let file = client().file(&request("PJSIP/12", &options)).expect_err("a comment in a variable");
         assert!(file.message.contains("comment"));
         let options = json!({
             "script": "wakeup.rhai", "callerid": "\"Hotel; front\" <100>", "wait": 20.0, "retries": 2,
             "variables": { "ROOM": 12, "NAME": "Zoë; 1" },
         });
-        let file = client().file(&request("PJSIP/12", options)).unwrap();
+        let file = client().file(&request("PJSIP/12", &options)).unwrap();
         assert_eq!(
             file.text,
             "Channel: PJSIP/12\nCallerID: \"Hotel\\; front\" <100>\nWaitTime: 20\nMaxRetries: 2\nApplication: AGI\n\
              Data: agi-rhai,wakeup.rhai\nSetvar: NAME=Zoë\\; 1\nSetvar: ROOM=12\n"
         );
         assert_eq!(file.at, None);
-        let file = client().file(&request("PJSIP/12", json!({ "context": "day", "at": 1 }))).unwrap();
+        let file = client().file(&request("PJSIP/12", &json!({ "context": "day", "at": 1 }))).unwrap();
         assert!(file.text.ends_with("Context: day\nExtension: s\nPriority: 1\n"), "{}", file.text);
         assert_eq!(file.at, None, "a moment in the past is now");
         let served = CallOut { agi: "agi://127.0.0.1/".to_owned(), ..client() };
@@ -348,13 +348,13 @@ mod tests {
     fn only_single_channels_that_the_operator_allows_are_called() {
         let script = || json!({ "script": "a.rhai" });
         for target in ["PJSIP/1", "SIP/1@trunk", "Local/12@wakeup", "Local/12@wakeup"] {
-            client().file(&request(target, script())).unwrap();
+            client().file(&request(target, &script())).unwrap();
         }
         for target in ["SIP/1", "Local/1@trunk", "local/2@wakeup", "Local/1@wakeup/n", "DAHDI/1"] {
-            refused(target, script(), "doesn't allow it");
+            refused(target, &script(), "doesn't allow it");
         }
         for target in ["PJSIP/1&SIP/2", "PJSIP/1,30", "PJSIP/1\nApplication: System", "PJSIP/1 ;", "PJSIP", "", "/1"] {
-            refused(target, script(), "channel");
+            refused(target, &script(), "channel");
         }
     }
 
@@ -366,18 +366,18 @@ mod tests {
             options
         };
         let long = "x".repeat(MAX_LINE);
-        refused("PJSIP/1", with("callerid", json!("a\nApplication: System")), "control characters");
-        refused("PJSIP/1", with("callerid", json!(long)), "too long");
-        refused("PJSIP/1", with("variables", json!({ "A": format!("{long}Application: System") })), "too long");
-        refused("PJSIP/1", with("variables", json!({ "SHELL(ls)": "1" })), "name of a variable");
-        refused("PJSIP/1", with("variables", json!({ "A": [1] })), "text or a number");
-        refused("PJSIP/1", with("script", json!("a.rhai,b")), "name of a script");
-        refused("PJSIP/1", with("context", json!("a")), "either");
-        refused("PJSIP/1", json!({ "context": "a,b" }), "can't be");
-        refused("PJSIP/1", json!({ "context": "a", "priority": "label" }), "number");
-        refused("PJSIP/1", with("wait", json!(0)), "from 1");
-        refused("PJSIP/1", with("retries", json!(1000)), "to 100");
-        refused("PJSIP/1", with("at", json!("tomorrow")), "`at`");
-        refused("PJSIP/1", json!({}), "either");
+        refused("PJSIP/1", &with("callerid", json!("a\nApplication: System")), "control characters");
+        refused("PJSIP/1", &with("callerid", json!(long)), "too long");
+        refused("PJSIP/1", &with("variables", json!({ "A": format!("{long}Application: System") })), "too long");
+        refused("PJSIP/1", &with("variables", json!({ "SHELL(ls)": "1" })), "name of a variable");
+        refused("PJSIP/1", &with("variables", json!({ "A": [1] })), "text or a number");
+        refused("PJSIP/1", &with("script", json!("a.rhai,b")), "name of a script");
+        refused("PJSIP/1", &with("context", json!("a")), "either");
+        refused("PJSIP/1", &json!({ "context": "a,b" }), "can't be");
+        refused("PJSIP/1", &json!({ "context": "a", "priority": "label" }), "number");
+        refused("PJSIP/1", &with("wait", json!(0)), "from 1");
+        refused("PJSIP/1", &with("retries", json!(1000)), "to 100");
+        refused("PJSIP/1", &with("at", json!("tomorrow")), "`at`");
+        refused("PJSIP/1", &json!({}), "either");
     }
 }

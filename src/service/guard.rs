@@ -160,16 +160,16 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    async fn fails() -> Answer {
-        Err(Failure::unavailable("down"))
+    fn fails() -> impl Future<Output = Answer> {
+        std::future::ready(Err(Failure::unavailable("down")))
     }
 
     async fn never() -> Answer {
         std::future::pending().await
     }
 
-    async fn answers() -> Answer {
-        Ok(Value::Null)
+    fn answers() -> impl Future<Output = Answer> {
+        std::future::ready(Ok(Value::Null))
     }
 
     async fn open(guard: &Guard) {

@@ -277,7 +277,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
 
 impl Service {
     async fn answer(&self, request: &Request) -> Answer {
-        let deadline = request.timeout.unwrap_or_else(|| self.client.timeout);
-        self.guard.run(deadline, self.client.answer(request)).await
+        let deadline = request.timeout.unwrap_or(self.client.timeout);
+        self.guard.run(deadline, Box::pin(self.client.answer(request))).await
     }
 }

@@ -6,7 +6,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+#[cfg(feature = "http")]
+use std::sync::OnceLock;
+#[cfg(feature = "http")]
 use tracing::debug;
 
 /// Returns what a client with TLS needs. It trusts the system's certificates, and those in `ca_file`.
@@ -15,6 +18,7 @@ use tracing::debug;
 ///
 /// # Errors
 /// There are no certificates in `ca_file`.
+#[cfg(feature = "http")]
 pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::clone(trusted());
     if let Some(file) = ca_file {
@@ -64,6 +68,7 @@ fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Failure> {
 
 /// Returns the system's certificates; the bundled ones of Mozilla where there are none, as in a container with the
 /// program alone. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others, as for OpenSSL. They are read at the first use.
+#[cfg(feature = "http")]
 fn trusted() -> &'static RootCertStore {
     static TRUSTED: OnceLock<RootCertStore> = OnceLock::new();
     TRUSTED.get_or_init(|| {

@@ -39,7 +39,7 @@ pub trait Transport: Send {
 
     /// Whether there is a channel at all. A job runs without one, and so without commands.
     fn has_channel(&self) -> bool {
-        self.inner().is_none_or(|inner| inner.has_channel())
+        self.inner().is_none_or(Transport::has_channel)
     }
 
     /// Sends one whole line. The transport adds the line feed.

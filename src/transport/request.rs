@@ -123,6 +123,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Writes a duration as a number of seconds.
+#[expect(clippy::ref_option, reason = "the form that Serde asks for")]
 mod seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A server that a test makes behave as it likes.
 #![expect(clippy::disallowed_methods, reason = "servers live in real time")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,4 @@
 //! Servers with TLS, and what is wrong with their certificates.
-#![expect(clippy::disallowed_methods, reason = "servers live in real time")]
 
 use super::backend::{Backend, read_request, response};
 use super::{Answer, ask, services};

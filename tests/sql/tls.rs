@@ -14,7 +14,10 @@ const IS_ENCRYPTED: &str = r#"sql_value("crm", "select ssl from pg_stat_ssl wher
 fn live_a_database_is_asked_by_tls() {
     let database = match start_postgres() {
         Ok(database) => database,
-        Err(why) => return drop(is_skipped("live_a_database_is_asked_by_tls", Err(why))),
+        Err(why) => {
+            is_skipped("live_a_database_is_asked_by_tls", Err(why));
+            return;
+        }
     };
     let plain = Crm::at(&database.url, "");
     plain.gives(IS_ENCRYPTED, json!(false));
@@ -41,9 +44,10 @@ fn live_a_database_is_asked_by_tls() {
     let trusting = format!("ca_file = {:?}", authority.file);
     Crm::at(&database.url, &trusting).gives(IS_ENCRYPTED, json!(true));
     Crm::at(&format!("{}?sslmode=verify-full", database.url), &trusting).gives(IS_ENCRYPTED, json!(true));
+    let other = Authority::new();
     for (url, more) in [
         (format!("{}?sslmode=verify-full", database.url), String::new()),
-        (database.url.clone(), format!("ca_file = {:?}", Authority::new().file)),
+        (database.url.clone(), format!("ca_file = {:?}", other.file)),
     ] {
         let error = Crm::at(&url, &more).ask(IS_ENCRYPTED).unwrap_err();
         assert!(error.starts_with("unavailable: sql_value: the database can't be reached by TLS: "), "{error}");
@@ -54,7 +58,10 @@ fn live_a_database_is_asked_by_tls() {
 fn live_mariadb_without_tls_is_unavailable_to_who_requires_it() {
     let database = match mariadb() {
         Ok(database) => database,
-        Err(why) => return drop(is_skipped("live_mariadb_without_tls_is_unavailable_to_who_requires_it", Err(why))),
+        Err(why) => {
+            is_skipped("live_mariadb_without_tls_is_unavailable_to_who_requires_it", Err(why));
+            return;
+        }
     };
     let error = Crm::at(&format!("{}?ssl-mode=REQUIRED", database.url), "").ask(r#"sql_value("crm", "select 1")"#);
     assert!(error.as_ref().is_err_and(|error| error.starts_with("unavailable: sql_value: ")), "{error:?}");
@@ -64,7 +71,10 @@ fn live_mariadb_without_tls_is_unavailable_to_who_requires_it() {
 fn live_a_password_is_read_from_a_file_and_never_shown() {
     let database = match start_postgres() {
         Ok(database) => database,
-        Err(why) => return drop(is_skipped("live_a_password_is_read_from_a_file_and_never_shown", Err(why))),
+        Err(why) => {
+            is_skipped("live_a_password_is_read_from_a_file_and_never_shown", Err(why));
+            return;
+        }
     };
     let (start, rest) = database.url.split_once("ivr:").unwrap();
     let url = format!("{start}ivr@{}", rest.split_once('@').unwrap().1);

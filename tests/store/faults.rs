@@ -247,7 +247,7 @@ async fn recovers(store: &Store, times: usize) -> Value {
     for time in 1.. {
         match ask(store, "store_get", json!({ "key": "key" })).await {
             Ok(value) => return value,
-            Err(failure) if time < times => println!("{failure}"),
+            Err(failure) if time < times => eprintln!("{failure}"),
             Err(failure) => panic!("it doesn't recover: {failure}"),
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -253,6 +253,6 @@ fn jobs_survive_owners_that_are_killed_at_any_moment() {
         done.sort_unstable();
         ids.sort_unstable();
         assert_eq!(done, ids, "on {}", kept.name);
-        println!("on {}: {killed} owners were killed", kept.name);
+        eprintln!("on {}: {killed} owners were killed", kept.name);
     }
 }

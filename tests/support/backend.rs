@@ -46,6 +46,9 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("there is no {name} (Debian package {package})"))
 }
 
+/// Makes a command from the name of a database and a statement.
+type Client = dyn Fn(&str, &str) -> Command + Send + Sync;
+
 /// A running server. It ends when this value is dropped or the test process ends, however that happens.
 pub struct Backend {
     pub port: u16,
@@ -204,7 +207,7 @@ pub struct Database {
     pub backend: Backend,
     pub url: String,
     /// Makes the command that runs SQL in a database of the server.
-    client: Box<dyn Fn(&str, &str) -> Command + Send + Sync>,
+    client: Box<Client>,
 }
 
 impl Database {

@@ -244,7 +244,8 @@ fn program(called: Option<std::ffi::OsString>) -> Option<PathBuf> {
     std::env::current_exe().ok().filter(|path| path.exists()).or_else(|| called.map(PathBuf::from))
 }
 
-/// After a call, leaves a process behind that runs its jobs, if it has any: Asterisk waits for this one.
+/// After a call, or some on the phone, leaves a process behind that runs their jobs, if there are any: Asterisk waits
+/// for this one.
 pub fn run_behind(host: &Host, options: &CommonOptions) {
     let Some(services) = host.services().filter(|services| jobs::settle(services)) else { return };
     let Some(program) = program(std::env::args_os().next()) else { return };

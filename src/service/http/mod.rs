@@ -69,14 +69,14 @@ pub(super) fn check(request: &Request) -> Result<(), Failure> {
         let mut headers = headers::of_script(request.argument("headers"), |_| false)?;
         body::of_request(request.argument("body"), &mut headers).map(drop)
     };
-    check().map_err(|failure| named(request, failure))
+    check().map_err(|failure| named(request, &failure))
 }
 
 /// Says in a failure what was asked.
-fn named(request: &Request, failure: Failure) -> Failure {
+fn named(request: &Request, failure: &Failure) -> Failure {
     let method = request.function.trim_start_matches("http_").to_ascii_uppercase();
     let (path, service) = (address::shown(request.text("path")), printable(&request.service));
-    Failure { message: format!("{method} {path} of `{service}`: {}", failure.message), ..failure }
+    Failure { message: format!("{method} {path} of `{service}`: {}", failure.message), kind: failure.kind }
 }
 
 impl HttpClient {
@@ -106,7 +106,7 @@ impl HttpClient {
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Answer {
-        self.answer_to(request).await.map_err(|failure| named(request, failure))
+        self.answer_to(request).await.map_err(|failure| named(request, &failure))
     }
 
     async fn answer_to(&self, request: &Request) -> Answer {

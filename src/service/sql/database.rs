@@ -184,7 +184,7 @@ impl<D: Driver> Base<D> {
         let checked = statements
             .iter()
             .enumerate()
-            .map(|(at, (text, values))| self.check(text, values).map_err(|failure| numbered(failure, at)));
+            .map(|(at, (text, values))| self.check(text, values).map_err(|failure| numbered(&failure, at)));
         let checked = checked.collect::<Result<Vec<_>, _>>()?;
         let mut held = self.acquire().await?;
         let done = match held.connection.as_deref_mut() {
@@ -266,13 +266,13 @@ impl<D: Driver> Base<D> {
         for (at, checked) in all.iter().enumerate() {
             match self.run(&mut transaction, checked, Wanted::Changes, false).await {
                 Ok(given) if given.is_cut => {
-                    let failure = numbered(self.too_many(), at);
+                    let failure = numbered(&self.too_many(), at);
                     return Err(Trouble { failure, can_go_on: false });
                 }
                 Ok(given) => changed = changed.saturating_add(given.changed),
                 Err(trouble) => {
                     let can_go_on = trouble.can_go_on && transaction.rollback().await.is_ok();
-                    return Err(Trouble { failure: numbered(trouble.failure, at), can_go_on });
+                    return Err(Trouble { failure: numbered(&trouble.failure, at), can_go_on });
                 }
             }
         }
@@ -437,8 +437,8 @@ fn size(value: &Value) -> usize {
 }
 
 /// Says which of several statements a failure is about.
-fn numbered(failure: Failure, at: usize) -> Failure {
-    Failure { message: format!("statement {}: {}", at + 1, failure.message), ..failure }
+fn numbered(failure: &Failure, at: usize) -> Failure {
+    Failure { message: format!("statement {}: {}", at + 1, failure.message), kind: failure.kind }
 }
 
 fn lost() -> Failure {

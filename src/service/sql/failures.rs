@@ -72,7 +72,7 @@ fn refused() -> Failure {
 fn unreachable(error: &Error) -> Failure {
     Failure::unavailable(match error {
         Error::Io(error) => {
-            let is_of_tls = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+            let is_of_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
             let how = if is_of_tls { " by TLS" } else { "" };
             format!("the database can't be reached{how}: {}", short(&error.to_string()))
         }

@@ -62,7 +62,7 @@ impl Driver for MySql {
     }
 
     async fn statement(
-        _: &(),
+        (): &(),
         _: &mut MySqlConnection,
         _: &str,
         statement: &Statement<'_>,

@@ -201,8 +201,7 @@ impl<'a> Statement<'a> {
     pub fn rendered(&self) -> String {
         let mark = match self.dialect {
             Dialect::Postgres => "$",
-            Dialect::MySql => "?",
-            Dialect::Sqlite => "?",
+            Dialect::MySql | Dialect::Sqlite => "?",
         };
         self.render(|text, _, number| {
             text.push_str(mark);

@@ -131,10 +131,10 @@ fn has(url: &str, names: &[&str]) -> bool {
 }
 
 fn known(url: &str, names: &[&str]) -> Result<(), Failure> {
-    match parameters(url).any(|name| !names.contains(&name)) {
-        true => Err(Failure::argument(format!("its `url` has a parameter that isn't among {}", names.join(", ")))),
-        false => Ok(()),
+    if parameters(url).any(|name| !names.contains(&name)) {
+        return Err(Failure::argument(format!("its `url` has a parameter that isn't among {}", names.join(", "))));
     }
+    Ok(())
 }
 
 /// The address itself isn't shown: it may hold a password in the wrong place.

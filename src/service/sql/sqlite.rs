@@ -39,7 +39,7 @@ impl Driver for Sqlite {
     }
 
     async fn statement(
-        _: &(),
+        (): &(),
         _: &mut SqliteConnection,
         _: &str,
         statement: &Statement<'_>,

@@ -1,7 +1,6 @@
 //! Values between scripts and databases: those that a statement names, and those of rows as far as all databases agree.
 
 use super::names::Statement;
-use crate::agi::printable;
 use crate::transport::Failure;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;

@@ -38,16 +38,13 @@ impl MemoryStore {
                 listed(self.values.keys().filter(|key| key.starts_with(&prefix)).cloned().collect(), &prefix)?
             }
             Operation::Add { key, n } => {
-                let added = match self.values.get_mut(&key) {
-                    Some((text, _)) => {
-                        let added = sum(&key, text, &n)?;
-                        *text = added.to_string();
-                        added
-                    }
-                    None => {
-                        self.values.insert(key, (n.to_string(), None));
-                        n
-                    }
+                let added = if let Some((text, _)) = self.values.get_mut(&key) {
+                    let added = sum(&key, text, &n)?;
+                    *text = added.to_string();
+                    added
+                } else {
+                    self.values.insert(key, (n.to_string(), None));
+                    n
                 };
                 Value::Number(added)
             }

@@ -50,12 +50,18 @@ enum Backend {
 
 impl Store {
     /// Creates a store with these settings, by default a file in the state folder. It connects at the first request.
+    ///
+    /// # Errors
+    /// The settings are wrong, or there is no folder for the file.
     pub fn new(settings: Option<&StoreSettings>, state: Option<&Path>) -> Result<Self, Failure> {
         let timeout = settings.and_then(|own| own.timeout).map_or(TIMEOUT, |Length(timeout)| timeout);
         Ok(Self { backend: Backend::new(settings, state, timeout)?, timeout })
     }
 
     /// Answers `store_...` and `board_...`.
+    ///
+    /// # Errors
+    /// The request is wrong, or the store fails.
     pub async fn answer(&self, request: &Request) -> Answer {
         self.carry_out(Operation::of(request)?).await
     }

@@ -10,7 +10,6 @@ use crate::ivr::QUESTIONS;
 use crate::script::{
     BUILTINS, Call, Language, add, add_shared_with_tests, add_typed, is_shared_with_tests, words_of_rhai,
 };
-use crate::world::SERVICES;
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::Arc;
 
@@ -93,9 +92,7 @@ fn hint_for_unavailable(name: &str) -> Option<(String, String)> {
         return None;
     }
     let listed = || INSTEAD.iter().find(|(known, _)| *known == name).map(|(_, instead)| *instead);
-    let is_left = || {
-        BUILTINS.iter().chain(QUESTIONS).chain(SERVICES).any(|known| known.name == name && !is_shared_with_tests(name))
-    };
+    let is_left = || BUILTINS.iter().chain(QUESTIONS).any(|known| known.name == name && !is_shared_with_tests(name));
     let instead = match Table::new().of_function(name) {
         Some(command) => instead_of(command),
         None => listed().or_else(|| is_left().then_some(CALLERS_PART))?,
@@ -223,6 +220,7 @@ fn raise(call: &Call, test: &Arc<Test>, context: &NativeCallContext, error: Word
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::SERVICES;
 
     #[test]
     fn hints_are_about_functions_that_exist() {

@@ -18,6 +18,7 @@ impl TestStore {
 
     /// Answers a request at this time.
     #[cfg(not(feature = "store"))]
+    #[expect(clippy::unused_self, reason = "the form of the one with a store")]
     pub fn answer(&mut self, _: &Request, _: Time) -> Answer {
         let message = "this program was built without the feature for `store` services";
         Err(crate::transport::Failure::argument(message))

@@ -83,10 +83,17 @@ pub fn phone(options: PhoneOptions) -> Result<Status> {
         setting,
         database,
     };
+    let host = setup.host.clone();
+    let status = play(setup, &common, full_screen);
+    crate::jobs::run_behind(&host, &common);
+    status
+}
+
+fn play(setup: PhoneSetup, common: &CommonOptions, full_screen: bool) -> Result<Status> {
     if full_screen && setup.path.is_file() {
-        return screen::play(setup, &common);
+        return screen::play(setup, common);
     }
-    logging::start(&common, LevelFilter::WARN, true);
+    logging::start(common, LevelFilter::WARN, true);
     common.config.log_mistake();
     match LoadedScript::load(&setup) {
         Ok(version) => text_mode::play(&setup, &version),

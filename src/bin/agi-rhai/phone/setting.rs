@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// The call, and how the phone behaves.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Setting {
     /// Skips the time that prompts take; only questions wait for keys
     #[arg(long)]

@@ -52,7 +52,7 @@ pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation
             // Who looks for one needs no content, and a mail's is large.
             let text = "select id, kind, subject, 'null' as content, created, due, attempts, error, owner from job \
                         where due <= ?1 and (owner is null or until <= ?1) order by due, id limit ?2 offset ?3";
-            jobs(sqlx::query(text).bind(now).bind(PAGE).bind(skip).fetch_all(connection).await?)?
+            jobs(&sqlx::query(text).bind(now).bind(PAGE).bind(skip).fetch_all(connection).await?)?
         }
         Operation::ClaimJob { id, owner, lease } => claim_job(connection, *id, owner, *lease, now).await?,
         Operation::RenewJob { id, owner, lease } => {
@@ -75,7 +75,7 @@ pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation
                         case when length(content) > 65536 then 'null' else content end as content, \
                         created, due, attempts, error, case when until > ? then owner end as owner \
                         from job order by due, id";
-            jobs(sqlx::query(text).bind(now).fetch_all(connection).await?)?
+            jobs(&sqlx::query(text).bind(now).fetch_all(connection).await?)?
         }
         Operation::PutOffJob { id, delay } => {
             let query = sqlx::query("update job set due = ? where id = ? and owner is null");
@@ -163,7 +163,7 @@ async fn claim_job(
     })
 }
 
-fn jobs(rows: Vec<SqliteRow>) -> Result<Answer, Error> {
+fn jobs(rows: &[SqliteRow]) -> Result<Answer, Error> {
     rows.iter().map(job).collect::<Result<Answer, Error>>()
 }
 

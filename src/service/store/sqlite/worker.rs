@@ -86,13 +86,12 @@ async fn carry_out(file: &File, open: &mut Option<Open>, batch: &mut Vec<Asked>)
     if open.as_ref().is_some_and(|open| open.identity != file.identity()) {
         *open = None;
     }
-    let open = match open {
-        Some(open) => open,
-        None => {
-            let connection = file.open().await?;
-            // A new connection is in SQLite's own mode, which is durable.
-            open.insert(Open { connection, identity: file.identity(), is_durable: true })
-        }
+    let open = if let Some(open) = open {
+        open
+    } else {
+        let connection = file.open().await?;
+        // A new connection is in SQLite's own mode, which is durable.
+        open.insert(Open { connection, identity: file.identity(), is_durable: true })
     };
     batch.retain(|asked| !asked.answer.is_closed());
     match in_one_transaction(open, batch).await {

@@ -40,21 +40,21 @@ impl Walk<'_, '_, '_> {
                         match statement {
                             Expr::Array(parts, _) => {
                                 if let Some(text) = parts.first() {
-                                    self.query(function, text, parts.get(1).map_or(Values::None, Values::Given));
+                                    self.query(function, text, &parts.get(1).map_or(Values::None, Values::Given));
                                 }
                             }
-                            text => self.query(function, text, Values::None),
+                            text => self.query(function, text, &Values::None),
                         }
                     }
                 }
-                Some(text) => self.query(function, text, values),
+                Some(text) => self.query(function, text, &values),
                 None => {}
             }
         }
     }
 
     /// Checks a statement and the names of its values.
-    fn query(&mut self, function: &'static Function, text: &Expr, values: Values<'_>) {
+    fn query(&mut self, function: &'static Function, text: &Expr, values: &Values<'_>) {
         if let Expr::StringConstant(statement, _) = text {
             let names = |map: &[(rhai::Ident, Expr)]| map.iter().map(|(name, _)| name.as_str().to_owned()).collect();
             let given: Option<Vec<String>> = match values {
@@ -112,8 +112,8 @@ impl Walk<'_, '_, '_> {
         self.add(&rules::SQL_GLUED, at, message, Some(hint));
     }
 
-    /// Returns what is known about the value of a call that says what to return if the service is unavailable; `None` if
-    /// it doesn't.
+    /// Returns what is known about the value of a call that says what to return if the service is unavailable; `None`
+    /// if it doesn't.
     pub(super) fn asked(&mut self, function: &'static Function, call: &FnCallExpr) -> Option<Known> {
         let takes_it = |kind: Kind| kind.option_params().iter().any(|option| option.name == "otherwise");
         let at = function.params.iter().position(|param| takes_it(param.kind))?;

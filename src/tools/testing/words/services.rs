@@ -80,16 +80,15 @@ pub fn answer_sql(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
 }
 
 pub fn set_up_sql(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
-    let (service, text) = (args.word(0)?, args.text(1)?);
+    let (service, statements) = (args.word(0)?, args.text(1)?);
     let known = test.services.state().databases.get(&service).cloned();
-    let database = match known {
-        Some(database) => database,
-        None => {
-            let new = Database::new(&service);
-            Arc::new(new.map_err(|problem| WordError::Misuse(format!("set_up_sql: {problem}")))?)
-        }
+    let database = if let Some(database) = known {
+        database
+    } else {
+        let new = Database::new(&service);
+        Arc::new(new.map_err(|problem| WordError::Misuse(format!("set_up_sql: {problem}")))?)
     };
-    database.run(&text).map_err(|failure| args.failed(&failure))?;
+    database.run(&statements).map_err(|failure| args.failed(&failure))?;
     test.services.state().databases.insert(service, database);
     Ok(Dynamic::UNIT)
 }
@@ -187,7 +186,7 @@ pub fn expect_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
 }
 
 pub fn expect_sql_value(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
-    let (service, text) = (args.word(0)?, args.text(1)?);
+    let (service, query) = (args.word(0)?, args.text(1)?);
     let last = args.values.len() - 1;
     let database = test.services.state().databases.get(&service).cloned();
     let Some(database) = database else {
@@ -195,7 +194,7 @@ pub fn expect_sql_value(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
         let problem = format!("there is no database {name} in this test; `set_up_sql({name}, text)` makes one");
         return Err(WordError::Misuse(format!("expect_sql_value: {problem}")));
     };
-    let mut request = Request::new("sql_value", &service).with("text", text.as_str());
+    let mut request = Request::new("sql_value", &service).with("text", query.as_str());
     if last == 3 {
         let values = args.json(2)?;
         if !values.is_object() {
@@ -208,7 +207,7 @@ pub fn expect_sql_value(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     if same(&actual, &expected) {
         return Ok(Dynamic::UNIT);
     }
-    let asked = quoted(&text, MAX_SHOWN);
+    let asked = quoted(&query, MAX_SHOWN);
     Err(unmet(format!("expected {} from {asked}, but it is {}", shown(&expected), shown(&actual)), None))
 }
 
