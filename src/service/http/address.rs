@@ -176,8 +176,8 @@ fn check(path: &str) -> Result<(), &'static str> {
         if text.contains('\\') {
             return Err("it holds a backslash, which some servers take for a slash");
         }
-        // Some servers cut off what follows a semicolon, before they look for dots.
-        let name = |piece: &str| piece.split(';').next().unwrap_or_default().trim().to_owned();
+        // Some servers cut off what follows one of these, though it was escaped, before they look for dots.
+        let name = |piece: &str| piece.split([';', '#', '?']).next().unwrap_or_default().trim().to_owned();
         if text.split('/').any(|piece| matches!(name(piece).as_str(), "." | "..")) {
             return Err("it holds `.` or `..` between slashes");
         }
@@ -257,6 +257,9 @@ mod tests {
             "/%252e%252e/admin",
             "/%25252e%25252e%25252fa",
             "/..;/admin",
+            "..#",
+            "/..%23/admin",
+            "/..%3f/admin",
             "/..;x=1/admin",
             "/%2e%2e;/a",
             "/a%5c..%5cb",
