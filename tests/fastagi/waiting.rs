@@ -131,7 +131,9 @@ fn a_hangup_ends_the_wait_and_drops_the_future() {
 
 #[test]
 fn on_hangup_can_wait_although_the_connection_is_closed() {
-    let (host, dropped) = host();
+    let (mut host, dropped) = host();
+    // However busy the machine is.
+    host.limits_mut().on_hangup = Duration::from_secs(60);
     let script = "wait_for_digit(1000);\nfn on_hangup() { wait_for_future(200); block(10); wait_for_future(1); }";
     let running = serve(host, &[("late", script)]);
     let mut peers: Vec<Peer> = (0..300).map(|_| running.call("late")).collect();
@@ -143,7 +145,7 @@ fn on_hangup_can_wait_although_the_connection_is_closed() {
     wait_until("all calls have ended", || running.server.calls() == 0);
     assert_eq!(dropped.load(SeqCst), 600);
     // One after the other, they would take a minute.
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     running.server.join();
 }
 
