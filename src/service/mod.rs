@@ -1,7 +1,7 @@
 //! Services: what scripts reach besides Asterisk. This folder knows no script: a request is data, and so is its answer.
 //!
-//! A call hands a [`Request`] to `Services::begin` and waits in its transport, as for a line. The clients run on a thread
-//! of their own.
+//! A call hands a [`Request`] to `Services::begin` and waits in its transport, as for a line. The clients run on a
+//! thread of their own.
 
 mod breaker;
 mod callout;
