@@ -9,6 +9,7 @@ use super::fault_log::log_fault;
 use super::seed::random_seed;
 use crate::agi::printable;
 use crate::clock::{Stopwatch, Time, wall};
+use crate::script::from_json;
 use crate::script::{Fault, Finished, LoadError, Script};
 use crate::service::jobs::{FUNCTION, MAIL};
 #[cfg(feature = "mail")]
@@ -19,7 +20,6 @@ use crate::session::{Over, Session};
 use crate::stack;
 use crate::sync::{Bell, lock};
 use crate::transport::{Failure, NoChannel};
-use crate::world::from_json;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

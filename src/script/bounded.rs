@@ -6,6 +6,7 @@
 //! functions, including those of a new version of Rhai.
 
 use super::call::Call;
+use super::convert::from_json;
 use super::names::{is_closure, written_name};
 use super::shown::shown;
 use super::usage::Limit;
@@ -234,24 +235,7 @@ fn parse_json(context: NativeCallContext, text: &str) -> Result<Dynamic> {
     if elements > room_for_elements(&context) {
         return array_is_too_large();
     }
-    serde_json::from_str(text).map(from_json).map_err(|error| format!("parse_json: {error}").into())
-}
-
-fn from_json(value: serde_json::Value) -> Dynamic {
-    use serde_json::Value;
-    match value {
-        Value::Null => Dynamic::UNIT,
-        Value::Bool(flag) => flag.into(),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => number.into(),
-            None => number.as_f64().unwrap_or_default().into(),
-        },
-        Value::String(text) => text.into(),
-        Value::Array(parts) => parts.into_iter().map(from_json).collect::<Array>().into(),
-        Value::Object(parts) => {
-            parts.into_iter().map(|(name, part)| (name.into(), from_json(part))).collect::<Map>().into()
-        }
-    }
+    serde_json::from_str(text).map(|value| from_json(&value)).map_err(|error| format!("parse_json: {error}").into())
 }
 
 /// Registers what tells a function's name, as the script wrote it.

@@ -48,7 +48,7 @@ pub use state::PRINT_TARGET;
 
 pub(crate) use bindings::{add, add_typed};
 pub(crate) use builtin::{BUILTINS, add_shared_with_tests, add_to_calls, is_shared_with_tests, ways_of};
-pub(crate) use convert::{dynamic, value};
+pub(crate) use convert::{dynamic, from_json, value};
 pub(crate) use explain::{Explanation, Names, Wrong, WrongCall, values};
 pub(crate) use fault::{Found, Source, render};
 pub(crate) use import::{Disk, Files, ImportFolders, Loader, MAX_IMPORT_DEPTH, without_shebang};

@@ -1,9 +1,9 @@
 //! One function of a script that asks a service, at one place of a call.
 
-use super::json::{from_json, to_json};
+use super::json::to_json;
 use crate::command::{Function, Kind, Need, Param, Refusal, RefusalKind};
 use crate::script::rhai::{Dynamic, EvalAltResult, Map};
-use crate::script::{Call, MAX_SHOWN, nearest, shown};
+use crate::script::{Call, MAX_SHOWN, from_json, nearest, shown};
 use crate::service::{Pending, Services};
 use crate::session::Error;
 use crate::transport::{Answer, Failure, FailureKind, Request};

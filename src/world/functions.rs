@@ -1,10 +1,10 @@
 //! The functions that ask services: one table of their declarations. What they ask is made of it.
 
 use super::asking::Asking;
-use super::json::{from_json, to_json};
+use super::json::to_json;
 use crate::command::{Function, Kind, Need, Param, Privacy, Returns, Type, declarations};
 use crate::script::rhai::{Dynamic, EvalAltResult, FnPtr, Module};
-use crate::script::{Call, add, is_closure, shown, written_name};
+use crate::script::{Call, add, from_json, is_closure, shown, written_name};
 use crate::transport::Request;
 use serde_json::Value;
 

@@ -45,20 +45,3 @@ fn convert(value: &Dynamic, depth: usize) -> Result<Value, String> {
         other => format!("a value of type `{other}`"),
     })
 }
-
-/// Converts JSON to a script's value. Integers beyond those of scripts become numbers with a fraction.
-pub(crate) fn from_json(value: &Value) -> Dynamic {
-    match value {
-        Value::Null => Dynamic::UNIT,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Number(number) => match number.as_i64() {
-            Some(integer) => integer.into(),
-            None => number.as_f64().unwrap_or_default().into(),
-        },
-        Value::String(text) => text.as_str().into(),
-        Value::Array(items) => items.iter().map(from_json).collect::<Array>().into(),
-        Value::Object(items) => {
-            items.iter().map(|(name, item)| (name.as_str().into(), from_json(item))).collect::<Map>().into()
-        }
-    }
-}

@@ -6,4 +6,4 @@ mod json;
 
 pub use functions::SERVICES;
 pub(crate) use functions::add_services;
-pub(crate) use json::{from_json, to_json};
+pub(crate) use json::to_json;

@@ -3,8 +3,9 @@
 use super::args::shown;
 use super::stand_in::TestFunctions;
 use crate::pbx::Channel;
+use crate::script::from_json;
 use crate::script::{KeptFunction, value};
-use crate::world::{from_json, to_json};
+use crate::world::to_json;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::{Map, Value, json};
 

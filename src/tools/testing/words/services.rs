@@ -2,6 +2,7 @@
 
 use super::expecting::same;
 use crate::command::Value;
+use crate::script::from_json;
 use crate::script::{MAX_SHOWN, literal, quoted, short, value};
 use crate::service::check;
 use crate::tools::testing::args::{Args, WordError, WordResult, shown, unmet};
@@ -14,7 +15,7 @@ use crate::tools::testing::stand_in::TestFunctions;
 use crate::tools::testing::test::Test;
 use crate::tools::testing::test_services::method;
 use crate::transport::{Failure, Request};
-use crate::world::{from_json, to_json};
+use crate::world::to_json;
 use rhai::Dynamic;
 use serde_json::Value as Json;
 use std::path::Path;
