@@ -555,12 +555,8 @@ impl Session {
             if self.transport.now() >= until {
                 return Ok(None);
             }
-            match self.transport.receive(until) {
-                Ok(Heard::Silence | Heard::Wakeup | Heard::Reply(_)) => {}
-                Ok(Heard::Hangup | Heard::Stop) if self.aftermath => {}
-                Ok(Heard::Closed) if self.aftermath => self.closed = true,
-                heard => self.learn(heard)?,
-            }
+            let heard = self.transport.receive(until);
+            self.learn(heard)?;
         }
     }
 
@@ -658,26 +654,25 @@ impl Session {
         {
             return Err(over.clone());
         }
-        if self.closed {
-            return Err(self.hung_up());
-        }
         let heard = self.transport.receive(until);
         self.learn(heard)
     }
 
-    /// Learns from what was heard while no command was in flight.
+    /// Learns from what was heard while no command was in flight. After the script, that the line has ended is no end:
+    /// `on_hangup` still computes, waits and asks services.
     fn learn(&mut self, heard: io::Result<Heard>) -> Result<(), Over> {
-        match heard {
-            Ok(Heard::Silence | Heard::Wakeup | Heard::Reply(_)) => Ok(()),
-            Ok(Heard::Hangup | Heard::Stop) if self.aftermath => Ok(()),
-            Ok(Heard::Hangup) => Err(self.hung_up()),
-            Ok(Heard::Stop) => Err(self.stopped()),
+        let over = match heard {
+            Ok(Heard::Silence | Heard::Wakeup | Heard::Reply(_)) => return Ok(()),
+            Ok(Heard::Hangup | Heard::Stop) if self.aftermath => return Ok(()),
+            Ok(Heard::Hangup) => self.hung_up(),
+            Ok(Heard::Stop) => self.stopped(),
             Ok(Heard::Closed) => {
                 self.closed = true;
-                Err(self.hung_up())
+                self.hung_up()
             }
-            Err(error) => Err(self.lost(error)),
-        }
+            Err(error) => self.lost(error),
+        };
+        if self.aftermath { Ok(()) } else { Err(over) }
     }
 
     /// Sends a line and waits for its reply.

@@ -48,7 +48,8 @@ pub trait Transport: Send {
     /// The line broke.
     fn send(&mut self, line: &[u8]) -> io::Result<()>;
 
-    /// Waits until something is heard or `until` has come. If that is in the past, it only polls.
+    /// Waits until something is heard or `until` has come. If that is in the past, it only polls. Once it has reported
+    /// that the line is closed or broken, it only waits.
     ///
     /// # Errors
     /// The line broke, or what arrived isn't AGI.

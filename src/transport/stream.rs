@@ -719,7 +719,12 @@ impl<W: Wire> Transport for Stream<W> {
             } else {
                 Wait::Pause(until)
             };
-            match self.read(wait)? {
+            let got = self.read(wait).inspect_err(|_| {
+                // Nothing more will come. Whoever goes on to receive only waits.
+                self.closed = true;
+                self.has_reported_end = true;
+            })?;
+            match got {
                 Got::Bytes => begun = true,
                 Got::End => {
                     self.ended();

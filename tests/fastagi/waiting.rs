@@ -134,7 +134,8 @@ fn on_hangup_can_wait_although_the_connection_is_closed() {
     let (mut host, dropped) = host();
     // However busy the machine is.
     host.limits_mut().on_hangup = Duration::from_secs(60);
-    let script = "wait_for_digit(1000);\nfn on_hangup() { wait_for_future(200); block(10); wait_for_future(1); }";
+    // It computes for some milliseconds first, in which the host looks at the line.
+    let script = "wait_for_digit(1000);\nfn on_hangup() { for n in 0..2000 { } wait_for_future(200); block(10); wait_for_future(1); }";
     let running = serve(host, &[("late", script)]);
     let mut peers: Vec<Peer> = (0..300).map(|_| running.call("late")).collect();
     for peer in &mut peers {
