@@ -117,6 +117,59 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[program.x]\ncommand = \"ls\"", "2:11: expected a list of texts, not a text"),
     ("[callout]\nspool = \"/nowhere\"\ntargets = []", "2:9: there is no folder /nowhere"),
     ("[callout]\nspool = \"/tmp\"", "1:2: `[callout]` lacks `targets`"),
+    // What only a client knows.
+    (
+        "[http.web]\nurl = \"http://a/#hunter2\"",
+        "2:7: `url` holds a `#`, and what follows it would never be sent",
+    ),
+    ("[http.web]\nurl = \"http://[hunter2]/\"", "2:7: `url` isn't an address such as `https://api.example.net/v2/`: invalid IPv6 address"),
+    (
+        "[http.web]\nurl = \"http://a/\"\nheaders = { \"a b\" = \"hunter2\" }",
+        "3:11: `headers`: `a b` can't be the name of a header",
+    ),
+    (
+        "[http.web]\nurl = \"http://a/\"\nheaders = { host = \"hunter2\" }",
+        "3:11: `headers`: the header `host` is set by agi-rhai itself",
+    ),
+    (
+        "[http.web]\nurl = \"http://a/\"\nheaders = { a = \"hunter2\", A = \"b\" }",
+        "3:11: `headers` gives `a` twice",
+    ),
+    (
+        "[http.web]\nurl = \"http://u:hunter2@a/\"\nheaders = { authorization = \"hunter2\" }",
+        "3:11: only one of `authorization` in `headers`, `token_file` and a user in `url` can say who asks",
+    ),
+    (
+        "[http.web]\nurl = \"https://a/\"\nca_file = \"lines.password\"",
+        "3:11: lines.password can't be used: it holds no `BEGIN CERTIFICATE`",
+    ),
+    ("[sql.crm]\nurl = \"postgres://u:hunter2@db:99999/x\"", "2:7: its `url` can't be used: invalid port number"),
+    (
+        "[sql.crm]\nurl = \"mysql://u:hunter2@db/x?ssl=1\"",
+        "2:7: its `url` has a parameter that isn't among charset, collation, socket, ssl-ca, ssl-cert, ssl-key, ssl-mode, \
+         timezone",
+    ),
+    (
+        "[sql.crm]\nurl = \"sqlite:nowhere.db\"",
+        "2:7: there is no file nowhere.db; `?mode=rwc` at the end of the address creates it",
+    ),
+    ("[sql.crm]\nurl = \"sqlite:///nowhere/crm.db?mode=rwc\"", "2:7: there is no folder /nowhere"),
+    ("[store]\nurl = \"sqlite:/nowhere/store.sqlite\"", "2:7: there is no folder /nowhere"),
+    ("[store]\nurl = \"redis://u:hunter2@h:port/x\"", "2:7: `[store] url` is not `redis://HOST:PORT/NUMBER`"),
+    (
+        "[mail.office]\nurl = \"smtp://u:hunter2@a?tls=maybe\"\nfrom = \"ivr@a\"\nto = [\"*\"]",
+        "2:7: its `url` in agi-rhai.toml must be such as `smtp://localhost`, `smtp://mail.example.net?tls=required` \
+         (STARTTLS) or `smtps://name@mail.example.net`",
+    ),
+    (
+        "[mail.office]\nurl = \"smtp://a\"\nfrom = \"ivr@@a\"\nto = [\"*\"]",
+        "3:8: its `from` in agi-rhai.toml, `ivr@@a`, isn't an address",
+    ),
+    (
+        "[mail.office]\nurl = \"smtp://a\"\nfrom = \"ivr@a\"\nto = [\"office\"]",
+        "4:7: no mail address matches this; it is an address with `*` for any text, such as \"*@example.net\"",
+    ),
+    ("[program.x]\ncommand = [\"./lines.password\"]", "2:12: there is no program ./lines.password"),
 ];
 
 #[test]
@@ -355,6 +408,24 @@ fn a_changed_password_is_taken_over() {
 }
 
 /// Serves `ok` to every request, on any number of connections. Returns its address.
+#[test]
+fn an_edited_certificate_is_taken_over() {
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let folder = Folder::new();
+    folder.file("scripts/hello.rhai", "print(\"hello\");");
+    folder.file("scripts/ca.pem", authority("one"));
+    folder.file("scripts/agi-rhai.toml", "[http.web]\nurl = \"https://127.0.0.1:1/\"\nca_file = \"ca.pem\"\n");
+    let server = Server::start(&folder, &[]);
+    folder.file("scripts/ca.pem", authority("other"));
+    server.wait_for_log("http.web changed");
+    folder.file("scripts/ca.pem", "no certificate");
+    server.wait_for_log("ca.pem can't be used: it holds no `BEGIN CERTIFICATE`");
+}
+
 fn web() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -465,6 +536,32 @@ fn the_state_folder_is_named_or_systemds_or_the_users() {
     folder.file("scripts/agi-rhai.toml", "state = \"of-file\"");
     run("count.rhai", &all, &[]).code(0).says("count 1");
     assert!(folder.path("scripts/of-file").exists());
+}
+
+/// What isn't known on this machine doesn't keep the checker from refusing what is known.
+#[test]
+fn the_checker_refuses_what_no_client_can_use() {
+    let folder = Folder::new();
+    folder.file("ask.rhai", "print(\"hello\");");
+    let elsewhere = "[sql.crm]\nurl = \"sqlite:/nowhere/crm.db\"\n[http.far]\nurl = \"${AGI_RHAI_NOT_SET}\"\n\
+                     [http.news]\nurl = \"https://a/\"\ntoken_file = \"/nowhere\"\nca_file = \"/nowhere\"\n";
+    for (more, expected) in [
+        ("", None),
+        ("[http.web]\nurl = \"http://a/#b\"\n", Some("agi-rhai.toml:9:7: `url` holds a `#`")),
+        ("[http.web]\nurl = \"http://a/\"\nheaders = { host = \"b\" }\n", Some("agi-rhai.toml:10:11: `headers`:")),
+        ("[sql.web]\nurl = \"postgres://db:99999/x\"\n", Some("agi-rhai.toml:9:7: its `url` can't be used")),
+    ] {
+        folder.file("agi-rhai.toml", format!("{elsewhere}{more}"));
+        let output = agi_rhai(["check", "ask.rhai"]).current_dir(folder.path("")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        match expected {
+            None => assert_eq!(output.status.code(), Some(0), "{said}"),
+            Some(words) => {
+                let (place, words) = words.split_at(words.find(": ").unwrap());
+                assert!(output.status.code() == Some(1) && said.contains(place) && said.contains(&words[2..]), "{said}");
+            }
+        }
+    }
 }
 
 #[test]

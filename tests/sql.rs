@@ -10,6 +10,7 @@ mod tls;
 mod types;
 
 use crate::support::backend::{Database, is_skipped};
+use crate::support::process::Folder;
 use agi_rhai::service::{Services, Settings};
 use agi_rhai::transport::Stream;
 use agi_rhai::{Host, Session, Status};
@@ -55,7 +56,9 @@ impl Crm {
     /// A database with this address and further settings.
     fn at(url: &str, more: &str) -> Self {
         let settings = format!("[sql.crm]\nurl = {url:?}\n{more}");
-        Self(Services::new(toml::from_str::<Settings>(&settings).unwrap()))
+        let folder = Folder::new();
+        let file = folder.file("agi-rhai.toml", settings);
+        Self(Services::new(Settings::read(file.as_ref()).unwrap()))
     }
 
     /// Returns what an expression of a script gives, or the kind and message of its error.

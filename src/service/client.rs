@@ -6,7 +6,7 @@ use super::http::HttpClient;
 #[cfg(feature = "mail")]
 use super::mail::MailClient;
 use super::program::ProgramClient;
-use super::settings::values::Length;
+use super::settings::values::{Length, Secret};
 use super::settings::{AT_ONCE, Settings, TIMEOUT};
 #[cfg(feature = "sql")]
 use super::sql::SqlClient;
@@ -14,6 +14,7 @@ use super::sql::SqlClient;
 use super::store::Store;
 use crate::transport::{Answer, Failure, Request};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 #[cfg(feature = "store")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,7 @@ impl Kind {
             #[cfg(feature = "http")]
             Self::Http => {
                 let own = self.find(name, &settings.http)?;
+                are_read([("token_file", &own.token_file, &own.token), ("ca_file", &own.ca_file, &own.ca)])?;
                 let named = |failure: Failure| {
                     let message = format!("`[{}]` in agi-rhai.toml: {}", self.full_name(name), failure.message);
                     Failure { message, ..failure }
@@ -110,11 +112,15 @@ impl Kind {
             #[cfg(feature = "sql")]
             Self::Sql => {
                 let own = self.find(name, &settings.sql)?;
+                are_read([("password_file", &own.password_file, &own.password), ("ca_file", &own.ca_file, &own.ca)])?;
                 Client::new(own.timeout, own.at_once, ClientOf::Sql(SqlClient::new(own)?))
             }
             #[cfg(feature = "store")]
             Self::Store => {
                 let own = settings.store.as_ref();
+                if let Some(own) = own {
+                    are_read([("password_file", &own.password_file, &own.password), ("ca_file", &own.ca_file, &own.ca)])?;
+                }
                 let store = Store::new(own, settings.state.as_deref())?;
                 let (timeout, at_once) = own.map_or((None, None), |own| (own.timeout, own.at_once));
                 Client::new(timeout, at_once, ClientOf::Store(Arc::new(store)))
@@ -122,6 +128,7 @@ impl Kind {
             #[cfg(feature = "mail")]
             Self::Mail => {
                 let own = self.find(name, &settings.mail)?;
+                are_read([("password_file", &own.password_file, &own.password), ("ca_file", &own.ca_file, &own.ca)])?;
                 Client::new(own.timeout, own.at_once, ClientOf::Mail(MailClient::new(own)?))
             }
             Self::Program => {
@@ -145,6 +152,15 @@ impl Kind {
     /// Finds the settings of a service by its name.
     fn find<'a, T>(self, name: &str, of: &'a BTreeMap<String, T>) -> Result<&'a T, Failure> {
         of.get(name).ok_or_else(|| Failure::argument(format!("agi-rhai.toml has no `[{}]`", self.full_name(name))))
+    }
+}
+
+/// Refuses settings with the name of a file that nobody has read, which [`Settings::read`] does: without its content,
+/// a client would go without its password.
+fn are_read<const N: usize>(files: [(&str, &Option<PathBuf>, &Option<Secret>); N]) -> Result<(), Failure> {
+    match files.iter().find(|(_, file, content)| file.is_some() && content.is_none()) {
+        Some((key, ..)) => Err(Failure::argument(format!("its `{key}` was not read, as `Settings::read` does"))),
+        None => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::transport::{Failure, Request};
 use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -35,7 +36,8 @@ const MAX_RECIPIENTS: usize = 100;
 pub(crate) struct MailClient {
     url: Secret,
     password: Option<Secret>,
-    ca_file: Option<PathBuf>,
+    /// Certificates to trust, as PEM.
+    ca: Option<Secret>,
     from: Mailbox,
     to: Vec<String>,
     attach: Vec<PathBuf>,
@@ -97,10 +99,11 @@ impl MailClient {
         let from = from.map_err(|_| {
             Failure::argument(format!("its `from` in agi-rhai.toml, `{}`, isn't an address", printable(&settings.from)))
         })?;
+        relay(&settings.url, settings.password.as_ref())?;
         Ok(Self {
             url: settings.url.clone(),
             password: settings.password.clone(),
-            ca_file: settings.ca_file.clone(),
+            ca: settings.ca.clone(),
             from,
             to: settings.to.clone(),
             attach: settings.attach.clone().unwrap_or_else(files::default_folders),
@@ -220,16 +223,9 @@ impl MailClient {
     }
 
     fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failure> {
+        let builder = relay(&self.url, self.password.as_ref())?.timeout(Some(self.timeout));
         let Secret(url) = &self.url;
-        let wrong = || {
-            Failure::argument(
-                "its `url` in agi-rhai.toml must be such as `smtp://localhost`, `smtp://mail.example.net?tls=required` \
-                 (STARTTLS) or `smtps://name@mail.example.net`",
-            )
-        };
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&with_password(url, self.password.as_ref()));
-        let builder = builder.map_err(|_| wrong())?.timeout(Some(self.timeout));
-        let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let tls: Option<fn(TlsParameters) -> Tls> = match rest.split_once("tls=").map(|(_, tls)| tls) {
             _ if scheme.eq_ignore_ascii_case("smtps") => Some(Tls::Wrapper),
             Some(tls) if tls.starts_with("required") => Some(Tls::Required),
@@ -246,7 +242,7 @@ impl MailClient {
     /// and the operator's.
     fn trust(&self, host: &str) -> Result<TlsParameters, Failure> {
         let mut parameters = TlsParameters::builder(host.to_owned());
-        let own = self.ca_file.as_deref().map(tls::certificates).transpose()?.unwrap_or_default();
+        let own = self.ca.as_ref().and_then(|Secret(pem)| tls::certificates(pem).ok()).unwrap_or_default();
         for certificate in rustls_native_certs::load_native_certs().certs.into_iter().chain(own) {
             if let Ok(certificate) = Certificate::from_der(certificate.to_vec()) {
                 parameters = parameters.add_root_certificate(certificate);
@@ -254,6 +250,19 @@ impl MailClient {
         }
         parameters.build().map_err(|error| Failure::unavailable(format!("TLS: {}", printable(&error.to_string()))))
     }
+}
+
+/// Reads the address of a mail server.
+///
+/// # Errors
+/// It isn't one. The reason doesn't hold it.
+fn relay(Secret(url): &Secret, password: Option<&Secret>) -> Result<AsyncSmtpTransportBuilder, Failure> {
+    AsyncSmtpTransport::<Tokio1Executor>::from_url(&with_password(url, password)).map_err(|_| {
+        Failure::argument(
+            "its `url` in agi-rhai.toml must be such as `smtp://localhost`, `smtp://mail.example.net?tls=required` \
+             (STARTTLS) or `smtps://name@mail.example.net`",
+        )
+    })
 }
 
 /// Returns the host in what follows the scheme of an address.

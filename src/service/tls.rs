@@ -5,27 +5,23 @@ use crate::transport::Failure;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use std::path::Path;
 use std::sync::Arc;
 #[cfg(feature = "http")]
 use std::sync::OnceLock;
 #[cfg(feature = "http")]
 use tracing::debug;
 
-/// Returns what a client with TLS needs. It trusts the system's certificates, and those in `ca_file`.
+/// Returns what a client with TLS needs. It trusts the system's certificates, and these, written as PEM.
 ///
 /// This reads files: for some milliseconds the first time, so it isn't for the thread of a call.
 ///
 /// # Errors
-/// There are no certificates in `ca_file`.
+/// There are no certificates in the text.
 #[cfg(feature = "http")]
-pub(super) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Failure> {
+pub(super) fn config(ca: Option<&str>) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::clone(trusted());
-    if let Some(file) = ca_file {
-        for certificate in certificates(file)? {
-            roots.add(certificate).map_err(|error| unusable(file, &error.to_string()))?;
-        }
-    }
+    let own = ca.map(certificates).transpose().map_err(|why| Failure::argument(format!("`ca_file`: {why}")))?;
+    roots.add_parsable_certificates(own.unwrap_or_default());
     with_roots(roots)
 }
 
@@ -38,23 +34,21 @@ pub(super) fn unused() -> Result<ClientConfig, Failure> {
     with_roots(RootCertStore::empty())
 }
 
-/// Reads the certificates in a file.
+/// Reads the certificates in a text of PEM.
 ///
 /// # Errors
-/// The file can't be read, or holds none.
-pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let read = |error: rustls::pki_types::pem::Error| unusable(file, &error.to_string());
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(read)?.collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(unusable(file, "it holds no `BEGIN CERTIFICATE`")),
-        Ok(found) => Ok(found),
-        Err(error) => Err(read(error)),
+/// There are none, or one can't be used. The reason doesn't hold the text.
+pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| printable(&error.to_string()).into_owned())?;
+    if found.is_empty() {
+        return Err("it holds no `BEGIN CERTIFICATE`".to_owned());
     }
-}
-
-fn unusable(file: &Path, why: &str) -> Failure {
-    let file = file.display().to_string();
-    Failure::argument(format!("`ca_file = \"{}\"` can't be used: {}", printable(&file), printable(why)))
+    for certificate in &found {
+        let added = RootCertStore::empty().add(certificate.clone());
+        added.map_err(|error| format!("a certificate in it is broken: {}", printable(&error.to_string())))?;
+    }
+    Ok(found)
 }
 
 fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Failure> {
@@ -117,11 +111,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_certificates_is_refused_by_name() {
-        let failure = certificates(Path::new("/nowhere/ca\x1b.pem")).expect_err("there is no such file");
-        assert!(failure.message.contains("`ca_file = \"/nowhere/ca\\u{1b}.pem\"` can't be used"), "{failure}");
-        let failure = config(Some(Path::new("/dev/null"))).expect_err("it is empty");
-        assert!(failure.message.ends_with("it holds no `BEGIN CERTIFICATE`"), "{failure}");
+    fn a_text_without_certificates_is_refused() {
+        let broken = "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n";
+        for (pem, why) in [("", "holds no `BEGIN CERTIFICATE`"), ("secret", "holds no"), (broken, "is broken")] {
+            let refused = certificates(pem).expect_err("there is none");
+            assert!(refused.contains(why) && !refused.contains("secret"), "{refused}");
+        }
         assert!(!trusted().is_empty(), "there are always certificates");
     }
 

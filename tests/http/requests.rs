@@ -159,22 +159,6 @@ fn what_cannot_be_sent_is_refused_before_anything_is() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_by_name() {
-    for (settings, words) in [
-        ("url = 'http://a@b'\nheaders = { Authorization = 'c' }", &["only one of"][..]),
-        ("url = 'http://a'\nheaders = { host = 'b' }", &["`host`"]),
-        ("url = 'http://a'\nheaders = { x = 'b', X = 'c' }", &["`x` twice"]),
-        ("url = 'http://[a]/'", &["`url` isn't an address"]),
-        ("url = 'https://localhost:1'\nca_file = '/dev/null'", &["`ca_file = \"/dev/null\"` can't be used"]),
-    ] {
-        let answer = ask(&services(&format!("[http.api]\n{settings}")), r#"http_get("api", "/")"#);
-        answer.fails("argument", words, SOON);
-        let message = answer.value["message"].as_str().unwrap();
-        assert!(message.contains("`[http.api]` in agi-rhai.toml") || message.contains("of `api`"), "{message}");
-    }
-}
-
-#[test]
 fn a_redirect_is_followed_below_the_url_only() {
     let elsewhere = Backend::answers(response("200 OK", "", "elsewhere"));
     let other = elsewhere.address;

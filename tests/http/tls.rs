@@ -3,6 +3,7 @@
 use super::backend::{Backend, read_request, response};
 use super::{Answer, ask, services};
 use crate::support::process::Folder;
+use agi_rhai::service::{Services, Settings};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -97,6 +98,37 @@ fn a_certificate_of_the_authority_in_ca_file_is_trusted() {
     let words = [&format!("the certificate of localhost:{port} is signed by nobody"), "in `ca_file`"];
     ask_at(&url, None).fails("unavailable", &words, LATE);
     ask_at(&url, Some(&Authority::new().file)).fails("unavailable", &words, LATE);
+}
+
+/// An edit of the file is an edit of the settings: the next request trusts whom the new certificate names.
+#[test]
+fn an_edited_ca_file_takes_effect() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let server = server(new.issue(&["localhost"], |_| {}));
+    let folder = Folder::new();
+    let ca = folder.file("ca.pem", std::fs::read_to_string(&old.file).unwrap());
+    let url = format!("https://localhost:{}", server.address.port());
+    let file = folder.file("agi-rhai.toml", format!("[http.api]\nurl = '{url}'\ntimeout = '4s'\nca_file = 'ca.pem'"));
+    let services = Services::new(Settings::read(file.as_ref()).unwrap());
+    ask(&services, r#"http_get("api", "a")"#).fails("unavailable", &["signed by nobody"], LATE);
+    std::fs::copy(&new.file, ca).unwrap();
+    services.update(Settings::read(file.as_ref()).unwrap());
+    assert_eq!(ask(&services, r#"http_get("api", "a")"#).value["body"], "safe");
+}
+
+/// An embedder may make settings without reading a file. Then nobody has read the files that they name.
+#[test]
+fn settings_whose_files_nobody_has_read_are_refused() {
+    let folder = Folder::new();
+    let secret = folder.file("secret", "secret");
+    for settings in [
+        format!("[http.api]\nurl = 'http://127.0.0.1:1'\ntoken_file = '{secret}'"),
+        format!("[http.api]\nurl = 'https://127.0.0.1:1'\nca_file = '{secret}'"),
+    ] {
+        let services = Services::new(toml::from_str(&settings).unwrap());
+        let answer = ask(&services, r#"http_get("api", "a")"#);
+        answer.fails("argument", &["was not read, as `Settings::read` does"], LATE);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::Crm;
 use crate::support::process::Folder;
 use serde_json::json;
+use sqlx::Connection;
 
 /// A file with some people.
 pub fn people(more: &str) -> (Folder, Crm) {
@@ -157,7 +158,9 @@ fn a_service_that_only_reads_writes_in_no_way() {
 #[test]
 fn a_file_that_is_missing_or_locked_is_unavailable() {
     let folder = Folder::new();
-    let missing = Crm::at(&format!("sqlite:{}", folder.path("nowhere.db").display()), "");
+    let file = folder.file("gone.db", "");
+    let missing = Crm::at(&format!("sqlite:{file}"), "");
+    std::fs::remove_file(file).unwrap();
     missing.fails(
         r#"sql_value("crm", "select 1")"#,
         "unavailable: sql_value: the database lets nobody in: unable to open database file…",
@@ -165,4 +168,28 @@ fn a_file_that_is_missing_or_locked_is_unavailable() {
     missing.gives(r#"sql_value("crm", "select 1", #{}, #{ otherwise: "open" })"#, json!("open"));
     let text = folder.file("text.db", "this is no database at all, but a text that somebody has written ".repeat(20));
     Crm::at(&format!("sqlite:{text}"), "").fails(r#"sql_value("crm", "select 1 from x")"#, "…: file is not a database");
+}
+
+/// The deadline that a script gives counts, also where it is longer than that of the service.
+#[test]
+fn a_script_may_wait_longer_for_a_locked_file() {
+    let (folder, crm) = people("timeout = \"300ms\"");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path("crm.db"));
+    let mut other = runtime.block_on(sqlx::SqliteConnection::connect_with(&options)).unwrap();
+    let mut run = |text: &'static str| runtime.block_on(sqlx::raw_sql(text).execute(&mut other)).unwrap();
+    run("begin immediate");
+    let insert = |number: u8, options: &str| {
+        format!("sql_run(\"crm\", \"insert into people values ('{number}', 'Zoe', false)\", #{{}}{options})")
+    };
+    crm.fails(&insert(1, ""), "unavailable: sql_run: …database is locked…");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| crm.ask(&insert(2, ", #{ timeout: 60 }")));
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        run("rollback");
+        assert_eq!(waiting.join().unwrap(), Ok(json!(1)));
+    });
+    // The longer deadline was that of one request.
+    run("begin immediate");
+    crm.fails(&insert(3, ""), "unavailable: sql_run: …database is locked…");
 }

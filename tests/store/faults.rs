@@ -5,6 +5,8 @@ use crate::support::backend::{Backend, Database, is_skipped, program, start_post
 use crate::support::process::Folder;
 use agi_rhai::internals::Store;
 use agi_rhai::transport::FailureKind::Unavailable;
+use agi_rhai::transport::Request;
+use futures_util::future::join;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
@@ -138,6 +140,70 @@ fn a_process_that_holds_the_lock_delays_writers_and_not_readers() {
         assert!(before.elapsed() < Duration::from_secs(2), "within the deadline: {:?}", before.elapsed());
         sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
         assert_eq!(add(&store, "key", json!(1)).await, Ok(json!(2)), "what failed wasn't done");
+    });
+}
+
+/// The deadline that a script gives counts, whether the store's own is shorter or longer.
+#[test]
+fn a_script_may_wait_longer_for_a_locked_store() {
+    let folder = Folder::new();
+    let store = on_file(&folder);
+    run(async {
+        use sqlx::Connection;
+        put(&store, "key", json!(1)).await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path("store.sqlite"));
+        let mut other = sqlx::sqlite::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+        let within = |seconds: u64| {
+            let mut request = Request::new("store_add", "").with("key", "key").with("n", 1);
+            request.timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
+            request
+        };
+        let (long, short, own) = (within(60), within(1), within(0));
+        let began = Instant::now();
+        let impatient = async {
+            let (short, own) = join(store.answer(&short), store.answer(&own)).await;
+            fails(short, Unavailable, "locked by another process for 0.8 s");
+            fails(own, Unavailable, "locked by another process for 1.6 s");
+            assert!(began.elapsed() >= Duration::from_millis(1600), "{:?}", began.elapsed());
+            sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+        };
+        let (patient, ()) = join(store.answer(&long), impatient).await;
+        assert_eq!(patient, Ok(json!(2)), "what failed wasn't done");
+    });
+}
+
+/// The same on PostgreSQL, whose store ends statements itself.
+#[test]
+fn live_a_script_may_wait_longer_for_a_locked_row() {
+    let postgres = match start_postgres() {
+        Ok(postgres) => postgres,
+        lack => return assert!(is_skipped("a locked row", lack.map(drop))),
+    };
+    let store = store(&format!("url = '{}'\ntimeout = '500ms'", postgres.url)).unwrap();
+    run(async {
+        use sqlx::Connection;
+        let add = |timeout: Option<Duration>| {
+            let mut request = Request::new("store_add", "").with("key", "key").with("n", 1);
+            request.timeout = timeout;
+            request
+        };
+        let patient = add(Some(Duration::from_secs(60)));
+        // The first one makes the tables, which may take longer here than the store's own deadline.
+        assert_eq!(store.answer(&patient).await, Ok(json!(1)));
+        let mut other = sqlx::PgConnection::connect(&postgres.url).await.unwrap();
+        sqlx::raw_sql("begin; select * from agi_rhai_value for update").execute(&mut other).await.unwrap();
+        let impatient = async {
+            let began = Instant::now();
+            fails(store.answer(&add(None)).await, Unavailable, "statement timeout");
+            assert!(began.elapsed() >= Duration::from_millis(500));
+            sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+        };
+        let (answer, ()) = join(store.answer(&patient), impatient).await;
+        assert_eq!(answer, Ok(json!(2)));
+        // The longer limit was that of one request.
+        sqlx::raw_sql("begin; select * from agi_rhai_value for update").execute(&mut other).await.unwrap();
+        fails(store.answer(&add(None)).await, Unavailable, "statement timeout");
     });
 }
 

@@ -71,7 +71,7 @@ impl Options {
     pub fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut options = Self::parse_line(arguments)?;
         options.read_config();
-        let Some(file) = options.config_options().and_then(|options| options.file.clone()) else { return Ok(options) };
+        let Some(file) = options.config_options().and_then(|own| own.file.clone()) else { return Ok(options) };
         let settings = file.options();
         if settings.is_empty() {
             return Ok(options);
@@ -82,7 +82,7 @@ impl Options {
         let command = with_defaults(Self::command(), &settings, &folder);
         let mut options = Self::from_arg_matches(&command.try_get_matches_from(arguments)?)?;
         let state = state_folder(options.state());
-        if let Some(config) = options.config_options_mut() {
+        if let Some(config) = options.config_options() {
             file.set_state_folder(state);
             config.file = Some(file);
         }
@@ -93,7 +93,7 @@ impl Options {
     fn read_config(&mut self) {
         let Some((folder, purpose)) = self.place_of_scripts() else { return };
         let state = (purpose == Purpose::Use).then(|| state_folder(self.state())).flatten();
-        let Some(options) = self.config_options_mut() else { return };
+        let Some(options) = self.config_options() else { return };
         let config = options.place(&folder).with_purpose(purpose).with_options(RULES).with_state_folder(state);
         // Each command reports a mistake in its own way.
         let _ = config.read();
@@ -127,24 +127,7 @@ impl Options {
         })
     }
 
-    fn config_options(&self) -> Option<&ConfigOptions> {
-        match &self.command {
-            None => Some(&self.common.config),
-            Some(
-                Subcommand::Phone(PhoneOptions { common, .. })
-                | Subcommand::Serve(ServeOptions { common, .. })
-                | Subcommand::Jobs(JobsOptions { common, .. }),
-            ) => Some(&common.config),
-            Some(
-                Subcommand::Test(TestOptions { config, .. })
-                | Subcommand::Check(CheckOptions { config, .. })
-                | Subcommand::Lsp(LspOptions { config, .. }),
-            ) => Some(config),
-            Some(_) => None,
-        }
-    }
-
-    fn config_options_mut(&mut self) -> Option<&mut ConfigOptions> {
+    fn config_options(&mut self) -> Option<&mut ConfigOptions> {
         match &mut self.command {
             None => Some(&mut self.common.config),
             Some(

@@ -31,7 +31,8 @@ const OF_THE_CLIENT: [&str; 12] = [
 pub(super) fn of_operator(headers: &BTreeMap<String, Secret>) -> Result<HeaderMap, Failure> {
     let mut all = HeaderMap::new();
     for (name, Secret(value)) in headers {
-        let (name, mut value) = header(name, value)?;
+        let (name, mut value) = header(name, value)
+            .map_err(|failure| Failure::argument(format!("`headers`: {}", failure.message)))?;
         value.set_sensitive(true);
         if all.insert(&name, value).is_some() {
             return Err(Failure::argument(format!("`headers` gives `{name}` twice")));

@@ -28,7 +28,6 @@ use body::Unread;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName};
 use reqwest::{Client, Method, redirect};
 use serde_json::json;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -49,7 +48,8 @@ pub(super) struct HttpClient {
     base: Arc<Base>,
     /// The operator's headers.
     headers: HeaderMap,
-    ca_file: Option<PathBuf>,
+    /// Certificates to trust, as PEM.
+    ca: Option<Secret>,
     /// The methods that scripts may use.
     methods: Vec<Method>,
     max_body: usize,
@@ -84,7 +84,7 @@ impl HttpClient {
     pub fn new(settings: &HttpSettings) -> Result<Self, Failure> {
         let base = Base::new(&settings.url.0)?;
         let mut headers = headers::of_operator(&settings.headers)?;
-        let ways = [headers.contains_key(AUTHORIZATION), base.user().is_some(), settings.token.is_some()];
+        let ways = [headers.contains_key(AUTHORIZATION), base.user().is_some(), settings.token_file.is_some()];
         if ways.iter().filter(|way| **way).count() > 1 {
             return Err(Failure::argument(
                 "only one of `authorization` in `headers`, `token_file` and a user in `url` can say who asks",
@@ -96,7 +96,7 @@ impl HttpClient {
         Ok(Self {
             base: Arc::new(base),
             headers,
-            ca_file: settings.ca_file.clone(),
+            ca: settings.ca.clone(),
             methods: methods(settings.methods.as_deref())?,
             max_body: settings.max_body.map_or(MAX_BODY, |Size(size)| size),
             connections: settings.at_once.unwrap_or(super::settings::AT_ONCE),
@@ -161,10 +161,13 @@ impl HttpClient {
     }
 
     async fn connect(&self) -> Result<Client, Failure> {
-        let (base, ca_file) = (Arc::clone(&self.base), self.ca_file.clone());
+        let (base, ca) = (Arc::clone(&self.base), self.ca.clone());
         let is_encrypted = base.is_encrypted();
-        let mut tls =
-            blocking(move || if is_encrypted { tls::config(ca_file.as_deref()) } else { tls::unused() }).await?;
+        let config = move || {
+            let ca = ca.as_ref().map(|Secret(pem)| pem.as_str());
+            if is_encrypted { tls::config(ca) } else { tls::unused() }
+        };
+        let mut tls = blocking(config).await?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let builder = Client::builder()
             .tls_backend_preconfigured(tls)

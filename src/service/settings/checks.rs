@@ -3,6 +3,18 @@
 use super::section::{Purpose, Read, Section, similar};
 use super::values::Secret;
 use super::{CallOutSettings, HttpSettings, MailSettings, ProgramSettings, SqlSettings, StoreSettings};
+use crate::agi::printable;
+use crate::service::callout::CallOut;
+#[cfg(feature = "http")]
+use crate::service::http::HttpClient;
+#[cfg(feature = "mail")]
+use crate::service::mail::MailClient;
+#[cfg(feature = "sql")]
+use crate::service::sql::SqlClient;
+#[cfg(feature = "store")]
+use crate::service::store::Store;
+use percent_encoding::percent_decode_str;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The methods that scripts have functions for.
@@ -36,7 +48,10 @@ impl Checked for HttpSettings {
             }
         }
         self.token = of.secret("token_file", &mut self.token_file)?;
-        of.found("ca_file", &mut self.ca_file).map(drop)
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        #[cfg(feature = "http")]
+        of.usable(|| HttpClient::new(self))?;
+        Ok(())
     }
 }
 
@@ -46,7 +61,11 @@ impl Checked for SqlSettings {
         at_once(of, self.at_once)?;
         at_least_one(of, "max_rows", self.max_rows)?;
         self.password = of.secret("password_file", &mut self.password_file)?;
-        of.found("ca_file", &mut self.ca_file).map(drop)
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        sqlite_file(of, &mut self.url, false)?;
+        #[cfg(feature = "sql")]
+        of.usable(|| SqlClient::new(self))?;
+        Ok(())
     }
 }
 
@@ -57,7 +76,13 @@ impl Checked for StoreSettings {
         }
         at_once(of, self.at_once)?;
         self.password = of.secret("password_file", &mut self.password_file)?;
-        of.found("ca_file", &mut self.ca_file).map(drop)
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        if let Some(url) = &mut self.url {
+            sqlite_file(of, url, true)?;
+            #[cfg(feature = "store")]
+            of.usable(|| Store::new(Some(self), None))?;
+        }
+        Ok(())
     }
 }
 
@@ -68,11 +93,20 @@ impl Checked for MailSettings {
         if !is_mail_address(&self.from) && of.file.purpose == Purpose::Use {
             return Err(of.wrong("from", "the sender is a mail address").with_hint("such as \"ivr@example.net\""));
         }
+        for (index, pattern) in self.to.iter().enumerate() {
+            if !pattern.contains(['@', '*', '$']) {
+                let error = of.wrong_element("to", index, "no mail address matches this");
+                return Err(error.with_hint("it is an address with `*` for any text, such as \"*@example.net\""));
+            }
+        }
         for folder in self.attach.iter_mut().flatten() {
             *folder = of.file.path(&*folder);
         }
         self.password = of.secret("password_file", &mut self.password_file)?;
-        of.found("ca_file", &mut self.ca_file).map(drop)
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        #[cfg(feature = "mail")]
+        of.usable(|| MailClient::new(self))?;
+        Ok(())
     }
 }
 
@@ -103,11 +137,14 @@ impl Checked for ProgramSettings {
 
 /// Whether there is a program of this name.
 fn is_program(name: &str) -> bool {
+    let is_executable = |file: &Path| {
+        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
     if name.contains('/') {
-        return Path::new(name).is_file();
+        return is_executable(Path::new(name));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(name)))
 }
 
 impl Checked for CallOutSettings {
@@ -116,7 +153,7 @@ impl Checked for CallOutSettings {
         if of.file.purpose == Purpose::Use && !self.spool.is_dir() {
             return Err(of.wrong("spool", format!("there is no folder {}", self.spool.display())));
         }
-        Ok(())
+        of.usable(|| CallOut::new(self))
     }
 }
 
@@ -136,7 +173,7 @@ fn at_least_one(of: &Section, key: &str, number: Option<usize>) -> Read<()> {
 /// Checks an address as far as its client wouldn't say it better, and without showing it.
 fn address(of: &Section, url: &Secret, schemes: &[&str]) -> Read<()> {
     let url = url.0.as_str();
-    if of.file.purpose == Purpose::Names {
+    if of.holds_variables() {
         return Ok(());
     }
     let such_as = || format!("an address begins with {}", written(schemes));
@@ -163,6 +200,37 @@ fn address(of: &Section, url: &Secret, schemes: &[&str]) -> Read<()> {
     }
     if url.contains(|c: char| c.is_control() || c == ' ') {
         return Err(of.wrong("url", "an address has no blanks"));
+    }
+    Ok(())
+}
+
+/// Has the path in an address of SQLite begin at the folder of the file, as other paths do, and checks that it can be
+/// opened. The file of the store is created if need be; another one only if the address says so.
+fn sqlite_file(of: &Section, url: &mut Secret, is_store: bool) -> Read<()> {
+    let Some(rest) = url.0.strip_prefix("sqlite:") else { return Ok(()) };
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    if path.is_empty() || path.starts_with(':') || query.contains("mode=memory") || of.holds_variables() {
+        return Ok(());
+    }
+    let named = if is_store { path.into() } else { percent_decode_str(path).decode_utf8_lossy() };
+    let file = of.file.path(Path::new(&*named));
+    let text = file.to_string_lossy();
+    let text = if is_store { text.into_owned() } else { text.replace('%', "%25").replace('?', "%3F") };
+    let path = format!("sqlite:{text}{query}");
+    let creates = query.contains("mode=rwc");
+    *url = Secret(path);
+    if of.file.purpose == Purpose::Names {
+        return Ok(());
+    }
+    let shown = |path: &Path| printable(&path.display().to_string()).into_owned();
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(of.wrong("url", format!("there is no folder {}", shown(folder))));
+    }
+    if !is_store && !file.exists() && !creates {
+        let error = of.wrong("url", format!("there is no file {}", shown(&file)));
+        return Err(error.with_hint("`?mode=rwc` at the end of the address creates it"));
     }
     Ok(())
 }

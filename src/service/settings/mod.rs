@@ -61,6 +61,9 @@ pub struct HttpSettings {
     pub token: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
     /// How long a request may take.
     pub timeout: Option<Length>,
     /// How large an answer may be.
@@ -85,6 +88,9 @@ pub struct SqlSettings {
     pub password: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
     /// Whether scripts may only read.
     #[serde(default)]
     pub read_only: bool,
@@ -112,6 +118,9 @@ pub struct StoreSettings {
     pub password: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
     /// How long a request may take.
     pub timeout: Option<Length>,
     /// How many requests run at a time.
@@ -132,6 +141,9 @@ pub struct MailSettings {
     pub password: Option<Secret>,
     /// A file with certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
     /// The sender.
     pub from: String,
     /// Who may be written to: addresses, with `*` for any text.

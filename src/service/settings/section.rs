@@ -4,6 +4,7 @@ use super::keys::keys_of;
 use super::mistake::SettingsError;
 use super::values::Secret;
 use crate::similar::nearest;
+use crate::transport::Failure;
 use crate::utf8;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -144,6 +145,44 @@ impl Section<'_, '_> {
             return Err(self.wrong(key, format!("{} holds more than one line of text", path.display())));
         }
         Ok(Some(Secret(text.to_owned())))
+    }
+
+    /// Reads the certificates in the file that a key names.
+    pub fn certificates(&mut self, key: &str, named: &mut Option<PathBuf>) -> Read<Option<Secret>> {
+        let Some(path) = self.found(key, named)? else { return Ok(None) };
+        let cannot = |why: &dyn std::fmt::Display| self.wrong(key, format!("{} can't be used: {why}", path.display()));
+        let bytes = utf8::read(&path).map_err(|error| cannot(&error))?;
+        let text = utf8::decode(&bytes).map_err(|_| cannot(&"it isn't UTF-8"))?;
+        #[cfg(feature = "tls")]
+        crate::service::tls::certificates(text).map_err(|why| cannot(&why))?;
+        Ok(Some(Secret(text.to_owned())))
+    }
+
+    /// Checks that the values make a client, which connects to nobody yet. What is wrong is found where the key is
+    /// that the reason names.
+    pub fn usable<T>(&self, client: impl FnOnce() -> Result<T, Failure>) -> Read<()> {
+        if self.holds_variables() {
+            return Ok(());
+        }
+        let Err(failure) = client() else { return Ok(()) };
+        let message = failure.message;
+        let place = |key: &str| message.find(&format!("`{key}`")).or_else(|| message.find(&format!("] {key}`")));
+        let named = self.keys.keys().filter_map(|key| Some((place(key.get_ref())?, key.get_ref())));
+        let key = named.min().map_or("", |(_, key)| key);
+        Err(self.wrong(key, message))
+    }
+
+    /// Whether a value isn't known, since a variable of the environment isn't set.
+    pub fn holds_variables(&self) -> bool {
+        fn is_open(value: &DeValue) -> bool {
+            match value {
+                DeValue::String(text) => text.contains("${"),
+                DeValue::Array(values) => values.iter().any(|value| is_open(value.get_ref())),
+                DeValue::Table(values) => values.values().any(|value| is_open(value.get_ref())),
+                _ => false,
+            }
+        }
+        self.file.purpose == Purpose::Names && self.keys.values().any(|value| is_open(value.get_ref()))
     }
 
     /// Checks that the file that a key names is there.

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sqlx::{MySql, Postgres, Sqlite};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many rows an answer has unless the operator says otherwise.
 const MAX_ROWS: usize = 1000;
@@ -15,7 +16,10 @@ const MAX_ROWS: usize = 1000;
 const MAX_SIZE: usize = 1024 * 1024;
 
 /// The client of a database.
-pub(crate) struct SqlClient(Of);
+pub(crate) struct SqlClient {
+    of: Of,
+    timeout: Duration,
+}
 
 /// The client of each database.
 enum Of {
@@ -38,7 +42,7 @@ impl SqlClient {
             in_memory: false,
         };
         let timeout = settings.timeout.map_or(TIMEOUT, |timeout| timeout.0);
-        Ok(Self(match options::of(settings, timeout)? {
+        let of = match options::of(settings)? {
             Options::Postgres(options) => {
                 let user = options.get_username().to_owned();
                 Of::Postgres(Arc::new(Base::new(*options, user, limits)))
@@ -50,7 +54,8 @@ impl SqlClient {
             Options::Sqlite(options, in_memory) => {
                 Of::Sqlite(Arc::new(Base::new(*options, String::new(), Limits { in_memory, ..limits })))
             }
-        }))
+        };
+        Ok(Self { of, timeout })
     }
 
     /// Answers a request.
@@ -65,19 +70,20 @@ impl SqlClient {
             "sql_value" => Wanted::Value,
             _ => Wanted::Changes,
         };
+        let deadline = request.timeout.unwrap_or(self.timeout);
         if let Some(statements) = request.arguments.get("statements") {
             let statements = several(statements)?;
-            return match &self.0 {
-                Of::Postgres(base) => base.all(&statements).await,
-                Of::MySql(base) => base.all(&statements).await,
-                Of::Sqlite(base) => base.all(&statements).await,
+            return match &self.of {
+                Of::Postgres(base) => base.all(&statements, deadline).await,
+                Of::MySql(base) => base.all(&statements, deadline).await,
+                Of::Sqlite(base) => base.all(&statements, deadline).await,
             };
         }
         let (text, values) = (request.text("text"), request.argument("values"));
-        match &self.0 {
-            Of::Postgres(base) => base.one(text, values, wanted).await,
-            Of::MySql(base) => base.one(text, values, wanted).await,
-            Of::Sqlite(base) => base.one(text, values, wanted).await,
+        match &self.of {
+            Of::Postgres(base) => base.one(text, values, wanted, deadline).await,
+            Of::MySql(base) => base.one(text, values, wanted, deadline).await,
+            Of::Sqlite(base) => base.one(text, values, wanted, deadline).await,
         }
     }
 }

@@ -48,8 +48,11 @@ pub(super) trait Driver: Database + HasStatementCache {
     /// Creates the options of its pool.
     fn pool(options: &Options<Self>, read_only: bool) -> PoolOptions<Self>;
 
-    /// Returns a connection, with what will end a statement on it.
-    fn acquire(pool: &Pool<Self>) -> impl Future<Output = Result<(PoolConnection<Self>, Self::Cancel), Error>> + Send;
+    /// Returns a connection for a request with this deadline, with what will end a statement on it.
+    fn acquire(
+        pool: &Pool<Self>,
+        deadline: Duration,
+    ) -> impl Future<Output = Result<(PoolConnection<Self>, Self::Cancel), Error>> + Send;
 
     /// Returns a statement as the database takes it, with its values. Those are in the order of its names, each once.
     fn statement(
@@ -164,9 +167,9 @@ impl<D: Driver> Base<D> {
     }
 
     /// Runs one statement.
-    pub async fn one(self: &Arc<Self>, text: &str, values: &Value, wanted: Wanted) -> Answer {
+    pub async fn one(self: &Arc<Self>, text: &str, values: &Value, wanted: Wanted, deadline: Duration) -> Answer {
         let checked = self.check(text, values)?;
-        let mut held = self.acquire().await?;
+        let mut held = self.acquire(deadline).await?;
         let done = match held.connection.as_deref_mut() {
             Some(connection) => self.run(connection, &checked, wanted, true).await,
             None => return Err(lost()),
@@ -180,13 +183,13 @@ impl<D: Driver> Base<D> {
     }
 
     /// Runs several statements, all or none.
-    pub async fn all(self: &Arc<Self>, statements: &[(&str, &Value)]) -> Answer {
+    pub async fn all(self: &Arc<Self>, statements: &[(&str, &Value)], deadline: Duration) -> Answer {
         let checked = statements
             .iter()
             .enumerate()
             .map(|(at, (text, values))| self.check(text, values).map_err(|failure| numbered(&failure, at)));
         let checked = checked.collect::<Result<Vec<_>, _>>()?;
-        let mut held = self.acquire().await?;
+        let mut held = self.acquire(deadline).await?;
         let done = match held.connection.as_deref_mut() {
             Some(connection) => self.transaction(connection, &checked).await,
             None => return Err(lost()),
@@ -217,8 +220,8 @@ impl<D: Driver> Base<D> {
         })
     }
 
-    async fn acquire(self: &Arc<Self>) -> Result<Held<D>, Failure> {
-        let acquired = match select(pin!(D::acquire(self.pool())), pin!(self.reason())).await {
+    async fn acquire(self: &Arc<Self>, deadline: Duration) -> Result<Held<D>, Failure> {
+        let acquired = match select(pin!(D::acquire(self.pool(), deadline)), pin!(self.reason())).await {
             Either2::Left((acquired, _)) => acquired,
             Either2::Right((error, _)) => Err(error),
         };

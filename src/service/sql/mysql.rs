@@ -53,7 +53,7 @@ impl Driver for MySql {
             .before_acquire(|connection, _| Box::pin(async move { learn_number(connection).await.map(|()| true) }))
     }
 
-    async fn acquire(pool: &Pool<Self>) -> Result<(PoolConnection<Self>, u64), Error> {
+    async fn acquire(pool: &Pool<Self>, _: Duration) -> Result<(PoolConnection<Self>, u64), Error> {
         let acquire = async {
             let connection = pool.acquire().await?;
             Ok((connection, NUMBER.with(Cell::get)))

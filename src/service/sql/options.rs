@@ -2,6 +2,7 @@
 
 use super::database::PREPARED;
 use crate::service::settings::SqlSettings;
+use crate::service::settings::values::Secret;
 use crate::service::tls;
 use crate::transport::Failure;
 use sqlx::ConnectOptions;
@@ -9,7 +10,6 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// The options of a connection.
 pub(super) enum Options {
@@ -18,6 +18,9 @@ pub(super) enum Options {
     /// And whether the database lives in its only connection.
     Sqlite(Box<SqliteConnectOptions>, bool),
 }
+
+/// How many rows SQLite reads ahead: each of them takes memory before anybody looks at its size.
+const ROWS_AHEAD: usize = 4;
 
 /// What may stand behind the `?` of an address. A typo would be ignored otherwise, such as one of `sslmode`.
 const POSTGRES: [&str; 14] = [
@@ -42,13 +45,13 @@ const MYSQL: [&str; 8] = ["charset", "collation", "socket", "ssl-ca", "ssl-cert"
 ///
 /// # Errors
 /// They can't be used. The reason holds nothing of the address but the names of its parameters.
-pub(super) fn of(settings: &SqlSettings, timeout: Duration) -> Result<Options, Failure> {
+pub(super) fn of(settings: &SqlSettings) -> Result<Options, Failure> {
     let url = settings.url.0.as_str();
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
     match scheme.as_str() {
         "postgres" | "postgresql" => postgres(settings),
         "mysql" | "mariadb" => mysql(settings),
-        "sqlite" => sqlite(settings, timeout),
+        "sqlite" => sqlite(settings),
         _ => Err(Failure::argument("its `url` begins with none of postgres://, mysql:// and sqlite:")),
     }
 }
@@ -66,9 +69,8 @@ fn postgres(settings: &SqlSettings) -> Result<Options, Failure> {
     if settings.read_only {
         options = options.options([("default_transaction_read_only", "on")]);
     }
-    if let Some(file) = &settings.ca_file {
-        tls::certificates(file)?;
-        options = options.ssl_root_cert(file);
+    if let Some(Secret(ca)) = &settings.ca {
+        options = options.ssl_root_cert_from_pem(ca.clone().into_bytes());
         if !has(url, &["sslmode", "ssl-mode"]) {
             options = options.ssl_mode(PgSslMode::VerifyFull);
         }
@@ -88,9 +90,8 @@ fn mysql(settings: &SqlSettings) -> Result<Options, Failure> {
     if let Some(password) = &settings.password {
         options = options.password(&password.0);
     }
-    if let Some(file) = &settings.ca_file {
-        tls::certificates(file)?;
-        options = options.ssl_ca(file);
+    if let Some(Secret(ca)) = &settings.ca {
+        options = options.ssl_ca_from_pem(ca.clone().into_bytes());
         if !has(url, &["ssl-mode"]) {
             options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
         }
@@ -108,11 +109,11 @@ fn mysql(settings: &SqlSettings) -> Result<Options, Failure> {
     Ok(Options::MySql(Box::new(options)))
 }
 
-fn sqlite(settings: &SqlSettings, timeout: Duration) -> Result<Options, Failure> {
+fn sqlite(settings: &SqlSettings) -> Result<Options, Failure> {
     let url = settings.url.0.as_str();
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let mut options = SqliteConnectOptions::from_str(url).map_err(unusable)?;
-    options = options.busy_timeout(timeout).statement_cache_capacity(PREPARED).disable_statement_logging();
+    options = options.row_buffer_size(ROWS_AHEAD).statement_cache_capacity(PREPARED).disable_statement_logging();
     if settings.read_only && !in_memory {
         options = options.read_only(true);
     }
@@ -164,7 +165,7 @@ mod tests {
             "geheim",
         ] {
             let settings: SqlSettings = toml::from_str(&format!("url = \"{url}\"")).expect("settings");
-            let failure = of(&settings, Duration::ZERO).err().expect("it can't be used");
+            let failure = of(&settings).err().expect("it can't be used");
             assert!(!failure.message.contains("geheim") && failure.message.contains("`url`"), "{failure}");
         }
     }

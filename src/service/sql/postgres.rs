@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tracing::debug;
 
 /// The seconds from 1970 to 2000, from which PostgreSQL counts.
@@ -84,7 +85,7 @@ impl Driver for Postgres {
         })
     }
 
-    async fn acquire(pool: &Pool<Self>) -> Result<(PoolConnection<Self>, ()), Error> {
+    async fn acquire(pool: &Pool<Self>, _: Duration) -> Result<(PoolConnection<Self>, ()), Error> {
         Ok((pool.acquire().await?, ()))
     }
 

@@ -13,6 +13,7 @@ use sqlx::{Arguments, AssertSqlSafe, Column, Error, Executor, Pool, Row, TypeInf
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// After so many steps of its machine, SQLite asks whether a statement is still wanted.
 const STEPS: i32 = 4096;
@@ -30,8 +31,14 @@ impl Driver for Sqlite {
         PoolOptions::new().test_before_acquire(false)
     }
 
-    async fn acquire(pool: &Pool<Self>) -> Result<(PoolConnection<Self>, Self::Cancel), Error> {
+    async fn acquire(
+        pool: &Pool<Self>,
+        deadline: Duration,
+    ) -> Result<(PoolConnection<Self>, Self::Cancel), Error> {
         let mut connection = pool.acquire().await?;
+        // How long it waits while another process writes: less than the deadline, so that the failure says why.
+        let wait = format!("pragma busy_timeout = {}", deadline.mul_f64(0.8).as_millis());
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(wait))).await?;
         let cancel = Arc::new(AtomicBool::new(false));
         let is_cancelled = Arc::clone(&cancel);
         connection.lock_handle().await?.set_progress_handler(STEPS, move || !is_cancelled.load(Relaxed));

@@ -11,6 +11,7 @@ mod operation;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+mod rows;
 mod sqlite;
 
 pub use job::{Job, NewJob};
@@ -63,25 +64,26 @@ impl Store {
     /// # Errors
     /// The request is wrong, or the store fails.
     pub async fn answer(&self, request: &Request) -> Answer {
-        self.carry_out(Operation::of(request)?).await
+        self.carry_out(Operation::of(request)?, request.timeout.unwrap_or(self.timeout)).await
     }
 
     /// Carries out what isn't a request of a script, and so has no guard.
     async fn run(&self, operation: Operation) -> Answer {
-        let answer = tokio::time::timeout(self.timeout, self.carry_out(operation)).await;
+        let answer = tokio::time::timeout(self.timeout, self.carry_out(operation, self.timeout)).await;
         answer.unwrap_or_else(|_| {
             let seconds = self.timeout.as_secs_f64();
             Err(Failure::unavailable(format!("the store {} did not answer within {seconds} s", self.backend.name())))
         })
     }
 
-    async fn carry_out(&self, operation: Operation) -> Answer {
+    /// Carries out an operation, for which whoever asks waits no longer than this.
+    async fn carry_out(&self, operation: Operation, timeout: Duration) -> Answer {
         match &self.backend {
-            Backend::Sqlite(store) => store.run(operation).await,
+            Backend::Sqlite(store) => store.run(operation, timeout).await,
             #[cfg(feature = "redis")]
             Backend::Redis(store) => store.run(operation).await,
             #[cfg(feature = "sql")]
-            Backend::Postgres(store) => store.run(operation).await,
+            Backend::Postgres(store) => store.run(operation, timeout).await,
         }
     }
 }
@@ -91,11 +93,11 @@ impl Backend {
         let Some((own, url)) = settings.and_then(|own| own.url.as_ref().map(|url| (own, url.0.as_str()))) else {
             let none = "there is no folder for the store: name one by --state, or a server by `[store] url`";
             let state = state.ok_or_else(|| Failure::argument(none))?;
-            return Ok(Self::Sqlite(Sqlite::new(state.join(FILE), true, timeout)));
+            return Ok(Self::Sqlite(Sqlite::new(state.join(FILE), true)));
         };
         // A url may hold a password, so messages don't repeat it.
         match url.split_once(':').map_or("", |(scheme, _)| scheme) {
-            "sqlite" => Ok(Self::Sqlite(Sqlite::new(sqlite_path(own, url)?, false, timeout))),
+            "sqlite" => Ok(Self::Sqlite(Sqlite::new(sqlite_path(own, url)?, false))),
             #[cfg(feature = "redis")]
             "redis" | "rediss" => Ok(Self::Redis(Redis::new(own, url, timeout)?)),
             #[cfg(feature = "sql")]

@@ -4,14 +4,15 @@
 //! Keys and names are bytes there, since texts of PostgreSQL can't hold every character, and since bytes have the order
 //! that the other stores have. Time is the server's.
 
-use super::job::{Job, NewJob};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
+use super::rows::{job, jobs, number};
 use crate::service::settings::StoreSettings;
+use crate::service::settings::values::Secret;
 use crate::service::tls;
 use crate::transport::{Answer, Failure};
-use serde_json::{Number, Value, json};
+use serde_json::{Number, Value};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
-use sqlx::{ConnectOptions, Error, PgConnection, Row};
+use sqlx::{ConnectOptions, Connection, Error, PgConnection, Row};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -22,6 +23,8 @@ const LOCK: i64 = 0x6167_6972_6861_6901;
 /// How many connections there are at most. An operation takes about a millisecond, and a server of PostgreSQL has a
 /// hundred for everybody.
 const CONNECTIONS: u32 = 4;
+/// How long the pool itself waits for a connection.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
 /// How many expired values are removed whenever one is put that will expire, so that there are never many.
 const REMOVED_AT_ONCE: i64 = 20;
 
@@ -45,9 +48,8 @@ impl Postgres {
             options = options.password(&password.0);
         }
         let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
-        if let Some(file) = &settings.ca_file {
-            tls::certificates(file)?;
-            options = options.ssl_root_cert(file);
+        if let Some(Secret(ca)) = &settings.ca {
+            options = options.ssl_root_cert_from_pem(ca.clone().into_bytes());
             if !verifies {
                 options = options.ssl_mode(PgSslMode::VerifyFull);
             }
@@ -71,10 +73,25 @@ impl Postgres {
         &self.name
     }
 
-    /// Carries out an operation.
-    pub async fn run(&self, operation: Operation) -> Answer {
-        let pool = self.pool.get_or_try_init(|| self.connect()).await?;
-        carry_out(pool, &operation).await.unwrap_or_else(|error| Err(self.failure(&error)))
+    /// Carries out an operation, for which whoever asks waits no longer than this.
+    pub async fn run(&self, operation: Operation, timeout: Duration) -> Answer {
+        // Less than the deadline, so that the failure says why.
+        let patience = timeout.mul_f64(0.8);
+        let connected = tokio::time::timeout(patience, async {
+            let pool = self.pool.get_or_try_init(|| self.connect()).await?;
+            pool.acquire().await.map_err(|error| self.failure(&error))
+        });
+        let none = |_| {
+            let (name, seconds) = (&self.name, patience.as_secs_f64());
+            Err(Failure::unavailable(format!("the store {name} had no connection within {seconds:.1} s")))
+        };
+        let mut connection = connected.await.unwrap_or_else(none)?;
+        let done = if timeout == self.timeout {
+            carry_out(&mut connection, &operation).await
+        } else {
+            carry_out_within(timeout, &mut connection, &operation).await
+        };
+        done.unwrap_or_else(|error| Err(self.failure(&error)))
     }
 
     /// Makes the pool of connections, with one in it, and the tables if need be.
@@ -83,7 +100,8 @@ impl Postgres {
         let limit = format!("set statement_timeout = {}", self.timeout.as_millis());
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(self.timeout)
+            // Each request has its own deadline.
+            .acquire_timeout(FOREVER)
             .after_connect(move |connection, _| {
                 let limit = sqlx::raw_sql(sqlx::AssertSqlSafe(limit.clone()));
                 Box::pin(async move { limit.execute(connection).await.map(drop) })
@@ -102,7 +120,6 @@ impl Postgres {
     /// Explains an error.
     fn failure(&self, error: &Error) -> Failure {
         let name = &self.name;
-        let seconds = self.timeout.as_secs_f64();
         match error {
             Error::Database(error) => {
                 let said: String = error.message().escape_debug().take(200).collect();
@@ -112,9 +129,6 @@ impl Postgres {
                     "28" => Failure::unavailable(format!("the store {name} refuses the user or the password: {said}")),
                     _ => Failure::unavailable(format!("the store {name} can't be used: {said}")),
                 }
-            }
-            Error::PoolTimedOut => {
-                Failure::unavailable(format!("the store {name} had no connection within {seconds} s"))
             }
             error => {
                 let said: String = error.to_string().escape_debug().take(200).collect();
@@ -137,30 +151,45 @@ async fn prepare(pool: &PgPool) -> Result<i32, Error> {
     Ok(version)
 }
 
+/// Carries out an operation whose statements may take this long. The limit is that of a transaction, so it ends with
+/// it, however that ends.
+async fn carry_out_within(
+    timeout: Duration,
+    connection: &mut PgConnection,
+    operation: &Operation,
+) -> Result<Answer, Error> {
+    let mut transaction = connection.begin().await?;
+    let limit = format!("set local statement_timeout = {}", timeout.as_millis().clamp(1, 1_000_000_000));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&mut *transaction).await?;
+    let answer = carry_out(&mut transaction, operation).await?;
+    transaction.commit().await?;
+    Ok(answer)
+}
+
 /// Carries out an operation. What it can't do is an answer; what the database can't do is an error.
 #[expect(clippy::too_many_lines, reason = "a list of operations with their statements")]
-async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error> {
+async fn carry_out(connection: &mut PgConnection, operation: &Operation) -> Result<Answer, Error> {
     Ok(match operation {
         Operation::Get { key } => {
             let text = "select value from agi_rhai_value where key = $1 \
                         and (expires is null or expires > extract(epoch from clock_timestamp()))";
-            let value: Option<String> = sqlx::query_scalar(text).bind(key.as_bytes()).fetch_optional(pool).await?;
+            let value: Option<String> = sqlx::query_scalar(text).bind(key.as_bytes()).fetch_optional(&mut *connection).await?;
             value.map_or(Ok(Value::Null), |text| parse(key, &text))
         }
         Operation::Put { key, value, expires } => {
             let text = "insert into agi_rhai_value (key, value, expires) \
                         values ($1, $2, extract(epoch from clock_timestamp()) + $3) \
                         on conflict (key) do update set value = excluded.value, expires = excluded.expires";
-            sqlx::query(text).bind(key.as_bytes()).bind(value).bind(expires).execute(pool).await?;
+            sqlx::query(text).bind(key.as_bytes()).bind(value).bind(expires).execute(&mut *connection).await?;
             if expires.is_some() {
                 let text = "delete from agi_rhai_value where key in (select key from agi_rhai_value \
                             where expires <= extract(epoch from clock_timestamp()) limit $1 for update skip locked)";
-                sqlx::query(text).bind(REMOVED_AT_ONCE).execute(pool).await?;
+                sqlx::query(text).bind(REMOVED_AT_ONCE).execute(&mut *connection).await?;
             }
             Ok(Value::Null)
         }
         Operation::Delete { key } => {
-            sqlx::query("delete from agi_rhai_value where key = $1").bind(key.as_bytes()).execute(pool).await?;
+            sqlx::query("delete from agi_rhai_value where key = $1").bind(key.as_bytes()).execute(&mut *connection).await?;
             Ok(Value::Null)
         }
         Operation::Keys { prefix } => {
@@ -168,10 +197,10 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
                         and (expires is null or expires > extract(epoch from clock_timestamp())) order by key limit $3";
             let query = sqlx::query_scalar(text).bind(prefix.as_bytes()).bind(behind(prefix).map(String::into_bytes));
             let limit = i64::try_from(MAX_KEYS + 1).unwrap_or(i64::MAX);
-            let keys: Vec<Vec<u8>> = query.bind(limit).fetch_all(pool).await?;
+            let keys: Vec<Vec<u8>> = query.bind(limit).fetch_all(&mut *connection).await?;
             listed(keys.into_iter().map(string).collect(), prefix)
         }
-        Operation::Add { key, n } => add(pool, key, n).await?,
+        Operation::Add { key, n } => add(connection, key, n).await?,
         Operation::BoardPut { board, name, score } => {
             // What replaces a lower score is behind those who had the new one before.
             let text = "insert into agi_rhai_board (board, name, score, is_whole, entry) \
@@ -179,13 +208,13 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
                         set score = excluded.score, is_whole = excluded.is_whole, entry = excluded.entry \
                         where agi_rhai_board.score < excluded.score";
             let query = sqlx::query(text).bind(board.as_bytes()).bind(name.as_bytes());
-            query.bind(score.value).bind(score.is_whole).execute(pool).await?;
+            query.bind(score.value).bind(score.is_whole).execute(&mut *connection).await?;
             Ok(Value::Null)
         }
         Operation::BoardTop { board, n } => {
             let text = "select name, score, is_whole from agi_rhai_board where board = $1 \
                         order by score desc, entry limit $2";
-            let rows = sqlx::query(text).bind(board.as_bytes()).bind(i64::from(*n)).fetch_all(pool).await?;
+            let rows = sqlx::query(text).bind(board.as_bytes()).bind(i64::from(*n)).fetch_all(&mut *connection).await?;
             let entry = |row: &PgRow| {
                 let score = Score { value: row.try_get(1)?, is_whole: row.try_get(2)? };
                 Ok((string(row.try_get(0)?), score))
@@ -197,14 +226,14 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
             let text = "select 1 + (select count(*) from agi_rhai_board other where other.board = own.board \
                         and other.score > own.score) from agi_rhai_board own where own.board = $1 and own.name = $2";
             let query = sqlx::query_scalar(text).bind(board.as_bytes()).bind(name.as_bytes());
-            let rank: Option<i64> = query.fetch_optional(pool).await?;
+            let rank: Option<i64> = query.fetch_optional(&mut *connection).await?;
             Ok(rank.into())
         }
         Operation::AddJob(job) => {
             let text = "insert into agi_rhai_job (kind, subject, content, created, due) \
                         select $1, $2, $3, now, now + $4 from extract(epoch from clock_timestamp()) now returning id";
             let query = sqlx::query_scalar(text).bind(&job.kind).bind(&job.subject).bind(job.content.to_string());
-            let id: i64 = query.bind(job.delay.as_secs_f64()).fetch_one(pool).await?;
+            let id: i64 = query.bind(job.delay.as_secs_f64()).fetch_one(&mut *connection).await?;
             Ok(id.into())
         }
         Operation::DueJobs { skip } => {
@@ -213,7 +242,7 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
                         from agi_rhai_job, extract(epoch from clock_timestamp()) now \
                         where due <= now and (owner is null or until <= now) \
                         order by due, id limit $1 offset $2";
-            jobs(&sqlx::query(text).bind(i64::from(PAGE)).bind(i64::from(*skip)).fetch_all(pool).await?)?
+            jobs(&sqlx::query(text).bind(i64::from(PAGE)).bind(i64::from(*skip)).fetch_all(&mut *connection).await?)?
         }
         Operation::ClaimJob { id, owner, lease } => {
             // Who finds the job locked goes on to the next one.
@@ -225,7 +254,7 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
                         where id = $3 and due <= now and (owner is null or until <= now) for update skip locked) \
                         returning id, kind, subject, content, created, due, attempts, error, owner";
             let query = sqlx::query(text).bind(owner).bind(lease.as_secs_f64()).bind(number(*id));
-            match query.fetch_optional(pool).await? {
+            match query.fetch_optional(&mut *connection).await? {
                 Some(row) => job(&row)?,
                 None => Ok(Value::Null),
             }
@@ -233,16 +262,16 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
         Operation::RenewJob { id, owner, lease } => {
             let text = "update agi_rhai_job set until = extract(epoch from clock_timestamp()) + $1 \
                         where id = $2 and owner = $3";
-            changed(pool, sqlx::query(text).bind(lease.as_secs_f64()).bind(number(*id)).bind(owner)).await?
+            changed(connection, sqlx::query(text).bind(lease.as_secs_f64()).bind(number(*id)).bind(owner)).await?
         }
         Operation::FinishJob { id } | Operation::DropJob { id } => {
-            changed(pool, sqlx::query("delete from agi_rhai_job where id = $1").bind(number(*id))).await?
+            changed(connection, sqlx::query("delete from agi_rhai_job where id = $1").bind(number(*id))).await?
         }
         Operation::RetryJob { id, owner, delay, error } => {
             let text = "update agi_rhai_job set owner = null, until = null, attempts = attempts + 1, error = $1, \
                         due = extract(epoch from clock_timestamp()) + $2 where id = $3 and owner = $4";
             let query = sqlx::query(text).bind(error).bind(delay.as_secs_f64()).bind(number(*id)).bind(owner);
-            changed(pool, query).await?
+            changed(connection, query).await?
         }
         Operation::Jobs => {
             let text = "select id, kind, subject, \
@@ -250,30 +279,30 @@ async fn carry_out(pool: &PgPool, operation: &Operation) -> Result<Answer, Error
                         created, due, attempts, error, \
                         case when until > extract(epoch from clock_timestamp()) then owner end as owner \
                         from agi_rhai_job order by due, id";
-            jobs(&sqlx::query(text).fetch_all(pool).await?)?
+            jobs(&sqlx::query(text).fetch_all(&mut *connection).await?)?
         }
         Operation::PutOffJob { id, delay } => {
             let text = "update agi_rhai_job set due = extract(epoch from clock_timestamp()) + $1 \
                         where id = $2 and owner is null";
-            changed(pool, sqlx::query(text).bind(delay.as_secs_f64()).bind(number(*id))).await?
+            changed(connection, sqlx::query(text).bind(delay.as_secs_f64()).bind(number(*id))).await?
         }
         Operation::HurryJob { id } => {
             let text = "update agi_rhai_job set due = least(due, extract(epoch from clock_timestamp())) where id = $1";
-            changed(pool, sqlx::query(text).bind(number(*id))).await?
+            changed(connection, sqlx::query(text).bind(number(*id))).await?
         }
     })
 }
 
 /// Runs a statement. Returns whether it has changed anything.
 async fn changed(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
 ) -> Result<Answer, Error> {
-    Ok(Ok(Value::Bool(query.execute(pool).await?.rows_affected() > 0)))
+    Ok(Ok(Value::Bool(query.execute(&mut *connection).await?.rows_affected() > 0)))
 }
 
-async fn add(pool: &PgPool, key: &str, n: &Number) -> Result<Answer, Error> {
-    let mut transaction = pool.begin().await?;
+async fn add(connection: &mut PgConnection, key: &str, n: &Number) -> Result<Answer, Error> {
+    let mut transaction = connection.begin().await?;
     let connection: &mut PgConnection = &mut transaction;
     loop {
         let text = "insert into agi_rhai_value (key, value) values ($1, $2) on conflict (key) do update \
@@ -299,36 +328,6 @@ async fn add(pool: &PgPool, key: &str, n: &Number) -> Result<Answer, Error> {
     }
 }
 
-fn jobs(rows: &[PgRow]) -> Result<Answer, Error> {
-    rows.iter().map(job).collect()
-}
-
-fn job(row: &PgRow) -> Result<Answer, Error> {
-    let content: String = row.try_get("content")?;
-    let content = match serde_json::from_str(&content) {
-        Ok(content) => content,
-        Err(error) => return Ok(Err(Failure::failed(format!("a job is no JSON: {error}")))),
-    };
-    let id: i64 = row.try_get("id")?;
-    let attempts: i32 = row.try_get("attempts")?;
-    let new = NewJob { kind: row.try_get("kind")?, subject: row.try_get("subject")?, content, delay: Duration::ZERO };
-    let job = Job {
-        id: id.unsigned_abs(),
-        new,
-        created: row.try_get("created")?,
-        due: row.try_get("due")?,
-        attempts: attempts.unsigned_abs(),
-        error: row.try_get("error")?,
-        owner: row.try_get("owner")?,
-    };
-    Ok(Ok(json!(job)))
-}
-
 fn string(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// A number of a job as PostgreSQL takes it.
-fn number(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(-1)
 }

@@ -12,6 +12,7 @@
 use super::job::{Job, NewJob};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, listed, not_a_number, overflows, parse, ranked};
 use crate::service::settings::StoreSettings;
+use crate::service::settings::values::Secret;
 use crate::service::tls;
 use crate::transport::{Answer, Failure};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -22,7 +23,6 @@ use redis::{
 };
 use serde_json::{Number, Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
@@ -55,7 +55,8 @@ pub(super) struct Redis {
     /// What messages call it: its address without a secret.
     name: String,
     is_secure: bool,
-    ca_file: Option<PathBuf>,
+    /// Certificates to trust, as PEM.
+    ca: Option<Secret>,
     timeout: Duration,
     manager: OnceLock<ConnectionManager>,
     /// Whether it was asked if it keeps jobs on its disk.
@@ -92,7 +93,7 @@ impl Redis {
                 .set_tcp_settings(TcpSettings::default().set_nodelay(true).set_user_timeout(GONE_AFTER)),
             name,
             is_secure,
-            ca_file: settings.ca_file.clone(),
+            ca: settings.ca.clone(),
             timeout,
             manager: OnceLock::new(),
             has_warned: AtomicBool::new(false),
@@ -231,14 +232,10 @@ impl Redis {
     /// Returns the certificates to trust, as PEM: the system's, and that of `ca_file`. If there are none, the client
     /// has bundled ones.
     async fn trusted(&self) -> Result<Option<Vec<u8>>, Failure> {
-        let file = self.ca_file.clone();
+        let own = self.ca.clone();
         let read = tokio::task::spawn_blocking(move || {
             let mut pem = tls::system_pem();
-            if let Some(file) = file {
-                tls::certificates(&file)?;
-                let unreadable = |error| Failure::argument(format!("`ca_file` of `[store]` can't be read: {error}"));
-                pem.extend(std::fs::read(&file).map_err(unreadable)?);
-            }
+            pem.extend(own.into_iter().flat_map(|Secret(pem)| pem.into_bytes()));
             Ok((!pem.is_empty()).then_some(pem))
         });
         read.await.unwrap_or_else(|_| Err(Failure::unavailable("no thread to read certificates")))

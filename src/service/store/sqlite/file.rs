@@ -45,6 +45,16 @@ const NOTADB: i32 = 26;
 /// File systems on which processes of several machines can't share a file of SQLite: NFS, SMB, CIFS, SMB2, AFS, Ceph.
 const NETWORK: [u32; 6] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f, 0x00c3_6400];
 
+/// How long SQLite itself waits while another process writes. Whoever can wait longer is served in another turn.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Why a file wasn't opened.
+pub(super) enum Unopened {
+    /// Another process is writing.
+    Busy,
+    Refused(Failure),
+}
+
 /// A file of SQLite, opened or not.
 #[derive(Debug)]
 pub(super) struct File {
@@ -52,15 +62,13 @@ pub(super) struct File {
     name: String,
     /// Whether the folder is the host's own, and so is created.
     has_own_folder: bool,
-    /// How long to wait while another process writes: less than a request may take, so that its failure says why.
-    patience: Duration,
     warns: Once,
 }
 
 impl File {
-    pub fn new(path: PathBuf, has_own_folder: bool, timeout: Duration) -> Self {
+    pub fn new(path: PathBuf, has_own_folder: bool) -> Self {
         let name = path.display().to_string();
-        Self { path, name, has_own_folder, patience: timeout.mul_f64(0.8), warns: Once::new() }
+        Self { path, name, has_own_folder, warns: Once::new() }
     }
 
     pub fn name(&self) -> &str {
@@ -72,21 +80,14 @@ impl File {
         std::fs::metadata(&self.path).ok().map(|file| (file.dev(), file.ino()))
     }
 
-    /// Opens the file, creating it and its tables if need be. Other processes may do so at the same time.
-    pub async fn open(&self) -> Result<SqliteConnection, Failure> {
-        self.prepare()?;
-        // Setting up the journal doesn't wait for others by itself.
-        let mut attempts = 0;
-        loop {
-            match self.try_to_open().await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(failure)) => return Err(failure),
-                Err(error) if code(&error) == Some(BUSY) && Duration::from_millis(20 * attempts) < self.patience => {
-                    attempts += 1;
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) => return Err(self.failure(&error)),
-            }
+    /// Opens the file, creating it and its tables if need be. Other processes may do so at the same time: it is busy
+    /// then, and stays so for a moment.
+    pub async fn open(&self) -> Result<SqliteConnection, Unopened> {
+        self.prepare().map_err(Unopened::Refused)?;
+        match self.try_to_open().await {
+            Ok(opened) => opened.map_err(Unopened::Refused),
+            Err(error) if code(&error) == Some(BUSY) => Err(Unopened::Busy),
+            Err(error) => Err(Unopened::Refused(self.failure(&error))),
         }
     }
 
@@ -94,7 +95,7 @@ impl File {
         let options = SqliteConnectOptions::new()
             .filename(&self.path)
             .create_if_missing(true)
-            .busy_timeout(self.patience)
+            .busy_timeout(TURN)
             .disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let version = version(&mut connection).await?;
@@ -155,14 +156,17 @@ impl File {
         }
     }
 
+    /// Says that another process has written for too long.
+    pub fn locked_for(&self, waited: Duration) -> Failure {
+        let (store, seconds) = (&self.name, waited.as_secs_f64());
+        Failure::unavailable(format!("the store {store} was locked by another process for {seconds:.1} s"))
+    }
+
     /// Explains an error of SQLite.
     pub fn failure(&self, error: &sqlx::Error) -> Failure {
         let store = &self.name;
-        let seconds = self.patience.as_secs_f64();
         Failure::unavailable(match code(error) {
-            Some(BUSY | LOCKED) => {
-                format!("the store {store} was locked by another process for {seconds:.1} s")
-            }
+            Some(BUSY | LOCKED) => format!("the store {store} is locked by another process"),
             Some(READONLY) => {
                 format!(
                     "the store {store} can't be written: the disk or the file is read-only, or belongs to another user"

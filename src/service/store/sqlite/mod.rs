@@ -26,8 +26,8 @@ pub(super) struct Sqlite {
 
 impl Sqlite {
     /// Creates the store without opening its file yet, whose folder is created if need be if it is the host's own.
-    pub fn new(path: PathBuf, has_own_folder: bool, timeout: Duration) -> Self {
-        let file = Arc::new(File::new(path, has_own_folder, timeout));
+    pub fn new(path: PathBuf, has_own_folder: bool) -> Self {
+        let file = Arc::new(File::new(path, has_own_folder));
         Self { reader: Worker::new(Arc::clone(&file)), writer: Worker::new(Arc::clone(&file)), file }
     }
 
@@ -36,9 +36,9 @@ impl Sqlite {
         self.file.name()
     }
 
-    /// Carries out an operation.
-    pub async fn run(&self, operation: Operation) -> Answer {
+    /// Carries out an operation, for which whoever asks waits no longer than this.
+    pub async fn run(&self, operation: Operation, timeout: Duration) -> Answer {
         let worker = if operation.only_reads() { &self.reader } else { &self.writer };
-        worker.ask(operation).await
+        worker.ask(operation, timeout).await
     }
 }

@@ -1,10 +1,11 @@
 //! The operations in SQL.
 
 use crate::clock::wall;
-use crate::service::store::job::{Job, NewJob};
+use crate::service::store::job::NewJob;
 use crate::service::store::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
-use crate::transport::{Answer, Failure};
-use serde_json::{Number, Value, json};
+use crate::service::store::rows::{job, jobs, number};
+use crate::transport::Answer;
+use serde_json::{Number, Value};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Error, Row};
 use std::time::Duration;
@@ -161,33 +162,4 @@ async fn claim_job(
         Some(row) => job(&row)?,
         None => Ok(Value::Null),
     })
-}
-
-fn jobs(rows: &[SqliteRow]) -> Result<Answer, Error> {
-    rows.iter().map(job).collect::<Result<Answer, Error>>()
-}
-
-fn job(row: &SqliteRow) -> Result<Answer, Error> {
-    let content: String = row.try_get("content")?;
-    let content = match serde_json::from_str(&content) {
-        Ok(content) => content,
-        Err(error) => return Ok(Err(Failure::failed(format!("a job is no JSON: {error}")))),
-    };
-    let id: i64 = row.try_get("id")?;
-    let new = NewJob { kind: row.try_get("kind")?, subject: row.try_get("subject")?, content, delay: Duration::ZERO };
-    let job = Job {
-        id: id.unsigned_abs(),
-        new,
-        created: row.try_get("created")?,
-        due: row.try_get("due")?,
-        attempts: row.try_get("attempts")?,
-        error: row.try_get("error")?,
-        owner: row.try_get("owner")?,
-    };
-    Ok(Ok(json!(job)))
-}
-
-/// A number of a job as SQLite takes it.
-fn number(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(-1)
 }

@@ -1,6 +1,6 @@
 //! A task that has a connection, and carries out what it is asked in order.
 
-use super::file::File;
+use super::file::{File, Unopened};
 use super::statements;
 use crate::service::runtime;
 use crate::service::store::operation::Operation;
@@ -8,10 +8,15 @@ use crate::sync::lock;
 use crate::transport::{Answer, Failure};
 use sqlx::sqlite::SqliteConnection;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// The most operations in one transaction, so that a crowd doesn't make the first one wait for the last.
 const MAX_BATCH: usize = 256;
+
+/// The time between two attempts while another process writes.
+const BREATHER: Duration = Duration::from_millis(10);
 
 /// A task that has a connection. It starts with the first operation.
 #[derive(Debug)]
@@ -23,6 +28,9 @@ pub(super) struct Worker {
 /// An operation, and where its answer goes.
 struct Asked {
     operation: Operation,
+    /// How long it may wait while another process writes, and until when.
+    patience: Duration,
+    until: Instant,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -40,12 +48,16 @@ impl Worker {
         Self { file, queue: Mutex::default() }
     }
 
-    /// Has an operation carried out. If nobody waits for it any more, it is skipped, unless it has begun.
-    pub async fn ask(&self, operation: Operation) -> Answer {
+    /// Has an operation carried out, for which whoever asks waits no longer than this. If nobody waits for it any more,
+    /// it is skipped, unless it has begun.
+    pub async fn ask(&self, operation: Operation, timeout: Duration) -> Answer {
         let (sender, answer) = oneshot::channel();
         let gone = || Failure::unavailable("the task of the store has failed: this is a bug in agi-rhai");
         let queue = self.queue()?;
-        queue.send(Asked { operation, answer: sender }).await.map_err(|_| gone())?;
+        // Less than the deadline, so that the failure says why.
+        let patience = timeout.mul_f64(0.8);
+        let until = Instant::now() + patience;
+        queue.send(Asked { operation, patience, until, answer: sender }).await.map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -66,11 +78,34 @@ impl Worker {
 async fn work(file: Arc<File>, mut queue: mpsc::Receiver<Asked>) {
     let mut open = None;
     let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        if let Err(failure) = carry_out(&file, &mut open, &mut batch).await {
-            open = None;
-            for asked in batch.drain(..) {
-                let _ = asked.answer.send(Err(failure.clone()));
+    loop {
+        if batch.is_empty() {
+            if queue.recv_many(&mut batch, MAX_BATCH).await == 0 {
+                break;
+            }
+        } else {
+            // It was busy, and those who have come meanwhile get their turn with the others.
+            while batch.len() < MAX_BATCH
+                && let Ok(asked) = queue.try_recv()
+            {
+                batch.push(asked);
+            }
+        }
+        match carry_out(&file, &mut open, &mut batch).await {
+            Ok(()) => {}
+            Err(Undone::Busy) => {
+                // It may not have waited: setting up the journal doesn't.
+                tokio::time::sleep(BREATHER).await;
+                let now = Instant::now();
+                for asked in batch.extract_if(.., |asked| asked.until <= now) {
+                    let _ = asked.answer.send(Err(file.locked_for(asked.patience)));
+                }
+            }
+            Err(Undone::Failed(failure)) => {
+                open = None;
+                for asked in batch.drain(..) {
+                    let _ = asked.answer.send(Err(failure.clone()));
+                }
             }
         }
     }
@@ -80,8 +115,19 @@ async fn work(file: Arc<File>, mut queue: mpsc::Receiver<Asked>) {
     }
 }
 
+/// Why a batch wasn't carried out.
+enum Undone {
+    /// Another process is writing. What has no answer yet is to be tried again.
+    Busy,
+    Failed(Failure),
+}
+
 /// Carries out a batch and answers it. After a failure, the batch holds what has no answer yet.
-async fn carry_out(file: &File, open: &mut Option<Open>, batch: &mut Vec<Asked>) -> Result<(), Failure> {
+async fn carry_out(file: &File, open: &mut Option<Open>, batch: &mut Vec<Asked>) -> Result<(), Undone> {
+    batch.retain(|asked| !asked.answer.is_closed());
+    if batch.is_empty() {
+        return Ok(());
+    }
     // Somebody may have removed or replaced the file.
     if open.as_ref().is_some_and(|open| open.identity != file.identity()) {
         *open = None;
@@ -89,19 +135,25 @@ async fn carry_out(file: &File, open: &mut Option<Open>, batch: &mut Vec<Asked>)
     let open = if let Some(open) = open {
         open
     } else {
-        let connection = file.open().await?;
+        let connection = match file.open().await {
+            Ok(connection) => connection,
+            Err(Unopened::Busy) => return Err(Undone::Busy),
+            Err(Unopened::Refused(failure)) => return Err(Undone::Failed(failure)),
+        };
         // A new connection is in SQLite's own mode, which is durable.
         open.insert(Open { connection, identity: file.identity(), is_durable: true })
     };
-    batch.retain(|asked| !asked.answer.is_closed());
     match in_one_transaction(open, batch).await {
         Ok(answers) => {
             answer(batch, answers);
             return Ok(());
         }
+        Err(error) if super::file::code(&error) == Some(super::file::BUSY) => {
+            undo(open).await;
+            return Err(Undone::Busy);
+        }
         // One alone is answered by its own failure.
-        Err(error) if batch.len() < 2 => return Err(file.failure(&error)),
-        Err(error) if super::file::code(&error) == Some(super::file::BUSY) => return Err(file.failure(&error)),
+        Err(error) if batch.len() < 2 => return Err(Undone::Failed(file.failure(&error))),
         Err(_) => undo(open).await,
     }
     // One of them fails all: so each gets a transaction of its own.
