@@ -14,6 +14,10 @@ mod support;
 use agi_rhai::service::{Services, Settings};
 use agi_rhai::transport::{Pipes, Stream};
 use agi_rhai::{Host, Session};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -152,7 +156,7 @@ fn web_api() -> SocketAddr {
     address
 }
 
-/// What `http_get` costs beyond the same request by reqwest, on a connection that is kept.
+/// What `http_get` costs beyond the same request by hyper, on a connection that is kept.
 fn http() -> bool {
     let address = web_api();
     let mut caller = Caller::new(
@@ -160,17 +164,14 @@ fn http() -> bool {
         r#"if http_get("api", "weather").body.celsius != 21 { throw "no answer" }"#,
     );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).http1_only().no_proxy().build().unwrap();
-    let url = format!("http://{address}/v1/weather");
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let url: http::Uri = format!("http://{address}/v1/weather").parse().unwrap();
     let alone = || {
         runtime.block_on(async {
             let began = Instant::now();
             for _ in 0..REQUESTS {
-                let response = client.get(&url).send().await.unwrap();
-                assert_eq!(response.bytes().await.unwrap().len(), 14);
+                let response = client.get(url.clone()).await.unwrap();
+                assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 14);
             }
             began.elapsed()
         })

@@ -92,8 +92,9 @@ pub(super) fn system_pem() -> Vec<u8> {
     text.into_bytes()
 }
 
-#[cfg(any(feature = "redis", feature = "sql"))]
-fn base64(bytes: &[u8]) -> String {
+/// Writes bytes as text.
+#[cfg(any(feature = "http", feature = "redis", feature = "sql"))]
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

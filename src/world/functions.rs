@@ -86,7 +86,11 @@ const OF_CALL_OUT: &[Param] = &[
     optional("script", Kind::Name, "The script that talks to whoever answers, or `context` and so on."),
     optional("context", Kind::Name, "Where the dialplan goes on with whoever answers."),
     optional("extension", Kind::Name, "Extension; `s` if left out."),
-    optional("priority", Kind::Integer(1, 65_535), "Priority: a number, since call files know no labels; 1 if left out."),
+    optional(
+        "priority",
+        Kind::Integer(1, 65_535),
+        "Priority: a number, since call files know no labels; 1 if left out.",
+    ),
     optional("at", Kind::EPOCH, "When, as `time_at` returns it; at once if left out or past."),
     optional("callerid", Kind::Name, "The number that is shown to whoever is called."),
     optional("variables", Kind::Map, "Channel variables of the call, by name."),

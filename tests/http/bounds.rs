@@ -44,13 +44,9 @@ fn endless(begin: impl Into<Vec<u8>>, again: impl Into<Vec<u8>>) -> impl Fn(&mut
     }
 }
 
-/// Writes a line again and again, as fast as a network brings it. From the same machine it may come so fast that the
-/// client has something to read all the time, and looks at its clock only after each 50 MB.
-fn informs(line: &'static str) -> impl Fn(&mut TcpStream) -> std::io::Result<()> {
-    move |stream| loop {
-        stream.write_all(line.repeat(100).as_bytes())?;
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Writes provisional answers without end, as fast as it can.
+fn informs(line: &str) -> impl Fn(&mut TcpStream) -> std::io::Result<()> + use<> {
+    endless("", line.repeat(1000))
 }
 
 /// Writes this and closes the connection, after the client has closed its end if `waits`.
@@ -142,12 +138,61 @@ fn too_many_or_too_large_headers_end_the_request() {
 
 #[test]
 fn what_never_comes_to_an_end_ends_at_the_deadline() {
-    ask_of(informs("HTTP/1.1 100 Continue\r\n\r\n")).fails("unavailable", &["0.7 s"], LATE);
-    ask_of(informs("HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n")).fails("unavailable", &["0.7 s"], LATE);
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     ask_of(endless(format!("{chunked}1;"), "a=b;")).fails("failed", &["can't be read"], LATE);
     let small = "1;a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\na\r\n";
     ask_of(endless(chunked, small)).fails("failed", &[], LATE);
+}
+
+#[test]
+fn provisional_answers_without_end_end_the_request_at_once() {
+    for line in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n"] {
+        ask_of(informs(line)).fails("failed", &["provisional answers without end"], LATE);
+    }
+    // Some servers send a few.
+    let some = "HTTP/1.1 102 Processing\r\n\r\n".repeat(50) + "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwell";
+    let backend = Backend::answers(some);
+    assert_eq!(ask(&at(backend.address, ""), r#"http_get("api", "a").body"#).value, "well");
+}
+
+/// Whatever a server sends, and however fast, requests to others are answered meanwhile.
+#[test]
+fn a_flood_makes_nobody_else_wait() {
+    let good = Backend::answers(response("200 OK", "", "well"));
+    let floods = [
+        backend_of(informs("HTTP/1.1 100 Continue\r\n\r\n")),
+        backend_of(endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\na\r\n".repeat(1000))),
+        backend_of(endless("HTTP/1.1 200 OK\r\n\r\n", vec![b'a'; 65536])),
+    ];
+    let table = |name: &str, backend: &Backend| format!("[http.{name}]\nurl = \"http://{}/\"\n", backend.address);
+    let mut settings = table("good", &good) + "timeout = \"20s\"\n";
+    for (n, flood) in floods.iter().enumerate() {
+        settings += &(table(&format!("flood{n}"), flood) + "max_body = \"64MiB\"\n");
+    }
+    let services = services(&settings);
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    let mut took: Vec<Duration> = Vec::new();
+    std::thread::scope(|scope| {
+        for n in 0..floods.len() {
+            let (services, ends) = (&services, &ends);
+            scope.spawn(move || {
+                while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                    ask(services, &format!("http_get(\"flood{n}\", \"a\")"));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        for _ in 0..100 {
+            let answer = ask(&services, r#"http_get("good", "a").body"#);
+            assert_eq!(answer.value, "well");
+            took.push(answer.took);
+        }
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    took.sort_unstable();
+    eprintln!("during floods, half of the requests take {:?}, 98 of 100 at most {:?}", took[50], took[98]);
+    // It was more than a second when one connection was read for as long as it had something.
+    assert!(took[98] < Duration::from_millis(500), "{took:?}");
 }
 
 #[test]
@@ -235,6 +280,35 @@ fn a_kept_connection_that_was_closed_costs_no_request() {
         std::thread::sleep(Duration::from_millis(200));
     }
     assert_eq!(backend.accepted(), 5);
+}
+
+/// A server may close a connection that it has kept at any moment, so also just when a request is on its way. What
+/// changes nothing is sent again then. What may have been done is not.
+#[test]
+fn a_kept_connection_that_is_closed_while_a_request_is_sent_costs_no_get_and_repeats_no_post() {
+    let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&requests);
+    let backend = Backend::accepting(move |mut stream| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        for answers in [true, false] {
+            let Some(request) = read_request(&mut reader) else { return };
+            let path = request.split(' ').nth(1).unwrap().to_owned();
+            let is_fatal = path.ends_with("/fatal");
+            seen.lock().unwrap().push(path);
+            if !answers || is_fatal || stream.write_all(&response("200 OK", "", "well")).is_err() {
+                return;
+            }
+        }
+    });
+    let services = at(backend.address, "");
+    let get = |path: &str| ask(&services, &format!("http_get(\"api\", \"{path}\")"));
+    assert_eq!(get("one").value["body"], "well");
+    assert_eq!(get("two").value["body"], "well");
+    let lost = ask(&services, r#"http_post("api", "three", "body")"#);
+    lost.fails("unavailable", &["broke the connection off"], LATE);
+    // On a new connection, it isn't the time that it was kept.
+    get("fatal").fails("unavailable", &["broke the connection off"], LATE);
+    assert_eq!(*requests.lock().unwrap(), ["/v2/one", "/v2/two", "/v2/two", "/v2/three", "/v2/fatal"]);
 }
 
 /// Packs a text with the program `gzip`.

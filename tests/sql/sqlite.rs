@@ -1,7 +1,7 @@
 //! Every function on SQLite, and what all databases have in common.
 
 use super::Crm;
-use crate::support::process::Folder;
+use crate::support::process::{Folder, Process, agi_rhai};
 use serde_json::json;
 use sqlx::Connection;
 
@@ -192,4 +192,33 @@ fn a_script_may_wait_longer_for_a_locked_file() {
     // The longer deadline was that of one request.
     run("begin immediate");
     crm.fails(&insert(3, ""), "unavailable: sql_run: …database is locked…");
+}
+
+/// Rows aren't read far ahead of whoever measures them: what an answer takes that is far too large is a few of them.
+#[test]
+fn a_large_answer_takes_the_memory_of_a_few_rows() {
+    let folder = Folder::new();
+    let config = "[sql.crm]\nurl = \"sqlite:crm.db?mode=rwc\"\ntimeout = \"60s\"\n";
+    let config = folder.file("agi-rhai.toml", config);
+    let peak = |bytes: u32| {
+        let text = format!(
+            "let got = \"\"; try {{ sql_rows(\"crm\", \"with recursive n(i) as (select 1 union all select i + 1 from n \
+             where i < 1000) select hex(zeroblob({bytes})) as large from n\"); }} catch (error) {{ got = error.kind; }} \
+             verbose(got);"
+        );
+        let script = folder.file("ask.rhai", text);
+        let mut process = Process::call(&mut agi_rhai(["--config", &config, &script]));
+        let said = process.line().expect("it says what it got");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        process.send("200 result=1\n");
+        process.end_with(|_| Some("200 result=1\n".to_owned()));
+        (peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap(), said)
+    };
+    let (usual, said) = peak(1);
+    assert_eq!(said, r#"VERBOSE "" 1"#);
+    // Rows of 4 MiB, 4 GB in all.
+    let (large, said) = peak(2 * 1024 * 1024);
+    assert_eq!(said, r#"VERBOSE "failed" 1"#);
+    assert!(large < usual + 64 * 1024, "{large} KiB, and {usual} KiB for small rows");
 }

@@ -24,15 +24,17 @@ fn on_file(folder: &Folder) -> Store {
 fn a_wrong_address_is_refused_without_repeating_its_password() {
     let folder = Folder::new();
     let file = folder.file("file", "text");
+    certificates(&folder);
     for (settings, part) in [
         ("url = 'redis://u:geheim@h:port/x'", "is not `redis://HOST:PORT/NUMBER`"),
         ("url = 'postgres://u:geheim@h:port/x'", "is not `postgres://USER@HOST:PORT/DATABASE`"),
         ("url = 'sqlite:'", "is not `sqlite:` and the path of a file"),
         ("url = 'sqlite::memory:'", "is not `sqlite:` and the path of a file"),
         ("url = 'sqlite:/x'\npassword_file = 'FILE'", "takes no `password_file`"),
-        ("url = 'redis://h'\nca_file = 'FILE'", "does not begin with `rediss://`"),
+        ("url = 'redis://h'\nca_file = 'CA'", "does not begin with `rediss://`"),
     ] {
-        let error = store(&settings.replace("FILE", &file)).expect_err(part);
+        let settings = settings.replace("FILE", &file).replace("CA", &folder.path("ca.pem").display().to_string());
+        let error = store(&settings).expect_err(part);
         assert!(error.contains(part) && !error.contains("geheim"), "{error}");
     }
     let none = Store::new(None, None).expect_err("no folder");
@@ -50,7 +52,12 @@ fn the_state_folder_is_created_and_the_file_is_nobody_elses() {
         assert_eq!(state.join(name).metadata().unwrap().mode() & 0o777, 0o600, "{name}");
     }
     // A folder that the operator names isn't created: it may be the mount point of a disk that is missing.
-    let missing = super::store(&format!("url = 'sqlite:{}'", folder.path("no/store.sqlite").display())).unwrap();
+    let url = format!("url = 'sqlite:{}'", folder.path("no/store.sqlite").display());
+    let refused = super::store(&url).expect_err("it is missing");
+    assert!(refused.contains(":2:7: there is no folder "), "{refused}");
+    fs::create_dir(folder.path("no")).unwrap();
+    let missing = super::store(&url).unwrap();
+    fs::remove_dir(folder.path("no")).unwrap();
     fails(
         run(add(&missing, "n", json!(1))),
         Unavailable,
@@ -350,6 +357,10 @@ fn survives(server: &dyn Server, url: &str) {
         server.start_again();
         assert_eq!(recovers(&store, 20).await, json!(7));
         assert_eq!(add(&store, "key", json!(1)).await, Ok(json!(8)));
+        // What stays unused over a restart costs no request.
+        server.backend().kill();
+        server.start_again();
+        assert_eq!(get(&store, "key").await, json!(8));
     });
 }
 

@@ -4,11 +4,12 @@ use super::values;
 use crate::agi::printable;
 use crate::plural::plural;
 use crate::transport::Failure;
+use http::Uri;
 use percent_encoding::{percent_decode, percent_decode_str};
-use reqwest::Url;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
+use url::Url;
 
 /// How many bytes an address may have, as most servers take no more.
 const MAX_ADDRESS: usize = 8000;
@@ -70,6 +71,11 @@ impl Base {
     /// Returns the host and the port, for messages.
     pub fn host(&self) -> String {
         host(&self.url)
+    }
+
+    /// Returns the address as the client takes it.
+    pub fn uri(&self) -> Result<Uri, Failure> {
+        uri(&self.url)
     }
 
     /// Whether the connection is encrypted.
@@ -139,6 +145,16 @@ impl Base {
             Err(Failure::argument(format!("the query can't hold `{}`, which the operator set", printable(&name))))
         })
     }
+}
+
+/// Returns an address as the client takes it.
+///
+/// # Errors
+/// The client wouldn't.
+pub(super) fn uri(url: &Url) -> Result<Uri, Failure> {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url.as_str().parse().map_err(|error| Failure::argument(format!("the address can't be sent: {error}")))
 }
 
 /// Returns the host and the port of an address, for messages.

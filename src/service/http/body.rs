@@ -2,14 +2,17 @@
 
 use super::values;
 use crate::transport::Failure;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Response, Url};
+use http::Response;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http_body_util::BodyExt;
 use serde_json::Value;
+use std::pin::pin;
+use url::Url;
 
 /// Why a body wasn't read to its end.
 pub(super) enum Unread {
     TooLarge,
-    Broken(reqwest::Error),
+    Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Returns a script's value as a body, and says in the headers what it is, if the script doesn't.
@@ -38,12 +41,16 @@ fn form(value: &Value) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads a body, but no more than this of it, unpacked. What is left of a larger one is never received.
-pub(super) async fn read(mut response: Response, max: usize) -> Result<Vec<u8>, Unread> {
-    if response.content_length().is_some_and(|length| length > max as u64) {
+pub(super) async fn read(response: Response<super::connection::Body>, max: usize) -> Result<Vec<u8>, Unread> {
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max as u64) {
         return Err(Unread::TooLarge);
     }
     let mut all = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(Unread::Broken)? {
+    let mut body = pin!(response.into_body());
+    while let Some(frame) = body.frame().await {
+        // What isn't data is trailers.
+        let Ok(chunk) = frame.map_err(Unread::Broken)?.into_data() else { continue };
         if chunk.len() > max - all.len() {
             return Err(Unread::TooLarge);
         }

@@ -3,8 +3,9 @@
 use super::values;
 use crate::agi::printable;
 use crate::service::settings::values::Secret;
+use crate::service::tls;
 use crate::transport::Failure;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -31,8 +32,8 @@ const OF_THE_CLIENT: [&str; 12] = [
 pub(super) fn of_operator(headers: &BTreeMap<String, Secret>) -> Result<HeaderMap, Failure> {
     let mut all = HeaderMap::new();
     for (name, Secret(value)) in headers {
-        let (name, mut value) = header(name, value)
-            .map_err(|failure| Failure::argument(format!("`headers`: {}", failure.message)))?;
+        let (name, mut value) =
+            header(name, value).map_err(|failure| Failure::argument(format!("`headers`: {}", failure.message)))?;
         value.set_sensitive(true);
         if all.insert(&name, value).is_some() {
             return Err(Failure::argument(format!("`headers` gives `{name}` twice")));
@@ -48,6 +49,17 @@ pub(super) fn of_operator(headers: &BTreeMap<String, Secret>) -> Result<HeaderMa
 pub(super) fn bearer(token: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| Failure::argument("the token in `token_file` holds a character that can't be sent"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Returns the header that carries a user and a password.
+///
+/// # Errors
+/// It can't be sent.
+pub(super) fn basic(user: &str, password: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(&format!("Basic {}", tls::base64(format!("{user}:{password}").as_bytes())))
+        .map_err(|_| Failure::argument("the user in `url` can't be sent"))?;
     value.set_sensitive(true);
     Ok(value)
 }

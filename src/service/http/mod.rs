@@ -1,6 +1,7 @@
 //! Web APIs.
 //!
-//! The client is reqwest's, with its pool of connections. It speaks HTTP/1.1 only: a connection of HTTP/2 carries all
+//! The client is hyper's, with its pool of connections: those that are built on it keep to themselves what bounds
+//! hostile servers, such as how much is read at a time. It speaks HTTP/1.1 only: a connection of HTTP/2 carries all
 //! requests, so one that a firewall has forgotten would let each of them wait for its deadline, and the requests of a
 //! call are few and small.
 //!
@@ -13,6 +14,7 @@
 
 mod address;
 mod body;
+mod connection;
 mod headers;
 mod trouble;
 mod values;
@@ -25,19 +27,18 @@ use crate::plural::plural;
 use crate::transport::{Answer, Failure, Request};
 use address::Base;
 use body::Unread;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName};
-use reqwest::{Client, Method, redirect};
+use connection::{Connections, Sent, Unanswered};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, USER_AGENT};
+use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode};
 use serde_json::json;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::OnceCell;
+use url::Url;
 
 /// How large the body of an answer may be unless the operator says otherwise.
 const MAX_BODY: usize = 256 * 1024;
 
-/// How long a connection is kept that nobody uses. Many servers close one after 5 seconds, and a request that is sent
-/// at that moment is lost.
-const KEPT_FOR: Duration = Duration::from_secs(4);
+/// How often an answer may point to another address.
+const MAX_REDIRECTS: usize = 5;
 
 /// The methods, each of which a function of scripts has in its name.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -45,7 +46,7 @@ const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PA
 /// The client of a web API.
 #[derive(Debug)]
 pub(super) struct HttpClient {
-    base: Arc<Base>,
+    base: Base,
     /// The operator's headers.
     headers: HeaderMap,
     /// Certificates to trust, as PEM.
@@ -56,7 +57,7 @@ pub(super) struct HttpClient {
     /// How many connections are kept.
     connections: usize,
     /// Made at the first request, since it reads the certificates of the system.
-    client: OnceCell<Client>,
+    client: OnceCell<Connections>,
 }
 
 /// Checks a request as far as that doesn't depend on the operator's settings.
@@ -92,9 +93,11 @@ impl HttpClient {
         }
         if let Some(Secret(token)) = &settings.token {
             headers.insert(AUTHORIZATION, headers::bearer(token)?);
+        } else if let Some(user) = base.user() {
+            headers.insert(AUTHORIZATION, headers::basic(&user.name, &user.password)?);
         }
         Ok(Self {
-            base: Arc::new(base),
+            base,
             headers,
             ca: settings.ca.clone(),
             methods: methods(settings.methods.as_deref())?,
@@ -115,27 +118,23 @@ impl HttpClient {
         let mut headers = headers::of_script(request.argument("headers"), |name| self.sets(name))?;
         let body = body::of_request(request.argument("body"), &mut headers)?;
         let client = self.client.get_or_try_init(|| self.connect()).await?;
-        let has_body = !matches!(method, Method::GET | Method::DELETE);
-        let mut asked = client.request(method, url).headers(headers);
-        if let Some(user) = self.base.user() {
-            asked = asked.basic_auth(&user.name, Some(&user.password));
-        }
-        if let Some(body) = body {
-            asked = asked.body(body);
-        } else if has_body {
+        if body.is_none() && !matches!(method, Method::GET | Method::DELETE) {
             // Some servers refuse a request that may have a body and doesn't say how long it is.
-            asked = asked.header(CONTENT_LENGTH, 0);
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-
-        let trouble = |error: &reqwest::Error| trouble::failure(error, &self.base.host());
-        let response = asked.send().await.map_err(|error| trouble(&error))?;
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("agi-rhai/", env!("CARGO_PKG_VERSION"))));
+        let response = self.exchange(client, method, url, headers, body.unwrap_or_default().into()).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = body::read(response, self.max_body).await.map_err(|error| match error {
             Unread::TooLarge => {
                 let max = plural(self.max_body, "byte");
                 Failure::failed(format!("its answer is larger than the {max} of `max_body`"))
             }
-            Unread::Broken(error) => trouble(&error),
+            Unread::Broken(error) => trouble::failure(&*error, &self.base.host()),
         })?;
         Ok(json!({
             "status": status.as_u16(),
@@ -143,6 +142,44 @@ impl HttpClient {
             "headers": headers::of_answer(&headers),
             "body": body::of_answer(body, &headers),
         }))
+    }
+
+    /// Sends a request, and follows redirects within the service.
+    async fn exchange(
+        &self,
+        client: &Connections,
+        mut method: Method,
+        mut url: Url,
+        mut headers: HeaderMap,
+        mut body: Sent,
+    ) -> Result<Response<connection::Body>, Failure> {
+        for _ in 0..=MAX_REDIRECTS {
+            let uri = address::uri(&url)?;
+            let mut request = HttpRequest::new(body.clone());
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = uri;
+            *request.headers_mut() = headers.clone();
+            let response = client.send(&request).await.map_err(|error| match error {
+                Unanswered::Provisional => Failure::failed("it sends provisional answers without end (1xx)"),
+                Unanswered::Broken(error) => trouble::failure(&error, &self.base.host()),
+            })?;
+            let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+            let to = response.headers().get(LOCATION).filter(|_| is_redirect);
+            let Some(to) = to.and_then(|to| url.join(to.to_str().ok()?).ok()) else { return Ok(response) };
+            if !self.base.is_above(&to) {
+                return Err(trouble::elsewhere(&to));
+            }
+            // As browsers do it, whatever the standard once said about 301 and 302.
+            let becomes_get = response.status() == StatusCode::SEE_OTHER
+                || method == Method::POST && matches!(response.status().as_u16(), 301 | 302);
+            if becomes_get && method != Method::GET {
+                (method, body) = (Method::GET, Sent::default());
+                headers.remove(CONTENT_TYPE);
+                headers.remove(CONTENT_LENGTH);
+            }
+            url = to;
+        }
+        Err(Failure::failed(format!("it has redirected {}, and goes on", plural(MAX_REDIRECTS, "time"))))
     }
 
     /// Returns the method of a request.
@@ -160,27 +197,15 @@ impl HttpClient {
         self.headers.contains_key(name) || self.base.user().is_some() && name == AUTHORIZATION
     }
 
-    async fn connect(&self) -> Result<Client, Failure> {
-        let (base, ca) = (Arc::clone(&self.base), self.ca.clone());
-        let is_encrypted = base.is_encrypted();
+    async fn connect(&self) -> Result<Connections, Failure> {
+        let (is_encrypted, ca) = (self.base.is_encrypted(), self.ca.clone());
         let config = move || {
             let ca = ca.as_ref().map(|Secret(pem)| pem.as_str());
             if is_encrypted { tls::config(ca) } else { tls::unused() }
         };
         let mut tls = blocking(config).await?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .user_agent(concat!("agi-rhai/", env!("CARGO_PKG_VERSION")))
-            .default_headers(self.headers.clone())
-            .pool_max_idle_per_host(self.connections)
-            .pool_idle_timeout(KEPT_FOR)
-            .referer(false);
-        let builder = if self.base.is_local() { builder.no_proxy() } else { builder };
-        let builder =
-            builder.redirect(redirect::Policy::custom(move |to| trouble::redirect(to, |url| base.is_above(url))));
-        builder.build().map_err(|error| trouble::failure(&error, &self.base.host()))
+        Connections::new(&self.base, tls, self.connections)
     }
 }
 

@@ -1,59 +1,30 @@
 //! What goes wrong on the way, in words that tell the operator what to do.
 
 use super::address::host;
+use super::connection::MAX_HEAD;
 use crate::agi::printable;
-use crate::plural::plural;
 use crate::transport::Failure;
-use reqwest::Url;
-use reqwest::redirect::{Action, Attempt};
 use rustls::CertificateError;
 use std::error::Error;
+use std::io;
 use std::io::ErrorKind;
-use std::{fmt, io};
+use url::Url;
 
-/// How often an answer may point to another address.
-const MAX_REDIRECTS: usize = 5;
-
-/// Why a redirect isn't followed.
-#[derive(Debug)]
-enum Redirect {
-    Elsewhere(String),
-    TooMany,
-}
-
-impl fmt::Display for Redirect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Elsewhere(host) => write!(
-                f,
-                "it redirects to an address at {}, which isn't below its `url`, so this isn't followed",
-                printable(host)
-            ),
-            Self::TooMany => write!(f, "it has redirected {}, and goes on", plural(MAX_REDIRECTS, "time")),
-        }
-    }
-}
-
-impl Error for Redirect {}
-
-/// Follows a redirect within the service.
-pub(super) fn redirect(attempt: Attempt<'_>, is_within: impl Fn(&Url) -> bool) -> Action {
-    if !is_within(attempt.url()) {
-        let host = host(attempt.url());
-        return attempt.error(Redirect::Elsewhere(host));
-    }
-    if attempt.previous().len() > MAX_REDIRECTS { attempt.error(Redirect::TooMany) } else { attempt.follow() }
+/// Says that a redirect isn't followed.
+pub(super) fn elsewhere(to: &Url) -> Failure {
+    let host = host(to);
+    Failure::failed(format!(
+        "it redirects to an address at {}, which isn't below its `url`, so this isn't followed",
+        printable(&host)
+    ))
 }
 
 /// Says what went wrong with a request to this host.
-pub(super) fn failure(error: &reqwest::Error, host: &str) -> Failure {
+pub(super) fn failure(error: &(dyn Error + 'static), host: &str) -> Failure {
     let host = printable(host);
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     let mut innermost = String::new();
     while let Some(error) = cause {
-        if let Some(redirect) = error.downcast_ref::<Redirect>() {
-            return Failure::failed(redirect.to_string());
-        }
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return tls(error, &host);
         }
@@ -92,9 +63,10 @@ fn http(error: &hyper::Error) -> Option<Failure> {
     }
     // hyper has a function for this, but only in its server.
     if error.is_parse() && error.to_string().contains("too large") {
-        return Some(Failure::failed(
-            "its answer has too many or too large headers: 100, of 400 KiB in all, are taken",
-        ));
+        let kib = MAX_HEAD / 1024;
+        return Some(Failure::failed(format!(
+            "its answer has too many or too large headers: 100, of {kib} KiB in all, are taken"
+        )));
     }
     if error.is_parse() {
         return Some(Failure::failed(format!("what it answers isn't HTTP ({error}): is that its port in `url`?")));

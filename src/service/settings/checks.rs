@@ -137,9 +137,8 @@ impl Checked for ProgramSettings {
 
 /// Whether there is a program of this name.
 fn is_program(name: &str) -> bool {
-    let is_executable = |file: &Path| {
-        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
+    let is_executable =
+        |file: &Path| file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
     if name.contains('/') {
         return is_executable(Path::new(name));
     }

@@ -23,6 +23,10 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const AT_ONCE: usize = 32;
 
 /// The services that scripts may reach.
+///
+/// [`Settings::read`] makes them of a file, and reads the files of passwords, tokens and certificates that it names.
+/// Whoever makes them of something else gives the contents, such as `password`, not the name, such as
+/// `password_file`: a service whose files nobody has read is refused.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

@@ -31,10 +31,7 @@ impl Driver for Sqlite {
         PoolOptions::new().test_before_acquire(false)
     }
 
-    async fn acquire(
-        pool: &Pool<Self>,
-        deadline: Duration,
-    ) -> Result<(PoolConnection<Self>, Self::Cancel), Error> {
+    async fn acquire(pool: &Pool<Self>, deadline: Duration) -> Result<(PoolConnection<Self>, Self::Cancel), Error> {
         let mut connection = pool.acquire().await?;
         // How long it waits while another process writes: less than the deadline, so that the failure says why.
         let wait = format!("pragma busy_timeout = {}", deadline.mul_f64(0.8).as_millis());

@@ -75,15 +75,13 @@ impl Postgres {
 
     /// Carries out an operation, for which whoever asks waits no longer than this.
     pub async fn run(&self, operation: Operation, timeout: Duration) -> Answer {
-        // Less than the deadline, so that the failure says why.
-        let patience = timeout.mul_f64(0.8);
-        let connected = tokio::time::timeout(patience, async {
+        let connected = tokio::time::timeout(timeout, async {
             let pool = self.pool.get_or_try_init(|| self.connect()).await?;
             pool.acquire().await.map_err(|error| self.failure(&error))
         });
         let none = |_| {
-            let (name, seconds) = (&self.name, patience.as_secs_f64());
-            Err(Failure::unavailable(format!("the store {name} had no connection within {seconds:.1} s")))
+            let (name, seconds) = (&self.name, timeout.as_secs_f64());
+            Err(Failure::unavailable(format!("the store {name} had no connection within {seconds} s")))
         };
         let mut connection = connected.await.unwrap_or_else(none)?;
         let done = if timeout == self.timeout {
@@ -173,7 +171,8 @@ async fn carry_out(connection: &mut PgConnection, operation: &Operation) -> Resu
         Operation::Get { key } => {
             let text = "select value from agi_rhai_value where key = $1 \
                         and (expires is null or expires > extract(epoch from clock_timestamp()))";
-            let value: Option<String> = sqlx::query_scalar(text).bind(key.as_bytes()).fetch_optional(&mut *connection).await?;
+            let value: Option<String> =
+                sqlx::query_scalar(text).bind(key.as_bytes()).fetch_optional(&mut *connection).await?;
             value.map_or(Ok(Value::Null), |text| parse(key, &text))
         }
         Operation::Put { key, value, expires } => {
@@ -189,7 +188,10 @@ async fn carry_out(connection: &mut PgConnection, operation: &Operation) -> Resu
             Ok(Value::Null)
         }
         Operation::Delete { key } => {
-            sqlx::query("delete from agi_rhai_value where key = $1").bind(key.as_bytes()).execute(&mut *connection).await?;
+            sqlx::query("delete from agi_rhai_value where key = $1")
+                .bind(key.as_bytes())
+                .execute(&mut *connection)
+                .await?;
             Ok(Value::Null)
         }
         Operation::Keys { prefix } => {

@@ -242,7 +242,11 @@ impl Redis {
     }
 
     async fn ask<T: FromRedisValue>(&self, redis: &mut ConnectionManager, command: &redis::Cmd) -> Result<T, Failure> {
-        command.query_async(redis).await.map_err(|error| self.failure(&error))
+        let mut answer = command.query_async(redis).await;
+        if is_out_of_date(&answer) {
+            answer = command.query_async(redis).await;
+        }
+        answer.map_err(|error| self.failure(&error))
     }
 
     async fn script<T: FromRedisValue>(
@@ -250,7 +254,7 @@ impl Redis {
         redis: &mut ConnectionManager,
         script: &redis::ScriptInvocation<'_>,
     ) -> Result<T, Failure> {
-        script.invoke_async(redis).await.map_err(|error| self.failure(&error))
+        invoke(redis, script).await.map_err(|error| self.failure(&error))
     }
 
     async fn keys(&self, redis: &mut ConnectionManager, prefix: &str) -> Answer {
@@ -280,7 +284,7 @@ impl Redis {
     async fn add(&self, redis: &mut ConnectionManager, key: &str, n: &Number) -> Answer {
         let mut add = ADD.key(value(key));
         add.arg(n.to_string()).arg(if n.as_i64().is_some() { "integer" } else { "float" });
-        let sum: Result<String, RedisError> = add.invoke_async(redis).await;
+        let sum: Result<String, RedisError> = invoke(redis, &add).await;
         match sum {
             Ok(sum) => parse(key, &sum),
             Err(error) if error.code() == Some("NOTANUMBER") => Err(not_a_number(key)),
@@ -355,6 +359,21 @@ impl Redis {
             _ => Failure::unavailable(format!("the store {name} can't be reached: {}", said(error))),
         }
     }
+}
+
+/// Runs a script.
+async fn invoke<T: FromRedisValue>(
+    redis: &mut ConnectionManager,
+    script: &redis::ScriptInvocation<'_>,
+) -> Result<T, RedisError> {
+    let answer = script.invoke_async(redis).await;
+    if is_out_of_date(&answer) { script.invoke_async(redis).await } else { answer }
+}
+
+/// Whether this tells of an attempt to connect that was made when the last connection broke: nothing was sent, and by
+/// now the server may be back.
+fn is_out_of_date<T>(answer: &Result<T, RedisError>) -> bool {
+    answer.as_ref().is_err_and(RedisError::is_connection_refusal)
 }
 
 /// What an error says, on one line.

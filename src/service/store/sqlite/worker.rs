@@ -2,6 +2,7 @@
 
 use super::file::{File, Unopened};
 use super::statements;
+use crate::clock::{Stopwatch, Time};
 use crate::service::runtime;
 use crate::service::store::operation::Operation;
 use crate::sync::lock;
@@ -10,7 +11,6 @@ use sqlx::sqlite::SqliteConnection;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 /// The most operations in one transaction, so that a crowd doesn't make the first one wait for the last.
 const MAX_BATCH: usize = 256;
@@ -22,6 +22,7 @@ const BREATHER: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Worker {
     file: Arc<File>,
+    clock: Stopwatch,
     queue: Mutex<Option<mpsc::Sender<Asked>>>,
 }
 
@@ -30,7 +31,7 @@ struct Asked {
     operation: Operation,
     /// How long it may wait while another process writes, and until when.
     patience: Duration,
-    until: Instant,
+    until: Time,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -45,7 +46,7 @@ struct Open {
 
 impl Worker {
     pub fn new(file: Arc<File>) -> Self {
-        Self { file, queue: Mutex::default() }
+        Self { file, clock: Stopwatch::start(), queue: Mutex::default() }
     }
 
     /// Has an operation carried out, for which whoever asks waits no longer than this. If nobody waits for it any more,
@@ -56,7 +57,7 @@ impl Worker {
         let queue = self.queue()?;
         // Less than the deadline, so that the failure says why.
         let patience = timeout.mul_f64(0.8);
-        let until = Instant::now() + patience;
+        let until = self.clock.now() + patience;
         queue.send(Asked { operation, patience, until, answer: sender }).await.map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
@@ -69,13 +70,13 @@ impl Worker {
         let no_thread = |error| Failure::unavailable(format!("no thread for services: {error}"));
         let runtime = runtime().map_err(no_thread)?;
         let (sender, receiver) = mpsc::channel(MAX_BATCH);
-        runtime.spawn(work(Arc::clone(&self.file), receiver));
+        runtime.spawn(work(Arc::clone(&self.file), self.clock, receiver));
         Ok(queue.insert(sender).clone())
     }
 }
 
 /// Carries out what is asked until nobody can ask any more.
-async fn work(file: Arc<File>, mut queue: mpsc::Receiver<Asked>) {
+async fn work(file: Arc<File>, clock: Stopwatch, mut queue: mpsc::Receiver<Asked>) {
     let mut open = None;
     let mut batch = Vec::new();
     loop {
@@ -96,7 +97,7 @@ async fn work(file: Arc<File>, mut queue: mpsc::Receiver<Asked>) {
             Err(Undone::Busy) => {
                 // It may not have waited: setting up the journal doesn't.
                 tokio::time::sleep(BREATHER).await;
-                let now = Instant::now();
+                let now = clock.now();
                 for asked in batch.extract_if(.., |asked| asked.until <= now) {
                     let _ = asked.answer.send(Err(file.locked_for(asked.patience)));
                 }
