@@ -103,7 +103,7 @@ pub mod internals {
     pub use crate::script::shown::literal;
     pub use crate::script::variables::{ScriptFrame, Watched};
     #[cfg(feature = "store")]
-    pub use crate::service::store::{Job, NewJob, Store};
+    pub use crate::service::store::{Job, JobCounts, NewJob, Store};
     pub use crate::tools::outline::words::{WORDS, Word, words};
     pub use crate::tools::outline::{
         Calling, CursorContext, KEYWORDS, Key, Outline, Symbol, SymbolKind, Token, TokenKind, Use, imported,

@@ -14,7 +14,7 @@ use crate::script::{Fault, Finished, LoadError, Script};
 use crate::service::jobs::{FUNCTION, MAIL};
 #[cfg(feature = "mail")]
 use crate::service::mail;
-use crate::service::store::{Job, NewJob, Store};
+use crate::service::store::{Job, JobCounts, NewJob, Store};
 use crate::service::{Services, wait_for as wait};
 use crate::session::{Over, Session};
 use crate::stack;
@@ -40,6 +40,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How often to look whether something is due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often to count what is left, for the metrics.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long to wait for jobs that aren't due yet.
 const SOON: Duration = Duration::from_secs(60);
 /// How often to look while the store fails.
@@ -54,8 +56,6 @@ const FINISH_TRIES: u32 = 20;
 const MAX_REFUSALS: u32 = 5;
 /// When a job is due that was given up: never, unless somebody hurries it.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// A job that is due later than this after it was written down was given up.
-const GIVEN_UP_AFTER: f64 = 50.0 * 365.0 * 24.0 * 3600.0;
 
 /// Returns how long a job rests after this many failures.
 fn delay_after(failures: u32) -> Duration {
@@ -216,6 +216,7 @@ impl JobRunner {
 
     fn keep_running(&self) {
         let mut had_trouble = false;
+        let mut counted: Option<Time> = None;
         while !self.0.is_stopping.load(Acquire) {
             let wait = match self.start_due() {
                 Ok(()) => {
@@ -231,8 +232,29 @@ impl JobRunner {
                     TROUBLE_INTERVAL
                 }
             };
+            let now = self.0.clock.now();
+            if counted.is_none_or(|counted| now - counted >= COUNT_INTERVAL) {
+                counted = Some(now);
+                if let Err(failure) = self.count_left() {
+                    debug!(%failure, "jobs can't be counted");
+                }
+            }
             self.0.bell.wait(wait);
         }
+    }
+
+    /// Counts what is left to do, for the metrics: who looks at those must not wait for the store.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn count_left(&self) -> Result<(), Failure> {
+        let services = &self.0.services;
+        let counts = match services.may_have_jobs() {
+            true => wait(async { services.store()?.count_jobs().await })?,
+            false => JobCounts::default(),
+        };
+        services.jobs().note_left(counts);
+        Ok(())
     }
 
     /// Runs everything that is due, and waits for its end.
@@ -278,7 +300,7 @@ impl JobRunner {
             return Ok(false);
         }
         let jobs = wait(async { self.0.services.store()?.jobs().await })?;
-        Ok(jobs.iter().any(|job| !was_given_up(job) && self.0.can_run(&job.new)))
+        Ok(jobs.iter().any(|job| !job.was_given_up() && self.0.can_run(&job.new)))
     }
 
     /// Starts jobs that are due, as many as may run at a time.
@@ -490,10 +512,6 @@ fn name(job: &NewJob) -> String {
     }
 }
 
-fn was_given_up(job: &Job) -> bool {
-    job.due - job.created > GIVEN_UP_AFTER
-}
-
 /// Lists all jobs, the next one that is due first.
 ///
 /// # Errors
@@ -511,7 +529,7 @@ pub fn list(services: &Services) -> Result<Vec<ListedJob>, Failure> {
                 FUNCTION => content["function"].as_str().unwrap_or_default().to_owned(),
                 _ => to().unwrap_or_default().join(", "),
             },
-            due: (!was_given_up(&job)).then_some(job.due),
+            due: (!job.was_given_up()).then_some(job.due),
             kind: job.new.kind,
             subject: job.new.subject,
             created: job.created,

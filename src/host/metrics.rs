@@ -6,6 +6,8 @@
 use super::Status;
 use crate::command::{COMMANDS, Command};
 use crate::histogram::{BOUNDS, BUCKETS, Histogram};
+#[cfg(feature = "store")]
+use crate::service::jobs::JobQueue;
 use crate::service::{Counts, KINDS, Services};
 use crate::sync::lock;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -277,15 +279,28 @@ impl Metrics {
         Self::render_services(&mut page, &lock(&self.services).as_ref().map(Services::counts).unwrap_or_default());
         #[cfg(feature = "store")]
         if let Some(services) = &*lock(&self.services) {
-            let queue = services.jobs();
-            let name = "agi_rhai_jobs_total";
-            page.family(name, "counter", "Jobs and mails that were run after calls.");
-            for (result, count) in [("done", &queue.done), ("failed", &queue.failed), ("given_up", &queue.given_up)] {
-                page.sample(name, &[("result", result)], read(count));
-            }
+            Self::render_jobs(&mut page, services.jobs());
         }
         Self::render_process(&mut page);
         page.text
+    }
+
+    /// Renders what calls have left behind. What is left was counted by who runs jobs.
+    #[cfg(feature = "store")]
+    fn render_jobs(page: &mut Page, queue: &JobQueue) {
+        let name = "agi_rhai_jobs_total";
+        page.family(name, "counter", "Jobs and mails that were run after calls.");
+        for (result, count) in [("done", &queue.done), ("failed", &queue.failed), ("given_up", &queue.given_up)] {
+            page.sample(name, &[("result", result)], read(count));
+        }
+        let Some(left) = queue.left() else { return };
+        let name = "agi_rhai_jobs";
+        page.family(name, "gauge", "Jobs and mails in the store that are left to do.");
+        for (state, count) in [("waiting", left.waiting), ("failing", left.failing), ("given_up", left.given_up)] {
+            page.sample(name, &[("state", state)], count);
+        }
+        let help = "For how long the oldest job that isn't given up has been waiting or failing.";
+        page.gauge("agi_rhai_jobs_oldest_seconds", help, left.oldest);
     }
 
     fn scripts(&self) -> MutexGuard<'_, Scripts> {

@@ -4,7 +4,8 @@
 //! ended, however it ended: even if the process was killed.
 
 use super::runtime;
-use super::store::{NewJob, Store};
+use super::store::{JobCounts, NewJob, Store};
+use crate::clock::Stopwatch;
 use crate::sync::{Bell, lock};
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ pub(crate) struct JobQueue {
     pub failed: AtomicU64,
     /// How many jobs were given up here.
     pub given_up: AtomicU64,
+    /// How many jobs were left when they were counted, and the time since then.
+    left: Mutex<Option<(JobCounts, Stopwatch)>>,
 }
 
 impl JobQueue {
@@ -46,9 +49,24 @@ impl JobQueue {
         self.added.load(Acquire)
     }
 
+    /// Notes how many jobs are left now.
+    pub fn note_left(&self, counts: JobCounts) {
+        *lock(&self.left) = Some((counts, Stopwatch::start()));
+    }
+
+    /// Returns how many jobs were left when they were counted, and how old the oldest one is now; `None` if nobody has
+    /// counted yet. While the store fails, so that they can't be counted, the oldest one grows older.
+    pub fn left(&self) -> Option<JobCounts> {
+        let (mut counts, since) = (*lock(&self.left))?;
+        if counts.waiting + counts.failing > 0 {
+            counts.oldest += since.elapsed().as_secs_f64();
+        }
+        Some(counts)
+    }
+
     /// Waits until the jobs of calls that have ended are due, at most this long.
     pub fn settle(&self, at_most: Duration) {
-        let clock = crate::clock::Stopwatch::start();
+        let clock = Stopwatch::start();
         while self.releasing.load(Acquire) > 0 && clock.elapsed() < at_most {
             self.released.wait(Duration::from_millis(100));
         }

@@ -90,6 +90,9 @@ fn a_job_that_fails_is_listed_tried_again_and_dropped() {
     wait_until("both have failed", || site.left().iter().filter(|job| job["attempts"] == 1).count() == 2);
     server.wait_for_log("t.rhai:4:15: broken 1");
     server.wait_for_log("is tried again in 10 s");
+    wait_until("the metrics show it", || server.metric("agi_rhai_jobs{state=\"failing\"}") == 2.0);
+    assert!(server.metric("agi_rhai_jobs_oldest_seconds") > 0.0);
+    assert!(server.metric("agi_rhai_jobs_total{result=\"failed\"}") >= 2.0);
     let (code, text) = site.jobs(&[]);
     assert_eq!(code, 0);
     let lines: Vec<&str> = text.lines().collect();
@@ -108,6 +111,7 @@ fn a_job_that_fails_is_listed_tried_again_and_dropped() {
     assert!(text.contains("gone"), "{text}");
     assert_eq!(site.jobs(&["drop", &gone]).0, 0);
     assert_eq!(site.left(), Vec::<serde_json::Value>::new());
+    wait_until("the metrics show it", || server.metric("agi_rhai_jobs{state=\"failing\"}") == 0.0);
     for words in [["drop", "77"], ["run", "77"]] {
         let (code, text) = site.jobs(&words);
         assert_eq!((code, text.trim()), (2, "agi-rhai: there is no job 77"));

@@ -3,7 +3,7 @@
 use super::{Kept, on_each, run, store, stores};
 use crate::support::machine::ChildProcess;
 use crate::support::process::Folder;
-use agi_rhai::internals::{Job, NewJob, Store};
+use agi_rhai::internals::{Job, JobCounts, NewJob, Store};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io::Write;
@@ -46,6 +46,35 @@ fn a_job_is_claimed_by_one_and_gone_when_it_has_succeeded() {
         assert_eq!(kept.store.jobs().await.expect("jobs")[0].owner.as_deref(), Some("a"));
         kept.store.finish_job(&got, "a").await.expect("it is there");
         assert_eq!(kept.store.jobs().await.expect("jobs"), []);
+    });
+}
+
+#[test]
+fn jobs_that_are_left_are_counted() {
+    on_each(async |kept| {
+        let none = kept.store.count_jobs().await.expect("none");
+        assert_eq!(none, JobCounts::default());
+        // The last one belongs to a call that goes on.
+        for (subject, delay) in [("fails", 0.0), ("hopeless", 0.0), ("waits", 0.0), ("runs", 0.0), ("rests", 3600.0)] {
+            added(kept, subject, delay).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for (subject, delay) in [("fails", LONG), ("hopeless", Duration::from_secs(99 * 365 * 24 * 3600))] {
+            let got = kept.store.claim_job("a", LONG, &|job| job.subject == subject).await.expect("a claim");
+            kept.store.retry_job(&got.expect("it is due"), "a", delay, "no").await.expect("it is there");
+        }
+        kept.store.claim_job("a", LONG, &|job| job.subject == "runs").await.expect("a claim").expect("it is due");
+        let counts = kept.store.count_jobs().await.expect("counts");
+        assert_eq!((counts.waiting, counts.failing, counts.given_up), (2, 1, 1));
+        assert!((0.05..60.0).contains(&counts.oldest), "{counts:?}");
+        // One that was given up isn't the oldest, nor one that rests.
+        for job in kept.store.jobs().await.expect("jobs") {
+            if !["hopeless", "rests"].contains(&job.new.subject.as_str()) {
+                kept.store.drop_job(job.id).await.expect("it is there");
+            }
+        }
+        let rest = kept.store.count_jobs().await.expect("counts");
+        assert_eq!(rest, JobCounts { given_up: 1, ..JobCounts::default() });
     });
 }
 

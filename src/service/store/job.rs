@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
+/// A job that is due later than this after it was written down was given up, in seconds.
+pub(super) const GIVEN_UP_AFTER: f64 = 50.0 * 365.0 * 24.0 * 3600.0;
+
 /// Something to do after a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewJob {
@@ -35,4 +38,25 @@ pub struct Job {
     pub error: Option<String>,
     /// Who runs it at the moment.
     pub owner: Option<String>,
+}
+
+impl Job {
+    /// Whether it isn't tried again, unless somebody hurries it.
+    #[must_use]
+    pub fn was_given_up(&self) -> bool {
+        self.due - self.created > GIVEN_UP_AFTER
+    }
+}
+
+/// How many jobs are left. Those of calls that go on aren't counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobCounts {
+    /// Jobs whose first attempt hasn't ended yet.
+    pub waiting: u64,
+    /// Jobs that have failed and are tried again.
+    pub failing: u64,
+    /// Jobs that were given up.
+    pub given_up: u64,
+    /// For how many seconds the oldest one has been waiting or failing; zero if there is none.
+    pub oldest: f64,
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::missing_errors_doc, reason = "every function fails if the store does, which is all there is to say")]
 
 use super::Store;
-use super::job::{Job, NewJob};
+use super::job::{Job, JobCounts, NewJob};
 use super::operation::{Operation, PAGE};
 use crate::transport::Failure;
 use serde::de::DeserializeOwned;
@@ -61,6 +61,11 @@ impl Store {
     /// Lists all jobs, the next one that is due first.
     pub async fn jobs(&self) -> Result<Vec<Job>, Failure> {
         self.ask(Operation::Jobs).await
+    }
+
+    /// Counts the jobs that are left.
+    pub async fn count_jobs(&self) -> Result<JobCounts, Failure> {
+        self.ask(Operation::CountJobs).await
     }
 
     /// Removes a job. Returns false if there is no such job.

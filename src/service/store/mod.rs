@@ -14,7 +14,7 @@ mod redis;
 mod rows;
 mod sqlite;
 
-pub use job::{Job, NewJob};
+pub use job::{Job, JobCounts, NewJob};
 pub(crate) use memory::{MemoryStore, check};
 
 use super::settings::{StoreSettings, TIMEOUT, values::Length};

@@ -52,6 +52,8 @@ pub(super) enum Operation {
     RetryJob { id: u64, owner: String, delay: Duration, error: String },
     /// Lists all jobs. A content that is large may be left out.
     Jobs,
+    /// Counts the jobs that are left.
+    CountJobs,
     /// Removes a job. Returns whether there was one.
     DropJob { id: u64 },
     /// Makes a job due after this time, unless somebody runs it. Returns whether it did.
@@ -105,6 +107,7 @@ impl Operation {
                 | Self::BoardRank { .. }
                 | Self::DueJobs { .. }
                 | Self::Jobs
+                | Self::CountJobs
         )
     }
 

@@ -4,13 +4,14 @@
 //! Keys and names are bytes there, since texts of PostgreSQL can't hold every character, and since bytes have the order
 //! that the other stores have. Time is the server's.
 
+use super::job::{GIVEN_UP_AFTER, JobCounts};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
 use super::rows::{job, jobs, number};
 use crate::service::settings::StoreSettings;
 use crate::service::settings::values::Secret;
 use crate::service::tls;
 use crate::transport::{Answer, Failure};
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Error, PgConnection, Row};
 use std::time::Duration;
@@ -282,6 +283,21 @@ async fn carry_out(connection: &mut PgConnection, operation: &Operation) -> Resu
                         case when until > extract(epoch from clock_timestamp()) then owner end as owner \
                         from agi_rhai_job order by due, id";
             jobs(&sqlx::query(text).fetch_all(&mut *connection).await?)?
+        }
+        Operation::CountJobs => {
+            let text = "select count(*) filter (where attempts = 0 and due <= now), \
+                        count(*) filter (where attempts > 0 and due - created <= $1), \
+                        count(*) filter (where due - created > $1), \
+                        coalesce(max(case when attempts = 0 then now - due \
+                                          when due - created <= $1 then now - created end), 0)::float8 \
+                        from agi_rhai_job, extract(epoch from clock_timestamp()) now";
+            let row = sqlx::query(text).bind(GIVEN_UP_AFTER).fetch_one(&mut *connection).await?;
+            Ok(json!(JobCounts {
+                waiting: row.try_get::<i64, _>(0)?.unsigned_abs(),
+                failing: row.try_get::<i64, _>(1)?.unsigned_abs(),
+                given_up: row.try_get::<i64, _>(2)?.unsigned_abs(),
+                oldest: row.try_get::<f64, _>(3)?.max(0.0),
+            }))
         }
         Operation::PutOffJob { id, delay } => {
             let text = "update agi_rhai_job set due = extract(epoch from clock_timestamp()) + $1 \

@@ -9,7 +9,7 @@
 //! | `agi-rhai:names:BOARD`, `agi-rhai:entries:BOARD` | the members by name; the number of the last entry |
 //! | `agi-rhai:jobs`, `agi-rhai:job:ID`, `agi-rhai:last-job` | when each may be claimed; a job; the last id |
 
-use super::job::{Job, NewJob};
+use super::job::{GIVEN_UP_AFTER, Job, JobCounts, NewJob};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, listed, not_a_number, overflows, parse, ranked};
 use crate::service::settings::StoreSettings;
 use crate::service::settings::values::Secret;
@@ -36,6 +36,8 @@ const LAST_JOB: &str = "agi-rhai:last-job";
 const GONE_AFTER: Duration = Duration::from_secs(10);
 /// How many keys Redis looks at in one step of a list.
 const LOOKED_AT: u32 = 1_000;
+/// How many jobs are counted by one request, so that Redis answers others in between.
+const COUNTED_AT_ONCE: usize = 1_000;
 
 static ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("add.lua")));
 static BOARD_PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("board_put.lua")));
@@ -191,6 +193,7 @@ impl Redis {
                 jobs.sort_by(|a, b| a.due.total_cmp(&b.due).then(a.id.cmp(&b.id)));
                 Ok(json!(jobs))
             }
+            Operation::CountJobs => Ok(json!(self.count_jobs(&mut redis).await?)),
             Operation::PutOffJob { id, delay } => {
                 let mut put_off = PUT_OFF_JOB.key(job_key(id));
                 put_off.key(JOBS).arg(id).arg(delay.as_secs_f64());
@@ -330,6 +333,38 @@ impl Redis {
         let found: Vec<HashMap<String, String>> =
             pipe.query_async(redis).await.map_err(|error| self.failure(&error))?;
         Ok(found.iter().filter_map(job).collect())
+    }
+
+    /// Counts jobs without reading what is in them.
+    async fn count_jobs(&self, redis: &mut ConnectionManager) -> Result<JobCounts, Failure> {
+        let mut counts = JobCounts::default();
+        let (seconds, micros): (u64, u32) = self.ask(redis, &cmd("TIME")).await?;
+        let now = Duration::new(seconds, micros * 1_000).as_secs_f64();
+        let ids: Vec<u64> = self.ask(redis, cmd("ZRANGE").arg(JOBS).arg(0).arg(-1)).await?;
+        for ids in ids.chunks(COUNTED_AT_ONCE) {
+            let mut pipe = redis::pipe();
+            for id in ids {
+                pipe.cmd("HMGET").arg(job_key(*id)).arg(&["created", "due", "attempts"]);
+            }
+            let found: Vec<(Option<f64>, Option<f64>, Option<u32>)> =
+                pipe.query_async(redis).await.map_err(|error| self.failure(&error))?;
+            for job in found {
+                // One that has been removed meanwhile has no fields.
+                let (Some(created), Some(due), Some(attempts)) = job else { continue };
+                let (counted, since) = if due - created > GIVEN_UP_AFTER {
+                    (&mut counts.given_up, now)
+                } else if attempts > 0 {
+                    (&mut counts.failing, created)
+                } else if due <= now {
+                    (&mut counts.waiting, due)
+                } else {
+                    continue;
+                };
+                *counted += 1;
+                counts.oldest = counts.oldest.max(now - since);
+            }
+        }
+        Ok(counts)
     }
 
     /// Explains an error.

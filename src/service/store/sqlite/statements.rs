@@ -1,11 +1,11 @@
 //! The operations in SQL.
 
 use crate::clock::wall;
-use crate::service::store::job::NewJob;
+use crate::service::store::job::{GIVEN_UP_AFTER, JobCounts, NewJob};
 use crate::service::store::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
 use crate::service::store::rows::{job, jobs, number};
 use crate::transport::Answer;
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Error, Row};
 use std::time::Duration;
@@ -77,6 +77,21 @@ pub(super) async fn run(connection: &mut SqliteConnection, operation: &Operation
                         created, due, attempts, error, case when until > ? then owner end as owner \
                         from job order by due, id";
             jobs(&sqlx::query(text).bind(now).fetch_all(connection).await?)?
+        }
+        Operation::CountJobs => {
+            let text = "select \
+                        coalesce(sum(attempts = 0 and due <= ?1), 0), \
+                        coalesce(sum(attempts > 0 and due - created <= ?2), 0), \
+                        coalesce(sum(due - created > ?2), 0), \
+                        coalesce(max(case when attempts = 0 then ?1 - due \
+                                          when due - created <= ?2 then ?1 - created end), 0.0) from job";
+            let row = sqlx::query(text).bind(now).bind(GIVEN_UP_AFTER).fetch_one(connection).await?;
+            Ok(json!(JobCounts {
+                waiting: row.try_get::<i64, _>(0)?.unsigned_abs(),
+                failing: row.try_get::<i64, _>(1)?.unsigned_abs(),
+                given_up: row.try_get::<i64, _>(2)?.unsigned_abs(),
+                oldest: row.try_get::<f64, _>(3)?.max(0.0),
+            }))
         }
         Operation::PutOffJob { id, delay } => {
             let query = sqlx::query("update job set due = ? where id = ? and owner is null");
