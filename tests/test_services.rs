@@ -4,7 +4,7 @@ use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::Host;
 use agi_rhai::host::Recorder;
 use agi_rhai::pbx::Sounds;
-use agi_rhai::tools::storm::{Length, Report, Storm};
+use agi_rhai::tools::storm::{Length, Problem, Report, Storm};
 use agi_rhai::tools::testing::TestRunner;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -469,6 +469,59 @@ fn a_storm_varies_rows_and_programs_and_the_store() {
 }
 
 #[test]
+fn a_storm_runs_what_a_call_leaves_to_be_done_after_it() {
+    let tests = r#"fn test_it() {
+        answer_http("billing", |request| #{ body: #{ id: 7 } }); place_call("line"); expect_end(); run_jobs();
+    }"#;
+    // A job that takes every answer for granted. That it can't reach a service is no fault: it is tried again.
+    let script = |answer: &str| {
+        format!(
+            r#"
+            fn bill(minutes) {{
+                let answer = http_post("billing", "/bills", #{{ minutes: minutes }});
+                {answer}
+                store_put("billed", answer.body.id + 1);
+            }}
+            answer();
+            let key = get_data("beep", 2000, 1);
+            after_call("bill", 9, #{{ otherwise: () }});
+            "#
+        )
+    };
+    let given = "answer_http(\"billing\", #{ body: \"<html>not what you expect</html>\" });";
+    let report = storm(&script(""), tests, 400);
+    let found: Vec<&Problem> =
+        report.problems.iter().filter(|problem| problem.fault.message.contains("no property `id`")).collect();
+    assert_eq!(found.len(), 1, "{:?}", report.problems);
+    let lines: Vec<&str> = found[0].test.lines().skip(2).map(str::trim).collect();
+    assert_eq!(lines, [given, "place_call(\"line\");", "expect_end();", "run_jobs();", "}"]);
+    assert!(found[0].fault.hint.as_ref().is_some_and(|hint| hint.ends_with("`bill` runs when the call is over")));
+    assert!(
+        report.problems.iter().all(|problem| !problem.test.contains("service_is_down(\"billing\")")),
+        "{:?}",
+        report.problems
+    );
+    // All of its lines have run.
+    assert_eq!(report.unreached, []);
+    // Whoever throws wants to be called again.
+    let careful = r#"if type_of(answer.body) != "map" || type_of(answer.body.id) != "i64" { throw "not billed yet"; }"#;
+    storm_finds(&script(careful).replace("id + 1", "id % 100"), tests, &[]);
+    // A job without a channel, one that never ends, and one that leaves another.
+    for (job, message) in [
+        ("fn job(x) { stream_file(\"beep\"); }", "stream_file"),
+        ("fn job(x) { loop { sleep(5); } }", "the job `job` failed: it took longer than 60 s"),
+        ("fn job(x) { after_call(\"other\", x); } fn other(x) { print(x.y); }", "x.y"),
+    ] {
+        let report = storm(&format!("{job}\nanswer(); after_call(\"job\", 1);"), "fn test_it() {}", 60);
+        let sick = |problem: &&Problem| problem.test.contains("service_is_down(\"store\")");
+        let found: Vec<&Problem> = report.problems.iter().filter(|problem| !sick(problem)).collect();
+        assert_eq!(found.len(), 1, "{:?}", report.problems);
+        assert!(found[0].fault.render(false).contains(message), "{}", found[0].fault.render(false));
+        assert!(found[0].test.contains("    run_jobs();\n}"), "{}", found[0].test);
+    }
+}
+
+#[test]
 fn a_storm_is_the_same_again_and_fast() {
     let script = r#"
         let answer = http_get("weather", "/now", #{ otherwise: () });
@@ -572,6 +625,97 @@ fn a_recorded_call_is_replayed_with_what_services_answered() {
     }
     let tests = folder.file("line.test.rhai", &ended.stdout);
     run(["test", &tests]).code(0);
+}
+
+#[test]
+fn a_test_of_a_recorded_call_gives_good_answers_and_failures_in_their_turn() {
+    let script = r#"
+        fn tried(what) { try { return what.call(); } catch (error) { return `${error.kind}: ${error.message}`; } }
+        let told = [];
+        for round in 0..3 {
+            told += tried(|| http_get("shop", `/${round}`).body);
+            told += tried(|| http_post("bank", "/", #{ round: round }).status);
+            told += tried(|| sql_value("crm", "select a from t where b = :b", #{ b: round }));
+            told += tried(|| sql_run("log", [["insert into t values (1)", #{}], ["insert into t values (2)", #{}]]));
+            told += tried(|| run_program("fortune", []).output);
+            told += tried(|| store_get("name"));
+            told += tried(|| store_add(if round == 2 { "name" } else { "count" }, 1));
+            told += tried(|| mail("office", #{ to: "a@example.net", subject: `${round}`, text: "x" }));
+            told += tried(|| call_out(`PJSIP/${round}`, #{ script: "line.rhai" }));
+        }
+        told += tried(|| http_get("shop", "/../etc"));
+        told += tried(|| store_keys("n"));
+        for text in told { print(`told ${text}`); }
+        set_variable("TOLD", to_json(told));
+        http_get("shop", "/last");
+    "#;
+    let test = r#"
+        fn failed(why) { #{ kind: "failed", message: why } }
+        fn gone(why) { #{ kind: "unavailable", message: why } }
+        fn test_it() {
+            let shop = [#{ body: #{ a: 1 } }, gone("no \"answer\"\nwithin 2 s"), failed("too large"), gone("for good")];
+            answer_http("shop", |request| shop.shift());
+            service_is_down("bank", [gone("bank 1"), failed("bank 2"), gone("bank 3")]);
+            let crm = [failed("no table t"), [#{ a: 5 }], gone("crm is down")];
+            answer_sql("crm", |text, values| crm.shift());
+            let log = [2, 0, gone("log"), failed("twice")];
+            answer_sql("log", |text, values| log.shift());
+            let fortune = ["luck", gone("killed"), #{ status: 1 }];
+            answer_program("fortune", |arguments| fortune.shift());
+            store_put("name", "Ann");
+            // Of each round: a value, a sum, a mail.
+            let down = gone("the store is locked");
+            service_is_down("store", [false, down, false, down, false, down, false, false, #{ kind: "argument", message: "no" }]);
+            service_is_down("callout", [false, gone("the disk is full")]);
+            place_call("line");
+            expect_fault("for good");
+        }
+    "#;
+    let folder = Folder::new();
+    folder.file("line.rhai", script);
+    let tests = folder.file("line.test.rhai", test);
+    let mut host = Host::new();
+    host.record(Arc::new(Recorder::new(&folder.path("calls"))));
+    let runner = TestRunner::new(host, None);
+    let report = runner.run(&runner.suite(Path::new(&tests)).unwrap(), "it", 1);
+    assert!(report.failure.is_none(), "{}", report.failure.unwrap().render(false));
+    let file = std::fs::read_dir(folder.path("calls")).unwrap().next().unwrap().unwrap().path();
+    let file = file.to_str().unwrap();
+    run(["replay", file]).code(0).says("same: ");
+    let ended = run(["replay", "--as-test", file]);
+    ended.code(0);
+    // It passes as it is, with all answers as they were: what the script made of them is in a variable.
+    assert!(!ended.stdout.contains("// Here"), "{}", ended.stdout);
+    ended.says("expect_variable(\"TOLD\"").says("unavailable: ").says("argument: ").says("failed: ");
+    ended.says("service_is_down(\"callout\", [false, #{ kind: \"unavailable\", message: \"the disk is full\" }]);");
+    folder.file("line.test.rhai", &ended.stdout);
+    let again = run(["test", &tests]);
+    assert_eq!(again.code, Some(0), "{}\n{}", ended.stdout, again.stdout);
+    // It fails if an answer is another one.
+    folder.file("line.test.rhai", ended.stdout.replacen("too large", "too small", 1));
+    run(["test", &tests]).code(1);
+}
+
+#[test]
+fn a_test_of_a_recorded_call_waits_for_an_answer_when_its_caller_hung_up() {
+    let script = r#"
+        fn on_hangup() { store_put("gone", http_get("shop", "/bye").status); }
+        answer();
+        http_get("shop", "/1");
+        http_get("shop", "/2");
+        say_number(1);
+    "#;
+    let test = r#"
+        let answers = [#{}, #{}, #{ status: 404 }];
+        answer_http("shop", |request| answers.shift()); service_is_slow("shop", [0, 1.5]);
+        place_call("line"); wait(0.5); hang_up(); expect_end("HANGUP"); expect_equal(store_get("gone"), 404);
+    "#;
+    let (folder, file) = recorded(script, test, false);
+    let ended = run(["replay", "--as-test", file.to_str().unwrap()]);
+    ended.code(0).says("service_is_slow(\"shop\", [0, 3600, 0]);").says("expect_end(\"HANGUP\");");
+    let tests = folder.file("line.test.rhai", &ended.stdout);
+    let again = run(["test", &tests]);
+    assert_eq!(again.code, Some(0), "{}\n{}", ended.stdout, again.stdout);
 }
 
 #[test]

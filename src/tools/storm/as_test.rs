@@ -14,8 +14,15 @@ use std::time::Duration;
 /// The time between keys that `press` takes if the test names none.
 const BETWEEN_KEYS: Duration = Duration::from_millis(100);
 
-/// Writes a call as a test, which fails because of the fault.
-pub(super) fn as_test(script: &str, setup: &CallSetup, services: &[String], steps: &[Step], fault: &Fault) -> String {
+/// Writes a call as a test, which fails because of the fault: one of the call, or of a job that it leaves.
+pub(super) fn as_test(
+    script: &str,
+    setup: &CallSetup,
+    services: &[String],
+    steps: &[Step],
+    fault: &Fault,
+    is_in_job: bool,
+) -> String {
     let mut text = String::new();
     let message = printable(&fault.message);
     let place = if fault.line > 0 { format!(", line {}", fault.line) } else { String::new() };
@@ -53,6 +60,9 @@ pub(super) fn as_test(script: &str, setup: &CallSetup, services: &[String], step
     } else if !hung_up {
         text.push_str("    expect_end();\n");
     }
+    if is_in_job {
+        text.push_str("    run_jobs();\n");
+    }
     text.push_str("}\n");
     text
 }
@@ -69,8 +79,14 @@ pub(super) fn service_lines(troubles: &BTreeMap<String, Trouble>, asked: &[(Requ
             None => {}
         }
     }
-    let answered = asked.iter().filter(|(request, _)| !trouble(request).is_some_and(Trouble::is_without_answer));
-    lines.extend(answer_lines(&answered.cloned().collect::<Vec<_>>()));
+    // A service that is down or slow in the test needs nothing else for that.
+    let is_left_out = |trouble: Trouble, answer: &Answer| {
+        trouble.is_without_answer() || (trouble.slow().is_some() && answer.is_err())
+    };
+    let answered = asked.iter().filter(|(request, answer)| !trouble(request).is_some_and(|it| is_left_out(it, answer)));
+    lines.extend(answer_lines(
+        &answered.map(|(asked, answer)| (asked.clone(), Some(answer.clone()))).collect::<Vec<_>>(),
+    ));
     lines
 }
 

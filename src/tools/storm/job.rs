@@ -25,6 +25,8 @@ pub(super) struct PlayedCall {
     /// The steps of its caller.
     pub(super) tape: Vec<Step>,
     pub(super) fault: Option<Fault>,
+    /// Whether it is the fault of a function that ran after the call.
+    pub(super) is_in_job: bool,
     pub(super) endless: bool,
     pub(super) waits: usize,
     /// The lines at which the script waited, and those that sent a command, if the call was traced.

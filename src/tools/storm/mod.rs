@@ -4,6 +4,7 @@
 //! A call is data: a `Scene`, and a list of `Step`s. Callers make up what they do and write it down, so that every
 //! call can be made again. Calls that reached new lines are kept and varied.
 
+mod after_call;
 mod as_test;
 mod caller;
 mod job;

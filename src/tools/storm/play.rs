@@ -5,14 +5,14 @@ use super::job::{Job, PlayedCall, UNAVAILABLE};
 use super::noise::Noise;
 use super::runner::Storm;
 use super::scene;
-use super::wire::{LimitedSimulator, ScriptObserver};
+use super::wire::{LimitedSimulator, ScriptObserver, StormServices};
 use crate::clock::Time;
-use crate::pbx::{Database, IncomingCall, Sounds};
+use crate::pbx::{Caller, Database, IncomingCall, Sounds};
 use crate::script::Fault;
 use crate::session::Session;
 use crate::sync::lock;
-use crate::tools::testing::OfflineServices;
-use crate::transport::{Answer, FailureKind, Request, Simulator};
+use crate::tools::testing::{OfflineServices, is_of_unavailable};
+use crate::transport::{Answer, Request, Simulator};
 use std::sync::Arc;
 
 impl Storm {
@@ -33,9 +33,9 @@ impl Storm {
         let sounds = self.sounds_without(&options.missing);
         let channel = options.channel(Box::new(caller.clone()), sounds, database, None);
         let simulator = Simulator::new(channel).with_commands(self.host.language().commands());
-        let services = OfflineServices::new(Arc::clone(&self.samples)).taking_turns(scene.seed);
-        let line = LimitedSimulator::new(simulator, caller.clone(), services, &scene.troubles, &self.facts);
-        let asked = line.asked();
+        let offline = OfflineServices::new(Arc::clone(&self.samples)).taking_turns(scene.seed);
+        let services = StormServices::new(offline, &scene.troubles, &self.facts);
+        let line = LimitedSimulator::new(simulator, caller.clone(), &services);
         let mut host = self.host.clone();
         host.set_seed(scene.seed);
         let limits = host.limits_mut();
@@ -46,10 +46,11 @@ impl Storm {
                 let outcome =
                     host.run_quietly(session, &self.script, options.call.args.clone(), options.params.clone());
                 let fault = outcome.fault.map(|fault| *fault.in_full());
-                fault.map(|fault| with_hint(fault, &lock(&asked)))
+                fault.map(|fault| with_hint(fault, &lock(&services).asked))
             }
             Err(error) => Some(Fault::new(&self.script.name, error.to_string())),
         };
+        let now = caller.now();
         let mut state = caller.state();
         if !state.played.is_empty() {
             let mut facts = lock(&self.facts);
@@ -61,14 +62,16 @@ impl Storm {
         }
         let endless = state.endless;
         let fault = endless.map(|endless| self.endless_fault(endless, state.recent())).or(fault);
+        let of_job = if fault.is_none() { self.run_jobs(&host, scene, &services, now) } else { None };
         PlayedCall {
             tape: std::mem::take(&mut state.tape),
-            fault,
+            is_in_job: of_job.is_some(),
+            fault: fault.or(of_job),
             endless: endless.is_some(),
             waits: state.waits,
             lines_at_waits: state.lines_at_waits.take().unwrap_or_default(),
             lines_at_commands: std::mem::take(&mut state.lines_at_commands),
-            asked: std::mem::take(&mut *lock(&asked)),
+            asked: std::mem::take(&mut lock(&services).asked),
         }
     }
 
@@ -116,11 +119,7 @@ impl Storm {
 
 /// Adds what to do to the fault of a script that doesn't expect a service to be unavailable.
 fn with_hint(mut fault: Fault, asked: &[(Request, Answer)]) -> Fault {
-    let is_it = |(_, answer): &(Request, Answer)| {
-        matches!(answer, Err(failure)
-            if failure.kind == FailureKind::Unavailable && fault.message.contains(&failure.message))
-    };
-    if fault.hint.is_none() && asked.iter().any(is_it) {
+    if fault.hint.is_none() && is_of_unavailable(&fault, asked) {
         fault.hint = Some(UNAVAILABLE.to_owned());
     }
     fault

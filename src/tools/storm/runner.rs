@@ -57,6 +57,8 @@ pub struct Storm {
     pub(super) names: BTreeSet<String>,
     /// What its tests answer in the place of services.
     pub(super) samples: Arc<Samples>,
+    /// Other scripts whose functions run after calls, by their names; `None` if they can't be loaded.
+    pub(super) others: HashMap<String, Option<Script>>,
     /// The facts about what it plays and reads.
     pub(super) facts: Arc<Mutex<Facts>>,
     /// The facts that have been tried already.
@@ -99,6 +101,7 @@ impl Storm {
             words: Arc::new(words),
             names,
             samples: Arc::default(),
+            others: HashMap::new(),
             facts: Arc::default(),
             tried: Facts::default(),
             prompts: BTreeSet::new(),
@@ -234,9 +237,9 @@ impl Storm {
         if random {
             setup = setup.with([("seed".into(), Value::Int(job.scene.seed.cast_signed()))]);
         }
-        let asked = self.play(&job, self.patience).asked;
-        let lines = service_lines(&job.scene.troubles, &asked);
-        let test = as_test(&self.script.name, &setup, &lines, &job.steps, &fault);
+        let run = self.play(&job, self.patience);
+        let lines = service_lines(&job.scene.troubles, &run.asked);
+        let test = as_test(&self.script.name, &setup, &lines, &job.steps, &fault, run.is_in_job);
         for key in keys {
             self.keys.insert(key, self.problems.len());
         }

@@ -121,36 +121,58 @@ impl Observer for ScriptObserver {
     fn heard(&self, _: &'static Command, _: &dyn fmt::Display, _: Time) {}
 }
 
+/// What stands in for services in a call and in the jobs it leaves.
+#[derive(Debug)]
+pub(super) struct StormServices {
+    offline: OfflineServices,
+    troubles: BTreeMap<String, Trouble>,
+    facts: Arc<Mutex<Facts>>,
+    /// What was asked, and what was answered.
+    pub asked: Vec<(Request, Answer)>,
+}
+
+impl StormServices {
+    pub fn new(
+        offline: OfflineServices,
+        troubles: &BTreeMap<String, Trouble>,
+        facts: &Arc<Mutex<Facts>>,
+    ) -> Arc<Mutex<Self>> {
+        let (troubles, facts) = (troubles.clone(), Arc::clone(facts));
+        Arc::new(Mutex::new(Self { offline, troubles, facts, asked: Vec::new() }))
+    }
+
+    /// Answers a request at this time, after a while.
+    pub fn answer(&mut self, request: &Request, now: Time) -> (Duration, Answer) {
+        let name = service_name(request);
+        {
+            let mut facts = lock(&self.facts);
+            if !facts.services.contains(name) && facts.services.len() < MAX_READ {
+                facts.services.insert(name.to_owned());
+            }
+        }
+        let answer = self.offline.answer_always(request, now);
+        let (after, answer) = match self.troubles.get(name) {
+            // What is refused is refused by every service.
+            Some(trouble) if answer.is_ok() => trouble.befalls(request, answer),
+            _ => (Duration::ZERO, answer),
+        };
+        self.asked.push((request.clone(), answer.clone()));
+        (after, answer)
+    }
+}
+
 /// A simulator that ends scripts which would never end.
 #[derive(Debug)]
 pub(super) struct LimitedSimulator {
     simulator: Simulator,
     caller: StormCaller,
     stopped: bool,
-    services: OfflineServices,
-    troubles: BTreeMap<String, Trouble>,
-    facts: Arc<Mutex<Facts>>,
-    asked: Asked,
+    services: Arc<Mutex<StormServices>>,
 }
 
-/// What a call asked of services, and what was answered.
-pub(super) type Asked = Arc<Mutex<Vec<(Request, Answer)>>>;
-
 impl LimitedSimulator {
-    pub fn new(
-        simulator: Simulator,
-        caller: StormCaller,
-        services: OfflineServices,
-        troubles: &BTreeMap<String, Trouble>,
-        facts: &Arc<Mutex<Facts>>,
-    ) -> Self {
-        let (troubles, facts) = (troubles.clone(), Arc::clone(facts));
-        Self { simulator, caller, stopped: false, services, troubles, facts, asked: Asked::default() }
-    }
-
-    /// Returns what the call asks of services, which grows with it.
-    pub fn asked(&self) -> Asked {
-        Arc::clone(&self.asked)
+    pub fn new(simulator: Simulator, caller: StormCaller, services: &Arc<Mutex<StormServices>>) -> Self {
+        Self { simulator, caller, stopped: false, services: Arc::clone(services) }
     }
 }
 
@@ -176,21 +198,7 @@ impl Transport for LimitedSimulator {
     }
 
     fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
-        let name = service_name(request);
-        {
-            let mut facts = lock(&self.facts);
-            if !facts.services.contains(name) && facts.services.len() < MAX_READ {
-                facts.services.insert(name.to_owned());
-            }
-        }
-        let answer = self.services.answer_always(request, self.simulator.now());
-        let (after, answer) = match self.troubles.get(name) {
-            // What is refused is refused by every service.
-            Some(trouble) if answer.is_ok() => trouble.befalls(request, answer),
-            _ => (Duration::ZERO, answer),
-        };
-        lock(&self.asked).push((request.clone(), answer.clone()));
-        Some((after, answer))
+        Some(lock(&self.services).answer(request, self.simulator.now()))
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

@@ -76,11 +76,16 @@ impl Args<'_, '_> {
     }
 
     pub fn duration(&self, at: usize) -> Result<Duration, WordError> {
+        self.duration_of(at, &self.value(at))
+    }
+
+    /// Reads a value of this argument as a duration.
+    pub fn duration_of(&self, at: usize, value: &Value) -> Result<Duration, WordError> {
         let wrong = || self.misuse(at, "a number of seconds");
-        let seconds = match self.value(at) {
+        let seconds = match value {
             #[expect(clippy::cast_precision_loss, reason = "too large to be a wait before it matters")]
-            Value::Int(seconds) => seconds as f64,
-            Value::Float(seconds) => seconds,
+            Value::Int(seconds) => *seconds as f64,
+            Value::Float(seconds) => *seconds,
             _ => return Err(wrong()),
         };
         Duration::try_from_secs_f64(seconds).map_err(|_| wrong())

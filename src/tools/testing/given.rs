@@ -5,6 +5,7 @@ use super::stand_in::TestFunctions;
 use crate::pbx::Channel;
 use crate::script::from_json;
 use crate::script::{KeptFunction, value};
+use crate::transport::{Answer, Failure};
 use crate::world::to_json;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::{Map, Value, json};
@@ -39,17 +40,17 @@ impl Given {
         matches!(self.answers, Answers::Function(_))
     }
 
-    /// Returns the fixed value, if it is one.
-    pub const fn fixed(&self) -> Option<&Value> {
+    /// Checks the fixed value, if it is one. The error says what it must be.
+    pub fn check(&self, meaning: impl FnOnce(&Value) -> Result<Value, &'static str>) -> Result<(), &'static str> {
         match &self.answers {
-            Answers::Fixed(value) => Some(value),
-            Answers::Function(_) => None,
+            Answers::Fixed(value) if failure(value).is_none() => meaning(value).map(drop),
+            Answers::Fixed(_) | Answers::Function(_) => Ok(()),
         }
     }
 
     /// Answers with the meaning of the given value, or of the one that the function returns for these arguments, of
-    /// which it may leave out the last ones. Returns `None` if the call ends because of it: the test has failed, or the
-    /// caller has hung up meanwhile.
+    /// which it may leave out the last ones; a [failure] is one for every service. Returns `None` if the call ends
+    /// because of it: the test has failed, or the caller has hung up meanwhile.
     pub fn answer(
         &self,
         arguments: &[Value],
@@ -57,7 +58,8 @@ impl Given {
         channel: &mut Channel,
         functions: &TestFunctions,
         meaning: impl FnOnce(&Value) -> Result<Value, &'static str>,
-    ) -> Option<Value> {
+    ) -> Option<Answer> {
+        let meaning = |value: &Value| failure(value).map_or_else(|| meaning(value).map(Ok), |failure| Ok(Err(failure)));
         let function = match &self.answers {
             Answers::Fixed(value) => return meaning(value).ok(),
             Answers::Function(function) => function,
@@ -81,6 +83,20 @@ impl Given {
     }
 }
 
+/// Returns the failure that a test means by a map such as `#{ kind: "failed", message: "no such table" }`: what a
+/// script catches.
+pub(super) fn failure(given: &Value) -> Option<Failure> {
+    let members = given.as_object().filter(|members| members.len() == 2)?;
+    let message = members.get("message")?.as_str()?;
+    let kind = members.get("kind")?.as_str()?;
+    Some(match kind {
+        "argument" => Failure::argument(message),
+        "unavailable" => Failure::unavailable(message),
+        "failed" => Failure::failed(message),
+        _ => return None,
+    })
+}
+
 /// Returns the response of a web API that a test means.
 pub(super) fn response(given: &Value) -> Result<Value, &'static str> {
     const WANTED: &str = "a map such as `#{ status: 200, headers: #{}, body: #{} }`";
@@ -100,7 +116,7 @@ pub(super) fn response(given: &Value) -> Result<Value, &'static str> {
         Some(_) => return Err("a map whose `headers` are a map of texts"),
     };
     let body = given.get("body").cloned().unwrap_or_else(|| "".into());
-    Ok(json!({ "status": status, "ok": status < 400, "headers": headers, "body": body }))
+    Ok(json!({ "status": status, "ok": (200..300).contains(&status), "headers": headers, "body": body }))
 }
 
 /// Returns what a function of SQL returns for the rows that a test means.

@@ -13,7 +13,7 @@ use crate::service::{Kind, check};
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -29,15 +29,43 @@ pub(super) struct State {
     pub sql: BTreeMap<String, Arc<Given>>,
     pub programs: BTreeMap<String, Arc<Given>>,
     pub databases: BTreeMap<String, Arc<Database>>,
-    /// The services that can't be reached, and how long others take.
-    pub down: BTreeSet<String>,
-    pub slow: BTreeMap<String, Duration>,
+    /// What is wrong with services, and how long they take.
+    pub down: BTreeMap<String, Turns<Option<Outage>>>,
+    pub slow: BTreeMap<String, Turns<Duration>>,
     pub store: TestStore,
     /// All requests, and what was answered.
     pub asked: Vec<(Request, Answer)>,
     /// The jobs that were not run yet.
     pub jobs: VecDeque<Request>,
     calls_out: usize,
+}
+
+/// What a test says of the requests to a service.
+#[derive(Debug)]
+pub(super) enum Turns<T> {
+    /// The same of all of them.
+    All(T),
+    /// Something of each in turn, and nothing of further ones.
+    Each(VecDeque<T>),
+}
+
+impl<T: Clone> Turns<T> {
+    /// Returns what it says of the next request.
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::All(all) => Some(all.clone()),
+            Self::Each(turns) => turns.pop_front(),
+        }
+    }
+}
+
+/// What a test has become of a request.
+#[derive(Clone, Debug)]
+pub(super) enum Outage {
+    /// The service can't be reached.
+    Unreachable,
+    /// It fails like this.
+    Fails(Failure),
 }
 
 /// Returns the name by which a test speaks of the service of a request: that of the operator, or of the table in
@@ -60,16 +88,20 @@ impl TestServices {
     pub fn answer(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> (Duration, Answer) {
         let deadline = request.timeout.unwrap_or(TIMEOUT);
         let before = channel.now();
-        let (is_down, slow) = {
-            let state = self.state();
-            let name = name(request);
-            (state.down.contains(name), state.slow.get(name).copied().unwrap_or_default())
-        };
-        let (after, answer) = match check(request) {
-            Err(failure) => (Duration::ZERO, Err(failure)),
-            Ok(()) if is_down => (Duration::ZERO, Err(unreachable(request))),
-            Ok(()) if slow >= deadline => (deadline, Err(too_slow(deadline))),
+        let (outage, slow) = match check(request) {
+            Err(failure) => (Some(Outage::Fails(failure)), Duration::ZERO),
             Ok(()) => {
+                let mut state = self.state();
+                let name = name(request);
+                let outage = state.down.get_mut(name).and_then(Turns::next).flatten();
+                (outage, state.slow.get_mut(name).and_then(Turns::next).unwrap_or_default())
+            }
+        };
+        let (after, answer) = match outage {
+            Some(Outage::Fails(failure)) => (Duration::ZERO, Err(failure)),
+            Some(Outage::Unreachable) => (Duration::ZERO, Err(unreachable(request))),
+            None if slow >= deadline => (deadline, Err(too_slow(deadline))),
+            None => {
                 let answer = self.answer_at_once(request, channel, functions);
                 // A function of the test may have waited.
                 if channel.now() - before >= deadline {
@@ -90,14 +122,14 @@ impl TestServices {
                 let Some(given) = given else { return unanswered(request, functions) };
                 let asked = as_seen(request);
                 let answer = given.answer(&[asked], "one parameter, the request", channel, functions, response);
-                answer.map_or_else(over, Ok)
+                answer.unwrap_or_else(over)
             }
             Kind::Program => {
                 let given = self.state().programs.get(&request.service).cloned();
                 let Some(given) = given else { return unanswered(request, functions) };
                 let arguments = [request.argument("arguments").clone(), request.argument("input").clone()];
                 let takes = "one parameter, the arguments, or a second one, the input";
-                given.answer(&arguments, takes, channel, functions, program).map_or_else(over, Ok)
+                given.answer(&arguments, takes, channel, functions, program).unwrap_or_else(over)
             }
             Kind::Sql => self.answer_sql(request, channel, functions),
             Kind::Store if request.function == "after_call" => {
@@ -138,7 +170,8 @@ impl TestServices {
                     Value::Null => Ok(json!({ "passed on": true })),
                     value => rows(&request.function, value).map(|rows| json!([rows])),
                 };
-                let Some(answer) = given.answer(&arguments, takes, channel, functions, meaning) else { return over() };
+                let answer = given.answer(&arguments, takes, channel, functions, meaning);
+                let answer = answer.unwrap_or_else(over)?;
                 match (answer.get(0), several) {
                     (None, _) => {
                         changed = None;

@@ -457,7 +457,8 @@ pub(super) static TABLE: [Row; 49] = [
                     "answers",
                     Kind::Any,
                     "A function `|request| #{ status: 200, headers: #{}, body: #{} }`, or such a map. `request` has `method`, \
-                     `path`, `query`, `headers` and `body`; what an answer leaves out is 200, `#{}` and `\"\"`.",
+                     `path`, `query`, `headers` and `body`; what an answer leaves out is 200, `#{}` and `\"\"`. A failure \
+                     is `#{ kind: \"failed\", message: \"...\" }`, as for every service.",
                 ),
             ],
             returns: NOTHING,
@@ -534,7 +535,16 @@ pub(super) static TABLE: [Row; 49] = [
         function: Function {
             name: "service_is_down",
             summary: "Makes a service unreachable from now on, or lets it be reached again.",
-            params: &[SERVICE_OR_TABLE, Param::defaulted("yes", Kind::Any, "true", "Whether it is down.")],
+            params: &[
+                SERVICE_OR_TABLE,
+                Param::defaulted(
+                    "yes",
+                    Kind::Any,
+                    "true",
+                    "Whether it is down, or a failure such as `#{ kind: \"unavailable\", message: \"...\" }`; an array says \
+                     it of each further request in turn.",
+                ),
+            ],
             returns: NOTHING,
             examples: &[example(r#"service_is_down("weather"); place_call("guess")"#, "()")],
         },
@@ -545,7 +555,14 @@ pub(super) static TABLE: [Row; 49] = [
         function: Function {
             name: "service_is_slow",
             summary: "Makes a service take this long for each answer from now on, by the clock of the call.",
-            params: &[SERVICE_OR_TABLE, param("seconds", Kind::Seconds, "Seconds, whole or fraction; 0 ends it.")],
+            params: &[
+                SERVICE_OR_TABLE,
+                param(
+                    "seconds",
+                    Kind::Any,
+                    "Seconds, whole or fraction; 0 ends it. An array says it of each further request in turn.",
+                ),
+            ],
             returns: NOTHING,
             examples: &[example(r#"service_is_slow("weather", 1.5); place_call("guess")"#, "()")],
         },

@@ -59,10 +59,8 @@ struct TestWriter<'a> {
     stored: BTreeMap<(String, String), Option<String>>,
     silent: bool,
     dial_status: Option<String>,
-    /// What was asked of services, and what was answered.
-    asked: Vec<(Request, Answer)>,
-    /// What was asked and not answered.
-    asked_in_vain: Vec<Request>,
+    /// What was asked of services, and what was answered; nothing if the caller hung up before.
+    asked: Vec<(Request, Option<Answer>)>,
 }
 
 /// A command with its reply.
@@ -118,7 +116,6 @@ impl<'a> TestWriter<'a> {
             silent: false,
             dial_status: None,
             asked: Vec::new(),
-            asked_in_vain: Vec::new(),
         }
     }
 
@@ -157,13 +154,15 @@ impl<'a> TestWriter<'a> {
                         self.step("// It was the operator who ended the call.");
                     }
                 }
-                Event::Request(asked) => self.asked_in_vain.extend(request.replace(asked.clone())),
-                Event::Answer(answered) => self.asked.extend(request.take().map(|asked| (asked, answered.answer()))),
+                Event::Request(asked) => self.asked.extend(request.replace(asked.clone()).map(|asked| (asked, None))),
+                Event::Answer(answered) => {
+                    self.asked.extend(request.take().map(|asked| (asked, Some(answered.answer()))));
+                }
                 Event::Broken(why) => self.step(format!("// Here the line broke: {why}")),
                 _ => {}
             }
         }
-        self.asked_in_vain.extend(request);
+        self.asked.extend(request.map(|asked| (asked, None)));
     }
 
     /// Whether the caller hung up during this command. The notice comes only after the reply.
@@ -445,7 +444,7 @@ impl<'a> TestWriter<'a> {
         let file = file.strip_suffix(".rhai").unwrap_or(&file);
         let options = self.options();
         let _ = writeln!(test, "fn {name}() {{");
-        for line in answer_lines(&self.asked).into_iter().chain(self.unanswered_lines()) {
+        for line in answer_lines(&self.asked) {
             let _ = writeln!(test, "    {}", printable(&line));
         }
         let _ = write!(test, "    place_call({}, #{{", literal(file));
@@ -462,19 +461,6 @@ impl<'a> TestWriter<'a> {
         }
         test.push('}');
         test
-    }
-
-    /// Returns lines for services that hadn't answered when the caller hung up.
-    fn unanswered_lines(&self) -> Vec<String> {
-        let lines = self.asked_in_vain.iter().map(|request| {
-            let service = if request.service.is_empty() { "store" } else { &request.service };
-            if self.asked.iter().any(|(asked, _)| asked.service == request.service) {
-                format!("// Here the caller hung up before an answer to {request}.")
-            } else {
-                format!("service_is_slow({}, 3600);", literal(service))
-            }
-        });
-        lines.collect()
     }
 
     /// Returns the options of `place_call`.

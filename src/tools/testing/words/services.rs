@@ -8,12 +8,12 @@ use crate::service::check;
 use crate::tools::testing::args::{Args, WordError, WordResult, shown, unmet};
 use crate::tools::testing::database::Database;
 use crate::tools::testing::expectation::FailedExpectation;
-use crate::tools::testing::given::{Given, program, response};
+use crate::tools::testing::given::{Given, failure, program, response};
 use crate::tools::testing::job_run::{JobEnd, run_job};
 use crate::tools::testing::log::Log;
 use crate::tools::testing::stand_in::TestFunctions;
 use crate::tools::testing::test::Test;
-use crate::tools::testing::test_services::method;
+use crate::tools::testing::test_services::{Outage, Turns, method};
 use crate::transport::{Failure, Request};
 use crate::world::to_json;
 use rhai::Dynamic;
@@ -53,7 +53,7 @@ impl Args<'_, '_> {
 pub fn answer_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let given = args.given(1, &service)?;
-    if let Some(Err(wanted)) = given.fixed().map(response) {
+    if let Err(wanted) = given.check(response) {
         return Err(args.misuse(1, &format!("a function, or {wanted}")));
     }
     test.services.state().http.insert(service, Arc::new(given));
@@ -63,7 +63,7 @@ pub fn answer_http(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
 pub fn answer_program(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
     let given = args.given(1, &service)?;
-    if let Some(Err(wanted)) = given.fixed().map(program) {
+    if let Err(wanted) = given.check(program) {
         return Err(args.misuse(1, &format!("a function, or {wanted}")));
     }
     test.services.state().programs.insert(service, Arc::new(given));
@@ -96,24 +96,32 @@ pub fn set_up_sql(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
 
 pub fn service_is_down(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
-    let is_down = match args.value(1) {
-        Value::Nothing => true,
-        Value::Bool(is_down) => is_down,
-        _ => return Err(args.misuse(1, "true or false")),
+    let outage = |given: &Json| match given {
+        Json::Bool(false) => Some(None),
+        Json::Bool(true) => Some(Some(Outage::Unreachable)),
+        given => failure(given).map(|failure| Some(Outage::Fails(failure))),
     };
-    let mut state = test.services.state();
-    if is_down {
-        state.down.insert(service);
-    } else {
-        state.down.remove(&service);
-    }
+    let turns = match args.json(1)? {
+        Json::Null => Some(Turns::All(Some(Outage::Unreachable))),
+        Json::Array(turns) => turns.iter().map(outage).collect::<Option<_>>().map(Turns::Each),
+        given => outage(&given).map(Turns::All),
+    };
+    let wanted = "true, false, a failure such as `#{ kind: \"unavailable\", message: \"\" }`, or an array of these";
+    let turns = turns.ok_or_else(|| args.misuse(1, wanted))?;
+    test.services.state().down.insert(service, turns);
     Ok(Dynamic::UNIT)
 }
 
 pub fn service_is_slow(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let service = args.word(0)?;
-    let length = args.duration(1)?;
-    test.services.state().slow.insert(service, length);
+    let turns = match args.value(1) {
+        Value::List(turns) => {
+            let length = |seconds: &Value| args.duration_of(1, seconds);
+            Turns::Each(turns.iter().map(length).collect::<Result<_, _>>()?)
+        }
+        seconds => Turns::All(args.duration_of(1, &seconds)?),
+    };
+    test.services.state().slow.insert(service, turns);
     Ok(Dynamic::UNIT)
 }
 
