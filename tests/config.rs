@@ -567,11 +567,11 @@ fn the_checker_refuses_what_no_client_can_use() {
 #[test]
 fn the_checker_knows_the_names_of_services() {
     let folder = Folder::new();
-    let script = "let a = http_get(\"wether\", \"x\");\nlet b = http_post(\"weather\", \"x\", ());\n\
+    let names = "let a = http_get(\"wether\", \"x\");\nlet b = http_post(\"weather\", \"x\", ());\n\
                   let c = http_get(\"weather\", \"x\");\nlet d = sql_run(\"crm\", \"delete from a\");\n\
                   let e = sql_row(\"crm\", \"select 1\");\nconst NAME = \"mial\";\nmail(NAME, #{ to: \"a@b\", subject: \"\", text: \"\" });\n\
                   print(`${a}${b}${c}${d}${e}`);\n";
-    folder.file("ask.rhai", script);
+    folder.file("ask.rhai", names);
     let check = |args: &[&str]| {
         let output = agi_rhai(["check"].iter().chain(args)).current_dir(folder.path("")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -599,8 +599,41 @@ fn the_checker_knows_the_names_of_services() {
             assert!(said.contains(line), "no {line} in {said}");
         }
     }
+    // Whom scripts may call and write to, and paths, as far as they stand in the script.
+    let script = "call_out(\"SIP/1\", #{ script: \"x\" });\ncall_out(\"PJSIP/1\", #{ script: \"x\" });\n\
+                  call_out(\"Local/1@in\", #{ script: \"x\" });\ncall_out(`SIP/${caller(\"1\")}`, #{ script: \"x\" });\n\
+                  mail(\"office\", #{ to: [\"Ann <a@example.net>\", \"A@EXAMPLE.NET\", \"Eve <a@example.net.evil>\"], subject: \"\", text: \"\" });\n\
+                  mail(\"office\", #{ to: \"b@example.com\", subject: \"\", text: \"\" });\n\
+                  http_get(\"web\", \"/a/../../b\");\nhttp_get(\"web\", `/a/${caller(\"1\")}?b=..`);\nhttp_get(\"web\", \"a/b?c=..\");\n";
+    folder.file("ask.rhai", script);
+    folder.file(
+        "agi-rhai.toml",
+        "[http.web]\nurl = \"http://a/\"\n[callout]\nspool = \"/x\"\ntargets = [\"PJSIP/*\"]\n\
+         [mail.office]\nurl = \"smtp://x\"\nfrom = \"a@b.c\"\nto = [\"*@example.net\"]\n",
+    );
+    let (code, said) = check(&["ask.rhai"]);
+    assert_eq!((code, said.matches("error[unknown-service]").count()), (Some(1), 5), "{said}");
+    for line in [
+        "call_out: `SIP/1` may not be called: `targets` in agi-rhai.toml doesn't allow it",
+        "`targets` of `[callout]` allows PJSIP/*",
+        "call_out: `Local/1@in` may not be called",
+        "mail: `a@example.net.evil` may not be written to",
+        "mail: `b@example.com` may not be written to",
+        "`to` of `[mail.office]` allows *@example.net",
+        "http_get: `/a/../../b` is no path below the `url` of the service",
+    ] {
+        assert!(said.contains(line), "no {line} in {said}");
+    }
+    // Who has no `[callout]` allows nobody.
+    folder.file(
+        "agi-rhai.toml",
+        "[http.web]\nurl = \"http://a/\"\n[mail.office]\nurl = \"smtp://x\"\nfrom = \"a@b.c\"\nto = [\"*\"]\n",
+    );
+    let (_, said) = check(&["ask.rhai"]);
+    assert_eq!(said.matches("agi-rhai.toml has no `[callout]`").count(), 4, "{said}");
+    assert_eq!(said.matches("may not be written to").count(), 0, "{said}");
     // A server warns, and runs it: the service may come later.
-    folder.file("scripts/ask.rhai", script);
+    folder.file("scripts/ask.rhai", names);
     folder.file("scripts/agi-rhai.toml", "[sql.crm]\nurl = \"postgres://127.0.0.1:1/x\"\n");
     let server = Server::start(&folder, &[]);
     server.wait_for_log("http_get: agi-rhai.toml has no `[http.wether]`");

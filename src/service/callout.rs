@@ -90,7 +90,7 @@ impl CallOut {
             text.push_str(&line);
             Ok(())
         };
-        line("Channel", self.target(request.text("target"))?)?;
+        line("Channel", check_target(request.text("target"), &self.targets)?)?;
         if let Some(callerid) = request.argument("callerid").as_str() {
             line("CallerID", callerid)?;
         }
@@ -128,33 +128,6 @@ impl CallOut {
         Ok(CallFile { text, at: moment(request.argument("at"))? })
     }
 
-    /// Checks whom to call.
-    fn target<'a>(&self, target: &'a str) -> Result<&'a str, Failure> {
-        let shown = printable(target);
-        let is_fine = |c: char| c.is_ascii_alphanumeric() || "/@.:+-_*#=~".contains(c);
-        // `&` would call several, `,` and `|` begin options, and blanks aren't part of any channel.
-        if let Some(wrong) = target.chars().find(|c| !is_fine(*c)) {
-            let wrong = wrong.escape_default();
-            return Err(Failure::argument(format!(
-                "`{shown}` isn't one channel such as `PJSIP/200`: it has a `{wrong}`"
-            )));
-        }
-        let is_channel = target.split_once('/').is_some_and(|(technology, rest)| {
-            !rest.is_empty() && !technology.is_empty() && technology.chars().all(|c| c.is_ascii_alphanumeric())
-        });
-        if !is_channel {
-            return Err(Failure::argument(format!("`{shown}` isn't a channel such as `PJSIP/200`")));
-        }
-        // A local channel runs dialplan: `*` alone doesn't mean to allow that.
-        let is_local = |text: &str| text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("local/"));
-        let allows = |pattern: &String| is_local(pattern) == is_local(target) && matches(pattern, target);
-        if !self.targets.iter().any(allows) {
-            let problem = format!("`{shown}` may not be called: `targets` in agi-rhai.toml doesn't allow it");
-            return Err(Failure::argument(problem));
-        }
-        Ok(target)
-    }
-
     /// Returns what Asterisk's `AGI` gets to run a script.
     fn agi_of(&self, script: &str) -> Result<String, Failure> {
         let is_fine = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -168,6 +141,31 @@ impl CallOut {
             format!("{},{script}", self.agi)
         })
     }
+}
+
+/// Checks whom to call, by the patterns of the operator.
+pub(super) fn check_target<'a>(target: &'a str, allowed: &[String]) -> Result<&'a str, Failure> {
+    let shown = printable(target);
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "/@.:+-_*#=~".contains(c);
+    // `&` would call several, `,` and `|` begin options, and blanks aren't part of any channel.
+    if let Some(wrong) = target.chars().find(|c| !is_fine(*c)) {
+        let wrong = wrong.escape_default();
+        return Err(Failure::argument(format!("`{shown}` isn't one channel such as `PJSIP/200`: it has a `{wrong}`")));
+    }
+    let is_channel = target.split_once('/').is_some_and(|(technology, rest)| {
+        !rest.is_empty() && !technology.is_empty() && technology.chars().all(|c| c.is_ascii_alphanumeric())
+    });
+    if !is_channel {
+        return Err(Failure::argument(format!("`{shown}` isn't a channel such as `PJSIP/200`")));
+    }
+    // A local channel runs dialplan: `*` alone doesn't mean to allow that.
+    let is_local = |text: &str| text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("local/"));
+    let allows = |pattern: &String| is_local(pattern) == is_local(target) && matches(pattern, target);
+    if !allowed.iter().any(allows) {
+        let problem = format!("`{shown}` may not be called: `targets` in agi-rhai.toml doesn't allow it");
+        return Err(Failure::argument(problem));
+    }
+    Ok(target)
 }
 
 /// Checks a value, and returns it as Asterisk reads it.

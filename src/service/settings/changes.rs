@@ -1,6 +1,9 @@
 //! The names of services, and how they differ between two versions of the file.
 
 use super::{AT_ONCE, Settings};
+use crate::agi::printable;
+use crate::service::callout::check_target;
+use crate::service::patterns::matches;
 use std::collections::BTreeMap;
 
 impl Settings {
@@ -31,6 +34,29 @@ impl Settings {
             }
             _ => None,
         }
+    }
+
+    /// Says why scripts may not call this channel, or any, if the operator doesn't allow it; and what is allowed.
+    pub(crate) fn refuses_call(&self, target: Option<&str>) -> Option<(String, Option<String>)> {
+        let Some(callout) = &self.callout else {
+            return Some(("agi-rhai.toml has no `[callout]`, so scripts may call nobody".to_owned(), None));
+        };
+        let failure = check_target(target?, &callout.targets).err()?;
+        Some((failure.message, Some(format!("`targets` of `[callout]` allows {}", callout.targets.join(", ")))))
+    }
+
+    /// Says why scripts may not write to this address by this mail server, if the operator doesn't allow it; and what
+    /// is allowed.
+    pub(crate) fn refuses_recipient(&self, name: &str, to: &str) -> Option<(String, Option<String>)> {
+        let allowed = &self.mail.get(name)?.to;
+        // `Ann <ann@example.net>`
+        let address =
+            to.rsplit_once('<').map_or(to, |(_, address)| address.trim_end_matches('>')).trim().to_lowercase();
+        if allowed.iter().any(|pattern| matches(&pattern.to_lowercase(), &address)) {
+            return None;
+        }
+        let message = format!("`{}` may not be written to", printable(&address));
+        Some((message, Some(format!("`to` of `[mail.{name}]` allows {}", allowed.join(", ")))))
     }
 
     /// Returns the full names of the services, and how many requests to each may be on their way at a time.

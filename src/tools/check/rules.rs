@@ -245,9 +245,10 @@ pub(super) static UNKNOWN_SERVICE: Rule = fails(
     "unknown-service",
     "The operator's file has no service of this name, or does not allow this.",
     "`agi-rhai.toml` names the services that scripts may ask, and what they may ask of them: the methods of a web API, \
-     and whether a database is `read_only`. Checked only if there is such a file in the folder of the scripts, or the \
-     one given by `--config`. The server and a process per call warn of it and run the script, since the \
-     service may be added at any time.",
+     whether a database is `read_only`, who may be called (`targets`) or written to (`to`). A path of a web API must \
+     not leave its `url`. What a script puts together is known only in a call. Names are checked only if there is such \
+     a file in the folder of the scripts, or the one given by `--config`. The server and a process per call warn of \
+     it and run the script, since the service may be added at any time.",
 );
 pub(super) static MISSING_SOUND: Rule = warning(
     "missing-sound",

@@ -63,6 +63,7 @@ impl Walk<'_, '_, '_> {
                 self.early(function, call);
             }
             self.queries(function, call);
+            self.allowed(function, call);
             self.available(function, call, at);
             self.after_hangup(function, at);
             if self.warnings {

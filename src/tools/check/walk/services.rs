@@ -4,9 +4,10 @@ use super::expressions::start;
 use super::known::{Known, Later, Origin, Otherwise};
 use super::walker::Walk;
 use crate::command::{Function, Kind, Returns, Type, Value};
-use crate::service::mistake;
+use crate::service::{check, mistake};
 use crate::tools::check::rules;
-use crate::tools::check::text::Place;
+use crate::tools::check::text::{Place, place};
+use crate::transport::{Failure, FailureKind, Request};
 use rhai::{Expr, FnCallExpr};
 
 /// The values of a statement.
@@ -25,6 +26,44 @@ enum Spelled {
 }
 
 impl Walk<'_, '_, '_> {
+    /// Checks whom a call wants to call or to write to, and the path it asks for, as far as they stand in the script.
+    pub(super) fn allowed(&mut self, function: &'static Function, call: &FnCallExpr) {
+        match (function.name, &call.args[..]) {
+            ("call_out", [target, ..]) => {
+                let Some(services) = &self.checker.services else { return };
+                let at = start(target);
+                let target = if let Expr::StringConstant(target, _) = target { Some(target.as_str()) } else { None };
+                let refusal = services.settings().refuses_call(target);
+                self.refused(function, at, refusal);
+            }
+            ("mail", [Expr::StringConstant(service, _), Expr::Map(message, _), ..]) => {
+                let to = message.0.iter().find(|(name, _)| name.as_str() == "to").map(|(_, to)| to);
+                let several = to.and_then(|to| if let Expr::Array(to, _) = to { Some(&to[..]) } else { None });
+                for to in several.unwrap_or_else(|| to.map_or(&[], std::slice::from_ref)) {
+                    let Expr::StringConstant(to, position) = to else { continue };
+                    let Some(services) = &self.checker.services else { return };
+                    let refusal = services.settings().refuses_recipient(service, to);
+                    self.refused(function, place(*position), refusal);
+                }
+            }
+            (name, [_, Expr::StringConstant(path, position), ..]) if name.starts_with("http_") => {
+                let request = Request::new("http_get", "").with("path", path.as_str());
+                if let Err(Failure { kind: FailureKind::Argument, message }) = check(&request) {
+                    // The name of the service isn't known here, and stands beside it.
+                    let message = message.rsplit_once("``: ").map_or(message.as_str(), |(_, why)| why).to_owned();
+                    self.refused(function, place(*position), Some((message, None)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&mut self, function: &Function, at: Place, refusal: Option<(String, Option<String>)>) {
+        if let Some((message, hint)) = refusal {
+            self.add(&rules::UNKNOWN_SERVICE, at, format!("{}: {message}", function.name), hint);
+        }
+    }
+
     /// Checks the statements that a call sends to a database.
     pub(super) fn queries(&mut self, function: &'static Function, call: &FnCallExpr) {
         for (at, _) in function.params.iter().enumerate().filter(|(_, param)| param.kind == Kind::Sql) {
