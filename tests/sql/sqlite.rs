@@ -163,7 +163,7 @@ fn a_file_that_is_missing_or_locked_is_unavailable() {
     std::fs::remove_file(file).unwrap();
     missing.fails(
         r#"sql_value("crm", "select 1")"#,
-        "unavailable: sql_value: the database lets nobody in: unable to open database file…",
+        "unavailable: sql_value: the file that `url` names isn't there, or can't be opened",
     );
     missing.gives(r#"sql_value("crm", "select 1", #{}, #{ otherwise: "open" })"#, json!("open"));
     let text = folder.file("text.db", "this is no database at all, but a text that somebody has written ".repeat(20));

@@ -145,8 +145,8 @@ pub(super) enum Instead {
 use Instead::{Call, Write};
 
 const TEXT: &str = "a text in backticks takes values: `score: ${score}`";
-const NO_PROGRAMS: &str =
-    "scripts run no programs and read no files; `database_get` and `get_variable` read from Asterisk";
+pub(super) const NO_FILES: &str = "scripts read no files: the operator's agi-rhai.toml names programs for \
+    `run_program(\"name\", [])`, and `store_get` and `database_get` return what calls have stored";
 const ASK: &str = "`ask(\"please-dial\", #{ max: 4 })` plays a prompt and returns the keys";
 
 /// Names that functions have in other languages and in the dialplan, in their own spelling.
@@ -202,7 +202,7 @@ static FUNCTIONS: &[(&[&str], Instead)] = &[
     (&["unset", "delete"], Write("`map.remove(\"name\")` removes an entry; `x = ();` empties a variable")),
     (&["typeof", "gettype"], Call("type_of")),
     (&["forEach", "each"], Call("for_each")),
-    (&["system", "shell_exec", "popen", "open", "fopen", "file_get_contents", "system_exec"], Write(NO_PROGRAMS)),
+    (&["system", "shell_exec", "popen", "open", "fopen", "file_get_contents", "system_exec"], Write(NO_FILES)),
     (&["enumerate"], Write("`for (item, index) in list { ... }` counts along")),
     (&["Some", "Ok"], Write("leave it out: a value is just written")),
 ];

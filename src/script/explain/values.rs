@@ -79,10 +79,9 @@ pub(crate) fn property(name: &str, kind: Type, is_function: bool) -> Explained {
         _ if kind == Type::Unit => Some("there is no value here: test for it first, `if x != () { ... }`".to_owned()),
         _ if is_function => Some(format!("it is a function: write `.{name}()`")),
         Some(Instead::Call(function)) => Some(format!("write `.{function}()`")),
-        Some(Instead::Write(sentence)) => Some((*sentence).to_owned()),
-        None => {
-            Some("only a map has entries of its own: `#{ name: \"Ann\" }`".to_owned()).filter(|_| kind != Type::Map)
-        }
+        // What is `open` in an answer isn't meant as that function.
+        Some(Instead::Write(sentence)) if *sentence != habits::NO_FILES => Some((*sentence).to_owned()),
+        _ => Some("only a map has entries of its own: `#{ name: \"Ann\" }`".to_owned()).filter(|_| kind != Type::Map),
     };
     (message, hint)
 }

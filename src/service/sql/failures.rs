@@ -56,6 +56,10 @@ pub(super) fn trouble(error: &Error, kind_of: KindOf, values: &[Sent<'_>]) -> Tr
 pub(super) fn no_connection(error: &Error, kind_of: KindOf, user: &str) -> Failure {
     match error {
         Error::Database(error) if kind_of(&**error) == Cause::Login => refused(),
+        // What SQLite says of a file. Its path is the operator's.
+        Error::Database(error) if error.message().starts_with("unable to open database file") => {
+            Failure::unavailable("the file that `url` names isn't there, or can't be opened")
+        }
         Error::Database(error) => {
             let said = said(error.message(), &[Sent::Text(user.into())]);
             Failure::unavailable(format!("the database lets nobody in: {said}"))
