@@ -4,6 +4,7 @@ mod deaths;
 pub mod mail;
 mod programs;
 mod running;
+mod shared;
 
 use crate::support::process::{Ended, Folder, Process, agi_rhai};
 use crate::support::server::{Server, reply};

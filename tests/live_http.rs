@@ -31,13 +31,13 @@ const SCRIPT: &str = r##"answer();
     fn on_hangup() { verbose("gone"); }"##;
 
 /// The HTTPS server, with a certificate of an authority of its own.
-struct Api {
-    backend: Backend,
-    authority: Authority,
+pub struct Api {
+    pub backend: Backend,
+    pub authority: Authority,
 }
 
 impl Api {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let (authority, folder) = (Authority::new(), Backend::new_folder());
         authority.issue_to(&folder);
         folder.file("mode", "well");
@@ -59,7 +59,7 @@ impl Api {
     }
 
     /// Returns the settings of a host that knows the server by this name. Where Asterisk runs, hosts have none.
-    fn settings(&self, name: &str) -> String {
+    pub fn settings(&self, name: &str) -> String {
         let port = self.backend.port;
         format!(
             "[http.{name}]\nurl = \"https://127.0.0.1:{port}/v1\"\nca_file = \"ca.pem\"\nheaders = {{ x-key = \"secret\" }}\n"
@@ -67,7 +67,7 @@ impl Api {
     }
 
     /// Writes the settings and the authority's certificate to a folder.
-    fn configure(&self, folder: &Path, name: &str) {
+    pub fn configure(&self, folder: &Path, name: &str) {
         fs::create_dir_all(folder).unwrap();
         fs::write(folder.join("agi-rhai.toml"), self.settings(name)).unwrap();
         fs::copy(&self.authority.file, folder.join("ca.pem")).unwrap();

@@ -30,6 +30,7 @@ mod live_commands;
 mod live_dates;
 mod live_fastagi;
 mod live_functions;
+mod live_harms;
 mod live_http;
 mod live_ivr;
 mod live_ivr_examples;

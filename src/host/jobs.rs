@@ -249,9 +249,10 @@ impl JobRunner {
     /// The store fails.
     pub fn count_left(&self) -> Result<(), Failure> {
         let services = &self.0.services;
-        let counts = match services.may_have_jobs() {
-            true => wait(async { services.store()?.count_jobs().await })?,
-            false => JobCounts::default(),
+        let counts = if services.may_have_jobs() {
+            wait(async { services.store()?.count_jobs().await })?
+        } else {
+            JobCounts::default()
         };
         services.jobs().note_left(counts);
         Ok(())

@@ -6,6 +6,7 @@ use super::http::HttpClient;
 #[cfg(feature = "mail")]
 use super::mail::MailClient;
 use super::program::ProgramClient;
+use super::runtime::caught;
 use super::settings::values::{Length, Secret};
 use super::settings::{AT_ONCE, Settings, TIMEOUT};
 #[cfg(feature = "sql")]
@@ -42,7 +43,7 @@ pub(super) struct Client {
 /// The client of each kind.
 pub(super) enum ClientOf {
     #[cfg(feature = "http")]
-    Http(HttpClient),
+    Http(Box<HttpClient>),
     #[cfg(feature = "sql")]
     Sql(SqlClient),
     #[cfg(feature = "store")]
@@ -107,7 +108,7 @@ impl Kind {
                     let message = format!("`[{}]` in agi-rhai.toml: {}", self.full_name(name), failure.message);
                     Failure { message, ..failure }
                 };
-                Client::new(own.timeout, own.at_once, ClientOf::Http(HttpClient::new(own).map_err(named)?))
+                Client::new(own.timeout, own.at_once, ClientOf::Http(Box::new(HttpClient::new(own).map_err(named)?)))
             }
             #[cfg(feature = "sql")]
             Self::Sql => {
@@ -177,6 +178,10 @@ impl Client {
 
     /// Answers a request.
     pub async fn answer(&self, request: &Request) -> Answer {
+        caught(self.ask(request)).await
+    }
+
+    async fn ask(&self, request: &Request) -> Answer {
         match &self.of {
             #[cfg(feature = "http")]
             ClientOf::Http(client) => client.answer(request).await,

@@ -92,6 +92,13 @@ pub(super) fn check(request: &Request) -> Result<(), Failure> {
     }
 }
 
+impl From<Failure> for Undelivered {
+    /// It may be delivered later.
+    fn from(failure: Failure) -> Self {
+        Self { failure, is_permanent: false }
+    }
+}
+
 impl MailClient {
     /// Creates a client with these settings. It connects when a message is sent.
     pub fn new(settings: &MailSettings) -> Result<Self, Failure> {
@@ -200,24 +207,25 @@ impl MailClient {
 
     /// Sends a message.
     pub async fn send(&self, outgoing: &Outgoing) -> Result<(), Undelivered> {
-        let later = |failure| Undelivered { failure, is_permanent: false };
         let envelope = outgoing.envelope().map_err(|failure| Undelivered { failure, is_permanent: true })?;
         // It is made for each delivery: so it needs no care while it is idle, and trusts what the system trusts by now.
-        let transport = self.transport().map_err(later)?;
+        let transport = self.transport()?;
         let sent = tokio::time::timeout(self.timeout, transport.send_raw(&envelope, outgoing.message.as_bytes())).await;
         transport.shutdown().await;
         match sent {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
                 let code = error.status().map(u16::from);
-                let message = format!("the mail server refused or broke off: {}", printable(&error.to_string()));
+                let text = error.to_string();
+                let advice = tls::advice(&text);
+                let message = format!("the mail server refused or broke off: {}{advice}", printable(&text));
                 // Who may use the server is the operator's matter, and can be set right.
                 let is_permanent = error.is_permanent() && !matches!(code, Some(530 | 534 | 535 | 538));
                 Err(Undelivered { failure: Failure::unavailable(message), is_permanent })
             }
             Err(_) => {
                 let seconds = self.timeout.as_secs_f64();
-                Err(later(Failure::unavailable(format!("the mail server took longer than {seconds} s"))))
+                Err(Failure::unavailable(format!("the mail server took longer than {seconds} s")).into())
             }
         }
     }

@@ -225,9 +225,8 @@ impl Services {
     #[cfg(feature = "mail")]
     pub(crate) async fn send_mail(&self, name: &str, outgoing: &mail::Outgoing) -> Result<(), mail::Undelivered> {
         let service = self.service(&Request::new("mail", name));
-        let service = service.map_err(|failure| mail::Undelivered { failure, is_permanent: false })?;
-        match &service.client.of {
-            ClientOf::Mail(client) => client.send(outgoing).await,
+        match &service?.client.of {
+            ClientOf::Mail(client) => runtime::caught(client.send(outgoing)).await,
             _ => Ok(()),
         }
     }

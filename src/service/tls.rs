@@ -51,6 +51,18 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, St
     Ok(found)
 }
 
+/// Returns what the operator can do about an error of TLS, to stand behind its text; nothing if it is about something
+/// else. Clients wrap the error in errors of their own, so its text is all there is.
+#[cfg(any(feature = "mail", feature = "redis", feature = "sql"))]
+pub(super) fn advice(error: &str) -> &'static str {
+    // The second one: an authority has the name of a known one, and another key.
+    if error.contains("UnknownIssuer") || error.contains("BadSignature") {
+        ": its certificate is signed by nobody known here; `ca_file` names an authority to trust"
+    } else {
+        ""
+    }
+}
+
 fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Failure> {
     // The provider is named, since a process may have two of them linked, and then has no default.
     let provider = Arc::new(rustls::crypto::ring::default_provider());

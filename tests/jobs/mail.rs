@@ -1,32 +1,30 @@
 //! Mail through a real server: Exim, which delivers into folders.
 
 use super::{Site, wait_long};
+use crate::http::tls::Authority;
 use crate::support::backend::{Backend, is_skipped, program};
 use crate::support::server::wait_until;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
 /// The password of `ivr`.
 const PASSWORD: &str = "geheim/123";
 
-/// A mail server.
-pub struct MailServer(pub Backend);
+/// A mail server, and who vouches for its certificate.
+pub struct MailServer(pub Backend, Authority);
 
 impl MailServer {
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&[])
+    }
+
+    /// The same, with further options.
+    pub fn start_with(options: &'static [&'static str]) -> Result<Self, String> {
         let exim = program("exim4", "exim4-daemon-light")?;
-        let openssl = program("openssl", "openssl")?;
-        let folder = Backend::new_folder();
+        let (authority, folder) = (Authority::new(), Backend::new_folder());
         let path = folder.path("").to_str().unwrap().trim_end_matches('/').to_owned();
-        let mut make = Command::new(openssl);
-        make.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"]);
-        make.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-        make.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-        make.args(["-keyout", &format!("{path}/key.pem"), "-out", &format!("{path}/cert.pem")]);
-        let made = make.output().unwrap();
-        assert!(made.status.success(), "{made:?}");
+        authority.issue_to(&folder);
         folder.file("exim.conf", CONFIGURATION.replace("@FOLDER@", &path).replace("@PASSWORD@", PASSWORD));
         for name in ["spool", "logs", "mail"] {
             std::fs::create_dir_all(folder.path(name)).unwrap();
@@ -34,16 +32,17 @@ impl MailServer {
         // It reads and writes as its own user.
         let given = Command::new("chown")
             .args(["-R", "Debian-exim:Debian-exim"])
-            .args(["spool", "logs", "mail", "key.pem"].map(|name| folder.path(name)))
+            .args(["spool", "logs", "mail", "server.key"].map(|name| folder.path(name)))
             .output();
         assert!(given.unwrap().status.success(), "exim's user is missing");
         std::fs::set_permissions(folder.path("exim.conf"), std::fs::Permissions::from_mode(0o644)).unwrap();
-        Ok(Self(Backend::start(folder, move |folder, port| {
+        let backend = Backend::start(folder, move |folder, port| {
             let mut command = Command::new(&exim);
             command.arg("-C").arg(folder.join("exim.conf")).args(["-bdf", "-q1s"]);
-            command.arg("-oX").arg(format!("127.0.0.1.{port}"));
+            command.arg("-oX").arg(format!("127.0.0.1.{port}")).args(options);
             command
-        })))
+        });
+        Ok(Self(backend, authority))
     }
 
     /// Returns the mails that have arrived.
@@ -53,7 +52,7 @@ impl MailServer {
         entries.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect()
     }
 
-    fn settings(&self, more: &str) -> String {
+    pub fn settings(&self, more: &str) -> String {
         let port = self.0.port;
         format!(
             "[mail.office]\nurl = 'smtp://127.0.0.1:{port}'\nfrom = 'IVR <ivr@example.net>'\nto = ['*@example.net']\n\
@@ -70,8 +69,8 @@ log_file_path = FOLDER/logs/%slog
 pid_file_path = FOLDER/spool/exim.pid
 keep_environment =
 tls_advertise_hosts = *
-tls_certificate = FOLDER/cert.pem
-tls_privatekey = FOLDER/key.pem
+tls_certificate = FOLDER/server.pem
+tls_privatekey = FOLDER/server.key
 acl_smtp_rcpt = rcpt
 acl_smtp_data = data
 never_users =
@@ -280,16 +279,11 @@ fn mail_goes_over_tls_with_a_password_from_a_file() {
     }
     let exim = server.unwrap();
     let port = exim.0.port;
-    let certificate = exim.0.folder.path("cert.pem");
-    let settings = |ca: &Path, url: &str| {
-        format!(
-            "[mail.office]\nurl = '{url}'\npassword_file = '@FOLDER@/password'\nca_file = '{}'\n\
-             from = 'ivr@example.net'\nto = ['*']\ntimeout = '5s'\n",
-            ca.display()
-        )
-    };
-    let url = format!("smtp://ivr@localhost:{port}?tls=required");
-    let site = Site::new(&settings(&certificate, &url));
+    let site = Site::new(&format!(
+        "[mail.office]\nurl = 'smtp://ivr@localhost:{port}?tls=required'\npassword_file = '@FOLDER@/password'\n\
+         ca_file = '{}'\nfrom = 'ivr@example.net'\nto = ['*']\ntimeout = '5s'\n",
+        exim.1.file
+    ));
     site.folder.file("password", format!("{PASSWORD}\n"));
     site.script("t", r#"answer(); mail("office", #{ to: "a@example.net", subject: "x", text: "y" });"#);
     let served = site.serve();
@@ -304,4 +298,40 @@ fn mail_goes_over_tls_with_a_password_from_a_file() {
     served.call("t").play();
     wait_long("it is refused or sent", || !site.left().is_empty() || exim.mails().len() > 1);
     assert!(!served.log().contains(PASSWORD) && !served.log().contains("geheim%2F"), "{}", served.log());
+}
+
+#[test]
+fn mail_goes_over_smtps_to_a_server_whose_authority_is_known() {
+    // It speaks TLS from the first byte on.
+    let server = MailServer::start_with(&["-tls-on-connect"]);
+    if is_skipped("mail over smtps", server.as_ref().map(drop).map_err(Clone::clone)) {
+        return;
+    }
+    let exim = server.unwrap();
+    let settings = |more: &str| {
+        let url = format!("smtps://localhost:{}", exim.0.port);
+        format!("[mail.office]\nurl = '{url}'\nfrom = 'ivr@example.net'\nto = ['*']\ntimeout = '5s'\n{more}\n")
+    };
+    let script = r#"answer(); mail("office", #{ to: "a@example.net", subject: "x", text: "y" });"#;
+    let site = Site::new(&settings(&format!("ca_file = '{}'", exim.1.file)));
+    site.script("t", script);
+    site.play("t");
+    wait_until("it has arrived", || exim.mails().len() == 1);
+    let served = site.serve();
+    served.call("t").play();
+    wait_until("it has arrived", || exim.mails().len() == 2);
+    assert!(exim.mails().iter().all(|mail| mail.contains("with esmtps")), "{:?}", exim.mails());
+
+    let other = Authority::new();
+    for more in [String::new(), format!("ca_file = '{}'", other.file)] {
+        let site = Site::new(&settings(&more));
+        site.script("t", script);
+        let served = site.serve();
+        served.call("t").play();
+        wait_until("it is refused", || site.left().iter().any(|job| job["attempts"] == 1));
+        let left = site.left();
+        let error = left[0]["error"].as_str().unwrap();
+        assert!(error.ends_with("is signed by nobody known here; `ca_file` names an authority to trust"), "{error}");
+    }
+    assert_eq!(exim.mails().len(), 2);
 }

@@ -2,11 +2,10 @@
 
 use super::Crm;
 use crate::http::tls::Authority;
-use crate::support::backend::{PASSWORD, is_skipped, mariadb, start_postgres};
+use crate::support::backend::{Backend, PASSWORD, is_skipped, mariadb, start_mariadb_with, start_postgres};
 use crate::support::process::{Folder, Process, agi_rhai};
 use crate::support::server::wait_until;
 use serde_json::json;
-use std::process::Command;
 
 const IS_ENCRYPTED: &str = r#"sql_value("crm", "select ssl from pg_stat_ssl where pid = pg_backend_pid()")"#;
 
@@ -27,17 +26,7 @@ fn live_a_database_is_asked_by_tls() {
 
     let (authority, folder) = (Authority::new(), Folder::new());
     authority.issue_to(&folder);
-    for (from, to) in [("server.pem", "server.crt"), ("server.key", "server.key")] {
-        let to = database.backend.folder.path("data").join(to);
-        let mut install = Command::new("install");
-        install.args(["-m", "600"]);
-        if rustix::process::geteuid().is_root() {
-            install.args(["-o", "postgres"]);
-        }
-        assert!(install.arg(folder.path(from)).arg(to).status().unwrap().success());
-    }
-    database.sql("alter system set ssl = on");
-    database.sql("select pg_reload_conf()");
+    database.speak_tls(&folder);
     wait_until("PostgreSQL speaks TLS", || Crm::at(&required, "").ask(IS_ENCRYPTED) == Ok(json!(true)));
 
     // Whoever names an authority wants the server's name checked.
@@ -51,6 +40,40 @@ fn live_a_database_is_asked_by_tls() {
     ] {
         let error = Crm::at(&url, &more).ask(IS_ENCRYPTED).unwrap_err();
         assert!(error.starts_with("unavailable: sql_value: the database can't be reached by TLS: "), "{error}");
+        assert!(error.ends_with("is signed by nobody known here; `ca_file` names an authority to trust"), "{error}");
+    }
+}
+
+#[test]
+fn live_mariadb_is_asked_by_tls() {
+    let (authority, certificates) = (Authority::new(), Backend::new_folder());
+    authority.issue_to(&certificates);
+    let path = |name: &str| certificates.path(name).display().to_string();
+    let options = vec![format!("--ssl-cert={}", path("server.pem")), format!("--ssl-key={}", path("server.key"))];
+    let database = match start_mariadb_with(options) {
+        Ok(database) => database,
+        Err(why) => {
+            is_skipped("live_mariadb_is_asked_by_tls", Err(why));
+            return;
+        }
+    };
+    let is_encrypted = r#"sql_value("crm", "select variable_value <> '' from information_schema.session_status
+        where variable_name = 'Ssl_cipher'")"#;
+    let trusting = format!("ca_file = {:?}", authority.file);
+    for (parameter, more) in [
+        ("?ssl-mode=REQUIRED", ""),
+        ("", trusting.as_str()),
+        ("?ssl-mode=VERIFY_CA", trusting.as_str()),
+        ("?ssl-mode=VERIFY_IDENTITY", trusting.as_str()),
+    ] {
+        Crm::at(&format!("{}{parameter}", database.url), more).gives(is_encrypted, json!(1));
+    }
+    let authority = Authority::new();
+    let other = format!("ca_file = {:?}", authority.file);
+    for (parameter, more) in [("?ssl-mode=VERIFY_CA", ""), ("?ssl-mode=VERIFY_IDENTITY", ""), ("", other.as_str())] {
+        let error = Crm::at(&format!("{}{parameter}", database.url), more).ask(is_encrypted).unwrap_err();
+        assert!(error.starts_with("unavailable: sql_value: the database can't be reached by TLS: "), "{error}");
+        assert!(error.ends_with("is signed by nobody known here; `ca_file` names an authority to trust"), "{error}");
     }
 }
 

@@ -455,7 +455,33 @@ fn redis_over_tls_has_to_be_known_to_an_authority() {
     let other = store(&known("127.0.0.1")).unwrap();
     fails(run(add(&other, "n", json!(1))), Unavailable, "can't be reached");
     let stranger = store(&format!("url = 'rediss://localhost:{}/0'", redis.port)).unwrap();
-    fails(run(add(&stranger, "n", json!(1))), Unavailable, "can't be reached");
+    fails(run(add(&stranger, "n", json!(1))), Unavailable, "nobody known here; `ca_file` names an authority to trust");
+}
+
+#[test]
+fn postgresql_over_tls_has_to_be_known_to_an_authority() {
+    let database = match start_postgres() {
+        Ok(database) => database,
+        lack => return assert!(is_skipped("PostgreSQL over TLS", lack.map(drop))),
+    };
+    let folder = Folder::new();
+    certificates(&folder);
+    database.speak_tls(&folder);
+    let url = database.url.replace("127.0.0.1", "localhost");
+    let known = store(&format!("url = '{url}'\nca_file = '{}'", folder.path("ca.pem").display())).unwrap();
+    assert_eq!(run(add(&known, "n", json!(1))), Ok(json!(1)));
+    let secure = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where ssl and usename = 'ivr'";
+    assert_ne!(database.sql(secure), "0");
+    // An authority that nobody knows, another one, and another name than that in the certificate.
+    let advice = "nobody known here; `ca_file` names an authority to trust";
+    let stranger = store(&format!("url = '{url}?sslmode=verify-full'")).unwrap();
+    fails(run(add(&stranger, "n", json!(1))), Unavailable, advice);
+    let other = Folder::new();
+    certificates(&other);
+    let other = store(&format!("url = '{url}'\nca_file = '{}'", other.path("ca.pem").display())).unwrap();
+    fails(run(add(&other, "n", json!(1))), Unavailable, advice);
+    let misnamed = format!("url = '{}'\nca_file = '{}'", database.url, folder.path("ca.pem").display());
+    fails(run(add(&store(&misnamed).unwrap(), "n", json!(1))), Unavailable, "can't be reached");
 }
 
 #[test]

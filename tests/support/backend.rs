@@ -237,6 +237,26 @@ impl Database {
         }
     }
 
+    /// Has a PostgreSQL speak TLS too, with `server.pem` and `server.key` of this folder.
+    pub fn speak_tls(&self, certificates: &Folder) {
+        for (from, to) in [("server.pem", "server.crt"), ("server.key", "server.key")] {
+            let to = self.backend.folder.path("data").join(to);
+            let mut install = Command::new("install");
+            install.args(["-m", "600"]);
+            if rustix::process::geteuid().is_root() {
+                install.args(["-o", "postgres"]);
+            }
+            run(install.arg(certificates.path(from)).arg(to));
+        }
+        self.sql("alter system set ssl = on");
+        self.sql("select pg_reload_conf()");
+        let until = Instant::now() + PATIENCE;
+        while self.sql("show ssl") != "on" {
+            assert!(Instant::now() < until, "PostgreSQL speaks no TLS:\n{}", self.backend.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Starts it again and waits until it answers.
     pub fn start_again(&self) {
         self.backend.start_again();
@@ -296,6 +316,14 @@ pub fn start_postgres_with(options: &'static [&'static str]) -> Result<Database,
 /// # Errors
 /// It isn't installed.
 pub fn start_mariadb() -> Result<Database, String> {
+    start_mariadb_with(Vec::new())
+}
+
+/// The same, with further options.
+///
+/// # Errors
+/// It isn't installed.
+pub fn start_mariadb_with(options: Vec<String>) -> Result<Database, String> {
     let (server, install) = (program("mariadbd", "mariadb-server")?, program("mariadb-install-db", "mariadb-server")?);
     let mariadb = program("mariadb", "mariadb-client")?;
     let folder = Backend::new_folder();
@@ -313,6 +341,7 @@ pub fn start_mariadb() -> Result<Database, String> {
         command.args([&format!("--port={port}"), "--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.arg(format!("--socket={}", of_server.display()));
         command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-log-bin"]);
+        command.args(&options);
         command
     });
     let port = backend.port;

@@ -4,5 +4,6 @@ pub mod asterisk;
 pub mod backend;
 pub mod machine;
 pub mod process;
+pub mod relay;
 pub mod server;
 pub mod typing;

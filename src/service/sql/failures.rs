@@ -2,6 +2,7 @@
 
 use super::values::Sent;
 use crate::agi::printable;
+use crate::service::tls;
 use crate::transport::{Failure, FailureKind};
 use sqlx::Error;
 use sqlx::error::DatabaseError;
@@ -77,10 +78,13 @@ fn unreachable(error: &Error) -> Failure {
     Failure::unavailable(match error {
         Error::Io(error) => {
             let is_of_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-            let how = if is_of_tls { " by TLS" } else { "" };
-            format!("the database can't be reached{how}: {}", short(&error.to_string()))
+            let (how, error) = (if is_of_tls { " by TLS" } else { "" }, error.to_string());
+            format!("the database can't be reached{how}: {}{}", short(&error), tls::advice(&error))
         }
-        Error::Tls(error) => format!("the database can't be reached by TLS: {}", short(&error.to_string())),
+        Error::Tls(error) => {
+            let error = error.to_string();
+            format!("the database can't be reached by TLS: {}{}", short(&error), tls::advice(&error))
+        }
         Error::Protocol(_) | Error::Decode(_) | Error::ColumnDecode { .. } => {
             "what answers isn't such a database, or its connection broke".to_owned()
         }

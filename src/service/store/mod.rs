@@ -17,6 +17,7 @@ mod sqlite;
 pub use job::{Job, JobCounts, NewJob};
 pub(crate) use memory::{MemoryStore, check};
 
+use super::runtime::caught;
 use super::settings::{StoreSettings, TIMEOUT, values::Length};
 use crate::transport::{Answer, Failure, Request};
 use operation::Operation;
@@ -69,7 +70,8 @@ impl Store {
 
     /// Carries out what isn't a request of a script, and so has no guard.
     async fn run(&self, operation: Operation) -> Answer {
-        let answer = tokio::time::timeout(self.timeout, self.carry_out(operation, self.timeout)).await;
+        let carried_out = caught(self.carry_out(operation, self.timeout));
+        let answer = tokio::time::timeout(self.timeout, carried_out).await;
         answer.unwrap_or_else(|_| {
             let seconds = self.timeout.as_secs_f64();
             Err(Failure::unavailable(format!("the store {} did not answer within {seconds} s", self.backend.name())))

@@ -46,11 +46,10 @@ impl Storm {
             now = at;
             let name = job.text("function");
             let mut fault = match finished {
-                Finished::Completed => continue,
                 Finished::Over(Over::Stopped) => {
                     Fault::new(&script.name, format!("the job `{name}` failed: {}", took_too_long()))
                 }
-                Finished::Over(_) => continue,
+                Finished::Completed | Finished::Over(_) => continue,
                 Finished::Fault(fault) => *fault.in_full(),
             };
             // It is tried again, which is what whoever throws wants.

@@ -88,14 +88,13 @@ impl TestServices {
     pub fn answer(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> (Duration, Answer) {
         let deadline = request.timeout.unwrap_or(TIMEOUT);
         let before = channel.now();
-        let (outage, slow) = match check(request) {
-            Err(failure) => (Some(Outage::Fails(failure)), Duration::ZERO),
-            Ok(()) => {
-                let mut state = self.state();
-                let name = name(request);
-                let outage = state.down.get_mut(name).and_then(Turns::next).flatten();
-                (outage, state.slow.get_mut(name).and_then(Turns::next).unwrap_or_default())
-            }
+        let (outage, slow) = if let Err(failure) = check(request) {
+            (Some(Outage::Fails(failure)), Duration::ZERO)
+        } else {
+            let mut state = self.state();
+            let name = name(request);
+            let outage = state.down.get_mut(name).and_then(Turns::next).flatten();
+            (outage, state.slow.get_mut(name).and_then(Turns::next).unwrap_or_default())
         };
         let (after, answer) = match outage {
             Some(Outage::Fails(failure)) => (Duration::ZERO, Err(failure)),

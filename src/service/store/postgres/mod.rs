@@ -129,9 +129,13 @@ impl Postgres {
                     _ => Failure::unavailable(format!("the store {name} can't be used: {said}")),
                 }
             }
+            Error::Protocol(_) | Error::Decode(_) | Error::ColumnDecode { .. } => {
+                Failure::unavailable(format!("what answers at {name} isn't PostgreSQL, or its connection broke"))
+            }
             error => {
-                let said: String = error.to_string().escape_debug().take(200).collect();
-                Failure::unavailable(format!("the store {name} can't be reached: {said}"))
+                let error = error.to_string();
+                let said: String = error.escape_debug().take(200).collect();
+                Failure::unavailable(format!("the store {name} can't be reached: {said}{}", tls::advice(&error)))
             }
         }
     }

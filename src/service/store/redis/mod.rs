@@ -15,17 +15,18 @@ use crate::service::settings::StoreSettings;
 use crate::service::settings::values::Secret;
 use crate::service::tls;
 use crate::transport::{Answer, Failure};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
-    Script, ServerErrorKind, TlsCertificates, cmd,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
+    ProtocolVersion, PushInfo, PushKind, RedisError, Script, ServerErrorKind, TlsCertificates, cmd,
 };
 use serde_json::{Number, Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tracing::warn;
 
 const VALUE: &str = "agi-rhai:value:";
@@ -60,9 +61,16 @@ pub(super) struct Redis {
     /// Certificates to trust, as PEM.
     ca: Option<Secret>,
     timeout: Duration,
-    manager: OnceLock<ConnectionManager>,
+    link: Mutex<Option<Link>>,
     /// Whether it was asked if it keeps jobs on its disk.
     has_warned: AtomicBool,
+}
+
+/// The connection, which all requests share.
+struct Link {
+    connection: MultiplexedConnection,
+    /// Whether it is known to have ended.
+    is_broken: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -97,7 +105,7 @@ impl Redis {
             is_secure,
             ca: settings.ca.clone(),
             timeout,
-            manager: OnceLock::new(),
+            link: Mutex::default(),
             has_warned: AtomicBool::new(false),
         })
     }
@@ -207,10 +215,14 @@ impl Redis {
         }
     }
 
-    /// Returns the connection, which all requests share and which is made anew when it breaks.
-    async fn connection(&self) -> Result<ConnectionManager, Failure> {
-        if let Some(manager) = self.manager.get() {
-            return Ok(manager.clone());
+    /// Returns the connection. It is made anew if it has broken, by the request that comes next: it must not learn that
+    /// there was nobody a while ago.
+    async fn connection(&self) -> Result<MultiplexedConnection, Failure> {
+        let mut link = self.link.lock().await;
+        if let Some(Link { connection, is_broken }) = &*link
+            && !is_broken.load(Relaxed)
+        {
+            return Ok(connection.clone());
         }
         let client = if self.is_secure {
             let trusted = self.trusted().await?;
@@ -220,16 +232,23 @@ impl Redis {
             Client::open(self.info.clone())
         };
         let client = client.map_err(|error| self.failure(&error))?;
-        // One attempt a request: the breaker is what spares a server that is down. Who asks has a deadline for the
-        // answer.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let breaks = Arc::clone(&is_broken);
+        let listen = move |push: PushInfo| -> Result<(), std::convert::Infallible> {
+            if push.kind == PushKind::Disconnection {
+                breaks.store(true, Relaxed);
+            }
+            Ok(())
+        };
+        // Who asks has a deadline for the answer.
+        let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(None);
-        let manager = ConnectionManager::new_lazy_with_config(client, config);
-        let manager = manager.map_err(|error| self.failure(&error))?;
-        // Two requests may come here at once, and the second one uses what the first one has made.
-        Ok(self.manager.get_or_init(|| manager).clone())
+            .set_response_timeout(None)
+            .set_push_sender(listen);
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = connection.map_err(|error| self.failure(&error))?;
+        *link = Some(Link { connection: connection.clone(), is_broken });
+        Ok(connection)
     }
 
     /// Returns the certificates to trust, as PEM: the system's, and that of `ca_file`. If there are none, the client
@@ -244,23 +263,23 @@ impl Redis {
         read.await.unwrap_or_else(|_| Err(Failure::unavailable("no thread to read certificates")))
     }
 
-    async fn ask<T: FromRedisValue>(&self, redis: &mut ConnectionManager, command: &redis::Cmd) -> Result<T, Failure> {
-        let mut answer = command.query_async(redis).await;
-        if is_out_of_date(&answer) {
-            answer = command.query_async(redis).await;
-        }
-        answer.map_err(|error| self.failure(&error))
+    async fn ask<T: FromRedisValue>(
+        &self,
+        redis: &mut MultiplexedConnection,
+        command: &redis::Cmd,
+    ) -> Result<T, Failure> {
+        command.query_async(redis).await.map_err(|error| self.failure(&error))
     }
 
     async fn script<T: FromRedisValue>(
         &self,
-        redis: &mut ConnectionManager,
+        redis: &mut MultiplexedConnection,
         script: &redis::ScriptInvocation<'_>,
     ) -> Result<T, Failure> {
-        invoke(redis, script).await.map_err(|error| self.failure(&error))
+        script.invoke_async(redis).await.map_err(|error| self.failure(&error))
     }
 
-    async fn keys(&self, redis: &mut ConnectionManager, prefix: &str) -> Answer {
+    async fn keys(&self, redis: &mut MultiplexedConnection, prefix: &str) -> Answer {
         let mut pattern = VALUE.to_owned();
         for character in prefix.chars() {
             if matches!(character, '*' | '?' | '[' | ']' | '\\') {
@@ -284,10 +303,10 @@ impl Redis {
         }
     }
 
-    async fn add(&self, redis: &mut ConnectionManager, key: &str, n: &Number) -> Answer {
+    async fn add(&self, redis: &mut MultiplexedConnection, key: &str, n: &Number) -> Answer {
         let mut add = ADD.key(value(key));
         add.arg(n.to_string()).arg(if n.as_i64().is_some() { "integer" } else { "float" });
-        let sum: Result<String, RedisError> = invoke(redis, &add).await;
+        let sum: Result<String, RedisError> = add.invoke_async(redis).await;
         match sum {
             Ok(sum) => parse(key, &sum),
             Err(error) if error.code() == Some("NOTANUMBER") => Err(not_a_number(key)),
@@ -296,7 +315,7 @@ impl Redis {
         }
     }
 
-    async fn add_job(&self, redis: &mut ConnectionManager, job: &NewJob) -> Answer {
+    async fn add_job(&self, redis: &mut MultiplexedConnection, job: &NewJob) -> Answer {
         let id: u64 = self.ask(redis, cmd("INCR").arg(LAST_JOB)).await?;
         if !self.has_warned.swap(true, Relaxed) {
             self.warn_of_losses(redis).await;
@@ -313,7 +332,7 @@ impl Redis {
     }
 
     /// Warns if Redis keeps nothing on its disk at once.
-    async fn warn_of_losses(&self, redis: &mut ConnectionManager) {
+    async fn warn_of_losses(&self, redis: &mut MultiplexedConnection) {
         let Ok(info) = self.ask::<String>(redis, cmd("INFO").arg("persistence")).await else { return };
         if info.contains("aof_enabled:0") {
             let store = &self.name;
@@ -322,7 +341,7 @@ impl Redis {
     }
 
     /// Returns the jobs with these numbers that are still there.
-    async fn jobs(&self, redis: &mut ConnectionManager, ids: &[u64]) -> Result<Vec<Job>, Failure> {
+    async fn jobs(&self, redis: &mut MultiplexedConnection, ids: &[u64]) -> Result<Vec<Job>, Failure> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -336,7 +355,7 @@ impl Redis {
     }
 
     /// Counts jobs without reading what is in them.
-    async fn count_jobs(&self, redis: &mut ConnectionManager) -> Result<JobCounts, Failure> {
+    async fn count_jobs(&self, redis: &mut MultiplexedConnection) -> Result<JobCounts, Failure> {
         let mut counts = JobCounts::default();
         let (seconds, micros): (u64, u32) = self.ask(redis, &cmd("TIME")).await?;
         let now = Duration::new(seconds, micros * 1_000).as_secs_f64();
@@ -380,6 +399,9 @@ impl Redis {
             ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("NOAUTH") => {
                 Failure::unavailable(format!("the store {name} asks for a password: `password_file` names one"))
             }
+            ErrorKind::Parse => {
+                Failure::unavailable(format!("what answers at {name} isn't a Redis, or its connection broke"))
+            }
             ErrorKind::RESP3NotSupported => Failure::unavailable(format!("the store {name} is older than Redis 6")),
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly,
@@ -391,24 +413,12 @@ impl Redis {
                 let seconds = self.timeout.as_secs_f64();
                 Failure::unavailable(format!("the store {name} did not answer within {seconds} s"))
             }
-            _ => Failure::unavailable(format!("the store {name} can't be reached: {}", said(error))),
+            _ => {
+                let advice = tls::advice(&error.to_string());
+                Failure::unavailable(format!("the store {name} can't be reached: {}{advice}", said(error)))
+            }
         }
     }
-}
-
-/// Runs a script.
-async fn invoke<T: FromRedisValue>(
-    redis: &mut ConnectionManager,
-    script: &redis::ScriptInvocation<'_>,
-) -> Result<T, RedisError> {
-    let answer = script.invoke_async(redis).await;
-    if is_out_of_date(&answer) { script.invoke_async(redis).await } else { answer }
-}
-
-/// Whether this tells of an attempt to connect that was made when the last connection broke: nothing was sent, and by
-/// now the server may be back.
-fn is_out_of_date<T>(answer: &Result<T, RedisError>) -> bool {
-    answer.as_ref().is_err_and(RedisError::is_connection_refusal)
 }
 
 /// What an error says, on one line.
