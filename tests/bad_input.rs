@@ -585,6 +585,14 @@ fn endless_printing_is_stopped() {
         3,
         "prints more than 1024 KiB",
     );
+    // However it is written, whatever it prints, and although errors are caught.
+    for print in
+        ["print()", "print(\"\")", "print(0..5)", "print(0..=5)", "print(|| 1)", "debug()", "debug(0..5)", "debug(7)"]
+    {
+        let script = format!("let n = 0;\nloop {{ try {{\n{print}; }} catch {{ }} }}");
+        let options = ["--unchecked", "--max-computing", "60"];
+        check_stopped_with(&options, &script, 3, "prints more than 1024 KiB");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ use rhai::{
 };
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
@@ -390,13 +391,16 @@ fn add_print(module: &mut Module) {
         TypeId::of::<Array>(),
         TypeId::of::<Map>(),
         TypeId::of::<FnPtr>(),
+        TypeId::of::<Range<INT>>(),
+        TypeId::of::<RangeInclusive<INT>>(),
     ];
-    for id in types {
-        add_typed(module, "print", &[id], |context, args| {
+    for types in types.iter().map(std::slice::from_ref).chain([&[][..]]) {
+        add_typed(module, "print", types, |context, args| {
             if let Ok(call) = Call::of(context) {
                 call.state.note_print_place(context);
             }
-            Ok(bounded::form(context, args[0].clone()).into())
+            let text = args.first().map(|value| bounded::form(context, (**value).clone()));
+            Ok(text.unwrap_or_default().into())
         });
     }
 }
