@@ -279,7 +279,7 @@ fn every_phone_call_in_the_pages_works() {
         for block in blocks.iter().filter(|block| block.kind == "sh") {
             for line in block.text.lines().filter(|line| line.contains(" phone ")) {
                 count += 1;
-                let line = line.replace("cargo run --release -- ", "agi-rhai ");
+                let line = line.replace("cargo run --release -- ", "agi-rhai ").replace("cargo run -- ", "agi-rhai ");
                 let output = Command::new("bash")
                     .args(["-c", &format!("set -o pipefail; {line}")])
                     .current_dir(&folder)
@@ -514,7 +514,7 @@ fn every_server_in_the_pages_serves() {
         let (mut server, mut shown, mut ended) = (None, None, false);
         for block in blocks.iter().filter(|block| block.kind == "sh") {
             for line in block.text.lines().map(|line| line.split(" #").next().unwrap().trim_end_matches([' ', '&'])) {
-                let line = line.replace("cargo run --release -- ", "agi-rhai ");
+                let line = line.replace("cargo run --release -- ", "agi-rhai ").replace("cargo run -- ", "agi-rhai ");
                 if line.starts_with("agi-rhai serve") && !line.contains("--check") {
                     assert!(server.is_none(), "{}: a second server", block.place);
                     server = Some(Server::start(&line, &folder));

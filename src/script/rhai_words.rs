@@ -109,7 +109,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("parse_float", "text"),
     ("parse_int", "text | text, int"),
     ("pop", "array | text | text, int"),
-    ("print", " | any | array | bool | char | float | function | int | map | nothing | text"),
+    ("print", " | any | array | bool | char | float | function | inclusive range | int | map | nothing | range | text"),
     ("push", "array, any"),
     ("range", "any, float | float, float, float | int, int | int, int, int | range, int"),
     ("reduce", "array, function | array, function, any | array, text | array, text, any"),
