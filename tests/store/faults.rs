@@ -124,16 +124,22 @@ fn a_file_that_is_removed_while_it_is_open_is_made_anew() {
     });
 }
 
+/// Stands in for another process that writes to the store, until it rolls back.
+async fn holding_the_lock(folder: &Folder) -> sqlx::sqlite::SqliteConnection {
+    use sqlx::Connection;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path("store.sqlite"));
+    let mut other = sqlx::sqlite::SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+    other
+}
+
 #[test]
 fn a_process_that_holds_the_lock_delays_writers_and_not_readers() {
     let folder = Folder::new();
     let store = on_file(&folder);
     run(async {
-        use sqlx::Connection;
         put(&store, "key", json!(1)).await;
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path("store.sqlite"));
-        let mut other = sqlx::sqlite::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+        let mut other = holding_the_lock(&folder).await;
         let before = Instant::now();
         let store = Arc::new(store);
         let late = tokio::spawn({
@@ -156,11 +162,8 @@ fn a_script_may_wait_longer_for_a_locked_store() {
     let folder = Folder::new();
     let store = on_file(&folder);
     run(async {
-        use sqlx::Connection;
         put(&store, "key", json!(1)).await;
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path("store.sqlite"));
-        let mut other = sqlx::sqlite::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+        let mut other = holding_the_lock(&folder).await;
         let within = |seconds: u64| {
             let mut request = Request::new("store_add", "").with("key", "key").with("n", 1);
             request.timeout = (seconds > 0).then(|| Duration::from_secs(seconds));

@@ -6,21 +6,6 @@ use serde_json::json;
 use sqlx::{ColumnIndex, Decode, Error, Row, Type};
 use std::time::Duration;
 
-/// Reads jobs.
-///
-/// # Errors
-/// A row isn't that of a job.
-pub(super) fn jobs<R: Row>(rows: &[R]) -> Result<Answer, Error>
-where
-    for<'n> &'n str: ColumnIndex<R>,
-    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
-    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
-    for<'r> i32: Decode<'r, R::Database> + Type<R::Database>,
-    for<'r> f64: Decode<'r, R::Database> + Type<R::Database>,
-{
-    rows.iter().map(job).collect()
-}
-
 /// Reads a job. If its content is broken, that is the answer.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 
 use super::job::{GIVEN_UP_AFTER, JobCounts};
 use super::operation::{MAX_KEYS, Operation, PAGE, Score, behind, listed, parse, ranked, sum};
-use super::rows::{job, jobs, number};
+use super::rows::{job, number};
 use crate::service::settings::StoreSettings;
 use crate::service::settings::values::Secret;
 use crate::service::tls;
@@ -249,7 +249,9 @@ async fn carry_out(connection: &mut PgConnection, operation: &Operation) -> Resu
                         from agi_rhai_job, extract(epoch from clock_timestamp()) now \
                         where due <= now and (owner is null or until <= now) \
                         order by due, id limit $1 offset $2";
-            jobs(&sqlx::query(text).bind(i64::from(PAGE)).bind(i64::from(*skip)).fetch_all(&mut *connection).await?)?
+            let rows =
+                sqlx::query(text).bind(i64::from(PAGE)).bind(i64::from(*skip)).fetch_all(&mut *connection).await?;
+            rows.iter().map(job).collect::<Result<Answer, _>>()?
         }
         Operation::ClaimJob { id, owner, lease } => {
             // Who finds the job locked goes on to the next one.
@@ -286,7 +288,8 @@ async fn carry_out(connection: &mut PgConnection, operation: &Operation) -> Resu
                         created, due, attempts, error, \
                         case when until > extract(epoch from clock_timestamp()) then owner end as owner \
                         from agi_rhai_job order by due, id";
-            jobs(&sqlx::query(text).fetch_all(&mut *connection).await?)?
+            let rows = sqlx::query(text).fetch_all(&mut *connection).await?;
+            rows.iter().map(job).collect::<Result<Answer, _>>()?
         }
         Operation::CountJobs => {
             let text = "select count(*) filter (where attempts = 0 and due <= now), \
