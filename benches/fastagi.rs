@@ -515,6 +515,7 @@ fn asking(program: &Path, scripts: &Path) -> bool {
     const TURNS: usize = 5;
     const LENGTH: Duration = Duration::from_secs(2);
     const DELAY: Duration = Duration::from_millis(200);
+    const ALL_AT_ONCE: &str = "at_once = 4000";
     let backend = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", backend.local_addr().unwrap());
     // Accepts requests, and keeps them waiting as long as this program runs.
@@ -525,7 +526,9 @@ fn asking(program: &Path, scripts: &Path) -> bool {
         }
     });
     let settings = scripts.join("agi-rhai.toml");
-    std::fs::write(&settings, format!("[http.never]\nurl = \"{url}\"\ntimeout = \"10m\"\nat_once = 4000\n")).unwrap();
+    let configure = |more: &str| {
+        std::fs::write(&settings, format!("[http.never]\nurl = \"{url}\"\ntimeout = \"10m\"\n{more}\n")).unwrap();
+    };
     println!(
         "g. {GAMES} calls at a time with pauses of {} ms, and {ASKING} more that ask a web API which never answers",
         DELAY.as_millis()
@@ -546,8 +549,13 @@ fn asking(program: &Path, scripts: &Path) -> bool {
         }
         (server.memory().unwrap().resident - before.resident) / ASKING as f64
     };
+    configure("");
     let (held, asking) = (memory(false), memory(true));
-    println!("  {asking:.1} KiB a call that asks, {held:.1} KiB a call in GET DATA");
+    configure(ALL_AT_ONCE);
+    println!(
+        "  {asking:.1} KiB a call that asks, {held:.1} KiB a call in GET DATA, {:.1} KiB with a connection for each",
+        memory(true)
+    );
     missed |= at_most("KiB more than in GET DATA", asking - held, 6.0);
     let server = must_start(Whose::Ours, program, scripts, &options);
     let mut turns = [Vec::new(), Vec::new()];

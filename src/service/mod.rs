@@ -277,6 +277,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
 impl Service {
     async fn answer(&self, request: &Request) -> Answer {
         let deadline = request.timeout.unwrap_or(self.client.timeout);
-        self.guard.run(deadline, Box::pin(self.client.answer(request))).await
+        // What is large is made once there is a place: those that wait for one are many.
+        self.guard.run(deadline, async { Box::pin(self.client.answer(request)).await }).await
     }
 }

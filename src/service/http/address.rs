@@ -93,7 +93,9 @@ impl Base {
 
     /// Whether an address is the one of the service, or below it.
     pub fn is_above(&self, url: &Url) -> bool {
-        let place = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port());
+        fn place(url: &Url) -> (&str, Option<&str>, Option<u16>) {
+            (url.scheme(), url.host_str(), url.port())
+        }
         let folder = self.url.path().trim_end_matches('/');
         let within = url.path().strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         place(url) == place(&self.url) && within && check(url.path()).is_ok()
@@ -152,9 +154,10 @@ impl Base {
 /// # Errors
 /// The client wouldn't.
 pub(super) fn uri(url: &Url) -> Result<Uri, Failure> {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    url.as_str().parse().map_err(|error| Failure::argument(format!("the address can't be sent: {error}")))
+    // A redirect may have a fragment, which is the client's own.
+    url[..url::Position::AfterQuery]
+        .parse()
+        .map_err(|error| Failure::argument(format!("the address can't be sent: {error}")))
 }
 
 /// Returns the host and the port of an address, for messages.

@@ -2,7 +2,6 @@
 
 use super::values;
 use crate::transport::Failure;
-use http::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -41,13 +40,13 @@ fn form(value: &Value) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads a body, but no more than this of it, unpacked. What is left of a larger one is never received.
-pub(super) async fn read(response: Response<super::connection::Body>, max: usize) -> Result<Vec<u8>, Unread> {
-    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+pub(super) async fn read(headers: &HeaderMap, body: super::connection::Body, max: usize) -> Result<Vec<u8>, Unread> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max as u64) {
         return Err(Unread::TooLarge);
     }
     let mut all = Vec::new();
-    let mut body = pin!(response.into_body());
+    let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
         // What isn't data is trailers.
         let Ok(chunk) = frame.map_err(Unread::Broken)?.into_data() else { continue };

@@ -127,9 +127,12 @@ impl HttpClient {
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("agi-rhai/", env!("CARGO_PKG_VERSION"))));
-        let response = self.exchange(client, method, url, headers, body.unwrap_or_default().into()).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = body::read(response, self.max_body).await.map_err(|error| match error {
+        let mut request = HttpRequest::new(body.unwrap_or_default().into());
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        let (answer, body) = self.exchange(client, url, request).await?.into_parts();
+        let (status, headers) = (answer.status, answer.headers);
+        let body = body::read(&headers, body, self.max_body).await.map_err(|error| match error {
             Unread::TooLarge => {
                 let max = plural(self.max_body, "byte");
                 Failure::failed(format!("its answer is larger than the {max} of `max_body`"))
@@ -148,17 +151,11 @@ impl HttpClient {
     async fn exchange(
         &self,
         client: &Connections,
-        mut method: Method,
         mut url: Url,
-        mut headers: HeaderMap,
-        mut body: Sent,
+        mut request: HttpRequest<Sent>,
     ) -> Result<Response<connection::Body>, Failure> {
         for _ in 0..=MAX_REDIRECTS {
-            let uri = address::uri(&url)?;
-            let mut request = HttpRequest::new(body.clone());
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = uri;
-            *request.headers_mut() = headers.clone();
+            *request.uri_mut() = address::uri(&url)?;
             let response = client.send(&request).await.map_err(|error| match error {
                 Unanswered::Provisional => Failure::failed("it sends provisional answers without end (1xx)"),
                 Unanswered::Broken(error) => trouble::failure(&error, &self.base.host()),
@@ -171,11 +168,11 @@ impl HttpClient {
             }
             // As browsers do it, whatever the standard once said about 301 and 302.
             let becomes_get = response.status() == StatusCode::SEE_OTHER
-                || method == Method::POST && matches!(response.status().as_u16(), 301 | 302);
-            if becomes_get && method != Method::GET {
-                (method, body) = (Method::GET, Sent::default());
-                headers.remove(CONTENT_TYPE);
-                headers.remove(CONTENT_LENGTH);
+                || request.method() == Method::POST && matches!(response.status().as_u16(), 301 | 302);
+            if becomes_get && request.method() != Method::GET {
+                (*request.method_mut(), *request.body_mut()) = (Method::GET, Sent::default());
+                request.headers_mut().remove(CONTENT_TYPE);
+                request.headers_mut().remove(CONTENT_LENGTH);
             }
             url = to;
         }
