@@ -91,6 +91,17 @@ fn values_of_a_call_stay_in_that_call() {
     }
 }
 
+#[test]
+fn a_function_calls_what_its_script_does_not_name() {
+    let mut module = Module::new();
+    module.set_native_fn("greet", |context: NativeCallContext| -> Result<Dynamic> {
+        context.call_native_fn("verbose", ("hello",))
+    });
+    let (outcome, lines) = play(module, "greet();", "");
+    assert!(outcome.fault.is_none(), "{:?}", outcome.fault);
+    assert!(lines.contains(&"VERBOSE \"hello\" 1".to_owned()), "{lines:?}");
+}
+
 /// Whatever a function does while it holds the session, it gets an error, and the call ends with a status.
 #[test]
 fn nothing_a_function_does_with_the_session_hangs_the_call() {

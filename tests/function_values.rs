@@ -193,6 +193,26 @@ fn functions_run_where_they_were_written_whatever_calls_them() {
 }
 
 #[test]
+fn a_function_may_be_named_by_a_value() {
+    let host = Host::new();
+    for (script, imported) in [
+        ("Fn(args[0]).call(\"hello\");", ""),
+        ("import \"other\" as other; other::run(args[0]);", "fn run(name) { Fn(name).call(\"hello\") }"),
+        ("import \"other\" as other; other::say();", "fn say() { verbose(\"hello\") }"),
+    ] {
+        let folder = Folder::new();
+        folder.file("other.rhai", imported);
+        let script = host.load(folder.file("main.rhai", script).as_ref(), None).unwrap();
+        let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::default())));
+        let transcript = simulator.transcript();
+        let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec!["verbose".into()]);
+        assert!(outcome.fault.is_none(), "{:?}", outcome.fault);
+        let lines = transcript.lock().unwrap();
+        assert!(lines.contains(&"C: VERBOSE \"hello\" 1".to_owned()), "{lines:?}");
+    }
+}
+
+#[test]
 fn closures_of_the_same_text_at_the_same_place_stay_apart() {
     let folder = Folder::new();
     let text = |other: &str, name: &str| {
@@ -233,7 +253,7 @@ fn lines_of_functions_are_covered_where_they_were_written() {
     let (host, ..) = host();
     let path = folder.path("main.rhai");
     let mut script = host.load(&path, None).unwrap();
-    let coverage = script.cover(host.language());
+    let coverage = script.cover();
     assert_eq!(run(&host, &script, "").status, Status::Success);
     let ran = |name: &str| {
         let name = folder.path(name).to_string_lossy().into_owned();

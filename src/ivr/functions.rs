@@ -8,7 +8,7 @@ use super::parts::read_parts;
 use super::prompter::{Prompter, ScriptResult};
 use super::question::Question;
 use crate::command::{Example, Function, Kind, Need, Param, Privacy, Returns, Type, Value, declarations};
-use crate::script::{Call, add, dynamic, value};
+use crate::script::{Call, Named, add, dynamic, value};
 use rhai::{Dynamic, FnPtr, Module};
 
 /// A function: its declaration, and its body.
@@ -247,8 +247,8 @@ static TABLE: [Row; 6] = [
 pub static QUESTIONS: &[&Function] = &declarations!(TABLE);
 
 /// Registers the functions of the table.
-pub(super) fn add_questions(module: &mut Module) {
-    for Row { function, body } in &TABLE {
+pub(super) fn add_questions(module: &mut Module, named: &Named) {
+    for Row { function, body } in TABLE.iter().filter(|row| named.contains(row.function.name)) {
         for arity in function.arities() {
             add(module, function.name, arity, |context, args| {
                 body(&Prompter { function: function.name, call: Call::of(context)? }, args)

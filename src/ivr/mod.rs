@@ -14,7 +14,7 @@ mod question;
 pub use functions::QUESTIONS;
 
 use crate::command::COMMANDS;
-use crate::script::{BUILTINS, Language, add_to_calls};
+use crate::script::{BUILTINS, Language, Named, add_commands, add_to_calls};
 use crate::world::{SERVICES, add_services};
 use functions::add_questions;
 use rhai::Module;
@@ -25,11 +25,17 @@ impl Language {
     pub fn new() -> Self {
         let mut module = Module::new();
         add_to_calls(&mut module);
-        add_services(&mut module);
-        add_questions(&mut module);
         let commands = COMMANDS.iter().map(|command| &command.function);
-        Self::of(module, commands.chain(BUILTINS.iter().chain(SERVICES).chain(QUESTIONS).copied()).collect(), |_| None)
+        let functions = commands.chain(BUILTINS.iter().chain(SERVICES).chain(QUESTIONS).copied()).collect();
+        Self::of(module, add_named, functions, |_| None)
     }
+}
+
+/// Registers the functions that scripts have only if they name them.
+fn add_named(module: &mut Module, named: &Named) {
+    add_commands(module, named);
+    add_services(module, named);
+    add_questions(module, named);
 }
 
 impl Default for Language {

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::convert::{dynamic, value};
 use super::language::Language;
+use super::names::Named;
 use crate::command::{COMMANDS, Command, Value};
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext, RhaiFunc, Shared};
 use smallvec::SmallVec;
@@ -44,8 +45,8 @@ pub(crate) fn add_typed(
 }
 
 /// Registers Asterisk's commands.
-pub(crate) fn add_commands(module: &mut Module) {
-    for command in COMMANDS {
+pub(crate) fn add_commands(module: &mut Module, named: &Named) {
+    for command in COMMANDS.iter().filter(|command| named.contains(command.function.name)) {
         add_command(module, command);
     }
 }

@@ -1,7 +1,7 @@
 //! The host's functions other than the commands, declared and implemented in one table. Also, those of Rhai's
 //! functions that behave differently here.
 
-use super::bindings::{add, add_commands, add_typed};
+use super::bindings::{add, add_typed};
 use super::bounded;
 use super::call::Call;
 use super::convert::value;
@@ -317,10 +317,8 @@ pub(crate) fn is_shared_with_tests(name: &str) -> bool {
     TABLE.iter().any(|builtin| builtin.in_tests && builtin.function.name == name)
 }
 
-/// Registers what scripts have apart from questions and menus: the commands, the host's functions, and Rhai's
-/// functions that behave differently here.
+/// Registers the host's own functions, and Rhai's functions that behave differently here.
 pub(crate) fn add_to_calls(module: &mut Module) {
-    add_commands(module);
     for builtin in &TABLE {
         builtin.add(module);
     }
@@ -567,7 +565,7 @@ mod tests {
     fn functions_are_called_with_as_many_arguments_as_declared() {
         let mut module = Module::new();
         add_to_calls(&mut module);
-        let reachable = Language::of(module, BUILTINS.to_vec(), |_| None).reachable();
+        let reachable = Language::of(module, |_, _| {}, BUILTINS.to_vec(), |_| None).reachable();
         for function in BUILTINS {
             let counts: Vec<usize> =
                 reachable.iter().filter(|(name, _)| name == function.name).map(|(_, types)| types.len()).collect();

@@ -9,7 +9,7 @@ use super::phrases::Phrases;
 use super::variables::Watched;
 use crate::stack;
 use crate::utf8::decode;
-use rhai::{AST, ASTFlags, Module, Stmt};
+use rhai::{AST, ASTFlags, Module, Shared, Stmt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct Script {
     pub(crate) name: String,
     pub(crate) version: String,
+    /// The functions that it has because it or an import names them.
+    pub(super) named: Shared<Module>,
     pub(crate) ast: AST,
     pub(crate) modules: Arc<Modules>,
     /// Where its function values run, if it imports anything.
@@ -125,6 +127,7 @@ impl Script {
         Ok(Self {
             name: name.to_owned(),
             version: version(sources.iter().map(|source| source.text.as_str())),
+            named: language.named_in(sources.iter().map(|source| source.text.as_str())),
             imports: import::of_top_level(&ast),
             ast,
             homes: (!modules.is_empty()).then_some(homes),
@@ -181,8 +184,8 @@ impl Script {
     }
 
     /// Begins to record which of its lines run.
-    pub fn cover(&mut self, language: &Language) -> Arc<Coverage> {
-        Arc::clone(self.coverage.insert(Coverage::new(&self.sources, language)))
+    pub fn cover(&mut self) -> Arc<Coverage> {
+        Arc::clone(self.coverage.insert(Coverage::new(&self.sources)))
     }
 
     /// Begins to watch its variables.

@@ -24,8 +24,8 @@ struct Covered {
 }
 
 impl Coverage {
-    pub(crate) fn new(sources: &[Source], language: &Language) -> Arc<Self> {
-        let compiler = language.compiler();
+    pub(crate) fn new(sources: &[Source]) -> Arc<Self> {
+        let compiler = Language::compiler();
         let covered = |source: &Source| {
             let size = source.text.lines().count() / 64 + 1;
             Covered {

@@ -161,7 +161,7 @@ pub(crate) struct Loader<'a> {
 impl<'a> Loader<'a> {
     pub fn new(language: &'a Language, places: Option<ImportFolders>, files: &'a mut dyn Files) -> Self {
         Self {
-            engine: language.compiler(),
+            engine: Language::compiler(),
             binding: OnceCell::new(),
             language,
             places,
@@ -181,17 +181,15 @@ impl<'a> Loader<'a> {
 
     /// Compiles the script of this name. If the script was read from a file, the name is its path.
     pub fn compile(&mut self, name: &str, text: &str) -> Result<AST, Box<Fault>> {
-        // A script without folders imports nothing, so that it needs no path to be told from its imports.
-        let real = self.places.as_ref().and_then(|_| Path::new(name).canonicalize().ok());
-        let real = real.unwrap_or_else(|| name.into());
-        Ok(self.compile_file(name, real, text, None)?.0)
+        Ok(self.compile_file(name, None, text, None)?.0)
     }
 
-    /// Compiles a script, and counts the scripts it consists of. `constants` are those of a script that is imported.
+    /// Compiles a script, and counts the scripts it consists of. `real` is its path without links, if that is known,
+    /// and `constants` are those of a script that is imported.
     fn compile_file(
         &mut self,
         name: &str,
-        real: PathBuf,
+        real: Option<PathBuf>,
         text: &str,
         constants: Option<Constants>,
     ) -> Result<(AST, usize), Box<Fault>> {
@@ -210,7 +208,10 @@ impl<'a> Loader<'a> {
         }
         function_values::ensure_functions(&mut ast);
         ast.set_source(name);
-        self.open.push((name.to_owned(), real));
+        if !found.is_empty() {
+            let real = real.or_else(|| Path::new(name).canonicalize().ok());
+            self.open.push((name.to_owned(), real.unwrap_or_else(|| name.into())));
+        }
         let mut count = 1;
         for (path, _, position) in &found {
             count += self.import(name, path.clone(), *position)?;
@@ -220,7 +221,9 @@ impl<'a> Loader<'a> {
                 return Err(Fault::of_error(name, &error, self.language, &self.sources));
             }
         }
-        self.open.pop();
+        if !found.is_empty() {
+            self.open.pop();
+        }
         if let Some(number) = number {
             let module = |path: Option<String>| self.modules.get(&(name.to_owned(), path?)).cloned();
             let imports = found.into_iter().filter_map(|(path, alias, _)| Some((alias, module(path)?))).collect();
@@ -231,7 +234,7 @@ impl<'a> Loader<'a> {
 
     fn binding(&self) -> &Engine {
         self.binding.get_or_init(|| {
-            let mut binding = self.language.compiler();
+            let mut binding = Language::compiler();
             function_values::replace_fn(&mut binding);
             binding
         })
@@ -295,7 +298,7 @@ impl<'a> Loader<'a> {
             self.files.read(&file).map_err(|error| fault(format!("cannot read {name}: {error}"), &self.sources))?;
         let text = decode(&bytes).map_err(|error| Fault::of_encoding(&name, error))?;
         let constants = Constants::default();
-        let (ast, count) = self.compile_file(&name, real, text, Some(Shared::clone(&constants)))?;
+        let (ast, count) = self.compile_file(&name, Some(real), text, Some(Shared::clone(&constants)))?;
         let module = Module::eval_ast_as_new(Scope::new(), &ast, &self.importer(constants))
             .map_err(|error| Fault::of_error(&name, &error, self.language, &self.sources))?;
         if let Some((exported, _)) = module.iter_var().find(|(_, value)| is_captured(value)) {
@@ -318,7 +321,8 @@ impl<'a> Loader<'a> {
     /// Returns an engine that runs the top level of an imported script. Its constants go here.
     #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
     fn importer(&self, constants: Constants) -> Engine {
-        let mut engine = self.language.compiler();
+        let texts = self.sources.iter().map(|source| source.text.as_str());
+        let mut engine = self.language.engine_with(&self.language.named_in(texts));
         let limits = Limits::default();
         engine.set_max_call_levels(limits.calls);
         engine.set_max_variables(limits.variables);

@@ -1,7 +1,7 @@
 //! The language of scripts: the functions they can call, made once and shared by all calls.
 
 use super::limits::Memory;
-use super::names::{CALL_VARIABLES, FunctionNames};
+use super::names::{CALL_VARIABLES, FunctionNames, Named};
 use super::rhai_words::TYPES;
 use crate::command::{Command, Function, Table};
 use rhai::packages::{
@@ -68,8 +68,14 @@ fn too_large(name: &str, x: INT) -> Box<EvalAltResult> {
 /// [`add_command`](Self::add_command).
 #[derive(Clone)]
 pub struct Language {
-    standard: Shared<Module>,
-    modules: Vec<Shared<Module>>,
+    /// Rhai's functions, and those that every script has.
+    always: [Shared<Module>; 2],
+    /// Registers the functions that a script has only if it names them.
+    add_named: fn(&mut Module, &Named<'_>),
+    /// All of those.
+    all_named: OnceLock<Shared<Module>>,
+    /// An embedder's.
+    added: Vec<Shared<Module>>,
     functions: Vec<&'static Function>,
     commands: Table,
     /// The names of the functions, collected when a mistake is explained.
@@ -87,18 +93,22 @@ impl std::fmt::Debug for Language {
 }
 
 impl Language {
-    /// Makes a language of Rhai's own functions and those of a module, which `functions` declares.
+    /// Makes a language of Rhai's own functions, those of a module, and those that `add_named` registers for scripts
+    /// that name them. `functions` declares them, except for Rhai's.
     ///
     /// `hint_for_unavailable` gets the name of a function that this language lacks. If another language has it, it
     /// returns what is wrong, and what to write instead.
     pub(crate) fn of(
         module: Module,
+        add_named: fn(&mut Module, &Named<'_>),
         functions: Vec<&'static Function>,
         hint_for_unavailable: fn(&str) -> Option<(String, String)>,
     ) -> Self {
         Self {
-            standard: WordsPackage::new().as_shared_module(),
-            modules: vec![module.into()],
+            always: [WordsPackage::new().as_shared_module(), module.into()],
+            add_named,
+            all_named: OnceLock::new(),
+            added: Vec::new(),
             functions,
             commands: Table::new(),
             names: OnceLock::new(),
@@ -115,7 +125,7 @@ impl Language {
     /// Adds an embedder's functions, as a Rhai module. They take precedence over the language's own functions of the
     /// same name.
     pub fn add(&mut self, module: impl Into<Shared<Module>>) {
-        self.modules.push(module.into());
+        self.added.push(module.into());
         self.names = OnceLock::new();
     }
 
@@ -191,20 +201,42 @@ impl Language {
         self.names().similar(name, &[])
     }
 
+    /// Returns the functions that these scripts have because they name them.
+    pub(crate) fn named_in<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Shared<Module> {
+        let mut module = Module::new();
+        (self.add_named)(&mut module, &Named::of(texts));
+        module.into()
+    }
+
     /// Returns an engine with all functions and without the limits of a call.
     pub(crate) fn engine(&self) -> Engine {
+        self.engine_with(self.all_named())
+    }
+
+    fn all_named(&self) -> &Shared<Module> {
+        self.all_named.get_or_init(|| {
+            let mut module = Module::new();
+            (self.add_named)(&mut module, &Named::any());
+            module.into()
+        })
+    }
+
+    /// Does the same, with only these of the functions that a script has if it names them.
+    pub(crate) fn engine_with(&self, named: &Shared<Module>) -> Engine {
+        // A function of an embedder may call any by its name.
+        let named = if self.added.is_empty() { named } else { self.all_named() };
         let mut engine = Engine::new_raw();
-        engine.register_global_module(Shared::clone(&self.standard));
-        for module in &self.modules {
+        for module in self.always.iter().chain([named]).chain(&self.added) {
             engine.register_global_module(Shared::clone(module));
         }
         engine.disable_symbol("eval");
         engine
     }
 
-    /// Returns an engine for compiling, which finds misspelt variables before the call.
-    pub(crate) fn compiler(&self) -> Engine {
-        let mut engine = self.engine();
+    /// Returns an engine for compiling, which finds misspelt variables before the call. It has no functions.
+    pub(crate) fn compiler() -> Engine {
+        let mut engine = Engine::new_raw();
+        engine.disable_symbol("eval");
         engine.set_optimization_level(rhai::OptimizationLevel::None);
         engine.set_strict_variables(true);
         engine.set_max_expr_depths(64, 48);

@@ -46,7 +46,7 @@ pub use limits::{Limits, Memory};
 pub use rhai;
 pub use state::PRINT_TARGET;
 
-pub(crate) use bindings::{add, add_typed};
+pub(crate) use bindings::{add, add_commands, add_typed};
 pub(crate) use builtin::{BUILTINS, add_shared_with_tests, add_to_calls, is_shared_with_tests, ways_of};
 pub(crate) use convert::{dynamic, from_json, value};
 pub(crate) use explain::{Explanation, Names, Wrong, WrongCall, values};
@@ -56,7 +56,7 @@ pub(crate) use inspect::{InspectedFile, Inspection, Inspections, Inspector, erro
 pub(crate) use kept::KeptFunction;
 pub(crate) use language::words_of_rhai;
 pub(crate) use limits::processor_time;
-pub(crate) use names::{CALL_VARIABLES, FunctionNames, distance, is_closure, is_keyword, nearest, written_name};
+pub(crate) use names::{CALL_VARIABLES, FunctionNames, Named, distance, is_closure, is_keyword, nearest, written_name};
 pub(crate) use parse::parse;
 pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};
 pub(crate) use rhai_words::ways_of_rhai;

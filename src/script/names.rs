@@ -1,10 +1,11 @@
-//! The names of functions, similar names for "did you mean ...?", and the variables that every script has.
+//! The names of functions, those that a script writes, similar names for "did you mean ...?", and the variables that
+//! every script has.
 
 use crate::command::Type;
 pub(crate) use crate::similar::{distance, nearest, plain};
 use rhai::{Array, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The variables that every script has: the values of its call.
 pub(crate) const CALL_VARIABLES: [&str; 4] = ["env", "args", "params", "state"];
@@ -24,6 +25,32 @@ pub(crate) fn written_name(name: &str) -> &str {
 /// Whether this is the name of a closure.
 pub(crate) fn is_closure(name: &str) -> bool {
     written_name(name).starts_with(CLOSURE)
+}
+
+/// The names that scripts write. Every start of the program pays for each function that it registers, and most
+/// scripts name only a few.
+pub(crate) struct Named<'a> {
+    /// `None` if it can be any.
+    names: Option<HashSet<&'a str>>,
+}
+
+impl<'a> Named<'a> {
+    pub fn any() -> Self {
+        Self { names: None }
+    }
+
+    /// Returns the names in these scripts.
+    pub fn of(texts: impl Iterator<Item = &'a str>) -> Self {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words = texts.flat_map(|text| text.split(|c| !is_part(c)));
+        let names: HashSet<_> = words.filter(|word| !word.is_empty()).collect();
+        // `Fn(args[0])` can be any function.
+        Self { names: (!names.contains("Fn")).then_some(names) }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(name))
+    }
 }
 
 /// Keywords of Rhai that are called like functions, with their minimum and maximum number of arguments.

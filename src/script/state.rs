@@ -316,7 +316,7 @@ impl CallState {
     #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
     #[inline(never)]
     pub(super) fn engine(self: &Arc<Self>, script: &Script, language: &Language) -> Box<Engine> {
-        let mut engine = language.engine();
+        let mut engine = language.engine_with(&script.named);
         // With Rhai's shortcut for operators, this crate's comparisons of texts with numbers would not be called.
         engine.set_fast_operators(false);
         engine.set_max_call_levels(self.usage.limits.calls);

@@ -117,9 +117,16 @@ impl Drop for CallJobs {
     fn drop(&mut self) {
         let resting = std::mem::take(&mut *lock(&self.resting));
         // The runtime isn't started for calls that leave nothing.
-        if resting.is_empty() {
-            return;
+        if !resting.is_empty() {
+            self.release(resting);
         }
+    }
+}
+
+impl CallJobs {
+    /// Lets jobs be done. On its own, since it takes 26 KiB of the stack, which most calls need not pay for.
+    #[inline(never)]
+    fn release(&self, resting: Vec<(Arc<Store>, u64)>) {
         let Ok(runtime) = runtime() else { return };
         let queue = Arc::clone(&self.queue);
         queue.releasing.fetch_add(1, AcqRel);

@@ -4,7 +4,7 @@ use super::asking::Asking;
 use super::json::to_json;
 use crate::command::{Function, Kind, Need, Param, Privacy, Returns, Type, declarations};
 use crate::script::rhai::{Dynamic, EvalAltResult, FnPtr, Module};
-use crate::script::{Call, add, from_json, is_closure, shown, written_name};
+use crate::script::{Call, Named, add, from_json, is_closure, shown, written_name};
 use crate::transport::Request;
 use serde_json::Value;
 
@@ -274,8 +274,8 @@ static TABLE: [Row; 23] = [
 pub static SERVICES: &[&Function] = &declarations!(TABLE);
 
 /// Registers the functions of the table.
-pub(crate) fn add_services(module: &mut Module) {
-    for Row { function, body } in &TABLE {
+pub(crate) fn add_services(module: &mut Module, named: &Named) {
+    for Row { function, body } in TABLE.iter().filter(|row| named.contains(row.function.name)) {
         for arity in function.arities() {
             add(module, function.name, arity, move |context, args| {
                 let asking = Asking::new(function, Call::of(context)?);

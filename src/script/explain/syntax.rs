@@ -22,7 +22,7 @@ pub(crate) fn parse_error(error: &ParseError, text: &ScriptText<'_>, language: &
     };
     // A word of another language is an unknown variable to the parser, which stops there: the syntax error that
     // follows says more.
-    let mut engine = language.compiler();
+    let mut engine = Language::compiler();
     engine.set_strict_variables(false);
     match parse(&engine, &text.lines().join("\n")) {
         Err(error) => syntax(&error, text, language),

@@ -85,7 +85,7 @@ impl Checker {
             Ok(text) => without_shebang(&text),
             Err(error) => return Some(Fault::of_encoding(&name, error)),
         };
-        let error = parse(&self.language(path).compiler(), &text).err()?;
+        let error = parse(&Language::compiler(), &text).err()?;
         Some(Fault::of_parse(&name, &error, &text, self.language(path)))
     }
 

@@ -2,13 +2,13 @@
 
 use crate::command::{Command, Function, Kind, Need, Type, Waits};
 use crate::script::{BUILTINS, CALL_VARIABLES, FunctionNames, Language, ways_of, ways_of_rhai, words_of_rhai};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 /// All functions that a script can call.
 #[derive(Debug)]
 pub(super) struct KnownFunctions {
-    declared: BTreeMap<&'static str, &'static Function>,
+    declared: HashMap<&'static str, &'static Function>,
     language: Language,
     /// The names of Rhai's own functions. Many scripts need none of them, and each start of the program would pay.
     rhai: LazyLock<BTreeSet<String>>,

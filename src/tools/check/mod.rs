@@ -23,7 +23,7 @@ pub use checker::Checker;
 pub use finding::Finding;
 pub use rules::{RULES, Rule, Severity};
 
-use crate::script::{Fault, Loader, parse, without_shebang};
+use crate::script::{Fault, Language, Loader, parse, without_shebang};
 use crate::stack;
 use crate::utf8::decode;
 use imports::Imported;
@@ -70,7 +70,7 @@ impl Checker {
     /// Checks a text. `parsed` is what it was compiled to, if that is known.
     fn check_here(&self, path: &Path, text: &str, parsed: Option<&AST>, depth: Depth) -> Vec<Finding> {
         let text = without_shebang(text);
-        let mut engine = self.language(path).compiler();
+        let mut engine = Language::compiler();
         engine.set_strict_variables(false);
         let parts = Text::new(&engine, &text);
         let mut report = Report {
@@ -117,7 +117,7 @@ impl Checker {
             return Vec::new();
         }
         let text = without_shebang(text);
-        let mut engine = self.language(path).compiler();
+        let mut engine = Language::compiler();
         engine.set_strict_variables(false);
         stack::maybe_grow(|| {
             parse(&engine, &text).map_or_else(|_| Vec::new(), |ast| prompts::table(self, path, Some((&engine, &ast))))
@@ -159,7 +159,6 @@ impl Checker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::Language;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -171,7 +170,7 @@ mod tests {
     /// Returns what Rhai says about the names in a text, and what the walk alone finds.
     fn names(text: &str) -> Option<(Option<rhai::ParseError>, Vec<Finding>)> {
         let checker = checker();
-        let mut engine = checker.language.compiler();
+        let mut engine = Language::compiler();
         let strict = engine.compile_with_scope(Language::scope(), text).err();
         engine.set_strict_variables(false);
         let ast = engine.compile_with_scope(Language::scope(), text).ok()?;

@@ -56,7 +56,7 @@ pub fn may_be_named(name: &str, kind: SymbolKind, language: &Language) -> Result
         _ => format!("let {name} = 1; {name}"),
     };
     // Rhai decides this, since only Rhai knows its reserved words.
-    match language.compiler().compile(tried) {
+    match Language::compiler().compile(tried) {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("`{name}` is a reserved word of the language")),
     }

@@ -89,8 +89,8 @@ impl std::fmt::Debug for Storm {
 impl Storm {
     /// Creates a storm on a script with these sounds, with the limits and functions of this host.
     pub fn new(host: &Host, mut script: Script, sounds: Sounds) -> Self {
-        let coverage = stack::maybe_grow(|| script.cover(host.language()));
-        let (words, names) = stack::maybe_grow(|| script_words(&script, host.language()));
+        let coverage = stack::maybe_grow(|| script.cover());
+        let (words, names) = stack::maybe_grow(|| script_words(&script));
         Self {
             script,
             setup: CallSetup::default(),

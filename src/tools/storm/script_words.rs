@@ -7,8 +7,8 @@ use rhai::{ASTNode, Expr};
 use std::collections::BTreeSet;
 
 /// Collects the keys and values in a script and its imports, and the names of the functions they call.
-pub(super) fn script_words(script: &Script, language: &Language) -> (ScriptWords, BTreeSet<String>) {
-    let compiler = language.compiler();
+pub(super) fn script_words(script: &Script) -> (ScriptWords, BTreeSet<String>) {
+    let compiler = Language::compiler();
     let (mut keys, mut values, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for source in script.sources.iter() {
         let Ok(ast) = compiler.compile_with_scope(Language::scope(), &source.text) else { continue };

@@ -110,7 +110,7 @@ impl Language {
         add_words(&mut module);
         let functions = VOCABULARY.iter().chain(BUILTINS.iter().filter(|f| is_shared_with_tests(f.name)));
         let functions = functions.copied().collect();
-        Self::of(module, functions, hint_for_unavailable)
+        Self::of(module, |_, _| {}, functions, hint_for_unavailable)
     }
 }
 

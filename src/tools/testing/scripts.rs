@@ -44,7 +44,7 @@ impl Scripts {
             return Ok(Arc::clone(prepared));
         }
         let mut script = self.host.load(path, self.folder.as_deref())?;
-        let coverage = script.cover(self.host.language());
+        let coverage = script.cover();
         let sounds = Arc::new(sounds(path)?);
         let prepared = Arc::new(Prepared { script: Arc::new(script), coverage, sounds });
         self.scripts().insert(path.to_owned(), Arc::clone(&prepared));
