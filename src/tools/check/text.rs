@@ -3,6 +3,7 @@
 use crate::command::Value;
 use crate::script::{ScriptText, Word};
 use rhai::{Engine, Token};
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
@@ -16,8 +17,16 @@ pub(super) struct Allowed {
     lines: [usize; 2],
 }
 
-/// The text of a script, split into its parts, with what its comments allow.
+/// The text of a script, split into its parts, with what its comments allow. It is split when somebody asks: in a call,
+/// most scripts need no more than their compiled form.
 pub(super) struct Text<'a> {
+    engine: &'a Engine,
+    whole: &'a str,
+    parts: OnceCell<Parts<'a>>,
+}
+
+/// What a text is split into.
+struct Parts<'a> {
     script: ScriptText<'a>,
     allowed: Vec<Allowed>,
     /// The blocks after `try`: where each begins and ends.
@@ -28,31 +37,37 @@ impl<'a> Deref for Text<'a> {
     type Target = ScriptText<'a>;
 
     fn deref(&self) -> &Self::Target {
-        &self.script
+        &self.parts().script
     }
 }
 
 const ALLOW: &str = "agi-rhai: allow(";
 
 impl<'a> Text<'a> {
-    pub fn new(engine: &Engine, text: &'a str) -> Self {
-        let script = ScriptText::new(engine, text);
-        Self { allowed: allowed(&script.words, &script.comments), tried: tried(&script.words), script }
+    pub fn new(engine: &'a Engine, whole: &'a str) -> Self {
+        Self { engine, whole, parts: OnceCell::new() }
+    }
+
+    fn parts(&self) -> &Parts<'a> {
+        self.parts.get_or_init(|| {
+            let script = ScriptText::new(self.engine, self.whole);
+            Parts { allowed: allowed(&script.words, &script.comments), tried: tried(&script.words), script }
+        })
     }
 
     /// Whether a `try` catches what fails here.
     pub fn is_tried(&self, place: Place) -> bool {
-        self.tried.iter().any(|(begin, end)| (*begin..*end).contains(&place))
+        self.parts().tried.iter().any(|(begin, end)| (*begin..*end).contains(&place))
     }
 
     /// Whether a comment allows findings of a rule on a line.
     pub fn allows(&self, rule: &str, line: usize) -> bool {
-        self.allowed.iter().any(|allowed| allowed.rule == rule && allowed.lines.contains(&line))
+        self.parts().allowed.iter().any(|allowed| allowed.rule == rule && allowed.lines.contains(&line))
     }
 
     /// Returns the rules in comments that don't exist, and where they are named.
     pub fn unknown_rules<'b>(&'b self, known: &'b BTreeSet<&str>) -> impl Iterator<Item = (&'b str, Place)> {
-        let unknown = self.allowed.iter().filter(|allowed| !known.contains(allowed.rule.as_str()));
+        let unknown = self.parts().allowed.iter().filter(|allowed| !known.contains(allowed.rule.as_str()));
         unknown.map(|allowed| (allowed.rule.as_str(), allowed.place))
     }
 

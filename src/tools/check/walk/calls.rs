@@ -93,7 +93,7 @@ impl Walk<'_, '_, '_> {
     pub(super) fn function_named(&mut self, name: &str, at: Place) {
         self.uses.named.insert(name.to_owned());
         if !self.is_function(name) && !self.all().exists(name) {
-            let (_, explanation) = self.names.call(&WrongCall { name, place: at, count: 0, is_method: false });
+            let (_, explanation) = self.names().call(&WrongCall { name, place: at, count: 0, is_method: false });
             self.explain(&rules::UNKNOWN_FUNCTION, explanation);
         }
     }
@@ -138,7 +138,7 @@ impl Walk<'_, '_, '_> {
 
     fn no_such_call(&mut self, call: &WrongCall<'_>) {
         let name = call.name;
-        let (wrong, mut explanation) = self.names.call(call);
+        let (wrong, mut explanation) = self.names().call(call);
         let rule = if wrong == Wrong::Name { &rules::UNKNOWN_FUNCTION } else { &rules::ARGUMENT_COUNT };
         if !call.is_method && wrong == Wrong::Name {
             if let Some(id) = self.find(name) {

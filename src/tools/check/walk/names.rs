@@ -4,13 +4,18 @@ use super::known::{Known, Origin, Variable};
 use super::walker::Walk;
 use crate::agi::environment::NAMES;
 use crate::command::Type;
-use crate::script::nearest;
+use crate::script::{Names, nearest};
 use crate::tools::check::known_functions::is_value;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
 use rhai::Expr;
 
-impl Walk<'_, '_, '_> {
+impl<'a> Walk<'a, '_, '_> {
+    /// Returns what explains names that don't exist.
+    pub(super) fn names(&self) -> &Names<'a> {
+        self.names.get_or_init(|| Names::new(self.report.text, self.checker.language(self.path)))
+    }
+
     pub(super) fn define(&mut self, name: &str, place: Place, origin: Origin, value: Known) -> usize {
         if is_value(name) {
             let what = match name {
@@ -76,7 +81,7 @@ impl Walk<'_, '_, '_> {
     }
 
     pub(super) fn undefined(&mut self, name: &str, at: Place) {
-        let explanation = self.names.variable(name, at);
+        let explanation = self.names().variable(name, at);
         self.explain(&rules::UNDEFINED_VARIABLE, explanation);
         self.undefined.insert(name.to_owned());
         if self.is_function(name) {
@@ -88,7 +93,7 @@ impl Walk<'_, '_, '_> {
         let root = namespace.path.first()?;
         let at = self.modules.iter().rposition(|module| module.in_scope && module.alias == root.name.as_str());
         if at.is_none() && root.name != "global" {
-            let explanation = self.names.module(&root.name, place(root.pos));
+            let explanation = self.names().module(&root.name, place(root.pos));
             self.explain(&rules::UNDEFINED_IMPORT, explanation);
         }
         if let Some(at) = at {
@@ -106,7 +111,7 @@ impl Walk<'_, '_, '_> {
                 self.variables[id].read = true;
                 return;
             }
-            let explanation = self.names.constant(name, at);
+            let explanation = self.names().constant(name, at);
             self.explain(&rules::UNDEFINED_VARIABLE, explanation);
             return;
         }

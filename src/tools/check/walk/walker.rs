@@ -12,6 +12,7 @@ use crate::tools::check::report::Report;
 use crate::tools::check::rules::Rule;
 use crate::tools::check::text::Place;
 use rhai::{AST, ASTNode, Engine, Expr};
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
@@ -27,8 +28,8 @@ pub(super) struct Walk<'a, 'r, 't> {
     pub reader: Reader<'a>,
     pub said: TextsAndNames,
     pub imported: Vec<Rc<Imported>>,
-    /// Explains names that don't exist.
-    pub names: Names<'t>,
+    /// Explains names that don't exist, if there are any.
+    pub names: OnceCell<Names<'a>>,
     pub report: &'a mut Report<'r, 't>,
     pub prompts: Prompts,
     pub variables: Vec<Variable>,
@@ -92,7 +93,7 @@ pub fn walk<'t>(
         reader,
         said: TextsAndNames::of(ast),
         imported,
-        names: Names::new(report.text, checker.language(path)),
+        names: OnceCell::new(),
         report,
         prompts,
         variables: Vec::new(),
