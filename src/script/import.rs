@@ -321,8 +321,7 @@ impl<'a> Loader<'a> {
     /// Returns an engine that runs the top level of an imported script. Its constants go here.
     #[expect(deprecated, reason = "`on_var` is marked volatile, not deprecated")]
     fn importer(&self, constants: Constants) -> Engine {
-        let texts = self.sources.iter().map(|source| source.text.as_str());
-        let mut engine = self.language.engine_with(&self.language.named_in(texts));
+        let mut engine = self.language.engine();
         let limits = Limits::default();
         engine.set_max_call_levels(limits.calls);
         engine.set_max_variables(limits.variables);
