@@ -7,7 +7,7 @@
 
 use super::call::Call;
 use super::convert::from_json;
-use super::names::{is_closure, written_name};
+use super::names::{BY_NAME, is_closure, written_name};
 use super::shown::shown;
 use super::usage::Limit;
 use rhai::{
@@ -255,10 +255,8 @@ const MAX_NAME: usize = 128;
 /// hash it for each element, and write an error of one megabyte.
 fn add_named(module: &mut Module) {
     let (array, text, any) = (TypeId::of::<Array>(), TypeId::of::<ImmutableString>(), TypeId::of::<Dynamic>());
-    let of_one =
-        ["all", "dedup", "drain", "filter", "index_of", "map", "reduce", "reduce_rev", "retain", "some", "sort"];
     let with_more = [("index_of", TypeId::of::<INT>()), ("reduce", any), ("reduce_rev", any)];
-    for name in of_one {
+    for name in BY_NAME {
         add_with_name(module, name, &[array, text]);
     }
     for (name, more) in with_more {

@@ -127,7 +127,7 @@ impl Script {
         Ok(Self {
             name: name.to_owned(),
             version: version(sources.iter().map(|source| source.text.as_str())),
-            named: language.named_in(sources.iter().map(|source| source.text.as_str())),
+            named: language.named_in(&sources.iter().map(|source| source.text.as_str())),
             imports: import::of_top_level(&ast),
             ast,
             homes: (!modules.is_empty()).then_some(homes),

@@ -202,7 +202,7 @@ impl Language {
     }
 
     /// Returns the functions that these scripts have because they name them.
-    pub(crate) fn named_in<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Shared<Module> {
+    pub(crate) fn named_in<'a>(&self, texts: &(impl Iterator<Item = &'a str> + Clone)) -> Shared<Module> {
         let mut module = Module::new();
         (self.add_named)(&mut module, &Named::of(texts));
         module.into()

@@ -40,19 +40,14 @@ impl<'a> Named<'a> {
     }
 
     /// Returns the names in these scripts.
-    pub fn of(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut names = HashSet::new();
-        for text in texts {
-            for (at, word) in words(text) {
-                let is_computed =
-                    word == "Fn" || TAKE_FUNCTIONS.contains(&word) && is_given_a_name(&text[at + word.len()..]);
-                if is_computed {
-                    return Self::any();
-                }
-                names.insert(word);
-            }
-        }
-        Self { names: Some(names) }
+    pub fn of(texts: &(impl Iterator<Item = &'a str> + Clone)) -> Self {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words = texts.clone().flat_map(|text| text.split(|c| !is_part(c)));
+        let names: HashSet<_> = words.filter(|word| !word.is_empty()).collect();
+        let is_computed = |method: &&str| texts.clone().any(|text| is_given_a_name(text, method));
+        // `Fn(args[0])` can be any function, and so can `list.map(args[0])`.
+        let is_any = names.contains("Fn") || BY_NAME.iter().any(|method| names.contains(method) && is_computed(method));
+        Self { names: (!is_any).then_some(names) }
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -61,28 +56,16 @@ impl<'a> Named<'a> {
 }
 
 /// The methods of arrays that take a function, which may be a text with its name.
-const TAKE_FUNCTIONS: &[&str] =
-    &["all", "dedup", "drain", "filter", "index_of", "map", "reduce", "reduce_rev", "retain", "some", "sort"];
+pub(super) const BY_NAME: [&str; 11] =
+    ["all", "dedup", "drain", "filter", "index_of", "map", "reduce", "reduce_rev", "retain", "some", "sort"];
 
-/// Returns the words of a script, with their places.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut at = 0;
-    let pieces = text.split(move |c| !is_part(c)).map(move |word| {
-        let place = at;
-        // What separates words may take several bytes.
-        at = place + word.len();
-        at += text[at..].chars().next().map_or(0, char::len_utf8);
-        (place, word)
-    });
-    pieces.filter(|(_, word)| !word.is_empty())
-}
-
-/// Whether what follows the name of a method may give it a function by a name that isn't in the script: neither a
-/// closure nor a text that is written there.
-fn is_given_a_name(rest: &str) -> bool {
-    let Some(argument) = rest.trim_start().strip_prefix('(') else { return false };
-    !argument.trim_start().starts_with(['|', '"', ')'])
+/// Whether a script may give this method a function by a name that isn't in the script: by neither a closure nor a text
+/// that is written there.
+fn is_given_a_name(text: &str, method: &str) -> bool {
+    text.match_indices(method).any(|(at, _)| {
+        let argument = text[at + method.len()..].trim_start().strip_prefix('(');
+        argument.is_some_and(|argument| !argument.trim_start().starts_with(['|', '"', ')']))
+    })
 }
 
 /// Keywords of Rhai that are called like functions, with their minimum and maximum number of arguments.
