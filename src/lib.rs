@@ -59,6 +59,8 @@
 #![warn(missing_docs)]
 
 pub mod agi;
+#[cfg(feature = "speech")]
+mod audio;
 mod calendar;
 pub mod clock;
 pub mod command;
@@ -126,6 +128,12 @@ pub mod internals {
     /// The pages of the reference.
     pub mod reference {
         pub use crate::command::reference::*;
+    }
+    /// Recordings of prompts.
+    #[cfg(feature = "speech")]
+    pub mod sounds {
+        pub use crate::audio::{Recording, SoundFormat};
+        pub use crate::tools::sounds::*;
     }
     /// What calls have left behind.
     #[cfg(feature = "store")]

@@ -9,7 +9,7 @@ use crate::command::{
 };
 use crate::sync::Bell;
 use crate::transport::recording::{self, Bytes, Header};
-use crate::transport::{Answer, Ending, Heard, Note, Peer, Recorded, Request, Transport};
+use crate::transport::{Answer, Ending, Heard, Note, Peer, Recorded, Remote, Request, Transport};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -250,6 +250,8 @@ pub struct Session {
     keys: Keys,
     language: ChannelLanguage,
     observer: Option<Arc<dyn Observer>>,
+    /// Ends a command that no line can interrupt.
+    end_command: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl fmt::Debug for Session {
@@ -293,6 +295,7 @@ impl Session {
             keys: Keys::default(),
             language: ChannelLanguage::FromEnvironment,
             observer: None,
+            end_command: None,
         })
     }
 
@@ -571,6 +574,20 @@ impl Session {
         begin: impl FnOnce(Request) -> F,
         until: Time,
     ) -> Result<Option<Answer>, Over> {
+        self.ask_by(request, until, |session, request| session.wait_for(begin(request), until))
+    }
+
+    /// Asks a service as [`ask`](Self::ask) does, where that takes commands on this line. They are carried out by
+    /// `ask`, and belong to no recording.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub(crate) fn ask_by(
+        &mut self,
+        request: Request,
+        until: Time,
+        ask: impl FnOnce(&mut Self, Request) -> Result<Option<Answer>, Over>,
+    ) -> Result<Option<Answer>, Over> {
         self.still_on()?;
         self.transport.note(Note::Asks(&request));
         let answer = match self.transport.answer(&request) {
@@ -579,12 +596,40 @@ impl Session {
                 self.pause(at.min(until) - self.transport.now())?;
                 (at <= until).then_some(answer)
             }
-            None => self.wait_for(begin(request), until)?,
+            None => ask(self, request)?,
         };
         if let Some(answer) = &answer {
             self.transport.note(Note::Answered(answer));
         }
         Ok(answer)
+    }
+
+    /// Sends a command of the host's own on behalf of a service. If the operator ends the call, `end` has it end.
+    ///
+    /// # Errors
+    /// The session is over, or Asterisk didn't carry out the command.
+    #[cfg(feature = "speech")]
+    pub(crate) fn invoke_aside(
+        &mut self,
+        command: &'static Command,
+        args: &[Value],
+        end: Option<Box<dyn FnOnce() + Send>>,
+    ) -> Result<Value, Error> {
+        let last = self.last.clone();
+        self.by_host = true;
+        self.end_command = end;
+        self.transport.note(Note::Aside(true));
+        let result = self.invoke(command, args);
+        self.transport.note(Note::Aside(false));
+        self.end_command = None;
+        self.by_host = false;
+        self.last = last;
+        result
+    }
+
+    /// Returns where Asterisk is; `None` if it runs on this machine.
+    pub(crate) fn remote(&self) -> Option<Remote> {
+        self.transport.remote()
     }
 
     /// Checks whether the call has ended, without waiting.
@@ -685,7 +730,7 @@ impl Session {
             },
             Waits::AfterSound { .. } | Waits::Unbounded => None,
         };
-        self.commands += 1;
+        self.commands += u64::from(!self.by_host || self.aftermath);
         let sent = Sent { command, line, masked: self.keys.known && !self.by_host, by_host: self.by_host };
         debug!(target: "agi_rhai::dialogue", "> {sent}");
         let now = self.transport.now();
@@ -731,6 +776,9 @@ impl Session {
                     self.stopped();
                     interrupted = true;
                     until = until.min(self.transport.now() + INTERRUPT_TIMEOUT);
+                    if let Some(end) = self.end_command.take() {
+                        end();
+                    }
                     if let Err(error) = self.transport.interrupt() {
                         return Err(Error::Over(self.broke(&error)));
                     }

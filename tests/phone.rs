@@ -444,7 +444,7 @@ fn panels_show_the_dialogue_the_log_and_the_script() {
     terminal.sees_no("─ Log").press("l").sees("nothing logged yet").press("l").sees_no("─ Log");
     terminal.press("l").sees("nothing logged yet").sees("▸ ask").press("12").sees("quiz.rhai:8  keys: 12");
     terminal.press("v").sees_no("LEVEL = 3").press("v").sees("LEVEL = 3");
-    terminal.press("?").sees("sends a text, for receive_text").sees("any key closes this page");
+    terminal.press("?").sees("says something, or sends a text").sees("any key closes this page");
     terminal.press("?").sees_no("sends a text");
     terminal.press("q").ends();
 }
@@ -667,7 +667,7 @@ fn without_a_terminal_the_phone_prints_lines() {
     ended.code(0).says("keys: 42");
     let lines = ended.lines.join("\n");
     let expected = [
-        "Calling quiz.rhai. Type keys 0-9 * # and press Enter; h hangs up.",
+        "Calling quiz.rhai. Type keys 0-9 * # or what you say, and press Enter; h hangs up.",
         "plays welcome: \"Welcome to the quiz",
         "key 5",
         "key 5 is ignored here",

@@ -76,6 +76,33 @@ pub static EXEC: Command = Command {
     ..Command::UNSTATED
 };
 
+/// `EXEC AudioSocket`, which the host sends where a script listens: Asterisk connects to us with the sound of the
+/// channel, until we end it.
+#[cfg(feature = "speech")]
+pub(crate) static AUDIO_SOCKET: Command = Command {
+    function: Function {
+        name: "listen",
+        summary: "Has Asterisk send the sound of the channel.",
+        params: &[Param::required("arguments", Kind::Name, "The id of the call, and where to connect to.")],
+        returns: Returns::Shape {
+            doc: "0 once it has been ended; otherwise -1",
+            value_type: Type::Number,
+            read: application,
+        },
+        ..Function::UNSTATED
+    },
+    verb: "EXEC AudioSocket",
+    subject: SUBJECT,
+    since: Since::version("20.0"),
+    words: 1..=1,
+    on_minus_one: OnMinusOne::Value,
+    hears: Hears::Nothing,
+    waits: Waits::Unbounded,
+    after: After::Nothing,
+    access: Access::Nothing,
+    ..Command::UNSTATED
+};
+
 fn application(reply: &Reply) -> Result<Value, ReadError> {
     match reply.result().parse() {
         Ok(-2) => Err(ReadError::Refused(

@@ -25,6 +25,7 @@ impl Param {
             | Kind::Map
             | Kind::Array
             | Kind::Otherwise
+            | Kind::Share
             | Kind::Any => Ok(()),
             kind => one(kind, value, &mut line),
         }

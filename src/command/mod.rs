@@ -60,6 +60,8 @@ pub use value::{Type, Value};
 pub use variable::{GET_FULL_VARIABLE, GET_VARIABLE, SET_VARIABLE};
 
 pub(crate) use declaration::declarations;
+#[cfg(feature = "speech")]
+pub(crate) use dialplan::AUDIO_SOCKET;
 pub(crate) use encode::{Encoded, Rules};
 pub(crate) use hears::{Entry, value as value_entry};
 pub(crate) use returns::Texts;

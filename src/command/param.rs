@@ -55,6 +55,8 @@ pub enum Kind {
     Millis(i64, i64),
     /// A number of seconds, which may have a fraction.
     Seconds,
+    /// A number from 0 to 1.
+    Share,
     /// Seconds: an integer within these bounds, or a text that is one.
     WholeSeconds(i64, i64),
     /// `true` or `false`, sent as `on` or `off`.
@@ -188,7 +190,7 @@ impl Kind {
             | Self::Rest => "text",
             Self::Keys => "keys",
             Self::Integer(..) | Self::Millis(..) | Self::WholeSeconds(..) => "integer",
-            Self::Seconds => "number",
+            Self::Seconds | Self::Share => "number",
             Self::OnOff => "bool",
             Self::Word(_) => "word",
             Self::Digits { .. } => "digits",

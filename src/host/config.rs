@@ -189,8 +189,8 @@ impl Config {
     }
 
     /// Looks whether the files have changed, and gives these services their new settings once they stay as they are;
-    /// at once, if somebody asks for it. This is for the loader's thread.
-    pub(super) fn follow(&self, services: &Services, now: Time, at_once: bool) {
+    /// at once, if somebody asks for it. Returns whether they are different. This is for the loader's thread.
+    pub(super) fn follow(&self, services: &Services, now: Time, at_once: bool) -> bool {
         let mut watch = lock(&self.watch);
         let stamps = self.stamps(&watch);
         if stamps != watch.stamps {
@@ -198,7 +198,7 @@ impl Config {
         }
         let is_due = watch.is_pending && now - watch.since >= SETTLE_TIME;
         if !is_due && !at_once {
-            return;
+            return false;
         }
         let (before, file_before) = (watch.contents.clone(), watch.file.clone());
         let read = self.read_now(&mut watch);
@@ -219,12 +219,14 @@ impl Config {
                 log_changed_options(&file, &before.options, &contents.options);
                 services.update(contents.settings.clone());
                 watch.contents = contents;
+                watch.contents.settings != before.settings
             }
             Err(mistake) => {
                 if watch.reported.as_ref() != Some(&mistake) {
                     log_fault("the services stay as they were: ", None, &Fault::from(&*mistake));
                 }
                 watch.reported = Some(mistake);
+                false
             }
         }
     }

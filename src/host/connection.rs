@@ -2,7 +2,7 @@
 
 use super::coroutine::{Running, TaskId};
 use crate::clock::{self, Stopwatch, Time};
-use crate::transport::{Got, Wait, Wire};
+use crate::transport::{Got, Remote, Wait, Wire};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub(super) struct Connection {
     clock: Stopwatch,
     call: Option<CallOfWorker>,
     waker: Option<Arc<CallWaker>>,
+    remote: Option<Remote>,
 }
 
 /// Whoever can wake the calls of workers, from any thread.
@@ -57,7 +58,12 @@ impl Wake for CallWaker {
 impl Connection {
     /// Returns the connection of the coroutine that is running.
     pub fn new(clock: Stopwatch) -> Self {
-        Self { clock, call: None, waker: None }
+        Self { clock, call: None, waker: None, remote: None }
+    }
+
+    /// Sets where its other end is.
+    pub fn comes_from(&mut self, remote: Option<Remote>) {
+        self.remote = remote;
     }
 
     /// Sets where its call runs, so that it can be woken.
@@ -140,6 +146,10 @@ impl Wire for Connection {
             self.waker = Some(Arc::new(CallWaker { call, has_woken: AtomicBool::new(false) }));
         }
         self.waker.clone().map(Waker::from)
+    }
+
+    fn remote(&self) -> Option<Remote> {
+        self.remote
     }
 
     fn more_is_due(&mut self) {

@@ -322,7 +322,14 @@ impl Host {
         if let Some(recorder) = &self.recorder {
             session = recorder.record(session, script, seed, (&args, &params), &self.permissions);
         }
-        self.state(session, args, params, seed)
+        let call = self.state(session, args, params, seed);
+        #[cfg(feature = "speech")]
+        if let Some(services) = call.extensions.get::<Services>()
+            && let Some(services) = services.with_tables_of(script.sources().map(|(name, _)| name))
+        {
+            call.extensions.insert(services);
+        }
+        call
     }
 
     /// Returns the state of a call on a session.

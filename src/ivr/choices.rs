@@ -1,9 +1,10 @@
 //! The choices of a menu: keys and patterns of keys, matched as Asterisk matches extensions (`main/pbx.c`).
 
 use super::keypad::ANY_KEY;
+use super::options::words;
 use super::prompter::{Prompter, ScriptError};
-use crate::script::quoted;
-use crate::script::value;
+use super::speech::{find, tokens};
+use crate::script::{MAX_SHOWN, nearest, quoted, short, value};
 use rhai::{Dynamic, Map};
 use std::cmp::Ordering;
 
@@ -154,8 +155,74 @@ fn keys_of(set: &str) -> Option<String> {
     (!keys.is_empty()).then(|| keys.into_iter().collect())
 }
 
+/// A choice of a menu.
+struct Choice {
+    pattern: Pattern,
+    value: Dynamic,
+    /// The words that stand for it, and the keys that they are short for.
+    words: Vec<String>,
+    keys: String,
+}
+
 /// The choices of a menu.
-pub(super) struct Choices(Vec<(Pattern, Dynamic)>);
+pub(super) struct Choices(Vec<Choice>);
+
+/// The members of a choice that may be said.
+const MEMBERS: [&str; 2] = ["words", "then"];
+
+/// Reads a choice: what it stands for, and the words for it.
+fn read_choice(name: &str, given: &Dynamic) -> Result<Choice, String> {
+    let pattern = Pattern::parse(name)?;
+    let (value, words) = match given.read_lock::<Map>() {
+        Some(map) => spoken_choice(name, &pattern, &map)?,
+        None => None,
+    }
+    .unwrap_or_else(|| (given.clone(), Vec::new()));
+    Ok(Choice { pattern, value, words, keys: name.to_owned() })
+}
+
+/// Reads `#{ words: [..], then: .. }`; `None` for any other map, which is a value.
+fn spoken_choice(name: &str, pattern: &Pattern, map: &Map) -> Result<Option<(Dynamic, Vec<String>)>, String> {
+    let wrong = |problem: &str| Err(format!("has the choice {name:?}, {problem}"));
+    let is_member = |key: &str| MEMBERS.contains(&key);
+    let other = map.keys().find(|key| !is_member(key));
+    let meant = other.and_then(|key| nearest(key, MEMBERS.into_iter()));
+    match (map.get("words"), map.get("then"), other) {
+        (Some(given), Some(then), None) => {
+            if !pattern.exact {
+                return wrong("which is a pattern: words stand for certain keys");
+            }
+            let words = words(given).map_err(|problem| format!("has the choice {name:?}, whose `words` {problem}"))?;
+            Ok(Some((then.clone(), words)))
+        }
+        (Some(_), None, None) => wrong("which has `words` but no `then`: what it stands for"),
+        (None, Some(_), None) => wrong("which has `then` but no `words`: what the caller may say for it"),
+        (Some(_), _, Some(other)) | (None, Some(_), Some(other)) => match meant {
+            Some(meant) => wrong(&format!("which has `{}`: did you mean `{meant}`?", short(other, MAX_SHOWN))),
+            None => wrong(&format!("which has `{}`: it takes `words` and `then`", short(other, MAX_SHOWN))),
+        },
+        // `#{ word: "sales" }` alone can't be meant as a value.
+        (None, None, Some(other)) if map.len() == 1 && meant.is_some() && other.as_str().starts_with("word") => {
+            wrong(&format!("which has `{}`: did you mean `words`?", short(other, MAX_SHOWN)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Returns a word that two choices have, as it is written.
+fn shared_word(choices: &[Choice]) -> Option<(&str, &str, &str)> {
+    let mut known: Vec<(Vec<String>, &str)> = Vec::new();
+    for choice in choices {
+        for word in &choice.words {
+            let tokens = tokens(word);
+            if let Some((_, first)) = known.iter().find(|(other, keys)| *other == tokens && *keys != choice.keys) {
+                return Some((word, first, &choice.keys));
+            }
+            known.push((tokens, &choice.keys));
+        }
+    }
+    None
+}
 
 impl Choices {
     pub(super) fn read(prompter: &Prompter, given: &Dynamic) -> Result<Self, ScriptError> {
@@ -167,29 +234,48 @@ impl Choices {
         if map.is_empty() {
             return Err(wrong("is an empty map, with nothing to choose from".to_owned()));
         }
-        let choice = |(text, value): (&_, &Dynamic)| Ok((Pattern::parse(text)?, value.clone()));
-        let mut choices: Vec<_> =
-            map.iter().map(|(text, value)| choice((text.as_str(), value))).collect::<Result<_, _>>().map_err(wrong)?;
-        choices.sort_by(|(one, _), (other, _)| one.precedence(other));
+        let mut choices: Vec<Choice> =
+            map.iter().map(|(name, given)| read_choice(name, given)).collect::<Result<_, _>>().map_err(wrong)?;
+        if let Some((word, first, second)) = shared_word(&choices) {
+            let word = quoted(word, MAX_SHOWN);
+            return Err(wrong(format!("has the word {word} for {first:?} and for {second:?}")));
+        }
+        choices.sort_by(|one, other| one.pattern.precedence(&other.pattern));
         Ok(Self(choices))
     }
 
     /// `1` is yes, `2` is no.
     pub(super) fn yes_or_no() -> Self {
-        let key = |key: &str| Pattern { exact: true, slots: vec![Slot::Key(key.to_owned())] };
-        Self(vec![(key("1"), true.into()), (key("2"), false.into())])
+        let choice = |key: &str, value: bool| Choice {
+            pattern: Pattern { exact: true, slots: vec![Slot::Key(key.to_owned())] },
+            value: value.into(),
+            words: Vec::new(),
+            keys: key.to_owned(),
+        };
+        Self(vec![choice("1", true), choice("2", false)])
     }
 
     /// The value of the choice that these keys match.
     pub(super) fn find(&self, keys: &str) -> Option<&Dynamic> {
         let matches =
             |pattern: &Pattern| matches!(pattern.fit(keys), Fit::Match | Fit::MatchAndPrefix | Fit::FinalMatch);
-        self.0.iter().find(|(pattern, _)| matches(pattern)).map(|(_, value)| value)
+        self.0.iter().find(|choice| matches(&choice.pattern)).map(|choice| &choice.value)
+    }
+
+    /// The words of all choices.
+    pub(super) fn words(&self) -> Vec<String> {
+        self.0.iter().flat_map(|choice| choice.words.iter().cloned()).collect()
+    }
+
+    /// The keys of the choice whose words were heard.
+    pub(super) fn said(&self, heard: &str, language: &str) -> Option<&str> {
+        let at = find(heard, &self.words(), language)?;
+        self.0.iter().flat_map(|choice| choice.words.iter().map(|_| choice.keys.as_str())).nth(at)
     }
 
     /// Whether more keys could match another choice.
     pub(super) fn is_open(&self, keys: &str) -> bool {
-        let decided = self.0.iter().find_map(|(pattern, _)| match pattern.fit(keys) {
+        let decided = self.0.iter().find_map(|choice| match choice.pattern.fit(keys) {
             Fit::Prefix | Fit::MatchAndPrefix => Some(true),
             Fit::FinalMatch => Some(false),
             Fit::Mismatch | Fit::Match => None,
@@ -201,17 +287,19 @@ impl Choices {
     pub(super) fn name_last(&self, keys: &str) -> bool {
         let last = keys.chars().count().saturating_sub(1);
         let names_last = |pattern: &Pattern| matches!(pattern.slots.get(last), Some(Slot::Key(_)));
-        self.0.iter().any(|(pattern, _)| names_last(pattern) && pattern.fit(keys) != Fit::Mismatch)
+        self.0.iter().any(|Choice { pattern, .. }| names_last(pattern) && pattern.fit(keys) != Fit::Mismatch)
     }
 
     /// The length of the longest choice; `None` if one has no limit.
     pub(super) fn longest(&self) -> Option<usize> {
-        self.0.iter().map(|(pattern, _)| pattern.length()).try_fold(1, |max, length| length.map(|n| n.max(max)))
+        self.0.iter().map(|choice| choice.pattern.length()).try_fold(1, |max, length| length.map(|n| n.max(max)))
     }
 
     /// Whether all choices have exactly this many keys.
     pub(super) fn all_have(&self, keys: usize) -> bool {
-        self.0.iter().all(|(pattern, _)| pattern.length() == Some(keys) && !pattern.slots.contains(&Slot::Rest))
+        self.0
+            .iter()
+            .all(|Choice { pattern, .. }| pattern.length() == Some(keys) && !pattern.slots.contains(&Slot::Rest))
     }
 }
 
@@ -220,9 +308,9 @@ mod tests {
     use super::*;
 
     fn choices(patterns: &[&str]) -> Choices {
-        let mut choices: Vec<_> =
-            patterns.iter().map(|text| (Pattern::parse(text).unwrap(), Dynamic::from((*text).to_owned()))).collect();
-        choices.sort_by(|(one, _), (other, _)| one.precedence(other));
+        let choice = |text: &&str| read_choice(text, &Dynamic::from((*text).to_owned())).unwrap();
+        let mut choices: Vec<Choice> = patterns.iter().map(choice).collect();
+        choices.sort_by(|one, other| one.pattern.precedence(&other.pattern));
         Choices(choices)
     }
 

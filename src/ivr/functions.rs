@@ -3,7 +3,8 @@
 use super::choices::Choices;
 use super::dial::dial;
 use super::keypad::keys;
-use super::options::{Asks, OF_ASK, OF_COLLECT, OF_CONFIRM, OF_MENU, Options};
+use super::listening::listen;
+use super::options::{Asks, OF_ASK, OF_COLLECT, OF_CONFIRM, OF_LISTEN, OF_MENU, Options};
 use super::parts::read_parts;
 use super::prompter::{Prompter, ScriptResult};
 use super::question::Question;
@@ -42,7 +43,7 @@ const fn example(
 const DIAL_STATUSES: &[&str] =
     &["ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "DONTCALL", "TORTURE", "INVALIDARGS"];
 
-static TABLE: [Row; 6] = [
+static TABLE: [Row; 7] = [
     Row {
         function: Function {
             name: "say",
@@ -53,7 +54,7 @@ static TABLE: [Row; 6] = [
                     Kind::Parts,
                     Need::Required,
                     "One part or an array of parts: a text is a sound file, an integer a number; there are also \
-                     `#{ digits: \"0412\" }`, `#{ spell: \"abc\" }`, `#{ phonetic: \"abc\" }`, `#{ number: 2, gender: \"f\" }` and \
+                     `#{ text: \"Good morning\" }`, `#{ digits: \"0412\" }`, `#{ spell: \"abc\" }`, `#{ phonetic: \"abc\" }`, `#{ number: 2, gender: \"f\" }` and \
                      `#{ date: now() }`, which may have a `format` and a `zone` as in `say_datetime`.",
                 ),
                 param("keys", Kind::Keys, Need::Default(""), "Keys that end it early; none if left out."),
@@ -180,7 +181,8 @@ static TABLE: [Row; 6] = [
                     "choices",
                     Kind::Choices,
                     Need::Required,
-                    "A map from keys, or patterns such as `_1XX`, to a value, or to a function that is called with the keys.",
+                    "A map from keys, or patterns such as `_1XX`, to a value, or to a function that is called with the keys. \
+                     The caller may also say a choice that is `#{ words: [\"sales\", \"buy\"], then: value }`.",
                 ),
                 param("options", Kind::Options(OF_MENU), Need::Optional, "A map of options."),
             ],
@@ -207,6 +209,27 @@ static TABLE: [Row; 6] = [
             ],
         },
         body: menu,
+    },
+    Row {
+        function: Function {
+            name: "listen",
+            summary: "Says something, and returns what the caller says to it, as an engine understands it.",
+            params: &[PARTS, param("options", Kind::Options(OF_LISTEN), Need::Optional, "A map of options.")],
+            returns: own_value(
+                Type::Map,
+                "`#{ text, confidence, ended_by, key, seconds }`; it was ended by `\"speech\"`, `\"none\"` (the caller said \
+                 nothing), `\"key\"` or `\"max\"`. Of several `words`, `text` is the one that was heard, the last one if \
+                 there were more; if none was, it is whatever was heard",
+            ),
+            examples: &[example(
+                "",
+                r#"listen("vm-intro", #{ words: [] })"#,
+                "",
+                "",
+                "argument: listen: `words` is empty: leave it out, or name what may be said",
+            )],
+        },
+        body: listen,
     },
     Row {
         function: Function {

@@ -4,14 +4,20 @@ mod choices;
 mod dial;
 mod functions;
 mod keypad;
+mod listening;
 mod options;
 mod parts;
 mod phrases;
 mod play;
 mod prompter;
 mod question;
+mod speech;
+#[cfg(feature = "speech")]
+mod texts;
 
 pub use functions::QUESTIONS;
+#[cfg(feature = "speech")]
+pub(crate) use texts::constant_texts;
 
 use crate::command::COMMANDS;
 use crate::script::{BUILTINS, Language, Named, add_commands, add_to_calls};

@@ -4,6 +4,7 @@ use super::keypad::keys;
 use super::parts::read_parts;
 use super::play::Play;
 use super::prompter::{Prompter, ScriptError};
+use super::speech::tokens;
 use crate::command::{Kind, Need, Param, Privacy, Value};
 use crate::script::nearest;
 use crate::script::value;
@@ -13,6 +14,9 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 /// The longest wait, in milliseconds: eleven and a half days.
 const MAX_WAIT_MS: f64 = 1_000_000_000.0;
 
+/// The most words that a caller may choose from.
+const MAX_WORDS: usize = 1000;
+
 /// The functions that take options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
@@ -20,9 +24,10 @@ pub(super) enum Asks {
     Ask,
     Confirm,
     Menu,
+    Listen,
 }
 
-use Asks::{Ask, Collect, Confirm, Menu};
+use Asks::{Ask, Collect, Confirm, Listen, Menu};
 
 /// One option.
 struct OptionRow {
@@ -46,10 +51,28 @@ enum Store {
     Parts(fn(&mut Options, Vec<Play>)),
     Reprompts(fn(&mut Options, Reprompts)),
     Function(fn(&mut Options, FnPtr)),
+    Words(fn(&mut Options, Vec<String>)),
+    /// A number from 0 to 1.
+    Share(fn(&mut Options, f64)),
+    Otherwise(fn(&mut Options, Dynamic)),
 }
 
 /// Every option of every question, in the order of the reference.
 const TABLE: &[OptionRow] = &[
+    row(
+        &[Listen],
+        "words",
+        Need::Optional,
+        "The words or phrases that the caller may say, an array of texts; left out, anything.",
+        Store::Words(|options, words| options.words = words),
+    ),
+    row(
+        &[Ask, Confirm],
+        "speech",
+        Need::Default("false"),
+        "With `true`, the caller may also say the answer: digits or a number, or yes or no.",
+        Store::Flag(|options, flag| options.speech = flag),
+    ),
     row(
         &[Ask],
         "min",
@@ -85,6 +108,48 @@ const TABLE: &[OptionRow] = &[
         Need::Default("2"),
         "Seconds to wait after each key.",
         Store::Seconds(|options, ms| options.between = ms),
+    ),
+    row(
+        &[Listen],
+        "first",
+        Need::Default("5"),
+        "Seconds to wait for the caller to begin, from the end of the last part.",
+        Store::Seconds(|options, ms| options.first = ms),
+    ),
+    row(
+        &[Ask, Confirm, Menu, Listen],
+        "silence",
+        Need::Default("0.8"),
+        "Seconds of silence that end what the caller says.",
+        Store::Seconds(|options, ms| options.silence = ms),
+    ),
+    row(
+        &[Listen],
+        "max",
+        Need::Default("15"),
+        "Seconds that the caller may speak.",
+        Store::Seconds(|options, ms| options.max_speech = ms),
+    ),
+    row(
+        &[Ask, Confirm, Menu],
+        "confidence",
+        Need::Default("0.5"),
+        "How sure an engine must be of what it has heard, from 0 to 1.",
+        Store::Share(|options, share| options.confidence = share),
+    ),
+    row(
+        &[Listen],
+        "keys",
+        Need::Default(""),
+        "Keys that end it early; none if left out.",
+        Store::Keys(|options, keys| options.keys = keys),
+    ),
+    row(
+        &[Listen],
+        "otherwise",
+        Need::Optional,
+        "Value to return, with a warning in the log, if the engine is unavailable.",
+        Store::Otherwise(|options, value| options.otherwise = Some(value)),
     ),
     row(
         &[Collect, Ask, Confirm, Menu],
@@ -136,24 +201,24 @@ const TABLE: &[OptionRow] = &[
         Store::Function(|options, function| options.valid = Some(function)),
     ),
     row(
-        &[Collect, Ask, Confirm, Menu],
+        &[Collect, Ask, Confirm, Menu, Listen],
         "barge_in",
         Need::Default("true"),
-        "With `false`, all parts play to their end, and keys pressed meanwhile are dropped.",
+        "With `false`, all parts play to their end, and what is pressed or said meanwhile is dropped.",
         Store::Flag(|options, flag| options.barge_in = flag),
     ),
     row(
-        &[Collect, Ask, Confirm, Menu],
+        &[Collect, Ask, Confirm, Menu, Listen],
         "flush",
         Need::Default("false"),
         "With `true`, keys typed before the question are dropped.",
         Store::Flag(|options, flag| options.flush = flag),
     ),
     row(
-        &[Collect, Ask, Confirm, Menu],
+        &[Collect, Ask, Confirm, Menu, Listen],
         "secret",
         Need::Default("false"),
-        "With `true`, the keys are masked in the log, even with `--log-digits`.",
+        "With `true`, what is pressed or said is masked in the log, even with `--log-digits`.",
         Store::Flag(|options, flag| options.secret = flag),
     ),
 ];
@@ -166,6 +231,9 @@ const fn row(of: &'static [Asks], name: &'static str, need: Need, doc: &'static 
         Store::Flag(_) => Kind::OnOff,
         Store::Parts(_) | Store::Reprompts(_) => Kind::Parts,
         Store::Function(_) => Kind::Function,
+        Store::Words(_) => Kind::Array,
+        Store::Share(_) => Kind::Share,
+        Store::Otherwise(_) => Kind::Otherwise,
     };
     OptionRow { of, param: Param { name, kind, need, privacy: Privacy::Private, doc }, store }
 }
@@ -213,6 +281,8 @@ pub(super) static OF_COLLECT: &[Param] = &params::<{ count(Collect) }>(Collect);
 pub(super) static OF_ASK: &[Param] = &params::<{ count(Ask) }>(Ask);
 /// The options of `confirm`.
 pub(super) static OF_CONFIRM: &[Param] = &params::<{ count(Confirm) }>(Confirm);
+/// The options of `listen`.
+pub(super) static OF_LISTEN: &[Param] = &params::<{ count(Listen) }>(Listen);
 /// The options of `menu`.
 pub(super) static OF_MENU: &[Param] = &params::<{ count(Menu) }>(Menu);
 
@@ -235,6 +305,15 @@ pub(super) struct Options {
     pub barge_in: bool,
     pub flush: bool,
     pub secret: bool,
+    /// Whether the caller may also say the answer.
+    pub speech: bool,
+    /// In milliseconds.
+    pub silence: i64,
+    pub max_speech: i64,
+    pub confidence: f64,
+    pub words: Vec<String>,
+    pub keys: String,
+    pub otherwise: Option<Dynamic>,
 }
 
 /// Prompts to say before a question is asked again: the same one each time, or one for each time.
@@ -286,8 +365,9 @@ impl Options {
             Store::Seconds(store) => store(self, millis(&Value::from(text)).unwrap_or_default()),
             Store::Keys(store) => store(self, text.to_owned()),
             Store::Flag(store) => store(self, text == "true"),
+            Store::Share(store) => store(self, text.parse().unwrap_or_default()),
             // Nothing is said or called unless the script asks for it.
-            Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) => {}
+            Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) | Store::Words(_) | Store::Otherwise(_) => {}
         }
     }
 
@@ -315,6 +395,13 @@ impl Options {
                 };
                 store(self, flag);
             }
+            Store::Words(store) => store(self, words(given).map_err(wrong)?),
+            Store::Share(store) => {
+                let share = share(&plain)
+                    .ok_or_else(|| wrong(format!("must be a number from 0 to 1, not {}", shown(&plain))))?;
+                store(self, share);
+            }
+            Store::Otherwise(store) => store(self, given.clone()),
             Store::Parts(store) => store(self, read_parts(prompter, name, given)?),
             Store::Reprompts(store) => store(self, reprompts(prompter, name, given)?),
             Store::Function(store) => {
@@ -334,7 +421,7 @@ impl Options {
 
 fn unknown(prompter: &Prompter, name: &str, known: impl Iterator<Item = &'static str>) -> ScriptError {
     let known: Vec<&str> = known.collect();
-    let elsewhere = OF_ASK.iter().any(|param| param.name == name);
+    let elsewhere = OF_ASK.iter().any(|param| param.name == name) && prompter.function != "listen";
     let hint = match nearest(name, known.iter().copied()) {
         _ if elsewhere => match prompter.function {
             "collect" => "it asks only once; `ask` has that option".to_owned(),
@@ -367,6 +454,37 @@ fn whole(value: &Value) -> Option<i64> {
         Value::Text(text) => text.trim().parse().ok(),
         _ => None,
     }
+}
+
+/// Reads words that callers may say: a text, or an array of them.
+pub(super) fn words(given: &Dynamic) -> Result<Vec<String>, String> {
+    const WANTED: &str = "must be an array of texts such as [\"yes\", \"no\"]";
+    let word = |word: Value| match word {
+        Value::Text(text) if tokens(&text).is_empty() => {
+            Err(format!("has {}, which nobody can say", quoted(&text, MAX_SHOWN)))
+        }
+        Value::Text(text) => Ok(text),
+        Value::Int(number) => Ok(number.to_string()),
+        other => Err(format!("{WANTED}, not {}", shown(&other))),
+    };
+    match value(given) {
+        Value::List(words) if words.is_empty() => Err("is empty: leave it out, or name what may be said".to_owned()),
+        Value::List(words) if words.len() > MAX_WORDS => Err(format!("has more than {MAX_WORDS} words")),
+        Value::List(words) => words.into_iter().map(word).collect(),
+        Value::Text(text) => word(Value::Text(text)).map(|word| vec![word]),
+        other => Err(format!("{WANTED}, not {}", shown(&other))),
+    }
+}
+
+/// Reads a number from 0 to 1.
+fn share(value: &Value) -> Option<f64> {
+    let share = match value {
+        Value::Int(share @ (0 | 1)) => f64::from(u8::try_from(*share).ok()?),
+        Value::Float(share) => *share,
+        Value::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
 }
 
 /// Converts seconds to milliseconds, at least one: zero would mean Asterisk's own default.
@@ -403,7 +521,10 @@ mod tests {
                 Store::Seconds(_) => millis(&Value::from(text)).is_some(),
                 Store::Keys(_) => keys(&Value::from(text)).is_ok(),
                 Store::Flag(_) => ["true", "false"].contains(&text),
-                Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) => false,
+                Store::Share(_) => share(&Value::from(text)).is_some(),
+                Store::Parts(_) | Store::Reprompts(_) | Store::Function(_) | Store::Words(_) | Store::Otherwise(_) => {
+                    false
+                }
             };
             assert!(stored, "{}: {text}", row.param.name);
         }

@@ -10,6 +10,7 @@ use crate::command::{GET_DATA, Value};
 use crate::script::{MAX_PARTS, Phrases};
 use crate::script::{MAX_SHOWN, quoted, short, shown};
 use crate::script::{nearest, value};
+use crate::world::{prompt, speaks_prompts};
 use rhai::{Array, Dynamic, Map};
 use std::cell::Cell;
 
@@ -17,8 +18,14 @@ use std::cell::Cell;
 const DATE_FORMAT: &str = "ABdY 'digits/at' IMp";
 const GERMAN_DATE_FORMAT: &str = "A dBY HMS";
 /// The maps that are parts: the key that names the kind, and the keys that may accompany it.
-const MAPS: &[(&str, &[&str])] =
-    &[("digits", &[]), ("spell", &[]), ("phonetic", &[]), ("number", &["gender"]), ("date", &["format", "zone"])];
+const MAPS: &[(&str, &[&str])] = &[
+    ("digits", &[]),
+    ("spell", &[]),
+    ("phonetic", &[]),
+    ("number", &["gender"]),
+    ("date", &["format", "zone"]),
+    ("text", &["voice", "language"]),
+];
 /// How deeply parts may be nested; each level takes some of the stack.
 const MAX_DEPTH: usize = 16;
 const EXPECTED: &str = "a part is a sound file, a whole number, or a map such as #{ digits: 12 }";
@@ -186,6 +193,13 @@ fn from_map(map: &Map) -> Result<Play, String> {
         }
         "spell" => Play::Spell(text("spell").and_then(sayable)?),
         "phonetic" => Play::Phonetic(text("phonetic").and_then(sayable)?),
+        "text" => {
+            let spoken = text("text")?;
+            if spoken.chars().all(char::is_whitespace) {
+                return Err("takes `text` as a text, and this one is empty".to_owned());
+            }
+            Play::Spoken { text: spoken, voice: optional("voice")?, language: optional("language")? }
+        }
         "number" => Play::Number { number: in_range(integer("number")?)?, gender: optional("gender")? },
         _ => {
             let (epoch, zone) = (integer("date")?, optional("zone")?);
@@ -220,24 +234,58 @@ fn sayable(text: String) -> Result<String, String> {
     Ok(text)
 }
 
+/// Whether a sound file is a prompt, of which there may be a recording or words, rather than a file of its own.
+pub(super) fn is_prompt(file: &str) -> bool {
+    !file.starts_with('/') && !file.contains("://")
+}
+
 impl Prompter<'_> {
     /// Plays one thing, and returns the key among these that ended it.
     pub(super) fn play(&self, play: &Play, keys: &str) -> Result<Option<char>, ScriptError> {
-        let (command, args) = play.command(keys);
-        Ok(key(&self.invoke(command, &args)?))
+        let invoke = |play: &Play| {
+            let (command, args) = play.command(keys);
+            Ok(key(&self.invoke(command, &args)?))
+        };
+        match play {
+            Play::File(file) => self.play_file(file, |file| invoke(&Play::File(file.to_owned()))),
+            play => invoke(play),
+        }
     }
 
     /// Plays a part of a question other than the last one, and returns the key that ended it. GET DATA plays sound
     /// files, since STREAM FILE makes more of a missing file: it sets AGISTATUS to FAILURE, and ends AsyncAGI.
     pub(super) fn play_asking(&self, play: &Play) -> Result<Option<char>, ScriptError> {
+        let get_data = |file: &str| {
+            let pressed = self.invoke(&GET_DATA, &[Value::from(file), Value::Int(1), Value::Int(1)])?;
+            // `#` ends it without being in the reply.
+            let timed_out = self.call.with_session(|session| session.timed_out())?;
+            Ok(key(&pressed).or_else(|| (!timed_out).then_some('#')))
+        };
         match play {
-            Play::File(file) => {
-                let pressed = self.invoke(&GET_DATA, &[Value::from(file.as_str()), Value::Int(1), Value::Int(1)])?;
-                // `#` ends it without being in the reply.
-                let timed_out = self.call.with_session(|session| session.timed_out())?;
-                Ok(key(&pressed).or_else(|| (!timed_out).then_some('#')))
-            }
+            Play::File(file) => self.play_file(file, get_data),
             play => self.play(play, ANY_KEY),
         }
+    }
+
+    /// Plays a sound file. A prompt of which Asterisk turns out to have no recording is spoken instead, if that is
+    /// wanted and its words are known.
+    fn play_file(
+        &self,
+        file: &str,
+        play: impl Fn(&str) -> Result<Option<char>, ScriptError>,
+    ) -> Result<Option<char>, ScriptError> {
+        if !is_prompt(file) || !speaks_prompts(&self.call) {
+            return play(file);
+        }
+        let missing = || self.call.with_session(|session| session.missing_sounds());
+        let before = missing()?;
+        let pressed = play(file)?;
+        if pressed.is_none() && missing()? > before {
+            let spoken = prompt(&self.call, file, &self.language()?, true)?;
+            if spoken != file {
+                return play(&spoken);
+            }
+        }
+        Ok(pressed)
     }
 }

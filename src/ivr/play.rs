@@ -8,6 +8,8 @@ use smallvec::{SmallVec, smallvec};
 pub(super) enum Play {
     /// A sound file.
     File(String),
+    /// A text that an engine speaks. It becomes a sound file before it is played.
+    Spoken { text: String, voice: Option<String>, language: Option<String> },
     /// A number. If the language has genders, it has the gender of what is counted.
     Number { number: i64, gender: Option<String> },
     /// Digits, one by one.
@@ -26,7 +28,7 @@ impl Play {
         let optional = |text: &Option<String>| text.as_deref().map(Value::from);
         let text = |text: &str| smallvec![Value::from(text), Value::from(keys)];
         match self {
-            Self::File(file) => (&STREAM_FILE, text(file)),
+            Self::File(file) | Self::Spoken { text: file, .. } => (&STREAM_FILE, text(file)),
             Self::Number { number, gender } => {
                 let mut args = smallvec![Value::Int(*number), Value::from(keys)];
                 args.extend(optional(gender));

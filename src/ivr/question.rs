@@ -6,16 +6,22 @@
 //! it: for an `end` other than `#`, for `cancel`, and for menus whose choices differ in length.
 
 use super::choices::Choices;
-use super::keypad::key;
+use super::keypad::{ANY_KEY, key};
+use super::listening::{Heard, HeardBy, MAX_SPEECH_MS, Sought};
 use super::options::Options;
-use super::parts::read_parts;
+use super::parts::{is_prompt, read_parts};
 use super::play::Play;
 use super::prompter::{Prompter, ScriptError, ScriptResult};
+use super::speech::{digits, expected_digits, expected_yes_no, yes_or_no};
 use crate::clock::Time;
 use crate::command::{GET_DATA, Value, WAIT_FOR_DIGIT};
 use crate::script::{is_closure, values, written_name};
 use crate::sync::lock;
+use crate::transport::{Failure, Note};
+use crate::world::{prompt, speak, speaks_prompts};
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -41,6 +47,8 @@ pub(super) enum EndedBy {
     /// No key came.
     None,
     Cancel,
+    /// The caller said something that is no answer, or that can't be understood.
+    Unclear,
 }
 
 impl EndedBy {
@@ -51,6 +59,7 @@ impl EndedBy {
             Self::Timeout => "timeout",
             Self::None => "none",
             Self::Cancel => "cancel",
+            Self::Unclear => "unclear",
         }
     }
 }
@@ -73,6 +82,9 @@ pub(super) struct Question<'a> {
     stepwise: bool,
     /// Whether an answer needs a key in addition to the one that ends it.
     needs_keys: bool,
+    /// Whether the caller may say the answer. If the engine turns out to be unavailable, the question goes on without
+    /// it.
+    listens: Cell<bool>,
 }
 
 /// The keys that one command returned, and whether time ran out before there were enough.
@@ -89,7 +101,9 @@ impl<'a> Question<'a> {
         let unequal = choices.as_ref().is_some_and(|choices| !choices.all_have(max));
         let stepwise = !ends_with_hash || !options.cancel.is_empty() || unequal;
         let needs_keys = choices.is_some() || options.min > 0;
-        Self { prompter, options, choices, max, stepwise, needs_keys }
+        let has_words = choices.as_ref().is_some_and(|choices| !choices.words().is_empty());
+        let listens = Cell::new(options.speech || has_words);
+        Self { prompter, options, choices, max, stepwise, needs_keys, listens }
     }
 
     /// Asks until there is an answer, and returns its keys; `None` if the caller never gave one.
@@ -104,6 +118,8 @@ impl<'a> Question<'a> {
             }
             let reprompt = if round.ended_by == EndedBy::None && self.needs_keys {
                 self.options.no_input.after(failures)
+            } else if round.ended_by == EndedBy::Unclear {
+                self.options.no_match.after(failures)
             } else {
                 match self.judge(&round.keys)? {
                     Verdict::Accept => return Ok(Some(round.keys)),
@@ -182,10 +198,13 @@ impl<'a> Question<'a> {
     }
 
     fn read_round(&self, parts: &[Play]) -> Result<Round, ScriptError> {
-        if self.options.flush {
-            while key(&self.prompter.invoke(&WAIT_FOR_DIGIT, &[Value::Int(FLUSH_QUIET_MS)])?).is_some() {}
-        }
-        let (prompt, key) = self.play_parts(parts)?;
+        let parts = &*self.prompter.with_files(parts)?;
+        self.prompter.flush(&self.options)?;
+        let (prompt, key) = match self.listen(parts)? {
+            Said::Answer(round) => return Ok(round),
+            Said::Key(key) => ("", Some(key)),
+            Said::Nowhere => self.play_parts(parts)?,
+        };
         let mut typed = TypedKeys { question: self, keys: String::new() };
         if let Some(ended_by) = key.and_then(|key| typed.add(key)) {
             return Ok(typed.into_round(ended_by));
@@ -219,6 +238,72 @@ impl<'a> Question<'a> {
                 let ended_by = if typed.keys.is_empty() { EndedBy::None } else { EndedBy::Timeout };
                 return Ok(typed.into_round(ended_by));
             }
+        }
+    }
+
+    /// Plays the parts and listens, if the caller may say the answer.
+    fn listen(&self, parts: &[Play]) -> Result<Said, ScriptError> {
+        if !self.listens.get() {
+            return Ok(Said::Nowhere);
+        }
+        let language = self.prompter.language()?;
+        let heard = match self.sought(&language) {
+            Ok(sought) => loop {
+                match self.prompter.hear(parts, &sought)? {
+                    Ok(Heard { key: Some(key), .. }) if self.is_late_end(key) => {}
+                    heard => break heard,
+                }
+            },
+            Err(failure) => Err(failure),
+        };
+        let heard = match heard {
+            Ok(heard) => heard,
+            Err(failure) => {
+                self.listens.set(false);
+                self.prompter.warn_of_engine(&failure, "the question goes on with keys alone");
+                return Ok(Said::Nowhere);
+            }
+        };
+        if let Some(key) = heard.key {
+            return Ok(Said::Key(key));
+        }
+        if !matches!(heard.ended_by, HeardBy::Speech | HeardBy::Max) {
+            return Ok(Said::Answer(Round { keys: String::new(), ended_by: EndedBy::None }));
+        }
+        let is_sure = heard.confidence >= self.options.confidence;
+        let keys = self.meaning(&heard.text, &language).filter(|keys| is_sure && keys.len() <= self.max);
+        if let Some(keys) = &keys {
+            self.prompter.call.with_session(|session| session.note(Note::Meant(keys)))?;
+        }
+        Ok(Said::Answer(match keys {
+            Some(keys) => Round { keys, ended_by: EndedBy::Max },
+            None => Round { keys: String::new(), ended_by: EndedBy::Unclear },
+        }))
+    }
+
+    /// Returns what to listen for.
+    fn sought(&self, language: &str) -> Result<Sought, Failure> {
+        let Options { first, silence, barge_in, min, .. } = self.options;
+        let (words, repeat) = match &self.choices {
+            None => expected_digits(language, min, self.max),
+            Some(_) if self.options.speech => {
+                let unknown = || Failure::failed(format!("yes and no are unknown in the language `{language}`"));
+                (expected_yes_no(language).ok_or_else(unknown)?.map(str::to_owned).to_vec(), None)
+            }
+            Some(choices) => (choices.words(), None),
+        };
+        let keys = ANY_KEY.to_owned();
+        Ok(Sought { words, repeat, first, silence, max: MAX_SPEECH_MS, keys, barge_in, is_question: true })
+    }
+
+    /// Returns the keys that what was heard stands for.
+    fn meaning(&self, heard: &str, language: &str) -> Option<String> {
+        match &self.choices {
+            None => digits(heard, language),
+            Some(_) if self.options.speech => {
+                yes_or_no(heard, language).map(|yes| if yes { "1" } else { "2" }.to_owned())
+            }
+            Some(choices) => choices.said(heard, language).map(str::to_owned),
         }
     }
 
@@ -292,6 +377,15 @@ impl TypedKeys<'_> {
     }
 }
 
+/// What came of listening to the caller.
+enum Said {
+    Answer(Round),
+    /// This key was pressed.
+    Key(char),
+    /// Nobody listens: the keys are left.
+    Nowhere,
+}
+
 enum Verdict {
     Accept,
     Reject,
@@ -304,9 +398,38 @@ fn key_text(value: &Value) -> String {
 }
 
 impl Prompter<'_> {
+    /// Drops what was typed ahead, if the script wants that.
+    pub(super) fn flush(&self, options: &Options) -> Result<(), ScriptError> {
+        if options.flush {
+            while key(&self.invoke(&WAIT_FOR_DIGIT, &[Value::Int(FLUSH_QUIET_MS)])?).is_some() {}
+        }
+        Ok(())
+    }
+
+    /// Has all texts spoken, before the first part is heard: no part waits for an engine in the middle of a sentence.
+    pub(super) fn with_files<'b>(&self, parts: &'b [Play]) -> Result<Cow<'b, [Play]>, ScriptError> {
+        let speaks_prompts = speaks_prompts(&self.call);
+        let needs_a_file =
+            |part: &Play| matches!(part, Play::Spoken { .. }) || speaks_prompts && matches!(part, Play::File(_));
+        if !parts.iter().any(needs_a_file) {
+            return Ok(Cow::Borrowed(parts));
+        }
+        let with_file = |part: &Play| match part {
+            Play::File(name) if speaks_prompts && is_prompt(name) => {
+                prompt(&self.call, name, &self.language()?, false).map(|file| Some(Play::File(file)))
+            }
+            Play::Spoken { text, voice, language } => {
+                let language = language.clone().map_or_else(|| self.language(), Ok)?;
+                speak(&self.call, self.function, text, voice.as_deref(), &language).map(|file| file.map(Play::File))
+            }
+            part => Ok(Some(part.clone())),
+        };
+        parts.iter().filter_map(|part| with_file(part).transpose()).collect::<Result<_, _>>().map(Cow::Owned)
+    }
+
     /// Plays these parts. One of these keys ends them, and is returned.
     pub(super) fn say(&self, parts: &[Play], keys: &str) -> Result<Option<char>, ScriptError> {
-        for part in parts {
+        for part in &*self.with_files(parts)? {
             if let Some(key) = self.play(part, keys)? {
                 return Ok(Some(key));
             }

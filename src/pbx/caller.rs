@@ -1,6 +1,7 @@
 //! The caller, as seen by the channel.
 
 use super::spoken::Spoken;
+use super::utterance::Utterance;
 use crate::clock::Time;
 use std::fmt;
 use std::task::Waker;
@@ -31,8 +32,11 @@ pub enum Act {
     Key(Digit),
     /// Hangs up.
     HangUp,
-    /// Sends a text, for RECEIVE TEXT and RECEIVE CHAR.
+    /// Says something clearly, while a script listens to speech; otherwise sends it as a text, for RECEIVE TEXT and
+    /// RECEIVE CHAR.
     Says(String),
+    /// Says something aloud, which an engine may mishear. It counts only while a script listens to speech.
+    Speaks(Utterance),
     /// Does nothing, but somebody used the [waker](Caller::waker). A command goes on as if nothing had happened.
     Wakeup,
 }
@@ -92,6 +96,8 @@ pub struct Hearing<'a> {
     pub began: Time,
     /// Whether the script listens for keys.
     pub listening: bool,
+    /// Whether the script listens to speech.
+    pub speech: bool,
     /// The language of the channel, in which the sound is looked up: a script may change it in mid-call.
     pub language: &'a str,
 }

@@ -7,6 +7,7 @@ use super::functions::Facts;
 use super::incoming_call::IncomingCall;
 use super::sounds::Sounds;
 use super::speech_engine::Speech;
+use super::utterance::Utterance;
 use super::variables::Variables;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
@@ -96,6 +97,8 @@ pub(super) struct Callees {
 pub(super) enum WaitEvent {
     Key(Digit),
     Text(String),
+    /// Only while the script listens to speech.
+    Speech(Utterance),
     HungUp,
     TimeUp,
 }
@@ -118,6 +121,7 @@ pub(crate) enum Idle {
 ///
 /// Keys count only while a command listens. Between commands no time passes, unless [`idle`](Self::idle) lets it
 /// pass, and then keys are dropped.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Channel {
     pub(super) caller: Box<dyn Caller>,
     pub(super) call: IncomingCall,
@@ -148,6 +152,9 @@ pub struct Channel {
     pub(super) random: StdRng,
     pub(super) executed: Vec<(String, String)>,
     pub(super) speech: Speech,
+    /// Whether the script listens to speech, and what the caller has said into the sound that plays.
+    pub(super) hears_speech: bool,
+    pub(super) said: Option<Utterance>,
     pub(super) recordings: BTreeMap<String, u64>,
     pub(super) writable: BTreeSet<String>,
     pub(super) voice: Voice,
@@ -204,6 +211,8 @@ impl Channel {
             random: StdRng::seed_from_u64(0),
             executed: Vec::new(),
             speech: Speech::default(),
+            hears_speech: false,
+            said: None,
             recordings: BTreeMap::new(),
             writable: writable.map(str::to_owned).into(),
             voice: Voice::default(),
@@ -561,7 +570,7 @@ impl Channel {
             match self.hear_once(until, sound, false) {
                 Heard::Event(WaitEvent::HungUp) => return Idle::HungUp,
                 Heard::Event(WaitEvent::TimeUp) => return Idle::TimeUp,
-                Heard::Event(WaitEvent::Key(_) | WaitEvent::Text(_)) => {}
+                Heard::Event(WaitEvent::Key(_) | WaitEvent::Text(_) | WaitEvent::Speech(_)) => {}
                 Heard::Wakeup => return Idle::Wakeup,
             }
         }
@@ -601,11 +610,16 @@ impl Channel {
         }
         let limit = self.hangup_at.map_or(until, |at| at.min(until));
         let language = &self.call.language;
-        let hearing = Hearing { sound, prompt: self.prompt, began: self.began, listening, language };
+        let (prompt, began, speech) = (self.prompt, self.began, self.hears_speech);
+        let hearing = Hearing { sound, prompt, began, listening, speech, language };
         Heard::Event(match self.caller.wait(limit, &hearing) {
+            // What is said while nobody listens is no more.
             Some(Act::Wakeup) => return Heard::Wakeup,
+            Some(Act::Speaks(_)) if !speech => return Heard::Wakeup,
             Some(Act::Key(digit)) => WaitEvent::Key(digit),
+            Some(Act::Says(text)) if speech => WaitEvent::Speech(Utterance::clear(&text)),
             Some(Act::Says(text)) => WaitEvent::Text(text),
+            Some(Act::Speaks(utterance)) => WaitEvent::Speech(utterance),
             Some(Act::HangUp) => self.die(),
             // A wait that nothing can end is the end of the call.
             None if limit == Time::NEVER || self.hangup_at == Some(limit) => self.die(),
@@ -640,7 +654,7 @@ impl Channel {
                 WaitEvent::Key(digit) => return KeyResult::Pressed(digit),
                 WaitEvent::HungUp => return KeyResult::Failed,
                 WaitEvent::TimeUp => return KeyResult::Nothing,
-                WaitEvent::Text(_) => {}
+                WaitEvent::Text(_) | WaitEvent::Speech(_) => {}
             }
         }
     }

@@ -67,7 +67,7 @@ impl Channel {
             match self.hear_silence(until, false) {
                 WaitEvent::TimeUp => return true,
                 WaitEvent::HungUp => return false,
-                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
+                WaitEvent::Key(_) | WaitEvent::Text(_) | WaitEvent::Speech(_) => {}
             }
         }
     }

@@ -75,7 +75,7 @@ impl Channel {
             match self.hear_silence(until, false) {
                 WaitEvent::Text(text) => return Some(text),
                 WaitEvent::HungUp | WaitEvent::TimeUp => return None,
-                WaitEvent::Key(_) => {}
+                WaitEvent::Key(_) | WaitEvent::Speech(_) => {}
             }
         }
     }

@@ -38,6 +38,7 @@ mod expansion;
 mod functions;
 mod incoming_call;
 mod line;
+mod listening;
 mod plan;
 mod playback;
 pub(crate) mod prompts;
@@ -51,6 +52,7 @@ mod speech;
 mod speech_engine;
 mod spoken;
 mod stand_in;
+mod utterance;
 mod variables;
 pub(crate) mod versions;
 
@@ -70,7 +72,9 @@ pub use sounds::{Sounds, Words};
 pub use speech::RecognizeResult;
 pub use speech_engine::{Recognition, SpeechResult};
 pub use spoken::Spoken;
+pub use utterance::Utterance;
 pub use variables::Variables;
 
 pub(crate) use channel::Idle;
 pub(crate) use functions::{Missing, split_all_arguments};
+pub(crate) use listening::{HeardBy, Listened, Listening, Part};

@@ -1,6 +1,7 @@
 //! A caller who follows a plan, such as `presses 2 after 1s, hangs up after 3.5s`, on virtual time.
 
 use super::caller::{Act, Caller, Digit, Hearing};
+use super::utterance::Utterance;
 use crate::clock::Time;
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,7 +24,9 @@ const KEY_INTERVAL: Duration = Duration::from_millis(100);
 /// | `presses 2 when menu after 500ms` | 500 ms from the moment the prompt `menu` begins |
 /// | `presses 2 when "number 42"` | as soon as the number is spoken; `when` may be followed by `hears` |
 /// | `hangs up after 1.5s`, `hangs up when recording after 2s` | |
-/// | `says "hello" after 1s` | sends a text, for RECEIVE TEXT |
+/// | `says "yes" after 1s` | says it, if the script listens to speech; otherwise it is a text, for RECEIVE TEXT |
+/// | `says "yes" heard as "guess" after 1s` | says it, and an engine understands something else |
+/// | `says "yes" unsure after 1s` | says it so that an engine is only 30 % sure; this may follow `heard as` |
 /// | `says nothing`, or an empty plan | stays silent |
 ///
 /// A step that is due exactly at the end of a wait still happens in that wait.
@@ -118,10 +121,16 @@ impl Plan {
         self.step([Act::HangUp].into(), when.into())
     }
 
-    /// Adds a step that sends a text.
+    /// Adds a step that says something clearly: to a script that listens, or else as a text for RECEIVE TEXT.
     #[must_use]
     pub fn says(self, text: &str, when: impl Into<When>) -> Self {
         self.step([Act::Says(text.to_owned())].into(), when.into())
+    }
+
+    /// Adds a step that says something aloud, which may be misheard.
+    #[must_use]
+    pub fn speaks(self, utterance: Utterance, when: impl Into<When>) -> Self {
+        self.step([Act::Speaks(utterance)].into(), when.into())
     }
 
     /// Sets the interval between the keys of the last step.
@@ -219,6 +228,9 @@ impl fmt::Display for PlanError {
 }
 
 impl std::error::Error for PlanError {}
+
+/// How sure an engine is of what an `unsure` caller says, in percent.
+const UNSURE: u8 = 30;
 
 const A_STEP: &str = "`presses KEYS`, `hangs up`, `says \"text\"` or `says nothing`";
 const A_TIME: &str = "`after` and a time, such as `after 1s`";
@@ -326,7 +338,27 @@ impl Parser {
                     }
                     return Err(self.not_understood(&text, "a text in quotes, or `nothing`"));
                 }
-                Ok(plan.says(&text.text, self.moment()?))
+                let mut utterance = None;
+                if self.take("heard") {
+                    if !self.take("as") {
+                        let word = self.word("`heard as \"text\"`")?;
+                        return Err(self.not_understood(&word, "`heard as \"text\"`"));
+                    }
+                    let heard = self.word("the text that is heard, in quotes")?;
+                    if !heard.quoted {
+                        return Err(self.not_understood(&heard, "the text that is heard, in quotes"));
+                    }
+                    utterance = Some(Utterance::misheard(&text.text, &heard.text));
+                }
+                if self.take("unsure") {
+                    let clear = || Utterance::clear(&text.text);
+                    utterance = Some(utterance.unwrap_or_else(clear).with_confidence(UNSURE));
+                }
+                let when = self.moment()?;
+                Ok(match utterance {
+                    Some(utterance) => plan.speaks(utterance, when),
+                    None => plan.says(&text.text, when),
+                })
             }
             _ => Err(self.not_understood(&verb, A_STEP)),
         }
@@ -428,14 +460,21 @@ mod tests {
         scenes.extend(prompts.iter().map(|(name, at)| (Sound::File(name), start + Duration::from_secs(*at))));
         for (number, (sound, began)) in scenes.iter().enumerate() {
             let until = scenes.get(number + 1).map_or(start + Duration::from_secs(20), |next| next.1);
-            let hearing =
-                Hearing { sound: *sound, prompt: number as u64, began: *began, listening: true, language: "en" };
+            let hearing = Hearing {
+                sound: *sound,
+                prompt: number as u64,
+                began: *began,
+                listening: true,
+                speech: false,
+                language: "en",
+            };
             while let Some(act) = plan.wait(until, &hearing) {
                 let at = (plan.now() - start).as_millis();
                 acts.push(match act {
                     Act::Key(digit) => format!("{digit} at {at}"),
                     Act::HangUp => format!("hangup at {at}"),
                     Act::Says(text) => format!("{text:?} at {at}"),
+                    Act::Speaks(Utterance { heard, confidence, .. }) => format!("{heard:?} {confidence} % at {at}"),
                     Act::Wakeup => format!("woken at {at}"),
                 });
             }
@@ -454,6 +493,16 @@ mod tests {
         check("presses 12 after 0.1s", &[], "1 at 100, 2 at 200");
         check("", &[], "");
         check("says nothing", &[], "");
+        check(
+            "says \"yes\" heard as \"guess\" after 1s, says \"no\" unsure after 1s, says \"a\" heard as \"b\" unsure after 1s",
+            &[],
+            "\"guess\" 100 % at 1000, \"no\" 30 % at 2000, \"b\" 30 % at 3000",
+        );
+        check(
+            "says \"yes\" heard \"guess\" after 1s",
+            &[],
+            "step 1, column 18: `guess` is not understood; expected `heard as \"text\"`",
+        );
     }
 
     #[test]
@@ -507,7 +556,14 @@ mod tests {
     #[test]
     fn an_endless_wait_ends_in_a_hangup() {
         let mut plan = Plan::silent().presses("1", Duration::from_secs(1));
-        let hearing = Hearing { sound: Sound::Silence, prompt: 0, began: plan.now(), listening: false, language: "en" };
+        let hearing = Hearing {
+            sound: Sound::Silence,
+            prompt: 0,
+            began: plan.now(),
+            listening: false,
+            speech: false,
+            language: "en",
+        };
         assert_eq!(plan.wait(Time::NEVER, &hearing), Some(Act::Key(Digit::new('1').unwrap())));
         assert_eq!(plan.wait(Time::NEVER, &hearing), Some(Act::HangUp));
     }

@@ -67,13 +67,15 @@ pub(super) struct Streamed {
 pub(super) enum StreamEnd {
     Finished,
     Key(Digit),
+    /// The caller speaks, and the script listens.
+    Speech,
     HungUp,
 }
 
 impl From<StreamEnd> for KeyResult {
     fn from(end: StreamEnd) -> Self {
         match end {
-            StreamEnd::Finished => Self::Nothing,
+            StreamEnd::Finished | StreamEnd::Speech => Self::Nothing,
             StreamEnd::Key(digit) => Self::Pressed(digit),
             StreamEnd::HungUp => Self::Failed,
         }
@@ -151,7 +153,9 @@ impl Channel {
             let streamed = self.stream(clip, position, Sound::File(name), &listened);
             position = streamed.position;
             let key = match streamed.end {
-                StreamEnd::Finished => return PlaybackResult { key: KeyResult::Nothing, endpos: -1 },
+                StreamEnd::Finished | StreamEnd::Speech => {
+                    return PlaybackResult { key: KeyResult::Nothing, endpos: -1 };
+                }
                 StreamEnd::HungUp => return PlaybackResult { key: KeyResult::Failed, endpos: signed(position) / 8 },
                 StreamEnd::Key(key) => key,
             };
@@ -327,12 +331,16 @@ impl Channel {
                 WaitEvent::Key(digit) if digit.is_in(keys) => break StreamEnd::Key(digit),
                 WaitEvent::HungUp => break StreamEnd::HungUp,
                 WaitEvent::TimeUp => break StreamEnd::Finished,
+                WaitEvent::Speech(utterance) => {
+                    self.said = Some(utterance);
+                    break StreamEnd::Speech;
+                }
                 WaitEvent::Key(_) | WaitEvent::Text(_) => {}
             }
         };
         let position = match end {
             StreamEnd::Finished => clip.samples,
-            StreamEnd::Key(_) | StreamEnd::HungUp => {
+            StreamEnd::Key(_) | StreamEnd::Speech | StreamEnd::HungUp => {
                 clip.samples.min(from.saturating_add(frames(began, self.now()) * 160))
             }
         };

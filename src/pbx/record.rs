@@ -79,7 +79,7 @@ impl Channel {
             }
             match self.hear(until.min(silence_ends), Sound::Recording(file), !escape.is_empty()) {
                 WaitEvent::Key(digit) if digit.is_in(escape) => break WaitEvent::Key(digit),
-                WaitEvent::Key(_) | WaitEvent::Text(_) => {}
+                WaitEvent::Key(_) | WaitEvent::Text(_) | WaitEvent::Speech(_) => {}
                 ended => break ended,
             }
         };
@@ -102,7 +102,7 @@ impl Channel {
         match ended {
             WaitEvent::Key(digit) => RecordResult::Digit(digit, endpos(kept)),
             WaitEvent::HungUp => RecordResult::HangUp(plain),
-            WaitEvent::TimeUp | WaitEvent::Text(_) => RecordResult::Timeout(plain),
+            WaitEvent::TimeUp | WaitEvent::Text(_) | WaitEvent::Speech(_) => RecordResult::Timeout(plain),
         }
     }
 

@@ -34,33 +34,34 @@ pub(super) fn transcripts(folder: &Path) -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Returns the length of a file in the first format that is on disk.
-pub(super) fn measure(path: &Path) -> Option<Clip> {
-    // The extension, and how many bytes hold how many samples at 8 kHz.
-    const FORMATS: &[(&str, u64, u64)] = &[
-        ("gsm", 33, 160),
-        ("wav", 2, 1),
-        ("WAV", 65, 320),
-        ("wav49", 65, 320),
-        ("ulaw", 1, 1),
-        ("ul", 1, 1),
-        ("mu", 1, 1),
-        ("pcm", 1, 1),
-        ("alaw", 1, 1),
-        ("al", 1, 1),
-        ("sln", 2, 1),
-        ("slin", 2, 1),
-        ("raw", 2, 1),
-        ("g722", 1, 1),
-        ("sln16", 4, 1),
-        ("slin16", 4, 1),
-        ("wav16", 4, 1),
-        ("sln48", 12, 1),
-        ("slin48", 12, 1),
-        ("g729", 10, 80),
-    ];
-    let name = path.file_name()?.to_str()?;
-    FORMATS.iter().find_map(|&(extension, bytes, samples)| {
+/// The formats of Asterisk in its usual order: the extension, and how many bytes hold how many samples at 8 kHz.
+const FORMATS: [(&str, u64, u64); 20] = [
+    ("gsm", 33, 160),
+    ("wav", 2, 1),
+    ("WAV", 65, 320),
+    ("wav49", 65, 320),
+    ("ulaw", 1, 1),
+    ("ul", 1, 1),
+    ("mu", 1, 1),
+    ("pcm", 1, 1),
+    ("alaw", 1, 1),
+    ("al", 1, 1),
+    ("sln", 2, 1),
+    ("slin", 2, 1),
+    ("raw", 2, 1),
+    ("g722", 1, 1),
+    ("sln16", 4, 1),
+    ("slin16", 4, 1),
+    ("wav16", 4, 1),
+    ("sln48", 12, 1),
+    ("slin48", 12, 1),
+    ("g729", 10, 80),
+];
+
+/// Returns the files of a sound, whose path has no extension, in all formats that are on disk, with their lengths.
+pub(crate) fn formats(path: &Path) -> impl Iterator<Item = (PathBuf, Clip)> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    FORMATS.iter().filter(move |_| path.file_name().is_some()).filter_map(move |&(extension, bytes, samples)| {
         let path = path.with_file_name(format!("{name}.{extension}"));
         let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?.len();
         let size = match extension {
@@ -69,8 +70,13 @@ pub(super) fn measure(path: &Path) -> Option<Clip> {
             "WAV" | "wav49" => wav(&path).map_or_else(|| size.saturating_sub(60), |wav| wav.data),
             _ => size,
         };
-        Some(Clip { samples: size / bytes * samples, grain: samples })
+        Some((path, Clip { samples: size / bytes * samples, grain: samples }))
     })
+}
+
+/// Returns the length of a file in the first format that is on disk.
+pub(super) fn measure(path: &Path) -> Option<Clip> {
+    formats(path).next().map(|(_, clip)| clip)
 }
 
 /// Whether there is a sound file of this name in a folder, in a format that Asterisk plays.

@@ -15,6 +15,10 @@ const CORE: &str = include_str!("core-sounds-en.txt");
 /// The same for the extra sounds, which aren't part of every installation. Their lengths are estimates.
 const EXTRA: &str = include_str!("extra-sounds-en.txt");
 
+/// How the names of texts begin that an engine speaks on a real call. A simulated one needs no files: the rest of the
+/// name is the text.
+const SPOKEN: &str = "spoken/";
+
 /// The samples per second, of everything here.
 const RATE: u64 = 8000;
 
@@ -97,6 +101,23 @@ impl Sounds {
     /// their lengths.
     pub fn extra() -> impl Iterator<Item = (&'static str, Duration)> {
         entries(EXTRA)
+    }
+
+    /// Returns the name of a text that is spoken on a simulated call.
+    pub(crate) fn spoken(text: &str) -> String {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        format!("{SPOKEN}{}", words.join(" "))
+    }
+
+    /// Returns the name of what is spoken on a simulated call: a text, or the words of a prompt, which are known.
+    pub(crate) fn spoken_for(prompt: &str, text: &str) -> String {
+        if prompt.is_empty() { Self::spoken(text) } else { prompt.to_owned() }
+    }
+
+    /// Returns the text that is spoken on a simulated call under this name.
+    #[doc(hidden)]
+    pub fn spoken_text(name: &str) -> Option<&str> {
+        name.strip_prefix(SPOKEN)
     }
 
     /// Whether this is one of Asterisk's English core sounds.
@@ -232,6 +253,7 @@ impl Sounds {
             .or_else(|| if name.starts_with('/') { None } else { english() })
             .or_else(|| words_of(&self.words, name, language).map(estimated))
             .or_else(|| self.stock.then(|| stock_sound(EXTRA, name)).flatten())
+            .or_else(|| spoken_words(name).map(estimated))
     }
 
     /// Returns the sound file of exactly this name.
@@ -244,8 +266,10 @@ impl Sounds {
     /// files: in `de_AT`, in `de`, without a language, and in English. The words of Asterisk's own sounds are known if
     /// there is a transcript in one of the folders.
     #[must_use]
-    pub fn words(&self, name: &str, language: &str) -> Option<Words<'_>> {
-        words_of(&self.words, name, language).or_else(|| words_of(&self.transcripts, name, language))
+    pub fn words<'a>(&'a self, name: &'a str, language: &str) -> Option<Words<'a>> {
+        words_of(&self.words, name, language)
+            .or_else(|| words_of(&self.transcripts, name, language))
+            .or_else(|| spoken_words(name))
     }
 
     /// Returns the names of the prompts whose words are known.
@@ -271,6 +295,11 @@ fn add_words(known: &mut Vec<LanguageWords>, language: &str, name: &str, words: 
         known.len() - 1
     });
     known[at].words.insert(name.to_owned(), words.to_owned());
+}
+
+/// Returns the words of a text that is spoken on a simulated call.
+fn spoken_words(name: &str) -> Option<Words<'_>> {
+    Sounds::spoken_text(name).map(|text| Words { text, language: None })
 }
 
 fn words_of<'a>(known: &'a [LanguageWords], name: &str, language: &str) -> Option<Words<'a>> {

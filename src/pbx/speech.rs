@@ -116,7 +116,7 @@ impl Channel {
                     return Some(RecognizeResult::Speech { endpos, results });
                 }
                 WaitEvent::TimeUp if self.now() >= timeout => return Some(RecognizeResult::Timeout(0)),
-                WaitEvent::TimeUp | WaitEvent::Text(_) => {}
+                WaitEvent::TimeUp | WaitEvent::Text(_) | WaitEvent::Speech(_) => {}
             }
         }
     }

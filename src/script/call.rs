@@ -5,8 +5,12 @@ use super::phrases::Phrases;
 use super::shown::MAX_MESSAGE;
 use super::shown::short;
 use super::state::CallState;
+#[cfg(feature = "speech")]
+use crate::clock::Time;
 use crate::command::{Command, Refusal, Value};
 use crate::service::runtime;
+#[cfg(feature = "speech")]
+use crate::session::Over;
 use crate::session::{Error, Session};
 use crate::transport::{Answer, Request};
 use rand::rngs::StdRng;
@@ -125,6 +129,21 @@ impl<'a> Call<'a> {
             self.context.call_position().line().unwrap_or(0),
         );
         self.state.ask(&mut session, request, begin).map_err(|error| self.raise(error))
+    }
+
+    /// Asks a service that hears the call by commands, as [`Session::ask_by`] does.
+    #[cfg(feature = "speech")]
+    pub(crate) fn ask_by(
+        &self,
+        request: Request,
+        ask: impl FnOnce(&mut Session, Request, Time) -> Result<Option<Answer>, Over>,
+    ) -> Result<Answer, Box<EvalAltResult>> {
+        let mut session = self.session()?;
+        session.set_place(
+            self.context.call_source().unwrap_or_default(),
+            self.context.call_position().line().unwrap_or(0),
+        );
+        self.state.ask_by(&mut session, request, ask).map_err(|error| self.raise(error))
     }
 
     /// Runs a closure with the session, for its environment and its clock.

@@ -229,6 +229,20 @@ impl CallState {
         self.in_time(result)
     }
 
+    /// Asks a service that hears the call by commands.
+    #[cfg(feature = "speech")]
+    pub fn ask_by(
+        &self,
+        session: &mut Session,
+        request: Request,
+        ask: impl FnOnce(&mut Session, Request, Time) -> Result<Option<Answer>, Over>,
+    ) -> Result<Answer, Error> {
+        let deadline = *lock(&self.deadline);
+        let result = session.ask_by(request, deadline, |session, request| ask(session, request, deadline));
+        self.usage.restart_computing();
+        self.in_time(result)
+    }
+
     /// Returns what has come before the deadline of `on_hangup`.
     fn in_time<T>(&self, result: Result<Option<T>, Over>) -> Result<T, Error> {
         match result {

@@ -9,6 +9,8 @@ use super::program::ProgramClient;
 use super::runtime::caught;
 use super::settings::values::{Length, Secret};
 use super::settings::{AT_ONCE, Settings, TIMEOUT};
+#[cfg(feature = "speech")]
+use super::speech::{Recogniser, Speaker};
 #[cfg(feature = "sql")]
 use super::sql::SqlClient;
 #[cfg(feature = "store")]
@@ -20,6 +22,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long an engine may take to speak a text unless the operator says otherwise.
+#[cfg(feature = "speech")]
+const SPEECH_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A kind of service: a table of `agi-rhai.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
@@ -29,6 +35,8 @@ pub(crate) enum Kind {
     Mail,
     Program,
     CallOut,
+    Speech,
+    Listening,
 }
 
 /// The client of a service.
@@ -52,6 +60,10 @@ pub(super) enum ClientOf {
     Mail(MailClient),
     Program(ProgramClient),
     CallOut(CallOut),
+    #[cfg(feature = "speech")]
+    Speech(Box<Speaker>),
+    #[cfg(feature = "speech")]
+    Listening(Recogniser),
 }
 
 impl Kind {
@@ -64,6 +76,8 @@ impl Kind {
             "mail" => Self::Mail,
             "run" => Self::Program,
             "call" => Self::CallOut,
+            "speak" => Self::Speech,
+            "listen" => Self::Listening,
             _ => return Err(Failure::argument(format!("`{function}` asks no service"))),
         })
     }
@@ -77,6 +91,8 @@ impl Kind {
             Self::Mail => "mail",
             Self::Program => "program",
             Self::CallOut => "callout",
+            Self::Speech => "speech.tts",
+            Self::Listening => "speech.stt",
         }
     }
 
@@ -94,6 +110,7 @@ impl Kind {
             Self::Mail => before.mail.get(name) == after.mail.get(name),
             Self::Program => before.program.get(name) == after.program.get(name),
             Self::CallOut => before.callout == after.callout,
+            Self::Speech | Self::Listening => before.speech == after.speech,
         }
     }
 
@@ -142,13 +159,51 @@ impl Kind {
                 let own = settings.callout.as_ref().ok_or_else(none)?;
                 Client::new(None, None, ClientOf::CallOut(CallOut::new(own)?))
             }
-            #[cfg(not(all(feature = "http", feature = "sql", feature = "store", feature = "mail")))]
+            #[cfg(feature = "speech")]
+            Self::Speech => {
+                let none = BTreeMap::new();
+                let own = self.find(name, settings.speech.as_ref().map_or(&none, |speech| &speech.tts))?;
+                are_read([("token_file", &own.token_file, &own.token), ("ca_file", &own.ca_file, &own.ca)])?;
+                let timeout = Some(own.timeout.unwrap_or(Length(SPEECH_TIMEOUT)));
+                Client::new(timeout, own.at_once, ClientOf::Speech(Box::new(Speaker::new(own, settings)?)))
+            }
+            #[cfg(feature = "speech")]
+            Self::Listening => {
+                let none = BTreeMap::new();
+                let own = self.find(name, settings.speech.as_ref().map_or(&none, |speech| &speech.stt))?;
+                are_read([("token_file", &own.token_file, &own.token), ("ca_file", &own.ca_file, &own.ca)])?;
+                Client::new(own.timeout, own.at_once, ClientOf::Listening(Recogniser::new(own)?))
+            }
+            #[cfg(not(all(
+                feature = "http",
+                feature = "sql",
+                feature = "store",
+                feature = "mail",
+                feature = "speech"
+            )))]
             _ => {
                 let message = format!("this program was built without the feature for `{}` services", self.table());
                 return Err(Failure::argument(message));
             }
         };
         Ok(client)
+    }
+
+    /// Returns the name of the service that a request is for. Engines are chosen by language, unless one is named.
+    #[cfg_attr(
+        not(feature = "speech"),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only engines are chosen")
+    )]
+    pub(super) fn service<'a>(self, request: &'a Request, settings: &'a Settings) -> Result<&'a str, Failure> {
+        #[cfg(feature = "speech")]
+        match self {
+            Self::Speech if request.service.is_empty() => return settings.engine_for(request.text("language")),
+            Self::Listening if request.service.is_empty() => return settings.recogniser_for(request.text("language")),
+            _ => {}
+        }
+        #[cfg(not(feature = "speech"))]
+        let _ = settings;
+        Ok(&request.service)
     }
 
     /// Finds the settings of a service by its name.
@@ -193,6 +248,10 @@ impl Client {
             ClientOf::Mail(_) => Err(Failure::argument("a mail server sends what is written down as a job")),
             ClientOf::Program(client) => client.answer(request).await,
             ClientOf::CallOut(client) => client.answer(request).await,
+            #[cfg(feature = "speech")]
+            ClientOf::Speech(client) => client.answer(request).await,
+            #[cfg(feature = "speech")]
+            ClientOf::Listening(_) => Err(Failure::argument("nobody can be heard without a call")),
         }
     }
 }

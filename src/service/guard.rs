@@ -6,11 +6,14 @@ use super::counts::Counts;
 use crate::clock::Stopwatch;
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, FailureKind};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 /// Guards a service.
@@ -33,22 +36,43 @@ impl Guard {
         Self { name, at_once, places: Semaphore::new(at_once), breaker, clock, counts }
     }
 
+    /// Whether no request is on its way.
+    #[cfg(feature = "speech")]
+    pub fn is_idle(&self) -> bool {
+        self.places.available_permits() == self.at_once
+    }
+
     /// Runs a request within a deadline, which includes waiting for a place. If the caller gives up meanwhile, which
     /// drops this, the service is neither better nor worse for it.
     pub async fn run(&self, deadline: Duration, request: impl Future<Output = Answer>) -> Answer {
+        self.run_until(after(deadline), request).await
+    }
+
+    /// Does the same up to the moment at which `late` returns, with how long the service had.
+    pub async fn run_until(
+        &self,
+        late: impl Future<Output = Duration>,
+        request: impl Future<Output = Answer>,
+    ) -> Answer {
         self.counts.requests.fetch_add(1, Relaxed);
         let began = self.clock.now();
-        let answer = self.guarded(deadline, request).await;
+        let answer = self.guarded(late, request).await;
         self.counts.answered(&answer, self.clock.now() - began);
         answer
     }
 
-    async fn guarded(&self, deadline: Duration, request: impl Future<Output = Answer>) -> Answer {
+    /// Returns why a request would fail at once, if one would.
+    #[cfg(feature = "speech")]
+    pub fn refusal(&self) -> Option<Failure> {
+        self.refuse_if_open(*lock(&self.breaker)).err()
+    }
+
+    async fn guarded(&self, late: impl Future<Output = Duration>, request: impl Future<Output = Answer>) -> Answer {
         // Not behind those that wait for a place.
         self.refuse_if_open(*lock(&self.breaker))?;
-        let (name, seconds) = (&self.name, deadline.as_secs_f64());
+        let name = &self.name;
         let mut attempt = None;
-        let asked = timeout(deadline, async {
+        let asked = before(late, async {
             let _place = self.places.acquire().await;
             // It may have opened meanwhile.
             attempt = Some(self.begin()?);
@@ -57,16 +81,17 @@ impl Guard {
         });
         let asked = asked.await;
         let Some(attempt) = attempt else {
-            return asked.unwrap_or_else(|_| {
-                let at_once = self.at_once;
+            return asked.unwrap_or_else(|length| {
+                let (at_once, seconds) = (self.at_once, length.as_secs_f64());
                 Err(Failure::unavailable(format!(
                     "`{name}` is busy: for {seconds} s, as many requests were on their way as `at_once` allows \
                      ({at_once})"
                 )))
             });
         };
-        let late = |_| Err(Failure::unavailable(format!("`{name}` gave no answer within {seconds} s")));
-        let answer = asked.unwrap_or_else(late);
+        let answer = asked.unwrap_or_else(|length| {
+            Err(Failure::unavailable(format!("`{name}` gave no answer within {} s", length.as_secs_f64())))
+        });
         attempt.end(&answer);
         answer
     }
@@ -106,6 +131,22 @@ impl Guard {
             None => {}
         }
     }
+}
+
+/// Returns the length when it is over.
+async fn after(length: Duration) -> Duration {
+    sleep(length).await;
+    length
+}
+
+/// Waits for an answer that comes before the other future is ready, whose value is the error.
+async fn before<T, E>(late: impl Future<Output = E>, answer: impl Future<Output = T>) -> Result<T, E> {
+    let (mut late, mut answer) = (pin!(late), pin!(answer));
+    poll_fn(|context| match answer.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        Poll::Pending => late.as_mut().poll(context).map(Err),
+    })
+    .await
 }
 
 /// A request that may be sent.

@@ -10,6 +10,8 @@ mod counts;
 #[cfg(feature = "mail")]
 mod files;
 mod guard;
+#[cfg(feature = "speech")]
+mod hearing;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "store")]
@@ -21,6 +23,8 @@ mod pending;
 mod program;
 mod runtime;
 pub mod settings;
+#[cfg(feature = "speech")]
+mod speech;
 pub(crate) mod sql;
 #[cfg(feature = "store")]
 pub(crate) mod store;
@@ -30,15 +34,19 @@ mod unique;
 
 pub(crate) use client::Kind;
 pub(crate) use counts::{Counts, KINDS};
+#[cfg(feature = "speech")]
+pub(crate) use hearing::Listening;
 pub(crate) use pending::Pending;
 pub(crate) use runtime::runtime;
 #[cfg(feature = "store")]
 pub(crate) use runtime::wait_for;
 pub use settings::Settings;
+#[cfg(feature = "speech")]
+pub(crate) use speech::speak_now;
 pub(crate) use sql::names::mistake;
 
 use crate::sync::lock;
-use crate::transport::{Answer, Failure, Request};
+use crate::transport::{Answer, Failure, Remote, Request};
 use client::Client;
 #[cfg(feature = "store")]
 use client::ClientOf;
@@ -58,6 +66,9 @@ pub struct Services {
     /// What the call leaves behind for which this is.
     #[cfg(feature = "store")]
     call: Option<Arc<jobs::CallJobs>>,
+    /// What is known of prompts without a recording.
+    #[cfg(feature = "speech")]
+    prompts: speech::Prompts,
 }
 
 #[derive(Default)]
@@ -71,6 +82,9 @@ struct State {
     used: HashMap<(Kind, String), Arc<Service>>,
     /// What is counted of each service, by its full name.
     counts: BTreeMap<String, Arc<Counts>>,
+    /// The ports for sound that are open.
+    #[cfg(feature = "speech")]
+    ports: hearing::Ports,
 }
 
 /// A service that is in use.
@@ -146,32 +160,27 @@ impl Services {
         services
     }
 
-    /// Begins a request. Its answer comes at its deadline at the latest.
-    pub(crate) fn begin(&self, request: Request) -> Pending {
+    /// Begins a request of a call whose Asterisk may be on another machine. Its answer comes at its deadline at the
+    /// latest.
+    pub(crate) fn begin(&self, request: Request, remote: Option<Remote>) -> Pending {
+        #[cfg(feature = "speech")]
+        if speech::is_prompt(&request) {
+            return pending(self.clone().prompt(request, remote));
+        }
         let service = match self.service(&request) {
             Ok(service) => service,
             Err(failure) => return Pending::known(Err(failure)),
         };
-        let runtime = match runtime() {
-            Ok(runtime) => runtime,
-            Err(error) => return Pending::known(Err(Failure::unavailable(format!("no thread for services: {error}")))),
-        };
-        let (sender, answer) = tokio::sync::oneshot::channel();
-        #[cfg(feature = "store")]
         let services = self.clone();
-        let task = runtime.spawn(async move {
-            #[cfg(feature = "store")]
+        pending(async move {
             let answer = match request.function.as_str() {
                 // On the heap: all other requests would carry its size along.
+                #[cfg(feature = "store")]
                 "after_call" | "mail" => Box::pin(services.leave(&service, &request)).await,
                 _ => service.answer(&request).await,
             };
-            #[cfg(not(feature = "store"))]
-            let answer = service.answer(&request).await;
-            // Nobody waits any more if the call has ended.
-            let _ = sender.send(answer);
-        });
-        Pending::asked(answer, task.abort_handle())
+            services.reachable(answer, remote)
+        })
     }
 
     /// Returns the store, in which jobs are kept too.
@@ -231,6 +240,13 @@ impl Services {
         }
     }
 
+    /// Has a sound file that was spoken be one that Asterisk reaches.
+    #[cfg(not(feature = "speech"))]
+    #[expect(clippy::unused_self, reason = "nothing is spoken")]
+    fn reachable(&self, answer: Answer, _: Option<Remote>) -> Answer {
+        answer
+    }
+
     /// Finds the service of a request.
     fn service(&self, request: &Request) -> Result<Arc<Service>, Failure> {
         let kind = Kind::of(&request.function)?;
@@ -238,12 +254,13 @@ impl Services {
         if let Some(mistake) = &state.broken {
             return Err(Failure::argument(format!("no service can be asked because of a mistake: {mistake}")));
         }
-        let key = (kind, request.service.clone());
+        let service = kind.service(request, &state.settings)?;
+        let key = (kind, service.to_owned());
         if let Some(service) = state.used.get(&key) {
             return Ok(Arc::clone(service));
         }
-        let client = kind.client(&request.service, &state.settings)?;
-        let name = kind.full_name(&request.service);
+        let client = kind.client(&key.1, &state.settings)?;
+        let name = kind.full_name(&key.1);
         let counts = Arc::clone(state.counts.entry(name.clone()).or_default());
         let guard = Guard::new(name, client.at_once, counts);
         let service = Arc::new(Service { client, guard });
@@ -266,12 +283,30 @@ pub(crate) fn check(request: &Request) -> Result<(), Failure> {
         #[cfg(feature = "mail")]
         Kind::Mail => mail::check(request),
         Kind::Program => program::check(request),
+        #[cfg(feature = "speech")]
+        Kind::Speech => speech::check(request),
+        #[cfg(feature = "speech")]
+        Kind::Listening => Ok(()),
         Kind::CallOut => callout::check(request),
         // Its client refuses what a test's database refuses.
         Kind::Sql => Ok(()),
-        #[cfg(not(all(feature = "http", feature = "store", feature = "mail")))]
+        #[cfg(not(all(feature = "http", feature = "store", feature = "mail", feature = "speech")))]
         _ => Ok(()),
     }
+}
+
+/// Has an answer made on the thread of the clients.
+fn pending(answer: impl Future<Output = Answer> + Send + 'static) -> Pending {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return Pending::known(Err(Failure::unavailable(format!("no thread for services: {error}")))),
+    };
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let task = runtime.spawn(async move {
+        // Nobody waits any more if the call has ended.
+        let _ = sender.send(answer.await);
+    });
+    Pending::asked(receiver, task.abort_handle())
 }
 
 impl Service {

@@ -28,6 +28,20 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Returns what ends the request, from anywhere.
+    #[cfg(feature = "speech")]
+    pub fn ender(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        match &self.0 {
+            State::Known(_) => None,
+            State::Asked(_, task) => {
+                let task = task.clone();
+                Some(Box::new(move || task.abort()))
+            }
+        }
+    }
+}
+
 impl Future for Pending {
     type Output = Answer;
 

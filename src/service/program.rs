@@ -84,19 +84,13 @@ impl ProgramClient {
     /// Answers a request. If it is dropped meanwhile, the program is killed.
     pub async fn answer(&self, request: &Request) -> Answer {
         let given = self.given(request.argument("arguments"))?;
-        let mut child = self.start(&given, request.argument("input").is_string())?;
-        let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
-        let (mut output, mut error) = (Vec::new(), Vec::new());
-        let steps: Vec<Step> = vec![
-            Box::pin(feed(child.stdin.take(), request.text("input"))),
-            Box::pin(self.read(child.stdout.take(), &mut output, "output")),
-            Box::pin(self.read(child.stderr.take(), &mut error, "error")),
-        ];
-        let status = follow(&mut child, &mut group, steps).await?;
+        let arguments = self.arguments.iter().map(String::as_str).chain(given);
+        let input = request.argument("input").as_str().map(str::as_bytes);
+        let ended = run(&self.program, arguments, input, self.max_output).await?;
         Ok(json!({
-            "status": number(status),
-            "output": String::from_utf8_lossy(&output),
-            "error": String::from_utf8_lossy(&error),
+            "status": ended.status,
+            "output": String::from_utf8_lossy(&ended.output),
+            "error": String::from_utf8_lossy(&ended.error),
         }))
     }
 
@@ -124,45 +118,74 @@ impl ProgramClient {
         }
         Ok(given)
     }
+}
 
-    fn start(&self, given: &[&str], has_input: bool) -> Result<Child, Failure> {
-        let started = Command::new(&self.program)
-            .args(&self.arguments)
-            .args(given)
-            .env_clear()
-            .envs(ENVIRONMENT)
-            .current_dir("/")
-            .process_group(0)
-            .stdin(if has_input { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        started.map_err(|error| match error.kind() {
-            ErrorKind::ArgumentListTooLong => Failure::argument("the arguments are too long for this system"),
-            _ => Failure::unavailable(format!("`{}` can't be started: {error}", printable(&self.program))),
-        })
-    }
+/// How a program has ended.
+pub(super) struct Ended {
+    /// As a shell shows it: 128 and the number of the signal that has ended the program.
+    pub status: i32,
+    pub output: Vec<u8>,
+    pub error: Vec<u8>,
+}
 
-    /// Reads what a program writes, up to the limit.
-    async fn read(&self, from: Option<impl AsyncRead + Unpin>, read: &mut Vec<u8>, what: &str) -> Result<(), Failure> {
-        let Some(from) = from else { return Ok(()) };
-        let limit = u64::try_from(self.max_output).unwrap_or(u64::MAX).saturating_add(1);
-        // A broken pipe is the end of what it says.
-        let _ = from.take(limit).read_to_end(read).await;
-        if read.len() > self.max_output {
-            let most = plural(self.max_output, "byte");
-            return Err(Failure::failed(format!("the program wrote more than {most} to its {what} (`max_output`)")));
-        }
-        Ok(())
-    }
+/// Runs a program to its end. If this is dropped meanwhile, the program is killed.
+///
+/// # Errors
+/// It can't be started, or writes more than this to one of its outputs.
+pub(super) async fn run(
+    program: &str,
+    arguments: impl Iterator<Item = &str>,
+    input: Option<&[u8]>,
+    max_output: usize,
+) -> Result<Ended, Failure> {
+    let mut child = start(program, arguments, input.is_some())?;
+    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+    let (mut output, mut error) = (Vec::new(), Vec::new());
+    let steps: Vec<Step> = vec![
+        Box::pin(feed(child.stdin.take(), input.unwrap_or_default())),
+        Box::pin(read(child.stdout.take(), &mut output, max_output, "output")),
+        Box::pin(read(child.stderr.take(), &mut error, max_output, "error")),
+    ];
+    let status = number(follow(&mut child, &mut group, steps).await?);
+    Ok(Ended { status, output, error })
+}
+
+fn start<'a>(program: &str, arguments: impl Iterator<Item = &'a str>, has_input: bool) -> Result<Child, Failure> {
+    let started = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .current_dir("/")
+        .process_group(0)
+        .stdin(if has_input { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    started.map_err(|error| match error.kind() {
+        ErrorKind::ArgumentListTooLong => Failure::argument("the arguments are too long for this system"),
+        _ => Failure::unavailable(format!("`{}` can't be started: {error}", printable(program))),
+    })
 }
 
 /// Writes the input of a program, and closes it.
-async fn feed(stdin: Option<ChildStdin>, input: &str) -> Result<(), Failure> {
+async fn feed(stdin: Option<ChildStdin>, input: &[u8]) -> Result<(), Failure> {
     if let Some(mut stdin) = stdin {
         // The program may end before it has read everything.
-        let _ = stdin.write_all(input.as_bytes()).await;
+        let _ = stdin.write_all(input).await;
+    }
+    Ok(())
+}
+
+/// Reads what a program writes, up to the limit.
+async fn read(from: Option<impl AsyncRead + Unpin>, read: &mut Vec<u8>, max: usize, what: &str) -> Result<(), Failure> {
+    let Some(from) = from else { return Ok(()) };
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    // A broken pipe is the end of what it says.
+    let _ = from.take(limit).read_to_end(read).await;
+    if read.len() > max {
+        let most = plural(max, "byte");
+        return Err(Failure::failed(format!("the program wrote more than {most} to its {what} (`max_output`)")));
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, St
 
 /// Returns what the operator can do about an error of TLS, to stand behind its text; nothing if it is about something
 /// else. Clients wrap the error in errors of their own, so its text is all there is.
-#[cfg(any(feature = "mail", feature = "redis", feature = "sql"))]
+#[cfg(any(feature = "mail", feature = "redis", feature = "speech", feature = "sql"))]
 pub(super) fn advice(error: &str) -> &'static str {
     // The second one: an authority has the name of a known one, and another key.
     if error.contains("UnknownIssuer") || error.contains("BadSignature") {

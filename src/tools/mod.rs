@@ -5,5 +5,7 @@
 
 pub mod check;
 pub(crate) mod outline;
+#[cfg(feature = "speech")]
+pub(crate) mod sounds;
 pub mod storm;
 pub mod testing;

@@ -5,6 +5,7 @@
 //! deadlines and reports hangups. [`Pipes`] is the wire of a process that Asterisk started. [`Simulator`] is an
 //! Asterisk in this process, for tests and for playing.
 
+mod listening;
 #[cfg(feature = "store")]
 mod no_channel;
 mod peer;
@@ -16,11 +17,12 @@ mod request;
 mod simulator;
 mod stream;
 
-pub use peer::{Ending, Heard, Note, Peer, Transport};
+pub use peer::{Ending, Heard, Note, Peer, Remote, Transport};
 pub use request::{Answer, Failure, FailureKind, Request};
 pub use simulator::Simulator;
 pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
 
+pub(crate) use listening::{SimulatedEngine, listen};
 #[cfg(feature = "store")]
 pub(crate) use no_channel::NoChannel;
 pub(crate) use recorded::Recorded;

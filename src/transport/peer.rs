@@ -6,6 +6,7 @@ use crate::agi::Reply;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use std::io;
+use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -35,6 +36,11 @@ pub trait Transport: Send {
     /// Returns the time zone of the peer: that of this machine, on which Asterisk usually runs too.
     fn time_zone(&self) -> TimeZone {
         self.inner().map_or_else(TimeZone::system, Transport::time_zone)
+    }
+
+    /// Returns where Asterisk is; `None` if it runs on this machine.
+    fn remote(&self) -> Option<Remote> {
+        self.inner().and_then(Transport::remote)
     }
 
     /// Whether there is a channel at all. A job runs without one, and so without commands.
@@ -133,10 +139,14 @@ pub enum Note<'a> {
     },
     /// From now on, what the caller enters is secret, or no longer is.
     Secret(bool),
+    /// From now on, what goes over the line carries out what a service is asked, or no longer does.
+    Aside(bool),
     /// The script asks a service.
     Asks(&'a Request),
     /// The service answered.
     Answered(&'a Answer),
+    /// What the caller said means these digits, which are as private as what was said.
+    Meant(&'a str),
     /// The call ended like this.
     Ended(&'a Ended),
 }
@@ -146,6 +156,25 @@ pub enum Note<'a> {
 pub struct Peer {
     /// Whether the session goes on after the hangup, when commands that need a live channel get 511.
     pub dead_mode: bool,
+}
+
+/// An Asterisk on another machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Remote {
+    /// Its address.
+    pub asterisk: IpAddr,
+    /// The address of this machine to which it has connected.
+    pub own: IpAddr,
+}
+
+impl Remote {
+    /// Returns the two ends of a connection, unless it is within this machine.
+    #[must_use]
+    pub fn between(asterisk: IpAddr, own: IpAddr) -> Option<Self> {
+        let (asterisk, own) = (asterisk.to_canonical(), own.to_canonical());
+        (!asterisk.is_loopback()).then_some(Self { asterisk, own })
+    }
 }
 
 /// Something that was heard on the line.

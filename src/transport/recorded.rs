@@ -18,10 +18,14 @@ const MAX_ASKED: u32 = 64;
 /// How many events are kept of a call whose file can be written only when the call has ended.
 const MAX_KEPT: usize = 50_000;
 
+/// How many digits are kept that the caller of such a call has said.
+const MAX_MEANT: usize = 1000;
+
 /// How many bytes that went to services and came from them are kept of such a call.
 const MAX_KEPT_BYTES: usize = 4 << 20;
 
 /// Records what goes over the line of another transport.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Recorded {
     inner: Box<dyn Transport>,
     out: Box<dyn Write + Send>,
@@ -35,9 +39,13 @@ pub struct Recorded {
     kept_bytes: usize,
     /// Whether there were more events than can be kept.
     is_full: bool,
+    /// The digits that the caller has said in such a call.
+    meant: Vec<String>,
     /// Redacts secrets, once there is one.
     secrets: Option<Redaction>,
     is_secret: bool,
+    /// Whether what goes over the line belongs to what a service is asked, which is recorded in its stead.
+    is_aside: bool,
     scratch: Vec<u8>,
 }
 
@@ -68,8 +76,10 @@ impl Recorded {
             kept: None,
             kept_bytes: 0,
             is_full: false,
+            meant: Vec::new(),
             secrets: None,
             is_secret: false,
+            is_aside: false,
             scratch: Vec::new(),
         };
         if header.redacted {
@@ -127,7 +137,7 @@ impl Recorded {
     /// Writes what was kept until the end.
     fn close(&mut self) {
         if let Some((mut header, mut lines)) = self.kept.take() {
-            Redaction::apply(&self.commands, &mut header, &mut lines);
+            Redaction::apply(&self.commands, &mut header, &mut lines, &self.meant);
             self.write(&header);
             for line in &lines {
                 self.write(line);
@@ -168,11 +178,15 @@ impl Transport for Recorded {
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        self.event(Event::Sent(Bytes(line.to_vec())));
+        if !self.is_aside {
+            self.event(Event::Sent(Bytes(line.to_vec())));
+        }
         let sent = self.inner.send(line);
-        self.in_flight = sent.is_ok();
+        self.in_flight = sent.is_ok() && !self.is_aside;
         match &sent {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.event(Event::Closed(During::Command)),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.event(Event::Closed(if self.is_aside { During::Sleeping } else { During::Command }));
+            }
             Err(error) => self.event(Event::Broken(error.to_string())),
             Ok(()) => {}
         }
@@ -191,6 +205,7 @@ impl Transport for Recorded {
         let heard = self.inner.receive(until);
         match &heard {
             Ok(Heard::Silence | Heard::Wakeup) => {}
+            Ok(Heard::Reply(_)) if self.is_aside => {}
             Ok(Heard::Reply(reply)) => {
                 self.in_flight = false;
                 self.event(Event::Heard(format!("{} {}", reply.code, reply.text)));
@@ -232,8 +247,14 @@ impl Transport for Recorded {
                 }
                 self.event(Event::Secret(secret));
             }
+            Note::Aside(aside) => self.is_aside = aside,
             Note::Asks(request) => self.event(Event::Request(request.clone())),
             Note::Answered(answer) => self.event(Event::Answer(Answered::of(answer))),
+            Note::Meant(digits) => match (&mut self.secrets, self.is_secret) {
+                (Some(secrets), true) => secrets.know_digits(digits),
+                _ if self.kept.is_some() && self.meant.len() < MAX_MEANT => self.meant.push(digits.to_owned()),
+                _ => {}
+            },
             Note::Ended(ended) => {
                 self.event(Event::Ended(ended.clone()));
                 self.close();

@@ -14,6 +14,7 @@
 //! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
 //! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
 //! | what services answered, and values in what they were asked | all digits and letters, except in names of members and in `status` |
+//! | what the caller said | all digits and letters |
 //! | replies to commands whose row does not state what they hear, or that have none | all digits and letters |
 //! | arguments of all kinds, once something secret was entered in a call that is redacted | all digits |
 
@@ -49,6 +50,8 @@ pub(super) struct Redaction {
     entering: (Vec<u8>, Vec<u8>),
     /// The line that was sent last.
     last: Sent,
+    /// Whether the last request was to listen to the caller.
+    listens: bool,
     /// The words of what was entered and of the caller's name, in lower case.
     words: HashSet<String>,
     stand_ins: HashMap<Vec<u8>, Vec<u8>>,
@@ -78,6 +81,7 @@ impl Redaction {
             min_part: Part::None,
             entering: (Vec::new(), Vec::new()),
             last: Sent::default(),
+            listens: false,
             words: HashSet::new(),
             stand_ins: HashMap::new(),
             used: HashSet::new(),
@@ -92,8 +96,12 @@ impl Redaction {
     }
 
     /// Replaces everything that comes from the caller in a call that has ended.
-    pub fn apply(commands: &Table, header: &mut Header, lines: &mut [Line]) {
+    /// `meant` are the digits that the caller has said in words.
+    pub fn apply(commands: &Table, header: &mut Header, lines: &mut [Line], meant: &[String]) {
         let mut redaction = Self::new(Part::Digits, commands.clone());
+        for digits in meant {
+            redaction.know_digits(digits);
+        }
         for line in &header.environment {
             let (name, value) = item(&line.0);
             if CALLER_LINES.contains(&name) && value != b"unknown" {
@@ -104,6 +112,7 @@ impl Redaction {
         // First learns what was entered: earlier lines may contain it.
         let mut entries = HashMap::new();
         let mut pieces = Vec::new();
+        let mut listens = false;
         for (number, line) in lines.iter().enumerate() {
             match &line.event {
                 Event::Sent(line) => sent = Sent::of(&redaction.commands, &line.0),
@@ -119,6 +128,15 @@ impl Redaction {
                         pieces.extend((!learnt.digits.is_empty()).then_some((number, learnt.digits)));
                     }
                 }
+                Event::Request(request) => listens = request.function == LISTEN,
+                Event::Answer(Answered::Value(value)) if listens => {
+                    redaction.join(&mut pieces, &mut entries);
+                    redaction.know(member(value, "text").as_bytes());
+                    let key = member(value, "key").as_bytes();
+                    entries.insert(number, Vec::new());
+                    let is_digit = !key.is_empty() && key.iter().all(u8::is_ascii_digit);
+                    pieces.extend(is_digit.then(|| (number, key.to_vec())));
+                }
                 // What a service knows about somebody comes back in what the script says and sends.
                 Event::Answer(Answered::Value(value)) => redaction.know_all(value),
                 _ => {}
@@ -127,23 +145,31 @@ impl Redaction {
         redaction.join(&mut pieces, &mut entries);
         redaction.head(header);
         for (number, line) in lines.iter_mut().enumerate() {
-            redaction.event(&mut line.event, |_, _, _| Some(entries.remove(&number).unwrap_or_default()));
+            redaction.event(&mut line.event, |_, _| Some(entries.remove(&number).unwrap_or_default()));
         }
     }
 
     /// Replaces what is known in an event and, while the script asks for something secret, what is entered.
     pub fn hide(&mut self, event: &mut Event, secret: bool) {
-        self.event(event, |redaction, sent, reply| {
+        self.event(event, |redaction, entered| {
             secret.then(|| {
-                let learnt = redaction.learn(sent, reply);
+                let learnt = match entered {
+                    Entered::Reply(sent, reply) => redaction.learn(sent, reply),
+                    Entered::Said(answer) => {
+                        redaction.know(member(answer, "text").as_bytes());
+                        let key = member(answer, "key").as_bytes();
+                        let is_digit = key.iter().all(u8::is_ascii_digit);
+                        Learnt { digits: if is_digit { key.to_vec() } else { Vec::new() }, goes_on: false }
+                    }
+                };
                 redaction.enter(&learnt)
             })
         });
     }
 
-    /// Replaces what an event contains. `learn` returns the stand-in for the digits in a reply, or `None` if what the
-    /// caller entered stays.
-    fn event(&mut self, event: &mut Event, learn: impl FnOnce(&mut Self, &Sent, &Reply) -> Option<Vec<u8>>) {
+    /// Replaces what an event contains. `learn` returns the stand-in for the digits that were entered, or `None` if
+    /// what the caller entered stays.
+    fn event(&mut self, event: &mut Event, learn: impl FnOnce(&mut Self, Entered<'_>) -> Option<Vec<u8>>) {
         match event {
             Event::Sent(line) => {
                 let sent = Sent::of(&self.commands, &line.0);
@@ -153,7 +179,7 @@ impl Redaction {
             Event::Heard(heard) => {
                 if let Some(reply) = reply(heard) {
                     let sent = std::mem::take(&mut self.last);
-                    *heard = match learn(self, &sent, &reply) {
+                    *heard = match learn(self, Entered::Reply(&sent, &reply)) {
                         Some(digits) => self.heard(&sent.entries(&reply), &digits, &reply),
                         None => self.heard(&[], &[], &reply),
                     };
@@ -162,9 +188,16 @@ impl Redaction {
             }
             Event::Secret(false) => self.min_part = Part::Digits,
             Event::Printed(printed) => printed.text = self.text(&printed.text, self.max_part),
-            Event::Request(request) => self.request(request),
+            Event::Request(request) => {
+                self.listens = request.function == LISTEN;
+                self.request(request);
+            }
             Event::Answer(answered) => {
                 match answered {
+                    Answered::Value(value) if self.listens => {
+                        let digits = learn(self, Entered::Said(value));
+                        self.said(value, digits);
+                    }
                     Answered::Value(value) => {
                         // A script decides by the status, which isn't the caller's.
                         let status = value.get_mut("status").filter(|status| status.is_number()).map(Value::take);
@@ -183,6 +216,26 @@ impl Redaction {
             }
             _ => {}
         }
+    }
+
+    /// Replaces what the caller said, or the key that was pressed instead, whose stand-in is known. What else an answer
+    /// contains, such as how long it took, isn't the caller's to hide.
+    fn said(&mut self, answer: &mut Value, digits: Option<Vec<u8>>) {
+        let part = if digits.is_some() { Part::All } else { Part::Known };
+        if let Some(Value::String(said)) = answer.get_mut("text") {
+            *said = self.text(said, part);
+        }
+        if let Some(Value::String(key)) = answer.get_mut("key") {
+            *key = match digits {
+                Some(digits) if !digits.is_empty() => String::from_utf8_lossy(&digits).into_owned(),
+                _ => self.text(key, part),
+            };
+        }
+    }
+
+    /// Learns digits that the caller has said.
+    pub fn know_digits(&mut self, digits: &str) {
+        self.know(digits.as_bytes());
     }
 
     /// Learns a text that comes from the caller.
@@ -313,6 +366,16 @@ impl Redaction {
             let part = match name.as_str() {
                 "text" if request.function.starts_with("sql_") => Part::Known,
                 "script" | "function" | "board" | "prefix" | "context" => Part::Known,
+                "words" if request.function == LISTEN => Part::Known,
+                "first" | "silence" | "max" | "repeat" | "keys" | "language" if request.function == LISTEN => {
+                    Part::None
+                }
+                "prompt" => {
+                    for part in value.as_array_mut().into_iter().flatten() {
+                        self.prompt_part(part);
+                    }
+                    continue;
+                }
                 "path" | "key" | "extension" | "priority" => Part::Digits,
                 "expires" | "n" | "wait" | "retries" => Part::None,
                 "statements" => {
@@ -326,6 +389,18 @@ impl Redaction {
                 _ => Part::All,
             };
             self.json(value, part);
+        }
+    }
+
+    /// Replaces what a part of a prompt contains, as in the command that says it.
+    fn prompt_part(&mut self, part: &mut Value) {
+        for (name, value) in part.as_object_mut().into_iter().flatten() {
+            match name.as_str() {
+                "file" | "format" | "zone" | "gender" => self.json(value, Part::Known),
+                // They say the same.
+                "files" => *value = Value::Array(Vec::new()),
+                _ => self.json(value, Part::Digits),
+            }
         }
     }
 
@@ -527,6 +602,21 @@ impl Sent {
     }
 }
 
+/// The function of requests that play a prompt and listen.
+const LISTEN: &str = "listen";
+
+/// Returns a member of an answer that is a text.
+fn member<'a>(answer: &'a Value, name: &str) -> &'a str {
+    answer.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What the caller has entered.
+enum Entered<'a> {
+    Reply(&'a Sent, &'a Reply),
+    /// The answer to a request to listen.
+    Said(&'a Value),
+}
+
 /// The digits learnt from a reply.
 struct Learnt {
     /// The digits entered, if they are a number.
@@ -658,7 +748,7 @@ mod tests {
             let mut head = header(environment.into_iter().map(|line| Bytes(line.into_bytes())).collect(), args);
             let lines: Vec<Line> = events.into_iter().map(|event| Line { at: Duration::ZERO, event }).collect();
             let mut whole = lines.clone();
-            Redaction::apply(&Table::new(), &mut head, &mut whole);
+            Redaction::apply(&Table::new(), &mut head, &mut whole, &[]);
             let mut secrets = Redaction::of_secrets(Table::new());
             let mut is_secret = false;
             for (before, after) in lines.iter().zip(&whole) {

@@ -1,12 +1,15 @@
 //! A simulated Asterisk at the other end: the table of commands and [`pbx`](crate::pbx) answer each line.
 
+use super::listening::{SimulatedEngine, listen};
 use super::peer::{Ending, Heard, Note, Peer, Transport};
+use super::request::{Answer, Request};
 use crate::agi::{Frame, Framer, Reply, split, text};
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Table;
-use crate::pbx::{Channel, Idle, Missing};
+use crate::pbx::{Channel, Idle, Missing, Sounds};
 use crate::sync::lock;
+use serde_json::json;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -224,6 +227,16 @@ impl Transport for Simulator {
     fn waker(&mut self) -> Option<Waker> {
         // No caller is left who would wait.
         if self.noticed { None } else { self.channel.waker() }
+    }
+
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        // Its callers hear texts and are understood without an engine.
+        let answer = match request.function.as_str() {
+            "speak" => Ok(json!({ "file": Sounds::spoken_for(request.text("prompt"), request.text("text")) })),
+            "listen" => listen(&mut self.channel, request, SimulatedEngine::default()),
+            _ => return None,
+        };
+        Some((Duration::ZERO, answer))
     }
 
     fn note(&mut self, note: Note<'_>) {

@@ -1,6 +1,6 @@
 //! AGI over any stream of bytes.
 
-use super::peer::{Ending, Heard, Peer, Transport};
+use super::peer::{Ending, Heard, Peer, Remote, Transport};
 use crate::agi::environment::{BlockScanner, MAX_BLOCK};
 use crate::agi::{Frame, Framer};
 use crate::clock::{self, Stopwatch, Time};
@@ -77,6 +77,11 @@ pub trait Wire: Send {
     /// [`Got::Wakeup`]. If there is none, a call that waits for something else than the line hears no hangup
     /// meanwhile.
     fn waker(&mut self) -> Option<Waker> {
+        None
+    }
+
+    /// Returns where Asterisk is; `None` if it runs on this machine.
+    fn remote(&self) -> Option<Remote> {
         None
     }
 
@@ -622,6 +627,10 @@ impl<W: Wire> Transport for Stream<W> {
 
     fn peer(&self) -> Peer {
         Peer { dead_mode: true }
+    }
+
+    fn remote(&self) -> Option<Remote> {
+        self.wire.remote()
     }
 
     fn now(&self) -> Time {

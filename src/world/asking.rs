@@ -52,12 +52,7 @@ impl<'a> Asking<'a> {
                 change(args, &mut request)?;
                 Ok(request)
             })?;
-            let services = self.call.extensions().get::<Services>();
-            let begin = |request: Request| match services {
-                Some(services) => services.begin(request),
-                None => Pending::known(Err(Failure::argument("this program gives its scripts no services"))),
-            };
-            self.call.ask(request, begin)
+            answer(&self.call, request)
         })?;
         let result = self.result(&answer, otherwise);
         state.usage.uncounted(|| drop(answer));
@@ -78,14 +73,14 @@ impl<'a> Asking<'a> {
                 Ok(value)
             }
             Err(failure) => {
-                let kind = match (failure.kind, otherwise) {
-                    (FailureKind::Unavailable, Some(otherwise)) => {
-                        self.warn(&failure.message);
-                        return Ok(otherwise);
-                    }
-                    (FailureKind::Unavailable, None) => RefusalKind::Unavailable,
-                    (FailureKind::Argument, _) => RefusalKind::Argument,
-                    (FailureKind::Failed, _) => RefusalKind::Failed,
+                if let (FailureKind::Unavailable, Some(otherwise)) = (failure.kind, otherwise) {
+                    self.warn(&failure.message);
+                    return Ok(otherwise);
+                }
+                let kind = match failure.kind {
+                    FailureKind::Unavailable => RefusalKind::Unavailable,
+                    FailureKind::Argument => RefusalKind::Argument,
+                    FailureKind::Failed => RefusalKind::Failed,
                 };
                 Err(self.refusal(kind, None, &failure.message))
             }
@@ -211,6 +206,17 @@ impl<'a> Asking<'a> {
             }
         }
     }
+}
+
+/// Asks a service, and waits for its answer.
+pub(super) fn answer(call: &Call<'_>, request: Request) -> Result<Answer, ScriptError> {
+    let services = call.extensions().get::<Services>();
+    let remote = call.with_session(|session| session.remote())?;
+    let begin = |request: Request| match services {
+        Some(services) => services.begin(request, remote),
+        None => Pending::known(Err(Failure::argument("this program gives its scripts no services"))),
+    };
+    call.ask(request, begin)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody waits long enough for it to matter")]

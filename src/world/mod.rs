@@ -3,7 +3,11 @@
 mod asking;
 mod functions;
 mod json;
+mod listening;
+mod speaking;
 
 pub use functions::SERVICES;
 pub(crate) use functions::add_services;
 pub(crate) use json::to_json;
+pub(crate) use listening::listen;
+pub(crate) use speaking::{prompt, speak, speaks_prompts};

@@ -368,6 +368,11 @@ impl Call {
         Call { caller: "speaks", ..self }.variable("RIG_SOUND", sound)
     }
 
+    /// The caller hears and speaks through the test: by AudioSocket, with this id, at this port.
+    pub fn by_socket(self, id: &str, port: u16) -> Call {
+        Call { caller: "socket", ..self }.variable("RIG_ID", id).variable("RIG_PORT", &port.to_string())
+    }
+
     /// The caller presses these keys (`w` waits half a second) this many seconds after the answer.
     pub fn pressing(self, keys: &str, after: f32) -> Call {
         Call { caller: "presses", ..self }.variable("RIG_KEYS", keys).variable("RIG_AFTER", &after.to_string())

@@ -2,6 +2,7 @@
 
 pub mod asterisk;
 pub mod backend;
+pub mod caller;
 pub mod machine;
 pub mod process;
 pub mod relay;

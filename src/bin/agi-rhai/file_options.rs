@@ -36,7 +36,7 @@ const NAMES: [&str; 21] = [
 ];
 
 /// The commands that share options with `serve`.
-const COMMANDS: [&str; 6] = ["serve", "phone", "jobs", "test", "check", "lsp"];
+const COMMANDS: [&str; 7] = ["serve", "phone", "jobs", "test", "check", "sounds", "lsp"];
 
 /// Checks the value of an option.
 fn check(setting: &OptionSetting) -> Result<(), Box<SettingsError>> {

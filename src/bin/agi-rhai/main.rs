@@ -24,6 +24,8 @@ mod samples;
 mod seed;
 mod serve;
 mod server_log;
+mod sounds;
+mod speech_report;
 mod storm;
 mod terminal;
 mod test;
@@ -79,6 +81,7 @@ fn run() -> ExitCode {
         Options { command: Some(Subcommand::Replay(replay)), .. } => return replay::replay(&replay),
         Options { command: Some(Subcommand::New(new)), .. } => return new::new(&new),
         Options { command: Some(Subcommand::Commands(commands)), .. } => return commands::commands(&commands),
+        Options { command: Some(Subcommand::Sounds(sounds)), .. } => return sounds::sounds(&sounds),
         Options { command: Some(Subcommand::Lsp(lsp)), .. } => return lsp::lsp(&lsp),
         Options { command: Some(Subcommand::Completions(shell)), .. } => {
             return pages::completions(&shell, &Options::command());

@@ -14,6 +14,7 @@ use crate::pages::{CompletionsOptions, ManOptions};
 use crate::phone::PhoneOptions;
 use crate::replay::ReplayOptions;
 use crate::serve::ServeOptions;
+use crate::sounds::SoundsOptions;
 use crate::test::TestOptions;
 use agi_rhai::internals::config::Purpose;
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -60,6 +61,7 @@ pub enum Subcommand {
     Check(CheckOptions),
     Replay(ReplayOptions),
     New(NewOptions),
+    Sounds(SoundsOptions),
     Commands(CommandsOptions),
     Lsp(LspOptions),
     Completions(CompletionsOptions),
@@ -122,6 +124,10 @@ impl Options {
             }
             Some(Subcommand::Test(options)) => (options.folder_of_scripts(), Purpose::Names),
             Some(Subcommand::Check(options)) => (options.folder_of_scripts(), Purpose::Names),
+            Some(Subcommand::Sounds(options)) => {
+                let purpose = if options.speaks() { Purpose::Use } else { Purpose::Names };
+                (options.folder_of_scripts(), purpose)
+            }
             Some(Subcommand::Lsp(options)) => (options.scripts.clone().unwrap_or_default(), Purpose::Names),
             Some(_) => return None,
         })
@@ -138,6 +144,7 @@ impl Options {
             Some(
                 Subcommand::Test(TestOptions { config, .. })
                 | Subcommand::Check(CheckOptions { config, .. })
+                | Subcommand::Sounds(SoundsOptions { config, .. })
                 | Subcommand::Lsp(LspOptions { config, .. }),
             ) => Some(config),
             Some(_) => None,

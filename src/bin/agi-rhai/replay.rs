@@ -10,7 +10,9 @@ use agi_rhai::internals::recording::{Answered, Event, Line, Tape};
 use agi_rhai::internals::replay::{Departure, Replay};
 use agi_rhai::internals::{plural, printable};
 use agi_rhai::script::LoadError;
+use agi_rhai::service::{Services, Settings};
 use agi_rhai::session::{Observer, Sent};
+use agi_rhai::transport::Request;
 use agi_rhai::{Fault, Host, Outcome, Script, Session};
 use anyhow::{Context, Result, bail};
 use std::fmt::{Display, Write as _};
@@ -185,6 +187,9 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
     host.deny(header.denied.iter().cloned());
     host.set_memory(agi_rhai::script::Memory { used: crate::memory::used });
     host.set_seed(header.seed);
+    if tape.lines.iter().any(|line| matches!(&line.event, Event::Request(request) if is_prompt(request))) {
+        host.set_services(Services::new(Settings::of_missing_prompts()));
+    }
     let script = match host.load(&path, options.scripts.as_deref()) {
         Ok(script) => script,
         Err(LoadError::Fault(fault)) => return Ok(Verdict::Departs(fault.render(shows_colour(&stdout())))),
@@ -205,6 +210,11 @@ fn play(tape: &Arc<Tape>, options: &ReplayOptions) -> Result<Verdict> {
         None if progress.broke_off => Verdict::Same(format!("{}, where the recording breaks off", report.so_far())),
         None => report.at_the_end(),
     })
+}
+
+/// Whether a call has asked for a prompt that may have had to be spoken.
+fn is_prompt(request: &Request) -> bool {
+    request.function == "speak" && request.arguments.contains_key("prompt")
 }
 
 struct Report<'a> {

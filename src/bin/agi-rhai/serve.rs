@@ -5,6 +5,7 @@ use crate::calls::default_sockets;
 use crate::common::CommonOptions;
 use crate::out;
 use crate::server_log::{ServerLog, start_server_log};
+use crate::speech_report::SpeechReport;
 use crate::terminal::shows_colour;
 use crate::value_parsers::{count, length, network};
 use agi_rhai::clock::{Stopwatch, Time};
@@ -157,12 +158,27 @@ fn check(options: &ServeOptions) -> ExitCode {
             }
             let (scripts, broken) = counts(&library);
             out::line(format_args!("{}: {}, {broken} with a fault", folder.display(), plural(scripts, "script")));
+            report_speech(options);
             ExitCode::from(u8::from(broken > 0))
         }
         Err(error) => {
             out::error(explained(&error));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Says how texts are spoken and callers heard, if at all.
+fn report_speech(options: &ServeOptions) {
+    let Some(file) = &options.common.config.file else { return };
+    let found = options.listen.iter().flat_map(|text| addresses(text).unwrap_or_default());
+    let is_public = found.into_iter().any(|address| !address.ip().is_loopback());
+    let SpeechReport { lines, warnings } = SpeechReport::of(&file.settings(), is_public);
+    for line in lines {
+        out::line(format_args!("speech: {line}"));
+    }
+    for warning in warnings {
+        out::stderr_line(format_args!("warning: speech: {warning}"));
     }
 }
 

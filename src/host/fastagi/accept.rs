@@ -8,6 +8,7 @@ use crate::host::live::Live;
 use crate::host::metrics::Refused;
 use crate::plural::plural;
 use crate::sync::lock;
+use crate::transport::Remote;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use std::io;
@@ -122,6 +123,10 @@ impl Worker {
         let worker = self.number;
         let id = shared.next_id.fetch_add(1, Relaxed);
         let mut connection = Connection::new(self.reactor.clock());
+        // A connection within this machine costs no look at its other end.
+        if !peer.is_loopback() {
+            connection.comes_from(stream.local_addr().ok().and_then(|own| Remote::between(peer, own.ip())));
+        }
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), worker));
         let spawned = self.reactor.spawn(stream, move |task| {
             connection.runs_at(Arc::clone(&own) as Arc<_>, worker, task);

@@ -45,25 +45,31 @@ impl Loader {
 }
 
 fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
-    let follow_config = |at_once: bool| {
-        if let (Some(config), Some(services)) = (&shared.host.config, &shared.host.services) {
-            config.follow(services, shared.clock.now(), at_once);
-        }
+    // Whether other settings are in use now.
+    let follow_config = |at_once: bool| match (&shared.host.config, &shared.host.services) {
+        (Some(config), Some(services)) => config.follow(services, shared.clock.now(), at_once),
+        _ => false,
     };
+    speak_ahead(shared);
     loop {
         let now = shared.clock.now();
         let next = shared.library.next_scan();
         let next = shared.host.config.as_ref().map_or(next, |_| next.min(now + INTERVAL));
         match requests.recv_timeout(next - now) {
             Ok(()) => {
-                follow_config(true);
-                report(shared, &shared.library.reload(shared.clock.now()));
+                let has_changed = follow_config(true);
+                if report(shared, &shared.library.reload(shared.clock.now())) || has_changed {
+                    speak_ahead(shared);
+                }
             }
             Err(RecvTimeoutError::Timeout) => {
-                follow_config(false);
+                let mut has_changed = follow_config(false);
                 let now = shared.clock.now();
                 if now >= shared.library.next_scan() {
-                    report(shared, &shared.library.refresh(now));
+                    has_changed |= report(shared, &shared.library.refresh(now));
+                }
+                if has_changed {
+                    speak_ahead(shared);
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,
@@ -71,8 +77,18 @@ fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
     }
 }
 
-/// Counts and logs changes.
-fn report(shared: &Shared, changes: &[Change]) {
+/// Has what scripts say spoken before anybody calls.
+fn speak_ahead(shared: &Shared) {
+    #[cfg(feature = "speech")]
+    if let Some(services) = &shared.host.services {
+        super::ahead::speak_ahead(&shared.library, services);
+    }
+    #[cfg(not(feature = "speech"))]
+    let _ = shared;
+}
+
+/// Counts and logs changes. Returns whether there is a script that was not there before.
+fn report(shared: &Shared, changes: &[Change]) -> bool {
     if !changes.is_empty() {
         shared.metrics.set_scripts(shared.library.list().iter().map(|script| &*script.name));
     }
@@ -88,6 +104,7 @@ fn report(shared: &Shared, changes: &[Change]) {
         }
     }
     log_changes(changes);
+    changes.iter().any(|change| matches!(change, Change::Live { .. }))
 }
 
 /// Logs changes in a folder of scripts. A mistake in a file that several scripts import is logged only once.

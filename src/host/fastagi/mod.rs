@@ -12,6 +12,8 @@
 
 mod accept;
 mod admission;
+#[cfg(feature = "speech")]
+mod ahead;
 mod call;
 mod event_loop;
 mod listener;

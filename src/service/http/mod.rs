@@ -29,13 +29,18 @@ use address::Base;
 use body::Unread;
 use connection::{Connections, Sent, Unanswered};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, USER_AGENT};
+use http::response::Parts;
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use url::Url;
 
 /// How large the body of an answer may be unless the operator says otherwise.
 const MAX_BODY: usize = 256 * 1024;
+
+/// How much is shown of what a failed request was answered, in characters.
+#[cfg(feature = "speech")]
+const MAX_SAID: usize = 200;
 
 /// How often an answer may point to another address.
 const MAX_REDIRECTS: usize = 5;
@@ -117,34 +122,62 @@ impl HttpClient {
         let url = self.base.join(request.text("path"), request.argument("query"))?;
         let mut headers = headers::of_script(request.argument("headers"), |name| self.sets(name))?;
         let body = body::of_request(request.argument("body"), &mut headers)?;
-        let client = self.client.get_or_try_init(|| self.connect()).await?;
         if body.is_none() && !matches!(method, Method::GET | Method::DELETE) {
             // Some servers refuse a request that may have a body and doesn't say how long it is.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        let mut request = HttpRequest::new(body.unwrap_or_default().into());
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        let (answer, body) = self.fetch(url, request).await?;
+        Ok(json!({
+            "status": answer.status.as_u16(),
+            "ok": answer.status.is_success(),
+            "headers": headers::of_answer(&answer.headers),
+            "body": body::of_answer(body, &answer.headers),
+        }))
+    }
+
+    /// Sends a request with the operator's headers, and receives the whole answer.
+    async fn fetch(&self, url: Url, mut request: HttpRequest<Sent>) -> Result<(Parts, Vec<u8>), Failure> {
+        let client = self.client.get_or_try_init(|| self.connect()).await?;
+        let headers = request.headers_mut();
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("agi-rhai/", env!("CARGO_PKG_VERSION"))));
-        let mut request = HttpRequest::new(body.unwrap_or_default().into());
-        *request.method_mut() = method;
-        *request.headers_mut() = headers;
         let (answer, body) = self.exchange(client, url, request).await?.into_parts();
-        let (status, headers) = (answer.status, answer.headers);
-        let body = body::read(&headers, body, self.max_body).await.map_err(|error| match error {
+        let body = body::read(&answer.headers, body, self.max_body).await.map_err(|error| match error {
             Unread::TooLarge => {
                 let max = plural(self.max_body, "byte");
                 Failure::failed(format!("its answer is larger than the {max} of `max_body`"))
             }
             Unread::Broken(error) => trouble::failure(&*error, &self.base.host()),
         })?;
-        Ok(json!({
-            "status": status.as_u16(),
-            "ok": status.is_success(),
-            "headers": headers::of_answer(&headers),
-            "body": body::of_answer(body, &headers),
-        }))
+        Ok((answer, body))
+    }
+
+    /// Posts JSON below the `url`, and returns what comes back: sound, for instance.
+    #[cfg(feature = "speech")]
+    pub async fn post_json(&self, path: &str, body: &Value) -> Result<Vec<u8>, Failure> {
+        self.post(path, "application/json", body.to_string().into_bytes()).await
+    }
+
+    /// Posts a body of this type below the `url`, and returns what comes back.
+    #[cfg(feature = "speech")]
+    pub async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let content_type = HeaderValue::from_str(content_type).map_err(|error| Failure::argument(error.to_string()))?;
+        let mut request = HttpRequest::new(body.into());
+        *request.method_mut() = Method::POST;
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        let (answer, body) = self.fetch(self.base.join(path, &Value::Null)?, request).await?;
+        if answer.status.is_success() {
+            return Ok(body);
+        }
+        let said: String = String::from_utf8_lossy(&body).trim().chars().take(MAX_SAID).collect();
+        let said = printable(&said);
+        Err(Failure::failed(format!("it answered with status {}: {said}", answer.status.as_u16())))
     }
 
     /// Sends a request, and follows redirects within the service.

@@ -71,6 +71,10 @@ impl Settings {
         self.program.iter().for_each(|(name, service)| add("program", name, service.at_once));
         found.extend(self.store.iter().map(|store| ("store".to_owned(), store.at_once.unwrap_or(AT_ONCE))));
         found.extend(self.callout.iter().map(|_| ("callout".to_owned(), AT_ONCE)));
+        let engines = self.speech.iter().flat_map(|speech| &speech.tts);
+        found.extend(engines.map(|(name, engine)| (format!("speech.tts.{name}"), engine.at_once.unwrap_or(AT_ONCE))));
+        let engines = self.speech.iter().flat_map(|speech| &speech.stt);
+        found.extend(engines.map(|(name, engine)| (format!("speech.stt.{name}"), engine.at_once.unwrap_or(AT_ONCE))));
         found
     }
 
@@ -83,6 +87,7 @@ impl Settings {
         named(&mut found, "mail", &before.mail, &self.mail);
         named(&mut found, "program", &before.program, &self.program);
         one(&mut found, "callout", before.callout.as_ref(), self.callout.as_ref());
+        one(&mut found, "speech", before.speech.as_ref(), self.speech.as_ref());
         found
     }
 }

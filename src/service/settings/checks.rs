@@ -2,13 +2,18 @@
 
 use super::section::{Purpose, Read, Section, similar};
 use super::values::Secret;
-use super::{CallOutSettings, HttpSettings, MailSettings, ProgramSettings, SqlSettings, StoreSettings};
+use super::{
+    CallOutSettings, HttpSettings, MailSettings, ProgramSettings, SpeechSettings, SqlSettings, StoreSettings,
+    SttSettings, TtsSettings,
+};
 use crate::agi::printable;
 use crate::service::callout::CallOut;
 #[cfg(feature = "http")]
 use crate::service::http::HttpClient;
 #[cfg(feature = "mail")]
 use crate::service::mail::MailClient;
+#[cfg(feature = "speech")]
+use crate::service::speech::{Engine, Recogniser};
 #[cfg(feature = "sql")]
 use crate::service::sql::SqlClient;
 #[cfg(feature = "store")]
@@ -119,20 +124,99 @@ fn is_mail_address(text: &str) -> bool {
 impl Checked for ProgramSettings {
     fn check(&mut self, of: &mut Section) -> Read<()> {
         at_once(of, self.at_once)?;
-        let Some(program) = self.command.first_mut().filter(|program| !program.is_empty()) else {
-            let error = of.wrong("command", "the command is empty");
-            return Err(error.with_hint("it is the program and its first arguments: [\"/usr/games/fortune\", \"-s\"]"));
-        };
-        if program.contains('/') {
-            // What isn't UTF-8 was no text of the file.
-            *program = of.file.path(Path::new(program)).to_string_lossy().into_owned();
+        program(of, &mut self.command, "[\"/usr/games/fortune\", \"-s\"]")
+    }
+}
+
+impl Checked for SpeechSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        for (index, folder) in self.sounds.iter_mut().flatten().enumerate() {
+            *folder = of.file.path(&*folder);
+            if of.file.purpose == Purpose::Use && !folder.is_dir() {
+                return Err(of.wrong_element("sounds", index, format!("there is no folder {}", folder.display())));
+            }
         }
-        if of.file.purpose == Purpose::Use && !is_program(program) {
-            let message = format!("there is no program {program}");
-            return Err(of.wrong_element("command", 0, message));
+        if self.address.as_ref().is_some_and(|name| name.is_empty() || name.contains([':', '/', ',', '"', ' '])) {
+            let error = of.wrong("address", "this isn't the name or the address of a machine");
+            return Err(error.with_hint("it is this machine as Asterisk reaches it: \"10.0.0.5\", \"ivr.example.net\""));
+        }
+        let Some(folder) = &mut self.folder else { return Ok(()) };
+        *folder = of.file.path(folder);
+        let above = folder.parent().unwrap_or(Path::new("/"));
+        if of.file.purpose == Purpose::Use && !folder.is_dir() && !above.is_dir() {
+            return Err(of.wrong("folder", format!("there is no folder {}", above.display())));
         }
         Ok(())
     }
+}
+
+impl Checked for TtsSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        at_once(of, self.at_once)?;
+        let for_servers = [self.model.is_some(), self.token_file.is_some(), self.ca_file.is_some()];
+        let such_as = "[\"espeak-ng\", \"--stdout\", \"-v\", \"{voice}\"]";
+        engine(of, (&mut self.command, self.url.as_ref()), &["tcp", "http", "https"], such_as, for_servers)?;
+        self.token = of.secret("token_file", &mut self.token_file)?;
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        #[cfg(feature = "speech")]
+        of.usable(|| Engine::new(self))?;
+        Ok(())
+    }
+}
+
+impl Checked for SttSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        at_once(of, self.at_once)?;
+        let for_servers = [self.model.is_some(), self.token_file.is_some(), self.ca_file.is_some()];
+        let schemes = ["tcp", "ws", "wss", "http", "https"];
+        engine(of, (&mut self.command, self.url.as_ref()), &schemes, "[\"my-recogniser\"]", for_servers)?;
+        self.token = of.secret("token_file", &mut self.token_file)?;
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        #[cfg(feature = "speech")]
+        of.usable(|| Recogniser::new(self))?;
+        Ok(())
+    }
+}
+
+/// Checks that an engine is a program or a server, and one that can be reached in one of these ways.
+fn engine(
+    of: &Section,
+    (command, url): (&mut Option<Vec<String>>, Option<&Secret>),
+    schemes: &[&str],
+    such_as: &str,
+    for_servers: [bool; 3],
+) -> Read<()> {
+    match (command, url) {
+        (Some(command), None) => {
+            program(of, command, such_as)?;
+            let keys = ["model", "token_file", "ca_file"];
+            match keys.iter().zip(for_servers).find(|(_, is_given)| *is_given) {
+                Some((key, _)) => Err(of.wrong(key, format!("a `command` has no `{key}`"))),
+                None => Ok(()),
+            }
+        }
+        (None, Some(url)) => address(of, url, schemes),
+        _ => {
+            let error = of.wrong("url", format!("`[{}]` has either a `command` or a `url`", of.name));
+            Err(error.with_hint("`command` is a program, `url` the address of a server"))
+        }
+    }
+}
+
+/// Checks a command: that there is such a program.
+fn program(of: &Section, command: &mut [String], such_as: &str) -> Read<()> {
+    let Some(program) = command.first_mut().filter(|program| !program.is_empty()) else {
+        let error = of.wrong("command", "the command is empty");
+        return Err(error.with_hint(format!("it is the program and its first arguments: {such_as}")));
+    };
+    if program.contains('/') {
+        // What isn't UTF-8 was no text of the file.
+        *program = of.file.path(Path::new(program)).to_string_lossy().into_owned();
+    }
+    if of.file.purpose == Purpose::Use && !is_program(program) {
+        return Err(of.wrong_element("command", 0, format!("there is no program {program}")));
+    }
+    Ok(())
 }
 
 /// Whether there is a program of this name.

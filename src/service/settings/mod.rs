@@ -13,6 +13,7 @@ pub use section::Purpose;
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use values::{Length, Secret, Size};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub program: BTreeMap<String, ProgramSettings>,
     /// Calls out.
     pub callout: Option<CallOutSettings>,
+    /// Engines that speak.
+    pub speech: Option<SpeechSettings>,
     /// The folder of the host's own state; by default there is none, and so no store.
     #[serde(skip)]
     pub state: Option<PathBuf>,
@@ -192,4 +195,121 @@ pub struct CallOutSettings {
     /// What runs a `script` when somebody answers: this program as the dialplan names it, or the address of a server
     /// such as `agi://127.0.0.1`.
     pub agi: Option<String>,
+}
+
+/// Speech.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct SpeechSettings {
+    /// Engines that speak texts, by name.
+    pub tts: BTreeMap<String, TtsSettings>,
+    /// Engines that understand what callers say, by name.
+    pub stt: BTreeMap<String, SttSettings>,
+    /// The folder of the sound files that were made, which Asterisk can read; by default one in the folder of the
+    /// host's own state.
+    pub folder: Option<PathBuf>,
+    /// How much is kept in it.
+    pub max_size: Option<Size>,
+    /// The language of texts that name none, where no channel says it: `en` if left out.
+    pub language: Option<String>,
+    /// Whether a prompt without a recording is spoken, if its words are in the table beside the script.
+    pub missing_prompts: bool,
+    /// The folders in which Asterisk has its recordings, as they are seen here; where it usually has them if left out.
+    pub sounds: Option<Vec<PathBuf>>,
+    /// The address and the port to which an Asterisk on another machine connects, for the sound of calls and to fetch
+    /// what was spoken.
+    pub listen: Option<SocketAddr>,
+    /// The name or address by which it reaches this machine; by default that to which it has connected.
+    pub address: Option<String>,
+}
+
+/// An engine that understands what callers say.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct SttSettings {
+    /// A program and its arguments, which reads a WAV file and writes what was said.
+    pub command: Option<Vec<String>>,
+    /// The address of a server: `tcp://HOST:PORT` for one of the Wyoming protocol, `ws://` or `wss://` for one of Vosk,
+    /// or `http://` or `https://` for a web API in the style of OpenAI's, up to its version.
+    pub url: Option<Secret>,
+    /// The model that a web API is to use.
+    pub model: Option<String>,
+    /// The languages that it understands; every one if left out.
+    pub languages: Option<Vec<String>>,
+    /// A file with a token, which is sent as `Authorization: Bearer ...`.
+    pub token_file: Option<PathBuf>,
+    /// The token in that file.
+    #[serde(skip)]
+    pub token: Option<Secret>,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
+    /// How long it may take from the end of what a caller says.
+    pub timeout: Option<Length>,
+    /// How many callers it hears at a time.
+    pub at_once: Option<usize>,
+}
+
+/// An engine that speaks texts.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct TtsSettings {
+    /// A program and its arguments, which reads a text and writes a WAV file. `{voice}` and `{language}` in arguments
+    /// stand for those of the text.
+    pub command: Option<Vec<String>>,
+    /// The address of a server: `tcp://HOST:PORT` for one of the Wyoming protocol, or `http://` or `https://` for a web
+    /// API in the style of OpenAI's, up to its version.
+    pub url: Option<Secret>,
+    /// The model that a web API is to use.
+    pub model: Option<String>,
+    /// Its voices, by language. An engine without any speaks every language, by a voice of its own that it knows by
+    /// the language's name.
+    pub voices: BTreeMap<String, String>,
+    /// A file with a token, which is sent as `Authorization: Bearer ...`.
+    pub token_file: Option<PathBuf>,
+    /// The token in that file.
+    #[serde(skip)]
+    pub token: Option<Secret>,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
+    /// How long a text may take.
+    pub timeout: Option<Length>,
+    /// How many texts are spoken at a time.
+    pub at_once: Option<usize>,
+}
+
+impl Settings {
+    /// Returns settings by which calls ask for prompts that may have no recording, as those do that a replay answers.
+    #[doc(hidden)]
+    pub fn of_missing_prompts() -> Self {
+        let speech = SpeechSettings { missing_prompts: true, ..SpeechSettings::default() };
+        Self { speech: Some(speech), ..Self::default() }
+    }
+}
+
+#[cfg(feature = "speech")]
+impl HttpSettings {
+    /// Creates the settings of a web API at this address.
+    pub(crate) fn new(url: Secret) -> Self {
+        Self {
+            url,
+            headers: BTreeMap::new(),
+            token_file: None,
+            token: None,
+            ca_file: None,
+            ca: None,
+            timeout: None,
+            max_body: None,
+            methods: None,
+            at_once: None,
+        }
+    }
 }

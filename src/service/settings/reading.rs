@@ -1,10 +1,10 @@
 //! Reads `agi-rhai.toml`.
 
-use super::Settings;
 use super::checks::Checked;
 use super::keys::keys_of;
 use super::mistake::SettingsError;
 use super::section::{File, Purpose, Read, Section, similar};
+use super::{Settings, SpeechSettings};
 use crate::utf8::{self, NotUtf8};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -79,6 +79,7 @@ pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<Pa
             "program" => settings.program = named(&mut file, "program", place, value)?,
             "store" => settings.store = Some(one(&mut file, "store".to_owned(), place, value)?),
             "callout" => settings.callout = Some(one(&mut file, "callout".to_owned(), place, value)?),
+            "speech" => settings.speech = Some(speech(&mut file, place, value)?),
             name if options.contains(&name) => {
                 expand(&file, &mut value)?;
                 contents.options.push(option(&file, name, &value)?);
@@ -91,6 +92,23 @@ pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<Pa
         }
     }
     Ok(contents)
+}
+
+/// Reads `[speech]`, with the engines in it.
+fn speech<'a>(file: &mut File<'a>, place: Range<usize>, mut value: Spanned<DeValue<'a>>) -> Read<SpeechSettings> {
+    let mut engines = |kind| match value.get_mut() {
+        DeValue::Table(keys) => keys.remove_entry(kind),
+        _ => None,
+    };
+    let (tts, stt) = (engines("tts"), engines("stt"));
+    let mut speech: SpeechSettings = one(file, "speech".to_owned(), place, value)?;
+    if let Some((key, engines)) = tts {
+        speech.tts = named(file, "speech.tts", key.span(), engines)?;
+    }
+    if let Some((key, engines)) = stt {
+        speech.stt = named(file, "speech.stt", key.span(), engines)?;
+    }
+    Ok(speech)
 }
 
 /// Reads the services of a kind, by name.

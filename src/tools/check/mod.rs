@@ -30,7 +30,6 @@ use imports::Imported;
 use report::Report;
 use rhai::AST;
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -67,20 +66,37 @@ impl Checker {
         stack::maybe_grow(|| self.check_here(path, text, None, Depth::Whole))
     }
 
+    /// Returns the sound files that the script at this path and the table of phrases beside it name, apart from
+    /// Asterisk's own.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    #[cfg(feature = "speech")]
+    pub(crate) fn played(&self, path: &Path) -> io::Result<Vec<String>> {
+        let bytes = self.files().bytes(path)?;
+        // What isn't a script is the checker's business.
+        let Ok(text) = decode(&bytes) else { return Ok(Vec::new()) };
+        Ok(stack::maybe_grow(|| {
+            let text = without_shebang(text);
+            let mut engine = Language::compiler();
+            engine.set_strict_variables(false);
+            let parts = Text::new(&engine, &text);
+            let mut report = Report::new(path.to_string_lossy().into_owned(), &parts);
+            if let Ok(ast) = parse(&engine, &text) {
+                walk::walk(self, path, &engine, &ast, &mut report, true);
+            }
+            report.played.extend(prompts::played_by_phrases(self, path));
+            report.played
+        }))
+    }
+
     /// Checks a text. `parsed` is what it was compiled to, if that is known.
     fn check_here(&self, path: &Path, text: &str, parsed: Option<&AST>, depth: Depth) -> Vec<Finding> {
         let text = without_shebang(text);
         let mut engine = Language::compiler();
         engine.set_strict_variables(false);
         let parts = Text::new(&engine, &text);
-        let mut report = Report {
-            script: path.to_string_lossy().into_owned(),
-            text: &parts,
-            findings: Vec::new(),
-            places: HashSet::new(),
-            imports: Vec::new(),
-            is_library: false,
-        };
+        let mut report = Report::new(path.to_string_lossy().into_owned(), &parts);
         match parsed.map_or_else(|| parse(&engine, &text).map(Cow::Owned), |ast| Ok(Cow::Borrowed(ast))) {
             Err(error) => {
                 let fault = Fault::of_parse(&report.script, &error, &text, self.language(path));
@@ -175,14 +191,7 @@ mod tests {
         engine.set_strict_variables(false);
         let ast = engine.compile_with_scope(Language::scope(), text).ok()?;
         let parts = Text::new(&engine, text);
-        let mut report = Report {
-            script: "test.rhai".to_owned(),
-            text: &parts,
-            findings: Vec::new(),
-            places: HashSet::new(),
-            imports: Vec::new(),
-            is_library: false,
-        };
+        let mut report = Report::new("test.rhai".to_owned(), &parts);
         walk::walk(checker, Path::new("test.rhai"), &engine, &ast, &mut report, true);
         let names = [rules::UNDEFINED_VARIABLE.name, rules::UNDEFINED_IMPORT.name];
         Some((strict, report.finish().into_iter().filter(|finding| names.contains(&finding.rule)).collect()))

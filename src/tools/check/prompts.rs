@@ -207,6 +207,9 @@ impl Prompts {
             if name.starts_with('/') || Sounds::is_core(name) {
                 continue;
             }
+            if *played && !is_words(name) && !Sounds::is_extra(name) {
+                report.played.push(name.clone());
+            }
             if *played && is_words(name) && folders.lack(name).is_some() {
                 let message = "this is taken for the name of a sound file: Asterisk cannot read words out".to_owned();
                 let name = slug(name);
@@ -285,6 +288,16 @@ pub(super) fn unknown_phrases(checker: &Checker, script: &Path, ast: &AST, repor
         }
         true
     });
+}
+
+/// Returns the sound files that the table of phrases beside a script names, apart from Asterisk's own.
+#[cfg(feature = "speech")]
+pub(super) fn played_by_phrases(checker: &Checker, script: &Path) -> Vec<String> {
+    let Some((path, Ok(text))) = phrases_beside(checker, script) else { return Vec::new() };
+    let (phrases, _) = Phrases::parse(&path.to_string_lossy(), &text);
+    let names = phrases.sounds().map(|(_, name, _)| name);
+    let own = names.filter(|name| !name.starts_with('/') && !Sounds::is_core(name) && !Sounds::is_extra(name));
+    own.map(str::to_owned).collect()
 }
 
 /// Returns the findings in the table of phrases beside a script, and adds the sound files it plays to `played`.

@@ -19,9 +19,23 @@ pub(super) struct Report<'a, 'b> {
     pub imports: Vec<(Place, Rc<Imported>)>,
     /// Whether the script only defines things, for others to import.
     pub is_library: bool,
+    /// The sound files that the script names, apart from Asterisk's own.
+    pub played: Vec<String>,
 }
 
-impl Report<'_, '_> {
+impl<'a, 'b> Report<'a, 'b> {
+    pub fn new(script: String, text: &'b Text<'a>) -> Self {
+        Self {
+            script,
+            text,
+            findings: Vec::new(),
+            places: HashSet::new(),
+            imports: Vec::new(),
+            is_library: false,
+            played: Vec::new(),
+        }
+    }
+
     pub fn add(&mut self, rule: &'static Rule, place: Place, message: String, hint: Option<String>) {
         let width = self.text.width(place);
         self.add_wide(rule, place, width, message, hint);

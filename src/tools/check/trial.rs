@@ -7,11 +7,13 @@ use crate::command::{Function, Kind, Permissions};
 use crate::ivr;
 use crate::script::{BUILTINS, CallState, Finished, Language, Limits, Script, is_shared_with_tests, literal};
 use crate::session::Session;
-use crate::transport::{Ending, Heard, Peer, Transport};
+use crate::transport::{Answer, Ending, Heard, Peer, Request, Transport};
 use rhai::{Expr, FnCallExpr};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A line on which the call ends with its first command.
 struct NobodyThere;
@@ -37,6 +39,16 @@ impl Transport for NobodyThere {
     fn receive(&mut self, until: Time) -> io::Result<Heard> {
         // A poll between two commands finds nothing.
         Ok(if until > self.now() { Heard::Closed } else { Heard::Silence })
+    }
+
+    /// Which engines there are doesn't concern it.
+    fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        match request.function.as_str() {
+            "speak" => Some((Duration::ZERO, Ok(json!({ "file": "text" })))),
+            // The call ends while it waits.
+            "listen" => Some((Duration::from_secs(1), Ok(json!({ "ended_by": "none" })))),
+            _ => None,
+        }
     }
 
     fn leave(&mut self, _: Ending) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use super::step::Step;
 use super::trouble::Trouble;
 use crate::agi::printable;
+use crate::pbx::Utterance;
 use crate::script::{Fault, literal};
 use crate::tools::testing::{CallSetup, answer_lines, service_name};
 use crate::transport::{Answer, Request};
@@ -47,6 +48,7 @@ pub(super) fn as_test(
                 "hang_up()".to_owned()
             }
             Step::Says(said) => format!("send_text({})", literal(said)),
+            Step::Speaks(said) => format!("speak({})", spoken(said)),
             Step::Press(digit) => {
                 let (keys, between) = burst(digit.letter(), &mut steps);
                 let between = if between == BETWEEN_KEYS { String::new() } else { format!(", {}", seconds(between)) };
@@ -104,6 +106,19 @@ fn burst<'a>(first: char, steps: &mut (impl Iterator<Item = &'a Step> + Clone)) 
         *steps = ahead;
     }
     (keys, between.unwrap_or(BETWEEN_KEYS))
+}
+
+/// Returns the arguments of `speak`.
+fn spoken(said: &Utterance) -> String {
+    let mut options = Vec::new();
+    if said.heard != said.text {
+        options.push(format!("heard: {}", literal(&said.heard)));
+    }
+    if said.confidence < 100 {
+        options.push(format!("confidence: {:?}", f64::from(said.confidence) / 100.0));
+    }
+    let options = if options.is_empty() { String::new() } else { format!(", #{{ {} }}", options.join(", ")) };
+    format!("{}{options}", literal(&said.text))
 }
 
 /// Returns a duration as a script writes it.

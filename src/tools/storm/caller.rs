@@ -183,7 +183,7 @@ impl CallerState {
             Sound::Beep => Some("beep"),
             Sound::Recording(_) => Some("recording"),
             Sound::Silence | Sound::Music(_) => {
-                if hearing.listening {
+                if hearing.listening || hearing.speech {
                     self.question.get_or_insert(self.now);
                 }
                 None
@@ -255,7 +255,8 @@ impl CallerState {
                 self.begun.drain(..=found);
             }
             Step::Question => {
-                if !hearing.listening || !matches!(hearing.sound, Sound::Silence | Sound::Music(_)) {
+                if !(hearing.listening || hearing.speech) || !matches!(hearing.sound, Sound::Silence | Sound::Music(_))
+                {
                     return None;
                 }
                 self.begun.clear();
@@ -268,7 +269,7 @@ impl CallerState {
                 self.now = self.now.max(due);
                 self.due = None;
             }
-            Step::Press(_) | Step::HangUp | Step::Says(_) => {}
+            Step::Press(_) | Step::HangUp | Step::Says(_) | Step::Speaks(_) => {}
         }
         self.next += 1;
         self.tape.push(step.clone());

@@ -1,7 +1,7 @@
 //! What a caller makes up: keys at any time, from what was spoken, from the text of the script, or at random.
 
 use super::step::Step;
-use crate::pbx::{Digit, Hearing, Sound, Spoken};
+use crate::pbx::{Digit, Hearing, Sound, Spoken, Utterance};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeSet, VecDeque};
@@ -27,6 +27,8 @@ pub(super) struct ScriptWords {
     pub values: Vec<String>,
     /// Whether it asks for texts.
     pub texts: bool,
+    /// Words that it has listened for.
+    pub speech: Vec<String>,
 }
 
 /// How a caller behaves. The probabilities are in percent.
@@ -136,7 +138,14 @@ impl Noise {
                 between: Duration::ZERO,
             });
         }
-        let likely = match (hearing.listening, silent) {
+        if hearing.speech && self.percent(60) {
+            if !self.percent(if silent { self.answer_chance } else { self.interrupt_chance }) {
+                return None;
+            }
+            let said = Step::Speaks(Arc::new(self.utterance()));
+            return Some(Burst { acts: [said].into(), after: self.moment(), between: Duration::ZERO });
+        }
+        let likely = match (hearing.listening || hearing.speech, silent) {
             (true, true) => self.answer_chance,
             (true, false) => self.interrupt_chance,
             (false, _) => self.idle_chance,
@@ -165,6 +174,32 @@ impl Noise {
             (false, _) => 0..150,
         };
         Duration::from_millis(self.rng.random_range(slots) * 20 + 10)
+    }
+
+    /// Returns something to say: what the script listens for, a number, or anything; perhaps misheard.
+    fn utterance(&mut self) -> Utterance {
+        const ANYTHING: [&str; 6] = ["hello", "yes", "no", "um", "what was that", "Jürgen Groß"];
+        let word = |noise: &mut Self| match noise.words.speech.len() {
+            0 => ANYTHING[noise.rng.random_range(0..ANYTHING.len())].to_owned(),
+            count => noise.words.speech[noise.rng.random_range(0..count)].clone(),
+        };
+        let said = match self.rng.random_range(0..10) {
+            0..4 => word(self),
+            4 => {
+                let count = self.rng.random_range(2..6);
+                (0..count).map(|_| word(self)).collect::<Vec<_>>().join(" ")
+            }
+            // An engine writes numbers as digits or as words.
+            5..8 => self.keys().chars().filter(char::is_ascii_digit).collect(),
+            _ => ANYTHING[self.rng.random_range(0..ANYTHING.len())].to_owned(),
+        };
+        let said = if said.is_empty() { word(self) } else { said };
+        match self.rng.random_range(0..10) {
+            0 => Utterance::misheard(&said, &word(self)),
+            1 => Utterance::misheard(&said, ""),
+            2 => Utterance::clear(&said).with_confidence(20),
+            _ => Utterance::clear(&said),
+        }
     }
 
     fn keys(&mut self) -> String {

@@ -65,9 +65,10 @@ impl Scene {
             scenes.extend(values().map(|value| Self { variables: [(name.clone(), value)].into(), ..Self::default() }));
         }
         for name in facts.services.difference(&tried.services) {
-            let troubles = Trouble::ALL.into_iter();
-            scenes
-                .extend(troubles.map(|trouble| Self { troubles: [(name.clone(), trouble)].into(), ..Self::default() }));
+            let troubles = Trouble::of(name).iter();
+            scenes.extend(
+                troubles.map(|trouble| Self { troubles: [(name.clone(), *trouble)].into(), ..Self::default() }),
+            );
         }
         if facts.dials && !tried.dials {
             scenes.extend(DIAL_STATUSES.map(|status| Self { dial_status: Some(status), ..Self::default() }));
@@ -101,7 +102,8 @@ impl Scene {
                 6 => self.up = true,
                 _ if !facts.services.is_empty() && rng.random_range(0..2) == 0 => {
                     let trouble = Trouble::ALL[rng.random_range(0..Trouble::ALL.len())];
-                    self.troubles.extend(pick(rng, &facts.services).map(|name| (name.clone(), trouble)));
+                    let service = pick(rng, &facts.services).filter(|name| Trouble::of(name).contains(&trouble));
+                    self.troubles.extend(service.map(|name| (name.clone(), trouble)));
                 }
                 _ => {
                     let value = value(rng);

@@ -4,7 +4,8 @@ use super::caller::Patience;
 use super::job::{Job, ProblemKey, problem_key};
 use super::runner::Storm;
 use super::step::Step;
-use crate::pbx::Digit;
+use crate::pbx::{Digit, Utterance};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The maximum number of calls that are made to find a shorter one.
@@ -120,6 +121,12 @@ impl Shrinking<'_> {
             let simpler: Vec<Step> = match &step {
                 Step::Wait(length) => rounder(*length).into_iter().map(Step::Wait).collect(),
                 Step::Press(digit) if digit.letter() != '1' => Digit::new('1').map(Step::Press).into_iter().collect(),
+                // What is understood as it is said, before what is misheard.
+                Step::Speaks(said) if !said.is_clear() => [&said.text, &said.heard]
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .map(|text| Step::Speaks(Arc::new(Utterance::clear(text))))
+                    .collect(),
                 _ => Vec::new(),
             };
             let _ = simpler.into_iter().any(|step| {

@@ -1,6 +1,6 @@
 //! The steps of a call: what its caller does, one after the other.
 
-use crate::pbx::{Act, Digit};
+use crate::pbx::{Act, Digit, Utterance};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) enum Step {
     HangUp,
     /// `send_text("hello")`
     Says(Arc<str>),
+    /// `speak("yes")`
+    Speaks(Arc<Utterance>),
 }
 
 impl Step {
@@ -29,6 +31,7 @@ impl Step {
             Self::Press(digit) => Act::Key(*digit),
             Self::HangUp => Act::HangUp,
             Self::Says(text) => Act::Says(text.to_string()),
+            Self::Speaks(utterance) => Act::Speaks(Utterance::clone(utterance)),
         })
     }
 }

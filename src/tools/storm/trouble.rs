@@ -2,8 +2,8 @@
 
 use crate::service::Kind;
 use crate::service::settings::TIMEOUT;
-use crate::tools::testing::{empty, too_slow, unreachable};
-use crate::transport::{Answer, Request};
+use crate::tools::testing::{LISTENING, empty, engine, too_slow, unreachable};
+use crate::transport::{Answer, Request, SimulatedEngine};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -43,6 +43,20 @@ impl Trouble {
         Self::Nulls,
         Self::Extremes,
     ];
+
+    /// Returns the troubles that a service may have, by its name in tests. An engine that listens gives no answers that
+    /// could be others: what it mishears is the caller's to say.
+    pub fn of(service: &str) -> &'static [Self] {
+        if service == LISTENING { &[Self::Down, Self::Slow, Self::Late] } else { &Self::ALL }
+    }
+
+    /// Returns what becomes of an engine that is to listen.
+    pub fn befalls_engine(self, request: &Request) -> SimulatedEngine {
+        match self {
+            Self::Down => engine(request, Duration::ZERO, Some(unreachable(request))),
+            _ => engine(request, self.slow().unwrap_or_default(), None),
+        }
+    }
 
     /// How long the service takes, if the trouble is about that; what a test sets with `service_is_slow`.
     pub fn slow(self) -> Option<Duration> {

@@ -5,16 +5,21 @@ use super::trouble::Trouble;
 use crate::agi::{split, text};
 use crate::clock::Time;
 use crate::command::{Access, Command, Hears, Kind};
+use crate::pbx::Channel;
 use crate::script::Source;
 use crate::session::{Observer, Sent};
 use crate::sync::lock;
 use crate::tools::testing::{OfflineServices, service_name};
-use crate::transport::{Answer, Ending, Heard, Peer, Request, Simulator, Transport};
+use crate::transport::{Answer, Ending, Heard, Peer, Request, Simulator, Transport, listen};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// The function of requests that play a prompt and listen.
+const LISTEN: &str = "listen";
 
 /// The facts that a storm has learned about a script: everything it was seen to play and read.
 #[derive(Clone, Debug, Default)]
@@ -28,17 +33,21 @@ pub(super) struct Facts {
     pub dials: bool,
     pub records: bool,
     pub texts: bool,
+    /// The words that callers may say.
+    pub words: BTreeSet<String>,
 }
 
 /// The maximum number of values that are varied. A script that makes up names may read any number.
 const MAX_READ: usize = 40;
 const MAX_PROMPTS: usize = 200;
+const MAX_WORDS: usize = 200;
 
 impl Facts {
     /// Returns the number of facts, which only grows.
     pub fn count(&self) -> usize {
         let flags = [self.dials, self.records, self.texts].into_iter().filter(|flag| *flag).count();
-        self.prompts.len() + self.database.len() + self.variables.len() + self.services.len() + flags
+        let names = [&self.prompts, &self.database, &self.variables, &self.services, &self.words];
+        names.map(BTreeSet::len).iter().sum::<usize>() + flags
     }
 
     pub fn learn_prompt(&mut self, prompt: String) {
@@ -141,17 +150,37 @@ impl StormServices {
         Arc::new(Mutex::new(Self { offline, troubles, facts, asked: Vec::new() }))
     }
 
-    /// Answers a request at this time, after a while.
-    pub fn answer(&mut self, request: &Request, now: Time) -> (Duration, Answer) {
+    /// Notes that a service is asked, and returns what is wrong with it.
+    fn learn(&mut self, request: &Request) -> Option<Trouble> {
         let name = service_name(request);
-        {
-            let mut facts = lock(&self.facts);
-            if !facts.services.contains(name) && facts.services.len() < MAX_READ {
-                facts.services.insert(name.to_owned());
+        let mut facts = lock(&self.facts);
+        if !facts.services.contains(name) && facts.services.len() < MAX_READ {
+            facts.services.insert(name.to_owned());
+        }
+        for word in request.argument("words").as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !facts.words.contains(word) && facts.words.len() < MAX_WORDS && request.function == LISTEN {
+                facts.words.insert(word.to_owned());
             }
         }
+        self.troubles.get(name).copied()
+    }
+
+    /// Listens to the caller of a channel.
+    fn listen(&mut self, request: &Request, channel: &mut Channel) -> Answer {
+        let engine = self.learn(request).map(|trouble| trouble.befalls_engine(request));
+        let answer = listen(channel, request, engine.unwrap_or_default());
+        // Whoever has hung up hears no answer.
+        if !channel.is_dead() {
+            self.asked.push((request.clone(), answer.clone()));
+        }
+        answer
+    }
+
+    /// Answers a request at this time, after a while.
+    pub fn answer(&mut self, request: &Request, now: Time) -> (Duration, Answer) {
+        let trouble = self.learn(request);
         let answer = self.offline.answer_always(request, now);
-        let (after, answer) = match self.troubles.get(name) {
+        let (after, answer) = match trouble {
             // What is refused is refused by every service.
             Some(trouble) if answer.is_ok() => trouble.befalls(request, answer),
             _ => (Duration::ZERO, answer),
@@ -198,7 +227,12 @@ impl Transport for LimitedSimulator {
     }
 
     fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
-        Some(lock(&self.services).answer(request, self.simulator.now()))
+        let mut services = lock(&self.services);
+        Some(if request.function == LISTEN {
+            (Duration::ZERO, services.listen(request, self.simulator.channel_mut()))
+        } else {
+            services.answer(request, self.simulator.now())
+        })
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {

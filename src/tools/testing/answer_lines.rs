@@ -1,7 +1,7 @@
 //! Writes what services answered in a call as lines of a test.
 
 use super::suggestion::written;
-use super::test_services::{name, unreachable};
+use super::test_services::{LISTENING, name, unreachable};
 use crate::script::literal;
 use crate::service::{Kind, check};
 use crate::transport::{Answer, Failure, FailureKind, Request};
@@ -45,7 +45,8 @@ fn lines_of(service: &str, asked: &[&Asked], lines: &mut Vec<String>) {
     };
     let outages: Vec<Option<Failure>> = asked.iter().map(outage).collect();
     lines.extend(down_line(service, &asked[0].0, &outages));
-    if asked.iter().any(|(_, answer)| answer.is_none()) {
+    // Whoever hangs up while a script listens does so in the test, too.
+    if service != LISTENING && asked.iter().any(|(_, answer)| answer.is_none()) {
         let turns = asked.iter().map(|(_, answer)| if answer.is_some() { "0" } else { "3600" });
         let turns = turns.collect::<Vec<_>>().join(", ");
         let turns = if asked.len() == 1 { turns } else { format!("[{turns}]") };

@@ -29,7 +29,7 @@ impl Database {
     pub fn ask(&self, request: &Request) -> Answer {
         let request = Request { timeout: Some(TIMEOUT), service: self.service.clone(), ..request.clone() };
         let runtime = runtime().map_err(|error| Failure::unavailable(error.to_string()))?;
-        runtime.block_on(self.services.begin(request))
+        runtime.block_on(self.services.begin(request, None))
     }
 
     /// Runs several statements, each of which ends with a semicolon.

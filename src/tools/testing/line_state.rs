@@ -95,8 +95,10 @@ pub(super) struct LineState {
     /// What was asked of services, with the answers.
     pub requests: Vec<LogLine>,
     pub command: CurrentCommand,
-    /// Whether the script listens for keys in silence, as after the last part of a question.
+    /// Whether the script listens for keys or speech in silence, as after the last part of a question.
     pub is_listening: bool,
+    /// Whether it listens to speech.
+    pub hears_speech: bool,
     /// Since when it has listened in silence.
     listening_since: Option<Time>,
     /// Whether only the caller could end the script's wait.
@@ -146,6 +148,7 @@ impl LineState {
             requests: Vec::new(),
             command: CurrentCommand::default(),
             is_listening: false,
+            hears_speech: false,
             listening_since: None,
             waits_forever: false,
             is_runaway: false,
@@ -245,7 +248,8 @@ impl LineState {
     /// what was typed ahead, but only for a moment.
     fn notice_question(&mut self, until: Time, hearing: &Hearing<'_>) {
         let silent = matches!(hearing.sound, Sound::Silence | Sound::Music(_));
-        if !(hearing.listening && silent) {
+        self.hears_speech = hearing.speech;
+        if !((hearing.listening || hearing.speech) && silent) {
             self.is_listening = false;
             // A poll, which takes no time, interrupts nothing.
             if until > self.now {
@@ -274,10 +278,24 @@ impl LineState {
     pub fn perform_now(&mut self, act: &Act, until: Time, hearing: &Hearing<'_>) {
         let why_ignored = match act {
             Act::Says(_) => "the script wasn't waiting for a text".to_owned(),
+            Act::Speaks(_) => self.why_unheard(hearing),
             _ => self.why_ignored(hearing),
         };
         self.undecided = Some(Undecided { action: self.actions.len(), prompt: hearing.prompt, until, why_ignored });
         self.record_action(act.clone(), None);
+    }
+
+    /// Returns why something said now would be ignored.
+    fn why_unheard(&self, hearing: &Hearing<'_>) -> String {
+        let command = &self.command;
+        match (&hearing.sound, prompt_name(&hearing.sound)) {
+            (Sound::Silence, _) if !command.pending => "the script was sleeping, not listening".to_owned(),
+            (Sound::Silence, _) if hearing.listening => format!("`{}` listened to keys only", command.function),
+            (Sound::Silence, _) => format!("`{}` didn't listen", command.function),
+            (Sound::Recording(_), _) => "the script was recording, not listening".to_owned(),
+            (_, Some(name)) => format!("{name} was playing, and the script didn't listen to speech"),
+            (_, None) => "the script wasn't listening".to_owned(),
+        }
     }
 
     /// Returns why a key pressed now would be ignored.

@@ -42,4 +42,4 @@ pub use suite::Suite;
 
 pub(crate) use job_run::{JobServices, is_of_unavailable, run_function, took_too_long};
 pub(crate) use samples::empty;
-pub(crate) use test_services::{name as service_name, too_slow, unreachable};
+pub(crate) use test_services::{LISTENING, engine, name as service_name, too_slow, unreachable};

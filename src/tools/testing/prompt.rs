@@ -2,7 +2,7 @@
 
 use crate::clock::Time;
 use crate::pbx::prompts::foreign;
-use crate::pbx::{Sound, Spoken};
+use crate::pbx::{Sound, Sounds, Spoken};
 
 /// A prompt the caller heard.
 #[derive(Clone, Debug)]
@@ -35,14 +35,24 @@ impl Prompt {
     }
 }
 
+/// How the names of texts begin that an engine speaks.
+const TEXT: &str = "text ";
+
+/// Returns the text that an engine speaks in this prompt.
+pub(super) fn text_of(prompt: &Prompt) -> Option<&str> {
+    prompt.text.strip_prefix(TEXT)
+}
+
 /// The kinds of spoken prompts.
-const SPOKEN: [&str; 7] = ["number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
+const SPOKEN: [&str; 8] = ["text", "number", "digits", "alpha", "phonetic", "date", "time", "datetime"];
 
 /// Returns the name of a sound in tests; `None` for silence.
 pub(super) fn prompt_name(sound: &Sound<'_>) -> Option<String> {
     Some(match sound {
         Sound::Silence => return None,
-        Sound::File(name) => (*name).to_owned(),
+        Sound::File(name) => {
+            Sounds::spoken_text(name).map_or_else(|| (*name).to_owned(), |text| format!("{TEXT}{text}"))
+        }
         Sound::Spoken(spoken) => format!("{} {}", spoken.kind, spoken.words),
         Sound::Beep => "beep".to_owned(),
         Sound::Recording(name) => format!("recording {name}"),

@@ -8,7 +8,7 @@ use super::suite::Suite;
 use super::test_call::TestCall;
 use crate::agi::printable;
 use crate::clock::Time;
-use crate::pbx::Act;
+use crate::pbx::{Act, Utterance};
 use crate::script::{Fault, Script};
 use std::fmt::Write;
 use std::time::Duration;
@@ -81,7 +81,9 @@ fn events(state: &LineState, prepared: &Prepared) -> Vec<(usize, String)> {
         Some(ended) => {
             let _ = write!(last, "ended    {}", ended.status);
         }
-        None if state.is_listening => last.push_str("the script listens for keys"),
+        None if state.is_listening => {
+            last.push_str(if state.hears_speech { "the script listens" } else { "the script listens for keys" });
+        }
         None if state.waits_forever => last.push_str("the script waits"),
         None => last.push_str("the call goes on"),
     }
@@ -94,12 +96,21 @@ fn describe(action: &Action) -> String {
         Act::Key(key) => format!("pressed  {key}"),
         Act::HangUp => "hung up".to_owned(),
         Act::Says(text) => format!("sent     {text:?}"),
+        Act::Speaks(utterance) => format!("spoke    {}", spoken(utterance)),
         Act::Wakeup => "woken".to_owned(),
     };
     if let Some(why) = &action.lost {
         let _ = write!(text, "  lost: {why}");
     }
     text
+}
+
+/// Returns what was said, and what an engine made of it.
+fn spoken(utterance: &Utterance) -> String {
+    let Utterance { text, heard, confidence, .. } = utterance;
+    let heard = if heard == text { String::new() } else { format!("  heard as {heard:?}") };
+    let unsure = if *confidence == 100 { String::new() } else { format!("  ({confidence} % sure)") };
+    format!("{text:?}{heard}{unsure}")
 }
 
 /// Formats a time in a call: `2.4 s`, `2:03.4`.

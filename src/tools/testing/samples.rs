@@ -3,6 +3,7 @@
 use super::given::{program, rows};
 use super::test_store::TestStore;
 use crate::clock::Time;
+use crate::pbx::Sounds;
 use crate::service::{Kind, check};
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Value, json};
@@ -106,6 +107,9 @@ impl OfflineServices {
                 self.calls_out += 1;
                 Ok(format!("call-{}", self.calls_out).into())
             }
+            Kind::Speech => Ok(spoken(request)),
+            // Its channel answers.
+            Kind::Listening => Err(Failure::unavailable("nobody listens here")),
         }
     }
 
@@ -118,6 +122,11 @@ impl OfflineServices {
     }
 }
 
+/// Returns the answer of an engine for a simulated caller, who hears texts without one.
+pub(crate) fn spoken(request: &Request) -> Value {
+    json!({ "file": Sounds::spoken_for(request.text("prompt"), request.text("text")) })
+}
+
 /// Returns an empty answer.
 pub(crate) fn empty(request: &Request) -> Value {
     match Kind::of(&request.function) {
@@ -125,6 +134,7 @@ pub(crate) fn empty(request: &Request) -> Value {
         Ok(Kind::Sql) if request.function == "sql_run" => 0.into(),
         Ok(Kind::Sql) => rows(&request.function, &json!([])).unwrap_or_default(),
         Ok(Kind::Program) => program(&"".into()).unwrap_or_default(),
+        Ok(Kind::Speech) => spoken(request),
         _ => Value::Null,
     }
 }

@@ -3,6 +3,7 @@
 use super::database::Database;
 use super::expectation::FailedExpectation;
 use super::given::{Given, program, response, rows};
+use super::samples::spoken;
 use super::stand_in::TestFunctions;
 use super::suggestion::suggestion;
 use super::test_store::TestStore;
@@ -11,7 +12,7 @@ use crate::pbx::Channel;
 use crate::service::settings::TIMEOUT;
 use crate::service::{Kind, check};
 use crate::sync::lock;
-use crate::transport::{Answer, Failure, Request};
+use crate::transport::{Answer, Failure, Request, SimulatedEngine, listen};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -39,6 +40,9 @@ pub(super) struct State {
     pub jobs: VecDeque<Request>,
     calls_out: usize,
 }
+
+/// The name of all engines that listen.
+pub(crate) const LISTENING: &str = Kind::Listening.table();
 
 /// What a test says of the requests to a service.
 #[derive(Debug)]
@@ -86,6 +90,9 @@ impl TestServices {
 
     /// Answers a request after some time.
     pub fn answer(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> (Duration, Answer) {
+        if request.function == "listen" {
+            return (Duration::ZERO, self.listen(request, channel));
+        }
         let deadline = request.timeout.unwrap_or(TIMEOUT);
         let before = channel.now();
         let (outage, slow) = if let Err(failure) = check(request) {
@@ -112,6 +119,23 @@ impl TestServices {
         };
         self.state().asked.push((request.clone(), answer.clone()));
         (after, answer)
+    }
+
+    /// Listens to the caller of a test.
+    fn listen(&self, request: &Request, channel: &mut Channel) -> Answer {
+        let engine = {
+            let mut state = self.state();
+            let outage = state.down.get_mut(LISTENING).and_then(Turns::next).flatten();
+            let slow = state.slow.get_mut(LISTENING).and_then(Turns::next).unwrap_or_default();
+            let failure = outage.map(|outage| match outage {
+                Outage::Fails(failure) => failure,
+                Outage::Unreachable => unreachable(request),
+            });
+            engine(request, slow, failure)
+        };
+        let answer = listen(channel, request, engine);
+        self.state().asked.push((request.clone(), answer.clone()));
+        answer
     }
 
     fn answer_at_once(&self, request: &Request, channel: &mut Channel, functions: &TestFunctions) -> Answer {
@@ -142,6 +166,9 @@ impl TestServices {
                 state.calls_out += 1;
                 Ok(format!("call-{}", state.calls_out).into())
             }
+            Kind::Speech => Ok(spoken(request)),
+            // Its channel answers.
+            Kind::Listening => Err(Failure::unavailable("nobody listens here")),
         }
     }
 
@@ -202,6 +229,18 @@ impl TestServices {
 /// The failure of a request to a service that is down.
 pub(crate) fn unreachable(request: &Request) -> Failure {
     Failure::unavailable(format!("`{}` can't be reached", name(request)))
+}
+
+/// Returns an engine that takes this long to understand a caller. No call waits longer than for the beginning of
+/// speech.
+pub(crate) fn engine(request: &Request, takes: Duration, failure: Option<Failure>) -> SimulatedEngine {
+    let first = request.argument("first").as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let deadline = first.unwrap_or_default();
+    match failure {
+        Some(_) => SimulatedEngine { takes: Duration::ZERO, failure },
+        None if takes >= deadline => SimulatedEngine { takes: deadline, failure: Some(too_slow(deadline)) },
+        None => SimulatedEngine { takes, failure: None },
+    }
 }
 
 /// The failure of a request to a service that takes longer than this.

@@ -48,8 +48,14 @@ const SERVICE_OR_TABLE: Param = param(
     "service",
     Kind::Name,
     "The name of the service, as the script gives it. `store` is that of the store, and of what is written down there: mails \
-     and jobs; `callout` that of calls out.",
+     and jobs; `callout` that of calls out; `speech.tts` and `speech.stt` those of all engines that speak and listen.",
 );
+/// The options of `speak`.
+const OF_SPEECH: &[Param] = &[
+    optional("heard", Kind::Text, "What an engine understands instead; `\"\"` for nothing."),
+    Param::defaulted("confidence", Kind::Share, "1", "How sure it is, from 0 to 1."),
+];
+
 const STORE_KEY: Param = param("key", Kind::Name, "Key.");
 const STORE_BOARD: Param = param("board", Kind::Name, "Name of the board.");
 
@@ -64,7 +70,7 @@ const fn store_row(
     Row { function: Function { name, summary, params, returns, examples }, body: words::ask_store, in_stand_ins: None }
 }
 
-pub(super) static TABLE: [Row; 49] = [
+pub(super) static TABLE: [Row; 51] = [
     Row {
         function: Function {
             name: "place_call",
@@ -155,6 +161,20 @@ pub(super) static TABLE: [Row; 49] = [
             examples: &[example(r#"place_call("guess"); send_text("hello")"#, "()")],
         },
         body: words::send_text,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "speak",
+            summary: "Says something now, to a script that listens.",
+            params: &[
+                param("text", Kind::Name, "What is said. A word takes 0.4 s."),
+                optional("options", Kind::Options(OF_SPEECH), "What an engine makes of it."),
+            ],
+            returns: NOTHING,
+            examples: &[example(r#"place_call("guess"); speak("yes", #{ heard: "guess", confidence: 0.3 })"#, "()")],
+        },
+        body: words::speak,
         in_stand_ins: None,
     },
     Row {
@@ -376,6 +396,17 @@ pub(super) static TABLE: [Row; 49] = [
             )],
         },
         body: words::expect_said,
+        in_stand_ins: None,
+    },
+    Row {
+        function: Function {
+            name: "expect_spoken",
+            summary: "Waits for the next prompt to begin, which must be this text, spoken by an engine.",
+            params: &[param("text", Kind::Text, "The text, as in a part `#{ text: ... }`.")],
+            returns: NOTHING,
+            examples: &[],
+        },
+        body: words::expect_spoken,
         in_stand_ins: None,
     },
     Row {

@@ -3,7 +3,7 @@
 use super::call::PhoneSetup;
 use agi_rhai::clock::{Time, sleep};
 use agi_rhai::command::Command;
-use agi_rhai::pbx::{Hearing, Sound};
+use agi_rhai::pbx::{Hearing, Sound, Sounds};
 use agi_rhai::session::{Observer, Sent};
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -342,6 +342,8 @@ impl AudioWorker {
             }
         }
         match files.first() {
+            // The words are shown where no engine speaks them.
+            None if Sounds::spoken_text(name).is_some() => {}
             None => match name.split_once('/') {
                 // Probably one of Asterisk's own sounds.
                 Some((folder, _)) if !folder.is_empty() => self.report_once(format!(

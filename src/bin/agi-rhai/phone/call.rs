@@ -54,6 +54,13 @@ impl PhoneSetup {
         ["prompts", "phrases"].map(|ending| self.path.with_extension(ending))
     }
 
+    /// Returns the folder of what engines have spoken; `None` if there is no engine.
+    fn speech_folder(&self) -> Option<PathBuf> {
+        let settings = self.host.services()?.settings();
+        let has_engines = settings.speech.as_ref().is_some_and(|speech| !speech.tts.is_empty());
+        settings.speech_folder().filter(|_| has_engines && self.offline.is_none())
+    }
+
     /// Returns the folders of sound files: the one beside the script, and those from the options.
     pub fn sounds(&self) -> Vec<PathBuf> {
         let beside = self.path.with_file_name("sounds");
@@ -67,6 +74,23 @@ pub struct LoadedScript {
     pub script: Script,
     pub sounds: Arc<Sounds>,
     pub variables: Arc<Watched>,
+    pub spoken: SpokenTexts,
+}
+
+/// The files that engines have made, and what they say.
+#[derive(Clone, Debug, Default)]
+pub struct SpokenTexts(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl SpokenTexts {
+    fn add(&self, file: &str, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), text.to_owned());
+    }
+
+    /// Returns what a sound file says, if an engine has spoken it, or would have.
+    pub fn text(&self, file: &str) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned();
+        known.or_else(|| Sounds::spoken_text(file).map(str::to_owned))
+    }
 }
 
 /// Why a script could not be loaded.
@@ -84,9 +108,10 @@ impl LoadedScript {
         let beside = format!("{}/", setup.path.parent().unwrap_or(&setup.path).display());
         let sounds = Sounds::beside(&setup.path)
             .map_err(|error| LoadProblem::Table(error.to_string().replacen(&beside, "", 1)))?;
-        let sounds = setup.setting.sounds.iter().fold(sounds, Sounds::with_folder);
+        let spoken = setup.speech_folder();
+        let sounds = setup.setting.sounds.iter().chain(&spoken).fold(sounds, Sounds::with_folder);
         let variables = script.watch();
-        Ok(Self { script, sounds: Arc::new(sounds), variables })
+        Ok(Self { script, sounds: Arc::new(sounds), variables, spoken: SpokenTexts::default() })
     }
 }
 
@@ -160,7 +185,16 @@ impl PhoneCall {
         let variables = channel.variables().clone();
         let position = Arc::default();
         let offline = setup.offline.clone();
-        let tap = Tap { line: Simulator::new(channel), note, position: Arc::clone(&position), offline };
+        let tap = Tap {
+            line: Simulator::new(channel),
+            note,
+            position: Arc::clone(&position),
+            offline,
+            speaks: setup.speech_folder().is_some(),
+            asked: None,
+            sounds: Arc::clone(&version.sounds),
+            spoken: version.spoken.clone(),
+        };
         let seed = setup.seed.unwrap_or_else(random_seed);
         let before = setup.database.entries().into_iter().collect();
         Ok(Self { session: Session::begin(Box::new(tap))?, variables, position, seed, before })
@@ -266,6 +300,12 @@ struct Tap {
     note: DialogueSink,
     position: Arc<Mutex<Option<String>>>,
     offline: Option<Arc<Mutex<OfflineServices>>>,
+    /// Whether texts are spoken by engines; otherwise their words are shown.
+    speaks: bool,
+    /// What is to be spoken.
+    asked: Option<Request>,
+    sounds: Arc<Sounds>,
+    spoken: SpokenTexts,
 }
 
 impl Transport for Tap {
@@ -305,6 +345,10 @@ impl Transport for Tap {
     }
 
     fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
+        // Whoever is at the phone says what is heard.
+        if request.function == "listen" || request.function == "speak" && !self.speaks {
+            return self.line.answer(request);
+        }
         let offline = self.offline.as_ref()?;
         let mut offline = offline.lock().unwrap_or_else(PoisonError::into_inner);
         Some((Duration::ZERO, offline.answer(request, self.line.now())))
@@ -312,8 +356,14 @@ impl Transport for Tap {
 
     fn note(&mut self, note: Note<'_>) {
         match note {
-            Note::Asks(request) => (self.note)(Tapped::Asks(request), self.line.now()),
-            Note::Answered(answer) => (self.note)(Tapped::Answered(answer), self.line.now()),
+            Note::Asks(request) => {
+                self.asked = (request.function == "speak").then(|| request.clone());
+                (self.note)(Tapped::Asks(request), self.line.now());
+            }
+            Note::Answered(answer) => {
+                self.note_spoken(answer);
+                (self.note)(Tapped::Answered(answer), self.line.now());
+            }
             _ => {}
         }
         self.line.note(note);
@@ -330,6 +380,15 @@ impl Transport for Tap {
 }
 
 impl Tap {
+    /// Notes what the file says that an engine has made.
+    fn note_spoken(&mut self, answer: &Answer) {
+        let Some(request) = self.asked.take() else { return };
+        let file = answer.as_ref().ok().and_then(|answer| answer.get("file")?.as_str());
+        let Some(file) = file.filter(|file| *file != request.text("prompt")) else { return };
+        let words = self.sounds.words(request.text("prompt"), request.text("language"));
+        self.spoken.add(file, words.map_or_else(|| request.text("text"), |words| words.text));
+    }
+
     /// Returns a variable of the channel, or an empty text if it is unset.
     fn query(&mut self, name: &str) -> io::Result<String> {
         self.line.send(format!("{} {name}", GET_VARIABLE.verb).as_bytes())?;

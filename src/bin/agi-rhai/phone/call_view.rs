@@ -44,12 +44,16 @@ fn on_call<'a>(call: &CallState, setup: &PhoneSetup, theme: &Theme, wide: usize,
         LineSound::Recording(name) => (format!("● records {name}"), Some("Speak, if you like.".to_owned())),
         LineSound::Music(class) => (format!("♪ music on hold, {class}"), None),
         LineSound::Silence if let Some((service, _)) = &call.asks => (format!("… waits for {service}"), None),
+        LineSound::Silence if call.speech => {
+            ("? listens: say something (m), or press a key".to_owned(), call.question(wide.saturating_sub(2)))
+        }
         LineSound::Silence if call.listening => ("? waits for a key".to_owned(), call.question(wide.saturating_sub(2))),
         LineSound::Silence if computing => ("… computes".to_owned(), None),
         LineSound::Silence if call.command.is_none() => ("… sleeps".to_owned(), None),
         LineSound::Silence => (format!("… {}", call.command.unwrap_or_default()), None),
     };
-    let style = if call.sound == LineSound::Silence && !call.listening { theme.faint } else { theme.strong };
+    let style =
+        if call.sound == LineSound::Silence && !call.listening && !call.speech { theme.faint } else { theme.strong };
     let mut lines = vec![Line::styled(format!("  {}", fit(&title, wide)), style)];
     let words = words.map(|words| wrap(&words, wide.saturating_sub(2), 2)).unwrap_or_default();
     for at in 0..high.saturating_sub(3).min(2) {
@@ -85,7 +89,7 @@ fn progress<'a>(
         let what = if endless { "as long as it takes" } else { "" };
         return Line::styled(format!("    {what}"), theme.faint);
     }
-    let question = call.listening && matches!(call.sound, LineSound::Silence | LineSound::Music(_));
+    let question = (call.listening || call.speech) && matches!(call.sound, LineSound::Silence | LineSound::Music(_));
     let (done, whole) = match (&call.sound, call.length) {
         // A file may start in its middle, and skip.
         (LineSound::File { .. }, Some(length)) => (length.saturating_sub(left), length),

@@ -11,6 +11,8 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 pub fn help_line<'a>(view: &PhoneState, ui: &Ui, wide: usize) -> Line<'a> {
     let keys: &[(&str, &str)] = if ui.text.is_some() {
         &[("Enter", "sends"), ("Esc", "cancels")]
+    } else if view.call.as_ref().is_some_and(|call| call.speech && call.end.is_none()) {
+        &[("m", "say something"), ("0-9 * # A-D", "keys"), ("h", "hang up"), ("q", "quit"), ("?", "help")]
     } else if view.on_call() {
         &[
             ("0-9 * # A-D", "keys"),
@@ -53,7 +55,7 @@ const HELP: [(&str, &str); 13] = [
     ("0-9 * # A-D", "the keys of the phone; a-d are A-D"),
     ("h", "hangs up"),
     ("Enter", "calls again, between calls"),
-    ("m", "sends a text, for receive_text"),
+    ("m", "says something, or sends a text"),
     ("s", "the script: opens, closes"),
     ("l", "the log: what the script prints"),
     ("t", "the dialogue with Asterisk"),

@@ -25,6 +25,8 @@ pub struct Keypad {
     pub fast: bool,
     /// The prompt and its end at the last key that was heard. If they are still the same, the key was ignored.
     pub last: Option<(u64, Time)>,
+    /// Whether the script hears somebody out.
+    pub has_spoken: bool,
 }
 
 /// Returns the whole length of a sound if it is known.
@@ -38,9 +40,14 @@ pub fn length(hearing: &Hearing<'_>, sounds: &Sounds) -> Option<Duration> {
     Some(Duration::from_micros(samples.saturating_mul(125)))
 }
 
-/// Whether the script waits for keys while nothing plays.
+/// Whether the script listens for keys or to speech.
+pub fn listens(hearing: &Hearing<'_>) -> bool {
+    hearing.listening || hearing.speech
+}
+
+/// Whether the script waits for keys or for speech while nothing plays.
 pub fn is_question(hearing: &Hearing<'_>) -> bool {
-    hearing.listening && matches!(hearing.sound, Sound::Silence | Sound::Music(_))
+    listens(hearing) && matches!(hearing.sound, Sound::Silence | Sound::Music(_))
 }
 
 impl Keypad {
@@ -50,7 +57,7 @@ impl Keypad {
         {
             self.shared.ignore_last_key();
         }
-        if until <= self.now() && !hearing.listening {
+        if until <= self.now() && !listens(hearing) {
             // Only a poll while the script computes.
             return;
         }
@@ -71,6 +78,11 @@ impl Keypad {
             }
             Act::HangUp => {
                 self.shared.note(HistoryEvent::Note("you hang up".to_owned()));
+            }
+            Act::Says(text) => {
+                let what = if hearing.speech { "say" } else { "send the text" };
+                self.has_spoken = hearing.speech;
+                self.shared.note(HistoryEvent::Note(format!("you {what} \u{201c}{text}\u{201d}")));
             }
             _ => {}
         }
@@ -110,9 +122,10 @@ impl Caller for Keypad {
         loop {
             let left = until - self.now();
             if left.is_zero() {
-                if is_question(hearing) && until - began >= MIN_QUESTION {
-                    self.shared
-                        .note(HistoryEvent::Note(format!("no key within {:.1} s", (until - began).as_secs_f64())));
+                if !std::mem::take(&mut self.has_spoken) && is_question(hearing) && until - began >= MIN_QUESTION {
+                    let what = if hearing.speech { "nothing" } else { "no key" };
+                    let seconds = (until - began).as_secs_f64();
+                    self.shared.note(HistoryEvent::Note(format!("{what} within {seconds:.1} s")));
                 }
                 return None;
             }

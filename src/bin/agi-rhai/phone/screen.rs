@@ -3,7 +3,7 @@
 use super::audio::Audio;
 use super::call::{CallEnd, PhoneCall, PhoneSetup, Tapped};
 use super::keypad::Keypad;
-use super::state::{HistoryEvent, SharedState};
+use super::state::SharedState;
 use super::ui::{Panel, Ui};
 use super::view;
 use super::watch;
@@ -258,7 +258,6 @@ impl Phone {
             KeyCode::Esc => self.ui.text = None,
             KeyCode::Enter => {
                 let text = self.ui.text.take().unwrap_or_default();
-                self.shared.note(HistoryEvent::Note(format!("you send the text \u{201c}{text}\u{201d}")));
                 self.act(Act::Says(text));
             }
             _ => {}
@@ -300,6 +299,7 @@ impl Phone {
                 audio: shared.audio.get().cloned(),
                 fast: setup.setting.fast,
                 last: None,
+                has_spoken: false,
             };
             let state = Arc::clone(&shared);
             let note = Box::new(move |tapped: Tapped<'_>, at: Time| state.tap(&tapped, at));

@@ -144,6 +144,9 @@ impl LineSound {
             None => words,
         };
         match hearing.sound {
+            Sound::File(name) if version.spoken.text(name).is_some() => {
+                Self::File { name: "speech".to_owned(), words: version.spoken.text(name) }
+            }
             Sound::File(name) => {
                 let words = version.sounds.words(name, hearing.language);
                 let words = words.map(|words| in_language(words.language, words.text.to_owned()));
@@ -189,6 +192,8 @@ pub struct CallState {
     pub length: Option<Duration>,
     /// Whether the script listens for keys.
     pub listening: bool,
+    /// Whether the script listens to speech.
+    pub speech: bool,
     prompt: u64,
     /// The keys for which the command listens, if it names them.
     pub listened: Option<String>,
@@ -311,6 +316,7 @@ impl SharedState {
             until: now,
             length: None,
             listening: false,
+            speech: false,
             prompt: 0,
             listened: None,
             entered: String::new(),
@@ -354,6 +360,7 @@ impl SharedState {
         if let Some(call) = &mut view.call {
             call.sound = LineSound::Silence;
             call.listening = false;
+            call.speech = false;
             call.end = Some(ended);
         }
     }
@@ -383,9 +390,11 @@ impl SharedState {
         call.until = until;
         call.length = length;
         call.listening = hearing.listening;
+        call.speech = hearing.speech;
         let sound = call.sound.clone();
         let new = new && sound != LineSound::Silence;
-        call.has_waited |= call.listening && sound == LineSound::Silence && until - call.now() >= MIN_QUESTION;
+        call.has_waited |=
+            (call.listening || call.speech) && sound == LineSound::Silence && until - call.now() >= MIN_QUESTION;
         if new {
             call.says(&sound);
             view.note(HistoryEvent::Prompt(sound));
@@ -436,12 +445,15 @@ impl SharedState {
         let text = match tapped {
             Tapped::Line(line) => line.clone(),
             Tapped::Asks(request) => {
-                call.asks = Some((asked_service(request).to_owned(), at));
+                // Who is asked to listen is the person at the phone.
+                let is_service = request.function != "listen";
+                call.asks = is_service.then(|| (asked_service(request).to_owned(), at));
                 format!("? {}", shown_request(request))
             }
             Tapped::Answered(answer) => {
                 let shown = shown_answer(answer);
-                if let Some((service, since)) = asked {
+                // What is spoken is shown when it is heard.
+                if let Some((service, since)) = asked.filter(|(name, _)| name != "speak" || answer.is_err()) {
                     let took = at.saturating_sub(since).as_secs_f64();
                     let how = if answer.is_ok() { "answers" } else { "doesn't answer" };
                     view.note(HistoryEvent::Note(format!("{service} {how} after {took:.1} s")));
@@ -521,6 +533,7 @@ impl Observer for SharedState {
         call.command = None;
         call.sound = LineSound::Silence;
         call.listening = false;
+        call.speech = false;
         call.until = call.now();
     }
 }

@@ -1,8 +1,8 @@
 //! The phone in lines of text: prompts are written, keys are typed.
 
 use super::audio::Audio;
-use super::call::{LoadedScript, PhoneCall, PhoneSetup, Tapped, asked, shown_answer, shown_request};
-use super::keypad::{QueueWaker, is_question, length};
+use super::call::{LoadedScript, PhoneCall, PhoneSetup, SpokenTexts, Tapped, asked, shown_answer, shown_request};
+use super::keypad::{QueueWaker, is_question, length, listens};
 use super::state::manner;
 use crate::out;
 use crate::terminal::shows_colour;
@@ -23,13 +23,29 @@ use std::time::Duration;
 
 /// Plays a script to the person at the keyboard.
 pub fn play(setup: &PhoneSetup, version: &LoadedScript) -> Result<Status> {
-    show(&format!("Calling {}. Type keys 0-9 * # and press Enter; h hangs up.", printable(&setup.name())));
+    show(&format!(
+        "Calling {}. Type keys 0-9 * # or what you say, and press Enter; h hangs up.",
+        printable(&setup.name())
+    ));
     let tell = Box::new(|what: String| show(&format!("  {}", printable(&what))));
     let audio = if setup.setting.audio { Audio::start(setup, tell) } else { None };
-    let caller = Keyboard::new(setup, Arc::clone(&version.sounds), audio.clone())?;
+    let caller = Keyboard::new(setup, version, audio.clone())?;
     let (is_asking, began) = (Arc::clone(&caller.is_asking), caller.began);
+    let mut shows_answer = true;
     let note = move |tapped: Tapped<'_>, at: Time| {
-        is_asking.store(matches!(tapped, Tapped::Asks(_)), Relaxed);
+        // Who is asked to listen is the person at the keyboard.
+        is_asking.store(matches!(tapped, Tapped::Asks(request) if request.function != "listen"), Relaxed);
+        let is_shown = match tapped {
+            Tapped::Asks(request) => !["speak", "listen"].contains(&request.function.as_str()),
+            Tapped::Answered(answer) => answer.is_err() || std::mem::replace(&mut shows_answer, true),
+            Tapped::Line(_) => false,
+        };
+        if matches!(tapped, Tapped::Asks(_)) {
+            shows_answer = is_shown;
+        }
+        if !is_shown {
+            return;
+        }
         let what = match tapped {
             Tapped::Line(_) => return,
             Tapped::Asks(request) => format!("asks {}: {}", asked(request), shown_request(request)),
@@ -71,17 +87,37 @@ enum Input {
     Wakeup,
 }
 
+/// Something that the caller has typed.
+enum Typed {
+    Key(char),
+    Sentence(String),
+}
+
+/// Reads a line: a sentence if it has a letter that isn't a key, or is in quotes; otherwise keys.
+fn typed(line: &str) -> Vec<Typed> {
+    let is_other = |c: char| c.is_alphabetic() && !matches!(c.to_ascii_uppercase(), 'A'..='D' | 'H');
+    let line = line.trim();
+    if line.contains(is_other) || line.starts_with('"') {
+        vec![Typed::Sentence(line.trim_matches('"').to_owned())]
+    } else {
+        line.chars().map(Typed::Key).collect()
+    }
+}
+
 /// The caller at the keyboard, in real time. With `fast`, time passes only in questions.
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Keyboard {
     lines: Receiver<Input>,
     wake: Sender<Input>,
     /// Whether the script waits for a service.
     is_asking: Arc<AtomicBool>,
-    keys: VecDeque<char>,
+    typed: VecDeque<Typed>,
+    /// Whether the script hears out what was said.
+    has_spoken: bool,
     gone: bool,
     patient: bool,
     sounds: Arc<Sounds>,
+    spoken: SpokenTexts,
     audio: Option<Audio>,
     shown: u64,
     asked: bool,
@@ -94,7 +130,7 @@ struct Keyboard {
 }
 
 impl Keyboard {
-    fn new(setup: &PhoneSetup, sounds: Arc<Sounds>, audio: Option<Audio>) -> Result<Self> {
+    fn new(setup: &PhoneSetup, version: &LoadedScript, audio: Option<Audio>) -> Result<Self> {
         let (sender, lines) = channel();
         let wake = sender.clone();
         // Only a thread of its own can read lines while time passes. It ends with the process.
@@ -108,11 +144,13 @@ impl Keyboard {
             lines,
             wake,
             is_asking: Arc::default(),
-            keys: VecDeque::new(),
+            typed: VecDeque::new(),
+            has_spoken: false,
             gone: false,
             // Keys from a pipe arrive all at once and wait for questions.
             patient: !stdin().is_terminal(),
-            sounds,
+            sounds: Arc::clone(&version.sounds),
+            spoken: version.spoken.clone(),
             audio,
             shown: 0,
             asked: false,
@@ -139,6 +177,10 @@ impl Keyboard {
             self.shown = hearing.prompt;
             self.asked &= is_question(hearing);
             match &hearing.sound {
+                Sound::File(name) if self.spoken.text(name).is_some() => {
+                    let text = self.spoken.text(name).unwrap_or_default();
+                    self.say(&format!("says \"{text}\""));
+                }
                 Sound::File(name) => match self.sounds.words(name, hearing.language) {
                     Some(words) => self.say(&format!("plays {name}{}: \"{}\"", label(words.language), words.text)),
                     None => self.say(&format!("plays {name}")),
@@ -157,18 +199,28 @@ impl Keyboard {
                 audio.play(hearing, length(hearing, &self.sounds), until);
             }
         }
-        if is_question(hearing) && !self.asked {
+        if is_question(hearing) && !self.asked && !self.has_spoken {
             self.asked = true;
-            self.say("waits for keys");
+            self.say(if hearing.speech { "waits for speech or keys" } else { "waits for keys" });
         }
     }
 
     /// Returns the next act, if it is due.
     fn next(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
-        if self.patient && !hearing.listening {
+        // What comes from a pipe is one answer after the other.
+        if self.patient && (!listens(hearing) || self.has_spoken) {
             return None;
         }
-        while let Some(key) = self.keys.pop_front() {
+        while let Some(typed) = self.typed.pop_front() {
+            let key = match typed {
+                Typed::Key(key) => key,
+                Typed::Sentence(said) => {
+                    self.has_spoken = hearing.speech;
+                    let how = if hearing.speech { "" } else { ", but the script isn't listening to speech" };
+                    self.say(&format!("you say \"{said}\"{how}"));
+                    return Some(Act::Says(said));
+                }
+            };
             if key.eq_ignore_ascii_case(&'h') {
                 self.say("you hang up");
                 return Some(Act::HangUp);
@@ -182,7 +234,7 @@ impl Keyboard {
                 return Some(Act::Key(digit));
             }
         }
-        if self.gone && hearing.listening {
+        if self.gone && listens(hearing) && !self.has_spoken {
             self.say("the input has ended: hanging up");
             return Some(Act::HangUp);
         }
@@ -207,14 +259,16 @@ impl Caller for Keyboard {
             }
             let left = until - self.now();
             if left.is_zero() {
-                if is_question(hearing) {
+                if std::mem::take(&mut self.has_spoken) {
                     self.asked = false;
-                    self.say("no key came");
+                } else if is_question(hearing) {
+                    self.asked = false;
+                    self.say(if hearing.speech { "nothing came" } else { "no key came" });
                 }
                 return None;
             }
             // Keys from a pipe may interrupt a prompt, so prompts wait for them too.
-            let waits = is_question(hearing) || (self.patient && hearing.listening);
+            let waits = !self.has_spoken && (is_question(hearing) || self.patient && listens(hearing));
             // A service takes its time, which nothing can skip.
             if (self.gone || (self.fast && !waits)) && !self.is_asking.load(Relaxed) {
                 if until == Time::NEVER {
@@ -222,10 +276,11 @@ impl Caller for Keyboard {
                     return Some(Act::HangUp);
                 }
                 self.skipped += left;
+                self.has_spoken = false;
                 return None;
             }
             match self.lines.recv_timeout(left.min(Duration::from_secs(3600))) {
-                Ok(Input::Line(line)) => self.keys.extend(line.chars()),
+                Ok(Input::Line(line)) => self.typed.extend(typed(&line)),
                 Ok(Input::Wakeup) => return Some(Act::Wakeup),
                 Ok(Input::End) | Err(RecvTimeoutError::Disconnected) => self.gone = true,
                 Err(RecvTimeoutError::Timeout) => {}

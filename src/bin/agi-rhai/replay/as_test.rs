@@ -12,6 +12,7 @@ use agi_rhai::internals::{literal, printable, split};
 use agi_rhai::pbx::Sounds;
 use agi_rhai::tools::testing::{answer_lines, expectation_lines};
 use agi_rhai::transport::{Answer, Request};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -127,7 +128,8 @@ impl<'a> TestWriter<'a> {
     /// Reads the recording.
     fn read_tape(&mut self) {
         let mut sent: Option<(Vec<u8>, Duration)> = None;
-        let mut request = None;
+        let mut request: Option<Request> = None;
+        let mut asked_at = Duration::ZERO;
         let tape = self.tape;
         for (at, line) in tape.lines.iter().enumerate() {
             match &line.event {
@@ -143,20 +145,31 @@ impl<'a> TestWriter<'a> {
                 }
                 Event::Hangup(_) | Event::Closed(_) | Event::Stop(_) if !self.hung_up => {
                     let pending = sent.as_ref().map(|(bytes, when)| (parse_line(bytes), *when));
-                    match pending {
-                        Some((Some((command, args)), when)) => {
-                            let reply = Reply::new(0, "");
-                            self.hears(&Exchange { command, args, sent: when, heard: line.at, reply, at });
+                    if let Some((Some((command, args)), when)) = pending {
+                        let reply = Reply::new(0, "");
+                        self.hears(&Exchange { command, args, sent: when, heard: line.at, reply, at });
+                    } else {
+                        if let Some(asked) = request.take_if(|asked| asked.function == "listen") {
+                            self.heard_prompt(&asked, asked_at, line.at);
                         }
-                        _ => self.hang_up(line.at, None),
+                        self.hang_up(line.at, None);
                     }
                     if matches!(line.event, Event::Stop(_)) {
                         self.step("// It was the operator who ended the call.");
                     }
                 }
-                Event::Request(asked) => self.asked.extend(request.replace(asked.clone()).map(|asked| (asked, None))),
+                Event::Request(asked) => {
+                    self.asked.extend(request.replace(asked.clone()).map(|asked| (asked, None)));
+                    asked_at = line.at;
+                }
                 Event::Answer(answered) => {
-                    self.asked.extend(request.take().map(|asked| (asked, Some(answered.answer()))));
+                    if let Some(asked) = request.take() {
+                        let answer = answered.answer();
+                        if asked.function == "listen" {
+                            self.listening(&asked, answer.as_ref().ok(), asked_at, line.at);
+                        }
+                        self.asked.push((asked, Some(answer)));
+                    }
                 }
                 Event::Broken(why) => self.step(format!("// Here the line broke: {why}")),
                 _ => {}
@@ -310,8 +323,104 @@ impl<'a> TestWriter<'a> {
     fn prompt(&mut self, exchange: &Exchange, file: &str) -> Duration {
         self.unanswered = None;
         self.synced = exchange.sent;
-        self.step(format!("expect_prompt({});", literal(file)));
+        let line = self.prompt_line(file);
+        self.step(line);
         self.length(file)
+    }
+
+    /// Adds what the caller heard and said while the script listened.
+    fn listening(&mut self, asked: &Request, answer: Option<&Value>, from: Duration, to: Duration) {
+        let text = |name: &str| answer.and_then(|answer| answer.get(name)).and_then(Value::as_str).unwrap_or_default();
+        let number = |name: &str| answer.and_then(|answer| answer.get(name)).and_then(Value::as_f64);
+        if answer.is_some_and(|answer| answer.get("play").is_some()) {
+            return;
+        }
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let silence = seconds(asked.argument("silence").as_f64().unwrap_or_default());
+        let length = seconds(number("seconds").unwrap_or_default());
+        let acted = match text("ended_by") {
+            "speech" => to.saturating_sub(length + silence),
+            "max" => to.saturating_sub(length),
+            _ => to,
+        };
+        let left = self.heard_prompt(asked, from, acted.max(from));
+        let step = match text("ended_by") {
+            "speech" | "max" => {
+                let confidence = number("confidence").filter(|confidence| *confidence < 1.0);
+                let options = confidence.map_or(String::new(), |sure| format!(", #{{ confidence: {sure:?} }}"));
+                // Somebody was heard, but nothing was understood.
+                match text("text") {
+                    "" => format!("speak(\"um\", #{{ heard: {} }});", literal("")),
+                    said => format!("speak({}{options});", literal(said)),
+                }
+            }
+            "key" => format!("press({});", literal(text("key"))),
+            _ => {
+                self.unanswered = asked.argument("first").as_f64().map(seconds);
+                return;
+            }
+        };
+        self.wait(acted.saturating_sub(self.synced), left.map(|left| left.saturating_sub(SAFETY_MARGIN)));
+        self.step(step);
+        self.synced = to;
+    }
+
+    /// Adds the parts of a prompt that began before this moment. Returns how much of the last one is left when it has
+    /// begun; nothing if the script listened in silence then.
+    fn heard_prompt(&mut self, asked: &Request, from: Duration, until: Duration) -> Option<Duration> {
+        let mut begins = from;
+        for part in asked.argument("prompt").as_array().into_iter().flatten() {
+            let file = |file: &Value| file.as_str().map_or(Duration::ZERO, |file| self.length(file));
+            let lasts = match part.get("files").and_then(Value::as_array) {
+                Some(files) if !files.is_empty() => files.iter().map(file).sum(),
+                _ => part.get("file").map_or(Duration::from_millis(500), file),
+            };
+            self.unanswered = None;
+            self.synced = begins;
+            let line = self.part_line(part);
+            self.step(line);
+            begins += lasts;
+            if begins > until {
+                return Some(lasts);
+            }
+        }
+        if let Some(listens) = self.unanswered.take() {
+            self.wait(listens + KEY_INTERVAL, None);
+        }
+        self.synced = begins;
+        self.step("wait_for_question();");
+        None
+    }
+
+    /// Returns the line that expects a part of a prompt.
+    fn part_line(&self, part: &Value) -> String {
+        let mut members = part.as_object().cloned().unwrap_or_default();
+        members.remove("files");
+        match (members.get("file").and_then(Value::as_str), members.get("number"), members.len()) {
+            (Some(file), ..) => self.prompt_line(file),
+            (None, Some(number), 1) => format!("expect_number({number});"),
+            _ => {
+                let members: Vec<String> =
+                    members.iter().map(|(name, value)| format!("{name}: {}", shown(value))).collect();
+                format!("expect_said(#{{ {} }});", members.join(", "))
+            }
+        }
+    }
+
+    /// Returns the line that expects a sound file, or the text that an engine has spoken in it.
+    fn prompt_line(&self, file: &str) -> String {
+        let is_spoken = |(request, answer): &&(Request, Option<Answer>)| {
+            let answer = answer.as_ref().and_then(|answer| answer.as_ref().ok());
+            request.function == "speak" && answer.and_then(|answer| answer.get("file")?.as_str()) == Some(file)
+        };
+        match self.asked.iter().find(is_spoken) {
+            Some((request, _)) if !request.text("text").is_empty() => {
+                format!("expect_spoken({});", literal(request.text("text")))
+            }
+            // A prompt without a recording, which has its name in tests.
+            Some((request, _)) => format!("expect_prompt({});", literal(request.text("prompt"))),
+            None => format!("expect_prompt({});", literal(file)),
+        }
     }
 
     /// Adds a question without a prompt.
@@ -529,6 +638,11 @@ impl<'a> TestWriter<'a> {
         }
         options
     }
+}
+
+/// Returns a value of a prompt as a script writes it.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), literal)
 }
 
 /// Returns the keys the caller pressed, as far as the reply shows them.

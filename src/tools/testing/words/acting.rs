@@ -1,12 +1,15 @@
 //! Words for what the caller does.
 
-use crate::pbx::{Act, Digit};
+use crate::command::Value;
+use crate::pbx::{Act, Digit, Utterance};
 use crate::tools::testing::args::WordError;
 use crate::tools::testing::args::{Args, WordResult};
 use crate::tools::testing::line_state::Goal;
 use crate::tools::testing::test::Test;
 use rhai::Dynamic;
 use std::time::Duration;
+
+const WANTED_OF_SPEECH: &str = "a map such as `#{ heard: \"guess\", confidence: 0.3 }`";
 
 pub fn press(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let keys = args.word(0)?;
@@ -22,6 +25,36 @@ pub fn send_text(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     let message = args.text(0)?;
     test.state().active_call("send_text")?.line().perform([Act::Says(message)].into_iter(), Duration::ZERO);
     Ok(Dynamic::UNIT)
+}
+
+pub fn speak(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let said = args.word(0)?;
+    let mut utterance = Utterance::clear(&said);
+    if args.has(1) {
+        let Value::Map(options) = args.value(1) else { return Err(args.misuse(1, WANTED_OF_SPEECH)) };
+        for (name, value) in &options {
+            match (name.as_ref(), value) {
+                ("heard", Value::Text(heard)) => utterance.heard.clone_from(heard),
+                ("confidence", value) => {
+                    utterance.confidence = percent(value).ok_or_else(|| args.misuse(1, WANTED_OF_SPEECH))?;
+                }
+                _ => return Err(args.misuse(1, WANTED_OF_SPEECH)),
+            }
+        }
+    }
+    test.state().active_call("speak")?.line().perform([Act::Speaks(utterance)].into_iter(), Duration::ZERO);
+    Ok(Dynamic::UNIT)
+}
+
+/// Reads a number from 0 to 1 as a percentage.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 100")]
+fn percent(value: &Value) -> Option<u8> {
+    let share = match value {
+        Value::Int(share @ (0 | 1)) => f64::from(u8::try_from(*share).ok()?),
+        Value::Float(share) if (0.0..=1.0).contains(share) => *share,
+        _ => return None,
+    };
+    Some((share * 100.0).round() as u8)
 }
 
 pub fn hang_up(test: &Test, _: &mut Args<'_, '_>) -> WordResult {

@@ -3,10 +3,10 @@
 use super::expecting::expect_next;
 use crate::calendar::{TimeZone, read_moment, strftime};
 use crate::command::Value;
-use crate::pbx::Spoken;
+use crate::pbx::{Sounds, Spoken};
 use crate::script::{MAX_SHOWN, nearest, quoted};
 use crate::tools::testing::args::{Args, WordError, WordResult, as_text, shown};
-use crate::tools::testing::prompt::matches;
+use crate::tools::testing::prompt::{Prompt, matches, text_of};
 use crate::tools::testing::test::Test;
 use rhai::Dynamic;
 use std::borrow::Cow;
@@ -42,12 +42,17 @@ pub fn expect_said(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
                     matches(heard, &file)
                 })?;
             }
-            Value::Int(number) => expect_spoken(test, &number_of(number.to_string(), None))?,
+            Value::Int(number) => expect_kind(test, &number_of(number.to_string(), None))?,
+            Value::Map(map) if map.iter().any(|(name, _)| name == "text") => {
+                let words = map.iter().find(|(name, _)| name == "text").and_then(|(_, words)| as_text(words));
+                let words = words.ok_or_else(|| args.misuse(0, WANTED))?;
+                expect_text(test, "expect_said", &words)?;
+            }
             Value::Map(map) => {
                 let zone = test.state().time_zone.clone();
                 let expected =
                     of_map(&map, &zone).map_err(|problem| WordError::Misuse(format!("expect_said: {problem}")))?;
-                expect_spoken(test, &expected)?;
+                expect_kind(test, &expected)?;
             }
             _ => return Err(args.misuse(0, WANTED)),
         }
@@ -55,7 +60,20 @@ pub fn expect_said(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
     Ok(Dynamic::UNIT)
 }
 
-fn expect_spoken(test: &Test, expected: &Expected) -> Result<(), WordError> {
+pub fn expect_spoken(test: &Test, args: &mut Args<'_, '_>) -> WordResult {
+    let words = args.text(0)?;
+    expect_text(test, "expect_spoken", &words)?;
+    Ok(Dynamic::UNIT)
+}
+
+fn expect_text(test: &Test, word: &'static str, words: &str) -> Result<(), WordError> {
+    let shown = format!("the text {}", quoted(words, MAX_SHOWN));
+    let name = Sounds::spoken(words);
+    let is_it = |heard: &Prompt| heard.spoken.is_none() && Sounds::spoken_text(&name) == text_of(heard);
+    expect_next(test, word, &shown, false, is_it)
+}
+
+fn expect_kind(test: &Test, expected: &Expected) -> Result<(), WordError> {
     let fits = |wanted: &Option<String>, given: &Option<String>| {
         wanted.as_ref().is_none_or(|wanted| *wanted == *given.as_deref().unwrap_or_default())
     };

@@ -1,0 +1,174 @@
+//! Calls that are heard, and the ports through which their sound comes.
+
+use super::client::ClientOf;
+use super::runtime::{caught, runtime};
+use super::speech::listening::{self, Conversation, Engine, SoundServer};
+use super::speech::{Expected, Transcript};
+use super::{Pending, Service, Services};
+use crate::sync::lock;
+use crate::transport::{Answer, Failure, Remote, Request};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+/// The ports for sound that are open.
+#[derive(Default)]
+pub(super) struct Ports {
+    /// For an Asterisk on this machine.
+    local: Option<SoundServer>,
+    /// For others: the one of the settings.
+    remote: Option<(SocketAddr, SoundServer)>,
+}
+
+/// A call for which everything is ready but its sound.
+pub(crate) struct Listening {
+    /// What Asterisk is told: the id of the call, and where to connect to.
+    pub arguments: String,
+    /// What the caller says.
+    pub answer: Pending,
+}
+
+/// A task that ends with this.
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Services {
+    /// Prepares to hear a call.
+    ///
+    /// # Errors
+    /// Returns the answer to the request if nothing is to be heard: Asterisk has to play something first, or the call
+    /// can't be heard.
+    pub(crate) async fn listen(&self, request: Request, remote: Option<Remote>) -> Result<Listening, Answer> {
+        let runtime =
+            runtime().map_err(|error| Err(Failure::unavailable(format!("no thread for services: {error}"))))?;
+        let service = self.service(&request).map_err(Err)?;
+        let (server, host) = self.sound_server(remote).map_err(Err)?;
+        let (settings, (sender, prepared)) = (self.settings(), oneshot::channel());
+        let task = runtime.spawn(async move {
+            let prepared = listening::prepare(&request, &settings, &server, &host).await;
+            // The port stays open as long as somebody is heard.
+            let _ = sender.send(prepared.map(|conversation| (conversation, request, server)));
+        });
+        let _task = Task(task.abort_handle());
+        let lost = |_| Err(Err(Failure::unavailable("the call can't be heard: this is a bug in agi-rhai")));
+        let (conversation, request, server) = prepared.await.unwrap_or_else(lost)?;
+        let arguments = conversation.arguments.clone();
+        let (sender, answer) = oneshot::channel();
+        let task = runtime.spawn(async move {
+            let answer = caught(hear(conversation, &service, &request)).await;
+            let _ = sender.send(answer);
+            drop(server);
+        });
+        Ok(Listening { arguments, answer: Pending::asked(answer, task.abort_handle()) })
+    }
+
+    /// Returns the port for sound, which is opened if need be, and the host to which Asterisk connects.
+    fn sound_server(&self, remote: Option<Remote>) -> Result<(SoundServer, String), Failure> {
+        let runtime = runtime().map_err(|error| Failure::unavailable(format!("no thread for services: {error}")))?;
+        let _entered = runtime.enter();
+        let mut state = lock(&self.state);
+        let settings = Arc::clone(&state.settings);
+        let Some(remote) = remote else {
+            // The system chooses it: each process has one of its own, so that they don't stand in each other's way.
+            let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let server = match &state.ports.local {
+                Some(server) => server.clone(),
+                None => SoundServer::open(SocketAddr::new(local, 0), None)?,
+            };
+            state.ports.local = Some(server.clone());
+            return Ok((server, local.to_string()));
+        };
+        let speech = settings.speech.as_ref();
+        let listen = speech.and_then(|speech| speech.listen).ok_or_else(|| {
+            let asterisk = remote.asterisk;
+            Failure::unavailable(format!(
+                "Asterisk is on another machine ({asterisk}), and can't connect to this one: `listen` in `[speech]` of \
+                 agi-rhai.toml names a port for it, such as \"0.0.0.0:4580\""
+            ))
+        })?;
+        let server = match &state.ports.remote {
+            Some((address, server)) if *address == listen => server.clone(),
+            _ => {
+                // The one before it is closed first: it may have the same port.
+                state.ports.remote = None;
+                SoundServer::open(listen, settings.speech_folder())?
+            }
+        };
+        state.ports.remote = Some((listen, server.clone()));
+        let host = speech.and_then(|speech| speech.address.clone()).unwrap_or_else(|| match remote.own {
+            IpAddr::V4(own) => own.to_string(),
+            IpAddr::V6(own) => format!("[{own}]"),
+        });
+        Ok((server, host))
+    }
+
+    /// Has a sound file that was spoken be one that Asterisk reaches: where it is on another machine, by an address.
+    pub(super) fn reachable(&self, answer: Answer, remote: Option<Remote>) -> Answer {
+        let (Some(remote), Ok(Value::Object(map))) = (remote, &answer) else { return answer };
+        let Some(file) = map.get("file").and_then(Value::as_str) else { return answer };
+        let settings = self.settings();
+        let speech = settings.speech.as_ref();
+        if speech.is_some_and(|speech| speech.listen.is_none() && speech.folder.is_some()) {
+            // The operator has named a folder, which both machines may share.
+            return answer;
+        }
+        let (server, host) = self.sound_server(Some(remote))?;
+        let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
+        Ok(json!({ "file": format!("http://{host}:{}/{name}.wav", server.port()) }))
+    }
+}
+
+/// Hears a call, by an engine that is begun when the caller begins to speak.
+async fn hear(conversation: Conversation, service: &Arc<Service>, request: &Request) -> Answer {
+    let answer = conversation.hold(engine(service, request)).await;
+    match answer {
+        // Whoever said nothing would not have been understood.
+        Ok(answer) if answer["ended_by"] == "none" => service.guard.refusal().map_or(Ok(answer), Err),
+        answer => answer,
+    }
+}
+
+fn engine(service: &Arc<Service>, request: &Request) -> Engine {
+    let words = request.argument("words").as_array().into_iter().flatten();
+    let number = |at: usize| request.argument("repeat")[at].as_u64().and_then(|number| usize::try_from(number).ok());
+    let expected = Expected {
+        language: request.text("language").to_owned(),
+        words: words.filter_map(Value::as_str).map(str::to_owned).collect(),
+        repeat: number(0).zip(number(1)),
+    };
+    let first = request.argument("first").as_f64().and_then(|first| std::time::Duration::try_from_secs_f64(first).ok());
+    let service = Arc::clone(service);
+    Box::new(move |sound, ended| {
+        let understanding = async move {
+            let own = service.client.timeout;
+            let limit = first.filter(|first| !first.is_zero()).map_or(own, |first| first.min(own));
+            let late = async {
+                if ended.await.is_err() {
+                    // Nobody waits any more.
+                    std::future::pending::<()>().await;
+                }
+                sleep(limit).await;
+                limit
+            };
+            let answer = async {
+                let ClientOf::Listening(recogniser) = &service.client.of else {
+                    return Err(Failure::argument("this service doesn't listen"));
+                };
+                let Transcript { text, confidence } = caught(Box::pin(recogniser.recognise(&expected, sound))).await?;
+                Ok(json!({ "text": text, "confidence": confidence.clamp(0.0, 1.0) }))
+            };
+            service.guard.run_until(late, Box::pin(answer)).await
+        };
+        Box::pin(understanding) as Pin<Box<_>>
+    })
+}
