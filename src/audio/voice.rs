@@ -100,25 +100,28 @@ pub(crate) mod sounds {
     use crate::audio::RATE;
     use std::f64::consts::TAU;
 
-    /// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances.
+    /// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances, which glide. A voice
+    /// that stands still is taken for a tone now and then.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sound")]
     pub fn vowel(ms: usize) -> Vec<i16> {
         let rate = f64::from(RATE);
-        let mut filters = [(700.0, 80.0), (1200.0, 90.0), (2500.0, 120.0)].map(|filter| (filter, [0.0; 2]));
+        let mut filters =
+            [(0.0, 700.0, 80.0), (1.0, 1200.0, 90.0), (2.0, 2500.0, 120.0)].map(|filter| (filter, [0.0; 2]));
         let mut phase = 0.0;
         let mut sample = |at: usize| {
             let time = at as f64 / rate;
-            phase += (120.0 + 20.0 * (time * 4.0).sin()) / rate;
+            phase += (180.0 + 40.0 * (time * 4.0).sin()) / rate;
             let pulse = if phase >= 1.0 { 1.0 } else { 0.0 };
             phase -= pulse;
             let mut sum = 0.0;
-            for ((frequency, width), last) in &mut filters {
+            for ((shift, middle, width), last) in &mut filters {
+                let frequency = *middle * (1.0 + 0.2 * (time * TAU * 3.0 + *shift).sin());
                 let decay = (-TAU / 2.0 * *width / rate).exp();
-                let out = pulse + 2.0 * decay * (TAU * *frequency / rate).cos() * last[0] - decay * decay * last[1];
+                let out = pulse + 2.0 * decay * (TAU * frequency / rate).cos() * last[0] - decay * decay * last[1];
                 *last = [out, last[0]];
                 sum += out;
             }
-            (sum * (0.6 + 0.4 * (time * TAU * 4.0).sin()) * 4000.0).clamp(-30_000.0, 30_000.0) as i16
+            (sum * 4000.0).clamp(-30_000.0, 30_000.0) as i16
         };
         (0..ms * RATE as usize / 1000).map(&mut sample).collect()
     }
