@@ -1,9 +1,9 @@
 //! `docs/from-python.md`: what its rows and scripts send to Asterisk in the language they come from, and here.
 //!
-//! The originals run with their own libraries: pyst2 in a virtual environment (`target/pyst2`, which `.ci/run` makes) and
+//! The originals run with their own libraries: pyst2 in a virtual environment (`target/python`, which `.ci/run` makes) and
 //! Debian's libasterisk-agi-perl.
 
-use crate::support::backend::is_skipped;
+use crate::support::backend::{is_skipped, python};
 use crate::support::process::{Folder, agi_rhai};
 use agi_rhai::internals::split;
 use std::io::{BufRead, BufReader, Write};
@@ -76,19 +76,6 @@ fn meant(line: &str) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// Returns the interpreter that has pyst2.
-fn python() -> Result<PathBuf, String> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pyst2/bin/python3");
-    let has_it = |python: &Path| {
-        let status = Command::new(python).args(["-c", "import asterisk.agi"]).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    let found = [own, PathBuf::from("python3")].into_iter().find(|python| has_it(python));
-    found.ok_or_else(|| {
-        "there is no pyst2: python3 -m venv target/pyst2 && target/pyst2/bin/pip install pyst2==0.5.1".to_owned()
-    })
-}
-
 fn has_perl() -> Result<(), String> {
     let status = Command::new("perl").args(["-MAsterisk::AGI", "-e", "1"]).stderr(Stdio::null()).status();
     let has_it = status.is_ok_and(|status| status.success());
@@ -124,10 +111,10 @@ fn any_reply(line: &str) -> Option<String> {
 
 #[test]
 fn every_row_sends_the_same_command_in_every_language() {
-    if is_skipped("THE TABLE OF COMMANDS FOR PYTHON AND PERL", python().map(drop).and(has_perl())) {
+    if is_skipped("THE TABLE OF COMMANDS FOR PYTHON AND PERL", python("asterisk.agi").map(drop).and(has_perl())) {
         return;
     }
-    let python = python().unwrap();
+    let python = python("asterisk.agi").unwrap();
     let folder = Folder::new();
     let mut rows = 0;
     let page = page();
@@ -168,10 +155,10 @@ fn compare(what: &str, original: Command, own: &Path, folder: &Path, replies: &d
 
 #[test]
 fn the_balance_is_told_as_in_python() {
-    if is_skipped("THE SCRIPT IN PYTHON", python().map(drop)) {
+    if is_skipped("THE SCRIPT IN PYTHON", python("asterisk.agi").map(drop)) {
         return;
     }
-    let python = python().unwrap();
+    let python = python("asterisk.agi").unwrap();
     let folder = Folder::new();
     let own = PathBuf::from(folder.file("balance.rhai", block("balance.rhai")));
     folder.file("balance.py", block("balance.py"));

@@ -1,10 +1,13 @@
 //! Texts that are spoken: by real engines, from the folder of what was spoken before, and for simulated callers.
 
+use crate::http::backend::{Backend as WebServer, response};
 use crate::jobs::{Site, listen};
+use crate::support::backend::{Backend, is_skipped, python};
 use crate::support::process::{Folder, Process, agi_rhai};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Engines that are programs: in the file of the operator, and what they need.
@@ -62,6 +65,64 @@ fn engines_speak_in_the_format_of_asterisk() {
             assert_eq!(fs::metadata(file.with_extension("wav")).unwrap().permissions().mode() & 0o777, 0o644);
         }
     }
+}
+
+#[test]
+fn a_wyoming_server_speaks() {
+    let python = python("wyoming");
+    if is_skipped("A SERVER OF WYOMING THAT SPEAKS", python.as_ref().map(drop).map_err(String::clone)) {
+        return;
+    }
+    let python = python.unwrap();
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/speech/wyoming_server.py");
+    let server = Backend::start(Folder::new(), move |_, port| {
+        let mut command = Command::new(&python);
+        command.arg(&program).arg(port.to_string());
+        command
+    });
+    let url = format!("[speech.tts.server]\nurl = \"tcp://127.0.0.1:{}\"\n", server.port);
+    for voices in ["", "voices = { en = \"en-us\", de = \"de\" }\n"] {
+        let site = Site::new(&format!("{url}{voices}"));
+        site.script("greet", GREETS);
+        let lines = call(&site, "greet");
+        let files = played(&lines);
+        assert_eq!(files.len(), 2, "{lines:?} {} {}", site.log(), server.log());
+        for file in files {
+            assert!((3200..24_000).contains(&samples(&file).len()), "{file:?}");
+        }
+    }
+    let site = Site::new(&url);
+    site.script("greet", "say(#{ text: \"hi\", voice: \"nobody\" });");
+    call(&site, "greet");
+    assert!(site.log().contains("a text isn't spoken: the engine says: VoiceNotFound: nobody"), "{}", site.log());
+}
+
+#[test]
+fn a_web_api_speaks() {
+    let sound = Command::new("espeak-ng").args(["--stdout", "Good morning, Anna"]).output().unwrap().stdout;
+    let api = WebServer::answers(response("200 OK", "", sound));
+    let site = Site::new(&format!(
+        "[speech.tts.web]\nurl = \"http://{}/v1\"\ntoken_file = \"@FOLDER@/token\"\nvoices = {{ de = \"nova\" }}\n\
+         [speech.tts.web2]\nurl = \"http://{}/v1/\"\nmodel = \"kokoro\"\n",
+        api.address, api.address
+    ));
+    site.folder.file("token", "geheim\n");
+    site.script("greet", GREETS);
+    let lines = call(&site, "greet");
+    let files = played(&lines);
+    assert_eq!(files.len(), 2, "{lines:?} {}", site.log());
+    assert!((3200..24_000).contains(&samples(&files[0]).len()));
+    let mut requests = api.seen();
+    requests.sort();
+    let said = |at: usize, words: &[&str]| {
+        let request = &requests[at];
+        assert!(request.starts_with("POST /v1/audio/speech "), "{request}");
+        for word in words {
+            assert!(request.contains(word), "{word}: {request}");
+        }
+    };
+    said(0, &["\"input\":\"Good morning, Anna.\"", "\"model\":\"kokoro\"", "\"voice\":\"alloy\""]);
+    said(1, &["\"input\":\"Guten Tag\"", "\"model\":\"tts-1\"", "\"voice\":\"nova\"", "Bearer geheim"]);
 }
 
 #[test]

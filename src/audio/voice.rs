@@ -100,7 +100,7 @@ pub(crate) mod sounds {
     use crate::audio::RATE;
     use std::f64::consts::TAU;
 
-    /// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances, which glide. A voice
+    /// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances, which glide. One
     /// that stands still is taken for a tone now and then.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sound")]
     pub fn vowel(ms: usize) -> Vec<i16> {

@@ -46,6 +46,25 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("there is no {name} (Debian package {package})"))
 }
 
+/// Finds an interpreter of Python that has this module.
+///
+/// # Errors
+/// There is none: how to make it.
+pub fn python(module: &str) -> Result<PathBuf, String> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python3");
+    let has_it = |python: &PathBuf| {
+        let import = format!("import {module}");
+        let status = Command::new(python).args(["-c", &import]).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    [own, PathBuf::from("python3")].into_iter().find(has_it).ok_or_else(|| {
+        format!(
+            "no Python has `{module}`: python3 -m venv target/python && \
+             target/python/bin/pip install pyst2==0.5.1 wyoming==1.10.2"
+        )
+    })
+}
+
 /// Makes a command from the name of a database and a statement.
 type Client = dyn Fn(&str, &str) -> Command + Send + Sync;
 

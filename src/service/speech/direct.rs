@@ -24,10 +24,10 @@ pub(crate) fn speak_now(
     let name = engine.map_or_else(|| settings.engine_for(language), Ok)?;
     let own = settings.speech.as_ref().and_then(|speech| speech.tts.get(name));
     let own = own.ok_or_else(|| Failure::argument(format!("agi-rhai.toml has no `[speech.tts.{name}]`")))?;
-    let voice = voice(&own.voices, language).or(own.voices.is_empty().then_some(language));
-    let voice = voice.ok_or_else(|| {
-        Failure::argument(format!("`[speech.tts.{name}]` has no voice for the language `{language}`"))
-    })?;
+    let voice = voice(&own.voices, language);
+    if voice.is_none() && !own.voices.is_empty() {
+        return Err(Failure::argument(format!("`[speech.tts.{name}]` has no voice for the language `{language}`")));
+    }
     let engine = Engine::new(own)?;
     let patience = own.timeout.map_or(PATIENCE, |timeout| timeout.0.max(PATIENCE));
     let runtime = runtime().map_err(|error| Failure::unavailable(format!("no thread for services: {error}")))?;

@@ -1,7 +1,7 @@
 //! Engines that speak: a program, a server of the Wyoming protocol, a web API.
 
 use super::Utterance;
-use super::wyoming::{Event, format_of};
+use super::wyoming::Event;
 use crate::agi::printable;
 use crate::audio::wav;
 use crate::service::http::HttpClient;
@@ -14,6 +14,8 @@ use std::io;
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 
+/// The voice of web APIs that are told none: they demand one, and most know the first of OpenAI's own.
+const WEB_VOICE: &str = "alloy";
 /// How much sound an engine may give for a text: some minutes at the highest rate of engines.
 const MAX_SOUND: usize = 64 * 1024 * 1024;
 
@@ -64,6 +66,7 @@ impl Engine {
             }),
             Self::Web(client, model) => {
                 let Utterance { text, voice, .. } = utterance;
+                let voice = voice.unwrap_or(WEB_VOICE);
                 let body = json!({ "model": model, "input": text, "voice": voice, "response_format": "wav" });
                 client.post_json("audio/speech", &body).await
             }
@@ -72,9 +75,10 @@ impl Engine {
 }
 
 async fn by_program(program: &str, arguments: &[String], utterance: &Utterance<'_>) -> Result<Vec<u8>, Failure> {
+    let voice = utterance.voice.unwrap_or(utterance.language);
     let filled: Vec<String> = arguments
         .iter()
-        .map(|argument| argument.replace("{voice}", utterance.voice).replace("{language}", utterance.language))
+        .map(|argument| argument.replace("{voice}", voice).replace("{language}", utterance.language))
         .collect();
     // Engines speak line by line.
     let mut text = utterance.text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -91,18 +95,22 @@ async fn by_program(program: &str, arguments: &[String], utterance: &Utterance<'
 async fn by_wyoming(address: &str, utterance: &Utterance<'_>) -> io::Result<Vec<u8>> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut stream = BufReader::new(TcpStream::connect(address).await?);
-    let voice = json!({ "name": utterance.voice, "language": utterance.language });
+    // A name stands for the language, too: a server has no voice that is called `en`.
+    let voice = match utterance.voice {
+        Some(name) => json!({ "name": name }),
+        None => json!({ "language": utterance.language }),
+    };
     Event::new("synthesize", json!({ "text": utterance.text, "voice": voice })).send(&mut stream).await?;
     let (mut rate, mut bytes) = (0, Vec::new());
     loop {
         let event = Event::receive(&mut stream).await?;
         match event.kind.as_str() {
             "audio-start" | "audio-chunk" => {
-                let format = Value::Object(event.data);
-                rate = format["rate"].as_u64().and_then(|rate| u32::try_from(rate).ok()).unwrap_or(rate);
-                if format != format_of(rate) && event.kind == "audio-start" {
+                let number = |name: &str| event.data.get(name).and_then(Value::as_u64);
+                if number("width").is_some_and(|width| width != 2) || number("channels").is_some_and(|own| own != 1) {
                     return Err(wrong("its sound isn't one channel of 16 bits"));
                 }
+                rate = number("rate").and_then(|rate| u32::try_from(rate).ok()).unwrap_or(rate);
                 bytes.extend(event.payload);
                 if bytes.len() > MAX_SOUND {
                     return Err(wrong("it gave too much sound"));
@@ -110,8 +118,7 @@ async fn by_wyoming(address: &str, utterance: &Utterance<'_>) -> io::Result<Vec<
             }
             "audio-stop" => break,
             "error" => {
-                let said = event.data.get("text").and_then(Value::as_str).unwrap_or_default();
-                return Err(wrong(&format!("the engine says: {}", printable(said))));
+                return Err(wrong(&event.error()));
             }
             _ => {}
         }

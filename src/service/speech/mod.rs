@@ -48,7 +48,8 @@ pub(super) struct Speaker {
 /// Something to be spoken.
 pub(super) struct Utterance<'a> {
     pub text: &'a str,
-    pub voice: &'a str,
+    /// The voice that the script or the operator named.
+    pub voice: Option<&'a str>,
     pub language: &'a str,
 }
 
@@ -156,10 +157,10 @@ impl Speaker {
     pub async fn answer(&self, request: &Request) -> Answer {
         check(request)?;
         let language = request.text("language");
-        let own = voice(&self.voices, language).unwrap_or(language);
-        let voice = Some(request.text("voice")).filter(|voice| !voice.is_empty()).unwrap_or(own);
+        let named = Some(request.text("voice")).filter(|voice| !voice.is_empty());
+        let voice = named.or_else(|| voice(&self.voices, language));
         let utterance = Utterance { text: request.text("text"), voice, language };
-        let file = self.cache.file(&[&self.identity, voice, language, utterance.text]);
+        let file = self.cache.file(&[&self.identity, voice.unwrap_or(language), language, utterance.text]);
         if !self.cache.has(&file).await? {
             // Of many callers who are to hear the same, one has it made.
             let turn = self.turns.at(&file);

@@ -1,6 +1,7 @@
 //! The Wyoming protocol, by which Piper, faster-whisper and others speak and listen: a line of JSON for each event,
 //! with data and sound behind it.
 
+use crate::agi::printable;
 use serde_json::{Map, Value, json};
 use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -9,6 +10,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 const MAX_LINE: u64 = 64 * 1024;
 /// The longest data or sound of an event.
 const MAX_PART: u64 = 1024 * 1024;
+
+/// How much of an error is shown, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// An event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +30,14 @@ impl Event {
     pub fn new(kind: &str, data: Value) -> Self {
         let data = if let Value::Object(data) = data { data } else { Map::new() };
         Self { kind: kind.to_owned(), data, payload: Vec::new() }
+    }
+
+    /// Returns what an event of the kind `error` says.
+    pub fn error(&self) -> String {
+        let text = |name: &str| self.data.get(name).and_then(Value::as_str).unwrap_or_default().trim();
+        let both = [text("code"), text("text")].into_iter().filter(|text| !text.is_empty());
+        let said: String = both.collect::<Vec<_>>().join(": ").chars().take(MAX_SHOWN).collect();
+        format!("the engine says: {}", printable(&said))
     }
 
     /// Sends the event.
