@@ -13,10 +13,7 @@ use std::time::{Duration, Instant};
 /// Engines that are programs: in the file of the operator, and what they need.
 const ENGINES: [(&str, &str); 2] = [
     ("espeak-ng", "command = ['espeak-ng', '--stdout', '-v', '{voice}']"),
-    (
-        "flite",
-        "command = ['sh', '-c', 'cat >/tmp/$$.txt; flite -voice slt -f /tmp/$$.txt -o /tmp/$$.wav && cat /tmp/$$.wav; rm -f /tmp/$$.*']",
-    ),
+    ("flite", r#"command = ["sh", "-c", 'flite -voice "$1" -t "$(cat)" -o /dev/stdout', "sh", "slt"]"#),
 ];
 
 /// An engine that counts how often it speaks.
