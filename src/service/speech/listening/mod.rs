@@ -134,7 +134,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("agi-rhai-listening-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("en")).unwrap();
         std::fs::write(folder.join("en/long.wav"), wav(&vec![7; 16_000], 8000)).unwrap();
-        std::fs::write(folder.join("en/other.gsm"), [0; 33]).unwrap();
+        std::fs::write(folder.join("en/other.g722"), [0; 80]).unwrap();
         folder
     }
 
