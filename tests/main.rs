@@ -49,6 +49,7 @@ mod package;
 mod pages;
 mod phone;
 mod read_only;
+mod recogniser;
 mod record;
 mod reload;
 mod scripts;

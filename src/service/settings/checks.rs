@@ -170,6 +170,9 @@ impl Checked for SttSettings {
         let for_servers = [self.model.is_some(), self.token_file.is_some(), self.ca_file.is_some()];
         let schemes = ["tcp", "ws", "wss", "http", "https"];
         engine(of, (&mut self.command, self.url.as_ref()), &schemes, "[\"my-recogniser\"]", for_servers)?;
+        if of.found("dictionary", &mut self.dictionary)?.is_some() && self.url.is_some() {
+            return Err(of.wrong("dictionary", "a `url` has no `dictionary`: only a `command` is given a grammar"));
+        }
         self.token = of.secret("token_file", &mut self.token_file)?;
         self.ca = of.certificates("ca_file", &mut self.ca_file)?;
         #[cfg(feature = "speech")]

@@ -238,6 +238,9 @@ pub struct SttSettings {
     pub model: Option<String>,
     /// The languages that it understands; every one if left out.
     pub languages: Option<Vec<String>>,
+    /// A file with the words that a program knows, each at the beginning of a line. Phrases with others are left out of
+    /// its grammars.
+    pub dictionary: Option<PathBuf>,
     /// A file with a token, which is sent as `Authorization: Bearer ...`.
     pub token_file: Option<PathBuf>,
     /// The token in that file.

@@ -5,19 +5,30 @@ use super::{grammar, sound};
 use crate::agi::printable;
 use crate::service::program;
 use crate::service::unique::unique;
+use crate::sync::lock;
 use crate::transport::Failure;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::warn;
+
+/// How many phrases are remembered that were reported as unknown. Scripts may make them up.
+const MAX_REPORTED: usize = 1000;
 
 /// A program and its arguments.
 #[derive(Debug)]
 pub(crate) struct CommandEngine {
     program: String,
     arguments: Vec<String>,
+    /// A file with the words that it knows.
+    dictionary: Option<PathBuf>,
+    /// The phrases that were left out of grammars and reported.
+    reported: Mutex<HashSet<String>>,
 }
 
 /// A file that is removed when nobody needs it any more.
@@ -31,13 +42,18 @@ impl Drop for GrammarFile {
 }
 
 impl CommandEngine {
-    /// Creates a client of a program.
+    /// Creates a client of a program, which may know only the words in a file.
     ///
     /// # Errors
     /// The command names none.
-    pub fn new(command: &[String]) -> Result<Self, Failure> {
+    pub fn new(command: &[String], dictionary: Option<PathBuf>) -> Result<Self, Failure> {
         match command.split_first().filter(|(program, _)| !program.is_empty()) {
-            Some((program, arguments)) => Ok(Self { program: program.clone(), arguments: arguments.to_vec() }),
+            Some((program, arguments)) => Ok(Self {
+                program: program.clone(),
+                arguments: arguments.to_vec(),
+                dictionary,
+                reported: Mutex::default(),
+            }),
             None => Err(Failure::argument("`command` is empty")),
         }
     }
@@ -48,29 +64,66 @@ impl CommandEngine {
         expected: &Expected,
         sound: UnboundedReceiver<Vec<i16>>,
     ) -> Result<Transcript, Failure> {
+        // While the caller speaks.
+        let grammar = self.grammar(expected).await?;
         let sound = sound::file(sound).await;
-        let takes_grammar = self.arguments.iter().any(|argument| argument.contains("{grammar}"));
-        let grammar = match grammar::jsgf(expected).filter(|_| takes_grammar) {
-            Some(grammar) => Some(written(grammar).await?),
-            None => None,
-        };
         let path = grammar.as_ref().map(|GrammarFile(path)| path.to_string_lossy());
         let arguments = self.filled(expected, path.as_deref());
         let ended = program::run(&self.program, arguments.iter().map(String::as_str), Some(&sound), MAX_ANSWER).await?;
         if ended.status != 0 {
-            let error = String::from_utf8_lossy(&ended.error);
-            let error = said(error.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default());
+            let error = said(reason(&String::from_utf8_lossy(&ended.error)));
             let program = printable(&self.program);
             return Err(Failure::unavailable(format!("`{program}` ended with status {}: {error}", ended.status)));
         }
         understood(&String::from_utf8_lossy(&ended.output))
     }
 
+    /// Writes a grammar, if the program takes one and not everything may be said.
+    async fn grammar(&self, expected: &Expected) -> Result<Option<GrammarFile>, Failure> {
+        let mut phrases = grammar::phrases(&expected.words);
+        if phrases.is_empty() || !self.arguments.iter().any(|argument| argument.contains("{grammar}")) {
+            return Ok(None);
+        }
+        let (dictionary, repeat) = (self.dictionary.clone(), expected.repeat);
+        let write = move || {
+            let cannot = |what: &str, error: io::Error| Failure::unavailable(format!("the {what}: {error}"));
+            let mut unknown = Vec::new();
+            if let Some(dictionary) = dictionary {
+                let found = grammar::leave_out_unknown(&mut phrases, &dictionary);
+                unknown = found.map_err(|error| cannot("dictionary can't be read", error))?;
+            }
+            if phrases.is_empty() {
+                let unknown = said(&unknown.join(", "));
+                return Err(Failure::unavailable(format!("none of these words is in its dictionary: {unknown}")));
+            }
+            let file = written(&grammar::jsgf(&phrases, repeat));
+            file.map(|file| (file, unknown)).map_err(|error| cannot("grammar can't be written", error))
+        };
+        let lost = |_| Err(Failure::unavailable("no thread to write the grammar"));
+        let (file, unknown) = tokio::task::spawn_blocking(write).await.unwrap_or_else(lost)?;
+        self.report(unknown);
+        Ok(Some(file))
+    }
+
+    /// Reports phrases that can't be understood, each of them once.
+    fn report(&self, unknown: Vec<String>) {
+        let mut reported = lock(&self.reported);
+        for phrase in unknown {
+            if reported.len() < MAX_REPORTED && !reported.contains(&phrase) {
+                let (program, shown) = (printable(&self.program), said(&phrase));
+                warn!("`{program}` can't understand \"{shown}\": its dictionary hasn't all of these words");
+                reported.insert(phrase);
+            }
+        }
+    }
+
     /// Returns the arguments for what is expected. An argument that needs something which there isn't is left out, and
     /// with it the option before it.
     fn filled(&self, expected: &Expected, grammar: Option<&str>) -> Vec<String> {
         let mut filled: Vec<String> = Vec::new();
-        let words = Some(expected.hint()).filter(|words| !words.is_empty());
+        // No script is to add options.
+        let words = expected.hint().trim_start_matches(['-', ' ']).to_owned();
+        let words = Some(words).filter(|words| !words.is_empty());
         let lacks = |argument: &str| {
             argument.contains("{grammar}") && grammar.is_none() || argument.contains("{words}") && words.is_none()
         };
@@ -91,17 +144,20 @@ impl CommandEngine {
 }
 
 /// Writes a grammar to a file of its own.
-async fn written(grammar: String) -> Result<GrammarFile, Failure> {
+fn written(grammar: &str) -> io::Result<GrammarFile> {
     let path = std::env::temp_dir().join(format!("agi-rhai-{}.jsgf", unique()));
-    let write = move || -> io::Result<GrammarFile> {
-        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let file = GrammarFile(path);
-        opened.write_all(grammar.as_bytes())?;
-        Ok(file)
-    };
-    let failed = |error: io::Error| Failure::unavailable(format!("the grammar can't be written: {error}"));
-    let lost = |_| Err(Failure::unavailable("no thread to write the grammar"));
-    tokio::task::spawn_blocking(move || write().map_err(failed)).await.unwrap_or_else(lost)
+    let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    // Not before: a file that was there already is somebody else's.
+    let file = GrammarFile(path);
+    opened.write_all(grammar.as_bytes())?;
+    Ok(file)
+}
+
+/// Returns the line of an error that says the most: the last one that calls itself an error, or the last one.
+fn reason(error: &str) -> &str {
+    let mut lines = error.lines().rev().filter(|line| !line.trim().is_empty());
+    let last = lines.clone().next().unwrap_or_default();
+    lines.find(|line| line.to_ascii_lowercase().contains("error")).unwrap_or(last)
 }
 
 /// Takes what a program wrote: all its lines, each of them text or JSON.
@@ -150,12 +206,20 @@ mod tests {
     #[test]
     fn arguments_are_left_out_for_which_there_is_nothing() {
         let command = ["sphinx", "-l", "{language}", "-jsgf", "{grammar}", "--prompt={words}", "-v"].map(str::to_owned);
-        let engine = CommandEngine::new(&command).unwrap();
+        let engine = CommandEngine::new(&command, None).unwrap();
         let mut expected = Expected { language: "de_AT".to_owned(), ..Expected::default() };
         assert_eq!(engine.filled(&expected, None), ["-l", "de", "-v"]);
-        expected.words = vec!["ja".to_owned(), "{grammar}".to_owned()];
+        expected.words = vec!["--ja".to_owned(), "{grammar}".to_owned()];
         let filled = ["-l", "de", "-jsgf", "/tmp/g", "--prompt=ja, {grammar}", "-v"];
         assert_eq!(engine.filled(&expected, Some("/tmp/g")), filled);
-        assert!(CommandEngine::new(&[]).is_err() && CommandEngine::new(&[String::new()]).is_err());
+        assert!(CommandEngine::new(&[], None).is_err() && CommandEngine::new(&[String::new()], None).is_err());
+    }
+
+    #[test]
+    fn an_error_is_what_says_so() {
+        let log = "INFO: a\nERROR: the word 'x' is missing\nINFO: TOTAL 0.0 s\n\n";
+        assert_eq!(reason(log), "ERROR: the word 'x' is missing");
+        assert_eq!(reason("usage: x\n  no model\n"), "  no model");
+        assert_eq!(reason(""), "");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use transcript::{Expected, Transcript};
 use crate::service::http::HttpClient;
 use crate::service::settings::values::Size;
 use crate::service::settings::{HttpSettings, SttSettings};
-use crate::transport::Failure;
+use crate::transport::{Failure, FailureKind};
 use command::CommandEngine;
 use tokio::sync::mpsc::UnboundedReceiver;
 use transcript::MAX_ANSWER;
@@ -42,7 +42,7 @@ impl Recogniser {
     /// The settings name none.
     pub fn new(own: &SttSettings) -> Result<Self, Failure> {
         let url = match (&own.command, &own.url) {
-            (Some(command), None) => return CommandEngine::new(command).map(Self::Command),
+            (Some(command), None) => return CommandEngine::new(command, own.dictionary.clone()).map(Self::Command),
             (None, Some(url)) => url,
             _ => return Err(Failure::argument("an engine has either a `command` or a `url`")),
         };
@@ -69,11 +69,16 @@ impl Recogniser {
         expected: &Expected,
         sound: UnboundedReceiver<Vec<i16>>,
     ) -> Result<Transcript, Failure> {
-        match self {
+        let heard = match self {
             Self::Command(engine) => engine.recognise(expected, sound).await,
             Self::Wyoming(address) => wyoming::recognise(address, expected, sound).await,
             Self::Web(client, model) => web::recognise(client, model, expected, sound).await,
             Self::Vosk(engine) => engine.recognise(expected, sound).await,
-        }
+        };
+        heard.map_err(|failure| match failure.kind {
+            // Whatever else an engine does, it doesn't understand anybody. Other requests needn't wait for that.
+            FailureKind::Failed => Failure::unavailable(failure.message),
+            FailureKind::Argument | FailureKind::Unavailable => failure,
+        })
     }
 }

@@ -10,8 +10,8 @@ use std::pin::pin;
 pub(super) const MAX_TEXT: usize = 4000;
 /// The largest answer of a web API, and the most that a program may write.
 pub(super) const MAX_ANSWER: usize = 64 * 1024;
-/// How many messages of a server are read for one text. Some send one for every piece of sound.
-pub(super) const MAX_MESSAGES: usize = 10_000;
+/// How many messages of a server are read for one text, besides those that it has to send.
+pub(super) const MAX_MESSAGES: usize = 1000;
 
 /// What an engine is told about what it is going to hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

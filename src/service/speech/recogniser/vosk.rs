@@ -10,7 +10,8 @@ use crate::transport::Failure;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -41,11 +42,22 @@ pub(crate) struct VoskEngine {
     connector: OnceCell<Arc<rustls::ClientConfig>>,
 }
 
+/// What a server was sent so far.
+#[derive(Debug, Default)]
+struct Sent {
+    /// The messages that it answers.
+    messages: AtomicUsize,
+    /// Whether that is all.
+    is_all: AtomicBool,
+}
+
 /// What a server has said so far.
 #[derive(Debug, Default)]
 struct Heard {
+    /// What was said, a word or a sentence in each.
     texts: Vec<String>,
-    confidences: Vec<f64>,
+    /// The confidences of all words together, and how many words that are.
+    confidence: (f64, u32),
     /// The newest guess at what the caller is saying.
     partial: String,
     /// How many answers there were; there is one for each piece of sound, and one for the end.
@@ -98,9 +110,9 @@ impl VoskEngine {
         let connecting = connect_async_tls_with_config(self.request.clone(), Some(config), true, Some(connector));
         let (socket, _) = connecting.await.map_err(failed)?;
         let (mut writer, mut reader) = socket.split();
-        let awaited = AtomicUsize::new(0);
-        let send = send(&mut writer, expected, &mut sound, &awaited);
-        let heard = talk(send, receive(&mut reader, &awaited)).await?;
+        let sent = Sent::default();
+        let send = send(&mut writer, expected, &mut sound, &sent);
+        let heard = talk(send, receive(&mut reader, &sent)).await?;
         heard.transcript()
     }
 
@@ -112,12 +124,12 @@ impl VoskEngine {
     }
 }
 
-/// Sends what is expected, all sound, and its end. Before the end, it says how many answers there are going to be.
+/// Sends what is expected, all sound, and its end.
 async fn send(
     socket: &mut (impl Sink<Message, Error = Error> + Unpin),
     expected: &Expected,
     sound: &mut UnboundedReceiver<Vec<i16>>,
-    awaited: &AtomicUsize,
+    sent: &Sent,
 ) -> Result<(), Failure> {
     let mut config = json!({ "sample_rate": RATE, "words": true });
     if !expected.words.is_empty() {
@@ -125,12 +137,13 @@ async fn send(
         config["phrase_list"] = words.chain([UNKNOWN.to_owned()]).collect();
     }
     socket.send(Message::text(json!({ "config": config }).to_string())).await.map_err(failed)?;
-    let mut pieces = 0;
     while let Some(piece) = piece(sound).await {
+        sent.messages.fetch_add(1, Relaxed);
         socket.send(Message::binary(bytes(&piece))).await.map_err(failed)?;
-        pieces += 1;
     }
-    awaited.store(pieces + 1, Ordering::Relaxed);
+    // Before they are sent: the answer may be as quick.
+    sent.messages.fetch_add(1, Relaxed);
+    sent.is_all.store(true, Relaxed);
     // Vosk's own server compares the text, blanks and all.
     socket.send(Message::text(r#"{"eof" : 1}"#)).await.map_err(failed)
 }
@@ -138,26 +151,27 @@ async fn send(
 /// Receives until the server has answered to the end, or closes the connection after an answer.
 async fn receive(
     socket: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
-    awaited: &AtomicUsize,
+    sent: &Sent,
 ) -> Result<Heard, Failure> {
     let mut heard = Heard::default();
-    for _ in 0..MAX_MESSAGES {
+    let mut surplus = 0;
+    while surplus < MAX_MESSAGES {
         let message = socket.next().await;
-        let awaited = awaited.load(Ordering::Relaxed);
-        let is_over = awaited > 0 && heard.answers > 0;
+        let (is_all, awaited) = (sent.is_all.load(Relaxed), sent.messages.load(Relaxed));
         match message {
             Some(Ok(Message::Text(text))) => {
                 let is_final = heard.take(&text)?;
-                if is_final && awaited > 0 && heard.answers >= awaited {
+                if is_final && is_all && heard.answers >= awaited {
                     return Ok(heard);
                 }
+                surplus = heard.answers.saturating_sub(awaited);
             }
-            Some(Ok(Message::Close(_)) | Err(Error::ConnectionClosed)) | None if is_over => return Ok(heard),
             Some(Ok(Message::Close(_)) | Err(Error::ConnectionClosed)) | None => {
-                return Err(Failure::unavailable("it hung up"));
+                let is_over = is_all && heard.answers > 0;
+                return if is_over { Ok(heard) } else { Err(Failure::unavailable("it hung up")) };
             }
             // Pings are answered by the client itself.
-            Some(Ok(_)) => {}
+            Some(Ok(_)) => surplus += 1,
             Some(Err(error)) => return Err(failed(error)),
         }
     }
@@ -184,18 +198,26 @@ impl Heard {
             self.texts.push(text.to_owned());
             let words = value["result"].as_array().into_iter().flatten();
             let known = words.filter(|word| word["word"].as_str() != Some(UNKNOWN));
-            self.confidences.extend(known.filter_map(|word| word["conf"].as_f64()));
+            known.filter_map(|word| word["conf"].as_f64()).for_each(|confidence| self.add(confidence));
             self.partial.clear();
         }
         self.keep_guess();
+        if self.texts.iter().map(String::len).sum::<usize>() > MAX_MESSAGE {
+            return Err(Failure::failed("it sends text without end"));
+        }
         Ok(true)
+    }
+
+    fn add(&mut self, confidence: f64) {
+        self.confidence.0 += confidence;
+        self.confidence.1 = self.confidence.1.saturating_add(1);
     }
 
     /// Keeps a guess that no final text has taken the place of. Finals come back empty now and then.
     fn keep_guess(&mut self) {
         if !self.partial.is_empty() {
             self.texts.push(std::mem::take(&mut self.partial));
-            self.confidences.push(GUESSED);
+            self.add(GUESSED);
         }
     }
 
@@ -203,9 +225,8 @@ impl Heard {
         self.keep_guess();
         let texts = self.texts.join(" ");
         let words: Vec<&str> = texts.split_whitespace().filter(|word| *word != UNKNOWN).collect();
-        #[expect(clippy::cast_precision_loss, reason = "nobody says that many words")]
-        let number = self.confidences.len() as f64;
-        let confidence = (number > 0.0).then(|| self.confidences.iter().sum::<f64>() / number);
+        let (sum, number) = self.confidence;
+        let confidence = (number > 0).then(|| sum / f64::from(number));
         Transcript::new(&words.join(" "), confidence)
     }
 }
