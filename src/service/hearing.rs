@@ -1,4 +1,4 @@
-//! Calls that are heard, and the ports through which their sound comes.
+//! Calls that are heard.
 
 use super::client::ClientOf;
 use super::runtime::{caught, runtime};
@@ -8,22 +8,13 @@ use super::{Pending, Service, Services};
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Remote, Request};
 use serde_json::{Value, json};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
-
-/// The ports for sound that are open.
-#[derive(Default)]
-pub(super) struct Ports {
-    /// For an Asterisk on this machine.
-    local: Option<SoundServer>,
-    /// For others: the one of the settings.
-    remote: Option<(SocketAddr, SoundServer)>,
-}
 
 /// A call for which everything is ready but its sound.
 pub(crate) struct Listening {
@@ -79,14 +70,7 @@ impl Services {
         let mut state = lock(&self.state);
         let settings = Arc::clone(&state.settings);
         let Some(remote) = remote else {
-            // The system chooses it: each process has one of its own, so that they don't stand in each other's way.
-            let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let server = match &state.ports.local {
-                Some(server) => server.clone(),
-                None => SoundServer::open(SocketAddr::new(local, 0), None)?,
-            };
-            state.ports.local = Some(server.clone());
-            return Ok((server, local.to_string()));
+            return Ok((state.ports.local()?, Ipv4Addr::LOCALHOST.to_string()));
         };
         let speech = settings.speech.as_ref();
         let listen = speech.and_then(|speech| speech.listen).ok_or_else(|| {
@@ -96,15 +80,7 @@ impl Services {
                  agi-rhai.toml names a port for it, such as \"0.0.0.0:4580\""
             ))
         })?;
-        let server = match &state.ports.remote {
-            Some((address, server)) if *address == listen => server.clone(),
-            _ => {
-                // The one before it is closed first: it may have the same port.
-                state.ports.remote = None;
-                SoundServer::open(listen, settings.speech_folder())?
-            }
-        };
-        state.ports.remote = Some((listen, server.clone()));
+        let server = state.ports.remote(listen, settings.speech_folder())?;
         let host = speech.and_then(|speech| speech.address.clone()).unwrap_or_else(|| match remote.own {
             IpAddr::V4(own) => own.to_string(),
             IpAddr::V6(own) => format!("[{own}]"),

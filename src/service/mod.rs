@@ -84,7 +84,7 @@ struct State {
     counts: BTreeMap<String, Arc<Counts>>,
     /// The ports for sound that are open.
     #[cfg(feature = "speech")]
-    ports: hearing::Ports,
+    ports: speech::listening::Ports,
 }
 
 /// A service that is in use.

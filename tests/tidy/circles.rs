@@ -111,6 +111,9 @@ impl<'ast> Visit<'ast> for Uses {
         }
     }
 
+    /// Whoever may name an item isn't used by it.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.name(&segments);

@@ -6,7 +6,7 @@ mod prompt;
 mod server;
 
 pub(in crate::service) use conversation::Engine;
-pub(in crate::service) use server::SoundServer;
+pub(in crate::service) use server::{Ports, SoundServer};
 
 use crate::service::settings::Settings;
 use crate::service::speech::sounds::SoundFolders;

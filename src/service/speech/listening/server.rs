@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +66,43 @@ pub(super) struct Expected {
 impl Drop for Expected {
     fn drop(&mut self) {
         lock(&self.calls.0).remove(&self.id);
+    }
+}
+
+/// The ports that are open.
+#[derive(Default)]
+pub(in crate::service) struct Ports {
+    /// For an Asterisk on this machine.
+    local: Option<SoundServer>,
+    /// For others, and the address at which it was asked for.
+    remote: Option<(SocketAddr, SoundServer)>,
+}
+
+impl Ports {
+    /// Returns the port for an Asterisk on this machine. The system chooses it: each process has one of its own, so
+    /// that they don't stand in each other's way.
+    ///
+    /// # Errors
+    /// The port can't be opened.
+    pub fn local(&mut self) -> Result<SoundServer, Failure> {
+        let server = match self.local.take() {
+            Some(server) => server,
+            None => SoundServer::open((Ipv4Addr::LOCALHOST, 0).into(), None)?,
+        };
+        Ok(self.local.insert(server).clone())
+    }
+
+    /// Returns the port for other machines, at which they fetch files of this folder too.
+    ///
+    /// # Errors
+    /// The port can't be opened.
+    pub fn remote(&mut self, address: SocketAddr, files: Option<PathBuf>) -> Result<SoundServer, Failure> {
+        let server = match self.remote.take() {
+            Some((known, server)) if known == address => server,
+            // The one before it is closed first: it may have the same port.
+            _ => SoundServer::open(address, files)?,
+        };
+        Ok(self.remote.insert((address, server)).1.clone())
     }
 }
 
