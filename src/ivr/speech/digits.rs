@@ -2,7 +2,7 @@
 
 use super::base;
 use super::numbers::{COUNTING, Counting};
-use super::words::tokens;
+use super::tokens::tokens;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 

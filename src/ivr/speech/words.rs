@@ -1,29 +1,7 @@
 //! Finds words of a list in what was heard.
 
 use super::digits::as_digit;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
-/// Splits a text into words, without case, accents and punctuation. Of scripts that are written without spaces, each
-/// sign is a word.
-pub(in crate::ivr) fn tokens(text: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut token = String::new();
-    for letter in text.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase) {
-        match letter {
-            // Hiragana, Katakana and Han.
-            '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' => {
-                tokens.extend((!token.is_empty()).then(|| std::mem::take(&mut token)));
-                tokens.push(letter.to_string());
-            }
-            'ß' => token.push_str("ss"),
-            letter if letter.is_alphanumeric() => token.push(letter),
-            _ => tokens.extend((!token.is_empty()).then(|| std::mem::take(&mut token))),
-        }
-    }
-    tokens.extend((!token.is_empty()).then_some(token));
-    tokens
-}
+use super::tokens::tokens;
 
 /// Returns the index of the word or phrase of a list that was heard, perhaps within more that was said. At each place,
 /// the longest phrase counts; of several, the last one, since callers correct themselves.
