@@ -1,27 +1,46 @@
-//! Calls on a real Asterisk that listen: what callers say and press during prompts and after them, over every road on
-//! which sound comes here.
+//! Calls on a real Asterisk that listen: what callers say and press during prompts and after them, engines of every
+//! kind of trouble, and every road on which sound comes here.
 
 use crate::live::ends;
-use crate::support::asterisk::{Call, Running, asterisk};
-use crate::support::caller::{Caller, Phone, tone, vowel, wav};
+use crate::support::asterisk::{Call, Ending, Running, asterisk, free_port};
+use crate::support::caller::{Caller, Phone, silence, tone, vowel, wav};
 use crate::support::machine::Server;
-use crate::support::process::Folder;
+use crate::support::process::{Folder, agi_rhai};
+use crate::support::server::wait_until;
 use std::fs;
+use std::path::Path;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-/// Listens once, and says what it heard.
+/// Listens once in the language of the call, and says what was heard and after how many seconds.
 const SCRIPT: &str = r##"answer();
     fn on_hangup() { set_variable("GONE", 1); }
-    let heard = listen("live-speech/long", #{
-        words: ["yes", "no"], first: 1.5, silence: 0.4, max: 2, keys: "1#",
-        otherwise: #{ ended_by: "otherwise", text: "", key: "" }
-    });
+    set_variable("CHANNEL(language)", "LANGUAGE");
+    let options = #{ words: ["yes", "no"], first: 1.5, silence: 0.4, max: 2, keys: "1#" };
+    let heard = #{};
+    try { heard = listen("live-speech/long", options); }
+    catch (error) { heard = #{ ended_by: error.kind, text: "", key: "" }; }
     set_variable("HEARD", heard.ended_by + " " + heard.text + heard.key);
     verbose("heard");"##;
 
-/// An engine that understands everything as the same word.
-const ENGINE: &str = "[speech.stt.engine]\ncommand = [\"sh\", \"-c\", \"cat >/dev/null; echo yes\"]\n";
+/// An engine that understands everything as the same word, and others that don't: each has a language to itself.
+const ENGINES: &str = r#"
+[speech.stt.engine]
+command = ["sh", "-c", "cat >/dev/null; echo yes"]
+[speech.stt.slow]
+timeout = "1m"
+languages = ["sl"]
+command = ["sh", "-c", "cat >/dev/null; echo $$ >>PIDS; exec sleep 60"]
+[speech.stt.killed]
+languages = ["ki"]
+command = ["sh", "-c", "cat >/dev/null; kill -KILL $$"]
+[speech.stt.deaf]
+languages = ["de"]
+command = ["sh", "-c", "exit 3"]
+[speech.stt.lying]
+languages = ["ly"]
+command = ["sh", "-c", "cat >/dev/null; head -c 9000000 /dev/zero"]
+"#;
 
 /// Makes the sounds of the tests: a prompt of four seconds, a tone.
 fn sounds() {
@@ -33,38 +52,81 @@ fn sounds() {
     });
 }
 
+/// Returns a script that listens in this language.
+fn in_language(language: &str) -> String {
+    SCRIPT.replace("LANGUAGE", language)
+}
+
 /// A way in which scripts run.
 struct Way {
     /// The folder of the scripts, if Asterisk starts a process for each call.
     folder: &'static str,
     server: Option<Server>,
+    /// The machine that Asterisk calls.
+    machine: String,
+    own: Folder,
 }
 
 impl Way {
-    fn process(folder: &'static str, settings: &str, script: &str) -> Way {
+    fn process(folder: &'static str) -> Way {
         sounds();
-        asterisk().script(&format!("{folder}/agi-rhai.toml"), settings);
-        asterisk().script(&format!("{folder}/listen.rhai"), script);
-        Way { folder, server: None }
+        asterisk().script(&format!("{folder}/agi-rhai.toml"), ENGINES);
+        Way { folder, server: None, machine: String::new(), own: Folder::new() }
     }
 
-    fn server(settings: &str, script: &str) -> Way {
+    fn server() -> Way {
+        Way::server_with("", &[], "127.0.0.1")
+    }
+
+    /// Starts a server with these settings for speech, these options, and a port at this machine.
+    fn server_with(speech: &str, options: &[&str], machine: &str) -> Way {
         sounds();
-        let folder = Folder::new();
+        let own = Folder::new();
+        let engines = ENGINES.replace("PIDS", own.path("pids").to_str().unwrap());
         let sounds = asterisk().sounds_dir();
-        folder.file("agi-rhai.toml", format!("[speech]\nsounds = [{:?}]\n{settings}", sounds.to_str().unwrap()));
-        let server = Server::start(&["--config", folder.path("agi-rhai.toml").to_str().unwrap()]);
-        server.script("listen.rhai", script);
-        Way { folder: "", server: Some(server) }
+        let config = format!("[speech]\nsounds = [{:?}]\n{speech}\n{engines}", sounds.to_str().unwrap());
+        let config = own.file("agi-rhai.toml", config);
+        let port = free_port();
+        let address = format!("{machine}:{port}");
+        let server = Server::start(&[&["--config", &config, "--listen", &address], options].concat());
+        Way { folder: "", server: Some(server), machine: address, own }
     }
 
-    fn place(&self) -> (Running, Phone) {
-        let call = match &self.server {
-            Some(server) => Call::request(&server.url("listen.rhai"), &[]),
-            None => Call::script(&format!("{}/listen.rhai", self.folder), &[]),
-        };
+    fn script(&self, name: &str, text: &str) {
+        match &self.server {
+            Some(server) => server.script(name, text),
+            None => asterisk().script(&format!("{}/{name}.rhai", self.folder), text),
+        }
+    }
+
+    fn call(&self, script: &str) -> Call {
+        match &self.server {
+            Some(_) => Call::request(&format!("agi://{}/{script}.rhai", self.machine), &[]),
+            None => Call::script(&format!("{}/{script}.rhai", self.folder), &[]),
+        }
+    }
+
+    fn place(&self, script: &str) -> (Running, Phone) {
         let phone = Phone::new();
-        (asterisk().call(phone.calls(call)), phone)
+        (asterisk().call(phone.calls(self.call(script))), phone)
+    }
+
+    /// Places a call whose prompt is heard.
+    fn listening(&self, script: &str) -> (Running, Caller) {
+        let (call, phone) = self.place(script);
+        let caller = phone.answered();
+        caller.hears_sound();
+        (call, caller)
+    }
+
+    /// Returns how a call ended that has heard this.
+    #[track_caller]
+    fn heard(&self, mut call: Running, what: &str) -> Ending {
+        let ending = call.wait_end();
+        let heard = ending.variables.get("HEARD").cloned();
+        assert_eq!(heard.as_deref(), Some(what), "{}\n{}", self.log(), call.story());
+        ends(&ending, "SUCCESS", "SUCCESS", true);
+        ending
     }
 
     fn log(&self) -> String {
@@ -72,53 +134,188 @@ impl Way {
     }
 }
 
-/// A call whose prompt is heard.
-fn listening(way: &Way) -> (Running, Caller) {
-    let (call, phone) = way.place();
-    let caller = phone.answered();
-    caller.hears_sound();
-    (call, caller)
+/// Something that a caller says who hears how it ends.
+fn word() -> Vec<i16> {
+    vowel(500)
 }
 
-#[track_caller]
-fn heard(way: &Way, mut call: Running, what: &str) {
-    let ending = call.wait_end();
-    let heard = ending.variables.get("HEARD").cloned();
-    assert_eq!(heard.as_deref(), Some(what), "{}\n{}", way.log(), call.story());
-    ends(&ending, "SUCCESS", "SUCCESS", true);
+/// Whether a process is running.
+fn is_running(pid: &str) -> bool {
+    // One that has ended and that nobody has waited for isn't.
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    status.is_ok_and(|status| !status.contains("State:\tZ"))
 }
 
 fn over(way: &Way) {
+    way.script("listen", &in_language("en"));
     // The caller says something during the prompt, which stops it.
-    let (speaking, caller) = listening(way);
-    let (keys, key_caller) = listening(way);
-    let (mut silent, silent_caller) = listening(way);
-    let (mut gone, _gone_caller) = listening(way);
+    let (speaking, caller) = way.listening("listen");
+    let (mut keys, key_caller) = way.listening("listen");
+    let (silent, silent_caller) = way.listening("listen");
+    let (long, long_caller) = way.listening("listen");
+    let (mut key_in_speech, spoken_caller) = way.listening("listen");
+    let (mut gone, _gone_caller) = way.listening("listen");
     let said = Instant::now();
-    caller.says(&vowel(500));
+    caller.says(&word());
+    long_caller.says(&vowel(6000));
+    spoken_caller.says(&vowel(6000));
     gone.hangup();
+    keys.press("51");
+    key_in_speech.press("#");
     let ended = gone.wait_end();
     ends(&ended, "HANGUP", "HANGUP", false);
     assert_eq!(ended.variables.get("GONE").map(String::as_str), Some("1"));
-    heard(way, speaking, "speech yes");
+    way.heard(speaking, "speech yes");
     let last = caller.last_sound().unwrap().saturating_duration_since(said);
-    eprintln!("the prompt was last heard {last:?} after the voice began");
     assert!(last < Duration::from_millis(1500) && caller.loud_frames() < 150, "{last:?} {}", caller.loud_frames());
-    let mut keys = keys;
-    keys.press("51");
-    heard(way, keys, "key 1");
+    way.heard(keys, "key 1");
     assert!(key_caller.loud_frames() < 190, "{}", key_caller.loud_frames());
-    let ending = silent.wait_end();
-    assert_eq!(ending.variables.get("HEARD").map(String::as_str), Some("none "), "{}", silent.story());
+    way.heard(key_in_speech, "key #");
+    way.heard(long, "max yes");
+    way.heard(silent, "none ");
     assert!(silent_caller.loud_frames() >= 195, "{}", silent_caller.loud_frames());
 }
 
 #[test]
 fn live_a_process_hears_what_callers_say_and_press() {
-    over(&Way::process("live-speech-process", ENGINE, SCRIPT));
+    over(&Way::process("live-speech-process"));
 }
 
 #[test]
 fn live_the_server_hears_what_callers_say_and_press() {
-    over(&Way::server(ENGINE, SCRIPT));
+    over(&Way::server());
+}
+
+/// Engines that are killed, deaf, slow or lying: each call goes on in time, and others notice nothing.
+#[test]
+fn live_engines_in_trouble_hold_up_no_call() {
+    let way = Way::server();
+    let troubled = ["sl", "ki", "de", "ly"];
+    for language in ["en"].into_iter().chain(troubled) {
+        way.script(language, &in_language(language));
+    }
+    way.script(
+        "otherwise",
+        &in_language("sl").replace("keys:", "otherwise: #{ ended_by: \"value\", text: \"\", key: \"\" }, keys:"),
+    );
+    let place = |script: &str| way.listening(script);
+    let calls: Vec<(Running, Caller)> = troubled.map(place).into();
+    let (otherwise, otherwise_caller) = place("otherwise");
+    let (mut key, key_caller) = place("sl");
+    let (mut gone, gone_caller) = place("sl");
+    let (neighbour, neighbour_caller) = place("en");
+    let said = Instant::now();
+    for caller in calls.iter().map(|(_, caller)| caller) {
+        caller.says(&word());
+    }
+    for caller in [&otherwise_caller, &key_caller, &gone_caller, &neighbour_caller] {
+        caller.says(&word());
+    }
+    way.heard(neighbour, "speech yes");
+    // A key and a hangup while the engine thinks: one process for each of four callers.
+    let pids = || fs::read_to_string(way.own.path("pids")).unwrap_or_default();
+    wait_until("the slow engine has heard all four", || pids().lines().count() == 4);
+    key.press("1");
+    gone.hangup();
+    ends(&gone.wait_end(), "HANGUP", "HANGUP", false);
+    way.heard(key, "key 1");
+    for (call, _) in calls {
+        way.heard(call, "unavailable ");
+    }
+    way.heard(otherwise, "value ");
+    // 0.5 s of speech, 0.4 s of silence, 1.5 s for the engine; the rest is for a busy machine.
+    assert!(said.elapsed() < Duration::from_secs(20), "{:?}", said.elapsed());
+    wait_until("no engine is left", || !pids().lines().any(is_running));
+}
+
+/// The operator ends calls that listen, one by `agi-rhai calls` and others by a server that stops.
+#[test]
+fn live_the_operator_ends_calls_that_listen() {
+    let mut way = Way::server_with("", &["--drain", "1s"], "127.0.0.1");
+    way.script("listen", &in_language("sl").replace("first: 1.5", "first: 60"));
+    let (prompt, _prompt_caller) = way.listening("listen");
+    let (thinking, thinking_caller) = way.listening("listen");
+    let (waiting, waiting_caller) = way.listening("listen");
+    thinking_caller.says(&word());
+    let pids = || fs::read_to_string(way.own.path("pids")).unwrap_or_default();
+    wait_until("the engine thinks", || !pids().is_empty());
+    wait_until("the prompt is over", || waiting_caller.loud_frames() >= 195);
+    way.server.as_ref().unwrap().process.signal("TERM");
+    for mut call in [prompt, thinking, waiting] {
+        let ending = call.wait_end();
+        ends(&ending, "SUCCESS", "HANGUP", true);
+        assert_eq!(ending.error, "ended by the operator", "{}", call.story());
+        assert_eq!(ending.variables.get("GONE").map(String::as_str), Some("1"));
+    }
+    wait_until("no engine is left", || !pids().lines().any(is_running));
+    assert_eq!(way.server.as_mut().unwrap().process.wait(), Some(0));
+}
+
+/// Returns an address of this machine that isn't loopback.
+fn own_address() -> Option<String> {
+    let table = fs::read_to_string("/proc/net/fib_trie").ok()?;
+    let lines: Vec<&str> = table.lines().map(str::trim).collect();
+    let own = lines.windows(2).filter(|pair| pair[1] == "/32 host LOCAL");
+    own.filter_map(|pair| pair[0].strip_prefix("|-- ")).find(|own| !own.starts_with("127.")).map(str::to_owned)
+}
+
+/// An Asterisk on another machine, or so it seems: it connects to the port of the settings, and fetches what is spoken
+/// there.
+#[test]
+fn live_a_remote_asterisk_sends_sound_and_fetches_what_is_spoken() {
+    let Some(own) = own_address() else {
+        assert!(std::env::var("CI").is_err(), "this machine has no address but loopback");
+        eprintln!("skipped: this machine has no address but loopback");
+        return;
+    };
+    let port = free_port();
+    let spoken = Folder::new();
+    let word = spoken.file("word.wav", wav(&tone(4000)));
+    let speech = format!(
+        "listen = \"0.0.0.0:{port}\"\nfolder = {:?}\n[speech.tts.engine]\ncommand = [\"cat\", {word:?}]\n",
+        spoken.path("speech").to_str().unwrap()
+    );
+    let way = Way::server_with(&speech, &["--allow", &own], &own);
+    way.script("listen", &in_language("en"));
+    way.script("speak", r##"answer(); say(#{ text: "a long text" }, "#");"##);
+    let (call, caller) = way.listening("listen");
+    let (mut spoken, hearing) = way.listening("speak");
+    caller.says(&vowel(500));
+    way.heard(call, "speech yes");
+    let story = spoken.story();
+    assert!(story.contains(&format!("\"http://{own}:{port}/")), "{story}");
+    wait_until("the text is heard", || hearing.loud_frames() >= 50);
+    spoken.press("#");
+    ends(&spoken.wait_end(), "SUCCESS", "SUCCESS", true);
+    // Without a port for it, there is a failure that names the setting.
+    let way = Way::server_with("", &["--allow", &own], &own);
+    way.script("listen", &in_language("en").replace("error.kind", "error.message"));
+    let (mut call, _phone) = way.place("listen");
+    let ending = call.wait_end();
+    let heard = &ending.variables["HEARD"];
+    assert!(heard.contains(&own) && heard.contains("`listen` in `[speech]`"), "{heard}");
+}
+
+/// A recorded call that listens is replayed without an engine, and without Asterisk.
+#[test]
+fn live_a_recorded_call_that_listens_is_replayed() {
+    let recordings = Folder::new();
+    let folder = recordings.path("calls");
+    let way = Way::server_with("", &["--record", folder.to_str().unwrap()], "127.0.0.1");
+    way.script("listen", &in_language("en"));
+    let (spoken, caller) = way.listening("listen");
+    caller.says(&[silence(200), word()].concat());
+    way.heard(spoken, "speech yes");
+    let recorded: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    wait_until("the recording is complete", || !replay(&recorded[0]).contains("breaks off"));
+    let replayed = replay(&recorded[0]);
+    assert!(replayed.contains(": same: "), "{replayed}");
+    let text = fs::read_to_string(&recorded[0]).unwrap();
+    assert!(text.contains(r#""ended_by":"speech""#) && !text.contains("AudioSocket"), "{text}");
+}
+
+fn replay(recorded: &Path) -> String {
+    let output = agi_rhai(["replay", recorded.to_str().unwrap()]).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -22,6 +22,8 @@ pub(crate) struct Listening {
     pub arguments: String,
     /// What the caller says.
     pub answer: Pending,
+    /// Closed once Asterisk has connected.
+    pub connecting: oneshot::Sender<()>,
 }
 
 /// A task that ends with this.
@@ -54,13 +56,23 @@ impl Services {
         let lost = |_| Err(Err(Failure::unavailable("the call can't be heard: this is a bug in agi-rhai")));
         let (conversation, request, server) = prepared.await.unwrap_or_else(lost)?;
         let arguments = conversation.arguments.clone();
-        let (sender, answer) = oneshot::channel();
+        let ((sender, answer), (connecting, is_waiting)) = (oneshot::channel(), oneshot::channel());
         let task = runtime.spawn(async move {
-            let answer = caught(hear(conversation, &service, &request)).await;
+            let answer = caught(hear(conversation, &service, &request, is_waiting)).await;
             let _ = sender.send(answer);
             drop(server);
         });
-        Ok(Listening { arguments, answer: Pending::asked(answer, task.abort_handle()) })
+        Ok(Listening { arguments, answer: Pending::asked(answer, task.abort_handle()), connecting })
+    }
+
+    /// Whether an Asterisk has no AudioSocket, as far as is known.
+    pub(crate) fn lacks_audio_socket(&self, remote: Option<Remote>) -> bool {
+        lock(&self.state).lacking.knows(remote.map(|remote| remote.asterisk))
+    }
+
+    /// Notes that an Asterisk has no AudioSocket.
+    pub(crate) fn note_no_audio_socket(&self, remote: Option<Remote>) {
+        lock(&self.state).lacking.note(remote.map(|remote| remote.asterisk));
     }
 
     /// Returns the port for sound, which is opened if need be, and the host to which Asterisk connects.
@@ -105,8 +117,13 @@ impl Services {
 }
 
 /// Hears a call, by an engine that is begun when the caller begins to speak.
-async fn hear(conversation: Conversation, service: &Arc<Service>, request: &Request) -> Answer {
-    let answer = conversation.hold(engine(service, request)).await;
+async fn hear(
+    conversation: Conversation,
+    service: &Arc<Service>,
+    request: &Request,
+    is_waiting: oneshot::Receiver<()>,
+) -> Answer {
+    let answer = conversation.hold(engine(service, request), is_waiting).await;
     match answer {
         // Whoever said nothing would not have been understood.
         Ok(answer) if answer["ended_by"] == "none" => service.guard.refusal().map_or(Ok(answer), Err),

@@ -85,6 +85,8 @@ struct State {
     /// The ports for sound that are open.
     #[cfg(feature = "speech")]
     ports: speech::listening::Ports,
+    #[cfg(feature = "speech")]
+    lacking: speech::listening::Lacking,
 }
 
 /// A service that is in use.

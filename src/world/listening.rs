@@ -2,28 +2,16 @@
 
 use super::asking::answer;
 #[cfg(feature = "speech")]
-use crate::clock::Time;
-#[cfg(feature = "speech")]
-use crate::command::{ANSWER, AUDIO_SOCKET, Value};
+use super::road::Road;
 use crate::script::Call;
 use crate::script::rhai::EvalAltResult;
 #[cfg(feature = "speech")]
-use crate::service::{Listening, Services};
+use crate::service::Services;
 #[cfg(feature = "speech")]
-use crate::session::{Error, Session};
+use crate::session::Error;
 #[cfg(feature = "speech")]
 use crate::transport::Failure;
 use crate::transport::{Answer, Request};
-#[cfg(feature = "speech")]
-use std::sync::atomic::AtomicBool;
-#[cfg(feature = "speech")]
-use std::sync::atomic::Ordering::Relaxed;
-#[cfg(feature = "speech")]
-use std::time::Duration;
-
-/// How long an answer may take once Asterisk has been told to go on.
-#[cfg(feature = "speech")]
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Plays a prompt and listens to the caller, as the request says.
 ///
@@ -50,54 +38,11 @@ pub(crate) fn listen(call: &Call<'_>, request: Request) -> Result<Answer, Box<Ev
     #[cfg(feature = "speech")]
     if let Some(services) = call.extensions().get::<Services>() {
         let road = call.extensions().get_or_default::<Road>();
-        return call.ask_by(request, |session, request, until| match road.hear(session, &services, request, until) {
+        return call.ask_by(request, |session, request, until| match road.hear(session, &services, &request, until) {
             Ok(answer) => Ok(answer),
             Err(Error::Over(over)) => Err(over),
             Err(Error::Refused(refusal)) => Ok(Some(Err(Failure::unavailable(refusal.message)))),
         });
     }
     answer(call, request)
-}
-
-/// How the sound of a call comes to us.
-#[cfg(feature = "speech")]
-#[derive(Debug, Default)]
-struct Road {
-    /// Whether the channel was answered on behalf of this.
-    has_answered: AtomicBool,
-}
-
-#[cfg(feature = "speech")]
-impl Road {
-    /// Plays a prompt and listens, on the line of a real call.
-    fn hear(
-        &self,
-        session: &mut Session,
-        services: &Services,
-        request: Request,
-        until: Time,
-    ) -> Result<Option<Answer>, Error> {
-        // A channel that isn't answered has no sound.
-        if !self.has_answered.load(Relaxed) {
-            session.invoke_aside(&ANSWER, &[], None)?;
-            self.has_answered.store(true, Relaxed);
-        }
-        let remote = session.remote();
-        let listening = match session.wait_for(Box::pin(services.listen(request, remote)), until)? {
-            Some(Ok(listening)) => listening,
-            Some(Err(answer)) => return Ok(Some(answer)),
-            None => return Ok(None),
-        };
-        let Listening { arguments, mut answer } = listening;
-        let end = answer.ender();
-        let result = session.invoke_aside(&AUDIO_SOCKET, &[Value::Text(arguments)], end)?;
-        // The answer was sent before Asterisk was told to go on; unless it couldn't connect at all.
-        let patience = if result == Value::Int(0) { PATIENCE } else { Duration::ZERO };
-        let patience = session.now() + patience;
-        let answer = session.wait_for(&mut answer, patience.min(until))?;
-        Ok(Some(answer.unwrap_or_else(|| {
-            let host = remote.map_or_else(|| "this machine".to_owned(), |remote| remote.own.to_string());
-            Err(Failure::unavailable(format!("Asterisk can't send the sound of the call to {host}")))
-        })))
-    }
 }

@@ -4,6 +4,8 @@ mod asking;
 mod functions;
 mod json;
 mod listening;
+#[cfg(feature = "speech")]
+mod road;
 mod speaking;
 
 pub use functions::SERVICES;

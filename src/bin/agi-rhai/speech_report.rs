@@ -78,8 +78,7 @@ impl SpeechReport {
             Some(listen) => format!("on port {}", listen.port()),
             None => "on this machine".to_owned(),
         };
-        self.lines
-            .push(format!("hears calls by AudioSocket {port} (Asterisk 20 and later), else by EAGI or in recordings"));
+        self.lines.push(format!("hears calls by AudioSocket {port} (Asterisk 20 and later)"));
         if is_public && speech.listen.is_none() {
             self.warnings.push(
                 "an Asterisk on another machine can't send the sound of its calls: `listen` in `[speech]` is missing"

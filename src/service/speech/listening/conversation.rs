@@ -12,12 +12,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// The length of a frame.
 const FRAME_LENGTH: Duration = Duration::from_millis(20);
@@ -29,6 +29,8 @@ const KEEP_ALIVE: Duration = Duration::from_millis(500);
 const GAP: Duration = Duration::from_millis(140);
 /// How many bytes may wait to be sent: more than that, and the other end doesn't read.
 const MAX_UNSENT: usize = 16 * 1024;
+/// How long Asterisk may take to close a connection at its end.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How many bytes are received at a time.
 const RECEIVED: usize = 2048;
 
@@ -74,8 +76,15 @@ impl Terms {
 enum Phase {
     /// Nothing yet. The caller has to begin by this time; [`Time::NEVER`] during the prompt.
     Waiting(Time),
-    /// Speaking, up to this time at most.
-    Speaking { until: Time, sound: UnboundedSender<Vec<i16>>, ended: oneshot::Sender<()>, engine: Understanding },
+    /// Speaking, up to this time at most, and with so many samples at most: whatever comes faster than sound does costs
+    /// no more memory.
+    Speaking {
+        until: Time,
+        left: usize,
+        sound: UnboundedSender<Vec<i16>>,
+        ended: oneshot::Sender<()>,
+        engine: Understanding,
+    },
     /// Waiting for the engine. The text says why the speech has ended.
     Done { ended_by: &'static str, engine: Understanding },
 }
@@ -137,12 +146,16 @@ impl Listener {
                     self.begin(now);
                 }
             }
-            Phase::Speaking { sound, .. } => {
+            Phase::Speaking { sound, left, .. } => {
                 let change = self.detector.hear(&samples);
+                *left = left.saturating_sub(samples.len());
+                let is_max = *left == 0;
                 // An engine that has failed hears no more.
                 let _ = sound.send(samples);
                 if change == Some(Change::Ends) {
                     self.end("speech");
+                } else if is_max {
+                    self.end("max");
                 }
             }
             Phase::Done { .. } => {}
@@ -156,7 +169,8 @@ impl Listener {
         let ((sound, receiver), (ended, end)) = (unbounded_channel(), oneshot::channel());
         let _ = sound.send(std::mem::take(&mut self.lead).into());
         let engine = engine(receiver, end);
-        self.phase = Phase::Speaking { until: now + self.terms.max, sound, ended, engine };
+        let left = usize::try_from(self.terms.max.as_millis()).unwrap_or(usize::MAX).saturating_mul(FRAME / 20);
+        self.phase = Phase::Speaking { until: now + self.terms.max, left, sound, ended, engine };
     }
 
     /// Ends the sound.
@@ -314,9 +328,16 @@ pub(super) async fn converse(stream: TcpStream, prompt: (Prompt, Vec<i16>), term
 /// Ends the application, which replies to its command then.
 async fn goodbye(mut stream: TcpStream, mut unsent: Vec<u8>) {
     unsent.extend(THE_END);
-    // Whoever doesn't read it sees the connection close.
-    let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, &unsent).await;
-    let _ = tokio::io::AsyncWriteExt::shutdown(&mut stream).await;
+    let ending = async {
+        // Whoever doesn't read it sees the connection close.
+        stream.write_all(&unsent).await?;
+        stream.shutdown().await?;
+        // A connection that is closed before all is read is reset, and then the application has failed.
+        let mut rest = [0; RECEIVED];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    let _ = timeout(GOODBYE, ending).await;
 }
 
 impl Conversation {
@@ -391,6 +412,7 @@ impl Conversation {
         while !self.unsent.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &self.unsent) {
                 Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(sent) => {
                     self.unsent.drain(..sent?);
                 }

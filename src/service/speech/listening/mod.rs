@@ -2,10 +2,12 @@
 
 mod audio_socket;
 mod conversation;
+mod lacking;
 mod prompt;
 mod server;
 
 pub(in crate::service) use conversation::Engine;
+pub(in crate::service) use lacking::Lacking;
 pub(in crate::service) use server::{Ports, SoundServer};
 
 use crate::service::settings::Settings;
@@ -14,11 +16,7 @@ use crate::transport::{Answer, Failure, Request};
 use conversation::{Terms, converse};
 use prompt::Prompt;
 use serde_json::json;
-use std::time::Duration;
-use tokio::time::timeout;
-
-/// How long Asterisk may take to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use tokio::sync::oneshot;
 
 /// A conversation for which everything is ready but its sound.
 pub(in crate::service) struct Conversation {
@@ -59,11 +57,13 @@ pub(in crate::service) async fn prepare(
 }
 
 impl Conversation {
-    /// Waits for its sound, and holds it.
-    pub async fn hold(mut self, engine: Engine) -> Answer {
-        match timeout(CONNECT_TIMEOUT, &mut self.expected.stream).await {
-            Ok(Ok(stream)) => converse(stream, self.prompt, self.terms, engine).await,
-            _ => Err(Failure::unavailable("Asterisk didn't connect for the sound of the call")),
+    /// Waits for its sound, and holds it. The channel is closed once Asterisk has connected.
+    pub async fn hold(mut self, engine: Engine, is_waiting: oneshot::Receiver<()>) -> Answer {
+        let stream = (&mut self.expected.stream).await;
+        drop(is_waiting);
+        match stream {
+            Ok(stream) => converse(stream, self.prompt, self.terms, engine).await,
+            Err(_) => Err(Failure::unavailable("the port for the sound of calls was closed")),
         }
     }
 }
@@ -81,15 +81,18 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::path::PathBuf;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
-    use tokio::time::sleep;
+    use tokio::time::{sleep, timeout};
 
     /// What the caller does.
     #[derive(Clone)]
     enum Act {
         /// Says this.
         Says(Vec<i16>),
+        /// Sends this as fast as it can, in frames as large as they may be.
+        Floods(Vec<i16>),
         /// Presses a key, which makes a gap.
         Presses(u8),
         /// Sends nothing for this long, as phones do that are silent.
@@ -150,7 +153,7 @@ mod tests {
     /// Holds a conversation with this caller.
     fn hold(request: &Request, acts: &[Act], does: Does) -> Held {
         runtime().unwrap().block_on(async {
-            let server = SoundServer::open(local(), None).unwrap();
+            let server = SoundServer::open(local()).unwrap();
             let Ok(conversation) = prepare(request, &settings(), &server, "127.0.0.1").await else {
                 panic!("no sound")
             };
@@ -176,7 +179,8 @@ mod tests {
                 })
             });
             let clock = Stopwatch::start();
-            let answer = conversation.hold(engine).await;
+            let (_waiting, is_waiting) = oneshot::channel();
+            let answer = conversation.hold(engine, is_waiting).await;
             let took = clock.elapsed().as_millis();
             let (played, ended_properly) = caller.await.unwrap();
             let engine_heard = *lock(&heard);
@@ -194,6 +198,16 @@ mod tests {
             for act in acts {
                 let frames: Vec<i16> = match act {
                     Act::Says(samples) => samples,
+                    Act::Floods(samples) => {
+                        for frame in samples.chunks(32_767) {
+                            send.clear();
+                            push_sound(&mut send, frame);
+                            if to.write_all(&send).await.is_err() {
+                                return;
+                            }
+                        }
+                        continue;
+                    }
                     Act::Presses(key) => {
                         let _ = to.write_all(&[3, 0, 1, key]).await;
                         continue;
@@ -273,6 +287,15 @@ mod tests {
     }
 
     #[test]
+    fn sound_that_comes_too_fast_costs_no_more_memory() {
+        let acts = [Act::Floods(vowel(1000).repeat(100))];
+        let held = hold(&request(&[]), &acts, Does::Well);
+        assert_eq!(held.answer.as_ref().unwrap()["ended_by"], "max", "{held:?}");
+        // What is allowed, and at most a frame more on each side.
+        assert!((1000..10_000).contains(&held.engine_heard), "{held:?}");
+    }
+
+    #[test]
     fn keys_count_at_every_moment() {
         let key = |answer: &Answer| answer.as_ref().unwrap()["key"].as_str().map(str::to_owned);
         // During the prompt; one that doesn't count changes nothing.
@@ -322,7 +345,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_here_is_left_to_asterisk() {
         runtime().unwrap().block_on(async {
-            let server = SoundServer::open(local(), None).unwrap();
+            let server = SoundServer::open(local()).unwrap();
             let play = async |prompt: &[&str]| match prepare(&request(prompt), &settings(), &server, "x").await {
                 Ok(_) => None,
                 Err(answer) => answer.unwrap()["play"].as_u64(),
@@ -334,12 +357,27 @@ mod tests {
     }
 
     #[test]
+    fn whoever_holds_connections_open_keeps_no_call_out() {
+        runtime().unwrap().block_on(async {
+            let server = SoundServer::open(local()).unwrap();
+            let mut expected = server.expect();
+            let mut open = Vec::new();
+            for _ in 0..300 {
+                open.push(TcpStream::connect(("127.0.0.1", server.port())).await.unwrap());
+            }
+            let mut call = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+            call.write_all(&[&[1, 0, 16], &expected.id[..]].concat()).await.unwrap();
+            timeout(Duration::from_secs(30), &mut expected.stream).await.unwrap().unwrap();
+        });
+    }
+
+    #[test]
     fn strangers_get_nothing() {
         runtime().unwrap().block_on(async {
             let folder = sounds();
             std::fs::write(folder.join(format!("{:032x}.wav", 10)), b"a sound").unwrap();
             std::fs::write(folder.join("secret.wav"), b"a secret").unwrap();
-            let server = SoundServer::open(local(), Some(folder)).unwrap();
+            let server = Ports::default().remote(local(), Some(folder)).unwrap();
             let expected = server.expect();
             let ask = async |bytes: &[u8]| {
                 let mut stream = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();

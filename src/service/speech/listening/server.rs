@@ -5,7 +5,7 @@ use crate::service::unique::unique;
 use crate::sync::lock;
 use crate::transport::Failure;
 use percent_encoding::percent_decode_str;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-/// How many connections may be open that haven't named a call, or are fetching a file.
+/// How many connections may be open that haven't named a call, or are fetching a file. Asterisk names its call at once,
+/// so one more closes the oldest: whoever holds connections open keeps no call out.
 const MAX_STRANGERS: usize = 256;
 /// How long a connection has to name its call.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,8 +42,17 @@ pub(in crate::service) struct SoundServer(Arc<Open>);
 #[derive(Debug)]
 struct Open {
     address: SocketAddr,
-    calls: Arc<Calls>,
+    shared: Arc<Shared>,
     accepting: AbortHandle,
+}
+
+/// What a port shares with its connections.
+#[derive(Debug, Default)]
+struct Shared {
+    /// The calls that wait for their sound.
+    calls: Mutex<HashMap<Id, oneshot::Sender<TcpStream>>>,
+    /// The folder whose files can be fetched, if there is one.
+    files: Mutex<Option<Arc<Path>>>,
 }
 
 impl Drop for Open {
@@ -51,21 +61,17 @@ impl Drop for Open {
     }
 }
 
-/// The calls that wait for their sound.
-#[derive(Debug, Default)]
-struct Calls(Mutex<HashMap<Id, oneshot::Sender<TcpStream>>>);
-
 /// A call that waits for its sound.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub id: Id,
     pub stream: oneshot::Receiver<TcpStream>,
-    calls: Arc<Calls>,
+    shared: Arc<Shared>,
 }
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        lock(&self.calls.0).remove(&self.id);
+        lock(&self.shared.calls).remove(&self.id);
     }
 }
 
@@ -87,7 +93,7 @@ impl Ports {
     pub fn local(&mut self) -> Result<SoundServer, Failure> {
         let server = match self.local.take() {
             Some(server) => server,
-            None => SoundServer::open((Ipv4Addr::LOCALHOST, 0).into(), None)?,
+            None => SoundServer::open((Ipv4Addr::LOCALHOST, 0).into())?,
         };
         Ok(self.local.insert(server).clone())
     }
@@ -99,28 +105,28 @@ impl Ports {
     pub fn remote(&mut self, address: SocketAddr, files: Option<PathBuf>) -> Result<SoundServer, Failure> {
         let server = match self.remote.take() {
             Some((known, server)) if known == address => server,
-            // The one before it is closed first: it may have the same port.
-            _ => SoundServer::open(address, files)?,
+            // The one before it is closed first, unless calls are heard on it: it may have the same port.
+            _ => SoundServer::open(address)?,
         };
+        *lock(&server.0.shared.files) = files.map(Into::into);
         Ok(self.remote.insert((address, server)).1.clone())
     }
 }
 
 impl SoundServer {
-    /// Opens a port. Files of this folder can be fetched, if there is one. This is called within the runtime of the
-    /// services.
+    /// Opens a port. This is called within the runtime of the services.
     ///
     /// # Errors
     /// The port can't be opened.
-    pub fn open(address: SocketAddr, files: Option<PathBuf>) -> Result<Self, Failure> {
+    pub fn open(address: SocketAddr) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::unavailable(format!("can't listen for sound at {address}: {error}"));
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let calls = Arc::new(Calls::default());
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&calls), files)).abort_handle();
-        Ok(Self(Arc::new(Open { address, calls, accepting })))
+        let shared = Arc::<Shared>::default();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
+        Ok(Self(Arc::new(Open { address, shared, accepting })))
     }
 
     /// Returns its port.
@@ -133,30 +139,38 @@ impl SoundServer {
         // Nobody can guess it, so nobody else can be that call.
         let id = u128::from_str_radix(&unique(), 16).unwrap_or_default().to_be_bytes();
         let (sender, stream) = oneshot::channel();
-        lock(&self.0.calls.0).insert(id, sender);
-        Expected { id, stream, calls: Arc::clone(&self.0.calls) }
+        lock(&self.0.shared.calls).insert(id, sender);
+        Expected { id, stream, shared: Arc::clone(&self.0.shared) }
     }
 }
 
-async fn accept(listener: TcpListener, calls: Arc<Calls>, files: Option<PathBuf>) {
-    let places = Arc::new(Semaphore::new(MAX_STRANGERS));
-    let files: Option<Arc<Path>> = files.map(Into::into);
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut strangers: VecDeque<AbortHandle> = VecDeque::new();
+    let mut is_failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Beyond that, it is closed at once.
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-                let (calls, files) = (Arc::clone(&calls), files.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = welcome(stream, &calls, files.as_deref()).await {
+                is_failing = false;
+                strangers.retain(|stranger| !stranger.is_finished());
+                if strangers.len() >= MAX_STRANGERS
+                    && let Some(oldest) = strangers.pop_front()
+                {
+                    oldest.abort();
+                }
+                let shared = Arc::clone(&shared);
+                let welcomed = tokio::spawn(async move {
+                    if let Err(error) = welcome(stream, &shared).await {
                         debug!(%peer, "a connection to the port for sound is closed: {error}");
                     }
-                    drop(place);
                 });
+                strangers.push_back(welcomed.abort_handle());
             }
             Err(error) => {
                 if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) {
-                    warn!("cannot accept a connection for sound: {error}");
+                    // Once, until a connection is accepted again.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        warn!("cannot accept a connection for sound: {error}");
+                    }
                     sleep(ACCEPT_BACKOFF).await;
                 }
             }
@@ -164,21 +178,21 @@ async fn accept(listener: TcpListener, calls: Arc<Calls>, files: Option<PathBuf>
     }
 }
 
-/// Finds out what a connection wants, and hands it to its call.
-async fn welcome(mut stream: TcpStream, calls: &Calls, files: Option<&Path>) -> io::Result<()> {
+/// Gives a connection to the call that it names, or a file to whoever asks for it.
+async fn welcome(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut first = [0; OPENING];
     let read = timeout(OPENING_TIMEOUT, stream.read_exact(&mut first));
     read.await.map_err(late)??;
     if let Some(id) = opening(&first) {
-        let call = lock(&calls.0).remove(&id).ok_or_else(|| wrong("no call waits for this id"))?;
+        let call = lock(&shared.calls).remove(&id).ok_or_else(|| wrong("no call waits for this id"))?;
         // A call that is gone closes it.
         let _ = call.send(stream);
         return Ok(());
     }
-    let files = files.ok_or_else(|| wrong("this isn't AudioSocket"))?;
-    timeout(FETCH_TIMEOUT, fetch(&mut stream, first.to_vec(), files)).await.map_err(late)?
+    let files = lock(&shared.files).clone().ok_or_else(|| wrong("this isn't AudioSocket"))?;
+    timeout(FETCH_TIMEOUT, fetch(&mut stream, first.to_vec(), &files)).await.map_err(late)?
 }
 
 /// Answers a request for a file, by HTTP.
