@@ -5,6 +5,7 @@ use super::step::Step;
 use crate::clock::Time;
 use crate::pbx::{Act, Caller, Hearing, Sound};
 use crate::sync::lock;
+use crate::transport::Request;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -158,6 +159,13 @@ impl CallerState {
         match (self.recent.first(), self.recent.last()) {
             (Some(first), Some(last)) => (*first, *last, true),
             _ => (self.line, self.line, false),
+        }
+    }
+
+    /// Notes that the script listens.
+    pub fn expects(&mut self, request: &Request) {
+        if let Some(noise) = &mut self.noise {
+            noise.expects(request.argument("words"));
         }
     }
 

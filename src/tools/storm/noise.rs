@@ -4,6 +4,7 @@ use super::step::Step;
 use crate::pbx::{Digit, Hearing, Sound, Spoken, Utterance};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +28,6 @@ pub(super) struct ScriptWords {
     pub values: Vec<String>,
     /// Whether it asks for texts.
     pub texts: bool,
-    /// Words that it has listened for.
-    pub speech: Vec<String>,
 }
 
 /// How a caller behaves. The probabilities are in percent.
@@ -36,6 +35,8 @@ pub(super) struct ScriptWords {
 pub(super) struct Noise {
     rng: StdRng,
     words: Arc<ScriptWords>,
+    /// The words that the script listens for; none if the caller may say anything.
+    expected: Vec<String>,
     /// The last numbers and digits spoken, the newest one at the end.
     spoken: Vec<String>,
     /// How likely the caller is to answer a question in silence.
@@ -94,11 +95,11 @@ impl Noise {
         let hang_up_chance = one_of(&[0, 0, 2, 5]);
         let pound_chance = one_of(&[0, 0, 50, 100]);
         let is_quick = one_of(&[0, 1]) == 1;
-        let (words, spoken) = (Arc::clone(words), Vec::new());
         Self {
             rng,
-            words,
-            spoken,
+            words: Arc::clone(words),
+            expected: Vec::new(),
+            spoken: Vec::new(),
             answer_chance,
             interrupt_chance,
             idle_chance,
@@ -117,6 +118,12 @@ impl Noise {
             }
             self.spoken.push(text.clone());
         }
+    }
+
+    /// Notes what the script listens for.
+    pub fn expects(&mut self, words: &Value) {
+        let words = words.as_array().into_iter().flatten().filter_map(Value::as_str);
+        self.expected = words.map(str::to_owned).collect();
     }
 
     fn percent(&mut self, percent: u32) -> bool {
@@ -179,9 +186,13 @@ impl Noise {
     /// Returns something to say: what the script listens for, a number, or anything; perhaps misheard.
     fn utterance(&mut self) -> Utterance {
         const ANYTHING: [&str; 6] = ["hello", "yes", "no", "um", "what was that", "Jürgen Groß"];
-        let word = |noise: &mut Self| match noise.words.speech.len() {
-            0 => ANYTHING[noise.rng.random_range(0..ANYTHING.len())].to_owned(),
-            count => noise.words.speech[noise.rng.random_range(0..count)].clone(),
+        let word = |noise: &mut Self| {
+            // What a script compares with is in its text.
+            let known = if noise.expected.is_empty() { &noise.words.values } else { &noise.expected };
+            match known.len() {
+                0 => ANYTHING[noise.rng.random_range(0..ANYTHING.len())].to_owned(),
+                count => known[noise.rng.random_range(0..count)].clone(),
+            }
         };
         let said = match self.rng.random_range(0..10) {
             0..4 => word(self),

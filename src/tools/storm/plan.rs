@@ -131,10 +131,6 @@ impl Storm {
                 self.queue.push_back(Job { scene, traced: true, ..Job::default() });
             }
         }
-        if facts.words.len() > self.tried.words.len() {
-            let speech = facts.words.iter().cloned().collect();
-            self.words = Arc::new(ScriptWords { speech, ..(*self.words).clone() });
-        }
         if facts.texts && !self.words.texts {
             self.words = Arc::new(ScriptWords { texts: true, ..(*self.words).clone() });
         }

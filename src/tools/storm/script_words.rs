@@ -37,5 +37,5 @@ pub(super) fn script_words(script: &Script) -> (ScriptWords, BTreeSet<String>) {
         });
     }
     let (keys, values) = (keys.into_iter().collect(), values.into_iter().collect());
-    (ScriptWords { keys, values, texts: false, speech: Vec::new() }, names)
+    (ScriptWords { keys, values, texts: false }, names)
 }

@@ -121,12 +121,9 @@ impl Shrinking<'_> {
             let simpler: Vec<Step> = match &step {
                 Step::Wait(length) => rounder(*length).into_iter().map(Step::Wait).collect(),
                 Step::Press(digit) if digit.letter() != '1' => Digit::new('1').map(Step::Press).into_iter().collect(),
-                // What is understood as it is said, before what is misheard.
-                Step::Speaks(said) if !said.is_clear() => [&said.text, &said.heard]
-                    .into_iter()
-                    .filter(|text| !text.is_empty())
-                    .map(|text| Step::Speaks(Arc::new(Utterance::clear(text))))
-                    .collect(),
+                Step::Speaks(said) => {
+                    simpler_speech(said).into_iter().map(|said| Step::Speaks(Arc::new(said))).collect()
+                }
                 _ => Vec::new(),
             };
             let _ = simpler.into_iter().any(|step| {
@@ -138,6 +135,32 @@ impl Shrinking<'_> {
             });
         }
     }
+}
+
+/// Returns simpler things to say: what is understood as it is said before what is misheard, and fewer words before
+/// more.
+fn simpler_speech(said: &Utterance) -> Vec<Utterance> {
+    let Utterance { text, heard, confidence } = said;
+    let mut simpler = Vec::new();
+    if !said.is_clear() {
+        simpler.extend([text, heard].into_iter().filter(|text| !text.is_empty()).map(|text| Utterance::clear(text)));
+    }
+    if text == heard {
+        simpler.extend(fewer_words(text).map(|fewer| Utterance::clear(&fewer).with_confidence(*confidence)));
+    } else {
+        simpler.extend(fewer_words(text).map(|fewer| Utterance { text: fewer, ..said.clone() }));
+        simpler.extend(fewer_words(heard).map(|fewer| Utterance { heard: fewer, ..said.clone() }));
+    }
+    simpler
+}
+
+/// Returns parts of a text, the shortest first.
+fn fewer_words(text: &str) -> impl Iterator<Item = String> {
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let count = words.len();
+    (1..count)
+        .flat_map(move |length| (0..=count - length).map(move |at| at..at + length))
+        .map(move |part| words[part].join(" "))
 }
 
 /// Returns rounder times than this one, the roundest first. Keys of one burst are a tenth of a second apart.

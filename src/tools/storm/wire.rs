@@ -11,7 +11,6 @@ use crate::session::{Observer, Sent};
 use crate::sync::lock;
 use crate::tools::testing::{OfflineServices, service_name};
 use crate::transport::{Answer, Ending, Heard, Peer, Request, Simulator, Transport, listen};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -33,20 +32,17 @@ pub(super) struct Facts {
     pub dials: bool,
     pub records: bool,
     pub texts: bool,
-    /// The words that callers may say.
-    pub words: BTreeSet<String>,
 }
 
 /// The maximum number of values that are varied. A script that makes up names may read any number.
 const MAX_READ: usize = 40;
 const MAX_PROMPTS: usize = 200;
-const MAX_WORDS: usize = 200;
 
 impl Facts {
     /// Returns the number of facts, which only grows.
     pub fn count(&self) -> usize {
         let flags = [self.dials, self.records, self.texts].into_iter().filter(|flag| *flag).count();
-        let names = [&self.prompts, &self.database, &self.variables, &self.services, &self.words];
+        let names = [&self.prompts, &self.database, &self.variables, &self.services];
         names.map(BTreeSet::len).iter().sum::<usize>() + flags
     }
 
@@ -157,11 +153,6 @@ impl StormServices {
         if !facts.services.contains(name) && facts.services.len() < MAX_READ {
             facts.services.insert(name.to_owned());
         }
-        for word in request.argument("words").as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !facts.words.contains(word) && facts.words.len() < MAX_WORDS && request.function == LISTEN {
-                facts.words.insert(word.to_owned());
-            }
-        }
         self.troubles.get(name).copied()
     }
 
@@ -229,6 +220,7 @@ impl Transport for LimitedSimulator {
     fn answer(&mut self, request: &Request) -> Option<(Duration, Answer)> {
         let mut services = lock(&self.services);
         Some(if request.function == LISTEN {
+            self.caller.state().expects(request);
             (Duration::ZERO, services.listen(request, self.simulator.channel_mut()))
         } else {
             services.answer(request, self.simulator.now())
