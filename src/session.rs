@@ -590,6 +590,7 @@ impl Session {
     ) -> Result<Option<Answer>, Over> {
         self.still_on()?;
         self.transport.note(Note::Asks(&request));
+        let hears_a_secret = self.keys.secret && request.function == "listen";
         let answer = match self.transport.answer(&request) {
             Some((after, answer)) => {
                 let at = self.transport.now() + after;
@@ -599,6 +600,7 @@ impl Session {
             None => ask(self, request)?,
         };
         if let Some(answer) = &answer {
+            self.keys.known |= hears_a_secret && answer.as_ref().is_ok_and(|answer| answer["ended_by"] != "none");
             self.transport.note(Note::Answered(answer));
         }
         Ok(answer)

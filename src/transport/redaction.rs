@@ -14,7 +14,7 @@
 //! | values: of variables, of AstDB and its keys, what is said, stored, logged, sent, arguments of applications | all digits, and words of the caller's name or text |
 //! | names: of files, variables, extensions; `args`, `params`, the rest of the environment | numbers that share three digits in a row with something entered or with the caller's number |
 //! | what services answered, and values in what they were asked | all digits and letters, except in names of members and in `status` |
-//! | what the caller said | all digits and letters |
+//! | what the caller said, what is spoken, and the files of that | all digits and letters |
 //! | replies to commands whose row does not state what they hear, or that have none | all digits and letters |
 //! | arguments of all kinds, once something secret was entered in a call that is redacted | all digits |
 
@@ -50,8 +50,10 @@ pub(super) struct Redaction {
     entering: (Vec<u8>, Vec<u8>),
     /// The line that was sent last.
     last: Sent,
-    /// Whether the last request was to listen to the caller.
-    listens: bool,
+    /// What the last request was.
+    asked: Asked,
+    /// The stand-ins for the files of what was spoken, whose names tell what it is.
+    spoken: HashMap<String, String>,
     /// The words of what was entered and of the caller's name, in lower case.
     words: HashSet<String>,
     stand_ins: HashMap<Vec<u8>, Vec<u8>>,
@@ -81,7 +83,8 @@ impl Redaction {
             min_part: Part::None,
             entering: (Vec::new(), Vec::new()),
             last: Sent::default(),
-            listens: false,
+            asked: Asked::Other,
+            spoken: HashMap::new(),
             words: HashSet::new(),
             stand_ins: HashMap::new(),
             used: HashSet::new(),
@@ -112,7 +115,7 @@ impl Redaction {
         // First learns what was entered: earlier lines may contain it.
         let mut entries = HashMap::new();
         let mut pieces = Vec::new();
-        let mut listens = false;
+        let mut asked = Asked::Other;
         for (number, line) in lines.iter().enumerate() {
             match &line.event {
                 Event::Sent(line) => sent = Sent::of(&redaction.commands, &line.0),
@@ -128,8 +131,8 @@ impl Redaction {
                         pieces.extend((!learnt.digits.is_empty()).then_some((number, learnt.digits)));
                     }
                 }
-                Event::Request(request) => listens = request.function == LISTEN,
-                Event::Answer(Answered::Value(value)) if listens => {
+                Event::Request(request) => asked = Asked::of(request),
+                Event::Answer(Answered::Value(value)) if asked == Asked::Listen => {
                     redaction.join(&mut pieces, &mut entries);
                     redaction.know(member(value, "text").as_bytes());
                     let key = member(value, "key").as_bytes();
@@ -138,7 +141,7 @@ impl Redaction {
                     pieces.extend(is_digit.then(|| (number, key.to_vec())));
                 }
                 // What a service knows about somebody comes back in what the script says and sends.
-                Event::Answer(Answered::Value(value)) => redaction.know_all(value),
+                Event::Answer(Answered::Value(value)) if asked == Asked::Other => redaction.know_all(value),
                 _ => {}
             }
         }
@@ -189,14 +192,27 @@ impl Redaction {
             Event::Secret(false) => self.min_part = Part::Digits,
             Event::Printed(printed) => printed.text = self.text(&printed.text, self.max_part),
             Event::Request(request) => {
-                self.listens = request.function == LISTEN;
+                self.asked = Asked::of(request);
+                let before = (self.asked != Asked::Other).then(|| request.arguments.clone());
                 self.request(request);
+                if let (Asked::Speak { hidden }, Some(before)) = (&mut self.asked, before) {
+                    *hidden = before != request.arguments;
+                }
             }
             Event::Answer(answered) => {
                 match answered {
-                    Answered::Value(value) if self.listens => {
+                    Answered::Value(value) if self.asked == Asked::Listen => {
                         let digits = learn(self, Entered::Said(value));
                         self.said(value, digits);
+                    }
+                    Answered::Value(value) if self.asked != Asked::Other => {
+                        if let (Asked::Speak { hidden: true }, Some(Value::String(file))) =
+                            (&self.asked, value.get_mut("file"))
+                        {
+                            let number = self.spoken.len() + 1;
+                            let stand_in = self.spoken.entry(file.clone());
+                            file.clone_from(stand_in.or_insert_with(|| format!("spoken-{number}")));
+                        }
                     }
                     Answered::Value(value) => {
                         // A script decides by the status, which isn't the caller's.
@@ -354,7 +370,11 @@ impl Redaction {
                 Some(_) if ours => Part::None,
                 Some(number) => part(command, number).max(self.min_part),
             };
-            replaced.extend(self.replace(&word[blank..], part.min(self.max_part)));
+            let word = &word[blank..];
+            match self.spoken.get(text(word).trim_matches('"')) {
+                Some(stand_in) => replaced.extend_from_slice(format!("\"{stand_in}\"").as_bytes()),
+                None => replaced.extend(self.replace(word, part.min(self.max_part))),
+            }
         }
         replaced
     }
@@ -366,16 +386,16 @@ impl Redaction {
             let part = match name.as_str() {
                 "text" if request.function.starts_with("sql_") => Part::Known,
                 "script" | "function" | "board" | "prefix" | "context" => Part::Known,
-                "words" if request.function == LISTEN => Part::Known,
-                "first" | "silence" | "max" | "repeat" | "keys" | "language" if request.function == LISTEN => {
-                    Part::None
-                }
-                "prompt" => {
+                "words" if self.asked == Asked::Listen => Part::Known,
+                "first" | "silence" | "max" | "repeat" | "keys" if self.asked == Asked::Listen => Part::None,
+                "language" if self.asked != Asked::Other => Part::None,
+                "prompt" if value.is_array() => {
                     for part in value.as_array_mut().into_iter().flatten() {
                         self.prompt_part(part);
                     }
                     continue;
                 }
+                "prompt" => Part::Known,
                 "path" | "key" | "extension" | "priority" => Part::Digits,
                 "expires" | "n" | "wait" | "retries" => Part::None,
                 "statements" => {
@@ -396,7 +416,11 @@ impl Redaction {
     fn prompt_part(&mut self, part: &mut Value) {
         for (name, value) in part.as_object_mut().into_iter().flatten() {
             match name.as_str() {
-                "file" | "format" | "zone" | "gender" => self.json(value, Part::Known),
+                "file" => match value.as_str().and_then(|file| self.spoken.get(file)) {
+                    Some(stand_in) => *value = stand_in.as_str().into(),
+                    None => self.json(value, Part::Known),
+                },
+                "format" | "zone" | "gender" => self.json(value, Part::Known),
                 // They say the same.
                 "files" => *value = Value::Array(Vec::new()),
                 _ => self.json(value, Part::Digits),
@@ -602,8 +626,28 @@ impl Sent {
     }
 }
 
-/// The function of requests that play a prompt and listen.
-const LISTEN: &str = "listen";
+/// What a request asks for, as far as its answer is a matter of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// To listen to the caller.
+    Listen,
+    /// To speak a text.
+    Speak {
+        /// Whether something of it was replaced. The name of its file tells what it is.
+        hidden: bool,
+    },
+    Other,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        match request.function.as_str() {
+            "listen" => Self::Listen,
+            "speak" => Self::Speak { hidden: false },
+            _ => Self::Other,
+        }
+    }
+}
 
 /// Returns a member of an answer that is a text.
 fn member<'a>(answer: &'a Value, name: &str) -> &'a str {
