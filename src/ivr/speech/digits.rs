@@ -121,6 +121,11 @@ pub(in crate::ivr) fn digits(heard: &str, language: &str) -> Option<String> {
     let mut run = String::new();
     let mut at = 0;
     while at < words.len() {
+        if let Some(length) = numbers.and_then(|of| Numbers::one_of(&words[at..], of.counting.no_digits)) {
+            at += length;
+            run.clear();
+            continue;
+        }
         let (digits, length) = if words[at].bytes().all(|byte| byte.is_ascii_digit()) {
             (words[at].clone(), 1)
         } else if let Some(found) = numbers.and_then(|numbers| numbers.digits(&words[at..])) {
@@ -193,6 +198,7 @@ mod tests {
                 ("42", "42"),
                 ("my pin is one two three four, thank you", "1234"),
                 ("one moment, four two", "42"),
+                ("at nine o'clock", "9"),
                 ("zero", "0"),
                 ("thousand", "1000"),
                 ("double", ""),

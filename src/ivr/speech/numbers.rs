@@ -7,6 +7,8 @@ pub(super) struct Counting {
     pub digits: [&'static str; 10],
     /// Other words for digits, such as `oh`.
     pub other_digits: &'static [(&'static str, u16)],
+    /// What begins like a digit, and is none.
+    pub no_digits: &'static [&'static str],
     /// Returns the names of a number from 10 to 999, the usual one first.
     pub names: fn(u16) -> Vec<String>,
     pub thousand: &'static [&'static str],
@@ -24,6 +26,7 @@ pub(super) static COUNTING: [Counting; 5] = [
         code: "en",
         digits: ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
         other_digits: &[("oh", 0), ("o", 0), ("nought", 0), ("nil", 0), ("niner", 9)],
+        no_digits: &["o'clock"],
         names: english,
         thousand: &["thousand"],
         joins_thousands: false,
@@ -35,6 +38,7 @@ pub(super) static COUNTING: [Counting; 5] = [
         code: "de",
         digits: ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"],
         other_digits: &[("zwo", 2), ("ein", 1), ("eine", 1)],
+        no_digits: &[],
         names: german,
         thousand: &["tausend"],
         joins_thousands: true,
@@ -46,6 +50,7 @@ pub(super) static COUNTING: [Counting; 5] = [
         code: "es",
         digits: ["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"],
         other_digits: &[("un", 1), ("una", 1)],
+        no_digits: &[],
         names: spanish,
         thousand: &["mil"],
         joins_thousands: false,
@@ -57,6 +62,7 @@ pub(super) static COUNTING: [Counting; 5] = [
         code: "fr",
         digits: ["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"],
         other_digits: &[("une", 1)],
+        no_digits: &[],
         names: french,
         thousand: &["mille"],
         joins_thousands: false,
@@ -68,6 +74,7 @@ pub(super) static COUNTING: [Counting; 5] = [
         code: "it",
         digits: ["zero", "uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove"],
         other_digits: &[("un", 1), ("una", 1)],
+        no_digits: &[],
         names: italian,
         thousand: &["mille", "mila"],
         joins_thousands: true,
