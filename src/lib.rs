@@ -96,7 +96,7 @@ pub mod internals {
     pub use crate::command::encode::{Encoded, Rules};
     pub use crate::command::hears::{Entry, value as value_entry};
     pub use crate::host::fault_log::log_fault;
-    pub use crate::ivr::QUESTIONS;
+    pub use crate::ivr::{CHOICE_MEMBERS, QUESTIONS};
     pub use crate::pbx::prompts::{Prompt, foreign, parse_prompts};
     pub use crate::pbx::versions::OLDEST_ASTERISK;
     pub use crate::plural::plural;

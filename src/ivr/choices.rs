@@ -4,6 +4,7 @@ use super::keypad::ANY_KEY;
 use super::options::words;
 use super::prompter::{Prompter, ScriptError};
 use super::speech::{find, tokens};
+use crate::command::{Kind, Param};
 use crate::script::{MAX_SHOWN, nearest, quoted, short, value};
 use rhai::{Dynamic, Map};
 use std::cmp::Ordering;
@@ -168,7 +169,10 @@ struct Choice {
 pub(super) struct Choices(Vec<Choice>);
 
 /// The members of a choice that may be said.
-const MEMBERS: [&str; 2] = ["words", "then"];
+pub const CHOICE_MEMBERS: &[Param] = &[
+    Param::required("words", Kind::Array, "The words or phrases that the caller may say for it, an array of texts."),
+    Param::required("then", Kind::Any, "What it stands for: a value, or a function that is called with its keys."),
+];
 
 /// Reads a choice: what it stands for, and the words for it.
 fn read_choice(name: &str, given: &Dynamic) -> Result<Choice, String> {
@@ -184,9 +188,9 @@ fn read_choice(name: &str, given: &Dynamic) -> Result<Choice, String> {
 /// Reads `#{ words: [..], then: .. }`; `None` for any other map, which is a value.
 fn spoken_choice(name: &str, pattern: &Pattern, map: &Map) -> Result<Option<(Dynamic, Vec<String>)>, String> {
     let wrong = |problem: &str| Err(format!("has the choice {name:?}, {problem}"));
-    let is_member = |key: &str| MEMBERS.contains(&key);
-    let other = map.keys().find(|key| !is_member(key));
-    let meant = other.and_then(|key| nearest(key, MEMBERS.into_iter()));
+    let members = || CHOICE_MEMBERS.iter().map(|member| member.name);
+    let other = map.keys().find(|key| members().all(|member| member != key.as_str()));
+    let meant = other.and_then(|key| nearest(key, members()));
     match (map.get("words"), map.get("then"), other) {
         (Some(given), Some(then), None) => {
             if !pattern.exact {

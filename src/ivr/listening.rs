@@ -1,13 +1,13 @@
 //! Listening to what a caller says: one request, and what was heard.
 
-use super::keypad::ANY_KEY;
-use super::options::{Asks, Options};
+use super::keypad::{ANY_KEY, key};
+use super::options::{Asks, Options, seconds};
 use super::parts::read_parts;
 use super::play::Play;
 use super::prompter::{Prompter, ScriptError, ScriptResult};
 use super::speech::find;
 use crate::calendar::TimeZone;
-use crate::command::{Refusal, RefusalKind, Value};
+use crate::command::{Refusal, RefusalKind, Value, WAIT_FOR_DIGIT};
 use crate::pbx::Part;
 use crate::script::dynamic;
 use crate::session::Error;
@@ -15,10 +15,8 @@ use crate::transport::{Failure, FailureKind, Request};
 use crate::world::listen as ask_to_listen;
 use rhai::Dynamic;
 use serde_json::{Map, Value as Json};
+use std::time::Duration;
 use tracing::warn;
-
-/// How long a caller may speak in answer to a question, in milliseconds.
-pub(super) const MAX_SPEECH_MS: i64 = 15_000;
 
 /// What is listened for.
 pub(super) struct Sought {
@@ -131,7 +129,13 @@ fn listen_once(prompter: &Prompter, options: &Options, parts: &[Play]) -> Result
         barge_in: options.barge_in,
         is_question: false,
     };
-    prompter.hear(&parts, &sought)
+    match prompter.hear(&parts, &sought)? {
+        // There is no engine, and the caller has heard nothing.
+        Err(failure) if failure.kind == FailureKind::Argument => {
+            Ok(prompter.hear_keys(&parts, &sought)?.ok_or(failure))
+        }
+        heard => Ok(heard),
+    }
 }
 
 /// Returns what a script has said to do without an engine.
@@ -141,16 +145,17 @@ fn without_engine(prompter: &Prompter, otherwise: Option<Dynamic>, failure: &Fai
             prompter.warn_of_engine(failure, "the script goes on with `otherwise`");
             Ok(otherwise)
         }
-        None => Err(prompter.engine_error(RefusalKind::Unavailable, failure)),
+        None => Err(prompter.engine_error(failure)),
     }
 }
 
 impl Prompter<'_> {
-    /// Plays parts and listens; the files of spoken texts are known. Without an engine there is a failure, which comes
-    /// when the caller has spoken, or hasn't.
+    /// Plays parts and listens; the files of spoken texts are known. If the engine is unavailable, there is a failure,
+    /// which comes when the caller has spoken, or hasn't. If there is no engine, it comes at once, and nothing has been
+    /// played.
     ///
     /// # Errors
-    /// The call has ended, or the operator has named no engine for the language.
+    /// The call has ended.
     pub fn hear(&self, parts: &[Play], sought: &Sought) -> Result<Result<Heard, Failure>, ScriptError> {
         let language = self.language()?;
         let mut rest = parts;
@@ -161,9 +166,6 @@ impl Prompter<'_> {
             })?;
             let answer = match answer {
                 Ok(answer) => answer,
-                Err(failure) if failure.kind == FailureKind::Argument => {
-                    return Err(self.engine_error(RefusalKind::Argument, &failure));
-                }
                 Err(failure) => return Ok(Err(failure)),
             };
             // Asterisk plays what nobody else can.
@@ -173,17 +175,45 @@ impl Prompter<'_> {
                 return Ok(Err(Failure::failed("the prompt can't be played")));
             }
             let (first, then) = rest.split_at(count);
-            for part in first {
-                let key = match (sought.barge_in, sought.is_question) {
-                    (false, _) => self.play(part, "")?,
-                    (true, true) => self.play_asking(part)?,
-                    (true, false) => self.play(part, &sought.keys)?,
-                };
-                if let Some(key) = key.filter(|_| sought.barge_in) {
-                    return Ok(Ok(Heard::of_key(key)));
-                }
+            if let Some(key) = self.play_listening(first, sought)? {
+                return Ok(Ok(Heard::of_key(key)));
             }
             rest = then;
+        }
+    }
+
+    /// Plays parts by Asterisk. Returns the key that ended them.
+    fn play_listening(&self, parts: &[Play], sought: &Sought) -> Result<Option<char>, ScriptError> {
+        for part in parts {
+            let key = match (sought.barge_in, sought.is_question) {
+                (false, _) => self.play(part, "")?,
+                (true, true) => self.play_asking(part)?,
+                (true, false) => self.play(part, &sought.keys)?,
+            };
+            if let Some(key) = key.filter(|_| sought.barge_in) {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Plays parts and waits for a key, where there is nobody to understand what the caller says.
+    fn hear_keys(&self, parts: &[Play], sought: &Sought) -> Result<Option<Heard>, ScriptError> {
+        if let Some(key) = self.play_listening(parts, sought)? {
+            return Ok(Some(Heard::of_key(key)));
+        }
+        let now = || self.call.with_session(|session| session.now());
+        let until = now()? + Duration::from_millis(sought.first.unsigned_abs());
+        loop {
+            let left = i64::try_from((until - now()?).as_millis()).unwrap_or(i64::MAX);
+            if left == 0 || sought.keys.is_empty() {
+                return Ok(None);
+            }
+            match key(&self.invoke(&WAIT_FOR_DIGIT, &[Value::Int(left)])?) {
+                Some(key) if sought.keys.contains(key) => return Ok(Some(Heard::of_key(key))),
+                Some(_) => {}
+                None => return Ok(None),
+            }
         }
     }
 
@@ -219,16 +249,11 @@ impl Prompter<'_> {
         warn!(script, line, "{}: nobody understands what the caller says: {problem}; {how}", self.function);
     }
 
-    fn engine_error(&self, kind: RefusalKind, failure: &Failure) -> ScriptError {
-        let message = format!("{}: {failure}", self.function);
+    fn engine_error(&self, failure: &Failure) -> ScriptError {
+        let (kind, message) = (RefusalKind::Unavailable, format!("{}: {failure}", self.function));
         let refusal = Refusal { kind, command: self.function, parameter: None, code: None, result: None, message };
         self.call.raise(Error::Refused(refusal))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nobody waits long enough for it to matter")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
 }
 
 /// Returns a part as a request names it.

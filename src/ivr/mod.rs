@@ -15,8 +15,10 @@ mod speech;
 #[cfg(feature = "speech")]
 mod texts;
 
+pub use choices::CHOICE_MEMBERS;
 pub use functions::QUESTIONS;
 #[cfg(feature = "speech")]
+pub(crate) use options::option_elsewhere;
 pub(crate) use texts::constant_texts;
 
 use crate::command::COMMANDS;

@@ -17,6 +17,12 @@ const MAX_WAIT_MS: f64 = 1_000_000_000.0;
 /// The most words that a caller may choose from.
 const MAX_WORDS: usize = 1000;
 
+/// How long such a word, or phrase, may be, in characters.
+const MAX_WORD: usize = 200;
+
+/// How long a caller may speak in answer to a question, in milliseconds.
+pub(super) const MAX_SPEECH_MS: i64 = 15_000;
+
 /// The functions that take options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
@@ -356,6 +362,15 @@ impl Options {
             let problem = format!("has `min` {} above `max` {max}", options.min);
             return Err(prompter.bad_argument("options", format_args!("`options` {problem}")));
         }
+        let max_speech = if asks == Listen { options.max_speech } else { MAX_SPEECH_MS };
+        if map.contains_key("silence") && options.silence > max_speech {
+            let problem = format!(
+                "must be less than the {} seconds that the caller may speak, not {}",
+                seconds(max_speech),
+                seconds(options.silence)
+            );
+            return Err(prompter.bad_argument("silence", format_args!("`silence` {problem}")));
+        }
         Ok(options)
     }
 
@@ -419,17 +434,30 @@ impl Options {
     }
 }
 
+/// Returns where an option belongs that a function doesn't take, if others do.
+pub(crate) fn option_elsewhere(function: &str, name: &str) -> Option<String> {
+    let is_of = |params: &[Param]| params.iter().any(|param| param.name == name);
+    Some(match (function, name) {
+        ("menu", "speech" | "words") => {
+            "a menu listens when its choices have words: \"1\": #{ words: [\"sales\"], then: ... }".to_owned()
+        }
+        ("ask", "words") => "`listen` has that option, and so have the choices of `menu`".to_owned(),
+        ("confirm", "words") => "with `speech: true`, it knows the words for yes and no".to_owned(),
+        ("collect", "words") => "`listen` has that option".to_owned(),
+        ("listen", "confidence") => "it is in what `listen` returns, for the script to judge".to_owned(),
+        ("collect" | "listen", _) if is_of(OF_ASK) => "it asks only once; `ask` has that option".to_owned(),
+        ("confirm" | "menu", _) if is_of(OF_ASK) => format!("`{function}` itself knows which keys are an answer"),
+        _ => return None,
+    })
+}
+
 fn unknown(prompter: &Prompter, name: &str, known: impl Iterator<Item = &'static str>) -> ScriptError {
     let known: Vec<&str> = known.collect();
-    let elsewhere = OF_ASK.iter().any(|param| param.name == name) && prompter.function != "listen";
-    let hint = match nearest(name, known.iter().copied()) {
-        _ if elsewhere => match prompter.function {
-            "collect" => "it asks only once; `ask` has that option".to_owned(),
-            function => format!("`{function}` itself knows which keys are an answer"),
-        },
-        Some(like) => format!("did you mean `{like}`?"),
-        None => format!("it takes `{}`", known.join("`, `")),
-    };
+    let hint =
+        option_elsewhere(prompter.function, name).unwrap_or_else(|| match nearest(name, known.iter().copied()) {
+            Some(like) => format!("did you mean `{like}`?"),
+            None => format!("it takes `{}`", known.join("`, `")),
+        });
     prompter.bad_argument("options", format_args!("`options` has no `{}`: {hint}", short(name, MAX_SHOWN)))
 }
 
@@ -463,6 +491,9 @@ pub(super) fn words(given: &Dynamic) -> Result<Vec<String>, String> {
         Value::Text(text) if tokens(&text).is_empty() => {
             Err(format!("has {}, which nobody can say", quoted(&text, MAX_SHOWN)))
         }
+        Value::Text(text) if text.chars().count() > MAX_WORD => {
+            Err(format!("has {}, which is longer than {MAX_WORD} characters", quoted(&text, MAX_SHOWN)))
+        }
         Value::Text(text) => Ok(text),
         Value::Int(number) => Ok(number.to_string()),
         other => Err(format!("{WANTED}, not {}", shown(&other))),
@@ -470,7 +501,16 @@ pub(super) fn words(given: &Dynamic) -> Result<Vec<String>, String> {
     match value(given) {
         Value::List(words) if words.is_empty() => Err("is empty: leave it out, or name what may be said".to_owned()),
         Value::List(words) if words.len() > MAX_WORDS => Err(format!("has more than {MAX_WORDS} words")),
-        Value::List(words) => words.into_iter().map(word).collect(),
+        Value::List(given) => {
+            let mut words = Vec::with_capacity(given.len());
+            for given in given {
+                let word = word(given)?;
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
+            Ok(words)
+        }
         Value::Text(text) => word(Value::Text(text)).map(|word| vec![word]),
         other => Err(format!("{WANTED}, not {}", shown(&other))),
     }
@@ -497,6 +537,12 @@ fn millis(value: &Value) -> Option<i64> {
         _ => return None,
     };
     (seconds >= 0.0).then(|| (seconds * 1000.0).round().clamp(1.0, MAX_WAIT_MS) as i64)
+}
+
+/// Converts milliseconds to seconds.
+#[expect(clippy::cast_precision_loss, reason = "nobody waits long enough for it to matter")]
+pub(super) fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
 }
 
 fn shown(value: &Value) -> String {

@@ -7,8 +7,8 @@
 
 use super::choices::Choices;
 use super::keypad::{ANY_KEY, key};
-use super::listening::{Heard, HeardBy, MAX_SPEECH_MS, Sought};
-use super::options::Options;
+use super::listening::{Heard, HeardBy, Sought};
+use super::options::{MAX_SPEECH_MS, Options};
 use super::parts::{is_prompt, read_parts};
 use super::play::Play;
 use super::prompter::{Prompter, ScriptError, ScriptResult};

@@ -19,6 +19,13 @@ pub(super) fn captured(block: &StmtBlock) -> Vec<String> {
     }
 }
 
+/// Returns what a choice of a menu stands for: itself, or the `then` of one that may be said.
+pub(super) fn chosen(choice: &Expr) -> &Expr {
+    let Expr::Map(map, _) = choice else { return choice };
+    let member = |name: &str| map.0.iter().find(|(member, _)| member.as_str() == name).map(|(_, value)| value);
+    member("words").and_then(|_| member("then")).unwrap_or(choice)
+}
+
 /// Returns the name of a closure that captures nothing.
 pub(super) fn pointer(expr: &Expr) -> Option<String> {
     let Expr::DynamicConstant(value, _) = expr else { return None };

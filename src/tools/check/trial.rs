@@ -109,8 +109,10 @@ impl Constants {
         Some(match (kind, arg) {
             (Kind::Parts, _) => parts(arg),
             (Kind::Choices, Expr::Map(map, _)) => {
-                let entries: Vec<String> =
-                    map.0.iter().map(|(key, _)| format!("{}: ()", literal(key.as_str()))).collect();
+                let entry = |(at, (key, value)): (usize, &(rhai::Ident, Expr))| {
+                    format!("{}: {}", literal(key.as_str()), choice(at, value))
+                };
+                let entries: Vec<String> = map.0.iter().enumerate().map(entry).collect();
                 format!("#{{ {} }}", entries.join(", "))
             }
             (Kind::Choices, _) => "#{ \"1\": () }".to_owned(),
@@ -166,6 +168,24 @@ fn constant(expr: &Expr) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Returns a choice of a menu, the one with this number, in which what isn't constant is replaced by something that is
+/// accepted.
+fn choice(number: usize, value: &Expr) -> String {
+    if let Some(value) = constant(value) {
+        return value;
+    }
+    match value {
+        Expr::Map(map, _) => {
+            let member = |(name, value): &(rhai::Ident, Expr)| {
+                let accepted = if name.as_str() == "words" { format!("\"word {number}\"") } else { "()".to_owned() };
+                format!("{}: {}", literal(name.as_str()), constant(value).unwrap_or(accepted))
+            };
+            format!("#{{ {} }}", map.0.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        _ => "()".to_owned(),
+    }
 }
 
 /// Whether these are parts that a trial would accept: names of sound files, and what isn't constant.

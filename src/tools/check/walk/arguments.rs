@@ -6,6 +6,7 @@ use super::walker::Walk;
 use crate::calendar::TimeZone;
 use crate::command::{Function, Kind, Param, Permissions, Type, Value};
 use crate::script::nearest;
+use crate::tools::check::ast::chosen;
 use crate::tools::check::rules;
 use crate::tools::check::text::{Place, place};
 use crate::tools::check::trial;
@@ -161,7 +162,7 @@ impl Walk<'_, '_, '_> {
                 // A call among the choices of a menu is a mistake of its own.
                 Expr::Map(map, _) if choices == Some(at) => {
                     for (_, value) in &map.0 {
-                        self.expr(value);
+                        self.choice(value);
                     }
                     Known::As(Type::Map)
                 }
@@ -172,15 +173,33 @@ impl Walk<'_, '_, '_> {
         args
     }
 
+    fn choice(&mut self, value: &Expr) {
+        let chosen = chosen(value);
+        match value {
+            Expr::Map(map, _) if !std::ptr::eq(chosen, value) => {
+                for (_, member) in &map.0 {
+                    if std::ptr::eq(member, chosen) {
+                        self.expr(member);
+                    } else {
+                        self.used(member);
+                    }
+                }
+            }
+            value => {
+                self.expr(value);
+            }
+        }
+    }
+
     /// Reports choices of a menu that are calls: they run before the menu, and not when they are chosen.
     pub(super) fn early(&mut self, function: &Function, call: &FnCallExpr) {
         for (param, arg) in function.params.iter().zip(&call.args) {
             let (Kind::Choices, Expr::Map(map, _)) = (param.kind, arg) else { continue };
             for (key, value) in &map.0 {
-                if let Expr::FnCall(chosen, position) = value
-                    && self.flow.acts(chosen)
+                if let Expr::FnCall(call, position) = chosen(value)
+                    && self.flow.acts(call)
                 {
-                    let name = chosen.name.as_str();
+                    let name = call.name.as_str();
                     let message =
                         format!("`{name}` is called before the menu, not when \"{}\" is chosen", key.as_str());
                     let hint = format!("make it a function: `|| {name}(...)`");

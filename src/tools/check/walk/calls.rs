@@ -3,6 +3,7 @@
 use super::arguments::in_one_word;
 use super::{Known, Later, Walk, literal, start};
 use crate::command::{Function, Kind, Param, Type, Value};
+use crate::ivr::option_elsewhere;
 use crate::pbx::versions;
 use crate::script::{FunctionNames, Wrong, WrongCall, nearest};
 use crate::tools::check::checker::Checker;
@@ -264,10 +265,11 @@ impl Walk<'_, '_, '_> {
         let mut unknown = false;
         for (name, _) in map.iter().filter(|(name, _)| !options.contains(&name.as_str())) {
             unknown = true;
-            let hint = match nearest(name.as_str(), options.iter().copied()) {
+            let near = || match nearest(name.as_str(), options.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it takes `{}`", options.join("`, `")),
             };
+            let hint = option_elsewhere(function, name.as_str()).unwrap_or_else(near);
             self.add(
                 &rules::UNKNOWN_OPTION,
                 place(name.pos),

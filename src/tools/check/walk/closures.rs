@@ -3,7 +3,7 @@
 use super::{Walk, start};
 use crate::command::{Function, Kind};
 use crate::script::values;
-use crate::tools::check::ast::{closure, pointer};
+use crate::tools::check::ast::{chosen, closure, pointer};
 use crate::tools::check::rules;
 use crate::tools::check::text::Place;
 use rhai::{Expr, FnCallExpr};
@@ -44,12 +44,12 @@ impl Walk<'_, '_, '_> {
         for (param, arg) in function.params.iter().zip(&call.args) {
             let Expr::Map(map, _) = arg else { continue };
             for (name, value) in &map.0 {
-                let parameter = match param.kind {
-                    Kind::Choices => param.name,
+                let (parameter, value) = match param.kind {
+                    Kind::Choices => (param.name, chosen(value)),
                     Kind::Options(options) => {
                         let option = options.iter().find(|option| option.name == name.as_str());
                         let Some(option) = option.filter(|option| option.kind == Kind::Function) else { continue };
-                        option.name
+                        (option.name, value)
                     }
                     _ => continue,
                 };
