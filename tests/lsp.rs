@@ -739,6 +739,22 @@ fn diagnostics_appear_while_typing() {
 }
 
 #[test]
+fn options_and_the_words_of_choices_are_explained() {
+    let folder = Folder::new();
+    folder.file("game.rhai", "");
+    let mut editor = Editor::in_folder(folder, json!({}));
+    for (marked, expected) in [
+        ("listen(\"a\", #{ sil^ence: 1 })", "silence: number = 0.8\n```\nSeconds of silence"),
+        ("ask(\"a\", #{ min: 1, spee^ch: true })", "speech: bool = false"),
+        ("menu(\"a\", #{ \"1\": #{ wo^rds: [\"b\"], then: 1 } })", "words: array\n```\nThe words or phrases"),
+        ("menu(\"a\", #{ \"1\": #{ words: [\"b\"], th^en: 1 } })", "then: value\n```\nWhat it stands for"),
+    ] {
+        let hover = hover(&mut editor, marked);
+        assert!(hover.contains(expected), "{marked}: {hover}");
+    }
+}
+
+#[test]
 fn completion_offers_words_of_tests_and_options() {
     let folder = Folder::new();
     folder.file("game.rhai", "");
@@ -752,6 +768,21 @@ fn completion_offers_words_of_tests_and_options() {
     assert_eq!(item(&options, "tries")["detail"], "integer = 3");
     assert_eq!(item(&options, "tries")["textEdit"]["newText"], "tries: ");
     assert!(!labels(&options).contains(&"answer"));
+    for (marked, expected) in [
+        ("listen(\"welcome\", #{ ^", "silence"),
+        ("listen(\"welcome\", #{ words: [\"a\", \"b\"], ^", "otherwise"),
+        ("menu(\"welcome\", #{ \"1\": #{ ^", "words"),
+        ("menu(\"welcome\", #{ \"1\": #{ words: [\"a\"], ^", "then"),
+        ("menu(\"welcome\", #{ \"1\": #{ words: [\"a\"], then: 1 }, \"2\": #{ w^", "words"),
+        ("menu(\"welcome\", #{ \"1\": #{ words: [\"a\"], then: 1 } }, #{ ^", "confidence"),
+    ] {
+        let found = offers("game.rhai", marked);
+        assert!(labels(&found).contains(&expected) && !labels(&found).contains(&"answer"), "{marked}: {found}");
+    }
+    for marked in ["listen(\"a\", #{ words: [\"a\", ^", "menu(\"a\", #{ \"1\": #{ words: [\"a\", ^", "menu(\"a\", #{ ^"]
+    {
+        assert!(!labels(&offers("game.rhai", marked)).contains(&"then"), "{marked}");
+    }
     let value = offers("game.rhai", "ask(\"welcome\", #{ tries: ^");
     assert!(labels(&value).contains(&"random") && !labels(&value).contains(&"tries"));
     for marked in ["ask(\"^\")", "say([\"a\", \"^\"])", "ask(\"welcome\", #{ no_input: [\"^\"] })", "menu(\"^\", #{})"]

@@ -35,6 +35,10 @@ pub struct Calling {
     pub argument: usize,
     /// The key of the object map that the cursor is in, if the argument is one.
     pub key: Option<String>,
+    /// How many object maps of the argument the cursor is in.
+    pub maps: usize,
+    /// Whether the cursor is in an array of the innermost of them.
+    pub in_array: bool,
 }
 
 impl Outline {
@@ -102,6 +106,7 @@ impl Outline {
         let token = |at: usize| &self.tokens[code[at]];
         let text_at = |at: usize| &self.text[token(at).span.clone()];
         let (mut closed, mut commas, mut key, mut at) = (0_usize, 0, None, code.len());
+        let (mut maps, mut in_array) = (0, false);
         while at > 0 {
             at -= 1;
             match text_at(at) {
@@ -110,8 +115,12 @@ impl Outline {
                 "(" | "[" | "?[" | "{" | "#{" | "${" if closed > 0 => closed -= 1,
                 _ if closed > 0 => {}
                 "{" | "${" | ";" | "let" | "const" | "fn" | "import" => return None,
-                "[" | "?[" => commas = 0,
+                "[" | "?[" => {
+                    in_array |= maps == 0;
+                    commas = 0;
+                }
                 "#{" => {
+                    maps += 1;
                     let name = |colon: usize| self.as_key(token(colon.checked_sub(1)?));
                     let colon = (at + 1..code.len()).rev().find(|&i| text_at(i) == "," || text_at(i) == ":");
                     key = colon.filter(|&i| text_at(i) == ":").and_then(name).or(key);
@@ -127,7 +136,8 @@ impl Outline {
                         let sign = name.checked_sub(1).map_or("", text_at);
                         let space = (sign == "::").then(|| name.checked_sub(2).map_or("", text_at).to_owned());
                         let method = matches!(sign, "." | "?.");
-                        return Some(Calling { name: text_at(name).to_owned(), space, method, argument: commas, key });
+                        let name = text_at(name).to_owned();
+                        return Some(Calling { name, space, method, argument: commas, key, maps, in_array });
                     }
                     _ => commas = 0,
                 },

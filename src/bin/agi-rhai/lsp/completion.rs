@@ -3,10 +3,10 @@
 use super::answer::{Answer, value};
 use super::cursor::{BUILTIN_VALUES, CAUGHT_ERROR, Cursor, is_exported};
 use super::hover::EXTRA_SOUND;
-use super::markdown::{described_words, markdown};
+use super::markdown::{described_words, markdown, option_type};
 use super::table_lines::TableKind;
 use super::workspace::{TablePrompt, Workspace, same_file};
-use agi_rhai::command::{Kind, Need, Param};
+use agi_rhai::command::{Kind, Param};
 use agi_rhai::internals::NAMES;
 use agi_rhai::internals::VOCABULARY;
 use agi_rhai::internals::reference::article;
@@ -75,27 +75,17 @@ impl Cursor<'_> {
 
     /// Returns the options of the function being called, if the cursor is at a key of an option map.
     fn complete_option(&self, start: usize) -> Option<Vec<CompletionItem>> {
-        let before = self.outline.text()[..start].trim_end();
-        if !before.ends_with("#{") && !before.ends_with(',') {
-            return None;
-        }
-        let calling = self.outline.calling(start).filter(|calling| calling.key.is_none())?;
-        let Kind::Options(options) = self.called(&calling)?.params.get(calling.argument)?.kind else { return None };
         let item = |option: &Param| {
             let mut item = self.item(start, option.name, CompletionItemKind::FIELD);
             let followed = self.document.text()[self.offset..].trim_start().starts_with(':');
             if let (Some(CompletionTextEdit::Edit(edit)), false) = (&mut item.text_edit, followed) {
                 edit.new_text.push_str(": ");
             }
-            let default = match option.need {
-                Need::Default(default) => format!(" = {default}"),
-                _ => String::new(),
-            };
-            item.detail = Some(format!("{}{default}", option.kind.name()));
+            item.detail = Some(option_type(option));
             item.documentation = Some(markdown(option.doc.to_owned()));
             item
         };
-        Some(options.iter().map(item).collect())
+        Some(self.options_at(start)?.iter().map(item).collect())
     }
 
     fn complete_code(&self, start: usize) -> Vec<CompletionItem> {

@@ -2,8 +2,8 @@
 
 use super::source::Source;
 use super::workspace::{Document, Workspace};
-use agi_rhai::command::{Function, Plays};
-use agi_rhai::internals::NAMES;
+use agi_rhai::command::{Function, Kind, Param, Plays};
+use agi_rhai::internals::{CHOICE_MEMBERS, NAMES};
 use agi_rhai::internals::{Calling, CursorContext, Outline, Symbol, SymbolKind, TokenKind, Use};
 use agi_rhai::internals::{Word, words};
 use lsp_types::{Location, Range};
@@ -127,6 +127,21 @@ impl Cursor<'_> {
         let sound = command.is_some_and(|command| command.plays == Plays::Sound(calling.argument));
         let named = function.params.get(calling.argument).is_some_and(|param| is_prompt_param(param.name));
         sound || named
+    }
+
+    /// Returns the names that a key which begins here may have: options of the function being called, or the members of
+    /// a choice.
+    pub fn options_at(&self, start: usize) -> Option<&'static [Param]> {
+        let before = self.outline.text()[..start].trim_end();
+        if !before.ends_with("#{") && !before.ends_with(',') {
+            return None;
+        }
+        let calling = self.outline.calling(start).filter(|calling| !calling.in_array)?;
+        match (self.called(&calling)?.params.get(calling.argument)?.kind, calling.maps) {
+            (Kind::Options(options), 1) => Some(options),
+            (Kind::Choices, 2) => Some(CHOICE_MEMBERS),
+            _ => None,
+        }
     }
 
     pub fn called(&self, calling: &Calling) -> Option<&'static Function> {

@@ -1,7 +1,7 @@
 //! Hover texts and signatures.
 
 use super::cursor::{Cursor, Meaning};
-use super::markdown::{described, described_function, described_words, markdown};
+use super::markdown::{described, described_function, described_words, markdown, option_type};
 use super::workspace::TablePrompt;
 use agi_rhai::command::{Function, Need};
 use agi_rhai::internals::{Outline, Symbol};
@@ -43,6 +43,11 @@ impl Cursor<'_> {
             return Some(self.hover_text(text, &span));
         }
         let (span, _) = self.outline.word_at(self.offset).filter(|_| self.document.table().is_none())?;
+        let name = &self.outline.text()[span.clone()];
+        if let Some(option) = self.options_at(span.start).into_iter().flatten().find(|option| option.name == name) {
+            let text = format!("```rhai\n{name}: {}\n```\n{}", option_type(option), option.doc);
+            return Some(self.hover_text(text, &span));
+        }
         let text = match self.meaning()? {
             Meaning::Local(symbol) => described(symbol),
             Meaning::Imported(path, outline, id) => {

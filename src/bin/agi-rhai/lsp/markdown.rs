@@ -1,6 +1,6 @@
 //! Documentation as Markdown.
 
-use agi_rhai::command::{Command, Function};
+use agi_rhai::command::{Command, Function, Need, Param};
 use agi_rhai::internals::Symbol;
 use agi_rhai::internals::Word;
 use agi_rhai::internals::reference::article;
@@ -18,6 +18,15 @@ pub fn described_function(function: &Function, command: Option<&Command>) -> Str
     let sends = command.map(|command| format!(" Sends `{}`.", command.verb)).unwrap_or_default();
     let (signature, summary) = (function.signature(), function.summary);
     format!("```rhai\n{signature}\n```\n{summary}{sends}\n\n{}", article(function, command).trim_end())
+}
+
+/// Returns the type of an option, and its default.
+pub fn option_type(option: &Param) -> String {
+    let default = match option.need {
+        Need::Default(default) => format!(" = {default}"),
+        _ => String::new(),
+    };
+    format!("{}{default}", option.kind.name())
 }
 
 pub fn described_words(words: &[&Word]) -> String {
