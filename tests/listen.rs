@@ -310,8 +310,8 @@ fn sent_without_engine(script: &str, replies: &[&'static str]) -> Vec<String> {
     let stream = agi_rhai::transport::Stream::new(connection.clone(), connection);
     let outcome = host.run(Session::begin(Box::new(stream)).unwrap(), &script, Vec::new());
     assert!(outcome.fault.is_none(), "{:?}", outcome.fault);
-    let sent = sent.lock().unwrap().iter().filter(|line| !line.contains("AGI_RHAI_")).cloned().collect();
-    sent
+    let sent = std::mem::take(&mut *sent.lock().unwrap());
+    sent.into_iter().filter(|line| !line.contains("AGI_RHAI_")).collect()
 }
 
 #[test]

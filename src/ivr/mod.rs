@@ -17,8 +17,8 @@ mod texts;
 
 pub use choices::CHOICE_MEMBERS;
 pub use functions::QUESTIONS;
-#[cfg(feature = "speech")]
 pub(crate) use options::option_elsewhere;
+#[cfg(feature = "speech")]
 pub(crate) use texts::constant_texts;
 
 use crate::command::COMMANDS;

@@ -385,7 +385,6 @@ impl Redaction {
         for (name, value) in &mut request.arguments {
             let part = match name.as_str() {
                 "text" if request.function.starts_with("sql_") => Part::Known,
-                "script" | "function" | "board" | "prefix" | "context" => Part::Known,
                 "words" if self.asked == Asked::Listen => Part::Known,
                 "first" | "silence" | "max" | "repeat" | "keys" if self.asked == Asked::Listen => Part::None,
                 "language" if self.asked != Asked::Other => Part::None,
@@ -395,7 +394,7 @@ impl Redaction {
                     }
                     continue;
                 }
-                "prompt" => Part::Known,
+                "script" | "function" | "board" | "prefix" | "context" | "prompt" => Part::Known,
                 "path" | "key" | "extension" | "priority" => Part::Digits,
                 "expires" | "n" | "wait" | "retries" => Part::None,
                 "statements" => {

@@ -312,7 +312,7 @@ fn bad_engines_cost_nobody_anything() {
 
 #[test]
 fn a_key_counts_while_an_engine_is_awaited() {
-    let stand_in = StandIn::start(stand_ins::wyoming, Some(|stream| hold(stream)));
+    let stand_in = StandIn::start(stand_ins::wyoming, Some(hold));
     let engine = format!("[speech.stt.slow]\nurl = \"tcp://{}\"\ntimeout = \"20s\"\n", stand_in.address);
     let line = Line::new(&engine, "");
     let called = line.call("en", |caller| {

@@ -111,8 +111,8 @@ impl VoskEngine {
         let (socket, _) = connecting.await.map_err(failed)?;
         let (mut writer, mut reader) = socket.split();
         let sent = Sent::default();
-        let send = send(&mut writer, expected, &mut sound, &sent);
-        let heard = talk(send, receive(&mut reader, &sent)).await?;
+        let sending = send(&mut writer, expected, &mut sound, &sent);
+        let heard = talk(sending, receive(&mut reader, &sent)).await?;
         heard.transcript()
     }
 
