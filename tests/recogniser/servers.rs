@@ -277,7 +277,7 @@ fn bad_engines_cost_nobody_anything() {
         }
     }
     let listens = super::LISTENS.replace("@OPTIONS@", "words: [\"yes\", \"no\"]");
-    let waits = listens.replace("0.3", "20");
+    let waits = listens.replace("0.3", "12");
     let mut line = Line::with(&engines, &[("listens", listens), ("waits", waits)]);
     let before = line.server.rss();
     let errors: Vec<()> = thread::scope(|scope| {
