@@ -2,6 +2,7 @@
 //! break them. Calls come from a scripted Asterisk.
 #![expect(clippy::disallowed_methods, reason = "engines live in real time")]
 
+mod accuracy;
 mod programs;
 mod servers;
 mod stand_ins;

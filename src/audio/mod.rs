@@ -15,7 +15,7 @@ pub use recording::Recording;
 pub(crate) use sound_file::{Coding, SoundFile};
 #[cfg(test)]
 pub(crate) use voice::sounds;
-pub(crate) use voice::{Change, VoiceDetector};
+pub(crate) use voice::{Change, VoiceDetector, voiced};
 pub(crate) use wav::wav;
 
 /// Asterisk's own rate, in samples per second.

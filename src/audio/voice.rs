@@ -1,6 +1,7 @@
 //! Where in a stream of sound somebody speaks.
 
 use earshot::Detector;
+use std::ops::Range;
 
 /// The samples that the detector looks at: 16 ms at twice the rate.
 const WINDOW: usize = 256;
@@ -94,6 +95,25 @@ impl VoiceDetector {
     }
 }
 
+/// Returns where in a sound there is voice: from the first to the last of it.
+pub(crate) fn voiced(samples: &[i16]) -> Option<Range<usize>> {
+    let mut detector = Detector::default_boxed();
+    let mut last = 0;
+    let mut found: Option<Range<usize>> = None;
+    for (number, piece) in samples.chunks_exact(WINDOW / 2).enumerate() {
+        let mut window = [0; WINDOW];
+        for (pair, &sample) in window.chunks_exact_mut(2).zip(piece) {
+            pair.copy_from_slice(&[i16::midpoint(last, sample), sample]);
+            last = sample;
+        }
+        if detector.predict_i16(&window) >= IS_VOICE {
+            let (from, to) = (number * piece.len(), (number + 1) * piece.len());
+            found = Some(found.map_or(from..to, |found| found.start..to));
+        }
+    }
+    found
+}
+
 /// Sound for tests.
 #[cfg(test)]
 pub(crate) mod sounds {
@@ -158,6 +178,13 @@ mod tests {
         let found = noticed(&[silence(500), vowel(400), silence(200), vowel(240), silence(1000)].concat());
         let [(begins, Change::Begins), (ends, Change::Ends)] = found[..] else { panic!("{found:?}") };
         assert!((500..640).contains(&begins) && (1720..1820).contains(&ends), "{found:?}");
+    }
+
+    #[test]
+    fn voice_is_found_in_a_sound() {
+        let found = voiced(&[silence(500), vowel(400), silence(1000)].concat()).unwrap();
+        assert!((3900..4700).contains(&found.start) && (6700..8000).contains(&found.end), "{found:?}");
+        assert_eq!(voiced(&silence(1000)), None);
     }
 
     #[test]

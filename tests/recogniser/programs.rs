@@ -13,7 +13,10 @@ use std::time::Duration;
 
 /// PocketSphinx as the docs recommend it.
 pub const SPHINX: &str = r#"[speech.stt.sphinx]
-command = ["pocketsphinx_continuous", "-infile", "/dev/stdin", "-remove_silence", "no", "-jsgf", "{grammar}"]
+command = [
+    "pocketsphinx_continuous", "-infile", "/dev/stdin", "-remove_silence", "no", "-topn", "12", "-doublebw", "yes",
+    "-jsgf", "{grammar}",
+]
 dictionary = "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict"
 languages = ["en"]
 timeout = "10s"

@@ -66,7 +66,7 @@ impl CommandEngine {
     ) -> Result<Transcript, Failure> {
         // While the caller speaks.
         let grammar = self.grammar(expected).await?;
-        let sound = sound::file(sound).await;
+        let sound = sound::file(sound).await?;
         let path = grammar.as_ref().map(|GrammarFile(path)| path.to_string_lossy());
         let arguments = self.filled(expected, path.as_deref());
         let ended = program::run(&self.program, arguments.iter().map(String::as_str), Some(&sound), MAX_ANSWER).await?;

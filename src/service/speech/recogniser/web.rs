@@ -15,7 +15,7 @@ pub(super) async fn recognise(
     expected: &Expected,
     sound: UnboundedReceiver<Vec<i16>>,
 ) -> Result<Transcript, Failure> {
-    let sound = sound::file(sound).await;
+    let sound = sound::file(sound).await?;
     let boundary = format!("agi-rhai-{}", unique());
     let body = form(&boundary, model, expected, &sound);
     let answer =
