@@ -7,9 +7,11 @@ use crate::command::{
     Access, After, CHANNEL_STATUS, Command, Encoded, GET_VARIABLE, Hears, MissingSound, NOOP, OnMinusOne, Permissions,
     Plays, ReadError, Refusal, RefusalKind, Rules, SET_VARIABLE, Table, VERBOSE, Value, Waits,
 };
-use crate::sync::Bell;
+use crate::sync::{Bell, Signal};
 use crate::transport::recording::{self, Bytes, Header};
-use crate::transport::{Answer, Ending, Heard, Note, Peer, Recorded, Remote, Request, Transport};
+use crate::transport::{
+    Answer, Audio, AudioFormat, AudioTap, Ending, Heard, Note, Peer, Recorded, Remote, Request, Transport,
+};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -252,6 +254,12 @@ pub struct Session {
     observer: Option<Arc<dyn Observer>>,
     /// Ends a command that no line can interrupt.
     end_command: Option<Box<dyn FnOnce() + Send>>,
+    /// Breaks off the command in flight, once it is raised.
+    break_off: Option<Signal>,
+    /// Whether that has happened.
+    was_broken_off: bool,
+    /// The sound of a call by EAGI.
+    audio: Option<AudioTap>,
 }
 
 impl fmt::Debug for Session {
@@ -296,6 +304,9 @@ impl Session {
             language: ChannelLanguage::FromEnvironment,
             observer: None,
             end_command: None,
+            break_off: None,
+            was_broken_off: false,
+            audio: None,
         })
     }
 
@@ -634,6 +645,63 @@ impl Session {
         self.transport.remote()
     }
 
+    /// Does the same, until the signal is raised: then the command is broken off, and there is no value. Only sounds and
+    /// waits for keys can be broken off.
+    ///
+    /// # Errors
+    /// The session is over, or Asterisk didn't carry out the command.
+    #[cfg(feature = "speech")]
+    pub(crate) fn invoke_aside_until(
+        &mut self,
+        command: &'static Command,
+        args: &[Value],
+        signal: &Signal,
+    ) -> Result<Option<Value>, Error> {
+        self.break_off = Some(signal.clone());
+        let result = self.invoke_aside(command, args, None);
+        self.break_off = None;
+        let was_broken_off = std::mem::take(&mut self.was_broken_off);
+        match result {
+            Err(Error::Refused(_)) if was_broken_off => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Returns a signal that ends waits of this session, or breaks off a command; `None` if nothing can.
+    #[cfg(feature = "speech")]
+    pub(crate) fn signal(&mut self) -> Option<Signal> {
+        self.transport.waker().map(Signal::new)
+    }
+
+    /// Whether Asterisk sends the caller's sound, as it does by EAGI.
+    #[must_use]
+    pub fn is_enhanced(&self) -> bool {
+        self.environment.get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0")
+    }
+
+    /// Returns the format of the caller's sound. This costs a command.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn audio_format(&mut self) -> Result<AudioFormat, Error> {
+        match self.invoke(&GET_VARIABLE, &[Value::from("EAGI_AUDIO_FORMAT")])? {
+            Value::Text(name) => Ok(AudioFormat::named(&name)),
+            _ => Ok(AudioFormat::named("")),
+        }
+    }
+
+    /// Has the host read the caller's sound: scripts that listen hear it where there is no better way, and whatever
+    /// nobody listens to is thrown away.
+    pub fn set_audio(&mut self, audio: Audio) {
+        self.audio = Some(audio.tapped());
+    }
+
+    /// Returns the caller's sound.
+    #[cfg(feature = "speech")]
+    pub(crate) fn audio(&self) -> Option<AudioTap> {
+        self.audio.clone()
+    }
+
     /// Checks whether the call has ended, without waiting.
     ///
     /// # Errors
@@ -744,10 +812,25 @@ impl Session {
         }
         let mut until = length.map_or(Time::NEVER, |length| now + length + REPLY_MARGIN);
         let mut interrupted = false;
+        // For this command only, and not for what may have to be asked about it.
+        let mut break_off = self.break_off.take();
+        let mut is_broken_off = false;
         loop {
+            if break_off.take_if(|signal| signal.is_raised()).is_some() && self.over.is_none() {
+                is_broken_off = true;
+                until = until.min(self.transport.now() + INTERRUPT_TIMEOUT);
+                if let Err(error) = self.transport.interrupt() {
+                    return Err(Error::Over(self.broke(&error)));
+                }
+            }
             match self.transport.receive(until) {
                 // The line is in step again, but the command's value is lost.
                 Ok(Heard::Reply(_)) if interrupted => return Err(Error::Over(self.stopped())),
+                Ok(Heard::Reply(_)) if is_broken_off => {
+                    self.still_on()?;
+                    self.was_broken_off = true;
+                    return Err(command.refusal(RefusalKind::Failed, "was broken off").into());
+                }
                 Ok(Heard::Reply(reply)) => {
                     self.keys.known |= self.keys.secret && holds_something(command, &reply);
                     let shown = Shown {
@@ -780,6 +863,11 @@ impl Session {
                     until = until.min(self.transport.now() + INTERRUPT_TIMEOUT);
                     if let Some(end) = self.end_command.take() {
                         end();
+                    }
+                    break_off = None;
+                    // One line is enough.
+                    if is_broken_off {
+                        continue;
                     }
                     if let Err(error) = self.transport.interrupt() {
                         return Err(Error::Over(self.broke(&error)));

@@ -1,8 +1,10 @@
 //! Locks that a panic doesn't poison, since what they guard is consistent whenever others may see it; and waits between
 //! threads.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 /// Locks a mutex, whether or not another thread has panicked while it held it.
@@ -35,5 +37,32 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         *lock(&self.has_rung) = true;
         self.rung.notify_all();
+    }
+}
+
+/// Something that one thread tells another one, which is woken by it.
+#[derive(Clone, Debug)]
+pub struct Signal(Arc<(AtomicBool, Waker)>);
+
+impl Signal {
+    /// Creates a signal for whoever waits by this.
+    pub fn new(waker: Waker) -> Self {
+        Self(Arc::new((AtomicBool::new(false), waker)))
+    }
+
+    /// Gives the signal.
+    pub fn raise(&self) {
+        self.0.0.store(true, SeqCst);
+        self.0.1.wake_by_ref();
+    }
+
+    /// Takes it back.
+    pub fn lower(&self) {
+        self.0.0.store(false, SeqCst);
+    }
+
+    /// Whether it is given.
+    pub fn is_raised(&self) -> bool {
+        self.0.0.load(SeqCst)
     }
 }

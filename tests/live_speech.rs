@@ -2,14 +2,14 @@
 //! kind of trouble, and every road on which sound comes here.
 
 use crate::live::ends;
-use crate::support::asterisk::{Call, Ending, Running, asterisk, free_port};
+use crate::support::asterisk::{Asterisk, Call, Ending, Running, asterisk, free_port};
 use crate::support::caller::{Caller, Phone, silence, tone, vowel, wav};
 use crate::support::machine::Server;
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::wait_until;
 use std::fs;
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{LazyLock, Once};
 use std::time::{Duration, Instant};
 
 /// Listens once in the language of the call, and says what was heard and after how many seconds.
@@ -42,14 +42,27 @@ languages = ["ly"]
 command = ["sh", "-c", "cat >/dev/null; head -c 9000000 /dev/zero"]
 "#;
 
-/// Makes the sounds of the tests: a prompt of four seconds, a tone.
-fn sounds() {
+/// Returns the Asterisk of all tests, with the sound of these: a prompt of four seconds, a tone.
+fn usual() -> &'static Asterisk {
     static MADE: Once = Once::new();
-    MADE.call_once(|| {
-        let folder = asterisk().sounds_dir().join("en/live-speech");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("long.wav"), wav(&tone(4000))).unwrap();
+    MADE.call_once(|| add_sounds(asterisk()));
+    asterisk()
+}
+
+/// Returns an Asterisk without the application AudioSocket, which the tests of this file share.
+fn without_audio_socket() -> &'static Asterisk {
+    static SHARED: LazyLock<Asterisk> = LazyLock::new(|| {
+        let asterisk = Asterisk::start_without_audio_socket();
+        add_sounds(&asterisk);
+        asterisk
     });
+    &SHARED
+}
+
+fn add_sounds(asterisk: &Asterisk) {
+    let folder = asterisk.sounds_dir().join("en/live-speech");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("long.wav"), wav(&tone(4000))).unwrap();
 }
 
 /// Returns a script that listens in this language.
@@ -64,14 +77,16 @@ struct Way {
     server: Option<Server>,
     /// The machine that Asterisk calls.
     machine: String,
+    asterisk: &'static Asterisk,
+    by_eagi: bool,
     own: Folder,
 }
 
 impl Way {
-    fn process(folder: &'static str) -> Way {
-        sounds();
-        asterisk().script(&format!("{folder}/agi-rhai.toml"), ENGINES);
-        Way { folder, server: None, machine: String::new(), own: Folder::new() }
+    fn process(folder: &'static str, asterisk: &'static Asterisk) -> Way {
+        let speech = asterisk.inside(&asterisk.sounds_dir().join("../speech"));
+        asterisk.script(&format!("{folder}/agi-rhai.toml"), &format!("[speech]\nfolder = {speech:?}\n{ENGINES}"));
+        Way { folder, server: None, machine: String::new(), asterisk, by_eagi: false, own: Folder::new() }
     }
 
     fn server() -> Way {
@@ -80,35 +95,36 @@ impl Way {
 
     /// Starts a server with these settings for speech, these options, and a port at this machine.
     fn server_with(speech: &str, options: &[&str], machine: &str) -> Way {
-        sounds();
+        let asterisk = usual();
         let own = Folder::new();
         let engines = ENGINES.replace("PIDS", own.path("pids").to_str().unwrap());
-        let sounds = asterisk().sounds_dir();
+        let sounds = asterisk.sounds_dir();
         let config = format!("[speech]\nsounds = [{:?}]\n{speech}\n{engines}", sounds.to_str().unwrap());
         let config = own.file("agi-rhai.toml", config);
         let port = free_port();
         let address = format!("{machine}:{port}");
         let server = Server::start(&[&["--config", &config, "--listen", &address], options].concat());
-        Way { folder: "", server: Some(server), machine: address, own }
+        Way { folder: "", server: Some(server), machine: address, asterisk, by_eagi: false, own }
     }
 
     fn script(&self, name: &str, text: &str) {
         match &self.server {
             Some(server) => server.script(name, text),
-            None => asterisk().script(&format!("{}/{name}.rhai", self.folder), text),
+            None => self.asterisk.script(&format!("{}/{name}.rhai", self.folder), text),
         }
     }
 
     fn call(&self, script: &str) -> Call {
         match &self.server {
             Some(_) => Call::request(&format!("agi://{}/{script}.rhai", self.machine), &[]),
+            None if self.by_eagi => Call::script(&format!("{}/{script}.rhai", self.folder), &[]).eagi(),
             None => Call::script(&format!("{}/{script}.rhai", self.folder), &[]),
         }
     }
 
     fn place(&self, script: &str) -> (Running, Phone) {
         let phone = Phone::new();
-        (asterisk().call(phone.calls(self.call(script))), phone)
+        (self.asterisk.call(phone.calls(self.call(script))), phone)
     }
 
     /// Places a call whose prompt is heard.
@@ -130,7 +146,7 @@ impl Way {
     }
 
     fn log(&self) -> String {
-        self.server.as_ref().map_or_else(|| asterisk().stderr(), Server::log)
+        self.server.as_ref().map_or_else(|| self.asterisk.stderr(), Server::log)
     }
 }
 
@@ -178,12 +194,65 @@ fn over(way: &Way) {
 
 #[test]
 fn live_a_process_hears_what_callers_say_and_press() {
-    over(&Way::process("live-speech-process"));
+    over(&Way::process("live-speech-process", usual()));
 }
 
 #[test]
 fn live_the_server_hears_what_callers_say_and_press() {
     over(&Way::server());
+}
+
+/// An Asterisk without AudioSocket sends the sound of a call by EAGI.
+#[test]
+fn live_eagi_hears_what_callers_say_and_press() {
+    over(&Way { by_eagi: true, ..Way::process("live-speech-eagi", without_audio_socket()) });
+}
+
+/// An Asterisk without AudioSocket and EAGI records what callers say.
+#[test]
+fn live_recordings_hold_what_callers_say() {
+    let way = Way::process("live-speech-recordings", without_audio_socket());
+    way.script("listen", &in_language("en"));
+    let (speaking, caller) = way.listening("listen");
+    let (mut key, _key_caller) = way.listening("listen");
+    let (silent, silent_caller) = way.listening("listen");
+    let (long, long_caller) = way.listening("listen");
+    let (mut late_key, late_caller) = way.listening("listen");
+    let (mut gone, gone_caller) = way.listening("listen");
+    key.press("1");
+    way.heard(key, "key 1");
+    wait_until("the prompt is over", || caller.loud_frames() >= 195);
+    caller.says(&[silence(700), word()].concat());
+    wait_until("the prompt is over", || long_caller.loud_frames() >= 195);
+    long_caller.says(&vowel(6000));
+    wait_until("the prompt is over", || late_caller.loud_frames() >= 195 && gone_caller.loud_frames() >= 195);
+    late_caller.says(&vowel(6000));
+    gone_caller.says(&vowel(6000));
+    late_key.wait_for("RECORD FILE");
+    late_key.press("#");
+    gone.wait_for("RECORD FILE");
+    gone.hangup();
+    ends(&gone.wait_end(), "HANGUP", "HANGUP", false);
+    way.heard(late_key, "key #");
+    way.heard(speaking, "speech yes");
+    way.heard(silent, "none ");
+    assert!(silent_caller.loud_frames() >= 195, "{}", silent_caller.loud_frames());
+    way.heard(long, "max yes");
+    let folder = way.asterisk.sounds_dir().join("../speech/heard");
+    wait_until("no recording is left", || fs::read_dir(&folder).unwrap().next().is_none());
+}
+
+/// Without any road, an error says what would help.
+#[test]
+fn live_a_call_without_a_road_is_told_what_would_help() {
+    let way = Way::process("live-speech-nowhere", without_audio_socket());
+    let settings = format!("[speech]\nfolder = \"/proc/nowhere\"\n{ENGINES}");
+    way.asterisk.script("live-speech-nowhere/agi-rhai.toml", &settings);
+    way.script("listen", &in_language("en").replace("error.kind", "error.kind + error.message"));
+    let (mut call, _phone) = way.place("listen");
+    let ending = call.wait_end();
+    let heard = &ending.variables["HEARD"];
+    assert!(heard.starts_with("unavailable") && heard.contains("app_audiosocket.so"), "{heard}");
 }
 
 /// Engines that are killed, deaf, slow or lying: each call goes on in time, and others notice nothing.

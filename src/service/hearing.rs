@@ -2,19 +2,25 @@
 
 use super::client::ClientOf;
 use super::runtime::{caught, runtime};
-use super::speech::listening::{self, Conversation, Engine, SoundServer};
+use super::speech::listening::recorded::{self, RecordedPiece, Recordings};
+use super::speech::listening::{self, Engine, Overheard, SoundServer, Terms};
 use super::speech::{Expected, Transcript};
 use super::{Pending, Service, Services};
-use crate::sync::lock;
+use crate::sync::{Signal, lock};
 use crate::transport::{Answer, Failure, Remote, Request};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
+
+/// The folder of what Asterisk records, within the one of what was spoken.
+const RECORDINGS: &str = "heard";
 
 /// A call for which everything is ready but its sound.
 pub(crate) struct Listening {
@@ -35,6 +41,26 @@ impl Drop for Task {
     }
 }
 
+/// A call whose sound comes by itself.
+pub(crate) struct Overhearing {
+    /// What the caller says.
+    pub answer: Pending,
+    /// Told when the prompt is over.
+    pub prompt_ends: oneshot::Sender<()>,
+}
+
+/// A call that Asterisk records.
+pub(crate) struct Recording {
+    /// The folder into which it does.
+    pub recordings: Recordings,
+    /// What the caller says.
+    pub answer: Pending,
+    /// Takes what was recorded.
+    pub pieces: UnboundedSender<RecordedPiece>,
+    /// Has something for each of them that needs another one.
+    pub more: UnboundedReceiver<()>,
+}
+
 impl Services {
     /// Prepares to hear a call.
     ///
@@ -42,8 +68,7 @@ impl Services {
     /// Returns the answer to the request if nothing is to be heard: Asterisk has to play something first, or the call
     /// can't be heard.
     pub(crate) async fn listen(&self, request: Request, remote: Option<Remote>) -> Result<Listening, Answer> {
-        let runtime =
-            runtime().map_err(|error| Err(Failure::unavailable(format!("no thread for services: {error}"))))?;
+        let runtime = services_thread().map_err(Err)?;
         let service = self.service(&request).map_err(Err)?;
         let (server, host) = self.sound_server(remote).map_err(Err)?;
         let (settings, (sender, prepared)) = (self.settings(), oneshot::channel());
@@ -56,13 +81,57 @@ impl Services {
         let lost = |_| Err(Err(Failure::unavailable("the call can't be heard: this is a bug in agi-rhai")));
         let (conversation, request, server) = prepared.await.unwrap_or_else(lost)?;
         let arguments = conversation.arguments.clone();
-        let ((sender, answer), (connecting, is_waiting)) = (oneshot::channel(), oneshot::channel());
-        let task = runtime.spawn(async move {
-            let answer = caught(hear(conversation, &service, &request, is_waiting)).await;
-            let _ = sender.send(answer);
+        let (connecting, is_waiting) = oneshot::channel();
+        let engine = engine(&service, &request);
+        let answer = hear(runtime, service, None, async move {
+            let answer = conversation.hold(engine, is_waiting).await;
             drop(server);
+            answer
         });
-        Ok(Listening { arguments, answer: Pending::asked(answer, task.abort_handle()), connecting })
+        Ok(Listening { arguments, answer, connecting })
+    }
+
+    /// Listens to a call whose sound comes by itself, as bytes of samples. The signal is raised when the caller begins
+    /// to speak during the prompt, and when there is an answer.
+    ///
+    /// # Errors
+    /// Nobody understands the language of the call.
+    pub(crate) fn overhear(
+        &self,
+        request: &Request,
+        sound: UnboundedReceiver<Vec<u8>>,
+        signal: Signal,
+    ) -> Result<Overhearing, Failure> {
+        let (runtime, service) = (services_thread()?, self.service(request)?);
+        let (prompt_ends, ends) = oneshot::channel();
+        let (engine, terms) = (engine(&service, request), Terms::of(request));
+        let overheard = Overheard { sound, prompt_ends: ends, signal: signal.clone() };
+        let answer = hear(runtime, service, Some(signal), overheard.hear(terms, engine));
+        Ok(Overhearing { answer, prompt_ends })
+    }
+
+    /// Whether calls of an Asterisk can be heard in files that it records.
+    pub(crate) fn takes_recordings(&self, remote: Option<Remote>) -> bool {
+        remote.is_none() && self.settings().speech_folder().is_some()
+    }
+
+    /// Listens to a call that Asterisk records piece by piece.
+    ///
+    /// # Errors
+    /// Nobody understands the language of the call, or there is no folder for recordings.
+    pub(crate) async fn hear_recordings(&self, request: &Request) -> Result<Recording, Failure> {
+        let (runtime, service) = (services_thread()?, self.service(request)?);
+        let folder = self.settings().speech_folder().map(|folder| folder.join(RECORDINGS));
+        let folder = folder.ok_or_else(|| Failure::unavailable("there is no folder for what callers say"))?;
+        let shown = folder.display().to_string();
+        let opened = runtime.spawn_blocking(move || Recordings::open(&folder)).await;
+        let recordings = opened
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(|error| Failure::unavailable(format!("what callers say can't be recorded in {shown}: {error}")))?;
+        let ((pieces, recorded), (asking, more)) = (unbounded_channel(), unbounded_channel());
+        let (engine, terms) = (engine(&service, request), Terms::of(request));
+        let answer = hear(runtime, service, None, recorded::hear(recorded, asking, terms, engine));
+        Ok(Recording { recordings, answer, pieces, more })
     }
 
     /// Whether an Asterisk has no AudioSocket, as far as is known.
@@ -77,8 +146,7 @@ impl Services {
 
     /// Returns the port for sound, which is opened if need be, and the host to which Asterisk connects.
     fn sound_server(&self, remote: Option<Remote>) -> Result<(SoundServer, String), Failure> {
-        let runtime = runtime().map_err(|error| Failure::unavailable(format!("no thread for services: {error}")))?;
-        let _entered = runtime.enter();
+        let _entered = services_thread()?.enter();
         let mut state = lock(&self.state);
         let settings = Arc::clone(&state.settings);
         let Some(remote) = remote else {
@@ -116,21 +184,33 @@ impl Services {
     }
 }
 
-/// Hears a call, by an engine that is begun when the caller begins to speak.
-async fn hear(
-    conversation: Conversation,
-    service: &Arc<Service>,
-    request: &Request,
-    is_waiting: oneshot::Receiver<()>,
-) -> Answer {
-    let answer = conversation.hold(engine(service, request), is_waiting).await;
-    match answer {
-        // Whoever said nothing would not have been understood.
-        Ok(answer) if answer["ended_by"] == "none" => service.guard.refusal().map_or(Ok(answer), Err),
-        answer => answer,
-    }
+/// Hears a call on the thread of the services. The signal is raised at the end.
+fn hear(
+    runtime: &Handle,
+    service: Arc<Service>,
+    signal: Option<Signal>,
+    hearing: impl Future<Output = Answer> + Send + 'static,
+) -> Pending {
+    let (sender, answer) = oneshot::channel();
+    let task = runtime.spawn(async move {
+        let answer = match caught(hearing).await {
+            // Whoever said nothing would not have been understood.
+            Ok(answer) if answer["ended_by"] == "none" => service.guard.refusal().map_or(Ok(answer), Err),
+            answer => answer,
+        };
+        let _ = sender.send(answer);
+        if let Some(signal) = signal {
+            signal.raise();
+        }
+    });
+    Pending::asked(answer, task.abort_handle())
 }
 
+fn services_thread() -> Result<&'static Handle, Failure> {
+    runtime().map_err(|error| Failure::unavailable(format!("no thread for services: {error}")))
+}
+
+/// Makes the engine for a call, which is begun when the caller begins to speak.
 fn engine(service: &Arc<Service>, request: &Request) -> Engine {
     let words = request.argument("words").as_array().into_iter().flatten();
     let number = |at: usize| request.argument("repeat")[at].as_u64().and_then(|number| usize::try_from(number).ok());

@@ -35,7 +35,7 @@ mod unique;
 pub(crate) use client::Kind;
 pub(crate) use counts::{Counts, KINDS};
 #[cfg(feature = "speech")]
-pub(crate) use hearing::Listening;
+pub(crate) use hearing::{Listening, Overhearing, Recording};
 pub(crate) use pending::Pending;
 pub(crate) use runtime::runtime;
 #[cfg(feature = "store")]

@@ -5,6 +5,7 @@
 //! deadlines and reports hangups. [`Pipes`] is the wire of a process that Asterisk started. [`Simulator`] is an
 //! Asterisk in this process, for tests and for playing.
 
+mod eagi;
 mod listening;
 #[cfg(feature = "store")]
 mod no_channel;
@@ -17,11 +18,13 @@ mod request;
 mod simulator;
 mod stream;
 
+pub use eagi::{Audio, AudioFormat, Samples};
 pub use peer::{Ending, Heard, Note, Peer, Remote, Transport};
 pub use request::{Answer, Failure, FailureKind, Request};
 pub use simulator::Simulator;
 pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
 
+pub(crate) use eagi::AudioTap;
 pub(crate) use listening::{SimulatedEngine, listen};
 #[cfg(feature = "store")]
 pub(crate) use no_channel::NoChannel;

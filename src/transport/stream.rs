@@ -282,9 +282,9 @@ impl<R: Read + AsFd + Send, W: Write + Send> Wire for Pipes<R, W> {
         }
         let until = match wait {
             // Asterisk answers or closes the pipe, and doesn't report a hangup before it has answered, so polling
-            // first isn't necessary.
-            Wait::Reply(_) => return self.take(bytes),
-            Wait::Opening(until) | Wait::Pause(until) | Wait::Wakeup(until) => until,
+            // first isn't necessary, unless somebody may use the waker.
+            Wait::Reply(_) if self.wakeup.is_none() => return self.take(bytes),
+            Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until) | Wait::Wakeup(until) => until,
         };
         let length = Timespec::try_from(until - self.clock.now()).ok();
         // A known end of the input doesn't end a pause: there may be replies left.
@@ -749,8 +749,6 @@ impl<W: Wire> Transport for Stream<W> {
                     return Ok(Heard::Hangup);
                 }
                 Got::Stop => return Ok(Heard::Stop),
-                // It isn't meant for a command in flight.
-                Got::Wakeup if self.in_flight => {}
                 Got::Wakeup => return Ok(Heard::Wakeup),
                 Got::Nothing => {
                     self.ensure_in_time(rest)?;

@@ -52,15 +52,20 @@ pub struct Asterisk {
 impl Asterisk {
     /// Starts an Asterisk. Panics with the reason if that isn't possible.
     pub fn start() -> Asterisk {
-        Asterisk::start_with(None)
+        Asterisk::start_with(None, true)
+    }
+
+    /// Starts one without the application AudioSocket. Its callers hear and speak by the channel of that name.
+    pub fn start_without_audio_socket() -> Asterisk {
+        Asterisk::start_with(None, false)
     }
 
     /// Starts one that asks only this name server. That needs [`can_set_name_server`].
     pub fn start_asking(name_server: Ipv4Addr) -> Asterisk {
-        Asterisk::start_with(Some(name_server))
+        Asterisk::start_with(Some(name_server), true)
     }
 
-    fn start_with(name_server: Option<Ipv4Addr>) -> Asterisk {
+    fn start_with(name_server: Option<Ipv4Addr>, has_audio_socket: bool) -> Asterisk {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let lane = Path::new(PROJECT).join("tests/asterisk");
         let setup = Command::new(lane.join("setup.sh"))
@@ -83,6 +88,14 @@ impl Asterisk {
             let template = template.expect("tests/asterisk/etc cannot be listed").path();
             let text = fs::read_to_string(&template).expect("a configuration template cannot be read");
             let text = text.replace("@RUN@", &inside).replace("@PORT@", &port.to_string()).replace("@SECRET@", &secret);
+            let text = if has_audio_socket {
+                text
+            } else {
+                text.replace("app_audiosocket.so", "chan_audiosocket.so").replace(
+                    "AudioSocket(${RIG_ID},127.0.0.1:${RIG_PORT})",
+                    "Dial(AudioSocket/127.0.0.1:${RIG_PORT}/${RIG_ID})",
+                )
+            };
             let name = template.file_name().expect("a directory entry has a name");
             fs::write(run.join("etc").join(name), text).expect("a configuration file cannot be written");
         }

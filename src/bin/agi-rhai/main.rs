@@ -33,16 +33,15 @@ mod text;
 mod value_parsers;
 
 use advice::explained;
-use agi_rhai::host::stdio::{audio, drain, stdio};
+use agi_rhai::host::stdio::{audio, stdio};
 use agi_rhai::internals::log_fault;
 use agi_rhai::script::LoadError;
-use agi_rhai::transport::Notice;
+use agi_rhai::transport::{Audio, Notice};
 use agi_rhai::{Session, Status};
 use anyhow::{Context, Result, anyhow};
 use clap::CommandFactory;
 use common::CommonOptions;
 use options::{Options, Subcommand};
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
@@ -133,7 +132,7 @@ fn run_call(
     script: &str,
     args: Vec<String>,
     hangup: Option<Notice>,
-    audio: Option<File>,
+    audio: Option<Audio>,
 ) -> Result<Status> {
     // The process ends with the call, so dropping the host and the script would only cost time.
     let host = Box::leak(Box::new(options.host()));
@@ -146,12 +145,10 @@ fn run_call(
         .load(&path, options.scripts.as_deref())
         .map_err(|error| files::with_searched_folders(script.as_ref(), &folders, error));
     let session = Session::begin(Box::new(stdio(hangup).context("no line to Asterisk")?));
-    let session =
+    let mut session =
         session.map_err(|error| anyhow!("{error:#} (to play it without Asterisk: agi-rhai phone {script})"))?;
-    if let Some(audio) = audio
-        && session.environment().get("agi_enhanced").is_some_and(|enhanced| enhanced == "1.0")
-    {
-        drain(audio);
+    if let Some(audio) = audio.filter(|_| session.is_enhanced()) {
+        session.set_audio(audio);
     }
     Ok(match loaded {
         Ok(script) => {

@@ -68,7 +68,7 @@ impl SpeechReport {
         }
     }
 
-    fn listening(&mut self, speech: &SpeechSettings, is_public: bool) {
+    fn listening(&mut self, speech: &SpeechSettings, folder: Option<PathBuf>, is_public: bool) {
         let understood = speech.stt.iter().map(|(name, engine)| match &engine.languages {
             Some(languages) => format!("{} by `{name}`", languages.join(", ")),
             None => format!("every language by `{name}`"),
@@ -79,6 +79,11 @@ impl SpeechReport {
             None => "on this machine".to_owned(),
         };
         self.lines.push(format!("hears calls by AudioSocket {port} (Asterisk 20 and later)"));
+        let recordings = match folder {
+            Some(folder) => format!("in what it records in {}", folder.join("heard").display()),
+            None => "not at all".to_owned(),
+        };
+        self.lines.push(format!("without AudioSocket, it hears an Asterisk here by EAGI, or {recordings}"));
         if is_public && speech.listen.is_none() {
             self.warnings.push(
                 "an Asterisk on another machine can't send the sound of its calls: `listen` in `[speech]` is missing"

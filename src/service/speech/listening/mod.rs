@@ -3,17 +3,21 @@
 mod audio_socket;
 mod conversation;
 mod lacking;
+mod listener;
+mod overheard;
 mod prompt;
+pub(crate) mod recorded;
 mod server;
 
-pub(in crate::service) use conversation::Engine;
 pub(in crate::service) use lacking::Lacking;
+pub(in crate::service) use listener::{Engine, Terms};
+pub(in crate::service) use overheard::Overheard;
 pub(in crate::service) use server::{Ports, SoundServer};
 
 use crate::service::settings::Settings;
 use crate::service::speech::sounds::SoundFolders;
 use crate::transport::{Answer, Failure, Request};
-use conversation::{Terms, converse};
+use conversation::converse;
 use prompt::Prompt;
 use serde_json::json;
 use tokio::sync::oneshot;
