@@ -7,9 +7,12 @@ use crate::support::caller::{Caller, Phone, silence, tone, vowel, wav};
 use crate::support::machine::Server;
 use crate::support::process::{Folder, agi_rhai};
 use crate::support::server::wait_until;
-use std::fs;
+use agi_rhai::transport::{Audio, AudioFormat, Pipes, Stream};
+use agi_rhai::{Host, Session, Status};
+use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::{LazyLock, Once};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Listens once in the language of the call, and says what was heard and after how many seconds.
@@ -242,6 +245,54 @@ fn live_recordings_hold_what_callers_say() {
     wait_until("no recording is left", || fs::read_dir(&folder).unwrap().next().is_none());
 }
 
+/// A program of somebody else, in which the sound of a call by EAGI is a stream of samples.
+#[test]
+fn live_an_embedder_reads_the_sound_of_eagi() {
+    let folder = asterisk().agi_dir();
+    let fifo = |name: &str| asterisk().inside(&folder.join(format!("eagi-{name}")));
+    // A program that Asterisk starts, whose descriptors come here.
+    let relay = format!(
+        "#!/bin/sh\nexec 4<&0\ncat <&4 >{} &\ncat <&3 >{} &\nexec cat {}\n",
+        fifo("in"),
+        fifo("audio"),
+        fifo("out")
+    );
+    asterisk().program("eagi-relay", &relay);
+    let heard = |format: &str| {
+        for name in ["in", "audio", "out"] {
+            let fifo = folder.join(format!("eagi-{name}"));
+            let _ = fs::remove_file(&fifo);
+            rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        }
+        let mut call = Call::agi("eagi-relay").eagi().sounding();
+        if !format.is_empty() {
+            call = call.variable("EAGI_AUDIO_FORMAT", format);
+        }
+        let mut call = asterisk().call(call);
+        let reader = File::open(folder.join("eagi-in")).unwrap();
+        let audio = Audio::new(File::open(folder.join("eagi-audio")).unwrap());
+        let writer = OpenOptions::new().write(true).open(folder.join("eagi-out")).unwrap();
+        let mut session = Session::begin(Box::new(Stream::over(Pipes::new(reader, writer, None)))).unwrap();
+        assert!(session.is_enhanced());
+        let format = session.audio_format().unwrap();
+        let samples = audio.samples(&format).ok().map(|samples| thread::spawn(move || samples.flatten().collect()));
+        let host = Host::new();
+        let script = host.compile("eagi.rhai", "answer(); sleep(1.5);").unwrap();
+        assert_eq!(host.run(session, &script, vec![]).status, Status::Success);
+        ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+        (format, samples.map(|samples: thread::JoinHandle<Vec<i16>>| samples.join().unwrap()))
+    };
+    let (format, samples) = heard("");
+    let samples = samples.unwrap();
+    assert_eq!(format, AudioFormat::Linear(8000));
+    // A second of the caller's tone at least, which has a thousand periods.
+    let loud = samples.iter().filter(|sample| sample.unsigned_abs() > 1000).count();
+    let periods = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    assert!(loud > 4000 && (900..2000).contains(&periods), "{} {loud} {periods}", samples.len());
+    let (format, samples) = heard("ulaw");
+    assert_eq!((format, samples), (AudioFormat::Other("ulaw".to_owned()), None));
+}
+
 /// Without any road, an error says what would help.
 #[test]
 fn live_a_call_without_a_road_is_told_what_would_help() {
@@ -356,6 +407,12 @@ fn live_a_remote_asterisk_sends_sound_and_fetches_what_is_spoken() {
     wait_until("the text is heard", || hearing.loud_frames() >= 50);
     spoken.press("#");
     ends(&spoken.wait_end(), "SUCCESS", "SUCCESS", true);
+    // What is spoken stops for a caller who speaks, too: it is played from here.
+    way.script("ask", &in_language("en").replace("\"live-speech/long\"", "#{ text: \"a long text\" }"));
+    let (call, caller) = way.listening("ask");
+    caller.says(&vowel(500));
+    way.heard(call, "speech yes");
+    assert!(caller.loud_frames() < 190, "{}", caller.loud_frames());
     // Without a port for it, there is a failure that names the setting.
     let way = Way::server_with("", &["--allow", &own], &own);
     way.script("listen", &in_language("en").replace("error.kind", "error.message"));

@@ -19,9 +19,6 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-/// The folder of what Asterisk records, within the one of what was spoken.
-const RECORDINGS: &str = "heard";
-
 /// A call for which everything is ready but its sound.
 pub(crate) struct Listening {
     /// What Asterisk is told: the id of the call, and where to connect to.
@@ -112,7 +109,7 @@ impl Services {
 
     /// Whether calls of an Asterisk can be heard in files that it records.
     pub(crate) fn takes_recordings(&self, remote: Option<Remote>) -> bool {
-        remote.is_none() && self.settings().speech_folder().is_some()
+        remote.is_none() && self.settings().recordings_folder().is_some()
     }
 
     /// Listens to a call that Asterisk records piece by piece.
@@ -121,7 +118,7 @@ impl Services {
     /// Nobody understands the language of the call, or there is no folder for recordings.
     pub(crate) async fn hear_recordings(&self, request: &Request) -> Result<Recording, Failure> {
         let (runtime, service) = (services_thread()?, self.service(request)?);
-        let folder = self.settings().speech_folder().map(|folder| folder.join(RECORDINGS));
+        let folder = self.settings().recordings_folder();
         let folder = folder.ok_or_else(|| Failure::unavailable("there is no folder for what callers say"))?;
         let shown = folder.display().to_string();
         let opened = runtime.spawn_blocking(move || Recordings::open(&folder)).await;

@@ -22,7 +22,7 @@ impl SpeechReport {
             report.speaking(speech, settings.speech_folder(), is_public);
         }
         if !speech.stt.is_empty() {
-            report.listening(speech, is_public);
+            report.listening(speech, settings.recordings_folder(), is_public);
         }
         report
     }
@@ -79,11 +79,10 @@ impl SpeechReport {
             None => "on this machine".to_owned(),
         };
         self.lines.push(format!("hears calls by AudioSocket {port} (Asterisk 20 and later)"));
-        let recordings = match folder {
-            Some(folder) => format!("in what it records in {}", folder.join("heard").display()),
-            None => "not at all".to_owned(),
-        };
-        self.lines.push(format!("without AudioSocket, it hears an Asterisk here by EAGI, or {recordings}"));
+        if let Some(folder) = folder {
+            let folder = folder.display();
+            self.lines.push(format!("without AudioSocket, an Asterisk here records what callers say, in {folder}"));
+        }
         if is_public && speech.listen.is_none() {
             self.warnings.push(
                 "an Asterisk on another machine can't send the sound of its calls: `listen` in `[speech]` is missing"

@@ -32,6 +32,8 @@ const MAX_TEXT: usize = 10_000;
 const MAX_KEPT: usize = 256 * 1024 * 1024;
 /// The folder of what is kept, within the folder of the host's own state.
 const FOLDER: &str = "speech";
+/// The folder of what Asterisk records, within that one.
+const RECORDINGS: &str = "heard";
 
 /// Speaks by an engine.
 #[derive(Debug)]
@@ -129,6 +131,12 @@ impl Settings {
     pub fn speech_folder(&self) -> Option<PathBuf> {
         let named = self.speech.as_ref().and_then(|speech| speech.folder.clone());
         named.or_else(|| Some(self.state.as_ref()?.join(FOLDER)))
+    }
+
+    /// Returns the folder into which Asterisk records what callers say, where there is no better way to hear them.
+    #[doc(hidden)]
+    pub fn recordings_folder(&self) -> Option<PathBuf> {
+        Some(self.speech_folder()?.join(RECORDINGS))
     }
 }
 

@@ -44,9 +44,10 @@ pub(in crate::service) async fn prepare(
 ) -> Result<Conversation, Answer> {
     let parts = request.argument("prompt").as_array().cloned().unwrap_or_default();
     let (language, speech) = (request.text("language").to_owned(), settings.speech.clone());
+    let spoken = settings.speech_folder();
     let found = tokio::task::spawn_blocking(move || {
         let folders = SoundFolders::of(speech.as_ref());
-        let mut prompt = Prompt::find(&parts, &folders, &language)?;
+        let mut prompt = Prompt::find(&parts, &folders, spoken.as_deref(), &language)?;
         let samples = prompt.read();
         Ok::<_, usize>((prompt, samples))
     });

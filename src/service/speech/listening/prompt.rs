@@ -1,10 +1,11 @@
 //! A prompt as samples, read from its files while it is played.
 
+use super::server::named;
 use crate::audio::{Coding, SoundFile};
 use crate::service::speech::sounds::SoundFolders;
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many samples are read at a time: half a second.
 const CHUNK: usize = 4000;
@@ -17,11 +18,11 @@ pub(super) struct Prompt {
 }
 
 impl Prompt {
-    /// Finds the files of a prompt.
+    /// Finds the files of a prompt. What was spoken is in a folder of its own, though another machine fetches it.
     ///
     /// # Errors
     /// Returns how many parts Asterisk has to play itself: up to the last one that can't be read here.
-    pub fn find(parts: &[Value], folders: &SoundFolders, language: &str) -> Result<Self, usize> {
+    pub fn find(parts: &[Value], folders: &SoundFolders, spoken: Option<&Path>, language: &str) -> Result<Self, usize> {
         let mut files = VecDeque::new();
         let mut unreadable = 0;
         for (part, number) in parts.iter().zip(1..) {
@@ -30,7 +31,10 @@ impl Prompt {
                 (_, Value::Array(names)) => names.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
                 _ => None,
             };
-            let find = |name: &str| readable(folders.files(name, language));
+            let find = |name: &str| match spoken.zip(fetched(name)) {
+                Some((folder, file)) => Some((folder.join(file), Coding::Wav)),
+                None => readable(folders.files(name, language)),
+            };
             let found: Option<Vec<_>> = names.and_then(|names| names.into_iter().map(find).collect());
             match found {
                 Some(found) => files.extend(found),
@@ -62,6 +66,12 @@ impl Prompt {
             }
         }
     }
+}
+
+/// Returns the file that an address of ours stands for.
+fn fetched(name: &str) -> Option<String> {
+    let (_, path) = name.strip_prefix("http://")?.split_once('/')?;
+    named(&format!("/{path}"))
 }
 
 /// Chooses a file that can be read here: the best of those that needn't be converted.
