@@ -1,8 +1,9 @@
 //! The examples on the real Asterisk: the account that locks, the survey that survives a hangup, the caller who is
-//! screened, the dentist's appointments; and phrases in the languages Asterisk speaks.
+//! screened, the dentist's appointments, those that are spoken; and phrases in the languages Asterisk speaks.
 
 use crate::live::{commands, ends, pause, value_after_hangup};
 use crate::support::asterisk::{Call, Line, Running, asterisk};
+use crate::support::caller::{Phone, vowel};
 use agi_rhai::pbx::Sounds;
 use std::time::Duration;
 
@@ -180,6 +181,49 @@ fn live_example_dentist_books_an_appointment_and_takes_a_message() {
         "{sent:?}"
     );
     check_no_sound_missing("dentist-");
+}
+
+/// An engine that hears what is expected at each question of the booking.
+const BOOKING_ENGINE: &str = r#"[speech.stt.stub]
+command = ["sh", "-c", """
+    cat >/dev/null
+    case "$0" in
+        *English*) echo "English, please" ;;
+        *Monday*) echo "on Monday" ;;
+        *zero*) echo "at two o'clock" ;;
+        *) echo "yes" ;;
+    esac
+    """, "{words}"]
+"#;
+
+#[test]
+fn live_example_booking_is_made_by_voice() {
+    let store = asterisk().agi_dir().join("live-booking/store.sqlite");
+    asterisk().script("live-booking/booking.rhai", include_str!("../scripts/booking.rhai"));
+    asterisk().script(
+        "live-booking/agi-rhai.toml",
+        &format!(
+            "{BOOKING_ENGINE}[store]\nurl = \"sqlite:{}\"\n[speech]\nsounds = [{:?}]\n",
+            asterisk().inside(&store),
+            asterisk().inside(&asterisk().sounds_dir())
+        ),
+    );
+    let phone = Phone::new();
+    let mut call = asterisk().call(phone.calls(Call::script("live-booking/booking.rhai", &[])));
+    let caller = phone.answered();
+    for question in ["language", "day", "hour", "right"] {
+        call.wait_for("EXEC AudioSocket");
+        // In the middle of the prompt.
+        pause(500);
+        assert!(!caller.is_over(), "{question}: {}", call.story());
+        caller.says(&vowel(800));
+    }
+    call.wait_for("STREAM FILE \"booking-booked\"");
+    ends(&call.wait_end(), "SUCCESS", "SUCCESS", true);
+    let sent = commands(&call);
+    assert!(sent.iter().any(|command| command == "SET VARIABLE \"CHANNEL(language)\" \"en\""), "{sent:?}");
+    assert!(!sent.iter().any(|command| command.starts_with("GET DATA")), "{sent:?}");
+    check_no_sound_missing("booking-");
 }
 
 /// The same look-ups as in `languages::sound_files_are_found_in_the_language_that_the_channel_has_now`.
