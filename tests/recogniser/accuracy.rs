@@ -2,7 +2,7 @@
 //! program, as a script asks.
 
 use super::Line;
-use super::programs::{SPHINX, sphinx};
+use super::programs::{settings, sphinx};
 use crate::support::backend::{is_skipped, program};
 use crate::support::caller::silence;
 use std::process::Command;
@@ -95,6 +95,10 @@ fn understood(line: &Line, tries: &[Try], noise: f64) -> usize {
                     };
                     let sound = one.sound(noise);
                     let said = line.call_of(script, "en", |caller| caller.says(&sound)).said;
+                    if said != expected {
+                        // Shown with --nocapture.
+                        eprintln!("{one:?}: {said:?}");
+                    }
                     right.fetch_add(usize::from(said == expected), Relaxed);
                 }
             });
@@ -107,7 +111,7 @@ fn line() -> Line {
     let options = "#{ speech: true, tries: 1, max: 1, first: 20, silence: 0.8 }";
     let digit = format!("answer(); verbose(to_string(ask([], {options})));");
     let sure = format!("answer(); verbose(to_string(confirm([], {})));", options.replace("max: 1, ", ""));
-    Line::with(SPHINX, &[("digit", digit), ("sure", sure)])
+    Line::with(&settings(), &[("digit", digit), ("sure", sure)])
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn accuracy_of_pocketsphinx() {
                     right += own;
                     all += tries.len();
                 }
-                println!("{table} = {:.1} % of {all}", 100.0 * right as f64 / all as f64);
+                eprintln!("{table} = {:.1} % of {all}", 100.0 * right as f64 / all as f64);
             }
         }
     }

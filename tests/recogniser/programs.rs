@@ -11,16 +11,13 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-/// PocketSphinx as the docs recommend it.
-pub const SPHINX: &str = r#"[speech.stt.sphinx]
-command = [
-    "pocketsphinx_continuous", "-infile", "/dev/stdin", "-remove_silence", "no", "-topn", "12", "-doublebw", "yes",
-    "-jsgf", "{grammar}",
-]
-dictionary = "/usr/share/pocketsphinx/model/en-us/cmudict-en-us.dict"
-languages = ["en"]
-timeout = "10s"
-"#;
+/// Returns the settings of PocketSphinx that the docs recommend.
+pub fn settings() -> String {
+    let docs = include_str!("../../docs/speech.md");
+    let block = docs.split("[speech.stt.sphinx]\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    // Whatever else this machine does.
+    format!("[speech.stt.sphinx]\n{}", block.replace("timeout = \"5s\"", "timeout = \"30s\""))
+}
 
 /// Finds what callers and the engine need.
 pub fn sphinx() -> Result<(), String> {
@@ -52,7 +49,7 @@ fn pocketsphinx_understands_words_of_a_grammar() {
         return;
     }
     let echo = "[speech.stt.echo]\ncommand = [\"sh\", \"-c\", \"cat >/dev/null; echo $0 $(echo $1 | wc -m)\", \"{language}\", \"{words}\"]\n";
-    let line = Line::new(&format!("{SPHINX}{echo}"), "words: [\"yes\", \"no\", \"blue moon\", \"Groß-Gerau\"]");
+    let line = Line::new(&format!("{}{echo}", settings()), "words: [\"yes\", \"no\", \"blue moon\", \"Groß-Gerau\"]");
     for text in ["yes", "no", "blue moon"] {
         assert_eq!(says(&line, "en", text), format!("speech '{text}' 1.0"), "{}", line.server.log());
     }
@@ -72,11 +69,11 @@ fn pocketsphinx_says_which_word_it_cannot_know() {
         return;
     }
     let words = "words: [\"Groß-Gerau\", \"Q7\"]";
-    let line = Line::new(SPHINX, words);
+    let line = Line::new(&settings(), words);
     let said = says(&line, "en", "yes");
     assert!(said.contains("unavailable: listen: none of these words is in its dictionary: groß-gerau, q7"), "{said}");
     // Without the dictionary, it is the program that says so.
-    let line = Line::new(&SPHINX.replace("dictionary", "#"), words);
+    let line = Line::new(&settings().replace("dictionary", "#"), words);
     let said = says(&line, "en", "yes");
     assert!(said.contains("`pocketsphinx_continuous` ended with status 1: ") && said.contains("is missing"), "{said}");
 }
@@ -88,7 +85,7 @@ fn pocketsphinx_hears_digits_and_free_speech() {
     }
     let digit = r#"answer(); verbose(ask([], #{ speech: true, max: 1, first: 20, silence: 0.6 }));"#;
     let listens = super::LISTENS.replace("@OPTIONS@", "");
-    let line = Line::with(SPHINX, &[("listens", listens), ("digit", digit.to_owned())]);
+    let line = Line::with(&settings(), &[("listens", listens), ("digit", digit.to_owned())]);
     // Whatever it understands: nothing says what may be said.
     let said = says(&line, "en", "good morning");
     assert!(said.starts_with("speech '") && !said.starts_with("speech ''"), "{said}");

@@ -126,7 +126,7 @@ pub fn vosk(stream: impl Read + Write) {
 
 /// Does the same for whoever shows this token.
 pub fn vosk_for(stream: impl Read + Write, token: Option<&str>) {
-    #[expect(clippy::result_large_err, reason = "the type is the library's")]
+    #[expect(clippy::result_large_err, reason = "the form that the library asks for")]
     let check = |request: &Request, response: Response| {
         let told = request.headers().get("authorization").and_then(|told| told.to_str().ok());
         let is_known = token.is_none_or(|token| told == Some(&format!("Bearer {token}")));
