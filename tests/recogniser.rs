@@ -125,4 +125,8 @@ impl Caller {
     fn presses(&mut self, key: u8) {
         let _ = self.0.write_all(&[3, 0, 1, key]);
     }
+
+    fn hangs_up(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }

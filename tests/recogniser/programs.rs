@@ -1,9 +1,11 @@
 //! Programs that understand: PocketSphinx from Debian's packages, and programs that behave badly.
 
 use super::Line;
+use crate::jobs::processes_with;
 use crate::support::backend::{is_skipped, program};
 use crate::support::caller::{silence, vowel};
 use crate::support::process::Folder;
+use crate::support::server::wait_until;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -132,4 +134,24 @@ fn bad_programs_cost_nobody_anything() {
         }
     });
     line.server.check_well();
+}
+
+#[test]
+fn a_program_and_its_grammar_end_with_the_call() {
+    let folder = Folder::new();
+    let named = folder.path("grammar");
+    let command = format!("cat >/dev/null; echo $0 >{0}.new; mv {0}.new {0}; exec sleep 4711.25", named.display());
+    let engine = format!("[speech.stt.slow]\ncommand = ['sh', '-c', '{command}', '{{grammar}}']\ntimeout = '60s'\n");
+    let line = Line::new(&engine, "words: \"yes\"");
+    let called = line.call("en", |caller| {
+        caller.says(&[vowel(600), silence(1000)].concat());
+        wait_until("it is asked", || named.exists());
+        assert_eq!(processes_with("sleep 4711.25").len(), 1);
+        caller.hangs_up();
+    });
+    assert!(called.said.starts_with("unavailable: listen: the sound of the call broke off"), "{called:?}");
+    wait_until("the program is gone", || processes_with("sleep 4711.25").is_empty());
+    let grammar = fs::read_to_string(&named).unwrap();
+    wait_until("the grammar is gone", || !Path::new(grammar.trim()).exists());
+    assert!(grammar.trim().ends_with(".jsgf"), "{grammar}");
 }

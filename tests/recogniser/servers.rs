@@ -326,6 +326,19 @@ fn a_key_counts_while_an_engine_is_awaited() {
     assert!(called.took < Duration::from_secs(15), "{called:?}");
 }
 
+/// What it says makes no difference: an engine that doesn't understand is left alone for a while.
+#[test]
+fn an_engine_that_only_lies_is_not_asked_any_more() {
+    let lies: Serves = |stream| to_the_end(stream, "[]\n");
+    let stand_in = StandIn::start(stand_ins::wyoming, Some(lies));
+    let line = Line::new(&format!("[speech.stt.liar]\nurl = \"tcp://{}\"\n", stand_in.address), "");
+    for _ in 0..5 {
+        comes("lies", &line.says("en", &utterance()), Failure("isn't Wyoming"));
+    }
+    comes("more lies", &line.says("en", &utterance()), Failure("failed several times in a row"));
+    assert_eq!(stand_in.asked(), Some(5));
+}
+
 /// Serves with TLS.
 fn tls(authority: &Authority, serve: fn(StreamOwned<ServerConnection, TcpStream>)) -> Backend {
     let folder = Folder::new();
