@@ -645,8 +645,8 @@ impl Session {
         self.transport.remote()
     }
 
-    /// Does the same, until the signal is raised: then the command is broken off, and there is no value. Only sounds and
-    /// waits for keys can be broken off.
+    /// Does the same, until the signal is raised: then the command is broken off, and there is no value. Only sounds
+    /// and waits for keys can be broken off.
     ///
     /// # Errors
     /// The session is over, or Asterisk didn't carry out the command.

@@ -39,6 +39,7 @@ mod live_machines;
 mod live_permissions;
 mod live_sounds;
 mod live_speech;
+mod live_speech_figures;
 mod live_store;
 mod lsp;
 mod metrics;

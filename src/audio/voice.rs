@@ -9,8 +9,9 @@ const WINDOW: usize = 256;
 const WINDOW_MS: u32 = 16;
 /// How sure the detector has to be that a window holds voice.
 const IS_VOICE: f32 = 0.5;
-/// How much voice is speech and not a cough or a click, in milliseconds.
-const MIN_SPEECH_MS: u32 = 5 * WINDOW_MS;
+/// How much voice is speech and not a click, in milliseconds. With more, short words are missed on noisy lines, and a
+/// prompt goes on for longer.
+const MIN_SPEECH_MS: u32 = 3 * WINDOW_MS;
 /// How long a pause within that may be.
 const MAX_GAP_MS: u32 = 2 * WINDOW_MS;
 /// How long the detector takes the silence after a voice for voice, at least.
@@ -120,8 +121,8 @@ pub(crate) mod sounds {
     use crate::audio::RATE;
     use std::f64::consts::TAU;
 
-    /// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances, which glide. One
-    /// that stands still is taken for a tone now and then.
+    /// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances, which glide. A
+    /// voice that stands still is taken for a tone now and then.
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sound")]
     pub fn vowel(ms: usize) -> Vec<i16> {
         let rate = f64::from(RATE);

@@ -16,9 +16,9 @@ pub fn stdio(notice: Option<Notice>) -> io::Result<Stream<Pipes<File, File>>> {
     Ok(Stream::over(Pipes::new(input, output, notice)))
 }
 
-/// Returns the sound of an EAGI call, which Asterisk passes as descriptor 3. This must be called before anything else is
-/// opened, since that would take the number; [`Session::is_enhanced`](crate::Session::is_enhanced) then says whether it
-/// was that.
+/// Returns the sound of an EAGI call, which Asterisk passes as descriptor 3. This must be called before anything else
+/// is opened, since that would take the number; [`Session::is_enhanced`](crate::Session::is_enhanced) then says whether
+/// it was that.
 #[must_use]
 pub fn audio() -> Option<Audio> {
     File::open("/proc/self/fd/3").ok().map(Audio::new)

@@ -11,10 +11,10 @@ const READ: usize = 4096;
 
 /// The caller's sound in a call by EAGI: bytes in an [`AudioFormat`], from the moment at which the call is answered.
 ///
-/// Somebody has to read it all the time. The pipe holds some seconds; when it is full, Asterisk logs a warning for every
-/// frame that it plays, and what the caller says is lost. Either you read it yourself, on a thread of its own, or you
-/// hand it to [`Session::set_audio`](crate::Session::set_audio): then `listen` hears it where there is no better way,
-/// and whatever nobody listens to is thrown away.
+/// Somebody has to read it all the time. The pipe holds some seconds; when it is full, Asterisk logs a warning for
+/// every frame that it plays, and what the caller says is lost. Either you read it yourself, on a thread of its own, or
+/// you hand it to [`Session::set_audio`](crate::Session::set_audio): then `listen` hears it where there is no better
+/// way, and whatever nobody listens to is thrown away.
 ///
 /// ```no_run
 /// use agi_rhai::host::stdio::{audio, stdio};

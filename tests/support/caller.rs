@@ -6,7 +6,7 @@ use super::asterisk::Call;
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
@@ -53,7 +53,7 @@ pub struct Phone {
 pub struct Caller {
     queue: Sender<Vec<i16>>,
     heard: Arc<Mutex<Heard>>,
-    is_over: Arc<AtomicBool>,
+    over: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What a caller has heard.
@@ -87,7 +87,7 @@ impl Phone {
         stream.set_nodelay(true).unwrap();
         let (queue, queued) = channel::<Vec<i16>>();
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::new(Mutex::new(None));
         let mut sending = stream.try_clone().unwrap();
         thread::spawn(move || {
             let mut due = Instant::now();
@@ -110,7 +110,7 @@ impl Phone {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
         });
-        let (hearing, over) = (Arc::clone(&heard), Arc::clone(&is_over));
+        let (hearing, ended) = (Arc::clone(&heard), Arc::clone(&over));
         thread::spawn(move || {
             let mut reader = BufReader::new(stream);
             let mut head = [0; 3];
@@ -130,9 +130,9 @@ impl Phone {
                     heard.last_loud = Some(Instant::now());
                 }
             }
-            over.store(true, Ordering::Relaxed);
+            *ended.lock().unwrap() = Some(Instant::now());
         });
-        Caller { queue, heard, is_over }
+        Caller { queue, heard, over }
     }
 }
 
@@ -163,29 +163,33 @@ impl Caller {
         self.heard.lock().unwrap().samples.chunks(FRAME).filter(is_loud).count()
     }
 
-    pub fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+    /// Returns when the call ended, if it has.
+    pub fn ended_at(&self) -> Option<Instant> {
+        *self.over.lock().unwrap()
     }
 }
 
-/// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances.
+/// Returns a vowel of this length, in milliseconds: pulses of a voice through three resonances, which glide. A voice
+/// that stands still is taken for a tone now and then.
 pub fn vowel(ms: usize) -> Vec<i16> {
     use std::f64::consts::TAU;
-    let mut filters = [(700.0, 80.0), (1200.0, 90.0), (2500.0, 120.0)].map(|filter| (filter, [0.0; 2]));
+    let rate = 8000.0f64;
+    let mut filters = [(0.0, 700.0, 80.0), (1.0, 1200.0, 90.0), (2.0, 2500.0, 120.0)].map(|filter| (filter, [0.0; 2]));
     let mut phase = 0.0;
     let mut sample = |at: usize| {
-        let time = at as f64 / 8000.0;
-        phase += (120.0 + 20.0 * (time * 4.0).sin()) / 8000.0;
+        let time = at as f64 / rate;
+        phase += (180.0 + 40.0 * (time * 4.0).sin()) / rate;
         let pulse = if phase >= 1.0 { 1.0 } else { 0.0 };
         phase -= pulse;
         let mut sum = 0.0;
-        for ((frequency, width), last) in &mut filters {
-            let decay = (-TAU / 2.0 * *width / 8000.0f64).exp();
-            let out = pulse + 2.0 * decay * (TAU * *frequency / 8000.0f64).cos() * last[0] - decay * decay * last[1];
+        for ((shift, middle, width), last) in &mut filters {
+            let frequency = *middle * (1.0 + 0.2 * (time * TAU * 3.0 + *shift).sin());
+            let decay = (-TAU / 2.0 * *width / rate).exp();
+            let out = pulse + 2.0 * decay * (TAU * frequency / rate).cos() * last[0] - decay * decay * last[1];
             *last = [out, last[0]];
             sum += out;
         }
-        (sum * (0.6 + 0.4 * (time * TAU * 4.0).sin()) * 4000.0).clamp(-30_000.0, 30_000.0) as i16
+        (sum * 4000.0).clamp(-30_000.0, 30_000.0) as i16
     };
     (0..ms * 8).map(&mut sample).collect()
 }
