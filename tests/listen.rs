@@ -5,6 +5,7 @@ use agi_rhai::Host;
 use agi_rhai::host::Recorder;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::rhai::{Module, NativeCallContext};
+use agi_rhai::service::{Services, Settings};
 use agi_rhai::tools::testing::TestRunner;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Outcome, Session};
@@ -304,11 +305,15 @@ impl Read for Connection {
 
 /// Runs a script on a real connection, for which no engine is named. Returns what it sends.
 fn sent_without_engine(script: &str, replies: &[&'static str]) -> Vec<String> {
+    sent(&Host::new(), script, replies)
+}
+
+/// Runs a script on a real connection. Returns what it sends.
+fn sent(host: &Host, script: &str, replies: &[&'static str]) -> Vec<String> {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let out = b"agi_request: line\nagi_version: 22.10.1\nagi_language: en\n\n".iter().copied().collect();
     let asterisk = Asterisk { replies: replies.iter().copied().collect(), sent: Arc::clone(&sent), out };
     let connection = Connection(Arc::new(Mutex::new(asterisk)));
-    let host = Host::new();
     let script = host.compile("line.rhai", script).unwrap();
     let stream = agi_rhai::transport::Stream::new(connection.clone(), connection);
     let outcome = host.run(Session::begin(Box::new(stream)).unwrap(), &script, Vec::new());
@@ -343,6 +348,24 @@ fn where_no_engine_is_named_the_keys_are_left() {
     );
     assert_eq!(sent[0], "STREAM FILE \"vm-intro\" \"\"");
     assert!(sent[1].starts_with("VERBOSE \"unavailable: listen: "), "{sent:?}");
+}
+
+#[test]
+fn where_no_sound_comes_the_keys_are_left() {
+    let folder = Folder::new();
+    let config = folder.file("agi-rhai.toml", "[speech]\nsounds = []\n[speech.stt.engine]\ncommand = ['true']\n");
+    let mut host = Host::new();
+    host.set_services(Services::new(Settings::read(config.as_ref()).unwrap()));
+    // An Asterisk without AudioSocket, on a line without EAGI, and no folder for recordings.
+    let sent = sent(
+        &host,
+        r#"verbose(listen("vm-intro", #{ keys: "5" }).key)"#,
+        &["200 result=0", "200 result=0 endpos=100", "200 result=-2", "200 result=53"],
+    );
+    let expected =
+        ["ANSWER", "STREAM FILE \"vm-intro\" \"5\"", "EXEC AudioSocket ", "WAIT FOR DIGIT ", "VERBOSE \"5\" 1"];
+    let fits = |(sent, expected): (&String, &&str)| sent.starts_with(expected);
+    assert!(sent.len() == expected.len() && sent.iter().zip(&expected).all(fits), "{sent:?}");
 }
 
 #[test]

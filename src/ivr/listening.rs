@@ -132,13 +132,7 @@ fn listen_once(prompter: &Prompter, options: &Options, parts: &[Play]) -> Result
         barge_in: options.barge_in,
         is_question: false,
     };
-    match prompter.hear(&parts, &sought)? {
-        // There is no engine, and the caller has heard nothing.
-        Err(failure) if failure.kind == FailureKind::Argument => {
-            Ok(prompter.hear_keys(&parts, &sought)?.ok_or(failure))
-        }
-        heard => Ok(heard),
-    }
+    prompter.hear(&parts, &sought)
 }
 
 /// Returns what a script has said to do without an engine.
@@ -154,8 +148,8 @@ fn without_engine(prompter: &Prompter, otherwise: Option<Dynamic>, failure: &Fai
 
 impl Prompter<'_> {
     /// Plays parts and listens; the files of spoken texts are known. If the engine is unavailable, there is a failure,
-    /// which comes when the caller has spoken, or hasn't. If there is no engine, it comes at once, and nothing has been
-    /// played.
+    /// which comes when the caller has spoken, or hasn't. Where nobody can listen, keys are heard, and the failure comes
+    /// after that; if it is a question, at once.
     ///
     /// # Errors
     /// The call has ended.
@@ -169,6 +163,10 @@ impl Prompter<'_> {
             })?;
             let answer = match answer {
                 Ok(answer) => answer,
+                // Nobody listens, and the caller has heard nothing. A question goes on with keys by itself.
+                Err(failure) if failure.kind == FailureKind::Argument && !sought.is_question => {
+                    return Ok(self.hear_keys(rest, sought)?.ok_or(failure));
+                }
                 Err(failure) => return Ok(Err(failure)),
             };
             // Asterisk plays what nobody else can.

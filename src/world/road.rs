@@ -69,7 +69,7 @@ impl Road {
             }
         }
         let reasons = reasons.join("; ");
-        Ok(Some(Err(Failure::unavailable(format!("the sound of the call doesn't come here: {reasons}")))))
+        Ok(Some(Err(Failure::argument(format!("the sound of the call doesn't come here: {reasons}")))))
     }
 
     /// Has Asterisk connect to us.
@@ -88,6 +88,9 @@ impl Road {
         let preparing = Box::pin(services.listen(request.clone(), remote));
         let Listening { arguments, mut answer, connecting } = match session.wait_for(preparing, until)? {
             Some(Ok(listening)) => listening,
+            Some(Err(Err(failure))) if failure.kind == FailureKind::Unavailable => {
+                return Ok(Led::Nowhere(failure.message));
+            }
             Some(Err(answer)) => return Ok(Led::To(Some(answer))),
             None => return Ok(Led::To(None)),
         };
