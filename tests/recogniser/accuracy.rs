@@ -120,11 +120,13 @@ fn pocketsphinx_understands_most_callers() {
         return;
     }
     let line = line();
-    let (sure, digits) = (tries(&FLITE, &["yes", "no"], 2), tries(&FLITE, &DIGITS, 1));
+    // All were understood when this was written, and 27 of the digits; 16 without trimming and levelling.
+    let sure = tries(&FLITE, &["yes", "no"], 1);
     let right = understood(&line, &sure, 50.0);
-    assert!(right >= 19, "yes and no: {right} of {}", sure.len());
-    let right = understood(&line, &digits[..20], 50.0);
-    assert!(right >= 15, "digits: {right} of 20");
+    assert!(right >= 9, "yes and no: {right} of {}", sure.len());
+    let digits = tries(&["awb", "kal", "rms"], &DIGITS, 1);
+    let right = understood(&line, &digits, 20.0);
+    assert!(right >= 23, "digits: {right} of {}", digits.len());
 }
 
 /// Prints a table. The docs say how to run it.
