@@ -215,7 +215,7 @@ fn live_example_booking_is_made_by_voice() {
         call.wait_for("EXEC AudioSocket");
         // In the middle of the prompt.
         pause(500);
-        assert!(!caller.is_over(), "{question}: {}", call.story());
+        assert!(caller.ended_at().is_none(), "{question}: {}", call.story());
         caller.says(&vowel(800));
     }
     call.wait_for("STREAM FILE \"booking-booked\"");

@@ -64,19 +64,24 @@ fn engines_speak_in_the_format_of_asterisk() {
     }
 }
 
-#[test]
-fn a_wyoming_server_speaks() {
+/// Starts an engine behind the published library of the Wyoming protocol; `None` if this machine has no such library.
+pub fn wyoming_server() -> Option<Backend> {
     let python = python("wyoming");
-    if is_skipped("A SERVER OF WYOMING THAT SPEAKS", python.as_ref().map(drop).map_err(String::clone)) {
-        return;
+    if is_skipped("A SERVER BY THE LIBRARY OF WYOMING", python.as_ref().map(drop).map_err(String::clone)) {
+        return None;
     }
     let python = python.unwrap();
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/speech/wyoming_server.py");
-    let server = Backend::start(Folder::new(), move |_, port| {
+    Some(Backend::start(Folder::new(), move |_, port| {
         let mut command = Command::new(&python);
         command.arg(&program).arg(port.to_string());
         command
-    });
+    }))
+}
+
+#[test]
+fn a_wyoming_server_speaks() {
+    let Some(server) = wyoming_server() else { return };
     let url = format!("[speech.tts.server]\nurl = \"tcp://127.0.0.1:{}\"\n", server.port);
     for voices in ["", "voices = { en = \"en-us\", de = \"de\" }\n"] {
         let site = Site::new(&format!("{url}{voices}"));

@@ -311,6 +311,17 @@ fn bad_engines_cost_nobody_anything() {
 }
 
 #[test]
+fn the_library_of_wyoming_hears_all_sound() {
+    let Some(server) = crate::speech::wyoming_server() else { return };
+    let engine = format!("[speech.stt.server]\nurl = \"tcp://127.0.0.1:{}\"\ntimeout = \"20s\"\n", server.port);
+    let called = Line::new(&engine, "").says("de_AT", &utterance());
+    // The voice, what the detector needed to be sure, and the silence that ends it.
+    let seconds = called.said.strip_prefix("speech '").and_then(|said| said.strip_suffix(" seconds in de' 1.0"));
+    let seconds: f64 = seconds.unwrap_or_else(|| panic!("{called:?} {}", server.log())).parse().unwrap();
+    assert!((0.8..1.6).contains(&seconds), "{called:?}");
+}
+
+#[test]
 fn a_key_counts_while_an_engine_is_awaited() {
     let stand_in = StandIn::start(stand_ins::wyoming, Some(hold));
     let engine = format!("[speech.stt.slow]\nurl = \"tcp://{}\"\ntimeout = \"20s\"\n", stand_in.address);
