@@ -82,8 +82,6 @@ fn what_is_said_is_found_among_the_words() {
     check("says \"yes, no\" after 1s", LISTENS, &["no/1.0/speech//0.8"]);
     check("says \"maybe\" unsure after 1s", LISTENS, &["maybe/0.3/speech//0.4"]);
     check("says \"yes\" heard as \"\" after 1s", LISTENS, &["/1.0/speech//0.4"]);
-    // Whatever an engine writes is one line of text.
-    check("says \"x\" heard as \"\n may\r\n\t be\u{1}\u{0} \" after 1s", LISTENS, &["may be/1.0/speech//0.4"]);
 }
 
 #[test]
@@ -411,6 +409,11 @@ fn a_report_tells_what_was_said_and_that_nobody_listened() {
         r#"listen("beep", #{ first: 60 });"#,
         r#"place_call("line"); wait_for_question(); wait(1); expect_number(5);"#,
         &["heard    beep", "asked    listen("],
+    );
+    fails(
+        r#"answer(); listen("vm-intro", #{ first: 60 });"#,
+        r#"place_call("line"); wait_for_question(); wait(1); expect(false);"#,
+        &["the script listens; its last command was `answer`"],
     );
     fails("", r#"speak("yes", #{ loud: true })"#, &["`options` must be a map such as `#{ heard:"]);
 }

@@ -18,9 +18,6 @@ use serde_json::{Map, Value as Json};
 use std::time::Duration;
 use tracing::warn;
 
-/// The most characters that somebody can say in a minute, and more.
-const MAX_TEXT: usize = 5000;
-
 /// What is listened for.
 pub(super) struct Sought {
     /// What may be said, as an engine is told; anything if it is empty.
@@ -80,7 +77,7 @@ impl Heard {
         let ended_by = HeardBy::ALL.into_iter().find(|by| by.word() == text("ended_by")).unwrap_or_default();
         let is_speech = matches!(ended_by, HeardBy::Speech | HeardBy::Max);
         Self {
-            text: if is_speech { clean(text("text")) } else { String::new() },
+            text: if is_speech { text("text").to_owned() } else { String::new() },
             confidence: if is_speech { number("confidence").unwrap_or(1.0).clamp(0.0, 1.0) } else { 0.0 },
             ended_by,
             key: text("key").chars().next().filter(|key| ended_by == HeardBy::Key && ANY_KEY.contains(*key)),
@@ -255,13 +252,6 @@ impl Prompter<'_> {
         let refusal = Refusal { kind, command: self.function, parameter: None, code: None, result: None, message };
         self.call.raise(Error::Refused(refusal))
     }
-}
-
-/// Returns what an engine has understood as one line, whatever else the engine may have written.
-fn clean(text: &str) -> String {
-    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    line.chars().take(MAX_TEXT).collect()
 }
 
 /// Returns a part as a request names it.
