@@ -140,6 +140,11 @@ pub trait Observer: Send + Sync {
     /// Called when its reply arrives. `shown` is the reply without what the caller entered, and without anything that
     /// may have been made from a secret.
     fn heard(&self, command: &'static Command, shown: &dyn fmt::Display, at: Time);
+
+    /// Called when a service is asked, from this line of this script, or the caller is listened to.
+    fn asked(&self, request: &Request, script: &str, place: usize) {
+        let _ = (request, script, place);
+    }
 }
 
 /// A line to Asterisk. Once the caller has entered a secret, it shows only its verb.
@@ -601,6 +606,9 @@ impl Session {
     ) -> Result<Option<Answer>, Over> {
         self.still_on()?;
         self.transport.note(Note::Asks(&request));
+        if let Some(observer) = &self.observer {
+            observer.asked(&request, &self.last.script, self.last.line);
+        }
         let hears_a_secret = self.keys.secret && request.function == "listen";
         let answer = match self.transport.answer(&request) {
             Some((after, answer)) => {

@@ -411,9 +411,14 @@ fn a_report_tells_what_was_said_and_that_nobody_listened() {
         &["heard    beep", "asked    listen("],
     );
     fails(
-        r#"answer(); listen("vm-intro", #{ first: 60 });"#,
+        "answer();\nmenu(\"vm-intro\", #{ \"1\": #{ words: [\"a\"], then: 1 } }, #{ first: 60 });",
         r#"place_call("line"); wait_for_question(); wait(1); expect(false);"#,
-        &["the script listens; its last command was `answer`"],
+        &["note: the script listens\n", "line.rhai:2:1", "2 | menu("],
+    );
+    fails(
+        r#"answer(); listen("vm-intro", #{ first: 60, keys: "12" });"#,
+        r#"place_call("line"); wait_for_question(); press("7"); wait(1); expect(false);"#,
+        &["pressed  7  lost: `listen` listened only to 1 and 2"],
     );
     fails("", r#"speak("yes", #{ loud: true })"#, &["`options` must be a map such as `#{ heard:"]);
 }

@@ -145,8 +145,8 @@ fn without_engine(prompter: &Prompter, otherwise: Option<Dynamic>, failure: &Fai
 
 impl Prompter<'_> {
     /// Plays parts and listens; the files of spoken texts are known. If the engine is unavailable, there is a failure,
-    /// which comes when the caller has spoken, or hasn't. Where nobody can listen, keys are heard, and the failure comes
-    /// after that; if it is a question, at once.
+    /// which comes when the caller has spoken, or hasn't. Where nobody can listen, keys are heard, and the failure
+    /// comes after that; if it is a question, at once.
     ///
     /// # Errors
     /// The call has ended.

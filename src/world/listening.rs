@@ -28,11 +28,11 @@ use crate::transport::{Answer, Request};
 /// * `keys`: the keys that end it.
 ///
 /// The answer is a map with `ended_by` (`speech`, `none`, `key` or `max`), `text` and `confidence` (of `speech` and
-/// `max`), `key`, and `seconds`, the length of the speech. Or it is `{"play": N}`: Asterisk has to play the first N parts of the
-/// prompt itself, since nobody else can; then the rest is to be asked again. If the engine is unavailable, keys count
-/// all the same, and the answer is a failure once the caller speaks, or doesn't. If nobody can listen at all, because no
-/// engine is named or the sound of the call doesn't come here, it is a failure of the kind `argument`, at once: nothing
-/// was played.
+/// `max`), `key`, and `seconds`, the length of the speech. Or it is `{"play": N}`: Asterisk has to play the first N parts
+/// of the prompt itself, since nobody else can; then the rest is to be asked again. If the engine is unavailable, keys
+/// count all the same, and the answer is a failure once the caller speaks, or doesn't. If nobody can listen at all,
+/// because no engine is named or the sound of the call doesn't come here, it is a failure of the kind `argument`, at
+/// once: nothing was played.
 ///
 /// # Errors
 /// The call has ended.

@@ -65,10 +65,11 @@ pub(super) struct LogLine {
 /// The command that a script is in, or was in last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CurrentCommand {
+    /// Its function, or `listen`.
     pub function: &'static str,
     pub script: String,
     pub line: usize,
-    /// Whether Asterisk has yet to answer it.
+    /// Whether it has yet to be answered.
     pub pending: bool,
     /// The keys to which it listens; `None` if it has no such list.
     pub keys: Option<String>,

@@ -134,11 +134,10 @@ fn position(state: &LineState, script: &Script) -> Option<Fault> {
     let column = text[..at].chars().count() + 1;
     let message = match (&state.ended, command.pending) {
         (Some(_), _) => format!("its last command was `{}`", command.function),
+        // A question listens, too.
+        (None, true) if command.function == "listen" => "the script listens".to_owned(),
         (None, true) => format!("the script is in `{}`", command.function),
-        (None, false) => {
-            let does = if state.hears_speech { "listens" } else { "is sleeping" };
-            format!("the script {does}; its last command was `{}`", command.function)
-        }
+        (None, false) => format!("the script is sleeping; its last command was `{}`", command.function),
     };
     Some(Fault { line: command.line, column, source: text, ..Fault::new(&command.script, message) })
 }

@@ -69,7 +69,10 @@ impl Transport for WatchedSimulator {
         }
         self.update_line();
         let (after, answer) = self.services.answer(request, self.simulator.channel_mut(), &self.functions);
-        self.line.state().record_request(request, &answer);
+        let mut state = self.line.state();
+        state.record_request(request, &answer);
+        state.command.pending &= state.command.function != LISTEN;
+        drop(state);
         self.update_line();
         Some((after, answer))
     }
@@ -101,6 +104,9 @@ impl Transport for WatchedSimulator {
     }
 }
 
+/// The request to listen to the caller.
+const LISTEN: &str = "listen";
+
 /// Keeps track of the command that the script is in.
 pub(super) struct CommandObserver(pub Arc<Line>);
 
@@ -124,5 +130,12 @@ impl Observer for CommandObserver {
 
     fn heard(&self, _: &'static Command, _: &dyn fmt::Display, _: Time) {
         self.0.state().command.pending = false;
+    }
+
+    fn asked(&self, request: &Request, script: &str, place: usize) {
+        if request.function == LISTEN {
+            let (script, keys) = (script.to_owned(), Some(request.text("keys").to_owned()));
+            self.0.state().command = CurrentCommand { function: LISTEN, script, line: place, pending: true, keys };
+        }
     }
 }
