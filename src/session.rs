@@ -201,6 +201,16 @@ impl Keys {
     }
 }
 
+/// Whether a command is broken off.
+enum BreakOff {
+    Never,
+    /// The next one is, once this is raised.
+    #[cfg_attr(not(feature = "speech"), expect(dead_code, reason = "nobody speaks over a prompt"))]
+    At(Signal),
+    /// The last one was.
+    Done,
+}
+
 /// The channel's language, as far as it is known.
 enum ChannelLanguage {
     /// It is the one in the environment.
@@ -259,10 +269,7 @@ pub struct Session {
     observer: Option<Arc<dyn Observer>>,
     /// Ends a command that no line can interrupt.
     end_command: Option<Box<dyn FnOnce() + Send>>,
-    /// Breaks off the command in flight, once it is raised.
-    break_off: Option<Signal>,
-    /// Whether that has happened.
-    was_broken_off: bool,
+    break_off: BreakOff,
     /// The sound of a call by EAGI.
     audio: Option<AudioTap>,
 }
@@ -309,8 +316,7 @@ impl Session {
             language: ChannelLanguage::FromEnvironment,
             observer: None,
             end_command: None,
-            break_off: None,
-            was_broken_off: false,
+            break_off: BreakOff::Never,
             audio: None,
         })
     }
@@ -665,12 +671,11 @@ impl Session {
         args: &[Value],
         signal: &Signal,
     ) -> Result<Option<Value>, Error> {
-        self.break_off = Some(signal.clone());
+        self.break_off = BreakOff::At(signal.clone());
         let result = self.invoke_aside(command, args, None);
-        self.break_off = None;
-        let was_broken_off = std::mem::take(&mut self.was_broken_off);
+        let is_done = matches!(std::mem::replace(&mut self.break_off, BreakOff::Never), BreakOff::Done);
         match result {
-            Err(Error::Refused(_)) if was_broken_off => Ok(None),
+            Err(Error::Refused(_)) if is_done => Ok(None),
             result => result.map(Some),
         }
     }
@@ -821,7 +826,10 @@ impl Session {
         let mut until = length.map_or(Time::NEVER, |length| now + length + REPLY_MARGIN);
         let mut interrupted = false;
         // For this command only, and not for what may have to be asked about it.
-        let mut break_off = self.break_off.take();
+        let mut break_off = match std::mem::replace(&mut self.break_off, BreakOff::Never) {
+            BreakOff::At(signal) => Some(signal),
+            _ => None,
+        };
         let mut is_broken_off = false;
         loop {
             if break_off.take_if(|signal| signal.is_raised()).is_some() && self.over.is_none() {
@@ -836,7 +844,7 @@ impl Session {
                 Ok(Heard::Reply(_)) if interrupted => return Err(Error::Over(self.stopped())),
                 Ok(Heard::Reply(_)) if is_broken_off => {
                     self.still_on()?;
-                    self.was_broken_off = true;
+                    self.break_off = BreakOff::Done;
                     return Err(command.refusal(RefusalKind::Failed, "was broken off").into());
                 }
                 Ok(Heard::Reply(reply)) => {

@@ -44,6 +44,7 @@ impl Wake for Bell {
 #[derive(Clone, Debug)]
 pub struct Signal(Arc<(AtomicBool, Waker)>);
 
+#[cfg_attr(not(feature = "speech"), expect(dead_code, reason = "nobody speaks over a prompt"))]
 impl Signal {
     /// Creates a signal for whoever waits by this.
     pub fn new(waker: Waker) -> Self {

@@ -148,8 +148,8 @@ fn live_interruptions_stop_the_prompt_at_once() {
         by_key.push(caller.last_sound().unwrap() - pressed);
     }
     let ((voice, voice_p95), (key, key_p95)) = (spread(by_voice), spread(by_key));
-    println!("after a voice begins, the prompt is heard for {voice:.0} ms, p95 {voice_p95:.0} ms");
-    println!("after a key of 60 ms begins, the prompt is heard for {key:.0} ms, p95 {key_p95:.0} ms");
+    eprintln!("after a voice begins, the prompt is heard for {voice:.0} ms, p95 {voice_p95:.0} ms");
+    eprintln!("after a key of 60 ms begins, the prompt is heard for {key:.0} ms, p95 {key_p95:.0} ms");
     assert!(voice_p95 <= 250.0 && key_p95 <= 100.0);
 }
 
@@ -199,9 +199,11 @@ fn live_many_conversations_at_a_time() {
     }
     let (mean, p95) = spread(beyond);
     let each = (listens - waits) / CALLS as i64;
-    println!(
+    eprintln!(
         "{CALLS} calls listen during a prompt: {share:.2} % of a processor each, {each} KiB more than one that waits"
     );
-    println!("at most {} KiB while they speak", (most - waits) / CALLS as i64);
-    println!("from the end of speech and {SILENCE:?} of silence to the end of the call: {mean:.0} ms, p95 {p95:.0} ms");
+    eprintln!("at most {} KiB while they speak", (most - waits) / CALLS as i64);
+    eprintln!(
+        "from the end of speech and {SILENCE:?} of silence to the end of the call: {mean:.0} ms, p95 {p95:.0} ms"
+    );
 }

@@ -151,7 +151,7 @@ impl AudioFormat {
 #[derive(Clone, Debug)]
 pub(crate) struct AudioTap(Arc<Mutex<Option<UnboundedSender<Vec<u8>>>>>);
 
-#[cfg_attr(not(feature = "speech"), expect(dead_code, reason = "nobody listens"))]
+#[cfg_attr(not(any(test, feature = "speech")), expect(dead_code, reason = "nobody listens"))]
 impl AudioTap {
     /// Returns the sound from now on. Nobody else hears it then.
     pub fn listen(&self) -> UnboundedReceiver<Vec<u8>> {
@@ -198,7 +198,7 @@ mod tests {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let tap = Audio::new(File::from(std::os::fd::OwnedFd::from(reader))).tapped();
         // More than the pipe holds: it is read though nobody listens.
-        writer.write_all(&[0; 300_000]).unwrap();
+        writer.write_all(&vec![0; 300_000]).unwrap();
         let mut sound = tap.listen();
         loop {
             writer.write_all(&[7; 320]).unwrap();
@@ -208,7 +208,7 @@ mod tests {
             }
         }
         drop(sound);
-        writer.write_all(&[0; 300_000]).unwrap();
+        writer.write_all(&vec![0; 300_000]).unwrap();
         drop(writer);
         // The end of the call ends whoever listens, too.
         let mut sound = tap.listen();

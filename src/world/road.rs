@@ -62,11 +62,15 @@ impl Road {
             self.has_answered.store(true, Relaxed);
         }
         let mut reasons = Vec::new();
-        for road in [Self::by_audio_socket, Self::by_eagi, Self::by_recordings] {
+        for road in [Self::by_audio_socket, Self::by_eagi] {
             match road(self, session, services, request, until)? {
                 Led::To(answer) => return Ok(answer),
                 Led::Nowhere(why) => reasons.push(why),
             }
+        }
+        match by_recordings(session, services, request, until)? {
+            Led::To(answer) => return Ok(answer),
+            Led::Nowhere(why) => reasons.push(why),
         }
         let reasons = reasons.join("; ");
         Ok(Some(Err(Failure::argument(format!("the sound of the call doesn't come here: {reasons}")))))
@@ -158,67 +162,61 @@ impl Road {
             }
         }
     }
+}
 
-    /// Has Asterisk record what the caller says, piece by piece, and listens to the files. Nothing stops a prompt but
-    /// keys.
-    fn by_recordings(
-        &self,
-        session: &mut Session,
-        services: &Services,
-        request: &Request,
-        until: Time,
-    ) -> Result<Led, Error> {
-        if !services.takes_recordings(session.remote()) {
-            return Ok(Led::Nowhere("there is no folder that Asterisk shares for recordings".to_owned()));
-        }
-        let parts = request.argument("prompt").as_array().map_or(0, Vec::len);
-        if parts > 0 {
-            return Ok(Led::To(Some(Ok(json!({ "play": parts })))));
-        }
-        let recording = match session.wait_for(Box::pin(services.hear_recordings(request)), until)? {
-            Some(Ok(recording)) => recording,
-            Some(Err(failure)) if failure.kind == FailureKind::Unavailable => return Ok(Led::Nowhere(failure.message)),
-            Some(Err(failure)) => return Ok(Led::To(Some(Err(failure)))),
-            None => return Ok(Led::To(None)),
+/// Has Asterisk record what the caller says, piece by piece, and listens to the files. Nothing stops a prompt but
+/// keys.
+fn by_recordings(session: &mut Session, services: &Services, request: &Request, until: Time) -> Result<Led, Error> {
+    if !services.takes_recordings(session.remote()) {
+        return Ok(Led::Nowhere("there is no folder that Asterisk shares for recordings".to_owned()));
+    }
+    let parts = request.argument("prompt").as_array().map_or(0, Vec::len);
+    if parts > 0 {
+        return Ok(Led::To(Some(Ok(json!({ "play": parts })))));
+    }
+    let recording = match session.wait_for(Box::pin(services.hear_recordings(request)), until)? {
+        Some(Ok(recording)) => recording,
+        Some(Err(failure)) if failure.kind == FailureKind::Unavailable => return Ok(Led::Nowhere(failure.message)),
+        Some(Err(failure)) => return Ok(Led::To(Some(Err(failure)))),
+        None => return Ok(Led::To(None)),
+    };
+    let Recording { recordings, mut answer, pieces, mut more } = recording;
+    let seconds = |name: &str| request.argument(name).as_f64().unwrap_or_default();
+    #[expect(clippy::cast_possible_truncation, reason = "nobody listens for longer")]
+    let (silence, length) =
+        (seconds("silence").ceil().max(1.0) as i64, ((seconds("first") + seconds("max")) * 1000.0) as i64);
+    loop {
+        let piece = recordings.piece();
+        let args = [
+            Value::Text(piece.name()),
+            Value::from("wav"),
+            Value::from(request.text("keys")),
+            Value::Int(length.max(1000)),
+            Value::map([("silence", Value::Int(silence))]),
+        ];
+        let recorded = match session.invoke_aside(&RECORD_FILE, &args, None) {
+            Ok(Value::Map(recorded)) => recorded,
+            Err(Error::Refused(refusal)) => return Ok(Led::Nowhere(refusal.message)),
+            Ok(_) => Vec::new(),
+            Err(error) => return Err(error),
         };
-        let Recording { recordings, mut answer, pieces, mut more } = recording;
-        let seconds = |name: &str| request.argument(name).as_f64().unwrap_or_default();
-        #[expect(clippy::cast_possible_truncation, reason = "nobody listens for longer")]
-        let (silence, length) =
-            (seconds("silence").ceil().max(1.0) as i64, ((seconds("first") + seconds("max")) * 1000.0) as i64);
-        loop {
-            let piece = recordings.piece();
-            let args = [
-                Value::Text(piece.name()),
-                Value::from("wav"),
-                Value::from(request.text("keys")),
-                Value::Int(length.max(1000)),
-                Value::map([("silence", Value::Int(silence))]),
-            ];
-            let recorded = match session.invoke_aside(&RECORD_FILE, &args, None) {
-                Ok(Value::Map(recorded)) => recorded,
-                Err(Error::Refused(refusal)) => return Ok(Led::Nowhere(refusal.message)),
-                Ok(_) => Vec::new(),
-                Err(error) => return Err(error),
-            };
-            let key = recorded.iter().find_map(|(name, value)| match value {
-                Value::Text(key) if name == "digit" && !key.is_empty() => Some(key),
-                _ => None,
-            });
-            if let Some(key) = key {
-                return Ok(Led::of_key(key));
-            }
-            // Nobody takes it any more if there is an answer.
-            let _ = pieces.send(piece);
-            let next = poll_fn(|context| match Pin::new(&mut answer).poll(context) {
-                Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                Poll::Pending => more.poll_recv(context).map(|_| None),
-            });
-            match session.wait_for(next, until)? {
-                Some(Some(answer)) => return Ok(Led::To(Some(answer))),
-                Some(None) => {}
-                None => return Ok(Led::To(None)),
-            }
+        let key = recorded.iter().find_map(|(name, value)| match value {
+            Value::Text(key) if name == "digit" && !key.is_empty() => Some(key),
+            _ => None,
+        });
+        if let Some(key) = key {
+            return Ok(Led::of_key(key));
+        }
+        // Nobody takes it any more if there is an answer.
+        let _ = pieces.send(piece);
+        let next = poll_fn(|context| match Pin::new(&mut answer).poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => more.poll_recv(context).map(|_| None),
+        });
+        match session.wait_for(next, until)? {
+            Some(Some(answer)) => return Ok(Led::To(Some(answer))),
+            Some(None) => {}
+            None => return Ok(Led::To(None)),
         }
     }
 }
