@@ -1,5 +1,5 @@
 //! The figures of docs/speech.md about how sound travels. They need a machine that does nothing else:
-//! `cargo test --release --test main -- --ignored --nocapture live_speech_figures`.
+//! `cargo test --test main -- --ignored --nocapture live_speech_figures`.
 
 use crate::support::asterisk::{Call, Running, asterisk, free_port};
 use crate::support::caller::{Caller, Phone, tone, vowel, wav};
@@ -12,8 +12,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The conversations at a time. What looks for voice is twenty times slower without optimization.
-const CALLS: usize = if cfg!(debug_assertions) { 10 } else { 100 };
+/// The conversations at a time.
+const CALLS: usize = 100;
 /// The silence that ends an answer.
 const SILENCE: Duration = Duration::from_millis(500);
 /// How long the callers speak.
