@@ -37,6 +37,7 @@ mod live_ivr;
 mod live_ivr_examples;
 mod live_machines;
 mod live_permissions;
+mod live_recogniser;
 mod live_sounds;
 mod live_speech;
 mod live_speech_figures;

@@ -2,8 +2,8 @@
 //! break them. Calls come from a scripted Asterisk.
 #![expect(clippy::disallowed_methods, reason = "engines live in real time")]
 
-mod accuracy;
-mod programs;
+pub mod accuracy;
+pub mod programs;
 mod servers;
 mod stand_ins;
 

@@ -81,8 +81,11 @@ fn law(sample: f64) -> i16 {
     (sample.signum() * (256f64.powf(step) - 1.0) / 255.0 * 32767.0) as i16
 }
 
+/// Plays a call of a script to a caller who says this, and returns the answer that the script got.
+pub type Asked<'a> = dyn Fn(&str, &[i16]) -> String + Sync + 'a;
+
 /// Returns how many of these are understood.
-fn understood(line: &Line, tries: &[Try], noise: f64) -> usize {
+fn understood(asked: &Asked<'_>, tries: &[Try], noise: f64) -> usize {
     let (next, right) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..CALLERS {
@@ -94,7 +97,7 @@ fn understood(line: &Line, tries: &[Try], noise: f64) -> usize {
                         None => ("sure", (one.text == "yes").to_string()),
                     };
                     let sound = one.sound(noise);
-                    let said = line.call_of(script, "en", |caller| caller.says(&sound)).said;
+                    let said = asked(script, &sound);
                     if said != expected {
                         // Shown with --nocapture.
                         eprintln!("{one:?}: {said:?}");
@@ -107,11 +110,22 @@ fn understood(line: &Line, tries: &[Try], noise: f64) -> usize {
     right.into_inner()
 }
 
-fn line() -> Line {
+/// Returns the names and texts of two scripts that ask for a digit, and for yes or no. `@ANSWER@` in the text of what they
+/// do is the answer.
+pub fn scripts(then: &str) -> [(&'static str, String); 2] {
     let options = "#{ speech: true, tries: 1, max: 1, first: 20, silence: 0.8 }";
-    let digit = format!("answer(); verbose(to_string(ask([], {options})));");
-    let sure = format!("answer(); verbose(to_string(confirm([], {})));", options.replace("max: 1, ", ""));
-    Line::with(&settings(), &[("digit", digit), ("sure", sure)])
+    let asks = [("digit", "ask", options.to_owned()), ("sure", "confirm", options.replace("max: 1, ", ""))];
+    asks.map(|(name, ask, options)| {
+        (name, format!("answer(); {}", then.replace("@ANSWER@", &format!("to_string({ask}([], {options}))"))))
+    })
+}
+
+fn line() -> Line {
+    Line::with(&settings(), &scripts("verbose(@ANSWER@);"))
+}
+
+fn asked(line: &Line) -> impl Fn(&str, &[i16]) -> String + Sync {
+    |script, sound| line.call_of(script, "en", |caller| caller.says(sound)).said
 }
 
 #[test]
@@ -122,10 +136,10 @@ fn pocketsphinx_understands_most_callers() {
     let line = line();
     // All were understood when this was written, and 27 of the digits; 16 without trimming and levelling.
     let sure = tries(&FLITE, &["yes", "no"], 1);
-    let right = understood(&line, &sure, 50.0);
+    let right = understood(&asked(&line), &sure, 50.0);
     assert!(right >= 9, "yes and no: {right} of {}", sure.len());
     let digits = tries(&["awb", "kal", "rms"], &DIGITS, 1);
-    let right = understood(&line, &digits, 20.0);
+    let right = understood(&asked(&line), &digits, 20.0);
     assert!(right >= 23, "digits: {right} of {}", digits.len());
 }
 
@@ -138,20 +152,28 @@ fn accuracy_of_pocketsphinx() {
         return;
     }
     let line = line();
-    for voices in [&FLITE[..], &ESPEAK[..]] {
-        for (what, texts, ways) in [("yes/no", &["yes", "no"][..], 20), ("digits", &DIGITS[..], 4)] {
-            for (noise, label) in [(50.0, "quiet"), (20.0, "20 dB")] {
-                let mut table = format!("{what} {label}:");
-                let (mut right, mut all) = (0, 0);
-                for voice in voices {
-                    let tries = tries(&[voice], texts, ways);
-                    let own = understood(&line, &tries, noise);
-                    table += &format!(" {voice} {own}/{}", tries.len());
-                    right += own;
-                    all += tries.len();
-                }
-                eprintln!("{table} = {:.1} % of {all}", 100.0 * right as f64 / all as f64);
+    measure(&asked(&line), &FLITE);
+    measure(&asked(&line), &ESPEAK);
+}
+
+/// Measures callers with the voices of flite.
+pub fn measure_flite(asked: &Asked<'_>) {
+    measure(asked, &FLITE);
+}
+
+fn measure(asked: &Asked<'_>, voices: &[&'static str]) {
+    for (what, texts, ways) in [("yes/no", &["yes", "no"][..], 20), ("digits", &DIGITS[..], 4)] {
+        for (noise, label) in [(50.0, "quiet"), (20.0, "20 dB")] {
+            let mut table = format!("{what} {label}:");
+            let (mut right, mut all) = (0, 0);
+            for voice in voices {
+                let tries = tries(&[voice], texts, ways);
+                let own = understood(asked, &tries, noise);
+                table += &format!(" {voice} {own}/{}", tries.len());
+                right += own;
+                all += tries.len();
             }
+            eprintln!("{table} = {:.1} % of {all}", 100.0 * right as f64 / all as f64);
         }
     }
 }
