@@ -1,6 +1,7 @@
 //! Scripts that listen, with simulated callers: in Rust, in tests of scripts, in storms, in recordings and replays.
 
 use crate::support::process::{Folder, agi_rhai};
+use crate::test_services::{fails, passes};
 use agi_rhai::Host;
 use agi_rhai::host::Recorder;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
@@ -38,31 +39,6 @@ fn said(plan: &str, language: &str, script: &str) -> Vec<String> {
 #[track_caller]
 fn check(plan: &str, script: &str, expected: &[&str]) {
     assert_eq!(said(plan, "en", script), expected, "{plan}: {script}");
-}
-
-/// Runs the only test in a text, which calls a script `line`. Returns what failed.
-fn failure(script: &str, test: &str) -> Option<String> {
-    let folder = Folder::new();
-    folder.file("line.rhai", script);
-    let path = folder.file("line.test.rhai", format!("fn test_it() {{ {test} }}"));
-    let runner = TestRunner::new(Host::new(), None);
-    let suite = runner.suite(Path::new(&path)).unwrap_or_else(|error| panic!("{error:#}"));
-    runner.run(&suite, "it", 1).failure.map(|failure| failure.render(false))
-}
-
-#[track_caller]
-fn passes(script: &str, test: &str) {
-    if let Some(failure) = failure(script, test) {
-        panic!("{failure}");
-    }
-}
-
-#[track_caller]
-fn fails(script: &str, test: &str, parts: &[&str]) {
-    let failure = failure(script, test).expect("the test passes");
-    for part in parts {
-        assert!(failure.contains(part), "no {part:?} in {failure}");
-    }
 }
 
 fn shown(output: Output) -> (bool, String) {

@@ -22,14 +22,14 @@ fn failure(script: &str, test: &str) -> Option<String> {
 }
 
 #[track_caller]
-fn passes(script: &str, test: &str) {
+pub fn passes(script: &str, test: &str) {
     if let Some(failure) = failure(script, test) {
         panic!("{failure}");
     }
 }
 
 #[track_caller]
-fn fails(script: &str, test: &str, parts: &[&str]) {
+pub fn fails(script: &str, test: &str, parts: &[&str]) {
     let failure = failure(script, test).expect("the test passes");
     for part in parts {
         assert!(failure.contains(part), "no {part:?} in {failure}");
