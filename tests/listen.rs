@@ -1,13 +1,11 @@
 //! Scripts that listen, with simulated callers: in Rust, in tests of scripts, in storms, in recordings and replays.
 
 use crate::support::process::{Folder, agi_rhai};
-use crate::test_services::{fails, passes};
+use crate::test_services::{fails, passes, recorded};
 use agi_rhai::Host;
-use agi_rhai::host::Recorder;
 use agi_rhai::pbx::{Channel, IncomingCall, Plan};
 use agi_rhai::script::rhai::{Module, NativeCallContext};
 use agi_rhai::service::{Services, Settings};
-use agi_rhai::tools::testing::TestRunner;
 use agi_rhai::transport::Simulator;
 use agi_rhai::{Outcome, Session};
 use std::collections::VecDeque;
@@ -530,23 +528,6 @@ const SPOKEN: &str = r#"
     expect_prompt("vm-goodbye"); expect_end();
 "#;
 
-/// Records the call of a test. Returns the folder with the script, and the recording.
-fn recorded(script: &str, test: &str, redact: bool) -> (Folder, String) {
-    let folder = Folder::new();
-    folder.file("line.rhai", script);
-    let path = folder.file("line.test.rhai", format!("fn test_it() {{ {test} }}"));
-    let mut host = Host::new();
-    let recorder = Recorder::new(&folder.path("calls"));
-    host.record(Arc::new(if redact { recorder.redacting() } else { recorder }));
-    let runner = TestRunner::new(host, None);
-    let report = runner.run(&runner.suite(Path::new(&path)).unwrap(), "it", 1);
-    if let Some(failure) = report.failure {
-        panic!("{}", failure.render(false));
-    }
-    let file = fs::read_dir(folder.path("calls")).unwrap().next().unwrap().unwrap().path();
-    (folder, file.to_str().unwrap().to_owned())
-}
-
 #[test]
 fn a_recording_holds_what_was_said_and_is_replayed() {
     let (folder, file) = recorded(RECORDED, SPOKEN, false);
@@ -555,12 +536,12 @@ fn a_recording_holds_what_was_said_and_is_replayed() {
     // The question was secret, in words and in digits.
     assert!(!text.contains("four seven") && !text.contains("4711"), "{text}");
     assert!(text.contains(r#""key":"1""#), "{text}");
-    let (same, said) = shown(agi_rhai(["replay", &file]).output().unwrap());
+    let (same, said) = shown(agi_rhai([Path::new("replay"), &file]).output().unwrap());
     // Stand-ins mean nothing, so the call goes another way from there.
     assert!(!same && said.contains("vm-intro"), "{said}");
     let open = RECORDED.replace(", secret: true", "");
     let (_folder, file) = recorded(&open, SPOKEN, false);
-    let (same, said) = shown(agi_rhai(["replay", &file]).output().unwrap());
+    let (same, said) = shown(agi_rhai([Path::new("replay"), &file]).output().unwrap());
     assert!(same && said.contains("same: "), "{said}");
     drop(folder);
 }
@@ -569,7 +550,7 @@ fn a_recording_holds_what_was_said_and_is_replayed() {
 fn a_recording_becomes_a_test() {
     let open = RECORDED.replace(", secret: true", "");
     let (folder, file) = recorded(&open, SPOKEN, false);
-    let output = agi_rhai(["replay", "--as-test", &file]).output().unwrap();
+    let output = agi_rhai([Path::new("replay"), Path::new("--as-test"), &file]).output().unwrap();
     let test = String::from_utf8(output.stdout).unwrap();
     for line in [
         "speak(\"it's anna huber\");",
@@ -595,7 +576,7 @@ fn a_recording_becomes_a_test() {
         wait_for("digits 12"); hang_up();
     "#;
     let (folder, file) = recorded(script, calls, false);
-    let output = agi_rhai(["replay", "--as-test", &file]).output().unwrap();
+    let output = agi_rhai([Path::new("replay"), Path::new("--as-test"), &file]).output().unwrap();
     let test = String::from_utf8(output.stdout).unwrap();
     for line in [
         "service_is_down(\"speech.stt\", [false, false, false, #{ kind: \"unavailable\"",
@@ -634,7 +615,7 @@ fn a_redacted_recording_holds_nothing_that_was_said() {
     for said in ["4711", "Anna", "Huber"] {
         assert!(!spoken.contains(said), "{said} in {spoken}");
     }
-    let (same, said) = shown(agi_rhai(["replay", &file]).output().unwrap());
+    let (same, said) = shown(agi_rhai([Path::new("replay"), &file]).output().unwrap());
     assert!(same && said.contains("same: "), "{said}{spoken}");
     // How it ended and how sure the engine was can be seen.
     assert!(text.contains(r#""ended_by":"speech""#) && text.contains(r#""confidence":1.0"#), "{text}");

@@ -540,7 +540,7 @@ fn a_storm_is_the_same_again_and_fast() {
 
 /// Runs a test of a script while its calls are recorded. Returns the folder, with the recording in `calls`.
 #[track_caller]
-fn recorded(script: &str, test: &str, redact: bool) -> (Folder, PathBuf) {
+pub fn recorded(script: &str, test: &str, redact: bool) -> (Folder, PathBuf) {
     let folder = Folder::new();
     folder.file("line.rhai", script);
     let path = folder.file("line.test.rhai", format!("fn test_it() {{ {test} }}"));

@@ -2,7 +2,7 @@
 
 use crate::common::ExecOptions;
 use crate::config::{ConfigOptions, folder_of_paths};
-use crate::files::{below, why_not_read};
+use crate::files::files_of;
 use crate::out;
 use crate::terminal::shows_colour;
 use crate::value_parsers::asterisk_version;
@@ -110,18 +110,7 @@ fn run(options: &CheckOptions) -> io::Result<u8> {
     if let Some(folder) = options.sounds.iter().chain(&options.scripts).find(|folder| !folder.is_dir()) {
         return Err(io::Error::other(format!("no folder {}", folder.display())));
     }
-    let mut files = Vec::new();
-    let usual = [options.scripts.clone().unwrap_or_else(|| PathBuf::from("."))];
-    for path in if options.paths.is_empty() { &usual[..] } else { &options.paths } {
-        if path.is_dir() {
-            // Reading from a pipe would block forever.
-            files.extend(below(path)?.into_iter().filter(|path| path.is_file()));
-        } else if path.is_file() {
-            files.push(path.clone());
-        } else {
-            return Err(io::Error::other(why_not_read(path)));
-        }
-    }
+    let files = files_of(&options.paths, options.scripts.as_deref())?;
     let (mut findings, mut known) = (Vec::new(), HashSet::new());
     for path in &files {
         let found = checker.check_file(path);

@@ -40,6 +40,27 @@ pub fn with_searched_folders(script: &Path, folders: &[PathBuf], error: LoadErro
     }
 }
 
+/// Returns the files that these paths mean, with those in all folders below; without a path, those of the scripts
+/// folder or else of the current one.
+///
+/// # Errors
+/// A path is neither a file nor a folder, or can't be read.
+pub fn files_of(paths: &[PathBuf], scripts: Option<&Path>) -> io::Result<Vec<PathBuf>> {
+    let usual = [scripts.unwrap_or(Path::new(".")).to_owned()];
+    let mut files = Vec::new();
+    for path in if paths.is_empty() { &usual[..] } else { paths } {
+        if path.is_dir() {
+            // Reading from a pipe would block forever.
+            files.extend(below(path)?.into_iter().filter(|path| path.is_file()));
+        } else if path.is_file() {
+            files.push(path.clone());
+        } else {
+            return Err(io::Error::other(why_not_read(path)));
+        }
+    }
+    Ok(files)
+}
+
 /// Returns the scripts in a folder and in all folders below it, sorted by name.
 ///
 /// Hidden files, files that git ignores and build folders are skipped, and links to folders aren't followed. None of

@@ -1,7 +1,7 @@
 //! `agi-rhai sounds`: makes the recordings that scripts need.
 
 use crate::config::{ConfigOptions, folder_of_paths};
-use crate::files::{below, why_not_read};
+use crate::files::files_of;
 use crate::out;
 use crate::terminal::shows_colour;
 use agi_rhai::internals::plural;
@@ -141,17 +141,7 @@ fn run(options: &SoundsOptions) -> io::Result<bool> {
 
 /// Returns the scripts and tables that the options mean.
 fn scripts(options: &SoundsOptions) -> io::Result<Vec<PathBuf>> {
-    let usual = [options.scripts.clone().unwrap_or_else(|| PathBuf::from("."))];
-    let mut found = Vec::new();
-    for path in if options.paths.is_empty() { &usual[..] } else { &options.paths } {
-        if path.is_dir() {
-            found.extend(below(path)?.into_iter().filter(|path| path.is_file()));
-        } else if path.is_file() {
-            found.push(path.clone());
-        } else {
-            return Err(io::Error::other(why_not_read(path)));
-        }
-    }
+    let mut found = files_of(&options.paths, options.scripts.as_deref())?;
     found.retain(|path| !path.to_string_lossy().ends_with(".test.rhai"));
     Ok(found)
 }

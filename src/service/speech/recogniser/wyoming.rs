@@ -1,7 +1,7 @@
 //! Servers that understand by the Wyoming protocol.
 
 use super::sound::{Doubling, MODEL_RATE, bytes, piece};
-use super::transcript::{Expected, MAX_MESSAGES, Transcript, said, talk};
+use super::transcript::{Expected, MAX_MESSAGES, Transcript, talk};
 use crate::agi::printable;
 use crate::service::speech::wyoming::{Event, format_of};
 use crate::transport::Failure;
@@ -72,9 +72,7 @@ async fn receive(
                 return Transcript::new(text, event.data.get("confidence").and_then(Value::as_f64));
             }
             ("transcript", None) => return Err(Failure::failed("its `transcript` has no `text`")),
-            ("error", text) => {
-                return Err(Failure::failed(format!("the engine says: {}", said(text.unwrap_or_default()))));
-            }
+            ("error", _) => return Err(Failure::failed(event.error())),
             // Others tell how far it is.
             _ => {}
         }
