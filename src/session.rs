@@ -918,7 +918,9 @@ impl Session {
             return false;
         }
         if !self.peer.dead_mode {
-            return true;
+            // The session ends with the channel, which the transport knows by now.
+            let _ = self.look(self.transport.now());
+            return self.over.is_none() && !self.closed;
         }
         match self.exchange(&CHANNEL_STATUS, CHANNEL_STATUS.verb.as_bytes(), &[]) {
             Ok(reply) if reply.code == 511 => {

@@ -1,5 +1,6 @@
 //! The opening block: the facts about the call that Asterisk sends before the first command.
 
+use super::manager::MAX_COMMAND;
 use super::text::text;
 use std::borrow::Cow;
 use std::fmt;
@@ -191,10 +192,20 @@ impl Environment {
         (1..).map_while(|n| self.get(&format!("agi_arg_{n}")).map(Cow::into_owned)).collect()
     }
 
-    /// Returns the longest line this Asterisk accepts, in bytes: 2046, unless its version is known to accept 8190.
+    /// Whether this is AsyncAGI, over the manager interface.
+    #[must_use]
+    pub fn is_async(&self) -> bool {
+        self.get("agi_request").is_some_and(|request| request == "async")
+    }
+
+    /// Returns the longest line this Asterisk accepts, in bytes: 2046, unless its version is known to accept 8190. Over
+    /// AsyncAGI it is 1013.
     #[must_use]
     pub fn line_limit(&self) -> usize {
         use super::line::{LONG_LINE, SAFE_LINE};
+        if self.is_async() {
+            return MAX_COMMAND;
+        }
         let version = self.get("agi_version").unwrap_or_default();
         let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
         let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {

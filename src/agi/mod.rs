@@ -6,6 +6,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod line;
+pub(crate) mod manager;
 pub(crate) mod printable;
 pub(crate) mod reply;
 mod text;

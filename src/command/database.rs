@@ -82,6 +82,7 @@ pub static DATABASE_PUT: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::SetsEntry,
+    ahead: true,
     simulate: |channel, words| Some(Reply::of(u8::from(channel.database().put(words[0], words[1], words[2])))),
     ..Command::UNSTATED
 };

@@ -81,6 +81,9 @@ pub struct Command {
     pub access: Access,
     /// Whether Asterisk says `100 Trying` before it carries the command out successfully.
     pub interim: bool,
+    /// Whether it returns nothing and can hardly fail, so that the next one may be sent before its reply has come: over
+    /// AsyncAGI, each reply may take a tenth of a second.
+    pub ahead: bool,
     /// Returns the simulated Asterisk's reply to the words after the verb; `None` stands for a 520.
     pub simulate: fn(&mut Channel, &[&str]) -> Option<Reply>,
 }
@@ -319,6 +322,7 @@ impl Command {
         after: After::Nothing,
         access: Access::Anything,
         interim: false,
+        ahead: false,
         simulate: |_, _| None,
     };
 

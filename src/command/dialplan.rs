@@ -191,6 +191,7 @@ pub static SET_CONTEXT: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |channel, words| {
         channel.set_context(words[0]);
         Some(Reply::of(0))
@@ -222,6 +223,7 @@ pub static SET_EXTENSION: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |channel, words| {
         channel.set_extension(words[0]);
         Some(Reply::of(0))

@@ -150,6 +150,7 @@ pub static SET_AUTOHANGUP: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |channel, words| {
         channel.set_autohangup(words[0].parse().ok()?);
         Some(Reply::of(0))
@@ -185,6 +186,7 @@ pub static SET_CALLERID: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |channel, words| {
         channel.set_callerid(words.first().copied().unwrap_or_default());
         Some(Reply::of(1))
@@ -224,6 +226,7 @@ pub static SET_MUSIC: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |channel, words| {
         if words[0].eq_ignore_ascii_case("on") {
             channel.set_music(true, words.get(1).copied());

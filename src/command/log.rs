@@ -38,6 +38,7 @@ pub static VERBOSE: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |_, _| Some(Reply::of(1)),
     ..Command::UNSTATED
 };
@@ -66,6 +67,7 @@ pub static NOOP: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::Nothing,
+    ahead: true,
     simulate: |_, _| Some(Reply::of(0)),
     ..Command::UNSTATED
 };

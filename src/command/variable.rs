@@ -142,6 +142,7 @@ pub static SET_VARIABLE: Command = Command {
     hears: Hears::Nothing,
     waits: Waits::Short,
     access: Access::SetsVariable,
+    ahead: true,
     simulate: |channel, words| {
         channel.set_variable(words[0], words[1]);
         Some(Reply::of(1))

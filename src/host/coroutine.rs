@@ -39,10 +39,27 @@ const MAX_INCOMING: usize = 64 * 1024;
 /// How many bytes of its receive buffer a waiting call keeps allocated.
 const IDLE_INCOMING: usize = 256;
 
+/// The line of a call.
+pub(super) enum Line {
+    /// A connection of its own.
+    Own(TcpStream),
+    /// A part of a connection of many calls.
+    Shared(Box<dyn SharedLine>),
+}
+
+/// The other end of a line that shares its connection. Whoever has something for the call ends its wait.
+pub(super) trait SharedLine: Send + Sync {
+    /// Appends what has arrived. Returns whether nothing more will come.
+    fn receive(&self, bytes: &mut Vec<u8>) -> bool;
+
+    /// Takes what is to be sent.
+    fn send(&self, bytes: &[u8]);
+}
+
 /// The state that a coroutine shares with its reactor. Everything that a call sends and receives passes through here.
 pub(super) struct ControlBlock {
     yielder: Cell<*const Yielder<(), ()>>,
-    stream: TcpStream,
+    line: Line,
     span: OnceCell<Span>,
     clock: Stopwatch,
     /// The deadline of the current wait. One in the past lets other calls run, and then resumes at once.
@@ -72,10 +89,10 @@ unsafe impl Send for ControlBlock {}
 unsafe impl Sync for ControlBlock {}
 
 impl ControlBlock {
-    pub fn new(stream: TcpStream, clock: Stopwatch) -> Self {
+    pub fn new(line: Line, clock: Stopwatch) -> Self {
         Self {
             yielder: Cell::new(std::ptr::null()),
-            stream,
+            line,
             span: OnceCell::new(),
             clock,
             deadline: Cell::new(Time::NEVER),
@@ -97,13 +114,17 @@ impl ControlBlock {
     /// got everything, unless the end of the connection comes after it (`up_to_end`).
     pub fn receive(&self, buffer: &mut [u8], up_to_end: bool) {
         let mut incoming = self.incoming.borrow_mut();
+        let stream = match &self.line {
+            Line::Own(stream) => stream,
+            Line::Shared(line) => return self.ended.set(line.receive(&mut incoming)),
+        };
         self.has_more.set(false);
         loop {
             if incoming.len() >= MAX_INCOMING {
                 self.has_more.set(true);
                 return;
             }
-            match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+            match recv(stream, &mut *buffer, RecvFlags::empty()) {
                 Ok((0, _)) => self.ended.set(true),
                 Ok((length, _)) => {
                     incoming.extend_from_slice(&buffer[..length]);
@@ -122,8 +143,16 @@ impl ControlBlock {
     /// Sends as much as the system takes. Returns whether that was everything.
     pub fn send(&self) -> bool {
         let mut outgoing = self.outgoing.borrow_mut();
+        let stream = match &self.line {
+            Line::Own(stream) => stream,
+            Line::Shared(line) => {
+                line.send(&outgoing);
+                outgoing.clear();
+                return true;
+            }
+        };
         while !outgoing.is_empty() {
-            match send(&self.stream, &outgoing, SendFlags::NOSIGNAL) {
+            match send(stream, &outgoing, SendFlags::NOSIGNAL) {
                 Ok(length) if length == outgoing.len() => outgoing.clear(),
                 Ok(length) => drop(outgoing.drain(..length)),
                 Err(Errno::INTR) => {}
@@ -136,6 +165,11 @@ impl ControlBlock {
             }
         }
         true
+    }
+
+    /// Whether its line shares a connection.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.line, Line::Shared(_))
     }
 
     /// Whether something is left to send.
@@ -269,15 +303,17 @@ impl Running {
         self.0.outgoing.borrow_mut().extend_from_slice(bytes);
     }
 
-    /// Whether queued bytes are still to be sent.
+    /// Whether queued bytes are still to be sent, and the peer may be what holds them up.
     pub fn is_sending(&self) -> bool {
-        self.0.is_sending()
+        !self.0.is_shared() && self.0.is_sending()
     }
 
     /// Acknowledges immediately what has arrived.
     pub fn acknowledge(&self) {
-        // The system forgets this after a while, so it is set each time.
-        let _ = sockopt::set_tcp_quickack(&self.0.stream, true);
+        if let Line::Own(stream) = &self.0.line {
+            // The system forgets this after a while, so it is set each time.
+            let _ = sockopt::set_tcp_quickack(stream, true);
+        }
     }
 
     /// Returns true, once, if the call is to be ended.

@@ -1,6 +1,6 @@
 //! The reactor of a thread: which call runs when, and what its connection receives and sends.
 
-use super::coroutine::{ControlBlock, Returned, Runnable, Suspended, TaskId, trim_idle};
+use super::coroutine::{ControlBlock, Line, Returned, Runnable, Suspended, TaskId, trim_idle};
 use crate::clock::{Stopwatch, Time};
 use crate::stack;
 use corosensei::stack::DefaultStack;
@@ -9,7 +9,6 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,8 +158,8 @@ impl Reactor {
         let _ = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// Begins a call on this connection, which must be non-blocking. The call runs before all others.
-    pub fn spawn(&mut self, stream: TcpStream, body: impl FnOnce(TaskId) + Send + 'static) -> io::Result<()> {
+    /// Begins a call on this line; a connection of its own must be non-blocking. The call runs before all others.
+    pub fn spawn(&mut self, line: Line, body: impl FnOnce(TaskId) + Send + 'static) -> io::Result<TaskId> {
         let stack = self.spare_stacks.pop().map_or_else(stack::new, Ok)?;
         let index = self.free.pop().unwrap_or_else(|| {
             self.tasks.push(None);
@@ -169,12 +168,14 @@ impl Reactor {
         self.generation = if self.generation + 1 == NO_CALL { 0 } else { self.generation + 1 };
         let id = TaskId { index, generation: self.generation };
         let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        if let Err(error) = epoll::add(&self.epoll, &stream, EventData::new_u64(token(id)), interest) {
+        if let Line::Own(stream) = &line
+            && let Err(error) = epoll::add(&self.epoll, stream, EventData::new_u64(token(id)), interest)
+        {
             self.free.push(index);
             self.keep(stack);
             return Err(error.into());
         }
-        let control = Arc::new(ControlBlock::new(stream, self.clock));
+        let control = Arc::new(ControlBlock::new(line, self.clock));
         // Receives what came with the connection.
         control.receive(&mut self.buffer, true);
         let body = Suspended::new(stack, &control, move || body(id));
@@ -188,15 +189,23 @@ impl Reactor {
             trim_since: Time::NEVER,
         });
         self.fresh.push_back(id);
-        Ok(())
+        Ok(id)
     }
 
-    /// Ends the wait of a call.
+    /// Ends the wait of a call, for which something may have arrived on a line that it shares.
     pub fn wake(&mut self, id: TaskId) {
-        let Some(task) = self.task(id) else { return };
+        let Some(Some(task)) = self.tasks.get_mut(id.index as usize) else { return };
+        if task.generation != id.generation {
+            return;
+        }
         if task.body.is_none() {
             task.missed = true;
-        } else if task.waiting {
+            return;
+        }
+        if task.control.is_shared() {
+            task.control.receive(&mut self.buffer, true);
+        }
+        if task.waiting {
             self.woken.push_back(id);
         }
     }

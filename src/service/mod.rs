@@ -18,7 +18,8 @@ mod http;
 pub(crate) mod jobs;
 #[cfg(feature = "mail")]
 pub(crate) mod mail;
-mod patterns;
+pub(crate) mod manager;
+pub(crate) mod patterns;
 mod pending;
 mod program;
 mod runtime;

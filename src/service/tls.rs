@@ -6,9 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
-#[cfg(feature = "http")]
 use std::sync::OnceLock;
-#[cfg(feature = "http")]
 use tracing::debug;
 
 /// Returns what a client with TLS needs. It trusts the system's certificates, and these, written as PEM.
@@ -17,7 +15,6 @@ use tracing::debug;
 ///
 /// # Errors
 /// There are no certificates in the text.
-#[cfg(feature = "http")]
 pub(super) fn config(ca: Option<&str>) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::clone(trusted());
     let own = ca.map(certificates).transpose().map_err(|why| Failure::argument(format!("`ca_file`: {why}")))?;
@@ -53,7 +50,6 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, St
 
 /// Returns what the operator can do about an error of TLS, to stand behind its text; nothing if it is about something
 /// else. Clients wrap the error in errors of their own, so its text is all there is.
-#[cfg(any(feature = "mail", feature = "redis", feature = "speech", feature = "sql"))]
 pub(super) fn advice(error: &str) -> &'static str {
     // The second one: an authority has the name of a known one, and another key.
     if error.contains("UnknownIssuer") || error.contains("BadSignature") {
@@ -74,7 +70,6 @@ fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Failure> {
 
 /// Returns the system's certificates; the bundled ones of Mozilla where there are none, as in a container with the
 /// program alone. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others, as for OpenSSL. They are read at the first use.
-#[cfg(feature = "http")]
 fn trusted() -> &'static RootCertStore {
     static TRUSTED: OnceLock<RootCertStore> = OnceLock::new();
     TRUSTED.get_or_init(|| {

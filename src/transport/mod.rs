@@ -5,6 +5,7 @@
 //! deadlines and reports hangups. [`Pipes`] is the wire of a process that Asterisk started. [`Simulator`] is an
 //! Asterisk in this process, for tests and for playing.
 
+pub(crate) mod async_agi;
 mod eagi;
 mod listening;
 #[cfg(feature = "store")]

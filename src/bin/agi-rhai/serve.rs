@@ -7,7 +7,7 @@ use crate::out;
 use crate::server_log::{ServerLog, start_server_log};
 use crate::speech_report::SpeechReport;
 use crate::terminal::shows_colour;
-use crate::value_parsers::{count, length, network};
+use crate::value_parsers::{ManagerAddress, count, length, manager, network};
 use agi_rhai::clock::{Stopwatch, Time};
 use agi_rhai::host::control::{self, Control};
 use agi_rhai::host::fastagi::{Admission, PORT, Server, listen_on, log_changes};
@@ -15,6 +15,7 @@ use agi_rhai::host::http::{self, Answer};
 use agi_rhai::host::metrics;
 use agi_rhai::internals::{log_fault, plural};
 use agi_rhai::script::{Change, Library};
+use agi_rhai::service::settings::ManagerSettings;
 use agi_rhai::{Fault, Host};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -69,6 +70,15 @@ pub struct ServeOptions {
         value_parser = count
     )]
     pub max_calls_per_peer: Option<usize>,
+
+    /// Managers of Asterisks from which calls come by AsyncAGI, each as USER@HOST or USER@HOST:PORT, separated by commas;
+    /// `[manager.NAME]` in agi-rhai.toml can say more
+    #[arg(long, value_name = "USER@HOST", env = "AGI_RHAI_MANAGER", value_delimiter = ',', value_parser = manager)]
+    pub manager: Vec<ManagerAddress>,
+
+    /// File with the secret of the users of --manager; without it, the variable AGI_RHAI_MANAGER_SECRET holds it
+    #[arg(long, value_name = "FILE", env = "AGI_RHAI_MANAGER_SECRET_FILE")]
+    pub manager_secret_file: Option<PathBuf>,
 
     /// How long calls may continue after SIGTERM before they are ended: 30s, 2m, 1h
     #[arg(
@@ -318,6 +328,7 @@ fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
     log_changes(&changes.into_iter().filter(|change| !matches!(change, Change::Live { .. })).collect::<Vec<_>>());
     let server = Server::start(options.common.host(), library, admission, listeners);
     let server = Arc::new(server.context("cannot start the server")?);
+    add_managers(options, &server)?;
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let _control = control(options, &server)?;
     info!(
@@ -333,6 +344,27 @@ fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
     server.stop_jobs(JOBS_GRACE);
     server.flush_recordings();
     Ok(code)
+}
+
+/// Has the server take calls from the managers of the command line.
+fn add_managers(options: &ServeOptions, server: &Server) -> Result<()> {
+    if options.manager.is_empty() {
+        return Ok(());
+    }
+    let secret = match &options.manager_secret_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file);
+            text.with_context(|| format!("cannot read {} of --manager-secret-file", file.display()))?
+        }
+        None => std::env::var("AGI_RHAI_MANAGER_SECRET").map_err(|_| {
+            anyhow!("--manager needs a secret: --manager-secret-file FILE, or the variable AGI_RHAI_MANAGER_SECRET")
+        })?,
+    };
+    for ManagerAddress { user, address } in &options.manager {
+        let settings = ManagerSettings::new(user, address, secret.trim_end_matches(['\r', '\n']));
+        server.add_manager(address, settings).context("no thread for --manager")?;
+    }
+    Ok(())
 }
 
 /// Catches signals. Returns the queue of signals, and its sender.

@@ -14,6 +14,22 @@ pub fn network(text: &str) -> Result<ipnet::IpNet, String> {
         .map_err(|_| "a network is written as 192.0.2.0/24 or 2001:db8::/32, an address as 192.0.2.7".to_owned())
 }
 
+/// A user of a manager, and where the manager is.
+#[derive(Clone, Debug)]
+pub struct ManagerAddress {
+    /// The user.
+    pub user: String,
+    /// The host, and maybe a port.
+    pub address: String,
+}
+
+/// Parses `agi@pbx1` or `agi@pbx1:5038`.
+pub fn manager(text: &str) -> Result<ManagerAddress, String> {
+    let parts = text.rsplit_once('@').filter(|(user, address)| !user.is_empty() && !address.is_empty());
+    let (user, address) = parts.ok_or("a manager is written as USER@HOST or USER@HOST:PORT")?;
+    Ok(ManagerAddress { user: user.to_owned(), address: address.to_owned() })
+}
+
 /// The maximum duration: a year.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The minimum limit on computing, below which no script could run.

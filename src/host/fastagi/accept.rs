@@ -2,8 +2,10 @@
 
 use super::call;
 use super::shared::{RunningCall, Shared};
-use super::worker::{Accepted, Message, Worker, WorkerQueue};
+use super::manager_line::CallEnd;
+use super::worker::{Accepted, Message, Source, Worker, WorkerQueue};
 use crate::host::connection::Connection;
+use crate::host::coroutine::Line;
 use crate::host::live::Live;
 use crate::host::metrics::Refused;
 use crate::plural::plural;
@@ -66,7 +68,10 @@ impl Worker {
             return;
         }
         match shared.slots.acquire(peer) {
-            Ok(permit) => self.distribute(shared, Accepted { stream, peer, permit }),
+            Ok(permit) => {
+                let source = Source::Connection(stream);
+                self.distribute(shared, Accepted { source, peer, permit });
+            }
             Err(why) => {
                 shared.metrics.refused(why);
                 shared.warnings.warn(now, why.word(), || {
@@ -87,7 +92,7 @@ impl Worker {
     }
 
     /// Begins a call here, or hands it to a worker with far fewer calls.
-    fn distribute(&mut self, shared: &Arc<Shared>, mut accepted: Accepted) {
+    pub fn distribute(&mut self, shared: &Arc<Shared>, mut accepted: Accepted) {
         let calls = |queue: &WorkerQueue| queue.calls.load(Relaxed);
         let own = calls(&shared.queues[self.number]);
         let least = shared.queues.iter().min_by_key(|queue| calls(queue));
@@ -107,7 +112,7 @@ impl Worker {
     fn refuse(&mut self, shared: &Arc<Shared>, stream: TcpStream) {
         let own = Arc::clone(shared);
         let clock = self.reactor.clock();
-        let spawned = self.reactor.spawn(stream, move |_| {
+        let spawned = self.reactor.spawn(Line::Own(stream), move |_| {
             let _ = catch_unwind(AssertUnwindSafe(|| call::refuse(&own.host, Connection::new(clock))));
             own.refusals.fetch_sub(1, Relaxed);
         });
@@ -118,22 +123,33 @@ impl Worker {
 
     /// Begins a call on this worker, which has already counted it.
     pub fn begin(&mut self, shared: &Arc<Shared>, accepted: Accepted) {
-        let Accepted { stream, peer, permit } = accepted;
+        let Accepted { source, peer, permit } = accepted;
         let own = Arc::clone(shared);
         let worker = self.number;
         let id = shared.next_id.fetch_add(1, Relaxed);
         let mut connection = Connection::new(self.reactor.clock());
-        // A connection within this machine costs no look at its other end.
-        if !peer.is_loopback() {
-            connection.comes_from(stream.local_addr().ok().and_then(|own| Remote::between(peer, own.ip())));
-        }
+        let (line, manager_call) = match source {
+            Source::Connection(stream) => {
+                // A connection within this machine costs no look at its other end.
+                if !peer.is_loopback() {
+                    connection.comes_from(stream.local_addr().ok().and_then(|own| Remote::between(peer, own.ip())));
+                }
+                (Line::Own(stream), None)
+            }
+            Source::Manager(call) => {
+                let (asterisk, own) = call.addresses;
+                connection.comes_from(Remote::between(asterisk, own));
+                (Line::Shared(Box::new(CallEnd::new(Arc::clone(&call.link)))), Some(call))
+            }
+        };
+        let link = manager_call.as_ref().map(|call| Arc::clone(&call.link));
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), worker));
-        let spawned = self.reactor.spawn(stream, move |task| {
+        let spawned = self.reactor.spawn(line, move |task| {
             connection.runs_at(Arc::clone(&own) as Arc<_>, worker, task);
             lock(&own.live).insert(id, RunningCall { live: Arc::clone(&live), worker, task });
             // Faults of scripts are caught where they run. This catches the host's own, which also end only this
             // call.
-            let run = catch_unwind(AssertUnwindSafe(|| call::run(&own, connection, &live)));
+            let run = catch_unwind(AssertUnwindSafe(|| call::run(&own, connection, manager_call, &live)));
             if run.is_err() {
                 error!(call = id, "a call panicked in the host: this is a bug in agi-rhai, please report it");
                 live.ended("the host panicked");
@@ -144,10 +160,14 @@ impl Worker {
             // one call end may begin the next.
             drop(permit);
         });
-        if let Err(error) = spawned {
-            shared.queues[worker].calls.fetch_sub(1, Relaxed);
-            let now = self.reactor.clock().now();
-            shared.warnings.warn(now, "spawn", || format!("cannot begin a call: {error}"));
+        match (spawned, link) {
+            (Ok(task), Some(link)) => link.runs_at(worker, task),
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                shared.queues[worker].calls.fetch_sub(1, Relaxed);
+                let now = self.reactor.clock().now();
+                shared.warnings.warn(now, "spawn", || format!("cannot begin a call: {error}"));
+            }
         }
     }
 

@@ -53,6 +53,13 @@ impl CallSlots {
         self.calls.load(Relaxed)
     }
 
+    /// Whether there is room for another call.
+    pub fn has_room(&self, peer: IpAddr) -> bool {
+        let Admission { max_calls, max_calls_per_peer, .. } = self.admission;
+        let of_peer = || lock(&self.peers).get(&peer).copied().unwrap_or(0);
+        self.calls() < max_calls && max_calls_per_peer.is_none_or(|max| of_peer() < max)
+    }
+
     /// Counts a call in, if there is room for it.
     pub fn acquire(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Refused> {
         let Admission { max_calls, max_calls_per_peer, .. } = self.admission;

@@ -1,14 +1,17 @@
 //! One call, from its opening block to its end; and a call that is refused.
 
 use super::shared::Shared;
+use super::worker::ManagerCall;
 use crate::clock::Time;
+use crate::command::{GET_VARIABLE, Value};
 use crate::host::connection::Connection;
 use crate::host::live::{CallInfo, Live};
 use crate::host::metrics::Refused;
 use crate::host::{Host, Outcome, Status, coroutine};
 use crate::script::{CallState, LibraryScript};
 use crate::session::Session;
-use crate::transport::{Got, Stream, Wait, Wire};
+use crate::transport::async_agi::AsyncAgi;
+use crate::transport::{Got, Stream, Transport, Wait, Wire};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::io;
@@ -16,12 +19,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::info_span;
 
+/// The channel variable that names the script of a call by AsyncAGI without arguments.
+const SCRIPT: &str = "AGI_RHAI_SCRIPT";
+
 /// How long a refusal may take altogether.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs one call.
-pub(super) fn run(shared: &Shared, connection: Connection, live: &Arc<Live>) {
-    let Some(session) = open(shared, connection, live) else { return };
+pub(super) fn run(shared: &Shared, connection: Connection, by_manager: Option<ManagerCall>, live: &Arc<Live>) {
+    let Some(session) = open(shared, connection, by_manager, live) else { return };
     let span = info_span!("call", id = live.id, channel = live.info().map(|info| &*info.channel));
     coroutine::within(span, || match begin(shared, session, live) {
         Some((found, call)) => {
@@ -34,14 +40,23 @@ pub(super) fn run(shared: &Shared, connection: Connection, live: &Arc<Live>) {
 
 /// Reads the opening block.
 #[inline(never)]
-fn open(shared: &Shared, connection: Connection, live: &Live) -> Option<Box<Session>> {
-    let stream = Stream::over(connection).with_failure_line();
-    match Session::begin(Box::new(stream)) {
-        Ok(session) => {
+fn open(
+    shared: &Shared,
+    connection: Connection,
+    by_manager: Option<ManagerCall>,
+    live: &Live,
+) -> Option<Box<Session>> {
+    let transport: Box<dyn Transport> = match by_manager {
+        Some(call) => Box::new(AsyncAgi::over(connection, call.channel.as_bytes(), call.tag)),
+        None => Box::new(Stream::over(connection).with_failure_line()),
+    };
+    match Session::begin(transport) {
+        Ok(mut session) => {
+            let request = requested(&mut session);
             let get = |name: &str| session.environment().get(name).unwrap_or_default().into_owned();
             let caller = get("agi_callerid");
             live.set_info(CallInfo {
-                request: get("agi_network_script"),
+                request,
                 channel: get("agi_channel"),
                 uniqueid: get("agi_uniqueid"),
                 caller: if caller == "unknown" { String::new() } else { caller },
@@ -58,6 +73,19 @@ fn open(shared: &Shared, connection: Connection, live: &Live) -> Option<Box<Sess
     }
 }
 
+/// Returns the script that the dialplan wants, with its query. Over AsyncAGI, that is the first argument or a variable.
+fn requested(session: &mut Session) -> String {
+    let name = if session.environment().is_async() { "agi_arg_1" } else { "agi_network_script" };
+    let given = session.environment().get(name).unwrap_or_default().into_owned();
+    if !given.is_empty() || !session.environment().is_async() {
+        return given;
+    }
+    match session.invoke(&GET_VARIABLE, &[Value::from(SCRIPT)]) {
+        Ok(Value::Text(script)) => script,
+        _ => String::new(),
+    }
+}
+
 /// Finds the script. If there is none, reports that to Asterisk.
 #[inline(never)]
 fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option<(LibraryScript, Arc<CallState>)> {
@@ -67,7 +95,11 @@ fn begin(shared: &Shared, mut session: Box<Session>, live: &Arc<Live>) -> Option
     match shared.library.get(&name) {
         Ok(found) => {
             live.set_script(found.clone());
-            let args = session.environment().arguments();
+            let mut args = session.environment().arguments();
+            if session.environment().is_async() && !args.is_empty() {
+                // The script.
+                args.remove(0);
+            }
             let call = shared.host.begin(*session, &found.script, args, params);
             Some((found, call))
         }

@@ -120,6 +120,7 @@ impl Worker {
 
     fn handle(&mut self, shared: &Arc<Shared>, message: Message) {
         match message {
+            Message::Distribute(accepted) => self.distribute(shared, accepted),
             Message::Call(accepted) => self.begin(shared, accepted),
             Message::PutBack(returned) => self.reactor.put_back(returned),
             Message::Wake(task) => self.reactor.wake(task),

@@ -1,5 +1,6 @@
 //! The thread that keeps the scripts up to date.
 
+use super::manager::Managers;
 use super::shared::Shared;
 use crate::host::config::INTERVAL;
 use crate::host::coroutine;
@@ -21,13 +22,13 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    pub fn start(shared: &Arc<Shared>) -> io::Result<Self> {
+    pub fn start(shared: &Arc<Shared>, managers: &Arc<Managers>) -> io::Result<Self> {
         let (reload, requests) = channel();
-        let shared = Arc::clone(shared);
+        let (shared, managers) = (Arc::clone(shared), Arc::clone(managers));
         let thread = Builder::new().name("loader".to_owned()).stack_size(stack::SIZE).spawn(move || {
             stack::mark_large();
             coroutine::count_memory_with(shared.thread_memory);
-            keep_loading(&shared, &requests);
+            keep_loading(&shared, &managers, &requests);
         })?;
         Ok(Self { reload, thread })
     }
@@ -44,10 +45,16 @@ impl Loader {
     }
 }
 
-fn keep_loading(shared: &Shared, requests: &Receiver<()>) {
+fn keep_loading(shared: &Shared, managers: &Managers, requests: &Receiver<()>) {
     // Whether other settings are in use now.
     let follow_config = |at_once: bool| match (&shared.host.config, &shared.host.services) {
-        (Some(config), Some(services)) => config.follow(services, shared.clock.now(), at_once),
+        (Some(config), Some(services)) => {
+            let has_changed = config.follow(services, shared.clock.now(), at_once);
+            if has_changed && let Err(error) = managers.follow() {
+                warn!("no thread for managers: {error}");
+            }
+            has_changed
+        }
         _ => false,
     };
     speak_ahead(shared);

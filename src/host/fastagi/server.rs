@@ -4,6 +4,7 @@ use super::admission::{Admission, CallSlots};
 use super::event_loop::{WAKEUP, spawn_thread};
 use super::listener::prepare;
 use super::loader::Loader;
+use super::manager::Managers;
 use super::shared::{Shared, Warnings};
 use super::stuck::StuckCalls;
 use super::takeover;
@@ -16,6 +17,7 @@ use crate::host::metrics::{Gauges, Metrics};
 use crate::host::reactor::Reactor;
 use crate::host::{Host, coroutine};
 use crate::script::{Library, Memory};
+use crate::service::settings::ManagerSettings;
 #[cfg(feature = "store")]
 use crate::script::{LoadError, Script};
 use crate::sync::lock;
@@ -57,6 +59,7 @@ pub struct Server {
     shared: Arc<Shared>,
     watchdog: JoinHandle<()>,
     loader: Loader,
+    managers: Arc<Managers>,
     #[cfg(feature = "store")]
     jobs: Mutex<Option<RunningJobs>>,
 }
@@ -137,7 +140,9 @@ impl Server {
         }
         let watched = Arc::clone(&shared);
         let watchdog = Builder::new().name("watch".to_owned()).spawn(move || takeover::watch(&watched))?;
-        let loader = Loader::start(&shared)?;
+        let managers = Arc::new(Managers::new(&shared));
+        managers.follow()?;
+        let loader = Loader::start(&shared, &managers)?;
         #[cfg(feature = "store")]
         let jobs = {
             let scripts = Box::new(LibraryScripts(Arc::clone(&shared)));
@@ -147,6 +152,7 @@ impl Server {
             shared,
             watchdog,
             loader,
+            managers,
             #[cfg(feature = "store")]
             jobs,
         })
@@ -198,7 +204,18 @@ impl Server {
     /// and its call has ended.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        !self.shared.queues.iter().any(|queue| queue.listens.load(Acquire)) && !self.shared.has_calls()
+        let listens = self.shared.queues.iter().any(|queue| queue.listens.load(Acquire));
+        !listens && !self.shared.has_calls() && self.managers.own() == 0
+    }
+
+    /// Takes calls by AsyncAGI from the manager of an Asterisk, besides those that the operator's file names. Messages
+    /// name it by `name`.
+    ///
+    /// # Errors
+    /// The system provides no thread.
+    pub fn add_manager(&self, name: &str, settings: ManagerSettings) -> io::Result<()> {
+        self.managers.add(name, settings);
+        self.managers.follow()
     }
 
     /// Whether a thread that runs calls has died. Its calls are lost, and the process should be restarted.
@@ -271,13 +288,14 @@ impl Server {
         self.close();
         #[cfg(feature = "store")]
         self.stop_jobs(JOBS_GRACE);
-        let Self { shared, watchdog, loader, .. } = self;
+        let Self { shared, watchdog, loader, managers, .. } = self;
         shared.ended.store(true, Relaxed);
         let _ = watchdog.join();
         while let Some(thread) = lock(&shared.threads).pop() {
             let _ = thread.join();
         }
         loader.join();
+        managers.stop();
         flush_recordings(&shared);
     }
 }

@@ -1,6 +1,7 @@
 //! A worker, and the queue through which other threads reach it.
 
 use super::admission::Permit;
+use super::manager_line::Link;
 use crate::clock::Time;
 use crate::host::coroutine::{Returned, TaskId};
 use crate::host::reactor::Reactor;
@@ -25,15 +26,36 @@ pub(super) struct Worker {
     pub accept_again: Option<Time>,
 }
 
-/// An accepted connection that is to become a call.
+/// Something that is to become a call.
 pub(super) struct Accepted {
-    pub stream: TcpStream,
+    pub source: Source,
     pub peer: IpAddr,
     pub permit: Permit,
 }
 
+/// By which way a call comes.
+pub(super) enum Source {
+    /// A connection of its own.
+    Connection(TcpStream),
+    /// A manager connection.
+    Manager(ManagerCall),
+}
+
+/// A call that comes over a manager connection.
+pub(super) struct ManagerCall {
+    pub link: Arc<Link>,
+    /// The channel's unique id.
+    pub channel: String,
+    /// What the ids of its commands begin with.
+    pub tag: String,
+    /// Where Asterisk is, and the address of this machine that it sees.
+    pub addresses: (IpAddr, IpAddr),
+}
+
 /// A request from another thread to a worker.
 pub(super) enum Message {
+    /// Begin a call here, or on a worker with far fewer calls.
+    Distribute(Accepted),
     /// Begin a call.
     Call(Accepted),
     /// Take back a call whose thread had lost its worker; the call waits now.
@@ -89,9 +111,16 @@ impl WorkerQueue {
 
     /// Queues a message and wakes the worker. If the worker has ended, the message comes back as the error.
     pub fn push(&self, message: Message) -> Result<(), Message> {
-        match &mut *lock(&self.messages) {
-            Some(messages) => messages.push(message),
+        let was_empty = match &mut *lock(&self.messages) {
+            Some(messages) => {
+                messages.push(message);
+                messages.len() == 1
+            }
             None => return Err(message),
+        };
+        if !was_empty {
+            // It has been woken for those before, and takes all of them.
+            return Ok(());
         }
         // An eventfd that can't be written to is readable already.
         let _ = (&self.wakeup).write(&1_u64.to_ne_bytes());

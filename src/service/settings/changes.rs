@@ -87,6 +87,7 @@ impl Settings {
         named(&mut found, "mail", &before.mail, &self.mail);
         named(&mut found, "program", &before.program, &self.program);
         one(&mut found, "callout", before.callout.as_ref(), self.callout.as_ref());
+        named(&mut found, "manager", &before.manager, &self.manager);
         one(&mut found, "speech", before.speech.as_ref(), self.speech.as_ref());
         found
     }

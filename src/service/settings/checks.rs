@@ -3,11 +3,12 @@
 use super::section::{Purpose, Read, Section, similar};
 use super::values::Secret;
 use super::{
-    CallOutSettings, HttpSettings, MailSettings, ProgramSettings, SpeechSettings, SqlSettings, StoreSettings,
+    CallOutSettings, HttpSettings, MailSettings, ManagerSettings, ProgramSettings, SpeechSettings, SqlSettings, StoreSettings,
     SttSettings, TtsSettings,
 };
 use crate::agi::printable;
 use crate::service::callout::CallOut;
+use crate::service::manager::Login;
 #[cfg(feature = "http")]
 use crate::service::http::HttpClient;
 #[cfg(feature = "mail")]
@@ -240,6 +241,34 @@ impl Checked for CallOutSettings {
             return Err(of.wrong("spool", format!("there is no folder {}", self.spool.display())));
         }
         of.usable(|| CallOut::new(self))
+    }
+}
+
+impl Checked for ManagerSettings {
+    fn check(&mut self, of: &mut Section) -> Read<()> {
+        for (key, text) in [("address", &self.address), ("user", &self.user)] {
+            if text.is_empty() || text.contains(|c: char| c.is_control() || c == ' ') {
+                return Err(of.wrong(key, format!("this is no {key}")));
+            }
+        }
+        if self.address.contains("://") {
+            let error = of.wrong("address", "the address is a host and a port, without `://`");
+            return Err(error.with_hint("such as \"pbx1:5038\""));
+        }
+        match (&self.secret, of.secret("secret_file", &mut self.secret_file)?) {
+            (Some(_), Some(_)) => return Err(of.wrong("secret", "there is a `secret_file`, too")),
+            (None, None) if self.secret_file.is_none() => {
+                let error = of.wrong("user", format!("`[{}]` lacks the secret of this user", of.name));
+                return Err(error.with_hint("`secret_file` names a file that holds it"));
+            }
+            (None, Some(secret)) => self.secret = Some(secret),
+            _ => {}
+        }
+        if !self.tls && self.ca_file.is_some() {
+            return Err(of.wrong("ca_file", "certificates are for a manager with `tls = true`"));
+        }
+        self.ca = of.certificates("ca_file", &mut self.ca_file)?;
+        of.usable(|| Login::new(self))
     }
 }
 

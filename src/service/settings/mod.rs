@@ -46,6 +46,8 @@ pub struct Settings {
     pub callout: Option<CallOutSettings>,
     /// Engines that speak.
     pub speech: Option<SpeechSettings>,
+    /// Managers of Asterisks, whose calls come by AsyncAGI, by name.
+    pub manager: BTreeMap<String, ManagerSettings>,
     /// The folder of the host's own state; by default there is none, and so no store.
     #[serde(skip)]
     pub state: Option<PathBuf>,
@@ -197,6 +199,33 @@ pub struct CallOutSettings {
     pub agi: Option<String>,
 }
 
+/// The manager interface of an Asterisk.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ManagerSettings {
+    /// The host, and the port behind a colon: 5038 if left out, or 5039 with TLS.
+    pub address: String,
+    /// The user, as in Asterisk's `manager.conf`.
+    pub user: String,
+    /// The user's secret.
+    pub secret: Option<Secret>,
+    /// A file with the secret.
+    pub secret_file: Option<PathBuf>,
+    /// Whether to use TLS.
+    #[serde(default)]
+    pub tls: bool,
+    /// A file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The certificates in that file, as PEM.
+    #[serde(skip)]
+    pub ca: Option<Secret>,
+    /// The contexts of the dialplan from which calls are taken, with `*` for any text; all of them if left out.
+    pub contexts: Option<Vec<String>>,
+    /// The scripts that calls may name, with `*` for any text; all of them if left out.
+    pub scripts: Option<Vec<String>>,
+}
+
 /// Speech.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -295,6 +324,24 @@ impl Settings {
     pub fn of_missing_prompts() -> Self {
         let speech = SpeechSettings { missing_prompts: true, ..SpeechSettings::default() };
         Self { speech: Some(speech), ..Self::default() }
+    }
+}
+
+impl ManagerSettings {
+    /// Creates the settings of a manager at this address, for this user.
+    #[must_use]
+    pub fn new(user: &str, address: &str, secret: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            user: user.to_owned(),
+            secret: Some(Secret(secret.to_owned())),
+            secret_file: None,
+            tls: false,
+            ca_file: None,
+            ca: None,
+            contexts: None,
+            scripts: None,
+        }
     }
 }
 

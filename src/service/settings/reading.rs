@@ -77,6 +77,7 @@ pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<Pa
             "sql" => settings.sql = named(&mut file, "sql", place, value)?,
             "mail" => settings.mail = named(&mut file, "mail", place, value)?,
             "program" => settings.program = named(&mut file, "program", place, value)?,
+            "manager" => settings.manager = named(&mut file, "manager", place, value)?,
             "store" => settings.store = Some(one(&mut file, "store".to_owned(), place, value)?),
             "callout" => settings.callout = Some(one(&mut file, "callout".to_owned(), place, value)?),
             "speech" => settings.speech = Some(speech(&mut file, place, value)?),

@@ -1,0 +1,228 @@
+//! Connections to the manager interface (AMI) of an Asterisk.
+
+use super::settings::ManagerSettings;
+use super::settings::values::Secret;
+use crate::agi::manager::{Messages, action};
+use crate::agi::printable;
+use crate::transport::Failure;
+use md5::{Digest, Md5};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// The port of the manager interface.
+const PORT: u16 = 5038;
+/// The same with TLS.
+const TLS_PORT: u16 = 5039;
+/// How long connecting may take, and each answer up to the login. A wrong password is told after a second.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest line with which an Asterisk introduces itself.
+const MAX_GREETING: usize = 256;
+
+/// A connection, with or without TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// What is needed to log in.
+pub(crate) struct Login {
+    host: String,
+    port: u16,
+    user: String,
+    secret: Secret,
+    #[cfg(feature = "tls")]
+    tls: Option<tokio_rustls::TlsConnector>,
+}
+
+/// A manager connection after the login.
+pub(crate) struct Connection {
+    pub stream: Box<dyn Stream>,
+    /// What has arrived.
+    pub messages: Messages,
+    /// Where Asterisk is, and the address of this machine that it sees.
+    pub addresses: (SocketAddr, SocketAddr),
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum NoConnection {
+    /// Asterisk can't be reached.
+    Unreachable(String),
+    /// Asterisk takes no user of this name and secret.
+    Refused(String),
+}
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Unreachable(why) | Self::Refused(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl From<io::Error> for NoConnection {
+    fn from(error: io::Error) -> Self {
+        Self::Unreachable(match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
+            _ => printable(&error.to_string()).into_owned(),
+        })
+    }
+}
+
+impl Login {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// They name no address, or there is no TLS in this program.
+    pub fn new(settings: &ManagerSettings) -> Result<Self, Failure> {
+        let default = if settings.tls { TLS_PORT } else { PORT };
+        let (host, port) = address(&settings.address, default)
+            .ok_or_else(|| Failure::argument("`address` isn't a host and a port, such as pbx1:5038"))?;
+        if settings.secret_file.is_some() && settings.secret.is_none() {
+            return Err(Failure::argument("its `secret_file` was not read, as `Settings::read` does"));
+        }
+        #[cfg(not(feature = "tls"))]
+        if settings.tls {
+            return Err(Failure::argument("`tls`: this program was built without TLS"));
+        }
+        Ok(Self {
+            host,
+            port,
+            user: settings.user.clone(),
+            secret: settings.secret.clone().unwrap_or(Secret(String::new())),
+            #[cfg(feature = "tls")]
+            tls: if settings.tls {
+                let ca = settings.ca.as_ref().map(|ca| ca.0.as_str());
+                Some(tokio_rustls::TlsConnector::from(std::sync::Arc::new(super::tls::config(ca)?)))
+            } else {
+                None
+            },
+        })
+    }
+
+    /// Connects and logs in. Asterisk sends no events but those of AsyncAGI.
+    ///
+    /// # Errors
+    /// Asterisk can't be reached, or refuses the user.
+    pub async fn connect(&self) -> Result<Connection, NoConnection> {
+        let late = |what: &str| NoConnection::Unreachable(format!("{what} within {} s", TIMEOUT.as_secs()));
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let tcp = timeout(TIMEOUT, connecting).await.map_err(|_| late("it can't be reached"))??;
+        tcp.set_nodelay(true)?;
+        let addresses = (tcp.peer_addr()?, tcp.local_addr()?);
+        let stream = timeout(TIMEOUT, self.secure(tcp)).await.map_err(|_| late("no TLS was agreed on"))??;
+        let mut connection = Connection { stream, messages: Messages::default(), addresses };
+        timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late("it sent no greeting"))??;
+        timeout(TIMEOUT, self.log_in(&mut connection)).await.map_err(|_| late("it did not answer the login"))??;
+        Ok(connection)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(&self, tcp: TcpStream) -> Result<Box<dyn Stream>, NoConnection> {
+        let Some(connector) = &self.tls else { return Ok(Box::new(tcp)) };
+        let name = rustls::pki_types::ServerName::try_from(self.host.clone())
+            .map_err(|_| NoConnection::Refused("its address is no name for a certificate".to_owned()))?;
+        let secured = connector.connect(name, tcp).await.map_err(|error| {
+            let text = error.to_string();
+            NoConnection::Unreachable(format!("TLS: {}{}", printable(&text), super::tls::advice(&text)))
+        })?;
+        Ok(Box::new(secured))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "as with TLS")]
+    async fn secure(&self, tcp: TcpStream) -> Result<Box<dyn Stream>, NoConnection> {
+        Ok(Box::new(tcp))
+    }
+
+    /// Reads the line with which Asterisk introduces itself.
+    async fn greet(&self, connection: &mut Connection) -> Result<(), NoConnection> {
+        let mut greeting = Vec::new();
+        while !greeting.ends_with(b"\n") && greeting.len() < MAX_GREETING {
+            greeting.push(connection.stream.read_u8().await?);
+        }
+        if greeting.starts_with(b"Asterisk Call Manager/") {
+            return Ok(());
+        }
+        Err(NoConnection::Refused(format!("what answers at {}:{} is no manager of an Asterisk", self.host, self.port)))
+    }
+
+    async fn log_in(&self, connection: &mut Connection) -> Result<(), NoConnection> {
+        let challenge = connection.ask("Challenge", &[("AuthType", b"MD5")]).await?;
+        let challenge = challenge.map_err(|why| NoConnection::Refused(format!("it gives no challenge: {why}")))?;
+        let digest = Md5::digest([challenge.as_bytes(), self.secret.0.as_bytes()].concat());
+        let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let headers: [(&str, &[u8]); 4] =
+            [("AuthType", b"MD5"), ("Username", self.user.as_bytes()), ("Key", key.as_bytes()), ("Events", b"agi")];
+        let refused = |why| {
+            let user = printable(&self.user);
+            NoConnection::Refused(format!("it refuses the user `{user}`: {why}"))
+        };
+        connection.ask("Login", &headers).await?.map(drop).map_err(refused)
+    }
+}
+
+impl Connection {
+    /// Sends an action, and waits for its response; events in between are dropped. Returns the challenge in it, if
+    /// there is one; otherwise what Asterisk says about why not.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn ask(&mut self, name: &str, headers: &[(&str, &[u8])]) -> io::Result<Result<String, String>> {
+        self.stream.write_all(&action(name, headers)).await?;
+        loop {
+            if let Some(message) = self.messages.take().map_err(io::Error::other)? {
+                if message.is_response() {
+                    let said = |name| printable(message.get(name)).into_owned();
+                    return Ok(if message.is_success() { Ok(said("Challenge")) } else { Err(said("Message")) });
+                }
+                continue;
+            }
+            if self.stream.read_buf(self.messages.buffer()).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+/// Splits an address into host and port.
+fn address(text: &str, port: u16) -> Option<(String, u16)> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some((address.ip().to_string(), address.port()));
+    }
+    let plain = text.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = plain.parse::<std::net::IpAddr>() {
+        return Some((ip.to_string(), port));
+    }
+    let (host, port) = match text.split_once(':') {
+        Some((host, given)) => (host, given.parse().ok()?),
+        None => (text, port),
+    };
+    (!host.is_empty() && !host.contains(['/', '@', ' '])).then(|| (host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn an_address_is_a_host_and_maybe_a_port() {
+        let found = |text: &str| address(text, 5038).map(|(host, port)| format!("{host} {port}"));
+        for (text, expected) in [
+            ("pbx1", Some("pbx1 5038")),
+            ("pbx1:5039", Some("pbx1 5039")),
+            ("192.0.2.1", Some("192.0.2.1 5038")),
+            ("192.0.2.1:1", Some("192.0.2.1 1")),
+            ("::1", Some("::1 5038")),
+            ("[::1]:7", Some("::1 7")),
+            ("agi@pbx1", None),
+            ("pbx1:x", None),
+            ("", None),
+        ] {
+            assert_eq!(found(text).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,633 @@
+//! AsyncAGI: AGI over a manager connection, which many calls share.
+//!
+//! What goes over the wire are the actions and the events of one channel. Asterisk queues the commands of a channel and
+//! carries them out in order, so those whose reply tells nothing are sent ahead.
+//!
+//! Asterisk writes a reply into a pipe, and tells of at most 1,024 bytes of it in an event; the rest heads the next
+//! one. So where a reply may go on, a command with a known reply is sent after it, and what came before that reply is
+//! the whole. The same is done after a -1, which may mean a hangup: either the session ends, or the known reply comes.
+
+use super::peer::{Ending, Heard, Peer, Remote, Transport};
+use super::stream::{Got, Wait, Wire};
+use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, agi_action, action};
+use crate::agi::{Frame, Framer, Reply, printable, text};
+use crate::clock::Time;
+use crate::command::{ASYNCAGI_BREAK, COMMANDS, Command, GET_FULL_VARIABLE, Returns, SET_VARIABLE};
+use crate::plural::plural;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::OnceLock;
+use std::task::Waker;
+use std::time::Duration;
+use tracing::{debug, warn};
+
+/// How long the beginning of a session may take.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a command waits that Asterisk refuses because it is about to stop. That may be called off.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a call waits for a manager connection that is lost.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The maximum number of commands whose reply nobody waits for.
+const MAX_AHEAD: usize = 64;
+/// The most events in which one reply may come: the pipe holds 64 KiB.
+const MAX_PIECES: usize = 80;
+/// The text asked for to find the end of a reply.
+const SYNC_TEXT: &str = "agi-rhai: in step";
+/// The code of the reply that is put in the place of one that can't be known. Asterisk has none of this number.
+const UNKNOWN_REPLY: u16 = 599;
+
+/// The event that tells a call that its manager connection is lost. It is told by our own side, as the next one.
+pub(crate) const LOST: &[u8] = b"Event: ManagerLost\r\n\r\n";
+/// The event that tells a call that there is a manager connection again.
+pub(crate) const BACK: &[u8] = b"Event: ManagerBack\r\n\r\n";
+
+/// The channel variable that names the session's server while it plays.
+pub(crate) const CALL: &str = "AGI_RHAI_CALL";
+
+/// The id of the command by which a session was claimed. Its reply is the first.
+pub(crate) const CLAIM: u64 = 0;
+
+/// AGI over a manager connection.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the line, independent of the others")]
+pub(crate) struct AsyncAgi<W> {
+    wire: W,
+    messages: Messages,
+    /// What the channel is called in actions: its unique id, which never changes.
+    channel: Vec<u8>,
+    /// What the ids of this session's commands begin with.
+    tag: String,
+    next: u64,
+    /// The commands that were sent and not answered, in order.
+    pending: VecDeque<Pending>,
+    /// The commands that wait for the manager connection to come back.
+    held: Vec<Pending>,
+    /// A reply whose end is looked for.
+    partial: Option<Partial>,
+    /// The environment, once it is known.
+    block: Option<Vec<u8>>,
+    /// The reply to the command in flight.
+    ready: Option<Reply>,
+    in_flight: bool,
+    /// The verb of the command that the session waits for.
+    verb: &'static str,
+    /// Whether Asterisk has ended the session.
+    ended: bool,
+    has_reported_end: bool,
+    stopped: bool,
+    /// Why nothing more can be known.
+    broken: Option<String>,
+    /// When the manager connection was lost.
+    lost_at: Option<Time>,
+    /// When the commands are sent again that Asterisk has refused for the moment.
+    retry_at: Option<Time>,
+    /// The verb of the command because of which Asterisk ends the session.
+    failed: Option<&'static str>,
+}
+
+/// A command that was sent.
+#[derive(Debug)]
+struct Pending {
+    id: u64,
+    what: What,
+    line: Vec<u8>,
+}
+
+/// What its reply is for.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// The session waits for it.
+    Reply,
+    /// Nobody needs it.
+    Ahead(&'static Command),
+    /// It ends what is looked for.
+    Sync,
+    /// It shows what has become of the commands before it, while the manager connection was lost.
+    Resume,
+}
+
+/// A reply whose end is looked for.
+#[derive(Debug)]
+struct Partial {
+    bytes: Vec<u8>,
+    /// The command that is answered; nothing for the environment.
+    verb: &'static str,
+    /// The first command whose reply ends it.
+    first: Option<u64>,
+    /// Whether some of it will never come.
+    lost: bool,
+    pieces: usize,
+}
+
+/// Returns the command of a line that may be sent ahead, and what Asterisk answers to it.
+fn sent_ahead(line: &[u8]) -> Option<(&'static Command, &'static str)> {
+    static AHEAD: OnceLock<Vec<&'static Command>> = OnceLock::new();
+    let all = AHEAD.get_or_init(|| COMMANDS.iter().copied().filter(|command| command.ahead).collect());
+    let command = all.iter().find(|command| {
+        let rest = line.strip_prefix(command.verb.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b" "))
+    })?;
+    match command.function.returns {
+        Returns::Nothing(result) => Some((command, result)),
+        _ => None,
+    }
+}
+
+/// Returns the verb of a line, for messages.
+fn verb_of(line: &[u8]) -> &'static str {
+    let begins = |command: &&&'static Command| line.starts_with(command.verb.as_bytes());
+    COMMANDS.iter().filter(begins).max_by_key(|command| command.verb.len()).map_or("a command", |found| found.verb)
+}
+
+fn broken(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
+
+impl<W: Wire> AsyncAgi<W> {
+    /// Creates the other end of a session whose ids begin with this tag. Its event of the start is the first thing to
+    /// come over the wire, and the reply to the [claim](CLAIM) the second.
+    pub fn over(wire: W, channel: &[u8], tag: String) -> Self {
+        let claim = Pending { id: CLAIM, what: What::Sync, line: Vec::new() };
+        Self {
+            wire,
+            messages: Messages::default(),
+            channel: channel.to_vec(),
+            tag,
+            next: CLAIM + 1,
+            pending: VecDeque::from([claim]),
+            held: Vec::new(),
+            partial: None,
+            block: None,
+            ready: None,
+            in_flight: false,
+            ended: false,
+            has_reported_end: false,
+            verb: "",
+            stopped: false,
+            broken: None,
+            lost_at: None,
+            retry_at: None,
+            failed: None,
+        }
+    }
+
+    /// Sends a command, or holds it until there is a manager connection again.
+    fn queue(&mut self, what: What, line: &[u8]) -> io::Result<()> {
+        let id = self.next;
+        self.next += 1;
+        let pending = Pending { id, what, line: line.to_vec() };
+        if self.is_holding() {
+            self.held.push(pending);
+            return Ok(());
+        }
+        self.wire.write(&agi_action(&self.channel, &format!("{}:{id}", self.tag), line))?;
+        self.pending.push_back(pending);
+        Ok(())
+    }
+
+    /// Whether commands are held back.
+    fn is_holding(&self) -> bool {
+        self.lost_at.is_some() || self.retry_at.is_some()
+    }
+
+    /// Asks for a known reply, which will be the end of what is looked for.
+    fn sync(&mut self, what: What) -> io::Result<()> {
+        let id = self.next;
+        if let Some(partial) = &mut self.partial {
+            partial.first.get_or_insert(id);
+        }
+        let text = self.sync_text(id);
+        self.queue(what, format!("{} \"{text}\"", GET_FULL_VARIABLE.verb).as_bytes())
+    }
+
+    fn sync_text(&self, id: u64) -> String {
+        format!("{SYNC_TEXT} {}:{id}", self.tag)
+    }
+
+    /// Returns the whole reply to a sync.
+    fn sync_reply(&self, id: u64) -> String {
+        if id == CLAIM { "200 result=0\n".to_owned() } else { format!("200 result=1 ({})\n", self.sync_text(id)) }
+    }
+
+    /// Handles everything that has arrived.
+    fn handle_all(&mut self) -> io::Result<()> {
+        while self.ready.is_none() && self.broken.is_none() {
+            // Taken out, since what it says changes everything else.
+            let mut messages = std::mem::take(&mut self.messages);
+            let handled = match messages.take() {
+                Ok(Some(message)) => self.handle(message).map(|()| true),
+                Ok(None) => Ok(false),
+                Err(why) => Err(broken(why)),
+            };
+            self.messages = messages;
+            if !handled? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, message: Message<'_>) -> io::Result<()> {
+        match message.async_agi() {
+            Some(AsyncAgiEvent::Start) => {
+                let Written { bytes, cut: _, lost } = message.written("Env");
+                self.partial = Some(Partial { bytes, verb: "", first: Some(CLAIM), lost, pieces: 0 });
+                Ok(())
+            }
+            Some(AsyncAgiEvent::Exec) => match self.own(message.get("CommandID")) {
+                Some(id) => self.executed(id, message.written("Result")),
+                None => Ok(()),
+            },
+            Some(AsyncAgiEvent::End) => {
+                self.end();
+                Ok(())
+            }
+            None if message.is_response() => self.respond(message),
+            None if message.0 == LOST => {
+                self.lost_at.get_or_insert(self.wire.now());
+                Ok(())
+            }
+            None if message.0 == BACK => self.resume(),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the number of a command of this session by its id.
+    fn own(&self, id: &str) -> Option<u64> {
+        id.strip_prefix(&*self.tag)?.strip_prefix(':')?.parse().ok()
+    }
+
+    /// Handles the response to an action. That a command was queued is no news.
+    fn respond(&mut self, message: Message<'_>) -> io::Result<()> {
+        let Some(id) = self.own(message.get("ActionID")) else { return Ok(()) };
+        if message.is_success() || !self.pending.iter().any(|pending| pending.id == id) {
+            return Ok(());
+        }
+        let why = message.get("Message");
+        debug!(why, "the manager refuses a command");
+        // A channel that is gone, or one that isn't in AsyncAGI any more, gets no event about that.
+        if why.contains("does not exist") || why.contains("Failed to add") {
+            self.end();
+            return Ok(());
+        }
+        if why.contains("shutting down") {
+            let at = self.pending.iter().position(|pending| pending.id == id);
+            self.held.extend(at.and_then(|at| self.pending.remove(at)));
+            self.held.sort_by_key(|pending| pending.id);
+            self.retry_at.get_or_insert(self.wire.now() + RETRY_AFTER);
+            return Ok(());
+        }
+        Err(broken(format!("the manager refuses a command: {}", printable(why))))
+    }
+
+    /// Handles the end of the session.
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let unheard = self.pending.iter().filter(|pending| matches!(pending.what, What::Ahead(_))).count();
+        if unheard > 0 {
+            debug!("the session ended before it was known that {} sent ahead had run", plural(unheard, "command"));
+        }
+        if let Some(partial) = self.partial.take() {
+            self.complete(partial);
+        }
+    }
+
+    /// Handles a command that was carried out.
+    fn executed(&mut self, id: u64, written: Written) -> io::Result<()> {
+        let Some(at) = self.pending.iter().position(|pending| pending.id == id) else { return Ok(()) };
+        self.failed = None;
+        // They run in order. So those before it have run, or never will.
+        let lost: Vec<Pending> = self.pending.drain(..at).collect();
+        let Some(pending) = self.pending.pop_front() else { return Ok(()) };
+        match pending.what {
+            What::Reply => {
+                let fails = written.bytes.starts_with(b"200 result=-1");
+                let verb = self.verb;
+                let partial = Partial { bytes: written.bytes, verb, first: None, lost: written.lost, pieces: 0 };
+                if written.cut || fails {
+                    self.partial = Some(partial);
+                    self.sync(What::Sync)?;
+                } else {
+                    self.complete(partial);
+                }
+            }
+            What::Ahead(command) => {
+                let expected = match command.function.returns {
+                    Returns::Nothing(result) => format!("200 result={result}\n"),
+                    _ => String::new(),
+                };
+                if written.cut {
+                    return Err(broken(format!("the reply to {} was cut off", command.verb)));
+                }
+                // Its text may contain what a caller entered, so it isn't logged.
+                if written.bytes != expected.as_bytes() {
+                    let line = text(&written.bytes);
+                    let shown: String = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+                    warn!(command = command.verb, reply = shown.trim_end(), "failed, after the script went on");
+                }
+            }
+            What::Sync | What::Resume => {
+                let reply = self.sync_reply(id);
+                if let Some(partial) = &mut self.partial {
+                    partial.bytes.extend_from_slice(&written.bytes);
+                    partial.lost |= written.lost;
+                    partial.pieces += 1;
+                    if !partial.bytes.ends_with(reply.as_bytes()) {
+                        if partial.pieces > MAX_PIECES {
+                            return Err(broken(format!("the reply to {} has no end", partial.verb)));
+                        }
+                        return self.sync(What::Sync);
+                    }
+                    if let Some(mut partial) = self.partial.take() {
+                        let first = self.sync_reply(partial.first.unwrap_or(id));
+                        let length = partial.bytes.windows(first.len()).position(|bytes| bytes == first.as_bytes());
+                        partial.bytes.truncate(length.unwrap_or(partial.bytes.len() - reply.len()));
+                        self.complete(partial);
+                    }
+                } else if !written.bytes.ends_with(reply.as_bytes()) {
+                    // The rest of a reply that was lost.
+                    return self.sync(pending.what);
+                }
+            }
+        }
+        self.again(lost)
+    }
+
+    /// Handles commands of which it will never be known whether they ran: their replies came while there was no manager
+    /// connection. Those that set something may run twice.
+    fn again(&mut self, lost: Vec<Pending>) -> io::Result<()> {
+        for pending in lost {
+            match pending.what {
+                What::Ahead(_) => self.queue(pending.what, &pending.line)?,
+                What::Reply => self.fail("the manager connection was lost, and with it the reply to a command"),
+                What::Sync if self.partial.is_some() => {
+                    self.fail("the manager connection was lost, and with it a part of a reply");
+                }
+                What::Sync | What::Resume => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.broken.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Goes on over a new manager connection.
+    fn resume(&mut self) -> io::Result<()> {
+        if self.lost_at.take().is_none() || self.ended {
+            return Ok(());
+        }
+        self.retry_at = None;
+        let held = std::mem::take(&mut self.held);
+        self.sync(What::Resume)?;
+        self.release(held)
+    }
+
+    /// Sends what was held back.
+    fn release(&mut self, held: Vec<Pending>) -> io::Result<()> {
+        for pending in held {
+            self.wire.write(&agi_action(&self.channel, &format!("{}:{}", self.tag, pending.id), &pending.line))?;
+            self.pending.push_back(pending);
+        }
+        Ok(())
+    }
+
+    /// Sends again what Asterisk has refused for the moment, if it is time.
+    fn retry(&mut self) -> io::Result<()> {
+        if self.lost_at.is_none() && self.retry_at.take_if(|at| self.wire.now() >= *at).is_some() {
+            let held = std::mem::take(&mut self.held);
+            return self.release(held);
+        }
+        Ok(())
+    }
+
+    /// Takes a reply, or the environment, now that it is there as a whole.
+    fn complete(&mut self, partial: Partial) {
+        let Partial { bytes, verb, lost, .. } = partial;
+        if verb.is_empty() {
+            match lost {
+                true => self.fail("the environment is too long for AsyncAGI: pass fewer or shorter arguments"),
+                false => self.block = Some(bytes),
+            }
+            return;
+        }
+        let reply = if lost {
+            let text = "its value is too long for AsyncAGI, which passes on some 680 characters that aren't letters or \
+                        digits: read it in parts, such as `${NAME:0:300}`";
+            Some(Reply::new(UNKNOWN_REPLY, text))
+        } else {
+            reply(&bytes)
+        };
+        match reply {
+            Some(reply) => {
+                // A hangup would have come later than at the first sample.
+                let is_missing = reply.result() == "-1" && reply.number("endpos") == Some(0);
+                self.failed = is_missing.then_some(verb);
+                self.ready = Some(reply);
+            }
+            None => self.fail(&format!("the reply to {verb} isn't AGI")),
+        }
+    }
+
+    /// Fails if the manager connection was lost too long ago.
+    fn ensure_in_time(&self) -> io::Result<()> {
+        match self.lost_at {
+            Some(at) if self.wire.now() - at >= RECONNECT_TIMEOUT => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the manager could not be reached for {} s", RECONNECT_TIMEOUT.as_secs()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns up to when to wait at most.
+    fn limit(&self, until: Time) -> Time {
+        let lost = self.lost_at.map_or(until, |at| until.min(at + RECONNECT_TIMEOUT));
+        self.retry_at.map_or(lost, |at| lost.min(at))
+    }
+
+    fn read(&mut self, wait: Wait) -> io::Result<Got> {
+        let got = self.wire.read(self.messages.buffer(), wait)?;
+        match got {
+            Got::Stop => self.stopped = true,
+            Got::End => self.fail("the manager connection was closed"),
+            _ => {}
+        }
+        Ok(got)
+    }
+
+    /// Handles what has arrived, without waiting.
+    fn poll(&mut self) -> io::Result<()> {
+        let now = self.wire.now();
+        while self.read(Wait::Pause(now))? == Got::Bytes {
+            self.handle_all()?;
+        }
+        self.handle_all()
+    }
+}
+
+/// Reads a reply.
+fn reply(bytes: &[u8]) -> Option<Reply> {
+    // A command that says that it is trying has two lines.
+    let bytes = match bytes.strip_prefix(b"100 ") {
+        Some(rest) => &rest[rest.iter().position(|byte| *byte == b'\n')? + 1..],
+        None => bytes,
+    };
+    if let Some(rest) = bytes.strip_prefix(b"200 ") {
+        // A value may have several lines. What follows a reply without one belongs to no command.
+        let first = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let whole = rest.strip_suffix(b"\n").unwrap_or(rest);
+        let has_value = first.contains(&b'(');
+        return Some(Reply::new(200, text(if has_value { whole } else { first })));
+    }
+    let mut framer = Framer::default();
+    framer.push(bytes);
+    while let Ok(Some(frame)) = framer.take() {
+        if let Frame::Reply(reply) = frame {
+            return Some(reply);
+        }
+    }
+    None
+}
+
+impl<W: Wire> Transport for AsyncAgi<W> {
+    fn open(&mut self) -> io::Result<Vec<u8>> {
+        let until = self.wire.now() + OPENING_TIMEOUT;
+        loop {
+            self.handle_all()?;
+            if let Some(why) = self.broken.take() {
+                return Err(broken(why));
+            }
+            if let Some(block) = self.block.take() {
+                return Ok(block);
+            }
+            if self.ended {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the caller hung up before the session began"));
+            }
+            match self.read(Wait::Opening(until))? {
+                Got::Stop => return Err(broken("stopped before the session began")),
+                Got::Nothing if self.wire.now() >= until => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("the session did not begin within {} s", OPENING_TIMEOUT.as_secs()),
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { dead_mode: false }
+    }
+
+    fn remote(&self) -> Option<Remote> {
+        self.wire.remote()
+    }
+
+    fn now(&self) -> Time {
+        self.wire.now()
+    }
+
+    fn wall(&self) -> Time {
+        self.wire.wall()
+    }
+
+    fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        // A command for a session that has ended would run in the channel's next one.
+        self.poll()?;
+        if self.ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if let Some(why) = self.broken.take() {
+            return Err(broken(why));
+        }
+        self.in_flight = true;
+        let ahead = self.pending.iter().filter(|pending| matches!(pending.what, What::Ahead(_))).count();
+        match sent_ahead(line).filter(|_| ahead + self.held.len() < MAX_AHEAD) {
+            Some((command, result)) => {
+                self.queue(What::Ahead(command), line)?;
+                self.ready = Some(Reply::of(result));
+                Ok(())
+            }
+            None => {
+                self.verb = verb_of(line);
+                self.queue(What::Reply, line)
+            }
+        }
+    }
+
+    /// A line that is queued interrupts nothing. What plays a sound can be stopped, if the manager may do that; any
+    /// other command has to end first.
+    fn interrupt(&mut self) -> io::Result<()> {
+        if self.lost_at.is_some() {
+            return Ok(());
+        }
+        self.wire.write(&action("ControlPlayback", &[("Channel", &self.channel), ("Control", b"stop")]))
+    }
+
+    fn receive(&mut self, until: Time) -> io::Result<Heard> {
+        loop {
+            if let Some(reply) = self.ready.take() {
+                self.in_flight = false;
+                return Ok(Heard::Reply(reply));
+            }
+            if std::mem::take(&mut self.stopped) {
+                return Ok(Heard::Stop);
+            }
+            if self.ended {
+                if !std::mem::replace(&mut self.has_reported_end, true) {
+                    return match self.failed {
+                        Some(verb) => Err(broken(format!(
+                            "Asterisk ends AsyncAGI when {verb} fails: probably, its sound file is missing"
+                        ))),
+                        None => Ok(Heard::Closed),
+                    };
+                }
+                return Ok(match self.read(Wait::Wakeup(until))? {
+                    Got::Wakeup => Heard::Wakeup,
+                    Got::Stop => Heard::Stop,
+                    _ => Heard::Silence,
+                });
+            }
+            if let Some(why) = self.broken.take() {
+                self.ended = true;
+                self.has_reported_end = true;
+                return Err(broken(why));
+            }
+            self.ensure_in_time()?;
+            self.retry()?;
+            let limit = self.limit(until);
+            let wait = if self.in_flight { Wait::Reply(limit) } else { Wait::Pause(limit) };
+            match self.read(wait)? {
+                Got::Bytes => self.handle_all()?,
+                Got::Wakeup => return Ok(Heard::Wakeup),
+                Got::Nothing if self.wire.now() >= until => return Ok(Heard::Silence),
+                _ => {}
+            }
+        }
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        self.wire.waker()
+    }
+
+    /// Has the dialplan go on. A failure can't be told to it this way.
+    fn leave(&mut self, _: Ending) -> io::Result<()> {
+        let until = self.wire.now() + RECONNECT_TIMEOUT;
+        self.poll()?;
+        while self.is_holding() && !self.ended && self.broken.is_none() && self.wire.now() < until {
+            self.read(Wait::Reply(self.limit(until)))?;
+            self.handle_all()?;
+            self.retry()?;
+        }
+        if self.ended || self.broken.is_some() {
+            return Ok(());
+        }
+        self.queue(What::Ahead(&SET_VARIABLE), format!("{} \"{CALL}\" \"\"", SET_VARIABLE.verb).as_bytes())?;
+        self.queue(What::Reply, ASYNCAGI_BREAK.verb.as_bytes())
+    }
+}
