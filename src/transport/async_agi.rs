@@ -9,7 +9,7 @@
 
 use super::peer::{Ending, Heard, Peer, Remote, Transport};
 use super::stream::{Got, Wait, Wire};
-use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, agi_action, action};
+use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, action, agi_action};
 use crate::agi::{Frame, Framer, Reply, printable, text};
 use crate::clock::Time;
 use crate::command::{ASYNCAGI_BREAK, COMMANDS, Command, GET_FULL_VARIABLE, Returns, SET_VARIABLE};
@@ -510,7 +510,10 @@ impl<W: Wire> Transport for AsyncAgi<W> {
                 return Ok(block);
             }
             if self.ended {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the caller hung up before the session began"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the caller hung up before the session began",
+                ));
             }
             match self.read(Wait::Opening(until))? {
                 Got::Stop => return Err(broken("stopped before the session began")),
@@ -565,8 +568,8 @@ impl<W: Wire> Transport for AsyncAgi<W> {
         }
     }
 
-    /// A line that is queued interrupts nothing. So the command goes on, and its reply is given up; what plays a sound ends
-    /// at once, if the manager may do that.
+    /// A line that is queued interrupts nothing. So the command goes on, and its reply is given up; what plays a sound
+    /// ends at once, if the manager may do that.
     fn interrupt(&mut self) -> io::Result<()> {
         for pending in self.pending.iter_mut().chain(&mut self.held) {
             if matches!(pending.what, What::Reply) {

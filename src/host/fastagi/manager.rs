@@ -2,7 +2,7 @@
 //! what comes over it for all calls, and connects again when it is lost.
 
 use super::manager_calls::{Calls, Deed};
-use super::manager_line::{Link, OverCall, Outbox};
+use super::manager_line::{Link, Outbox, OverCall};
 use super::shared::Shared;
 use super::worker::{Accepted, ManagerCall, Message, Source};
 use crate::agi::manager::{Message as ManagerMessage, action};
@@ -91,7 +91,8 @@ impl Managers {
     /// # Errors
     /// The system provides no thread.
     pub fn follow(&self) -> io::Result<()> {
-        let mut wanted = self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
+        let mut wanted =
+            self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
         wanted.extend(lock(&self.named).clone());
         let mut running = lock(&self.running);
         for (name, manager) in running.iter() {

@@ -3,16 +3,16 @@
 use super::section::{Purpose, Read, Section, similar};
 use super::values::Secret;
 use super::{
-    CallOutSettings, HttpSettings, MailSettings, ManagerSettings, ProgramSettings, SpeechSettings, SqlSettings, StoreSettings,
-    SttSettings, TtsSettings,
+    CallOutSettings, HttpSettings, MailSettings, ManagerSettings, ProgramSettings, SpeechSettings, SqlSettings,
+    StoreSettings, SttSettings, TtsSettings,
 };
 use crate::agi::printable;
 use crate::service::callout::CallOut;
-use crate::service::manager::Login;
 #[cfg(feature = "http")]
 use crate::service::http::HttpClient;
 #[cfg(feature = "mail")]
 use crate::service::mail::MailClient;
+use crate::service::manager::Login;
 #[cfg(feature = "speech")]
 use crate::service::speech::{Engine, Recogniser};
 #[cfg(feature = "sql")]

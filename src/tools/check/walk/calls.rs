@@ -341,6 +341,13 @@ impl Walk<'_, '_, '_> {
             let message = format!("`{}` does not work after the hangup", function.name);
             let hint = "after the hangup, only the database, variables, `verbose`, `noop` and `exec` work".to_owned();
             self.add(&rules::AFTER_HANGUP, at, message, Some(hint));
+            return;
+        }
+        let is_async = self.checker.services.as_ref().is_some_and(|services| !services.settings().manager.is_empty());
+        if is_async && self.known.command(function).is_some() {
+            let message = format!("`{}` does not work after the hangup of a call by AsyncAGI", function.name);
+            let hint = "agi-rhai.toml names a `[manager]`; the store and other services still work".to_owned();
+            self.add(&rules::ASYNC_AGI, at, message, Some(hint));
         }
     }
 }
