@@ -57,6 +57,8 @@
 //!
 //! `cli`, which is enabled by default, builds the program `agi-rhai`. The library doesn't need it.
 #![warn(missing_docs)]
+// What serves a real Asterisk isn't there.
+#![cfg_attr(target_family = "wasm", allow(dead_code, unused_imports))]
 
 pub mod agi;
 #[cfg(feature = "speech")]
@@ -64,6 +66,7 @@ mod audio;
 mod calendar;
 pub mod clock;
 pub mod command;
+mod disk;
 mod histogram;
 pub mod host;
 mod ivr;
@@ -143,6 +146,17 @@ pub mod internals {
     /// SQL as scripts write it.
     pub mod sql {
         pub use crate::service::sql::names::{Dialect, Problem, Statement};
+    }
+    /// Files, wherever they are.
+    pub mod disk {
+        pub use crate::disk::{entries, is_dir, is_file, read, real};
+    }
+    /// What stands in for the system.
+    #[cfg(any(target_family = "wasm", feature = "sandbox"))]
+    pub mod sandbox {
+        pub use crate::clock::restart;
+        pub use crate::disk::give;
+        pub use crate::tools::testing::PlacedCall;
     }
     /// Recordings as files.
     pub mod recording {

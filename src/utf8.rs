@@ -1,10 +1,6 @@
 //! The text of files, which must be UTF-8.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 /// The characters of Windows-1252 from 0x80 on; those from 0xA0 on are those of Latin-1.
 const WINDOWS_1252: [char; 32] = [
@@ -35,22 +31,6 @@ impl fmt::Display for NotUtf8 {
 }
 
 impl std::error::Error for NotUtf8 {}
-
-/// Reads a file. Anything else, such as a named pipe, is refused: reading might wait forever.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !metadata.is_file() {
-        return Err(io::Error::other("it isn't a file, but a pipe or a device"));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
 
 /// Returns the text of a file, without the byte order mark that editors on Windows put at its beginning.
 pub(crate) fn decode(bytes: &[u8]) -> Result<&str, NotUtf8> {

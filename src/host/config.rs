@@ -2,7 +2,8 @@
 
 use super::fault_log::log_fault;
 use crate::clock::Time;
-use crate::script::{Fault, Stamp};
+use crate::disk::Stamp;
+use crate::script::Fault;
 use crate::service::settings::reading::{Contents, OptionSetting, read};
 use crate::service::settings::{Purpose, SettingsError};
 use crate::service::{Services, Settings};

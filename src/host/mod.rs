@@ -15,11 +15,13 @@ mod coroutine;
 #[cfg(target_os = "linux")]
 pub mod fastagi;
 pub(crate) mod fault_log;
+#[cfg(unix)]
 pub mod http;
 #[cfg(feature = "store")]
 pub(crate) mod jobs;
 #[cfg(target_os = "linux")]
 pub mod live;
+#[cfg(unix)]
 pub mod metrics;
 #[cfg(target_os = "linux")]
 mod reactor;
@@ -33,12 +35,14 @@ pub use config::Config;
 pub use config::{FILE_NAME, OptionRules};
 pub use recorder::Recorder;
 
+#[cfg(unix)]
 use crate::clock::Time;
 use crate::command::Permissions;
 use crate::script::{
-    CallState, Change, Disk, Fault, Finished, Inspections, Inspector, Language, Library, Limits, LoadError, Memory,
-    Script,
+    CallState, Disk, Fault, Finished, Inspections, Inspector, Language, Limits, LoadError, Memory, Script,
 };
+#[cfg(unix)]
+use crate::script::{Change, Library};
 use crate::service::Services;
 use crate::session::{Over, Session};
 use crate::transport::{Ending, Note};
@@ -286,6 +290,7 @@ impl Host {
     ///
     /// # Errors
     /// The folder cannot be read.
+    #[cfg(unix)]
     pub fn library(&self, folder: &Path) -> std::io::Result<(Library, Vec<Change>)> {
         // By whose clock the folder will be checked again isn't known yet. This moment is past by every clock.
         Library::open_with(folder, &self.language, self.inspector(), Time::default())

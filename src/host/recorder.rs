@@ -6,14 +6,14 @@
 use super::seed::random_seed;
 use crate::clock;
 use crate::command::Permissions;
+use crate::disk;
 use crate::script::{Fault, Script};
 use crate::session::Session;
 use crate::sync::lock;
 use crate::transport::recording::{Ended, FORMAT, Header, RecordedFault};
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -78,7 +78,7 @@ impl Recorder {
     fn make_folder(&self) {
         self.folder_made.call_once(|| {
             // What callers enter is private.
-            if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder) {
+            if let Err(error) = disk::create_private_folder(&self.folder) {
                 self.warn(&error);
             }
         });
@@ -204,11 +204,7 @@ impl Recorder {
 
 impl Recording {
     fn open(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        // Neither an existing file nor one that was put in its place.
-        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        options.append(true).create_new(!self.exists.load(Relaxed)).mode(0o600).custom_flags(flags);
-        let file = options.open(&self.path)?;
+        let file = disk::append_to_private(&self.path, !self.exists.load(Relaxed))?;
         self.exists.store(true, Relaxed);
         Ok(file)
     }

@@ -1,7 +1,7 @@
 //! Sound files on disk: their formats and lengths, and the transcripts beside them.
 
 use super::prompts::is_english;
-use std::fs::{self, File};
+use crate::disk;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -18,9 +18,8 @@ pub struct Clip {
 /// Returns the transcripts of Asterisk's own sounds in a folder and in its folders of languages, with their languages:
 /// `core-sounds-en.txt`, `en/extra-sounds-en.txt`.
 pub(super) fn transcripts(folder: &Path) -> Vec<(String, PathBuf)> {
-    let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let folders: Vec<PathBuf> = files(folder).filter(|path| path.is_dir()).collect();
-    let all = folders.iter().flat_map(|folder| files(folder)).chain(files(folder));
+    let folders: Vec<PathBuf> = disk::entries(folder).into_iter().filter(|path| disk::is_dir(path)).collect();
+    let all = folders.iter().flat_map(|folder| disk::entries(folder)).chain(disk::entries(folder));
     let mut found: Vec<(String, PathBuf)> = all
         .filter_map(|path| {
             let (kind, language) = path.file_name()?.to_str()?.strip_suffix(".txt")?.split_once("-sounds-")?;
@@ -63,7 +62,7 @@ pub(crate) fn formats(path: &Path) -> impl Iterator<Item = (PathBuf, Clip)> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     FORMATS.iter().filter(move |_| path.file_name().is_some()).filter_map(move |&(extension, bytes, samples)| {
         let path = path.with_file_name(format!("{name}.{extension}"));
-        let size = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?.len();
+        let size = disk::size(&path)?;
         let size = match extension {
             "wav" => plain_wav(&path, 8000).ok()?,
             "wav16" => plain_wav(&path, 16_000).ok()?,
@@ -87,7 +86,7 @@ pub(crate) fn is_in(folder: &Path, name: &str) -> bool {
 /// Returns the wav file of this name in a folder, and why Asterisk doesn't play it.
 pub(crate) fn unplayable(folder: &Path, name: &str) -> Option<(PathBuf, String)> {
     let path = folder.join(format!("{name}.wav"));
-    let problem = plain_wav(&path, 8000).err().filter(|_| path.is_file())?;
+    let problem = plain_wav(&path, 8000).err().filter(|_| disk::is_file(&path))?;
     Some((path, problem))
 }
 
@@ -123,8 +122,7 @@ fn plain_wav(path: &Path, rate: u32) -> Result<u64, String> {
 
 /// Reads the header of a wav file: its chunks `fmt ` and `data`.
 fn wav(path: &Path) -> Option<Wav> {
-    let mut file = File::open(path).ok()?;
-    let size = file.metadata().ok()?.len();
+    let (mut file, size) = disk::open(path).ok()?;
     let mut head = [0; 12];
     file.read_exact(&mut head).ok()?;
     if &head[..4] != b"RIFF" {

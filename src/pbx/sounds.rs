@@ -2,9 +2,9 @@
 
 use super::prompts::{PromptError, is_english, parents, parse_prompts};
 use super::sound_files::{Clip, measure, transcripts};
+use crate::disk;
 use crate::utf8::decode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -176,15 +176,15 @@ impl Sounds {
     pub fn beside(script: &Path) -> std::io::Result<Self> {
         let mut sounds = Self::stock();
         let beside = script.with_file_name("sounds");
-        if beside.is_dir() {
+        if disk::is_dir(&beside) {
             sounds = sounds.with_folder(beside);
         }
         let table = script.with_extension("prompts");
-        if !table.is_file() {
+        if !disk::is_file(&table) {
             return Ok(sounds);
         }
         let wrong = |error: String| std::io::Error::other(format!("{}{error}", table.display()));
-        let bytes = fs::read(&table)?;
+        let bytes = disk::read(&table)?;
         let text = decode(&bytes).map_err(|error| wrong(format!(":{}:{}: {error}", error.line, error.column)))?;
         sounds.with_prompts(text).map_err(|error| wrong(format!(": {error}")))
     }
@@ -196,7 +196,7 @@ impl Sounds {
     pub fn with_folder(mut self, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         for (language, transcript) in transcripts(&path) {
-            let text = fs::read(transcript).unwrap_or_default();
+            let text = disk::read(&transcript).unwrap_or_default();
             for prompt in parse_prompts(&String::from_utf8_lossy(&text)).0 {
                 add_words(&mut self.transcripts, &language, &prompt.name, &prompt.words);
             }
@@ -351,6 +351,7 @@ fn estimated(words: Words<'_>) -> Clip {
 mod tests {
     use super::super::sound_files::unplayable;
     use super::*;
+    use std::fs;
 
     fn check(sounds: &Sounds, name: &str, language: &str, expected: &str) {
         let found = match sounds.find(name, language) {

@@ -3,10 +3,12 @@
 use super::fault::{Fault, Source};
 use super::function_values::{self, Constants, Homes};
 use super::language::Language;
-use super::limits::{Limits, MAX_STACK, address_in_stack, processor_time};
+use super::limits::{Limits, MAX_STACK, address_in_stack};
 use super::missing;
 use super::parse::parse;
-use crate::utf8::{self, decode};
+use crate::clock::processor_time;
+use crate::disk;
+use crate::utf8::decode;
 use rhai::{
     AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, FnPtr, ImmutableString, Module, ModuleResolver, Position,
     Scope, Shared, Stmt,
@@ -48,7 +50,7 @@ pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        utf8::read(path)
+        disk::read(path)
     }
 
     fn missed(&mut self, _: &Path) {}
@@ -82,14 +84,14 @@ impl ImportFolders {
         if name.extension().is_none_or(|extension| extension != "rhai") {
             name.as_mut_os_string().push(".rhai");
         }
-        let roots: Vec<PathBuf> = self.folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
-        let linked = if importer.is_symlink() { importer.canonicalize().ok() } else { None };
+        let roots: Vec<PathBuf> = self.folders.iter().filter_map(|folder| disk::real(folder).ok()).collect();
+        let linked = if disk::is_link(importer) { disk::real(importer).ok() } else { None };
         let beside = [Some(importer), linked.as_deref()].into_iter().flatten().filter_map(Path::parent);
         for folder in beside.chain(self.folders.iter().map(PathBuf::as_path)) {
             let path = folder.join(&name);
             // Only regular files: reading a pipe could wait forever.
-            match path.canonicalize() {
-                Ok(real) if real.is_file() && roots.iter().any(|root| real.starts_with(root)) => {
+            match disk::real(&path) {
+                Ok(real) if disk::is_file(&real) && roots.iter().any(|root| real.starts_with(root)) => {
                     return Some(ImportedFile { path: without_detours(path, &real), real });
                 }
                 _ => files.missed(&path),
@@ -106,16 +108,16 @@ pub(crate) fn phrases_of(script: &Path, folder: Option<&Path>, files: &mut dyn F
         let path = script.with_extension("phrases");
         let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // As with imports, no link may lead outside.
-        let roots = || [Some(beside), folder].into_iter().flatten().filter_map(|root| root.canonicalize().ok());
-        let is_inside = || path.canonicalize().is_ok_and(|real| roots().any(|root| real.starts_with(root)));
-        if path.is_file() && is_inside() {
+        let roots = || [Some(beside), folder].into_iter().flatten().filter_map(|root| disk::real(root).ok());
+        let is_inside = || disk::real(&path).is_ok_and(|real| roots().any(|root| real.starts_with(root)));
+        if disk::is_file(&path) && is_inside() {
             return Some(path);
         }
         files.missed(&path);
         None
     };
     let linked = |files: &mut dyn Files| {
-        let real = if script.is_symlink() { script.canonicalize().ok() } else { None };
+        let real = if disk::is_link(script) { disk::real(script).ok() } else { None };
         find(&real?, files)
     };
     find(script, files).or_else(|| linked(files))
@@ -131,7 +133,7 @@ fn without_detours(path: PathBuf, real: &Path) -> PathBuf {
             short.push(part);
         }
     }
-    if short != path && short.canonicalize().is_ok_and(|found| found == real) { short } else { path }
+    if short != path && disk::real(&short).is_ok_and(|found| found == real) { short } else { path }
 }
 
 /// A script that was compiled to be imported.
@@ -209,7 +211,7 @@ impl<'a> Loader<'a> {
         function_values::ensure_functions(&mut ast);
         ast.set_source(name);
         if !found.is_empty() {
-            let real = real.or_else(|| Path::new(name).canonicalize().ok());
+            let real = real.or_else(|| disk::real(Path::new(name)).ok());
             self.open.push((name.to_owned(), real.unwrap_or_else(|| name.into())));
         }
         let mut count = 1;

@@ -4,6 +4,7 @@ use super::compile::{LoadError, Script};
 use super::fault::{Fault, Source};
 use super::import::Files;
 use super::language::Language;
+use crate::disk;
 use crate::utf8::decode;
 use rhai::AST;
 use std::collections::HashMap;
@@ -168,7 +169,7 @@ fn explained(inspector: &dyn Inspector, path: &Path, fault: Box<Fault>, files: &
 /// Reads the table of prompts beside a script, which only the inspector needs.
 fn prompts_of(script: &Path, files: &mut dyn Files) -> Option<Source> {
     let path = script.with_extension("prompts");
-    if !path.is_file() {
+    if !disk::is_file(&path) {
         files.missed(&path);
         return None;
     }

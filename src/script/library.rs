@@ -14,17 +14,16 @@ use super::fault::Fault;
 use super::import;
 use super::inspect::{Inspections, Inspector};
 use super::language::Language;
-use super::limits::processor_time;
-use crate::clock::Time;
+use crate::clock::{Time, processor_time};
+use crate::disk::{self, Stamp};
 use crate::plural::plural;
 use crate::sync::lock;
-use rustix::fs::OFlags;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::fs::{self, DirEntry, Metadata, OpenOptions};
+use std::fs::{self, DirEntry, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -393,35 +392,10 @@ impl FileState {
     }
 }
 
-/// Distinguishes one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            file: (metadata.dev(), metadata.ino()),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Returns the stamp of a file.
-    pub fn at(path: &Path) -> io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self::of(&metadata))
-    }
-
-    /// Returns the stamp of a file, if the file really is below this folder.
-    fn within(root: &Path, path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
-        path.canonicalize().is_ok_and(|real| real.starts_with(root)).then(|| Self::of(&metadata))
-    }
+/// Returns the stamp of a file, if the file really is below this folder.
+fn stamp_within(root: &Path, path: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+    path.canonicalize().is_ok_and(|real| real.starts_with(root)).then(|| Stamp::of(&metadata))
 }
 
 /// One script as the loader sees it.
@@ -516,7 +490,7 @@ impl Watch {
         // Hidden files that are imported, places where an import was searched for, and files that were removed.
         for (path, file) in self.files.iter_mut().filter(|(_, file)| file.scan != scans) {
             if !scan.unreadable.iter().any(|unreadable| path.starts_with(unreadable)) {
-                note(file, Stamp::within(&scan.root, path));
+                note(file, stamp_within(&scan.root, path));
             }
         }
         has_changed
@@ -580,8 +554,7 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self, path: &Path, expected: Option<Stamp>) -> io::Result<Vec<u8>> {
         // By now it may be a pipe, and opening a pipe would wait.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let file = disk::open_without_waiting(path)?;
         let before = file.metadata()?;
         if before.size() > MAX_SIZE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 512 KiB"));
@@ -599,7 +572,7 @@ impl import::Files for Reader<'_> {
         let now = self.now;
         // No scan has seen a hidden file before it is first imported.
         let file = self.files.entry(path.to_owned()).or_insert_with(|| FileState {
-            stamp: fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata)),
+            stamp: Stamp::at(path).ok(),
             since: now,
             scan: 0,
         });

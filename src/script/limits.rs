@@ -1,6 +1,5 @@
-//! The limits of a script, and how its use of memory, stack and processor is measured.
+//! The limits of a script, and how its use of memory and stack is measured.
 
-use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// How much of its stack a script may use, in bytes. The rest of [`stack::SIZE`](crate::stack::SIZE) is left for the
@@ -62,13 +61,6 @@ pub struct Memory {
     /// Returns how many bytes this thread has allocated, minus those it has freed. The number is negative if it freed
     /// what other threads had allocated.
     pub used: fn() -> isize,
-}
-
-/// Returns the processor time of this thread, in nanoseconds, so that neither load nor waiting counts against a
-/// script.
-pub(crate) fn processor_time() -> i64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 /// Returns an address in the stack frame of the caller.

@@ -20,6 +20,7 @@ mod import;
 mod inspect;
 mod kept;
 mod language;
+#[cfg(unix)]
 mod library;
 mod limits;
 mod missing;
@@ -40,7 +41,7 @@ pub use coverage::Coverage;
 pub use extensions::Extensions;
 pub use fault::Fault;
 pub use language::Language;
-pub(crate) use library::Stamp;
+#[cfg(unix)]
 pub use library::{Change, Library, LibraryScript, ListedScript};
 pub use limits::{Limits, Memory};
 pub use rhai;
@@ -55,7 +56,6 @@ pub(crate) use import::{Disk, Files, ImportFolders, Loader, MAX_IMPORT_DEPTH, wi
 pub(crate) use inspect::{InspectedFile, Inspection, Inspections, Inspector, errors_of_imports};
 pub(crate) use kept::KeptFunction;
 pub(crate) use language::words_of_rhai;
-pub(crate) use limits::processor_time;
 pub(crate) use names::{CALL_VARIABLES, FunctionNames, Named, distance, is_closure, is_keyword, nearest, written_name};
 pub(crate) use parse::parse;
 pub(crate) use phrases::{Item, MAX_PARTS, NoNumber, Phrase, Phrases, SayAs, Wording, best_variant};

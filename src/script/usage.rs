@@ -1,7 +1,7 @@
 //! What a running script has used, compared with its limits.
 
-use super::limits::{Limits, MAX_STACK, Memory, address_in_stack, processor_time};
-use crate::clock::Stopwatch;
+use super::limits::{Limits, MAX_STACK, Memory, address_in_stack};
+use crate::clock::{Stopwatch, processor_time};
 use crate::sync::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicIsize, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};

@@ -18,14 +18,20 @@ mod http;
 pub(crate) mod jobs;
 #[cfg(feature = "mail")]
 pub(crate) mod mail;
+#[cfg(not(unix))]
+mod lacking;
 pub(crate) mod manager;
 pub(crate) mod patterns;
 mod pending;
+#[cfg(unix)]
+mod process;
 mod program;
 mod runtime;
 pub mod settings;
 #[cfg(feature = "speech")]
 mod speech;
+#[cfg(unix)]
+mod spool;
 pub(crate) mod sql;
 #[cfg(feature = "store")]
 pub(crate) mod store;
@@ -45,6 +51,9 @@ pub use settings::Settings;
 #[cfg(feature = "speech")]
 pub(crate) use speech::speak_now;
 pub(crate) use sql::names::mistake;
+
+#[cfg(not(unix))]
+use lacking::{process, spool};
 
 use crate::sync::lock;
 use crate::transport::{Answer, Failure, Remote, Request};

@@ -11,6 +11,8 @@ mod listening;
 #[cfg(feature = "store")]
 mod no_channel;
 mod peer;
+#[cfg(unix)]
+mod pipes;
 pub(crate) mod recorded;
 pub(crate) mod recording;
 mod redaction;
@@ -21,9 +23,11 @@ mod stream;
 
 pub use eagi::{Audio, AudioFormat, Samples};
 pub use peer::{Ending, Heard, Note, Peer, Remote, Transport};
+#[cfg(unix)]
+pub use pipes::{Notice, Pipes};
 pub use request::{Answer, Failure, FailureKind, Request};
 pub use simulator::Simulator;
-pub use stream::{Blocking, Got, Notice, Pipes, Stream, Wait, Wire};
+pub use stream::{Blocking, Got, Stream, Wait, Wire};
 
 pub(crate) use eagi::AudioTap;
 pub(crate) use listening::{SimulatedEngine, listen};

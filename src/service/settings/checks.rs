@@ -7,6 +7,7 @@ use super::{
     StoreSettings, SttSettings, TtsSettings,
 };
 use crate::agi::printable;
+use crate::disk;
 use crate::service::callout::CallOut;
 #[cfg(feature = "http")]
 use crate::service::http::HttpClient;
@@ -20,7 +21,6 @@ use crate::service::sql::SqlClient;
 #[cfg(feature = "store")]
 use crate::service::store::Store;
 use percent_encoding::percent_decode_str;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The methods that scripts have functions for.
@@ -225,13 +225,11 @@ fn program(of: &Section, command: &mut [String], such_as: &str) -> Read<()> {
 
 /// Whether there is a program of this name.
 fn is_program(name: &str) -> bool {
-    let is_executable =
-        |file: &Path| file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
     if name.contains('/') {
-        return is_executable(Path::new(name));
+        return disk::is_executable(Path::new(name));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(name)))
+    disk::is_executable_within(&path, name)
 }
 
 impl Checked for CallOutSettings {

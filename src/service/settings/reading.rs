@@ -5,6 +5,7 @@ use super::keys::keys_of;
 use super::mistake::SettingsError;
 use super::section::{File, Purpose, Read, Section, similar};
 use super::{Settings, SpeechSettings};
+use crate::disk;
 use crate::utf8::{self, NotUtf8};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ impl Settings {
 /// # Errors
 /// The file can't be read, or has a mistake.
 pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<PathBuf>) -> Read<Contents> {
-    let bytes = utf8::read(file).map_err(|error| SettingsError::of_file(file, format!("cannot read it: {error}")))?;
+    let bytes = disk::read(file).map_err(|error| SettingsError::of_file(file, format!("cannot read it: {error}")))?;
     let text = utf8::decode(&bytes).map_err(|NotUtf8 { line, column, message, hint, .. }| {
         let error = SettingsError::of_file(file, message).with_hint(hint);
         Box::new(SettingsError { line, column, ..*error })

@@ -5,6 +5,7 @@ use super::mistake::SettingsError;
 use super::values::Secret;
 use crate::similar::nearest;
 use crate::transport::Failure;
+use crate::disk;
 use crate::utf8;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -135,7 +136,7 @@ impl Section<'_, '_> {
     pub fn secret(&mut self, key: &str, named: &mut Option<PathBuf>) -> Read<Option<Secret>> {
         let Some(path) = self.found(key, named)? else { return Ok(None) };
         let cannot = |why: &dyn std::fmt::Display| self.wrong(key, format!("cannot read {}: {why}", path.display()));
-        let bytes = utf8::read(&path).map_err(|error| cannot(&error))?;
+        let bytes = disk::read(&path).map_err(|error| cannot(&error))?;
         let text = utf8::decode(&bytes).map_err(|_| cannot(&"it isn't UTF-8"))?;
         let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         if text.is_empty() {
@@ -151,7 +152,7 @@ impl Section<'_, '_> {
     pub fn certificates(&mut self, key: &str, named: &mut Option<PathBuf>) -> Read<Option<Secret>> {
         let Some(path) = self.found(key, named)? else { return Ok(None) };
         let cannot = |why: &dyn std::fmt::Display| self.wrong(key, format!("{} can't be used: {why}", path.display()));
-        let bytes = utf8::read(&path).map_err(|error| cannot(&error))?;
+        let bytes = disk::read(&path).map_err(|error| cannot(&error))?;
         let text = utf8::decode(&bytes).map_err(|_| cannot(&"it isn't UTF-8"))?;
         #[cfg(feature = "tls")]
         crate::service::tls::certificates(text).map_err(|why| cannot(&why))?;

@@ -5,7 +5,7 @@ use super::wyoming::Event;
 use crate::agi::printable;
 use crate::audio::wav;
 use crate::service::http::HttpClient;
-use crate::service::program;
+use crate::service::process;
 use crate::service::settings::values::Size;
 use crate::service::settings::{HttpSettings, TtsSettings};
 use crate::transport::Failure;
@@ -83,7 +83,7 @@ async fn by_program(program: &str, arguments: &[String], utterance: &Utterance<'
     // Engines speak line by line.
     let mut text = utterance.text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.push('\n');
-    let ended = program::run(program, filled.iter().map(String::as_str), Some(text.as_bytes()), MAX_SOUND).await?;
+    let ended = process::run(program, filled.iter().map(String::as_str), Some(text.as_bytes()), MAX_SOUND).await?;
     if ended.status == 0 {
         return Ok(ended.output);
     }

@@ -1,7 +1,8 @@
 //! What the checker knows about imports; and files, or their newer texts in an editor.
 
+use crate::disk;
 use crate::script::{Files, ImportFolders, MAX_IMPORT_DEPTH, parse, without_shebang};
-use crate::utf8::{self, NotUtf8, decode};
+use crate::utf8::{NotUtf8, decode};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Stmt};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ impl Edited<'_> {
 
     /// Whether there is a file, or an unsaved text.
     pub fn has(&self, path: &Path) -> bool {
-        path.is_file() || self.bytes(path).is_ok()
+        disk::is_file(path) || self.bytes(path).is_ok()
     }
 
     pub fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -34,12 +35,12 @@ impl Edited<'_> {
             return Ok(text.clone().into_bytes());
         }
         if !self.0.is_empty()
-            && let Ok(real) = path.canonicalize()
-            && let Some((_, text)) = self.0.iter().find(|(other, _)| other.canonicalize().is_ok_and(|o| o == real))
+            && let Ok(real) = disk::real(path)
+            && let Some((_, text)) = self.0.iter().find(|(other, _)| disk::real(other).is_ok_and(|o| o == real))
         {
             return Ok(text.clone().into_bytes());
         }
-        utf8::read(path)
+        disk::read(path)
     }
 }
 

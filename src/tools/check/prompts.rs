@@ -12,6 +12,7 @@ use crate::pbx::Sounds;
 use crate::pbx::prompts::{Prompt, is_english, parents, parse_prompts};
 use crate::pbx::sound_files::{is_in, unplayable};
 use crate::script::{Phrases, around, nearest};
+use crate::disk;
 use crate::utf8::NotUtf8;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -500,8 +501,8 @@ impl<'a> Folders<'a> {
     /// `table` has the languages of the table of prompts beside the script. A script without a table is taken to speak
     /// all languages.
     fn new(folders: &'a [PathBuf], table: Option<&BTreeSet<String>>) -> Self {
-        let inside = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-        let names = inside.filter(|entry| entry.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned());
+        let inside = folders.iter().flat_map(|folder| disk::entries(folder)).filter(|path| disk::is_dir(path));
+        let names = inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         let mut languages: Vec<String> = names.filter(|name| is_language(name)).collect();
         languages.sort();
         languages.dedup();
@@ -537,8 +538,9 @@ impl<'a> Folders<'a> {
             let path = folder.join(name);
             let (Some(parent), Some(stem)) = (path.parent(), path.file_name()) else { return false };
             let stem = format!("{}.", stem.to_string_lossy());
-            let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-            entries.map(|e| e.file_name().to_string_lossy().into_owned()).any(|file| {
+            let names = disk::entries(parent).into_iter();
+            let mut names = names.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+            names.any(|file| {
                 file.strip_prefix(&stem).is_some_and(|ending| ENDINGS.contains(&ending) || !ending.contains('.'))
             }) && (is_in(folder, name) || unplayable(folder, name).is_none())
         };
@@ -568,8 +570,8 @@ impl<'a> Folders<'a> {
         for folder in self.paths {
             let mut candidates = vec![folder.join(inside)];
             candidates.extend(self.languages.iter().map(|language| folder.join(language).join(inside)));
-            for entry in candidates.iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().flatten() {
-                if let Some(stem) = entry.path().file_stem() {
+            for path in candidates.iter().flat_map(|folder| disk::entries(folder)) {
+                if let Some(stem) = path.file_stem() {
                     let stem = stem.to_string_lossy();
                     names.push(if inside.is_empty() { stem.into_owned() } else { format!("{inside}/{stem}") });
                 }

@@ -6,6 +6,7 @@ use crate::pbx::prompts::{is_english, parse_prompts};
 use crate::pbx::sound_files::{formats, unplayable};
 use crate::script::Language;
 use crate::tools::check::Checker;
+use crate::disk;
 use crate::utf8;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -71,7 +72,7 @@ pub fn needed(scripts: &[PathBuf], folder: Option<&Path>, language: &str) -> io:
 /// Adds the prompts of a table. One below a heading counts more than one above all headings.
 fn read_table(table: &Path, default: &str, found: &mut BTreeMap<(String, String), NeededSound>) -> io::Result<()> {
     let wrong = |problem: String| io::Error::other(format!("{}{problem}", table.display()));
-    let bytes = utf8::read(table).map_err(|error| wrong(format!(": {error}")))?;
+    let bytes = disk::read(table).map_err(|error| wrong(format!(": {error}")))?;
     let text = utf8::decode(&bytes).map_err(|error| wrong(format!(":{}:{}: {error}", error.line, error.column)))?;
     let (prompts, errors) = parse_prompts(text);
     if let Some(error) = errors.first() {

@@ -16,6 +16,8 @@ mod language;
 mod line;
 mod line_state;
 mod log;
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+mod placed_call;
 mod prompt;
 mod report;
 mod runner;
@@ -35,6 +37,8 @@ mod words;
 
 pub use answer_lines::{answer_lines, expectation_lines};
 pub use call_setup::CallSetup;
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+pub use placed_call::PlacedCall;
 pub use report::Failure;
 pub use runner::{Covered, FirstCall, Report, TestRunner};
 pub use samples::{OfflineServices, Samples};

@@ -9,6 +9,7 @@ use super::test_services::TestServices;
 use crate::calendar::TimeZone;
 use crate::clock::Time;
 use crate::command::Value;
+use crate::disk;
 use crate::pbx::Database;
 use crate::script::{Script, nearest};
 use crate::sync::lock;
@@ -95,13 +96,13 @@ impl Test {
         let folders = [Some(self.folder.as_path()), self.scripts.folder.as_deref()];
         let files =
             folders.into_iter().flatten().flat_map(|folder| [folder.join(name), folder.join(format!("{name}.rhai"))]);
-        if let Some(path) = { files }.find(|path| path.is_file()) {
+        if let Some(path) = { files }.find(|path| disk::is_file(path)) {
             return Ok(path);
         }
         let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let names: Vec<String> = entries
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rhai").map(str::to_owned))
+        let names: Vec<String> = disk::entries(folder)
+            .iter()
+            .filter_map(|path| path.file_name()?.to_str()?.strip_suffix(".rhai").map(str::to_owned))
             .filter(|name| name.strip_suffix(".test").is_none())
             .collect();
         let near = nearest(name.trim_end_matches(".rhai"), names.iter().map(String::as_str));

@@ -3,7 +3,7 @@
 use super::transcript::{Expected, MAX_ANSWER, Transcript, said};
 use super::{grammar, sound};
 use crate::agi::printable;
-use crate::service::program;
+use crate::service::process;
 use crate::service::unique::unique;
 use crate::sync::lock;
 use crate::transport::Failure;
@@ -69,7 +69,7 @@ impl CommandEngine {
         let sound = sound::file(sound).await?;
         let path = grammar.as_ref().map(|GrammarFile(path)| path.to_string_lossy());
         let arguments = self.filled(expected, path.as_deref());
-        let ended = program::run(&self.program, arguments.iter().map(String::as_str), Some(&sound), MAX_ANSWER).await?;
+        let ended = process::run(&self.program, arguments.iter().map(String::as_str), Some(&sound), MAX_ANSWER).await?;
         if ended.status != 0 {
             let error = said(reason(&String::from_utf8_lossy(&ended.error)));
             let program = printable(&self.program);

@@ -1,19 +1,12 @@
-//! Large stacks for scripts. Scripts are limited in how deeply they nest calls, operators and memory, and these
-//! stacks are larger than all of that needs.
+//! Stacks that are mapped for scripts.
 
 #![expect(unsafe_code, reason = "madvise needs it")]
 
+use super::SIZE;
 use corosensei::on_stack;
 use corosensei::stack::{DefaultStack, Stack};
 use std::cell::{Cell, RefCell};
 use std::io;
-
-/// The size of the stack of a call, in bytes. Only the pages it touches take memory.
-///
-/// A script may use 4 MiB of it. Work between two of its operations comes on top: dropping a chain of closures takes
-/// some 200 bytes per link in a release build and 1 KiB in a debug build, and the memory of a call has room for 35,000
-/// links.
-pub const SIZE: usize = 64 * 1024 * 1024;
 
 thread_local! {
     /// Whether this thread runs on a large stack.

@@ -1,11 +1,26 @@
-//! Moments and durations: the only file that reads a clock.
+//! Moments and durations: the only folder that reads a clock.
 //!
 //! Time belongs to the peer: a real line has real time ([`Stopwatch`]), a simulated one that of its caller. All
 //! waiting goes through the transport, so nothing else in this crate reads a clock or sleeps.
 
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+mod counted;
+#[cfg(not(any(target_family = "wasm", feature = "sandbox")))]
+mod system;
+
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+use counted as source;
+#[cfg(not(any(target_family = "wasm", feature = "sandbox")))]
+use system as source;
+
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+pub use counted::restart;
+pub(crate) use source::processor_time;
+
+use source::Reading;
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A moment, as the time since the Unix epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,22 +71,20 @@ impl fmt::Debug for Time {
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     wall: Duration,
-    started: Instant,
+    started: Reading,
 }
 
 impl Stopwatch {
     /// Reads both clocks.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
     pub fn start() -> Self {
-        Self { wall: wall().0, started: Instant::now() }
+        Self { wall: wall().0, started: Reading::now() }
     }
 
     /// Starts at another time than the wall clock's.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
     pub fn starting_at(time: Time) -> Self {
-        Self { wall: time.0, started: Instant::now() }
+        Self { wall: time.0, started: Reading::now() }
     }
 
     /// Returns the time since the start.
@@ -89,9 +102,8 @@ impl Stopwatch {
 
 /// Returns the time of the wall clock, which jumps when it is set, and goes on while the machine sleeps.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub fn wall() -> Time {
-    let time = Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let time = Time(source::since_epoch());
     #[cfg(test)]
     let time = time + Duration::from_secs(SET_FORWARD.load(std::sync::atomic::Ordering::Relaxed));
     time
@@ -102,7 +114,6 @@ pub fn wall() -> Time {
 pub(crate) static SET_FORWARD: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// Puts the thread to sleep. This is only for lines that can't be polled; everything else waits for its peer.
-#[expect(clippy::disallowed_methods, reason = "the only place that sleeps")]
 pub fn sleep(length: Duration) {
-    std::thread::sleep(length);
+    source::sleep(length);
 }

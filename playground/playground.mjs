@@ -1,0 +1,105 @@
+// The playground's module as functions: an object goes in, an object comes out.
+//
+//     const playground = await Playground.load(await fetch("playground.wasm").then(r => r.arrayBuffer()));
+//     const { events } = playground.play({ files: { "hello.rhai": "answer();" }, script: "hello.rhai" });
+//
+// A script that nests too deeply overflows the stack of the machine, and the module is broken from then on. So is it
+// after a panic, which would be a bug. Then the function throws a `Crash`, and the next one has a new instance.
+
+/** The module has crashed. `message` says why, as far as that is known. */
+export class Crash extends Error {
+  constructor(message, cause) {
+    super(message, { cause });
+    this.name = "Crash";
+    /** Whether the stack was too small. */
+    this.overflowed = cause instanceof RangeError || /stack|memory access out of bounds/i.test(String(cause?.message));
+  }
+}
+
+/** A request was refused: it has a wrong value. */
+export class Refused extends Error {
+  constructor(message) {
+    super(message);
+    this.name = "Refused";
+  }
+}
+
+export class Playground {
+  #module;
+  #exports = null;
+  #panic = null;
+
+  /** Takes a compiled module. */
+  constructor(module) {
+    this.#module = module;
+  }
+
+  /** Compiles the bytes of a module. */
+  static async load(bytes) {
+    return new Playground(await WebAssembly.compile(bytes));
+  }
+
+  #instance() {
+    if (!this.#exports) {
+      const panicked = (at, length) => {
+        this.#panic = new TextDecoder().decode(new Uint8Array(this.#exports.memory.buffer, at, length));
+      };
+      this.#exports = new WebAssembly.Instance(this.#module, { playground: { panicked } }).exports;
+    }
+    return this.#exports;
+  }
+
+  /** Drops the instance, and what it remembers: a storm. */
+  reset() {
+    this.#exports = null;
+  }
+
+  /** Returns how much memory the instance has, in bytes. */
+  get memory() {
+    return this.#exports?.memory.buffer.byteLength ?? 0;
+  }
+
+  /** Answers a request to a function, as text. */
+  answer(name, text) {
+    const exports = this.#instance();
+    const give = (text) => {
+      const bytes = new TextEncoder().encode(text);
+      const at = exports.allocate(bytes.length);
+      new Uint8Array(exports.memory.buffer, at, bytes.length).set(bytes);
+      return [at, bytes.length];
+    };
+    try {
+      const packed = exports.answer(...give(name), ...give(text));
+      const [at, length] = [Number(packed & 0xffffffffn), Number(packed >> 32n)];
+      const answer = new TextDecoder().decode(new Uint8Array(exports.memory.buffer, at, length));
+      exports.free(at, length);
+      return answer;
+    } catch (error) {
+      this.#exports = null;
+      const message = this.#panic ?? String(error?.message ?? error);
+      this.#panic = null;
+      throw new Crash(message, error);
+    }
+  }
+
+  #call(name, request) {
+    const answer = JSON.parse(this.answer(name, JSON.stringify(request)));
+    if (typeof answer === "object" && answer !== null && typeof answer.error === "string") throw new Refused(answer.error);
+    return answer;
+  }
+
+  /** Plays a call from its start to a moment. */
+  play(request) {
+    return this.#call("play", request);
+  }
+
+  /** Plays a call, and returns it as a test. */
+  asTest(request) {
+    return this.#call("as_test", request);
+  }
+
+  /** Returns what the checker finds. */
+  check(request) {
+    return this.#call("check", request);
+  }
+}

@@ -1,0 +1,111 @@
+//! The caller of a request: everything that they do, and when.
+
+use crate::scene::{Cut, SharedScene, What};
+use agi_rhai::clock::Time;
+use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Utterance};
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How long after each other keys are pressed that are given together.
+const KEY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Something that a caller does, so many milliseconds from the beginning of the call.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CallerAct {
+    at: u64,
+    /// Keys, 100 ms apart.
+    keys: Option<String>,
+    /// What is said.
+    says: Option<String>,
+    /// What an engine understands, if that is something else.
+    heard: Option<String>,
+    /// How sure the engine is, in percent.
+    confidence: Option<u8>,
+    #[serde(default)]
+    hangs_up: bool,
+}
+
+/// A caller who does what the request says, up to a moment.
+pub struct PlannedCaller {
+    scene: SharedScene,
+    acts: VecDeque<(Time, Act)>,
+    /// The moment at which nothing more is written down.
+    until: Time,
+}
+
+impl CallerAct {
+    fn acts(&self, began: Time) -> Result<Vec<(Time, Act)>, String> {
+        let at = began + Duration::from_millis(self.at);
+        let mut acts = Vec::new();
+        let mut when = at;
+        for letter in self.keys.iter().flat_map(|keys| keys.chars()) {
+            let key = Digit::new(letter).ok_or_else(|| format!("`{letter}` is not a key"))?;
+            acts.push((when, Act::Key(key)));
+            when = when + KEY_INTERVAL;
+        }
+        if let Some(text) = &self.says {
+            // As with `says` in a plan, unless an engine mishears it.
+            acts.push(match (&self.heard, self.confidence) {
+                (None, None) => (at, Act::Says(text.clone())),
+                (heard, confidence) => {
+                    let heard = heard.as_ref().unwrap_or(text);
+                    let said = Utterance::misheard(text, heard).with_confidence(confidence.unwrap_or(100));
+                    (at, Act::Speaks(said))
+                }
+            });
+        }
+        if self.hangs_up {
+            acts.push((at, Act::HangUp));
+        }
+        Ok(acts)
+    }
+}
+
+impl PlannedCaller {
+    /// Creates a caller of a call that begins at this moment, up to so many milliseconds later.
+    pub fn new(scene: SharedScene, began: Time, acts: &[CallerAct], until: u64) -> Result<Self, String> {
+        let acts: Vec<Vec<_>> = acts.iter().map(|act| act.acts(began)).collect::<Result<_, _>>()?;
+        let mut acts: Vec<(Time, Act)> = acts.concat();
+        acts.sort_by_key(|(at, _)| *at);
+        {
+            let mut scene = scene.lock();
+            (scene.began, scene.now) = (began, began);
+        }
+        Ok(Self { scene, acts: acts.into(), until: began + Duration::from_millis(until) })
+    }
+}
+
+impl Caller for PlannedCaller {
+    fn now(&self) -> Time {
+        self.scene.lock().now
+    }
+
+    fn wait(&mut self, until: Time, hearing: &Hearing<'_>) -> Option<Act> {
+        let mut scene = self.scene.lock();
+        scene.hears(until, hearing);
+        if scene.cut.is_some() {
+            return Some(Act::HangUp);
+        }
+        let due = self.acts.front().map(|(at, _)| (*at).max(scene.now)).filter(|at| *at <= until && *at <= self.until);
+        let Some(due) = due else {
+            if until > self.until {
+                scene.now = scene.now.max(self.until);
+                scene.cut = Some(Cut::Until);
+                return Some(Act::HangUp);
+            }
+            scene.now = scene.now.max(until);
+            return None;
+        };
+        scene.now = due;
+        let (_, act) = self.acts.pop_front()?;
+        match &act {
+            Act::Key(key) => scene.presses(key.letter(), until, hearing),
+            Act::Says(text) => scene.note(What::Says { text: text.clone(), heard: hearing.speech }),
+            Act::Speaks(said) => scene.note(What::Says { text: said.text.clone(), heard: hearing.speech }),
+            Act::HangUp => scene.note(What::HangsUp),
+            _ => {}
+        }
+        Some(act)
+    }
+}

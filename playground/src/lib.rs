@@ -1,0 +1,44 @@
+//! The simulator, the checker and storms for a page in a browser: functions that take JSON and return JSON.
+//!
+//! There is no state between two of them, except that a storm goes on where it was. A call is run from its start to a
+//! moment each time, with everything that its caller did; the clock is virtual and the seed given, so that the same
+//! request has the same answer.
+
+mod as_test;
+mod caller;
+mod check;
+mod fault;
+mod files;
+mod line;
+mod log;
+mod play;
+mod scene;
+mod setup;
+mod wasm;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Why a request has no answer.
+pub type Refusal = String;
+
+/// Answers a request to a function.
+pub fn answer(function: &str, request: &str) -> String {
+    agi_rhai::internals::sandbox::restart();
+    let answer = match function {
+        "play" => answered(request, play::play),
+        "as_test" => answered(request, as_test::as_test),
+        "check" => answered(request, check::check),
+        _ => Err(format!("there is no function `{function}`")),
+    };
+    answer.unwrap_or_else(|refusal| json!({ "error": refusal })).to_string()
+}
+
+fn answered<Q: DeserializeOwned, A: Serialize>(
+    request: &str,
+    function: impl FnOnce(Q) -> Result<A, Refusal>,
+) -> Result<Value, Refusal> {
+    let request = serde_json::from_str(request).map_err(|error| format!("the request is wrong: {error}"))?;
+    serde_json::to_value(function(request)?).map_err(|error| error.to_string())
+}

@@ -1,0 +1,291 @@
+//! What happens in a call, as whoever watches it sees it.
+
+use agi_rhai::clock::Time;
+use agi_rhai::internals::ScriptFrame;
+use agi_rhai::pbx::{Hearing, Sound, Sounds};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Something that happens, and when, in milliseconds from the beginning of the call.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    pub at: u64,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum What {
+    /// A prompt begins.
+    Prompt {
+        /// `file`, `number`, `digits`, `date`, ..., `beep`, `recording` or `music`.
+        sound: &'static str,
+        /// The sound file, the class of music, or what is spoken as the script gave it.
+        name: String,
+        /// The words, if they are known.
+        words: Option<String>,
+        /// Their language, if it isn't English.
+        language: Option<String>,
+        /// The sound files it consists of.
+        files: Vec<String>,
+        /// Its whole length, if that is known.
+        lasts: Option<u64>,
+        /// When it ends if nothing ends it before.
+        ends: Option<u64>,
+        /// Whether keys are heard meanwhile, and which, if the script names them.
+        keys: Option<String>,
+        /// Whether speech is heard meanwhile.
+        speech: bool,
+    },
+    /// The script listens in silence.
+    Listens {
+        /// Which keys are heard: empty for all; null if none is.
+        keys: Option<String>,
+        speech: bool,
+        /// Until when it listens; null for as long as it takes.
+        until: Option<u64>,
+        /// What was said since the caller was last listened to.
+        said: Vec<String>,
+    },
+    /// The script sleeps, or a command takes its time, and nothing is heard.
+    Waits { until: Option<u64> },
+    /// The caller presses a key, which was `heard`, `ignored` or `dropped`: the script listened, but not for it, or
+    /// didn't listen.
+    Key { key: char, fate: &'static str },
+    /// The caller says something, and whether the script listened.
+    Says { text: String, heard: bool },
+    /// The caller hangs up.
+    HangsUp,
+    /// A command is sent, from this line of this script.
+    Command { function: &'static str, text: String, script: String, line: usize, by_host: bool },
+    /// Its reply has come.
+    Reply { text: String },
+    /// The script asks a service.
+    Asks { function: String, service: String, text: String },
+    /// It has answered.
+    Answered { failed: bool, text: String },
+    /// The script prints a line to the log.
+    Prints { text: String, script: String, line: u64 },
+    /// The host warns of something.
+    Warns { text: String },
+    /// The variables of the script have changed: those of the script, then of each function that runs.
+    Frames { frames: Vec<Frame> },
+    /// A variable of the channel has changed.
+    Variable { name: String, value: Option<String> },
+    /// An entry of AstDB has changed.
+    Stored { key: String, value: Option<String> },
+}
+
+/// The variables of one function that runs, or of the script itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    function: Option<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl From<ScriptFrame> for Frame {
+    fn from(frame: ScriptFrame) -> Self {
+        Self { function: frame.function, variables: frame.variables }
+    }
+}
+
+/// A call up to a moment, which its caller, its line and its log write down.
+pub struct Scene {
+    pub began: Time,
+    pub now: Time,
+    pub events: Vec<Event>,
+    /// Why nothing is written down any more.
+    pub cut: Option<Cut>,
+    /// The keys for which the command listens, if it names them.
+    pub listened: Option<String>,
+    sounds: Arc<Sounds>,
+    prompt: u64,
+    /// The prompt and the end of the last wait, and whether it was listened to.
+    wait: Option<(u64, Time, bool)>,
+    said: Vec<String>,
+    has_listened: bool,
+    /// The last key that was heard, with the prompt and the end of the wait in which it came.
+    last_key: Option<(usize, u64, Time)>,
+    frames: Vec<Frame>,
+    variables: BTreeMap<String, String>,
+    stored: BTreeMap<String, String>,
+}
+
+/// Why a call was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// The moment had come up to which it was to run.
+    Until,
+    /// The script sent more commands than anybody could follow.
+    Commands,
+}
+
+impl Scene {
+    pub fn new(sounds: Arc<Sounds>) -> Self {
+        Self {
+            began: Time::default(),
+            now: Time::default(),
+            events: Vec::new(),
+            cut: None,
+            listened: None,
+            sounds,
+            prompt: 0,
+            wait: None,
+            said: Vec::new(),
+            has_listened: false,
+            last_key: None,
+            frames: Vec::new(),
+            variables: BTreeMap::new(),
+            stored: BTreeMap::new(),
+        }
+    }
+
+    /// Returns a moment as milliseconds from the beginning; none for one that never comes.
+    pub fn at(&self, time: Time) -> Option<u64> {
+        (time != Time::NEVER).then(|| millis(time - self.began))
+    }
+
+    pub fn note(&mut self, what: What) {
+        if self.cut.is_none() {
+            let at = millis(self.now - self.began);
+            self.events.push(Event { at, what });
+        }
+    }
+
+    /// Notes what the caller hears until this moment, unless the same wait goes on.
+    pub fn hears(&mut self, until: Time, hearing: &Hearing<'_>) {
+        if let Some((event, prompt, end)) = self.last_key.take()
+            && (prompt, end) == (hearing.prompt, until)
+            && let Some(Event { what: What::Key { fate, .. }, .. }) = self.events.get_mut(event)
+        {
+            *fate = "ignored";
+        }
+        let listens = hearing.listening || hearing.speech;
+        if until <= self.now && !listens {
+            // Only a poll while the script computes.
+            return;
+        }
+        if hearing.sound == Sound::Silence {
+            self.silence(until, hearing);
+        } else if hearing.prompt != self.prompt {
+            self.prompt = hearing.prompt;
+            self.prompt(until, hearing);
+        }
+    }
+
+    fn keys(&self, hearing: &Hearing<'_>) -> Option<String> {
+        hearing.listening.then(|| self.listened.clone().unwrap_or_default())
+    }
+
+    fn silence(&mut self, until: Time, hearing: &Hearing<'_>) {
+        let listens = hearing.listening || hearing.speech;
+        let wait = Some((hearing.prompt, until, listens));
+        if std::mem::replace(&mut self.wait, wait) == wait || until <= self.now {
+            return;
+        }
+        let until = self.at(until);
+        if listens {
+            self.has_listened = true;
+            let (keys, said) = (self.keys(hearing), self.said.clone());
+            self.note(What::Listens { keys, speech: hearing.speech, until, said });
+        } else {
+            self.note(What::Waits { until });
+        }
+    }
+
+    fn prompt(&mut self, until: Time, hearing: &Hearing<'_>) {
+        let foreign = |language: &str| agi_rhai::internals::foreign(language).map(str::to_owned);
+        let (sound, name, words, language) = match hearing.sound {
+            Sound::File(name) => {
+                let words = self.sounds.words(name, hearing.language);
+                let language = words.as_ref().and_then(|words| words.language.map(str::to_owned));
+                ("file", name.to_owned(), words.map(|words| words.text.to_owned()), language)
+            }
+            Sound::Spoken(spoken) => {
+                (spoken.kind, spoken.text.clone(), Some(spoken.words.clone()), foreign(hearing.language))
+            }
+            Sound::Beep => ("beep", "beep".to_owned(), None, None),
+            Sound::Recording(name) => ("recording", name.to_owned(), None, None),
+            Sound::Music(class) => ("music", class.to_owned(), None, None),
+            _ => return,
+        };
+        if std::mem::take(&mut self.has_listened) {
+            self.said.clear();
+        }
+        if matches!(hearing.sound, Sound::File(_) | Sound::Spoken(_)) {
+            self.said.push(words.as_ref().unwrap_or(&name).clone());
+        }
+        let files = hearing.sound.files();
+        let samples = files.iter().map(|name| self.sounds.find(name, hearing.language).map(|clip| clip.samples));
+        let samples: Option<u64> = samples.collect::<Option<Vec<_>>>().map(|samples| samples.iter().sum());
+        let lasts = samples.filter(|samples| *samples > 0).map(|samples| samples / 8);
+        let (ends, keys) = (self.at(until), self.keys(hearing));
+        self.note(What::Prompt { sound, name, words, language, files, lasts, ends, keys, speech: hearing.speech });
+    }
+
+    /// Notes a key that is pressed in a wait.
+    pub fn presses(&mut self, key: char, until: Time, hearing: &Hearing<'_>) {
+        if hearing.listening {
+            self.last_key = Some((self.events.len(), hearing.prompt, until));
+        }
+        self.note(What::Key { key, fate: if hearing.listening { "heard" } else { "dropped" } });
+    }
+
+    /// Notes what has become of the variables of the script.
+    pub fn frames(&mut self, frames: Vec<ScriptFrame>) {
+        let frames: Vec<Frame> = frames.into_iter().map(Frame::from).collect();
+        if frames != self.frames {
+            self.frames.clone_from(&frames);
+            self.note(What::Frames { frames });
+        }
+    }
+
+    /// Notes which variables of the channel have changed, and which entries of AstDB.
+    pub fn changes(&mut self, variables: BTreeMap<String, String>, stored: BTreeMap<String, String>) {
+        for (name, value) in changes(&self.variables, &variables) {
+            self.note(What::Variable { name, value });
+        }
+        for (key, value) in changes(&self.stored, &stored) {
+            self.note(What::Stored { key, value });
+        }
+        (self.variables, self.stored) = (variables, stored);
+    }
+
+    /// Returns the variables of the channel and the entries of AstDB, as they were noted last.
+    pub fn state(&self) -> (Value, Value) {
+        (json!(self.variables), json!(self.stored))
+    }
+}
+
+fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<(String, Option<String>)> {
+    if before == after {
+        return Vec::new();
+    }
+    let gone = before.keys().filter(|name| !after.contains_key(*name)).map(|name| (name.clone(), None));
+    let new = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
+    gone.chain(new.map(|(name, value)| (name.clone(), Some(value.clone())))).collect()
+}
+
+/// A scene that the parts of a call share.
+#[derive(Clone)]
+pub struct SharedScene(Arc<Mutex<Scene>>);
+
+impl SharedScene {
+    pub fn new(scene: Scene) -> Self {
+        Self(Arc::new(Mutex::new(scene)))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Scene> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
