@@ -149,13 +149,14 @@ pub mod internals {
     }
     /// Files, wherever they are.
     pub mod disk {
-        pub use crate::disk::{entries, is_dir, is_file, read, real};
+        pub use crate::disk::{absolute, bytes_of, entries, is_file, listed, of_bytes, read, real};
     }
     /// What stands in for the system.
     #[cfg(any(target_family = "wasm", feature = "sandbox"))]
     pub mod sandbox {
         pub use crate::clock::restart;
         pub use crate::disk::give;
+        pub use crate::tools::storm::SlicedStorm;
         pub use crate::tools::testing::PlacedCall;
     }
     /// Recordings as files.

@@ -1,19 +1,23 @@
 //! The simulator, the checker and storms for a page in a browser: functions that take JSON and return JSON.
 //!
-//! There is no state between two of them, except that a storm goes on where it was. A call is run from its start to a
+//! Nothing is kept between two of them, except that a storm goes on where it was, and what an editor knows already. A call is run from its start to a
 //! moment each time, with everything that its caller did; the clock is virtual and the seed given, so that the same
 //! request has the same answer.
 
 mod as_test;
 mod caller;
 mod check;
+mod config;
+mod editor;
 mod fault;
+mod file_options;
 mod files;
 mod line;
 mod log;
 mod play;
 mod scene;
 mod setup;
+mod storm;
 mod wasm;
 
 use serde::Serialize;
@@ -27,9 +31,12 @@ pub type Refusal = String;
 pub fn answer(function: &str, request: &str) -> String {
     agi_rhai::internals::sandbox::restart();
     let answer = match function {
+        "edit" => answered(request, editor::edit),
         "play" => answered(request, play::play),
         "as_test" => answered(request, as_test::as_test),
         "check" => answered(request, check::check),
+        "storm" => answered(request, storm::begin),
+        "storm_on" => answered(request, storm::go_on),
         _ => Err(format!("there is no function `{function}`")),
     };
     answer.unwrap_or_else(|refusal| json!({ "error": refusal })).to_string()

@@ -86,6 +86,27 @@ pub fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Returns the paths of what is in a folder, and whether each is a folder.
+pub fn listed(folder: &Path) -> Vec<(PathBuf, bool)> {
+    entries(folder).into_iter().map(|path| (path.clone(), is_dir(&path))).collect()
+}
+
+/// Returns a path from the root of all files.
+#[expect(clippy::unnecessary_wraps, reason = "as on a disk")]
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    Ok(Path::new("/").join(plain(path)))
+}
+
+/// Returns the path that these bytes are.
+pub fn of_bytes(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+/// Returns the bytes of a path.
+pub fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
 #[cfg(target_family = "wasm")]
 mod lacking {
     //! What only a disk has.

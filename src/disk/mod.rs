@@ -13,7 +13,7 @@ use system as files;
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
 pub use given::give;
 
-pub use files::{entries, is_dir, is_file, read, real};
+pub use files::{absolute, bytes_of, entries, is_dir, is_file, listed, of_bytes, read, real};
 pub(crate) use files::{is_link, open, size};
 
 #[cfg(target_family = "wasm")]

@@ -3,9 +3,10 @@
 #![cfg_attr(feature = "sandbox", allow(dead_code, reason = "nobody reads from the disk"))]
 
 use rustix::fs::OFlags;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,27 @@ pub(crate) fn size(path: &Path) -> Option<u64> {
 /// Returns the paths of what is in a folder; none if it can't be read.
 pub fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// Returns the paths of what is in a folder, and whether each is a folder and no link to one.
+pub fn listed(folder: &Path) -> Vec<(PathBuf, bool)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.path(), entry.file_type().ok()?.is_dir()))).collect()
+}
+
+/// Returns a path from the root of all files.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(path)
+}
+
+/// Returns the path that these bytes are, whatever they mean.
+pub fn of_bytes(bytes: Vec<u8>) -> PathBuf {
+    OsString::from_vec(bytes).into()
+}
+
+/// Returns the bytes of a path.
+pub fn bytes_of(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 /// Whether there is a program at this path.

@@ -16,9 +16,14 @@ mod runner;
 mod scene;
 mod script_words;
 mod shrink;
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+mod sliced;
 mod step;
 mod trouble;
 mod wire;
 
 pub use report::{Length, Problem, Report};
 pub use runner::Storm;
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+#[doc(hidden)]
+pub use sliced::SlicedStorm;

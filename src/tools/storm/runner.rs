@@ -143,8 +143,7 @@ impl Storm {
     }
 
     fn run_here(mut self, seed: u64, length: Length) -> Report {
-        self.rng = StdRng::seed_from_u64(seed);
-        self.begin();
+        self.start(seed);
         loop {
             let over = match length {
                 Length::Calls(calls) => self.calls >= calls,
@@ -153,11 +152,28 @@ impl Storm {
             if over {
                 break;
             }
-            // Half of the calls are planned ones, as long as any are planned.
-            let planned = if self.calls.is_multiple_of(2) { self.queue.pop_front() } else { None };
-            let job = planned.unwrap_or_else(|| self.random_job());
-            self.make_call(job);
+            self.advance();
         }
+        let (lines, unreached) = self.reached();
+        Report { calls: self.calls, work: self.work, lines, unreached, problems: self.problems }
+    }
+
+    /// Begins with this seed.
+    pub(super) fn start(&mut self, seed: u64) {
+        self.rng = StdRng::seed_from_u64(seed);
+        self.begin();
+    }
+
+    /// Makes the next call.
+    pub(super) fn advance(&mut self) {
+        // Half of the calls are planned ones, as long as any are planned.
+        let planned = if self.calls.is_multiple_of(2) { self.queue.pop_front() } else { None };
+        let job = planned.unwrap_or_else(|| self.random_job());
+        self.make_call(job);
+    }
+
+    /// Returns how many lines can run, and those that never did.
+    pub(super) fn reached(&self) -> (usize, Vec<(String, usize, String)>) {
         let scripts: Vec<String> = self.coverage.scripts().map(str::to_owned).collect();
         let lines = scripts.iter().flat_map(|script| self.coverage.lines(script).into_iter().map(move |l| (script, l)));
         let (mut all, mut unreached) = (0, Vec::new());
@@ -167,7 +183,7 @@ impl Storm {
                 unreached.push((script.clone(), line, self.source(script, line)));
             }
         }
-        Report { calls: self.calls, work: self.work, lines: all, unreached, problems: self.problems }
+        (all, unreached)
     }
 
     pub(super) fn source(&self, script: &str, line: usize) -> String {

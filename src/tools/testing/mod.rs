@@ -38,6 +38,7 @@ mod words;
 pub use answer_lines::{answer_lines, expectation_lines};
 pub use call_setup::CallSetup;
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
+#[doc(hidden)]
 pub use placed_call::PlacedCall;
 pub use report::Failure;
 pub use runner::{Covered, FirstCall, Report, TestRunner};

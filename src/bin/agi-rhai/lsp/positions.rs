@@ -1,9 +1,8 @@
 //! Positions in a text as the protocol counts them, and URIs of files.
 
+use agi_rhai::internals::disk;
 use lsp_types::{Position, PositionEncodingKind, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -148,15 +147,13 @@ pub fn path(uri: &Uri) -> Option<PathBuf> {
     let rest = uri.as_str().strip_prefix("file://")?;
     let path = &rest[rest.find('/')?..];
     let bytes: Vec<u8> = percent_decode_str(path).collect();
-    Some(PathBuf::from(OsStr::from_bytes(&bytes)))
+    Some(disk::of_bytes(bytes))
 }
 
 pub fn uri(path: &Path) -> Option<Uri> {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    let path = std::path::absolute(path).ok()?;
-    let text: String = path
-        .as_os_str()
-        .as_bytes()
+    let path = disk::absolute(path).ok()?;
+    let text: String = disk::bytes_of(&path)
         .utf8_chunks()
         .flat_map(|chunk| {
             let bad = chunk.invalid().iter().map(|byte| format!("%{byte:02X}")).collect::<String>();

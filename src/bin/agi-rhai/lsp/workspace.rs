@@ -10,6 +10,7 @@ use agi_rhai::Fault;
 use agi_rhai::command::{Command, Function};
 use agi_rhai::internals::VOCABULARY;
 use agi_rhai::internals::config::{FILE_NAME, Purpose};
+use agi_rhai::internals::disk;
 use agi_rhai::internals::imported;
 use agi_rhai::internals::{Phrases, Prompt, parse_prompts};
 use agi_rhai::script::Language;
@@ -191,7 +192,7 @@ impl Workspace {
             Some(folder) => vec![folder],
             None => beside.into_iter().chain(roots).collect(),
         };
-        let folder = folders.iter().find(|folder| folder.join(FILE_NAME).is_file()).or(folders.first());
+        let folder = folders.iter().find(|folder| disk::is_file(&folder.join(FILE_NAME))).or(folders.first());
         let config =
             self.config.place(folder.unwrap_or(&Path::new(""))).with_purpose(Purpose::Names).with_options(RULES);
         config.read().ok()?;
@@ -283,7 +284,7 @@ impl Workspace {
     /// Reads a file, from the editor if it is open.
     fn read(&self, path: &Path) -> Option<String> {
         let open = self.open(path).map(|document| document.text().to_owned());
-        open.or_else(|| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        open.or_else(|| disk::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     fn open(&self, path: &Path) -> Option<&Document> {
@@ -315,11 +316,10 @@ impl Workspace {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem).trim_end_matches(".test");
         let own = path.with_file_name(format!("{stem}.{ending}"));
-        if self.open(&own).is_some() || own.is_file() {
+        if self.open(&own).is_some() || disk::is_file(&own) {
             return vec![own];
         }
-        let beside = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
-        let files = beside.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        let files = path.parent().map(disk::entries).unwrap_or_default().into_iter();
         let mut tables: Vec<PathBuf> =
             files.filter(|path| path.extension().is_some_and(|other| other == ending)).collect();
         tables.sort();
@@ -390,7 +390,7 @@ fn finding_diagnostic(source: &Source, span: std::ops::Range<usize>, finding: &F
 pub fn same_file(one: &Path, other: &Path) -> bool {
     one == other
         || (one.file_name() == other.file_name()
-            && matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other))
+            && matches!((disk::real(one), disk::real(other)), (Ok(one), Ok(other)) if one == other))
 }
 
 /// Returns the mistakes in a table: lines, columns (0 for the whole line) and messages.
@@ -418,19 +418,15 @@ fn scripts_below(folder: &Path, depth: usize, left: &mut usize, found: &mut Vec<
         return;
     }
     *left -= 1;
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.filter_map(Result::ok) {
-        let (path, name) = (entry.path(), entry.file_name());
-        let name = name.to_string_lossy();
+    for (path, is_folder) in disk::listed(folder) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with('.') {
             continue;
         }
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth > 0 && name != "target" && name != "node_modules" => {
-                scripts_below(&path, depth - 1, left, found);
-            }
-            Ok(_) if name.ends_with(".rhai") => found.push(path),
-            _ => {}
+        if is_folder && depth > 0 && name != "target" && name != "node_modules" {
+            scripts_below(&path, depth - 1, left, found);
+        } else if name.ends_with(".rhai") {
+            found.push(path);
         }
     }
 }
