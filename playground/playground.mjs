@@ -11,6 +11,8 @@ export class Crash extends Error {
   constructor(message, cause) {
     super(message, { cause });
     this.name = "Crash";
+    /** Whether a closure uses what is being changed: elsewhere, the script has a fault after 50 ms. */
+    this.waits = /can't sleep/.test(message);
     /** Whether the stack was too small. */
     this.overflowed = cause instanceof RangeError || /stack|memory access out of bounds/i.test(String(cause?.message));
   }

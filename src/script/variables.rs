@@ -1,10 +1,11 @@
 //! Watches the variables of a running script, for whoever plays it at the phone.
 
 use super::language::Language;
+use super::names::is_closure;
 use super::shown::{quoted, shown};
 use crate::sync::lock;
 use rhai::debugger::DebuggerCommand;
-use rhai::{ASTNode, Dynamic, Engine, EvalContext, Expr, ImmutableString, Map, Scope, Stmt};
+use rhai::{ASTNode, Dynamic, Engine, EvalContext, Expr, FnPtr, ImmutableString, Map, Scope, Stmt};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,9 @@ const MAX_VALUE: usize = 200;
 /// How often the variables are looked at between two functions of the host. A script that computes must not take much
 /// longer because it is watched.
 const MAX_LOOKS: u32 = 500;
+
+/// Stands for a value that can't be looked at.
+const UNKNOWN: &str = "…";
 
 /// The variables of one function that runs, or of the script itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,9 @@ struct Seen {
     /// The script itself, and the functions that were called one from another.
     frames: Vec<ScriptFrame>,
     looks: u32,
+    /// How deep in functions methods are being called, as far as is known. The value of a method is locked until it
+    /// returns, and to look at one that is locked takes Rhai 50 ms.
+    methods: Vec<usize>,
 }
 
 impl Watched {
@@ -46,7 +53,7 @@ impl Watched {
     /// Watches what this engine runs. `state` is the variable of this name.
     #[expect(deprecated, reason = "`register_debugger` is marked volatile, not deprecated")]
     pub(crate) fn watch(self: &Arc<Self>, engine: &mut Engine, language: &Language, state: &Dynamic) {
-        lock(&self.seen).frames.clear();
+        *lock(&self.seen) = Seen::default();
         let hosts: HashSet<&str> = language.functions().iter().map(|function| function.name).collect();
         let (watched, state) = (Arc::clone(self), state.clone());
         engine.register_debugger(
@@ -56,22 +63,29 @@ impl Watched {
                 | ASTNode::Stmt(Stmt::FnCall(called, _)) = node
                     && called.op_token.is_none()
                 {
-                    watched.look(&context, hosts.contains(called.name.as_str()), &state);
+                    let is_method = matches!(node, ASTNode::Expr(Expr::MethodCall(..)));
+                    watched.look(&context, hosts.contains(called.name.as_str()), is_method, &state);
                 }
                 Ok(DebuggerCommand::StepInto)
             },
         );
     }
 
-    fn look(&self, context: &EvalContext, at_host: bool, state: &Dynamic) {
+    fn look(&self, context: &EvalContext, at_host: bool, is_method: bool, state: &Dynamic) {
         let mut seen = lock(&self.seen);
+        let stack = context.debugger().map_or(&[][..], |debugger| debugger.call_stack());
+        // What was called at this depth before has returned.
+        seen.methods.retain(|depth| *depth < stack.len());
+        if is_method {
+            seen.methods.push(stack.len());
+        }
+        let may_be_locked = !seen.methods.is_empty();
         if at_host {
             seen.looks = 0;
         } else if seen.looks >= MAX_LOOKS {
             return;
         }
         seen.looks += 1;
-        let stack = context.debugger().map_or(&[][..], |debugger| debugger.call_stack());
         let name = |frame: &rhai::debugger::CallStackFrame| match frame.fn_name.as_str() {
             name if name.starts_with("anon$") => "a closure".to_owned(),
             name => format!("{name}()"),
@@ -85,22 +99,27 @@ impl Watched {
             }
         }
         if let Some(frame) = seen.frames.last_mut() {
-            frame.variables = variables(context.scope());
+            frame.variables = variables(context.scope(), may_be_locked, &frame.variables);
         }
-        if let Some(script) = seen.frames.first_mut() {
+        if let Some(script) = seen.frames.first_mut().filter(|_| !may_be_locked) {
             script.variables.retain(|(name, _)| !name.starts_with("state."));
             script.variables.extend(keys_of(state));
         }
     }
 }
 
-/// Returns the visible variables and constants.
-fn variables(scope: &Scope) -> Vec<(String, String)> {
+/// Returns the visible variables and constants. If those that are shared may be locked, they are as they were known.
+fn variables(scope: &Scope, may_be_locked: bool, known: &[(String, String)]) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     // The newest come first, which hide others of the same name.
     for (name, _, value) in scope.iter_raw() {
         if all.iter().all(|(known, _)| known != name) {
-            all.push((name.to_owned(), written(value)));
+            let text = if may_be_locked && value.is_shared() {
+                known.iter().find(|(other, _)| other == name).map_or(UNKNOWN, |(_, text)| text).to_owned()
+            } else {
+                written(value)
+            };
+            all.push((name.to_owned(), text));
         }
     }
     all.reverse();
@@ -114,8 +133,12 @@ fn keys_of(state: &Dynamic) -> Vec<(String, String)> {
 }
 
 fn written(value: &Dynamic) -> String {
-    match value.read_lock::<ImmutableString>() {
-        Some(text) => quoted(&text, MAX_VALUE),
-        None => shown(value, MAX_VALUE),
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return quoted(&text, MAX_VALUE);
     }
+    // The name that Rhai gives it says nothing.
+    if value.read_lock::<FnPtr>().is_some_and(|function| is_closure(function.fn_name())) {
+        return "a closure".to_owned();
+    }
+    shown(value, MAX_VALUE)
 }
