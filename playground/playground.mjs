@@ -100,6 +100,21 @@ export class Playground {
     return this.#call("as_test", request);
   }
 
+  /** Begins a storm, and makes some calls. */
+  storm(request) {
+    return this.#call("storm", request);
+  }
+
+  /** Goes on with the storm. */
+  stormOn(request) {
+    return this.#call("storm_on", request);
+  }
+
+  /** Answers a request of an editor. */
+  edit(request) {
+    return this.#call("edit", request);
+  }
+
   /** Returns what the checker finds. */
   check(request) {
     return this.#call("check", request);

@@ -142,3 +142,42 @@ fn written(value: &Dynamic) -> String {
     }
     shown(value, MAX_VALUE)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::Stopwatch;
+    use crate::pbx::{Channel, IncomingCall, Plan};
+    use crate::transport::Simulator;
+    use crate::{Host, Session, Status};
+    use std::time::Duration;
+
+    #[test]
+    fn looking_at_values_waits_for_no_method() {
+        let text = r#"
+            state.list = [1, 2, 3, 4];
+            let list = [1, 2, 3, 4];
+            let seen = 0;
+            let count = || list.len();
+            state.list.for_each(|| verbose(`${this}`));
+            list.for_each(|| { seen += 1; verbose(`${this} of ${seen}`); });
+            count.call();
+            verbose("done");
+        "#;
+        let host = Host::new();
+        let mut script = host.compile("watched.rhai", text).unwrap();
+        let watched = script.watch();
+        let simulator = Simulator::new(Channel::new(IncomingCall::default(), Box::new(Plan::silent())));
+        let session = Session::begin(Box::new(simulator)).unwrap();
+        let clock = Stopwatch::start();
+        let outcome = host.run(session, &script, vec![]);
+        // To look at a value within a method on it would take 50 ms, eight times.
+        assert!(clock.elapsed() < Duration::from_millis(200), "{:?}", clock.elapsed());
+        assert_eq!(outcome.status, Status::Success, "{:?}", outcome.fault);
+        let known = &watched.frames()[0].variables;
+        let value = |name: &str| known.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let expected = [("state.list", "[1, 2, 3, 4]"), ("list", "[1, 2, 3, 4]"), ("seen", "4"), ("count", "a closure")];
+        for (name, text) in expected {
+            assert_eq!(value(name), Some(text), "{name} in {known:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 mod connection;
 
 #[cfg(unix)]
-pub(crate) use connection::{Connection, NoConnection, Stream};
+pub(crate) use connection::{Connection, NoConnection};
 
 use super::settings::ManagerSettings;
 use super::settings::values::Secret;
