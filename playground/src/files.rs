@@ -1,8 +1,12 @@
 //! The files of a request.
 
+use agi_rhai::internals::sandbox::{give, give_zones};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// The folder of the time zones.
+const ZONES: &str = "zoneinfo/";
 
 /// The files that there are, by their names: scripts, tables of prompts and phrases, sounds.
 #[derive(Debug, Default, Deserialize)]
@@ -30,10 +34,13 @@ impl Files {
             File::Sound { size } => vec![0; size],
             File::Bytes { base64 } => bytes_of(&base64),
         };
-        agi_rhai::internals::sandbox::give(self.0.into_iter().map(|(name, file)| {
+        let all = self.0.into_iter().map(|(name, file)| {
             let bytes = bytes(&name, file);
-            (PathBuf::from(name), bytes)
-        }));
+            (name, bytes)
+        });
+        let (zones, files): (Vec<_>, Vec<_>) = all.partition(|(name, _)| name.starts_with(ZONES));
+        give_zones(zones.into_iter().map(|(name, bytes)| (name[ZONES.len()..].to_owned(), bytes)));
+        give(files.into_iter().map(|(name, bytes)| (PathBuf::from(name), bytes)));
     }
 }
 

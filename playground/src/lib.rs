@@ -1,8 +1,8 @@
 //! The simulator, the checker and storms for a page in a browser: functions that take JSON and return JSON.
 //!
-//! Nothing is kept between two of them, except that a storm goes on where it was, and what an editor knows already. A call is run from its start to a
-//! moment each time, with everything that its caller did; the clock is virtual and the seed given, so that the same
-//! request has the same answer.
+//! Nothing is kept between two of them, except that a storm goes on where it was, and what an editor knows already. A call
+//! is run from its start to a moment each time, with everything that its caller did; the clock is virtual and the seed
+//! given, so that the same request has the same answer.
 
 mod as_test;
 mod caller;

@@ -178,12 +178,7 @@ impl Played {
     }
 }
 
-fn header(
-    script: &Script,
-    seed: u64,
-    args: &[String],
-    params: &std::collections::BTreeMap<String, String>,
-) -> Header {
+fn header(script: &Script, seed: u64, args: &[String], params: &std::collections::BTreeMap<String, String>) -> Header {
     Header {
         format: FORMAT,
         script: script.name().to_owned(),

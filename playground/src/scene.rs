@@ -239,7 +239,8 @@ impl Scene {
         let samples: Option<u64> = samples.collect::<Option<Vec<_>>>().map(|samples| samples.iter().sum());
         let lasts = samples.filter(|samples| *samples > 0).map(|samples| samples / 8);
         // What is spoken goes on after its first file.
-        let ends = if files.len() > 1 { lasts.map(|lasts| millis(self.now - self.began) + lasts) } else { self.at(until) };
+        let ends =
+            if files.len() > 1 { lasts.map(|lasts| millis(self.now - self.began) + lasts) } else { self.at(until) };
         let keys = self.keys(hearing);
         self.note(What::Prompt { sound, name, words, language, files, lasts, ends, keys, speech: hearing.speech });
     }

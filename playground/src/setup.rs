@@ -13,7 +13,9 @@ fn value(json: Json) -> Value {
     match json {
         Json::Null => Value::Nothing,
         Json::Bool(flag) => Value::Bool(flag),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(0.0)), Value::Int),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(0.0)), Value::Int)
+        }
         Json::String(text) => Value::Text(text),
         Json::Array(items) => Value::List(items.into_iter().map(value).collect()),
         Json::Object(items) => Value::Map(items.into_iter().map(|(name, item)| (name.into(), value(item))).collect()),

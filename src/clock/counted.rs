@@ -1,5 +1,5 @@
-//! A clock that counts how often it is read, where there is no other: then time passes by what a script computes, and the
-//! same call takes the same time whenever and wherever it is made.
+//! A clock that counts how often it is read, where there is no other: then time passes by what a script computes, and
+//! the same call takes the same time whenever and wherever it is made.
 //!
 //! Scripts read the clock every 64 operations. So a second of computing, which is their limit, is some millions of
 //! operations, as on a real clock.

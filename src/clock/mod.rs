@@ -14,6 +14,7 @@ use counted as source;
 use system as source;
 
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
+#[doc(hidden)]
 pub use counted::restart;
 pub(crate) use source::processor_time;
 

@@ -2,6 +2,8 @@
 
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
 mod given;
+#[cfg(target_family = "wasm")]
+mod lacking;
 #[cfg(unix)]
 mod system;
 
@@ -17,7 +19,7 @@ pub use files::{absolute, bytes_of, entries, is_dir, is_file, listed, of_bytes, 
 pub(crate) use files::{is_link, open, size};
 
 #[cfg(target_family = "wasm")]
-pub(crate) use given::{Stamp, append_to_private, create_private_folder, is_executable, is_executable_within};
+pub(crate) use lacking::{Stamp, append_to_private, create_private_folder, is_executable, is_executable_within};
 #[cfg(unix)]
 pub(crate) use system::{
     Stamp, append_to_private, create_private_folder, is_executable, is_executable_within, open_without_waiting,

@@ -16,10 +16,10 @@ mod hearing;
 mod http;
 #[cfg(feature = "store")]
 pub(crate) mod jobs;
-#[cfg(feature = "mail")]
-pub(crate) mod mail;
 #[cfg(not(unix))]
 mod lacking;
+#[cfg(feature = "mail")]
+pub(crate) mod mail;
 pub(crate) mod manager;
 pub(crate) mod patterns;
 mod pending;

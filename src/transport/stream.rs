@@ -35,7 +35,8 @@ const SYNC_TEXT: &str = "agi-rhai: in step";
 
 /// A stream of bytes with deadlines, over which a [`Stream`] speaks AGI.
 ///
-/// [`Pipes`](super::Pipes) is one. Implement this for lines of another kind: a WebSocket, or a connection of an event loop.
+/// [`Pipes`](super::Pipes) is one. Implement this for lines of another kind: a WebSocket, or a connection of an event
+/// loop.
 pub trait Wire: Send {
     /// Returns the time at the other end, for measuring durations: it never jumps.
     fn now(&self) -> Time;

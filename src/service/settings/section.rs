@@ -3,9 +3,9 @@
 use super::keys::keys_of;
 use super::mistake::SettingsError;
 use super::values::Secret;
+use crate::disk;
 use crate::similar::nearest;
 use crate::transport::Failure;
-use crate::disk;
 use crate::utf8;
 use serde::de::DeserializeOwned;
 use std::ops::Range;

@@ -1,12 +1,12 @@
 //! Which recordings scripts need, and which of them there are.
 
 use crate::audio::SoundFormat;
+use crate::disk;
 use crate::pbx::Sounds;
 use crate::pbx::prompts::{is_english, parse_prompts};
 use crate::pbx::sound_files::{formats, unplayable};
 use crate::script::Language;
 use crate::tools::check::Checker;
-use crate::disk;
 use crate::utf8;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -2,7 +2,19 @@
 //!
 //! Time zones come from the machine's tz database (`/usr/share/zoneinfo`), the one that Asterisk reads.
 
-use crate::zones;
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+mod given;
+#[cfg(not(any(target_family = "wasm", feature = "sandbox")))]
+mod system;
+
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+use given as zones;
+#[cfg(not(any(target_family = "wasm", feature = "sandbox")))]
+use system as zones;
+
+#[cfg(any(target_family = "wasm", feature = "sandbox"))]
+pub use given::give_zones;
+
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{Timestamp, Zoned, tz};
 
