@@ -36,6 +36,9 @@ fn found(path: &Path) -> io::Result<Rc<[u8]>> {
 }
 
 /// Reads a file.
+///
+/// # Errors
+/// There is no such file, or it can't be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     found(path).map(|bytes| bytes.to_vec())
 }
@@ -65,6 +68,9 @@ pub(crate) fn is_link(_: &Path) -> bool {
 }
 
 /// Returns the path of a file without links.
+///
+/// # Errors
+/// There is nothing at this path.
 pub fn real(path: &Path) -> io::Result<PathBuf> {
     if is_file(path) || is_dir(path) { Ok(plain(path)) } else { Err(ErrorKind::NotFound.into()) }
 }
@@ -92,6 +98,9 @@ pub fn listed(folder: &Path) -> Vec<(PathBuf, bool)> {
 }
 
 /// Returns a path from the root of all files.
+///
+/// # Errors
+/// The path is empty.
 #[expect(clippy::unnecessary_wraps, reason = "as on a disk")]
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     Ok(Path::new("/").join(plain(path)))

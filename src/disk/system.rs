@@ -11,6 +11,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 /// Reads a file. Anything else, such as a named pipe, is refused: reading might wait forever.
+///
+/// # Errors
+/// There is no such file, or it can't be read.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open_without_waiting(path)?;
     let metadata = file.metadata()?;
@@ -53,6 +56,9 @@ pub(crate) fn is_link(path: &Path) -> bool {
 }
 
 /// Returns the path of a file without links.
+///
+/// # Errors
+/// There is nothing at this path.
 pub fn real(path: &Path) -> io::Result<PathBuf> {
     path.canonicalize()
 }
@@ -74,6 +80,9 @@ pub fn listed(folder: &Path) -> Vec<(PathBuf, bool)> {
 }
 
 /// Returns a path from the root of all files.
+///
+/// # Errors
+/// The path is empty.
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     std::path::absolute(path)
 }
