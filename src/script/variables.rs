@@ -175,8 +175,12 @@ mod tests {
         assert_eq!(outcome.status, Status::Success, "{:?}", outcome.fault);
         let known = &watched.frames()[0].variables;
         let value = |name: &str| known.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        let expected =
-            [("state.list", "[1, 2, 3, 4]"), ("list", "[1, 2, 3, 4]"), ("seen", "4"), ("count", "a closure")];
+        let expected = [
+            ("state.list", "[1, 2, 3, 4]"),
+            ("list", "[1, 2, 3, 4] (shared)"),
+            ("seen", "4 (shared)"),
+            ("count", "a closure"),
+        ];
         for (name, text) in expected {
             assert_eq!(value(name), Some(text), "{name} in {known:?}");
         }
