@@ -108,6 +108,18 @@ impl Login {
     /// # Errors
     /// Asterisk can't be reached, or refuses the user.
     pub async fn connect(&self) -> Result<Connection, NoConnection> {
+        self.connect_for("agi").await
+    }
+
+    /// Connects and logs in. Asterisk sends no events.
+    ///
+    /// # Errors
+    /// Asterisk can't be reached, or refuses the user.
+    pub async fn connect_without_events(&self) -> Result<Connection, NoConnection> {
+        self.connect_for("off").await
+    }
+
+    async fn connect_for(&self, events: &str) -> Result<Connection, NoConnection> {
         let late = |what: &str| NoConnection::Unreachable(format!("{what} within {} s", TIMEOUT.as_secs()));
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let tcp = timeout(TIMEOUT, connecting).await.map_err(|_| late("it can't be reached"))??;
@@ -116,7 +128,7 @@ impl Login {
         let stream = timeout(TIMEOUT, self.secure(tcp)).await.map_err(|_| late("no TLS was agreed on"))??;
         let mut connection = Connection { stream, messages: Messages::default(), addresses };
         timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late("it sent no greeting"))??;
-        timeout(TIMEOUT, self.log_in(&mut connection)).await.map_err(|_| late("it did not answer the login"))??;
+        timeout(TIMEOUT, self.log_in(&mut connection, events)).await.map_err(|_| late("it did not answer the login"))??;
         Ok(connection)
     }
 
@@ -150,13 +162,17 @@ impl Login {
         Err(NoConnection::Refused(format!("what answers at {}:{} is no manager of an Asterisk", self.host, self.port)))
     }
 
-    async fn log_in(&self, connection: &mut Connection) -> Result<(), NoConnection> {
+    async fn log_in(&self, connection: &mut Connection, events: &str) -> Result<(), NoConnection> {
         let challenge = connection.ask("Challenge", &[("AuthType", b"MD5")]).await?;
         let challenge = challenge.map_err(|why| NoConnection::Refused(format!("it gives no challenge: {why}")))?;
         let digest = Md5::digest([challenge.as_bytes(), self.secret.0.as_bytes()].concat());
         let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let headers: [(&str, &[u8]); 4] =
-            [("AuthType", b"MD5"), ("Username", self.user.as_bytes()), ("Key", key.as_bytes()), ("Events", b"agi")];
+        let headers: [(&str, &[u8]); 4] = [
+            ("AuthType", b"MD5"),
+            ("Username", self.user.as_bytes()),
+            ("Key", key.as_bytes()),
+            ("Events", events.as_bytes()),
+        ];
         let refused = |why| {
             let user = printable(&self.user);
             NoConnection::Refused(format!("it refuses the user `{user}`: {why}"))

@@ -93,6 +93,8 @@ impl Managers {
     pub fn follow(&self) -> io::Result<()> {
         let mut wanted = self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
         wanted.extend(lock(&self.named).clone());
+        // Without a context, no call is taken: such a manager is for calls out.
+        wanted.retain(|_, manager| manager.contexts.as_ref().is_none_or(|contexts| !contexts.is_empty()));
         let mut running = lock(&self.running);
         for (name, manager) in running.iter() {
             let settings = wanted.get(name).cloned();

@@ -191,12 +191,16 @@ pub struct ProgramSettings {
 #[non_exhaustive]
 pub struct CallOutSettings {
     /// The folder from which Asterisk takes call files.
-    pub spool: PathBuf,
+    pub spool: Option<PathBuf>,
+    /// In the place of a folder, the manager that makes the calls, by its name.
+    pub manager: Option<String>,
     /// Who may be called: channels, with `*` for any text. `Local/` channels only match patterns that begin with that.
     pub targets: Vec<String>,
-    /// What runs a `script` when somebody answers: this program as the dialplan names it, or the address of a server
-    /// such as `agi://127.0.0.1`.
+    /// What runs a `script` when somebody answers, by a call file: this program as the dialplan names it, or the address
+    /// of a server such as `agi://127.0.0.1`.
     pub agi: Option<String>,
+    /// The context of the dialplan that runs a `script`, by a manager: `agi-rhai-out` if left out.
+    pub script_context: Option<String>,
 }
 
 /// The manager interface of an Asterisk.
