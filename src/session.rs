@@ -505,9 +505,13 @@ impl Session {
     /// The session is over, or Asterisk didn't carry out the command.
     pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
         if let Some(over) = &self.over
-            && (!self.aftermath || self.closed)
+            && !self.aftermath
         {
             return Err(Error::Over(over.clone()));
+        }
+        if self.aftermath && self.closed {
+            let message = "is not possible any more: Asterisk has ended AGI, as AsyncAGI does at a hangup";
+            return Err(command.refusal(RefusalKind::Refused, message).into());
         }
         if self.aftermath && !command.dead {
             let refusal = command.refusal(RefusalKind::Refused, "is not possible after the hangup");

@@ -125,6 +125,7 @@ fn each_rule_finds_its_mistake() {
         "not-interpolated",
         "broken-import",
         "asterisk-version",
+        "async-agi",
         "bad-prompts",
         "unused-import",
         "missing-sound",

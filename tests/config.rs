@@ -115,17 +115,38 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("[program.x]\ncommand = [\"/nowhere/x\", \"--password=hunter2\"]", "2:11: there is no program /nowhere/x"),
     ("[program.x]\ncommand = \"ls\"", "2:11: expected a list of texts, not a text"),
+    (
+        "[manager.pbx1]\naddress = \"ami://pbx1\"\nuser = \"agi\"\nsecret = \"hunter2\"",
+        "2:11: the address is a host and a port, without `://`; such as \"pbx1:5038\"",
+    ),
+    (
+        "[manager.pbx1]\naddress = \"pbx1:x\"\nuser = \"agi\"\nsecret = \"hunter2\"",
+        "2:11: `address` isn't a host and a port, such as pbx1:5038",
+    ),
+    (
+        "[manager.pbx1]\naddress = \"pbx1\"\nuser = \"agi\"",
+        "3:8: `[manager.pbx1]` lacks the secret of this user; `secret_file` names a file that holds it",
+    ),
+    (
+        "[manager.pbx1]\naddress = \"pbx1\"\nuser = \"agi\"\nport = 5038",
+        "4:1: `port` isn't a setting of `[manager.pbx1]`; it has address, user, secret, secret_file, tls, ca_file, \
+         contexts, scripts",
+    ),
+    (
+        "[manager.pbx1]\naddress = \"pbx1\"\nuser = \"agi\"\nsecret = \"hunter2\"\nca_file = \"/x\"",
+        "5:11: certificates are for a manager with `tls = true`",
+    ),
     ("[callout]\nspool = \"/nowhere\"\ntargets = []", "2:9: there is no folder /nowhere"),
     ("[callout]\nspool = \"/tmp\"", "1:2: `[callout]` lacks `targets`"),
     (
         "[callout]\ntargets = []",
-        "1:2: `[callout]` has either a `spool` or a `manager`; `spool` is Asterisk's folder of call files, `manager` the \
-         name of a `[manager.NAME]`",
+        "1:2: `[callout]` has either a `spool` or a `manager`; `spool` is a folder of Asterisk, `manager` the name \
+         of a `[manager.NAME]`",
     ),
     (
         "[callout]\ntargets = []\nspool = \"/tmp\"\nmanager = \"pbx\"",
-        "4:11: `[callout]` has either a `spool` or a `manager`; `spool` is Asterisk's folder of call files, `manager` the \
-         name of a `[manager.NAME]`",
+        "4:11: `[callout]` has either a `spool` or a `manager`; `spool` is a folder of Asterisk, `manager` the name \
+         of a `[manager.NAME]`",
     ),
     (
         "[callout]\ntargets = []\nmanager = \"pxb\"\n[manager.pbx]\naddress = \"a\"\nuser = \"u\"\nsecret = \"hunter2\"",
@@ -133,7 +154,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[callout]\ntargets = []\nmanager = \"pbx\"\nagi = \"agi://a\"",
-        "4:7: `agi` goes with `spool`; with a `manager`, the context `script_context` of the dialplan runs scripts",
+        "4:7: `agi` goes with `spool`; with a `manager`, the dialplan's `script_context` runs scripts",
     ),
     (
         "[callout]\ntargets = []\nspool = \"/tmp\"\nscript_context = \"a\"",
@@ -362,7 +383,9 @@ fn every_option_of_the_server_may_be_in_the_file() {
     assert!(long.len() > 20, "{long:?}");
     let folder = Folder::new();
     folder.file("hello.rhai", "print(\"hello\");");
-    for option in long.iter().filter(|option| !["check", "config", "help", "version"].contains(*option)) {
+    // A manager has a table.
+    let others = ["check", "config", "help", "manager", "manager-secret-file", "version"];
+    for option in long.iter().filter(|option| !others.contains(*option)) {
         let name = option.replace('-', "_");
         folder.file("agi-rhai.toml", format!("{name} = {{}}"));
         let ended = call(&folder, |_| {}, &[folder.path("hello.rhai").to_str().unwrap()]);
@@ -662,9 +685,23 @@ fn the_checker_knows_the_names_of_services() {
     folder.file("agi-rhai.toml", manager);
     let (code, said) = check(&["later.rhai"]);
     assert_eq!((code, said.matches("error[unknown-service]").count()), (Some(1), 2), "{said}");
-    for line in ["call_out: `at` needs a `spool` in `[callout]`", "call_out: `retries` needs a `spool` in `[callout]`"] {
+    for line in ["call_out: `at` needs a `spool` in `[callout]`", "call_out: `retries` needs a `spool` in `[callout]`"]
+    {
         assert!(said.contains(line), "no {line} in {said}");
     }
+    // A hangup ends AsyncAGI.
+    folder.file("agi-rhai.toml", "[callout]\nspool = \"/x\"\ntargets = []\n");
+    folder.file("late.rhai", "answer();\nfn on_hangup() { database_put(\"a\", \"b\", 1); }\n");
+    let (_, said) = check(&["late.rhai"]);
+    assert!(!said.contains("async-agi"), "{said}");
+    folder.file("agi-rhai.toml", "[manager.pbx1]\naddress = \"pbx1\"\nuser = \"agi\"\nsecret = \"x\"\n");
+    let (_, said) = check(&["late.rhai"]);
+    assert!(said.contains("warning[async-agi]: `database_put` does not work after the hangup"), "{said}");
+    // Not if the manager takes no calls.
+    let out = "[manager.out]\naddress = \"pbx1\"\nuser = \"agi\"\nsecret = \"x\"\ncontexts = []\n";
+    folder.file("agi-rhai.toml", out);
+    let (_, said) = check(&["late.rhai"]);
+    assert!(!said.contains("async-agi"), "{said}");
     // Who has no `[callout]` allows nobody.
     folder.file(
         "agi-rhai.toml",

@@ -13,7 +13,7 @@
 //! * The server of a page is the `sh` line that begins with `agi-rhai serve`. It is started, with a call on it, and the
 //!   lines of the page that begin with `agi-rhai calls` are run against it.
 //! * A dialplan is an `ini` block. `ini,settings` are variables, as in a file for systemd, which the program must
-//!   accept; `ini,unit` is a drop-in for our units.
+//!   accept; `ini,unit` is a drop-in for our units, `ini,manager` our users of Asterisk's manager.
 //! * A `yaml` block is a configuration of Prometheus.
 //! * `rust` blocks are run by rustdoc: see the end of `src/lib.rs`.
 
@@ -167,9 +167,9 @@ fn every_script_in_the_pages_runs() {
                     let run = |other: &Block| other.kind == "console" && other.text.contains(&format!(" {tests}"));
                     assert!(blocks.iter().any(run), "{}: no terminal runs {tests}", block.place);
                 }
-                "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,settings" | "ini,unit" | "text" | "toml"
-                | "toml,services" | "yaml" | "console" | "console,fails" | "prompts" | "phrases" | "json" | "lua"
-                | "lisp" | "yaml,workflow" | "rhai,mistake" | "python" | "perl" => {}
+                "rhai" | "rust" | "rust,no_run" | "sh" | "ini" | "ini,manager" | "ini,settings" | "ini,unit"
+                | "text" | "toml" | "toml,services" | "yaml" | "console" | "console,fails" | "prompts" | "phrases"
+                | "json" | "lua" | "lisp" | "yaml,workflow" | "rhai,mistake" | "python" | "perl" => {}
                 other => {
                     panic!("{}: unknown kind of block {other:?}: tests/docs.rs lists them", block.place)
                 }
@@ -339,7 +339,13 @@ fn every_dialplan_in_the_pages_is_valid() {
                 };
                 let words = agi.strip_suffix(')').unwrap().split(comma).map(|word| word.trim_matches('"'));
                 let words: Vec<&str> = words.collect();
-                let (program, rest) = if words[0] == "agi-rhai" { (true, &words[1..]) } else { (false, &words[..]) };
+                let (program, rest) = match words[0] {
+                    "agi-rhai" => (true, &words[1..]),
+                    // By a variable.
+                    "agi:async" if words.len() == 1 => continue,
+                    "agi:async" => (false, &words[1..]),
+                    _ => (false, &words[..]),
+                };
                 let script = rest.iter().find(|word| !word.starts_with('-')).unwrap();
                 // Over FastAGI: host and port, the name, and the script's `params`.
                 let script = match script.strip_prefix("agi://") {
@@ -349,6 +355,9 @@ fn every_dialplan_in_the_pages_is_valid() {
                 let script = script.split('?').next().unwrap();
                 for option in rest.iter().take_while(|word| word.starts_with('-')) {
                     assert!(program && help.contains(option.split('=').next().unwrap()), "{}: {option}", block.place);
+                }
+                if script == "${AGI_RHAI_SCRIPT}" {
+                    continue;
                 }
                 let name = script.trim_end_matches(".rhai").to_owned() + ".rhai";
                 let shipped = Path::new(PROJECT).join("scripts").join(&name).is_file();
@@ -640,6 +649,10 @@ fn every_setting_in_the_pages_is_accepted() {
                     let output = Command::new(PROGRAM).arg("check").current_dir(&folder).output().unwrap();
                     let said = String::from_utf8_lossy(&output.stderr);
                     assert_eq!(output.status.code(), Some(0), "{}: {said}", block.place);
+                }
+                "ini,manager" => {
+                    let shipped = fs::read_to_string(Path::new(PROJECT).join("docs/async-agi/manager.conf")).unwrap();
+                    assert_eq!(block.text.trim(), shipped.trim(), "{page}: the file beside it differs");
                 }
                 "ini,unit" => {
                     for line in lines.filter(|line| !line.starts_with('[')) {

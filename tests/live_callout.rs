@@ -171,16 +171,16 @@ fn live_a_manager_that_makes_no_call_is_told_apart() {
     let (port, _, secret) = asterisk().manager();
     let nobody = free_port();
     for (folder, user, secret, port, more, expected) in [
-        ("no-right", "idle", secret, port, "", "argument: call_out: the user of `manager.pbx` may not make calls: `write = originate`"),
-        ("no-secret", "out", "wrong", port, "", "unavailable: call_out: `manager.pbx`: it refuses the user `out`: Authentication failed"),
-        ("no-asterisk", "out", secret, nobody, "", "unavailable: call_out: no connection to `manager.pbx`: Connection refused"),
+        ("no-right", "idle", secret, port, "", "argument: call_out: the user of `manager.pbx` may not make calls"),
+        ("no-secret", "out", "wrong", port, "", "unavailable: call_out: `manager.pbx`: it refuses the user `out`"),
+        ("no-asterisk", "out", secret, nobody, "", "unavailable: call_out: no connection to `manager.pbx`"),
         (
             "no-context",
             "out",
             secret,
             port,
             "script_context = 'nowhere'\n",
-            "argument: call_out: `manager.pbx`: its dialplan has no extension `s` in `[nowhere]`, which would run the script",
+            "argument: call_out: `manager.pbx`: its dialplan has no `s` in `[nowhere]`, which would run the script",
         ),
     ] {
         install_manager(folder, user, secret, port, more);

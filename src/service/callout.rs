@@ -311,7 +311,7 @@ impl Manager {
         Failure::argument(match order.then {
             Then::Script(_) => {
                 let context = &self.script_context;
-                format!("`manager.{name}`: its dialplan has no extension `s` in `[{context}]`, which would run the script")
+                format!("`manager.{name}`: its dialplan has no `s` in `[{context}]`, which would run the script")
             }
             Then::Dialplan { context, extension, priority } => {
                 format!("`manager.{name}`: its dialplan has no `{extension}` in `[{context}]` at priority {priority}")
@@ -601,10 +601,7 @@ mod tests {
              Variable: NAME=Zoë\\, \\\"\\[1\\]\\\" \\\\ \\(x\\,y=${z}\nVariable: ROOM=12\n\n"
         );
         let options = json!({ "context": "day", "extension": "100", "priority": 2 });
-        assert_eq!(
-            action(&options).unwrap(),
-            "Timeout: 45000\nAsync: true\nContext: day\nExten: 100\nPriority: 2\n\n"
-        );
+        assert_eq!(action(&options).unwrap(), "Timeout: 45000\nAsync: true\nContext: day\nExten: 100\nPriority: 2\n\n");
     }
 
     #[test]

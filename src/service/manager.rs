@@ -33,7 +33,7 @@ pub(crate) struct Login {
     host: String,
     port: u16,
     user: String,
-    secret: Secret,
+    secret: Option<Secret>,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsConnector>,
 }
@@ -81,9 +81,6 @@ impl Login {
         let default = if settings.tls { TLS_PORT } else { PORT };
         let (host, port) = address(&settings.address, default)
             .ok_or_else(|| Failure::argument("`address` isn't a host and a port, such as pbx1:5038"))?;
-        if settings.secret_file.is_some() && settings.secret.is_none() {
-            return Err(Failure::argument("its `secret_file` was not read, as `Settings::read` does"));
-        }
         #[cfg(not(feature = "tls"))]
         if settings.tls {
             return Err(Failure::argument("`tls`: this program was built without TLS"));
@@ -92,7 +89,7 @@ impl Login {
             host,
             port,
             user: settings.user.clone(),
-            secret: settings.secret.clone().unwrap_or(Secret(String::new())),
+            secret: settings.secret.clone(),
             #[cfg(feature = "tls")]
             tls: if settings.tls {
                 let ca = settings.ca.as_ref().map(|ca| ca.0.as_str());
@@ -128,7 +125,9 @@ impl Login {
         let stream = timeout(TIMEOUT, self.secure(tcp)).await.map_err(|_| late("no TLS was agreed on"))??;
         let mut connection = Connection { stream, messages: Messages::default(), addresses };
         timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late("it sent no greeting"))??;
-        timeout(TIMEOUT, self.log_in(&mut connection, events)).await.map_err(|_| late("it did not answer the login"))??;
+        timeout(TIMEOUT, self.log_in(&mut connection, events))
+            .await
+            .map_err(|_| late("it did not answer the login"))??;
         Ok(connection)
     }
 
@@ -163,9 +162,12 @@ impl Login {
     }
 
     async fn log_in(&self, connection: &mut Connection, events: &str) -> Result<(), NoConnection> {
+        let Some(secret) = &self.secret else {
+            return Err(NoConnection::Refused("its `secret_file` was not read, as `Settings::read` does".to_owned()));
+        };
         let challenge = connection.ask("Challenge", &[("AuthType", b"MD5")]).await?;
         let challenge = challenge.map_err(|why| NoConnection::Refused(format!("it gives no challenge: {why}")))?;
-        let digest = Md5::digest([challenge.as_bytes(), self.secret.0.as_bytes()].concat());
+        let digest = Md5::digest([challenge.as_bytes(), secret.0.as_bytes()].concat());
         let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let headers: [(&str, &[u8]); 4] = [
             ("AuthType", b"MD5"),

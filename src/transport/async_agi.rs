@@ -9,7 +9,7 @@
 
 use super::peer::{Ending, Heard, Peer, Remote, Transport};
 use super::stream::{Got, Wait, Wire};
-use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, agi_action, action};
+use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, action, agi_action};
 use crate::agi::{Frame, Framer, Reply, printable, text};
 use crate::clock::Time;
 use crate::command::{ASYNCAGI_BREAK, COMMANDS, Command, GET_FULL_VARIABLE, Returns, SET_VARIABLE};
@@ -100,6 +100,8 @@ enum What {
     Reply,
     /// Nobody needs it.
     Ahead(&'static Command),
+    /// Nobody waits for it any more.
+    GivenUp,
     /// It ends what is looked for.
     Sync,
     /// It shows what has become of the commands before it, while the manager connection was lost.
@@ -322,12 +324,15 @@ impl<W: Wire> AsyncAgi<W> {
                     return Err(broken(format!("the reply to {} was cut off", command.verb)));
                 }
                 // Its text may contain what a caller entered, so it isn't logged.
-                if written.bytes != expected.as_bytes() {
+                if !written.bytes.ends_with(expected.as_bytes()) {
                     let line = text(&written.bytes);
                     let shown: String = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
                     warn!(command = command.verb, reply = shown.trim_end(), "failed, after the script went on");
                 }
             }
+            // What may be left of it heads the next reply.
+            What::GivenUp if written.cut => self.sync(What::Sync)?,
+            What::GivenUp => {}
             What::Sync | What::Resume => {
                 let reply = self.sync_reply(id);
                 if let Some(partial) = &mut self.partial {
@@ -365,7 +370,7 @@ impl<W: Wire> AsyncAgi<W> {
                 What::Sync if self.partial.is_some() => {
                     self.fail("the manager connection was lost, and with it a part of a reply");
                 }
-                What::Sync | What::Resume => {}
+                What::Sync | What::GivenUp | What::Resume => {}
             }
         }
         Ok(())
@@ -505,7 +510,10 @@ impl<W: Wire> Transport for AsyncAgi<W> {
                 return Ok(block);
             }
             if self.ended {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the caller hung up before the session began"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the caller hung up before the session began",
+                ));
             }
             match self.read(Wait::Opening(until))? {
                 Got::Stop => return Err(broken("stopped before the session began")),
@@ -560,9 +568,16 @@ impl<W: Wire> Transport for AsyncAgi<W> {
         }
     }
 
-    /// A line that is queued interrupts nothing. What plays a sound can be stopped, if the manager may do that; any
-    /// other command has to end first.
+    /// A line that is queued interrupts nothing. So the command goes on, and its reply is given up; what plays a sound
+    /// ends at once, if the manager may do that.
     fn interrupt(&mut self) -> io::Result<()> {
+        for pending in self.pending.iter_mut().chain(&mut self.held) {
+            if matches!(pending.what, What::Reply) {
+                pending.what = What::GivenUp;
+            }
+        }
+        self.partial = None;
+        self.ready = Some(Reply::of(0));
         if self.lost_at.is_some() {
             return Ok(());
         }
@@ -629,5 +644,270 @@ impl<W: Wire> Transport for AsyncAgi<W> {
         }
         self.queue(What::Ahead(&SET_VARIABLE), format!("{} \"{CALL}\" \"\"", SET_VARIABLE.verb).as_bytes())?;
         self.queue(What::Reply, ASYNCAGI_BREAK.verb.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Value, WAIT_FOR_DIGIT};
+    use crate::session::{Error, Over, Session};
+    use crate::sync::lock;
+    use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+    use std::sync::{Arc, Mutex};
+
+    const ENVIRONMENT: &str = "agi_request: async\nagi_channel: Local/1\nagi_arg_1: game\n\n";
+
+    /// An Asterisk behind a manager, as it was seen: a pipe, of which an event tells 1,024 bytes at most, and of these
+    /// 2,047 bytes at most when encoded.
+    struct Asterisk {
+        now: Time,
+        pipe: Vec<u8>,
+        events: Vec<u8>,
+        commands: Arc<Mutex<Vec<String>>>,
+        /// What it answers to a command, and what happens then.
+        answer: Box<dyn FnMut(&str) -> Answer + Send>,
+        ended: bool,
+    }
+
+    enum Answer {
+        Reply(String),
+        /// The session ends after this reply.
+        Last(String),
+        /// The connection is lost and comes back, and only then the command is carried out, if it is at all.
+        Lost(Option<String>),
+        Refused(&'static str),
+    }
+
+    impl Asterisk {
+        fn tell(&mut self, event: &str, id: &str, header: &str) {
+            let length = self.pipe.len().min(MAX_READ);
+            let written: Vec<u8> = self.pipe.drain(..length).collect();
+            let mut encoded = percent_encode(&written, NON_ALPHANUMERIC).to_string();
+            // It cuts between two letters.
+            while encoded.len() > 2047 || encoded[encoded.len().saturating_sub(2)..].starts_with('%') {
+                encoded.pop();
+            }
+            let event = format!("Event: {event}\r\nCommandId: {id}\r\n{header}: {encoded}\r\n\r\n");
+            self.events.extend_from_slice(event.as_bytes());
+        }
+
+        fn carry_out(&mut self, id: &str, reply: &str) {
+            self.pipe.extend_from_slice(reply.as_bytes());
+            self.tell("AsyncAGIExec", id, "Result");
+        }
+    }
+
+    const MAX_READ: usize = 1024;
+
+    impl Wire for Asterisk {
+        fn now(&self) -> Time {
+            self.now
+        }
+
+        fn read(&mut self, bytes: &mut Vec<u8>, wait: Wait) -> io::Result<Got> {
+            let (Wait::Opening(until) | Wait::Reply(until) | Wait::Pause(until) | Wait::Wakeup(until)) = wait;
+            if self.events.is_empty() {
+                self.now = self.now.max(until);
+                return Ok(Got::Nothing);
+            }
+            bytes.append(&mut self.events);
+            Ok(Got::Bytes)
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+            let message = Message(bytes);
+            let (id, command) = (message.get("CommandID").to_owned(), message.get("Command").to_owned());
+            lock(&self.commands).push(command.clone());
+            if self.ended {
+                return Ok(());
+            }
+            if let Some(text) = command.strip_prefix("GET FULL VARIABLE \"agi-rhai: in step") {
+                self.carry_out(&id, &format!("200 result=1 (agi-rhai: in step{})\n", text.trim_end_matches('"')));
+                return Ok(());
+            }
+            match (self.answer)(&command) {
+                Answer::Reply(reply) => self.carry_out(&id, &reply),
+                Answer::Last(reply) => {
+                    self.carry_out(&id, &reply);
+                    self.events.extend_from_slice(b"Event: AsyncAGIEnd\r\n\r\n");
+                    self.ended = true;
+                }
+                Answer::Lost(reply) => {
+                    self.events.extend_from_slice(LOST);
+                    self.events.extend_from_slice(BACK);
+                    if let Some(reply) = reply {
+                        self.carry_out(&id, &reply);
+                    }
+                }
+                Answer::Refused(why) => {
+                    let response = format!("Response: Error\r\nActionID: {id}\r\nMessage: {why}\r\n\r\n");
+                    self.events.extend_from_slice(response.as_bytes());
+                }
+            }
+            Ok(())
+        }
+    }
+
+    type Commands = Arc<Mutex<Vec<String>>>;
+
+    /// Begins a session whose commands are answered like this.
+    fn session_with(
+        environment: &str,
+        answer: impl FnMut(&str) -> Answer + Send + 'static,
+    ) -> (Result<Session, crate::session::BeginError>, Commands) {
+        let commands = Commands::default();
+        let mut asterisk = Asterisk {
+            now: Time::default(),
+            pipe: environment.as_bytes().to_vec(),
+            events: Vec::new(),
+            commands: Arc::clone(&commands),
+            answer: Box::new(answer),
+            ended: false,
+        };
+        asterisk.tell("AsyncAGIStart", "", "Env");
+        asterisk.carry_out("tag:0", "200 result=0\n");
+        let transport = AsyncAgi::over(asterisk, b"1.1", "tag".to_owned());
+        (Session::begin(Box::new(transport)), commands)
+    }
+
+    fn session(answer: impl FnMut(&str) -> Answer + Send + 'static) -> (Session, Commands) {
+        let (session, commands) = session_with(ENVIRONMENT, answer);
+        (session.unwrap(), commands)
+    }
+
+    fn get(session: &mut Session) -> Result<Value, Error> {
+        session.invoke(&GET_FULL_VARIABLE, &[Value::from("${X}")])
+    }
+
+    #[test]
+    fn a_reply_of_any_length_is_read_whole_and_the_next_one_is_its_own() {
+        for length in (0..2200).chain([5000, 20_000, 60_000]) {
+            let value: String = "a(b)c d\n200 result=0\ne".chars().cycle().take(length).collect();
+            let reply = value.clone();
+            let (mut session, _) = session(move |command| {
+                Answer::Reply(match command {
+                    "NOOP" => "200 result=0\n".to_owned(),
+                    "WAIT FOR DIGIT 1" => "200 result=53\n".to_owned(),
+                    _ => format!("200 result=1 ({reply})\n"),
+                })
+            });
+            assert_eq!(get(&mut session).unwrap(), Value::from(&*value), "{length}");
+            assert_eq!(session.invoke(&WAIT_FOR_DIGIT, &[Value::Int(1)]).unwrap(), Value::from("5"), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_asterisk_loses_is_refused_and_never_cut() {
+        for length in 300..800 {
+            let value = "é".repeat(length);
+            let reply = value.clone();
+            let (mut session, _) = session(move |command| {
+                Answer::Reply(match command {
+                    "WAIT FOR DIGIT 1" => "200 result=53\n".to_owned(),
+                    _ => format!("200 result=1 ({reply})\n"),
+                })
+            });
+            match get(&mut session) {
+                Ok(read) => assert_eq!(read, Value::from(&*value), "{length}"),
+                Err(Error::Refused(refusal)) => assert!(refusal.message.contains("too long"), "{refusal:?}"),
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(session.invoke(&WAIT_FOR_DIGIT, &[Value::Int(1)]).unwrap(), Value::from("5"), "{length}");
+        }
+    }
+
+    #[test]
+    fn an_environment_of_any_length_is_read_whole_or_refused() {
+        for (letter, fits) in [("a", true), ("%", false)] {
+            let arguments: String = (1..60).map(|n| format!("agi_arg_{n}: {}\n", letter.repeat(30))).collect();
+            let (session, _) = session_with(&format!("agi_request: async\n{arguments}\n"), |_| unreachable!());
+            match session {
+                Ok(session) if fits => assert_eq!(session.environment().arguments(), vec![letter.repeat(30); 59]),
+                Err(error) if !fits => assert!(format!("{error:#}").contains("too long for AsyncAGI"), "{error:#}"),
+                other => panic!("{letter}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_tells_nothing_is_sent_ahead_in_order() {
+        let (mut session, commands) = session(|command| {
+            assert!(command.starts_with("SET") || command.starts_with("GET"), "{command}");
+            Answer::Reply(if command.starts_with("SET") { "200 result=1\n" } else { "200 result=1 (3)\n" }.to_owned())
+        });
+        for n in 0..3 {
+            session.invoke(&SET_VARIABLE, &[Value::from("X"), Value::from(&*n.to_string())]).unwrap();
+        }
+        assert_eq!(get(&mut session).unwrap(), Value::from("3"));
+        let sent = lock(&commands).clone();
+        let set = |n: usize| format!("SET VARIABLE \"X\" \"{n}\"");
+        assert_eq!(sent, [set(0), set(1), set(2), "GET FULL VARIABLE \"${X}\"".to_owned()]);
+    }
+
+    #[test]
+    fn a_minus_one_is_a_hangup_only_if_the_session_ends() {
+        let (mut session, _) = session(|_| Answer::Last("200 result=-1\n".to_owned()));
+        assert_eq!(session.invoke(&WAIT_FOR_DIGIT, &[Value::Int(1)]), Err(Error::Over(Over::Hangup)));
+        let (mut session, commands) = self::session(|_| Answer::Reply("200 result=-1\n".to_owned()));
+        let failed = session.invoke(&crate::command::GET_DATA, &[Value::from("beep")]);
+        assert!(session.over().is_none(), "{failed:?}");
+        assert_eq!(lock(&commands).len(), 4, "two tries, and a question after each: {commands:?}");
+    }
+
+    #[test]
+    fn a_missing_sound_is_told_from_a_hangup() {
+        let play = |reply: &'static str| {
+            let (mut session, _) = session(move |_| Answer::Last(reply.to_owned()));
+            session.invoke(&crate::command::STREAM_FILE, &[Value::from("beep"), Value::from("")]).unwrap_err()
+        };
+        assert_eq!(play("200 result=-1 endpos=4160\n"), Error::Over(Over::Hangup));
+        let Error::Over(Over::Lost(why)) = play("200 result=-1 endpos=0\n") else { panic!("that is no hangup") };
+        assert!(why.contains("STREAM FILE"), "{why}");
+    }
+
+    #[test]
+    fn a_reply_that_comes_after_the_connection_was_lost_counts() {
+        let (mut session, _) = session(|command| match command {
+            "WAIT FOR DIGIT 1" => Answer::Lost(Some("200 result=53\n".to_owned())),
+            _ => Answer::Reply("200 result=1 (x)\n".to_owned()),
+        });
+        assert_eq!(session.invoke(&WAIT_FOR_DIGIT, &[Value::Int(1)]).unwrap(), Value::from("5"));
+        assert_eq!(get(&mut session).unwrap(), Value::from("x"));
+    }
+
+    #[test]
+    fn a_reply_that_was_lost_ends_the_script_and_what_was_sent_ahead_is_sent_again() {
+        let (mut session, _) = session(|_| Answer::Lost(None));
+        let Err(Error::Over(Over::Lost(why))) = session.invoke(&WAIT_FOR_DIGIT, &[Value::Int(1)]) else {
+            panic!("nobody knows which key was pressed")
+        };
+        assert!(why.contains("the manager connection was lost"), "{why}");
+        let mut is_first = true;
+        let (mut session, commands) = self::session(move |command| {
+            if command.starts_with("SET") && std::mem::take(&mut is_first) {
+                return Answer::Lost(None);
+            }
+            Answer::Reply(if command.starts_with("SET") { "200 result=1\n" } else { "200 result=1 (3)\n" }.to_owned())
+        });
+        session.invoke(&SET_VARIABLE, &[Value::from("X"), Value::from("3")]).unwrap();
+        assert_eq!(get(&mut session).unwrap(), Value::from("3"));
+        let sets = lock(&commands).iter().filter(|command| command.starts_with("SET")).count();
+        assert_eq!(sets, 2, "{commands:?}");
+    }
+
+    #[test]
+    fn an_asterisk_that_is_about_to_stop_is_asked_again() {
+        let mut left = 3;
+        let (mut session, _) = session(move |_| {
+            left -= 1;
+            if left > 0 {
+                return Answer::Refused("Asterisk is shutting down");
+            }
+            Answer::Reply("200 result=1 (x)\n".to_owned())
+        });
+        assert_eq!(get(&mut session).unwrap(), Value::from("x"));
+        let (mut session, _) = self::session(|_| Answer::Refused("Channel 1.1 does not exist."));
+        assert_eq!(get(&mut session), Err(Error::Over(Over::Hangup)));
     }
 }

@@ -71,8 +71,8 @@ pub struct ServeOptions {
     )]
     pub max_calls_per_peer: Option<usize>,
 
-    /// Managers of Asterisks from which calls come by AsyncAGI, each as USER@HOST or USER@HOST:PORT, separated by commas;
-    /// `[manager.NAME]` in agi-rhai.toml can say more
+    /// Managers of Asterisks from which calls come by AsyncAGI, each as USER@HOST or USER@HOST:PORT, separated by
+    /// commas; `[manager.NAME]` in agi-rhai.toml can say more
     #[arg(long, value_name = "USER@HOST", env = "AGI_RHAI_MANAGER", value_delimiter = ',', value_parser = manager)]
     pub manager: Vec<ManagerAddress>,
 

@@ -1,8 +1,8 @@
 //! From a connection to a call: whether it may call, whether there is room, and which worker runs it.
 
 use super::call;
-use super::shared::{RunningCall, Shared};
 use super::manager_line::CallEnd;
+use super::shared::{RunningCall, Shared};
 use super::worker::{Accepted, Message, Source, Worker, WorkerQueue};
 use crate::host::connection::Connection;
 use crate::host::coroutine::Line;

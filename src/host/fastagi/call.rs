@@ -40,12 +40,7 @@ pub(super) fn run(shared: &Shared, connection: Connection, by_manager: Option<Ma
 
 /// Reads the opening block.
 #[inline(never)]
-fn open(
-    shared: &Shared,
-    connection: Connection,
-    by_manager: Option<ManagerCall>,
-    live: &Live,
-) -> Option<Box<Session>> {
+fn open(shared: &Shared, connection: Connection, by_manager: Option<ManagerCall>, live: &Live) -> Option<Box<Session>> {
     let transport: Box<dyn Transport> = match by_manager {
         Some(call) => Box::new(AsyncAgi::over(connection, call.channel.as_bytes(), call.tag)),
         None => Box::new(Stream::over(connection).with_failure_line()),

@@ -2,7 +2,7 @@
 //! what comes over it for all calls, and connects again when it is lost.
 
 use super::manager_calls::{Calls, Deed};
-use super::manager_line::{Link, OverCall, Outbox};
+use super::manager_line::{Link, Outbox, OverCall};
 use super::shared::Shared;
 use super::worker::{Accepted, ManagerCall, Message, Source};
 use crate::agi::manager::{Message as ManagerMessage, action};
@@ -91,10 +91,10 @@ impl Managers {
     /// # Errors
     /// The system provides no thread.
     pub fn follow(&self) -> io::Result<()> {
-        let mut wanted = self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
+        let mut wanted =
+            self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
         wanted.extend(lock(&self.named).clone());
-        // Without a context, no call is taken: such a manager is for calls out.
-        wanted.retain(|_, manager| manager.contexts.as_ref().is_none_or(|contexts| !contexts.is_empty()));
+        wanted.retain(|_, manager| manager.takes_calls());
         let mut running = lock(&self.running);
         for (name, manager) in running.iter() {
             let settings = wanted.get(name).cloned();

@@ -14,7 +14,7 @@ use crate::agi::Environment;
 use crate::agi::manager::{AsyncAgiEvent, Message, agi_action};
 use crate::clock::Time;
 use crate::command::{ASYNCAGI_BREAK, GET_VARIABLE, NOOP, SET_VARIABLE};
-use crate::host::{STATUS, Status};
+use crate::host::{ERROR, STATUS, Status};
 use crate::transport::async_agi::{CALL, CLAIM};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -102,6 +102,9 @@ fn parts(id: &str) -> Option<Id<'_>> {
     let (server, key, number) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
     Some(Id { server, key, number })
 }
+
+/// What the dialplan is told of a call that was lost.
+const WHY_LOST: &str = "the server or its manager connection was lost in the middle of a command";
 
 /// The number by which a server asks whose a call is.
 const ASKS: &str = "whose";
@@ -293,8 +296,8 @@ impl Calls {
 
     /// Has the dialplan of a call go on that did not come to its end.
     fn end(&mut self, key: u64) -> Vec<Deed> {
-        let (status, call) = (self.set(key, STATUS, Status::Lost.word()), self.set(key, CALL, ""));
-        vec![status, call, self.command(key, "end", ASYNCAGI_BREAK.verb)]
+        let (status, error) = (self.set(key, STATUS, Status::Lost.word()), self.set(key, ERROR, WHY_LOST));
+        vec![status, error, self.set(key, CALL, ""), self.command(key, "end", ASYNCAGI_BREAK.verb)]
     }
 
     /// Handles a new manager connection after another. What was in between isn't known.
@@ -328,8 +331,8 @@ impl Calls {
         }
     }
 
-    /// Compares with a whole list of the channels in AsyncAGI. A channel that is taken away by a bridge or a transfer ends
-    /// its session without an event.
+    /// Compares with a whole list of the channels in AsyncAGI. A channel that is taken away by a bridge or a transfer
+    /// ends its session without an event.
     pub fn reconcile(&mut self, listed: &HashSet<String>) -> Vec<Deed> {
         let mut deeds = Vec::new();
         for (key, channel) in &mut self.by_key {

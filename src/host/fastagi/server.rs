@@ -17,9 +17,9 @@ use crate::host::metrics::{Gauges, Metrics};
 use crate::host::reactor::Reactor;
 use crate::host::{Host, coroutine};
 use crate::script::{Library, Memory};
-use crate::service::settings::ManagerSettings;
 #[cfg(feature = "store")]
 use crate::script::{LoadError, Script};
+use crate::service::settings::ManagerSettings;
 use crate::sync::lock;
 use std::io;
 use std::net::TcpListener;

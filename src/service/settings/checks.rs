@@ -3,16 +3,16 @@
 use super::section::{Purpose, Read, Section, similar};
 use super::values::Secret;
 use super::{
-    CallOutSettings, HttpSettings, MailSettings, ManagerSettings, ProgramSettings, SpeechSettings, SqlSettings, StoreSettings,
-    SttSettings, TtsSettings,
+    CallOutSettings, HttpSettings, MailSettings, ManagerSettings, ProgramSettings, SpeechSettings, SqlSettings,
+    StoreSettings, SttSettings, TtsSettings,
 };
 use crate::agi::printable;
 use crate::service::callout;
-use crate::service::manager::Login;
 #[cfg(feature = "http")]
 use crate::service::http::HttpClient;
 #[cfg(feature = "mail")]
 use crate::service::mail::MailClient;
+use crate::service::manager::Login;
 #[cfg(feature = "speech")]
 use crate::service::speech::{Engine, Recogniser};
 #[cfg(feature = "sql")]
@@ -250,12 +250,14 @@ impl Checked for CallOutSettings {
             (None, Some(_)) => {
                 if self.agi.is_some() {
                     let error = of.wrong("agi", "`agi` goes with `spool`");
-                    return Err(error.with_hint("with a `manager`, the context `script_context` of the dialplan runs scripts"));
+                    return Err(error.with_hint("with a `manager`, the dialplan's `script_context` runs scripts"));
                 }
             }
             _ => {
                 let error = of.wrong("manager", format!("`[{}]` has either a `spool` or a `manager`", of.name));
-                return Err(error.with_hint("`spool` is Asterisk's folder of call files, `manager` the name of a `[manager.NAME]`"));
+                return Err(
+                    error.with_hint("`spool` is a folder of Asterisk, `manager` the name of a `[manager.NAME]`")
+                );
             }
         }
         of.usable(|| callout::check_settings(self))

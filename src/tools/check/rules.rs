@@ -118,6 +118,12 @@ pub(super) static AFTER_HANGUP: Rule = error(
     "After the hangup nobody listens any more, and Asterisk refuses such commands. Database, variables, `verbose` and \
      `exec` still work: `agi-rhai commands NAME` says it for each command.",
 );
+pub(super) static ASYNC_AGI: Rule = warning(
+    "async-agi",
+    "`on_hangup` uses a command, and calls may come by AsyncAGI.",
+    "A hangup ends AsyncAGI, so the command is refused there. Checked only where `agi-rhai.toml` names a `[manager.NAME]`. \
+     The store and other services work in any call.",
+);
 pub(super) static ASTERISK_VERSION: Rule = fails(
     "asterisk-version",
     "This version of Asterisk does not have that command, argument or application.",
@@ -355,6 +361,7 @@ pub static RULES: &[&Rule] = &[
     &CONDITION,
     &READ_ONLY,
     &AFTER_HANGUP,
+    &ASYNC_AGI,
     &ASTERISK_VERSION,
     &BAD_PROMPTS,
     &BAD_PHRASES,

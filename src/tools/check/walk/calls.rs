@@ -6,6 +6,7 @@ use crate::command::{Function, Kind, Param, Type, Value};
 use crate::ivr::option_elsewhere;
 use crate::pbx::versions;
 use crate::script::{FunctionNames, Wrong, WrongCall, nearest};
+use crate::service::Services;
 use crate::tools::check::checker::Checker;
 use crate::tools::check::imports::TextsAndNames;
 use crate::tools::check::known_functions::value_type;
@@ -341,6 +342,14 @@ impl Walk<'_, '_, '_> {
             let message = format!("`{}` does not work after the hangup", function.name);
             let hint = "after the hangup, only the database, variables, `verbose`, `noop` and `exec` work".to_owned();
             self.add(&rules::AFTER_HANGUP, at, message, Some(hint));
+            return;
+        }
+        let takes_calls = |services: &Services| services.settings().manager.values().any(|own| own.takes_calls());
+        let is_async = self.checker.services.as_ref().is_some_and(takes_calls);
+        if is_async && self.known.command(function).is_some() {
+            let message = format!("`{}` does not work after the hangup of a call by AsyncAGI", function.name);
+            let hint = "agi-rhai.toml names a `[manager]`; the store and other services still work".to_owned();
+            self.add(&rules::ASYNC_AGI, at, message, Some(hint));
         }
     }
 }
