@@ -193,8 +193,7 @@ impl Environment {
     }
 
     /// Whether this is AsyncAGI, over the manager interface.
-    #[must_use]
-    pub fn is_async(&self) -> bool {
+    pub(crate) fn is_async(&self) -> bool {
         self.get("agi_request").is_some_and(|request| request == "async")
     }
 

@@ -143,7 +143,9 @@ pub(crate) fn action(name: &str, headers: &[(&str, &[u8])]) -> Vec<u8> {
         bytes.extend_from_slice(b"\r\n");
     };
     line("Action", name.as_bytes());
-    headers.iter().for_each(|(name, value)| line(name, value));
+    for (name, value) in headers {
+        line(name, value);
+    }
     bytes.extend_from_slice(b"\r\n");
     bytes
 }

@@ -52,6 +52,7 @@ pub struct Function {
 /// assert_eq!(GET_WEATHER.function.signature(), "get_weather(place)");
 /// ```
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 pub struct Command {
     /// The script's view.
     pub function: Function,

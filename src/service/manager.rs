@@ -144,7 +144,7 @@ impl Login {
     }
 
     #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as with TLS")]
+    #[expect(clippy::unused_async, reason = "as with TLS")]
     async fn secure(&self, tcp: TcpStream) -> Result<Box<dyn Stream>, NoConnection> {
         Ok(Box::new(tcp))
     }

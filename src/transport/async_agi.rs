@@ -413,9 +413,10 @@ impl<W: Wire> AsyncAgi<W> {
     fn complete(&mut self, partial: Partial) {
         let Partial { bytes, verb, lost, .. } = partial;
         if verb.is_empty() {
-            match lost {
-                true => self.fail("the environment is too long for AsyncAGI: pass fewer or shorter arguments"),
-                false => self.block = Some(bytes),
+            if lost {
+                self.fail("the environment is too long for AsyncAGI: pass fewer or shorter arguments");
+            } else {
+                self.block = Some(bytes);
             }
             return;
         }
@@ -555,17 +556,12 @@ impl<W: Wire> Transport for AsyncAgi<W> {
         }
         self.in_flight = true;
         let ahead = self.pending.iter().filter(|pending| matches!(pending.what, What::Ahead(_))).count();
-        match sent_ahead(line).filter(|_| ahead + self.held.len() < MAX_AHEAD) {
-            Some((command, result)) => {
-                self.queue(What::Ahead(command), line)?;
-                self.ready = Some(Reply::of(result));
-                Ok(())
-            }
-            None => {
-                self.verb = verb_of(line);
-                self.queue(What::Reply, line)
-            }
+        if let Some((command, result)) = sent_ahead(line).filter(|_| ahead + self.held.len() < MAX_AHEAD) {
+            self.ready = Some(Reply::of(result));
+            return self.queue(What::Ahead(command), line);
         }
+        self.verb = verb_of(line);
+        self.queue(What::Reply, line)
     }
 
     /// A line that is queued interrupts nothing. So the command goes on, and its reply is given up; what plays a sound
@@ -841,8 +837,8 @@ mod tests {
         }
         assert_eq!(get(&mut session).unwrap(), Value::from("3"));
         let sent = lock(&commands).clone();
-        let set = |n: usize| format!("SET VARIABLE \"X\" \"{n}\"");
-        assert_eq!(sent, [set(0), set(1), set(2), "GET FULL VARIABLE \"${X}\"".to_owned()]);
+        let setting = |n: usize| format!("SET VARIABLE \"X\" \"{n}\"");
+        assert_eq!(sent, [setting(0), setting(1), setting(2), "GET FULL VARIABLE \"${X}\"".to_owned()]);
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Worker {
         let worker = self.number;
         let id = shared.next_id.fetch_add(1, Relaxed);
         let mut connection = Connection::new(self.reactor.clock());
-        let (line, manager_call) = match source {
+        let (own_line, by_manager) = match source {
             Source::Connection(stream) => {
                 // A connection within this machine costs no look at its other end.
                 if !peer.is_loopback() {
@@ -142,14 +142,14 @@ impl Worker {
                 (Line::Shared(Box::new(CallEnd::new(Arc::clone(&call.link)))), Some(call))
             }
         };
-        let link = manager_call.as_ref().map(|call| Arc::clone(&call.link));
+        let link = by_manager.as_ref().map(|call| Arc::clone(&call.link));
         let live = Arc::new(Live::new(id, peer, shared.clock.now(), Arc::clone(&shared.metrics), worker));
-        let spawned = self.reactor.spawn(line, move |task| {
+        let spawned = self.reactor.spawn(own_line, move |task| {
             connection.runs_at(Arc::clone(&own) as Arc<_>, worker, task);
             lock(&own.live).insert(id, RunningCall { live: Arc::clone(&live), worker, task });
             // Faults of scripts are caught where they run. This catches the host's own, which also end only this
             // call.
-            let run = catch_unwind(AssertUnwindSafe(|| call::run(&own, connection, manager_call, &live)));
+            let run = catch_unwind(AssertUnwindSafe(|| call::run(&own, connection, by_manager, &live)));
             if run.is_err() {
                 error!(call = id, "a call panicked in the host: this is a bug in agi-rhai, please report it");
                 live.ended("the host panicked");

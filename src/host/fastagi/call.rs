@@ -26,7 +26,7 @@ const SCRIPT: &str = "AGI_RHAI_SCRIPT";
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs one call.
-pub(super) fn run(shared: &Shared, connection: Connection, by_manager: Option<ManagerCall>, live: &Arc<Live>) {
+pub(super) fn run(shared: &Shared, connection: Connection, by_manager: Option<Box<ManagerCall>>, live: &Arc<Live>) {
     let Some(session) = open(shared, connection, by_manager, live) else { return };
     let span = info_span!("call", id = live.id, channel = live.info().map(|info| &*info.channel));
     coroutine::within(span, || match begin(shared, session, live) {
@@ -40,7 +40,12 @@ pub(super) fn run(shared: &Shared, connection: Connection, by_manager: Option<Ma
 
 /// Reads the opening block.
 #[inline(never)]
-fn open(shared: &Shared, connection: Connection, by_manager: Option<ManagerCall>, live: &Live) -> Option<Box<Session>> {
+fn open(
+    shared: &Shared,
+    connection: Connection,
+    by_manager: Option<Box<ManagerCall>>,
+    live: &Live,
+) -> Option<Box<Session>> {
     let transport: Box<dyn Transport> = match by_manager {
         Some(call) => Box::new(AsyncAgi::over(connection, call.channel.as_bytes(), call.tag)),
         None => Box::new(Stream::over(connection).with_failure_line()),

@@ -17,7 +17,7 @@ use crate::sync::lock;
 use crate::transport::async_agi::{BACK, LOST};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::AtomicUsize;
@@ -336,10 +336,7 @@ impl Task {
     fn resume(&mut self) {
         let deeds = self.calls.resumed(self.now());
         self.list();
-        deeds.into_iter().for_each(|deed| match deed {
-            Deed::Send(bytes) => self.out.extend(bytes),
-            _ => {}
-        });
+        self.send(deeds);
         self.links.values().for_each(|link| link.deliver(BACK));
     }
 
@@ -356,10 +353,16 @@ impl Task {
         self.out.extend(queued.actions);
         for OverCall { key, left } in queued.over {
             self.links.remove(&key);
-            for deed in self.calls.over(key, left) {
-                if let Deed::Send(bytes) = deed {
-                    self.out.extend(bytes);
-                }
+            let deeds = self.calls.over(key, left);
+            self.send(deeds);
+        }
+    }
+
+    /// Does what is no more than sending something.
+    fn send(&mut self, deeds: Vec<Deed>) {
+        for deed in deeds {
+            if let Deed::Send(bytes) = deed {
+                self.out.extend(bytes);
             }
         }
     }
@@ -440,7 +443,7 @@ impl Task {
         let (key, peer) = (call.link.key, self.address);
         let handed = match self.shared.slots.acquire(peer) {
             Ok(permit) => {
-                let accepted = Accepted { source: Source::Manager(call), peer, permit };
+                let accepted = Accepted { source: Source::Manager(Box::new(call)), peer, permit };
                 self.shared.queues[0].push(Message::Distribute(accepted)).is_ok()
             }
             Err(why) => {
@@ -450,11 +453,8 @@ impl Task {
         };
         if !handed {
             self.links.remove(&key);
-            for deed in self.calls.over(key, false) {
-                if let Deed::Send(bytes) = deed {
-                    self.out.extend(bytes);
-                }
-            }
+            let deeds = self.calls.over(key, false);
+            self.send(deeds);
         }
     }
 }
@@ -503,7 +503,7 @@ fn listed_environment(message: ManagerMessage<'_>, args: &str) -> String {
         message.get("AccountCode"),
     );
     for (number, arg) in args.strip_prefix(',').map(|args| args.split(',')).into_iter().flatten().enumerate() {
-        block.push_str(&format!("agi_arg_{}: {arg}\n", number + 1));
+        let _ = writeln!(block, "agi_arg_{}: {arg}", number + 1);
     }
     block.push('\n');
     block

@@ -38,7 +38,7 @@ pub(super) enum Source {
     /// A connection of its own.
     Connection(TcpStream),
     /// A manager connection.
-    Manager(ManagerCall),
+    Manager(Box<ManagerCall>),
 }
 
 /// A call that comes over a manager connection.
