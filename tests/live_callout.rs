@@ -203,7 +203,7 @@ fn live_a_call_over_a_manager_may_come_by_async_agi() {
     let folder = Folder::new();
     folder.file(
         "scripts/agi-rhai.toml",
-        &format!(
+        format!(
             "[callout]\nmanager = 'out'\ntargets = ['Local/*@callees']\nscript_context = 'agi-rhai-out-async'\n\
              [manager.out]\naddress = '127.0.0.1:{port}'\nuser = 'out'\nsecret = '{secret}'\ncontexts = []\n\
              [manager.pbx]\naddress = '127.0.0.1:{port}'\nuser = '{user}'\nsecret = '{secret}'\n\

@@ -202,7 +202,7 @@ impl<'a> Order<'a> {
     /// Writes a call file, with this to run a script.
     fn file(&self, agi: &str) -> Result<CallFile, Failure> {
         let mut text = String::new();
-        let mut line = |key: &str, value: &str| text.push_str(&format!("{key}: {}\n", value.replace(';', "\\;")));
+        let mut line = |key: &str, value: &str| text.extend([key, ": ", &value.replace(';', "\\;"), "\n"]);
         line("Channel", self.target);
         if let Some(callerid) = self.callerid {
             line("CallerID", callerid);
