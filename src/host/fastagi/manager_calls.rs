@@ -38,6 +38,8 @@ pub(super) struct Calls {
     keys: HashMap<String, u64>,
     /// When other servers were heard.
     servers: HashMap<String, Time>,
+    /// How many calls we play or end.
+    own: usize,
 }
 
 /// A channel in AsyncAGI.
@@ -111,15 +113,22 @@ const ASKS: &str = "whose";
 /// The number by which it is answered.
 const ANSWERS: &str = "ours";
 
+impl State {
+    /// Whether it is ours to play or to end.
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Ours | Self::Ending { .. })
+    }
+}
+
 impl Calls {
     pub fn new(server: String) -> Self {
-        Self { server, next: 0, by_key: HashMap::new(), keys: HashMap::new(), servers: HashMap::new() }
+        Self { server, next: 0, by_key: HashMap::new(), keys: HashMap::new(), servers: HashMap::new(), own: 0 }
     }
 
     /// Returns the number of calls that we play or end.
     pub fn own(&self) -> usize {
-        let is_own = |channel: &&Channel| matches!(channel.state, State::Ours | State::Ending { .. });
-        self.by_key.values().filter(is_own).count()
+        debug_assert_eq!(self.own, self.by_key.values().filter(|channel| channel.state.is_own()).count());
+        self.own
     }
 
     fn tag(&self, key: u64) -> String {
@@ -143,12 +152,14 @@ impl Calls {
 
     fn enter(&mut self, key: u64, state: State) {
         if let Some(channel) = self.by_key.get_mut(&key) {
+            self.own = self.own + usize::from(state.is_own()) - usize::from(channel.state.is_own());
             channel.state = state;
         }
     }
 
     fn remove(&mut self, key: u64) {
         if let Some(channel) = self.by_key.remove(&key) {
+            self.own -= usize::from(channel.state.is_own());
             self.keys.remove(&channel.id);
         }
     }
@@ -243,6 +254,7 @@ impl Calls {
             State::Claiming(aim) if number == "0" => match *aim {
                 Aim::Play => {
                     channel.state = State::Ours;
+                    self.own += 1;
                     let (id, mut events) = (channel.id.clone(), std::mem::take(&mut channel.start));
                     events.extend_from_slice(message.0);
                     let tag = self.tag(key);
@@ -250,10 +262,12 @@ impl Calls {
                 }
                 Aim::TurnAway => {
                     channel.state = State::Ending { asks: false };
+                    self.own += 1;
                     vec![self.set(key, STATUS, Status::Busy.word()), self.command(key, "end", ASYNCAGI_BREAK.verb)]
                 }
                 Aim::End => {
                     channel.state = State::Ending { asks: false };
+                    self.own += 1;
                     let orphan = Deed::Orphan { channel: channel.id.clone() };
                     [vec![orphan], self.end(key)].concat()
                 }
