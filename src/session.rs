@@ -504,6 +504,11 @@ impl Session {
     /// # Errors
     /// The session is over, or Asterisk didn't carry out the command.
     pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
+        if self.aftermath && self.closed && !self.peer.dead_mode {
+            // `on_hangup` may catch that, and do what needs no channel.
+            let message = "is not possible after the hangup: over AsyncAGI, Asterisk takes no commands then";
+            return Err(command.refusal(RefusalKind::Refused, message).into());
+        }
         if let Some(over) = &self.over
             && (!self.aftermath || self.closed)
         {

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
 #![allow(clippy::disallowed_methods, reason = "processes live in real time")]
 
-use super::asterisk::free_port;
+use super::asterisk::{Asterisk, free_port};
 use super::process::{Folder, agi_rhai};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -108,6 +108,18 @@ impl Server {
         let said = self.log().len();
         self.process = begin(&self.folder, self.port, options);
         self.wait_ready(said);
+    }
+
+    /// Starts one that takes the calls of these contexts by AsyncAGI, too.
+    pub fn start_managed(asterisk: &Asterisk, contexts: &[&str], options: &[&str]) -> Server {
+        let folder = Folder::new();
+        copy_scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"), &folder.path("scripts"));
+        let config = folder.file("agi-rhai.toml", asterisk.manager_table(contexts));
+        let port = free_port();
+        let process = begin(&folder, port, &[&["--config", &config], options].concat());
+        let server = Server { process, port, folder }.ready(0);
+        server.wait_log(0, "manager.asterisk: logged in");
+        server
     }
 
     fn ready(mut self, said: usize) -> Server {
