@@ -533,10 +533,14 @@ impl Session {
         let mut reply = reply?;
         if let (OnMinusOne::MissingSound(then), Plays::Sound(param)) = (command.on_minus_one, command.plays)
             && reply.result() == "-1"
-            && self.is_alive()
         {
-            self.warn_of_missing(command, args.get(param));
+            let is_alive = self.is_alive();
+            // Over AsyncAGI, that may have ended the session.
+            if is_alive || matches!(self.over, Some(Over::Lost(_))) {
+                self.warn_of_missing(command, args.get(param));
+            }
             match then {
+                _ if !is_alive => {}
                 MissingSound::GoOn => return Ok(Value::from("")),
                 MissingSound::AskWith(instead) => {
                     let mut args = args.to_vec();
@@ -737,6 +741,8 @@ impl Session {
     /// Begins the time after the script, when the host may send what Asterisk still allows.
     pub fn begin_aftermath(&mut self) {
         self.aftermath = true;
+        // Over AsyncAGI, the session ends with the channel, even if that is told only a moment later.
+        self.closed |= !self.peer.dead_mode && self.over == Some(Over::Hangup);
     }
 
     /// Reports a channel variable to the dialplan, after the script.
@@ -759,7 +765,7 @@ impl Session {
     }
 
     fn say(&mut self, command: &'static Command, args: &[Value]) {
-        self.aftermath = true;
+        self.begin_aftermath();
         self.by_host = true;
         if let Err(error) = self.invoke(command, args) {
             debug!(%error, "not told to Asterisk");

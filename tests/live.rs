@@ -165,13 +165,14 @@ enum Player {
     Star,
 }
 
-/// The game in half a minute instead of three.
+/// The game in half a minute instead of three. Over AsyncAGI each command takes up to a tenth of a second more.
 fn short_game(way: Way) -> &'static str {
     static WRITTEN: [Once; 3] = [Once::new(), Once::new(), Once::new()];
     WRITTEN[way as usize].call_once(|| {
         let game = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/subtraction.rhai")).unwrap();
         assert_eq!(game.matches("elapsed() < 180").count(), 1, "the game's length is not where it was");
-        way.script("short-subtraction.rhai", &game.replace("elapsed() < 180", "elapsed() < 22"));
+        let length = if way == Way::AsyncAgi { 26 } else { 22 };
+        way.script("short-subtraction.rhai", &game.replace("elapsed() < 180", &format!("elapsed() < {length}")));
     });
     "short-subtraction.rhai"
 }
@@ -220,7 +221,7 @@ fn subtraction(way: Way, number: &str, player: Player) {
             expect(&mut call, &format!(r#"SAY NUMBER {} """#, big - small));
         }
     }
-    assert!(sums >= 2, "only {sums} sums in 22 seconds");
+    assert!(sums >= 2, "only {sums} sums in half a minute");
     expect(&mut call, r#"STREAM FILE "subtraction-game-timesup" """#);
     expect(&mut call, &format!(r#"SAY NUMBER {right} """#));
     expect(&mut call, r#"STREAM FILE "subtraction-game-right" """#);
@@ -613,6 +614,23 @@ fn live_a_missing_sound_fails_no_call() {
         "answer(); stream_file(\"no-such-prompt\"); set_variable(\"KEYS\", get_data(\"no-such-question\", 5000, 2)); stream_file(\"beep\");",
     );
         let mut call = asterisk().call(way.call("ends/sound.rhai", &[]));
+        if way == Way::AsyncAgi {
+            // There, Asterisk ends the session of a command that fails, and the dialplan goes on.
+            ends(&call.wait_end(), "FAILURE", "", true);
+            assert_eq!(commands(&call).last().unwrap(), "STREAM FILE \"no-such-prompt\" \"\"");
+            way.wait_log(
+                "the session with Asterisk broke off: Asterisk ends AsyncAGI when STREAM FILE fails: probably, its sound \
+                 file is missing",
+            );
+        }
+        // A question without its prompt isn't such a command.
+        way.script(
+            "ends/question.rhai",
+            "answer(); set_variable(\"KEYS\", get_data(\"no-such-question\", 5000, 2)); stream_file(\"beep\");",
+        );
+        if way == Way::AsyncAgi {
+            call = asterisk().call(way.call("ends/question.rhai", &[]));
+        }
         call.wait_for("GET DATA \"no-such-question\"");
         call.wait_for("GET DATA \"\" 5000 2");
         pause(200);
@@ -623,9 +641,14 @@ fn live_a_missing_sound_fails_no_call() {
             ("SUCCESS", true, "42")
         );
         // Asterisk's own status counts a missing file as a failure; therefore dialplans should test ours.
-        assert_eq!(ending.agistatus, "FAILURE");
-        let log = way.log();
-        assert!(log.contains("no-such-prompt") && log.contains("sound file missing"), "{log}");
+        if way != Way::AsyncAgi {
+            assert_eq!(ending.agistatus, "FAILURE");
+        }
+        for missing in ["no-such-prompt", "no-such-question"] {
+            let log = way.log();
+            let told = log.lines().any(|line| line.contains("sound file missing") && line.contains(missing));
+            assert!(told, "{missing}: {log}");
+        }
     });
 }
 
@@ -639,6 +662,12 @@ fn live_a_script_can_start_on_a_dead_channel() {
     );
         let mut call = asterisk().call(way.call("ends/dead.rhai", &[]).dead());
         let ending = call.wait_end();
+        if way == Way::AsyncAgi {
+            // Asterisk ends such a session before anything was sent.
+            ends(&ending, "HANGUP", "", false);
+            assert_eq!(commands(&call), [""; 0]);
+            return;
+        }
         assert_eq!(ending.status, "HANGUP", "{}", call.story());
         assert!(!commands(&call).iter().any(|command| command.contains("not reached")), "{}", call.story());
         assert_eq!(value_after_hangup(&way.family(), "k").as_deref(), Some("h"));

@@ -599,13 +599,13 @@ impl Running {
     /// the first one, its name in a variable, the questions that keep it in step, and the end. They are in no script, and
     /// none of them is in a session of AGI.
     fn servers(&self) -> Vec<bool> {
-        const BEGINNINGS: [&str; 4] = [
+        const BEGINNINGS: [&str; 3] = [
             "GET FULL VARIABLE \"agi-rhai: in step ",
             "SET VARIABLE \"AGI_RHAI_CALL\" ",
             "GET VARIABLE \"AGI_RHAI_CALL\"",
-            "ASYNCAGI BREAK",
         ];
-        let mut begins = false;
+        // A script may end the session, too.
+        let (mut begins, mut leaves) = (false, false);
         let mut found = Vec::new();
         for event in &self.seen {
             if event.is("Newexten") {
@@ -613,7 +613,10 @@ impl Running {
             } else if event.is("AGIExecStart") {
                 let command = event.get("Command");
                 let is_claim = std::mem::take(&mut begins) && command == "NOOP";
-                found.push(is_claim || self.is_async() && BEGINNINGS.iter().any(|begin| command.starts_with(begin)));
+                let is_end = command == "ASYNCAGI BREAK" && leaves;
+                leaves = command == "SET VARIABLE \"AGI_RHAI_CALL\" \"\"";
+                let begins_so = BEGINNINGS.iter().any(|beginning| command.starts_with(beginning));
+                found.push(self.is_async() && (is_claim || is_end || begins_so));
             }
         }
         found

@@ -140,6 +140,11 @@ impl Server {
         format!("agi://127.0.0.1:{}/{request}", self.port)
     }
 
+    /// The folder of its scripts.
+    pub fn scripts(&self) -> PathBuf {
+        self.folder.path("scripts")
+    }
+
     /// Returns the log once it no longer grows: it is written in batches, a little after the events.
     pub fn log(&self) -> String {
         let read = || fs::read(self.folder.path("log")).unwrap_or_default();
