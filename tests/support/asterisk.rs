@@ -596,14 +596,17 @@ impl Running {
     }
 
     /// Returns which of the commands so far are those by which a server keeps a session of AsyncAGI: its claim, which is
-    /// the first one, its name in a variable, the questions that keep it in step, and the end. They are in no script, and
-    /// none of them is in a session of AGI.
+    /// the first one, its name in a variable, the questions that keep it in step, what servers ask and answer, and the
+    /// end. They are in no script, and none of them is in a session of AGI.
     fn servers(&self) -> Vec<bool> {
         const BEGINNINGS: [&str; 3] = [
             "GET FULL VARIABLE \"agi-rhai: in step ",
             "SET VARIABLE \"AGI_RHAI_CALL\" ",
             "GET VARIABLE \"AGI_RHAI_CALL\"",
         ];
+        // In the order of the commands; those of the script have numbers.
+        let ids: Vec<&str> =
+            self.seen.iter().filter(|event| event.is("AsyncAGIExec")).map(|event| event.get("CommandId")).collect();
         // A script may end the session, too.
         let (mut begins, mut leaves) = (false, false);
         let mut found = Vec::new();
@@ -616,7 +619,8 @@ impl Running {
                 let is_end = command == "ASYNCAGI BREAK" && leaves;
                 leaves = command == "SET VARIABLE \"AGI_RHAI_CALL\" \"\"";
                 let begins_so = BEGINNINGS.iter().any(|beginning| command.starts_with(beginning));
-                found.push(self.is_async() && (is_claim || is_end || begins_so));
+                let is_answer = ids.get(found.len()).is_some_and(|id| id.ends_with(":ours"));
+                found.push(self.is_async() && (is_claim || is_end || begins_so || is_answer));
             }
         }
         found
