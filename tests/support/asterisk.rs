@@ -255,9 +255,10 @@ impl Asterisk {
     /// Returns the table `[manager.asterisk]` for a server that takes the calls of these contexts by AsyncAGI: all
     /// servers hear of all calls.
     pub fn manager_table(&self, contexts: &[&str]) -> String {
+        let (port, secret) = (self.port, &self.secret);
         format!(
-            "[manager.asterisk]\naddress = \"127.0.0.1:{}\"\nuser = \"agi\"\nsecret = {:?}\ncontexts = {contexts:?}\n",
-            self.port, self.secret
+            "[manager.asterisk]\naddress = \"127.0.0.1:{port}\"\nuser = \"agi\"\nsecret = {secret:?}\n\
+             contexts = {contexts:?}\n",
         )
     }
 

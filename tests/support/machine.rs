@@ -112,9 +112,14 @@ impl Server {
 
     /// Starts one that takes the calls of these contexts by AsyncAGI, too.
     pub fn start_managed(asterisk: &Asterisk, contexts: &[&str], options: &[&str]) -> Server {
+        Server::start_with_table(&asterisk.manager_table(contexts), options)
+    }
+
+    /// Starts one with this table of a manager called `asterisk`.
+    pub fn start_with_table(table: &str, options: &[&str]) -> Server {
         let folder = Folder::new();
         copy_scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"), &folder.path("scripts"));
-        let config = folder.file("agi-rhai.toml", asterisk.manager_table(contexts));
+        let config = folder.file("agi-rhai.toml", table);
         let port = free_port();
         let process = begin(&folder, port, &[&["--config", &config], options].concat());
         let server = Server { process, port, folder }.ready(0);
