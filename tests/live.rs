@@ -36,7 +36,7 @@ impl Way {
         }
     }
 
-    fn call(self, script: &str, args: &[&str]) -> Call {
+    pub fn call(self, script: &str, args: &[&str]) -> Call {
         match self {
             Way::Agi => Call::script(script, args),
             Way::FastAgi => Call::request(&SERVER.url(script), args),

@@ -335,3 +335,46 @@ fn live_async_agi_a_hangup_is_noticed_anywhere() {
     let log = own.server.log();
     assert!(!log.contains(" ERROR ") && !log.contains("panic"), "{log}");
 }
+
+/// Callers of every script who press keys at random places and hang up. `live_ivr_examples.rs` and others play them to
+/// their ends.
+#[test]
+fn live_async_agi_plays_every_script() {
+    let own = Own::start(&[]);
+    let said = own.server.log().len();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name.ends_with(".rhai") && !name.ends_with(".test.rhai")).collect();
+    assert!(names.len() >= 18, "{names:?}");
+    let play = |name: &str| {
+        let call = Call::by_manager(name, &["Local/busy@callees"]).context(own.context).caller_id("Ann <7399>");
+        let mut call = asterisk().call(call.sounding());
+        call.wait_for("");
+        for keys in ["1", "2#", "1"] {
+            pause(2500);
+            call.type_keys(keys, Duration::from_millis(120));
+        }
+        pause(1500);
+        call.hangup();
+        let ending = call.wait_end();
+        let story = call.story();
+        match ending.status.as_str() {
+            "" => assert_eq!(ending.agistatus, "HANGUP", "{name}: {story}"),
+            "SUCCESS" => {}
+            // Some need services.
+            _ => assert!(ending.error.contains("agi-rhai.toml"), "{name}: {ending:?}"),
+        }
+        assert!(commands(&call).len() >= 2, "{name}: {story}");
+    };
+    std::thread::scope(|scope| {
+        let play = &play;
+        for name in &names {
+            std::thread::Builder::new().name(name.clone()).spawn_scoped(scope, move || play(name)).unwrap();
+        }
+    });
+    let log = own.server.log()[said..].to_owned();
+    for line in log.lines().filter(|line| line.contains(" ERROR ") || line.contains(" WARN ")) {
+        let known = ["agi-rhai.toml", "is not possible after the hangup: over AsyncAGI"];
+        assert!(known.iter().any(|known| line.contains(known)), "{line}");
+    }
+}
