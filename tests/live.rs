@@ -459,8 +459,7 @@ fn live_a_hangup_ends_a_recording() {
 #[test]
 fn live_redirect_counts_as_a_hangup() {
     in_all_ways(|way| {
-        let script =
-            "answer();\nwait_for_digit(60000);\nfn on_hangup() { note(\"redirect\", 1); }";
+        let script = "answer();\nwait_for_digit(60000);\nfn on_hangup() { note(\"redirect\", 1); }";
         way.script("hangup/redirect.rhai", &with_note(script));
         let mut call = asterisk().call(way.call("hangup/redirect.rhai", &[]));
         call.wait_for("WAIT FOR DIGIT");

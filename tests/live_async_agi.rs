@@ -33,7 +33,8 @@ fn play(name: &str, script: &str, args: &[&str]) -> Ending {
     asterisk().call(Call::by_manager(name, args)).wait_end()
 }
 
-const SETS_ALL: &str = "for i in 0..args.len() { set_variable(`ARG_${i}`, args[i]); } set_variable(\"COUNT\", args.len());
+const SETS_ALL: &str =
+    "for i in 0..args.len() { set_variable(`ARG_${i}`, args[i]); } set_variable(\"COUNT\", args.len());
     for name in params.keys() { set_variable(\"P_\" + name, params[name]); }";
 
 #[test]
@@ -158,9 +159,11 @@ fn live_async_agi_calls_are_listed_shown_and_ended() {
     let server = &own.server;
     server.save("menu", "answer();\n\nlet x = get_data(\"beep\", 60000, 4);\nset_variable(\"GOT\", x);");
     server.save("question", "answer();\nget_data(\"\", 6000, 4);\nnoop(\"not reached\");");
-    server.script("sleeps", "answer();\nsleep(60);\nnoop(\"not reached\");\nfn on_hangup() { set_variable(\"BYE\", 1); }");
-    let mut menu =
-        asterisk().call(Call::by_manager("menu", &[]).context(own.context).caller_id("Ann <7301>"));
+    server.script(
+        "sleeps",
+        "answer();\nsleep(60);\nnoop(\"not reached\");\nfn on_hangup() { set_variable(\"BYE\", 1); }",
+    );
+    let mut menu = asterisk().call(Call::by_manager("menu", &[]).context(own.context).caller_id("Ann <7301>"));
     let channel = menu.channel();
     let listed = server.wait_call(&channel, "GET DATA");
     assert_eq!((&*listed.caller, &*listed.script, &*listed.line), ("7301", "menu.rhai", "3"));
@@ -318,7 +321,9 @@ fn live_async_agi_a_hangup_is_noticed_anywhere() {
     let own = Own::start(&[]);
     for (name, step, _) in WHERE {
         let caught = "try { database_put(\"a\", \"b\", 1); } catch (e) { print(`NAME refused: ${e.message}`); }";
-        let on_hangup = format!("fn on_hangup(last) {{ print(`NAME heard ${{last.command}}`); {caught} print(\"NAME went on\"); }}");
+        let on_hangup = format!(
+            "fn on_hangup(last) {{ print(`NAME heard ${{last.command}}`); {caught} print(\"NAME went on\"); }}"
+        );
         let text = format!("answer();\n{step}\nnoop(\"not reached\");\n{on_hangup}").replace("NAME", name);
         own.server.script(name, &text);
         let (_, _, command) = WHERE.into_iter().find(|(found, ..)| *found == name).unwrap();

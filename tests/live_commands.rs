@@ -4,16 +4,16 @@
 use crate::live::MANAGED;
 use crate::support::asterisk::{Call, Line, asterisk};
 use crate::support::machine::Server;
+use agi_rhai::agi::Reply;
 use agi_rhai::command::{COMMANDS, Table};
 use agi_rhai::pbx::{self, Channel, ChannelState, Plan, Voice};
-use agi_rhai::agi::Reply;
 use agi_rhai::transport::{Ending, Heard, Peer, Simulator, Transport};
 use agi_rhai::{Host, Session, clock::Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{LazyLock, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -621,7 +621,9 @@ fn normalized(case: &Case, way: Way, lines: &[String]) -> Vec<String> {
         // Over AsyncAGI, a command takes up to a tenth of a second more, and these go on meanwhile.
         let asked = normal.last().map_or("", String::as_str);
         if way == Way::AsyncAgi
-            && ["ANSWEREDTIME", "DIALEDTIME", "CDR(duration)", "CDR(billsec)"].iter().any(|name| asked == format!("C: GET VARIABLE \"{name}\""))
+            && ["ANSWEREDTIME", "DIALEDTIME", "CDR(duration)", "CDR(billsec)"]
+                .iter()
+                .any(|name| asked == format!("C: GET VARIABLE \"{name}\""))
         {
             line = line.replace(|letter: char| letter.is_ascii_digit(), "N");
         }

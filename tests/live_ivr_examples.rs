@@ -71,7 +71,10 @@ fn pin(way: Way, account: &str) {
         said.contains("GET DATA \"pin-wrong\" 1 1\nSAY NUMBER 2 \"0123456789*#ABCD\"\nGET DATA \"pin-more-tries\" 1 1"),
         "{said}"
     );
-    assert!(said.contains(&format!("SET VARIABLE \"PIN_ACCOUNT\" \"{account}\"\nSTREAM FILE \"pin-welcome\" \"\"")), "{said}");
+    assert!(
+        said.contains(&format!("SET VARIABLE \"PIN_ACCOUNT\" \"{account}\"\nSTREAM FILE \"pin-welcome\" \"\"")),
+        "{said}"
+    );
 
     let locked = call(&["1#", "2#", "3#"]);
     let end = [

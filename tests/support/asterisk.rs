@@ -669,7 +669,9 @@ impl Running {
             let asked = lines.iter().filter(|line| matches!(line, Line::Script(_))).count();
             let answered = executed.last().is_none_or(|last| last.code.is_none())
                 || matches!(lines.last(), Some(Line::Asterisk(_)));
-            if (self.ended && over >= runs && all_answered(&lines)) || (!self.ended && asked >= executed.len() && answered) {
+            if (self.ended && over >= runs && all_answered(&lines))
+                || (!self.ended && asked >= executed.len() && answered)
+            {
                 return;
             }
             thread::sleep(Duration::from_millis(10));

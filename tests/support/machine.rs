@@ -244,7 +244,7 @@ fn begin(folder: &Folder, port: u16, options: &[&str]) -> ChildProcess {
     ChildProcess::start(command.args(options).stdout(Stdio::null()).stderr(Stdio::inherit()))
 }
 
-/// Copies only scripts: Asterisk has its own copy of the sounds.
+/// Copies only scripts and their phrases: Asterisk has its own copy of the sounds.
 fn copy_scripts(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the folder of scripts cannot be made");
     for entry in fs::read_dir(from).expect("the scripts cannot be listed") {
@@ -252,7 +252,7 @@ fn copy_scripts(from: &Path, to: &Path) {
         let target = to.join(entry.file_name().expect("an entry has a name"));
         if entry.is_dir() {
             copy_scripts(&entry, &target);
-        } else if entry.extension().is_some_and(|extension| extension == "rhai") {
+        } else if entry.extension().is_some_and(|extension| extension == "rhai" || extension == "phrases") {
             fs::copy(&entry, &target).expect("a script cannot be copied");
         }
     }
