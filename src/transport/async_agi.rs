@@ -12,7 +12,7 @@ use super::stream::{Got, Wait, Wire};
 use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, agi_action, action};
 use crate::agi::{Frame, Framer, Reply, printable, text};
 use crate::clock::Time;
-use crate::command::{ASYNCAGI_BREAK, COMMANDS, Command, GET_FULL_VARIABLE, Returns, SET_VARIABLE};
+use crate::command::{ASYNCAGI_BREAK, COMMANDS, Command, GET_FULL_VARIABLE, HUNG_UP, Returns, SET_VARIABLE};
 use crate::plural::plural;
 use std::collections::VecDeque;
 use std::io;
@@ -477,7 +477,7 @@ fn why_failed(reply: &Reply) -> Option<String> {
         None => reply.text.split_once(' ').map_or("", |(_, rest)| rest),
     };
     match (note, reply.number("endpos")) {
-        ("hangup" | "", _) => None,
+        (HUNG_UP | "", _) => None,
         // A hangup would have come later than at the first sample.
         (_, Some(..=0)) => Some("probably, its sound file is missing".to_owned()),
         (_, Some(_)) => None,
