@@ -475,7 +475,7 @@ impl Transport for AsyncSimulator {
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
         // What happened in the meantime is known by now.
         let now = self.now();
-        if !self.is_over && matches!(self.receive(now)?, Heard::Closed) || self.is_over {
+        if self.is_over || matches!(self.receive(now)?, Heard::Closed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.is_waiting = true;
