@@ -118,7 +118,8 @@ impl SharedLine for CallEnd {
             return;
         }
         // The command is the last header of an action.
-        if bytes.ends_with(b"Command: ASYNCAGI BREAK\r\n\r\n") {
+        const LEAVES: &[u8] = b"\r\nCommand: ASYNCAGI BREAK\r\n\r\n";
+        if bytes.windows(LEAVES.len()).any(|bytes| bytes == LEAVES) {
             let _ = self.left.set(());
         }
         self.link.outbox.put(|queued| queued.actions.extend_from_slice(bytes));
