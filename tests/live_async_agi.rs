@@ -202,26 +202,18 @@ fn live_a_connection_that_is_cut_anywhere_loses_no_call_and_plays_none_twice() {
         });
     }
     let last = cutter.cuts().last().unwrap().2;
-    println!(
-        "placed after {:?}, the last cut before {:?}, {} cuts",
-        begun.elapsed(),
-        last.elapsed(),
-        cutter.cuts().len()
-    );
     while last.elapsed() < ORPHANED + Duration::from_secs(2) {
         crowd.listen(Duration::from_millis(100));
     }
     assert_eq!(in_agi(&asterisk), Vec::<String>::new(), "{}", server.log());
     let endings = crowd.endings();
     let (whole, lost) = check_each_is_played_once(&mut crowd, &endings, &[&server]);
-    println!("{whole} whole, {lost} lost, within {:?}", begun.elapsed());
     assert!(whole >= CALLS / 5 && lost >= CALLS / 50, "{whole} whole, {lost} lost");
     let count = |status: &str| {
         server.metric(&format!("agi_rhai_calls_ended_total{{script=\"chaos.rhai\",status=\"{status}\"}}"))
     };
     assert_eq!((count("SUCCESS"), count("LOST")), (whole as f64, lost as f64));
     let kinds = cuts_by_kind(&cutter);
-    println!("cut at {kinds:#?}");
     let met = |what: &str| cutter.cuts().iter().any(|(_, message, _)| message.contains(what));
     assert!(MOMENTS.iter().all(|what| met(what)), "not at every moment: {kinds:#?}");
 }
@@ -349,7 +341,6 @@ fn live_two_servers_share_the_calls_and_take_over_from_one_another() {
     let endings = crowd.endings();
     assert_eq!(check_each_is_played_once(&mut crowd, &endings, &[&first, &second]), (200, 0));
     let shares = [&first, &second].map(|server| logged("begun", &[server]).len());
-    println!("they played {shares:?}");
     assert!(shares.iter().all(|share| *share >= 10), "{shares:?}");
 
     // One is killed: the other plays new calls at once, and ends those of the dead one.
@@ -366,7 +357,6 @@ fn live_two_servers_share_the_calls_and_take_over_from_one_another() {
     listen_until(&mut crowd, &second, "new ones begin", |crowd| have_come(crowd, &new, "STREAM FILE", 1));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     listen_until(&mut crowd, &second, "orphans end", |crowd| have_ended(crowd, &orphans));
-    println!("{} orphans ended within {:?}", orphans.len(), begun.elapsed());
     assert!(begun.elapsed() < ORPHANED, "{:?}", begun.elapsed());
     all_see(&crowd, &orphans, "SUCCESS LOST", &second);
     listen_until(&mut crowd, &second, "all end", |crowd| have_ended(crowd, &calls));
@@ -616,7 +606,6 @@ fn live_a_channel_that_a_bridge_takes_ends_its_script_and_may_begin_another() {
         assert!(begun.elapsed() < Duration::from_secs(35), "{:?}\n{}", server.list(), server.log());
         crowd.listen(Duration::from_millis(100));
     }
-    println!("after {:?}", begun.elapsed());
     let channel = channels[0].as_str();
     ami.action("Setvar", &[("Channel", channel), ("Variable", "RIG_AGI"), ("Value", "agi:async,other")]);
     let there = [("Channel", channel), ("Context", "game"), ("Exten", "agi"), ("Priority", "1")];
@@ -775,7 +764,6 @@ fn live_a_manager_that_sends_nonsense_is_left_and_nothing_grows() {
         "manager.pbx1: the connection was lost, with 0 calls under way: a message of the manager has no end",
     );
     server.wait_for_log("manager.pbx3: the connection was lost, with 0 calls under way: the manager answers nothing");
-    println!("{} MiB, {} lines of log", server.peak_rss() / 1024, server.log().lines().count());
     assert!(server.peak_rss() < 200 * 1024, "{} KiB", server.peak_rss());
     for manager in ["manager.pbx1", "manager.pbx2"] {
         assert!(server.logged(manager) < 60, "{}", server.log());
@@ -788,7 +776,6 @@ fn live_a_manager_that_sends_nonsense_is_left_and_nothing_grows() {
     folder.file("agi-rhai.toml", format!("{text}\n{other}\n"));
     server.wait_for_log("manager.flood: logged in");
     thread::sleep(Duration::from_secs(10));
-    println!("{} MiB", server.peak_rss() / 1024);
     assert!(server.peak_rss() < 400 * 1024, "{} KiB", server.peak_rss());
     play_some(&asterisk, &server);
     server.check_well();

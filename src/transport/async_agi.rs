@@ -425,7 +425,8 @@ impl<W: Wire> AsyncAgi<W> {
     }
 
     /// Handles commands whose replies came while there was no manager connection. If a command has run that was sent
-    /// after them, they have run. Otherwise that will never be known, and what only sets or reads something is done again.
+    /// after them, they have run. Otherwise that will never be known, and what only sets or reads something is done
+    /// again.
     fn missed(&mut self, unheard: Vec<Pending>, may_be_lost: bool) {
         let mut again = Vec::new();
         for pending in unheard {
@@ -722,8 +723,8 @@ impl<W: Wire> Transport for AsyncAgi<W> {
         self.wire.waker()
     }
 
-    /// Has the dialplan go on, and waits until it does: otherwise nobody would send again what is lost with a connection.
-    /// A failure can't be told to it this way.
+    /// Has the dialplan go on, and waits until it does: otherwise nobody would send again what is lost with a
+    /// connection. A failure can't be told to it this way.
     fn leave(&mut self, _: Ending) -> io::Result<()> {
         (self.ready, self.in_flight) = (None, false);
         self.poll()?;
@@ -1004,9 +1005,9 @@ mod tests {
             session.invoke(&SET_VARIABLE, &[Value::from("X"), Value::Int(n)]).unwrap();
         }
         assert_eq!(get(&mut session).unwrap(), Value::from("2"));
-        let sent: Vec<String> = lock(&commands).iter().filter(|line| !line.contains("in step")).cloned().collect();
-        let set = |n: usize| format!("SET VARIABLE \"X\" \"{n}\"");
-        assert_eq!(sent, [set(1), set(1), set(2), "GET FULL VARIABLE \"${X}\"".to_owned()]);
+        let said: Vec<String> = lock(&commands).iter().filter(|line| !line.contains("in step")).cloned().collect();
+        let sets = |n: usize| format!("SET VARIABLE \"X\" \"{n}\"");
+        assert_eq!(said, [sets(1), sets(1), sets(2), "GET FULL VARIABLE \"${X}\"".to_owned()]);
     }
 
     #[test]

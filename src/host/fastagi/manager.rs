@@ -42,6 +42,8 @@ const PAUSES: [Duration; 6] = [
 /// machine out.
 const REFUSED_PAUSES: [Duration; 4] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(600)];
+/// How an action ends.
+const END: &[u8] = b"\r\n\r\n";
 /// The time between two looks at what is due.
 const TICK: Duration = Duration::from_millis(200);
 /// The time between two looks at the list of channels.
@@ -284,7 +286,6 @@ impl Task {
                         to_flush = length > 0;
                         sent += length;
                         // An action of which Asterisk gets only a part is sent again over the next connection.
-                        const END: &[u8] = b"\r\n\r\n";
                         let whole = self.out[..sent].windows(END.len()).rposition(|bytes| bytes == END);
                         let whole = whole.map_or(0, |at| at + END.len());
                         self.out.drain(..whole);

@@ -411,12 +411,10 @@ impl Calls {
         let mut deeds = Vec::new();
         let keys: Vec<u64> = self.by_key.keys().copied().collect();
         let mut left = self.room_beside_claims(room);
-        let mut aim = || match left {
-            0 => Aim::TurnAway,
-            _ => {
-                left -= 1;
-                Aim::Play
-            }
+        let mut aim = || {
+            let aim = if left > 0 { Aim::Play } else { Aim::TurnAway };
+            left = left.saturating_sub(1);
+            aim
         };
         for key in keys {
             let Some(channel) = self.by_key.get_mut(&key) else { continue };
