@@ -42,10 +42,14 @@ const PAUSES: [Duration; 6] = [
 /// machine out.
 const REFUSED_PAUSES: [Duration; 4] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(600)];
+/// How an action ends.
+const END: &[u8] = b"\r\n\r\n";
 /// The time between two looks at what is due.
 const TICK: Duration = Duration::from_millis(200);
 /// The time between two looks at the list of channels.
 const LIST_INTERVAL: Duration = Duration::from_secs(15);
+/// The same after a connection was made: sessions that ended before it are missing in both lists.
+const FIRST_LIST_INTERVAL: Duration = Duration::from_secs(2);
 /// The id of the action that asks for that list.
 const LIST: &str = "agi-rhai-channels";
 /// How long a manager may be silent before it is asked whether it is there, and how long it may take to answer.
@@ -122,6 +126,7 @@ impl Managers {
                 listed: HashSet::new(),
                 list_at: Time::NEVER,
                 address: IpAddr::from(Ipv4Addr::LOCALHOST),
+                has_served: false,
             };
             self.thread()?.spawn(task.run());
             running.insert(name.clone(), Running { settings: sender, own });
@@ -177,6 +182,8 @@ struct Task {
     list_at: Time,
     /// Where the Asterisk is.
     address: IpAddr,
+    /// Whether something came over this connection for a call of ours.
+    has_served: bool,
 }
 
 /// Why a connection is no longer served.
@@ -208,7 +215,8 @@ impl Task {
                     if failures + refusals > 0 || self.links.is_empty() {
                         info!("manager.{}: logged in to the Asterisk at {}", self.name, connection.addresses.0);
                     }
-                    (failures, refusals) = (0, 0);
+                    refusals = 0;
+                    let began = self.now();
                     match self.serve(connection, &settings).await {
                         Left::Lost(error) => {
                             let calls = plural(self.links.len(), "call");
@@ -216,7 +224,11 @@ impl Task {
                         }
                         Left::Changed => continue,
                     }
-                    PAUSES[0]
+                    // Something that takes connections and drops them isn't asked twenty times a second.
+                    let was_good = self.has_served || self.now() - began >= SILENCE;
+                    failures = if was_good { 0 } else { failures + 1 };
+                    // The shorter the connection is away, the fewer replies are lost.
+                    if was_good { Duration::ZERO } else { PAUSES[failures.min(PAUSES.len()) - 1] }
                 }
                 Err(NoConnection::Unreachable(why)) => {
                     if failures == 0 {
@@ -243,11 +255,14 @@ impl Task {
         self.address = addresses.0.ip().to_canonical();
         let own_address = addresses.1.ip().to_canonical();
         let (mut reader, mut writer) = tokio::io::split(stream);
+        self.has_served = false;
         self.resume();
         let mut ticks = tokio::time::interval(TICK);
         let mut heard = self.now();
         let mut has_pinged = false;
         let mut to_flush = false;
+        // What was sent of the first action.
+        let mut sent = 0;
         let mut retires = false;
         let outbox = Arc::clone(&self.outbox);
         let left = loop {
@@ -266,17 +281,22 @@ impl Task {
                     Ok(_) => (heard, has_pinged) = (self.now(), false),
                     Err(error) => break Left::Lost(error),
                 },
-                written = send(&mut writer, &self.out), if to_flush || !self.out.is_empty() => match written {
+                written = send(&mut writer, &self.out[sent..]), if to_flush || !self.out.is_empty() => match written {
                     Ok(length) => {
                         to_flush = length > 0;
-                        self.out.drain(..length);
+                        sent += length;
+                        // An action of which Asterisk gets only a part is sent again over the next connection.
+                        let whole = self.out[..sent].windows(END.len()).rposition(|bytes| bytes == END);
+                        let whole = whole.map_or(0, |at| at + END.len());
+                        self.out.drain(..whole);
+                        sent -= whole;
                     }
                     Err(error) => break Left::Lost(error),
                 },
                 () = outbox.filled.notified() => {}
                 _ = ticks.tick() => {
                     let now = self.now();
-                    let deeds = self.calls.tick(now, self.has_room());
+                    let deeds = self.calls.tick(now, self.room());
                     self.perform(deeds, own_address);
                     if now >= self.list_at {
                         self.list();
@@ -314,18 +334,13 @@ impl Task {
         self.shared.clock.now()
     }
 
-    /// Whether another call can be taken.
-    fn has_room(&self) -> bool {
-        !self.shared.draining.load(Relaxed) && self.shared.slots.has_room(self.address)
+    /// Returns how many more calls can be taken.
+    fn room(&self) -> usize {
+        if self.shared.draining.load(Relaxed) { 0 } else { self.shared.slots.room(self.address) }
     }
 
     /// Notes that the connection is lost.
     fn lost(&mut self, error: io::Error) -> Left {
-        // An action of which a part was sent is lost; what follows it was not sent, and will be.
-        let rest = self.out.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(self.out.len(), |at| at + 4);
-        if !self.out.starts_with(b"Action: ") {
-            self.out.drain(..rest);
-        }
         self.links.values().for_each(|link| link.deliver(LOST));
         self.own.store(0, Relaxed);
         Left::Lost(error)
@@ -333,8 +348,9 @@ impl Task {
 
     /// Goes on over a new connection.
     fn resume(&mut self) {
-        let deeds = self.calls.resumed(self.now());
+        let deeds = self.calls.resumed();
         self.list();
+        self.list_at = self.now() + FIRST_LIST_INTERVAL;
         self.send(deeds);
         self.links.values().for_each(|link| link.deliver(BACK));
     }
@@ -372,7 +388,7 @@ impl Task {
         }
         let now = self.now();
         let takes = |environment: &Environment| takes(settings, environment);
-        let deeds = self.calls.handle(message, now, takes, self.has_room());
+        let deeds = self.calls.handle(message, now, takes, self.room());
         self.perform(deeds, own_address);
     }
 
@@ -406,11 +422,12 @@ impl Task {
             message.get("Uniqueid"),
             percent_encode(block.as_bytes(), NON_ALPHANUMERIC)
         );
-        self.calls.found(message.get("Uniqueid"), start.as_bytes(), self.now());
+        self.calls.found(message.get("Uniqueid"), start.as_bytes());
     }
 
     fn perform(&mut self, deeds: Vec<Deed>, own_address: IpAddr) {
         for deed in deeds {
+            self.has_served |= matches!(deed, Deed::Begin { .. } | Deed::Deliver { .. });
             match deed {
                 Deed::Send(bytes) => self.out.extend(bytes),
                 Deed::Begin { key, channel, tag, events } => {
@@ -440,21 +457,21 @@ impl Task {
     /// Hands a call to the workers.
     fn begin(&mut self, call: ManagerCall) {
         let (key, peer) = (call.link.key, self.address);
-        let handed = match self.shared.slots.acquire(peer) {
+        let deeds = match self.shared.slots.acquire(peer) {
             Ok(permit) => {
                 let accepted = Accepted { source: Source::Manager(Box::new(call)), peer, permit };
-                self.shared.queues[0].push(Message::Distribute(accepted)).is_ok()
+                match self.shared.queues[0].push(Message::Distribute(accepted)) {
+                    Ok(()) => return,
+                    Err(_) => self.calls.over(key, false),
+                }
             }
             Err(why) => {
                 self.shared.metrics.refused(why);
-                false
+                self.calls.turn_away(key)
             }
         };
-        if !handed {
-            self.links.remove(&key);
-            let deeds = self.calls.over(key, false);
-            self.send(deeds);
-        }
+        self.links.remove(&key);
+        self.send(deeds);
     }
 }
 

@@ -6,6 +6,9 @@ use crate::sync::lock;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::Notify;
 
+/// How an action ends that ends a session: the command is its last header.
+const LEAVES: &[u8] = b"\r\nCommand: ASYNCAGI BREAK\r\n\r\n";
+
 /// What calls have for a manager connection.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -117,8 +120,7 @@ impl SharedLine for CallEnd {
         if bytes.is_empty() {
             return;
         }
-        // The command is the last header of an action.
-        if bytes.ends_with(b"Command: ASYNCAGI BREAK\r\n\r\n") {
+        if bytes.windows(LEAVES.len()).any(|bytes| bytes == LEAVES) {
             let _ = self.left.set(());
         }
         self.link.outbox.put(|queued| queued.actions.extend_from_slice(bytes));
