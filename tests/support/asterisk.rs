@@ -208,6 +208,39 @@ impl Asterisk {
         response.all("Output").collect::<Vec<_>>().join("\n")
     }
 
+    /// Has `asterisk -r` say a command, which works where the manager refuses everything.
+    pub fn remote(&self, command: &str) -> String {
+        let root = self.run.to_string_lossy().trim_end_matches(&self.inside).to_owned();
+        let config = format!("{}/etc/asterisk.conf", self.inside);
+        let mut program = match root.as_str() {
+            "" => Command::new("asterisk"),
+            root => {
+                let mut chroot = Command::new("chroot");
+                chroot.args([root, "asterisk"]);
+                chroot
+            }
+        };
+        let output = program.args(["-C", &config, "-rx", command]).stdin(Stdio::null()).output();
+        String::from_utf8_lossy(&output.expect("asterisk -r cannot be run").stdout).into_owned()
+    }
+
+    /// Waits until it is up again after a restart. The console and [`cli`](Self::cli) are of use only before.
+    pub fn wait_up(&self) {
+        let begun = Instant::now();
+        while Ami::login(self.port, &self.secret).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "Asterisk does not come up again");
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.remote("core waitfullybooted");
+    }
+
+    /// Changes a file of its configuration. A reload makes it count.
+    pub fn configure(&self, file: &str, change: impl FnOnce(String) -> String) {
+        let path = self.run.join("etc").join(file);
+        let text = fs::read_to_string(&path).expect("a configuration file cannot be read");
+        fs::write(path, change(text)).expect("a configuration file cannot be written");
+    }
+
     /// Returns a value of AstDB.
     pub fn database_get(&self, family: &str, key: &str) -> Option<String> {
         let shown = self.cli(&format!("database get {} {}", cli_word(family), cli_word(key)));
