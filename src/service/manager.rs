@@ -105,6 +105,18 @@ impl Login {
     /// # Errors
     /// Asterisk can't be reached, or refuses the user.
     pub async fn connect(&self) -> Result<Connection, NoConnection> {
+        self.connect_for("agi").await
+    }
+
+    /// Connects and logs in. Asterisk sends no events.
+    ///
+    /// # Errors
+    /// Asterisk can't be reached, or refuses the user.
+    pub async fn connect_without_events(&self) -> Result<Connection, NoConnection> {
+        self.connect_for("off").await
+    }
+
+    async fn connect_for(&self, events: &str) -> Result<Connection, NoConnection> {
         let late = |what: &str| NoConnection::Unreachable(format!("{what} within {} s", TIMEOUT.as_secs()));
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let tcp = timeout(TIMEOUT, connecting).await.map_err(|_| late("it can't be reached"))??;
@@ -113,7 +125,9 @@ impl Login {
         let stream = timeout(TIMEOUT, self.secure(tcp)).await.map_err(|_| late("no TLS was agreed on"))??;
         let mut connection = Connection { stream, messages: Messages::default(), addresses };
         timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late("it sent no greeting"))??;
-        timeout(TIMEOUT, self.log_in(&mut connection)).await.map_err(|_| late("it did not answer the login"))??;
+        timeout(TIMEOUT, self.log_in(&mut connection, events))
+            .await
+            .map_err(|_| late("it did not answer the login"))??;
         Ok(connection)
     }
 
@@ -147,7 +161,7 @@ impl Login {
         Err(NoConnection::Refused(format!("what answers at {}:{} is no manager of an Asterisk", self.host, self.port)))
     }
 
-    async fn log_in(&self, connection: &mut Connection) -> Result<(), NoConnection> {
+    async fn log_in(&self, connection: &mut Connection, events: &str) -> Result<(), NoConnection> {
         let Some(secret) = &self.secret else {
             return Err(NoConnection::Refused("its `secret_file` was not read, as `Settings::read` does".to_owned()));
         };
@@ -155,8 +169,12 @@ impl Login {
         let challenge = challenge.map_err(|why| NoConnection::Refused(format!("it gives no challenge: {why}")))?;
         let digest = Md5::digest([challenge.as_bytes(), secret.0.as_bytes()].concat());
         let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let headers: [(&str, &[u8]); 4] =
-            [("AuthType", b"MD5"), ("Username", self.user.as_bytes()), ("Key", key.as_bytes()), ("Events", b"agi")];
+        let headers: [(&str, &[u8]); 4] = [
+            ("AuthType", b"MD5"),
+            ("Username", self.user.as_bytes()),
+            ("Key", key.as_bytes()),
+            ("Events", events.as_bytes()),
+        ];
         let refused = |why| {
             let user = printable(&self.user);
             NoConnection::Refused(format!("it refuses the user `{user}`: {why}"))

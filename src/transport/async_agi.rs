@@ -12,7 +12,7 @@ use super::stream::{Got, Wait, Wire};
 use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, action, agi_action};
 use crate::agi::{Frame, Framer, Reply, printable, text};
 use crate::clock::Time;
-use crate::command::{ASYNCAGI_BREAK, Access, COMMANDS, Command, GET_FULL_VARIABLE, Returns, SET_VARIABLE};
+use crate::command::{ASYNCAGI_BREAK, Access, COMMANDS, Command, GET_FULL_VARIABLE, HUNG_UP, Returns, SET_VARIABLE};
 use crate::plural::plural;
 use std::collections::VecDeque;
 use std::io;
@@ -117,8 +117,8 @@ pub(crate) struct AsyncAgi<W> {
     resuming: bool,
     /// When the commands are sent again that Asterisk has refused for the moment.
     retry_at: Option<Time>,
-    /// The verb of the command because of which Asterisk ends the session.
-    failed: Option<&'static str>,
+    /// The verb of the command because of which Asterisk ends the session, and what it says about that.
+    failed: Option<(&'static str, String)>,
 }
 
 /// A command that was sent.
@@ -526,9 +526,7 @@ impl<W: Wire> AsyncAgi<W> {
         };
         match reply {
             Some(reply) => {
-                // A hangup would have come later than at the first sample.
-                let is_missing = reply.result() == "-1" && reply.number("endpos") == Some(0);
-                self.failed = is_missing.then_some(verb);
+                self.failed = why_failed(&reply).map(|why| (verb, why));
                 self.ready = Some(reply);
             }
             None => self.fail(&format!("the reply to {verb} isn't AGI")),
@@ -569,6 +567,24 @@ impl<W: Wire> AsyncAgi<W> {
             self.handle_all()?;
         }
         self.handle_all()
+    }
+}
+
+/// Returns why a command failed, if that is no hangup. Asterisk ends the session after either.
+fn why_failed(reply: &Reply) -> Option<String> {
+    if reply.result() != "-1" {
+        return None;
+    }
+    let note = match reply.value() {
+        Some(value) => value,
+        None => reply.text.split_once(' ').map_or("", |(_, rest)| rest),
+    };
+    match (note, reply.number("endpos")) {
+        (HUNG_UP | "", _) => None,
+        // A hangup would have come later than at the first sample.
+        (_, Some(..=0)) => Some("probably, its sound file is missing".to_owned()),
+        (_, Some(_)) => None,
+        (note, None) => Some(printable(note).into_owned()),
     }
 }
 
@@ -688,10 +704,8 @@ impl<W: Wire> Transport for AsyncAgi<W> {
             }
             if self.ended {
                 if !std::mem::replace(&mut self.has_reported_end, true) {
-                    return match self.failed {
-                        Some(verb) => Err(broken(format!(
-                            "Asterisk ends AsyncAGI when {verb} fails: probably, its sound file is missing"
-                        ))),
+                    return match &self.failed {
+                        Some((verb, why)) => Err(broken(format!("Asterisk ends AsyncAGI when {verb} fails: {why}"))),
                         None => Ok(Heard::Closed),
                     };
                 }

@@ -98,6 +98,7 @@ impl Managers {
         let mut wanted =
             self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
         wanted.extend(lock(&self.named).clone());
+        wanted.retain(|_, manager| manager.takes_calls());
         let mut running = lock(&self.running);
         for (name, manager) in running.iter() {
             let settings = wanted.get(name).cloned();
@@ -383,7 +384,12 @@ impl Task {
     }
 
     fn handle(&mut self, message: ManagerMessage<'_>, settings: Option<&ManagerSettings>, own_address: IpAddr) {
-        if message.get("ActionID") == LIST {
+        let is_ours = message.async_agi().is_some();
+        // Without a filter, Asterisk tells of every command three times.
+        if !is_ours && message.event().starts_with("AGIExec") {
+            return;
+        }
+        if !is_ours && message.get("ActionID") == LIST {
             return self.handle_listed(message, settings, own_address);
         }
         let now = self.now();

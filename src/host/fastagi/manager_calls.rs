@@ -42,6 +42,8 @@ pub(super) struct Calls {
     claims: HashSet<u64>,
     /// When other servers were heard.
     servers: HashMap<String, Time>,
+    /// How many calls we play or end.
+    own: usize,
 }
 
 /// A channel in AsyncAGI.
@@ -123,16 +125,23 @@ const ASKS: &str = "whose";
 /// The number by which it is answered.
 const ANSWERS: &str = "ours";
 
+impl State {
+    /// Whether it is ours to play or to end.
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Ours | Self::Ending { .. })
+    }
+}
+
 impl Calls {
     pub fn new(server: String) -> Self {
         let (by_key, keys, claims, servers) = (HashMap::new(), HashMap::new(), HashSet::new(), HashMap::new());
-        Self { server, next: 0, by_key, keys, claims, servers }
+        Self { server, next: 0, by_key, keys, claims, servers, own: 0 }
     }
 
     /// Returns the number of calls that we play or end.
     pub fn own(&self) -> usize {
-        let is_own = |channel: &&Channel| matches!(channel.state, State::Ours | State::Ending { .. });
-        self.by_key.values().filter(is_own).count()
+        debug_assert_eq!(self.own, self.by_key.values().filter(|channel| channel.state.is_own()).count());
+        self.own
     }
 
     /// Returns how much of this room is left besides the calls that we have claimed and may get.
@@ -166,12 +175,14 @@ impl Calls {
 
     fn enter(&mut self, key: u64, state: State) {
         if let Some(channel) = self.by_key.get_mut(&key) {
+            self.own = self.own + usize::from(state.is_own()) - usize::from(channel.state.is_own());
             channel.state = state;
         }
     }
 
     fn remove(&mut self, key: u64) {
         if let Some(channel) = self.by_key.remove(&key) {
+            self.own -= usize::from(channel.state.is_own());
             self.keys.remove(&channel.id);
         }
     }
@@ -274,6 +285,7 @@ impl Calls {
             State::Claiming(aim) if number == "0" => match *aim {
                 Aim::Play => {
                     channel.state = State::Ours;
+                    self.own += 1;
                     let (id, mut events) = (channel.id.clone(), std::mem::take(&mut channel.start));
                     events.extend_from_slice(message.0);
                     vec![self.set(key, CALL, &tag), Deed::Begin { key, channel: id, tag, events }]

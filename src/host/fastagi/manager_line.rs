@@ -112,8 +112,16 @@ impl CallEnd {
 impl SharedLine for CallEnd {
     fn receive(&self, bytes: &mut Vec<u8>) -> bool {
         let mut inbox = lock(&self.link.inbox);
-        bytes.append(&mut inbox.bytes);
-        inbox.ended
+        // A buffer of its own would stay with each call.
+        let mut arrived = std::mem::take(&mut inbox.bytes);
+        let ended = inbox.ended;
+        drop(inbox);
+        if bytes.is_empty() {
+            *bytes = arrived;
+        } else {
+            bytes.append(&mut arrived);
+        }
+        ended
     }
 
     fn send(&self, bytes: &[u8]) {
