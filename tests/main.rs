@@ -27,7 +27,7 @@ mod languages;
 mod listen;
 mod live;
 mod live_async_agi;
-mod live_async_agi_faults;
+mod live_async_agi_lost;
 mod live_callout;
 mod live_commands;
 mod live_dates;

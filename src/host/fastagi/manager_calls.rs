@@ -23,6 +23,8 @@ use std::time::Duration;
 const PREFIX: &str = "agi-rhai";
 /// How long a server may be silent before it is asked whether it is there.
 const SILENCE: Duration = Duration::from_millis(1500);
+/// How many of its calls are asked first; then twice as many in each tick.
+const FIRST_ASKED: usize = 16;
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_millis(1500);
 /// How many channels are known at most. No Asterisk has more.
@@ -40,10 +42,24 @@ pub(super) struct Calls {
     keys: HashMap<String, u64>,
     /// The keys of calls that we have claimed to play them.
     claims: HashSet<u64>,
-    /// When other servers were heard.
-    servers: HashMap<String, Time>,
+    servers: HashMap<String, OtherServer>,
     /// How many calls we play or end.
     own: usize,
+}
+
+/// Another server that is logged in to the same manager.
+struct OtherServer {
+    heard: Time,
+    /// How many of its calls were asked since then whether it is there, and how many more may be in this tick: first a
+    /// few, since the answer of one will do.
+    asked: usize,
+    may_ask: usize,
+}
+
+impl OtherServer {
+    fn heard(now: Time) -> Self {
+        Self { heard: now, asked: 0, may_ask: 0 }
+    }
 }
 
 /// A channel in AsyncAGI.
@@ -255,7 +271,7 @@ impl Calls {
         if id.number == LEFT {
             return Vec::new();
         }
-        self.servers.insert(id.server.to_owned(), now);
+        self.servers.insert(id.server.to_owned(), OtherServer::heard(now));
         let key = match self.keys.get(channel).copied() {
             Some(key) => key,
             // Its start was not heard. Whoever has claimed it plays it.
@@ -428,6 +444,9 @@ impl Calls {
             left = left.saturating_sub(1);
             aim
         };
+        for server in self.servers.values_mut() {
+            server.may_ask = server.asked.max(FIRST_ASKED);
+        }
         for key in keys {
             let Some(channel) = self.by_key.get_mut(&key) else { continue };
             match &mut channel.state {
@@ -436,8 +455,10 @@ impl Calls {
                     deeds.push(deed);
                 }
                 State::Theirs { server } => {
-                    let heard = *self.servers.entry(server.clone()).or_insert(now);
-                    if now - heard >= SILENCE {
+                    let server = self.servers.entry(server.clone()).or_insert_with(|| OtherServer::heard(now));
+                    if now - server.heard >= SILENCE && server.may_ask > 0 {
+                        server.may_ask -= 1;
+                        server.asked += 1;
                         channel.state = State::Unknown { asked: true, told: None };
                         deeds.push(self.ask(key));
                     }
