@@ -198,9 +198,11 @@ enum Left {
 impl Task {
     async fn run(mut self) {
         let (mut failures, mut refusals) = (0, 0);
+        self.shared.metrics.set_manager(&self.name, Some(false));
         // The server has ended once nobody can change the settings any more.
         while self.settings.has_changed().is_ok() {
             let Some(settings) = self.settings.borrow_and_update().clone() else {
+                self.shared.metrics.set_manager(&self.name, None);
                 if self.calls.own() == 0 {
                     return;
                 }
@@ -218,7 +220,10 @@ impl Task {
                     }
                     refusals = 0;
                     let began = self.now();
-                    match self.serve(connection, &settings).await {
+                    self.shared.metrics.set_manager(&self.name, Some(true));
+                    let left = self.serve(connection, &settings).await;
+                    self.shared.metrics.set_manager(&self.name, Some(false));
+                    match left {
                         Left::Lost(error) => {
                             let calls = plural(self.links.len(), "call");
                             warn!("manager.{}: the connection was lost, with {calls} under way: {error}", self.name);

@@ -629,6 +629,19 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_server_is_asked_on_few_of_its_calls_first() {
+        let mut server = Server::new();
+        for n in 0..1000 {
+            let (channel, id) = (format!("Uniqueid: {n}"), format!("CommandID: agi-rhai:them:{n}:0"));
+            server.hears(&["Event: AsyncAGIExec", &channel, &id, "Result: 200%20result%3D0%0A"]);
+        }
+        assert!(server.waits(1400).is_empty());
+        assert_eq!(server.waits(100).len(), FIRST_ASKED);
+        let all = FIRST_ASKED + server.waits(600).len();
+        assert_eq!(all, 1000, "and on all of them before long");
+    }
+
+    #[test]
     fn a_claim_that_is_lost_with_the_connection_is_made_again_if_the_call_is_nobodys() {
         for (told, begins) in [(NOBODYS, true), (LEFT_BEFORE, true), (THEIRS, false)] {
             let mut server = Server::new();
