@@ -179,10 +179,13 @@ fn command_of(line: &[u8]) -> Option<&'static Command> {
     COMMANDS.iter().copied().filter(begins).max_by_key(|command| command.verb.len())
 }
 
-/// Whether a line only reads, so that it may be sent twice.
+/// Whether a line only reads, so that it may be sent twice. A function of the dialplan may do anything.
 fn only_reads(line: &[u8]) -> bool {
-    let reads = [Access::ReadsVariable, Access::ReadsExpression, Access::ReadsEntry];
-    command_of(line).is_some_and(|command| reads.contains(&command.access))
+    command_of(line).is_some_and(|command| match command.access {
+        Access::ReadsEntry => true,
+        Access::ReadsVariable | Access::ReadsExpression => !line.contains(&b'('),
+        _ => false,
+    })
 }
 
 fn broken(why: impl Into<String>) -> io::Error {
