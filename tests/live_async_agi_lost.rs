@@ -488,7 +488,8 @@ fn live_a_user_of_the_manager_may_change_under_calls() {
     all_see(&crowd, &calls[..1], "SUCCESS SUCCESS", &server);
     cutter.close();
     cutter.open();
-    let refused = "manager.pbx0: it refuses the user `games`: Authentication failed";
+    let refused = "manager.pbx0: Asterisk refuses the user `games` (Authentication failed): look at its name, its \
+                   secret and who may log in (`permit`, `deny`) in manager.conf";
     server.wait_for_log(&format!("{refused}; the next try is in 10 s"));
     let begun = Instant::now();
     folder.file("secret", "Tr0ub4dor-2");
@@ -702,7 +703,9 @@ fn live_what_is_no_manager_is_named_and_disturbs_nobody() {
     let server = serve(&folder, &[]);
     for what in [
         format!("manager.pbx1: what answers at 127.0.0.1:{ssh} is no manager of an Asterisk; the next try is in 10 s"),
-        format!("manager.pbx2: no connection to 127.0.0.1:{http}: it sent no greeting within 10 s"),
+        format!(
+            "manager.pbx2: no connection to 127.0.0.1:{http}: it sent no greeting (TLS is `tls = true`) within 10 s"
+        ),
         format!("manager.pbx3: no connection to 127.0.0.1:{closes}: it closed the connection"),
         format!("manager.pbx4: what answers at 127.0.0.1:{endless} is no manager of an Asterisk"),
         format!("manager.pbx5: no connection to 127.0.0.1:{nobody}: Connection refused"),

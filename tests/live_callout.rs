@@ -172,7 +172,14 @@ fn live_a_manager_that_makes_no_call_is_told_apart() {
     let nobody = free_port();
     for (folder, user, secret, port, more, expected) in [
         ("no-right", "idle", secret, port, "", "argument: call_out: the user of `manager.pbx` may not make calls"),
-        ("no-secret", "out", "wrong", port, "", "unavailable: call_out: `manager.pbx`: it refuses the user `out`"),
+        (
+            "no-secret",
+            "out",
+            "wrong",
+            port,
+            "",
+            "unavailable: call_out: `manager.pbx`: Asterisk refuses the user `out`",
+        ),
         ("no-asterisk", "out", secret, nobody, "", "unavailable: call_out: no connection to `manager.pbx`"),
         (
             "no-context",

@@ -116,6 +116,22 @@ impl Login {
         self.connect_for("off").await
     }
 
+    /// Returns where Asterisk is.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    fn uses_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
     async fn connect_for(&self, events: &str) -> Result<Connection, NoConnection> {
         let late = |what: &str| NoConnection::Unreachable(format!("{what} within {} s", TIMEOUT.as_secs()));
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
@@ -124,7 +140,8 @@ impl Login {
         let addresses = (tcp.peer_addr()?, tcp.local_addr()?);
         let stream = timeout(TIMEOUT, self.secure(tcp)).await.map_err(|_| late("no TLS was agreed on"))??;
         let mut connection = Connection { stream, messages: Messages::default(), addresses };
-        timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late("it sent no greeting"))??;
+        let silent = if self.uses_tls() { "it sent no greeting" } else { "it sent no greeting (TLS is `tls = true`)" };
+        timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late(silent))??;
         timeout(TIMEOUT, self.log_in(&mut connection, events))
             .await
             .map_err(|_| late("it did not answer the login"))??;
@@ -158,7 +175,7 @@ impl Login {
         if greeting.starts_with(b"Asterisk Call Manager/") {
             return Ok(());
         }
-        Err(NoConnection::Refused(format!("what answers at {}:{} is no manager of an Asterisk", self.host, self.port)))
+        Err(NoConnection::Refused(format!("what answers at {} is no manager of an Asterisk", self.address())))
     }
 
     async fn log_in(&self, connection: &mut Connection, events: &str) -> Result<(), NoConnection> {
@@ -177,7 +194,10 @@ impl Login {
         ];
         let refused = |why| {
             let user = printable(&self.user);
-            NoConnection::Refused(format!("it refuses the user `{user}`: {why}"))
+            NoConnection::Refused(format!(
+                "Asterisk refuses the user `{user}` ({why}): look at its name, its secret and who may log in (`permit`, \
+                 `deny`) in manager.conf"
+            ))
         };
         connection.ask("Login", &headers).await?.map(drop).map_err(refused)
     }
@@ -204,6 +224,11 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether this is a host, and maybe a port.
+pub fn is_address(text: &str) -> bool {
+    address(text, PORT).is_some()
 }
 
 /// Splits an address into host and port.

@@ -5,9 +5,10 @@ use super::manager_calls::{Calls, Deed};
 use super::manager_line::{Link, Outbox, OverCall};
 use super::shared::Shared;
 use super::worker::{Accepted, ManagerCall, Message, Source};
-use crate::agi::manager::{Message as ManagerMessage, action};
+use crate::agi::manager::{Message as ManagerMessage, action, agi_action};
 use crate::agi::{Environment, printable};
 use crate::clock::Time;
+use crate::command::NOOP;
 use crate::host::seed::random_seed;
 use crate::plural::plural;
 use crate::service::manager::{Connection, Login, NoConnection};
@@ -38,6 +39,9 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
 ];
+const LAST_PAUSE: Duration = PAUSES[PAUSES.len() - 1];
+/// After so many tries, the log says again why there is no connection: some five minutes.
+const REMINDER: usize = 60;
 /// The pauses after Asterisk has refused the user: no five of them within ten minutes, after which fail2ban locks a
 /// machine out.
 const REFUSED_PAUSES: [Duration; 4] =
@@ -50,6 +54,8 @@ const TICK: Duration = Duration::from_millis(200);
 const LIST_INTERVAL: Duration = Duration::from_secs(15);
 /// The same after a connection was made: sessions that ended before it are missing in both lists.
 const FIRST_LIST_INTERVAL: Duration = Duration::from_secs(2);
+/// The id of the action that shows whether the user may send commands.
+const RIGHTS: &str = "agi-rhai-rights";
 /// The id of the action that asks for that list.
 const LIST: &str = "agi-rhai-channels";
 /// How long a manager may be silent before it is asked whether it is there, and how long it may take to answer.
@@ -126,6 +132,7 @@ impl Managers {
                 own: Arc::clone(&own),
                 listed: HashSet::new(),
                 list_at: Time::NEVER,
+                lacks_rights: false,
                 address: IpAddr::from(Ipv4Addr::LOCALHOST),
                 has_served: false,
             };
@@ -181,6 +188,8 @@ struct Task {
     listed: HashSet<String>,
     /// When to list them next; never, if the user may not.
     list_at: Time,
+    /// Whether the user may not send commands.
+    lacks_rights: bool,
     /// Where the Asterisk is.
     address: IpAddr,
     /// Whether something came over this connection for a call of ours.
@@ -193,11 +202,14 @@ enum Left {
     Lost(io::Error),
     /// Its settings are others now.
     Changed,
+    /// The user has too few rights.
+    Refused,
 }
 
 impl Task {
     async fn run(mut self) {
         let (mut failures, mut refusals) = (0, 0);
+        let mut told = String::new();
         self.shared.metrics.set_manager(&self.name, Some(false));
         // The server has ended once nobody can change the settings any more.
         while self.settings.has_changed().is_ok() {
@@ -210,7 +222,12 @@ impl Task {
                 return self.links.values().for_each(|link| link.close());
             };
             let connected = match Login::new(&settings) {
-                Ok(login) => login.connect().await,
+                Ok(login) => login.connect().await.map_err(|error| match error {
+                    NoConnection::Unreachable(why) => {
+                        NoConnection::Unreachable(format!("no connection to {}: {why}", printable(&login.address())))
+                    }
+                    refused => refused,
+                }),
                 Err(failure) => Err(NoConnection::Refused(failure.message)),
             };
             let pause = match connected {
@@ -219,6 +236,7 @@ impl Task {
                         info!("manager.{}: logged in to the Asterisk at {}", self.name, connection.addresses.0);
                     }
                     refusals = 0;
+                    told.clear();
                     let began = self.now();
                     self.shared.metrics.set_manager(&self.name, Some(true));
                     let left = self.serve(connection, &settings).await;
@@ -229,6 +247,18 @@ impl Task {
                             warn!("manager.{}: the connection was lost, with {calls} under way: {error}", self.name);
                         }
                         Left::Changed => continue,
+                        Left::Refused => {
+                            refusals += 1;
+                            let pause = REFUSED_PAUSES[refusals.min(REFUSED_PAUSES.len()) - 1];
+                            error!(
+                                "manager.{}: the user may not send commands to calls: `write = agi,reporting` in \
+                                 manager.conf allows that; the next try is in {} s",
+                                self.name,
+                                pause.as_secs()
+                            );
+                            let _ = tokio::time::timeout(pause, self.settings.changed()).await;
+                            continue;
+                        }
                     }
                     // Something that takes connections and drops them isn't asked twenty times a second.
                     let was_good = self.has_served || self.now() - began >= SILENCE;
@@ -237,11 +267,17 @@ impl Task {
                     if was_good { Duration::ZERO } else { PAUSES[failures.min(PAUSES.len()) - 1] }
                 }
                 Err(NoConnection::Unreachable(why)) => {
-                    if failures == 0 {
-                        warn!("manager.{}: no connection to {}: {why}", self.name, printable(&settings.address));
+                    let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+                    if told != why || failures % REMINDER == 0 {
+                        warn!(
+                            "manager.{}: {why}; it is tried again, at most every {} s",
+                            self.name,
+                            LAST_PAUSE.as_secs()
+                        );
+                        told = why;
                     }
                     failures += 1;
-                    PAUSES[failures.min(PAUSES.len()) - 1]
+                    pause
                 }
                 Err(NoConnection::Refused(why)) => {
                     refusals += 1;
@@ -269,7 +305,8 @@ impl Task {
         let mut to_flush = false;
         // What was sent of the first action.
         let mut sent = 0;
-        let mut retires = false;
+        // Whether no calls are taken any more, and whether nobody can change that.
+        let (mut retires, mut has_ended) = (false, false);
         let outbox = Arc::clone(&self.outbox);
         let left = loop {
             loop {
@@ -279,8 +316,12 @@ impl Task {
                     Err(why) => return self.lost(io::Error::other(why)),
                 }
             }
+            if self.lacks_rights {
+                break Left::Refused;
+            }
             self.collect();
-            self.own.store(self.calls.own(), Relaxed);
+            // What has been said at last must get out, too.
+            self.own.store(self.calls.own() + usize::from(to_flush || !self.out.is_empty()), Relaxed);
             tokio::select! {
                 read = reader.read_buf(messages.buffer()) => match read {
                     Ok(0) => break Left::Lost(io::ErrorKind::UnexpectedEof.into()),
@@ -315,23 +356,26 @@ impl Task {
                         self.out.extend(action("Ping", &[]));
                     }
                 }
-                changed = self.settings.changed(), if !retires => {
-                    retires = changed.is_err() || self.settings.borrow_and_update().is_none();
-                    if !retires {
+                changed = self.settings.changed(), if !has_ended => {
+                    has_ended = changed.is_err();
+                    let wanted = self.settings.borrow_and_update().clone().filter(|_| !has_ended);
+                    retires = wanted.is_none();
+                    if wanted.as_ref().is_some_and(|wanted| wanted != settings) {
                         break Left::Changed;
                     }
-                    info!("manager.{}: takes no more calls", self.name);
+                    let how = if retires { "takes no more calls" } else { "takes calls again" };
+                    info!("manager.{}: {how}", self.name);
                 }
             }
-            if retires && self.calls.own() == 0 {
+            if retires && self.own.load(Relaxed) == 0 {
                 break Left::Changed;
             }
         };
         match left {
             Left::Lost(error) => self.lost(error),
-            Left::Changed => {
+            other => {
                 self.lost(io::ErrorKind::Other.into());
-                Left::Changed
+                other
             }
         }
     }
@@ -355,6 +399,9 @@ impl Task {
     /// Goes on over a new connection.
     fn resume(&mut self) {
         let deeds = self.calls.resumed();
+        self.lacks_rights = false;
+        // No channel is called that.
+        self.out.extend(agi_action(b"agi-rhai/nobody", RIGHTS, NOOP.verb.as_bytes()));
         self.list();
         self.list_at = self.now() + FIRST_LIST_INTERVAL;
         self.send(deeds);
@@ -394,8 +441,10 @@ impl Task {
         if !is_ours && message.event().starts_with("AGIExec") {
             return;
         }
-        if !is_ours && message.get("ActionID") == LIST {
-            return self.handle_listed(message, settings, own_address);
+        match message.get("ActionID") {
+            LIST if !is_ours => return self.handle_listed(message, settings, own_address),
+            RIGHTS if !is_ours => return self.lacks_rights |= message.get("Message") == "Permission denied",
+            _ => {}
         }
         let now = self.now();
         let takes = |environment: &Environment| takes(settings, environment);
@@ -503,8 +552,14 @@ fn takes(settings: Option<&ManagerSettings>, environment: &Environment) -> bool 
     };
     let argument = get("agi_arg_1");
     let script = argument.split('?').next().unwrap_or_default();
+    // It may be named with its ending or without.
+    let (short, long) = match script.strip_suffix(".rhai") {
+        Some(short) => (short.to_owned(), script.to_owned()),
+        None => (script.to_owned(), format!("{script}.rhai")),
+    };
+    let is_named = || is_one_of(&settings.scripts, &short) || is_one_of(&settings.scripts, &long);
     // The variable that names a script isn't known yet.
-    is_one_of(&settings.contexts, &get("agi_context")) && (script.is_empty() || is_one_of(&settings.scripts, script))
+    is_one_of(&settings.contexts, &get("agi_context")) && (script.is_empty() || is_named())
 }
 
 /// Writes the environment of a channel that the list of channels shows.

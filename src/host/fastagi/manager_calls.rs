@@ -43,7 +43,7 @@ pub(super) struct Calls {
     /// The keys of calls that we have claimed to play them.
     claims: HashSet<u64>,
     servers: HashMap<String, OtherServer>,
-    /// How many calls we play or end.
+    /// For how many calls there is something left to do.
     own: usize,
 }
 
@@ -142,9 +142,9 @@ const ASKS: &str = "whose";
 const ANSWERS: &str = "ours";
 
 impl State {
-    /// Whether it is ours to play or to end.
+    /// Whether there is something left to do for us. Once Asterisk has been told to end it, there isn't.
     fn is_own(&self) -> bool {
-        matches!(self, Self::Ours | Self::Ending { .. })
+        matches!(self, Self::Ours | Self::Ending { asks: true, .. })
     }
 }
 
@@ -154,7 +154,7 @@ impl Calls {
         Self { server, next: 0, by_key, keys, claims, servers, own: 0 }
     }
 
-    /// Returns the number of calls that we play or end.
+    /// Returns the number of calls that we play or have to end.
     pub fn own(&self) -> usize {
         debug_assert_eq!(self.own, self.by_key.values().filter(|channel| channel.state.is_own()).count());
         self.own
@@ -384,7 +384,7 @@ impl Calls {
                 State::Ours => {}
                 State::Ending { asks, .. } => {
                     // The session may have ended, and another one be there.
-                    *asks = true;
+                    self.own += usize::from(!std::mem::replace(asks, true));
                     asked.push(*key);
                 }
                 other => *other = State::Unknown { asked: false, told: None },
@@ -677,9 +677,10 @@ mod tests {
             let mut server = Server::playing();
             assert_eq!(described(server.calls.over(1, false)), ending("LOST", 1));
             assert_eq!(server.is_cut_off(), [WHOSE]);
+            assert_eq!(server.calls.own(), 1);
             let deeds = server.runs("us:1:whose", told);
             assert_eq!(deeds, if ends { ending("LOST", 1) } else { Vec::new() }, "{told}");
-            assert_eq!(server.calls.own(), usize::from(ends));
+            assert_eq!(server.calls.own(), 0);
         }
         let mut server = Server::playing();
         server.calls.over(1, true);
