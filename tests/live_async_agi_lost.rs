@@ -468,6 +468,35 @@ fn live_a_restart_of_asterisk_needs_nobody() {
 }
 
 #[test]
+fn live_a_manager_that_is_taken_out_and_back_takes_calls_at_once() {
+    let asterisk = Asterisk::start();
+    let folder = folder(&asterisk, &[asterisk.manager().0], &[("asks", ASKS)]);
+    let text = std::fs::read_to_string(folder.path("agi-rhai.toml")).unwrap();
+    let server = serve(&folder, &[]);
+    let mut crowd = asterisk.crowd();
+    let calls = place(&mut crowd, 1, "asks", &[]);
+    listen_until(&mut crowd, &server, "the first one asks", |crowd| have_come(crowd, &calls, "GET DATA", 1));
+    folder.file("agi-rhai.toml", "");
+    server.wait_for_log("manager.pbx0: takes no more calls");
+    folder.file("agi-rhai.toml", &text);
+    server.wait_for_log("manager.pbx0: takes calls again");
+    let more = place(&mut crowd, 1, "asks", &[]);
+    listen_until(&mut crowd, &server, "the second one asks", |crowd| have_come(crowd, &more, "GET DATA", 1));
+    for call in calls.iter().chain(&more) {
+        crowd.press(*call, "1");
+    }
+    listen_until(&mut crowd, &server, "both end", |crowd| have_ended(crowd, &calls) && have_ended(crowd, &more));
+    all_see(&crowd, &calls, "SUCCESS SUCCESS", &server);
+    all_see(&crowd, &more, "SUCCESS SUCCESS", &server);
+
+    // A user who may do nothing is no connection.
+    folder.file("agi-rhai.toml", text.replace("\"rig\"", "\"idle\""));
+    server
+        .wait_for_log("manager.pbx0: the user may not send commands to calls: `write = agi,reporting` in manager.conf");
+    assert_eq!(server.metric("agi_rhai_manager_connected{manager=\"pbx0\"}"), 0.0);
+}
+
+#[test]
 fn live_a_user_of_the_manager_may_change_under_calls() {
     let asterisk = Asterisk::start();
     set_user(&asterisk, Some("Tr0ub4dor-1"));
