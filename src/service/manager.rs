@@ -125,10 +125,14 @@ impl Login {
         }
     }
 
+    #[cfg(feature = "tls")]
     fn uses_tls(&self) -> bool {
-        #[cfg(feature = "tls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "tls"))]
+        self.tls.is_some()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "as with TLS")]
+    fn uses_tls(&self) -> bool {
         false
     }
 

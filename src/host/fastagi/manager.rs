@@ -226,7 +226,7 @@ impl Task {
                     NoConnection::Unreachable(why) => {
                         NoConnection::Unreachable(format!("no connection to {}: {why}", printable(&login.address())))
                     }
-                    refused => refused,
+                    refused @ NoConnection::Refused(_) => refused,
                 }),
                 Err(failure) => Err(NoConnection::Refused(failure.message)),
             };
