@@ -504,19 +504,15 @@ impl Session {
     /// # Errors
     /// The session is over, or Asterisk didn't carry out the command.
     pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
+        if self.aftermath && self.closed && !self.peer.dead_mode {
+            // `on_hangup` may catch that, and do what needs no channel.
+            let message = "is not possible after the hangup: over AsyncAGI, Asterisk takes no commands then";
+            return Err(command.refusal(RefusalKind::Refused, message).into());
+        }
         if let Some(over) = &self.over
-            && !self.aftermath
+            && (!self.aftermath || self.closed)
         {
             return Err(Error::Over(over.clone()));
-        }
-        if self.aftermath && self.closed {
-            // `on_hangup` may catch that, and do what needs no channel.
-            let message = if self.peer.dead_mode {
-                "is not possible after the hangup: Asterisk has closed the line"
-            } else {
-                "is not possible after the hangup: over AsyncAGI, Asterisk takes no commands then"
-            };
-            return Err(command.refusal(RefusalKind::Refused, message).into());
         }
         if self.aftermath && !command.dead {
             let refusal = command.refusal(RefusalKind::Refused, "is not possible after the hangup");
