@@ -7,10 +7,13 @@
 
 #[path = "fastagi/load.rs"]
 mod load;
+#[path = "fastagi/manager.rs"]
+mod manager;
 #[path = "fastagi/server.rs"]
 mod server;
 
 use load::{ASK, COMPUTE, GAME, HOLD, Load, Measured, Script};
+use manager::Manager;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{ClockId, CpuSet, sched_getaffinity, sched_setaffinity};
 use server::{Memory, Server, Whose};
@@ -31,15 +34,16 @@ const PACED: &str = "at a load with pauses of 2 ms";
 fn main() {
     // `cargo bench` adds a flag of its own.
     let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
-    if let Some(part) = parts.iter().find(|part| !["a", "b", "c", "d", "e", "f", "g"].contains(&part.as_str())) {
-        println!("there is no part {part}: the parts are a b c d e f g; without any, all run");
+    if let Some(part) = parts.iter().find(|part| !["a", "b", "c", "d", "e", "f", "g", "h"].contains(&part.as_str())) {
+        println!("there is no part {part}: the parts are a b c d e f g h; without any, all run");
         std::process::exit(2);
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let files = raise_limit();
     let folder = Folder::new();
     let mut programs = Vec::new();
-    for whose in Whose::ALL {
+    let others = ["a", "b", "c"].into_iter().any(wanted);
+    for whose in Whose::ALL.into_iter().filter(|whose| others || *whose == Whose::Ours) {
         let started = server::program(whose)
             .and_then(|program| Server::start(whose, &program, &folder.0, &[]).map(|server| (server, program)));
         match started {
@@ -67,6 +71,9 @@ fn main() {
         }
         if wanted("g") {
             missed |= asking(program, &folder.0);
+        }
+        if wanted("h") {
+            missed |= async_agi(program, &folder.0, files);
         }
     }
     drop(folder);
@@ -575,6 +582,117 @@ fn asking(program: &Path, scripts: &Path) -> bool {
     missed |= at_most("p99 with them, relative to that without (median of the pairs)", median(ratios), 1.1);
     std::fs::remove_file(settings).unwrap();
     missed
+}
+
+/// Starts a server that takes calls from this manager, too.
+fn start_managed(manager: &mut Manager, program: &Path, scripts: &Path) -> Server {
+    let secret = scripts.join("secret");
+    std::fs::write(&secret, "any").unwrap();
+    let user = format!("bench@{}", manager.address().unwrap());
+    let options = ["--max-calls", "20000", "--manager", &user, "--manager-secret-file", secret.to_str().unwrap()];
+    let server = must_start(Whose::Ours, program, scripts, &options);
+    manager.accept().unwrap();
+    server
+}
+
+/// Part h: calls over a manager connection beside calls of FastAGI.
+fn async_agi(program: &Path, scripts: &Path, files: usize) -> bool {
+    const AT_A_TIME: usize = 500;
+    const LENGTH: Duration = Duration::from_secs(2);
+    /// Asterisk looks at a channel without sound ten times a second.
+    const PACE: Duration = Duration::from_millis(100);
+    println!("h. AsyncAGI, {AT_A_TIME} calls at a time over one manager connection, beside as many of FastAGI");
+    let mut missed = false;
+    let mut managers = [Manager::new().unwrap(), Manager::new().unwrap()];
+    managers[1].filter();
+    let servers = managers.each_mut().map(|manager| start_managed(manager, program, scripts));
+    let mut turns = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        turns[2].push(turn(&servers[0], LENGTH, Duration::ZERO, &[(AT_A_TIME, GAME)]));
+        for (at, server) in servers.iter().enumerate() {
+            turns[at].push(managed_turn(server, &mut managers[at], LENGTH, AT_A_TIME, Duration::ZERO));
+        }
+    }
+    missed |= turns.iter().flatten().any(|turn| turn.failed);
+    let names = ["AsyncAGI", "AsyncAGI with a filter of events", "FastAGI"];
+    for (turns, name) in turns.iter().zip(names) {
+        println!(
+            "  {name}: {:.2} us of processor time a command of the script, {:.0} commands a second; the generator took \
+             {:.2} us; from a reply to the next command p50 {:.2} ms, p99 {:.2}",
+            median_of(turns, |turn| turn.cost),
+            median_of(turns, |turn| turn.rate),
+            median_of(turns, |turn| turn.generator),
+            median_of(turns, |turn| percentile(turn.waits.clone(), 50)),
+            median_of(turns, |turn| percentile(turn.waits.clone(), 99)),
+        );
+    }
+    for (managed, name) in turns[..2].iter().zip(names) {
+        let ratios = managed.iter().zip(&turns[2]).map(|(managed, fast)| managed.cost / fast.cost).collect();
+        missed |= at_most(&format!("processor time of a command by {name}, relative to FastAGI"), median(ratios), 3.0);
+    }
+    let paced = managed_turn(&servers[0], &mut managers[0], Duration::from_secs(12), AT_A_TIME, PACE);
+    let beside = turn(&servers[0], Duration::from_secs(12), PACE, &[(AT_A_TIME, GAME)]);
+    missed |= paced.failed | beside.failed;
+    // Those that FastAGI began at once don't count.
+    let firsts = beside.firsts.get(AT_A_TIME - CALLS..).unwrap_or_default().to_vec();
+    println!("  At a load with pauses of {} ms, in ms: p50 and p99", PACE.as_millis());
+    for (name, turn, firsts) in [(names[0], &paced, &paced.firsts), (names[2], &beside, &firsts)] {
+        println!(
+            "  {name}: {:.2} and {:.2} from the start of a call to its first command ({} calls), {:.2} and {:.2} from a \
+             reply to the next command; {:.0} commands a second, {:.2} us a command",
+            percentile(firsts.clone(), 50),
+            percentile(firsts.clone(), 99),
+            firsts.len(),
+            percentile(turn.waits.clone(), 50),
+            percentile(turn.waits.clone(), 99),
+            turn.rate,
+            turn.cost,
+        );
+    }
+    missed |= at_most("ms to the first command, p99", percentile(paced.firsts.clone(), 99), 5.0);
+    drop(servers);
+    for calls in [1000, HELD] {
+        let held = |by_manager: bool| {
+            let mut manager = Manager::new().unwrap();
+            let server = start_managed(&mut manager, program, scripts);
+            std::thread::sleep(Duration::from_secs(1));
+            let before = server.memory().unwrap();
+            let mut load = Load::new(server.address, false).unwrap();
+            let wanted = calls.min(files.saturating_sub(100));
+            let held = if by_manager { manager.hold(wanted).unwrap() } else { load.hold(wanted).unwrap() };
+            println!("  {held} calls are held, by {}", if by_manager { "AsyncAGI" } else { "FastAGI" });
+            std::thread::sleep(Duration::from_secs(3));
+            (server.memory().unwrap().resident - before.resident) / held.max(1) as f64
+        };
+        let [fast, asynchronous] = [held(false), held(true)];
+        println!("  KiB a call of {calls} that are held: {asynchronous:.2} by AsyncAGI, {fast:.2} by FastAGI");
+        missed |= at_most("memory of a held call, relative to FastAGI", asynchronous / fast, 1.3);
+    }
+    missed
+}
+
+/// Runs a server under load by its manager.
+fn managed_turn(server: &Server, manager: &mut Manager, length: Duration, calls: usize, reply_delay: Duration) -> Turn {
+    manager.set_reply_delay(reply_delay);
+    let look = || (server.processor_time().unwrap(), own_time(), server::machine_time().unwrap(), Instant::now());
+    let (used, own, machine, start) = look();
+    // One after the other, or they would go on in step.
+    let every = if reply_delay.is_zero() { Duration::ZERO } else { length.mul_f64(0.4) / calls as u32 };
+    let heard = manager.play(length, GAME, calls, every).unwrap();
+    let (used_then, own_then, machine_then, end) = look();
+    let rest = manager.finish().unwrap();
+    let us = |time: Duration| time.as_secs_f64() * 1e6;
+    let (used, own, commands) = (us(used_then - used), us(own_then - own), heard.commands as f64);
+    let [busy, all] = [0, 1].map(|at| (machine_then[at] - machine[at]) * 1e6);
+    Turn {
+        rate: commands / (end - start).as_secs_f64(),
+        cost: used / commands,
+        generator: own / commands,
+        others: (busy - used - own).max(0.0) / all,
+        firsts: ms(&heard.first),
+        waits: ms(&heard.waits),
+        failed: failures("AsyncAGI", &[&heard, &rest]),
+    }
 }
 
 fn is_busy(commands: &[String]) -> bool {

@@ -107,6 +107,7 @@ pub mod internals {
     pub use crate::script::phrases::Phrases;
     pub use crate::script::shown::literal;
     pub use crate::script::variables::{ScriptFrame, Watched};
+    pub use crate::service::manager::is_address as is_manager_address;
     #[cfg(feature = "store")]
     pub use crate::service::store::{Job, JobCounts, NewJob, Store};
     pub use crate::tools::outline::words::{WORDS, Word, words};

@@ -504,14 +504,15 @@ impl Session {
     /// # Errors
     /// The session is over, or Asterisk didn't carry out the command.
     pub fn invoke(&mut self, command: &'static Command, args: &[Value]) -> Result<Value, Error> {
+        if self.aftermath && self.closed && !self.peer.dead_mode {
+            // `on_hangup` may catch that, and do what needs no channel.
+            let message = "is not possible after the hangup: over AsyncAGI, Asterisk takes no commands then";
+            return Err(command.refusal(RefusalKind::Refused, message).into());
+        }
         if let Some(over) = &self.over
-            && !self.aftermath
+            && (!self.aftermath || self.closed)
         {
             return Err(Error::Over(over.clone()));
-        }
-        if self.aftermath && self.closed {
-            let message = "is not possible any more: Asterisk has ended AGI, as AsyncAGI does at a hangup";
-            return Err(command.refusal(RefusalKind::Refused, message).into());
         }
         if self.aftermath && !command.dead {
             let refusal = command.refusal(RefusalKind::Refused, "is not possible after the hangup");
@@ -532,10 +533,14 @@ impl Session {
         let mut reply = reply?;
         if let (OnMinusOne::MissingSound(then), Plays::Sound(param)) = (command.on_minus_one, command.plays)
             && reply.result() == "-1"
-            && self.is_alive()
         {
-            self.warn_of_missing(command, args.get(param));
+            let is_alive = self.is_alive();
+            // Over AsyncAGI, that may have ended the session.
+            if is_alive || matches!(self.over, Some(Over::Lost(_))) {
+                self.warn_of_missing(command, args.get(param));
+            }
             match then {
+                _ if !is_alive => {}
                 MissingSound::GoOn => return Ok(Value::from("")),
                 MissingSound::AskWith(instead) => {
                     let mut args = args.to_vec();
@@ -736,6 +741,8 @@ impl Session {
     /// Begins the time after the script, when the host may send what Asterisk still allows.
     pub fn begin_aftermath(&mut self) {
         self.aftermath = true;
+        // Over AsyncAGI, the session ends with the channel, even if that is told only a moment later.
+        self.closed |= !self.peer.dead_mode && self.over == Some(Over::Hangup);
     }
 
     /// Reports a channel variable to the dialplan, after the script.
@@ -758,7 +765,7 @@ impl Session {
     }
 
     fn say(&mut self, command: &'static Command, args: &[Value]) {
-        self.aftermath = true;
+        self.begin_aftermath();
         self.by_host = true;
         if let Err(error) = self.invoke(command, args) {
             debug!(%error, "not told to Asterisk");

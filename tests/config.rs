@@ -138,6 +138,32 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("[callout]\nspool = \"/nowhere\"\ntargets = []", "2:9: there is no folder /nowhere"),
     ("[callout]\nspool = \"/tmp\"", "1:2: `[callout]` lacks `targets`"),
+    (
+        "[callout]\ntargets = []",
+        "1:2: `[callout]` has either a `spool` or a `manager`; `spool` is a folder of Asterisk, `manager` the name \
+         of a `[manager.NAME]`",
+    ),
+    (
+        "[callout]\ntargets = []\nspool = \"/tmp\"\nmanager = \"pbx\"",
+        "4:11: `[callout]` has either a `spool` or a `manager`; `spool` is a folder of Asterisk, `manager` the name \
+         of a `[manager.NAME]`",
+    ),
+    (
+        "[callout]\ntargets = []\nmanager = \"pxb\"\n[manager.pbx]\naddress = \"a\"\nuser = \"u\"\nsecret = \"hunter2\"",
+        "3:11: there is no `[manager.pxb]`; did you mean `pbx`?",
+    ),
+    (
+        "[callout]\ntargets = []\nmanager = \"pbx\"\nagi = \"agi://a\"",
+        "4:7: `agi` goes with `spool`; with a `manager`, the dialplan's `script_context` runs scripts",
+    ),
+    (
+        "[callout]\ntargets = []\nspool = \"/tmp\"\nscript_context = \"a\"",
+        "4:18: `script_context` goes with `manager`; with a `spool`, `agi` says what runs a script",
+    ),
+    (
+        "[callout]\ntargets = []\nmanager = \"pbx\"\nscript_context = \"a\\nb\"",
+        "4:18: `script_context` can't be `a\\nb`",
+    ),
     // What only a client knows.
     ("[http.web]\nurl = \"http://a/#hunter2\"", "2:7: `url` holds a `#`, and what follows it would never be sent"),
     (
@@ -647,13 +673,35 @@ fn the_checker_knows_the_names_of_services() {
     ] {
         assert!(said.contains(line), "no {line} in {said}");
     }
+    // What only a call file can do.
+    folder.file(
+        "later.rhai",
+        "let at = ();\ncall_out(\"PJSIP/1\", #{ script: \"x\", at: time_at(2030, 1, 1), retries: 2 });\n\
+         call_out(\"PJSIP/1\", #{ script: \"x\", at: at, retries: 0 });\n",
+    );
+    assert_eq!(check(&["later.rhai"]).0, Some(0));
+    let manager = "[callout]\nmanager = \"pbx\"\ntargets = [\"PJSIP/*\"]\n[manager.pbx]\naddress = \"a\"\nuser = \"u\"\n\
+                   secret_file = \"elsewhere\"\n";
+    folder.file("agi-rhai.toml", manager);
+    let (code, said) = check(&["later.rhai"]);
+    assert_eq!((code, said.matches("error[unknown-service]").count()), (Some(1), 2), "{said}");
+    for line in ["call_out: `at` needs a `spool` in `[callout]`", "call_out: `retries` needs a `spool` in `[callout]`"]
+    {
+        assert!(said.contains(line), "no {line} in {said}");
+    }
     // A hangup ends AsyncAGI.
+    folder.file("agi-rhai.toml", "[callout]\nspool = \"/x\"\ntargets = []\n");
     folder.file("late.rhai", "answer();\nfn on_hangup() { database_put(\"a\", \"b\", 1); }\n");
     let (_, said) = check(&["late.rhai"]);
     assert!(!said.contains("async-agi"), "{said}");
     folder.file("agi-rhai.toml", "[manager.pbx1]\naddress = \"pbx1\"\nuser = \"agi\"\nsecret = \"x\"\n");
     let (_, said) = check(&["late.rhai"]);
     assert!(said.contains("warning[async-agi]: `database_put` does not work after the hangup"), "{said}");
+    // Not if the manager takes no calls.
+    let out = "[manager.out]\naddress = \"pbx1\"\nuser = \"agi\"\nsecret = \"x\"\ncontexts = []\n";
+    folder.file("agi-rhai.toml", out);
+    let (_, said) = check(&["late.rhai"]);
+    assert!(!said.contains("async-agi"), "{said}");
     // Who has no `[callout]` allows nobody.
     folder.file(
         "agi-rhai.toml",

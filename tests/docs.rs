@@ -356,6 +356,9 @@ fn every_dialplan_in_the_pages_is_valid() {
                 for option in rest.iter().take_while(|word| word.starts_with('-')) {
                     assert!(program && help.contains(option.split('=').next().unwrap()), "{}: {option}", block.place);
                 }
+                if script == "${AGI_RHAI_SCRIPT}" {
+                    continue;
+                }
                 let name = script.trim_end_matches(".rhai").to_owned() + ".rhai";
                 let shipped = Path::new(PROJECT).join("scripts").join(&name).is_file();
                 assert!(shipped || saved.contains(&name), "{}: there is no script {name}", block.place);

@@ -2,8 +2,10 @@
 
 use crate::jobs::mail::MailServer;
 use crate::live::{ends, pause};
-use crate::support::asterisk::{Call, asterisk};
+use crate::support::asterisk::{Call, asterisk, free_port};
 use crate::support::backend::is_skipped;
+use crate::support::process::Folder;
+use crate::support::server::Server;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -75,6 +77,155 @@ fn live_calls_out_are_made_now_and_later() {
         assert!(Instant::now() < until, "call files are left: {}", asterisk().console());
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Makes a folder of scripts that call out over a manager connection of this user.
+fn install_manager(folder: &str, user: &str, secret: &str, port: u16, more: &str) {
+    asterisk().script(
+        &format!("{folder}/agi-rhai.toml"),
+        &format!(
+            "state = '{}/state'\n[callout]\nmanager = 'pbx'\ntargets = ['Local/*@callees', 'PJSIP/*']\n{more}\
+             [manager.pbx]\naddress = '127.0.0.1:{port}'\nuser = '{user}'\nsecret = '{secret}'\ncontexts = []\n",
+            asterisk().inside(&spool())
+        ),
+    );
+    asterisk().script(
+        &format!("{folder}/rung.rhai"),
+        r#"
+        answer();
+        database_put("callout", get_variable("KEY"), `${get_variable("NAME")}|${env.agi_callerid}|${env.agi_uniqueid}`);
+        "#,
+    );
+}
+
+#[test]
+fn live_calls_out_are_made_over_a_manager_that_may_do_nothing_else() {
+    let (port, _, secret) = asterisk().manager();
+    install_manager("managed", "out", secret, port, "");
+    asterisk().script(
+        "managed/order.rhai",
+        r##"
+        answer();
+        let options = #{ script: "managed/rung.rhai", callerid: "\"Front; desk, 1\" <4711>", wait: 10 };
+        options.variables = #{ KEY: "managed", NAME: "Zoë; 50% ${x}, \"[1\" \\ (" };
+        database_put("callout", "managed-id", call_out("Local/stays@callees", options));
+        options.remove("script");
+        options.context = "agi-rhai-out";
+        options.variables = #{ KEY: "managed-dialplan", AGI_RHAI_SCRIPT: "managed/rung" };
+        call_out("Local/stays@callees", options);
+        fn refused(key, target, options) {
+            try { call_out(target, options); } catch (e) { database_put("callout", key, `${e.kind}: ${e.message}`); }
+        }
+        let script = "managed/rung.rhai";
+        refused("managed-two", "PJSIP/1&PJSIP/2", #{ script: script });
+        refused("managed-header", "PJSIP/1", #{ script: script, callerid: "1\r\nApplication: System" });
+        refused("managed-at", "PJSIP/1", #{ script: script, at: now() + 60 });
+        refused("managed-retries", "PJSIP/1", #{ script: script, retries: 1 });
+        refused("managed-nowhere", "PJSIP/1", #{ context: "nowhere" });
+        database_put("callout", "managed-began", now());
+        "##,
+    );
+    asterisk().call(Call::script("managed/order.rhai", &[])).wait_end();
+    wait_for("managed-began");
+    let id = wait_for("managed-id");
+    assert_eq!(wait_for("managed"), format!("Zoë; 50% ${{x}}, \"[1\" \\ (|4711|{id}"));
+    assert!(wait_for("managed-dialplan").contains("|4711|agi-rhai-"));
+    for (key, expected) in [
+        ("managed-two", "argument: "),
+        ("managed-header", "must be one line, without control characters"),
+        ("managed-at", "`at` needs a `spool` in `[callout]`"),
+        ("managed-retries", "`retries` needs a `spool` in `[callout]`"),
+        ("managed-nowhere", "its dialplan has no `s` in `[nowhere]` at priority 1"),
+    ] {
+        let said = wait_for(key);
+        assert!(said.starts_with("argument: ") && said.contains(expected), "{key}: {said}");
+    }
+}
+
+#[test]
+fn live_a_call_over_a_manager_rings_as_long_as_the_script_says() {
+    let (port, _, secret) = asterisk().manager();
+    install_manager("ringing", "out", secret, port, "");
+    asterisk().script(
+        "ringing/order.rhai",
+        r#"
+        answer();
+        call_out("Local/rings@callees", #{ context: "landed", wait: 3 });
+        database_put("callout", "ringing", "now");
+        "#,
+    );
+    let rings = || asterisk().cli("core show channels concise").contains("rings@callees");
+    asterisk().call(Call::script("ringing/order.rhai", &[])).wait_end();
+    wait_for("ringing");
+    let began = Instant::now();
+    pause(1500);
+    assert!(rings(), "3 s aren't 3 ms");
+    while rings() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it rings on");
+        pause(50);
+    }
+}
+
+#[test]
+fn live_a_manager_that_makes_no_call_is_told_apart() {
+    let (port, _, secret) = asterisk().manager();
+    let nobody = free_port();
+    for (folder, user, secret, port, more, expected) in [
+        ("no-right", "idle", secret, port, "", "argument: call_out: the user of `manager.pbx` may not make calls"),
+        (
+            "no-secret",
+            "out",
+            "wrong",
+            port,
+            "",
+            "unavailable: call_out: `manager.pbx`: Asterisk refuses the user `out`",
+        ),
+        ("no-asterisk", "out", secret, nobody, "", "unavailable: call_out: no connection to `manager.pbx`"),
+        (
+            "no-context",
+            "out",
+            secret,
+            port,
+            "script_context = 'nowhere'\n",
+            "argument: call_out: `manager.pbx`: its dialplan has no `s` in `[nowhere]`, which would run the script",
+        ),
+    ] {
+        install_manager(folder, user, secret, port, more);
+        asterisk().script(
+            &format!("{folder}/order.rhai"),
+            &format!(
+                "answer();\ntry {{ call_out(\"Local/stays@callees\", #{{ script: \"{folder}/rung.rhai\" }}); }}\n\
+                 catch (e) {{ database_put(\"callout\", \"{folder}\", `${{e.kind}}: ${{e.message}}`); }}\n"
+            ),
+        );
+        asterisk().call(Call::script(&format!("{folder}/order.rhai"), &[])).wait_end();
+        let said = wait_for(folder);
+        assert!(said.contains(expected), "{folder}: {said}");
+    }
+}
+
+#[test]
+fn live_a_call_over_a_manager_may_come_by_async_agi() {
+    let (port, user, secret) = asterisk().manager();
+    let folder = Folder::new();
+    folder.file(
+        "scripts/agi-rhai.toml",
+        format!(
+            "[callout]\nmanager = 'out'\ntargets = ['Local/*@callees']\nscript_context = 'agi-rhai-out-async'\n\
+             [manager.out]\naddress = '127.0.0.1:{port}'\nuser = 'out'\nsecret = '{secret}'\ncontexts = []\n\
+             [manager.pbx]\naddress = '127.0.0.1:{port}'\nuser = '{user}'\nsecret = '{secret}'\n\
+             contexts = ['agi-rhai-out-async']\n"
+        ),
+    );
+    let order = "call_out(\"Local/stays@callees\", #{ script: \"rung.rhai\", variables: #{ NAME: \"Ann\" } });";
+    folder.file("scripts/order.rhai", order);
+    let rung = "answer();\ndatabase_put(\"callout\", \"async\", `${get_variable(\"NAME\")} ${env.agi_request}`);\n";
+    folder.file("scripts/rung.rhai", rung);
+    let server = Server::start(&folder, &[]);
+    server.wait_for_log("manager.pbx: logged in");
+    assert_eq!(server.status("order"), "SUCCESS", "{}", server.log());
+    assert_eq!(wait_for("async"), "Ann async");
+    assert!(!server.log().contains("manager.out"), "a manager without a context takes no calls: {}", server.log());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The examples on the real Asterisk: the account that locks, the survey that survives a hangup, the caller who is
 //! screened, the dentist's appointments, those that are spoken; and phrases in the languages Asterisk speaks.
 
-use crate::live::{commands, ends, pause, value_after_hangup};
+use crate::live::{MANAGED, Way, commands, ends, pause, value_after_hangup};
 use crate::support::asterisk::{Call, Line, Running, asterisk};
 use crate::support::caller::{Phone, vowel};
 use agi_rhai::pbx::Sounds;
@@ -23,6 +23,19 @@ fn since(call: &Running, start: &str) -> Vec<String> {
     all[from..].iter().filter(|command| !command.contains("AGI_RHAI_")).cloned().collect()
 }
 
+/// Runs a test by AGI and by AsyncAGI at the same time, each with an account of its own.
+fn in_both_ways(test: impl Fn(Way, &str) + Sync) {
+    std::thread::scope(|scope| {
+        for (way, account) in [(Way::Agi, "7311"), (Way::AsyncAgi, "7321")] {
+            let test = &test;
+            std::thread::Builder::new()
+                .name(format!("{way:?}"))
+                .spawn_scoped(scope, move || test(way, account))
+                .expect("there are threads");
+        }
+    });
+}
+
 /// Checks that no recording was missing.
 pub fn check_no_sound_missing(name: &str) {
     let log = asterisk().stderr();
@@ -32,11 +45,19 @@ pub fn check_no_sound_missing(name: &str) {
 
 #[test]
 fn live_example_pin_locks_after_three_wrong_tries() {
-    asterisk().cli("database put pin 7311 4711081");
-    asterisk().cli("database del pin-locked 7311");
+    in_both_ways(pin);
+    // The PIN appears in no log.
+    assert!(!asterisk().stderr().contains("4711081"));
+    assert!(!MANAGED.log().contains("4711081"));
+    check_no_sound_missing("pin-");
+}
+
+fn pin(way: Way, account: &str) {
+    asterisk().cli(&format!("database put pin {account} 4711081"));
+    asterisk().cli(&format!("database del pin-locked {account}"));
     let call = |keys: &[&str]| {
-        let mut call = asterisk().call(Call::script("pin.rhai", &[]));
-        type_at(&mut call, "GET DATA \"pin-account\"", "7311");
+        let mut call = asterisk().call(way.call("pin.rhai", &[]));
+        type_at(&mut call, "GET DATA \"pin-account\"", account);
         for keys in keys {
             type_at(&mut call, "GET DATA \"pin-enter\"", keys);
         }
@@ -50,7 +71,10 @@ fn live_example_pin_locks_after_three_wrong_tries() {
         said.contains("GET DATA \"pin-wrong\" 1 1\nSAY NUMBER 2 \"0123456789*#ABCD\"\nGET DATA \"pin-more-tries\" 1 1"),
         "{said}"
     );
-    assert!(said.contains("SET VARIABLE \"PIN_ACCOUNT\" \"7311\"\nSTREAM FILE \"pin-welcome\" \"\""), "{said}");
+    assert!(
+        said.contains(&format!("SET VARIABLE \"PIN_ACCOUNT\" \"{account}\"\nSTREAM FILE \"pin-welcome\" \"\"")),
+        "{said}"
+    );
 
     let locked = call(&["1#", "2#", "3#"]);
     let end = [
@@ -60,21 +84,18 @@ fn live_example_pin_locks_after_three_wrong_tries() {
         "STREAM FILE \"vm-goodbye\" \"\"",
     ];
     assert_eq!(since(&locked, "DATABASE PUT")[1..], end, "{:?}", commands(&locked));
-    assert!(asterisk().database_get("pin-locked", "7311").is_some());
+    assert!(asterisk().database_get("pin-locked", account).is_some());
 
     // The next call hears how long the lock lasts, and isn't asked for a PIN.
     let refused = call(&[]);
     assert!(commands(&refused).iter().any(|command| command == "STREAM FILE \"pin-locked\" \"\""));
     // The operator unlocks it.
-    asterisk().cli("database del pin-locked 7311");
+    asterisk().cli(&format!("database del pin-locked {account}"));
     // A caller who knows the menu types everything at once.
-    let mut ahead = asterisk().call(Call::script("pin.rhai", &[]));
-    type_at(&mut ahead, "GET DATA \"pin-account\"", "73114711081#");
+    let mut ahead = asterisk().call(way.call("pin.rhai", &[]));
+    type_at(&mut ahead, "GET DATA \"pin-account\"", &format!("{account}4711081#"));
     ends(&ahead.wait_end(), "SUCCESS", "SUCCESS", true);
     assert!(commands(&ahead).iter().any(|command| command == "STREAM FILE \"pin-welcome\" \"\""));
-    // The PIN appears in no log.
-    assert!(!asterisk().stderr().contains("4711081"));
-    check_no_sound_missing("pin-");
 }
 
 #[test]
@@ -379,7 +400,12 @@ fn live_phrases_use_the_channels_language() {
 
 #[test]
 fn live_example_tour_reports_what_this_asterisk_can_do() {
-    let mut call = asterisk().call(Call::script("tour.rhai", &[]).sounding());
+    in_both_ways(|way, _| tour(way));
+    check_no_sound_missing("tour-");
+}
+
+fn tour(way: Way) {
+    let mut call = asterisk().call(way.call("tour.rhai", &[]).sounding());
     type_at(&mut call, "WAIT FOR DIGIT 5000", "5");
     call.wait_for("RECORD FILE");
     pause(1500);
@@ -393,5 +419,4 @@ fn live_example_tour_reports_what_this_asterisk_can_do() {
     let passed = said.iter().find_map(|command| command.strip_prefix("SET VARIABLE \"TOUR_PASSED\" ")).unwrap();
     assert_eq!(passed, format!("\"{}\"", 8 - failed.len()));
     assert!(said.iter().any(|command| command.starts_with("VERBOSE \"agi_request = ")), "{said:?}");
-    check_no_sound_missing("tour-");
 }

@@ -26,6 +26,8 @@ mod kept_out;
 mod languages;
 mod listen;
 mod live;
+mod live_async_agi;
+mod live_async_agi_lost;
 mod live_callout;
 mod live_commands;
 mod live_dates;

@@ -155,6 +155,8 @@ fn counted_metrics() -> Metrics {
     metrics.reload(true);
     metrics.reload(false);
     metrics.missing_sounds(3);
+    metrics.set_manager("pbx1", Some(true));
+    metrics.set_manager("pbx2", Some(false));
     metrics.shard(0).command(COMMANDS[0], micros(1_500), micros(7));
     metrics.shard(1).command(COMMANDS[0], micros(90), micros(80_000));
     metrics
@@ -211,6 +213,8 @@ fn the_page_has_prometheus_format() {
         ("agi_rhai_log_lines_dropped_total", &[], 4.0),
         ("agi_rhai_recordings_lost_total", &[], 3.0),
         ("agi_rhai_config_broken", &[], 1.0),
+        ("agi_rhai_manager_connected", &[("manager", "pbx1")], 1.0),
+        ("agi_rhai_manager_connected", &[("manager", "pbx2")], 0.0),
         ("agi_rhai_service_requests_total", &[("service", "program.echo")], 1.0),
         ("agi_rhai_service_requests_total", &[("service", "program.unused")], 0.0),
         ("agi_rhai_service_failures_total", &[("service", "program.unused"), ("kind", "unavailable")], 0.0),

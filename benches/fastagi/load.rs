@@ -61,26 +61,26 @@ pub struct Measured {
 
 /// One channel in conversation.
 #[derive(Debug)]
-struct Channel {
-    script: Script,
+pub struct Channel {
+    pub script: Script,
     number: usize,
     line: Option<OwnedFd>,
     connected: bool,
     /// The part of a line that is still incomplete.
     part: Vec<u8>,
     said: [i64; 2],
-    commands: u32,
+    pub commands: u32,
     /// The host's word on how the call ended.
     status: Option<bool>,
     /// When it began to wait for what comes next.
-    since: Instant,
+    pub since: Instant,
 }
 
 /// Asterisk's reply to a command, if there is one.
-type Reply = Option<Cow<'static, str>>;
+pub type Reply = Option<Cow<'static, str>>;
 
 impl Channel {
-    fn new(number: usize, script: Script) -> Self {
+    pub fn new(number: usize, script: Script) -> Self {
         Self {
             script,
             number,
@@ -95,7 +95,7 @@ impl Channel {
     }
 
     /// Returns Asterisk's reply to a command when all sounds exist and the caller knows the answer.
-    fn answer(&mut self, line: &[u8]) -> Result<Reply, String> {
+    pub fn answer(&mut self, line: &[u8]) -> Result<Reply, String> {
         let unknown = || format!("unknown command: {}", String::from_utf8_lossy(line));
         let text = str::from_utf8(line).map_err(|_| unknown())?;
         let mut words = text.split_ascii_whitespace().map(|word| word.trim_matches('"'));
@@ -126,7 +126,7 @@ impl Channel {
     }
 
     /// Checks whether a call that was closed now had come to its end.
-    fn verdict(&self, tells: bool) -> Result<(), String> {
+    pub fn verdict(&self, tells: bool) -> Result<(), String> {
         let Script { name, min_commands, score } = self.script;
         if self.commands < min_commands {
             return Err(format!("{name}: the line ended after {} commands", self.commands));
@@ -395,7 +395,7 @@ impl Load {
     }
 }
 
-fn fail(heard: &mut Measured, why: String) {
+pub fn fail(heard: &mut Measured, why: String) {
     heard.failures += 1;
     heard.failure.get_or_insert(why);
 }

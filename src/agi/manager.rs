@@ -38,9 +38,16 @@ impl<'a> Message<'a> {
         self.bytes(name).and_then(|value| str::from_utf8(value).ok()).unwrap_or_default()
     }
 
-    /// Whether it is the response to an action.
+    /// Whether it is the response to an action. Its first line says so.
     pub fn is_response(&self) -> bool {
-        self.bytes("Response").is_some()
+        self.0.starts_with(b"Response:")
+    }
+
+    /// Returns the name of the event that it is; nothing for a response. It is in the first line: most messages are
+    /// told apart without a look at the rest.
+    pub fn event(&self) -> &'a str {
+        let end = self.0.iter().position(|byte| *byte == b'\n').map_or(self.0.len(), |at| at + 1);
+        Message(&self.0[..end]).get("Event")
     }
 
     /// Whether it is a response that something was done.
@@ -52,10 +59,16 @@ impl<'a> Message<'a> {
     /// Returns what happened to a channel in AsyncAGI.
     pub fn async_agi(&self) -> Option<AsyncAgiEvent> {
         // Up to Asterisk 11, one event told of all three.
-        match (self.get("Event"), self.get("SubEvent")) {
-            ("AsyncAGIStart", _) | ("AsyncAGI", "Start") => Some(AsyncAgiEvent::Start),
-            ("AsyncAGIExec", _) | ("AsyncAGI", "Exec") => Some(AsyncAgiEvent::Exec),
-            ("AsyncAGIEnd", _) | ("AsyncAGI", "End") => Some(AsyncAgiEvent::End),
+        match self.event() {
+            "AsyncAGIStart" => Some(AsyncAgiEvent::Start),
+            "AsyncAGIExec" => Some(AsyncAgiEvent::Exec),
+            "AsyncAGIEnd" => Some(AsyncAgiEvent::End),
+            "AsyncAGI" => match self.get("SubEvent") {
+                "Start" => Some(AsyncAgiEvent::Start),
+                "Exec" => Some(AsyncAgiEvent::Exec),
+                "End" => Some(AsyncAgiEvent::End),
+                _ => None,
+            },
             _ => None,
         }
     }

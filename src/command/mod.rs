@@ -64,4 +64,4 @@ pub(crate) use declaration::declarations;
 pub(crate) use dialplan::AUDIO_SOCKET;
 pub(crate) use encode::{Encoded, Rules};
 pub(crate) use hears::{Entry, value as value_entry};
-pub(crate) use returns::Texts;
+pub(crate) use returns::{HUNG_UP, Texts};

@@ -4,6 +4,9 @@ use super::refusal::RefusalKind;
 use super::value::{Type, Value};
 use crate::agi::Reply;
 
+/// What Asterisk notes behind a -1 that comes of a hangup.
+pub(crate) const HUNG_UP: &str = "hangup";
+
 /// The value that a function returns to the script.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

@@ -58,6 +58,8 @@ pub struct Metrics {
     takeovers: AtomicU64,
     scripts: Mutex<Scripts>,
     services: Mutex<Option<Services>>,
+    /// Whether there is a connection to each manager.
+    managers: Mutex<BTreeMap<String, bool>>,
 }
 
 /// How the calls of each script ended.
@@ -159,6 +161,7 @@ impl Metrics {
             takeovers: AtomicU64::default(),
             scripts: Mutex::default(),
             services: Mutex::default(),
+            managers: Mutex::default(),
         }
     }
 
@@ -192,6 +195,15 @@ impl Metrics {
     /// Sets the services whose requests are shown.
     pub fn set_services(&self, services: Services) {
         *lock(&self.services) = Some(services);
+    }
+
+    /// Sets whether there is a connection to the manager of this name; `None` if calls no longer come from it.
+    pub fn set_manager(&self, name: &str, is_connected: Option<bool>) {
+        let mut managers = lock(&self.managers);
+        match is_connected {
+            Some(is_connected) => managers.insert(name.to_owned(), is_connected),
+            None => managers.remove(name),
+        };
     }
 
     /// Counts a call that begins.
@@ -276,6 +288,15 @@ impl Metrics {
             "Whether the last edit of agi-rhai.toml has a mistake, so that it isn't in use.",
             u64::from(now.broken_config),
         );
+        let managers = lock(&self.managers);
+        if !managers.is_empty() {
+            let help = "Whether the server is logged in to the manager, whose calls come by AsyncAGI.";
+            page.family("agi_rhai_manager_connected", "gauge", help);
+            for (name, is_connected) in &*managers {
+                page.sample("agi_rhai_manager_connected", &[("manager", name)], u64::from(*is_connected));
+            }
+        }
+        drop(managers);
         Self::render_services(&mut page, &lock(&self.services).as_ref().map(Services::counts).unwrap_or_default());
         #[cfg(feature = "store")]
         if let Some(services) = &*lock(&self.services) {

@@ -381,7 +381,8 @@ impl Host {
     fn end(call: &CallState, script: &Script, run: RunResult) -> Outcome {
         // Nobody but the log can be told: Asterisk no longer listens.
         if let Ok((Finished::Over(Over::Lost(why)), _)) = &run {
-            error!(script = script.name(), "the connection to Asterisk broke: {why}");
+            let line = call.session().last().line;
+            error!(script = script.name(), line, "the session with Asterisk broke off: {why}");
         }
         let Judgement { status, fault, problem } = Judgement::of(call, script, run);
         let mut session = call.session();

@@ -51,6 +51,9 @@ impl std::fmt::Display for LoadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing(path, error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if path.as_os_str().is_empty() {
+                    return f.write_str("no script is named");
+                }
                 write!(f, "no script {}", path.display())?;
                 // The folders that were searched, if the error lists them.
                 error.get_ref().map_or(Ok(()), |places| write!(f, ": {places}"))

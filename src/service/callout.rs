@@ -1,25 +1,36 @@
-//! Calls out: a file for Asterisk's spool folder, which Asterisk turns into a call.
+//! Calls out: a file for Asterisk's spool folder, which Asterisk turns into a call, or an `Originate` over a manager
+//! connection.
 //!
 //! Asterisk reads such a file line by line, 255 bytes at most, and takes `;` and a `#` behind a blank for the beginning
-//! of a comment. So every value is checked: none can bring another line.
+//! of a comment. So every value is checked: none can bring another line. A manager gets the same values, so that a
+//! script doesn't notice which of the two it is, but for what only a file can do.
 
+use super::manager::Login;
+#[cfg(unix)]
+use super::manager::NoConnection;
 use super::patterns::matches;
-use super::settings::CallOutSettings;
+use super::settings::{CallOutSettings, ManagerSettings};
 use super::spool::{CallFile, spool_in};
 use super::unique::unique;
 use crate::agi::printable;
 use crate::clock::wall;
 use crate::transport::{Answer, Failure, Request};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The longest line that Asterisk reads in one piece, with room to spare.
 const MAX_LINE: usize = 250;
-/// The largest number of variables.
+/// The largest number of variables. An action of the manager has 128 lines at most.
 const MAX_VARIABLES: usize = 100;
 /// What runs a script unless the operator says otherwise: this program, as the dialplan names it.
 const AGI: &str = "agi-rhai";
+/// The context of the dialplan that runs the script of a call over a manager, unless the operator says otherwise.
+const SCRIPT_CONTEXT: &str = "agi-rhai-out";
+/// The variable that names the script there.
+const SCRIPT: &str = "AGI_RHAI_SCRIPT";
 /// How long it rings unless the script says otherwise, in seconds: as in Asterisk.
 const WAIT: i64 = 45;
 /// The longest time that it may ring, in seconds.
@@ -32,9 +43,53 @@ const MAX_AHEAD: i64 = 10 * 366 * 24 * 3600;
 /// Makes Asterisk call somebody.
 #[derive(Debug)]
 pub(super) struct CallOut {
-    spool: PathBuf,
     targets: Vec<String>,
-    agi: String,
+    way: Way,
+}
+
+/// How Asterisk is told.
+enum Way {
+    /// By call files in a folder, with what runs a script.
+    Spool(PathBuf, String),
+    Manager(Manager),
+}
+
+/// A manager that makes calls.
+struct Manager {
+    name: String,
+    login: Login,
+    /// The context of the dialplan that runs scripts.
+    script_context: String,
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spool(folder, agi) => f.debug_tuple("Spool").field(folder).field(agi).finish(),
+            Self::Manager(manager) => f.debug_tuple("Manager").field(&manager.name).finish(),
+        }
+    }
+}
+
+/// A request whose values have been checked.
+#[derive(Debug)]
+struct Order<'a> {
+    target: &'a str,
+    callerid: Option<&'a str>,
+    wait: i64,
+    retries: i64,
+    then: Then<'a>,
+    /// Each as `NAME=value`.
+    variables: Vec<String>,
+    /// When to call, in seconds since the Unix epoch; at once if there is none.
+    at: Option<i64>,
+}
+
+/// What happens when somebody answers.
+#[derive(Debug)]
+enum Then<'a> {
+    Script(&'a str),
+    Dialplan { context: &'a str, extension: &'a str, priority: u16 },
 }
 
 /// Checks a request as far as that doesn't depend on the operator's settings.
@@ -42,95 +97,239 @@ pub(super) struct CallOut {
 /// # Errors
 /// Nobody would be called.
 pub(super) fn check(request: &Request) -> Result<(), Failure> {
-    let targets = ["*", "Local/*"].map(str::to_owned).to_vec();
-    CallOut { spool: PathBuf::new(), targets, agi: AGI.to_owned() }.file(request).map(drop)
+    let targets = ["*", "Local/*"].map(str::to_owned);
+    Order::of(request, &targets)?.file(AGI).map(drop)
+}
+
+/// Checks the settings, as far as they don't name a manager.
+///
+/// # Errors
+/// Nobody could be called with them.
+pub(super) fn check_settings(settings: &CallOutSettings) -> Result<(), Failure> {
+    let agi = settings.agi.as_deref().unwrap_or(AGI);
+    if agi.contains(char::is_control) || agi.contains([';', '#']) {
+        return Err(Failure::argument("its `agi` in agi-rhai.toml is no program and no address"));
+    }
+    word("script_context", settings.script_context.as_deref().unwrap_or(SCRIPT_CONTEXT)).map(drop)
+}
+
+/// Says that an option of a request is for call files only.
+pub(super) fn needs_spool(option: &str) -> String {
+    format!("`{option}` needs a `spool` in `[callout]`: a `manager` calls at once, and once")
 }
 
 impl CallOut {
     /// Creates a client with these settings.
-    pub fn new(settings: &CallOutSettings) -> Result<Self, Failure> {
-        let agi = settings.agi.clone().unwrap_or_else(|| AGI.to_owned());
-        if agi.contains(char::is_control) || agi.contains([';', '#']) {
-            return Err(Failure::argument("its `agi` in agi-rhai.toml is no program and no address"));
-        }
-        Ok(Self { spool: settings.spool.clone(), targets: settings.targets.clone(), agi })
-    }
-
-    /// Answers a request with the name of the call file.
-    pub async fn answer(&self, request: &Request) -> Answer {
-        let file = self.file(request)?;
-        let (spool, name) = (self.spool.clone(), format!("agi-rhai-{}.call", unique()));
-        let id = name.clone();
-        let writing = tokio::task::spawn_blocking(move || spool_in(&spool, &name, &file));
-        let written = writing.await.unwrap_or_else(|_| Err(io::Error::other("no thread to write it")));
-        written.map_err(|error| {
-            let spool = self.spool.display().to_string();
-            Failure::unavailable(format!("no call file can be written for `{}`: {error}", printable(&spool)))
-        })?;
-        Ok(id.into())
-    }
-
-    fn file(&self, request: &Request) -> Result<CallFile, Failure> {
-        let mut text = String::new();
-        let mut line = |key: &str, value: &str| -> Result<(), Failure> {
-            let line = format!("{key}: {}\n", written(key, value)?);
-            if line.len() > MAX_LINE {
-                return Err(Failure::argument(format!("{key} is too long: Asterisk reads {MAX_LINE} bytes at most")));
+    pub fn new(settings: &CallOutSettings, managers: &BTreeMap<String, ManagerSettings>) -> Result<Self, Failure> {
+        check_settings(settings)?;
+        let way = match (&settings.spool, &settings.manager) {
+            (Some(spool), None) => Way::Spool(spool.clone(), settings.agi.clone().unwrap_or_else(|| AGI.to_owned())),
+            (None, Some(name)) => {
+                let none = || Failure::argument(format!("agi-rhai.toml has no `[manager.{}]`", printable(name)));
+                let login = Login::new(managers.get(name).ok_or_else(none)?)?;
+                let script_context = settings.script_context.clone().unwrap_or_else(|| SCRIPT_CONTEXT.to_owned());
+                Way::Manager(Manager { name: name.clone(), login, script_context })
             }
-            text.push_str(&line);
-            Ok(())
+            _ => return Err(Failure::argument("`[callout]` has either a `spool` or a `manager`")),
         };
-        line("Channel", check_target(request.text("target"), &self.targets)?)?;
-        if let Some(callerid) = request.argument("callerid").as_str() {
-            line("CallerID", callerid)?;
+        Ok(Self { targets: settings.targets.clone(), way })
+    }
+
+    /// Answers a request with the name of the call file, or the unique id of the channel that calls.
+    pub async fn answer(&self, request: &Request) -> Answer {
+        let order = Order::of(request, &self.targets)?;
+        match &self.way {
+            Way::Spool(folder, agi) => spool(folder, order.file(agi)?).await,
+            Way::Manager(manager) => manager.originate(&order).await,
         }
-        line("WaitTime", &number(request, "wait", WAIT, 1..=MAX_WAIT)?.to_string())?;
-        line("MaxRetries", &number(request, "retries", 0, 0..=MAX_RETRIES)?.to_string())?;
-        match (request.argument("script"), request.argument("context")) {
+    }
+}
+
+impl<'a> Order<'a> {
+    /// Checks every value of a request.
+    fn of(request: &'a Request, targets: &[String]) -> Result<Self, Failure> {
+        let target = checked("Channel", check_target(request.text("target"), targets)?)?;
+        let callerid = request.argument("callerid").as_str().map(|callerid| checked("CallerID", callerid));
+        let then = match (request.argument("script"), request.argument("context")) {
             (Value::String(script), Value::Null) => {
                 if ["extension", "priority"].iter().any(|name| !request.argument(name).is_null()) {
                     return Err(Failure::argument("`extension` and `priority` go with `context`, not with `script`"));
                 }
-                line("Application", "AGI")?;
-                line("Data", &self.agi_of(script)?)?;
+                let is_fine = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+                if script.is_empty() || !script.chars().all(is_fine) || script.starts_with('-') {
+                    return Err(Failure::argument(format!("`{}` isn't the name of a script", printable(script))));
+                }
+                Then::Script(checked("script", script)?)
             }
             (Value::Null, Value::String(context)) => {
-                line("Context", word("context", context)?)?;
                 let extension = request.argument("extension").as_str().unwrap_or("s");
-                line("Extension", word("extension", extension)?)?;
                 let priority = request.argument("priority");
                 let priority = priority.as_str().map_or_else(|| priority.to_string(), str::to_owned);
                 let priority = if priority == "null" { "1" } else { &priority };
-                if !priority.parse::<u16>().is_ok_and(|priority| priority > 0) {
-                    return Err(Failure::argument("`priority` must be a number: Asterisk's call files know no labels"));
+                let number = priority.parse().ok().filter(|priority| *priority > 0);
+                let no_label = "`priority` must be a number: Asterisk's call files know no labels";
+                Then::Dialplan {
+                    context: checked("context", word("context", context)?)?,
+                    extension: checked("extension", word("extension", extension)?)?,
+                    priority: number.ok_or_else(|| Failure::argument(no_label))?,
                 }
-                line("Priority", priority)?;
             }
             _ => {
                 return Err(Failure::argument(
                     "either `script` or `context` must say what happens when somebody answers",
                 ));
             }
-        }
-        for (name, value) in variables(request.argument("variables"))? {
-            line("Setvar", &format!("{name}={value}"))?;
-        }
-        Ok(CallFile { text, at: moment(request.argument("at"))? })
-    }
-
-    /// Returns what Asterisk's `AGI` gets to run a script.
-    fn agi_of(&self, script: &str) -> Result<String, Failure> {
-        let is_fine = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-        if script.is_empty() || !script.chars().all(is_fine) || script.starts_with('-') {
-            return Err(Failure::argument(format!("`{}` isn't the name of a script", printable(script))));
-        }
-        Ok(if self.agi.contains("://") {
-            format!("{}/{}", self.agi.trim_end_matches('/'), script.trim_start_matches('/'))
-        } else {
-            // The shortcut of the program needs a name with a dot or a slash.
-            format!("{},{script}", self.agi)
+        };
+        Ok(Self {
+            target,
+            callerid: callerid.transpose()?,
+            wait: number(request, "wait", WAIT, 1..=MAX_WAIT)?,
+            retries: number(request, "retries", 0, 0..=MAX_RETRIES)?,
+            then,
+            variables: variables(request.argument("variables"))?,
+            at: moment(request.argument("at"))?,
         })
     }
+
+    /// Writes a call file, with this to run a script.
+    fn file(&self, agi: &str) -> Result<CallFile, Failure> {
+        let mut text = String::new();
+        let mut line = |key: &str, value: &str| text.extend([key, ": ", &value.replace(';', "\\;"), "\n"]);
+        line("Channel", self.target);
+        if let Some(callerid) = self.callerid {
+            line("CallerID", callerid);
+        }
+        line("WaitTime", &self.wait.to_string());
+        line("MaxRetries", &self.retries.to_string());
+        match self.then {
+            Then::Script(script) => {
+                line("Application", "AGI");
+                line("Data", checked("Data", &run_by(agi, script))?);
+            }
+            Then::Dialplan { context, extension, priority } => {
+                line("Context", context);
+                line("Extension", extension);
+                line("Priority", &priority.to_string());
+            }
+        }
+        self.variables.iter().for_each(|variable| line("Setvar", variable));
+        Ok(CallFile { text, at: self.at })
+    }
+
+    /// Returns the headers of an `Originate`, for a channel with this unique id.
+    fn headers(&self, script_context: &str, id: &str) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
+        let beyond = [("at", self.at.is_some()), ("retries", self.retries > 0)];
+        if let Some((option, _)) = beyond.iter().find(|(_, is_given)| *is_given) {
+            return Err(Failure::argument(needs_spool(option)));
+        }
+        let mut headers = Vec::new();
+        let mut add = |name, value: &str| headers.push((name, value.as_bytes().to_vec()));
+        add("Channel", self.target);
+        add("ChannelId", id);
+        if let Some(callerid) = self.callerid {
+            add("CallerID", callerid);
+        }
+        add("Timeout", &(self.wait * 1000).to_string());
+        add("Async", "true");
+        let (context, extension, priority) = match self.then {
+            // The application AGI itself would need the right `system`, which lets its owner run any program.
+            Then::Script(_) => (script_context, "s", 1),
+            Then::Dialplan { context, extension, priority } => (context, extension, priority),
+        };
+        add("Context", context);
+        add("Exten", extension);
+        add("Priority", &priority.to_string());
+        if let Then::Script(script) = self.then {
+            if self.variables.iter().any(|variable| variable.starts_with(&format!("{SCRIPT}="))) {
+                return Err(Failure::argument(format!("`{SCRIPT}` in `variables` is what names the `script`")));
+            }
+            add("Variable", &format!("{SCRIPT}={script}"));
+        }
+        self.variables.iter().for_each(|variable| add("Variable", &one_argument(variable)));
+        Ok(headers)
+    }
+}
+
+/// Returns what Asterisk's `AGI` gets to run a script.
+fn run_by(agi: &str, script: &str) -> String {
+    if agi.contains("://") {
+        format!("{}/{}", agi.trim_end_matches('/'), script.trim_start_matches('/'))
+    } else {
+        // The shortcut of the program needs a name with a dot or a slash.
+        format!("{agi},{script}")
+    }
+}
+
+/// Escapes what would end a value: the manager splits variables at commas, as the arguments of an application.
+fn one_argument(text: &str) -> String {
+    let special = |c: char| matches!(c, '\\' | '"' | ',' | '(' | ')' | '[' | ']');
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+impl Manager {
+    /// Has Asterisk call, over a connection of its own: those are rare, and one that is kept may be dead when it is
+    /// needed, with no way to tell whether the call was made.
+    #[cfg(unix)]
+    async fn originate(&self, order: &Order<'_>) -> Answer {
+        let name = &self.name;
+        let id = format!("agi-rhai-{}", unique());
+        let headers = order.headers(&self.script_context, &id)?;
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, &value[..])).collect();
+        let mut connection = self.login.connect_without_events().await.map_err(|why| {
+            Failure::unavailable(match why {
+                NoConnection::Unreachable(why) => format!("no connection to `manager.{name}`: {why}"),
+                NoConnection::Refused(why) => format!("`manager.{name}`: {why}"),
+            })
+        })?;
+        let said = connection.ask("Originate", &headers).await.map_err(|error| {
+            let text = "the connection to `manager.{name}` broke, and whether somebody is called isn't known";
+            Failure::unavailable(format!("{}: {error}", text.replace("{name}", name)))
+        })?;
+        said.map(|_| id.into()).map_err(|why| self.refusal(order, &why))
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "as where there are sockets")]
+    async fn originate(&self, _: &Order<'_>) -> Answer {
+        Err(Failure::unavailable("no manager can be reached here"))
+    }
+
+    /// Explains why Asterisk makes no call.
+    fn refusal(&self, order: &Order<'_>, why: &str) -> Failure {
+        let name = &self.name;
+        if why.contains("shutting down") {
+            return Failure::unavailable(format!("`manager.{name}`: {why}"));
+        }
+        if why.contains("Permission denied") {
+            let right = "`write = originate` in manager.conf allows that";
+            return Failure::argument(format!("the user of `manager.{name}` may not make calls: {right}"));
+        }
+        if !why.contains("Extension does not exist") {
+            return Failure::failed(format!("`manager.{name}` doesn't make the call: {why}"));
+        }
+        Failure::argument(match order.then {
+            Then::Script(_) => {
+                let context = &self.script_context;
+                format!("`manager.{name}`: its dialplan has no `s` in `[{context}]`, which would run the script")
+            }
+            Then::Dialplan { context, extension, priority } => {
+                format!("`manager.{name}`: its dialplan has no `{extension}` in `[{context}]` at priority {priority}")
+            }
+        })
+    }
+}
+
+/// Puts a call file into Asterisk's folder. Returns its name.
+async fn spool(folder: &Path, file: CallFile) -> Answer {
+    let (spool, name) = (folder.to_owned(), format!("agi-rhai-{}.call", unique()));
+    let id = name.clone();
+    let writing = tokio::task::spawn_blocking(move || spool_in(&spool, &name, &file));
+    let written = writing.await.unwrap_or_else(|_| Err(io::Error::other("no thread to write it")));
+    written.map_err(|error| {
+        let spool = folder.display().to_string();
+        Failure::unavailable(format!("no call file can be written for `{}`: {error}", printable(&spool)))
+    })?;
+    Ok(id.into())
 }
 
 /// Checks whom to call, by the patterns of the operator.
@@ -158,8 +357,8 @@ pub(super) fn check_target<'a>(target: &'a str, allowed: &[String]) -> Result<&'
     Ok(target)
 }
 
-/// Checks a value, and returns it as Asterisk reads it.
-fn written(key: &str, value: &str) -> Result<String, Failure> {
+/// Checks a value: it is one that fits a line of a call file.
+fn checked<'a>(key: &str, value: &'a str) -> Result<&'a str, Failure> {
     let wrong = |problem: &str| Err(Failure::argument(format!("{key} {problem}: `{}`", printable(value))));
     if value.contains(char::is_control) {
         return wrong("must be one line, without control characters");
@@ -170,7 +369,11 @@ fn written(key: &str, value: &str) -> Result<String, Failure> {
     if value.trim() != value {
         return wrong("can't begin or end with a blank");
     }
-    Ok(value.replace(';', "\\;"))
+    // A `;` is escaped.
+    if format!("{key}: {value}\n").len() + value.matches(';').count() > MAX_LINE {
+        return Err(Failure::argument(format!("{key} is too long: Asterisk reads {MAX_LINE} bytes at most")));
+    }
+    Ok(value)
 }
 
 /// Checks a name in the dialplan.
@@ -213,8 +416,8 @@ fn moment(at: &Value) -> Result<Option<i64>, Failure> {
     }
 }
 
-/// Returns the variables of the call, as texts.
-fn variables(given: &Value) -> Result<Vec<(&str, String)>, Failure> {
+/// Returns the variables of the call, each as `NAME=value`.
+fn variables(given: &Value) -> Result<Vec<String>, Failure> {
     let map = match given {
         Value::Null => return Ok(Vec::new()),
         Value::Object(map) => map,
@@ -242,7 +445,9 @@ fn variables(given: &Value) -> Result<Vec<(&str, String)>, Failure> {
                     return Err(Failure::argument(problem));
                 }
             };
-            Ok((name.as_str(), value))
+            let variable = format!("{name}={value}");
+            checked("Setvar", &variable)?;
+            Ok(variable)
         })
         .collect()
 }
@@ -250,11 +455,25 @@ fn variables(given: &Value) -> Result<Vec<(&str, String)>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::FailureKind;
     use serde_json::json;
 
-    fn client() -> CallOut {
-        let targets = ["PJSIP/*", "*@trunk", "Local/1*@wakeup"].map(str::to_owned).to_vec();
-        CallOut { spool: PathBuf::from("/nowhere"), targets, agi: "agi-rhai".to_owned() }
+    fn order(request: &Request) -> Result<Order<'_>, Failure> {
+        Order::of(request, &["PJSIP/*", "*@trunk", "Local/1*@wakeup"].map(str::to_owned))
+    }
+
+    fn file(target: &str, options: &Value) -> Result<CallFile, Failure> {
+        order(&request(target, options))?.file(AGI)
+    }
+
+    /// The lines of the action without those that are always the same.
+    fn action(options: &Value) -> Result<String, Failure> {
+        let request = request("PJSIP/12", options);
+        let headers = order(&request)?.headers(SCRIPT_CONTEXT, "id")?;
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, &value[..])).collect();
+        let text = String::from_utf8(crate::agi::manager::action("Originate", &headers)).unwrap();
+        let text = text.replace("\r\n", "\n");
+        Ok(text.strip_prefix("Action: Originate\nChannel: PJSIP/12\nChannelId: id\n").unwrap().to_owned())
     }
 
     fn request(target: &str, options: &Value) -> Request {
@@ -265,7 +484,7 @@ mod tests {
 
     #[track_caller]
     fn refused(target: &str, options: &Value, because: &str) {
-        let failure = client().file(&request(target, options)).expect_err("it is refused");
+        let failure = file(target, options).expect_err("it is refused");
         assert!(failure.message.contains(because), "{failure}");
     }
 
@@ -275,31 +494,30 @@ mod tests {
             "script": "wakeup.rhai", "callerid": "\"Hotel; front\" <100>", "wait": 20, "retries": 2,
             "variables": { "ROOM": 12, "NAME": "Zoë; #1" },
         });
-        let file = client().file(&request("PJSIP/12", &options)).expect_err("a comment in a variable");
-        assert!(file.message.contains("comment"));
+        let made = file("PJSIP/12", &options).expect_err("a comment in a variable");
+        assert!(made.message.contains("comment"));
         let options = json!({
             "script": "wakeup.rhai", "callerid": "\"Hotel; front\" <100>", "wait": 20.0, "retries": 2,
             "variables": { "ROOM": 12, "NAME": "Zoë; 1" },
         });
-        let file = client().file(&request("PJSIP/12", &options)).unwrap();
+        let made = file("PJSIP/12", &options).unwrap();
         assert_eq!(
-            file.text,
+            made.text,
             "Channel: PJSIP/12\nCallerID: \"Hotel\\; front\" <100>\nWaitTime: 20\nMaxRetries: 2\nApplication: AGI\n\
              Data: agi-rhai,wakeup.rhai\nSetvar: NAME=Zoë\\; 1\nSetvar: ROOM=12\n"
         );
-        assert_eq!(file.at, None);
-        let file = client().file(&request("PJSIP/12", &json!({ "context": "day", "at": 1 }))).unwrap();
-        assert!(file.text.ends_with("Context: day\nExtension: s\nPriority: 1\n"), "{}", file.text);
-        assert_eq!(file.at, None, "a moment in the past is now");
-        let served = CallOut { agi: "agi://127.0.0.1/".to_owned(), ..client() };
-        assert_eq!(served.agi_of("games/guess").unwrap(), "agi://127.0.0.1/games/guess");
+        assert_eq!(made.at, None);
+        let made = file("PJSIP/12", &json!({ "context": "day", "at": 1 })).unwrap();
+        assert!(made.text.ends_with("Context: day\nExtension: s\nPriority: 1\n"), "{}", made.text);
+        assert_eq!(made.at, None, "a moment in the past is now");
+        assert_eq!(run_by("agi://127.0.0.1/", "games/guess"), "agi://127.0.0.1/games/guess");
     }
 
     #[test]
     fn only_single_channels_that_the_operator_allows_are_called() {
         let script = || json!({ "script": "a.rhai" });
         for target in ["PJSIP/1", "SIP/1@trunk", "Local/12@wakeup", "Local/12@wakeup"] {
-            client().file(&request(target, &script())).unwrap();
+            file(target, &script()).unwrap();
         }
         for target in ["SIP/1", "Local/1@trunk", "local/2@wakeup", "Local/1@wakeup/n", "DAHDI/1"] {
             refused(target, &script(), "doesn't allow it");
@@ -330,5 +548,52 @@ mod tests {
         refused("PJSIP/1", &with("retries", json!(1000)), "to 100");
         refused("PJSIP/1", &with("at", json!("tomorrow")), "`at`");
         refused("PJSIP/1", &json!({}), "either");
+    }
+
+    #[test]
+    fn an_originate_says_the_same_in_headers_that_hold_one_value_each() {
+        let options = json!({
+            "script": "wakeup.rhai", "callerid": "\"Hotel; front\" <100>", "wait": 20.0, "retries": 0, "at": 1,
+            "variables": { "ROOM": 12, "NAME": "Zoë, \"[1]\" \\ (x,y=${z}" },
+        });
+        assert_eq!(
+            action(&options).unwrap(),
+            "CallerID: \"Hotel; front\" <100>\nTimeout: 20000\nAsync: true\nContext: agi-rhai-out\nExten: s\n\
+             Priority: 1\nVariable: AGI_RHAI_SCRIPT=wakeup.rhai\n\
+             Variable: NAME=Zoë\\, \\\"\\[1\\]\\\" \\\\ \\(x\\,y=${z}\nVariable: ROOM=12\n\n"
+        );
+        let options = json!({ "context": "day", "extension": "100", "priority": 2 });
+        assert_eq!(action(&options).unwrap(), "Timeout: 45000\nAsync: true\nContext: day\nExten: 100\nPriority: 2\n\n");
+    }
+
+    #[test]
+    fn no_value_brings_a_header_of_its_own() {
+        for options in [
+            json!({ "script": "a.rhai", "callerid": "a\r\nApplication: System" }),
+            json!({ "script": "a.rhai", "callerid": "a\nApplication: System" }),
+            json!({ "script": "a.rhai\r\nApplication: System" }),
+            json!({ "context": "a", "extension": "1\r\nApplication: System" }),
+            json!({ "context": "a\nApplication: System" }),
+            json!({ "context": "a", "priority": "1\nApplication: System" }),
+            json!({ "context": "a", "variables": { "A": "1\r\nApplication: System" } }),
+            json!({ "context": "a", "variables": { "A\r\nApplication": "System" } }),
+            json!({ "context": "a", "variables": { "A=1,SHELL(ls)": "1" } }),
+        ] {
+            assert_eq!(action(&options).map_err(|failure| failure.kind), Err(FailureKind::Argument), "{options}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_call_file_can_do_is_refused_over_a_manager() {
+        let soon = wall().since_epoch().as_secs() + 100;
+        for (options, because) in [
+            (json!({ "script": "a.rhai", "at": soon }), "`at` needs a `spool`"),
+            (json!({ "script": "a.rhai", "retries": 1 }), "`retries` needs a `spool`"),
+            (json!({ "script": "a.rhai", "variables": { "AGI_RHAI_SCRIPT": "b" } }), "names the `script`"),
+        ] {
+            let failure = action(&options).expect_err("it is refused");
+            assert!(failure.kind == FailureKind::Argument && failure.message.contains(because), "{failure}");
+            file("PJSIP/12", &options).expect("a file can do it");
+        }
     }
 }

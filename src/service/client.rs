@@ -59,7 +59,7 @@ pub(super) enum ClientOf {
     #[cfg(feature = "mail")]
     Mail(MailClient),
     Program(ProgramClient),
-    CallOut(CallOut),
+    CallOut(Box<CallOut>),
     #[cfg(feature = "speech")]
     Speech(Box<Speaker>),
     #[cfg(feature = "speech")]
@@ -109,7 +109,10 @@ impl Kind {
             Self::Store => (&before.store, &before.state) == (&after.store, &after.state),
             Self::Mail => before.mail.get(name) == after.mail.get(name),
             Self::Program => before.program.get(name) == after.program.get(name),
-            Self::CallOut => before.callout == after.callout,
+            Self::CallOut => {
+                let manager = |of: &Settings| of.manager.get(of.callout.as_ref()?.manager.as_ref()?).cloned();
+                before.callout == after.callout && manager(before) == manager(after)
+            }
             Self::Speech | Self::Listening => before.speech == after.speech,
         }
     }
@@ -157,7 +160,7 @@ impl Kind {
             Self::CallOut => {
                 let none = || Failure::argument("agi-rhai.toml has no `[callout]`, so nobody can be called");
                 let own = settings.callout.as_ref().ok_or_else(none)?;
-                Client::new(None, None, ClientOf::CallOut(CallOut::new(own)?))
+                Client::new(None, None, ClientOf::CallOut(Box::new(CallOut::new(own, &settings.manager)?)))
             }
             #[cfg(feature = "speech")]
             Self::Speech => {

@@ -52,11 +52,17 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, St
 /// else. Clients wrap the error in errors of their own, so its text is all there is.
 pub(super) fn advice(error: &str) -> &'static str {
     // The second one: an authority has the name of a known one, and another key.
-    if error.contains("UnknownIssuer") || error.contains("BadSignature") {
-        ": its certificate is signed by nobody known here; `ca_file` names an authority to trust"
-    } else {
-        ""
-    }
+    let advices = [
+        ("UnknownIssuer", ": its certificate is signed by nobody known here; `ca_file` names an authority to trust"),
+        ("BadSignature", ": its certificate is signed by nobody known here; `ca_file` names an authority to trust"),
+        (
+            "CaUsedAsEndEntity",
+            ": its certificate is one that may sign others; it must be made with basicConstraints=CA:FALSE",
+        ),
+        ("UnsupportedCertVersion", ": its certificate is of an old form; it must be made with a subjectAltName"),
+        ("InvalidContentType", ": what answers there doesn't speak TLS"),
+    ];
+    advices.iter().find(|(text, _)| error.contains(text)).map_or("", |(_, advice)| advice)
 }
 
 fn with_roots(roots: RootCertStore) -> Result<ClientConfig, Failure> {

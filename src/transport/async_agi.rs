@@ -12,7 +12,7 @@ use super::stream::{Got, Wait, Wire};
 use crate::agi::manager::{AsyncAgiEvent, Message, Messages, Written, action, agi_action};
 use crate::agi::{Frame, Framer, Reply, printable, text};
 use crate::clock::Time;
-use crate::command::{ASYNCAGI_BREAK, COMMANDS, Command, GET_FULL_VARIABLE, Returns, SET_VARIABLE};
+use crate::command::{ASYNCAGI_BREAK, Access, COMMANDS, Command, GET_FULL_VARIABLE, HUNG_UP, Returns, SET_VARIABLE};
 use crate::plural::plural;
 use std::collections::VecDeque;
 use std::io;
@@ -43,6 +43,40 @@ pub(crate) const BACK: &[u8] = b"Event: ManagerBack\r\n\r\n";
 
 /// The channel variable that names the session's server while it plays.
 pub(crate) const CALL: &str = "AGI_RHAI_CALL";
+
+/// The end of the id of the command that marks the channel as left, for a session that it begins later.
+pub(crate) const LEFT: &str = "left";
+
+/// Returns the line that does so, when the call with this tag leaves.
+pub(crate) fn leaves(tag: &str) -> String {
+    format!("{} \"{CALL}\" \"{LEFT} {tag}\"", SET_VARIABLE.verb)
+}
+
+/// Whose a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// It is marked as nobody's.
+    Nobodys,
+    /// This call's.
+    Own,
+    /// Another call's.
+    Others,
+    /// It began after the one of this call.
+    Later,
+}
+
+impl Whose {
+    /// Reads the variable, on behalf of the call with this tag.
+    pub fn read(call: &str, tag: &str) -> Self {
+        match call.strip_prefix(LEFT).map(str::trim_start) {
+            Some(last) if last == tag => Self::Later,
+            Some(_) => Self::Nobodys,
+            None if call.is_empty() => Self::Nobodys,
+            None if call == tag => Self::Own,
+            None => Self::Others,
+        }
+    }
+}
 
 /// The id of the command by which a session was claimed. Its reply is the first.
 pub(crate) const CLAIM: u64 = 0;
@@ -79,10 +113,12 @@ pub(crate) struct AsyncAgi<W> {
     broken: Option<String>,
     /// When the manager connection was lost.
     lost_at: Option<Time>,
+    /// Whether it is back, and it isn't known yet which commands have to be sent again.
+    resuming: bool,
     /// When the commands are sent again that Asterisk has refused for the moment.
     retry_at: Option<Time>,
-    /// The verb of the command because of which Asterisk ends the session.
-    failed: Option<&'static str>,
+    /// The verb of the command because of which Asterisk ends the session, and what it says about that.
+    failed: Option<(&'static str, String)>,
 }
 
 /// A command that was sent.
@@ -106,6 +142,8 @@ enum What {
     Sync,
     /// It shows what has become of the commands before it, while the manager connection was lost.
     Resume,
+    /// It ends the session.
+    Leave,
 }
 
 /// A reply whose end is looked for.
@@ -135,10 +173,19 @@ fn sent_ahead(line: &[u8]) -> Option<(&'static Command, &'static str)> {
     }
 }
 
-/// Returns the verb of a line, for messages.
-fn verb_of(line: &[u8]) -> &'static str {
-    let begins = |command: &&&'static Command| line.starts_with(command.verb.as_bytes());
-    COMMANDS.iter().filter(begins).max_by_key(|command| command.verb.len()).map_or("a command", |found| found.verb)
+/// Returns the command of a line.
+fn command_of(line: &[u8]) -> Option<&'static Command> {
+    let begins = |command: &&'static Command| line.starts_with(command.verb.as_bytes());
+    COMMANDS.iter().copied().filter(begins).max_by_key(|command| command.verb.len())
+}
+
+/// Whether a line only reads, so that it may be sent twice. A function of the dialplan may do anything.
+fn only_reads(line: &[u8]) -> bool {
+    command_of(line).is_some_and(|command| match command.access {
+        Access::ReadsEntry => true,
+        Access::ReadsVariable | Access::ReadsExpression => !line.contains(&b'('),
+        _ => false,
+    })
 }
 
 fn broken(why: impl Into<String>) -> io::Error {
@@ -168,6 +215,7 @@ impl<W: Wire> AsyncAgi<W> {
             stopped: false,
             broken: None,
             lost_at: None,
+            resuming: false,
             retry_at: None,
             failed: None,
         }
@@ -182,24 +230,34 @@ impl<W: Wire> AsyncAgi<W> {
             self.held.push(pending);
             return Ok(());
         }
-        self.wire.write(&agi_action(&self.channel, &format!("{}:{id}", self.tag), line))?;
+        self.write(pending)
+    }
+
+    /// Sends a command at once.
+    fn write(&mut self, pending: Pending) -> io::Result<()> {
+        self.wire.write(&agi_action(&self.channel, &format!("{}:{}", self.tag, pending.id), &pending.line))?;
+        if matches!(pending.what, What::Leave) {
+            // Behind the end, this runs only in a session that the channel begins later: that one is new.
+            let line = leaves(&self.tag);
+            self.wire.write(&agi_action(&self.channel, &format!("{}:{LEFT}", self.tag), line.as_bytes()))?;
+        }
         self.pending.push_back(pending);
         Ok(())
     }
 
     /// Whether commands are held back.
     fn is_holding(&self) -> bool {
-        self.lost_at.is_some() || self.retry_at.is_some()
+        self.lost_at.is_some() || self.resuming || self.retry_at.is_some()
     }
 
     /// Asks for a known reply, which will be the end of what is looked for.
-    fn sync(&mut self, what: What) -> io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
         let id = self.next;
         if let Some(partial) = &mut self.partial {
             partial.first.get_or_insert(id);
         }
         let text = self.sync_text(id);
-        self.queue(what, format!("{} \"{text}\"", GET_FULL_VARIABLE.verb).as_bytes())
+        self.queue(What::Sync, format!("{} \"{text}\"", GET_FULL_VARIABLE.verb).as_bytes())
     }
 
     fn sync_text(&self, id: u64) -> String {
@@ -274,7 +332,10 @@ impl<W: Wire> AsyncAgi<W> {
         }
         if why.contains("shutting down") {
             let at = self.pending.iter().position(|pending| pending.id == id);
-            self.held.extend(at.and_then(|at| self.pending.remove(at)));
+            // Whose the session is, is asked anew.
+            let refused =
+                at.and_then(|at| self.pending.remove(at)).filter(|refused| !matches!(refused.what, What::Resume));
+            self.held.extend(refused);
             self.held.sort_by_key(|pending| pending.id);
             self.retry_at.get_or_insert(self.wire.now() + RETRY_AFTER);
             return Ok(());
@@ -301,8 +362,9 @@ impl<W: Wire> AsyncAgi<W> {
         let Some(at) = self.pending.iter().position(|pending| pending.id == id) else { return Ok(()) };
         self.failed = None;
         // They run in order. So those before it have run, or never will.
-        let lost: Vec<Pending> = self.pending.drain(..at).collect();
+        let unheard: Vec<Pending> = self.pending.drain(..at).collect();
         let Some(pending) = self.pending.pop_front() else { return Ok(()) };
+        self.missed(unheard, matches!(pending.what, What::Resume));
         match pending.what {
             What::Reply => {
                 let fails = written.bytes.starts_with(b"200 result=-1");
@@ -310,7 +372,7 @@ impl<W: Wire> AsyncAgi<W> {
                 let partial = Partial { bytes: written.bytes, verb, first: None, lost: written.lost, pieces: 0 };
                 if written.cut || fails {
                     self.partial = Some(partial);
-                    self.sync(What::Sync)?;
+                    self.sync()?;
                 } else {
                     self.complete(partial);
                 }
@@ -331,9 +393,14 @@ impl<W: Wire> AsyncAgi<W> {
                 }
             }
             // What may be left of it heads the next reply.
-            What::GivenUp if written.cut => self.sync(What::Sync)?,
-            What::GivenUp => {}
-            What::Sync | What::Resume => {
+            What::GivenUp if written.cut => self.sync()?,
+            What::GivenUp | What::Leave => {}
+            What::Resume => match self.call_of(id, &written.bytes) {
+                // The rest of a reply that was lost.
+                None => self.ask_whose()?,
+                Some(call) => self.resumed(&call)?,
+            },
+            What::Sync => {
                 let reply = self.sync_reply(id);
                 if let Some(partial) = &mut self.partial {
                     partial.bytes.extend_from_slice(&written.bytes);
@@ -343,7 +410,7 @@ impl<W: Wire> AsyncAgi<W> {
                         if partial.pieces > MAX_PIECES {
                             return Err(broken(format!("the reply to {} has no end", partial.verb)));
                         }
-                        return self.sync(What::Sync);
+                        return self.sync();
                     }
                     if let Some(mut partial) = self.partial.take() {
                         let first = self.sync_reply(partial.first.unwrap_or(id));
@@ -353,19 +420,22 @@ impl<W: Wire> AsyncAgi<W> {
                     }
                 } else if !written.bytes.ends_with(reply.as_bytes()) {
                     // The rest of a reply that was lost.
-                    return self.sync(pending.what);
+                    return self.sync();
                 }
             }
         }
-        self.again(lost)
+        Ok(())
     }
 
-    /// Handles commands of which it will never be known whether they ran: their replies came while there was no manager
-    /// connection. Those that set something may run twice.
-    fn again(&mut self, lost: Vec<Pending>) -> io::Result<()> {
-        for pending in lost {
+    /// Handles commands whose replies came while there was no manager connection. If a command has run that was sent
+    /// after them, they have run. Otherwise that will never be known, and what only sets or reads something is done
+    /// again.
+    fn missed(&mut self, unheard: Vec<Pending>, may_be_lost: bool) {
+        let mut again = Vec::new();
+        for pending in unheard {
             match pending.what {
-                What::Ahead(_) => self.queue(pending.what, &pending.line)?,
+                What::Ahead(_) | What::Leave => again.extend(may_be_lost.then_some(pending)),
+                What::Reply if may_be_lost && only_reads(&pending.line) => again.push(pending),
                 What::Reply => self.fail("the manager connection was lost, and with it the reply to a command"),
                 What::Sync if self.partial.is_some() => {
                     self.fail("the manager connection was lost, and with it a part of a reply");
@@ -373,7 +443,8 @@ impl<W: Wire> AsyncAgi<W> {
                 What::Sync | What::GivenUp | What::Resume => {}
             }
         }
-        Ok(())
+        // The script has said these before whatever is held.
+        self.held.splice(..0, again);
     }
 
     fn fail(&mut self, why: &str) {
@@ -386,25 +457,54 @@ impl<W: Wire> AsyncAgi<W> {
             return Ok(());
         }
         self.retry_at = None;
-        let held = std::mem::take(&mut self.held);
-        self.sync(What::Resume)?;
-        self.release(held)
+        self.resuming = true;
+        self.ask_whose()
+    }
+
+    /// Asks whose the session is, as which of the commands before this one are lost will be known then.
+    fn ask_whose(&mut self) -> io::Result<()> {
+        let id = self.next;
+        self.next += 1;
+        let line = format!("{} \"{} ${{{CALL}}}\"", GET_FULL_VARIABLE.verb, self.sync_text(id));
+        self.write(Pending { id, what: What::Resume, line: line.into_bytes() })
+    }
+
+    /// Returns whose the session is, from the reply.
+    fn call_of(&self, id: u64, bytes: &[u8]) -> Option<String> {
+        let start = format!("200 result=1 ({} ", self.sync_text(id));
+        let at = bytes.windows(start.len()).rposition(|bytes| bytes == start.as_bytes())? + start.len();
+        Some(text(bytes[at..].strip_suffix(b")\n")?).into_owned())
+    }
+
+    /// Goes on in the session of this call.
+    fn resumed(&mut self, call: &str) -> io::Result<()> {
+        self.resuming = false;
+        match Whose::read(call, &self.tag) {
+            Whose::Own => {}
+            // That it is ours was lost.
+            Whose::Nobodys => {
+                let line = format!("{} \"{CALL}\" \"{}\"", SET_VARIABLE.verb, self.tag).into_bytes();
+                let id = self.next;
+                self.next += 1;
+                self.held.insert(0, Pending { id, what: What::Ahead(&SET_VARIABLE), line });
+            }
+            Whose::Others | Whose::Later => {
+                self.end();
+                return Ok(());
+            }
+        }
+        if self.is_holding() { Ok(()) } else { self.release() }
     }
 
     /// Sends what was held back.
-    fn release(&mut self, held: Vec<Pending>) -> io::Result<()> {
-        for pending in held {
-            self.wire.write(&agi_action(&self.channel, &format!("{}:{}", self.tag, pending.id), &pending.line))?;
-            self.pending.push_back(pending);
-        }
-        Ok(())
+    fn release(&mut self) -> io::Result<()> {
+        std::mem::take(&mut self.held).into_iter().try_for_each(|pending| self.write(pending))
     }
 
     /// Sends again what Asterisk has refused for the moment, if it is time.
     fn retry(&mut self) -> io::Result<()> {
         if self.lost_at.is_none() && self.retry_at.take_if(|at| self.wire.now() >= *at).is_some() {
-            let held = std::mem::take(&mut self.held);
-            return self.release(held);
+            return if self.resuming { self.ask_whose() } else { self.release() };
         }
         Ok(())
     }
@@ -429,9 +529,7 @@ impl<W: Wire> AsyncAgi<W> {
         };
         match reply {
             Some(reply) => {
-                // A hangup would have come later than at the first sample.
-                let is_missing = reply.result() == "-1" && reply.number("endpos") == Some(0);
-                self.failed = is_missing.then_some(verb);
+                self.failed = why_failed(&reply).map(|why| (verb, why));
                 self.ready = Some(reply);
             }
             None => self.fail(&format!("the reply to {verb} isn't AGI")),
@@ -472,6 +570,24 @@ impl<W: Wire> AsyncAgi<W> {
             self.handle_all()?;
         }
         self.handle_all()
+    }
+}
+
+/// Returns why a command failed, if that is no hangup. Asterisk ends the session after either.
+fn why_failed(reply: &Reply) -> Option<String> {
+    if reply.result() != "-1" {
+        return None;
+    }
+    let note = match reply.value() {
+        Some(value) => value,
+        None => reply.text.split_once(' ').map_or("", |(_, rest)| rest),
+    };
+    match (note, reply.number("endpos")) {
+        (HUNG_UP | "", _) => None,
+        // A hangup would have come later than at the first sample.
+        (_, Some(..=0)) => Some("probably, its sound file is missing".to_owned()),
+        (_, Some(_)) => None,
+        (note, None) => Some(printable(note).into_owned()),
     }
 }
 
@@ -560,7 +676,7 @@ impl<W: Wire> Transport for AsyncAgi<W> {
             self.ready = Some(Reply::of(result));
             return self.queue(What::Ahead(command), line);
         }
-        self.verb = verb_of(line);
+        self.verb = command_of(line).map_or("a command", |command| command.verb);
         self.queue(What::Reply, line)
     }
 
@@ -591,10 +707,8 @@ impl<W: Wire> Transport for AsyncAgi<W> {
             }
             if self.ended {
                 if !std::mem::replace(&mut self.has_reported_end, true) {
-                    return match self.failed {
-                        Some(verb) => Err(broken(format!(
-                            "Asterisk ends AsyncAGI when {verb} fails: probably, its sound file is missing"
-                        ))),
+                    return match &self.failed {
+                        Some((verb, why)) => Err(broken(format!("Asterisk ends AsyncAGI when {verb} fails: {why}"))),
                         None => Ok(Heard::Closed),
                     };
                 }
@@ -626,20 +740,22 @@ impl<W: Wire> Transport for AsyncAgi<W> {
         self.wire.waker()
     }
 
-    /// Has the dialplan go on. A failure can't be told to it this way.
+    /// Has the dialplan go on, and waits until it does: otherwise nobody would send again what is lost with a
+    /// connection. A failure can't be told to it this way.
     fn leave(&mut self, _: Ending) -> io::Result<()> {
-        let until = self.wire.now() + RECONNECT_TIMEOUT;
+        (self.ready, self.in_flight) = (None, false);
         self.poll()?;
-        while self.is_holding() && !self.ended && self.broken.is_none() && self.wire.now() < until {
+        if self.ended || self.broken.is_some() {
+            return Ok(());
+        }
+        self.queue(What::Leave, ASYNCAGI_BREAK.verb.as_bytes())?;
+        let until = self.wire.now() + RECONNECT_TIMEOUT;
+        while !self.ended && self.broken.is_none() && self.wire.now() < until {
             self.read(Wait::Reply(self.limit(until)))?;
             self.handle_all()?;
             self.retry()?;
         }
-        if self.ended || self.broken.is_some() {
-            return Ok(());
-        }
-        self.queue(What::Ahead(&SET_VARIABLE), format!("{} \"{CALL}\" \"\"", SET_VARIABLE.verb).as_bytes())?;
-        self.queue(What::Reply, ASYNCAGI_BREAK.verb.as_bytes())
+        Ok(())
     }
 }
 
@@ -719,6 +835,7 @@ mod tests {
                 return Ok(());
             }
             if let Some(text) = command.strip_prefix("GET FULL VARIABLE \"agi-rhai: in step") {
+                let text = text.replace("${AGI_RHAI_CALL}", "tag");
                 self.carry_out(&id, &format!("200 result=1 (agi-rhai: in step{})\n", text.trim_end_matches('"')));
                 return Ok(());
             }
@@ -890,6 +1007,40 @@ mod tests {
         assert_eq!(get(&mut session).unwrap(), Value::from("3"));
         let sets = lock(&commands).iter().filter(|command| command.starts_with("SET")).count();
         assert_eq!(sets, 2, "{commands:?}");
+    }
+
+    #[test]
+    fn what_is_said_while_there_is_no_connection_is_done_after_what_was_lost_with_it() {
+        let mut is_first = true;
+        let (mut session, commands) = session(move |command| {
+            if std::mem::take(&mut is_first) {
+                return Answer::Lost(None);
+            }
+            Answer::Reply(if command.starts_with("SET") { "200 result=1\n" } else { "200 result=1 (2)\n" }.to_owned())
+        });
+        for n in 1..3 {
+            session.invoke(&SET_VARIABLE, &[Value::from("X"), Value::Int(n)]).unwrap();
+        }
+        assert_eq!(get(&mut session).unwrap(), Value::from("2"));
+        let said: Vec<String> = lock(&commands).iter().filter(|line| !line.contains("in step")).cloned().collect();
+        let sets = |n: usize| format!("SET VARIABLE \"X\" \"{n}\"");
+        assert_eq!(said, [sets(1), sets(1), sets(2), "GET FULL VARIABLE \"${X}\"".to_owned()]);
+    }
+
+    #[test]
+    fn a_script_whose_end_is_lost_ends_again() {
+        let mut losses = 2;
+        let (mut session, commands) = session(move |command| match command {
+            "ASYNCAGI BREAK" if losses > 0 => {
+                losses -= 1;
+                Answer::Lost(None)
+            }
+            "ASYNCAGI BREAK" => Answer::Last("200 result=0\n".to_owned()),
+            _ => Answer::Reply("200 result=1\n".to_owned()),
+        });
+        session.end(Ending::Normal);
+        let ends = lock(&commands).iter().filter(|line| *line == "ASYNCAGI BREAK").count();
+        assert_eq!(ends, 3, "{commands:?}");
     }
 
     #[test]

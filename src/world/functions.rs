@@ -91,11 +91,19 @@ const OF_CALL_OUT: &[Param] = &[
         Kind::Integer(1, 65_535),
         "Priority: a number, since call files know no labels; 1 if left out.",
     ),
-    optional("at", Kind::EPOCH, "When, as `time_at` returns it; at once if left out or past."),
+    optional(
+        "at",
+        Kind::EPOCH,
+        "When, as `time_at` returns it; at once if left out or past. Needs `spool` in agi-rhai.toml.",
+    ),
     optional("callerid", Kind::Name, "The number that is shown to whoever is called."),
     optional("variables", Kind::Map, "Channel variables of the call, by name."),
     optional("wait", Kind::Seconds, "Seconds to let it ring; 45 if left out."),
-    optional("retries", Kind::Integer(0, 100), "How often to try again if nobody answers; 0 if left out."),
+    optional(
+        "retries",
+        Kind::Integer(0, 100),
+        "How often to try again if nobody answers; 0 if left out. Needs `spool`, too.",
+    ),
     TIMEOUT,
     OTHERWISE,
 ];

@@ -99,6 +99,11 @@ impl Asterisk {
             let name = template.file_name().expect("a directory entry has a name");
             fs::write(run.join("etc").join(name), text).expect("a configuration file cannot be written");
         }
+        // Tests the user of the pages as it stands there.
+        let shown = Path::new(PROJECT).join("docs/async-agi/manager.conf");
+        let text =
+            fs::read_to_string(shown).expect("the pages have no user for a manager").replace("CHANGE-ME", &secret);
+        fs::write(run.join("etc/manager-agi.conf"), text).expect("a configuration file cannot be written");
         // Tests the dialplan of the pages as it stands there.
         let shown = Path::new(PROJECT).join("docs/many-machines/extensions.conf");
         fs::copy(shown, run.join("etc/many-machines.conf")).expect("the pages have no dialplan");
@@ -208,6 +213,39 @@ impl Asterisk {
         response.all("Output").collect::<Vec<_>>().join("\n")
     }
 
+    /// Has `asterisk -r` say a command, which works where the manager refuses everything.
+    pub fn remote(&self, command: &str) -> String {
+        let root = self.run.to_string_lossy().trim_end_matches(&self.inside).to_owned();
+        let config = format!("{}/etc/asterisk.conf", self.inside);
+        let mut program = match root.as_str() {
+            "" => Command::new("asterisk"),
+            root => {
+                let mut chroot = Command::new("chroot");
+                chroot.args([root, "asterisk"]);
+                chroot
+            }
+        };
+        let output = program.args(["-C", &config, "-rx", command]).stdin(Stdio::null()).output();
+        String::from_utf8_lossy(&output.expect("asterisk -r cannot be run").stdout).into_owned()
+    }
+
+    /// Waits until it is up again after a restart. The console and [`cli`](Self::cli) are of use only before.
+    pub fn wait_up(&self) {
+        let begun = Instant::now();
+        while Ami::login(self.port, &self.secret).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "Asterisk does not come up again");
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.remote("core waitfullybooted");
+    }
+
+    /// Changes a file of its configuration. A reload makes it count.
+    pub fn configure(&self, file: &str, change: impl FnOnce(String) -> String) {
+        let path = self.run.join("etc").join(file);
+        let text = fs::read_to_string(&path).expect("a configuration file cannot be read");
+        fs::write(path, change(text)).expect("a configuration file cannot be written");
+    }
+
     /// Returns a value of AstDB.
     pub fn database_get(&self, family: &str, key: &str) -> Option<String> {
         let shown = self.cli(&format!("database get {} {}", cli_word(family), cli_word(key)));
@@ -250,6 +288,25 @@ impl Asterisk {
     /// Returns port, user and secret for a program under test that opens its own manager connection.
     pub fn manager(&self) -> (u16, &'static str, &str) {
         (self.port, "rig", &self.secret)
+    }
+
+    /// Returns the table `[manager.asterisk]` for a server that takes the calls of these contexts by AsyncAGI: all
+    /// servers hear of all calls.
+    pub fn manager_table(&self, contexts: &[&str]) -> String {
+        let (port, secret) = (self.port, &self.secret);
+        format!(
+            "[manager.asterisk]\naddress = \"127.0.0.1:{port}\"\nuser = \"agi\"\nsecret = {secret:?}\n\
+             contexts = {contexts:?}\n",
+        )
+    }
+
+    /// Returns the name of a new context that holds what `game` does, for the calls of one server.
+    pub fn context(&self) -> &'static str {
+        static CONTEXTS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("game-{}", CONTEXTS.fetch_add(1, Ordering::Relaxed));
+        let said = self.cli(&format!("dialplan add include game into {name}"));
+        assert!(self.cli(&format!("dialplan show {name}")).contains("'game'"), "no context: {said}");
+        name.leak()
     }
 
     /// Places a call.
@@ -337,6 +394,16 @@ impl Call {
     pub fn agi(request: &str) -> Call {
         let call = Call { context: "game", extension: "agi", caller: "silent", caller_id: None, variables: Vec::new() };
         call.variable("RIG_AGI", request)
+    }
+
+    /// `AGI(agi:async,SCRIPT,ARGS...)`, escaped in the same way.
+    pub fn by_manager(script: &str, args: &[&str]) -> Call {
+        Call::request("agi:async", &[&[script], args].concat())
+    }
+
+    /// In another [context](Asterisk::context).
+    pub fn context(self, context: &'static str) -> Call {
+        Call { context, ..self }
     }
 
     /// EAGI instead of AGI.
@@ -434,7 +501,12 @@ impl Running {
 
     /// Returns the next AGI command when Asterisk begins to execute it; `None` if the call ended first.
     pub fn command(&mut self) -> Option<String> {
-        self.event(|event| event.is("AGIExecStart")).map(|event| event.get("Command").to_owned())
+        loop {
+            let event = self.event(|event| event.is("AGIExecStart"))?;
+            if self.servers().last() != Some(&true) {
+                return Some(event.get("Command").to_owned());
+            }
+        }
     }
 
     /// Waits until Asterisk begins to execute a command that starts like this. The call must not end before.
@@ -506,8 +578,14 @@ impl Running {
         Ending::read(&self.seen, self.begun.elapsed())
     }
 
-    /// Returns the AGI commands that Asterisk has executed. One that hasn't ended yet has no code.
+    /// Returns the AGI commands that Asterisk has executed, but those by which a server keeps a session of AsyncAGI. One
+    /// that hasn't ended yet has no code.
     pub fn executed(&self) -> Vec<Executed> {
+        let executed = self.all_executed().into_iter().zip(self.servers());
+        executed.filter(|(_, is_servers)| !is_servers).map(|(executed, _)| executed).collect()
+    }
+
+    fn all_executed(&self) -> Vec<Executed> {
         let mut executed = Vec::<(String, Executed)>::new();
         for event in &self.seen {
             let id = event.get("CommandId");
@@ -526,9 +604,70 @@ impl Running {
 
     /// Returns every line on the wire of this channel so far, in order, including the environment.
     pub fn transcript(&mut self) -> Vec<Line> {
+        let lines = self.whole_transcript();
+        if !self.is_async() {
+            return lines;
+        }
+        // Each command that isn't the script's, with its reply.
+        let mut servers = self.servers().into_iter();
+        let mut skips = false;
+        let is_kept = |line: &Line| {
+            if matches!(line, Line::Script(_)) {
+                skips = servers.next() == Some(true);
+            }
+            !skips
+        };
+        lines.into_iter().filter(is_kept).collect()
+    }
+
+    /// Returns the same with the commands by which a server keeps a session of AsyncAGI.
+    pub fn whole_transcript(&mut self) -> Vec<Line> {
         let channel = self.channel();
         self.settle();
-        transcript(&self.asterisk.console_from(self.console), &channel)
+        self.lines(&self.asterisk.console_from(self.console), &channel)
+    }
+
+    /// Returns the lines on the wire of this channel that this console shows.
+    fn lines(&self, console: &str, channel: &str) -> Vec<Line> {
+        let lines = transcript(console, channel);
+        // Over AsyncAGI, Asterisk shows its own lines only. When it began to carry out a command, an event told.
+        if self.is_async() { with_commands(lines, &self.all_executed()) } else { lines }
+    }
+
+    /// Returns which of the commands so far are those by which a server keeps a session of AsyncAGI: its claim, which is
+    /// the first one, its name in a variable, the questions that keep it in step, what servers ask and answer, and the
+    /// end. They are in no script, and none of them is in a session of AGI.
+    fn servers(&self) -> Vec<bool> {
+        const BEGINNINGS: [&str; 3] = [
+            "GET FULL VARIABLE \"agi-rhai: in step ",
+            "SET VARIABLE \"AGI_RHAI_CALL\" ",
+            "GET VARIABLE \"AGI_RHAI_CALL\"",
+        ];
+        // In the order of the commands; those of the script have numbers.
+        let ids: Vec<&str> =
+            self.seen.iter().filter(|event| event.is("AsyncAGIExec")).map(|event| event.get("CommandId")).collect();
+        // A script may end the session, too.
+        let (mut begins, mut leaves) = (false, false);
+        let mut found = Vec::new();
+        for event in &self.seen {
+            if event.is("Newexten") {
+                begins = event.get("AppData").starts_with("agi:async");
+            } else if event.is("AGIExecStart") {
+                let command = event.get("Command");
+                let is_claim = std::mem::take(&mut begins) && command == "NOOP";
+                let is_end = command == "ASYNCAGI BREAK" && leaves;
+                leaves = command == "SET VARIABLE \"AGI_RHAI_CALL\" \"\"";
+                let begins_so = BEGINNINGS.iter().any(|beginning| command.starts_with(beginning));
+                let is_answer = ids.get(found.len()).is_some_and(|id| id.ends_with(":ours"));
+                found.push(self.is_async() && (is_claim || is_end || begins_so || is_answer));
+            }
+        }
+        found
+    }
+
+    /// Whether the call came by AsyncAGI.
+    fn is_async(&self) -> bool {
+        self.seen.iter().any(|event| event.is("Newexten") && event.get("AppData").starts_with("agi:async"))
     }
 
     /// Describes the call, for the message of a test that fails.
@@ -536,14 +675,14 @@ impl Running {
         if self.seen.is_empty() {
             return format!("Nothing came of the call. Asterisk's console:\n{}", self.asterisk.console());
         }
-        let dialogue = render(&self.transcript());
+        let dialogue = render(&self.whole_transcript());
         format!("Its dialogue:\n{dialogue}\nstderr of all programs so far:\n{}", self.asterisk.stderr())
     }
 
     /// Asterisk's console file lags a little behind its events. Waits until it holds what these report.
     fn settle(&mut self) {
         let channel = self.channel();
-        let executed = self.executed();
+        let executed = self.all_executed();
         let ends = format!("<{channel}>AGI Script ");
         let count = |wanted: &dyn Fn(&Message) -> bool| self.seen.iter().filter(|event| wanted(event)).count();
         // No such line comes from a program that wasn't found, a server that cannot be reached, or a server that
@@ -554,14 +693,23 @@ impl Running {
         let runs = count(&|event| event.is("Newexten") && apps.contains(&event.get("Application")));
         let served = count(&|event| event.is("Newexten") && event.get("AppData").contains("agi://")) > 0;
         let runs = runs.saturating_sub(status("NOTFOUND") + if served { status("FAILURE") } else { 0 });
+        // Nor from AsyncAGI, which runs nothing. The last command that was answered has a line.
+        let runs = if self.is_async() { 0 } else { runs };
+        let all_answered = |lines: &[Line]| {
+            let replies = lines.split(|line| matches!(line, Line::Script(_))).skip(1).filter(|reply| !reply.is_empty());
+            let ended = executed.iter().filter(|command| command.code.is_some()).count();
+            !self.is_async() || replies.count() >= ended
+        };
         for _ in 0..200 {
             let console = self.asterisk.console_from(self.console);
             let over = console.lines().filter(|line| line.contains(&ends) && line.contains(" completed, ")).count();
-            let lines = transcript(&console, &channel);
+            let lines = self.lines(&console, &channel);
             let asked = lines.iter().filter(|line| matches!(line, Line::Script(_))).count();
             let answered = executed.last().is_none_or(|last| last.code.is_none())
                 || matches!(lines.last(), Some(Line::Asterisk(_)));
-            if (self.ended && over >= runs) || (!self.ended && asked >= executed.len() && answered) {
+            if (self.ended && over >= runs && all_answered(&lines))
+                || (!self.ended && asked >= executed.len() && answered)
+            {
                 return;
             }
             thread::sleep(Duration::from_millis(10));
@@ -770,6 +918,36 @@ fn transcript(console: &str, channel: &str) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Adds the commands to the lines of a session of AsyncAGI, where only Asterisk's are shown: each command has one reply.
+fn with_commands(lines: Vec<Line>, executed: &[Executed]) -> Vec<Line> {
+    let mut commands = executed.iter().map(|executed| Line::Script(executed.command.clone()));
+    let mut all = Vec::new();
+    // Whether the lines are those of an environment, and whether the next one begins a reply.
+    let (mut opening, mut begins) = (false, true);
+    for line in lines {
+        let Line::Asterisk(text) = &line else { continue };
+        opening |= text.starts_with("agi_request: ");
+        let ends = !text.starts_with("520-") && !text.starts_with("100 ");
+        let is_reply = text.get(..3).is_some_and(|code| code.parse::<u16>().is_ok());
+        if opening {
+            opening = !text.is_empty();
+            begins = true;
+        } else {
+            // The lines of a value, and those between the two lines of a 520, belong to what came before.
+            if is_reply && begins {
+                all.extend(commands.next());
+            }
+            if is_reply {
+                begins = ends;
+            }
+        }
+        all.push(line);
+    }
+    // What never was answered.
+    all.extend(commands);
+    all
 }
 
 /// Whether a line of the console begins a new message: `[2026-01-31 12:00:00.000] `.

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "a rig: not every build of the tests uses every part")]
 #![allow(clippy::disallowed_methods, reason = "processes live in real time")]
 
-use super::asterisk::free_port;
+use super::asterisk::{Asterisk, free_port};
 use super::process::{Folder, agi_rhai};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -110,6 +110,23 @@ impl Server {
         self.wait_ready(said);
     }
 
+    /// Starts one that takes the calls of these contexts by AsyncAGI, too.
+    pub fn start_managed(asterisk: &Asterisk, contexts: &[&str], options: &[&str]) -> Server {
+        Server::start_with_table(&asterisk.manager_table(contexts), options)
+    }
+
+    /// Starts one with this table of a manager called `asterisk`.
+    pub fn start_with_table(table: &str, options: &[&str]) -> Server {
+        let folder = Folder::new();
+        copy_scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"), &folder.path("scripts"));
+        let config = folder.file("agi-rhai.toml", table);
+        let port = free_port();
+        let process = begin(&folder, port, &[&["--config", &config], options].concat());
+        let server = Server { process, port, folder }.ready(0);
+        server.wait_log(0, "manager.asterisk: logged in");
+        server
+    }
+
     fn ready(mut self, said: usize) -> Server {
         self.wait_ready(said);
         self
@@ -126,6 +143,11 @@ impl Server {
     /// Returns the `agi://` address for a request.
     pub fn url(&self, request: &str) -> String {
         format!("agi://127.0.0.1:{}/{request}", self.port)
+    }
+
+    /// The folder of its scripts.
+    pub fn scripts(&self) -> PathBuf {
+        self.folder.path("scripts")
     }
 
     /// Returns the log once it no longer grows: it is written in batches, a little after the events.
@@ -222,7 +244,7 @@ fn begin(folder: &Folder, port: u16, options: &[&str]) -> ChildProcess {
     ChildProcess::start(command.args(options).stdout(Stdio::null()).stderr(Stdio::inherit()))
 }
 
-/// Copies only scripts: Asterisk has its own copy of the sounds.
+/// Copies only scripts and their phrases: Asterisk has its own copy of the sounds.
 fn copy_scripts(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the folder of scripts cannot be made");
     for entry in fs::read_dir(from).expect("the scripts cannot be listed") {
@@ -230,7 +252,7 @@ fn copy_scripts(from: &Path, to: &Path) {
         let target = to.join(entry.file_name().expect("an entry has a name"));
         if entry.is_dir() {
             copy_scripts(&entry, &target);
-        } else if entry.extension().is_some_and(|extension| extension == "rhai") {
+        } else if entry.extension().is_some_and(|extension| extension == "rhai" || extension == "phrases") {
             fs::copy(&entry, &target).expect("a script cannot be copied");
         }
     }

@@ -3,6 +3,7 @@
 pub mod asterisk;
 pub mod backend;
 pub mod caller;
+pub mod cutter;
 pub mod machine;
 pub mod process;
 pub mod relay;

@@ -1,6 +1,6 @@
 //! Parsers for the values of options.
 
-use agi_rhai::internals::OLDEST_ASTERISK;
+use agi_rhai::internals::{OLDEST_ASTERISK, is_manager_address};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -27,6 +27,14 @@ pub struct ManagerAddress {
 pub fn manager(text: &str) -> Result<ManagerAddress, String> {
     let parts = text.rsplit_once('@').filter(|(user, address)| !user.is_empty() && !address.is_empty());
     let (user, address) = parts.ok_or("a manager is written as USER@HOST or USER@HOST:PORT")?;
+    if user.contains(':') {
+        return Err(
+            "everybody on this machine sees the command line: --manager-secret-file holds the secret".to_owned()
+        );
+    }
+    if !is_manager_address(address) {
+        return Err(format!("{address} isn't a host and a port, such as pbx1 or pbx1:5038"));
+    }
     Ok(ManagerAddress { user: user.to_owned(), address: address.to_owned() })
 }
 

@@ -53,11 +53,12 @@ impl CallSlots {
         self.calls.load(Relaxed)
     }
 
-    /// Whether there is room for another call.
-    pub fn has_room(&self, peer: IpAddr) -> bool {
+    /// Returns for how many more calls there is room.
+    pub fn room(&self, peer: IpAddr) -> usize {
         let Admission { max_calls, max_calls_per_peer, .. } = self.admission;
         let of_peer = || lock(&self.peers).get(&peer).copied().unwrap_or(0);
-        self.calls() < max_calls && max_calls_per_peer.is_none_or(|max| of_peer() < max)
+        let room = max_calls.saturating_sub(self.calls());
+        max_calls_per_peer.map_or(room, |max| room.min(max.saturating_sub(of_peer())))
     }
 
     /// Counts a call in, if there is room for it.

@@ -9,7 +9,7 @@ use crate::host::live::{CallInfo, Live};
 use crate::host::metrics::Refused;
 use crate::host::{Host, Outcome, Status, coroutine};
 use crate::script::{CallState, LibraryScript};
-use crate::session::Session;
+use crate::session::{BeginError, Session};
 use crate::transport::async_agi::AsyncAgi;
 use crate::transport::{Got, Stream, Transport, Wait, Wire};
 use percent_encoding::percent_decode_str;
@@ -46,6 +46,7 @@ fn open(
     by_manager: Option<Box<ManagerCall>>,
     live: &Live,
 ) -> Option<Box<Session>> {
+    let is_async = by_manager.is_some();
     let transport: Box<dyn Transport> = match by_manager {
         Some(call) => Box::new(AsyncAgi::over(connection, call.channel.as_bytes(), call.tag)),
         None => Box::new(Stream::over(connection).with_failure_line()),
@@ -66,7 +67,11 @@ fn open(
         Err(malformed) => {
             shared.metrics.refused(Refused::Malformed);
             let now = shared.clock.now();
-            shared.warnings.warn(now, "malformed", || format!("no call from {}: {malformed}", live.peer));
+            shared.warnings.warn(now, "malformed", || match &malformed {
+                // What a manager sends has been read as AGI before.
+                BeginError::Io(why) if is_async => format!("no call from {}: {why}", live.peer),
+                _ => format!("no call from {}: {malformed}", live.peer),
+            });
             live.ended("no call");
             None
         }

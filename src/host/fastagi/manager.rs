@@ -5,9 +5,10 @@ use super::manager_calls::{Calls, Deed};
 use super::manager_line::{Link, Outbox, OverCall};
 use super::shared::Shared;
 use super::worker::{Accepted, ManagerCall, Message, Source};
-use crate::agi::manager::{Message as ManagerMessage, action};
+use crate::agi::manager::{Message as ManagerMessage, action, agi_action};
 use crate::agi::{Environment, printable};
 use crate::clock::Time;
+use crate::command::NOOP;
 use crate::host::seed::random_seed;
 use crate::plural::plural;
 use crate::service::manager::{Connection, Login, NoConnection};
@@ -38,14 +39,23 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
 ];
+const LAST_PAUSE: Duration = PAUSES[PAUSES.len() - 1];
+/// After so many tries, the log says again why there is no connection: some five minutes.
+const REMINDER: usize = 60;
 /// The pauses after Asterisk has refused the user: no five of them within ten minutes, after which fail2ban locks a
 /// machine out.
 const REFUSED_PAUSES: [Duration; 4] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(600)];
+/// How an action ends.
+const END: &[u8] = b"\r\n\r\n";
 /// The time between two looks at what is due.
 const TICK: Duration = Duration::from_millis(200);
 /// The time between two looks at the list of channels.
 const LIST_INTERVAL: Duration = Duration::from_secs(15);
+/// The same after a connection was made: sessions that ended before it are missing in both lists.
+const FIRST_LIST_INTERVAL: Duration = Duration::from_secs(2);
+/// The id of the action that shows whether the user may send commands.
+const RIGHTS: &str = "agi-rhai-rights";
 /// The id of the action that asks for that list.
 const LIST: &str = "agi-rhai-channels";
 /// How long a manager may be silent before it is asked whether it is there, and how long it may take to answer.
@@ -94,6 +104,7 @@ impl Managers {
         let mut wanted =
             self.shared.host.services.as_ref().map(|own| own.settings().manager.clone()).unwrap_or_default();
         wanted.extend(lock(&self.named).clone());
+        wanted.retain(|_, manager| manager.takes_calls());
         let mut running = lock(&self.running);
         for (name, manager) in running.iter() {
             let settings = wanted.get(name).cloned();
@@ -121,7 +132,9 @@ impl Managers {
                 own: Arc::clone(&own),
                 listed: HashSet::new(),
                 list_at: Time::NEVER,
+                lacks_rights: false,
                 address: IpAddr::from(Ipv4Addr::LOCALHOST),
+                has_served: false,
             };
             self.thread()?.spawn(task.run());
             running.insert(name.clone(), Running { settings: sender, own });
@@ -175,8 +188,12 @@ struct Task {
     listed: HashSet<String>,
     /// When to list them next; never, if the user may not.
     list_at: Time,
+    /// Whether the user may not send commands.
+    lacks_rights: bool,
     /// Where the Asterisk is.
     address: IpAddr,
+    /// Whether something came over this connection for a call of ours.
+    has_served: bool,
 }
 
 /// Why a connection is no longer served.
@@ -185,14 +202,19 @@ enum Left {
     Lost(io::Error),
     /// Its settings are others now.
     Changed,
+    /// The user has too few rights.
+    Refused,
 }
 
 impl Task {
     async fn run(mut self) {
         let (mut failures, mut refusals) = (0, 0);
+        let mut told = String::new();
+        self.shared.metrics.set_manager(&self.name, Some(false));
         // The server has ended once nobody can change the settings any more.
         while self.settings.has_changed().is_ok() {
             let Some(settings) = self.settings.borrow_and_update().clone() else {
+                self.shared.metrics.set_manager(&self.name, None);
                 if self.calls.own() == 0 {
                     return;
                 }
@@ -200,7 +222,12 @@ impl Task {
                 return self.links.values().for_each(|link| link.close());
             };
             let connected = match Login::new(&settings) {
-                Ok(login) => login.connect().await,
+                Ok(login) => login.connect().await.map_err(|error| match error {
+                    NoConnection::Unreachable(why) => {
+                        NoConnection::Unreachable(format!("no connection to {}: {why}", printable(&login.address())))
+                    }
+                    refused @ NoConnection::Refused(_) => refused,
+                }),
                 Err(failure) => Err(NoConnection::Refused(failure.message)),
             };
             let pause = match connected {
@@ -208,22 +235,49 @@ impl Task {
                     if failures + refusals > 0 || self.links.is_empty() {
                         info!("manager.{}: logged in to the Asterisk at {}", self.name, connection.addresses.0);
                     }
-                    (failures, refusals) = (0, 0);
-                    match self.serve(connection, &settings).await {
+                    refusals = 0;
+                    told.clear();
+                    let began = self.now();
+                    self.shared.metrics.set_manager(&self.name, Some(true));
+                    let left = self.serve(connection, &settings).await;
+                    self.shared.metrics.set_manager(&self.name, Some(false));
+                    match left {
                         Left::Lost(error) => {
                             let calls = plural(self.links.len(), "call");
                             warn!("manager.{}: the connection was lost, with {calls} under way: {error}", self.name);
                         }
                         Left::Changed => continue,
+                        Left::Refused => {
+                            refusals += 1;
+                            let pause = REFUSED_PAUSES[refusals.min(REFUSED_PAUSES.len()) - 1];
+                            error!(
+                                "manager.{}: the user may not send commands to calls: `write = agi,reporting` in \
+                                 manager.conf allows that; the next try is in {} s",
+                                self.name,
+                                pause.as_secs()
+                            );
+                            let _ = tokio::time::timeout(pause, self.settings.changed()).await;
+                            continue;
+                        }
                     }
-                    PAUSES[0]
+                    // Something that takes connections and drops them isn't asked twenty times a second.
+                    let was_good = self.has_served || self.now() - began >= SILENCE;
+                    failures = if was_good { 0 } else { failures + 1 };
+                    // The shorter the connection is away, the fewer replies are lost.
+                    if was_good { Duration::ZERO } else { PAUSES[failures.min(PAUSES.len()) - 1] }
                 }
                 Err(NoConnection::Unreachable(why)) => {
-                    if failures == 0 {
-                        warn!("manager.{}: no connection to {}: {why}", self.name, printable(&settings.address));
+                    let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+                    if told != why || failures % REMINDER == 0 {
+                        warn!(
+                            "manager.{}: {why}; it is tried again, at most every {} s",
+                            self.name,
+                            LAST_PAUSE.as_secs()
+                        );
+                        told = why;
                     }
                     failures += 1;
-                    PAUSES[failures.min(PAUSES.len()) - 1]
+                    pause
                 }
                 Err(NoConnection::Refused(why)) => {
                     refusals += 1;
@@ -243,12 +297,16 @@ impl Task {
         self.address = addresses.0.ip().to_canonical();
         let own_address = addresses.1.ip().to_canonical();
         let (mut reader, mut writer) = tokio::io::split(stream);
+        self.has_served = false;
         self.resume();
         let mut ticks = tokio::time::interval(TICK);
         let mut heard = self.now();
         let mut has_pinged = false;
         let mut to_flush = false;
-        let mut retires = false;
+        // What was sent of the first action.
+        let mut sent = 0;
+        // Whether no calls are taken any more, and whether nobody can change that.
+        let (mut retires, mut has_ended) = (false, false);
         let outbox = Arc::clone(&self.outbox);
         let left = loop {
             loop {
@@ -258,25 +316,34 @@ impl Task {
                     Err(why) => return self.lost(io::Error::other(why)),
                 }
             }
+            if self.lacks_rights {
+                break Left::Refused;
+            }
             self.collect();
-            self.own.store(self.calls.own(), Relaxed);
+            // What has been said at last must get out, too.
+            self.own.store(self.calls.own() + usize::from(to_flush || !self.out.is_empty()), Relaxed);
             tokio::select! {
                 read = reader.read_buf(messages.buffer()) => match read {
                     Ok(0) => break Left::Lost(io::ErrorKind::UnexpectedEof.into()),
                     Ok(_) => (heard, has_pinged) = (self.now(), false),
                     Err(error) => break Left::Lost(error),
                 },
-                written = send(&mut writer, &self.out), if to_flush || !self.out.is_empty() => match written {
+                written = send(&mut writer, &self.out[sent..]), if to_flush || !self.out.is_empty() => match written {
                     Ok(length) => {
                         to_flush = length > 0;
-                        self.out.drain(..length);
+                        sent += length;
+                        // An action of which Asterisk gets only a part is sent again over the next connection.
+                        let whole = self.out[..sent].windows(END.len()).rposition(|bytes| bytes == END);
+                        let whole = whole.map_or(0, |at| at + END.len());
+                        self.out.drain(..whole);
+                        sent -= whole;
                     }
                     Err(error) => break Left::Lost(error),
                 },
                 () = outbox.filled.notified() => {}
                 _ = ticks.tick() => {
                     let now = self.now();
-                    let deeds = self.calls.tick(now, self.has_room());
+                    let deeds = self.calls.tick(now, self.room());
                     self.perform(deeds, own_address);
                     if now >= self.list_at {
                         self.list();
@@ -289,23 +356,26 @@ impl Task {
                         self.out.extend(action("Ping", &[]));
                     }
                 }
-                changed = self.settings.changed(), if !retires => {
-                    retires = changed.is_err() || self.settings.borrow_and_update().is_none();
-                    if !retires {
+                changed = self.settings.changed(), if !has_ended => {
+                    has_ended = changed.is_err();
+                    let wanted = self.settings.borrow_and_update().clone().filter(|_| !has_ended);
+                    retires = wanted.is_none();
+                    if wanted.as_ref().is_some_and(|wanted| wanted != settings) {
                         break Left::Changed;
                     }
-                    info!("manager.{}: takes no more calls", self.name);
+                    let how = if retires { "takes no more calls" } else { "takes calls again" };
+                    info!("manager.{}: {how}", self.name);
                 }
             }
-            if retires && self.calls.own() == 0 {
+            if retires && self.own.load(Relaxed) == 0 {
                 break Left::Changed;
             }
         };
         match left {
             Left::Lost(error) => self.lost(error),
-            Left::Changed => {
+            other => {
                 self.lost(io::ErrorKind::Other.into());
-                Left::Changed
+                other
             }
         }
     }
@@ -314,18 +384,13 @@ impl Task {
         self.shared.clock.now()
     }
 
-    /// Whether another call can be taken.
-    fn has_room(&self) -> bool {
-        !self.shared.draining.load(Relaxed) && self.shared.slots.has_room(self.address)
+    /// Returns how many more calls can be taken.
+    fn room(&self) -> usize {
+        if self.shared.draining.load(Relaxed) { 0 } else { self.shared.slots.room(self.address) }
     }
 
     /// Notes that the connection is lost.
     fn lost(&mut self, error: io::Error) -> Left {
-        // An action of which a part was sent is lost; what follows it was not sent, and will be.
-        let rest = self.out.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(self.out.len(), |at| at + 4);
-        if !self.out.starts_with(b"Action: ") {
-            self.out.drain(..rest);
-        }
         self.links.values().for_each(|link| link.deliver(LOST));
         self.own.store(0, Relaxed);
         Left::Lost(error)
@@ -333,8 +398,12 @@ impl Task {
 
     /// Goes on over a new connection.
     fn resume(&mut self) {
-        let deeds = self.calls.resumed(self.now());
+        let deeds = self.calls.resumed();
+        self.lacks_rights = false;
+        // No channel is called that.
+        self.out.extend(agi_action(b"agi-rhai/nobody", RIGHTS, NOOP.verb.as_bytes()));
         self.list();
+        self.list_at = self.now() + FIRST_LIST_INTERVAL;
         self.send(deeds);
         self.links.values().for_each(|link| link.deliver(BACK));
     }
@@ -367,12 +436,19 @@ impl Task {
     }
 
     fn handle(&mut self, message: ManagerMessage<'_>, settings: Option<&ManagerSettings>, own_address: IpAddr) {
-        if message.get("ActionID") == LIST {
-            return self.handle_listed(message, settings, own_address);
+        let is_ours = message.async_agi().is_some();
+        // Without a filter, Asterisk tells of every command three times.
+        if !is_ours && message.event().starts_with("AGIExec") {
+            return;
+        }
+        match message.get("ActionID") {
+            LIST if !is_ours => return self.handle_listed(message, settings, own_address),
+            RIGHTS if !is_ours => return self.lacks_rights |= message.get("Message") == "Permission denied",
+            _ => {}
         }
         let now = self.now();
         let takes = |environment: &Environment| takes(settings, environment);
-        let deeds = self.calls.handle(message, now, takes, self.has_room());
+        let deeds = self.calls.handle(message, now, takes, self.room());
         self.perform(deeds, own_address);
     }
 
@@ -406,11 +482,12 @@ impl Task {
             message.get("Uniqueid"),
             percent_encode(block.as_bytes(), NON_ALPHANUMERIC)
         );
-        self.calls.found(message.get("Uniqueid"), start.as_bytes(), self.now());
+        self.calls.found(message.get("Uniqueid"), start.as_bytes());
     }
 
     fn perform(&mut self, deeds: Vec<Deed>, own_address: IpAddr) {
         for deed in deeds {
+            self.has_served |= matches!(deed, Deed::Begin { .. } | Deed::Deliver { .. });
             match deed {
                 Deed::Send(bytes) => self.out.extend(bytes),
                 Deed::Begin { key, channel, tag, events } => {
@@ -440,21 +517,21 @@ impl Task {
     /// Hands a call to the workers.
     fn begin(&mut self, call: ManagerCall) {
         let (key, peer) = (call.link.key, self.address);
-        let handed = match self.shared.slots.acquire(peer) {
+        let deeds = match self.shared.slots.acquire(peer) {
             Ok(permit) => {
                 let accepted = Accepted { source: Source::Manager(Box::new(call)), peer, permit };
-                self.shared.queues[0].push(Message::Distribute(accepted)).is_ok()
+                match self.shared.queues[0].push(Message::Distribute(accepted)) {
+                    Ok(()) => return,
+                    Err(_) => self.calls.over(key, false),
+                }
             }
             Err(why) => {
                 self.shared.metrics.refused(why);
-                false
+                self.calls.turn_away(key)
             }
         };
-        if !handed {
-            self.links.remove(&key);
-            let deeds = self.calls.over(key, false);
-            self.send(deeds);
-        }
+        self.links.remove(&key);
+        self.send(deeds);
     }
 }
 
@@ -475,8 +552,14 @@ fn takes(settings: Option<&ManagerSettings>, environment: &Environment) -> bool 
     };
     let argument = get("agi_arg_1");
     let script = argument.split('?').next().unwrap_or_default();
+    // It may be named with its ending or without.
+    let (short, long) = match script.strip_suffix(".rhai") {
+        Some(short) => (short.to_owned(), script.to_owned()),
+        None => (script.to_owned(), format!("{script}.rhai")),
+    };
+    let is_named = || is_one_of(&settings.scripts, &short) || is_one_of(&settings.scripts, &long);
     // The variable that names a script isn't known yet.
-    is_one_of(&settings.contexts, &get("agi_context")) && (script.is_empty() || is_one_of(&settings.scripts, script))
+    is_one_of(&settings.contexts, &get("agi_context")) && (script.is_empty() || is_named())
 }
 
 /// Writes the environment of a channel that the list of channels shows.

@@ -6,6 +6,9 @@ use crate::sync::lock;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::Notify;
 
+/// How an action ends that ends a session: the command is its last header.
+const LEAVES: &[u8] = b"\r\nCommand: ASYNCAGI BREAK\r\n\r\n";
+
 /// What calls have for a manager connection.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -109,16 +112,23 @@ impl CallEnd {
 impl SharedLine for CallEnd {
     fn receive(&self, bytes: &mut Vec<u8>) -> bool {
         let mut inbox = lock(&self.link.inbox);
-        bytes.append(&mut inbox.bytes);
-        inbox.ended
+        // A buffer of its own would stay with each call.
+        let mut arrived = std::mem::take(&mut inbox.bytes);
+        let ended = inbox.ended;
+        drop(inbox);
+        if bytes.is_empty() {
+            *bytes = arrived;
+        } else {
+            bytes.append(&mut arrived);
+        }
+        ended
     }
 
     fn send(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        // The command is the last header of an action.
-        if bytes.ends_with(b"Command: ASYNCAGI BREAK\r\n\r\n") {
+        if bytes.windows(LEAVES.len()).any(|bytes| bytes == LEAVES) {
             let _ = self.left.set(());
         }
         self.link.outbox.put(|queued| queued.actions.extend_from_slice(bytes));

@@ -62,6 +62,38 @@ impl Login {
     /// # Errors
     /// Asterisk can't be reached, or refuses the user.
     pub async fn connect(&self) -> Result<Connection, NoConnection> {
+        self.connect_for("agi").await
+    }
+
+    /// Connects and logs in. Asterisk sends no events.
+    ///
+    /// # Errors
+    /// Asterisk can't be reached, or refuses the user.
+    pub async fn connect_without_events(&self) -> Result<Connection, NoConnection> {
+        self.connect_for("off").await
+    }
+
+    /// Returns where Asterisk is.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn uses_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "as with TLS")]
+    fn uses_tls(&self) -> bool {
+        false
+    }
+
+    async fn connect_for(&self, events: &str) -> Result<Connection, NoConnection> {
         let late = |what: &str| NoConnection::Unreachable(format!("{what} within {} s", TIMEOUT.as_secs()));
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let tcp = timeout(TIMEOUT, connecting).await.map_err(|_| late("it can't be reached"))??;
@@ -69,8 +101,11 @@ impl Login {
         let addresses = (tcp.peer_addr()?, tcp.local_addr()?);
         let stream = timeout(TIMEOUT, self.secure(tcp)).await.map_err(|_| late("no TLS was agreed on"))??;
         let mut connection = Connection { stream, messages: Messages::default(), addresses };
-        timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late("it sent no greeting"))??;
-        timeout(TIMEOUT, self.log_in(&mut connection)).await.map_err(|_| late("it did not answer the login"))??;
+        let silent = if self.uses_tls() { "it sent no greeting" } else { "it sent no greeting (TLS is `tls = true`)" };
+        timeout(TIMEOUT, self.greet(&mut connection)).await.map_err(|_| late(silent))??;
+        timeout(TIMEOUT, self.log_in(&mut connection, events))
+            .await
+            .map_err(|_| late("it did not answer the login"))??;
         Ok(connection)
     }
 
@@ -101,10 +136,10 @@ impl Login {
         if greeting.starts_with(b"Asterisk Call Manager/") {
             return Ok(());
         }
-        Err(NoConnection::Refused(format!("what answers at {}:{} is no manager of an Asterisk", self.host, self.port)))
+        Err(NoConnection::Refused(format!("what answers at {} is no manager of an Asterisk", self.address())))
     }
 
-    async fn log_in(&self, connection: &mut Connection) -> Result<(), NoConnection> {
+    async fn log_in(&self, connection: &mut Connection, events: &str) -> Result<(), NoConnection> {
         let Some(secret) = &self.secret else {
             return Err(NoConnection::Refused("its `secret_file` was not read, as `Settings::read` does".to_owned()));
         };
@@ -112,11 +147,18 @@ impl Login {
         let challenge = challenge.map_err(|why| NoConnection::Refused(format!("it gives no challenge: {why}")))?;
         let digest = Md5::digest([challenge.as_bytes(), secret.0.as_bytes()].concat());
         let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let headers: [(&str, &[u8]); 4] =
-            [("AuthType", b"MD5"), ("Username", self.user.as_bytes()), ("Key", key.as_bytes()), ("Events", b"agi")];
+        let headers: [(&str, &[u8]); 4] = [
+            ("AuthType", b"MD5"),
+            ("Username", self.user.as_bytes()),
+            ("Key", key.as_bytes()),
+            ("Events", events.as_bytes()),
+        ];
         let refused = |why| {
             let user = printable(&self.user);
-            NoConnection::Refused(format!("it refuses the user `{user}`: {why}"))
+            NoConnection::Refused(format!(
+                "Asterisk refuses the user `{user}` ({why}): look at its name, its secret and who may log in (`permit`, \
+                 `deny`) in manager.conf"
+            ))
         };
         connection.ask("Login", &headers).await?.map(drop).map_err(refused)
     }

@@ -54,6 +54,11 @@ impl Login {
     }
 }
 
+/// Whether this is a host, and maybe a port.
+pub fn is_address(text: &str) -> bool {
+    address(text, PORT).is_some()
+}
+
 /// Splits an address into host and port.
 fn address(text: &str, port: u16) -> Option<(String, u16)> {
     if let Ok(address) = text.parse::<SocketAddr>() {

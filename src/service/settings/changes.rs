@@ -2,7 +2,7 @@
 
 use super::{AT_ONCE, Settings};
 use crate::agi::printable;
-use crate::service::callout::check_target;
+use crate::service::callout::{check_target, needs_spool};
 use crate::service::patterns::matches;
 use std::collections::BTreeMap;
 
@@ -43,6 +43,11 @@ impl Settings {
         };
         let failure = check_target(target?, &callout.targets).err()?;
         Some((failure.message, Some(format!("`targets` of `[callout]` allows {}", callout.targets.join(", ")))))
+    }
+
+    /// Says why scripts may not give this option of `call_out`, which only a call file knows.
+    pub(crate) fn refuses_option(&self, name: &str) -> Option<(String, Option<String>)> {
+        self.callout.as_ref()?.manager.as_ref().map(|_| (needs_spool(name), None))
     }
 
     /// Says why scripts may not write to this address by this mail server, if the operator doesn't allow it; and what

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::agi::printable;
 use crate::disk;
-use crate::service::callout::CallOut;
+use crate::service::callout;
 #[cfg(feature = "http")]
 use crate::service::http::HttpClient;
 #[cfg(feature = "mail")]
@@ -234,11 +234,31 @@ fn is_program(name: &str) -> bool {
 
 impl Checked for CallOutSettings {
     fn check(&mut self, of: &mut Section) -> Read<()> {
-        self.spool = of.file.path(&self.spool);
-        if of.file.purpose == Purpose::Use && !self.spool.is_dir() {
-            return Err(of.wrong("spool", format!("there is no folder {}", self.spool.display())));
+        match (&mut self.spool, &self.manager) {
+            (Some(spool), None) => {
+                *spool = of.file.path(spool);
+                if of.file.purpose == Purpose::Use && !spool.is_dir() {
+                    return Err(of.wrong("spool", format!("there is no folder {}", spool.display())));
+                }
+                if self.script_context.is_some() {
+                    let error = of.wrong("script_context", "`script_context` goes with `manager`");
+                    return Err(error.with_hint("with a `spool`, `agi` says what runs a script"));
+                }
+            }
+            (None, Some(_)) => {
+                if self.agi.is_some() {
+                    let error = of.wrong("agi", "`agi` goes with `spool`");
+                    return Err(error.with_hint("with a `manager`, the dialplan's `script_context` runs scripts"));
+                }
+            }
+            _ => {
+                let error = of.wrong("manager", format!("`[{}]` has either a `spool` or a `manager`", of.name));
+                return Err(
+                    error.with_hint("`spool` is a folder of Asterisk, `manager` the name of a `[manager.NAME]`")
+                );
+            }
         }
-        of.usable(|| CallOut::new(self))
+        of.usable(|| callout::check_settings(self))
     }
 }
 

@@ -191,12 +191,16 @@ pub struct ProgramSettings {
 #[non_exhaustive]
 pub struct CallOutSettings {
     /// The folder from which Asterisk takes call files.
-    pub spool: PathBuf,
+    pub spool: Option<PathBuf>,
+    /// In the place of a folder, the manager that makes the calls, by its name.
+    pub manager: Option<String>,
     /// Who may be called: channels, with `*` for any text. `Local/` channels only match patterns that begin with that.
     pub targets: Vec<String>,
-    /// What runs a `script` when somebody answers: this program as the dialplan names it, or the address of a server
-    /// such as `agi://127.0.0.1`.
+    /// What runs a `script` when somebody answers, by a call file: this program as the dialplan names it, or the
+    /// address of a server such as `agi://127.0.0.1`.
     pub agi: Option<String>,
+    /// The context of the dialplan that runs a `script`, by a manager: `agi-rhai-out` if left out.
+    pub script_context: Option<String>,
 }
 
 /// The manager interface of an Asterisk.
@@ -220,7 +224,8 @@ pub struct ManagerSettings {
     /// The certificates in that file, as PEM.
     #[serde(skip)]
     pub ca: Option<Secret>,
-    /// The contexts of the dialplan from which calls are taken, with `*` for any text; all of them if left out.
+    /// The contexts of the dialplan from which calls are taken, with `*` for any text; all of them if left out. An
+    /// empty list is for a manager that only makes calls.
     pub contexts: Option<Vec<String>>,
     /// The scripts that calls may name, with `*` for any text; all of them if left out.
     pub scripts: Option<Vec<String>>,
@@ -342,6 +347,11 @@ impl ManagerSettings {
             contexts: None,
             scripts: None,
         }
+    }
+
+    /// Whether calls come from it. Without any context, it is for calls out.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.contexts.as_ref().is_none_or(|contexts| !contexts.is_empty())
     }
 }
 

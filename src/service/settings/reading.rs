@@ -5,6 +5,7 @@ use super::keys::keys_of;
 use super::mistake::SettingsError;
 use super::section::{File, Purpose, Read, Section, similar};
 use super::{Settings, SpeechSettings};
+use crate::agi::printable;
 use crate::disk;
 use crate::utf8::{self, NotUtf8};
 use serde::de::DeserializeOwned;
@@ -71,6 +72,7 @@ pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<Pa
     let mut file = File { path: file, text, purpose, options, others };
     let mut contents = Contents::default();
     let settings = &mut contents.settings;
+    let mut manager_of_calls = 0..0;
     for (key, mut value) in tree.into_inner() {
         let place = key.span();
         match &**key.get_ref() {
@@ -80,7 +82,11 @@ pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<Pa
             "program" => settings.program = named(&mut file, "program", place, value)?,
             "manager" => settings.manager = named(&mut file, "manager", place, value)?,
             "store" => settings.store = Some(one(&mut file, "store".to_owned(), place, value)?),
-            "callout" => settings.callout = Some(one(&mut file, "callout".to_owned(), place, value)?),
+            "callout" => {
+                let manager = value.get_ref().as_table().and_then(|keys| keys.get("manager"));
+                manager_of_calls = manager.map(Spanned::span).unwrap_or_default();
+                settings.callout = Some(one(&mut file, "callout".to_owned(), place, value)?);
+            }
             "speech" => settings.speech = Some(speech(&mut file, place, value)?),
             name if options.contains(&name) => {
                 expand(&file, &mut value)?;
@@ -92,6 +98,14 @@ pub fn read(file: &Path, options: &[&str], purpose: Purpose, others: &mut Vec<Pa
                 return Err(file.wrong(place, message).did_you_mean(similar(name, &known)));
             }
         }
+    }
+    let manager = contents.settings.callout.as_ref().and_then(|callout| callout.manager.as_ref());
+    if let Some(manager) = manager.filter(|name| !name.contains("${") || purpose == Purpose::Use)
+        && !contents.settings.manager.contains_key(manager)
+    {
+        let known: Vec<&str> = contents.settings.manager.keys().map(String::as_str).collect();
+        let error = file.wrong(manager_of_calls, format!("there is no `[manager.{}]`", printable(manager)));
+        return Err(error.did_you_mean(similar(manager, &known)));
     }
     Ok(contents)
 }

@@ -6,6 +6,8 @@ use crate::command::{Function, Kind, Param, Type, Value};
 use crate::ivr::option_elsewhere;
 use crate::pbx::versions;
 use crate::script::{FunctionNames, Wrong, WrongCall, nearest};
+use crate::service::Services;
+use crate::service::settings::ManagerSettings;
 use crate::tools::check::checker::Checker;
 use crate::tools::check::imports::TextsAndNames;
 use crate::tools::check::known_functions::value_type;
@@ -343,7 +345,8 @@ impl Walk<'_, '_, '_> {
             self.add(&rules::AFTER_HANGUP, at, message, Some(hint));
             return;
         }
-        let is_async = self.checker.services.as_ref().is_some_and(|services| !services.settings().manager.is_empty());
+        let takes_calls = |services: &Services| services.settings().manager.values().any(ManagerSettings::takes_calls);
+        let is_async = self.checker.services.as_ref().is_some_and(takes_calls);
         if is_async && self.known.command(function).is_some() {
             let message = format!("`{}` does not work after the hangup of a call by AsyncAGI", function.name);
             let hint = "agi-rhai.toml names a `[manager]`; the store and other services still work".to_owned();

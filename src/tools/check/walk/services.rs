@@ -29,7 +29,20 @@ impl Walk<'_, '_, '_> {
     /// Checks whom a call wants to call or to write to, and the path it asks for, as far as they stand in the script.
     pub(super) fn allowed(&mut self, function: &'static Function, call: &FnCallExpr) {
         match (function.name, &call.args[..]) {
-            ("call_out", [target, ..]) => {
+            ("call_out", [target, options @ ..]) => {
+                if let Some(Expr::Map(options, _)) = options.first() {
+                    for (name, value) in &options.0 {
+                        // A moment that is computed is one to come.
+                        let is_beyond = match (name.as_str(), value) {
+                            ("at", Expr::FnCall(..)) => true,
+                            ("retries", Expr::IntegerConstant(retries, _)) => *retries > 0,
+                            _ => false,
+                        };
+                        let Some(services) = self.checker.services.as_ref().filter(|_| is_beyond) else { continue };
+                        let refusal = services.settings().refuses_option(name.as_str());
+                        self.refused(function, start(value), refusal);
+                    }
+                }
                 let Some(services) = &self.checker.services else { return };
                 let at = start(target);
                 let target = if let Expr::StringConstant(target, _) = target { Some(target.as_str()) } else { None };
