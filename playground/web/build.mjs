@@ -28,6 +28,16 @@ const withSamples = {
   },
 };
 
+// The licences of the packages that are in the page.
+const packages = new Set();
+const licences = () =>
+  [...packages].sort().map((name) => {
+    const folder = here(`node_modules/${name}/`);
+    const file = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
+    const { version, license } = JSON.parse(readFileSync(`${folder}package.json`, "utf8"));
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(folder + file, "utf8") : ""}`;
+  });
+
 const dist = here("dist/");
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
@@ -40,13 +50,19 @@ const bundled = async (entry, name) => {
     charset: "utf8",
     legalComments: "none",
   };
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...options,
     entryPoints: [here(entry)],
     plugins: [withSamples],
     write: false,
+    metafile: true,
+    absWorkingDir: here("."),
     outdir: dist,
   });
+  for (const input of Object.keys(metafile.inputs)) {
+    const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+    if (name !== undefined) packages.add(name);
+  }
   writeFileSync(`${dist}${name}`, outputFiles[0].contents);
   return outputFiles[0].text;
 };
@@ -55,6 +71,8 @@ const script = await bundled("src/main.ts", "page.js");
 const worker = await bundled("src/worker.ts", "worker.js");
 const style = await bundled("style.css", "style.css");
 const icon = "icon.svg";
+const notices = licences().join(`\n${"-".repeat(80)}\n\n`);
+writeFileSync(`${dist}licences.txt`, notices);
 copyFileSync(here(icon), `${dist}${icon}`);
 copyFileSync(module, `${dist}playground.wasm`);
 
@@ -98,6 +116,7 @@ writeFileSync(
     style: `<style>${style}</style>`,
     script:
       `<script type="text/plain" id="inlined-module">${packed}</script>` +
+      `<script type="text/plain" id="licences">${safe(notices)}</script>` +
       `<script type="text/plain" id="inlined-worker">${safe(worker)}</script><script>${inlined}</script>`,
   }),
 );

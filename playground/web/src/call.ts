@@ -2,7 +2,7 @@
 
 import { type Client, NoAnswer } from "./client";
 import type { Act, CallOptions, Files, Played, PlayRequest } from "./protocol";
-import { type Story, firstDifference, nextTurn, tell } from "./story";
+import { type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
 
 /** How far a call is run beyond its moment, in milliseconds. */
 const HORIZON = 60_000;
@@ -41,7 +41,7 @@ export class Call {
 
   readonly #client: Client;
   readonly #setup: () => Setup;
-  readonly #changed: () => void;
+  readonly #changed: (isAnswer?: boolean) => void;
   #before: Played | null = null;
   #dropBefore = false;
   #asking = 0;
@@ -50,7 +50,7 @@ export class Call {
   #skipFrom: number | null = null;
   #last = 0;
 
-  constructor(client: Client, setup: () => Setup, changed: () => void) {
+  constructor(client: Client, setup: () => Setup, changed: (isAnswer?: boolean) => void) {
     this.#client = client;
     this.#setup = setup;
     this.#changed = changed;
@@ -141,7 +141,9 @@ export class Call {
   skip(): void {
     if (this.phase === "idle" || this.phase === "ended") return;
     this.phase = "running";
-    this.#skipFrom = this.position + 1;
+    // What is listened to now is over by then.
+    const now = this.story && stretchAt(this.story, this.position);
+    this.#skipFrom = now?.kind === "listens" ? now.to : this.position;
     this.#skip();
     this.#changed();
   }
@@ -225,7 +227,7 @@ export class Call {
       const { message, line, script } = played.fault;
       this.problem = { text: message, line, script };
       if (!this.played) this.phase = "ended";
-      this.#changed();
+      this.#changed(true);
       return;
     }
     this.problem = null;
@@ -233,17 +235,18 @@ export class Call {
     this.story = tell(played);
     if (this.#dropBefore) this.#before = null;
     this.difference = this.#before ? firstDifference(this.#before, played) : null;
+    if (this.phase === "ended" && !this.#isOver()) {
+      // An edit has made the call longer: it goes on.
+      this.phase = "running";
+      if (this.pace === "fast") this.#skipFrom = this.position;
+    }
     this.#skip();
     if (this.story.over) {
       if (this.phase === "running" && this.position >= this.story.length) this.phase = "ended";
-      // An edit may have made the call longer or shorter.
-      if (this.phase === "ended" && this.position < this.story.length) this.phase = "paused";
       this.position = Math.min(this.position, this.story.length);
-    } else if (this.phase === "ended") {
-      this.phase = "paused";
     }
     this.#further();
-    this.#changed();
+    this.#changed(true);
   }
 
   #skip(): void {
@@ -254,8 +257,10 @@ export class Call {
       if (this.#until < LONGEST) this.#run((this.#until - this.position) * 4);
       return;
     }
+    const { from, to } = typeof turn === "number" ? { from: turn, to: turn } : turn;
+    const answers = Math.min(Math.max(from, this.#skipFrom) + REACTION, typeof turn === "number" ? to : to - 1);
     this.#skipFrom = null;
-    this.position = Math.min(turn + REACTION, this.story.length);
+    this.position = Math.min(answers, this.story.length);
     if (this.#isOver()) this.phase = "ended";
     this.#further();
   }

@@ -61,6 +61,8 @@ export class Client {
 
   /** Gives up all that was asked, and the worker with it. */
   cancel(why = "cancelled", cancelled = true): void {
+    for (const waiting of this.#queue.splice(0)) waiting.reject(new NoAnswer(why, cancelled));
+    if (!this.#asked) return;
     this.#worker?.terminate();
     this.#worker = null;
     this.#end((asked) => asked.reject(new NoAnswer(why, cancelled)));
@@ -78,6 +80,8 @@ export class Client {
       this.#end((asked) => asked.reject(new NoAnswer(`the module can't be loaded: ${String(error)}`)));
       return;
     }
+    // Cancelled meanwhile.
+    if (this.#asked !== asked) return;
     if (!this.#worker) {
       const worker = this.#start();
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#answered(data);

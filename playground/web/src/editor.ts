@@ -25,6 +25,7 @@ import {
   drawSelection,
   EditorView,
   highlightActiveLine,
+  highlightSpecialChars,
   hoverTooltip,
   keymap,
   lineNumbers,
@@ -163,6 +164,9 @@ export class Editor {
     );
   }
 
+  /** Calls the script. */
+  onCall: () => void = () => {};
+
   /** Takes what was found. */
   onFindings: (found: { line: number; severity: string; message: string }[]) => void = () => {};
 
@@ -173,6 +177,7 @@ export class Editor {
       lintGutter(),
       history(),
       drawSelection(),
+      highlightSpecialChars(),
       highlightActiveLine(),
       bracketMatching(),
       closeBrackets(),
@@ -184,7 +189,14 @@ export class Editor {
       autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
       hoverTooltip((view, at) => this.#hover(view, at)),
       // Escape, then Tab leaves the editor.
-      keymap.of([...completionKeymap, ...lintKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]),
+      keymap.of([
+        { key: "Mod-Enter", run: () => (this.onCall(), true) },
+        ...completionKeymap,
+        ...lintKeymap,
+        ...defaultKeymap,
+        ...historyKeymap,
+        indentWithTab,
+      ]),
       EditorView.contentAttributes.of({ "aria-label": name === "" ? "Script" : name, spellcheck: "false" }),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged) return;

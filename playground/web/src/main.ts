@@ -7,7 +7,7 @@ import { el, get, setText, visible } from "./dom";
 import { Editor } from "./editor";
 import { loadModule, startWorker } from "./load";
 import { Phone } from "./phone";
-import { type Project, example, fromLink, store, stored, toLink } from "./project";
+import { type Project, example, fromLink, putAside, store, stored, storedBefore, toLink } from "./project";
 import type { CallOptions } from "./protocol";
 import { placeAt, stretchAt } from "./story";
 import { Timeline } from "./timeline";
@@ -28,8 +28,12 @@ let drawing = false;
 
 const files = () => ({ ...project.files, ...zonesIn(Object.values(project.files)) });
 const setup = () => ({ files: files(), script: project.script, seed: project.seed, call: project.call });
-const call = new Call(player, setup, () => {
-  // Once a frame is enough.
+const call = new Call(player, setup, (isAnswer = false) => {
+  // What somebody waits for is there in this frame. For all else, once a frame is enough.
+  if (isAnswer) {
+    draw();
+    return;
+  }
   if (drawing) return;
   drawing = true;
   requestAnimationFrame(() => {
@@ -48,6 +52,7 @@ const editor = new Editor(
     changed();
   },
 );
+editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
 
 let marked: string | null = null;
@@ -85,7 +90,21 @@ function frame(now: number): void {
 
 let timer = 0;
 
+/** Whether the project is somebody's link, as it came. Then the one of the last visit stays where it is kept. */
+let isLinked = false;
+
+function keepIt(): void {
+  if (!isLinked) store(project);
+}
+
 function changed(delay = 120): void {
+  if (isLinked) {
+    isLinked = false;
+    putAside();
+    offerEarlier();
+  }
+  // The address would bring back what there was before the edit.
+  if (location.hash !== "") history.replaceState(null, "", "#");
   window.clearTimeout(timer);
   timer = window.setTimeout(() => {
     store(project);
@@ -138,7 +157,7 @@ function show(name: string): void {
   editor.show(name, project.files[name] ?? "");
   marked = null;
   moved();
-  store(project);
+  keepIt();
 }
 
 function open(next: Project): void {
@@ -185,7 +204,7 @@ get("call-this").addEventListener("click", () => {
   project.script = project.shown;
   drawTabs();
   call.drop();
-  store(project);
+  keepIt();
 });
 
 // Findings.
@@ -218,13 +237,22 @@ const examples = get<HTMLSelectElement>("examples");
 for (const name of Object.keys(samples).filter((name) => name.endsWith(".rhai"))) {
   examples.append(el("option", { value: name }, name));
 }
+
+function offerEarlier(): void {
+  const isThere = examples.querySelector("[value=earlier]");
+  if (!isThere && storedBefore()) examples.append(el("option", { value: "earlier" }, "What you had before the link"));
+}
+offerEarlier();
 examples.addEventListener("change", () => {
   const name = examples.value;
   examples.value = "";
   if (!name) return;
+  const earlier = name === "earlier" ? storedBefore() : null;
   const isEdited = Object.entries(project.files).some(([file, text]) => samples[file] !== text);
   if (isEdited && !window.confirm(`Open ${name}? What was edited here is lost.`)) return;
-  open(example(samples, name));
+  isLinked = false;
+  if (location.hash !== "") history.replaceState(null, "", "#");
+  open(earlier ?? example(samples, name));
 });
 
 // The set-up of the call.
@@ -331,6 +359,7 @@ async function openLink(): Promise<boolean> {
     return false;
   }
   const { acts, position, ...linked } = shared;
+  isLinked = true;
   open(linked);
   if (acts.length > 0 || position > 0) call.show(acts, position);
   return true;

@@ -2,7 +2,7 @@
 
 import type { Call } from "./call";
 import { clock, el, get, keep, setText, visible } from "./dom";
-import { FATES, type Line, stretchAt } from "./story";
+import { FATES, type Line, type Story, stretchAt } from "./story";
 
 const LETTERS: Record<string, string> = {
   2: "abc",
@@ -33,13 +33,18 @@ export class Phone {
   /** Where a line was said, when it is gone to. */
   onSeek: (at: number) => void = () => {};
   #follows = true;
+  #shown: { story: Story | null; difference: number | null; count: number } = {
+    story: null,
+    difference: null,
+    count: -1,
+  };
 
   constructor(call: Call) {
     this.#call = call;
     for (const key of "123456789*0#") {
       const name = NAMES[key] ?? key;
       const button = el("button", { type: "button", class: "key", "aria-label": name, "data-digit": key });
-      button.append(el("b", {}, key), el("small", { "aria-hidden": "true" }, LETTERS[key] ?? ""));
+      button.append(el("b", { "data-letters": LETTERS[key] ?? "" }, key));
       button.addEventListener("pointerdown", (event) => {
         if (event.button === 0) this.press(key);
       });
@@ -76,7 +81,11 @@ export class Phone {
 
   /** Keys of the keyboard are keys of the phone, except where one writes. */
   #typed(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.altKey || event.defaultPrevented) return;
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key === "Enter") this.#call.begin();
+      return;
+    }
     const path = event.composedPath();
     const writes = path.some(
       (target) =>
@@ -165,7 +174,11 @@ export class Phone {
   }
 
   #lines(past: Line[]): void {
-    const { difference } = this.#call;
+    const { difference, story } = this.#call;
+    const shown = { story, difference, count: past.length };
+    const { story: before, difference: mark, count: had } = this.#shown;
+    if (before === story && mark === difference && had === shown.count) return;
+    this.#shown = shown;
     const key = ({ at, who, text, note }: Line) =>
       `${at} ${who} ${text} ${note} ${difference !== null && at >= difference ? "new" : ""}`;
     const count = this.#transcript.childElementCount;

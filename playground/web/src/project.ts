@@ -21,6 +21,8 @@ export interface Shared extends Project {
 }
 
 const KEY = "agi-rhai-playground";
+/** What there was before somebody's link was edited. */
+const BEFORE = "agi-rhai-playground-before";
 /** A link may unpack to so much. */
 const LARGEST = 2_000_000;
 
@@ -79,12 +81,27 @@ function moment(value: unknown): number | null {
 }
 
 /** Returns the project of the last visit. */
-export function stored(): Project | null {
+export function stored(key = KEY): Project | null {
   try {
-    const text = localStorage.getItem(KEY);
+    const text = localStorage.getItem(key);
     return text === null ? null : read(JSON.parse(text));
   } catch {
     return null;
+  }
+}
+
+/** Returns the project that was there before somebody's link was edited. */
+export function storedBefore(): Project | null {
+  return stored(BEFORE);
+}
+
+/** Puts the project of the last visit aside. */
+export function putAside(): void {
+  try {
+    const text = localStorage.getItem(KEY);
+    if (text !== null) localStorage.setItem(BEFORE, text);
+  } catch {
+    // As below.
   }
 }
 

@@ -56,7 +56,11 @@ export function tell(played: Played): Story {
     if (open) {
       open.to = at;
       if (open.to > open.from) story.stretches.push(open);
-      if (open.kind === "listens" && open.to - open.from >= 1000 && !story.marks.some((mark) => mark.at === at)) {
+      if (
+        open.kind === "listens" &&
+        open.to - open.from >= 1000 &&
+        !story.marks.some((mark) => mark.at >= open!.from)
+      ) {
         const note = `${Math.round((open.to - open.from) / 1000)} s`;
         story.lines.push({ at, who: "caller", text: "silence", note });
       }
@@ -76,8 +80,11 @@ export function tell(played: Played): Story {
         break;
       }
       case "listens": {
-        close(at);
         const { keys, speech } = event;
+        // After a key it goes on listening.
+        const before = open as Stretch | null;
+        if (before?.kind === "listens" && before.keys === keys && before.speech === speech) break;
+        close(at);
         open = { kind: "listens", from: at, to: at, words: "", name: "", keys, speech, language: null, full: null };
         break;
       }
@@ -157,11 +164,10 @@ export function placeAt(story: Story, at: number): { script: string; line: numbe
   return story.places.findLast((place) => place.at <= at) ?? null;
 }
 
-/** Returns the moment up to which a caller who does nothing has nothing to do: when the script listens in silence. */
-export function nextTurn(story: Story, after: number): number | null {
-  const turn = story.stretches.find((stretch) => stretch.kind === "listens" && stretch.from >= after);
-  if (turn) return turn.from;
-  return story.over ? story.length : null;
+/** Returns from when the script listens in silence, at this moment or later; or when the call ends; null if neither. */
+export function nextTurn(story: Story, after: number): Stretch | number | null {
+  const turn = story.stretches.find((stretch) => stretch.kind === "listens" && stretch.to > after);
+  return turn ?? (story.over ? story.length : null);
 }
 
 /** Returns when two calls differ first for those who hear them; null if they don't. */
