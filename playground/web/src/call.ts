@@ -2,7 +2,7 @@
 
 import { type Client, NoAnswer } from "./client";
 import type { Act, CallOptions, Files, Played, PlayRequest } from "./protocol";
-import { type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
+import { type Difference, type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
 
 /** How far a call is run beyond its moment, in milliseconds. */
 const HORIZON = 60_000;
@@ -37,7 +37,7 @@ export class Call {
   /** Why the text of the script can't be called now. The call goes on with the last one that could. */
   problem: { text: string; line: number | null; script: string } | null = null;
   /** When the text first makes a difference to the call as it was before it was edited. */
-  difference: number | null = null;
+  difference: Difference | null = null;
 
   readonly #client: Client;
   readonly #setup: () => Setup;

@@ -225,8 +225,8 @@ export class Editor {
     if (items.length === 0) return null;
     const first = items.find((item) => item.textEdit)?.textEdit;
     const from = first ? offset(doc, first.range.start) : (context.matchBefore(/\w*$/)?.from ?? context.pos);
-    const options = items.map((item, index): Completion => {
-      const option: Completion = { label: item.label, boost: -Math.min(99, index / 8), apply: insertion(item) };
+    const options = items.map((item): Completion => {
+      const option: Completion = { label: item.label, boost: rank(item), apply: insertion(item) };
       if (item.detail !== undefined) option.detail = item.detail;
       const kind = KINDS[item.kind ?? 0];
       if (kind !== undefined) option.type = kind;
@@ -268,6 +268,11 @@ export class Editor {
       create: () => ({ dom: el("div", { class: "cm-help" }, markdown(visible(text))) }),
     };
   }
+}
+
+/** How early a completion is offered: what the script has itself, then short names. */
+function rank({ label, sortText }: CompletionItem): number {
+  return (sortText?.startsWith("0") ? 50 : 0) - Math.min(label.length, 40);
 }
 
 /** What a completion inserts: without the places of a snippet, and with the caret at the first one. */

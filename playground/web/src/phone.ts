@@ -2,7 +2,7 @@
 
 import type { Call } from "./call";
 import { clock, el, get, keep, setText, visible } from "./dom";
-import { FATES, type Line, type Story, stretchAt } from "./story";
+import { type Difference, FATES, type Line, type Story, stretchAt } from "./story";
 
 const LETTERS: Record<string, string> = {
   2: "abc",
@@ -33,7 +33,7 @@ export class Phone {
   /** Where a line was said, when it is gone to. */
   onSeek: (at: number) => void = () => {};
   #follows = true;
-  #shown: { story: Story | null; difference: number | null; count: number } = {
+  #shown: { story: Story | null; difference: Difference | null; count: number } = {
     story: null,
     difference: null,
     count: -1,
@@ -126,9 +126,9 @@ export class Phone {
       setText(box, visible(`${place}${problem.text}${story ? ". The call goes on with the text before." : ""}`));
     }
     const difference = get("changed");
-    difference.hidden = !this.#call.difference && this.#call.difference !== 0;
+    difference.hidden = this.#call.difference === null || problem !== null;
     if (this.#call.difference !== null)
-      setText(difference, `The edit makes a difference from ${clock(this.#call.difference)} on.`);
+      setText(difference, `The edit makes a difference from ${clock(this.#call.difference.at)} on.`);
     this.move();
   }
 
@@ -179,17 +179,17 @@ export class Phone {
     const { story: before, difference: mark, count: had } = this.#shown;
     if (before === story && mark === difference && had === shown.count) return;
     this.#shown = shown;
-    const key = ({ at, who, text, note }: Line) =>
-      `${at} ${who} ${text} ${note} ${difference !== null && at >= difference ? "new" : ""}`;
+    const key = ({ at, event, who, text, note }: Line) =>
+      `${at} ${who} ${text} ${note} ${difference !== null && event >= difference.event ? "new" : ""}`;
     const count = this.#transcript.childElementCount;
-    const first = past.findIndex(({ at }) => difference !== null && at >= difference);
+    const first = past.findIndex(({ event }) => difference !== null && event >= difference.event);
     keep(
       this.#transcript,
       past,
       (line) => key(line) + (past[first] === line ? " first" : ""),
       (line) => {
-        const { at, who, text, note } = line;
-        const changed = difference !== null && at >= difference;
+        const { at, event, who, text, note } = line;
+        const changed = difference !== null && event >= difference.event;
         const button = el("button", { type: "button", class: "at", "aria-label": `Go to ${clock(at)}` }, clock(at));
         button.addEventListener("click", () => this.onSeek(at));
         const words = el("span", { class: "words" }, visible(text));

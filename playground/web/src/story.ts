@@ -29,9 +29,17 @@ export interface Mark {
 /** A line of the transcript. */
 export interface Line {
   at: number;
+  /** Which event of the call it is, or after all of them. */
+  event: number;
   who: "phone" | "caller" | "script" | "end" | "fault";
   text: string;
   note: string;
+}
+
+/** Where two calls differ first: in the later one, when, and in which event. */
+export interface Difference {
+  at: number;
+  event: number;
 }
 
 export interface Story {
@@ -52,6 +60,8 @@ export function tell(played: Played): Story {
   const { events, length } = played;
   const story: Story = { stretches: [], marks: [], lines: [], places: [], length, over: played.cut !== "until" };
   let open: Stretch | null = null;
+  let index = 0;
+  const line = (line: Omit<Line, "event">) => story.lines.push({ ...line, event: index });
   const close = (at: number) => {
     if (open) {
       open.to = at;
@@ -62,12 +72,13 @@ export function tell(played: Played): Story {
         !story.marks.some((mark) => mark.at >= open!.from)
       ) {
         const note = `${Math.round((open.to - open.from) / 1000)} s`;
-        story.lines.push({ at, who: "caller", text: "silence", note });
+        line({ at, who: "caller", text: "silence", note });
       }
     }
     open = null;
   };
   for (const event of events) {
+    index = events.indexOf(event, index);
     const { at } = event;
     switch (event.is) {
       case "prompt": {
@@ -76,7 +87,7 @@ export function tell(played: Played): Story {
         const words = event.words ?? name;
         open = { kind: "says", from: at, to: at, words, name, keys, speech, language, full };
         const note = KINDS[event.sound] ?? event.sound;
-        story.lines.push({ at, who: "phone", text: words, note: note || (event.words === null ? "" : name) });
+        line({ at, who: "phone", text: words, note: note || (event.words === null ? "" : name) });
         break;
       }
       case "listens": {
@@ -107,47 +118,48 @@ export function tell(played: Played): Story {
         break;
       case "key":
         story.marks.push({ at, key: event.key, fate: event.fate });
-        story.lines.push({ at, who: "caller", text: event.key, note: FATES[event.fate] });
+        line({ at, who: "caller", text: event.key, note: FATES[event.fate] });
         break;
       case "says":
-        story.lines.push({ at, who: "caller", text: event.text, note: event.heard ? "" : FATES.dropped });
+        line({ at, who: "caller", text: event.text, note: event.heard ? "" : FATES.dropped });
         break;
       case "hangs_up":
         close(at);
         story.marks.push({ at, key: null, fate: "heard" });
-        story.lines.push({ at, who: "caller", text: "hangs up", note: "" });
+        line({ at, who: "caller", text: "hangs up", note: "" });
         break;
       case "command":
         if (!event.by_host) story.places.push({ at, script: event.script, line: event.line });
         break;
       case "asks":
-        story.lines.push({ at, who: "script", text: event.text, note: `asks ${event.service}` });
+        line({ at, who: "script", text: event.text, note: `asks ${event.service}` });
         break;
       case "answered":
-        story.lines.push({ at, who: "script", text: event.text, note: event.failed ? "failed" : "answer" });
+        line({ at, who: "script", text: event.text, note: event.failed ? "failed" : "answer" });
         break;
       case "prints":
-        story.lines.push({ at, who: "script", text: event.text, note: `prints, line ${event.line}` });
+        line({ at, who: "script", text: event.text, note: `prints, line ${event.line}` });
         break;
       case "warns":
         // The fault itself is shown at the end.
-        if (!played.fault) story.lines.push({ at, who: "script", text: event.text, note: "warning" });
+        if (!played.fault) line({ at, who: "script", text: event.text, note: "warning" });
         break;
       default:
     }
   }
+  index = events.length;
   close(length);
   if (played.fault) {
-    const { message, hint, script, line } = played.fault;
-    const place = line === null ? script : `${script}, line ${line}`;
-    story.lines.push({ at: length, who: "fault", text: hint ? `${message}: ${hint}` : message, note: place });
+    const { message, hint, script, line: where } = played.fault;
+    const place = where === null ? script : `${script}, line ${where}`;
+    line({ at: length, who: "fault", text: hint ? `${message}: ${hint}` : message, note: place });
   }
   if (played.cut === "commands") {
     const text = "the script sends more commands than anybody could follow";
-    story.lines.push({ at: length, who: "fault", text, note: "" });
+    line({ at: length, who: "fault", text, note: "" });
   } else if (played.status !== null && played.began > 0) {
     const note = played.goes_on ? `${played.status}, dialplan goes on at ${played.goes_on}` : played.status;
-    story.lines.push({ at: length, who: "end", text: "call ended", note });
+    line({ at: length, who: "end", text: "call ended", note });
   }
   return story;
 }
@@ -171,7 +183,7 @@ export function nextTurn(story: Story, after: number): Stretch | number | null {
 }
 
 /** Returns when two calls differ first for those who hear them; null if they don't. */
-export function firstDifference(before: Played, after: Played): number | null {
+export function firstDifference(before: Played, after: Played): Difference | null {
   const [one, other] = [before, after].map(heard) as [Moment[], Moment[]];
   for (let index = 0; index < Math.max(one.length, other.length); index++) {
     const [a, b] = [one[index], other[index]];
@@ -179,13 +191,15 @@ export function firstDifference(before: Played, after: Played): number | null {
     // Beyond the moment up to which it was run, there is nothing to compare.
     if (!a && before.cut === "until" && (b?.at ?? 0) > before.length) return null;
     if (!b && after.cut === "until" && (a?.at ?? 0) > after.length) return null;
-    return Math.min(a?.at ?? Infinity, b?.at ?? Infinity);
+    const at = Math.min(a?.at ?? Infinity, b?.at ?? Infinity);
+    return { at, event: b?.event ?? after.events.length };
   }
   return null;
 }
 
 interface Moment {
   at: number;
+  event: number;
   text: string;
 }
 
@@ -204,13 +218,13 @@ function heard(played: Played): Moment[] {
         return null;
     }
   };
-  const moments = played.events.flatMap((event) => {
+  const moments = played.events.flatMap((event, index) => {
     const said = text(event);
-    return said === null ? [] : [{ at: event.at, text: said }];
+    return said === null ? [] : [{ at: event.at, event: index, text: said }];
   });
   if (played.cut !== "until") {
     const end = `ends ${played.status ?? ""} ${played.cut ?? ""} ${played.fault?.message ?? ""} ${played.goes_on ?? ""}`;
-    moments.push({ at: played.length, text: end });
+    moments.push({ at: played.length, event: played.events.length, text: end });
   }
   return moments;
 }

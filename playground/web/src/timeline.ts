@@ -80,7 +80,9 @@ export class Timeline {
   draw(): void {
     const { story, position, acts, difference } = this.#call;
     const width = this.#scroll.clientWidth;
-    const shown = story ? Math.min(story.length, Math.max(position, acts.at(-1)?.at ?? 0, difference ?? 0) + AHEAD) : 0;
+    const shown = story
+      ? Math.min(story.length, Math.max(position, acts.at(-1)?.at ?? 0, difference?.at ?? 0) + AHEAD)
+      : 0;
     // It grows in steps, so that it doesn't creep while time passes.
     const span = story
       ? Math.max(20_000, story.over && shown === story.length ? shown : Math.ceil(shown / 20_000) * 20_000)
@@ -117,7 +119,8 @@ export class Timeline {
       });
     }
     this.#difference.hidden = difference === null;
-    if (difference !== null) this.#difference.style.transform = `translateX(${Math.min(difference, span) * scale}px)`;
+    if (difference !== null)
+      this.#difference.style.transform = `translateX(${Math.min(difference.at, span) * scale}px)`;
     this.move();
   }
 
