@@ -96,8 +96,12 @@ export class Client {
   #answered(data: FromWorker): void {
     if (data.id !== this.#asked?.message.id) return;
     if ("crash" in data) {
-      const { message, overflowed } = data.crash;
-      const why = overflowed ? "it nests too deeply for a browser: a function that calls itself?" : message;
+      const { message, overflowed, waits } = data.crash;
+      const why = overflowed
+        ? "it nests too deeply for a browser: a function that calls itself, or a value in itself?"
+        : waits
+          ? "a closure uses what is being changed by its caller: give it a copy"
+          : `the playground has broken, which is a bug of it: ${message}`;
       this.#end((asked) => asked.reject(new NoAnswer(why)));
       return;
     }

@@ -137,4 +137,4 @@ export type ToWorker = { module: WebAssembly.Module } | { id: number; name: keyo
 
 /** What comes from it. */
 export type FromWorker =
-  { id: number; answer: string } | { id: number; crash: { message: string; overflowed: boolean } };
+  { id: number; answer: string } | { id: number; crash: { message: string; overflowed: boolean; waits: boolean } };

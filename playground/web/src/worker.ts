@@ -17,7 +17,7 @@ function answer(playground: Playground, { id, name, request }: Exclude<ToWorker,
   try {
     return { id, answer: playground.answer(name, request) as string };
   } catch (error) {
-    const overflowed = error instanceof Crash && error.overflowed;
-    return { id, crash: { message: error instanceof Error ? error.message : String(error), overflowed } };
+    const { overflowed, waits } = error instanceof Crash ? error : { overflowed: false, waits: false };
+    return { id, crash: { message: error instanceof Error ? error.message : String(error), overflowed, waits } };
   }
 }

@@ -227,6 +227,11 @@ test("an endless loop and deep recursion leave the page alive", async () => {
   await page.locator("#problem:visible, #transcript .by-fault:has-text('deep')").first().waitFor();
   await write(page, `answer();\nlet n = ${"[".repeat(20_000)};\n`);
   await page.locator("#problem").waitFor();
+  // These break the module: one overflows the stack, one would wait for itself.
+  await write(page, "let x = [1]; for i in 0..2000 { x = [x]; } say(1); print(x); say(x == x);");
+  await page.locator("#problem", { hasText: /nests too deeply for a browser|computes for too long/ }).waitFor();
+  await write(page, "let f = 0; f = |n| [1].map(|x| f.call(n)); f.call(1);");
+  await page.locator("#problem", { hasText: "uses what is being changed" }).waitFor();
   await write(page, 'answer();\nsay("vm-goodbye");\n');
   await page.locator("#problem").waitFor({ state: "hidden" });
   await page.locator("#call").click();
@@ -443,6 +448,25 @@ ${"// A line more.\n".repeat(294)}`;
   console.log(`a key at question 60: ${last[10].toFixed(1)} ms in the middle, ${last.at(-1).toFixed(1)} ms at most`);
   assert.ok(last[10] < 100, `${last[10]} ms`);
   assert.ok((await lines()) >= 118);
+  // The page waits a moment for the next letter.
+  await page.locator(".cm-line", { hasText: "A line more" }).first().click();
+  const edit = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        let began = 0;
+        document.addEventListener("input", () => (began = performance.now()), { capture: true, once: true });
+        const seen = new MutationObserver(() => {
+          seen.disconnect();
+          resolve(performance.now() - began - 120);
+        });
+        seen.observe(document.getElementById("changed"), { attributes: true, childList: true });
+      }),
+  );
+  await page.keyboard.press("Control+Home");
+  await page.keyboard.insertText('say("bye");');
+  const passed = await edit;
+  console.log(`an edit replayed: ${passed.toFixed(1)} ms`);
+  assert.ok(passed < 300, `${passed} ms`);
   await close(page);
 });
 
