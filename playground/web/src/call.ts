@@ -1,0 +1,267 @@
+// A call in progress. It is run again from its start whenever something changes, with all that the caller did.
+
+import { type Client, NoAnswer } from "./client";
+import type { Act, CallOptions, Files, Played, PlayRequest } from "./protocol";
+import { type Difference, type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
+
+/** How far a call is run beyond its moment, in milliseconds. */
+const HORIZON = 60_000;
+/** A call never goes further than this. */
+const LONGEST = 3_600_000;
+/** How long a caller takes to answer when the call runs as fast as it goes. */
+const REACTION = 300;
+/** Two keys are never pressed in the same moment. */
+const BETWEEN = 20;
+
+/** What is called, and how. */
+export interface Setup {
+  files: Files;
+  script: string;
+  seed: number;
+  call: CallOptions;
+}
+
+export type Pace = "real" | "fast";
+
+/** What the phone does: there is no call yet, it runs, it is stopped in time, it is over. */
+export type Phase = "idle" | "running" | "paused" | "ended";
+
+export class Call {
+  phase: Phase = "idle";
+  pace: Pace = "real";
+  /** The moment at which the caller is. */
+  position = 0;
+  acts: Act[] = [];
+  played: Played | null = null;
+  story: Story | null = null;
+  /** Why the text of the script can't be called now. The call goes on with the last one that could. */
+  problem: { text: string; line: number | null; script: string } | null = null;
+  /** When the text first makes a difference to the call as it was before it was edited. */
+  difference: Difference | null = null;
+
+  readonly #client: Client;
+  readonly #setup: () => Setup;
+  readonly #changed: (isAnswer?: boolean) => void;
+  #before: Played | null = null;
+  #dropBefore = false;
+  #asking = 0;
+  #until = 0;
+  /** In the fast pace: to the first turn of the caller from this moment. */
+  #skipFrom: number | null = null;
+  #last = 0;
+
+  constructor(client: Client, setup: () => Setup, changed: (isAnswer?: boolean) => void) {
+    this.#client = client;
+    this.#setup = setup;
+    this.#changed = changed;
+  }
+
+  /** Calls, from the beginning. */
+  begin(): void {
+    this.acts = [];
+    this.position = 0;
+    this.phase = "running";
+    this.played = this.story = this.problem = null;
+    this.#forget();
+    this.#skipFrom = this.pace === "fast" ? 0 : null;
+    this.#run();
+  }
+
+  /** Shows a call that was made elsewhere, at this moment. */
+  show(acts: Act[], position: number): void {
+    this.acts = acts;
+    this.position = position;
+    this.phase = "paused";
+    this.#forget();
+    this.#run();
+  }
+
+  /** There is no call any more. */
+  drop(): void {
+    this.#client.cancel();
+    this.phase = "idle";
+    this.position = 0;
+    this.acts = [];
+    this.played = this.story = this.problem = null;
+    this.#forget();
+    this.#changed();
+  }
+
+  /** Presses a key now. What was done later is undone. */
+  press(key: string): boolean {
+    return this.#act({ at: this.position, keys: key });
+  }
+
+  hangUp(): boolean {
+    return this.#act({ at: this.position, hangs_up: true });
+  }
+
+  #act(act: Act): boolean {
+    if (this.phase === "idle" || this.phase === "ended" || (this.story?.over && this.position >= this.story.length)) {
+      return false;
+    }
+    this.acts = this.acts.filter(({ at }) => at <= this.position);
+    const last = this.acts.at(-1);
+    act.at = Math.floor(Math.max(this.position, last ? last.at + BETWEEN : 0));
+    this.acts.push(act);
+    this.position = act.at;
+    this.phase = "running";
+    this.#forget();
+    this.#skipFrom = this.pace === "fast" ? act.at : null;
+    this.#run();
+    return true;
+  }
+
+  /** Goes to a moment, and stays there. */
+  seek(at: number): void {
+    if (!this.story || this.phase === "idle") return;
+    this.position = Math.max(0, Math.min(at, this.story.length));
+    this.phase = "paused";
+    this.#skipFrom = null;
+    this.#further();
+    this.#changed();
+  }
+
+  pause(): void {
+    if (this.phase !== "running") return;
+    this.phase = "paused";
+    this.#changed();
+  }
+
+  /** Goes on from this moment. */
+  resume(): void {
+    if (this.phase !== "paused") return;
+    if (this.story?.over && this.position >= this.story.length) return;
+    this.phase = "running";
+    if (this.pace === "fast") this.skip();
+    this.#changed();
+  }
+
+  /** Lets the time pass until the caller is listened to in silence. */
+  skip(): void {
+    if (this.phase === "idle" || this.phase === "ended") return;
+    this.phase = "running";
+    // What is listened to now is over by then.
+    const now = this.story && stretchAt(this.story, this.position);
+    this.#skipFrom = now?.kind === "listens" ? now.to : this.position;
+    this.#skip();
+    this.#changed();
+  }
+
+  setPace(pace: Pace): void {
+    this.pace = pace;
+    if (pace === "fast" && this.phase === "running") {
+      this.#skipFrom = this.position;
+      this.#skip();
+    }
+    this.#changed();
+  }
+
+  /** The script, or the set-up of the call, is another one: the same keys go through it. */
+  edited(): void {
+    if (this.phase === "idle") return;
+    if (!this.#before) this.#before = this.played;
+    this.#dropBefore = false;
+    this.#run();
+  }
+
+  /** Time passes. Returns whether it did. */
+  tick(now: number): boolean {
+    // A page in the background gets no ticks: the call waits for it.
+    const passed = Math.min(now - this.#last, 250);
+    this.#last = now;
+    if (this.phase !== "running" || this.pace === "fast" || !this.story) return false;
+    this.position = Math.min(this.position + passed, this.story.length);
+    this.#further();
+    if (this.#isOver()) {
+      this.phase = "ended";
+      this.#changed();
+    }
+    return true;
+  }
+
+  /** Returns what a request to the module says of this call. */
+  request(until: number): PlayRequest {
+    return { ...this.#setup(), acts: this.acts, until };
+  }
+
+  #isOver(): boolean {
+    return Boolean(this.story?.over) && this.position >= (this.story?.length ?? 0);
+  }
+
+  /** What was there before an edit is compared with no longer: the caller goes on with the new text. */
+  #forget(): void {
+    this.difference = null;
+    this.#before = null;
+    this.#dropBefore = true;
+  }
+
+  /** Runs the call further if its horizon comes near. */
+  #further(): void {
+    if (!this.story || this.story.over || this.#asking > 0 || this.problem) return;
+    if (this.position > this.story.length - HORIZON / 2 && this.#until < LONGEST) this.#run();
+  }
+
+  #run(horizon = HORIZON): void {
+    const last = this.acts.at(-1)?.at ?? 0;
+    this.#until = Math.min(Math.floor(Math.max(this.position, last)) + horizon, LONGEST);
+    const asked = ++this.#asking;
+    this.#client.ask("play", this.request(this.#until), "play").then(
+      (played) => {
+        if (asked === this.#asking) this.#has(played);
+      },
+      (error: unknown) => {
+        if (asked !== this.#asking || (error instanceof NoAnswer && error.cancelled)) return;
+        this.#asking = 0;
+        this.problem = { text: error instanceof Error ? error.message : String(error), line: null, script: "" };
+        if (!this.played) this.phase = "ended";
+        this.#changed();
+      },
+    );
+    this.#changed();
+  }
+
+  #has(played: Played): void {
+    this.#asking = 0;
+    if (played.began === 0 && played.fault) {
+      const { message, line, script } = played.fault;
+      this.problem = { text: message, line, script };
+      if (!this.played) this.phase = "ended";
+      this.#changed(true);
+      return;
+    }
+    this.problem = null;
+    this.played = played;
+    this.story = tell(played);
+    if (this.#dropBefore) this.#before = null;
+    this.difference = this.#before ? firstDifference(this.#before, played) : null;
+    if (this.phase === "ended" && !this.#isOver()) {
+      // An edit has made the call longer: it goes on.
+      this.phase = "running";
+      if (this.pace === "fast") this.#skipFrom = this.position;
+    }
+    this.#skip();
+    if (this.story.over) {
+      if (this.phase === "running" && this.position >= this.story.length) this.phase = "ended";
+      this.position = Math.min(this.position, this.story.length);
+    }
+    this.#further();
+    this.#changed(true);
+  }
+
+  #skip(): void {
+    if (this.#skipFrom === null || !this.story || this.#asking > 0) return;
+    const turn = nextTurn(this.story, this.#skipFrom);
+    if (turn === null) {
+      // Nothing within the horizon: further, a few times as far each time.
+      if (this.#until < LONGEST) this.#run((this.#until - this.position) * 4);
+      return;
+    }
+    const { from, to } = typeof turn === "number" ? { from: turn, to: turn } : turn;
+    const answers = Math.min(Math.max(from, this.#skipFrom) + REACTION, typeof turn === "number" ? to : to - 1);
+    this.#skipFrom = null;
+    this.position = Math.min(answers, this.story.length);
+    if (this.#isOver()) this.phase = "ended";
+    this.#further();
+  }
+}

@@ -1,0 +1,143 @@
+// The files that are worked on, the call that is made with them, and where both are kept.
+
+import type { Act, CallOptions } from "./protocol";
+
+/** What is kept, and what a link holds. */
+export interface Project {
+  /** Texts by the names of their files. */
+  files: Record<string, string>;
+  /** The script that is called. */
+  script: string;
+  /** The file in the editor. */
+  shown: string;
+  seed: number;
+  call: CallOptions;
+}
+
+/** A project with a call that was made. */
+export interface Shared extends Project {
+  acts: Act[];
+  position: number;
+}
+
+const KEY = "agi-rhai-playground";
+/** What there was before somebody's link was edited. */
+const BEFORE = "agi-rhai-playground-before";
+/** A link may unpack to so much. */
+const LARGEST = 2_000_000;
+
+/** Returns the shipped scripts that a script needs, with itself. */
+export function example(samples: Record<string, string>, script: string): Project {
+  const files: Record<string, string> = {};
+  const add = (name: string) => {
+    const text = samples[name];
+    if (text === undefined || name in files) return;
+    files[name] = text;
+    const stem = name.replace(/\.rhai$/, "");
+    for (const table of [`${stem}.prompts`, `${stem}.phrases`]) add(table);
+    for (const [, imported] of text.matchAll(/^\s*import\s+"([^"]+)"/gm)) add(`${imported}.rhai`);
+  };
+  add(script);
+  return { files, script, shown: script, seed: 1, call: {} };
+}
+
+/** Reads a project that somebody else may have written: null if it is none. */
+function read(value: unknown): Shared | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { files, script, shown, seed, call, acts, position } = value as Record<string, unknown>;
+  if (typeof files !== "object" || files === null || typeof script !== "string") return null;
+  const texts = Object.entries(files).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  // From entries: a file that is called `__proto__` is a file.
+  const project: Project = {
+    files: Object.fromEntries(texts),
+    script,
+    shown: typeof shown === "string" ? shown : script,
+    seed: typeof seed === "number" && Number.isSafeInteger(seed) && seed >= 0 ? seed : 1,
+    call: {},
+  };
+  if (!Object.hasOwn(project.files, script)) return null;
+  if (!Object.hasOwn(project.files, project.shown)) project.shown = script;
+  if (typeof call === "object" && call !== null) {
+    const { callerid, name, extension, language, time, args } = call as Record<string, unknown>;
+    for (const [option, text] of Object.entries({ callerid, name, extension, language, time })) {
+      if (typeof text === "string") project.call[option as "callerid"] = text;
+    }
+    if (Array.isArray(args)) project.call.args = args.filter((arg): arg is string => typeof arg === "string");
+  }
+  const read = Array.isArray(acts) ? (acts as unknown[]).slice(0, 2000).flatMap(act) : [];
+  return { ...project, acts: read, position: moment(position) ?? read.at(-1)?.at ?? 0 };
+}
+
+function act(value: unknown): Act[] {
+  const { at, keys, hangs_up } = (value ?? {}) as Record<string, unknown>;
+  const when = moment(at);
+  if (when === null) return [];
+  if (hangs_up === true) return [{ at: when, hangs_up }];
+  return typeof keys === "string" && /^[0-9*#]{1,40}$/.test(keys) ? [{ at: when, keys }] : [];
+}
+
+function moment(value: unknown): number | null {
+  return typeof value === "number" && value >= 0 && value <= 3_600_000 ? Math.floor(value) : null;
+}
+
+/** Returns the project of the last visit. */
+export function stored(key = KEY): Project | null {
+  try {
+    const text = localStorage.getItem(key);
+    return text === null ? null : read(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/** Returns the project that was there before somebody's link was edited. */
+export function storedBefore(): Project | null {
+  return stored(BEFORE);
+}
+
+/** Puts the project of the last visit aside. */
+export function putAside(): void {
+  try {
+    const text = localStorage.getItem(KEY);
+    if (text !== null) localStorage.setItem(BEFORE, text);
+  } catch {
+    // As below.
+  }
+}
+
+export function store(project: Project): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(project));
+  } catch {
+    // A browser that keeps nothing still plays.
+  }
+}
+
+/** Returns what follows the `#` of a link to a project and its call. */
+export async function toLink(shared: Shared): Promise<string> {
+  const packed = new Blob([JSON.stringify(shared)]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bytes = new Uint8Array(await new Response(packed).arrayBuffer());
+  let letters = "";
+  for (const byte of bytes) letters += String.fromCharCode(byte);
+  return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** Reads what follows the `#` of a link: null if it is none. */
+export async function fromLink(hash: string): Promise<Shared | null> {
+  try {
+    const letters = atob(hash.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+    const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for (let size = 0; ;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      size += value.length;
+      if (size > LARGEST) throw new Error("too large");
+      parts.push(value as Uint8Array<ArrayBuffer>);
+    }
+    return read(JSON.parse(await new Blob(parts).text()));
+  } catch {
+    return null;
+  }
+}

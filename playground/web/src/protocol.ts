@@ -1,0 +1,140 @@
+// What the module is asked, and what it answers: see playground/src.
+
+/** A file by its text, or by its bytes in Base64. */
+export type FileContent = string | { base64: string };
+export type Files = Record<string, FileContent>;
+
+/** Something that the caller does, in milliseconds from the beginning of the call. */
+export interface Act {
+  at: number;
+  keys?: string;
+  hangs_up?: boolean;
+}
+
+/** The options of `place_call`. */
+export interface CallOptions {
+  callerid?: string;
+  name?: string;
+  extension?: string;
+  language?: string;
+  time?: string;
+  args?: string[];
+}
+
+export interface PlayRequest {
+  files: Files;
+  script: string;
+  seed: number;
+  call: CallOptions;
+  acts: Act[];
+  until: number;
+}
+
+export type PlayEvent = { at: number } & (
+  | {
+      is: "prompt";
+      sound: string;
+      name: string;
+      words: string | null;
+      language: string | null;
+      files: string[];
+      lasts: number | null;
+      ends: number | null;
+      keys: string | null;
+      speech: boolean;
+    }
+  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[] }
+  | { is: "waits"; until: number | null }
+  | { is: "key"; key: string; fate: "heard" | "ignored" | "dropped" }
+  | { is: "says"; text: string; heard: boolean }
+  | { is: "hangs_up" }
+  | { is: "command"; function: string; text: string; script: string; line: number; by_host: boolean }
+  | { is: "reply"; text: string }
+  | { is: "asks"; function: string; service: string; text: string }
+  | { is: "answered"; failed: boolean; text: string }
+  | { is: "prints"; text: string; script: string; line: number }
+  | { is: "warns"; text: string }
+  | { is: "frames"; frames: { function: string | null; variables: [string, string][] }[] }
+  | { is: "variable"; name: string; value: string | null }
+  | { is: "stored"; key: string; value: string | null }
+);
+
+export interface Fault {
+  message: string;
+  hint: string | null;
+  script: string;
+  line: number | null;
+  column: number | null;
+  rendered: string;
+}
+
+export interface Played {
+  /** Seconds since 1970; 0 if the script can't be run. */
+  began: number;
+  events: PlayEvent[];
+  cut: "until" | "commands" | null;
+  length: number;
+  status: string | null;
+  goes_on: string | null;
+  fault: Fault | null;
+}
+
+export interface Written {
+  name: string;
+  text: string | null;
+  fault: Fault | null;
+}
+
+export interface Position {
+  line: number;
+  character: number;
+}
+
+export interface Range {
+  start: Position;
+  end: Position;
+}
+
+/** A finding of the checker, as language servers tell it. */
+export interface Diagnostic {
+  range: Range;
+  severity?: number;
+  code?: string;
+  message: string;
+}
+
+export interface CompletionItem {
+  label: string;
+  kind?: number;
+  detail?: string;
+  sortText?: string;
+  documentation?: string | { value: string };
+  insertText?: string;
+  textEdit?: { newText: string; range: Range };
+}
+
+export interface Hover {
+  contents: string | { value: string };
+  range?: Range;
+}
+
+export interface EditRequest {
+  files: Files;
+  file: string;
+  method: string;
+  params: Record<string, unknown>;
+}
+
+/** The functions of the module. */
+export interface Functions {
+  play: { request: PlayRequest; answer: Played };
+  as_test: { request: PlayRequest; answer: Written };
+  edit: { request: EditRequest; answer: unknown };
+}
+
+/** What goes to the worker. */
+export type ToWorker = { module: WebAssembly.Module } | { id: number; name: keyof Functions; request: string };
+
+/** What comes from it. */
+export type FromWorker =
+  { id: number; answer: string } | { id: number; crash: { message: string; overflowed: boolean; waits: boolean } };
