@@ -425,7 +425,7 @@ const BOMBS: &[(&str, &str, &str)] = &[
 
 /// The same at the top of an imported script, which runs outside a call.
 const IMPORTED: &[(&str, &str, &str)] = &[
-    ("nest", "fn nest(x) { let y = x; || y } let f = 0; for i in 0..70000 { f = nest(f); }", "while it is imported"),
+    ("nest", "fn nest(x) { let y = x; || y } let f = 0; for i in 0..1000000 { f = nest(f); }", "while it is imported"),
     ("loop", "loop { }", "computes for more than 0.1 s while it is imported"),
     (
         "caught",
