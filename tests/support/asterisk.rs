@@ -646,17 +646,18 @@ impl Running {
         // In the order of the commands; those of the script have numbers.
         let ids: Vec<&str> =
             self.seen.iter().filter(|event| event.is("AsyncAGIExec")).map(|event| event.get("CommandId")).collect();
-        // A script may end the session, too.
+        // A script may end the session, too. The server does so when it has said how the script ended.
         let (mut begins, mut leaves) = (false, false);
         let mut found = Vec::new();
         for event in &self.seen {
             if event.is("Newexten") {
                 begins = event.get("AppData").starts_with("agi:async");
+                leaves = false;
             } else if event.is("AGIExecStart") {
                 let command = event.get("Command");
                 let is_claim = std::mem::take(&mut begins) && command == "NOOP";
                 let is_end = command == "ASYNCAGI BREAK" && leaves;
-                leaves = command == "SET VARIABLE \"AGI_RHAI_CALL\" \"\"";
+                leaves |= command.starts_with("SET VARIABLE \"AGI_RHAI_STATUS\" ");
                 let begins_so = BEGINNINGS.iter().any(|beginning| command.starts_with(beginning));
                 let is_answer = ids.get(found.len()).is_some_and(|id| id.ends_with(":ours"));
                 found.push(self.is_async() && (is_claim || is_end || begins_so || is_answer));
