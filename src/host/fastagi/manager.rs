@@ -48,6 +48,9 @@ const REFUSED_PAUSES: [Duration; 4] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(600)];
 /// How an action ends.
 const END: &[u8] = b"\r\n\r\n";
+/// Why a user is refused who may log in.
+const LACKS_RIGHTS: &str =
+    "the user may not send commands to calls: `write = agi,reporting` in manager.conf allows that";
 /// The time between two looks at what is due.
 const TICK: Duration = Duration::from_millis(200);
 /// The time between two looks at the list of channels.
@@ -230,12 +233,11 @@ impl Task {
                 }),
                 Err(failure) => Err(NoConnection::Refused(failure.message)),
             };
-            let pause = match connected {
+            let outcome = match connected {
                 Ok(connection) => {
                     if failures + refusals > 0 || self.links.is_empty() {
                         info!("manager.{}: logged in to the Asterisk at {}", self.name, connection.addresses.0);
                     }
-                    refusals = 0;
                     told.clear();
                     let began = self.now();
                     self.shared.metrics.set_manager(&self.name, Some(true));
@@ -245,26 +247,19 @@ impl Task {
                         Left::Lost(error) => {
                             let calls = plural(self.links.len(), "call");
                             warn!("manager.{}: the connection was lost, with {calls} under way: {error}", self.name);
+                            // Something that takes connections and drops them isn't asked twenty times a second.
+                            let was_good = self.has_served || self.now() - began >= SILENCE;
+                            failures = if was_good { 0 } else { failures + 1 };
+                            refusals = 0;
+                            // The shorter the connection is away, the fewer replies are lost.
+                            Ok(if was_good { Duration::ZERO } else { PAUSES[failures.min(PAUSES.len()) - 1] })
                         }
-                        Left::Changed => continue,
-                        Left::Refused => {
-                            refusals += 1;
-                            let pause = REFUSED_PAUSES[refusals.min(REFUSED_PAUSES.len()) - 1];
-                            error!(
-                                "manager.{}: the user may not send commands to calls: `write = agi,reporting` in \
-                                 manager.conf allows that; the next try is in {} s",
-                                self.name,
-                                pause.as_secs()
-                            );
-                            let _ = tokio::time::timeout(pause, self.settings.changed()).await;
+                        Left::Changed => {
+                            refusals = 0;
                             continue;
                         }
+                        Left::Refused => Err(LACKS_RIGHTS.to_owned()),
                     }
-                    // Something that takes connections and drops them isn't asked twenty times a second.
-                    let was_good = self.has_served || self.now() - began >= SILENCE;
-                    failures = if was_good { 0 } else { failures + 1 };
-                    // The shorter the connection is away, the fewer replies are lost.
-                    if was_good { Duration::ZERO } else { PAUSES[failures.min(PAUSES.len()) - 1] }
                 }
                 Err(NoConnection::Unreachable(why)) => {
                     let pause = PAUSES[failures.min(PAUSES.len() - 1)];
@@ -277,15 +272,16 @@ impl Task {
                         told = why;
                     }
                     failures += 1;
-                    pause
+                    Ok(pause)
                 }
-                Err(NoConnection::Refused(why)) => {
-                    refusals += 1;
-                    let pause = REFUSED_PAUSES[refusals.min(REFUSED_PAUSES.len()) - 1];
-                    error!("manager.{}: {why}; the next try is in {} s", self.name, pause.as_secs());
-                    pause
-                }
+                Err(NoConnection::Refused(why)) => Err(why),
             };
+            let pause = outcome.unwrap_or_else(|why| {
+                refusals += 1;
+                let pause = REFUSED_PAUSES[refusals.min(REFUSED_PAUSES.len()) - 1];
+                error!("manager.{}: {why}; the next try is in {} s", self.name, pause.as_secs());
+                pause
+            });
             // With other settings, it is tried again at once.
             let _ = tokio::time::timeout(pause, self.settings.changed()).await;
         }
