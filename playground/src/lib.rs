@@ -15,6 +15,7 @@ mod files;
 mod line;
 mod log;
 mod play;
+mod recorded;
 mod scene;
 mod setup;
 mod storm;
@@ -34,6 +35,7 @@ pub fn answer(function: &str, request: &str) -> String {
         "edit" => answered(request, editor::edit),
         "play" => answered(request, play::play),
         "as_test" => answered(request, as_test::as_test),
+        "recorded" => answered(request, recorded::recorded),
         "check" => answered(request, check::check),
         "storm" => answered(request, storm::begin),
         "storm_on" => answered(request, storm::go_on),
