@@ -59,6 +59,14 @@ pub struct Control {
     path: PathBuf,
 }
 
+impl Control {
+    /// Returns the path of the socket.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl Drop for Control {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
