@@ -104,6 +104,10 @@ pub struct ServeOptions {
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "", env = "AGI_RHAI_STUDIO")]
     pub studio: Option<String>,
 
+    /// Folder of the studio's built page, instead of the one in the program
+    #[arg(long, value_name = "DIR", env = "AGI_RHAI_STUDIO_PAGE", requires = "studio")]
+    pub studio_page: Option<PathBuf>,
+
     /// Compiles and checks all scripts, reports faults and exits without serving
     #[arg(long)]
     pub check: bool,
@@ -339,7 +343,7 @@ fn run(options: &ServeOptions, log: &ServerLog) -> Result<u8> {
     add_managers(options, &server)?;
     let _pages = options.metrics.as_deref().map(|address| pages(address, &server, log)).transpose()?;
     let control = control(options, &server)?;
-    let _studio = options.studio.as_deref().map(|address| studio(address, control.as_ref(), &folder)).transpose()?;
+    let _studio = studio(options, control.as_ref(), &folder)?;
     info!(
         "agi-rhai {} serves {} ({broken} with a fault) of {} on {}, at most {} at a time",
         env!("CARGO_PKG_VERSION"),
@@ -506,15 +510,16 @@ fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Contro
     Ok(None)
 }
 
-/// Opens the studio. It learns of the calls what any other program does, by the control socket.
-fn studio(address: &str, control: Option<&Control>, folder: &Path) -> Result<Running> {
+/// Opens the studio, if it is wanted. It learns of the calls what any other program does, by the control socket.
+fn studio(options: &ServeOptions, control: Option<&Control>, folder: &Path) -> Result<Option<Running>> {
+    let Some(address) = options.studio.as_deref() else { return Ok(None) };
     let control = control.context("--studio needs a socket of the server: choose one with --control PATH")?;
     let live = Arc::new(Live::new(control.path())) as Arc<dyn Part>;
     let listen = Some(address).filter(|address| !address.is_empty());
-    let (running, address) = studio::start(folder, None, listen, vec![("live", live)])?;
+    let (running, address) = studio::start(folder, options.studio_page.as_deref(), listen, vec![("live", live)])?;
     // Not into the log, which others may read: the address has the token.
     out::line(format_args!("The studio of {} and its calls is at\n\n    {address}\n", folder.display()));
-    Ok(running)
+    Ok(Some(running))
 }
 
 /// The page that leads to the others.
