@@ -119,6 +119,21 @@ export class Editor {
     this.check();
   }
 
+  /** Takes another text of a file. The caret stays where it is. */
+  update(name: string, text: string): void {
+    this.#states.delete(name);
+    if (this.#name !== name) return;
+    const old = this.view.state.doc.toString();
+    const shorter = Math.min(old.length, text.length);
+    let from = 0;
+    while (from < shorter && old[from] === text[from]) from++;
+    let same = 0;
+    while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
+    this.view.dispatch({
+      changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+    });
+  }
+
   /** Marks the line at which the script is, and shows it, unless one writes elsewhere. */
   markLine(line: number | null): void {
     const { state, hasFocus } = this.view;
@@ -310,6 +325,18 @@ function insertion(item: CompletionItem) {
       userEvent: "input.complete",
     });
   };
+}
+
+/** Returns what makes a text of a file look as it does in the editor. */
+export function looks(name: string, label: string): Extension[] {
+  return [
+    lineNumbers(),
+    highlightSpecialChars(),
+    name.endsWith(".rhai") ? rhai : table,
+    highlighting,
+    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+    theme,
+  ];
 }
 
 const theme = EditorView.theme({
