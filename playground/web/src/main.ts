@@ -14,6 +14,7 @@ import { loadModule, startWorker } from "./load";
 import { Phone } from "./phone";
 import {
   type Project,
+  asSeed,
   example,
   firstScript,
   fromLink,
@@ -53,7 +54,10 @@ const folder = server && new Folder(server, () => project.files);
 const studio = server && folder && { server, folder };
 const filesView = server && folder && new FilesView(server, folder, { project: () => project, show, write });
 
-const withZones = (texts: Record<string, string>) => ({ ...texts, ...zonesIn(Object.values(texts)) });
+const withZones = (texts: Record<string, string>) => ({
+  ...texts,
+  ...zonesIn([...Object.values(texts), JSON.stringify(project.call)]),
+});
 const files = () => withZones(project.files);
 const filesFor = (...names: string[]) => withZones(needed(project.files, ...names));
 const setup = () => ({
@@ -394,7 +398,9 @@ function fillIn(): void {
 }
 
 get("setup").addEventListener("input", () => {
-  const options: CallOptions = {};
+  // What there is no field for stays.
+  const options: CallOptions = { ...project.call };
+  for (const name of [...FIELDS, "args", "time"] as const) delete options[name];
   for (const name of FIELDS) {
     const text = field(name).value.trim();
     if (text !== "") options[name] = text;
@@ -405,8 +411,7 @@ get("setup").addEventListener("input", () => {
   if (args !== "") options.args = args.split(",").map((arg) => arg.trim());
   if (field("time").value !== "") options.time = field("time").value.replace("T", " ");
   project.call = options;
-  const seed = Number(field("seed").value);
-  if (Number.isSafeInteger(seed) && seed >= 0) project.seed = seed;
+  project.seed = asSeed(field("seed").value.trim()) ?? project.seed;
   changed(300);
 });
 

@@ -1,6 +1,6 @@
 // The files that are worked on, the call that is made with them, and where both are kept.
 
-import type { Act, CallOptions } from "./protocol";
+import type { Act, CallOptions, Seed } from "./protocol";
 
 /** What is kept, and what a link holds. */
 export interface Project {
@@ -10,7 +10,7 @@ export interface Project {
   script: string;
   /** The file in the editor. */
   shown: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
 }
 
@@ -90,7 +90,7 @@ function read(value: unknown): Shared | null {
     files: Object.fromEntries(texts),
     script,
     shown: typeof shown === "string" ? shown : script,
-    seed: typeof seed === "number" && Number.isSafeInteger(seed) && seed >= 0 ? seed : 1,
+    seed: asSeed(seed) ?? 1,
     call: {},
   };
   if (!Object.hasOwn(project.files, script)) return null;
@@ -112,6 +112,13 @@ function act(value: unknown): Act[] {
   if (when === null) return [];
   if (hangs_up === true) return [{ at: when, hangs_up }];
   return typeof keys === "string" && /^[0-9*#]{1,40}$/.test(keys) ? [{ at: when, keys }] : [];
+}
+
+/** Reads a seed: null if it is none. */
+export function asSeed(value: unknown): Seed | null {
+  if (typeof value === "number") return Number.isSafeInteger(value) && value >= 0 ? value : null;
+  if (typeof value !== "string" || !/^\d{1,20}$/.test(value) || BigInt(value) >= 2n ** 64n) return null;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
 function moment(value: unknown): number | null {

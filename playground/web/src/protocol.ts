@@ -9,7 +9,14 @@ export interface Act {
   at: number;
   keys?: string;
   hangs_up?: boolean;
+  /** What is said; what an engine understands if that is something else, and how sure it is, in percent. */
+  says?: string;
+  heard?: string;
+  confidence?: number;
 }
+
+/** Of random numbers: a text where it may be larger than a number here. */
+export type Seed = number | string;
 
 /** The options of `place_call`. */
 export interface CallOptions {
@@ -19,12 +26,22 @@ export interface CallOptions {
   language?: string;
   time?: string;
   args?: string[];
+  /** What a recorded call brings with it. */
+  context?: string;
+  dnid?: string;
+  zone?: string;
+  voice?: string;
+  dial_status?: string;
+  params?: Record<string, string>;
+  variables?: Record<string, string>;
+  database?: Record<string, string>;
+  missing?: string[];
 }
 
 export interface PlayRequest {
   files: Files;
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   until: number;
@@ -79,6 +96,23 @@ export interface Played {
   fault: Fault | null;
 }
 
+/** A recorded call as a call of today's script. */
+export interface Playable {
+  recorded_script: string;
+  /** The file that is its script now; null if there is none. */
+  script: string | null;
+  changed: boolean | null;
+  seed: string;
+  call: Omit<CallOptions, "time"> & { time?: number };
+  acts: Act[];
+  began: number;
+  length: number;
+  status: string | null;
+  redacted: boolean;
+  difference: { at: number; recorded_at: number; was: string; now: string | null } | null;
+  notes: string[];
+}
+
 export interface Written {
   name: string;
   text: string | null;
@@ -130,6 +164,7 @@ export interface Functions {
   play: { request: PlayRequest; answer: Played };
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
+  recorded: { request: { recording: string; files: Files }; answer: Playable };
 }
 
 /** What goes to the worker. */

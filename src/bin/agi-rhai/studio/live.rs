@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 /// How long the server may take to answer, and for a recording.
@@ -37,7 +37,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const READERS: usize = 24;
 /// How many events may wait for a slow reader: few, since what comes later tells the same.
 const WAITING: usize = 4;
-/// The interval at which a reader of a dialogue in which nothing happens is told that the studio is there.
+/// The interval at which a reader is told that the studio is there, while nothing happens.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// What a server says of itself.
@@ -131,15 +131,6 @@ impl Live {
         timeout(patience, all).await.unwrap_or_else(|_| slow())
     }
 
-    /// Returns a place for one more reader of events.
-    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = Arc::clone(&self.readers).try_acquire_owned();
-        place.map_err(|_| Problem {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            why: format!("{READERS} pages or dialogues are open: close some of them"),
-        })
-    }
-
     async fn recordings(&self) -> Result<Answer, Problem> {
         let text = self.ask("recordings", RECORDING_PATIENCE).await?;
         let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -160,21 +151,18 @@ impl Live {
             ["calls", _] if !is_get => Ok(no_method("GET, DELETE")),
             [] | ["calls"] | ["recordings"] | ["recordings", _] if !is_get => Ok(no_method("GET")),
             [] => Ok(bytes(StatusCode::OK, "application/json", self.ask("about", PATIENCE).await?)),
-            ["calls"] => {
-                let place = self.place()?;
+            ["calls"] | ["calls", _] => {
+                let id = path.get(1).map(|id| number(id)).transpose()?;
                 let (events, answer) = Events::holding(WAITING);
                 tokio::spawn(async move {
-                    self.watch(&events).await;
-                    drop(place);
-                });
-                Ok(answer)
-            }
-            ["calls", id] => {
-                let (place, id) = (self.place()?, number(id)?);
-                let (events, answer) = Events::holding(WAITING);
-                tokio::spawn(async move {
-                    self.follow(id, &events).await;
-                    drop(place);
+                    let Ok(_place) = Arc::clone(&self.readers).try_acquire_owned() else {
+                        let why = format!("{READERS} pages and dialogues are open: close some of them");
+                        return drop(events.send("problem", &json!({ "problem": why })).await);
+                    };
+                    match id {
+                        Some(id) => self.follow(id, &events).await,
+                        None => self.watch(&events).await,
+                    }
                 });
                 Ok(answer)
             }
@@ -217,7 +205,13 @@ impl Live {
             return None;
         }
         loop {
-            match self.line(&mut lines).await {
+            let Ok(line) = timeout(BEAT, self.line(&mut lines)).await else {
+                if !events.beat().await {
+                    return None;
+                }
+                continue;
+            };
+            match line {
                 Ok(Some(line)) => {
                     if !events.send_json("changes", &line).await {
                         return None;
