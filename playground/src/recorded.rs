@@ -5,8 +5,10 @@
 //! command, and before that is over.
 
 use crate::Refusal;
+use crate::as_test::writer::{Act, Deed, caller};
 use crate::play::{Request, call};
 use crate::scene::{Event, What, millis};
+use agi_rhai::command::CHANNEL_STATUS;
 use agi_rhai::internals::recording::{self, Tape};
 use agi_rhai::internals::{printable, split};
 use serde::{Deserialize, Serialize};
@@ -14,10 +16,10 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::as_test::writer::{Act, Deed, caller};
-
 /// How many commands that the script doesn't send any more, or has not sent then, are passed over at most.
 const MAX_PASSED: usize = 20;
+/// How many warnings of the call as it is played now are told.
+const MAX_WARNINGS: usize = 5;
 /// How long before the end of a command a step happens at the latest, in milliseconds.
 const SAFETY_MARGIN: u64 = 100;
 /// The interval between keys that are pressed together, in milliseconds.
@@ -215,6 +217,10 @@ fn align(tape: &Tape, acts: &[Act], files: Map<String, Value>, playable: &mut Pl
     }
     playable.changed = script.map(|version| version != tape.header.version);
     playable.difference = walk.first;
+    let warnings =
+        events.iter().filter_map(|event| if let What::Warns { text } = &event.what { Some(text) } else { None });
+    let warnings: BTreeSet<&String> = warnings.collect();
+    playable.notes.extend(warnings.into_iter().take(MAX_WARNINGS).map(|text| format!("Now: {text}")));
     playable.acts = moved;
     Ok(())
 }
@@ -323,8 +329,11 @@ fn steps_now(events: &[Event]) -> Vec<Step> {
     steps
 }
 
-/// Whether this is a line of the host itself, which says how a call has ended.
+/// Whether this may be a line of the host itself, which asks for the channel, or says how the call has ended.
 fn is_own(line: &[u8]) -> bool {
+    if line == CHANNEL_STATUS.verb.as_bytes() {
+        return true;
+    }
     let words = split(line);
     words.get(2).is_some_and(|name| words[0] == b"SET" && name.starts_with(b"AGI_RHAI_"))
         || words.get(1).is_some_and(|text| words[0] == b"VERBOSE" && text.starts_with(b"agi-rhai: "))

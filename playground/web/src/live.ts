@@ -44,18 +44,16 @@ export function livePane(desk: Desk): void {
 function begin(desk: Desk): void {
   const { server, folder } = desk.studio as NonNullable<Desk["studio"]>;
   let about: About | null = null;
-  void server.value("live").then((value) => (about = value as About));
 
   /** Returns the name that a file of the server has in the studio's folder. */
   const here = (file: string): string => {
     if (file === "" || about === null) return file;
     const path = file.startsWith("/") ? file : `${about.scripts}/${file}`;
-    const own = `${folder.about.folder}/`;
-    return path.startsWith(own)
-      ? path.slice(own.length)
-      : path.startsWith(`${about.scripts}/`)
-        ? path.slice(about.scripts.length + 1)
-        : file;
+    // A folder may have other names; then files are those of the same names in the server's folder.
+    for (const place of [`${folder.about.folder}/`, `${about.scripts}/`]) {
+      if (place !== "/" && path.startsWith(place)) return path.slice(place.length);
+    }
+    return file;
   };
   const live = new LiveCalls(here);
   const button = get<HTMLInputElement>("view-live");
@@ -344,11 +342,27 @@ function begin(desk: Desk): void {
       tellCall();
     });
   };
-  server.events("live/calls", (name, value) => {
-    live.take(name, value);
-    if (name === "problem") listed = [];
-    draw();
-  });
+  const watch = () =>
+    server.events("live/calls", (name, value) => {
+      if (name === "began" && about === null) void ask();
+      live.take(name, value);
+      if (name === "problem") listed = [];
+      draw();
+    });
+  // Files have the names of the studio's folder, which has to be known first.
+  const ask = () =>
+    server
+      .value("live")
+      .then((value) => (about = value as About))
+      .catch(() => {});
+  let isWatching = false;
+  const start = () => {
+    if (isWatching || !folder.isLoaded) return;
+    isWatching = true;
+    void ask().then(watch);
+  };
+  start();
+  desk.on("edited", start);
   window.setInterval(() => {
     if (!isInSight()) return;
     arrange();

@@ -78,13 +78,7 @@ export function recordingsView(desk: Desk, here: (file: string) => string, filte
     el(
       "div",
       { class: "live-list" },
-      el(
-        "p",
-        { class: "hint line" },
-        el("span", {}, "A call opens in the timeline, played through today’s script."),
-        count,
-        again,
-      ),
+      el("p", { class: "hint line" }, el("span", {}, "A call is played in the timeline."), count, again),
       told,
       table.element,
       empty,

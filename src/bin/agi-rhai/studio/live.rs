@@ -157,7 +157,8 @@ impl Live {
                 tokio::spawn(async move {
                     let Ok(_place) = Arc::clone(&self.readers).try_acquire_owned() else {
                         let why = format!("{READERS} pages and dialogues are open: close some of them");
-                        return drop(events.send("problem", &json!({ "problem": why })).await);
+                        events.send("problem", &json!({ "problem": why })).await;
+                        return;
                     };
                     match id {
                         Some(id) => self.follow(id, &events).await,
