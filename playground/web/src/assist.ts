@@ -274,7 +274,8 @@ export function fix(host: Host, { title, edit }: CodeAction): void {
 }
 
 function menu(host: Host, view: EditorView, line: number): boolean {
-  const actions = view.state.field(fixes).get(line) ?? [];
+  const known = view.state.field(fixes).get(line) ?? [];
+  const actions = [...known].sort((one, other) => Number(other.isPreferred ?? 0) - Number(one.isPreferred ?? 0));
   if (actions.length === 0) {
     tell(view, view.state.selection.main.head, "there is no fix for this line");
     return true;

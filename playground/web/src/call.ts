@@ -208,9 +208,7 @@ export class Call {
 
   /** Returns what a request to the module says of this call. */
   request(until: number): PlayRequest {
-    const acts = this.#acts.map(({ act, place }) =>
-      place ? { ...act, ...place.turn, at: place.after } : act,
-    );
+    const acts = this.#acts.map(({ act, place }) => (place ? { ...act, ...place.turn, at: place.after } : act));
     return { ...this.#setup(), acts, until };
   }
 

@@ -188,6 +188,21 @@ export class Editor {
     this.#page.changed(name, next.doc.toString());
   }
 
+  /** Takes another text of a file. The caret stays where it is. */
+  update(name: string, text: string): void {
+    this.#states.delete(name);
+    if (this.#name !== name) return;
+    const old = this.view.state.doc.toString();
+    const shorter = Math.min(old.length, text.length);
+    let from = 0;
+    while (from < shorter && old[from] === text[from]) from++;
+    let same = 0;
+    while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
+    this.view.dispatch({
+      changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+    });
+  }
+
   /** Marks the line at which the script is, and shows it, unless one writes elsewhere. */
   markLine(line: number | null): void {
     const { state, hasFocus } = this.view;
@@ -397,6 +412,23 @@ function insertion(item: CompletionItem) {
   };
 }
 
+/** Returns what makes a text of a file look as it does in the editor. */
+export function looks(name: string, label: string): Extension[] {
+  return [
+    lineNumbers(),
+    highlightSpecialChars(),
+    name.endsWith(".rhai") ? rhai : table,
+    highlighting,
+    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+    theme,
+  ];
+}
+
+/** The shape of the lightbulb. */
+const BULB = encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path d="M8 1a5 5 0 0 0-3 9c.6.5 1 1.100 1 2h4c0-.9.4-1.500 1-2a5 5 0 0 0-3-9zM6 13h4v1.200H6zM6.700 14.800h2.600L8 15.600z"/></svg>',
+).replaceAll("'", "%27");
+
 const theme = EditorView.theme({
   "&": { height: "100%", fontSize: "var(--code-size)", backgroundColor: "var(--surface)", color: "var(--text)" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
@@ -461,8 +493,15 @@ const theme = EditorView.theme({
     margin: "0 4px",
   },
   ".cm-bulbs": { width: "12px" },
-  ".cm-bulb": { display: "block", cursor: "pointer", color: "var(--warn)", textAlign: "center" },
-  ".cm-bulb::before": { content: '"✦"' },
+  ".cm-bulb": {
+    display: "block",
+    width: "14px",
+    height: "1.55em",
+    marginLeft: "-1px",
+    cursor: "pointer",
+    backgroundColor: "var(--warn)",
+    mask: `url("data:image/svg+xml,${BULB}") center / 14px no-repeat`,
+  },
   "&.cm-leads .cm-line span:hover": { textDecoration: "underline", cursor: "pointer" },
   ".cm-told, .cm-signature": { padding: "6px 10px", fontSize: "13px", maxWidth: "560px" },
   ".cm-told": { color: "var(--bad)" },

@@ -44,6 +44,44 @@ export function example(samples: Record<string, string>, script: string): Projec
   return { files, script, shown: script, seed: 1, call: {} };
 }
 
+/** Projects up to this many letters are given to the module as a whole. */
+const SMALL = 200_000;
+
+/**
+ * Returns the files that the module needs to play or check a file: all, or of many those that its texts may name, with
+ * their tables, and so on.
+ */
+export function needed(files: Record<string, string>, ...names: string[]): Record<string, string> {
+  let size = 0;
+  for (const text of Object.values(files)) size += text.length;
+  if (size <= SMALL) return files;
+  const found = new Map<string, string>();
+  const add = (name: string) => {
+    const text = files[name];
+    if (text === undefined || !Object.hasOwn(files, name) || found.has(name)) return;
+    found.set(name, text);
+    const folder = name.slice(0, name.lastIndexOf("/") + 1);
+    const stem = name.replace(/(?:\.test)?\.\w+$/, "");
+    for (const ending of ["rhai", "prompts", "phrases"]) add(`${stem}.${ending}`);
+    for (const [, named] of text.matchAll(/["`]([\w./ -]{1,200})["`]/g)) {
+      for (const place of [`${folder}${named}`, named ?? ""]) {
+        add(place);
+        add(`${place}.rhai`);
+      }
+    }
+  };
+  names.forEach(add);
+  return Object.fromEntries(found);
+}
+
+/** Returns the script that is called first: one that answers, and is no test. */
+export function firstScript(files: Record<string, string>): string {
+  const scripts = Object.keys(files)
+    .filter((name) => name.endsWith(".rhai") && !name.endsWith(".test.rhai"))
+    .sort();
+  return scripts.find((name) => /\banswer\s*\(/.test(files[name] ?? "")) ?? scripts[0] ?? "";
+}
+
 /** Reads a project that somebody else may have written: null if it is none. */
 function read(value: unknown): Shared | null {
   if (typeof value !== "object" || value === null) return null;
@@ -97,6 +135,36 @@ export function putAside(): void {
   try {
     const text = localStorage.getItem(KEY);
     if (text !== null) localStorage.setItem(BEFORE, text);
+  } catch {
+    // As below.
+  }
+}
+
+/** A folder's project is kept without its files, by the folder's path. */
+const folderKey = (folder: string) => `agi-rhai-studio ${folder}`;
+
+/** Returns the project of a folder: its files, with what was called and shown there last. */
+export function ofFolder(folder: string, files: Record<string, string>): Project {
+  let kept: Record<string, unknown> = {};
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(folderKey(folder)) ?? "{}");
+    if (typeof value === "object" && value !== null) kept = value as Record<string, unknown>;
+  } catch {
+    // As if it had never been opened.
+  }
+  const first = firstScript(files);
+  const others = Object.keys(files).sort()[0] ?? "";
+  const script = typeof kept["script"] === "string" && Object.hasOwn(files, kept["script"]) ? kept["script"] : first;
+  const given = read({ ...kept, files, script });
+  if (!given) return { files, script, shown: script || others, seed: 1, call: {} };
+  const { shown, seed, call } = given;
+  return { files, script, shown, seed, call };
+}
+
+/** Keeps what is called and shown in a folder. */
+export function keepOfFolder(folder: string, { files: _, ...rest }: Project): void {
+  try {
+    localStorage.setItem(folderKey(folder), JSON.stringify(rest));
   } catch {
     // As below.
   }
