@@ -1,7 +1,7 @@
 //! Graphs of scripts.
 
 use crate::Refusal;
-use crate::fault::fault;
+use crate::fault;
 use crate::files::Files;
 use agi_rhai::internals::disk;
 use agi_rhai::internals::graph::{Graph, Span, Unfold};
@@ -35,7 +35,7 @@ pub fn graph(request: Request) -> Result<Value, Refusal> {
     let unfold = if request.all { Unfold::All } else { Unfold::Some(&request.unfolded) };
     Ok(match Graph::new(&Checker::new(&Language::new()), path, &text, unfold) {
         Ok(graph) => object(&graph),
-        Err(problem) => json!({ "fault": fault(&problem) }),
+        Err(problem) => json!({ "fault": fault::object(&problem) }),
     })
 }
 
