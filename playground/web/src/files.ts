@@ -35,7 +35,7 @@ export class FilesView {
     this.#server = server;
     this.#folder = folder;
     this.#page = page;
-    for (const id of ["save", "all-files", "rename-file"]) get(id).hidden = false;
+    for (const id of ["save", "all-files"]) get(id).hidden = false;
     for (const id of ["link", "examples"]) get(id).hidden = true;
     get("save").addEventListener("click", () => void folder.save());
     get("all-files").addEventListener("click", () => this.#openList());
@@ -130,8 +130,8 @@ export class FilesView {
       note.append(
         el("span", {}, `${visible(conflict)} was changed here and on the disk.`),
         button("Compare", () => this.#compare(conflict)),
-        button("Keep what is here", () => void this.#folder.keepMine(conflict)),
-        button("Take what is on the disk", () => this.#folder.takeTheirs(conflict)),
+        button("Keep mine", () => void this.#folder.keepMine(conflict)),
+        button("Take the disk’s", () => this.#folder.takeTheirs(conflict)),
       );
       note.classList.add("is-bad");
     } else if (failure !== null) {
@@ -179,7 +179,9 @@ export class FilesView {
   #fillList(): void {
     const { files, script } = this.#page.project();
     const words = get<HTMLInputElement>("file-filter").value.toLowerCase().split(/\s+/);
-    const all = [...Object.keys(files), ...this.#folder.problems.keys()].sort((a, b) => a.localeCompare(b));
+    const all = [...Object.keys(files), ...this.#folder.problems.keys()].sort((a, b) =>
+      a.localeCompare(b, undefined, { numeric: true }),
+    );
     const found = all.filter((name) => words.every((word) => name.toLowerCase().includes(word)));
     const shown = found.slice(0, LISTED);
     this.#listed = shown.filter((name) => Object.hasOwn(files, name));
@@ -237,7 +239,7 @@ export class FilesView {
     const readOnly = [EditorState.readOnly.of(true)];
     const merge = new MergeView({
       a: { doc: this.#folder.onDisk(name) ?? "", extensions: [...looks(name, "On the disk"), readOnly] },
-      b: { doc: this.#page.project().files[name] ?? "", extensions: looks(name, "Here") },
+      b: { doc: this.#page.project().files[name] ?? "", extensions: looks(name, "Mine") },
       parent: root,
       root,
       revertControls: "a-to-b",
@@ -254,16 +256,16 @@ export class FilesView {
     };
     dialog.append(
       el("h2", { id: "compare-title" }, visible(name)),
-      el("div", { class: "sides" }, el("b", {}, "On the disk"), el("b", {}, "Here, to be edited")),
+      el("div", { class: "sides" }, el("b", {}, "On the disk"), el("b", {}, "Mine")),
       place,
       el(
         "div",
         { class: "buttons" },
-        does("Save what is here", "go", () => {
+        does("Save mine", "go", () => {
           this.#page.write(name, merge.b.state.doc.toString());
           void this.#folder.keepMine(name);
         }),
-        does("Take what is on the disk", "", () => this.#folder.takeTheirs(name)),
+        does("Take the disk’s", "", () => this.#folder.takeTheirs(name)),
         does("Cancel", "", () => {}),
       ),
     );

@@ -4,9 +4,14 @@
 export type FileContent = string | { base64: string };
 export type Files = Record<string, FileContent>;
 
-/** Something that the caller does, in milliseconds from the beginning of the call. */
+/** Something that the caller does, in milliseconds from the beginning of the call, or of a turn of the caller. */
 export interface Act {
   at: number;
+  turn?: number;
+  /** From which prompt of the turn. */
+  part?: number;
+  /** From the silence after the prompts. */
+  silent?: boolean;
   keys?: string;
   hangs_up?: boolean;
   /** What is said; what an engine understands if that is something else, and how sure it is, in percent. */
@@ -23,19 +28,22 @@ export interface CallOptions {
   callerid?: string;
   name?: string;
   extension?: string;
-  language?: string;
-  time?: string;
-  args?: string[];
-  /** What a recorded call brings with it. */
   context?: string;
   dnid?: string;
+  language?: string;
+  time?: string;
   zone?: string;
+  state?: string;
   voice?: string;
-  dial_status?: string;
+  args?: string[];
+  missing?: string[];
+  dial_status?: string[];
+  ring_seconds?: number;
+  dial_seconds?: number;
+  gone_at?: number;
   params?: Record<string, string>;
   variables?: Record<string, string>;
   database?: Record<string, string>;
-  missing?: string[];
 }
 
 export interface PlayRequest {
@@ -59,8 +67,12 @@ export type PlayEvent = { at: number } & (
       ends: number | null;
       keys: string | null;
       speech: boolean;
+      /** Which turn of the caller it is; null if nothing is heard. */
+      turn: number | null;
+      /** Which prompt of that turn it is. */
+      part: number;
     }
-  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[] }
+  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[]; turn: number }
   | { is: "waits"; until: number | null }
   | { is: "key"; key: string; fate: "heard" | "ignored" | "dropped" }
   | { is: "says"; text: string; heard: boolean }
@@ -103,7 +115,7 @@ export interface Playable {
   script: string | null;
   changed: boolean | null;
   seed: string;
-  call: Omit<CallOptions, "time"> & { time?: number };
+  call: Omit<CallOptions, "time" | "dial_status"> & { time?: number; dial_status?: string };
   acts: Act[];
   began: number;
   length: number;
@@ -152,11 +164,86 @@ export interface Hover {
   range?: Range;
 }
 
+export interface Location {
+  uri: string;
+  range: Range;
+}
+
+export interface WorkspaceEdit {
+  changes?: Record<string, { range: Range; newText: string }[]>;
+}
+
+export interface CodeAction {
+  title: string;
+  diagnostics?: Diagnostic[];
+  edit?: WorkspaceEdit;
+  isPreferred?: boolean;
+}
+
+export interface DocumentSymbol {
+  name: string;
+  kind: number;
+  detail?: string;
+  selectionRange: Range;
+}
+
+export interface SignatureHelp {
+  signatures: {
+    label: string;
+    documentation?: string | { value: string };
+    parameters?: { label: string | [number, number]; documentation?: string | { value: string } }[];
+    activeParameter?: number;
+  }[];
+  activeSignature?: number;
+  activeParameter?: number;
+}
+
 export interface EditRequest {
   files: Files;
   file: string;
   method: string;
   params: Record<string, unknown>;
+}
+
+/** Lines of a file. */
+export interface Span {
+  file: string;
+  first: number;
+  last: number;
+}
+
+export interface DrawnNode {
+  id: string;
+  kind: string;
+  title: string;
+  detail: string;
+  spans: Span[];
+  /** The lines of a folded function, and of those it calls. */
+  covers: Span[];
+  folded: boolean;
+  group: string | null;
+}
+
+export interface DrawnEdge {
+  from: string;
+  to: string;
+  label: string;
+  back: boolean;
+}
+
+/** The graph of a script. */
+export interface Drawn {
+  fault: Fault | null;
+  nodes: DrawnNode[];
+  edges: DrawnEdge[];
+  groups: { id: string; title: string; parent: string | null; span: Span }[];
+}
+
+export interface GraphRequest {
+  files: Files;
+  script: string;
+  unfolded: string[];
+  all: boolean;
 }
 
 /** The functions of the module. */
@@ -165,6 +252,7 @@ export interface Functions {
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
   recorded: { request: { recording: string; files: Files }; answer: Playable };
+  graph: { request: GraphRequest; answer: Drawn };
 }
 
 /** What goes to the worker. */

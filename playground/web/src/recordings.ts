@@ -37,12 +37,14 @@ export interface RecordingsView {
 const moment = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium" });
 
 /** Returns the options of a call that was recorded, as the page has them. */
-function options({ time, ...call }: Playable["call"]): CallOptions {
-  if (time === undefined) return call;
+function options({ time, dial_status: status, ...call }: Playable["call"]): CallOptions {
   // Seconds mean the same in every zone.
-  const text =
-    call.zone === undefined ? new Date(time * 1000).toISOString().slice(0, 19).replace("T", " ") : String(time);
-  return { ...call, time: text };
+  const shown = (seconds: number) => new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
+  return {
+    ...call,
+    ...(time === undefined ? {} : { time: call.zone === undefined ? shown(time) : String(time) }),
+    ...(status === undefined ? {} : { dial_status: [status] }),
+  };
 }
 
 export function recordingsView(desk: Desk, here: (file: string) => string, filter: HTMLInputElement): RecordingsView {

@@ -31,16 +31,19 @@ export interface Answered {
 /** Whether this page comes from a studio, which marks it. */
 export const isStudio = document.documentElement.hasAttribute("data-studio");
 
-/** Takes the token out of the address, so that it is neither seen nor copied with that. */
-function fromAddress(): string | null {
-  const token = /^#token=([0-9a-f]{32})$/.exec(location.hash)?.[1] ?? null;
-  if (token !== null) history.replaceState(null, "", location.pathname);
-  return token;
+/** Takes the token out of the address, so that it is neither seen nor copied with that; or the code of a browser that
+ * was opened by the studio. */
+function fromAddress(what: "token" | "code"): string | null {
+  const [, name, value] = /^#(token|code)=([0-9a-f]{32})$/.exec(location.hash) ?? [];
+  if (value === undefined || name !== what) return null;
+  history.replaceState(null, "", location.pathname);
+  return value;
 }
 
 export class Server {
   #token: string | null;
   #reach: Reach = "gone";
+  #entered: Promise<void> = Promise.resolve();
   /** What waits for the server to be back, or for another token. */
   readonly #waiting = new Set<() => void>();
   /** Another tab that was opened with a new token tells it to those that have an old one. */
@@ -49,19 +52,29 @@ export class Server {
   onReach: (reach: Reach) => void = () => {};
 
   constructor() {
-    const given = fromAddress();
+    const given = fromAddress("token");
+    const code = fromAddress("code");
     this.#token = given ?? sessionStorage.getItem(KEY);
     this.#tabs.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
       if (this.#reach !== "there" && typeof data === "string" && /^[0-9a-f]{32}$/.test(data)) this.#take(data);
     });
-    if (given !== null) {
-      sessionStorage.setItem(KEY, given);
-      this.#tabs.postMessage(given);
-    }
+    if (given !== null) this.enter(given);
+    if (code !== null) this.#entered = this.#exchange(code);
     window.addEventListener("hashchange", () => {
-      const token = fromAddress();
+      const token = fromAddress("token");
       if (token !== null) this.enter(token);
     });
+  }
+
+  /** Gets the token for a code. */
+  async #exchange(code: string): Promise<void> {
+    try {
+      const response = await fetch("/api/enter", { method: "POST", body: code, credentials: "omit" });
+      const { token } = (await response.json()) as { token?: string };
+      if (token !== undefined) this.enter(token);
+    } catch {
+      // The page asks for the address.
+    }
   }
 
   /** Takes another token, for this tab and for those that wait for one. */
@@ -84,6 +97,7 @@ export class Server {
   }
 
   async #fetch(path: string, init: RequestInit): Promise<Response> {
+    await this.#entered;
     if (this.#token === null) {
       this.#has("locked");
       throw new Refused(401, { error: "there is no token" });

@@ -1,12 +1,13 @@
 //! Who may ask: whoever has the token, from the page of this very server.
 
-use super::answer::{Answer, refusal};
+use super::answer::{Answer, json, refusal};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -76,16 +77,44 @@ impl Hosts {
     }
 }
 
+/// What a request asks for: a file of the page, the token for a code, or a part of the studio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    Page,
+    Token,
+    Part,
+}
+
 /// Lets requests in.
 pub struct Guard {
-    pub token: Token,
-    pub hosts: Hosts,
+    token: Token,
+    /// Instead of the token in the command that opens the browser, which everybody on this machine may see in the list
+    /// of processes: it is good once, and only for a browser of the user who runs the studio.
+    code: Mutex<Option<Token>>,
+    hosts: Hosts,
 }
 
 impl Guard {
-    /// Refuses a request that isn't made to this server, or by another site; and one for more than the page, if it
+    /// Returns a guard, its token, and the code to get that with.
+    pub fn new(hosts: Hosts) -> io::Result<(Self, Token, Token)> {
+        let (token, code) = (Token::new()?, Token::new()?);
+        Ok((Self { token: token.clone(), code: Mutex::new(Some(code.clone())), hosts }, token, code))
+    }
+
+    /// Answers a browser that has the code.
+    pub fn enter(&self, code: &[u8], is_own_user: bool) -> Answer {
+        let mut kept = self.code.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_right = std::str::from_utf8(code).is_ok_and(|code| kept.as_ref().is_some_and(|kept| kept.is(code)));
+        if !is_right || !is_own_user {
+            return refusal(StatusCode::FORBIDDEN, "open the address that the studio printed as it started");
+        }
+        *kept = None;
+        json(StatusCode::OK, &serde_json::json!({ "token": self.token.text() }))
+    }
+
+    /// Refuses a request that isn't made to this server, or by another site; and one for what isn't open to all, if it
     /// doesn't hold the token.
-    pub fn refuses(&self, request: &Parts, is_page: bool) -> Option<Answer> {
+    pub fn refuses(&self, request: &Parts, asks: Asks) -> Option<Answer> {
         let forbidden = |why: &str| Some(refusal(StatusCode::FORBIDDEN, why));
         let Ok(host) = single(&request.headers, &header::HOST) else { return forbidden("one Host, please") };
         // With a whole address, this would be a proxy.
@@ -104,13 +133,13 @@ impl Guard {
             _ => return forbidden("only the studio's own page may ask"),
         }
         // Somebody may follow a link to the page, or type its address.
-        let is_visit = is_page && single(&request.headers, &SEC_FETCH_MODE) == Ok(Some("navigate"));
+        let is_visit = asks == Asks::Page && single(&request.headers, &SEC_FETCH_MODE) == Ok(Some("navigate"));
         match single(&request.headers, &SEC_FETCH_SITE) {
             Ok(None | Some("same-origin" | "none")) => {}
             Ok(Some(_)) if is_visit => {}
             _ => return forbidden("only the studio's own page may ask"),
         }
-        if is_page || self.is_allowed(&request.headers) {
+        if asks != Asks::Part || self.is_allowed(&request.headers) {
             return None;
         }
         let mut answer = refusal(

@@ -11,6 +11,7 @@ mod listen;
 pub mod live;
 mod names;
 mod page;
+mod peer;
 mod project;
 pub mod server;
 
@@ -18,7 +19,7 @@ use crate::advice::explained;
 use crate::out;
 use anyhow::{Context, Result};
 use folder::Folder;
-use guard::{Guard, Token};
+use guard::Guard;
 use listen::Listening;
 use live::Live;
 use page::Page;
@@ -82,30 +83,41 @@ fn run(options: &StudioOptions) -> Result<()> {
         (None, None) => PathBuf::from("."),
     };
     let more = live.map(|live| ("live", Arc::new(live) as Arc<dyn Part>)).into_iter().collect();
-    let (_running, address) = start(&folder, page, options.listen.as_deref(), more)?;
+    let studio = start(&folder, page, options.listen.as_deref(), more)?;
+    let address = &studio.address;
     out::line(format_args!("The studio of {} is at\n\n    {address}\n\nCtrl+C ends it.", folder.display()));
     if !options.no_open {
-        browser::open(&address);
+        browser::open(&studio.opening);
     }
     signals.forever().next();
     Ok(())
 }
 
-/// Serves a folder, and what else there is for the page. Returns the server, which ends when it is dropped, and its
-/// address with the token.
+/// A studio that is being served, until it is dropped.
+pub struct Started {
+    /// The address of the page, with the token.
+    pub address: String,
+    /// The same for the command that opens a browser.
+    opening: String,
+    _running: Running,
+}
+
+/// Serves a folder, and what else there is for the page.
 pub fn start(
     folder: &Path,
     page: Option<&Path>,
     listen: Option<&str>,
     more: Vec<(&'static str, Arc<dyn Part>)>,
-) -> Result<(Running, String)> {
+) -> Result<Started> {
     let page = Page::find(page)?;
     let opened = Folder::new(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
     let parts = project::parts(&Arc::new(opened)).into_iter().chain(more).collect();
-    let token = Token::new().context("no random numbers")?;
-    let listening = Listening::new(listen)?;
-    let address = format!("{}#token={}", listening.address, token.text());
-    let guard = Guard { token, hosts: listening.hosts };
-    let running = serve(listening.listeners, Studio { guard, page, parts }).context("cannot start the studio")?;
-    Ok((running, address))
+    let Listening { listeners, hosts, address } = Listening::new(listen)?;
+    let (guard, token, code) = Guard::new(hosts).context("no random numbers")?;
+    let running = serve(listeners, Studio { guard, page, parts }).context("cannot start the studio")?;
+    Ok(Started {
+        opening: format!("{address}#code={}", code.text()),
+        address: format!("{address}#token={}", token.text()),
+        _running: running,
+    })
 }

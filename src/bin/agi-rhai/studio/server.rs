@@ -1,8 +1,9 @@
 //! The studio's server: HTTP/1.1, for one person's browser.
 
 use super::answer::{Answer, Body, json, no_method, protect, refusal};
-use super::guard::Guard;
+use super::guard::{Asks, Guard};
 use super::page::Page;
+use super::peer::is_own_user;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -16,7 +17,7 @@ use serde_json::json;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -103,7 +104,8 @@ pub fn serve(listeners: Vec<TcpListener>, studio: Studio) -> io::Result<Running>
 async fn accept(listener: tokio::net::TcpListener, studio: Arc<Studio>, room: Arc<Semaphore>) {
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = listener.accept().await.and_then(|(stream, other)| Ok((stream.local_addr()?, other, stream)));
+        let Ok((own, other, stream)) = accepted else {
             sleep(BACKOFF).await;
             continue;
         };
@@ -111,7 +113,7 @@ async fn accept(listener: tokio::net::TcpListener, studio: Arc<Studio>, room: Ar
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let studio = Arc::clone(&studio);
-                async move { Ok::<_, Infallible>(studio.answer(request).await) }
+                async move { Ok::<_, Infallible>(studio.answer(request, (own, other)).await) }
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
@@ -123,14 +125,23 @@ async fn accept(listener: tokio::net::TcpListener, studio: Arc<Studio>, room: Ar
 }
 
 impl Studio {
-    async fn answer(&self, request: HttpRequest<Incoming>) -> Answer {
+    async fn answer(&self, request: HttpRequest<Incoming>, ends: (SocketAddr, SocketAddr)) -> Answer {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
-        let is_page = path != "/api" && !path.starts_with("/api/");
-        let mut answer = match self.guard.refuses(&parts, is_page) {
-            Some(refusal) => refusal,
-            None if is_page => self.page(&parts.method, &path, &parts.headers),
-            None => self.part(parts.method, &path, parts.headers, body).await,
+        let asks = match &*path {
+            "/api/enter" => Asks::Token,
+            path if path == "/api" || path.starts_with("/api/") => Asks::Part,
+            _ => Asks::Page,
+        };
+        let mut answer = match (self.guard.refuses(&parts, asks), asks) {
+            (Some(refusal), _) => refusal,
+            (None, Asks::Page) => self.page(&parts.method, &path, &parts.headers),
+            (None, Asks::Token) if parts.method != Method::POST => no_method("POST"),
+            (None, Asks::Token) => match whole(body).await {
+                Ok(code) => self.guard.enter(&code, is_own_user(ends.0, ends.1)),
+                Err(refusal) => refusal,
+            },
+            (None, Asks::Part) => self.part(parts.method, &path, parts.headers, body).await,
         };
         protect(answer.headers_mut());
         answer
@@ -157,14 +168,22 @@ impl Studio {
         let Some((_, part)) = self.parts.iter().find(|(known, _)| known == name) else {
             return refusal(StatusCode::NOT_FOUND, "there is no such part of the studio");
         };
-        let body = match timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the text is too large");
-            }
-            _ => return refusal(StatusCode::BAD_REQUEST, "the request isn't whole"),
+        let body = match whole(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
         };
         part.answer(Request { method, path: rest.to_vec(), headers, body }).await
+    }
+}
+
+/// Reads a body.
+async fn whole(body: Incoming) -> Result<Bytes, Answer> {
+    match timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "the text is too large"))
+        }
+        _ => Err(refusal(StatusCode::BAD_REQUEST, "the request isn't whole")),
     }
 }
 
