@@ -6,9 +6,9 @@ use crate::common::CommonOptions;
 use crate::out;
 use crate::server_log::{ServerLog, start_server_log};
 use crate::speech_report::SpeechReport;
-use crate::studio;
 use crate::studio::live::Live;
-use crate::studio::server::{Part, Running};
+use crate::studio::server::Part;
+use crate::studio::{self, Started};
 use crate::terminal::shows_colour;
 use crate::value_parsers::{ManagerAddress, count, length, manager, network};
 use agi_rhai::clock::{Stopwatch, Time};
@@ -511,15 +511,15 @@ fn control(options: &ServeOptions, server: &Arc<Server>) -> Result<Option<Contro
 }
 
 /// Opens the studio, if it is wanted. It learns of the calls what any other program does, by the control socket.
-fn studio(options: &ServeOptions, control: Option<&Control>, folder: &Path) -> Result<Option<Running>> {
+fn studio(options: &ServeOptions, control: Option<&Control>, folder: &Path) -> Result<Option<Started>> {
     let Some(address) = options.studio.as_deref() else { return Ok(None) };
     let control = control.context("--studio needs a socket of the server: choose one with --control PATH")?;
     let live = Arc::new(Live::new(control.path())) as Arc<dyn Part>;
     let listen = Some(address).filter(|address| !address.is_empty());
-    let (running, address) = studio::start(folder, options.studio_page.as_deref(), listen, vec![("live", live)])?;
+    let studio = studio::start(folder, options.studio_page.as_deref(), listen, vec![("live", live)])?;
     // Not into the log, which others may read: the address has the token.
-    out::line(format_args!("The studio of {} and its calls is at\n\n    {address}\n", folder.display()));
-    Ok(Some(running))
+    out::line(format_args!("The studio of {} and its calls is at\n\n    {}\n", folder.display(), studio.address));
+    Ok(Some(studio))
 }
 
 /// The page that leads to the others.
