@@ -140,7 +140,7 @@ fn the_studio_tells_the_calls_of_a_server_as_events() {
     // The reader of the dialogue has to be there first.
     std::thread::sleep(Duration::from_millis(300));
     peer.send("200 result=53\n");
-    peer.answer("SAY DIGITS 5 \"\"", "200 result=0");
+    peer.answer("SAY DIGITS \"5\" \"\"", "200 result=0");
     let heard = dialogue.until("line", |_| true);
     assert_eq!(heard, "< 200 result=••", "a key is shown");
     let sent = dialogue.until("line", |line| line.as_str().unwrap().starts_with("> SAY DIGITS"));
