@@ -64,6 +64,7 @@ mod speech_ahead;
 mod sql;
 mod store;
 mod storm;
+mod studio;
 mod support;
 mod test_runner;
 mod test_services;
