@@ -14,7 +14,7 @@ if (!existsSync(module)) {
 
 const samples = Object.fromEntries(
   readdirSync(here("../../scripts/"))
-    .filter((name) => /\.(rhai|prompts|phrases)$/.test(name) && !name.endsWith(".test.rhai"))
+    .filter((name) => /\.(rhai|prompts|phrases)$/.test(name))
     .sort()
     .map((name) => [name, readFileSync(here(`../../scripts/${name}`), "utf8")]),
 );

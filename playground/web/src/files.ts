@@ -35,7 +35,7 @@ export class FilesView {
     this.#server = server;
     this.#folder = folder;
     this.#page = page;
-    for (const id of ["save", "all-files", "rename-file"]) get(id).hidden = false;
+    for (const id of ["save", "all-files"]) get(id).hidden = false;
     for (const id of ["link", "examples"]) get(id).hidden = true;
     get("save").addEventListener("click", () => void folder.save());
     get("all-files").addEventListener("click", () => this.#openList());

@@ -7,8 +7,10 @@ import { type View, desk as makeDesk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { Editor } from "./editor";
 import { FilesView } from "./files";
+import { Findings } from "./findings";
 import { Folder } from "./folder";
 import { graphPane } from "./graph";
+import { keyboardHelp } from "./keys";
 import { livePane } from "./live";
 import { loadModule, startWorker } from "./load";
 import { Phone } from "./phone";
@@ -26,11 +28,12 @@ import {
   storedBefore,
   toLink,
 } from "./project";
-import type { CallOptions } from "./protocol";
 import { Server, isStudio } from "./server";
+import { Setup } from "./setup";
 import { placeAt, stretchAt } from "./story";
 import { testsPane } from "./tests";
 import { Timeline } from "./timeline";
+import { Values } from "./values";
 import { Voice } from "./voice";
 import { zonesIn } from "./zones";
 
@@ -77,16 +80,27 @@ const call = new Call(player, setup, (isAnswer = false) => {
 });
 const phone = new Phone(call);
 const timeline = new Timeline(call);
+const values = new Values(call);
 const voice = new Voice();
-const editor = new Editor(
-  get("editor"),
-  (method, params, slot) =>
-    helper.ask("edit", { files: filesFor(project.shown), file: project.shown, method, params }, slot),
-  (name, text) => {
+const editor = new Editor(get("editor"), {
+  ask(method, params, slot) {
+    // Any file may use a name.
+    const given = /rename|references/i.test(method) ? files() : filesFor(project.shown);
+    return helper.ask("edit", { files: given, file: project.shown, method, params }, slot);
+  },
+  changed: (name, text) => {
     project.files[name] = text;
     changed();
   },
-);
+  text: (name) => (Object.hasOwn(project.files, name) ? project.files[name] : undefined),
+  show: (name) => {
+    if (!isWide.matches) setView("script");
+    show(name);
+  },
+  say,
+});
+const findings = new Findings(new Client(module, startWorker), { files, shown: () => project.shown, goTo });
+editor.onChecked = () => findings.check();
 editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
 const desk = makeDesk({
@@ -130,6 +144,7 @@ function moved(): void {
     editor.markLine(line);
   }
   const isHeard = call.phase === "running" && call.pace === "real" && call.story;
+  values.move();
   voice.say(isHeard && call.story ? stretchAt(call.story, call.position) : null);
   desk.tell("moved");
 }
@@ -211,7 +226,7 @@ function drawTabs(): void {
   const isNone = project.shown === "";
   get<HTMLButtonElement>("remove-file").disabled = isNone || (!folder && project.shown === project.script);
   get<HTMLButtonElement>("rename-file").disabled = isNone;
-  get<HTMLButtonElement>("call-this").hidden = !project.shown.endsWith(".rhai") || project.shown === project.script;
+  get<HTMLButtonElement>("call-this").hidden = !isCalled(project.shown) || project.shown === project.script;
   filesView?.draw();
 }
 
@@ -252,6 +267,9 @@ function goTo(file: string, line: number): void {
   editor.goTo(line);
 }
 
+/** Whether a file is a script that can be called: no test, and no table. */
+const isCalled = (name: string) => name.endsWith(".rhai") && !name.endsWith(".test.rhai");
+
 // One dialog for a new file, and for the new name of one.
 const dialog = get<HTMLDialogElement>("new-file");
 const nameField = get<HTMLInputElement>("new-name");
@@ -270,11 +288,14 @@ nameField.addEventListener("input", () => nameField.setCustomValidity(""));
 get("new-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = nameField.value.trim();
+  if (name === renamed) return dialog.close();
   const problem = !/^(?:[\w-][\w.-]*\/)*[\w-]+(?:\.[\w-]+)*\.(?:rhai|prompts|phrases)$/.test(name)
-    ? "A name of letters, digits, - and _ that ends in .rhai, .prompts or .phrases"
+    ? "A name of letters, digits, - and _ that ends in .rhai, .test.rhai, .prompts or .phrases"
     : Object.hasOwn(project.files, name)
       ? "There is such a file"
-      : "";
+      : renamed !== null && renamed === project.script && !isCalled(name)
+        ? "The script that is called must stay one: its name ends in .rhai"
+        : "";
   nameField.setCustomValidity(problem);
   if (nameField.reportValidity()) void take(name, renamed);
 });
@@ -288,14 +309,17 @@ async function take(name: string, old: string | null): Promise<void> {
     return;
   }
   dialog.close();
-  project.files[name] = old === null ? "" : (project.files[old] ?? "");
-  if (old !== null) {
-    delete project.files[old];
+  if (old === null) project.files[name] = "";
+  else {
+    // It keeps its place among the tabs.
+    const named = Object.entries(project.files).map(([file, text]) => [file === old ? name : file, text]);
+    project.files = Object.fromEntries(named);
     editor.forget(old);
+    say(`${old} is ${name} now`, () => void take(old, name));
     filesView?.renamed(old, name);
     if (project.script === old) project.script = name;
   }
-  if (project.script === "" && name.endsWith(".rhai")) project.script = name;
+  if (project.script === "" && isCalled(name)) project.script = name;
   show(name);
   changed();
 }
@@ -304,15 +328,25 @@ get("new-cancel").addEventListener("click", () => dialog.close());
 get("remove-file").addEventListener("click", () => void remove(project.shown));
 
 async function remove(name: string): Promise<void> {
-  const question = folder ? `Delete ${visible(name)} from the disk?` : `Remove ${name}?`;
-  if (!window.confirm(question)) return;
+  if (folder && !window.confirm(`Delete ${visible(name)} from the disk?`)) return;
   const refused = folder && (await folder.remove(name));
   if (refused) {
     say(`${visible(name)} is not deleted: ${visible(refused)}`);
     return;
   }
+  const before = project.files;
+  const text = before[name] ?? "";
+  project.files = { ...before };
   drop(name);
   changed();
+  say(`${name} is removed`, () => {
+    // Back in its place. What was written since stays.
+    const order = [...new Set([...Object.keys(before), ...Object.keys(project.files)])];
+    const now: Record<string, string> = { ...project.files, [name]: text };
+    project.files = Object.fromEntries(order.flatMap((file) => (file in now ? [[file, now[file] ?? ""]] : [])));
+    show(name);
+    changed();
+  });
 }
 
 /** Forgets a file. */
@@ -333,34 +367,10 @@ get("call-this").addEventListener("click", () => {
   keepIt();
 });
 
-// Findings.
-
-editor.onFindings = (found) => {
-  const list = get("findings");
-  const errors = found.filter(({ severity }) => severity === "error").length;
-  const count = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`;
-  const others = found.length - errors;
-  const texts = [errors > 0 ? count(errors, "error") : "", others > 0 ? count(others, "warning") : ""].filter(Boolean);
-  setText(get("findings-count"), texts.length > 0 ? texts.join(", ") : "The checker finds nothing");
-  get("findings-count").dataset["worst"] = errors > 0 ? "error" : others > 0 ? "warning" : "none";
-  list.replaceChildren(
-    ...found.slice(0, 50).map(({ line, severity, message }) => {
-      const button = el(
-        "button",
-        { type: "button", class: severity },
-        el("b", {}, `${line}`),
-        visible(message.replaceAll("\n", ": ")),
-      );
-      button.addEventListener("click", () => editor.goTo(line));
-      return el("li", {}, button);
-    }),
-  );
-};
-
 // Examples.
 
 const examples = get<HTMLSelectElement>("examples");
-for (const name of Object.keys(samples).filter((name) => name.endsWith(".rhai"))) {
+for (const name of Object.keys(samples).filter((name) => /^[^.]+\.rhai$/.test(name))) {
   examples.append(el("option", { value: name }, name));
 }
 
@@ -383,44 +393,32 @@ examples.addEventListener("change", () => {
 
 // The set-up of the call.
 
-const FIELDS = ["callerid", "name", "extension", "language"] as const;
-const field = (name: string) => get<HTMLInputElement>(`set-${name}`);
-
-function fillIn(): void {
-  for (const name of FIELDS) field(name).value = project.call[name] ?? "";
-  field("args").value = (project.call.args ?? []).join(", ");
-  field("time").value = (project.call.time ?? "").replace(" ", "T");
-  field("seed").value = String(project.seed);
-}
-
-get("setup").addEventListener("input", () => {
-  const options: CallOptions = {};
-  for (const name of FIELDS) {
-    const text = field(name).value.trim();
-    if (text !== "") options[name] = text;
-  }
-  // A caller who withholds the number: the option is there, and empty.
-  if (field("callerid").value.trim().toLowerCase() === "withheld") options.callerid = "";
-  const args = field("args").value.trim();
-  if (args !== "") options.args = args.split(",").map((arg) => arg.trim());
-  if (field("time").value !== "") options.time = field("time").value.replace("T", " ");
+const form = new Setup(get("setup"), (options, seed) => {
   project.call = options;
-  const seed = Number(field("seed").value);
-  if (Number.isSafeInteger(seed) && seed >= 0) project.seed = seed;
+  if (seed !== null) project.seed = seed;
   changed(300);
 });
+const fillIn = () => form.fill(project.call, project.seed);
 
 // Where there is room, it is in sight.
 if (window.innerWidth >= 1320 && window.innerHeight >= 860) get<HTMLDetailsElement>("settings").open = true;
 
 // Links, tests, the voice.
 
-function say(text: string): void {
+function say(text: string, undo?: () => void): void {
   const notice = get("notice");
-  notice.textContent = text;
+  notice.replaceChildren(visible(text));
   notice.hidden = false;
+  if (undo) {
+    const button = el("button", { type: "button" }, "Undo");
+    button.addEventListener("click", () => {
+      notice.hidden = true;
+      undo();
+    });
+    notice.append(button);
+  }
   window.clearTimeout(Number(notice.dataset["timer"]));
-  notice.dataset["timer"] = String(window.setTimeout(() => (notice.hidden = true), 6000));
+  notice.dataset["timer"] = String(window.setTimeout(() => (notice.hidden = true), undo ? 15_000 : 6000));
 }
 
 async function copy(text: string, what: string, otherwise: string): Promise<void> {
@@ -486,6 +484,9 @@ const fit = () => {
   if (!isNarrow.matches && document.body.dataset["view"] === "phone") setView("script");
 };
 isNarrow.addEventListener("change", fit);
+
+get("outline").addEventListener("click", () => editor.outline());
+keyboardHelp();
 
 for (const pane of [graphPane, testsPane, livePane]) pane(desk);
 

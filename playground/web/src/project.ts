@@ -1,6 +1,7 @@
 // The files that are worked on, the call that is made with them, and where both are kept.
 
 import type { Act, CallOptions } from "./protocol";
+import { options } from "./setup";
 
 /** What is kept, and what a link holds. */
 export interface Project {
@@ -25,6 +26,7 @@ const KEY = "agi-rhai-playground";
 const BEFORE = "agi-rhai-playground-before";
 /** A link may unpack to so much. */
 const LARGEST = 2_000_000;
+const LONGEST_SPEECH = 1000;
 
 /** Returns the shipped scripts that a script needs, with itself. */
 export function example(samples: Record<string, string>, script: string): Project {
@@ -33,8 +35,9 @@ export function example(samples: Record<string, string>, script: string): Projec
     const text = samples[name];
     if (text === undefined || name in files) return;
     files[name] = text;
+    if (!name.endsWith(".rhai") || name.endsWith(".test.rhai")) return;
     const stem = name.replace(/\.rhai$/, "");
-    for (const table of [`${stem}.prompts`, `${stem}.phrases`]) add(table);
+    for (const beside of ["prompts", "phrases", "test.rhai"]) add(`${stem}.${beside}`);
     for (const [, imported] of text.matchAll(/^\s*import\s+"([^"]+)"/gm)) add(`${imported}.rhai`);
   };
   add(script);
@@ -91,27 +94,21 @@ function read(value: unknown): Shared | null {
     script,
     shown: typeof shown === "string" ? shown : script,
     seed: typeof seed === "number" && Number.isSafeInteger(seed) && seed >= 0 ? seed : 1,
-    call: {},
+    call: options(call),
   };
   if (!Object.hasOwn(project.files, script)) return null;
   if (!Object.hasOwn(project.files, project.shown)) project.shown = script;
-  if (typeof call === "object" && call !== null) {
-    const { callerid, name, extension, language, time, args } = call as Record<string, unknown>;
-    for (const [option, text] of Object.entries({ callerid, name, extension, language, time })) {
-      if (typeof text === "string") project.call[option as "callerid"] = text;
-    }
-    if (Array.isArray(args)) project.call.args = args.filter((arg): arg is string => typeof arg === "string");
-  }
   const read = Array.isArray(acts) ? (acts as unknown[]).slice(0, 2000).flatMap(act) : [];
   return { ...project, acts: read, position: moment(position) ?? read.at(-1)?.at ?? 0 };
 }
 
 function act(value: unknown): Act[] {
-  const { at, keys, hangs_up } = (value ?? {}) as Record<string, unknown>;
+  const { at, keys, says, hangs_up } = (value ?? {}) as Record<string, unknown>;
   const when = moment(at);
   if (when === null) return [];
   if (hangs_up === true) return [{ at: when, hangs_up }];
-  return typeof keys === "string" && /^[0-9*#]{1,40}$/.test(keys) ? [{ at: when, keys }] : [];
+  if (typeof says === "string" && says.length <= LONGEST_SPEECH) return [{ at: when, says }];
+  return typeof keys === "string" && /^[0-9*#A-D]{1,40}$/.test(keys) ? [{ at: when, keys }] : [];
 }
 
 function moment(value: unknown): number | null {
