@@ -7,7 +7,7 @@ import {
   closeBrackets,
   completionKeymap,
 } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
 import { type Diagnostic as Finding, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
@@ -200,6 +200,8 @@ export class Editor {
     while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
     this.view.dispatch({
       changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+      // So that undoing it brings back what was here, and no earlier text.
+      annotations: isolateHistory.of("full"),
     });
   }
 
