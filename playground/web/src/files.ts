@@ -279,6 +279,7 @@ export class FilesView {
     });
     document.body.append(dialog);
     dialog.showModal();
+    merge.b.focus();
   }
 
   // The server.
