@@ -1,7 +1,7 @@
 // A call in progress. It is run again from its start whenever something changes, with all that the caller did.
 
 import { type Client, NoAnswer } from "./client";
-import type { Act, CallOptions, Files, Played, PlayRequest } from "./protocol";
+import type { Act, CallOptions, Files, Played, PlayRequest, Seed } from "./protocol";
 import { type Difference, type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
 import { type Place, Turns, momentOf, placeOf } from "./turns";
 
@@ -20,7 +20,7 @@ const TOGETHER = 100;
 export interface Setup {
   files: Files;
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
 }
 

@@ -56,7 +56,10 @@ const folder = server && new Folder(server, () => project.files);
 const studio = server && folder && { server, folder };
 const filesView = server && folder && new FilesView(server, folder, { project: () => project, show, write });
 
-const withZones = (texts: Record<string, string>) => ({ ...texts, ...zonesIn(Object.values(texts)) });
+const withZones = (texts: Record<string, string>) => ({
+  ...texts,
+  ...zonesIn([...Object.values(texts), JSON.stringify(project.call)]),
+});
 const files = () => withZones(project.files);
 const filesFor = (...names: string[]) => withZones(needed(project.files, ...names));
 const setup = () => ({
