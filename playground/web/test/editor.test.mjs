@@ -224,6 +224,7 @@ test("what a file has is listed and gone to, folded, searched, and made a commen
   assert.equal(await page.locator(".cm-line", { hasText: "say(1)" }).count(), 0);
   await page.locator(".cm-closed:visible").click();
   await page.locator(".cm-line", { hasText: "say(1)" }).waitFor();
+  await page.locator(".cm-content").focus();
   await page.keyboard.press("Control+f");
   await page.keyboard.type("say");
   await page.locator(".cm-searchMatch").nth(2).waitFor();
@@ -248,6 +249,8 @@ test("the parameters of a function are shown while one writes them", async () =>
   await page.locator(".cm-signature b", { hasText: /^file/ }).waitFor();
   await page.keyboard.type('"beep",');
   await page.locator(".cm-signature b", { hasText: /^ms/ }).waitFor();
+  // The first one closes the completions.
+  await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
   await page.locator(".cm-signature").waitFor({ state: "detached" });
   await close(page);

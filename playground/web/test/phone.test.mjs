@@ -256,6 +256,7 @@ print(\`dial \${dial("PJSIP/1", 20)}\`);
   await page.locator("#link").click();
   await page.waitForFunction(() => location.hash.length > 20);
   const other = await opened(browser, page.url());
+  await other.locator("#call").click();
   await says(other, "level 3, best heads, to 0800");
   assert.equal(await other.locator("#set-variables").inputValue(), "LEVEL=3\nX=4");
   assert.equal(await other.locator("#set-dial_status").inputValue(), "BUSY");
