@@ -140,6 +140,10 @@ pub mod internals {
         pub use crate::pbx::sound_files::is_format;
         pub use crate::tools::sounds::*;
     }
+    /// Graphs of scripts.
+    pub mod graph {
+        pub use crate::tools::graph::{Edge, Graph, Group, Node, NodeKind, Span, Unfold};
+    }
     /// What calls have left behind.
     #[cfg(feature = "store")]
     pub mod jobs {

@@ -129,6 +129,20 @@ test("scripts are checked as on this machine", async () => {
   assert.equal(found.find(({ rule }) => rule === "unknown-function").hint, "did you mean `answer`?");
 });
 
+test("scripts are drawn as on this machine", async () => {
+  for (const script of scripts) {
+    const { nodes, edges } = await same("graph", { files, script }, script);
+    const unfolded = await same("graph", { files, script, all: true }, script);
+    assert.ok(nodes.length > 3 && edges.length >= nodes.length - 2, `${script}: nothing is drawn`);
+    const folded = nodes.filter(({ folded }) => folded);
+    if (folded.length > 0) assert.ok(unfolded.groups.length > 0, `${script}: nothing is unfolded`);
+    const one = folded[0] && (await same("graph", { files, script, unfolded: [folded[0].id] }, script));
+    if (one) assert.ok(one.groups.some(({ id }) => id === folded[0].id), `${script}: ${folded[0].id} isn't unfolded`);
+  }
+  const { fault } = await same("graph", { files: { "a.rhai": "if {" }, script: "a.rhai" });
+  assert.equal(fault.line, 1);
+});
+
 test("storms find the same", async () => {
   for (const script of ["guess.rhai", "pin.rhai", "survey.rhai"]) {
     const begun = await same("storm", { files, script, seed: 7, calls: 20 }, script);

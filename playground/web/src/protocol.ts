@@ -182,11 +182,53 @@ export interface EditRequest {
   params: Record<string, unknown>;
 }
 
+/** Lines of a file. */
+export interface Span {
+  file: string;
+  first: number;
+  last: number;
+}
+
+export interface DrawnNode {
+  id: string;
+  kind: string;
+  title: string;
+  detail: string;
+  spans: Span[];
+  /** The lines of a folded function, and of those it calls. */
+  covers: Span[];
+  folded: boolean;
+  group: string | null;
+}
+
+export interface DrawnEdge {
+  from: string;
+  to: string;
+  label: string;
+  back: boolean;
+}
+
+/** The graph of a script. */
+export interface Drawn {
+  fault: Fault | null;
+  nodes: DrawnNode[];
+  edges: DrawnEdge[];
+  groups: { id: string; title: string; parent: string | null; span: Span }[];
+}
+
+export interface GraphRequest {
+  files: Files;
+  script: string;
+  unfolded: string[];
+  all: boolean;
+}
+
 /** The functions of the module. */
 export interface Functions {
   play: { request: PlayRequest; answer: Played };
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
+  graph: { request: GraphRequest; answer: Drawn };
 }
 
 /** What goes to the worker. */
