@@ -64,4 +64,5 @@ mod speech_ahead;
 mod sql;
 mod store;
 mod storm;
+mod studio;
 mod studio_live;

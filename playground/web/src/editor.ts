@@ -245,7 +245,7 @@ export class Editor {
       return shown;
     });
     this.view.dispatch(setDiagnostics(this.view.state, findings));
-    this.onChecked();
+    this.onChecked(name, found as Diagnostic[]);
     const fixes = await offerFixes(this.#host(), this.view, found as Diagnostic[]);
     if (this.#name !== name || this.view.state.doc !== doc || fixes.every(({ length }) => length === 0)) return;
     const withFixes = findings.map((finding, index): Finding => {
@@ -273,8 +273,8 @@ export class Editor {
   /** Calls the script. */
   onCall: () => void = () => {};
 
-  /** The text has been checked. */
-  onChecked: () => void = () => {};
+  /** Takes what was found in the file. */
+  onChecked: (name: string, found: Diagnostic[]) => void = () => {};
 
   #state(name: string, text: string): EditorState {
     const isScript = name.endsWith(".rhai");
@@ -317,7 +317,6 @@ export class Editor {
       EditorView.updateListener.of((update) => {
         if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
-        this.check(200);
         this.#page.changed(this.#name, update.state.doc.toString());
       }),
       theme,

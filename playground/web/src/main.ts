@@ -103,7 +103,7 @@ const editor = new Editor(get("editor"), {
   say,
 });
 const findings = new Findings(new Client(module, startWorker), { files, shown: () => project.shown, goTo });
-editor.onChecked = () => findings.check();
+editor.onChecked = (name, found) => findings.take(name, found);
 editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
 const desk = makeDesk({
@@ -191,6 +191,7 @@ function changed(delay = 120): void {
   // The address would bring back what there was before the edit.
   if (location.hash !== "") history.replaceState(null, "", "#");
   filesView?.draw();
+  editor.check(200);
   window.clearTimeout(timer);
   timer = window.setTimeout(() => {
     keepIt();
