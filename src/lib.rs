@@ -137,6 +137,7 @@ pub mod internals {
     #[cfg(feature = "speech")]
     pub mod sounds {
         pub use crate::audio::{Recording, SoundFormat};
+        pub use crate::pbx::sound_files::is_format;
         pub use crate::tools::sounds::*;
     }
     /// Graphs of scripts.

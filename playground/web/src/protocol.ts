@@ -4,10 +4,16 @@
 export type FileContent = string | { base64: string };
 export type Files = Record<string, FileContent>;
 
-/** Something that the caller does, in milliseconds from the beginning of the call. */
+/** Something that the caller does, in milliseconds from the beginning of the call, or of a turn of the caller. */
 export interface Act {
   at: number;
+  turn?: number;
+  /** From which prompt of the turn. */
+  part?: number;
+  /** From the silence after the prompts. */
+  silent?: boolean;
   keys?: string;
+  says?: string;
   hangs_up?: boolean;
 }
 
@@ -16,9 +22,22 @@ export interface CallOptions {
   callerid?: string;
   name?: string;
   extension?: string;
+  context?: string;
+  dnid?: string;
   language?: string;
   time?: string;
+  zone?: string;
+  state?: string;
+  voice?: string;
   args?: string[];
+  missing?: string[];
+  dial_status?: string[];
+  ring_seconds?: number;
+  dial_seconds?: number;
+  gone_at?: number;
+  params?: Record<string, string>;
+  variables?: Record<string, string>;
+  database?: Record<string, string>;
 }
 
 export interface PlayRequest {
@@ -42,8 +61,12 @@ export type PlayEvent = { at: number } & (
       ends: number | null;
       keys: string | null;
       speech: boolean;
+      /** Which turn of the caller it is; null if nothing is heard. */
+      turn: number | null;
+      /** Which prompt of that turn it is. */
+      part: number;
     }
-  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[] }
+  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[]; turn: number }
   | { is: "waits"; until: number | null }
   | { is: "key"; key: string; fate: "heard" | "ignored" | "dropped" }
   | { is: "says"; text: string; heard: boolean }
@@ -116,6 +139,40 @@ export interface CompletionItem {
 export interface Hover {
   contents: string | { value: string };
   range?: Range;
+}
+
+export interface Location {
+  uri: string;
+  range: Range;
+}
+
+export interface WorkspaceEdit {
+  changes?: Record<string, { range: Range; newText: string }[]>;
+}
+
+export interface CodeAction {
+  title: string;
+  diagnostics?: Diagnostic[];
+  edit?: WorkspaceEdit;
+  isPreferred?: boolean;
+}
+
+export interface DocumentSymbol {
+  name: string;
+  kind: number;
+  detail?: string;
+  selectionRange: Range;
+}
+
+export interface SignatureHelp {
+  signatures: {
+    label: string;
+    documentation?: string | { value: string };
+    parameters?: { label: string | [number, number]; documentation?: string | { value: string } }[];
+    activeParameter?: number;
+  }[];
+  activeSignature?: number;
+  activeParameter?: number;
 }
 
 export interface EditRequest {
