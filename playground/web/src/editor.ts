@@ -114,6 +114,8 @@ export class Editor {
     this.#name = name;
     const kept = this.#states.get(name);
     this.view.setState(kept && kept.doc.toString() === text ? kept : this.#state(name, text));
+    this.#caret = 0;
+    this.#atCaret();
     this.check();
   }
 
@@ -164,6 +166,18 @@ export class Editor {
     );
   }
 
+  /** Takes the line of the caret. */
+  onCaret: (name: string, line: number) => void = () => {};
+  #caret = 0;
+
+  #atCaret(): void {
+    const { state } = this.view;
+    const line = state.doc.lineAt(state.selection.main.head).number;
+    if (line === this.#caret) return;
+    this.#caret = line;
+    this.onCaret(this.#name, line);
+  }
+
   /** Calls the script. */
   onCall: () => void = () => {};
 
@@ -199,6 +213,7 @@ export class Editor {
       ]),
       EditorView.contentAttributes.of({ "aria-label": name === "" ? "Script" : name, spellcheck: "false" }),
       EditorView.updateListener.of((update) => {
+        if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
         this.check(200);
         this.#changed(this.#name, update.state.doc.toString());

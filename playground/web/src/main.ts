@@ -3,13 +3,17 @@
 import { samples } from "samples";
 import { Call } from "./call";
 import { Client, NoAnswer } from "./client";
+import { type View, desk as makeDesk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { Editor } from "./editor";
+import { graphPane } from "./graph";
+import { livePane } from "./live";
 import { loadModule, startWorker } from "./load";
 import { Phone } from "./phone";
 import { type Project, example, fromLink, putAside, store, stored, storedBefore, toLink } from "./project";
 import type { CallOptions } from "./protocol";
 import { placeAt, stretchAt } from "./story";
+import { testsPane } from "./tests";
 import { Timeline } from "./timeline";
 import { Voice } from "./voice";
 import { zonesIn } from "./zones";
@@ -54,6 +58,32 @@ const editor = new Editor(
 );
 editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
+const desk = makeDesk({
+  call,
+  helper,
+  client: () => new Client(module, startWorker),
+  project: () => project,
+  files,
+  goTo,
+  showCall({ script, seed, call: options, acts, position }) {
+    Object.assign(project, { script, seed, call: options });
+    fillIn();
+    drawTabs();
+    keepIt();
+    call.show(acts, position);
+  },
+  write(file, text) {
+    project.files[file] = text;
+    editor.forget(file);
+    if (project.shown === file) show(file);
+    else drawTabs();
+    changed();
+  },
+  say,
+  view: () => document.body.dataset["view"] as View,
+  show: setView,
+});
+editor.onCaret = (name, line) => desk.tell("caret", name, line);
 
 let marked: string | null = null;
 
@@ -75,6 +105,7 @@ function moved(): void {
   }
   const isHeard = call.phase === "running" && call.pace === "real" && call.story;
   voice.say(isHeard && call.story ? stretchAt(call.story, call.position) : null);
+  desk.tell("moved");
 }
 
 function frame(now: number): void {
@@ -109,6 +140,7 @@ function changed(delay = 120): void {
   timer = window.setTimeout(() => {
     store(project);
     call.edited();
+    desk.tell("edited");
   }, delay);
 }
 
@@ -167,6 +199,15 @@ function open(next: Project): void {
   fillIn();
   show(project.shown);
   document.title = `${project.script} – agi-rhai playground`;
+  desk.tell("edited");
+}
+
+/** Shows a line of a file in the editor. */
+function goTo(file: string, line: number): void {
+  if (!Object.hasOwn(project.files, file)) return;
+  if (!isWide.matches) setView("script");
+  if (file !== project.shown) show(file);
+  editor.goTo(line);
 }
 
 const dialog = get<HTMLDialogElement>("new-file");
@@ -342,13 +383,26 @@ voiceBox.addEventListener("change", () => {
   voice.silence();
 });
 
-// On a narrow screen, one of both is shown.
-for (const view of ["phone", "script"]) {
-  get(`view-${view}`).addEventListener("change", () => {
-    document.body.dataset["view"] = view;
-    draw();
-  });
+// One view is shown, and the phone beside it where there is room. On a large screen the script stays beside all others.
+
+const VIEWS: View[] = ["phone", "script", "graph", "tests", "live"];
+const isNarrow = window.matchMedia("(max-width: 860px)");
+const isWide = window.matchMedia("(min-width: 2200px)");
+
+function setView(view: View): void {
+  get<HTMLInputElement>(`view-${view}`).checked = true;
+  document.body.dataset["view"] = view;
+  draw();
+  desk.tell("viewed", view);
 }
+
+for (const view of VIEWS) get(`view-${view}`).addEventListener("change", () => setView(view));
+const fit = () => {
+  if (!isNarrow.matches && document.body.dataset["view"] === "phone") setView("script");
+};
+isNarrow.addEventListener("change", fit);
+
+for (const pane of [graphPane, testsPane, livePane]) pane(desk);
 
 async function openLink(): Promise<boolean> {
   const hash = location.hash.slice(1);
@@ -368,5 +422,6 @@ async function openLink(): Promise<boolean> {
 window.addEventListener("hashchange", () => void openLink());
 void openLink().then((opened) => {
   if (!opened) open(project);
+  fit();
 });
 requestAnimationFrame(frame);
