@@ -65,6 +65,7 @@ mod sql;
 mod store;
 mod storm;
 mod support;
+mod test_repeated;
 mod test_runner;
 mod test_services;
 mod test_stand_ins;

@@ -3,7 +3,7 @@
 use crate::scene::{Cut, SharedScene, What};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Utterance};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -11,18 +11,23 @@ use std::time::Duration;
 const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Something that a caller does, so many milliseconds from the beginning of the call.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct CallerAct {
-    at: u64,
+    at: f64,
     /// Keys, 100 ms apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<String>,
     /// What is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     says: Option<String>,
     /// What an engine understands, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<String>,
     /// How sure the engine is, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<u8>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     hangs_up: bool,
 }
 
@@ -35,8 +40,28 @@ pub struct PlannedCaller {
 }
 
 impl CallerAct {
+    /// Returns what somebody did so long after the beginning of a call; `None` if it is nothing that a caller does.
+    pub fn of(at: Duration, act: &Act) -> Option<Self> {
+        // At that moment there may be two waits. The act came in the second one, in which a test had its turn.
+        let at = at.as_secs_f64() * 1000.0 + 0.001;
+        let act = match act {
+            Act::Key(key) => Self { keys: Some(key.letter().to_string()), ..Self::default() },
+            Act::HangUp => Self { hangs_up: true, ..Self::default() },
+            Act::Says(text) => Self { says: Some(text.clone()), ..Self::default() },
+            Act::Speaks(said) => Self {
+                says: Some(said.text.clone()),
+                heard: Some(said.heard.clone()),
+                confidence: Some(said.confidence),
+                ..Self::default()
+            },
+            _ => return None,
+        };
+        Some(Self { at, ..act })
+    }
+
     fn acts(&self, began: Time) -> Result<Vec<(Time, Act)>, String> {
-        let at = began + Duration::from_millis(self.at);
+        let at = Duration::try_from_secs_f64(self.at / 1000.0).map_err(|_| format!("`at` can't be {}", self.at))?;
+        let at = began + at;
         let mut acts = Vec::new();
         let mut when = at;
         for letter in self.keys.iter().flat_map(|keys| keys.chars()) {

@@ -44,6 +44,12 @@ impl CallSetup {
         self.0.iter().any(|(known, _)| known == name)
     }
 
+    /// Returns the options by their names.
+    #[doc(hidden)]
+    pub fn options(&self) -> &[(Cow<'static, str>, Value)] {
+        &self.0
+    }
+
     /// Reads the options, which override this call and seed.
     pub(crate) fn read(&self, call: IncomingCall, seed: u64) -> Result<CallOptions, String> {
         CallOptions::read(&Value::Map(self.0.clone()), call, seed)
@@ -52,6 +58,12 @@ impl CallSetup {
     /// Returns the options as a test writes them, `#{ callerid: "200" }`, if there are any.
     pub(crate) fn written(&self) -> Option<String> {
         (!self.0.is_empty()).then(|| written_map(&self.0, str::to_owned))
+    }
+
+    /// Whether all options can be written down.
+    #[doc(hidden)]
+    pub fn is_writable(&self) -> bool {
+        self.unwritable().is_none()
     }
 
     /// Returns the name of the first option with a value that can't be written down, such as a function.

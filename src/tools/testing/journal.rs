@@ -11,6 +11,7 @@
 
 use super::args::{WordError, WordResult};
 use super::expectation::FailedExpectation;
+use super::last_call::LastCall;
 use super::log::Log;
 use super::report::{CallSnapshot, Failure};
 use super::stand_in::RunningFunction;
@@ -280,6 +281,7 @@ impl Test {
             state.failure = Some(Box::new(Failure::new(self, fault, failed, snapshot, printed)));
         }
         if let Some(call) = &state.call {
+            state.last_call = LastCall::of(call, state.start.0, &self.services);
             call.line().abandon();
         }
         state.put_away();

@@ -13,6 +13,7 @@ mod given;
 mod job_run;
 mod journal;
 mod language;
+mod last_call;
 mod line;
 mod line_state;
 mod log;
@@ -42,6 +43,8 @@ pub use call_setup::CallSetup;
 #[cfg(any(target_family = "wasm", feature = "sandbox"))]
 #[doc(hidden)]
 pub use placed_call::PlacedCall;
+#[doc(hidden)]
+pub use last_call::LastCall;
 pub use report::Failure;
 pub use runner::{Covered, FirstCall, Report, TestRunner};
 pub use samples::{OfflineServices, Samples};

@@ -181,6 +181,26 @@ impl Failure {
         (&self.place.script, self.place.line)
     }
 
+    /// Returns what failed, with its place in the test.
+    #[doc(hidden)]
+    pub fn in_test(&self) -> &Fault {
+        &self.place
+    }
+
+    /// Returns the fault of the script, or where the script was.
+    #[doc(hidden)]
+    pub fn in_script(&self) -> Option<&Fault> {
+        let snapshot = self.snapshot.as_ref();
+        let fault = snapshot.and_then(|snapshot| snapshot.fault.as_deref());
+        self.fault.as_deref().or(fault).or_else(|| snapshot.and_then(|snapshot| snapshot.position.as_ref()))
+    }
+
+    /// Returns the lines that the test has printed.
+    #[doc(hidden)]
+    pub fn printed(&self) -> &[String] {
+        &self.printed
+    }
+
     /// Renders the whole report on several lines.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {

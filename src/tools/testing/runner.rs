@@ -1,6 +1,7 @@
 //! Runs tests, and reports how each went and which lines ran.
 
 use super::call_setup::CallSetup;
+use super::last_call::LastCall;
 use super::report::Failure;
 use super::samples::Samples;
 use super::scripts::Scripts;
@@ -50,6 +51,9 @@ pub struct Report {
     pub calls: usize,
     /// Why it failed, if it did.
     pub failure: Option<Box<Failure>>,
+    /// The last call that it placed.
+    #[doc(hidden)]
+    pub last_call: Option<LastCall>,
 }
 
 /// The first call of a test.
@@ -146,7 +150,8 @@ impl TestRunner {
     fn finish(running: &Arc<Test>) -> Report {
         running.play();
         let mut state = running.state();
-        Report { seed: running.seed, length: state.length, calls: state.calls, failure: state.failure.take() }
+        let (failure, last_call) = (state.failure.take(), state.last_call.take());
+        Report { seed: running.seed, length: state.length, calls: state.calls, failure, last_call }
     }
 
     /// Returns which lines ran of the scripts that were called and of those that they import, by path.

@@ -3,6 +3,7 @@
 use super::args::{WordError, unmet};
 use super::expectation::FailedExpectation;
 use super::journal::Entry;
+use super::last_call::LastCall;
 use super::line_state::Goal;
 use super::ready_call::ReadyCall;
 use super::report::Failure;
@@ -74,6 +75,7 @@ pub(super) struct TestState {
     /// Whether it has ended, and why it failed.
     pub is_over: bool,
     pub failure: Option<Box<Failure>>,
+    pub last_call: Option<LastCall>,
     pub calls: usize,
     /// The recordings of earlier calls, with their lengths in samples.
     pub recordings: BTreeMap<String, u64>,
@@ -110,6 +112,7 @@ impl Test {
             functions_ran: false,
             is_over: false,
             failure: None,
+            last_call: None,
             calls: 0,
             recordings: BTreeMap::new(),
             now: start.0,

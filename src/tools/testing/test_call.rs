@@ -8,8 +8,11 @@ use super::prompt::{self, Prompt};
 use super::scripts::Prepared;
 use super::step::{Step, StepResult};
 use super::test::Test;
+use crate::calendar::TimeZone;
+use crate::command::Value;
 use crate::pbx::Sounds;
 use crate::script::nearest;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +26,11 @@ pub(super) struct TestCall {
     pub fault_is_expected: bool,
     pub sounds: Arc<Sounds>,
     pub seed: u64,
+    /// The path of the script, the options, the time zone of the server, and AstDB at the beginning.
+    pub path: PathBuf,
+    pub given: Value,
+    pub zone: TimeZone,
+    pub database: Vec<(String, String)>,
 }
 
 impl TestCall {

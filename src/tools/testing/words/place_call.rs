@@ -93,9 +93,20 @@ fn place(test: &Arc<Test>, name: &str, given: Value, options: Result<CallOptions
     };
     let mut session = Session::begin(Box::new(watched)).map_err(|error| misuse(error.to_string()))?;
     session.observe(Arc::new(CommandObserver(Arc::clone(&line))));
-    let CallOptions { call, params, seed, .. } = options;
+    let CallOptions { call, params, seed, zone, .. } = options;
     let script = Arc::clone(&prepared.script);
     state.ready = Some(ReadyCall { host, session, script, args: call.args, params, line: Arc::clone(&line) });
-    state.call = Some(TestCall { line, prepared, seen: 0, fault_is_expected: false, sounds, seed });
+    state.call = Some(TestCall {
+        line,
+        prepared,
+        seen: 0,
+        fault_is_expected: false,
+        sounds,
+        seed,
+        path,
+        given,
+        zone,
+        database: test.database.entries(),
+    });
     Step::until(Goal::Actions, |_| Ok(Step::DONE))
 }
