@@ -60,12 +60,6 @@ impl CallSetup {
         (!self.0.is_empty()).then(|| written_map(&self.0, str::to_owned))
     }
 
-    /// Whether all options can be written down.
-    #[doc(hidden)]
-    pub fn is_writable(&self) -> bool {
-        self.unwritable().is_none()
-    }
-
     /// Returns the name of the first option with a value that can't be written down, such as a function.
     pub(crate) fn unwritable(&self) -> Option<&str> {
         fn is_unwritable(value: &Value) -> bool {
