@@ -151,7 +151,8 @@ fn result(test: Test, report: Report) -> TestResult {
         json!({
             "message": failure.message,
             "in_test": fault::object(failure.in_test()),
-            "in_script": failure.in_script().map(fault::object),
+            "of_script": failure.of_script().map(fault::object),
+            "position": failure.position().map(fault::object),
             "printed": failure.printed(),
             "rendered": failure.render(false),
         })

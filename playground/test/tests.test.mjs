@@ -13,8 +13,8 @@ before(async () => {
 after(() => native.end());
 
 const suites = Object.keys(files).filter((name) => name.endsWith(".test.rhai"));
-/** What the module has not: services keep nothing here, and there is no SQL. */
-const lacking = /store`? services|without the feature/;
+/** What the module has not. */
+const lacking = /there is no SQL here/;
 
 test("the tests of all shipped scripts run as on this machine, and pass", async () => {
   let longest = [0, ""];
@@ -81,7 +81,8 @@ fn test_counts() {
     expect_equal(asked, 3);
 }
 `;
-const given = { "it.rhai": script, "it.test.rhai": tests };
+const prompts = "ask: Which one?\nbye: Goodbye.\n";
+const given = { "it.rhai": script, "it.prompts": prompts, "it.test.rhai": tests };
 const run = (request = {}) => playground.test({ files: given, tests: ["it.test.rhai"], seed: 1, count: 100, ...request });
 
 test("a failure says where the test and the script were, and what was printed", async () => {
@@ -96,10 +97,10 @@ test("a failure says where the test and the script were, and what was printed", 
   assert.deepEqual(results.map(({ passed }) => passed), [true, false, false, true], JSON.stringify(results));
   const [, prompt, fault] = results.map(({ failure }) => failure);
   assert.match(prompt.message, /the script asks http.*nothing in this test answers/s);
-  assert.deepEqual([prompt.in_test.line, prompt.in_script.script, prompt.in_script.line], [16, "it.rhai", 3]);
+  assert.deepEqual([prompt.in_test.line, prompt.position.script, prompt.of_script], [15, "it.rhai", null]);
   assert.deepEqual(prompt.printed, ["in the test"]);
-  assert.match(fault.in_script.message, /out of bounds|not found/i);
-  assert.deepEqual([fault.in_test.line, fault.in_script.line], [24, 4]);
+  assert.match(fault.of_script.message, /there is no element 2/);
+  assert.deepEqual([fault.in_test.line, fault.of_script.line], [24, 4]);
 });
 
 test("the call of a test is played with what its caller did", () => {

@@ -243,7 +243,9 @@ export interface TestCall {
 export interface TestFailure {
   message: string;
   in_test: Fault;
-  in_script: Fault | null;
+  /** The fault of the script, and where the script was. */
+  of_script: Fault | null;
+  position: Fault | null;
   printed: string[];
   rendered: string;
 }

@@ -279,10 +279,9 @@ class Suite {
     ]);
     for (const { failure } of this.#outcomes.values()) {
       if (!failure) continue;
-      const { in_test: test, in_script: script } = failure;
+      const { in_test: test, of_script: script } = failure;
       lines.push([test.script, test.line ?? 1, failure.message]);
-      // Where the script just was is no failure of that line; a fault is.
-      if (script?.line && isFault(script)) lines.push([script.script, script.line, script.message]);
+      if (script?.line) lines.push([script.script, script.line, script.message]);
     }
     return lines;
   }
@@ -343,7 +342,7 @@ class Suite {
       const fault = this.#faults.find(([name]) => name === file)?.[1];
       const list = el("ul", { "aria-label": `Tests in ${visible(file)}` }, ...tests.map((test) => this.#row(test)));
       const group = el("section", { class: "tests-file", "aria-label": visible(file) }, el("h2", {}, visible(file)));
-      if (fault) group.append(details(this.#desk, fault.message, fault, null, [], fault.rendered, null));
+      if (fault) group.append(details(this.#desk, fault.message, fault, null, null, [], fault.rendered, null));
       group.append(list);
       return group;
     });
@@ -371,7 +370,7 @@ class Suite {
         { type: "button", class: "small line", title: "Opens the call in the timeline" },
         clock(outcome.length),
       );
-      open.setAttribute("aria-label", `Open the call of ${visible(test.name)}`);
+      open.setAttribute("aria-label", `${clock(outcome.length)}, open the call of ${visible(test.name)}`);
       open.addEventListener("click", () => show(this.#desk, call));
       row.append(open);
     }
@@ -382,7 +381,8 @@ class Suite {
           this.#desk,
           outcome.message,
           place,
-          failure?.in_script ?? null,
+          failure?.of_script ?? null,
+          failure?.position ?? null,
           failure?.printed ?? [],
           failure?.rendered ?? "",
           call,
@@ -393,11 +393,6 @@ class Suite {
   }
 }
 
-/** Whether it is a fault of the script, and not only where the script was. */
-function isFault({ message }: Fault): boolean {
-  return !/^(?:the script (?:is|listens)|its last command)/.test(message);
-}
-
 function outcome({ passed, failure, length, call }: TestResult): Outcome {
   return { passed, message: failure?.message ?? "", length, failure, call };
 }
@@ -406,18 +401,17 @@ function details(
   desk: Desk,
   message: string,
   inTest: Fault | null,
-  inScript: Fault | null,
+  ofScript: Fault | null,
+  position: Fault | null,
   printed: string[],
   rendered: string,
   call: TestCall | null,
 ): HTMLElement {
   const box = el("div", { class: "failure" }, el("p", {}, visible(message)));
-  if (inScript && isFault(inScript) && inScript.message !== message && !message.includes(inScript.message)) {
-    box.append(el("p", {}, visible(inScript.message)));
-  }
+  if (ofScript && !message.includes(ofScript.message)) box.append(el("p", {}, visible(ofScript.message)));
   if (inTest?.hint) box.append(el("p", { class: "quiet" }, visible(inTest.hint)));
   const buttons = el("div", { class: "row" });
-  for (const place of [inTest, inScript]) {
+  for (const place of [inTest, ofScript ?? position]) {
     if (place?.line) buttons.append(lineButton(desk, place.script, place.line, `${place.script}:${place.line}`));
   }
   if (call) {

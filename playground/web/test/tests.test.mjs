@@ -117,7 +117,7 @@ test("an edit runs the tests again, and the marks of lines follow", async () => 
 test("a fault of the script is marked in the script, too; a mistake in the tests in their file", async () => {
   const broken = TESTS.replace('press("2")', 'press("3")');
   const page = await open({ files: { ...files, "a.test.rhai": broken }, view: "script" });
-  await page.locator(".cm-failure", { hasText: /index|bound/i }).waitFor();
+  await page.locator(".cm-failure", { hasText: /there is no element 5/ }).waitFor();
   await page.getByRole("tab", { name: "a.test.rhai" }).click();
   await editor(page).click();
   await page.keyboard.press("Control+Home");
@@ -132,13 +132,14 @@ test("a storm shows its progress, and a problem opens in the timeline and become
   const page = await open();
   await state(page, "1 failed, 1 passed");
   await page.getByRole("button", { name: "Start a storm" }).click();
-  await page.locator(".storm progress:not(.idle)").waitFor();
   await page.locator(".problems .failure").first().waitFor();
-  await page.locator(".storm .quiet", { hasText: /1 problem in 500 calls of a\.rhai, \d+ of \d+ lines reached/ }).waitFor();
+  await page
+    .locator(".storm .quiet", { hasText: /1 problem in 500 calls of a\.rhai, \d+ of \d+ lines reached/ })
+    .waitFor();
   await page.locator(".problems").getByRole("button", { name: "a.rhai:4" }).waitFor();
   await page.locator(".problems").getByRole("button", { name: "Open the call" }).click();
   await page.locator("#transcript li", { hasText: "3" }).first().waitFor();
-  await page.locator("#problem", { hasText: /index|bound/i }).waitFor();
+  await page.locator("#problem", { hasText: /there is no element 5/ }).waitFor();
   await page.locator(".problems").getByRole("button", { name: "Make a test of it" }).click();
   await page.waitForFunction(() => document.body.dataset.view === "script");
   assert.match(await activeLine(page), /^fn test_\w+\(\) \{/);
@@ -152,6 +153,8 @@ test("a storm is stopped, by its button and by an edit", async () => {
   await page.locator("#storm-calls").fill("100000");
   await page.getByRole("button", { name: "Start a storm" }).click();
   await page.locator(".storm .quiet", { hasText: "lines reached" }).waitFor();
+  await page.locator(".storm progress:not(.idle)").waitFor();
+  await page.waitForFunction(() => document.querySelector(".storm progress").value > 20);
   await page.getByRole("button", { name: "Stop", exact: true }).click();
   await page.locator(".storm .quiet", { hasText: ", stopped" }).waitFor();
   const before = await page.locator(".storm progress").evaluate((bar) => bar.value);
@@ -169,9 +172,7 @@ test("a call becomes a test in the file of tests, under a name of its own", asyn
   };
   await page.locator("label:has(#pace-fast)").click();
   await page.locator("#call").click();
-  await page.locator("#hears", { hasText: "12" }).or(page.locator("#hears")).first().waitFor();
   await page.locator("#transcript li").first().waitFor();
-  await page.keyboard.press("Escape");
   await page.locator('#keypad button:has-text("1")').first().click();
   await page.locator("#transcript li", { hasText: "Sales." }).first().waitFor();
   await add();
@@ -214,7 +215,12 @@ test("hostile texts are shown as texts", async () => {
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-for (const [width, height] of [[360, 780], [1000, 800], [1400, 900], [3840, 2160]]) {
+for (const [width, height] of [
+  [360, 780],
+  [1000, 800],
+  [1400, 900],
+  [3840, 2160],
+]) {
   for (const colorScheme of ["light", "dark"]) {
     test(`at ${width} x ${height}, ${colorScheme}, the pane fits and is accessible`, async () => {
       const page = await open({ options: { viewport: { width, height }, colorScheme, bypassCSP: true } });
@@ -229,7 +235,10 @@ for (const [width, height] of [[360, 780], [1000, 800], [1400, 900], [3840, 2160
       assert.deepEqual(wide, [0, 0]);
       await page.addScriptTag({ content: axe });
       const { violations } = await page.evaluate(() => globalThis.axe.run("#pane-tests"));
-      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`), []);
+      assert.deepEqual(
+        violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+        [],
+      );
       await close(page);
     });
   }

@@ -187,12 +187,17 @@ impl Failure {
         &self.place
     }
 
-    /// Returns the fault of the script, or where the script was.
+    /// Returns the fault of the script, if it has one.
     #[doc(hidden)]
-    pub fn in_script(&self) -> Option<&Fault> {
+    pub fn of_script(&self) -> Option<&Fault> {
         let snapshot = self.snapshot.as_ref();
-        let fault = snapshot.and_then(|snapshot| snapshot.fault.as_deref());
-        self.fault.as_deref().or(fault).or_else(|| snapshot.and_then(|snapshot| snapshot.position.as_ref()))
+        self.fault.as_deref().or_else(|| snapshot.and_then(|snapshot| snapshot.fault.as_deref()))
+    }
+
+    /// Returns where the script was.
+    #[doc(hidden)]
+    pub fn position(&self) -> Option<&Fault> {
+        self.snapshot.as_ref().and_then(|snapshot| snapshot.position.as_ref())
     }
 
     /// Returns the lines that the test has printed.
