@@ -300,7 +300,12 @@ export class Call {
 
   #skip(): void {
     if (this.#skipFrom === null || !this.story || this.#asking > 0) return;
-    const turn = nextTurn(this.story, this.#skipFrom);
+    let turn = nextTurn(this.story, this.#skipFrom);
+    // Who has spoken waits for what is said to it.
+    const last = this.#acts.at(-1)?.act;
+    if (last?.says !== undefined && turn !== null && typeof turn !== "number" && turn.from <= last.at) {
+      turn = nextTurn(this.story, turn.to);
+    }
     if (turn === null) {
       // Nothing within the horizon: further, a few times as far each time.
       if (this.#until < LONGEST) this.#run((this.#until - this.position) * 4);

@@ -7,7 +7,7 @@ import {
   closeBrackets,
   completionKeymap,
 } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
 import { type Diagnostic as Finding, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
@@ -26,6 +26,7 @@ import {
 import { type Ask, type Edits, assistance, fix, offerFixes, offset, outline, position } from "./assist";
 import { el, visible } from "./dom";
 import { markdown } from "./markdown";
+import { type LineMarks, lineMarks, showMarks } from "./marks";
 import type { CompletionItem, Diagnostic, Hover } from "./protocol";
 import { folding, highlighting, rhai, table } from "./rhai";
 
@@ -84,6 +85,7 @@ export class Editor {
   /** Where somebody was before they were led elsewhere. */
   readonly #visited: { name: string; at: number }[] = [];
   #timer = 0;
+  #marks = new Map<string, LineMarks>();
 
   constructor(parent: HTMLElement, page: Page) {
     this.#page = page;
@@ -112,8 +114,19 @@ export class Editor {
     const kept = this.#states.get(name);
     this.view.setState(kept && kept.doc.toString() === text ? kept : this.#state(name, text));
     this.#caret = 0;
+    this.#mark();
     this.#atCaret();
     this.check();
+  }
+
+  /** Marks lines of files. */
+  mark(marks: Map<string, LineMarks>): void {
+    this.#marks = marks;
+    this.#mark();
+  }
+
+  #mark(): void {
+    showMarks(this.view, this.#marks.get(this.#name) ?? { ran: [], failures: [] });
   }
 
   #host() {
@@ -200,6 +213,8 @@ export class Editor {
     while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
     this.view.dispatch({
       changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+      // So that undoing it brings back what was here, and no earlier text.
+      annotations: isolateHistory.of("full"),
     });
   }
 
@@ -243,7 +258,7 @@ export class Editor {
       return shown;
     });
     this.view.dispatch(setDiagnostics(this.view.state, findings));
-    this.onChecked();
+    this.onChecked(name, found as Diagnostic[]);
     const fixes = await offerFixes(this.#host(), this.view, found as Diagnostic[]);
     if (this.#name !== name || this.view.state.doc !== doc || fixes.every(({ length }) => length === 0)) return;
     const withFixes = findings.map((finding, index): Finding => {
@@ -271,8 +286,8 @@ export class Editor {
   /** Calls the script. */
   onCall: () => void = () => {};
 
-  /** The text has been checked. */
-  onChecked: () => void = () => {};
+  /** Takes what was found in the file. */
+  onChecked: (name: string, found: Diagnostic[]) => void = () => {};
 
   #state(name: string, text: string): EditorState {
     const isScript = name.endsWith(".rhai");
@@ -298,6 +313,7 @@ export class Editor {
       this.#language.of(isScript ? rhai : table),
       highlighting,
       runningLine,
+      lineMarks,
       autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
       hoverTooltip((view, at) => this.#hover(view, at)),
       // Escape, then Tab leaves the editor.
@@ -315,7 +331,6 @@ export class Editor {
       EditorView.updateListener.of((update) => {
         if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
-        this.check(200);
         this.#page.changed(this.#name, update.state.doc.toString());
       }),
       theme,

@@ -425,7 +425,7 @@ impl Walker<'_> {
                 let named = ["text", "digits", "number", "date", "duration", "spell", "phonetic"];
                 if let Some(phrase) = member("phrase") {
                     return match Value::literal(&phrase) {
-                        Some(Value::Text(name)) => format!("({name})"),
+                        Some(Value::Text(name)) => source.phrase(&name),
                         _ => part_of(&source.expression(&phrase)),
                     };
                 }
@@ -439,6 +439,7 @@ impl Walker<'_> {
             }
             Expr::Stmt(block) => match block.statements() {
                 [statement @ (Stmt::If(..) | Stmt::Switch(..))] => self.alternatives(statement, way).join(" / "),
+                [Stmt::Expr(expr)] => self.parts(expr, way),
                 _ => "…".to_owned(),
             },
             other => match self.value(other, way) {

@@ -2,7 +2,7 @@
 
 use super::node::Span;
 use crate::pbx::Sounds;
-use crate::script::{Language, Place, ScriptText, Word, place};
+use crate::script::{Item, Language, Phrases, Place, ScriptText, Word, best_variant, place};
 use crate::tools::check::{Functions, ScriptFunction, functions};
 use rhai::{AST, Expr, Stmt, Token};
 use std::collections::{BTreeMap, HashMap};
@@ -29,10 +29,11 @@ pub(super) struct Source {
     /// The first sentence of the comment above each function, by its name and number of parameters; and its lines.
     heads: HashMap<(String, usize), (String, Span)>,
     sounds: Sounds,
+    phrases: Phrases,
 }
 
 impl Source {
-    pub fn new(path: PathBuf, text: &str, ast: &AST, sounds: Sounds) -> Self {
+    pub fn new(path: PathBuf, text: &str, ast: &AST, sounds: Sounds, phrases: Phrases) -> Self {
         let parts = ScriptText::new(&Language::compiler(), text);
         let lines: Vec<String> = parts.lines().iter().map(|line| (*line).to_owned()).collect();
         let name = path.to_string_lossy().into_owned();
@@ -57,6 +58,7 @@ impl Source {
             words,
             heads,
             sounds,
+            phrases,
             places,
         }
     }
@@ -79,6 +81,18 @@ impl Source {
     /// Returns the words of a sound, or its name.
     pub fn said(&self, name: &str) -> String {
         self.sounds.words(name, "").map_or_else(|| name.to_owned(), |words| words.text.into())
+    }
+
+    /// Returns the words of a phrase as it is for most numbers.
+    pub fn phrase(&self, name: &str) -> String {
+        let variants: Vec<_> = self.phrases.variants(name).collect();
+        let form = best_variant(&variants, "").and_then(|(_, phrase)| phrase.form("en", Some(2)).ok());
+        let Some(form) = form.filter(|form| !form.items.is_empty()) else { return format!("({name})") };
+        let said = form.items.iter().map(|item| match item {
+            Item::Sound(name) => self.said(name),
+            Item::Value { name, .. } => format!("{{{name}}}"),
+        });
+        said.collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the source of an expression, up to the end of an argument.
