@@ -53,7 +53,13 @@ for (const [w, h] of [
       await page.waitForTimeout(200);
       await page.locator(".found").evaluate((e) => (e.open = true));
     }
-    if (which === "outline") {
+    if (which === "speech") {
+    await page.locator("label:has(#pace-fast)").click(); await page.locator("#examples").selectOption("directory.rhai");
+    await page.locator("#letters").check();
+    await page.locator("#call").click(); await page.locator("#hears", { hasText: "speech" }).waitFor(); await page.locator("#words").fill("Ada please"); if (w > 900) await page.keyboard.press("Enter"); await page.waitForTimeout(400);
+  }
+  if (which === "sig") { if (w<900) await page.locator("label:has(#view-script)").click(); await page.locator(".cm-content").click(); await page.keyboard.press("Control+Home"); await page.keyboard.press("End"); for (let i=0;i<12;i++) await page.keyboard.press("ArrowDown"); await page.keyboard.type('say(get_data("x", '); await page.waitForTimeout(500); }
+  if (which === "outline") {
       await page
         .locator("#outline")
         .click({ force: true })
