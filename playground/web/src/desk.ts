@@ -3,6 +3,7 @@
 import type { Call } from "./call";
 import type { Client } from "./client";
 import type { Folder } from "./folder";
+import type { LineMarks } from "./marks";
 import type { Project } from "./project";
 import type { Act, CallOptions, Files, Seed } from "./protocol";
 import type { Server } from "./server";
@@ -50,6 +51,8 @@ export interface Means {
   write: (file: string, text: string) => void;
   /** Shows a short notice. */
   say: (text: string) => void;
+  /** Marks lines of files in the editor. */
+  mark: (marks: Map<string, LineMarks>) => void;
   view: () => View;
   show: (view: View) => void;
 }

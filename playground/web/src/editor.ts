@@ -32,6 +32,7 @@ import {
 import { type Ask, type Edits, assistance, fix, offerFixes, offset, outline, position } from "./assist";
 import { el, visible } from "./dom";
 import { markdown } from "./markdown";
+import { type LineMarks, lineMarks, showMarks } from "./marks";
 import type { CompletionItem, Diagnostic, Hover } from "./protocol";
 import { folding, highlighting, rhai, table } from "./rhai";
 
@@ -90,6 +91,7 @@ export class Editor {
   /** Where somebody was before they were led elsewhere. */
   readonly #visited: { name: string; at: number }[] = [];
   #timer = 0;
+  #marks = new Map<string, LineMarks>();
 
   constructor(parent: HTMLElement, page: Page) {
     this.#page = page;
@@ -118,8 +120,19 @@ export class Editor {
     const kept = this.#states.get(name);
     this.view.setState(kept && kept.doc.toString() === text ? kept : this.#state(name, text));
     this.#caret = 0;
+    this.#mark();
     this.#atCaret();
     this.check();
+  }
+
+  /** Marks lines of files. */
+  mark(marks: Map<string, LineMarks>): void {
+    this.#marks = marks;
+    this.#mark();
+  }
+
+  #mark(): void {
+    showMarks(this.view, this.#marks.get(this.#name) ?? { ran: [], failures: [] });
   }
 
   #host() {
@@ -306,6 +319,7 @@ export class Editor {
       this.#language.of(isScript ? rhai : table),
       highlighting,
       runningLine,
+      lineMarks,
       autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
       hoverTooltip((view, at) => this.#hover(view, at)),
       // Escape, then Tab leaves the editor.

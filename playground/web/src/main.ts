@@ -1,8 +1,9 @@
 // The page.
 
 import { samples } from "samples";
+import { asTest } from "./as-test";
 import { Call } from "./call";
-import { Client, NoAnswer } from "./client";
+import { Client } from "./client";
 import { type View, desk as makeDesk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { Editor } from "./editor";
@@ -123,6 +124,7 @@ const desk = makeDesk({
   },
   write,
   say,
+  mark: (marks) => editor.mark(marks),
   view: () => document.body.dataset["view"] as View,
   show: setView,
 });
@@ -441,28 +443,7 @@ get("link").addEventListener("click", () => {
   });
 });
 
-const testDialog = get<HTMLDialogElement>("test-dialog");
-get("as-test").addEventListener("click", () => {
-  if (call.phase === "idle") {
-    say("There is no call yet");
-    return;
-  }
-  const until = call.story?.over ? call.story.length + 1000 : Math.floor(call.position);
-  helper.ask("as_test", call.request(Math.max(1, until))).then(
-    ({ text, fault }) => {
-      setText(get("test-text"), visible(text ?? fault?.rendered ?? ""));
-      testDialog.showModal();
-    },
-    (error: unknown) => {
-      if (!(error instanceof NoAnswer && error.cancelled)) say(String(error instanceof Error ? error.message : error));
-    },
-  );
-});
-get("test-copy").addEventListener(
-  "click",
-  () => void copy(get("test-text").textContent ?? "", "Test", "Select the text to copy it"),
-);
-get("test-close").addEventListener("click", () => testDialog.close());
+asTest(desk, (text, what, otherwise) => void copy(text, what, otherwise));
 
 const voiceBox = get<HTMLInputElement>("voice");
 voiceBox.addEventListener("change", () => {

@@ -246,8 +246,80 @@ export interface GraphRequest {
   all: boolean;
 }
 
+export interface TestName {
+  file: string;
+  name: string;
+  line: number | null;
+}
+
+/** The last call of a test. */
+export interface TestCall {
+  script: string;
+  seed: number;
+  call: CallOptions;
+  acts: Act[];
+  length: number;
+  /** Whether it goes the same way without the test, which stands in for nothing. */
+  alone: boolean;
+}
+
+export interface TestFailure {
+  message: string;
+  in_test: Fault;
+  /** The fault of the script, and where the script was. */
+  of_script: Fault | null;
+  position: Fault | null;
+  printed: string[];
+  rendered: string;
+}
+
+export interface TestResult extends TestName {
+  passed: boolean;
+  calls: number;
+  length: number;
+  seed: number;
+  failure: TestFailure | null;
+  call: TestCall | null;
+}
+
+/** What came of tests: of those that ran now, and the lines of all. */
+export interface Ran {
+  tests: TestName[];
+  faults: [string, Fault][];
+  results: TestResult[];
+  left: number;
+  coverage: [string, [number, boolean][]][];
+}
+
+export interface Problem {
+  fault: Fault;
+  seen: number;
+  test: string;
+}
+
+/** What a storm found so far. */
+export interface Found {
+  calls: number;
+  lines: number;
+  unreached: [string, number, string][];
+  problems: Problem[];
+  fault: Fault | null;
+}
+
+export interface StormRequest {
+  files: Files;
+  script: string;
+  seed: number;
+  call: CallOptions;
+  calls: number;
+}
+
 /** The functions of the module. */
 export interface Functions {
+  test: { request: { files: Files; tests: string[]; seed: Seed; from: number; count: number }; answer: Ran };
+  test_on: { request: { files: Files; count: number }; answer: Ran };
+  storm: { request: StormRequest; answer: Found };
+  storm_on: { request: { files: Files; calls: number }; answer: Found };
   play: { request: PlayRequest; answer: Played };
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
