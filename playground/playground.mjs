@@ -100,6 +100,11 @@ export class Playground {
     return this.#call("as_test", request);
   }
 
+  /** Returns a recorded call as a call of today's script. */
+  recorded(request) {
+    return this.#call("recorded", request);
+  }
+
   /** Begins a storm, and makes some calls. */
   storm(request) {
     return this.#call("storm", request);

@@ -64,6 +64,8 @@ mod speech_ahead;
 mod sql;
 mod store;
 mod storm;
+mod studio;
+mod studio_live;
 mod support;
 mod test_repeated;
 mod test_runner;

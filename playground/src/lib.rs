@@ -16,6 +16,7 @@ mod graph;
 mod line;
 mod log;
 mod play;
+mod recorded;
 mod scene;
 mod setup;
 mod storm;
@@ -36,6 +37,7 @@ pub fn answer(function: &str, request: &str) -> String {
         "edit" => answered(request, editor::edit),
         "play" => answered(request, play::play),
         "as_test" => answered(request, as_test::as_test),
+        "recorded" => answered(request, recorded::recorded),
         "check" => answered(request, check::check),
         "graph" => answered(request, graph::graph),
         "storm" => answered(request, storm::begin),

@@ -5,7 +5,7 @@ import type { Client } from "./client";
 import type { Folder } from "./folder";
 import type { LineMarks } from "./marks";
 import type { Project } from "./project";
-import type { Act, CallOptions, Files } from "./protocol";
+import type { Act, CallOptions, Files, Seed } from "./protocol";
 import type { Server } from "./server";
 
 export type View = "phone" | "script" | "graph" | "tests" | "live";
@@ -25,7 +25,7 @@ export interface Happenings {
 /** A call that is shown in the timeline: of the script, its seed and options, with what its caller did. */
 export interface Shown {
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   position: number;

@@ -7,7 +7,7 @@ import {
   closeBrackets,
   completionKeymap,
 } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
 import { type Diagnostic as Finding, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
@@ -213,6 +213,8 @@ export class Editor {
     while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
     this.view.dispatch({
       changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+      // So that undoing it brings back what was here, and no earlier text.
+      annotations: isolateHistory.of("full"),
     });
   }
 
@@ -256,7 +258,7 @@ export class Editor {
       return shown;
     });
     this.view.dispatch(setDiagnostics(this.view.state, findings));
-    this.onChecked();
+    this.onChecked(name, found as Diagnostic[]);
     const fixes = await offerFixes(this.#host(), this.view, found as Diagnostic[]);
     if (this.#name !== name || this.view.state.doc !== doc || fixes.every(({ length }) => length === 0)) return;
     const withFixes = findings.map((finding, index): Finding => {
@@ -284,8 +286,8 @@ export class Editor {
   /** Calls the script. */
   onCall: () => void = () => {};
 
-  /** The text has been checked. */
-  onChecked: () => void = () => {};
+  /** Takes what was found in the file. */
+  onChecked: (name: string, found: Diagnostic[]) => void = () => {};
 
   #state(name: string, text: string): EditorState {
     const isScript = name.endsWith(".rhai");
@@ -329,7 +331,6 @@ export class Editor {
       EditorView.updateListener.of((update) => {
         if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
-        this.check(200);
         this.#page.changed(this.#name, update.state.doc.toString());
       }),
       theme,

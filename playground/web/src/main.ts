@@ -57,7 +57,10 @@ const folder = server && new Folder(server, () => project.files);
 const studio = server && folder && { server, folder };
 const filesView = server && folder && new FilesView(server, folder, { project: () => project, show, write });
 
-const withZones = (texts: Record<string, string>) => ({ ...texts, ...zonesIn(Object.values(texts)) });
+const withZones = (texts: Record<string, string>) => ({
+  ...texts,
+  ...zonesIn([...Object.values(texts), JSON.stringify(project.call)]),
+});
 const files = () => withZones(project.files);
 const filesFor = (...names: string[]) => withZones(needed(project.files, ...names));
 const setup = () => ({
@@ -101,7 +104,7 @@ const editor = new Editor(get("editor"), {
   say,
 });
 const findings = new Findings(new Client(module, startWorker), { files, shown: () => project.shown, goTo });
-editor.onChecked = () => findings.check();
+editor.onChecked = (name, found) => findings.take(name, found);
 editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
 const desk = makeDesk({
@@ -190,6 +193,7 @@ function changed(delay = 120): void {
   // The address would bring back what there was before the edit.
   if (location.hash !== "") history.replaceState(null, "", "#");
   filesView?.draw();
+  editor.check(200);
   window.clearTimeout(timer);
   timer = window.setTimeout(() => {
     keepIt();

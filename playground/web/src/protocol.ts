@@ -13,9 +13,15 @@ export interface Act {
   /** From the silence after the prompts. */
   silent?: boolean;
   keys?: string;
-  says?: string;
   hangs_up?: boolean;
+  /** What is said; what an engine understands if that is something else, and how sure it is, in percent. */
+  says?: string;
+  heard?: string;
+  confidence?: number;
 }
+
+/** Of random numbers: a text where it may be larger than a number here. */
+export type Seed = number | string;
 
 /** The options of `place_call`. */
 export interface CallOptions {
@@ -43,7 +49,7 @@ export interface CallOptions {
 export interface PlayRequest {
   files: Files;
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   until: number;
@@ -100,6 +106,23 @@ export interface Played {
   status: string | null;
   goes_on: string | null;
   fault: Fault | null;
+}
+
+/** A recorded call as a call of today's script. */
+export interface Playable {
+  recorded_script: string;
+  /** The file that is its script now; null if there is none. */
+  script: string | null;
+  changed: boolean | null;
+  seed: string;
+  call: Omit<CallOptions, "time" | "dial_status"> & { time?: number; dial_status?: string };
+  acts: Act[];
+  began: number;
+  length: number;
+  status: string | null;
+  redacted: boolean;
+  difference: { at: number; recorded_at: number; was: string; now: string | null } | null;
+  notes: string[];
 }
 
 export interface Written {
@@ -300,6 +323,7 @@ export interface Functions {
   play: { request: PlayRequest; answer: Played };
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
+  recorded: { request: { recording: string; files: Files }; answer: Playable };
   graph: { request: GraphRequest; answer: Drawn };
 }
 
