@@ -255,7 +255,7 @@ export interface TestName {
 /** The last call of a test. */
 export interface TestCall {
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   length: number;
@@ -316,7 +316,7 @@ export interface StormRequest {
 
 /** The functions of the module. */
 export interface Functions {
-  test: { request: { files: Files; tests: string[]; seed: number; from: number; count: number }; answer: Ran };
+  test: { request: { files: Files; tests: string[]; seed: Seed; from: number; count: number }; answer: Ran };
   test_on: { request: { files: Files; count: number }; answer: Ran };
   storm: { request: StormRequest; answer: Found };
   storm_on: { request: { files: Files; calls: number }; answer: Found };
