@@ -255,7 +255,7 @@ export interface TestName {
 /** The last call of a test. */
 export interface TestCall {
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
   acts: Act[];
   length: number;
