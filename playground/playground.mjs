@@ -51,7 +51,7 @@ export class Playground {
     return this.#exports;
   }
 
-  /** Drops the instance, and what it remembers: a storm. */
+  /** Drops the instance, and what it remembers: a storm, tests. */
   reset() {
     this.#exports = null;
   }
@@ -100,6 +100,11 @@ export class Playground {
     return this.#call("as_test", request);
   }
 
+  /** Returns a recorded call as a call of today's script. */
+  recorded(request) {
+    return this.#call("recorded", request);
+  }
+
   /** Begins a storm, and makes some calls. */
   storm(request) {
     return this.#call("storm", request);
@@ -108,6 +113,16 @@ export class Playground {
   /** Goes on with the storm. */
   stormOn(request) {
     return this.#call("storm_on", request);
+  }
+
+  /** Begins with the tests of some files, and runs some. */
+  test(request) {
+    return this.#call("test", request);
+  }
+
+  /** Runs further tests. */
+  testOn(request) {
+    return this.#call("test_on", request);
   }
 
   /** Answers a request of an editor. */

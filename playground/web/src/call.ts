@@ -1,7 +1,7 @@
 // A call in progress. It is run again from its start whenever something changes, with all that the caller did.
 
 import { type Client, NoAnswer } from "./client";
-import type { Act, CallOptions, Files, Played, PlayRequest } from "./protocol";
+import type { Act, CallOptions, Files, Played, PlayRequest, Seed } from "./protocol";
 import { type Difference, type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
 import { type Place, Turns, momentOf, placeOf } from "./turns";
 
@@ -20,7 +20,7 @@ const TOGETHER = 100;
 export interface Setup {
   files: Files;
   script: string;
-  seed: number;
+  seed: Seed;
   call: CallOptions;
 }
 
@@ -300,7 +300,12 @@ export class Call {
 
   #skip(): void {
     if (this.#skipFrom === null || !this.story || this.#asking > 0) return;
-    const turn = nextTurn(this.story, this.#skipFrom);
+    let turn = nextTurn(this.story, this.#skipFrom);
+    // Who has spoken waits for what is said to it.
+    const last = this.#acts.at(-1)?.act;
+    if (last?.says !== undefined && turn !== null && typeof turn !== "number" && turn.from <= last.at) {
+      turn = nextTurn(this.story, turn.to);
+    }
     if (turn === null) {
       // Nothing within the horizon: further, a few times as far each time.
       if (this.#until < LONGEST) this.#run((this.#until - this.position) * 4);

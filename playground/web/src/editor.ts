@@ -26,6 +26,7 @@ import {
 import { type Ask, type Edits, assistance, fix, offerFixes, offset, outline, position } from "./assist";
 import { el, visible } from "./dom";
 import { markdown } from "./markdown";
+import { type LineMarks, lineMarks, showMarks } from "./marks";
 import type { CompletionItem, Diagnostic, Hover } from "./protocol";
 import { folding, highlighting, rhai, table } from "./rhai";
 
@@ -84,6 +85,7 @@ export class Editor {
   /** Where somebody was before they were led elsewhere. */
   readonly #visited: { name: string; at: number }[] = [];
   #timer = 0;
+  #marks = new Map<string, LineMarks>();
 
   constructor(parent: HTMLElement, page: Page) {
     this.#page = page;
@@ -112,8 +114,19 @@ export class Editor {
     const kept = this.#states.get(name);
     this.view.setState(kept && kept.doc.toString() === text ? kept : this.#state(name, text));
     this.#caret = 0;
+    this.#mark();
     this.#atCaret();
     this.check();
+  }
+
+  /** Marks lines of files. */
+  mark(marks: Map<string, LineMarks>): void {
+    this.#marks = marks;
+    this.#mark();
+  }
+
+  #mark(): void {
+    showMarks(this.view, this.#marks.get(this.#name) ?? { ran: [], failures: [] });
   }
 
   #host() {
@@ -245,7 +258,7 @@ export class Editor {
       return shown;
     });
     this.view.dispatch(setDiagnostics(this.view.state, findings));
-    this.onChecked();
+    this.onChecked(name, found as Diagnostic[]);
     const fixes = await offerFixes(this.#host(), this.view, found as Diagnostic[]);
     if (this.#name !== name || this.view.state.doc !== doc || fixes.every(({ length }) => length === 0)) return;
     const withFixes = findings.map((finding, index): Finding => {
@@ -273,8 +286,8 @@ export class Editor {
   /** Calls the script. */
   onCall: () => void = () => {};
 
-  /** The text has been checked. */
-  onChecked: () => void = () => {};
+  /** Takes what was found in the file. */
+  onChecked: (name: string, found: Diagnostic[]) => void = () => {};
 
   #state(name: string, text: string): EditorState {
     const isScript = name.endsWith(".rhai");
@@ -300,6 +313,7 @@ export class Editor {
       this.#language.of(isScript ? rhai : table),
       highlighting,
       runningLine,
+      lineMarks,
       autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
       hoverTooltip((view, at) => this.#hover(view, at)),
       // Escape, then Tab leaves the editor.
@@ -317,7 +331,6 @@ export class Editor {
       EditorView.updateListener.of((update) => {
         if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
-        this.check(200);
         this.#page.changed(this.#name, update.state.doc.toString());
       }),
       theme,

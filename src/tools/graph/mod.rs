@@ -16,7 +16,7 @@ pub use node::{Edge, Graph, Group, Node, NodeKind, Span, Unfold};
 
 use super::check::Checker;
 use crate::pbx::Sounds;
-use crate::script::{Fault, Language, MAX_IMPORT_DEPTH, parse, without_shebang};
+use crate::script::{Fault, Language, MAX_IMPORT_DEPTH, Phrases, parse, without_shebang};
 use crate::stack;
 use rhai::{AST, ASTNode, Expr, Stmt};
 use source::Source;
@@ -34,9 +34,8 @@ impl Graph {
             let mut engine = Language::compiler();
             engine.set_strict_variables(false);
             let text = without_shebang(text);
-            let ast = parse(&engine, &text).map_err(|error| {
-                Fault::of_parse(&path.to_string_lossy(), &error, &text, checker.language(path))
-            })?;
+            let ast = parse(&engine, &text)
+                .map_err(|error| Fault::of_parse(&path.to_string_lossy(), &error, &text, checker.language(path)))?;
             let mut files = Files { checker, engine: &engine, found: Vec::new() };
             files.add(path, &text, &ast, 0);
             let sources: Vec<Rc<Source>> = files.found.into_iter().flatten().map(Rc::new).collect();
@@ -57,7 +56,10 @@ impl Files<'_> {
     fn add(&mut self, path: &Path, text: &str, ast: &AST, depth: usize) -> usize {
         let at = self.found.len();
         let sounds = Sounds::beside(path).unwrap_or_else(|_| Sounds::stock());
-        let mut source = Source::new(path.to_owned(), text, ast, sounds);
+        let table = path.with_extension("phrases");
+        let phrases = self.checker.files().text(&table).unwrap_or_default();
+        let phrases = Phrases::parse(&table.to_string_lossy(), &phrases).0;
+        let mut source = Source::new(path.to_owned(), text, ast, sounds, phrases);
         // So that its place isn't taken.
         self.found.push(None);
         for (alias, import) in imports(ast) {

@@ -2,7 +2,7 @@
 
 use super::node::Span;
 use crate::pbx::Sounds;
-use crate::script::{Language, Place, ScriptText, Word, place};
+use crate::script::{Item, Language, Phrases, Place, ScriptText, Word, best_variant, place};
 use crate::tools::check::{Functions, ScriptFunction, functions};
 use rhai::{AST, Expr, Stmt, Token};
 use std::collections::{BTreeMap, HashMap};
@@ -29,10 +29,11 @@ pub(super) struct Source {
     /// The first sentence of the comment above each function, by its name and number of parameters; and its lines.
     heads: HashMap<(String, usize), (String, Span)>,
     sounds: Sounds,
+    phrases: Phrases,
 }
 
 impl Source {
-    pub fn new(path: PathBuf, text: &str, ast: &AST, sounds: Sounds) -> Self {
+    pub fn new(path: PathBuf, text: &str, ast: &AST, sounds: Sounds, phrases: Phrases) -> Self {
         let parts = ScriptText::new(&Language::compiler(), text);
         let lines: Vec<String> = parts.lines().iter().map(|line| (*line).to_owned()).collect();
         let name = path.to_string_lossy().into_owned();
@@ -57,6 +58,7 @@ impl Source {
             words,
             heads,
             sounds,
+            phrases,
             places,
         }
     }
@@ -81,6 +83,18 @@ impl Source {
         self.sounds.words(name, "").map_or_else(|| name.to_owned(), |words| words.text.into())
     }
 
+    /// Returns the words of a phrase as it is for most numbers.
+    pub fn phrase(&self, name: &str) -> String {
+        let variants: Vec<_> = self.phrases.variants(name).collect();
+        let form = best_variant(&variants, "").and_then(|(_, phrase)| phrase.form("en", Some(2)).ok());
+        let Some(form) = form.filter(|form| !form.items.is_empty()) else { return format!("({name})") };
+        let said = form.items.iter().map(|item| match item {
+            Item::Sound(name) => self.said(name),
+            Item::Value { name, .. } => format!("{{{name}}}"),
+        });
+        said.collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns the source of an expression, up to the end of an argument.
     pub fn expression(&self, expr: &Expr) -> String {
         let place = place(start(expr));
@@ -97,7 +111,8 @@ impl Source {
             return self.up_to(end + 2, |token| *token == Token::LeftBrace);
         }
         // `else if` begins with another word.
-        let skips = |token: &Token| matches!(token, Token::If | Token::While | Token::Switch | Token::Else | Token::Until);
+        let skips =
+            |token: &Token| matches!(token, Token::If | Token::While | Token::Switch | Token::Else | Token::Until);
         let mut first = at;
         while self.words.get(first).is_some_and(|word| skips(&word.token)) {
             first += 1;
@@ -127,7 +142,8 @@ impl Source {
             if around == 0 && word.token == Token::LeftBrace && !self.is_in_text(open) {
                 break;
             }
-            around = if opens(&word.token) { around + 1 } else { around - usize::from(closes(&word.token)).min(around) };
+            around =
+                if opens(&word.token) { around + 1 } else { around - usize::from(closes(&word.token)).min(around) };
             open += 1;
         }
         let mut cases = Vec::new();
@@ -249,10 +265,7 @@ fn start(expr: &Expr) -> rhai::Position {
 }
 
 fn opens(token: &Token) -> bool {
-    matches!(
-        token,
-        Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::QuestionBracket
-    )
+    matches!(token, Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::QuestionBracket)
 }
 
 fn closes(token: &Token) -> bool {
@@ -288,8 +301,9 @@ fn comment_above(lines: &[String], line: usize) -> String {
     let mut comments: Vec<&str> = comments.map(|line| line.trim_start_matches('/').trim()).collect();
     comments.reverse();
     let text = comments.join(" ");
-    let end = text.match_indices(['.', ';', ':']).map(|(at, _)| at).find(|at| {
-        text[at + 1..].chars().next().is_none_or(char::is_whitespace)
-    });
+    let end = text
+        .match_indices(['.', ';', ':'])
+        .map(|(at, _)| at)
+        .find(|at| text[at + 1..].chars().next().is_none_or(char::is_whitespace));
     clip(text[..end.unwrap_or(text.len())].trim(), 120)
 }

@@ -19,6 +19,9 @@ pub(super) struct Database {
 impl Database {
     /// Creates an empty database in the place of this service.
     pub fn new(service: &str) -> Result<Self, String> {
+        if cfg!(not(feature = "sql")) {
+            return Err("there is no SQL here; `answer_sql` answers the script instead".to_owned());
+        }
         let settings = json!({ "url": "sqlite::memory:", "at_once": 1 });
         let settings: SqlSettings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
         let sql = [(service.to_owned(), settings)].into();
