@@ -18,6 +18,9 @@ export class Crash extends Error {
   }
 }
 
+/** Takes the accents off letters, for the module, which has no table of them. */
+const withoutAccents = (text) => text.normalize("NFKD").replace(/\p{Mark}/gu, "");
+
 /** A request was refused: it has a wrong value. */
 export class Refused extends Error {
   constructor(message) {
@@ -44,11 +47,28 @@ export class Playground {
   #instance() {
     if (!this.#exports) {
       const panicked = (at, length) => {
-        this.#panic = new TextDecoder().decode(new Uint8Array(this.#exports.memory.buffer, at, length));
+        this.#panic = this.#take(at, length);
       };
-      this.#exports = new WebAssembly.Instance(this.#module, { playground: { panicked } }).exports;
+      const without_accents = (at, length) => {
+        const [to, size] = this.#give(withoutAccents(this.#take(at, length)));
+        return (BigInt(size) << 32n) | BigInt(to);
+      };
+      this.#exports = new WebAssembly.Instance(this.#module, { playground: { panicked, without_accents } }).exports;
     }
     return this.#exports;
+  }
+
+  /** Writes a text to the module's memory: returns where, and how long it is. */
+  #give(text) {
+    const bytes = new TextEncoder().encode(text);
+    const at = this.#exports.allocate(bytes.length) >>> 0;
+    new Uint8Array(this.#exports.memory.buffer, at, bytes.length).set(bytes);
+    return [at, bytes.length];
+  }
+
+  /** Reads a text from the module's memory. */
+  #take(at, length) {
+    return new TextDecoder().decode(new Uint8Array(this.#exports.memory.buffer, at >>> 0, length));
   }
 
   /** Drops the instance, and what it remembers: a storm. */
@@ -64,16 +84,10 @@ export class Playground {
   /** Answers a request to a function, as text. */
   answer(name, text) {
     const exports = this.#instance();
-    const give = (text) => {
-      const bytes = new TextEncoder().encode(text);
-      const at = exports.allocate(bytes.length);
-      new Uint8Array(exports.memory.buffer, at, bytes.length).set(bytes);
-      return [at, bytes.length];
-    };
     try {
-      const packed = exports.answer(...give(name), ...give(text));
+      const packed = exports.answer(...this.#give(name), ...this.#give(text));
       const [at, length] = [Number(packed & 0xffffffffn), Number(packed >> 32n)];
-      const answer = new TextDecoder().decode(new Uint8Array(exports.memory.buffer, at, length));
+      const answer = this.#take(at, length);
       exports.free(at, length);
       return answer;
     } catch (error) {

@@ -1,7 +1,7 @@
 //! A database of SQLite in memory, which stands in for one that a script asks.
 
 use crate::service::settings::{Settings, SqlSettings};
-use crate::service::{Services, runtime};
+use crate::service::{Services, wait_for};
 use crate::transport::{Answer, Failure, Request};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -28,8 +28,7 @@ impl Database {
     /// Answers a request.
     pub fn ask(&self, request: &Request) -> Answer {
         let request = Request { timeout: Some(TIMEOUT), service: self.service.clone(), ..request.clone() };
-        let runtime = runtime().map_err(|error| Failure::unavailable(error.to_string()))?;
-        runtime.block_on(self.services.begin(request, None))
+        wait_for(self.services.begin(request, None))
     }
 
     /// Runs several statements, each of which ends with a semicolon.
