@@ -37,8 +37,7 @@ mod workspace;
 
 use crate::Refusal;
 use crate::files::Files;
-use lsp_server::{Notification, Request};
-use lsp_types::notification::{DidOpenTextDocument, Notification as _};
+use lsp_server::Request;
 use options::LspOptions;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -89,14 +88,12 @@ pub fn edit(asked: Asked) -> Result<Value, Refusal> {
         });
         if (&open.file, &open.text) != (&file, &text) {
             open.version += 1;
-            if open.file != file {
-                let closed = positions::uri(Path::new(&open.file));
-                let close = json!({ "textDocument": { "uri": closed } });
-                let _ = open.workspace.handle(Notification::new("textDocument/didClose".to_owned(), close));
+            if open.file != file
+                && let Some(closed) = positions::uri(Path::new(&open.file))
+            {
+                open.workspace.closed(&closed);
             }
-            let item = json!({ "uri": uri, "languageId": "rhai", "version": open.version, "text": text });
-            let opened = Notification::new(DidOpenTextDocument::METHOD.to_owned(), json!({ "textDocument": item }));
-            open.workspace.handle(opened)?;
+            open.workspace.opened(uri.clone(), open.version, &text);
             (open.file, open.text) = (file, text);
         }
         if method == "diagnostics" {

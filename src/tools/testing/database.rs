@@ -18,11 +18,10 @@ pub(super) struct Database {
 
 impl Database {
     /// Creates an empty database in the place of this service.
-    pub fn new(service: &str) -> Result<Self, String> {
-        let settings = json!({ "url": "sqlite::memory:", "at_once": 1 });
-        let settings: SqlSettings = serde_json::from_value(settings).map_err(|error| error.to_string())?;
+    pub fn new(service: &str) -> Self {
+        let settings = SqlSettings { at_once: Some(1), ..SqlSettings::new("sqlite::memory:") };
         let sql = [(service.to_owned(), settings)].into();
-        Ok(Self { service: service.to_owned(), services: Services::new(Settings { sql, ..Settings::default() }) })
+        Self { service: service.to_owned(), services: Services::new(Settings { sql, ..Settings::default() }) }
     }
 
     /// Answers a request.
