@@ -129,6 +129,11 @@ export class Playground {
     return this.#call("edit", request);
   }
 
+  /** Draws a script. */
+  graph(request) {
+    return this.#call("graph", request);
+  }
+
   /** Returns what the checker finds. */
   check(request) {
     return this.#call("check", request);

@@ -138,7 +138,12 @@ pub mod internals {
     #[cfg(feature = "speech")]
     pub mod sounds {
         pub use crate::audio::{Recording, SoundFormat};
+        pub use crate::pbx::sound_files::is_format;
         pub use crate::tools::sounds::*;
+    }
+    /// Graphs of scripts.
+    pub mod graph {
+        pub use crate::tools::graph::{Edge, Graph, Group, Node, NodeKind, Span, Unfold};
     }
     /// What calls have left behind.
     #[cfg(feature = "store")]

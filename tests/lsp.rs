@@ -1018,6 +1018,25 @@ fn quick_fixes_apply_the_suggested_word() {
     check("stream_file(\"game-welcom\");", "Change to \"game-welcome\"", "stream_file(\"game-welcome\");");
     // A table of prompts gets no completions for scripts.
     assert_eq!(labels(&editor.at("textDocument/completion", "game.prompts", "st^").unwrap()), ["game-welcom"]);
+    // A prompt is added to its table, which is another file, below the others of its first language.
+    let mut adds = |table: &str, after: &str| {
+        editor.open("game.prompts", table);
+        editor.diagnostics("game.rhai");
+        editor.open("game.rhai", "stream_file(\"quite-another\");");
+        let found = editor.diagnostics("game.rhai");
+        let uri = editor.uri("game.rhai");
+        let asked =
+            json!({ "textDocument": { "uri": uri }, "range": found[0]["range"], "context": { "diagnostics": found } });
+        let fixes = editor.ask("textDocument/codeAction", asked).unwrap();
+        let fix = fixes.as_array().unwrap().iter().find(|fix| fix["title"] == "Add it to game.prompts");
+        let fix = fix.unwrap_or_else(|| panic!("{fixes}"));
+        assert_eq!(fix["isPreferred"], true);
+        assert_eq!(renamed(&editor, &fix["edit"], &[("game.prompts", table)]), [after], "{table}");
+    };
+    adds("a: A.\nb: B. \n\n", "a: A.\nb: B.\nquite-another:  \n\n");
+    adds("; Ours.\n[en]\na: A.\n\n[de]\na: Ah.", "; Ours.\n[en]\na: A.\nquite-another: \n\n[de]\na: Ah.");
+    adds("", "quite-another: \n");
+    adds("; None yet.", "; None yet.\nquite-another: \n");
 }
 
 /// The work for a request grows with the text, not with its square: not even if all of it is one line.

@@ -29,6 +29,7 @@ fn the_package_holds_what_its_users_need() {
         "LICENSE-APACHE",
         "LICENSE-MIT",
         "README.md",
+        "build.rs",
         "docs",
         "examples",
         "src",

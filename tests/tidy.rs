@@ -112,8 +112,8 @@ fn everything_has_its_place() {
     );
     check_only_in(
         &["std::net", "TcpStream", "TcpListener"],
-        &["src/transport/", "src/host/", "src/bin/agi-rhai/serve.rs", "src/service/"],
-        "the wire; the program hands the server its listeners; services are at addresses",
+        &["src/transport/", "src/host/", "src/bin/agi-rhai/serve.rs", "src/bin/agi-rhai/studio/", "src/service/"],
+        "the wire; the program hands the server its listeners, and has the studio; services are at addresses",
     );
     check_only_in(&["Instant", "SystemTime", "thread::sleep"], &["src/clock/"], "time belongs to the peer");
     check_only_in(&["stdout()"], &["src/host/stdio.rs", "src/bin/"], "standard output is the protocol");

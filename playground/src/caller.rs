@@ -1,6 +1,6 @@
 //! The caller of a request: everything that they do, and when.
 
-use crate::scene::{Cut, SharedScene, What};
+use crate::scene::{Cut, SharedScene, Turn, What};
 use agi_rhai::clock::Time;
 use agi_rhai::pbx::{Act, Caller, Digit, Hearing, Utterance};
 use serde::Deserialize;
@@ -10,10 +10,20 @@ use std::time::Duration;
 /// How long after each other keys are pressed that are given together.
 const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Something that a caller does, so many milliseconds from the beginning of the call.
+/// Something that a caller does, so many milliseconds from the beginning of a turn.
 #[derive(Clone, Debug, Deserialize)]
 pub struct CallerAct {
     at: u64,
+    /// The turn, counted from 1; by default the beginning of the call. So an answer stays one to its question if what
+    /// was said before becomes longer.
+    #[serde(default)]
+    turn: u64,
+    /// From which prompt of that turn, counted from 0.
+    #[serde(default)]
+    part: u64,
+    /// Whether it is from the silence after the prompts.
+    #[serde(default)]
+    silent: bool,
     /// Keys, 100 ms apart.
     keys: Option<String>,
     /// What is said.
@@ -26,23 +36,31 @@ pub struct CallerAct {
     hangs_up: bool,
 }
 
-/// A caller who does what the request says, up to a moment.
+/// When a caller acts: so long after the beginning of a part of a turn.
+#[derive(Clone, Copy)]
+struct When {
+    turn: Turn,
+    after: Duration,
+}
+
+/// A caller who does what the request says, one after the other, up to a moment.
 pub struct PlannedCaller {
     scene: SharedScene,
-    acts: VecDeque<(Time, Act)>,
+    acts: VecDeque<(When, Act)>,
     /// The moment at which nothing more is written down.
     until: Time,
 }
 
 impl CallerAct {
-    fn acts(&self, began: Time) -> Result<Vec<(Time, Act)>, String> {
-        let at = began + Duration::from_millis(self.at);
+    fn acts(&self) -> Result<Vec<(When, Act)>, String> {
+        let turn = Turn { number: self.turn, silent: self.silent, part: self.part };
+        let at = When { turn, after: Duration::from_millis(self.at) };
         let mut acts = Vec::new();
         let mut when = at;
         for letter in self.keys.iter().flat_map(|keys| keys.chars()) {
             let key = Digit::new(letter).ok_or_else(|| format!("`{letter}` is not a key"))?;
             acts.push((when, Act::Key(key)));
-            when = when + KEY_INTERVAL;
+            when.after += KEY_INTERVAL;
         }
         if let Some(text) = &self.says {
             // As with `says` in a plan, unless an engine mishears it.
@@ -65,9 +83,8 @@ impl CallerAct {
 impl PlannedCaller {
     /// Creates a caller of a call that begins at this moment, up to so many milliseconds later.
     pub fn new(scene: SharedScene, began: Time, acts: &[CallerAct], until: u64) -> Result<Self, String> {
-        let acts: Vec<Vec<_>> = acts.iter().map(|act| act.acts(began)).collect::<Result<_, _>>()?;
-        let mut acts: Vec<(Time, Act)> = acts.concat();
-        acts.sort_by_key(|(at, _)| *at);
+        let acts: Vec<Vec<_>> = acts.iter().map(CallerAct::acts).collect::<Result<_, _>>()?;
+        let acts: Vec<(When, Act)> = acts.concat();
         {
             let mut scene = scene.lock();
             (scene.began, scene.now) = (began, began);
@@ -87,7 +104,8 @@ impl Caller for PlannedCaller {
         if scene.cut.is_some() {
             return Some(Act::HangUp);
         }
-        let due = self.acts.front().map(|(at, _)| (*at).max(scene.now)).filter(|at| *at <= until && *at <= self.until);
+        let next = self.acts.front().and_then(|(when, _)| Some(scene.began_turn(when.turn)? + when.after));
+        let due = next.map(|at| at.max(scene.now)).filter(|at| *at <= until && *at <= self.until);
         let Some(due) = due else {
             if until > self.until {
                 scene.now = scene.now.max(self.until);
@@ -101,8 +119,8 @@ impl Caller for PlannedCaller {
         let (_, act) = self.acts.pop_front()?;
         match &act {
             Act::Key(key) => scene.presses(key.letter(), until, hearing),
-            Act::Says(text) => scene.note(What::Says { text: text.clone(), heard: hearing.speech }),
-            Act::Speaks(said) => scene.note(What::Says { text: said.text.clone(), heard: hearing.speech }),
+            Act::Says(text) => scene.speaks(text, hearing),
+            Act::Speaks(said) => scene.speaks(&said.text, hearing),
             Act::HangUp => scene.note(What::HangsUp),
             _ => {}
         }

@@ -26,6 +26,12 @@ enum File {
 }
 
 impl Files {
+    /// Returns the names of the scripts and of the tables of prompts and phrases.
+    pub fn texts(&self) -> Vec<String> {
+        let is_text = |name: &&String| [".rhai", ".prompts", ".phrases"].iter().any(|ending| name.ends_with(ending));
+        self.0.keys().filter(is_text).cloned().collect()
+    }
+
     /// Makes these the only files.
     pub fn give(self) {
         let bytes = |name: &str, file| match file {

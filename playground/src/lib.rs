@@ -12,6 +12,7 @@ mod editor;
 mod fault;
 mod file_options;
 mod files;
+mod graph;
 mod line;
 mod log;
 mod play;
@@ -35,6 +36,7 @@ pub fn answer(function: &str, request: &str) -> String {
         "play" => answered(request, play::play),
         "as_test" => answered(request, as_test::as_test),
         "check" => answered(request, check::check),
+        "graph" => answered(request, graph::graph),
         "storm" => answered(request, storm::begin),
         "storm_on" => answered(request, storm::go_on),
         _ => Err(format!("there is no function `{function}`")),

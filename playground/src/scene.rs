@@ -41,6 +41,10 @@ pub enum What {
         keys: Option<String>,
         /// Whether speech is heard meanwhile.
         speech: bool,
+        /// Which turn of the caller it belongs to, from 1; null if nothing is heard.
+        turn: Option<u64>,
+        /// Which prompt of that turn it is, from 0.
+        part: u64,
     },
     /// The script listens in silence.
     Listens {
@@ -51,6 +55,8 @@ pub enum What {
         until: Option<u64>,
         /// What was said since the caller was last listened to.
         said: Vec<String>,
+        /// Which turn of the caller it belongs to, from 1.
+        turn: u64,
     },
     /// The script sleeps, or a command takes its time, and nothing is heard.
     Waits { until: Option<u64> },
@@ -107,6 +113,18 @@ fn without_hashes(mut text: String) -> String {
     text
 }
 
+/// A part of a turn of the caller: one of the prompts in which they may answer, or the silence after them. Ordered as
+/// they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    /// From 1; the call begins with turn 0.
+    pub number: u64,
+    /// Whether it is the silence.
+    pub silent: bool,
+    /// Which of the prompts it is, from 0.
+    pub part: u64,
+}
+
 /// A call up to a moment, which its caller, its line and its log write down.
 pub struct Scene {
     pub began: Time,
@@ -124,6 +142,13 @@ pub struct Scene {
     has_listened: bool,
     /// The last key that was heard, with the prompt and the end of the wait in which it came.
     last_key: Option<(usize, u64, Time)>,
+    /// The turn that has begun last, and whether the caller has answered in it.
+    turn: Turn,
+    has_answered: bool,
+    /// Whether nothing was heard since then.
+    is_deaf: bool,
+    /// When each turn began, and its silence.
+    turns: Vec<(Turn, u64)>,
     frames: Vec<Frame>,
     variables: BTreeMap<String, String>,
     stored: BTreeMap<String, String>,
@@ -153,6 +178,10 @@ impl Scene {
             said: Vec::new(),
             has_listened: false,
             last_key: None,
+            turn: Turn { number: 0, silent: false, part: 0 },
+            has_answered: false,
+            is_deaf: true,
+            turns: Vec::new(),
             frames: Vec::new(),
             variables: BTreeMap::new(),
             stored: BTreeMap::new(),
@@ -178,6 +207,7 @@ impl Scene {
             && let Some(Event { what: What::Key { fate, .. }, .. }) = self.events.get_mut(event)
         {
             *fate = "ignored";
+            self.has_answered = false;
         }
         let listens = hearing.listening || hearing.speech;
         if until <= self.now && !listens {
@@ -190,6 +220,35 @@ impl Scene {
             self.prompt = hearing.prompt;
             self.prompt(until, hearing);
         }
+    }
+
+    /// Begins a turn, or goes on with it. A prompt begins the next one if the caller was listened to in silence since the
+    /// last, or has answered; and everything does after something in which nothing was heard.
+    fn takes_turn(&mut self, silent: bool) -> Turn {
+        let before = self.turn;
+        if self.is_deaf || (!silent && (before.silent || self.has_answered)) {
+            self.turn = Turn { number: before.number + 1, silent, part: 0 };
+            self.has_answered = false;
+        } else if silent {
+            self.turn = Turn { silent, part: 0, ..before };
+        } else {
+            self.turn.part += 1;
+        }
+        self.is_deaf = false;
+        if self.turn != before {
+            self.turns.push((self.turn, millis(self.now - self.began)));
+        }
+        self.turn
+    }
+
+    /// Returns when this part of a turn began, or one after it; none if it hasn't.
+    pub fn began_turn(&self, wanted: Turn) -> Option<Time> {
+        if wanted.number == 0 {
+            return Some(self.began);
+        }
+        // Whole milliseconds, as the events have them, so that the same delay leads to the same moment.
+        let (_, at) = self.turns.iter().find(|(turn, _)| *turn >= wanted)?;
+        Some(self.began + Duration::from_millis(*at))
     }
 
     fn keys(&self, hearing: &Hearing<'_>) -> Option<String> {
@@ -205,9 +264,10 @@ impl Scene {
         let until = self.at(until);
         if listens {
             self.has_listened = true;
-            let (keys, said) = (self.keys(hearing), self.said.clone());
-            self.note(What::Listens { keys, speech: hearing.speech, until, said });
+            let (keys, said, turn) = (self.keys(hearing), self.said.clone(), self.takes_turn(true).number);
+            self.note(What::Listens { keys, speech: hearing.speech, until, said, turn });
         } else {
+            self.is_deaf = true;
             self.note(What::Waits { until });
         }
     }
@@ -241,16 +301,26 @@ impl Scene {
         // What is spoken goes on after its first file.
         let ends =
             if files.len() > 1 { lasts.map(|lasts| millis(self.now - self.began) + lasts) } else { self.at(until) };
-        let keys = self.keys(hearing);
-        self.note(What::Prompt { sound, name, words, language, files, lasts, ends, keys, speech: hearing.speech });
+        let (keys, speech) = (self.keys(hearing), hearing.speech);
+        let turn = (hearing.listening || speech).then(|| self.takes_turn(false));
+        self.is_deaf = turn.is_none();
+        let (turn, part) = (turn.map(|turn| turn.number), turn.map_or(0, |turn| turn.part));
+        self.note(What::Prompt { sound, name, words, language, files, lasts, ends, keys, speech, turn, part });
     }
 
     /// Notes a key that is pressed in a wait.
     pub fn presses(&mut self, key: char, until: Time, hearing: &Hearing<'_>) {
         if hearing.listening {
             self.last_key = Some((self.events.len(), hearing.prompt, until));
+            self.has_answered = true;
         }
         self.note(What::Key { key, fate: if hearing.listening { "heard" } else { "dropped" } });
+    }
+
+    /// Notes what the caller says in a wait.
+    pub fn speaks(&mut self, text: &str, hearing: &Hearing<'_>) {
+        self.has_answered |= hearing.speech;
+        self.note(What::Says { text: text.to_owned(), heard: hearing.speech });
     }
 
     /// Notes what has become of the variables of the script.

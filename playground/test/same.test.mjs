@@ -76,6 +76,41 @@ test("a call up to a moment is the beginning of a longer one", () => {
   }
 });
 
+test("what the caller does stays with its turn, whatever is said before it", async () => {
+  const text = (first) =>
+    `answer();\nsay("${first}");\nsay("welcome", "#");\nlet a = ask("one", #{ max: 2, first: 5, between: 2 });\n` +
+    'let b = ask("two", #{ max: 1, first: 5 });\nsay(`${a} ${b}`);\nsay("vm-goodbye");';
+  const prompts = "short: Hi.\nlong: A text that takes quite a while to say.\nwelcome: Welcome.\none: One?\ntwo: Two?";
+  const play = (first, acts) =>
+    same("play", { files: { "t.rhai": text(first), "t.prompts": prompts }, script: "t.rhai", acts });
+  const before = await play("short", []);
+  const turns = before.events.filter(({ turn }) => turn).map(({ turn, part, is }) => `${is} ${turn} ${part ?? ""}`);
+  assert.deepEqual(turns.slice(0, 4), ["prompt 1 0", "prompt 1 1", "listens 1 ", "prompt 2 0"]);
+  // Into the question's prompt, into the silence after it, and into the next question's.
+  const acts = [
+    { turn: 1, part: 1, at: 100, keys: "4" },
+    { turn: 1, silent: true, at: 300, keys: "2" },
+    { turn: 2, at: 50, keys: "7" },
+    { turn: 2, silent: true, at: 100_000, hangs_up: true },
+  ];
+  const answers = ({ events }) => events.filter(({ is }) => is === "key").map(({ key, fate }) => key + fate);
+  const [short, long] = [await play("short", acts), await play("long", acts)];
+  assert.deepEqual(answers(short), ["4heard", "2heard", "7heard"]);
+  assert.deepEqual(answers(long), answers(short));
+  const moments = ({ events }) => events.filter(({ is }) => is === "key").map(({ at }) => at);
+  const later = moments(long)[0] - moments(short)[0];
+  assert.ok(later > 1000);
+  assert.deepEqual(moments(long), moments(short).map((at) => at + later));
+  // Given by their moments, they make the same call.
+  const absolute = moments(short).map((at, index) => ({ at, keys: answers(short)[index][0] }));
+  assert.deepEqual((await play("short", absolute)).events, short.events);
+  assert.notDeepEqual(answers(await play("long", absolute)), answers(short));
+  // A question that is gone gets no answer.
+  const alone = { "t.rhai": 'answer();\nsay("vm-goodbye");' };
+  const { events } = await same("play", { files: alone, script: "t.rhai", acts });
+  assert.equal(events.some(({ is }) => is === "key"), false);
+});
+
 test("recorded calls become the same tests", async () => {
   for (const script of scripts) {
     const request = { files, script, seed: 1, acts: plans["presses anything"], until: 60_000 };
@@ -92,6 +127,20 @@ test("scripts are checked as on this machine", async () => {
   const rules = found.map(({ rule, line }) => `${line} ${rule}`);
   assert.ok(rules.includes("2 unknown-function"), rules.join(", "));
   assert.equal(found.find(({ rule }) => rule === "unknown-function").hint, "did you mean `answer`?");
+});
+
+test("scripts are drawn as on this machine", async () => {
+  for (const script of scripts) {
+    const { nodes, edges } = await same("graph", { files, script }, script);
+    const unfolded = await same("graph", { files, script, all: true }, script);
+    assert.ok(nodes.length > 3 && edges.length >= nodes.length - 2, `${script}: nothing is drawn`);
+    const folded = nodes.filter(({ folded }) => folded);
+    if (folded.length > 0) assert.ok(unfolded.groups.length > 0, `${script}: nothing is unfolded`);
+    const one = folded[0] && (await same("graph", { files, script, unfolded: [folded[0].id] }, script));
+    if (one) assert.ok(one.groups.some(({ id }) => id === folded[0].id), `${script}: ${folded[0].id} isn't unfolded`);
+  }
+  const { fault } = await same("graph", { files: { "a.rhai": "if {" }, script: "a.rhai" });
+  assert.equal(fault.line, 1);
 });
 
 test("storms find the same", async () => {
@@ -134,7 +183,22 @@ test("editors get the same answers", async () => {
   const help = await ask("textDocument/signatureHelp", { position: { line, character: character + "say(".length } });
   assert.match(help.signatures[0].label, /^say\(/);
   assert.deepEqual(await ask("diagnostics", {}), []);
+  const references = await ask("textDocument/references", { ...at, context: { includeDeclaration: true } });
+  assert.ok(references.length >= 2);
+  assert.equal((await ask("textDocument/prepareRename", at)).placeholder, "best_so_far");
+  const refused = await ask("textDocument/rename", { ...at, newName: "say" });
+  assert.match(refused.error, /every script already has a function `say`/);
   assert.ok(Array.isArray(await ask("textDocument/documentSymbol", {}, "guess.prompts")));
+  const all = await ask("all_diagnostics", {});
+  assert.deepEqual(Object.keys(all), Object.keys(files).filter((name) => !name.startsWith("zoneinfo/")).sort());
+  const wrong = { "w.rhai": 'answer();\nsay("new-one");\nsay("old");', "w.prompts": "old: Old.\nidle: Idle.\n" };
+  const asked = (method, params) => same("edit", { files: wrong, file: "w.rhai", method, params }, method);
+  const { "w.rhai": found, "w.prompts": idle } = await asked("all_diagnostics", {});
+  assert.deepEqual([found[0].code, idle[0].code, found.length, idle.length], ["missing-words", "unused-prompt", 1, 1]);
+  const context = { diagnostics: found };
+  const [fix] = await asked("textDocument/codeAction", { range: found[0].range, context });
+  assert.equal(fix.title, "Add it to w.prompts");
+  assert.deepEqual(fix.edit.changes["file:///w.prompts"][0].newText, "\nnew-one: ");
   for (const [file, text] of Object.entries(files).filter(([, text]) => typeof text === "string")) {
     for (let line = 0; line < text.split("\n").length; line += 7) {
       for (const method of ["hover", "completion", "definition"]) {

@@ -1,7 +1,7 @@
 // Builds the page: `dist/` for a web server, and in it `playground.html`, the same page as one file.
 
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -14,7 +14,7 @@ if (!existsSync(module)) {
 
 const samples = Object.fromEntries(
   readdirSync(here("../../scripts/"))
-    .filter((name) => /\.(rhai|prompts|phrases)$/.test(name) && !name.endsWith(".test.rhai"))
+    .filter((name) => /\.(rhai|prompts|phrases)$/.test(name))
     .sort()
     .map((name) => [name, readFileSync(here(`../../scripts/${name}`), "utf8")]),
 );
@@ -38,9 +38,11 @@ const licences = () =>
     return `${name} ${version} (${license})\n\n${file ? readFileSync(folder + file, "utf8") : ""}`;
   });
 
+// The folder stays: Cargo looks at it when it builds the program that has the page.
 const dist = here("dist/");
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
+for (const name of readdirSync(dist)) {
+  if (name !== ".gitignore") rmSync(`${dist}${name}`, { recursive: true });
+}
 const bundled = async (entry, name) => {
   const options = {
     bundle: true,

@@ -57,6 +57,11 @@ const FORMATS: [(&str, u64, u64); 20] = [
     ("g729", 10, 80),
 ];
 
+/// Whether files that end so are sounds that Asterisk plays.
+pub fn is_format(ending: &str) -> bool {
+    FORMATS.iter().any(|(extension, ..)| *extension == ending)
+}
+
 /// Returns the files of a sound, whose path has no extension, in all formats that are on disk, with their lengths.
 pub(crate) fn formats(path: &Path) -> impl Iterator<Item = (PathBuf, Clip)> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -38,6 +38,7 @@ mod workspace;
 use crate::Refusal;
 use crate::files::Files;
 use lsp_server::Request;
+use lsp_types::Uri;
 use options::LspOptions;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -51,8 +52,9 @@ pub struct Asked {
     #[serde(default)]
     files: Files,
     /// The file in the editor.
+    #[serde(default)]
     file: String,
-    /// The method, such as `textDocument/hover`; or `diagnostics`.
+    /// The method, such as `textDocument/hover`; or `diagnostics` of the file, or `all_diagnostics` of all files.
     method: String,
     /// Its parameters, without `textDocument`.
     #[serde(default)]
@@ -72,37 +74,56 @@ thread_local! {
     static OPEN: RefCell<Option<Open>> = const { RefCell::new(None) };
 }
 
+impl Open {
+    fn new() -> Self {
+        Self { workspace: workspace(), file: String::new(), text: String::new(), version: 0 }
+    }
+
+    /// Opens a file, unless it is open as it is now.
+    fn show(&mut self, file: &str) -> Result<Uri, Refusal> {
+        let path = Path::new(file);
+        let bytes = agi_rhai::internals::disk::read(path).map_err(|_| format!("there is no file {file}"))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let uri = positions::uri(path).ok_or_else(|| format!("{file} is no name of a file"))?;
+        if (self.file.as_str(), &self.text) != (file, &text) {
+            self.version += 1;
+            if self.file != file
+                && let Some(closed) = positions::uri(Path::new(&self.file))
+            {
+                self.workspace.closed(&closed);
+            }
+            self.workspace.opened(uri.clone(), self.version, &text);
+            (self.file, self.text) = (file.to_owned(), text);
+        }
+        Ok(uri)
+    }
+
+    fn diagnostics(&mut self, file: &str) -> Result<Value, Refusal> {
+        let uri = self.show(file)?;
+        let found = self.workspace.diagnostics(&uri).map(|(diagnostics, _)| diagnostics);
+        serde_json::to_value(found).map_err(|error| error.to_string())
+    }
+}
+
 /// Answers a request, as the language server does.
 pub fn edit(asked: Asked) -> Result<Value, Refusal> {
     let Asked { files, file, method, mut params } = asked;
+    let names = if method == "all_diagnostics" { files.texts() } else { Vec::new() };
     files.give();
-    let bytes = agi_rhai::internals::disk::read(Path::new(&file)).map_err(|_| format!("there is no file {file}"))?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let uri = positions::uri(Path::new(&file)).ok_or_else(|| format!("{file} is no name of a file"))?;
     OPEN.with_borrow_mut(|open| {
-        let open = open.get_or_insert_with(|| Open {
-            workspace: workspace(),
-            file: String::new(),
-            text: String::new(),
-            version: 0,
-        });
-        if (&open.file, &open.text) != (&file, &text) {
-            open.version += 1;
-            if open.file != file
-                && let Some(closed) = positions::uri(Path::new(&open.file))
-            {
-                open.workspace.closed(&closed);
+        let open = open.get_or_insert_with(Open::new);
+        match method.as_str() {
+            "diagnostics" => open.diagnostics(&file),
+            "all_diagnostics" => {
+                let each = names.into_iter().map(|name| open.diagnostics(&name).map(|found| (name, found)));
+                each.collect::<Result<Map<_, _>, _>>().map(Value::Object)
             }
-            open.workspace.opened(uri.clone(), open.version, &text);
-            (open.file, open.text) = (file, text);
+            _ => {
+                params.insert("textDocument".to_owned(), json!({ "uri": open.show(&file)? }));
+                let request = Request { id: 1.into(), method, params: Value::Object(params) };
+                dispatch::answer(&mut open.workspace, request).map_err(|error| error.message)
+            }
         }
-        if method == "diagnostics" {
-            let found = open.workspace.diagnostics(&uri).map(|(diagnostics, _)| diagnostics);
-            return serde_json::to_value(found).map_err(|error| error.to_string());
-        }
-        params.insert("textDocument".to_owned(), json!({ "uri": uri }));
-        let request = Request { id: 1.into(), method, params: Value::Object(params) };
-        dispatch::answer(&mut open.workspace, request).map_err(|error| error.message)
     })
 }
 

@@ -3,6 +3,7 @@
 import { type Client, NoAnswer } from "./client";
 import type { Act, CallOptions, Files, Played, PlayRequest } from "./protocol";
 import { type Difference, type Story, firstDifference, nextTurn, stretchAt, tell } from "./story";
+import { type Place, Turns, momentOf, placeOf } from "./turns";
 
 /** How far a call is run beyond its moment, in milliseconds. */
 const HORIZON = 60_000;
@@ -12,6 +13,8 @@ const LONGEST = 3_600_000;
 const REACTION = 300;
 /** Two keys are never pressed in the same moment. */
 const BETWEEN = 20;
+/** How far apart keys are that are given together. */
+const TOGETHER = 100;
 
 /** What is called, and how. */
 export interface Setup {
@@ -31,7 +34,6 @@ export class Call {
   pace: Pace = "real";
   /** The moment at which the caller is. */
   position = 0;
-  acts: Act[] = [];
   played: Played | null = null;
   story: Story | null = null;
   /** Why the text of the script can't be called now. The call goes on with the last one that could. */
@@ -42,6 +44,10 @@ export class Call {
   readonly #client: Client;
   readonly #setup: () => Setup;
   readonly #changed: (isAnswer?: boolean) => void;
+  /** What the caller did: one key each, from where it belongs once that is known, so that an edit leaves it there. */
+  #acts: { act: Act; place: Place | null; happens: boolean }[] = [];
+  /** Where the caller is while the script is edited. */
+  #place: Place | null = null;
   #before: Played | null = null;
   #dropBefore = false;
   #asking = 0;
@@ -56,9 +62,14 @@ export class Call {
     this.#changed = changed;
   }
 
+  /** What the caller does in this call, at its moments. */
+  get acts(): Act[] {
+    return this.#acts.filter(({ happens }) => happens).map(({ act }) => act);
+  }
+
   /** Calls, from the beginning. */
   begin(): void {
-    this.acts = [];
+    this.#acts = [];
     this.position = 0;
     this.phase = "running";
     this.played = this.story = this.problem = null;
@@ -69,7 +80,13 @@ export class Call {
 
   /** Shows a call that was made elsewhere, at this moment. */
   show(acts: Act[], position: number): void {
-    this.acts = acts;
+    const single = acts.flatMap((act) =>
+      [...(act.keys ?? " ")].map((key, index) =>
+        act.keys === undefined ? { ...act } : { at: act.at + index * TOGETHER, keys: key },
+      ),
+    );
+    single.sort((one, other) => one.at - other.at);
+    this.#acts = single.map((act) => ({ act, place: null, happens: true }));
     this.position = position;
     this.phase = "paused";
     this.#forget();
@@ -81,7 +98,7 @@ export class Call {
     this.#client.cancel();
     this.phase = "idle";
     this.position = 0;
-    this.acts = [];
+    this.#acts = [];
     this.played = this.story = this.problem = null;
     this.#forget();
     this.#changed();
@@ -92,6 +109,11 @@ export class Call {
     return this.#act({ at: this.position, keys: key });
   }
 
+  /** Says something now. */
+  speak(text: string): boolean {
+    return this.#act({ at: this.position, says: text });
+  }
+
   hangUp(): boolean {
     return this.#act({ at: this.position, hangs_up: true });
   }
@@ -100,10 +122,10 @@ export class Call {
     if (this.phase === "idle" || this.phase === "ended" || (this.story?.over && this.position >= this.story.length)) {
       return false;
     }
-    this.acts = this.acts.filter(({ at }) => at <= this.position);
-    const last = this.acts.at(-1);
+    this.#acts = this.#acts.filter(({ act, happens }) => happens && act.at <= this.position);
+    const last = this.#acts.at(-1)?.act;
     act.at = Math.floor(Math.max(this.position, last ? last.at + BETWEEN : 0));
-    this.acts.push(act);
+    this.#acts.push({ act, place: null, happens: true });
     this.position = act.at;
     this.phase = "running";
     this.#forget();
@@ -116,6 +138,7 @@ export class Call {
   seek(at: number): void {
     if (!this.story || this.phase === "idle") return;
     this.position = Math.max(0, Math.min(at, this.story.length));
+    this.#place = null;
     this.phase = "paused";
     this.#skipFrom = null;
     this.#further();
@@ -160,6 +183,7 @@ export class Call {
   /** The script, or the set-up of the call, is another one: the same keys go through it. */
   edited(): void {
     if (this.phase === "idle") return;
+    if (!this.#place && this.played && this.#asking === 0) this.#place = placeOf(this.played.events, this.position);
     if (!this.#before) this.#before = this.played;
     this.#dropBefore = false;
     this.#run();
@@ -172,6 +196,8 @@ export class Call {
     this.#last = now;
     if (this.phase !== "running" || this.pace === "fast" || !this.story) return false;
     this.position = Math.min(this.position + passed, this.story.length);
+    if (this.#asking === 0) this.#place = null;
+    else if (this.#place) this.#place.after += passed;
     this.#further();
     if (this.#isOver()) {
       this.phase = "ended";
@@ -182,7 +208,24 @@ export class Call {
 
   /** Returns what a request to the module says of this call. */
   request(until: number): PlayRequest {
-    return { ...this.#setup(), acts: this.acts, until };
+    const acts = this.#acts.map(({ act, place }) => (place ? { ...act, ...place.turn, at: place.after } : act));
+    return { ...this.#setup(), acts, until };
+  }
+
+  /** Looks when the caller did what, and to which turn it belongs. */
+  #follow({ events }: Played): void {
+    const turns = new Turns();
+    const left = this.#acts.values();
+    for (const event of events) {
+      turns.take(event);
+      if (event.is !== "key" && event.is !== "says" && event.is !== "hangs_up") continue;
+      const { value: done } = left.next();
+      if (!done) break;
+      done.act.at = event.at;
+      done.happens = true;
+      done.place ??= turns.place(event.at);
+    }
+    for (const missing of left) missing.happens = false;
   }
 
   #isOver(): boolean {
@@ -192,6 +235,7 @@ export class Call {
   /** What was there before an edit is compared with no longer: the caller goes on with the new text. */
   #forget(): void {
     this.difference = null;
+    this.#place = null;
     this.#before = null;
     this.#dropBefore = true;
   }
@@ -203,7 +247,7 @@ export class Call {
   }
 
   #run(horizon = HORIZON): void {
-    const last = this.acts.at(-1)?.at ?? 0;
+    const last = this.#acts.at(-1)?.act.at ?? 0;
     this.#until = Math.min(Math.floor(Math.max(this.position, last)) + horizon, LONGEST);
     const asked = ++this.#asking;
     this.#client.ask("play", this.request(this.#until), "play").then(
@@ -233,6 +277,11 @@ export class Call {
     this.problem = null;
     this.played = played;
     this.story = tell(played);
+    this.#follow(played);
+    if (this.#place) {
+      // It is kept until the caller goes on: the next edit may lead back to it.
+      this.position = Math.min(momentOf(played.events, this.#place) ?? this.position, this.story.length);
+    }
     if (this.#dropBefore) this.#before = null;
     this.difference = this.#before ? firstDifference(this.#before, played) : null;
     if (this.phase === "ended" && !this.#isOver()) {
@@ -259,7 +308,7 @@ export class Call {
     }
     const { from, to } = typeof turn === "number" ? { from: turn, to: turn } : turn;
     const answers = Math.min(Math.max(from, this.#skipFrom) + REACTION, typeof turn === "number" ? to : to - 1);
-    this.#skipFrom = null;
+    this.#skipFrom = this.#place = null;
     this.position = Math.min(answers, this.story.length);
     if (this.#isOver()) this.phase = "ended";
     this.#further();

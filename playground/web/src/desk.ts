@@ -2,8 +2,10 @@
 
 import type { Call } from "./call";
 import type { Client } from "./client";
+import type { Folder } from "./folder";
 import type { Project } from "./project";
 import type { Act, CallOptions, Files } from "./protocol";
+import type { Server } from "./server";
 
 export type View = "phone" | "script" | "graph" | "tests" | "live";
 
@@ -30,6 +32,8 @@ export interface Shown {
 
 /** What main.ts provides of it. */
 export interface Means {
+  /** The studio that the page comes from, and its folder: null in the playground. */
+  studio: { server: Server; folder: Folder } | null;
   call: Call;
   /** Answers of the editor and checker. What takes long has a client of its own. */
   helper: Client;

@@ -8,17 +8,10 @@ import {
   completionKeymap,
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
-import { bracketMatching, indentUnit } from "@codemirror/language";
+import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentUnit } from "@codemirror/language";
 import { type Diagnostic as Finding, lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
-import {
-  Compartment,
-  EditorState,
-  type Extension,
-  StateEffect,
-  StateField,
-  type Text,
-  Transaction,
-} from "@codemirror/state";
+import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
+import { Compartment, EditorState, type Extension, StateEffect, StateField, Transaction } from "@codemirror/state";
 import {
   Decoration,
   type DecorationSet,
@@ -30,13 +23,24 @@ import {
   keymap,
   lineNumbers,
 } from "@codemirror/view";
+import { type Ask, type Edits, assistance, fix, offerFixes, offset, outline, position } from "./assist";
 import { el, visible } from "./dom";
 import { markdown } from "./markdown";
-import type { CompletionItem, Diagnostic, Hover, Position } from "./protocol";
-import { highlighting, rhai, table } from "./rhai";
+import type { CompletionItem, Diagnostic, Hover } from "./protocol";
+import { folding, highlighting, rhai, table } from "./rhai";
 
-/** Asks the language server about the file that is shown. */
-export type Ask = (method: string, params: Record<string, unknown>, slot: string | null) => Promise<unknown>;
+/** What the page does for the editor. */
+export interface Page {
+  ask: Ask;
+  /** Takes a text that has changed. */
+  changed: (name: string, text: string) => void;
+  /** Returns the text of a file. */
+  text: (name: string) => string | undefined;
+  /** Shows a file, by `Editor.show`. */
+  show: (name: string) => void;
+  /** Shows a notice, with a way to undo. */
+  say: (text: string, undo?: () => void) => void;
+}
 
 const running = StateEffect.define<number | null>();
 
@@ -58,17 +62,6 @@ const runningLine = StateField.define<DecorationSet>({
   provide: (field) => EditorView.decorations.from(field),
 });
 
-function offset(doc: Text, { line, character }: Position): number {
-  if (line >= doc.lines) return doc.length;
-  const { from, to } = doc.line(line + 1);
-  return Math.min(from + character, to);
-}
-
-function position(doc: Text, at: number): Position {
-  const line = doc.lineAt(at);
-  return { line: line.number - 1, character: at - line.from };
-}
-
 const KINDS: Record<number, string> = {
   3: "function",
   6: "variable",
@@ -84,14 +77,18 @@ export class Editor {
   readonly view: EditorView;
   #name = "";
   readonly #states = new Map<string, EditorState>();
-  readonly #changed: (name: string, text: string) => void;
+  readonly #page: Page;
   readonly #ask: Ask;
+  readonly #assistance: Extension;
   readonly #language = new Compartment();
+  /** Where somebody was before they were led elsewhere. */
+  readonly #visited: { name: string; at: number }[] = [];
   #timer = 0;
 
-  constructor(parent: HTMLElement, ask: Ask, changed: (name: string, text: string) => void) {
-    this.#ask = ask;
-    this.#changed = changed;
+  constructor(parent: HTMLElement, page: Page) {
+    this.#page = page;
+    this.#ask = page.ask;
+    this.#assistance = assistance(this.#host());
     // In a shadow root its styles need no exception in the page's policy.
     const root = parent.attachShadow({ mode: "open" });
     this.view = new EditorView({ parent: root, root, state: this.#state("", "") });
@@ -119,6 +116,93 @@ export class Editor {
     this.check();
   }
 
+  #host() {
+    return {
+      ask: this.#ask,
+      name: () => this.#name,
+      text: this.#page.text,
+      lead: (name: string, place: { line: number; character: number }) => {
+        if (this.#page.text(name) === undefined) return this.#page.say(`${name} is not among the files here`);
+        this.#visited.push({ name: this.#name, at: this.view.state.selection.main.head });
+        if (name !== this.#name) this.#page.show(name);
+        this.#select(offset(this.view.state.doc, place));
+      },
+      back: () => {
+        const before = this.#visited.pop();
+        if (!before || this.#page.text(before.name) === undefined) return true;
+        if (before.name !== this.#name) this.#page.show(before.name);
+        this.#select(Math.min(before.at, this.view.state.doc.length));
+        return true;
+      },
+      edit: (edits: Edits, what: string) => this.edit(edits, what),
+      say: (text: string) => this.#page.say(text),
+    };
+  }
+
+  #select(at: number): void {
+    this.view.dispatch({ selection: { anchor: at }, effects: EditorView.scrollIntoView(at, { y: "center" }) });
+    this.view.focus();
+  }
+
+  /** Shows a list of what is in the file. */
+  outline(): void {
+    outline(this.#host());
+  }
+
+  /** Edits files. Each edit can be undone in its file, and all together from the notice of what was done. */
+  edit(edits: Edits, what: string): void {
+    const before = new Map<string, string>();
+    for (const [name, changes] of edits) {
+      const text = this.#page.text(name);
+      if (text === undefined) continue;
+      before.set(name, text);
+      this.#edit(name, (state) =>
+        changes.map(({ range, newText }) => ({
+          from: offset(state.doc, range.start),
+          to: offset(state.doc, range.end),
+          insert: newText,
+        })),
+      );
+    }
+    if (what === "") return;
+    const after = new Map([...before.keys()].map((name) => [name, this.#page.text(name)]));
+    this.#page.say(what, () => {
+      for (const [name, text] of before) {
+        const now = this.#page.text(name);
+        if (now === after.get(name)) this.#edit(name, (state) => [{ from: 0, to: state.doc.length, insert: text }]);
+        else this.#page.say(`${name} has been edited since, and is left as it is`);
+      }
+    });
+  }
+
+  #edit(name: string, changes: (state: EditorState) => { from: number; to: number; insert: string }[]): void {
+    if (name === this.#name) {
+      this.view.dispatch({ changes: changes(this.view.state), userEvent: "input" });
+      return;
+    }
+    const text = this.#page.text(name) ?? "";
+    const kept = this.#states.get(name);
+    const state = kept && kept.doc.toString() === text ? kept : this.#state(name, text);
+    const { state: next } = state.update({ changes: changes(state), userEvent: "input" });
+    this.#states.set(name, next);
+    this.#page.changed(name, next.doc.toString());
+  }
+
+  /** Takes another text of a file. The caret stays where it is. */
+  update(name: string, text: string): void {
+    this.#states.delete(name);
+    if (this.#name !== name) return;
+    const old = this.view.state.doc.toString();
+    const shorter = Math.min(old.length, text.length);
+    let from = 0;
+    while (from < shorter && old[from] === text[from]) from++;
+    let same = 0;
+    while (same < shorter - from && old[old.length - 1 - same] === text[text.length - 1 - same]) same++;
+    this.view.dispatch({
+      changes: { from, to: old.length - same, insert: text.slice(from, text.length - same) },
+    });
+  }
+
   /** Marks the line at which the script is, and shows it, unless one writes elsewhere. */
   markLine(line: number | null): void {
     const { state, hasFocus } = this.view;
@@ -132,9 +216,7 @@ export class Editor {
   /** Goes to a line. */
   goTo(line: number): void {
     const { doc } = this.view.state;
-    const { from } = doc.line(Math.max(1, Math.min(line, doc.lines)));
-    this.view.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
-    this.view.focus();
+    this.#select(doc.line(Math.max(1, Math.min(line, doc.lines))).from);
   }
 
   /** Asks what is wrong with the text, soon. */
@@ -161,9 +243,17 @@ export class Editor {
       return shown;
     });
     this.view.dispatch(setDiagnostics(this.view.state, findings));
-    this.onFindings(
-      findings.map(({ from, severity, message }) => ({ line: doc.lineAt(from).number, severity, message })),
-    );
+    this.onChecked();
+    const fixes = await offerFixes(this.#host(), this.view, found as Diagnostic[]);
+    if (this.#name !== name || this.view.state.doc !== doc || fixes.every(({ length }) => length === 0)) return;
+    const withFixes = findings.map((finding, index): Finding => {
+      const actions = (fixes[index] ?? []).map((action) => ({
+        name: visible(action.title),
+        apply: () => fix(this.#host(), action),
+      }));
+      return { ...finding, actions };
+    });
+    this.view.dispatch(setDiagnostics(this.view.state, withFixes));
   }
 
   /** Takes the line of the caret. */
@@ -181,14 +271,22 @@ export class Editor {
   /** Calls the script. */
   onCall: () => void = () => {};
 
-  /** Takes what was found. */
-  onFindings: (found: { line: number; severity: string; message: string }[]) => void = () => {};
+  /** The text has been checked. */
+  onChecked: () => void = () => {};
 
   #state(name: string, text: string): EditorState {
     const isScript = name.endsWith(".rhai");
     const extensions: Extension[] = [
       lineNumbers(),
       lintGutter(),
+      codeFolding(),
+      foldGutter({
+        markerDOM: (open) => el("span", { class: open ? "cm-open" : "cm-closed", title: open ? "Fold" : "Unfold" }),
+      }),
+      folding,
+      this.#assistance,
+      search({ top: true }),
+      highlightSelectionMatches(),
       history(),
       drawSelection(),
       highlightSpecialChars(),
@@ -207,6 +305,8 @@ export class Editor {
         { key: "Mod-Enter", run: () => (this.onCall(), true) },
         ...completionKeymap,
         ...lintKeymap,
+        ...searchKeymap,
+        ...foldKeymap,
         ...defaultKeymap,
         ...historyKeymap,
         indentWithTab,
@@ -216,7 +316,7 @@ export class Editor {
         if (update.selectionSet || update.docChanged) this.#atCaret();
         if (!update.docChanged) return;
         this.check(200);
-        this.#changed(this.#name, update.state.doc.toString());
+        this.#page.changed(this.#name, update.state.doc.toString());
       }),
       theme,
     ];
@@ -312,6 +412,23 @@ function insertion(item: CompletionItem) {
   };
 }
 
+/** Returns what makes a text of a file look as it does in the editor. */
+export function looks(name: string, label: string): Extension[] {
+  return [
+    lineNumbers(),
+    highlightSpecialChars(),
+    name.endsWith(".rhai") ? rhai : table,
+    highlighting,
+    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+    theme,
+  ];
+}
+
+/** The shape of the lightbulb. */
+const BULB = encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path d="M8 1a5 5 0 0 0-3 9c.6.5 1 1.100 1 2h4c0-.9.4-1.500 1-2a5 5 0 0 0-3-9zM6 13h4v1.200H6zM6.700 14.800h2.600L8 15.600z"/></svg>',
+).replaceAll("'", "%27");
+
 const theme = EditorView.theme({
   "&": { height: "100%", fontSize: "var(--code-size)", backgroundColor: "var(--surface)", color: "var(--text)" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
@@ -361,7 +478,89 @@ const theme = EditorView.theme({
     textDecoration: "underline wavy var(--warn) 1.5px",
     textUnderlineOffset: "3px",
   },
-  ".cm-gutter-lint": { width: "14px" },
+  ".cm-gutter-lint": { width: "12px" },
+  ".cm-foldGutter span": { cursor: "pointer" },
+  ".cm-foldGutter .cm-open::before": { content: '"⌄"', opacity: "0" },
+  ".cm-gutters:hover .cm-open::before": { opacity: "1" },
+  ".cm-foldGutter .cm-closed::before": { content: '"›"', fontWeight: "700", color: "var(--accent)" },
+  ".cm-foldGutter": { width: "12px", textAlign: "center" },
+  ".cm-foldPlaceholder": {
+    backgroundColor: "var(--sunken)",
+    border: "1px solid var(--border)",
+    color: "var(--muted)",
+    borderRadius: "5px",
+    padding: "0 6px",
+    margin: "0 4px",
+  },
+  ".cm-bulbs": { width: "12px" },
+  ".cm-bulb": {
+    display: "block",
+    width: "14px",
+    height: "1.55em",
+    marginLeft: "-1px",
+    cursor: "pointer",
+    backgroundColor: "var(--warn)",
+    mask: `url("data:image/svg+xml,${BULB}") center / 14px no-repeat`,
+  },
+  "&.cm-leads .cm-line span:hover": { textDecoration: "underline", cursor: "pointer" },
+  ".cm-told, .cm-signature": { padding: "6px 10px", fontSize: "13px", maxWidth: "560px" },
+  ".cm-told": { color: "var(--bad)" },
+  ".cm-signature code": { fontFamily: "var(--mono)" },
+  ".cm-signature b": { color: "var(--accent)" },
+  ".cm-rename": { padding: "6px" },
+  ".cm-rename input": {
+    font: "inherit",
+    fontFamily: "var(--mono)",
+    padding: "3px 8px",
+    border: "1px solid var(--accent)",
+    borderRadius: "6px",
+    backgroundColor: "var(--surface)",
+    color: "var(--text)",
+  },
+  ".cm-rename p": { margin: "6px 4px 2px", maxWidth: "420px", fontSize: "13px", color: "var(--bad)" },
+  ".cm-menu": { display: "flex", flexDirection: "column", padding: "4px" },
+  ".cm-menu button": {
+    padding: "5px 10px",
+    border: "none",
+    borderRadius: "5px",
+    background: "none",
+    color: "inherit",
+    font: "inherit",
+    fontSize: "13px",
+    textAlign: "left",
+    cursor: "pointer",
+  },
+  ".cm-menu button:hover, .cm-menu button:focus": {
+    backgroundColor: "var(--accent)",
+    color: "var(--on-accent)",
+    outline: "none",
+  },
+  ".cm-diagnosticAction": {
+    font: "inherit",
+    padding: "2px 8px",
+    margin: "4px 6px 0 0",
+    border: "1px solid var(--border)",
+    borderRadius: "6px",
+    backgroundColor: "var(--surface)",
+    color: "var(--text)",
+    cursor: "pointer",
+  },
+  ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--text)", borderColor: "var(--border)" },
+  ".cm-panels-top": { borderBottom: "1px solid var(--border)" },
+  ".cm-panel.cm-search": { padding: "6px 30px 6px 8px", fontSize: "13px" },
+  ".cm-panel.cm-search label": { fontSize: "12.5px", whiteSpace: "nowrap" },
+  ".cm-panel.cm-search :is(input:not([type=checkbox]), button)": {
+    font: "inherit",
+    padding: "3px 8px",
+    border: "1px solid var(--border)",
+    borderRadius: "6px",
+    background: "var(--surface)",
+    color: "var(--text)",
+  },
+  ".cm-panel.cm-search button[name=close]": { border: "none", background: "none", fontSize: "18px", right: "6px" },
+  ".cm-searchMatch": { backgroundColor: "var(--found)" },
+  ".cm-searchMatch-selected": { backgroundColor: "var(--selection)", outline: "1px solid var(--accent)" },
+  ".cm-selectionMatch": { backgroundColor: "var(--found)" },
   ".cm-lint-marker": { width: "9px", height: "9px", content: "none", borderRadius: "50%", marginTop: "5px" },
   ".cm-lint-marker-error": { backgroundColor: "var(--bad)" },
   ".cm-lint-marker-warning": { backgroundColor: "var(--warn)" },

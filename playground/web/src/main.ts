@@ -6,15 +6,34 @@ import { Client, NoAnswer } from "./client";
 import { type View, desk as makeDesk } from "./desk";
 import { el, get, setText, visible } from "./dom";
 import { Editor } from "./editor";
+import { FilesView } from "./files";
+import { Findings } from "./findings";
+import { Folder } from "./folder";
 import { graphPane } from "./graph";
+import { keyboardHelp } from "./keys";
 import { livePane } from "./live";
 import { loadModule, startWorker } from "./load";
 import { Phone } from "./phone";
-import { type Project, example, fromLink, putAside, store, stored, storedBefore, toLink } from "./project";
-import type { CallOptions } from "./protocol";
+import {
+  type Project,
+  example,
+  firstScript,
+  fromLink,
+  keepOfFolder,
+  needed,
+  ofFolder,
+  putAside,
+  store,
+  stored,
+  storedBefore,
+  toLink,
+} from "./project";
+import { Server, isStudio } from "./server";
+import { Setup } from "./setup";
 import { placeAt, stretchAt } from "./story";
 import { testsPane } from "./tests";
 import { Timeline } from "./timeline";
+import { Values } from "./values";
 import { Voice } from "./voice";
 import { zonesIn } from "./zones";
 
@@ -27,11 +46,25 @@ module.catch((error: unknown) => say(`The module can't be loaded: ${String(error
 const player = new Client(module, startWorker);
 const helper = new Client(module, startWorker);
 
-let project: Project = stored() ?? example(samples, FIRST);
+const NONE: Project = { files: {}, script: "", shown: "", seed: 1, call: {} };
+let project: Project = isStudio ? NONE : (stored() ?? example(samples, FIRST));
 let drawing = false;
 
-const files = () => ({ ...project.files, ...zonesIn(Object.values(project.files)) });
-const setup = () => ({ files: files(), script: project.script, seed: project.seed, call: project.call });
+// In a studio, the files are those of a folder.
+const server = isStudio ? new Server() : null;
+const folder = server && new Folder(server, () => project.files);
+const studio = server && folder && { server, folder };
+const filesView = server && folder && new FilesView(server, folder, { project: () => project, show, write });
+
+const withZones = (texts: Record<string, string>) => ({ ...texts, ...zonesIn(Object.values(texts)) });
+const files = () => withZones(project.files);
+const filesFor = (...names: string[]) => withZones(needed(project.files, ...names));
+const setup = () => ({
+  files: filesFor(project.script),
+  script: project.script,
+  seed: project.seed,
+  call: project.call,
+});
 const call = new Call(player, setup, (isAnswer = false) => {
   // What somebody waits for is there in this frame. For all else, once a frame is enough.
   if (isAnswer) {
@@ -47,18 +80,31 @@ const call = new Call(player, setup, (isAnswer = false) => {
 });
 const phone = new Phone(call);
 const timeline = new Timeline(call);
+const values = new Values(call);
 const voice = new Voice();
-const editor = new Editor(
-  get("editor"),
-  (method, params, slot) => helper.ask("edit", { files: files(), file: project.shown, method, params }, slot),
-  (name, text) => {
+const editor = new Editor(get("editor"), {
+  ask(method, params, slot) {
+    // Any file may use a name.
+    const given = /rename|references/i.test(method) ? files() : filesFor(project.shown);
+    return helper.ask("edit", { files: given, file: project.shown, method, params }, slot);
+  },
+  changed: (name, text) => {
     project.files[name] = text;
     changed();
   },
-);
+  text: (name) => (Object.hasOwn(project.files, name) ? project.files[name] : undefined),
+  show: (name) => {
+    if (!isWide.matches) setView("script");
+    show(name);
+  },
+  say,
+});
+const findings = new Findings(new Client(module, startWorker), { files, shown: () => project.shown, goTo });
+editor.onChecked = () => findings.check();
 editor.onCall = () => call.begin();
 phone.onSeek = (at) => call.seek(at);
 const desk = makeDesk({
+  studio,
   call,
   helper,
   client: () => new Client(module, startWorker),
@@ -72,13 +118,7 @@ const desk = makeDesk({
     keepIt();
     call.show(acts, position);
   },
-  write(file, text) {
-    project.files[file] = text;
-    editor.forget(file);
-    if (project.shown === file) show(file);
-    else drawTabs();
-    changed();
-  },
+  write,
   say,
   view: () => document.body.dataset["view"] as View,
   show: setView,
@@ -104,6 +144,7 @@ function moved(): void {
     editor.markLine(line);
   }
   const isHeard = call.phase === "running" && call.pace === "real" && call.story;
+  values.move();
   voice.say(isHeard && call.story ? stretchAt(call.story, call.position) : null);
   desk.tell("moved");
 }
@@ -125,7 +166,17 @@ let timer = 0;
 let isLinked = false;
 
 function keepIt(): void {
-  if (!isLinked) store(project);
+  if (folder) keepOfFolder(folder.about.folder, project);
+  else if (!isLinked) store(project);
+}
+
+/** Takes a text of a file, as if it had been typed. */
+function write(file: string, text: string): void {
+  project.files[file] = text;
+  editor.forget(file);
+  if (project.shown === file) show(file);
+  else drawTabs();
+  changed();
 }
 
 function changed(delay = 120): void {
@@ -136,9 +187,10 @@ function changed(delay = 120): void {
   }
   // The address would bring back what there was before the edit.
   if (location.hash !== "") history.replaceState(null, "", "#");
+  filesView?.draw();
   window.clearTimeout(timer);
   timer = window.setTimeout(() => {
-    store(project);
+    keepIt();
     call.edited();
     desk.tell("edited");
   }, delay);
@@ -147,10 +199,11 @@ function changed(delay = 120): void {
 // Files.
 
 const tabs = get("tabs");
+const tabNames = () => filesView?.tabs() ?? Object.keys(project.files);
 
 function drawTabs(): void {
   tabs.replaceChildren(
-    ...Object.keys(project.files).map((name) => {
+    ...tabNames().map((name) => {
       const isShown = name === project.shown;
       const tab = el(
         "button",
@@ -160,6 +213,7 @@ function drawTabs(): void {
           "aria-selected": String(isShown),
           "aria-controls": "editor",
           tabindex: isShown ? 0 : -1,
+          "data-name": name,
         },
         visible(name),
       );
@@ -169,12 +223,15 @@ function drawTabs(): void {
       return tab;
     }),
   );
-  get<HTMLButtonElement>("remove-file").disabled = project.shown === project.script;
-  get<HTMLButtonElement>("call-this").hidden = !project.shown.endsWith(".rhai") || project.shown === project.script;
+  const isNone = project.shown === "";
+  get<HTMLButtonElement>("remove-file").disabled = isNone || (!folder && project.shown === project.script);
+  get<HTMLButtonElement>("rename-file").disabled = isNone;
+  get<HTMLButtonElement>("call-this").hidden = !isCalled(project.shown) || project.shown === project.script;
+  filesView?.draw();
 }
 
 tabs.addEventListener("keydown", (event) => {
-  const names = Object.keys(project.files);
+  const names = tabNames();
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (step === undefined) return;
   event.preventDefault();
@@ -198,7 +255,7 @@ function open(next: Project): void {
   call.drop();
   fillIn();
   show(project.shown);
-  document.title = `${project.script} – agi-rhai playground`;
+  if (!folder) document.title = `${project.script} – agi-rhai playground`;
   desk.tell("edited");
 }
 
@@ -210,37 +267,99 @@ function goTo(file: string, line: number): void {
   editor.goTo(line);
 }
 
+/** Whether a file is a script that can be called: no test, and no table. */
+const isCalled = (name: string) => name.endsWith(".rhai") && !name.endsWith(".test.rhai");
+
+// One dialog for a new file, and for the new name of one.
 const dialog = get<HTMLDialogElement>("new-file");
 const nameField = get<HTMLInputElement>("new-name");
-get("add-file").addEventListener("click", () => {
-  nameField.value = "";
+let renamed: string | null = null;
+
+function askName(of: string | null): void {
+  renamed = of;
+  setText(get("new-title"), of === null ? "New file" : `Rename ${visible(of)}`);
+  setText(get("new-submit"), of === null ? "Add" : "Rename");
+  nameField.value = of ?? "";
   dialog.showModal();
-});
+}
+get("add-file").addEventListener("click", () => askName(null));
+get("rename-file").addEventListener("click", () => askName(project.shown));
 nameField.addEventListener("input", () => nameField.setCustomValidity(""));
 get("new-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = nameField.value.trim();
-  const problem = !/^[\w-]+(?:\.[\w-]+)*\.(?:rhai|prompts|phrases)$/.test(name)
-    ? "A name of letters, digits, - and _ that ends in .rhai, .prompts or .phrases"
+  if (name === renamed) return dialog.close();
+  const problem = !/^(?:[\w-][\w.-]*\/)*[\w-]+(?:\.[\w-]+)*\.(?:rhai|prompts|phrases)$/.test(name)
+    ? "A name of letters, digits, - and _ that ends in .rhai, .test.rhai, .prompts or .phrases"
     : Object.hasOwn(project.files, name)
       ? "There is such a file"
-      : "";
+      : renamed !== null && renamed === project.script && !isCalled(name)
+        ? "The script that is called must stay one: its name ends in .rhai"
+        : "";
   nameField.setCustomValidity(problem);
-  if (!nameField.reportValidity()) return;
+  if (nameField.reportValidity()) void take(name, renamed);
+});
+
+/** Makes a file, or gives one another name. */
+async function take(name: string, old: string | null): Promise<void> {
+  const refused = folder && (old === null ? await folder.create(name) : await folder.rename(old, name));
+  if (refused) {
+    nameField.setCustomValidity(refused);
+    nameField.reportValidity();
+    return;
+  }
   dialog.close();
-  project.files[name] = "";
+  if (old === null) project.files[name] = "";
+  else {
+    // It keeps its place among the tabs.
+    const named = Object.entries(project.files).map(([file, text]) => [file === old ? name : file, text]);
+    project.files = Object.fromEntries(named);
+    editor.forget(old);
+    say(`${old} is ${name} now`, () => void take(old, name));
+    filesView?.renamed(old, name);
+    if (project.script === old) project.script = name;
+  }
+  if (project.script === "" && isCalled(name)) project.script = name;
   show(name);
   changed();
-});
+}
+
 get("new-cancel").addEventListener("click", () => dialog.close());
-get("remove-file").addEventListener("click", () => {
-  const name = project.shown;
-  if (name === project.script || !window.confirm(`Remove ${name}?`)) return;
+get("remove-file").addEventListener("click", () => void remove(project.shown));
+
+async function remove(name: string): Promise<void> {
+  if (folder && !window.confirm(`Delete ${visible(name)} from the disk?`)) return;
+  const refused = folder && (await folder.remove(name));
+  if (refused) {
+    say(`${visible(name)} is not deleted: ${visible(refused)}`);
+    return;
+  }
+  const before = project.files;
+  const text = before[name] ?? "";
+  project.files = { ...before };
+  drop(name);
+  changed();
+  say(`${name} is removed`, () => {
+    // Back in its place. What was written since stays.
+    const order = [...new Set([...Object.keys(before), ...Object.keys(project.files)])];
+    const now: Record<string, string> = { ...project.files, [name]: text };
+    project.files = Object.fromEntries(order.flatMap((file) => (file in now ? [[file, now[file] ?? ""]] : [])));
+    show(name);
+    changed();
+  });
+}
+
+/** Forgets a file. */
+function drop(name: string): void {
   delete project.files[name];
   editor.forget(name);
-  show(project.script);
-  changed();
-});
+  if (name === project.script) {
+    project.script = firstScript(project.files);
+    call.drop();
+  }
+  if (name === project.shown) show(project.script || (Object.keys(project.files).sort()[0] ?? ""));
+}
+
 get("call-this").addEventListener("click", () => {
   project.script = project.shown;
   drawTabs();
@@ -248,34 +367,10 @@ get("call-this").addEventListener("click", () => {
   keepIt();
 });
 
-// Findings.
-
-editor.onFindings = (found) => {
-  const list = get("findings");
-  const errors = found.filter(({ severity }) => severity === "error").length;
-  const count = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`;
-  const others = found.length - errors;
-  const texts = [errors > 0 ? count(errors, "error") : "", others > 0 ? count(others, "warning") : ""].filter(Boolean);
-  setText(get("findings-count"), texts.length > 0 ? texts.join(", ") : "The checker finds nothing");
-  get("findings-count").dataset["worst"] = errors > 0 ? "error" : others > 0 ? "warning" : "none";
-  list.replaceChildren(
-    ...found.slice(0, 50).map(({ line, severity, message }) => {
-      const button = el(
-        "button",
-        { type: "button", class: severity },
-        el("b", {}, `${line}`),
-        visible(message.replaceAll("\n", ": ")),
-      );
-      button.addEventListener("click", () => editor.goTo(line));
-      return el("li", {}, button);
-    }),
-  );
-};
-
 // Examples.
 
 const examples = get<HTMLSelectElement>("examples");
-for (const name of Object.keys(samples).filter((name) => name.endsWith(".rhai"))) {
+for (const name of Object.keys(samples).filter((name) => /^[^.]+\.rhai$/.test(name))) {
   examples.append(el("option", { value: name }, name));
 }
 
@@ -298,44 +393,32 @@ examples.addEventListener("change", () => {
 
 // The set-up of the call.
 
-const FIELDS = ["callerid", "name", "extension", "language"] as const;
-const field = (name: string) => get<HTMLInputElement>(`set-${name}`);
-
-function fillIn(): void {
-  for (const name of FIELDS) field(name).value = project.call[name] ?? "";
-  field("args").value = (project.call.args ?? []).join(", ");
-  field("time").value = (project.call.time ?? "").replace(" ", "T");
-  field("seed").value = String(project.seed);
-}
-
-get("setup").addEventListener("input", () => {
-  const options: CallOptions = {};
-  for (const name of FIELDS) {
-    const text = field(name).value.trim();
-    if (text !== "") options[name] = text;
-  }
-  // A caller who withholds the number: the option is there, and empty.
-  if (field("callerid").value.trim().toLowerCase() === "withheld") options.callerid = "";
-  const args = field("args").value.trim();
-  if (args !== "") options.args = args.split(",").map((arg) => arg.trim());
-  if (field("time").value !== "") options.time = field("time").value.replace("T", " ");
+const form = new Setup(get("setup"), (options, seed) => {
   project.call = options;
-  const seed = Number(field("seed").value);
-  if (Number.isSafeInteger(seed) && seed >= 0) project.seed = seed;
+  if (seed !== null) project.seed = seed;
   changed(300);
 });
+const fillIn = () => form.fill(project.call, project.seed);
 
 // Where there is room, it is in sight.
 if (window.innerWidth >= 1320 && window.innerHeight >= 860) get<HTMLDetailsElement>("settings").open = true;
 
 // Links, tests, the voice.
 
-function say(text: string): void {
+function say(text: string, undo?: () => void): void {
   const notice = get("notice");
-  notice.textContent = text;
+  notice.replaceChildren(visible(text));
   notice.hidden = false;
+  if (undo) {
+    const button = el("button", { type: "button" }, "Undo");
+    button.addEventListener("click", () => {
+      notice.hidden = true;
+      undo();
+    });
+    notice.append(button);
+  }
   window.clearTimeout(Number(notice.dataset["timer"]));
-  notice.dataset["timer"] = String(window.setTimeout(() => (notice.hidden = true), 6000));
+  notice.dataset["timer"] = String(window.setTimeout(() => (notice.hidden = true), undo ? 15_000 : 6000));
 }
 
 async function copy(text: string, what: string, otherwise: string): Promise<void> {
@@ -402,6 +485,9 @@ const fit = () => {
 };
 isNarrow.addEventListener("change", fit);
 
+get("outline").addEventListener("click", () => editor.outline());
+keyboardHelp();
+
 for (const pane of [graphPane, testsPane, livePane]) pane(desk);
 
 async function openLink(): Promise<boolean> {
@@ -419,9 +505,34 @@ async function openLink(): Promise<boolean> {
   return true;
 }
 
-window.addEventListener("hashchange", () => void openLink());
-void openLink().then((opened) => {
-  if (!opened) open(project);
+if (folder) {
+  let isOpen = false;
+  folder.onTexts = (texts) => {
+    if (!isOpen) {
+      isOpen = true;
+      const found = [...texts].filter((entry): entry is [string, string] => entry[1] !== null);
+      open(ofFolder(folder.about.folder, Object.fromEntries(found)));
+      return;
+    }
+    for (const [name, text] of texts) {
+      if (text === null) drop(name);
+      else {
+        project.files[name] = text;
+        editor.update(name, text);
+      }
+    }
+    drawTabs();
+    changed();
+  };
+  folder.onChange = () => filesView?.draw();
+  show("");
   fit();
-});
+  folder.open();
+} else {
+  window.addEventListener("hashchange", () => void openLink());
+  void openLink().then((opened) => {
+    if (!opened) open(project);
+    fit();
+  });
+}
 requestAnimationFrame(frame);

@@ -30,6 +30,8 @@ export class Phone {
   readonly #pause = get<HTMLButtonElement>("pause");
   readonly #skip = get<HTMLButtonElement>("skip");
   readonly #progress = get("progress");
+  readonly #speaks = get("speaks");
+  readonly #words = get<HTMLInputElement>("words");
   /** Where a line was said, when it is gone to. */
   onSeek: (at: number) => void = () => {};
   #follows = true;
@@ -41,9 +43,10 @@ export class Phone {
 
   constructor(call: Call) {
     this.#call = call;
-    for (const key of "123456789*0#") {
+    for (const key of "123A456B789C*0#D") {
       const name = NAMES[key] ?? key;
       const button = el("button", { type: "button", class: "key", "aria-label": name, "data-digit": key });
+      button.classList.toggle("letter", key >= "A");
       button.append(el("b", { "data-letters": LETTERS[key] ?? "" }, key));
       button.addEventListener("pointerdown", (event) => {
         if (event.button === 0) this.press(key);
@@ -55,6 +58,15 @@ export class Phone {
       this.#keys.set(key, button);
       get("keypad").append(button);
     }
+    const letters = get<HTMLInputElement>("letters");
+    letters.addEventListener("change", () => get("keypad").classList.toggle("has-letters", letters.checked));
+    this.#speaks.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.#words.value.trim();
+      if (text === "" || !call.speak(text)) return;
+      this.#words.value = "";
+    });
+    this.#words.addEventListener("blur", () => this.move());
     this.#callButton.addEventListener("click", () => call.begin());
     this.#hangUp.addEventListener("click", () => call.hangUp());
     this.#pause.addEventListener("click", () => (call.phase === "running" ? call.pause() : call.resume()));
@@ -152,8 +164,11 @@ export class Phone {
         : 0;
     this.#progress.style.transform = `scaleX(${Math.min(1, part)})`;
     const keys = stretch?.keys ?? null;
+    // Somebody who writes is not interrupted: the keyboard would be the phone's in the middle of a word.
+    const writes = document.activeElement === this.#words || this.#words.value !== "";
+    this.#speaks.hidden = ended || phase === "idle" || !(stretch?.speech || writes);
     setText(this.#hears, this.#hearing(ended, keys, stretch?.speech ?? false));
-    document.body.dataset["hears"] = keys === null || ended ? "no" : "yes";
+    document.body.dataset["hears"] = (keys === null && !stretch?.speech) || ended ? "no" : "yes";
     for (const [key, button] of this.#keys) {
       button.classList.toggle("is-heard", !ended && keys !== null && (keys === "" || keys.includes(key)));
     }

@@ -1,6 +1,7 @@
 // The files that are worked on, the call that is made with them, and where both are kept.
 
 import type { Act, CallOptions } from "./protocol";
+import { options } from "./setup";
 
 /** What is kept, and what a link holds. */
 export interface Project {
@@ -25,6 +26,7 @@ const KEY = "agi-rhai-playground";
 const BEFORE = "agi-rhai-playground-before";
 /** A link may unpack to so much. */
 const LARGEST = 2_000_000;
+const LONGEST_SPEECH = 1000;
 
 /** Returns the shipped scripts that a script needs, with itself. */
 export function example(samples: Record<string, string>, script: string): Project {
@@ -33,12 +35,51 @@ export function example(samples: Record<string, string>, script: string): Projec
     const text = samples[name];
     if (text === undefined || name in files) return;
     files[name] = text;
+    if (!name.endsWith(".rhai") || name.endsWith(".test.rhai")) return;
     const stem = name.replace(/\.rhai$/, "");
-    for (const table of [`${stem}.prompts`, `${stem}.phrases`]) add(table);
+    for (const beside of ["prompts", "phrases", "test.rhai"]) add(`${stem}.${beside}`);
     for (const [, imported] of text.matchAll(/^\s*import\s+"([^"]+)"/gm)) add(`${imported}.rhai`);
   };
   add(script);
   return { files, script, shown: script, seed: 1, call: {} };
+}
+
+/** Projects up to this many letters are given to the module as a whole. */
+const SMALL = 200_000;
+
+/**
+ * Returns the files that the module needs to play or check a file: all, or of many those that its texts may name, with
+ * their tables, and so on.
+ */
+export function needed(files: Record<string, string>, ...names: string[]): Record<string, string> {
+  let size = 0;
+  for (const text of Object.values(files)) size += text.length;
+  if (size <= SMALL) return files;
+  const found = new Map<string, string>();
+  const add = (name: string) => {
+    const text = files[name];
+    if (text === undefined || !Object.hasOwn(files, name) || found.has(name)) return;
+    found.set(name, text);
+    const folder = name.slice(0, name.lastIndexOf("/") + 1);
+    const stem = name.replace(/(?:\.test)?\.\w+$/, "");
+    for (const ending of ["rhai", "prompts", "phrases"]) add(`${stem}.${ending}`);
+    for (const [, named] of text.matchAll(/["`]([\w./ -]{1,200})["`]/g)) {
+      for (const place of [`${folder}${named}`, named ?? ""]) {
+        add(place);
+        add(`${place}.rhai`);
+      }
+    }
+  };
+  names.forEach(add);
+  return Object.fromEntries(found);
+}
+
+/** Returns the script that is called first: one that answers, and is no test. */
+export function firstScript(files: Record<string, string>): string {
+  const scripts = Object.keys(files)
+    .filter((name) => name.endsWith(".rhai") && !name.endsWith(".test.rhai"))
+    .sort();
+  return scripts.find((name) => /\banswer\s*\(/.test(files[name] ?? "")) ?? scripts[0] ?? "";
 }
 
 /** Reads a project that somebody else may have written: null if it is none. */
@@ -53,27 +94,21 @@ function read(value: unknown): Shared | null {
     script,
     shown: typeof shown === "string" ? shown : script,
     seed: typeof seed === "number" && Number.isSafeInteger(seed) && seed >= 0 ? seed : 1,
-    call: {},
+    call: options(call),
   };
   if (!Object.hasOwn(project.files, script)) return null;
   if (!Object.hasOwn(project.files, project.shown)) project.shown = script;
-  if (typeof call === "object" && call !== null) {
-    const { callerid, name, extension, language, time, args } = call as Record<string, unknown>;
-    for (const [option, text] of Object.entries({ callerid, name, extension, language, time })) {
-      if (typeof text === "string") project.call[option as "callerid"] = text;
-    }
-    if (Array.isArray(args)) project.call.args = args.filter((arg): arg is string => typeof arg === "string");
-  }
   const read = Array.isArray(acts) ? (acts as unknown[]).slice(0, 2000).flatMap(act) : [];
   return { ...project, acts: read, position: moment(position) ?? read.at(-1)?.at ?? 0 };
 }
 
 function act(value: unknown): Act[] {
-  const { at, keys, hangs_up } = (value ?? {}) as Record<string, unknown>;
+  const { at, keys, says, hangs_up } = (value ?? {}) as Record<string, unknown>;
   const when = moment(at);
   if (when === null) return [];
   if (hangs_up === true) return [{ at: when, hangs_up }];
-  return typeof keys === "string" && /^[0-9*#]{1,40}$/.test(keys) ? [{ at: when, keys }] : [];
+  if (typeof says === "string" && says.length <= LONGEST_SPEECH) return [{ at: when, says }];
+  return typeof keys === "string" && /^[0-9*#A-D]{1,40}$/.test(keys) ? [{ at: when, keys }] : [];
 }
 
 function moment(value: unknown): number | null {
@@ -100,6 +135,36 @@ export function putAside(): void {
   try {
     const text = localStorage.getItem(KEY);
     if (text !== null) localStorage.setItem(BEFORE, text);
+  } catch {
+    // As below.
+  }
+}
+
+/** A folder's project is kept without its files, by the folder's path. */
+const folderKey = (folder: string) => `agi-rhai-studio ${folder}`;
+
+/** Returns the project of a folder: its files, with what was called and shown there last. */
+export function ofFolder(folder: string, files: Record<string, string>): Project {
+  let kept: Record<string, unknown> = {};
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(folderKey(folder)) ?? "{}");
+    if (typeof value === "object" && value !== null) kept = value as Record<string, unknown>;
+  } catch {
+    // As if it had never been opened.
+  }
+  const first = firstScript(files);
+  const others = Object.keys(files).sort()[0] ?? "";
+  const script = typeof kept["script"] === "string" && Object.hasOwn(files, kept["script"]) ? kept["script"] : first;
+  const given = read({ ...kept, files, script });
+  if (!given) return { files, script, shown: script || others, seed: 1, call: {} };
+  const { shown, seed, call } = given;
+  return { files, script, shown, seed, call };
+}
+
+/** Keeps what is called and shown in a folder. */
+export function keepOfFolder(folder: string, { files: _, ...rest }: Project): void {
+  try {
+    localStorage.setItem(folderKey(folder), JSON.stringify(rest));
   } catch {
     // As below.
   }

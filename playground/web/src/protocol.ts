@@ -4,10 +4,16 @@
 export type FileContent = string | { base64: string };
 export type Files = Record<string, FileContent>;
 
-/** Something that the caller does, in milliseconds from the beginning of the call. */
+/** Something that the caller does, in milliseconds from the beginning of the call, or of a turn of the caller. */
 export interface Act {
   at: number;
+  turn?: number;
+  /** From which prompt of the turn. */
+  part?: number;
+  /** From the silence after the prompts. */
+  silent?: boolean;
   keys?: string;
+  says?: string;
   hangs_up?: boolean;
 }
 
@@ -16,9 +22,22 @@ export interface CallOptions {
   callerid?: string;
   name?: string;
   extension?: string;
+  context?: string;
+  dnid?: string;
   language?: string;
   time?: string;
+  zone?: string;
+  state?: string;
+  voice?: string;
   args?: string[];
+  missing?: string[];
+  dial_status?: string[];
+  ring_seconds?: number;
+  dial_seconds?: number;
+  gone_at?: number;
+  params?: Record<string, string>;
+  variables?: Record<string, string>;
+  database?: Record<string, string>;
 }
 
 export interface PlayRequest {
@@ -42,8 +61,12 @@ export type PlayEvent = { at: number } & (
       ends: number | null;
       keys: string | null;
       speech: boolean;
+      /** Which turn of the caller it is; null if nothing is heard. */
+      turn: number | null;
+      /** Which prompt of that turn it is. */
+      part: number;
     }
-  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[] }
+  | { is: "listens"; keys: string | null; speech: boolean; until: number | null; said: string[]; turn: number }
   | { is: "waits"; until: number | null }
   | { is: "key"; key: string; fate: "heard" | "ignored" | "dropped" }
   | { is: "says"; text: string; heard: boolean }
@@ -118,6 +141,40 @@ export interface Hover {
   range?: Range;
 }
 
+export interface Location {
+  uri: string;
+  range: Range;
+}
+
+export interface WorkspaceEdit {
+  changes?: Record<string, { range: Range; newText: string }[]>;
+}
+
+export interface CodeAction {
+  title: string;
+  diagnostics?: Diagnostic[];
+  edit?: WorkspaceEdit;
+  isPreferred?: boolean;
+}
+
+export interface DocumentSymbol {
+  name: string;
+  kind: number;
+  detail?: string;
+  selectionRange: Range;
+}
+
+export interface SignatureHelp {
+  signatures: {
+    label: string;
+    documentation?: string | { value: string };
+    parameters?: { label: string | [number, number]; documentation?: string | { value: string } }[];
+    activeParameter?: number;
+  }[];
+  activeSignature?: number;
+  activeParameter?: number;
+}
+
 export interface EditRequest {
   files: Files;
   file: string;
@@ -125,11 +182,53 @@ export interface EditRequest {
   params: Record<string, unknown>;
 }
 
+/** Lines of a file. */
+export interface Span {
+  file: string;
+  first: number;
+  last: number;
+}
+
+export interface DrawnNode {
+  id: string;
+  kind: string;
+  title: string;
+  detail: string;
+  spans: Span[];
+  /** The lines of a folded function, and of those it calls. */
+  covers: Span[];
+  folded: boolean;
+  group: string | null;
+}
+
+export interface DrawnEdge {
+  from: string;
+  to: string;
+  label: string;
+  back: boolean;
+}
+
+/** The graph of a script. */
+export interface Drawn {
+  fault: Fault | null;
+  nodes: DrawnNode[];
+  edges: DrawnEdge[];
+  groups: { id: string; title: string; parent: string | null; span: Span }[];
+}
+
+export interface GraphRequest {
+  files: Files;
+  script: string;
+  unfolded: string[];
+  all: boolean;
+}
+
 /** The functions of the module. */
 export interface Functions {
   play: { request: PlayRequest; answer: Played };
   as_test: { request: PlayRequest; answer: Written };
   edit: { request: EditRequest; answer: unknown };
+  graph: { request: GraphRequest; answer: Drawn };
 }
 
 /** What goes to the worker. */

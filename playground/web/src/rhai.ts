@@ -1,6 +1,12 @@
 // What an editor shows of Rhai, and of tables of prompts and phrases.
 
-import { HighlightStyle, StreamLanguage, type StringStream, syntaxHighlighting } from "@codemirror/language";
+import {
+  HighlightStyle,
+  StreamLanguage,
+  type StringStream,
+  foldService,
+  syntaxHighlighting,
+} from "@codemirror/language";
 import { tags } from "@lezer/highlight";
 
 const KEYWORDS = new Set(
@@ -121,6 +127,23 @@ export const table = StreamLanguage.define<{ words: boolean }>({
     return null;
   },
   languageData: { commentTokens: { line: ";" } },
+});
+
+/** What can be folded: what is indented below a line; in a table, a language. */
+export const folding = foldService.of((state, start) => {
+  const { doc } = state;
+  const line = doc.lineAt(start);
+  const depth = (text: string) => (/^\s*$/.test(text) ? Infinity : text.search(/\S/));
+  const isHeading = (text: string) => /^\s*\[[^\]]*\]\s*$/.test(text);
+  const own = depth(line.text);
+  const isIn = isHeading(line.text) ? (text: string) => !isHeading(text) : (text: string) => depth(text) > own;
+  let end = line.to;
+  for (let number = line.number + 1; number <= doc.lines; number++) {
+    const { text, to } = doc.line(number);
+    if (!isIn(text)) break;
+    if (text.trim() !== "") end = to;
+  }
+  return own < Infinity && end > line.to ? { from: line.to, to: end } : null;
 });
 
 export const highlighting = syntaxHighlighting(

@@ -19,10 +19,12 @@ export interface Stretch {
   full: number | null;
 }
 
-/** A key that was pressed, or the end of the call by the caller. */
+/** A key that was pressed, what the caller has said, or the end of the call by the caller. */
 export interface Mark {
   at: number;
   key: string | null;
+  /** In place of a key. */
+  says?: string;
   fate: "heard" | "ignored" | "dropped";
 }
 
@@ -121,6 +123,7 @@ export function tell(played: Played): Story {
         line({ at, who: "caller", text: event.key, note: FATES[event.fate] });
         break;
       case "says":
+        story.marks.push({ at, key: null, says: event.text, fate: event.heard ? "heard" : "dropped" });
         line({ at, who: "caller", text: event.text, note: event.heard ? "" : FATES.dropped });
         break;
       case "hangs_up":
@@ -207,11 +210,13 @@ function heard(played: Played): Moment[] {
   const text = (event: PlayEvent): string | null => {
     switch (event.is) {
       case "prompt":
-        return `says ${event.name} ${event.words ?? ""} ${event.keys ?? "no"}`;
+        return `prompt ${event.name} ${event.words ?? ""} ${event.keys ?? "no"} ${event.speech}`;
       case "listens":
-        return `listens ${event.keys ?? "no"}`;
+        return `listens ${event.keys ?? "no"} ${event.speech}`;
       case "key":
         return `key ${event.key} ${event.fate}`;
+      case "says":
+        return `says ${event.text} ${event.heard}`;
       case "hangs_up":
         return "hangs up";
       default:

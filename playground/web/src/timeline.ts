@@ -14,7 +14,8 @@ interface Group {
   at: number;
   keys: string;
   fate: Mark["fate"];
-  hangsUp: boolean;
+  /** What the mark is, if it isn't keys. */
+  says: string | null;
 }
 
 export class Timeline {
@@ -96,7 +97,8 @@ export class Timeline {
       this.#track.style.width = `${Math.max(width - 16, span * scale)}px`;
       if (rescaled) for (const lane of [this.#says, this.#listens, this.#keys, this.#ticks]) lane.replaceChildren();
       const within = (story?.stretches ?? []).filter(({ from }) => from < span);
-      const key = ({ kind, from, to, words, keys }: Stretch) => `${kind} ${from} ${to} ${keys} ${words}`;
+      const key = ({ kind, from, to, words, keys, speech }: Stretch) =>
+        `${kind} ${from} ${to} ${keys} ${speech} ${words}`;
       keep(
         this.#says,
         within.filter(({ kind }) => kind === "says"),
@@ -105,7 +107,7 @@ export class Timeline {
       );
       keep(
         this.#listens,
-        within.filter((stretch) => stretch.keys !== null || stretch.kind === "waits"),
+        within.filter(({ keys, speech, kind }) => keys !== null || speech || kind === "waits"),
         key,
         (stretch) => this.#bar(stretch, ""),
       );
@@ -150,11 +152,10 @@ export class Timeline {
   }
 
   #bar(stretch: Stretch, text: string): HTMLElement {
-    const { kind, from, to, keys } = stretch;
+    const { kind, from, to, keys, speech } = stretch;
     const bar = el("span", { class: `bar ${kind === "says" && text === "" ? "during" : kind}` }, visible(text));
-    bar.title = visible(
-      `${clock(from)} ${text || (kind === "waits" ? "nothing is heard" : `listens for ${keys || "any key"}`)}`,
-    );
+    const heard = keys === null ? (speech ? "speech" : "nothing") : `${keys || "any key"}${speech ? " or speech" : ""}`;
+    bar.title = visible(`${clock(from)} ${text || (kind === "waits" ? "nothing is heard" : `listens for ${heard}`)}`);
     bar.style.left = `${from * this.#scale}px`;
     bar.style.width = `${Math.max(2, (Math.min(to, this.#span) - from) * this.#scale - 1)}px`;
     return bar;
@@ -163,19 +164,21 @@ export class Timeline {
   /** Puts keys together that would cover each other. */
   #groups(story: Story | null, span: number): Group[] {
     const groups: Group[] = [];
-    for (const { at, key, fate } of story?.marks ?? []) {
+    for (const { at, key, says, fate } of story?.marks ?? []) {
       if (at >= span) break;
       const last = groups.at(-1);
       const isNear = last && (at - last.at) * this.#scale < 8 + 9 * last.keys.length;
-      if (last && isNear && last.fate === fate && key !== null && !last.hangsUp) last.keys += key;
-      else groups.push({ at, keys: key ?? "", fate, hangsUp: key === null });
+      if (last && isNear && last.fate === fate && key !== null && last.says === null) last.keys += key;
+      else groups.push({ at, keys: key ?? "", fate, says: key === null ? (says ?? "") : null });
     }
     return groups;
   }
 
-  #mark({ at, keys, fate, hangsUp }: Group): HTMLElement {
-    const mark = el("span", { class: `mark ${hangsUp ? "hangup" : fate}` }, hangsUp ? "hangs up" : keys);
-    mark.title = `${clock(at)} ${hangsUp ? "hangs up" : `${keys}${fate === "heard" ? "" : ", not heard"}`}`;
+  #mark({ at, keys, fate, says }: Group): HTMLElement {
+    const hangsUp = says === "";
+    const what = hangsUp ? "hangs up" : says === null ? keys : `“${visible(says)}”`;
+    const mark = el("span", { class: `mark ${hangsUp ? "hangup" : fate}` }, what);
+    mark.title = `${clock(at)} ${what}${fate === "heard" ? "" : ", not heard"}`;
     mark.style.left = `${at * this.#scale}px`;
     return mark;
   }

@@ -66,20 +66,47 @@ pub fn files_of(paths: &[PathBuf], scripts: Option<&Path>) -> io::Result<Vec<Pat
 /// Hidden files, files that git ignores and build folders are skipped, and links to folders aren't followed. None of
 /// this applies to `folder` itself: a folder somebody names is searched, whatever it is.
 pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let (found, _) = search(folder, None, is_script)?;
+    // `./game.rhai` is what people call `game.rhai`.
+    Ok(found.into_iter().map(|path| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)).collect())
+}
+
+/// Limits for a search in a folder that may be anything, such as a home folder.
+pub struct SearchLimits {
+    /// How deep it goes.
+    pub depth: usize,
+    /// How many files and folders it looks at.
+    pub entries: usize,
+}
+
+/// Returns the wanted files in a folder and in all folders below it, as [`below`] does, and whether that is all.
+pub fn search(
+    folder: &Path,
+    limits: Option<SearchLimits>,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> io::Result<(Vec<PathBuf>, bool)> {
     let walk = WalkBuilder::new(folder)
         .ignore(false)
+        .max_depth(limits.as_ref().map(|limits| limits.depth))
         .filter_entry(|entry| entry.depth() == 0 || !is_build_folder(entry.path()))
         .sort_by_file_name(std::ffi::OsStr::cmp)
         .build();
     let mut found = Vec::new();
-    for entry in walk {
-        let path = entry.map_err(|error| unreadable(folder, error))?.into_path();
-        if is_script(&path) && !path.is_dir() {
-            // `./game.rhai` is what people call `game.rhai`.
-            found.push(path.strip_prefix(".").map(Path::to_owned).unwrap_or(path));
+    for (number, entry) in walk.enumerate() {
+        if limits.as_ref().is_some_and(|limits| number >= limits.entries) {
+            return Ok((found, false));
+        }
+        let path = match entry {
+            Ok(entry) => entry.into_path(),
+            // What can't be read below a folder that may be anything is somebody else's.
+            Err(_) if limits.is_some() && number > 0 => continue,
+            Err(error) => return Err(unreadable(folder, error)),
+        };
+        if is_wanted(&path) && !path.is_dir() {
+            found.push(path);
         }
     }
-    Ok(found)
+    Ok((found, true))
 }
 
 /// Whether this is a build folder such as Cargo's `target`, even where git doesn't ignore it: a folder that is tagged

@@ -27,6 +27,7 @@ mod server_log;
 mod sounds;
 mod speech_report;
 mod storm;
+mod studio;
 mod terminal;
 mod test;
 mod text;
@@ -81,6 +82,7 @@ fn run() -> ExitCode {
         Options { command: Some(Subcommand::New(new)), .. } => return new::new(&new),
         Options { command: Some(Subcommand::Commands(commands)), .. } => return commands::commands(&commands),
         Options { command: Some(Subcommand::Sounds(sounds)), .. } => return sounds::sounds(&sounds),
+        Options { command: Some(Subcommand::Studio(studio)), .. } => return studio::studio(&studio),
         Options { command: Some(Subcommand::Lsp(lsp)), .. } => return lsp::lsp(&lsp),
         Options { command: Some(Subcommand::Completions(shell)), .. } => {
             return pages::completions(&shell, &Options::command());

@@ -15,6 +15,7 @@ use crate::phone::PhoneOptions;
 use crate::replay::ReplayOptions;
 use crate::serve::ServeOptions;
 use crate::sounds::SoundsOptions;
+use crate::studio::StudioOptions;
 use crate::test::TestOptions;
 use agi_rhai::internals::config::Purpose;
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -54,6 +55,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
     Phone(PhoneOptions),
+    Studio(StudioOptions),
     Serve(ServeOptions),
     Calls(CallsOptions),
     Jobs(JobsOptions),

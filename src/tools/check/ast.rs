@@ -4,7 +4,7 @@ use rhai::{Expr, FnPtr, Stmt, StmtBlock};
 
 /// Returns the closure that a block of statements makes, as Rhai compiles one that captures variables: its name, and
 /// how many variables it captures.
-pub(super) fn closure(block: &StmtBlock) -> Option<(String, usize)> {
+pub(in crate::tools) fn closure(block: &StmtBlock) -> Option<(String, usize)> {
     let [Stmt::Share(captured), Stmt::Expr(made)] = block.statements() else { return None };
     let Expr::FnCall(curry, _) = &**made else { return None };
     let name = pointer(curry.args.first()?)?;
@@ -20,14 +20,14 @@ pub(super) fn captured(block: &StmtBlock) -> Vec<String> {
 }
 
 /// Returns what a choice of a menu stands for: itself, or the `then` of one that may be said.
-pub(super) fn chosen(choice: &Expr) -> &Expr {
+pub(in crate::tools) fn chosen(choice: &Expr) -> &Expr {
     let Expr::Map(map, _) = choice else { return choice };
     let member = |name: &str| map.0.iter().find(|(member, _)| member.as_str() == name).map(|(_, value)| value);
     member("words").and_then(|_| member("then")).unwrap_or(choice)
 }
 
 /// Returns the name of a closure that captures nothing.
-pub(super) fn pointer(expr: &Expr) -> Option<String> {
+pub(in crate::tools) fn pointer(expr: &Expr) -> Option<String> {
     let Expr::DynamicConstant(value, _) = expr else { return None };
     value.read_lock::<FnPtr>().map(|pointer| pointer.fn_name().to_owned())
 }

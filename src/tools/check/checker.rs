@@ -65,11 +65,11 @@ impl Checker {
         path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".test.rhai"))
     }
 
-    pub(super) fn language(&self, path: &Path) -> &Language {
+    pub(in crate::tools) fn language(&self, path: &Path) -> &Language {
         if Self::is_test(path) { &self.tests.0 } else { &self.language }
     }
 
-    pub(super) fn known_functions(&self, path: &Path) -> &KnownFunctions {
+    pub(in crate::tools) fn known_functions(&self, path: &Path) -> &KnownFunctions {
         if Self::is_test(path) { &self.tests.1 } else { &self.known }
     }
 
@@ -89,11 +89,11 @@ impl Checker {
         Some(Fault::of_parse(&name, &error, &text, self.language(path)))
     }
 
-    pub(super) fn files(&self) -> Edited<'_> {
+    pub(in crate::tools) fn files(&self) -> Edited<'_> {
         Edited(&self.texts)
     }
 
-    pub(super) fn places(&self, script: &Path) -> ImportFolders {
+    pub(in crate::tools) fn places(&self, script: &Path) -> ImportFolders {
         let beside = script.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         ImportFolders::new(beside, self.folder.as_deref())
     }

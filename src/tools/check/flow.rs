@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// A function of a script.
-pub(super) struct ScriptFunction {
+pub(in crate::tools) struct ScriptFunction {
     pub name: String,
     pub params: Vec<String>,
     /// Whether it is only for one type of `this`.
@@ -20,10 +20,10 @@ pub(super) struct ScriptFunction {
 }
 
 /// The functions of a script, by name and number of parameters.
-pub(super) type Functions = HashMap<(String, usize), Rc<ScriptFunction>>;
+pub(in crate::tools) type Functions = HashMap<(String, usize), Rc<ScriptFunction>>;
 
 /// Returns the named functions of a script, and its closures by the names that Rhai gives them.
-pub(super) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunction>>) {
+pub(in crate::tools) fn functions(ast: &AST) -> (Functions, HashMap<String, Rc<ScriptFunction>>) {
     let mut functions = Functions::new();
     let mut closures = HashMap::new();
     for function in ast.iter_fn_def() {
@@ -314,7 +314,7 @@ fn throws_or_ends(flow: &Flow<'_>, statements: &[Stmt]) -> bool {
 }
 
 /// Whether this is the condition of an endless loop.
-pub(super) fn is_true(condition: &Expr) -> bool {
+pub(in crate::tools) fn is_true(condition: &Expr) -> bool {
     matches!(condition, Expr::Unit(_) | Expr::BoolConstant(true, _))
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Files, or the unsaved texts of an editor.
-pub(super) struct Edited<'a>(pub &'a BTreeMap<PathBuf, String>);
+pub(in crate::tools) struct Edited<'a>(pub &'a BTreeMap<PathBuf, String>);
 
 impl Edited<'_> {
     /// Returns the text of a file; `None` if it can't be read.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 /// All functions that a script can call.
 #[derive(Debug)]
-pub(super) struct KnownFunctions {
+pub(in crate::tools) struct KnownFunctions {
     declared: HashMap<&'static str, &'static Function>,
     language: Language,
     /// The names of Rhai's own functions. Many scripts need none of them, and each start of the program would pay.
@@ -103,7 +103,7 @@ pub(super) enum Effect {
 
 impl KnownFunctions {
     /// Returns what a declared function does to a loop, when it is called with this number of arguments.
-    pub fn effect(&self, function: &'static Function, args: usize) -> Effect {
+    pub(super) fn effect(&self, function: &'static Function, args: usize) -> Effect {
         let keys = function.params.iter().position(|param| param.kind == Kind::Keys);
         let hears_nobody = keys.is_some_and(|at| function.params[at].need != Need::Required && args <= at);
         if let Some(command) = self.command(function) {

@@ -19,8 +19,11 @@ mod text;
 mod trial;
 mod walk;
 
+pub(in crate::tools) use ast::{chosen, closure, pointer};
 pub use checker::Checker;
 pub use finding::Finding;
+pub(in crate::tools) use flow::{Functions, ScriptFunction, functions, is_true};
+pub(in crate::tools) use known_functions::KnownFunctions;
 pub use rules::{RULES, Rule, Severity};
 
 use crate::script::{Fault, Language, Loader, parse, without_shebang};

@@ -63,7 +63,8 @@ pub fn answer(workspace: &mut Workspace, request: Request) -> Answer {
     match request.method.as_str() {
         CodeActionRequest::METHOD => {
             let asked: ToFix = params(asked)?;
-            value(quick_fixes(document(workspace, &asked.text_document.uri)?, &asked.context.diagnostics))
+            let document = document(workspace, &asked.text_document.uri)?;
+            value(quick_fixes(workspace, document, &asked.context.diagnostics))
         }
         Completion::METHOD => value(cursor(workspace, params(asked)?)?.completion()),
         ResolveCompletionItem::METHOD => resolve(workspace, asked),
