@@ -23,10 +23,10 @@ try {
   process.exit();
 }
 
-// Everything that a page does by itself, with callers who do anything.
+// What a page does by itself: calls of all kinds, and findings.
 const playground = await Playground.load(readFileSync(watched));
 const folder = new URL("../scripts/", import.meta.url);
-const names = readdirSync(folder).filter((name) => /\.(rhai|prompts|phrases)$/.test(name));
+const names = readdirSync(folder).filter((name) => /^(?!.*\.test\.).*\.(rhai|prompts|phrases)$/.test(name));
 const files = Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
 // The scripts say times in Berlin.
 files["zoneinfo/Europe/Berlin"] = { base64: readFileSync("/usr/share/zoneinfo/Europe/Berlin").toString("base64") };
@@ -39,13 +39,28 @@ const callers = [
   [{ at: 5000, says: "yes, où" }, { at: 9000, says: "two" }, ...keys(12_000, 3000)],
   [{ at: 3500, hangs_up: true }],
 ];
-const broken = { "typo.rhai": "answer(); let x = 1 +;", "fault.rhai": "answer(); let x = #{}; x.y.z();" };
-for (const script of [...names.filter((name) => /^(?!.*\.test).*\.rhai$/.test(name)), ...Object.keys(broken)]) {
-  for (const acts of callers) {
-    playground.play({ files: { ...files, ...broken }, script, seed: 1, acts, until: 180_000, call: { callerid: "200" } });
+const calls = [
+  {},
+  { callerid: "200", name: "Ann", extension: "7", args: ["a"], language: "de", time: "2026-12-03 09:30", zone: "Europe/Berlin" },
+  { callerid: "201", variables: { A: "b" }, database: { "guess/100": "4" }, params: {} },
+];
+for (const script of names.filter((name) => name.endsWith(".rhai"))) {
+  for (const call of calls) {
+    for (const acts of callers) playground.play({ files, script, seed: 1, call, acts, until: 180_000 });
   }
+  // Few files are sorted by another function than many.
+  const own = Object.fromEntries(Object.entries(files).filter(([name]) => name.startsWith(script.split(".")[0])));
+  for (const acts of callers) playground.play({ files: own, script, seed: 2, acts, until: 60_000 });
+  for (const given of [files, own]) playground.edit({ files: given, file: script, method: "diagnostics" });
 }
 for (const file of names) playground.edit({ files, file, method: "diagnostics" });
+// Scripts with mistakes, each with who notices it and what is said.
+for (const mistake of readFileSync(new URL("../tests/mistakes.txt", import.meta.url), "utf8").split("\n----\n").slice(1)) {
+  const text = mistake.split(/^(?:load|run|check|warns) {2}/m)[0];
+  const files = { "mistake.rhai": text };
+  playground.play({ files, script: "mistake.rhai", seed: 1, acts: callers[1], until: 60_000 });
+  playground.edit({ files, file: "mistake.rhai", method: "diagnostics" });
+}
 
 const { allocate, memory, profiled } = playground.exports;
 const room = 1 << 20;
