@@ -22,7 +22,7 @@ pub struct Begin {
     files: Files,
     /// The files of tests.
     tests: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::play::seed")]
     seed: u64,
     /// How many of the first tests are left out, since they have run before.
     #[serde(default)]
@@ -175,7 +175,8 @@ fn call(call: &LastCall) -> Json {
         call.setup.options().iter().filter_map(|(name, value)| Some((name.to_string(), option(name, value)?))).collect();
     json!({
         "script": name(&call.script),
-        "seed": call.seed,
+        // As text: it may be larger than a number of JavaScript.
+        "seed": call.seed.to_string(),
         "call": written,
         "acts": acts,
         "length": millis(call.length),

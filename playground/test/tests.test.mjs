@@ -106,7 +106,7 @@ test("a failure says where the test and the script were, and what was printed", 
 test("the call of a test is played with what its caller did", () => {
   const { results } = run();
   const { call } = results[2];
-  assert.deepEqual([call.script, call.seed, call.alone, call.acts.length], ["it.rhai", 5, true, 1]);
+  assert.deepEqual([call.script, call.seed, call.alone, call.acts.length], ["it.rhai", "5", true, 1]);
   const played = playground.play({ files: given, ...call, until: 60_000 });
   assert.equal(played.fault.line, 4);
   assert.ok(played.events.some(({ is, key, fate }) => is === "key" && key === "7" && fate === "heard"));
